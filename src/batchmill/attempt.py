@@ -1,0 +1,35 @@
+"""What a task is told about the attempt it is running."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from batchmill.cancel import CancelToken
+from batchmill.record import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of one item.
+
+    ``number`` counts from 1. ``deadline`` is the :func:`time.monotonic` second at which the attempt
+    times out, None without a timeout. ``recorder`` takes what the attempt records. ``cancel`` is
+    cancelled when the run is being ended by force.
+    """
+
+    number: int = 1
+    deadline: float | None = None
+    recorder: Recorder = field(default_factory=Recorder)
+    cancel: CancelToken = field(default_factory=CancelToken)
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline, at least 0; None where there is none."""
+        if self.deadline is None:
+            return None
+        return max(0.0, self.deadline - time.monotonic())
+
+    def within(self, seconds: float | None) -> float | None:
+        """The smaller of ``seconds`` and what remains; None where neither is set."""
+        bounds = [bound for bound in (seconds, self.remaining()) if bound is not None]
+        return min(bounds) if bounds else None

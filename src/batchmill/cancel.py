@@ -1,0 +1,68 @@
+"""The cancel token: how those who stop a run reach whoever holds something that must end with it.
+
+A node that starts a child process or waits on a socket registers a callback; a cancelled run
+calls it, whatever thread the node is in. A token stays behind when a task is pickled: a worker
+process is ended from outside, so what arrives there is a token that nobody cancels.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+class CancelToken:
+    """Set once, heard by all.
+
+    Concurrency: any thread may call any method. ``_lock`` guards ``_callbacks``; callbacks run in
+    the thread that cancels, outside the lock, and must not block.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._event = threading.Event()
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._numbers = itertools.count()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until cancelled or until ``seconds`` have passed; True when cancelled."""
+        return self._event.wait(seconds)
+
+    def cancel(self) -> None:
+        """Cancel: run every registered callback once. Cancelling twice does nothing more."""
+        with self._lock:
+            if self._event.is_set():
+                return
+            self._event.set()
+            callbacks = list(self._callbacks.values())
+            self._callbacks.clear()
+        for callback in callbacks:
+            callback()
+
+    def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` run when cancelled (at once if that has happened); returns its removal."""
+        number = next(self._numbers)
+        with self._lock:
+            late = self._event.is_set()
+            if not late:
+                self._callbacks[number] = callback
+        if late:
+            callback()
+
+        def remove() -> None:
+            with self._lock:
+                self._callbacks.pop(number, None)
+
+        return remove
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CancelToken:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CancelToken, ()

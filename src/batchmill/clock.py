@@ -1,0 +1,66 @@
+"""Time as an argument: the protocol, the system's clock and one for tests that moves by hand."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the engine needs to know of time. All figures are seconds as floats."""
+
+    def monotonic(self) -> float:
+        """Seconds that only go forward, the same for every process of this machine."""
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; zero and less return at once."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def time(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            time.sleep(seconds)
+
+
+class FakeClock:
+    """A clock for tests: it stands still but for ``sleep`` and ``advance``, and remembers the sleeps.
+
+    Concurrency: any thread may call any method; ``_lock`` guards ``now`` and ``sleeps``.
+    """
+
+    def __init__(self, now: float = 0.0) -> None:
+        self._lock = threading.Lock()
+        self.now = now
+        self.sleeps: list[float] = []
+
+    def monotonic(self) -> float:
+        with self._lock:
+            return self.now
+
+    def time(self) -> float:
+        return self.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.sleeps.append(seconds)
+            self.now += max(0.0, seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward by ``seconds``."""
+        with self._lock:
+            self.now += seconds
+
+
+SYSTEM_CLOCK = SystemClock()

@@ -1,0 +1,192 @@
+"""Every exception batchmill raises, in one tree.
+
+All of them survive pickling: an exception with keyword fields writes its own ``__reduce__``.
+Across a process line no exception travels all the same, only :class:`batchmill.outcome.ErrorInfo`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+class BatchmillError(Exception):
+    """Base of all errors raised by batchmill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a document: what, where and how to fix it.
+
+    ``line`` and ``column`` count from 1 and are 0 where the place in the text is not known.
+    """
+
+    path: str
+    message: str
+    hint: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        where = f"{self.path} (line {self.line}, column {self.column})" if self.line else self.path
+        return f"{where}: {self.message}" + (f"; {self.hint}" if self.hint else "")
+
+
+class InvalidDocument(BatchmillError):
+    """Raised when a document cannot be run as it stands; carries every problem found, in text order."""
+
+    def __init__(self, problems: tuple[Problem, ...], source: str = "document") -> None:
+        super().__init__(problems, source)
+        self.problems = problems
+        self.source = source
+
+    def __str__(self) -> str:
+        head = f"{self.source}: {len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
+        return "\n".join([head, *(f"  {problem}" for problem in self.problems)])
+
+
+class InvalidSetting(BatchmillError, ValueError):
+    """Raised when an argument of the Python face or an option of a run is out of its range."""
+
+
+class StorageError(BatchmillError):
+    """Raised when files or the environment fail a run: an unreadable source, a full disk."""
+
+
+class MissingExtra(BatchmillError, ImportError):
+    """Raised when a feature needs an optional dependency; names the extra that brings it."""
+
+    def __init__(self, extra: str, feature: str) -> None:
+        super().__init__(extra, feature)
+        self.extra = extra
+        self.feature = feature
+
+    def __str__(self) -> str:
+        return f"{self.feature} needs the extra {self.extra!r}: pip install 'batchmill[{self.extra}]'"
+
+
+class TemplateError(BatchmillError):
+    """Base of what can be wrong with a template."""
+
+
+class TemplateSyntaxError(TemplateError):
+    """Raised when a template cannot be read; ``position`` is the 0-based offset into ``text``."""
+
+    def __init__(self, message: str, text: str = "", position: int = 0) -> None:
+        super().__init__(message, text, position)
+        self.message = message
+        self.text = text
+        self.position = position
+
+    def __str__(self) -> str:
+        around = self.text[max(0, self.position - 20) : self.position + 20]
+        return f"{self.message} at character {self.position + 1}" + (f", near {around!r}" if around else "")
+
+
+class UnresolvedReference(TemplateError):
+    """Raised when a reference names something that is not there."""
+
+    def __init__(self, reference: str, reason: str) -> None:
+        super().__init__(reference, reason)
+        self.reference = reference
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"${{{self.reference}}} cannot be resolved: {self.reason}"
+
+
+class FilterError(TemplateError):
+    """Raised when a template filter is given a value it cannot work on."""
+
+
+class UnsafeValue(TemplateError):
+    """Raised when a value cannot be given to a shell command without changing it, such as one with NUL."""
+
+
+class NodeError(BatchmillError):
+    """Raised when an attempt of a node ended in an error result rather than in an exception.
+
+    ``outputs`` is what the node has to say all the same (``stderr``, ``exit_code``, ...);
+    ``retryable`` is False where another attempt would be pointless; ``retry_after`` is the wait in
+    seconds that the other side asked for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        outputs: Mapping[str, Any] | None = None,
+        retryable: bool = True,
+        retry_after: float | None = None,
+        type_name: str = "NodeError",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.outputs = dict(outputs or {})
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.type_name = type_name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = {
+            "outputs": self.outputs,
+            "retryable": self.retryable,
+            "retry_after": self.retry_after,
+            "type_name": self.type_name,
+        }
+        return _with_keywords, (type(self), self.message, fields)
+
+
+def _with_keywords(kind: type[NodeError], message: str, fields: dict[str, Any]) -> NodeError:
+    return kind(message, **fields)
+
+
+class InvalidParams(NodeError):
+    """Raised when a node's params are wrong once their templates are resolved; retrying is pointless."""
+
+    def __init__(self, message: str, **fields: Any) -> None:
+        super().__init__(message, **{"retryable": False, "type_name": "InvalidParams", **fields})
+
+
+class AttemptTimeout(BatchmillError, TimeoutError):
+    """Raised when one attempt of one item took longer than its ``timeout``."""
+
+
+class NotPicklable(BatchmillError):
+    """Raised when a value cannot travel to or from another process; names the attribute at fault."""
+
+
+class NotCopyable(BatchmillError):
+    """Raised when a node chain cannot be copied for a worker thread; names the attribute at fault."""
+
+
+class ExecutorUnavailable(BatchmillError):
+    """Raised when an executor cannot start on this machine, with what is missing."""
+
+
+class BatchFailed(BatchmillError):
+    """Raised by :func:`batchmill.map` when the batch failed; ``result`` is the finished part."""
+
+    def __init__(self, message: str, result: Any = None) -> None:
+        super().__init__(message, result)
+        self.message = message
+        self.result = result
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Interrupted(BatchmillError):
+    """Raised when a run was stopped by a signal; ``signal_number`` tells which."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number
+
+    def __str__(self) -> str:
+        return f"stopped by signal {self.signal_number}"
+
+
+class InternalError(BatchmillError):
+    """Raised when batchmill contradicts itself: our bug, please report it with the traceback."""

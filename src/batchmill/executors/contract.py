@@ -1,0 +1,111 @@
+"""What an executor is given, what it does and what it gives back.
+
+An executor knows no nodes and no documents. It takes numbered items out of a :class:`Channel`, has
+a :class:`Task` run on each, and delivers :class:`~batchmill.outcome.Block`\\ s into the same channel;
+the channel's owner puts them in order. Each item is run by the same piece of code,
+:mod:`batchmill.executors.runner`, whichever executor runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from batchmill.attempt import Attempt
+from batchmill.cancel import CancelToken
+from batchmill.outcome import Block
+from batchmill.policy import RetryPolicy
+
+
+class Task(Protocol):
+    """What is done to every item. One object serves many items, one after another.
+
+    For threads it is deep-copied once per worker thread, for processes pickled once per batch. An
+    attribute ``share = True`` says that it holds no state and need not be copied for a thread.
+    """
+
+    def run(self, item: Any, index: int, attempt: Attempt) -> Any:
+        """Run one attempt; whatever is raised becomes the attempt's error."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Neighbouring items on their way to a worker.
+
+    ``attempts`` is how many attempts the first item has behind it (a chunk with any holds that item
+    alone), ``wait`` the seconds to wait before it is tried again.
+    """
+
+    start: int
+    items: Sequence[Any]
+    attempts: int = 0
+    wait: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+class Channel(Protocol):
+    """Where items come from and where their outcomes go. Every method may be called from any thread."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no new item may start."""
+
+    def take(self, most: int) -> Chunk | None:
+        """Up to ``most`` items; waits while there may be some later, None when there never will be."""
+
+    def give_back(self, chunk: Chunk) -> None:
+        """Return items that were taken and not run; they are taken again first."""
+
+    def deliver(self, block: Block) -> None:
+        """Hand over final outcomes. Each taken item is delivered or given back exactly once."""
+
+    def fail(self, error: BaseException) -> None:
+        """End the batch with an error of the executor itself."""
+
+    def remaining(self) -> int | None:
+        """Items not yet taken, None while nobody knows."""
+
+    def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` run once when no new item may start any more; returns its removal."""
+
+    def blocks(self) -> Iterator[Block]:
+        """What was delivered, in the order the owner wants, until all is delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorSettings:
+    """How a batch is to be run; seconds and bytes.
+
+    ``max_concurrent`` is how many items are in flight at once, None for the executor's default.
+    ``chunk_size`` fixes how many items travel together, None sizes chunks by time. ``stop_on_failure``
+    says that nothing starts after a failure; ``memory_limit_bytes`` bounds one worker process.
+    """
+
+    max_concurrent: int | None = None
+    chunk_size: int | None = None
+    timeout: float | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    stop_on_failure: bool = False
+    memory_limit_bytes: int | None = None
+
+
+class Executor(Protocol):
+    """One way to run items. An executor object holds no state of a batch and can serve many at once."""
+
+    name: str
+
+    def workers(self, settings: ExecutorSettings) -> int:
+        """How many items may be in flight at once under ``settings``."""
+
+    def run(
+        self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
+    ) -> Iterator[Block]:
+        """Run every item of ``channel`` and yield the channel's blocks.
+
+        Closing the iterator early stops the batch. ``cancel`` ends running items by force. When the
+        iterator has ended, nothing of the batch is left running, but for threads that were abandoned
+        because their item timed out.
+        """

@@ -1,0 +1,87 @@
+"""What a node type is: its name, the params it reads, the outputs it writes and one ``run``.
+
+A node object holds no state of an item: params come in resolved, outputs go out as a plain
+dictionary. So one object can serve many items, and copies of it are cheap.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from batchmill.attempt import Attempt
+
+DEFAULT_ACTION = "default"
+ERROR_ACTION = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter a node reads.
+
+    ``type`` holds JSON Schema type names joined with ``|`` (``"string|array"``), or ``any``.
+    ``templates`` says what becomes of ``${...}`` in it: ``value`` resolves them, ``shell`` rewrites
+    them into references that a shell reads (see :mod:`batchmill.template.shell`), ``none`` leaves the
+    text alone. ``choices`` lists the allowed values where there are few; ``minimum`` is inclusive.
+    """
+
+    name: str
+    type: str
+    description: str
+    required: bool = False
+    default: Any = None
+    templates: Literal["value", "shell", "none"] = "value"
+    choices: tuple[Any, ...] = ()
+    minimum: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output a node writes. ``diagnostic`` outputs speak of a failure and count as present after
+    one; the others of a failed node are passed over by ``??``."""
+
+    name: str
+    type: str
+    description: str
+    diagnostic: bool = False
+
+
+@dataclass(slots=True)
+class NodeResult:
+    """What a node's run gave: outputs, and the action that picks the next edge.
+
+    A node that failed raises instead: :class:`batchmill.errors.NodeError` with its diagnostic
+    outputs for an error result, anything else for an exception.
+    """
+
+    outputs: dict[str, Any] = field(default_factory=dict)
+    action: str = DEFAULT_ACTION
+
+
+class Node(ABC):
+    """Base of all node types. Subclasses are created without arguments."""
+
+    type: ClassVar[str]
+    summary: ClassVar[str]
+    params: ClassVar[tuple[Param, ...]] = ()
+    outputs: ClassVar[tuple[Output, ...]] = ()
+    open_params: ClassVar[bool] = False  # True: params that are not listed are accepted
+    open_outputs: ClassVar[bool] = False  # True: outputs that are not listed may be referred to
+
+    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Look at params as written, before anything runs: ``(param name, what is wrong)`` for each fault.
+
+        Values that hold templates are not known yet and must be passed over. Nothing is run or
+        imported. Presence, names, types, choices and minimums were checked before from ``params``.
+        """
+        return []
+
+    @abstractmethod
+    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        """Run with resolved params (defaults filled in, types checked); blocking.
+
+        Long waits must honour ``attempt.deadline`` and ``attempt.cancel`` where they can. Raises
+        :class:`~batchmill.errors.NodeError` for an error result.
+        """

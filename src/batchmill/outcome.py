@@ -1,0 +1,109 @@
+"""What became of an item, as plain data: the one form in which results cross threads and processes.
+
+An :class:`Outcome` is one item. A :class:`Block` is the outcomes of neighbouring items in columns,
+because a million successes are cheaper to carry as one list than as a million objects: only items
+that failed, were tried again or recorded calls have an Outcome of their own in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+ErrorKind = Literal["exception", "error_result", "timeout", "worker_died", "cancelled", "not_picklable"]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """Why an attempt failed, without the exception object.
+
+    ``type`` is the exception's class name. ``outputs`` is what a node reported along with an error
+    result. ``retry_after`` is in seconds. ``traceback`` is text and may be empty.
+    """
+
+    type: str
+    message: str
+    kind: ErrorKind = "exception"
+    traceback: str = ""
+    retryable: bool = True
+    retry_after: float | None = None
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The final state of one item: a value, or an error after ``attempts`` attempts.
+
+    ``index`` is the item's 0-based position, ``wall`` the seconds its attempts took together,
+    ``records`` what its node recorded (LLM calls), in order.
+    """
+
+    index: int
+    value: Any = None
+    error: ErrorInfo | None = None
+    attempts: int = 1
+    wall: float = 0.0
+    records: tuple[Any, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+    def as_error(self, item: Any) -> dict[str, Any]:
+        """The entry of a batch's ``errors`` list; ``item`` is put in as it is."""
+        if self.error is None:
+            raise ValueError("a success has no error entry")
+        return {
+            "index": self.index,
+            "item": item,
+            "type": self.error.type,
+            "message": self.error.message,
+            "attempts": self.attempts,
+            "kind": self.error.kind,
+        }
+
+
+@dataclass(slots=True)
+class Block:
+    """Outcomes of the items ``start`` to ``start + len(values) - 1``.
+
+    ``values`` and ``walls`` (seconds) are aligned; ``special`` maps an offset into them to the
+    Outcome of an item that is more than a plain success at the first attempt. A failed item's
+    place in ``values`` is None.
+    """
+
+    start: int
+    values: list[Any]
+    walls: Sequence[float]
+    special: dict[int, Outcome] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Block:
+        """A block of one item."""
+        plain = outcome.error is None and outcome.attempts == 1 and not outcome.records
+        return cls(outcome.index, [outcome.value], (outcome.wall,), {} if plain else {0: outcome})
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """The outcomes that are errors, in index order."""
+        return [self.special[k] for k in sorted(self.special) if self.special[k].error is not None]
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Every item's Outcome, in index order."""
+        for offset, value in enumerate(self.values):
+            outcome = self.special.get(offset)
+            yield outcome or Outcome(self.start + offset, value, wall=self.walls[offset])
+
+
+def cancelled(index: int, attempts: int = 0, why: str = "the batch was stopped before it started") -> Outcome:
+    """The Outcome of an item that was not run, or not run to its end."""
+    return Outcome(index, error=ErrorInfo("Cancelled", why, "cancelled", retryable=False), attempts=attempts)
+
+
+def with_records(outcome: Outcome, records: Sequence[Any]) -> Outcome:
+    """``outcome`` with ``records`` in place of its own."""
+    return replace(outcome, records=tuple(records))

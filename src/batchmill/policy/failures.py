@@ -1,0 +1,69 @@
+"""What failed items do to their batch: stop it at the first, or go on within a tolerance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batchmill.errors import InvalidSetting
+
+
+@dataclass(frozen=True, slots=True)
+class FailurePolicy:
+    """``fail_fast`` ends the batch at its first failure.
+
+    Without it, more than ``tolerate_count`` failures, or more than ``tolerate_percent`` (0 to 100) of
+    all items, fail the batch; None tolerates any number, as long as one item succeeds.
+    """
+
+    fail_fast: bool = True
+    tolerate_count: int | None = None
+    tolerate_percent: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.tolerate_count is not None and self.tolerate_count < 0:
+            raise InvalidSetting(f"tolerate.count must be 0 or more, not {self.tolerate_count}")
+        if self.tolerate_percent is not None and not 0 <= self.tolerate_percent <= 100:
+            raise InvalidSetting(f"tolerate.percent must be 0 to 100, not {self.tolerate_percent}")
+
+
+class FailureWatch:
+    """Counts failures of one batch against its policy. Not locked: its owner calls it under a lock."""
+
+    def __init__(self, policy: FailurePolicy, total: int | None) -> None:
+        self.policy = policy
+        self.total = total
+        self.failed = 0
+        self.succeeded = 0
+
+    def add(self, succeeded: int, failed: int) -> None:
+        """Count items that reached their final state."""
+        self.succeeded += succeeded
+        self.failed += failed
+
+    def must_stop(self) -> bool:
+        """Whether no new item should start. A percentage can tell before the end only where the total is known."""
+        return bool(self._exceeded(self.total))
+
+    def verdict(self) -> str | None:
+        """At the end: why the batch failed, None when it did not."""
+        finished = self.succeeded + self.failed
+        exceeded = self._exceeded(finished if self.total is None else self.total)
+        if exceeded:
+            return exceeded
+        if self.failed and not self.succeeded:
+            return f"all {self.failed} items failed"
+        return None
+
+    def _exceeded(self, total: int | None) -> str | None:
+        policy = self.policy
+        if not self.failed:
+            return None
+        if policy.fail_fast:
+            return f"{self.failed} item{'s' if self.failed > 1 else ''} failed and error_handling is fail_fast"
+        if policy.tolerate_count is not None and self.failed > policy.tolerate_count:
+            return f"{self.failed} items failed, more than the {policy.tolerate_count} tolerated"
+        if policy.tolerate_percent is not None and total:
+            percent = 100.0 * self.failed / total
+            if percent > policy.tolerate_percent:
+                return f"{percent:.3g} % of the items failed, more than the {policy.tolerate_percent:g} % tolerated"
+        return None

@@ -1,0 +1,85 @@
+"""The recorder: an append-only list that many threads may write without loss.
+
+Workers keep recorders of their own and hand back what was recorded with each outcome; the parent
+adds that up in item order. So a recorder that is pickled arrives empty, and one that is deep-copied
+with a node chain stays the same object: copies of a chain in one process share their recorder.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, overload
+
+
+class Recorder(Sequence[Any]):
+    """Reads like a list of records, in the order they were added.
+
+    Concurrency: any thread may call any method; ``_lock`` guards ``_records``. Reading works on a
+    copy taken under the lock, so a loop over a recorder never sees a half-made change.
+    """
+
+    def __init__(self, records: Iterable[Any] = ()) -> None:
+        self._lock = threading.Lock()
+        self._records: list[Any] = list(records)
+
+    def append(self, record: Any) -> None:
+        """Add one record."""
+        with self._lock:
+            self._records.append(record)
+
+    def extend(self, records: Iterable[Any]) -> None:
+        """Add records together: nobody else's record comes in between."""
+        added = list(records)
+        with self._lock:
+            self._records.extend(added)
+
+    def drain(self) -> tuple[Any, ...]:
+        """Take all records out; what one caller drains no other gets."""
+        if not self._records:  # a stale look costs one round at most: the owner drains after it wrote
+            return ()
+        with self._lock:
+            taken = tuple(self._records)
+            self._records.clear()
+        return taken
+
+    def snapshot(self) -> list[Any]:
+        """A copy of the records as they are now."""
+        with self._lock:
+            return list(self._records)
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._records)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.snapshot())
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        with self._lock:
+            return self._records[index]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Recorder):
+            return self.snapshot() == other.snapshot()
+        if isinstance(other, list):
+            return self.snapshot() == other
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # a mutable sequence, like list
+
+    def __repr__(self) -> str:
+        return f"Recorder({self.snapshot()!r})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Recorder:
+        return self
+
+    def __copy__(self) -> Recorder:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Recorder, ()
