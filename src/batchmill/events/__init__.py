@@ -1,1 +1,30 @@
+"""What happens in a run, for those who watch: the events, the bus, progress lines and the summary."""
 
+from batchmill.events.bus import Bus, Listener
+from batchmill.events.happened import (
+    BatchProgress,
+    Event,
+    NodeFinished,
+    NodeRetried,
+    NodeStarted,
+    Noticed,
+    RunFinished,
+    RunStarted,
+    Status,
+)
+from batchmill.events.pace import Pace
+
+__all__ = [
+    "BatchProgress",
+    "Bus",
+    "Event",
+    "Listener",
+    "NodeFinished",
+    "NodeRetried",
+    "NodeStarted",
+    "Noticed",
+    "Pace",
+    "RunFinished",
+    "RunStarted",
+    "Status",
+]

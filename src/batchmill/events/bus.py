@@ -1,0 +1,62 @@
+"""The bus: hands each event to every listener, one event at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+from batchmill.events.happened import Event
+
+Listener = Callable[[Event], object]
+_log = logging.getLogger("batchmill.events")
+
+
+class Bus:
+    """Takes events from any thread and calls the listeners in the order they were added.
+
+    A listener that raises does not break the run: its first error is logged with the traceback, later
+    ones are passed over, and it goes on being called.
+
+    Concurrency: any thread may call any method. ``_lock`` guards ``_listeners`` and ``_reported`` and is
+    held while listeners run, so a listener sees one event at a time and needs no lock against itself. It
+    is re-entrant: a listener may emit. A listener must not wait for another thread that emits.
+    """
+
+    def __init__(self, listeners: Iterable[Listener] = ()) -> None:
+        self._lock = threading.RLock()
+        self._listeners: list[Listener] = list(listeners)
+        self._reported: set[int] = set()
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens; lets a hot loop skip making events."""
+        return bool(self._listeners)
+
+    def add(self, listener: Listener) -> Callable[[], None]:
+        """Have ``listener`` called with every event from now on; returns its removal."""
+        with self._lock:
+            self._listeners.append(listener)
+
+        def remove() -> None:
+            with self._lock:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+        return remove
+
+    def emit(self, event: Event) -> None:
+        """Hand ``event`` to every listener. Raises nothing that a listener raises."""
+        if not self._listeners:
+            return
+        with self._lock:
+            for listener in tuple(self._listeners):
+                self._call(listener, event)
+
+    def _call(self, listener: Listener, event: Event) -> None:
+        try:
+            listener(event)
+        except Exception:
+            if id(listener) not in self._reported:
+                self._reported.add(id(listener))
+                _log.exception("a listener failed on %s and may have missed it", type(event).__name__)

@@ -1,0 +1,95 @@
+"""What can happen in a run, as frozen dataclasses. Every figure of time is in seconds.
+
+Events are for people and tools that watch; nothing in the engine reads them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Status = Literal["success", "degraded", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run begins; ``source`` is the document's path or another name for it, ``nodes`` how many it has."""
+
+    run: str
+    source: str = ""
+    nodes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStarted:
+    """A node begins. For a batch node ``executor`` is set, ``workers`` is how many items may be in
+    flight, and ``total`` the number of items, None while nobody knows it."""
+
+    node: str
+    total: int | None = None
+    executor: str = ""
+    workers: int = 0
+
+    @property
+    def is_batch(self) -> bool:
+        return bool(self.executor)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRetried:
+    """A node's attempt number ``attempt`` (from 1) failed and is tried again after ``after`` seconds."""
+
+    node: str
+    attempt: int
+    reason: str
+    after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """``done`` items of a batch reached their final state, ``failed`` of them as errors.
+
+    Sent at a bounded rate (:class:`batchmill.events.pace.Pace`), not once per item.
+    """
+
+    node: str
+    done: int
+    failed: int = 0
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFinished:
+    """A node reached its end. A batch node counts its items and carries its ``errors`` entries as they
+    stand in its result; a plain node that failed says why in ``error``."""
+
+    node: str
+    status: Status
+    wall: float
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    error: str = ""
+    errors: tuple[Mapping[str, Any], ...] = ()
+    is_batch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something worth a line that is no error: an empty source, a template left as it stands."""
+
+    message: str
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """A run reached its end after ``wall`` seconds."""
+
+    run: str
+    status: Status
+    wall: float
+
+
+Event = RunStarted | NodeStarted | NodeRetried | BatchProgress | NodeFinished | Noticed | RunFinished
