@@ -42,6 +42,7 @@ class Bus:
             with self._lock:
                 if listener in self._listeners:
                     self._listeners.remove(listener)
+                    self._reported.discard(id(listener))
 
         return remove
 
@@ -56,7 +57,7 @@ class Bus:
     def _call(self, listener: Listener, event: Event) -> None:
         try:
             listener(event)
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever a listener raises, the run goes on
             if id(listener) not in self._reported:
                 self._reported.add(id(listener))
                 _log.exception("a listener failed on %s and may have missed it", type(event).__name__)

@@ -61,8 +61,9 @@ class BatchProgress:
 
 @dataclass(frozen=True, slots=True)
 class NodeFinished:
-    """A node reached its end. A batch node counts its items and carries its ``errors`` entries as they
-    stand in its result; a plain node that failed says why in ``error``."""
+    """A node reached its end. A batch node counts its items, the attempts beyond each item's first
+    (``retries``) and carries its ``errors`` entries as they stand in its result; a plain node that
+    failed says why in ``error``."""
 
     node: str
     status: Status
@@ -70,6 +71,7 @@ class NodeFinished:
     succeeded: int = 0
     failed: int = 0
     cancelled: int = 0
+    retries: int = 0
     error: str = ""
     errors: tuple[Mapping[str, Any], ...] = ()
     is_batch: bool = False

@@ -1,0 +1,112 @@
+"""The block of at most eight lines that ends a run: counts, time, throughput, the commonest errors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from batchmill.events.happened import Event, NodeFinished, NodeRetried, RunFinished
+from batchmill.events.words import count, rate, seconds, shortened
+
+MOST_LINES = 8
+MOST_GROUPS = 3
+
+
+@dataclass(slots=True)
+class _Group:
+    """Errors of one type in one node, and the first of them."""
+
+    node: str
+    type: str
+    example: Mapping[str, Any]
+    number: int = 0
+
+
+@dataclass(slots=True)
+class Summary:
+    """A listener that adds a run up; :meth:`lines` is what there is to say once it has finished.
+
+    Concurrency: called by the bus, which delivers one event at a time; read after the run.
+    """
+
+    nodes: Counter[str] = field(default_factory=Counter)
+    batches: list[NodeFinished] = field(default_factory=list)
+    retries: int = 0
+    finished: RunFinished | None = None
+    _groups: dict[tuple[str, str], _Group] = field(default_factory=dict)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, NodeFinished):
+            self._add(event)
+        elif isinstance(event, NodeRetried):
+            self.retries += 1
+        elif isinstance(event, RunFinished):
+            self.finished = event
+
+    def _add(self, node: NodeFinished) -> None:
+        self.nodes[node.status] += 1
+        self.retries += node.retries
+        if node.is_batch:
+            self.batches.append(node)
+        for entry in node.errors:
+            self._count(node.node, entry)
+        if node.error and not node.errors:
+            self._count(node.node, {"type": "failed", "message": node.error})
+
+    def _count(self, node: str, entry: Mapping[str, Any]) -> None:
+        key = (node, str(entry.get("type", "error")))
+        self._groups.setdefault(key, _Group(*key, entry)).number += 1
+
+    def lines(self) -> list[str]:
+        """At most eight lines, the run's status first."""
+        if self.finished is None:
+            return []
+        lines = [self._head(self.finished)]
+        lines += self._batch_lines()
+        if self.retries:
+            lines.append(f"  {count(self.retries, 'more attempt')} after failures")
+        room = MOST_LINES - len(lines)
+        return lines + self._error_lines(min(room, MOST_GROUPS + 1))
+
+    def _head(self, run: RunFinished) -> str:
+        states = ", ".join(f"{number} {state}" for state, number in self.nodes.items())
+        return f"{run.status}: {count(self.nodes.total(), 'node')} ({states}) in {seconds(run.wall)}"
+
+    def _batch_lines(self) -> list[str]:
+        """A line for each of up to three batches; with more, one line for all together."""
+        if len(self.batches) <= MOST_GROUPS:
+            return [f"  {batch.node}: {_counts([batch])}" for batch in self.batches]
+        return [f"  {len(self.batches)} batches: {_counts(self.batches)}"]
+
+    def _error_lines(self, room: int) -> list[str]:
+        groups = sorted(self._groups.values(), key=lambda group: -group.number)
+        shown = groups if len(groups) <= room else groups[: room - 1]
+        lines = [f"  {_described(group)}" for group in shown]
+        if len(shown) < len(groups):
+            rest = sum(group.number for group in groups[len(shown) :])
+            lines.append(f"  and {count(rest, 'more error')}")
+        return lines
+
+
+def _counts(batches: list[NodeFinished]) -> str:
+    done = sum(batch.succeeded for batch in batches)
+    failed = sum(batch.failed for batch in batches)
+    cancelled = sum(batch.cancelled for batch in batches)
+    wall = sum(batch.wall for batch in batches)
+    parts = [f"{done:,} ok"]
+    if failed:
+        parts.append(f"{failed:,} failed")
+    if cancelled:
+        parts.append(f"{cancelled:,} not run")
+    return f"{', '.join(parts)}, {seconds(wall)}, {rate(done + failed, wall)}"
+
+
+def _described(group: _Group) -> str:
+    message = shortened(str(group.example.get("message", "")), 120)
+    if "index" not in group.example:
+        return f"{group.node}: {message}"
+    item = shortened(group.example.get("item"))
+    first = f"first at item {group.example['index']} ({item})"
+    return f"{group.number:,} × {group.type} in {group.node}, {first}: {message}"

@@ -1,0 +1,47 @@
+"""Figures and values in words, as progress lines and the summary write them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+LONGEST_VALUE = 60  # characters of an item or message that stay readable in one line of a summary
+
+
+def seconds(value: float) -> str:
+    """A duration in seconds as ``0.42 s``, ``12.3 s``, ``2 min 5 s`` or ``1 h 4 min``."""
+    if value < 10:
+        return f"{value:.2f} s"
+    if value < 60:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def rate(items: int, wall: float) -> str:
+    """Items per second, with as many digits as say something."""
+    per_second = items / wall if wall > 0 else 0.0
+    return f"{per_second:,.0f} items/s" if per_second >= 100 else f"{per_second:.3g} items/s"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 item``, ``1,000 items``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def shortened(value: Any, longest: int = LONGEST_VALUE) -> str:
+    """A value on one line, control characters escaped, cut after ``longest`` characters."""
+    text = value if isinstance(value, str) else _as_text(value)
+    line = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[: 4 * longest]
+    )
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def _as_text(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=repr)
+    except (TypeError, ValueError, RecursionError):  # keys that are no strings, cycles
+        return repr(value)

@@ -1,0 +1,69 @@
+"""The summary: at most eight lines, and what they say."""
+
+from batchmill.events import Bus, NodeFinished, NodeRetried, RunFinished
+from batchmill.events.summary import MOST_LINES, Summary
+
+
+def error(index, kind="ValueError", message="bad"):
+    return {
+        "index": index,
+        "item": {"n": index},
+        "type": kind,
+        "message": message,
+        "attempts": 1,
+        "kind": "exception",
+    }
+
+
+def summed(*events):
+    summary = Summary()
+    bus = Bus([summary])
+    for event in events:
+        bus.emit(event)
+    return summary.lines()
+
+
+def test_nothing_to_say_before_the_end():
+    assert summed(NodeFinished("a", "success", 1.0)) == []
+
+
+def test_a_plain_run_is_one_line():
+    lines = summed(
+        NodeFinished("a", "success", 1.0), NodeFinished("b", "success", 1.0), RunFinished("r", "success", 2.5)
+    )
+    assert lines == ["success: 2 nodes (2 success) in 2.50 s"]
+
+
+def test_a_batch_has_counts_throughput_retries_and_error_groups():
+    batch = NodeFinished(
+        "score", "degraded", 2.0, 97, 3, retries=4, is_batch=True,
+        errors=(error(3), error(8), error(9, "KeyError", "'x'")),
+    )  # fmt: skip
+    lines = summed(NodeRetried("fetch", 1, "no"), batch, RunFinished("r", "degraded", 2.0))
+    assert lines == [
+        "degraded: 1 node (1 degraded) in 2.00 s",
+        "  score: 97 ok, 3 failed, 2.00 s, 50 items/s",
+        "  5 more attempts after failures",
+        '  2 × ValueError in score, first at item 3 ({"n": 3}): bad',
+        "  1 × KeyError in score, first at item 9 ({\"n\": 9}): 'x'",
+    ]
+
+
+def test_a_failed_plain_node_says_why():
+    lines = summed(NodeFinished("a", "failed", 0.1, error="exit code 2"), RunFinished("r", "failed", 0.1))
+    assert lines[1:] == ["  a: exit code 2"]
+
+
+def test_never_more_than_eight_lines():
+    batches = [
+        NodeFinished(
+            f"b{n}", "degraded", 1.0, 1, 20, cancelled=2, retries=1, is_batch=True,
+            errors=tuple(error(i, f"Error{i}") for i in range(20)),
+        )
+        for n in range(5)
+    ]  # fmt: skip
+    for some in (batches[:3], batches):
+        lines = summed(*some, RunFinished("r", "degraded", 9.0))
+        assert len(lines) <= MOST_LINES
+        assert lines[-1].startswith("  and ")
+    assert "5 batches: 5 ok, 100 failed, 10 not run" in "\n".join(lines)
