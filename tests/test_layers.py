@@ -1,0 +1,116 @@
+"""Imports only point down: the rooms of ``docs/design/architecture.md``, held against the source.
+
+Every import counts: those for types only and those inside functions too.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+SOURCE = REPOSITORY / "src" / "batchmill"
+DOCUMENT = REPOSITORY / "docs" / "design" / "architecture.md"
+
+RANKS = {
+    "cli": 10,
+    "runs": 8,
+    "graph": 7,
+    "flow": 7,
+    "batch": 6,
+    "step": 5,
+    "nodes": 4,
+    "executors": 4,
+    "ir": 3,
+    "attempt": 3,
+    "policy": 2,
+    "template": 2,
+    "record": 2,
+    "events": 2,
+    "errors": 1,
+    "clock": 1,
+    "outcome": 1,
+    "cancel": 1,
+}
+FACE = {"__init__", "__main__"}  # the package's own face: below everyone's feet and above everyone's head
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def ranks_in_the_document():
+    """The first fenced block: a rank, then its rooms or one room and a remark."""
+    told = {}
+    for line in filter(str.strip, DOCUMENT.read_text().split("```")[1].splitlines()):
+        rank, names = line.split(maxsplit=1)
+        rooms = names.split()
+        if len(rooms) > 4:  # one room and a remark on it
+            rooms = rooms[:1]
+        told |= dict.fromkeys(rooms, int(rank))
+    return told
+
+
+def room_of(path, source=SOURCE):
+    return path.relative_to(source).with_suffix("").parts[0]
+
+
+def imports_of(path, source=SOURCE):
+    """``(line, dotted name)`` of every import of our own package, relative ones made absolute."""
+    package = ("batchmill", *path.relative_to(source).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *filter(None, [node.module])])
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+
+
+def violations(path, source=SOURCE):
+    """What is wrong with the imports of ``path``, one line each."""
+    room = room_of(path, source)
+    if room in FACE:
+        return
+    for line, name in imports_of(path, source):
+        root, _, inside = name.partition(".")
+        target = inside.split(".")[0]
+        if root != "batchmill" or target in (room, "__version__"):
+            continue
+        if RANKS.get(target, 99) >= RANKS[room]:
+            rank = RANKS.get(target, "of the package's face")
+            yield f"{path.relative_to(source)}:{line} imports {name} of rank {rank}, its own is {RANKS[room]}"
+
+
+def test_the_document_and_this_table_agree():
+    assert ranks_in_the_document() == RANKS
+
+
+def test_every_room_has_a_rank():
+    assert {room_of(path) for path in FILES} - FACE <= RANKS.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_point_down(path):
+    assert list(violations(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("from batchmill.errors import Problem", 0),
+        ("import batchmill.cancel", 0),
+        ("from . import other", 0),
+        ("from batchmill.ir import loading", 1),
+        ("from ..events import Bus", 1),
+        ("def f():\n    from batchmill.runs.run import run", 1),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import batchmill.cli.main", 1),
+        ("from batchmill import record, errors", 1),
+        ("from batchmill import run", 1),
+        ("import batchmill", 1),
+    ],
+)
+def test_each_form_of_import_counts(text, number, tmp_path):
+    (tmp_path / "policy").mkdir()
+    path = tmp_path / "policy" / "retry.py"
+    path.write_text(text)
+    assert len(list(violations(path, tmp_path))) == number
