@@ -149,6 +149,32 @@ class InvalidParams(NodeError):
         super().__init__(message, **{"retryable": False, "type_name": "InvalidParams", **fields})
 
 
+class UnknownNodeType(BatchmillError):
+    """Raised when no node type has this name; ``suggestions`` are names that come close."""
+
+    def __init__(self, name: str, suggestions: tuple[str, ...] = ()) -> None:
+        super().__init__(name, suggestions)
+        self.name = name
+        self.suggestions = suggestions
+
+    def __str__(self) -> str:
+        close = " or ".join(repr(one) for one in self.suggestions)
+        hint = f"; did you mean {close}?" if close else "; `batchmill nodes` lists all"
+        return f"there is no node type {self.name!r}{hint}"
+
+
+class BrokenNodeType(BatchmillError):
+    """Raised when a node type is known by name and cannot be loaded; ``reason`` says why and from where."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"node type {self.name!r} cannot be loaded: {self.reason}"
+
+
 class AttemptTimeout(BatchmillError, TimeoutError):
     """Raised when one attempt of one item took longer than its ``timeout``."""
 
