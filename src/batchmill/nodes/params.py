@@ -1,0 +1,161 @@
+"""Params against what a node type declares: defaults filled in, everything else checked.
+
+:func:`bind` runs before every attempt, so what it needs is worked out once per class and a set of
+params without fault costs one pass over it. Only when something is off is it looked at in full.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from batchmill.errors import InvalidParams
+from batchmill.nodes.contract import Node, Param
+
+JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (int, float),
+    "integer": (int,),
+    "boolean": (bool,),
+    "array": (list, tuple),
+    "object": (dict,),
+    "null": (type(None),),
+}
+_SHOWN_CHARACTERS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Binder:
+    """What :func:`bind` needs of one class. ``plain`` maps a param to the exact types that need no
+    second look; a param that is not in it takes any value."""
+
+    defaults: dict[str, Any]
+    required: tuple[str, ...]
+    known: frozenset[str]
+    plain: dict[str, frozenset[type]]
+
+
+@lru_cache(maxsize=1024)
+def _binder(node_cls: type[Node]) -> _Binder:
+    plain = {}
+    for param in node_cls.params:
+        if param.templates == "shell" or "any" in param.type.split("|"):
+            continue
+        # Params with choices or a minimum have no value that passes by its type alone.
+        narrow = param.choices or param.minimum is not None
+        plain[param.name] = frozenset() if narrow else frozenset(_types(param))
+    return _Binder(
+        defaults={param.name: param.default for param in node_cls.params if not param.required},
+        required=tuple(param.name for param in node_cls.params if param.required),
+        known=frozenset(param.name for param in node_cls.params),
+        plain=plain,
+    )
+
+
+def bind(node_cls: type[Node], params: Mapping[str, Any]) -> dict[str, Any]:
+    """``params`` (resolved) with defaults filled in; a null for an optional param means its default.
+
+    Raises :class:`~batchmill.errors.InvalidParams` naming every param at fault, what was expected and
+    what was given. Defaults are shared between calls: a node must not change the values it gets.
+    """
+    binder = _binder(node_cls)
+    bound = {**binder.defaults, **params}
+    plain = binder.plain
+    for name, value in params.items():
+        accepted = plain.get(name)
+        if accepted is None:
+            if name in binder.known or node_cls.open_params:
+                continue
+        elif type(value) in accepted:
+            continue
+        _look_again(node_cls, params)
+        if value is None and name in binder.defaults:
+            bound[name] = binder.defaults[name]
+    for name in binder.required:
+        if name not in params:
+            _look_again(node_cls, params)
+    return bound
+
+
+def _look_again(node_cls: type[Node], params: Mapping[str, Any]) -> None:
+    faults = check_params(node_cls, params)
+    if faults:
+        raise InvalidParams(f"{node_cls.type}: " + "; ".join(message for _, message in faults))
+
+
+def check_params(
+    node_cls: type[Node],
+    params: Mapping[str, Any],
+    unknown_yet: Callable[[Any], bool] = lambda value: False,
+) -> list[tuple[str, str]]:
+    """Every fault of ``params`` as ``(param name, what is wrong)``, in the order they were written.
+
+    ``unknown_yet`` tells which values hold templates and can only be checked once resolved.
+    """
+    declared = {param.name: param for param in node_cls.params}
+    faults = []
+    for name, value in params.items():
+        if name not in declared:
+            if not node_cls.open_params:
+                faults.append((name, _unknown(name, declared)))
+        elif not unknown_yet(value):
+            fault = _fault(declared[name], value)
+            if fault:
+                faults.append((name, fault))
+    for param in node_cls.params:
+        if param.required and param.name not in params:
+            faults.append((param.name, f"param {param.name!r} is required: {param.description}"))
+    return faults
+
+
+def _fault(param: Param, value: Any) -> str | None:
+    if value is None and not param.required:
+        return None
+    if param.templates == "shell" and not isinstance(value, (str, int, float, list, dict, type(None))):
+        return None  # already rewritten for a shell: the node reads it itself
+    if not _has_type(value, param):
+        return f"param {param.name!r} must be {_names(param)}, not {_shown(value)}"
+    if param.choices and value not in param.choices:
+        allowed = ", ".join(str(choice) for choice in param.choices)
+        return f"param {param.name!r} must be one of {allowed}, not {_shown(value)}{_closest(value, param)}"
+    # Written so that NaN, which compares with nothing, is refused too.
+    if param.minimum is not None and isinstance(value, (int, float)) and not value >= param.minimum:
+        return f"param {param.name!r} must be {param.minimum:g} or more, not {_shown(value)}"
+    return None
+
+
+def _types(param: Param) -> list[type]:
+    return [one for name in param.type.split("|") for one in JSON_TYPES[name]]
+
+
+def _has_type(value: Any, param: Param) -> bool:
+    names = param.type.split("|")
+    if "any" in names:
+        return True
+    if isinstance(value, bool):  # an int to Python, another type to JSON
+        return "boolean" in names
+    return isinstance(value, tuple(_types(param)))
+
+
+def _names(param: Param) -> str:
+    return " or ".join(param.type.split("|"))
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+
+
+def _closest(value: Any, param: Param) -> str:
+    close = difflib.get_close_matches(str(value), [str(choice) for choice in param.choices], 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _unknown(name: str, declared: Mapping[str, Param]) -> str:
+    close = difflib.get_close_matches(name, list(declared), 1)
+    if close:
+        return f"there is no param {name!r}; did you mean {close[0]!r}?"
+    return f"there is no param {name!r}; there are {', '.join(declared) or 'none'}"
