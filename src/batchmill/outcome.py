@@ -50,6 +50,11 @@ class Outcome:
     def ok(self) -> bool:
         return self.error is None
 
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing to tell but the value: success at the first attempt, no records."""
+        return self.error is None and self.attempts == 1 and not self.records
+
     def as_error(self, item: Any) -> dict[str, Any]:
         """The entry of a batch's ``errors`` list; ``item`` is put in as it is."""
         if self.error is None:
@@ -70,19 +75,21 @@ class Block:
 
     ``values`` and ``walls`` (seconds) are aligned; ``special`` maps an offset into them to the
     Outcome of an item that is more than a plain success at the first attempt. A failed item's
-    place in ``values`` is None.
+    place in ``values`` is None. ``items`` are the items themselves; they are added in the parent and
+    never travel back from a worker.
     """
 
     start: int
     values: list[Any]
-    walls: Sequence[float]
+    walls: list[float]
     special: dict[int, Outcome] = field(default_factory=dict)
+    items: Sequence[Any] = ()
 
     @classmethod
-    def of(cls, outcome: Outcome) -> Block:
+    def of(cls, outcome: Outcome, item: Any) -> Block:
         """A block of one item."""
-        plain = outcome.error is None and outcome.attempts == 1 and not outcome.records
-        return cls(outcome.index, [outcome.value], (outcome.wall,), {} if plain else {0: outcome})
+        special = {} if outcome.plain else {0: outcome}
+        return cls(outcome.index, [outcome.value], [outcome.wall], special, (item,))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -95,15 +102,11 @@ class Block:
     def outcomes(self) -> Iterator[Outcome]:
         """Every item's Outcome, in index order."""
         for offset, value in enumerate(self.values):
-            outcome = self.special.get(offset)
-            yield outcome or Outcome(self.start + offset, value, wall=self.walls[offset])
+            outcome = self.special.get(offset) or Outcome(self.start + offset, value)
+            yield replace(outcome, wall=self.walls[offset])
 
 
-def cancelled(index: int, attempts: int = 0, why: str = "the batch was stopped before it started") -> Outcome:
-    """The Outcome of an item that was not run, or not run to its end."""
+def cancelled(index: int, attempts: int = 0) -> Outcome:
+    """The Outcome of an item that was not started (``attempts`` 0) or not run to its end."""
+    why = "ended by force while it ran" if attempts else "the batch was stopped before the item started"
     return Outcome(index, error=ErrorInfo("Cancelled", why, "cancelled", retryable=False), attempts=attempts)
-
-
-def with_records(outcome: Outcome, records: Sequence[Any]) -> Outcome:
-    """``outcome`` with ``records`` in place of its own."""
-    return replace(outcome, records=tuple(records))

@@ -1,1 +1,18 @@
+"""Batches: one task over many items, on any executor, with results aligned with the items."""
 
+from batchmill.batch.api import imap, map
+from batchmill.batch.engine import run_batch, stream_batch
+from batchmill.batch.result import BatchResult
+from batchmill.batch.settings import BatchSettings
+from batchmill.batch.sources import as_source, open_source
+
+__all__ = [
+    "BatchResult",
+    "BatchSettings",
+    "as_source",
+    "imap",
+    "map",
+    "open_source",
+    "run_batch",
+    "stream_batch",
+]

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
-from batchmill.outcome import Block
+from batchmill.outcome import Block, ErrorInfo
 from batchmill.policy import RetryPolicy
 
 
@@ -33,17 +33,21 @@ class Task(Protocol):
 class Chunk:
     """Neighbouring items on their way to a worker.
 
-    ``attempts`` is how many attempts the first item has behind it (a chunk with any holds that item
-    alone), ``wait`` the seconds to wait before it is tried again.
+    ``lost`` is set for an item whose ``attempts``-th attempt was lost with its worker and that is to be
+    tried again; such a chunk holds this item alone.
     """
 
     start: int
     items: Sequence[Any]
     attempts: int = 0
-    wait: float = 0.0
+    lost: ErrorInfo | None = None
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def part(self, start: int, end: int | None = None) -> Chunk:
+        """The items from offset ``start`` to before ``end``."""
+        return Chunk(self.start + start, self.items[start:end])
 
 
 class Channel(Protocol):
@@ -53,14 +57,18 @@ class Channel(Protocol):
     def stopped(self) -> bool:
         """Whether no new item may start."""
 
-    def take(self, most: int) -> Chunk | None:
-        """Up to ``most`` items; waits while there may be some later, None when there never will be."""
+    def take(self, most: int, ahead: int) -> Chunk | None:
+        """Up to ``most`` items; waits while there may be some later, None when there never will be.
+
+        Waits too while ``ahead`` items or more have been taken that the consumer has not had yet, so
+        that a slow consumer bounds what is held.
+        """
 
     def give_back(self, chunk: Chunk) -> None:
         """Return items that were taken and not run; they are taken again first."""
 
     def deliver(self, block: Block) -> None:
-        """Hand over final outcomes. Each taken item is delivered or given back exactly once."""
+        """Hand over final outcomes (``block.items`` set). Each taken item is delivered or given back once."""
 
     def fail(self, error: BaseException) -> None:
         """End the batch with an error of the executor itself."""
@@ -72,7 +80,19 @@ class Channel(Protocol):
         """Have ``callback`` run once when no new item may start any more; returns its removal."""
 
     def blocks(self) -> Iterator[Block]:
-        """What was delivered, in the order the owner wants, until all is delivered."""
+        """What was delivered, in the order the owner wants, until all is; waits for more.
+
+        Raises what the source of items or the executor failed with, after all that came before it.
+        """
+
+    def ready(self) -> Iterator[Block]:
+        """What can be handed out now, without waiting."""
+
+    def stop(self) -> None:
+        """Let no new item start; what was not started ends as cancelled."""
+
+    def wait_idle(self, seconds: float) -> bool:
+        """Wait until no taken item runs any more, at most ``seconds``; whether that came about."""
 
 
 @dataclass(frozen=True, slots=True)

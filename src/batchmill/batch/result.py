@@ -1,0 +1,138 @@
+"""The result of a batch: values aligned with the items, errors as plain data, and how it was run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, overload
+
+from batchmill.outcome import Block, Outcome, cancelled
+
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Timing:
+    """Sums over the items of a batch; seconds."""
+
+    items: int = 0
+    total: float = 0.0
+    least: float = 0.0
+    most: float = 0.0
+
+    def add(self, walls: Sequence[float]) -> None:
+        """Count the wall times of finished items."""
+        if not walls:
+            return
+        least, most = min(walls), max(walls)
+        self.least = least if not self.items else min(self.least, least)
+        self.most = max(self.most, most)
+        self.total += sum(walls)
+        self.items += len(walls)
+
+    def as_json(self) -> dict[str, float]:
+        """Milliseconds, named as in pflow's metadata."""
+        return {
+            "total_items_ms": round(self.total * 1e3, 3),
+            "avg_item_ms": round(self.total * 1e3 / self.items, 3) if self.items else 0.0,
+            "min_item_ms": round(self.least * 1e3, 3),
+            "max_item_ms": round(self.most * 1e3, 3),
+        }
+
+
+@dataclass
+class BatchResult(Sequence[R | None], Generic[R]):
+    """One value per item, in input order; None where the item failed or was not run.
+
+    ``errors`` has an entry ``{index, item, type, message, attempts, kind}`` for each item without a
+    value, in index order. Entries of kind ``cancelled`` (never started, or ended by force) are not
+    counted in ``error_count``. ``failure`` says why the batch as a whole failed, None if it did not.
+    """
+
+    values: list[R | None] = field(default_factory=list)
+    items: list[Any] = field(default_factory=list)
+    failed: dict[int, Outcome] = field(default_factory=dict)
+    records: tuple[Any, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+    failure: str | None = None
+    stopped: bool = False
+
+    @property
+    def count(self) -> int:
+        """All items, those never started included."""
+        return len(self.values)
+
+    @property
+    def success_count(self) -> int:
+        return len(self.values) - len(self.failed)
+
+    @property
+    def error_count(self) -> int:
+        kinds = (outcome.error.kind for outcome in self.failed.values() if outcome.error)
+        return sum(1 for kind in kinds if kind != "cancelled")
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        return [self.failed[index].as_error(self.items[index]) for index in sorted(self.failed)]
+
+    @property
+    def succeeded(self) -> list[R]:
+        """The values without the places of failed items."""
+        return [value for index, value in enumerate(self.values) if index not in self.failed]  # type: ignore[misc]  # a value that is not failed is an R
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, index: int) -> R | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[R | None]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return self.values[index]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, BatchResult):
+            return self.values == other.values and self.errors == other.errors
+        if isinstance(other, (list, tuple)):
+            return self.values == list(other)
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # mutable, like a list
+
+
+class Gathering:
+    """Puts blocks that come in any order into one result. Used by one thread."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self.items: list[Any] = []
+        self.special: dict[int, Outcome] = {}
+        self.timing = Timing()
+
+    def add(self, block: Block) -> None:
+        """Put a block in its place."""
+        end = block.start + len(block)
+        if len(self.values) < end:
+            missing = end - len(self.values)
+            self.values.extend([None] * missing)
+            self.items.extend([None] * missing)
+        self.values[block.start : end] = block.values
+        self.items[block.start : end] = block.items[: len(block)]
+        self.timing.add(block.walls)
+        for outcome in block.special.values():
+            self.special[outcome.index] = outcome
+
+    def add_cancelled(self, items: Iterable[Any]) -> None:
+        """Items that were never read by a worker, at the end."""
+        for item in items:
+            self.special[len(self.values)] = cancelled(len(self.values))
+            self.values.append(None)
+            self.items.append(item)
+
+    def failed(self) -> dict[int, Outcome]:
+        """The outcomes that are errors, by index."""
+        return {index: one for index, one in self.special.items() if one.error is not None}
+
+    def records(self) -> tuple[Any, ...]:
+        """What the items recorded, in item order."""
+        return tuple(record for index in sorted(self.special) for record in self.special[index].records)

@@ -1,0 +1,53 @@
+"""How a batch is to be run: the batch block of a document, or the arguments of ``map``, as one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from batchmill.errors import InvalidSetting
+from batchmill.executors.contract import ExecutorSettings
+from batchmill.policy import FailurePolicy, RetryPolicy
+
+MAX_CONCURRENT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """Seconds and bytes. ``max_concurrent`` is 1 to 1000 items in flight, None for the executor's default
+    (10 threads, as many processes as usable cores). Raises :class:`InvalidSetting` out of range."""
+
+    executor: str = "thread"
+    max_concurrent: int | None = None
+    chunk_size: int | None = None
+    timeout: float | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    failures: FailurePolicy = field(default_factory=FailurePolicy)
+    memory_limit_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        _check("max_concurrent", self.max_concurrent, 1, MAX_CONCURRENT)
+        _check("chunk_size", self.chunk_size, 1, None)
+        _check("memory_limit_bytes", self.memory_limit_bytes, 1, None)
+        if self.timeout is not None and not 0 < self.timeout < float("inf"):
+            raise InvalidSetting(f"timeout must be more than 0 seconds, not {self.timeout}")
+
+    def for_executor(self) -> ExecutorSettings:
+        """The part an executor needs to know."""
+        return ExecutorSettings(
+            max_concurrent=self.max_concurrent,
+            chunk_size=self.chunk_size,
+            timeout=self.timeout,
+            retry=self.retry,
+            stop_on_failure=self.failures.fail_fast,
+            memory_limit_bytes=self.memory_limit_bytes,
+        )
+
+
+def _check(name: str, value: int | None, least: int, most: int | None) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidSetting(f"{name} must be a whole number, not {value!r}")
+    if value < least or (most is not None and value > most):
+        span = f"{least} to {most}" if most else f"{least} or more"
+        raise InvalidSetting(f"{name} must be {span}, not {value}")

@@ -1,0 +1,248 @@
+"""The window between a source of items and the consumer of their outcomes.
+
+It numbers items as they are taken, bounds how many are ahead of the consumer, and puts what comes
+back in order. It is the :class:`~batchmill.executors.contract.Channel` every executor works on.
+
+Concurrency: workers call ``take``, ``give_back`` and ``deliver`` from their own threads, one consumer
+iterates ``blocks``. One lock, ``_lock``, guards every field; ``_work`` wakes workers that wait for
+items, ``_ready`` wakes the consumer. The source is read outside the lock by one worker at a time
+(``_pulling`` says that one is at it), so a source that blocks holds up nobody but those who have
+nothing else to do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from batchmill.batch.sources import Source
+from batchmill.executors.contract import Chunk
+from batchmill.outcome import Block, Outcome, cancelled
+from batchmill.policy import FailureWatch
+
+
+class Window:
+    """See the module. ``ordered`` hands blocks out in index order, else as they come."""
+
+    def __init__(self, source: Source, watch: FailureWatch, *, ordered: bool) -> None:
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._ready = threading.Condition(self._lock)
+        self._source = source
+        self._watch = watch
+        self._ordered = ordered
+        self._returned: deque[Chunk] = deque()
+        self._done: deque[Block] = deque()  # for an unordered consumer
+        self._early: dict[int, Block] = {}  # for an ordered one, by index of the first item
+        self._stop_callbacks: list[Callable[[], None]] = []
+        self._error: BaseException | None = None
+        self._taken = 0  # items read from the source
+        self._running = 0  # of them, not delivered or given back
+        self._consumed = 0  # handed to the consumer
+        self._next = 0  # index the ordered consumer waits for
+        self._pulling = False
+        self._exhausted = False
+        self._stopped = False
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
+    @property
+    def taken(self) -> int:
+        """How many items were read from the source so far."""
+        with self._lock:
+            return self._taken
+
+    def remaining(self) -> int | None:
+        with self._lock:
+            return self._source.remaining()
+
+    def take(self, most: int, ahead: int) -> Chunk | None:
+        while True:
+            with self._lock:
+                while not self._may_pull(ahead):
+                    if self._returned:
+                        return self._retake(most)
+                    if self._stopped or (self._exhausted and not self._running):
+                        return None
+                    self._work.wait()
+                if self._source.instant:
+                    return self._number(self._source.take(most))
+                self._pulling = True
+            if (chunk := self._pull(most)) is not None:
+                return chunk
+
+    def _may_pull(self, ahead: int) -> bool:
+        if self._stopped or self._returned or self._exhausted or self._pulling:
+            return False
+        return self._taken - self._consumed < ahead
+
+    def _retake(self, most: int) -> Chunk:
+        chunk = self._returned.popleft()
+        if len(chunk) > most:
+            self._returned.appendleft(chunk.part(most))
+            chunk = chunk.part(0, most)
+        self._running += len(chunk)
+        return chunk
+
+    def _pull(self, most: int) -> Chunk | None:
+        """Read the source outside the lock."""
+        items: Sequence[Any] = ()
+        error: BaseException | None = None
+        try:
+            items = self._source.take(most)
+        except BaseException as fault:  # noqa: BLE001  # raised again where the results are consumed
+            error = fault
+        with self._lock:
+            self._pulling = False
+            self._error = self._error or error
+            chunk = self._number(items)
+            self._work.notify_all()
+        return chunk
+
+    def _number(self, items: Sequence[Any]) -> Chunk | None:
+        """Under the lock: account for what was read; nothing read is the end of the source."""
+        if not items or self._source.remaining() == 0:
+            self._exhausted = True
+            self._work.notify_all()
+        if not items:
+            self._ready.notify_all()
+            return None
+        chunk = Chunk(self._taken, items)
+        self._taken += len(items)
+        if self._stopped:  # stopped while the source was being read: these never start
+            self._file(_not_run(chunk))
+            return None
+        self._running += len(items)
+        return chunk
+
+    def give_back(self, chunk: Chunk) -> None:
+        if not len(chunk):
+            return
+        with self._lock:
+            self._running -= len(chunk)
+            if self._stopped:
+                self._file(_not_run(chunk))
+            else:
+                self._returned.append(chunk)
+            self._work.notify_all()
+
+    def deliver(self, block: Block) -> None:
+        callbacks: list[Callable[[], None]] = []
+        with self._lock:
+            self._running -= len(block)
+            self._file(block)
+            if not self._stopped and self._watch.must_stop():
+                callbacks = self._begin_stop()
+            if not self._running and (self._exhausted or self._stopped):
+                self._work.notify_all()
+        _call(callbacks)
+
+    def _file(self, block: Block) -> None:
+        """Under the lock: count a block and put it where the consumer finds it."""
+        errors = [outcome.error.kind for outcome in block.special.values() if outcome.error is not None]
+        self._watch.add(len(block) - len(errors), len(errors) - errors.count("cancelled"))
+        if self._ordered:
+            self._early[block.start] = block
+        else:
+            self._done.append(block)
+        if not self._ordered or block.start == self._next or self._finished():
+            self._ready.notify_all()
+
+    def fail(self, error: BaseException) -> None:
+        with self._lock:
+            self._error = self._error or error
+            callbacks = self._begin_stop()
+            self._ready.notify_all()
+        _call(callbacks)
+
+    def stop(self) -> None:
+        """Let no new item start; items that run finish, those given back end as cancelled."""
+        with self._lock:
+            callbacks = self._begin_stop()
+        _call(callbacks)
+
+    def _begin_stop(self) -> list[Callable[[], None]]:
+        if self._stopped:
+            return []
+        self._stopped = True
+        while self._returned:
+            self._file(_not_run(self._returned.popleft()))
+        self._work.notify_all()
+        self._ready.notify_all()
+        callbacks, self._stop_callbacks = self._stop_callbacks, []
+        return callbacks
+
+    def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
+        with self._lock:
+            late = self._stopped
+            if not late:
+                self._stop_callbacks.append(callback)
+        if late:
+            callback()
+        return lambda: self._forget(callback)
+
+    def _forget(self, callback: Callable[[], None]) -> None:
+        with self._lock:
+            if callback in self._stop_callbacks:
+                self._stop_callbacks.remove(callback)
+
+    def blocks(self) -> Iterator[Block]:
+        while True:
+            with self._lock:
+                while (block := self._pop()) is None and not self._finished():
+                    self._ready.wait()
+                error = self._error if block is None else None
+            if block is None:
+                if error is not None:
+                    raise error
+                return
+            yield block
+
+    def ready(self) -> Iterator[Block]:
+        while True:
+            with self._lock:
+                block = self._pop()
+            if block is None:
+                return
+            yield block
+
+    def _pop(self) -> Block | None:
+        if self._ordered:
+            block = self._early.pop(self._next, None)
+        else:
+            block = self._done.popleft() if self._done else None
+        if block is not None:
+            self._next += len(block)
+            self._consumed += len(block)
+            self._work.notify_all()
+        return block
+
+    def _finished(self) -> bool:
+        """Whether nothing more will be filed."""
+        if self._running:
+            return False
+        return self._stopped or (self._exhausted and not self._returned)
+
+    def wait_idle(self, seconds: float) -> bool:
+        """Wait until no taken item runs any more, at most ``seconds``; whether that came about."""
+        with self._lock:
+            return self._work.wait_for(lambda: not self._running, seconds)
+
+
+def _not_run(chunk: Chunk) -> Block:
+    """Items that were read and never started, or whose lost attempt is not tried again."""
+    if chunk.lost is not None:
+        outcomes = [Outcome(chunk.start, error=chunk.lost, attempts=chunk.attempts)]
+    else:
+        outcomes = [cancelled(chunk.start + offset) for offset in range(len(chunk))]
+    count = len(chunk)
+    return Block(chunk.start, [None] * count, [0.0] * count, dict(enumerate(outcomes)), chunk.items)
+
+
+def _call(callbacks: list[Callable[[], None]]) -> None:
+    for callback in callbacks:
+        callback()

@@ -1,0 +1,72 @@
+"""Finding the part of a value that an operation fails on, to name it in an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+MAX_DEPTH = 8
+MAX_PARTS = 200
+
+
+def blame(value: Any, attempt: Callable[[Any], None], *, root: str = "value") -> str:
+    """The path of the smallest part of ``value`` for which ``attempt`` raises, with its type.
+
+    Looks into attributes, mappings, sequences, sets and closures, at most ``MAX_DEPTH`` levels deep.
+    """
+    path, culprit = _descend(value, attempt, root, 0, set())
+    return f"{path} ({type(culprit).__module__}.{type(culprit).__qualname__})"
+
+
+def _descend(
+    value: Any, attempt: Callable[[Any], None], path: str, depth: int, seen: set[int]
+) -> tuple[str, Any]:
+    seen.add(id(value))
+    if depth < MAX_DEPTH:
+        for name, part in _parts(value):
+            if id(part) not in seen and _fails(part, attempt):
+                return _descend(part, attempt, path + name, depth + 1, seen)
+    return path, value
+
+
+def _fails(value: Any, attempt: Callable[[Any], None]) -> bool:
+    try:
+        attempt(value)
+    except Exception:  # noqa: BLE001  # that it fails is the answer
+        return True
+    return False
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        items = ((f"[{key!r}]", part) for key, part in list(value.items())[:MAX_PARTS])
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        items = ((f"[{place}]", part) for place, part in enumerate(list(value)[:MAX_PARTS]))
+    else:
+        items = iter(_attributes(value))
+    yield from items
+
+
+def _attributes(value: Any) -> list[tuple[str, Any]]:
+    found = [(f".{name}", part) for name, part in getattr(value, "__dict__", {}).items()]
+    for kind in type(value).__mro__:
+        slots = kind.__dict__.get("__slots__", ())
+        names = (slots,) if isinstance(slots, str) else slots
+        found += [(f".{name}", getattr(value, name)) for name in names if hasattr(value, name)]
+    if (closure := getattr(value, "__closure__", None)) and (code := getattr(value, "__code__", None)):
+        cells = zip(code.co_freevars, closure, strict=False)
+        found += [(f".{name}", cell.cell_contents) for name, cell in cells if _filled(cell)]
+    if (owner := getattr(value, "__self__", None)) is not None:
+        found.append((".__self__", owner))
+    if callable(part := getattr(value, "func", None)):
+        found.append((".func", part))
+        found.append((".args", getattr(value, "args", ())))
+    return found[:MAX_PARTS]
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018  # raises when the cell is empty
+    except ValueError:
+        return False
+    return True

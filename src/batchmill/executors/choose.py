@@ -1,0 +1,26 @@
+"""From an executor's name to the executor. The process executor is imported only when asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+
+from batchmill.errors import InvalidSetting
+from batchmill.executors.contract import Executor
+
+KINDS = {
+    "sequential": ("batchmill.executors.sequential", "SequentialExecutor"),
+    "thread": ("batchmill.executors.thread", "ThreadExecutor"),
+    "process": ("batchmill.executors.process", "ProcessExecutor"),
+}
+
+
+def executor_named(name: str) -> Executor:
+    """The executor of that name; raises :class:`InvalidSetting` for a name there is none of."""
+    if name not in KINDS:
+        near = difflib.get_close_matches(name, KINDS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InvalidSetting(f"there is no executor {name!r}, only {', '.join(KINDS)}{hint}")
+    module, kind = KINDS[name]
+    executor: Executor = getattr(importlib.import_module(module), kind)()
+    return executor

@@ -1,0 +1,67 @@
+"""How many items go to a worker together: sized by time, not by count.
+
+A chunk should take ``target`` seconds: long enough that the cost of handing it over vanishes, short
+enough that no worker sits on work others could do. The mean time of an item is kept as a running
+figure; the first chunk holds one item and later ones grow at most eightfold, so one lucky
+measurement cannot send away the whole batch. Near the end chunks shrink to a share of what is left
+(guided self-scheduling: Polychronopoulos and Kuck, "Guided Self-Scheduling", IEEE Transactions on
+Computers, 1987).
+"""
+
+from __future__ import annotations
+
+import threading
+
+GROWTH = 8
+WINDOW_PER_WORKER = 64  # items a slow one may hold up behind it; 2 loses a third of the machine
+CHUNKS_AHEAD = 6  # per worker, so that an ordered consumer never starves workers of large chunks
+BYTES_PER_CHUNK = 1 << 20
+BYTES_AHEAD = 256 << 20
+
+
+class ChunkSizer:
+    """Decides the next chunk's size from what finished chunks took.
+
+    Concurrency: workers and whoever collects call it from their own threads; ``_lock`` guards all
+    fields.
+    """
+
+    def __init__(self, workers: int, target: float, most: int, fixed: int | None = None) -> None:
+        self._lock = threading.Lock()
+        self._workers = workers
+        self._target = target
+        self._most = most
+        self._fixed = fixed
+        self._mean = 0.0
+        self._bytes = 0.0
+        self._size = 1
+
+    def next(self, remaining: int | None) -> tuple[int, int]:
+        """How many items to take, and how many may be ahead of the consumer when taking them."""
+        with self._lock:
+            size = self._fixed or self._size
+            if remaining is not None and not self._fixed:
+                size = min(size, -(-remaining // (2 * self._workers)) or 1)
+            ahead = self._workers * max(WINDOW_PER_WORKER, CHUNKS_AHEAD * size)
+            if self._bytes:
+                ahead = min(ahead, max(2 * self._workers * size, int(BYTES_AHEAD / self._bytes)))
+            return size, ahead
+
+    def observe(self, items: int, seconds: float, n_bytes: int = 0) -> None:
+        """Learn from ``items`` items that took ``seconds`` and travelled as ``n_bytes`` in all."""
+        if not items:
+            return
+        with self._lock:
+            mean = seconds / items
+            self._mean = 0.6 * self._mean + 0.4 * mean if self._mean else mean
+            self._bytes = max(0.9 * self._bytes, n_bytes / items)
+            wanted = self._target / max(self._mean, 1e-9)
+            if self._bytes:
+                wanted = min(wanted, BYTES_PER_CHUNK / self._bytes)
+            self._size = max(1, min(int(wanted), self._most, GROWTH * max(self._size, items)))
+
+    @property
+    def mean_seconds(self) -> float:
+        """The running mean of an item's time, 0.0 before any finished."""
+        with self._lock:
+            return self._mean

@@ -1,0 +1,164 @@
+"""The one piece of code that runs items, whichever executor runs them.
+
+It is given a chunk and runs its items one after another: attempts, waits between them, timing,
+errors and records. It stops early, leaving the rest of the chunk to be taken by another worker, when
+the chunk has taken long enough, when nothing may start any more, or after a failure that ends the
+batch. What it is at stands in the worker's cells all the while.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.cancel import CancelToken
+from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, Cells
+from batchmill.executors.contract import Chunk, Task
+from batchmill.executors.describe import describe
+from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.policy import RetryPolicy
+from batchmill.record import Recorder
+
+PAUSE_STEP = 0.05  # seconds between looks at the stop cell while waiting to try again
+
+Describe = Callable[[BaseException], ErrorInfo]
+Flush = Callable[[Block, float], bool]
+
+
+@dataclass(slots=True)
+class Job:
+    """What a batch asks of its workers: the task and how an item is to be run."""
+
+    task: Task
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout: float | None = None
+    stop_on_failure: bool = False
+
+
+class ItemRunner:
+    """Runs items of one job in one worker. Not shared between threads: every worker has its own.
+
+    ``describe`` turns an exception into data; a worker process has a word of its own for some.
+    ``interrupts`` says that a KeyboardInterrupt is the user's, not the item's, and is to be raised.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        cells: Cells,
+        cancel: CancelToken,
+        *,
+        describe: Describe = describe,
+        interrupts: bool = False,
+    ) -> None:
+        self._job = job
+        self._cells = cells
+        self._cancel = cancel
+        self._describe = describe
+        self._interrupts = interrupts
+        self._recorder = Recorder()
+        self._first = Attempt(1, None, self._recorder, cancel)
+
+    def run_chunk(self, chunk: Chunk, seconds: float, flush: Flush | None = None) -> Block:
+        """Run items until the chunk ends or ``seconds`` have passed; at least one, unless stopped.
+
+        The block may be shorter than the chunk. ``flush`` is told after every item how far the block
+        has come and at what :func:`time.perf_counter` second; True ends the chunk there.
+        """
+        block = Block(chunk.start, [], [], items=chunk.items)
+        values, walls, special = block.values, block.walls, block.special
+        run, cells, drain = self._job.task.run, self._cells, self._recorder.drain
+        timed, clock = self._job.timeout is not None, time.perf_counter
+        index = chunk.start
+        cells[ATTEMPT] = 1
+        last = clock()
+        end = last + seconds
+        for offset, item in enumerate(chunk.items):
+            if cells[STOP]:
+                break
+            cells[OFFSET] = offset
+            failed = False
+            if timed or chunk.lost is not None:
+                outcome = self._attempts(item, index, chunk)
+                failed = outcome.error is not None
+                values.append(outcome.value)
+                if not outcome.plain:
+                    special[offset] = outcome
+            else:
+                try:
+                    values.append(run(item, index, self._first))
+                except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error
+                    outcome = self._after_failure(item, index, 1, self._caught(error))
+                    failed = outcome.error is not None
+                    values.append(outcome.value)
+                    special[offset] = outcome
+                else:
+                    records = drain()
+                    if records:
+                        special[offset] = Outcome(index, values[-1], records=records)
+            now = clock()
+            walls.append(now - last)
+            last = now
+            index += 1
+            if now >= end or (failed and self._job.stop_on_failure) or (flush and flush(block, now)):
+                break
+        return block
+
+    def _attempts(self, item: Any, index: int, chunk: Chunk) -> Outcome:
+        """An item with a deadline, or one whose earlier attempts were lost with their worker."""
+        if chunk.lost is not None:
+            return self._after_failure(item, index, chunk.attempts, chunk.lost)
+        return self._attempt(item, index, 1)
+
+    def _attempt(self, item: Any, index: int, number: int) -> Outcome:
+        try:
+            value = self._job.task.run(item, index, self._begin(number))
+        except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error
+            return self._after_failure(item, index, number, self._caught(error))
+        self._cells[STARTED] = 0
+        return Outcome(index, value, attempts=number, records=self._recorder.drain())
+
+    def _begin(self, number: int) -> Attempt:
+        timeout = self._job.timeout
+        self._cells[ATTEMPT] = number
+        if timeout is None:
+            return Attempt(number, None, self._recorder, self._cancel)
+        now = time.monotonic_ns()
+        self._cells[STARTED] = now
+        return Attempt(number, now / 1e9 + timeout, self._recorder, self._cancel)
+
+    def _after_failure(self, item: Any, index: int, attempts: int, error: ErrorInfo) -> Outcome:
+        decision = self._job.retry.decide(attempts, error)
+        if not decision.retry or self._stopped_within(decision.after):
+            return Outcome(index, error=error, attempts=attempts, records=self._recorder.drain())
+        return self._attempt(item, index, attempts + 1)
+
+    def _caught(self, error: BaseException) -> ErrorInfo:
+        self._cells[STARTED] = 0
+        if self._interrupts and isinstance(error, KeyboardInterrupt):
+            raise error
+        return self._describe(error)
+
+    def _stopped_within(self, seconds: float) -> bool:
+        """Wait before another attempt; True as soon as nothing may start any more."""
+        self._cells[STARTED] = 0
+        end = time.monotonic() + seconds
+        while not (self._cells[STOP] or self._cancel.cancelled):
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            self._cancel.wait(min(left, PAUSE_STEP))
+        return True
+
+
+def lost_attempt(
+    job: Job, chunk: Chunk, offset: int, attempts: int, error: ErrorInfo
+) -> Chunk | Outcome:
+    """What becomes of an item whose attempt ended with its worker: a chunk to run again, or the end."""
+    index = chunk.start + offset
+    if job.retry.decide(attempts, error).retry:
+        return Chunk(index, [chunk.items[offset]], attempts, error)
+    return Outcome(index, error=error, attempts=attempts)
