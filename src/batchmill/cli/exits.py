@@ -1,0 +1,52 @@
+"""The exit codes of the command, and which error leads to which."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from batchmill.errors import (
+    BatchmillError,
+    BrokenNodeType,
+    ExecutorUnavailable,
+    Interrupted,
+    InvalidDocument,
+    InvalidSetting,
+    MissingExtra,
+    StorageError,
+    TemplateError,
+    UnknownNodeType,
+)
+
+SIGNAL_BASE = 128  # a shell reports a command ended by signal n as 128 + n
+
+
+class Exit(IntEnum):
+    """What the command's exit code says."""
+
+    SUCCESS = 0
+    FAILED = 1
+    INVALID = 2  # usage or invalid document: nothing ran
+    DEGRADED = 3
+    ENVIRONMENT = 5  # storage or environment
+
+
+OF_STATUS = {"success": Exit.SUCCESS, "degraded": Exit.DEGRADED, "failed": Exit.FAILED}
+
+
+def of_error(error: BaseException) -> int:
+    """The exit code for an error that ended a command."""
+    match error:
+        case KeyboardInterrupt():
+            return SIGNAL_BASE + 2
+        case Interrupted():
+            return SIGNAL_BASE + error.signal_number
+        case InvalidDocument() | InvalidSetting() | TemplateError() | UnknownNodeType():
+            return Exit.INVALID
+        case StorageError() | ExecutorUnavailable() | MissingExtra() | BrokenNodeType() | OSError():
+            return Exit.ENVIRONMENT
+    return Exit.FAILED
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether the error is one of ours or the system's, rather than a fault in batchmill."""
+    return isinstance(error, BatchmillError | OSError | KeyboardInterrupt)

@@ -1,0 +1,65 @@
+"""How the command reports an error: what, where, what to do; a traceback only when asked."""
+
+from __future__ import annotations
+
+import traceback
+
+import click
+
+from batchmill.cli.exits import is_expected, of_error
+from batchmill.errors import InvalidDocument, Problem
+
+
+def say(text: str) -> None:
+    """Write a message to stderr; a stderr that nobody reads is no error."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        pass  # there is no other place to complain
+
+
+def complain(error: BaseException, verbose: bool) -> int:
+    """Report ``error`` on stderr and return the exit code that goes with it."""
+    if isinstance(error, click.ClickException):
+        say(_usage_error(error))
+        return error.exit_code
+    if verbose:
+        say("".join(traceback.format_exception(error)).rstrip())
+    say(_described(error))
+    return of_error(error)
+
+
+def _usage_error(error: click.ClickException) -> str:
+    lines = [f"{_label()} {error.format_message()}"]
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        lines.append(f"try: {error.ctx.command_path} --help")
+    return "\n".join(lines)
+
+
+def _described(error: BaseException) -> str:
+    if isinstance(error, InvalidDocument):
+        return "\n".join([_headline(error), *(f"  {_one(problem)}" for problem in error.problems)])
+    if isinstance(error, KeyboardInterrupt):
+        return f"{_label()} interrupted"
+    if not is_expected(error):
+        return (
+            f"{_label()} {type(error).__name__}: {error}\n"
+            "this is a fault in batchmill: please report it with the traceback that -v shows"
+        )
+    return f"{_label()} {error}"
+
+
+def _headline(error: InvalidDocument) -> str:
+    number = len(error.problems)
+    return f"{_label()} {error.source} has {number} problem{'s' if number != 1 else ''}, nothing ran"
+
+
+def _one(problem: Problem) -> str:
+    where = click.style(problem.path, bold=True)
+    if problem.line:
+        where += f" (line {problem.line}, column {problem.column})"
+    return f"{where}: {problem.message}" + (f"; {problem.hint}" if problem.hint else "")
+
+
+def _label() -> str:
+    return click.style("error:", fg="red", bold=True)

@@ -1,0 +1,70 @@
+"""The inputs given on the command line: ``name=value``, ``--set-json name=JSON`` and ``--params FILE``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchmill.errors import InvalidDocument, Problem
+from batchmill.ir.loading import load
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Inputs by name. ``text`` holds those given as ``name=value``, whose type the document decides;
+    ``values`` those that came with a type. No name is in both."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    text: dict[str, str] = field(default_factory=dict)
+
+
+def given(pairs: Iterable[str], as_json: Iterable[str], file: Path | None) -> Given:
+    """Put the three together; what is on the command line wins over the file.
+
+    Raises :class:`click.UsageError` for a pair without ``=``, a value that is no JSON and a name given
+    twice on the command line, :class:`InvalidDocument` for a file that holds no inputs.
+    """
+    text = _pairs(pairs, "NAME=VALUE")
+    typed = {name: _parsed(name, value) for name, value in _pairs(as_json, "--set-json NAME=JSON").items()}
+    twice = sorted(text.keys() & typed.keys())
+    if twice:
+        raise click.UsageError(f"input {twice[0]!r} is given both as NAME=VALUE and by --set-json: keep one")
+    from_file = _from_file(file) if file is not None else {}
+    values = {name: value for name, value in from_file.items() if name not in text}
+    return Given(values | typed, text)
+
+
+def _pairs(words: Iterable[str], form: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"{word!r} is not an input: write {form}")
+        if name in found:
+            raise click.UsageError(f"input {name!r} is given twice: keep one")
+        found[name] = value
+    return found
+
+
+def _parsed(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        hint = f"for text write {name}={text}, or --set-json '{name}=\"{text}\"'"
+        raise click.UsageError(f"--set-json {name}: {text!r} is not JSON ({error}); {hint}") from None
+
+
+def _from_file(file: Path) -> Mapping[str, Any]:
+    """The inputs in a file. Raises :class:`InvalidDocument` with line and column for a fault in it."""
+    draft = load(file)
+    if draft.faults:
+        raise InvalidDocument(draft.problems(()), draft.source)
+    if not isinstance(draft.raw, dict):
+        message = Problem("$", "is not an object of inputs by name", 'write {"name": value, ...}')
+        raise InvalidDocument((message,), draft.source)
+    return draft.raw

@@ -1,0 +1,104 @@
+"""The entry point: a group that imports a command when it is called, and where every error ends.
+
+``batchmill --help`` must be quick, so the commands' summaries stand here and their files, which pull in
+the engine, are imported one at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+import click
+
+from batchmill.cli.exits import Exit
+from batchmill.cli.faults import complain
+from batchmill.cli.streams import colour, forget_stdout
+
+COMMANDS = {
+    "run": "Run a workflow document.",
+    "validate": "Check a document and report every problem in it.",
+    "plan": "Show what a run would do, without running anything.",
+    "nodes": "List the node types, or describe one in full.",
+    "schema": "Print the JSON Schema of documents.",
+}
+
+
+@dataclass(slots=True)
+class Caller:
+    """What the command was told about how to speak; commands set it, :func:`main` reads it."""
+
+    verbose: bool = False
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of their names and are imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"batchmill.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101  # a fault of ours, not of the caller
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(f"{error.format_message()}{_meant(args[0])}", ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _meant(name: str) -> str:
+    from difflib import get_close_matches  # needed on a mistake only
+
+    close = get_close_matches(name, COMMANDS, 1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 success, 1 failed, 2 usage or invalid document, 3 degraded, "
+    "5 storage or environment, 130 and 143 interrupted.",
+)
+@click.version_option(package_name="batchmill")
+def group() -> None:
+    """Run one workflow document over thousands of items: one after another, on threads or on
+    processes, with the same results."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command with ``arguments`` (those of the process by default) and exit with its code."""
+    sys.exit(outcome(sys.argv[1:] if arguments is None else arguments))
+
+
+def outcome(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit code; every error ends here."""
+    caller = Caller()
+    try:
+        code = group.main(
+            list(arguments), "batchmill", standalone_mode=False, obj=caller, color=colour(os.environ)
+        )
+        sys.stdout.flush()
+    except BrokenPipeError:
+        forget_stdout()
+        return Exit.SUCCESS
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the end of the line: reported, not hidden
+        return complain(KeyboardInterrupt() if isinstance(error, click.Abort) else error, caller.verbose)
+    return int(code or 0)
+
+
+if __name__ == "__main__":
+    main()

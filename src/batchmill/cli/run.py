@@ -1,0 +1,182 @@
+"""``batchmill run``: run a document and print its outputs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from batchmill.cancel import CancelToken
+from batchmill.cli.exits import OF_STATUS, Exit
+from batchmill.cli.faults import say
+from batchmill.cli.given import Given, given
+from batchmill.cli.interrupts import Interrupts
+from batchmill.cli.main import Caller
+from batchmill.cli.streams import DataStream, data_only
+from batchmill.errors import Interrupted
+from batchmill.events import Listener
+from batchmill.events.progress import ProgressKind, display
+from batchmill.events.summary import Summary
+from batchmill.runs.result import RunResult
+from batchmill.runs.run import run
+
+EXECUTORS = ("sequential", "thread", "process")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one call of ``batchmill run`` asks for."""
+
+    document: str
+    inputs: Given
+    executor: str | None
+    jobs: int | None
+    as_json: bool
+    progress: ProgressKind
+    quiet: bool
+    verbose: bool
+
+
+@click.command("run", short_help="Run a workflow document.")
+@click.argument("file", metavar="FILE")
+@click.argument("inputs", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option(
+    "--params",
+    "params_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read inputs from a JSON or YAML file.",
+)
+@click.option("--set-json", multiple=True, metavar="NAME=JSON", help="Give one input as JSON.")
+@click.option("--executor", type=click.Choice(EXECUTORS), help="Run every batch node on this executor.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1, 1000), metavar="N", help="Items in flight per batch node."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the whole run as one JSON object.")
+@click.option(
+    "--progress",
+    type=click.Choice(("auto", "bar", "plain", "none")),
+    default="auto",
+    show_default=True,
+    help="How to show progress on stderr.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Name every node; show tracebacks.")
+@click.pass_obj
+def command(
+    caller: Caller,
+    file: str,
+    inputs: tuple[str, ...],
+    params_file: Path | None,
+    set_json: tuple[str, ...],
+    executor: str | None,
+    jobs: int | None,
+    as_json: bool,
+    progress: ProgressKind,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Run the workflow document FILE (JSON or YAML) and print its outputs.
+
+    Inputs are given as NAME=VALUE; the document says what type VALUE is read as. Without --json a single
+    text output is printed as it is, anything else as JSON.
+    """
+    caller.verbose = verbose
+    wanted = given(inputs, set_json, params_file)
+    return _run(Request(file, wanted, executor, jobs, as_json, progress, quiet, verbose))
+
+
+def _run(request: Request) -> int:
+    """Run with stdout kept for data, show the result, return the exit code."""
+    with data_only() as data:
+        stop, cancel = CancelToken(), CancelToken()
+        with (
+            _log_to_stderr(request),
+            Interrupts(stop, cancel, say) as interrupts,
+            _watching(request) as (listeners, summary),
+        ):
+            result = run(
+                request.document,
+                request.inputs.values,
+                text_params=request.inputs.text,
+                executor=request.executor,
+                jobs=request.jobs,
+                listeners=listeners,
+                stop=stop,
+                cancel=cancel,
+            )
+        _show(result, data, request)
+        if not request.quiet:
+            for line in summary.lines():
+                say(line)
+    return _exit_code(result, interrupts.first)
+
+
+@contextmanager
+def _watching(request: Request) -> Iterator[tuple[list[Listener], Summary]]:
+    """The listeners for progress and for the summary; the display is closed at the end."""
+    summary = Summary()
+    kind: ProgressKind = "none" if request.quiet else request.progress
+    shown = display(kind, sys.stderr, os.environ, verbose=request.verbose)
+    if shown is None:
+        yield [summary], summary
+        return
+    try:
+        yield [shown, summary], summary
+    finally:
+        shown.close()
+
+
+@contextmanager
+def _log_to_stderr(request: Request) -> Iterator[None]:
+    """Send batchmill's log records to stderr, tracebacks only when asked."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Terse("%(levelname)s: %(message)s") if not request.verbose else None)
+    log = logging.getLogger("batchmill")
+    log.addHandler(handler)
+    propagated, log.propagate = log.propagate, False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = propagated
+
+
+class _Terse(logging.Formatter):
+    """A formatter that leaves tracebacks out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(logging.makeLogRecord({**record.__dict__, "exc_info": None, "exc_text": None}))
+
+
+def _show(result: RunResult, data: DataStream, request: Request) -> None:
+    """The result on stdout: the whole of it as JSON, or the outputs in readable form."""
+    if request.as_json:
+        data.write_json(result.as_json())
+    elif result.ok:
+        _show_outputs(result, data)
+
+
+def _show_outputs(result: RunResult, data: DataStream) -> None:
+    values = list(result.outputs.values())
+    if not values:
+        return
+    only = values[0] if len(values) == 1 else result.outputs
+    if isinstance(only, str):
+        data.write_line(only)
+    else:
+        data.write_json(only, indent=2)
+
+
+def _exit_code(result: RunResult, signal_number: int | None) -> int:
+    if result.interrupted and signal_number is not None:
+        raise Interrupted(signal_number)
+    if result.environment and result.status == "failed":
+        return Exit.ENVIRONMENT
+    return OF_STATUS[result.status]

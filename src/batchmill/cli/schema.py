@@ -1,0 +1,14 @@
+"""``batchmill schema``: the JSON Schema of documents, on stdout."""
+
+from __future__ import annotations
+
+import click
+
+from batchmill.cli.streams import as_json
+from batchmill.ir.schema import json_schema
+
+
+@click.command("schema", short_help="Print the JSON Schema of documents.")
+def command() -> None:
+    """Print the JSON Schema that documents are held to, for editors and other tools."""
+    click.echo(as_json(json_schema(), indent=2))

@@ -1,0 +1,113 @@
+"""The two streams of the command: data on stdout and nothing else, everything said on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from batchmill.errors import StorageError
+
+STDOUT, STDERR = 1, 2
+
+
+class DataStream:
+    """Where the command's own data goes. A reader that went away (``| head -1``) is no error."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.broken = False
+
+    def write(self, text: str) -> None:
+        """Write all of ``text``; bytes that were not UTF-8 when read come out as they were."""
+        rest = memoryview(_encoded(text))
+        try:
+            while rest and not self.broken:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except BrokenPipeError:
+            self.broken = True
+        except OSError as error:
+            raise StorageError(f"stdout cannot be written: {error.strerror}") from error
+
+    def write_line(self, text: str) -> None:
+        """Write ``text`` and end the line where it has not ended."""
+        self.write(text if text.endswith("\n") else text + "\n")
+
+    def write_json(self, value: Any, indent: int | None = None) -> None:
+        """Write plain JSON data followed by a line end."""
+        self.write_line(as_json(value, indent))
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """``value`` as JSON text: readable characters, escapes only where UTF-8 has no form for one."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return json.dumps(value, allow_nan=False, indent=indent)
+    return text
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def data_only() -> Iterator[DataStream]:
+    """Keep the real stdout for our own data and lead file descriptor 1 to stderr meanwhile.
+
+    Whatever an item, a library or a child process prints then ends up on stderr. Raises
+    :class:`StorageError` where there is no stdout at all.
+    """
+    _open_stderr()
+    _flush_stdout()
+    try:
+        kept = os.dup(STDOUT)
+    except OSError as error:
+        raise StorageError("stdout is closed: there is nowhere to write the outputs") from error
+    os.dup2(STDERR, STDOUT)
+    try:
+        yield DataStream(kept)
+    finally:
+        _flush_stdout()
+        os.dup2(kept, STDOUT)
+        os.close(kept)
+
+
+def _flush_stdout() -> None:
+    if sys.stdout is not None:  # None where the command was started without one
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            forget_stdout()
+
+
+def _open_stderr() -> None:
+    """Lead a closed stderr to nowhere, or the first file opened would become it."""
+    try:
+        os.fstat(STDERR)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, STDERR)
+        if nowhere != STDERR:
+            os.close(nowhere)
+
+
+def forget_stdout() -> None:
+    """After its reader went away: lead stdout to nowhere, so that Python's last flush stays quiet."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STDOUT)
+    os.close(nowhere)
+
+
+def colour(environment: Mapping[str, str]) -> bool | None:
+    """Whether messages are coloured: never, always, or (None) only on a terminal. See no-color.org."""
+    if environment.get("NO_COLOR"):
+        return False
+    return True if environment.get("FORCE_COLOR") else None
