@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 
 import click
 
 from batchmill.cli.exits import is_expected, of_error
+from batchmill.cli.streams import colour
 from batchmill.errors import InvalidDocument, Problem
 
 
 def say(text: str) -> None:
     """Write a message to stderr; a stderr that nobody reads is no error."""
     try:
-        click.echo(text, err=True)
+        click.echo(text, err=True, color=colour(os.environ))
     except OSError:
         pass  # there is no other place to complain
 

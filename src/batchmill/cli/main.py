@@ -6,7 +6,6 @@ the engine, are imported one at a time.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import click
 
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import complain
-from batchmill.cli.streams import colour, forget_stdout
+from batchmill.cli.streams import forget_stdout
 
 COMMANDS = {
     "run": "Run a workflow document.",
@@ -88,9 +87,7 @@ def outcome(arguments: Sequence[str]) -> int:
     """Run the command and return its exit code; every error ends here."""
     caller = Caller()
     try:
-        code = group.main(
-            list(arguments), "batchmill", standalone_mode=False, obj=caller, color=colour(os.environ)
-        )
+        code = group.main(list(arguments), "batchmill", standalone_mode=False, obj=caller)
         sys.stdout.flush()
     except BrokenPipeError:
         forget_stdout()

@@ -23,10 +23,9 @@ from batchmill.errors import Interrupted
 from batchmill.events import Listener
 from batchmill.events.progress import ProgressKind, display
 from batchmill.events.summary import Summary
+from batchmill.executors.choose import KINDS
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import run
-
-EXECUTORS = ("sequential", "thread", "process")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Request:
     help="Read inputs from a JSON or YAML file.",
 )
 @click.option("--set-json", multiple=True, metavar="NAME=JSON", help="Give one input as JSON.")
-@click.option("--executor", type=click.Choice(EXECUTORS), help="Run every batch node on this executor.")
+@click.option("--executor", type=click.Choice(tuple(KINDS)), help="Run every batch node on this executor.")
 @click.option(
     "-j", "--jobs", type=click.IntRange(1, 1000), metavar="N", help="Items in flight per batch node."
 )

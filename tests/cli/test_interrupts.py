@@ -1,0 +1,114 @@
+"""Signals: the first stops, the second ends, the third leaves; each in a process of its own."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from batchmill.cancel import CancelToken
+from batchmill.cli.interrupts import HANDLED, Interrupts
+
+# waits until a token is set and says so; the argument names the token, the grace and the last wait
+PROGRAM = """
+import sys, time
+from batchmill.cancel import CancelToken
+from batchmill.cli.interrupts import Interrupts
+name, grace, last_wait = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
+tokens = {"stop": CancelToken(), "cancel": CancelToken(), "neither": CancelToken()}
+say = lambda text: print(text, flush=True)
+with Interrupts(tokens["stop"], tokens["cancel"], say, grace, last_wait) as interrupts:
+    print("ready", flush=True)
+    tokens[name].wait(60)
+print("ended", interrupts.first, flush=True)
+"""
+
+
+@pytest.fixture
+def started():
+    """Start the program; whatever becomes of the test, it is ended."""
+    running = []
+
+    def start(token, grace=60.0, last_wait=60.0, program=PROGRAM):
+        command = [sys.executable, "-c", program, token, str(grace), str(last_wait)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        running.append(process)
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", HANDLED)
+def test_the_first_signal_asks_to_stop(started, number):
+    process = started("stop")
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=20)
+    assert "no new items start" in out
+    assert f"ended {int(number)}" in out
+    assert process.returncode == 0
+
+
+def test_the_second_signal_ends_what_runs(started):
+    process = started("cancel")
+    process.send_signal(signal.SIGINT)
+    assert "SIGINT" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert "ending what still runs" in out
+    assert "ended 2" in out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_third_signal_leaves_at_once(started, number, code):
+    process = started("neither")
+    for _ in range(3):
+        process.send_signal(number)
+        process.stdout.readline()
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "ended" not in out
+
+
+def test_when_the_grace_is_over_what_runs_is_ended(started):
+    process = started("cancel", grace=0.05)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    assert "0.05 s have passed" in out
+    assert "ended 15" in out
+
+
+def test_what_does_not_end_is_left_with_its_children():
+    program = PROGRAM.replace(
+        'print("ready"', 'child = __import__("subprocess").Popen(["sleep", "60"]); print("ready"'
+    )
+    command = [sys.executable, "-c", program, "neither", "0.05", "0.05"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)  # ends only when the child has let go of the pipe
+    assert process.returncode == 130
+    assert "leaving without them" in out
+
+
+def test_handlers_are_put_back():
+    before = {number: signal.getsignal(number) for number in HANDLED}
+    with Interrupts(CancelToken(), CancelToken(), print) as interrupts:
+        assert signal.getsignal(signal.SIGINT) is not before[signal.SIGINT]
+    assert {number: signal.getsignal(number) for number in HANDLED} == before
+    assert interrupts.first is None
+
+
+def test_a_long_call_into_c_does_not_delay_the_token(started):
+    """The handler itself cannot run while the main thread is in the call; the watching thread does."""
+    program = PROGRAM.replace(
+        "tokens[name].wait(60)",
+        "import zlib; [zlib.compress(bytes(5_000_000), 9) for _ in range(400) if not tokens[name].cancelled]",
+    )
+    process = started("stop", program=program)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert "ended 2" in out
