@@ -67,3 +67,13 @@ def test_never_more_than_eight_lines():
         assert len(lines) <= MOST_LINES
         assert lines[-1].startswith("  and ")
     assert "5 batches: 5 ok, 100 failed, 10 not run" in "\n".join(lines)
+
+
+def test_items_that_were_not_run_are_no_error_group():
+    cancelled = {**error(5, "Cancelled"), "kind": "cancelled"}
+    batch = NodeFinished("b", "failed", 1.0, 1, 1, cancelled=1, is_batch=True, errors=(error(2), cancelled))
+    lines = summed(batch, RunFinished("r", "failed", 1.0))
+    assert lines[1:] == [
+        "  b: 1 ok, 1 failed, 1 not run, 1.00 s, 2 items/s",
+        '  1 × ValueError in b, first at item 2 ({"n": 2}): bad',
+    ]

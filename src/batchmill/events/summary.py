@@ -51,7 +51,8 @@ class Summary:
         if node.is_batch:
             self.batches.append(node)
         for entry in node.errors:
-            self._count(node.node, entry)
+            if entry.get("kind") != "cancelled":  # those stand in the counts as not run
+                self._count(node.node, entry)
         if node.error and not node.errors:
             self._count(node.node, {"type": "failed", "message": node.error})
 
