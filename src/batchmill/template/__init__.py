@@ -1,1 +1,25 @@
 """Templates: text with ``${...}`` in it, what the names in it mean, and resolving it without running code."""
+
+from batchmill.template.compiled import Compiled, StructureSyntaxError, compile_value, syntax_errors
+from batchmill.template.parse import parse
+from batchmill.template.parts import EVERY, Every, Expression, Filter, Literal, Path, Template
+from batchmill.template.scope import Scope
+from batchmill.template.text import to_json, to_text
+
+__all__ = [
+    "EVERY",
+    "Compiled",
+    "Every",
+    "Expression",
+    "Filter",
+    "Literal",
+    "Path",
+    "Scope",
+    "StructureSyntaxError",
+    "Template",
+    "compile_value",
+    "parse",
+    "syntax_errors",
+    "to_json",
+    "to_text",
+]

@@ -1,0 +1,222 @@
+"""From a template and a scope to a value: walking paths, choosing alternatives, applying filters.
+
+Paths lead through the keys of mappings and the positions of lists and tuples, never through attributes.
+What is found is not looked at again: a ``${`` in a value is text.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from batchmill.errors import UnresolvedReference
+from batchmill.template.filters import apply_filter, kind_of
+from batchmill.template.parts import EVERY, Every, Expression, Literal, Path, Template
+from batchmill.template.scope import Scope
+from batchmill.template.text import check_length, from_json, to_text
+
+_SHELL_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+_POSITION = re.compile(r"-?[0-9]{1,18}")
+_SHOWN = 5
+
+
+@dataclass(slots=True)
+class Missing:
+    """Where a path ends early: ``segment`` is not in ``holder``, which ``reached`` leads to.
+
+    The words for it are made only when somebody is told: an alternative may follow.
+    """
+
+    path: Path
+    reached: str
+    segment: Any
+    holder: Any
+
+    def error(self) -> UnresolvedReference:
+        return UnresolvedReference(self.path.text, self._reason())
+
+    def _reason(self) -> str:
+        if isinstance(self.segment, Missing):
+            return f"its index ${{{self.segment.path.text}}} is missing: {self.segment._reason()}"
+        if isinstance(self.holder, Scope):
+            return self._no_name(self.holder)
+        if isinstance(self.segment, Every):
+            return f"{self.reached!r} is {kind_of(self.holder)}, and [*] needs a list"
+        if isinstance(self.holder, Mapping):
+            hint = _keys(str(self.segment), self.holder)
+            return f"{self.reached!r} has no key {self.segment!r}; {hint}"
+        if isinstance(self.holder, (list, tuple)):
+            return self._no_element(len(self.holder))
+        what = "text that is not a JSON object or list" if isinstance(self.holder, str) else None
+        return f"{self.reached!r} is {what or kind_of(self.holder)}, so it has no {self.segment!r}"
+
+    def _no_name(self, scope: Scope) -> str:
+        name = self.path.root
+        if not _SHELL_NAME.fullmatch(name):
+            return f"there is no {name!r}; {_keys(name, scope)}"
+        return f"there is no {name!r}; if the shell's own variable is meant, write $${{{name}}}"
+
+    def _no_element(self, length: int) -> str:
+        if isinstance(self.segment, int):
+            count = f"{length} element{'' if length == 1 else 's'}"
+            return f"{self.reached!r} has {count}, so none at {self.segment}"
+        return f"{self.reached!r} is a list and has no key {self.segment!r}; write [0] or [*] first"
+
+
+class _PassedOver(Missing):
+    """An output of a failed node that does not count as present."""
+
+    __slots__ = ()
+
+    def _reason(self) -> str:
+        return f"{self.path.root!r} failed, and nothing else in the ?? chain is there"
+
+
+def _keys(wanted: str, names: Iterable[Any]) -> str:
+    known = [str(name) for name in names]
+    if not known:
+        return "there is nothing in it"
+    near = get_close_matches(wanted, known, 1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    more = ", ..." if len(known) > _SHOWN else ""
+    return f"there is {', '.join(known[:_SHOWN])}{more}"
+
+
+def find(path: Path, scope: Scope) -> Any:
+    """What ``path`` leads to, or a :class:`Missing`."""
+    try:
+        value = scope[path.root]
+    except KeyError:
+        return Missing(path, path.root, path.root, scope)
+    return _walk(path, 0, value, path.root, scope) if path.segments else value
+
+
+def _walk(path: Path, start: int, value: Any, reached: str, scope: Scope) -> Any:
+    """Follow the segments from ``start`` on; ``reached`` is how ``value`` is called in messages."""
+    for place in range(start, len(path.segments)):
+        segment: Any = path.segments[place]
+        if isinstance(segment, Path):
+            segment = find(segment, scope)
+            if isinstance(segment, Missing):
+                return Missing(path, reached, segment, None)
+        if isinstance(value, str):
+            value = _opened(value, path.root, scope)
+        if segment is EVERY:
+            return _walk_every(path, place, value, reached, scope)
+        found = _step(value, segment)
+        if found is _ABSENT:
+            return Missing(path, reached, segment, value)
+        value = found
+        reached = f"{reached}.{segment}" if isinstance(segment, str) else f"{reached}[{segment}]"
+    return value
+
+
+def _walk_every(path: Path, place: int, value: Any, reached: str, scope: Scope) -> Any:
+    """Follow the rest of the path from every element; ``null`` elements, failed items, are passed over."""
+    if not isinstance(value, (list, tuple)):
+        return Missing(path, reached, EVERY, value)
+    collected = []
+    for index, element in enumerate(value):
+        if element is None:
+            continue
+        found = _walk(path, place + 1, element, f"{reached}[{index}]", scope)
+        if isinstance(found, Missing):
+            return found
+        collected.append(found)
+    return collected
+
+
+_ABSENT = object()
+
+
+def _opened(text: str, root: str, scope: Scope) -> Any:
+    """``text`` as the JSON object or list in it, or as it is."""
+    parsed = scope.parse(text, root)
+    return text if parsed is None else parsed
+
+
+def _step(holder: Any, segment: Any) -> Any:
+    """One key or position on from ``holder``."""
+    if isinstance(holder, Mapping):
+        return _value_at(holder, segment)
+    if isinstance(holder, (list, tuple)):
+        position = _position(segment)
+        if position is not None and -len(holder) <= position < len(holder):
+            return holder[position]
+    return _ABSENT
+
+
+def _value_at(holder: Mapping[Any, Any], key: Any) -> Any:
+    if isinstance(key, (str, int, float)) and key in holder:
+        return holder[key]
+    if isinstance(key, int) and str(key) in holder:  # JSON has text keys only
+        return holder[str(key)]
+    return _ABSENT
+
+
+def _position(segment: Any) -> int | None:
+    """A position in a list; the text of one too, as a value from the command line is text."""
+    if isinstance(segment, int) and not isinstance(segment, bool):
+        return segment
+    if isinstance(segment, str) and _POSITION.fullmatch(segment):
+        return int(segment)
+    return None
+
+
+def resolve_expression(expression: Expression, scope: Scope) -> Any:
+    """The value of an expression. Raises :class:`UnresolvedReference` or :class:`FilterError`.
+
+    In a permissive scope what does not resolve is the expression's text, noted in the scope.
+    """
+    value = _choose(expression.alternatives, scope)
+    if isinstance(value, Missing):
+        if not scope.permissive:
+            raise value.error()
+        scope.unresolved.append(expression.text)
+        return expression.text
+    for one in expression.filters:
+        value = apply_filter(one.name, one.argument, value)
+    return value
+
+
+def _choose(alternatives: tuple[Path | Literal, ...], scope: Scope) -> Any:
+    """The first alternative that is there; the first one's :class:`Missing` when none is."""
+    missing: Missing | None = None
+    for one in alternatives:
+        if isinstance(one, Literal):
+            return copy.deepcopy(one.value)
+        found = find(one, scope)
+        if not isinstance(found, Missing):
+            first_key = one.segments[0] if one.segments else None
+            if len(alternatives) == 1 or not scope.passed_over(one.root, first_key):
+                return found
+            found = _PassedOver(one, one.root, first_key, None)
+        missing = missing or found
+    return missing
+
+
+def resolve_whole(expression: Expression, scope: Scope) -> Any:
+    """The value of an expression that is all there is: its type is kept, and text that holds an object
+    or list as JSON becomes that, unless a filter made the text."""
+    value = resolve_expression(expression, scope)
+    if type(value) is str and not expression.filters:
+        parsed = from_json(value)
+        return value if parsed is None else parsed
+    return value
+
+
+def resolve_text(template: Template, scope: Scope) -> str:
+    """A template as text, whatever the types of its values. Raises :class:`TemplateError`."""
+    texts = []
+    length = 0
+    for part in template.parts:
+        text = part if isinstance(part, str) else to_text(resolve_expression(part, scope))
+        length += len(text)
+        check_length(length)
+        texts.append(text)
+    return "".join(texts)

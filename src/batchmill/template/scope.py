@@ -1,0 +1,110 @@
+"""What names mean: the values that templates of one item see."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from batchmill.template.text import from_json
+
+_REMEMBERED = 64  # texts whose JSON is kept; more than one node's templates walk into
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+class ParsedTexts:
+    """The JSON of texts that paths walked into, so that each is parsed once.
+
+    Concurrency: scopes of many threads share one through their common parent; ``_lock`` guards
+    ``_parsed``. Parsing happens outside of it, so two threads may parse the same text, and one of
+    the two results is kept.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._parsed: dict[str, Any] = {}
+
+    def parse(self, text: str) -> Any:
+        """The object or list in ``text``, or ``None``; the same object every time, not to be changed."""
+        with self._lock:
+            if text in self._parsed:
+                return self._parsed[text]
+        value = from_json(text)
+        with self._lock:
+            if len(self._parsed) >= _REMEMBERED:
+                self._parsed.clear()
+            return self._parsed.setdefault(text, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ParsedTexts, ()
+
+
+class Scope:
+    """The names one item's templates can use.
+
+    ``values`` maps names to values. ``failed`` maps the id of a failed node to the names of its
+    outputs that count as present all the same: in a ``??`` chain its others are passed over.
+    In a ``permissive`` scope an expression that does not resolve stays as its text, which is added to
+    ``unresolved``.
+
+    Concurrency: a scope belongs to one item and one thread. Its parent is only read, so children of
+    one parent may live on different threads.
+    """
+
+    __slots__ = ("_base", "_extra", "_own_texts", "_texts", "failed", "permissive", "unresolved")
+
+    def __init__(
+        self,
+        values: Mapping[str, Any],
+        *,
+        failed: Mapping[str, frozenset[str]] = _NOTHING,
+        permissive: bool = False,
+    ) -> None:
+        self._base = values
+        self._extra = _NOTHING
+        self._texts = ParsedTexts()
+        self._own_texts: ParsedTexts | None = None
+        self.failed = failed
+        self.permissive = permissive
+        self.unresolved: list[str] = []
+
+    def child(self, extra: Mapping[str, Any]) -> Scope:
+        """A scope with the names of ``extra`` on top; nothing of the many names below is copied."""
+        child = Scope.__new__(Scope)
+        child._base = self._base
+        child._extra = {**self._extra, **extra} if self._extra else extra
+        child._texts = self._texts
+        child._own_texts = None
+        child.failed = self.failed
+        child.permissive = self.permissive
+        child.unresolved = []
+        return child
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of ``name``. Raises :class:`KeyError`."""
+        extra = self._extra
+        return extra[name] if name in extra else self._base[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._extra or name in self._base
+
+    def __iter__(self) -> Iterator[str]:
+        """Every name once, the ones on top first."""
+        yield from self._extra
+        yield from (name for name in self._base if name not in self._extra)
+
+    def passed_over(self, root: str, key: object) -> bool:
+        """Whether ``key`` of ``root`` counts as missing in a ``??`` chain because ``root`` failed."""
+        return root in self.failed and root not in self._extra and key not in self.failed[root]
+
+    def parse(self, text: str, root: str) -> Any:
+        """The object or list that ``text``, found below ``root``, holds as JSON; else ``None``.
+
+        What an item brings is remembered for that item only, what is common to all for all of them.
+        """
+        if root not in self._extra:
+            return self._texts.parse(text)
+        if self._own_texts is None:
+            self._own_texts = ParsedTexts()
+        return self._own_texts.parse(text)
