@@ -1,0 +1,87 @@
+"""The batch classes to be awaited: one item after another, or all at once within a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from batchmill.flow.async_flow import AsyncFlow
+from batchmill.flow.async_node import AsyncNode
+from batchmill.flow.batch import BatchFlow, BatchNode
+from batchmill.flow.calls import Call
+from batchmill.flow.deadline import within
+from batchmill.flow.engine import exec_batch, flow_batch, off_the_loop
+from batchmill.flow.looped import gather_items
+from batchmill.flow.options import DEFAULTS, options_of
+from batchmill.flow.tasks import flow_for_one_run
+from batchmill.flow.typevars import ParamsT, SharedT
+
+
+class AsyncBatchNode(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, ParamsT]):
+    """A :class:`~batchmill.flow.BatchNode` with coroutines: ``exec_async`` per item, one after another."""
+
+    async def _exec(self, items: Iterable[Any] | None) -> Any:
+        options = options_of(self)
+        if options == DEFAULTS:
+            return [await super(AsyncBatchNode, self)._exec(item) for item in (items or [])]
+        if options.executor is not None:
+            return await off_the_loop(lambda cancel: exec_batch(self, items or [], options, cancel))
+        one = super()._exec
+        return await gather_items(self, one, items or [], options, limit=1)
+
+
+class AsyncParallelBatchNode(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, ParamsT]):
+    """``exec_async`` of all items at once in the caller's event loop, ``max_concurrent`` at a time.
+
+    The first failure stops further items from starting and cancels those under way (or lets them
+    finish: ``on_failure``); it is raised when all of them have ended.
+    """
+
+    async def _exec(self, items: Iterable[Any] | None) -> Any:
+        options = options_of(self)
+        if options.executor is not None:
+            return await off_the_loop(lambda cancel: exec_batch(self, items or [], options, cancel))
+        one = super()._exec
+        return await gather_items(self, one, items or [], options, limit=options.max_concurrent)
+
+
+class AsyncBatchFlow(AsyncFlow[SharedT, ParamsT], BatchFlow[SharedT, ParamsT]):
+    """A :class:`~batchmill.flow.BatchFlow` of async nodes, one entry after another."""
+
+    async def _run_async(self, shared: SharedT) -> Any:
+        with Call(self, shared):
+            entries: Iterable[Mapping[str, Any]] = await self.prep_async(shared) or []
+            options = options_of(self)
+            if options == DEFAULTS:
+                for entry in entries:
+                    await self._orch_async(shared, {**cast(Any, self.params), **entry})
+                return await self.post_async(shared, entries, None)
+            return await self.post_async(shared, entries, await _entries(self, shared, entries, 1))
+
+
+class AsyncParallelBatchFlow(AsyncFlow[SharedT, ParamsT], BatchFlow[SharedT, ParamsT]):
+    """All entries at once in the caller's event loop, ``max_concurrent`` at a time.
+
+    Entries share the store and nothing else: each runs on nodes of its own. The first failure is dealt
+    with as in :class:`AsyncParallelBatchNode`.
+    """
+
+    async def _run_async(self, shared: SharedT) -> Any:
+        with Call(self, shared):
+            entries: Iterable[Mapping[str, Any]] = await self.prep_async(shared) or []
+            options = options_of(self)
+            actions = await _entries(self, shared, entries, options.max_concurrent)
+            return await self.post_async(shared, entries, None if options == DEFAULTS else actions)
+
+
+async def _entries(flow: Any, shared: Any, entries: Iterable[Mapping[str, Any]], limit: int | None) -> Any:
+    options = options_of(flow)
+    if options.executor is not None:
+        return await off_the_loop(lambda cancel: flow_batch(flow, shared, entries, options, cancel))
+
+    async def one(entry: Mapping[str, Any]) -> Any:
+        twin = flow_for_one_run(flow, options.isolate)
+        with Call(twin, shared):
+            return await within(options.timeout, twin._orch_async(shared, {**flow.params, **entry}))
+
+    return await gather_items(flow, one, entries, options, limit=limit, attempts=options.max_retries)

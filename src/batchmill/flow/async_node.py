@@ -1,0 +1,66 @@
+"""The same node with coroutines for its steps."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from typing import Any, cast
+
+from batchmill.flow.calls import Call
+from batchmill.flow.deadline import within
+from batchmill.flow.node import Node
+from batchmill.flow.options import options_of
+from batchmill.flow.typevars import ExecT, ParamsT, PrepT, SharedT
+
+
+class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
+    """A node to be awaited: ``prep_async``, ``exec_async``, ``post_async``, run with ``run_async``.
+
+    Retries, waits and ``cur_retry`` are those of :class:`Node`; the last attempt's failure goes to
+    ``exec_fallback_async``.
+    """
+
+    async def prep_async(self, shared: SharedT) -> PrepT:
+        """Read what ``exec_async`` needs out of the shared store."""
+        return cast(PrepT, None)
+
+    async def exec_async(self, prep_res: PrepT) -> ExecT:
+        """Do the work, without the shared store; what it raises is tried again."""
+        return cast(ExecT, None)
+
+    async def exec_fallback_async(self, prep_res: PrepT, exc: Exception) -> ExecT:
+        """What to use where the last attempt failed too; raises ``exc`` unless overridden."""
+        raise exc
+
+    async def post_async(self, shared: SharedT, prep_res: PrepT, exec_res: ExecT) -> Any:
+        """Write the result to the shared store; the action returned picks the next node."""
+        return None
+
+    async def _exec(self, prep_res: Any) -> Any:
+        limit = options_of(self).timeout
+        with Call(self):
+            for retry in range(self.max_retries):
+                self.cur_retry = retry
+                try:
+                    return await within(limit, self.exec_async(prep_res))
+                except Exception as error:  # noqa: BLE001  # an attempt ends here; the last one's error goes on
+                    if self.cur_retry == self.max_retries - 1:
+                        return await self.exec_fallback_async(prep_res, error)
+                    if self.wait > 0:
+                        await asyncio.sleep(self.wait)
+        return None
+
+    async def run_async(self, shared: SharedT) -> Any:
+        """Run this node alone and return what ``post_async`` returned. Warns where it has successors."""
+        if self.successors:
+            warnings.warn("Node won't run successors. Use AsyncFlow.", stacklevel=2)
+        return await self._run_async(shared)
+
+    async def _run_async(self, shared: SharedT) -> Any:
+        with Call(self, shared):
+            prep_res = await self.prep_async(shared)
+            exec_res = await self._exec(prep_res)
+            return await self.post_async(shared, prep_res, exec_res)
+
+    def _run(self, shared: SharedT) -> Any:
+        raise RuntimeError("Use run_async.")

@@ -1,0 +1,62 @@
+"""Batches: a node whose ``exec`` is called per item, a flow that runs per entry of params."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Unpack, cast
+
+from batchmill.flow.calls import Call
+from batchmill.flow.engine import exec_batch, flow_batch
+from batchmill.flow.flow import Flow
+from batchmill.flow.node import AnyNode, Node
+from batchmill.flow.options import DEFAULTS, BatchKeywords, BatchOptions, FlowKeywords, options_of
+from batchmill.flow.typevars import ParamsT, SharedT
+
+
+class BatchNode(Node[SharedT, ParamsT, Any, Any]):
+    """``prep`` returns the items, ``exec`` works on one of them, ``post`` is given the list of results.
+
+    Items run one after another on this very object. With options (see
+    :class:`~batchmill.flow.options.BatchOptions`) they run on the engine: workers then have copies of
+    the node, ``max_retries`` and ``wait`` are the engine's, the results are a
+    :class:`~batchmill.flow.results.BatchResults`, and a batch that fails raises
+    :class:`~batchmill.errors.BatchFailed` with the finished part.
+    """
+
+    batch_options: BatchOptions | None = None
+
+    def __init__(self, max_retries: int = 1, wait: float = 0, **options: Unpack[BatchKeywords]) -> None:
+        super().__init__(max_retries, options.get("retry_wait", wait))
+        if options:
+            self.batch_options = BatchOptions(**options)
+
+    def _exec(self, items: Iterable[Any] | None) -> Any:
+        options = options_of(self)
+        if options == DEFAULTS:
+            return [super(BatchNode, self)._exec(item) for item in (items or [])]
+        return exec_batch(self, items or [], options)
+
+
+class BatchFlow(Flow[SharedT, ParamsT]):
+    """``prep`` returns entries of params; the flow runs once for each, with the entry over its own params.
+
+    Entries run one after another. With options (see :class:`~batchmill.flow.options.BatchOptions`) they
+    run on the engine, each on nodes of its own, and ``post`` is given the list of last actions.
+    """
+
+    batch_options: BatchOptions | None = None
+
+    def __init__(self, start: AnyNode = None, **options: Unpack[FlowKeywords]) -> None:
+        super().__init__(start)
+        if options:
+            self.batch_options = BatchOptions(**options)
+
+    def _run(self, shared: SharedT) -> Any:
+        with Call(self, shared):
+            entries: Iterable[Mapping[str, Any]] = self.prep(shared) or []
+            options = options_of(self)
+            if options != DEFAULTS:
+                return self.post(shared, entries, flow_batch(self, shared, entries, options))
+            for entry in entries:
+                self._orch(shared, {**cast(Any, self.params), **entry})
+            return self.post(shared, entries, None)

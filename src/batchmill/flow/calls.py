@@ -1,0 +1,113 @@
+"""Which call of which node is under way in this thread or task, and at which retry it is.
+
+The state of a call lives in a context variable, not on the node: threads and asyncio tasks that run
+one node at the same time each see their own. Calls nest (a node may run a flow), so the variable
+holds the innermost call and each call knows the one around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from threading import Lock
+from types import TracebackType
+from typing import Any, cast
+
+from batchmill.record import Recorder
+
+LLM_CALLS_KEY = "__llm_calls__"
+
+Records = Recorder | list[Any]
+
+_innermost: ContextVar[Call | None] = ContextVar("batchmill_innermost_call", default=None)
+_new_recorder = Lock()  # so that two threads that find no recorder do not each make one
+
+
+class Call:
+    """One call of ``node``, a context manager. ``retry`` counts from 0.
+
+    ``shared`` and ``recorder`` are those of the call around it where they are not given.
+
+    Concurrency: a Call belongs to the thread or task that entered it. Calls made by its child tasks
+    report their last retry to it; the last of them wins.
+    """
+
+    __slots__ = ("around", "node", "recorder", "retry", "shared")
+
+    def __init__(self, node: object, shared: Any = None, recorder: Recorder | None = None) -> None:
+        self.node = node
+        self.shared = shared
+        self.recorder = recorder
+        self.retry = 0
+        self.around: Call | None = None
+
+    def __enter__(self) -> Call:
+        around = self.around = _innermost.get()
+        if around is not None:
+            self.shared = around.shared if self.shared is None else self.shared
+            self.recorder = around.recorder if self.recorder is None else self.recorder
+        _innermost.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        around = self.around
+        if around is not None and around.node is self.node:
+            around.retry = self.retry  # what post reads is the retry that exec ended at
+        _innermost.set(around)
+
+
+def call_of(node: object) -> Call | None:
+    """The innermost call of ``node`` that is under way here, None outside of any."""
+    call = _innermost.get()
+    while call is not None and call.node is not node:
+        call = call.around
+    return call
+
+
+class CurRetry:
+    """The attribute ``cur_retry``: the retry (from 0) that the calling thread or task is at.
+
+    Outside of a call it is the value of the last one to have set it, on whatever thread. It stands
+    in the node's ``__dict__`` too, where the original keeps it.
+    """
+
+    def __get__(self, node: Any, owner: type | None = None) -> Any:
+        if node is None:
+            return self
+        call = call_of(node)
+        return node.__dict__.get("cur_retry", 0) if call is None else call.retry
+
+    def __set__(self, node: Any, value: int) -> None:
+        call = call_of(node)
+        if call is not None:
+            call.retry = value
+        node.__dict__["cur_retry"] = value
+
+
+def current_recorder() -> Records:
+    """Where the run that the caller is part of records LLM calls; for ``prep``, ``exec`` and ``post``.
+
+    It is ``shared["__llm_calls__"]``, put there if need be; in a worker process it is the item's own,
+    and what it records travels back with the item. Raises :class:`RuntimeError` outside of a run and
+    where the shared store is no mapping.
+    """
+    call = _innermost.get()
+    if call is not None and call.recorder is not None:
+        return call.recorder
+    if call is None or not isinstance(call.shared, MutableMapping):
+        raise RuntimeError("no recorder here: current_recorder() works inside a node that runs on a dict")
+    return recorder_in(call.shared)
+
+
+def recorder_in(shared: MutableMapping[str, Any]) -> Records:
+    """What stands under ``shared["__llm_calls__"]``; a new recorder where nothing does.
+
+    A program's own list is left in place: appending to a list loses nothing on any interpreter.
+    """
+    with _new_recorder:
+        found = shared.get(LLM_CALLS_KEY)
+        if found is None:
+            found = shared[LLM_CALLS_KEY] = Recorder()
+    return cast(Records, found)

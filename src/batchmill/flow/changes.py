@@ -1,0 +1,134 @@
+"""What a run changed in its shared store, as something that can travel and be applied elsewhere.
+
+A worker process runs each entry of a batch flow on its own copy of the shared store. What comes back
+is not the store but the changes, and the parent applies them in the order of the entries: new keys are
+added, lists that grew are continued, sets gain and lose members; where two entries set the same key to
+different values, the later one stands.
+
+Lists, dictionaries and sets are followed to any depth. Any other object counts as changed when another
+one stands in its place; what it changed inside itself stays in the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Replaced:
+    """Another value stands here."""
+
+    value: Any
+
+    def onto(self, old: Any) -> Any:
+        return self.value
+
+
+@dataclass(slots=True)
+class Grown:
+    """A list was continued by ``tail``."""
+
+    tail: list[Any]
+
+    def onto(self, old: Any) -> Any:
+        if not isinstance(old, list):
+            return list(self.tail)
+        old.extend(self.tail)
+        return old
+
+
+@dataclass(slots=True)
+class Members:
+    """A set gained ``added`` and lost ``removed``."""
+
+    added: set[Any]
+    removed: set[Any]
+
+    def onto(self, old: Any) -> Any:
+        if not isinstance(old, set):
+            return set(self.added)
+        old |= self.added
+        old -= self.removed
+        return old
+
+
+@dataclass(slots=True)
+class Entries:
+    """A dictionary whose entries changed; ``removed`` are keys that are gone."""
+
+    changed: dict[Any, Change] = field(default_factory=dict)
+    removed: list[Any] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.removed)
+
+    def onto(self, old: Any) -> Any:
+        target = old if isinstance(old, MutableMapping) else {}
+        for key, change in self.changed.items():
+            target[key] = change.onto(target.get(key))
+        for key in self.removed:
+            target.pop(key, None)
+        return target
+
+
+Change = Replaced | Grown | Members | Entries
+
+
+@dataclass(slots=True)
+class Imprint:
+    """What a container held: ``kind`` is its type, ``held`` imprints of its entries or the entries."""
+
+    kind: type[dict[Any, Any]] | type[list[Any]] | type[set[Any]]
+    held: Any
+
+
+def imprint(value: Any) -> Any:
+    """What to compare ``value`` with later: containers by their entries, anything else by itself."""
+    if isinstance(value, dict):
+        return Imprint(dict, {key: imprint(entry) for key, entry in value.items()})
+    if isinstance(value, list):
+        return Imprint(list, [imprint(entry) for entry in value])
+    if isinstance(value, set):
+        return Imprint(set, set(value))
+    return value
+
+
+def changes_since(before: Any, now: Any) -> Change | None:
+    """What makes ``now`` of what ``before`` is the imprint of; None where nothing changed."""
+    if not isinstance(before, Imprint) or not isinstance(now, before.kind):
+        return None if before is now else _whole(now)
+    if isinstance(now, dict):
+        return _entries_since(before.held, now) or None
+    if isinstance(now, list):
+        return _list_since(before.held, now)
+    added, removed = now - before.held, before.held - now
+    return Members(added, removed) if added or removed else None
+
+
+def _entries_since(before: dict[Any, Any], now: dict[Any, Any]) -> Entries:
+    entries = Entries(removed=[key for key in before if key not in now])
+    for key, value in now.items():
+        change = changes_since(before[key], value) if key in before else _whole(value)
+        if change is not None:
+            entries.changed[key] = change
+    return entries
+
+
+def _list_since(before: list[Any], now: list[Any]) -> Change | None:
+    kept = len(before)
+    if len(now) < kept or any(changes_since(old, new) for old, new in zip(before, now, strict=False)):
+        return Replaced(now)
+    return Grown(now[kept:]) if len(now) > kept else None
+
+
+def _whole(value: Any) -> Change:
+    """A value that is new: containers as changes to an empty one, so that those of two entries meet."""
+    if type(value) is dict:
+        return Entries({key: _whole(entry) for key, entry in value.items()})
+    if type(value) is list:
+        return Grown(list(value))
+    if type(value) is set:
+        return Members(set(value), set())
+    return Replaced(value)

@@ -1,0 +1,102 @@
+"""Batch classes on the engine: their options to its settings, its result to what ``post`` is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Any, TypeVar
+
+from batchmill.batch import BatchResult, BatchSettings, run_batch
+from batchmill.cancel import CancelToken
+from batchmill.errors import InvalidSetting
+from batchmill.executors.contract import Task
+from batchmill.flow.calls import call_of, recorder_in
+from batchmill.flow.options import BatchOptions
+from batchmill.flow.results import BatchResults
+from batchmill.flow.tasks import FlowEnd, ShippedFlowTask, exec_task, flow_task
+from batchmill.outcome import Block
+
+T = TypeVar("T")
+IN_THIS_PROCESS = ("sequential", "thread")
+
+
+def exec_batch(
+    node: Any, items: Iterable[Any], options: BatchOptions, cancel: CancelToken | None = None
+) -> BatchResults[Any]:
+    """``exec`` of a batch node on every item. Raises :class:`~batchmill.errors.BatchFailed`."""
+    settings = options.settings(max_retries=node.max_retries, retry_wait=node.wait)
+    result = _run(exec_task(node, settings.retry.max_attempts), items, settings, options, cancel)
+    call = call_of(node)
+    if result.records and call is not None and isinstance(call.shared, MutableMapping):
+        recorder_in(call.shared).extend(result.records)
+    return BatchResults.of(result, result.values).checked(result.failure)
+
+
+def flow_batch(
+    flow: Any, shared: Any, entries: Iterable[Any], options: BatchOptions, cancel: CancelToken | None = None
+) -> BatchResults[Any]:
+    """Every entry of a batch flow; the values are last actions.
+
+    Raises :class:`~batchmill.errors.BatchFailed`. In other processes entries work on copies of
+    ``shared``; their changes are applied here in the order of the entries, those of a batch that failed
+    included.
+    """
+    settings = options.settings()
+    if settings.executor in IN_THIS_PROCESS:
+        _recorder(shared)
+        result = _run(flow_task(flow, shared, options.isolate), entries, settings, options, cancel)
+        return BatchResults.of(result, result.values).checked(result.failure)
+    if not isinstance(shared, MutableMapping):
+        raise InvalidSetting(
+            f"executor={settings.executor!r} needs a dict as shared store, not {type(shared).__name__}"
+        )
+    result = _run(ShippedFlowTask(flow, shared), entries, settings, options, cancel)
+    recorder_in(shared).extend(result.records)
+    return BatchResults.of(result, [_applied(end, shared) for end in result.values]).checked(result.failure)
+
+
+def _recorder(shared: Any) -> None:
+    if isinstance(shared, MutableMapping):
+        recorder_in(shared)
+
+
+def _applied(end: FlowEnd | None, shared: MutableMapping[str, Any]) -> Any:
+    if end is None:
+        return None
+    if end.changes is not None:
+        end.changes.onto(shared)
+    return end.action
+
+
+def _run(
+    task: Task,
+    items: Iterable[Any],
+    settings: BatchSettings,
+    options: BatchOptions,
+    cancel: CancelToken | None,
+) -> BatchResult[Any]:
+    token = cancel or CancelToken()
+
+    def end_at_failure(block: Block) -> None:
+        if block.failures:
+            token.cancel()
+
+    stops = options.on_failure == "cancel" and options.fail_fast
+    return run_batch(task, items, settings, cancel=token, on_block=end_at_failure if stops else None)
+
+
+async def off_the_loop(work: Callable[[CancelToken], T]) -> T:
+    """Run ``work`` in a thread of its own while the event loop goes on.
+
+    When the caller is cancelled, so is the batch, and it has ended before the cancellation goes on.
+    """
+    token = CancelToken()
+    running = asyncio.ensure_future(asyncio.to_thread(work, token))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        token.cancel()
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()  # looked at: the cancellation is what the caller hears of
+        raise

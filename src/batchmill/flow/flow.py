@@ -1,0 +1,60 @@
+"""A flow: nodes run one after another, the action each returns picking the next."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any, cast
+
+from batchmill.flow.calls import Call
+from batchmill.flow.node import AnyNode, BaseNode
+from batchmill.flow.typevars import ParamsT, SharedT
+
+
+class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
+    """Runs the nodes reachable from ``start_node``; is a node itself, so flows nest.
+
+    Every visit works on a shallow copy of the node: what a visit sets on ``self`` is gone on the next,
+    and the params handed down never touch the node that the program holds.
+    """
+
+    start_node: AnyNode
+
+    def __init__(self, start: AnyNode = None) -> None:
+        super().__init__()
+        self.start_node = start
+
+    def start(self, start: Any) -> Any:
+        """Set the start node; returns it, so that ``>>`` may follow."""
+        self.start_node = start
+        return start
+
+    def get_next_node(self, curr: AnyNode, action: str | None) -> AnyNode:
+        """The node that follows ``curr`` under ``action``, None at the end.
+
+        Warns where ``curr`` has successors, but none for this action.
+        """
+        named = action or "default"
+        successor = curr.successors.get(named)
+        if successor is None and curr.successors and named not in curr.successors:
+            warnings.warn(f"Flow ends: '{action}' not found in {list(curr.successors)}", stacklevel=2)
+        return successor
+
+    def _orch(self, shared: SharedT, params: Any = None) -> Any:
+        current, last_action = copy.copy(self.start_node), None
+        handed_down = params or dict(cast(Any, self.params))
+        while current is not None:
+            current.set_params(handed_down)
+            last_action = current._run(shared)
+            current = copy.copy(self.get_next_node(current, last_action))
+        return last_action
+
+    def _run(self, shared: SharedT) -> Any:
+        with Call(self, shared):
+            prep_res = self.prep(shared)
+            last_action = self._orch(shared)
+            return self.post(shared, prep_res, last_action)
+
+    def post(self, shared: SharedT, prep_res: Any, exec_res: Any) -> Any:
+        """Returns the last node's action, so that a flow inside a flow branches by it."""
+        return exec_res

@@ -1,0 +1,92 @@
+"""Many coroutines at once in the caller's own event loop, bounded, and none left behind.
+
+The guarantee: when :meth:`Gathering.run` returns or raises, for whatever reason, every task it started
+has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Literal
+
+OnFailure = Literal["cancel", "finish"]
+
+
+class Gathering:
+    """Awaits ``work(item, index)`` for every item, each in a task of its own, ``limit`` at a time.
+
+    ``results`` are in item order, None where there is none yet. The first exception stops the start of
+    further items; ``on_failure`` says whether those under way are cancelled or finish first; then it is
+    raised. ``limit`` None starts all at once.
+
+    Concurrency: everything happens in the event loop's thread; one object serves one run.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Any, int], Awaitable[Any]],
+        *,
+        limit: int | None = None,
+        on_failure: OnFailure = "cancel",
+    ) -> None:
+        self._work = work
+        self._slots = asyncio.Semaphore(limit) if limit else None
+        self._on_failure = on_failure
+        self.results: list[Any] = []
+        self._running: set[asyncio.Future[Any]] = set()
+        self._failure: BaseException | None = None
+
+    async def run(self, items: Iterable[Any]) -> list[Any]:
+        """Run everything. Raises the first failure, and cancellation once all tasks have ended."""
+        try:
+            await self._start_all(items)
+            await self._all_ended()
+        except BaseException:
+            self._cancel_running()
+            await self._all_ended_for_sure()
+            raise
+        if self._failure is not None:
+            raise self._failure
+        return self.results
+
+    async def _start_all(self, items: Iterable[Any]) -> None:
+        for index, item in enumerate(items):
+            if self._slots is not None:
+                await self._slots.acquire()
+            if self._failure is not None:
+                return
+            self.results.append(None)
+            task = asyncio.ensure_future(self._one(item, index))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    async def _one(self, item: Any, index: int) -> None:
+        self.results[index] = await self._work(item, index)
+
+    def _ended(self, task: asyncio.Future[Any]) -> None:
+        self._running.discard(task)
+        if self._slots is not None:
+            self._slots.release()
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None or self._failure is not None:
+            return
+        self._failure = error
+        if self._on_failure == "cancel":
+            self._cancel_running()
+
+    def _cancel_running(self) -> None:
+        for task in list(self._running):
+            task.cancel()
+
+    async def _all_ended(self) -> None:
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _all_ended_for_sure(self) -> None:
+        """Wait for what was cancelled, even where the caller is cancelled once more meanwhile."""
+        while self._running:
+            try:
+                await asyncio.wait(self._running)
+            except asyncio.CancelledError:
+                self._cancel_running()

@@ -1,0 +1,99 @@
+"""A batch in the caller's own event loop, under the policies that need no executor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from batchmill.errors import BatchFailed
+from batchmill.executors.describe import describe
+from batchmill.flow.calls import Call
+from batchmill.flow.gathering import Gathering
+from batchmill.flow.options import BatchOptions
+from batchmill.flow.results import BatchResults
+from batchmill.outcome import Outcome
+from batchmill.policy import FailureWatch
+
+Work = Callable[[Any], Awaitable[Any]]
+
+
+async def gather_items(
+    node: Any,
+    work: Work,
+    items: Iterable[Any],
+    options: BatchOptions,
+    *,
+    limit: int | None,
+    attempts: int = 1,
+) -> list[Any]:
+    """Await ``work(item)`` for every item, up to ``limit`` at once; the results in item order.
+
+    ``attempts`` above 1 tries a failed item again. Raises the first failure as it is, or, where
+    failures are tolerated, :class:`BatchFailed` when there were too many.
+    """
+    options.need_no_engine()
+    if attempts > 1:
+        work = _retried(work, options, attempts)
+    on_failure = options.on_failure or "cancel"
+    if options.fail_fast:
+        return await Gathering(lambda item, index: work(item), limit=limit, on_failure=on_failure).run(items)
+    tally = _Tally(node, work, list(items), options)
+    gathering = Gathering(tally.attempt, limit=limit, on_failure=on_failure)
+    try:
+        values = await gathering.run(tally.items)
+    except BatchFailed as failed:
+        if failed is not tally.exceeded:
+            raise
+        return BatchResults(gathering.results, tally.errors()).checked(failed.message)
+    return BatchResults(values, tally.errors()).checked(tally.watch.verdict())
+
+
+def _retried(work: Work, options: BatchOptions, attempts: int) -> Work:
+    async def tried(item: Any) -> Any:
+        for left in reversed(range(attempts)):
+            try:
+                return await work(item)
+            except Exception:
+                if not left:
+                    raise
+                await asyncio.sleep(options.retry_wait)
+        return None
+
+    return tried
+
+
+class _Tally:
+    """Failures of a batch that goes on after one.
+
+    Concurrency: used in one event loop's thread.
+    """
+
+    def __init__(self, node: Any, work: Work, items: list[Any], options: BatchOptions) -> None:
+        self.items = items
+        self.watch = FailureWatch(options.settings().failures, len(items))
+        self.exceeded: BatchFailed | None = None
+        self._node = node
+        self._work = work
+        self._failed: dict[int, Outcome] = {}
+
+    async def attempt(self, item: Any, index: int) -> Any:
+        """The item's result; None where it failed and the batch goes on."""
+        with Call(self._node) as call:
+            try:
+                value = await self._work(item)
+            except Exception as error:  # noqa: BLE001  # an item's end: kept as its error
+                self._failed[index] = Outcome(index, error=describe(error), attempts=call.retry + 1)
+                self._count_failure()
+                return None
+        self.watch.add(1, 0)
+        return value
+
+    def _count_failure(self) -> None:
+        self.watch.add(0, 1)
+        if self.watch.must_stop():
+            self.exceeded = self.exceeded or BatchFailed(self.watch.verdict() or "too many items failed")
+            raise self.exceeded
+
+    def errors(self) -> list[dict[str, Any]]:
+        return [self._failed[index].as_error(self.items[index]) for index in sorted(self._failed)]

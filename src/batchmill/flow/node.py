@@ -1,0 +1,137 @@
+"""A node: prepare from the shared store, execute, write back; tried again where it fails."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import Any, cast
+
+from batchmill.errors import InvalidSetting
+from batchmill.flow.calls import Call, CurRetry
+from batchmill.flow.typevars import ExecT, NextT, ParamsT, PrepT, SharedT, Typed
+
+AnyNode = Any
+"""A node of whatever types. Any, because what follows a node may be None: the end, said aloud."""
+
+
+class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
+    """Three steps over a shared store, and what follows under which action.
+
+    ``prep`` reads from the store, ``exec`` works on what ``prep`` returned and nothing else, ``post``
+    writes to the store and returns the action that picks the next node; None means ``"default"``.
+
+    ``params`` is what the flow hands down; ``successors`` maps an action to the next node.
+    """
+
+    params: ParamsT
+    successors: dict[str, AnyNode]
+
+    def __init__(self) -> None:
+        self.params = cast(ParamsT, {})
+        self.successors = {}
+
+    def set_params(self, params: ParamsT) -> None:
+        """Replace the params; a flow does this on its own copy of the node."""
+        self.params = params
+
+    def next(self, node: NextT, action: str = "default") -> NextT:
+        """Have ``node`` follow where ``post`` returns ``action``; returns ``node``, so that calls chain.
+
+        Warns where the action has a successor already. ``None`` as ``node`` ends the flow there.
+        """
+        if action in self.successors:
+            warnings.warn(f"Overwriting successor for action '{action}'", stacklevel=2)
+        self.successors[action] = node
+        return node
+
+    def prep(self, shared: SharedT) -> PrepT:
+        """Read what ``exec`` needs out of the shared store."""
+        return cast(PrepT, None)
+
+    def exec(self, prep_res: PrepT) -> ExecT:
+        """Do the work, without the shared store; what it raises is tried again."""
+        return cast(ExecT, None)
+
+    def post(self, shared: SharedT, prep_res: PrepT, exec_res: ExecT) -> Any:
+        """Write the result to the shared store; the action returned picks the next node."""
+        return None
+
+    def _exec(self, prep_res: Any) -> Any:
+        return self.exec(prep_res)
+
+    def _run(self, shared: SharedT) -> Any:
+        with Call(self, shared):
+            prep_res = self.prep(shared)
+            exec_res = self._exec(prep_res)
+            return self.post(shared, prep_res, exec_res)
+
+    def run(self, shared: SharedT) -> Any:
+        """Run this node alone and return what ``post`` returned. Warns where it has successors."""
+        if self.successors:
+            warnings.warn("Node won't run successors. Use Flow.", stacklevel=2)
+        return self._run(shared)
+
+    def __rshift__(self, other: NextT) -> NextT:
+        return self.next(other)
+
+    def __sub__(self, action: str) -> ConditionalTransition:
+        if isinstance(action, str):
+            return ConditionalTransition(self, action)
+        raise TypeError("Action must be a string")
+
+
+class ConditionalTransition:
+    """What ``node - "action"`` is: waiting for ``>>`` and the node that follows."""
+
+    def __init__(self, src: AnyNode, action: str) -> None:
+        self.src = src
+        self.action = action
+
+    def __rshift__(self, tgt: NextT) -> NextT:
+        return cast(NextT, self.src.next(tgt, self.action))
+
+
+class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
+    """A node whose ``exec`` is tried up to ``max_retries`` times, ``wait`` seconds apart.
+
+    ``max_retries`` counts attempts in total, from 1. ``cur_retry``, read inside ``exec``, is the
+    attempt that the calling thread or task is at, from 0. After the last attempt ``exec_fallback`` is
+    called, inside the ``except`` block: a bare ``raise`` in it re-raises.
+
+    Raises :class:`~batchmill.errors.InvalidSetting` (a ValueError) for fewer than one attempt and for
+    a negative wait.
+
+    Concurrency: one node may be run by many threads and tasks at once as long as its own methods keep
+    to their arguments; the retry is per call.
+    """
+
+    cur_retry = CurRetry()
+
+    def __init__(self, max_retries: int = 1, wait: float = 0) -> None:
+        super().__init__()
+        if max_retries < 1:
+            raise InvalidSetting(
+                f"max_retries counts attempts in total and must be 1 or more, not {max_retries}"
+            )
+        if wait < 0:
+            raise InvalidSetting(f"wait must be 0 or more seconds, not {wait}")
+        self.max_retries = max_retries
+        self.wait = wait
+        self.cur_retry = 0
+
+    def exec_fallback(self, prep_res: PrepT, exc: Exception) -> ExecT:
+        """What to use where the last attempt failed too; raises ``exc`` unless overridden."""
+        raise exc
+
+    def _exec(self, prep_res: Any) -> Any:
+        with Call(self):
+            for retry in range(self.max_retries):
+                self.cur_retry = retry
+                try:
+                    return self.exec(prep_res)
+                except Exception as error:  # noqa: BLE001  # an attempt ends here; the last one's error goes on
+                    if self.cur_retry == self.max_retries - 1:
+                        return self.exec_fallback(prep_res, error)
+                    if self.wait > 0:
+                        time.sleep(self.wait)
+        return None

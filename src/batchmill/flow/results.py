@@ -1,0 +1,44 @@
+"""The results of a batch that may have failed items: a list, and what went wrong beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from batchmill.batch import BatchResult
+from batchmill.errors import BatchFailed
+
+T = TypeVar("T")
+
+
+class BatchResults(list[T]):
+    """One value per item, in item order, None where the item failed.
+
+    ``errors`` has an entry ``{index, item, type, message, attempts, kind}`` per failed item, in index
+    order. ``metadata`` says how the batch was run.
+    """
+
+    def __init__(
+        self,
+        values: Iterable[T] = (),
+        errors: Iterable[dict[str, Any]] = (),
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(values)
+        self.errors = list(errors)
+        self.metadata = metadata or {}
+
+    @classmethod
+    def of(cls, result: BatchResult[Any], values: Iterable[Any]) -> BatchResults[Any]:
+        """Those of an engine's result, with ``values`` in place of its own."""
+        return BatchResults(values, result.errors, result.metadata)
+
+    def checked(self, failure: str | None) -> BatchResults[T]:
+        """Itself. Raises :class:`BatchFailed`, which carries it, where ``failure`` says why."""
+        if failure is None:
+            return self
+        first = next((error for error in self.errors if error["kind"] != "cancelled"), None)
+        if first is not None:
+            tried = f"{first['attempts']} attempt{'s' if first['attempts'] != 1 else ''}"
+            failure += f"; first: item {first['index']} after {tried}: {first['type']}: {first['message']}"
+        raise BatchFailed(failure, self)
