@@ -105,7 +105,7 @@ def run_command(
         signal=max(0, -code),
         truncated=streams.out.truncated or streams.err.truncated,
         timed_out=not ended and not cancel.cancelled,
-        cancelled=cancel.cancelled and code < 0,
+        cancelled=cancel.cancelled and (code < 0 or not ended),
         escaped=streams.open_outputs > 0,
     )
 

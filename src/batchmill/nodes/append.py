@@ -1,0 +1,50 @@
+"""Appending to a file that others append to at the same time."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+
+from batchmill.nodes.files import writable_mode, write_into
+
+
+def append_whole(path: str, data: bytes) -> None:
+    """Add ``data`` to the end of ``path`` in one piece, or not at all. Raises :class:`OSError`.
+
+    Every appender of this program holds a lock on the file meanwhile, so that pieces never mix and what
+    a full disk cut off can be taken back.
+    """
+    target = os.path.realpath(path)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    mode = writable_mode(target)
+    if mode is not None and not stat.S_ISREG(mode):
+        write_into(target, data)
+        return
+    number = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    try:
+        _lock(number)
+        _write(number, data)
+    finally:
+        os.close(number)  # and the lock is gone
+
+
+def _lock(number: int) -> None:
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+    except OSError as error:
+        # Some network file systems have no locks; a single write is all there is to rely on there.
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            raise
+
+
+def _write(number: int, data: bytes) -> None:
+    before = os.fstat(number).st_size
+    left = memoryview(data)
+    try:
+        while left:
+            left = left[os.write(number, left) :]
+    except OSError:
+        os.ftruncate(number, before)
+        raise

@@ -1,0 +1,174 @@
+"""What code prints, caught for the item that printed it, with many items printing at once.
+
+``sys.stdout`` and ``sys.stderr`` belong to the whole process, so they are not swapped per item: while
+any capture is open, one stream stands in for each and asks a context variable where this piece of text
+belongs. Text written outside every capture goes where it always went.
+
+Threads that captured code starts by itself belong to no item, as a context variable does not follow
+them (it does on free-threaded builds of 3.14 and later): what they print goes to the real streams.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TextIO
+
+MAX_CHARACTERS = 10 * 1024 * 1024
+
+
+class Captured:
+    """What one item printed; of each stream the first ``limit`` characters are kept.
+
+    Concurrency: any thread may write, in case the item's code has threads of its own; ``_lock`` guards
+    the pieces and the room left.
+    """
+
+    def __init__(self, limit: int = MAX_CHARACTERS) -> None:
+        self._lock = threading.Lock()
+        self._pieces: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._room = {"stdout": limit, "stderr": limit}
+        self.truncated = False
+
+    def write(self, name: str, text: str) -> None:
+        with self._lock:
+            room = self._room[name]
+            if len(text) > room:
+                text = text[:room]
+                self.truncated = True
+            if text:
+                self._pieces[name].append(text)
+                self._room[name] = room - len(text)
+
+    @property
+    def stdout(self) -> str:
+        return self._text("stdout")
+
+    @property
+    def stderr(self) -> str:
+        return self._text("stderr")
+
+    def _text(self, name: str) -> str:
+        with self._lock:
+            return "".join(self._pieces[name])
+
+
+_current: ContextVar[Captured | None] = ContextVar("batchmill_captured", default=None)
+
+
+class _Stand(io.TextIOBase):
+    """Stands in for ``sys.stdout`` or ``sys.stderr`` and sends each text where it belongs."""
+
+    def __init__(self, name: str, real: TextIO | None) -> None:
+        super().__init__()
+        self.stream_name = name
+        self.real = real
+
+    def write(self, text: str) -> int:
+        captured = _current.get()
+        if captured is not None:
+            if not isinstance(text, str):
+                raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+            captured.write(self.stream_name, text)
+            return len(text)
+        return len(text) if self.real is None else self.real.write(text)
+
+    def flush(self) -> None:
+        if _current.get() is None and self.real is not None:
+            self.real.flush()
+
+    def isatty(self) -> bool:
+        return _current.get() is None and self.real is not None and self.real.isatty()
+
+    def fileno(self) -> int:
+        if _current.get() is not None or self.real is None:
+            raise io.UnsupportedOperation("fileno: what this code prints is being captured")
+        return self.real.fileno()
+
+    def writable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Closes nothing: the real stream is not this code's to close, nor are others' captures."""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed has an attribute where io has a property
+        return "utf-8" if self.real is None else self.real.encoding
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]  # as above
+        return "replace" if self.real is None else self.real.errors
+
+    @property
+    def buffer(self) -> Any:
+        captured = _current.get()
+        if captured is None and self.real is not None:
+            return self.real.buffer
+        return _Bytes(self)
+
+
+class _Bytes(io.RawIOBase):
+    """The ``buffer`` of a captured stream: bytes are read as UTF-8."""
+
+    def __init__(self, stand: _Stand) -> None:
+        super().__init__()
+        self._stand = stand
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        piece = bytes(data)
+        self._stand.write(piece.decode("utf-8", "replace"))
+        return len(piece)
+
+
+class _Installation:
+    """Puts the stand-ins in place for the first capture and takes them away after the last.
+
+    Concurrency: any thread may call ``enter`` and ``leave``; ``_lock`` guards ``_open`` and ``sys``'s
+    two streams, as far as we change them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open = 0
+
+    def enter(self) -> None:
+        with self._lock:
+            self._open += 1
+            if self._open == 1:
+                for name in ("stdout", "stderr"):
+                    real = getattr(sys, name)
+                    if not isinstance(real, _Stand):
+                        setattr(sys, name, _Stand(name, real))
+
+    def leave(self) -> None:
+        with self._lock:
+            self._open -= 1
+            if self._open:
+                return
+            for name in ("stdout", "stderr"):
+                stand = getattr(sys, name)
+                if isinstance(stand, _Stand):  # else somebody replaced it meanwhile, and keeps it
+                    setattr(sys, name, stand.real)
+
+
+_installation = _Installation()
+
+
+@contextmanager
+def capture(limit: int = MAX_CHARACTERS) -> Iterator[Captured]:
+    """Catch what the code inside prints, in this thread only."""
+    captured = Captured(limit)
+    _installation.enter()
+    token = _current.set(captured)
+    try:
+        yield captured
+    finally:
+        _current.reset(token)
+        _installation.leave()

@@ -1,0 +1,60 @@
+"""The ``code`` node: Python text run in this process, with its inputs as names."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Mapping
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.limited import run_limited
+from batchmill.nodes.program import ACTION_NAME, Program, check_code
+
+
+class CodeNode(Node):
+    """Runs Python text.
+
+    A thread cannot be killed: at its ``timeout`` the code is left behind in a thread of its own, where it
+    may go on until it ends by itself. In a process executor the item's ``timeout`` does kill it.
+    """
+
+    type = "code"
+    summary = "Run Python: its inputs are names in it, its `result` is the output, `next` picks the edge."
+    params = (
+        Param("code", "string", "Python text; sets `result`, and may set `next`", True, templates="none"),
+        Param("inputs", "object", "names and the values they have in the code"),
+        Param("timeout", "number", "seconds after which the code is given up", minimum=0.001),
+        Param("requires", "array", "packages the code needs, for the reader; nothing is installed"),
+    )
+    outputs = (
+        Output("result", "any", "the value of `result` when the code ended, null when it set none"),
+        Output("stdout", "string", "what the code printed", diagnostic=True),
+        Output("stderr", "string", "what it printed to sys.stderr", diagnostic=True),
+        Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
+    )
+
+    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+        code, inputs = params.get("code"), params.get("inputs")
+        faults = check_code(code) if isinstance(code, str) else []
+        for name in inputs if isinstance(inputs, dict) else ():
+            if not name.isidentifier() or keyword.iskeyword(name):
+                faults.append(("inputs", f"{name!r} cannot be a name in Python code"))
+            elif name == ACTION_NAME:
+                faults.append(("inputs", "`next` names the action to follow and cannot be an input"))
+        return faults
+
+    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        program = Program.of(params["code"])
+        inputs = params["inputs"] or {}
+        if params["timeout"] is None:
+            ran = program.run(inputs)
+        else:
+            ran = run_limited(lambda: program.run(inputs), attempt.within(params["timeout"]), attempt.cancel)
+        outputs = {
+            "result": ran.result,
+            "stdout": ran.captured.stdout,
+            "stderr": ran.captured.stderr,
+            "error": "",
+        }
+        return NodeResult(outputs, ran.action)

@@ -1,0 +1,36 @@
+"""The ``copy-file`` node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.files import copy_whole, full_path, in_words, require_file
+from batchmill.nodes.places import require_free
+
+
+class CopyFileNode(Node):
+    type = "copy-file"
+    summary = "Copy a file with its mode and times, whole or not at all; folders are made."
+    params = (
+        Param("source_path", "string", "the file to copy", required=True),
+        Param("dest_path", "string", "the path of the copy, with its name", required=True),
+        Param("overwrite", "boolean", "whether a file at `dest_path` is replaced", default=False),
+    )
+    outputs = (
+        Output("copied", "boolean", "true"),
+        Output("dest_path", "string", "the absolute path of the copy"),
+        Output("error", "string", "why the file could not be copied", diagnostic=True),
+    )
+
+    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        source = full_path(params["source_path"], "source_path")
+        dest = full_path(params["dest_path"], "dest_path")
+        with in_words("read", source):
+            require_file(source)
+        with in_words("copy to", dest):
+            require_free(source, dest, overwrite=params["overwrite"])
+            copy_whole(source, dest, overwrite=params["overwrite"])
+        return NodeResult({"copied": True, "dest_path": dest})

@@ -1,0 +1,49 @@
+"""The ``delete-file`` node."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.files import full_path, in_words, refuse
+
+
+class DeleteFileNode(Node):
+    """Deletes one file.
+
+    A file that is not there is no failure by default: an attempt that is run again after a crash must
+    not fail for having done its work the first time.
+    """
+
+    type = "delete-file"
+    summary = "Delete a file; of a symbolic link the link."
+    params = (
+        Param("file_path", "string", "the file; ~ is the home folder", required=True),
+        Param("missing_ok", "boolean", "whether it is well when there is no such file", default=True),
+    )
+    outputs = (
+        Output("deleted", "boolean", "true; false when there was no such file"),
+        Output("file_path", "string", "the absolute path"),
+        Output("error", "string", "why the file could not be deleted", diagnostic=True),
+    )
+
+    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        path = full_path(params["file_path"], "file_path")
+        with in_words("delete", path):
+            return NodeResult({"deleted": _delete(path, params["missing_ok"]), "file_path": path})
+
+
+def _delete(path: str, missing_ok: bool) -> bool:
+    try:
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            raise refuse("delete", path, "it is a folder; only files are deleted")
+        os.unlink(path)
+    except FileNotFoundError:
+        if not missing_ok:
+            raise
+        return False
+    return True

@@ -1,0 +1,48 @@
+"""The ``echo`` node: params come out as outputs, for trying out documents without side effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.template import to_text
+
+
+class EchoNode(Node):
+    type = "echo"
+    summary = "Give back a message and whatever else it is given."
+    params = (
+        Param("message", "any", "what to say, turned into text", default="Hello, World!"),
+        Param("data", "any", "any value, passed through as it is"),
+        Param("prefix", "string", "put before the message"),
+        Param("suffix", "string", "put after the message"),
+        Param("count", "integer", "how often the message is said, with spaces between", minimum=1),
+        Param("uppercase", "boolean", "say it in capital letters"),
+    )
+    outputs = (
+        Output("echo", "string", "the message"),
+        Output("data", "any", "the value of `data`"),
+        Output("metadata", "object", "`original_message`, `count` and whether the message was `modified`"),
+    )
+    open_params = True
+    open_outputs = True
+
+    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        message = to_text(params["message"])
+        count = params["count"] or 1
+        said = f"{params['prefix'] or ''}{message}{params['suffix'] or ''}"
+        if count > 1:
+            said = " ".join([said] * count)
+        if params["uppercase"]:
+            said = said.upper()
+        outputs = {
+            name: value for name, value in params.items() if value is not None or name not in _OPTIONAL
+        }
+        outputs["echo"] = said
+        outputs["metadata"] = {"original_message": message, "count": count, "modified": said != message}
+        return NodeResult(outputs)
+
+
+_OPTIONAL = frozenset({"prefix", "suffix", "count", "uppercase"})

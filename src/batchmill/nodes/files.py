@@ -1,0 +1,218 @@
+"""What the file nodes share: paths, files that appear whole or not at all, and errors in words.
+
+A file is written beside its place under a temporary name, flushed to the disk, measured, and only then
+given its name. So a full disk, a crash or a kill leaves the old file whole and no half of a new one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from batchmill.errors import InvalidParams, NodeError
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
+_HINTS = {
+    errno.EEXIST: "there is a file of that name already",
+    errno.ENOENT: "there is no such file or folder",
+    errno.EACCES: "permission denied: look at the rights of the file and its folder",
+    errno.EPERM: "not permitted: look at the owner and the attributes of the file",
+    errno.EISDIR: "it is a folder, not a file",
+    errno.ENOTDIR: "a part of the path is a file where a folder is needed",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file would be larger than the limit of this process or file system",
+    errno.EROFS: "the file system is read-only",
+    errno.ELOOP: "too many symbolic links, or one that leads to itself",
+    errno.ENAMETOOLONG: "the name is too long for this file system",
+    errno.EMFILE: "this process has too many files open",
+    errno.ENXIO: "nobody reads the other end of it",
+}
+_POINTLESS = (errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+
+def full_path(value: str, param: str) -> str:
+    """The absolute path a param means, with ``~`` expanded. Raises InvalidParams for what is no path."""
+    if not value:
+        raise InvalidParams(f"param {param!r} is empty: it must be the path of a file")
+    if "\0" in value:
+        raise InvalidParams(f"param {param!r} holds a NUL character, which no path can: {value!r}")
+    path = os.path.abspath(os.path.expanduser(value))
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise InvalidParams(f"param {param!r} cannot be the name of a file: {error}") from error
+    return path
+
+
+@contextmanager
+def in_words(action: str, path: str) -> Iterator[None]:
+    """Turn an :class:`OSError` inside into an error result that says what could not be done and why."""
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot {action} {path!r}: {_HINTS.get(error.errno or 0) or error.strerror or error}"
+        raise NodeError(
+            message,
+            retryable=error.errno not in _POINTLESS,
+            type_name=type(error).__name__,
+            outputs={"error": message},
+        ) from error
+
+
+def require_file(path: str) -> os.stat_result:
+    """The stat of the regular file behind ``path``; raises :class:`OSError` for anything else."""
+    found = os.stat(path)
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is a device, pipe or socket, not a file", path)
+    return found
+
+
+def refuse(action: str, path: str, why: str) -> NodeError:
+    """The error result for what stays wrong however often it is tried."""
+    message = f"cannot {action} {path!r}: {why}"
+    return NodeError(message, retryable=False, outputs={"error": message})
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Make ``data`` the content of ``path``, keeping the mode of a file that is there.
+
+    A symbolic link is written through; a device is written to. Raises :class:`OSError`.
+    """
+    target = os.path.realpath(path)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    mode = writable_mode(target)
+    if mode is not None and not stat.S_ISREG(mode):
+        write_into(target, data)
+        return
+
+    def fill(number: int) -> int:
+        _write_all(number, data)
+        if mode is not None:
+            os.fchmod(number, stat.S_IMODE(mode))
+        return len(data)
+
+    place(target, fill, overwrite=True)
+
+
+def copy_whole(source: str, dest: str, *, overwrite: bool) -> None:
+    """Make ``dest`` a copy of ``source``, with its mode and times. Raises :class:`OSError`."""
+    found = require_file(source)
+    target = os.path.realpath(dest)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    writable_mode(target)
+
+    def fill(number: int) -> int:
+        with open(source, "rb") as reader, open(number, "wb", closefd=False) as writer:
+            shutil.copyfileobj(reader, writer, 1024 * 1024)
+        os.fchmod(number, stat.S_IMODE(found.st_mode))
+        os.utime(number, ns=(found.st_atime_ns, found.st_mtime_ns))
+        return found.st_size
+
+    place(target, fill, overwrite=overwrite)
+
+
+def place(target: str, fill: Callable[[int], int], *, overwrite: bool) -> None:
+    """Have ``fill`` write a file of its size to a descriptor and give it the name ``target`` when whole.
+
+    Raises :class:`OSError`; :class:`FileExistsError` where something has that name and must not be
+    overwritten, whoever came first. The folder is not flushed: after a crash of the machine the old
+    file may be back, whole.
+    """
+    temporary = _temporary_beside(target)
+    number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            expected = fill(number)
+            os.fsync(number)
+            written = os.fstat(number).st_size
+        finally:
+            os.close(number)
+        if written != expected:
+            raise OSError(errno.EIO, f"{written} bytes arrived of {expected}", target)
+        give_name(temporary, target, overwrite=overwrite)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def give_name(path: str, target: str, *, overwrite: bool) -> None:
+    """Rename ``path`` to ``target`` in one step. Raises :class:`OSError`."""
+    if overwrite:
+        os.replace(path, target)
+    elif os.path.islink(path):  # whether a link can be made to a link differs between systems
+        _rename_if_free(path, target)
+    else:
+        _link_if_free(path, target)
+
+
+def _link_if_free(path: str, target: str) -> None:
+    try:
+        # A link fails where the name is taken; a rename would silently take it over.
+        os.link(path, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _rename_if_free(path, target)
+    else:
+        os.unlink(path)
+
+
+def _rename_if_free(path: str, target: str) -> None:
+    """Without links there is a moment between looking and renaming; nothing better is to be had."""
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+    os.rename(path, target)
+
+
+def _temporary_beside(target: str) -> str:
+    """A name in the same folder, so that giving the final one is a rename; short enough for any."""
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f".{name[:40]}.{secrets.token_hex(6)}.tmp")
+
+
+def writable_mode(path: str) -> int | None:
+    """Type and mode of what has this name, None for nothing.
+
+    Raises :class:`OSError` for a folder and for what may not be written to.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    # A rename asks only for the right to change the folder; a file made read-only is meant to stay.
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    return mode
+
+
+def write_into(path: str, data: bytes) -> None:
+    """Write to what is there, a device or a pipe. Raises :class:`OSError`."""
+    number = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe nobody reads: an error
+    try:
+        os.set_blocking(number, True)
+        _write_all(number, data)
+    finally:
+        os.close(number)
+
+
+def _write_all(number: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(number, left) :]
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass  # it got its name before the error

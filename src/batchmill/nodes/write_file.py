@@ -1,0 +1,77 @@
+"""The ``write-file`` node."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.errors import InvalidParams
+from batchmill.nodes.append import append_whole
+from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.encodings import BINARY, encoding_faults, lookup
+from batchmill.nodes.files import full_path, in_words, write_whole
+from batchmill.template import to_text
+
+
+class WriteFileNode(Node):
+    type = "write-file"
+    summary = "Write a file, whole or not at all; its folders are made."
+    params = (
+        Param("file_path", "string", "the file; ~ is the home folder", required=True),
+        Param(
+            "content",
+            "any",
+            "text as it is, objects and lists as indented JSON, null as nothing",
+            required=True,
+        ),
+        Param("append", "boolean", "add to the end of the file instead", default=False),
+        Param("encoding", "string", "of the text; `binary` when `content` is base64", default="utf-8"),
+        Param("content_is_binary", "boolean", "whether `content` is base64 of the bytes", default=False),
+    )
+    outputs = (
+        Output("written", "boolean", "true"),
+        Output("file_path", "string", "the absolute path that was written"),
+        Output("error", "string", "why the file could not be written", diagnostic=True),
+    )
+
+    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return encoding_faults(params)
+
+    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        path = full_path(params["file_path"], "file_path")
+        lookup(params["encoding"])
+        data = _bytes(params)
+        with in_words("append to" if params["append"] else "write", path):
+            if params["append"]:
+                append_whole(path, data)
+            else:
+                write_whole(path, data)
+        return NodeResult({"written": True, "file_path": path})
+
+
+def _bytes(params: Mapping[str, Any]) -> bytes:
+    content, encoding = params["content"], params["encoding"]
+    if isinstance(content, (bytes, bytearray)):
+        return bytes(content)
+    if params["content_is_binary"] or encoding == BINARY:
+        try:
+            return base64.b64decode(to_text(content), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise InvalidParams(f"write-file: `content` is not base64: {error}") from error
+    text = to_text(content) if not isinstance(content, (dict, list, tuple)) else _as_json(content)
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError as error:
+        character = error.object[error.start]
+        raise InvalidParams(f"write-file: {character!r} of `content` does not exist in {encoding}") from error
+
+
+def _as_json(content: Any) -> str:
+    try:
+        return json.dumps(content, ensure_ascii=False, indent=2)
+    except (TypeError, ValueError) as error:
+        raise InvalidParams(f"write-file: `content` has no form in JSON: {error}") from error
