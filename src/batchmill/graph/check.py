@@ -1,0 +1,92 @@
+"""A draft and the node types together: every problem of a document at once, or its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
+from batchmill.graph.outputs import key_faults
+from batchmill.graph.params import param_faults, param_sites
+from batchmill.graph.plan import Plan, compile_plan
+from batchmill.ir.faults import Fault, did_you_mean
+from batchmill.ir.loading import Draft
+from batchmill.ir.outline import NodePart
+from batchmill.ir.references import Site, sites_in, used_roots
+from batchmill.ir.validate import Validation, validate
+from batchmill.nodes import Node
+from batchmill.nodes.registry import Registry
+
+LATER_TYPES = ("http", "llm", "mcp", "workflow")
+"""Node types of the format that come with a later version."""
+
+
+def check(draft: Draft, registry: Registry) -> Plan:
+    """The plan of a document. Raises :class:`InvalidDocument` with every problem in it, in text order.
+
+    Nothing is run. Code that the document names is imported only where a node's ``type`` is written as
+    ``module:Class``.
+    """
+    validation = validate(draft)
+    types, faults = _types(validation, registry)
+    faults += _param_and_reference_faults(validation, types)
+    problems = draft.problems([*validation.faults, *faults])
+    if problems or validation.workflow is None or validation.graph is None:
+        raise InvalidDocument(problems, draft.source)
+    return compile_plan(
+        validation.workflow, validation.outline, validation.graph, types, draft.source, draft.folder
+    )
+
+
+def _types(validation: Validation, registry: Registry) -> tuple[dict[str, type[Node]], list[Fault]]:
+    """The class of each node whose type is known, by node id."""
+    types: dict[str, type[Node]] = {}
+    faults: list[Fault] = []
+    for node in validation.outline.nodes:
+        if not node.type:
+            continue
+        try:
+            types[node.id] = registry.get(node.type)
+        except UnknownNodeType:
+            faults.append(_unknown_type(node, node.type, registry))
+        except BrokenNodeType as error:
+            faults.append(Fault((*node.path, "type"), str(error)))
+    return types, faults
+
+
+def _unknown_type(node: NodePart, name: str, registry: Registry) -> Fault:
+    path = (*node.path, "type")
+    if name in LATER_TYPES or name.startswith("mcp-"):
+        message = f"the node type `{name}` is not available in this version"
+        return Fault(path, message, "it comes with a later one")
+    hint = did_you_mean(name, registry.names()) or "`batchmill nodes` lists all"
+    return Fault(path, f"there is no node type `{name}`", hint)
+
+
+def _param_and_reference_faults(validation: Validation, types: Mapping[str, type[Node]]) -> list[Fault]:
+    sites: list[Site] = []
+    faults: list[Fault] = []
+    unreadable: list[Fault] = []
+    for node in validation.outline.nodes:
+        if node.id not in types:  # which params take templates is not known, that names are used is
+            sites_of_node, _ = sites_in(dict(node.params), (*node.path, "params"), node, "params")
+        else:
+            sites_of_node, broken = param_sites(node, types[node.id])
+            unreadable += broken
+            faults += param_faults(node, types[node.id], templates_readable=not broken)
+        sites += sites_of_node
+    for site in sites:
+        faults += validation.references.faults(site)
+    for site in (*validation.sites, *sites):
+        faults += key_faults(site, validation.references, types)
+    if not unreadable:
+        faults += _unused_inputs(validation, used_roots((*validation.sites, *sites)))
+    return faults + unreadable
+
+
+def _unused_inputs(validation: Validation, used: set[str]) -> Iterator[Fault]:
+    outline = validation.outline
+    taken = used | {name for name, output in outline.outputs.items() if output.source is None}
+    for name, spec in outline.inputs.items():
+        if spec is not None and spec.must_be_given and name not in taken:
+            message = f"the input `{name}` is required and nothing uses it"
+            yield Fault(("inputs", name), message, "refer to it, or remove it", on_key=True)

@@ -1,0 +1,60 @@
+"""References to outputs that the node they name can never have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from batchmill.ir.faults import Fault, any_of, did_you_mean
+from batchmill.ir.outline import NodePart
+from batchmill.ir.references import ReferenceCheck, Site
+from batchmill.nodes import Node
+from batchmill.template import Path
+
+BATCH_OUTPUTS = (
+    "results",
+    "succeeded",
+    "count",
+    "success_count",
+    "error_count",
+    "errors",
+    "batch_metadata",
+)
+LOOP_OUTPUTS = ("loop_stopped", "loop_iterations")
+ERROR_OUTPUT = "error"
+"""What every node that failed has."""
+
+
+def output_names(node: NodePart, kind: type[Node]) -> tuple[str, ...] | None:
+    """The keys a node may have under its id, None where that is not known beforehand."""
+    if node.has_batch:
+        return (*BATCH_OUTPUTS, ERROR_OUTPUT)
+    if kind.open_outputs:
+        return None
+    own = [output.name for output in kind.outputs]
+    loop = LOOP_OUTPUTS if node.has_loop else ()
+    return tuple(dict.fromkeys([*own, *loop, ERROR_OUTPUT]))
+
+
+def key_faults(site: Site, references: ReferenceCheck, types: Mapping[str, type[Node]]) -> Iterator[Fault]:
+    """The paths of a template whose first key is no output of the node they start from."""
+    for path in site.expression.references:
+        node = references.node_of(path, site)
+        if node is None or node.id not in types or not path.segments:
+            continue
+        names = output_names(node, types[node.id])
+        key = path.segments[0]
+        if names is None or isinstance(key, Path) or key in names:
+            continue
+        yield _fault(site, path, node, names, types[node.id])
+
+
+def _fault(site: Site, path: Path, node: NodePart, names: tuple[str, ...], kind: type[Node]) -> Fault:
+    key = path.segments[0]
+    if not isinstance(key, str):
+        message = f"`${{{path.text}}}` takes a position of `{node.id}`, whose outputs have names"
+        return Fault(site.path, message, f"there are {any_of(names)}")
+    message = f"`${{{path.text}}}`: the node `{node.id}` has no output `{key}`"
+    if node.has_batch and any(output.name == key for output in kind.outputs):
+        hint = f"that of each item is in `${{{node.id}.results[*].{key}}}`"
+        return Fault(site.path, message, hint)
+    return Fault(site.path, message, did_you_mean(key, names) or f"there are {any_of(names)}")

@@ -1,0 +1,78 @@
+"""A fault is a problem that has a path but no line yet, and how paths and values are written in messages."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+DocumentPath = tuple[str | int, ...]
+
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_LONGEST_PATH = 12
+_LONGEST_VALUE = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong at ``path``; ``on_key`` says that the key is at fault and not its value."""
+
+    path: DocumentPath
+    message: str
+    hint: str = ""
+    on_key: bool = False
+
+
+def path_text(path: DocumentPath) -> str:
+    """``("nodes", 2, "batch")`` as ``$.nodes[2].batch``; a very deep path is cut."""
+    steps = [_step(step) for step in path[:_LONGEST_PATH]]
+    return "$" + "".join(steps) + ("..." if len(path) > _LONGEST_PATH else "")
+
+
+def _step(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if _PLAIN_KEY.fullmatch(step) else f"[{json.dumps(step)}]"
+
+
+def shown(value: Any) -> str:
+    """A value of a document for a message: short JSON text, or its kind where that would be long."""
+    if isinstance(value, (dict, list)):
+        return kind_of(value)
+    try:
+        text = json.dumps(value, ensure_ascii=not _printable(value))
+    except (TypeError, ValueError):
+        return kind_of(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+
+def _printable(value: Any) -> bool:
+    return not isinstance(value, str) or value.isprintable()
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in words: ``text``, ``a number``, ``a list``, ..."""
+    kinds = ((bool, "a boolean"), (str, "text"), (int, "a number"), (float, "a number"))
+    containers = ((list, "a list"), (dict, "an object"), (type(None), "null"))
+    for kind, words in kinds + containers:
+        if isinstance(value, kind):
+            return words
+    return f"a Python {type(value).__name__}"
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """``did you mean `thread`?``, or nothing where no choice is near."""
+    by_lower = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(word.lower()[:100], list(by_lower), n=1, cutoff=0.6)
+    return f"did you mean `{by_lower[near[0]]}`?" if near else ""
+
+
+def any_of(choices: Iterable[str]) -> str:
+    """```a`, `b` or `c```, for a message."""
+    quoted = [f"`{choice}`" for choice in choices]
+    if len(quoted) < 2:
+        return "".join(quoted)
+    return ", ".join(quoted[:-1]) + f" or {quoted[-1]}"

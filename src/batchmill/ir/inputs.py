@@ -1,0 +1,96 @@
+"""The values a run is given, against the inputs that its document declares."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from batchmill.errors import Problem
+from batchmill.ir.faults import any_of, did_you_mean, kind_of, path_text, shown
+from batchmill.ir.json_types import is_type, type_words
+from batchmill.ir.models import InputSpec, Workflow
+from batchmill.ir.value_schema import value_faults
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
+_BOOLEANS = {"true": True, "false": False}
+
+
+class _Mismatch(Exception):  # noqa: N818  # never leaves this module
+    """Raised inside this module when a value is not what its input declares."""
+
+
+def check_inputs(
+    workflow: Workflow, given: Mapping[str, Any], text: frozenset[str] = frozenset()
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The value of every declared input, and every problem with those that were given.
+
+    The names in ``text`` were given as text, ``name=value``: their values are read as the declared type
+    says. An input that is not required and has no default is None. Values of secret inputs are in no
+    message.
+    """
+    values: dict[str, Any] = {}
+    problems = [_unknown(name, workflow) for name in given if name not in workflow.inputs]
+    for name, spec in workflow.inputs.items():
+        if name not in given:
+            values[name] = spec.default
+            if spec.must_be_given:
+                hint = f"give it as {name}=VALUE" + (f": {spec.description}" if spec.description else "")
+                problems.append(Problem(path_text(("inputs", name)), f"the input `{name}` is missing", hint))
+            continue
+        try:
+            values[name] = _value(spec, given[name], name in text)
+        except _Mismatch as error:
+            problems.append(Problem(path_text(("inputs", name)), f"the input `{name}` {error}"))
+    return values, problems
+
+
+def _unknown(name: str, workflow: Workflow) -> Problem:
+    known = any_of(workflow.inputs)
+    hint = did_you_mean(name, workflow.inputs) or (f"there are {known}" if known else "there are none")
+    return Problem(path_text(("inputs", name)), f"the document has no input `{name}`", hint)
+
+
+def _value(spec: InputSpec, value: Any, is_text: bool) -> Any:
+    read = _from_text(spec, value) if is_text and isinstance(value, str) else value
+    if not is_type(read, spec.json_type):
+        raise _Mismatch(f"must be {type_words(spec.json_type)}, not {_seen(spec, read)}")
+    if isinstance(read, float) and spec.json_type in ("integer", "number"):
+        if not math.isfinite(read):
+            raise _Mismatch("must be a finite number")
+        read = int(read) if spec.json_type == "integer" else read
+    faults = value_faults(read, spec.schema_, spec.secret)
+    if faults:
+        raise _Mismatch("does not meet its schema: " + "; ".join(faults))
+    return read
+
+
+def _seen(spec: InputSpec, value: Any) -> str:
+    return kind_of(value) if spec.secret else shown(value)
+
+
+def _from_text(spec: InputSpec, value: str) -> Any:
+    """``value`` read as its type says; it stays text where that does not work, and fails the type then."""
+    wanted, word = spec.json_type, value.strip()
+    if wanted == "boolean":
+        return _BOOLEANS.get(word.lower(), value)
+    if wanted == "integer" and _INTEGER.fullmatch(word):
+        return int(word)
+    if wanted in ("integer", "number", "array", "object"):
+        return _json(spec, value, wanted)
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _json(spec: InputSpec, value: str, wanted: str) -> Any:
+    try:
+        return json.loads(value, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        seen = "" if spec.secret else f", not {shown(value)}"
+        reason = f" (as JSON: {error})" if wanted in ("array", "object") and not spec.secret else ""
+        raise _Mismatch(f"must be {type_words(wanted)}{seen}{reason}") from None

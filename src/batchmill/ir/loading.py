@@ -1,0 +1,245 @@
+"""From a file or an object to a :class:`Draft`: the document as plain JSON that knows its places."""
+
+from __future__ import annotations
+
+import codecs
+import copy
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from batchmill.errors import InvalidDocument, Problem, StorageError
+from batchmill.ir.faults import DocumentPath, Fault, path_text
+from batchmill.ir.positions import (
+    NOWHERE,
+    JsonPositions,
+    KnownPositions,
+    NoPositions,
+    Place,
+    Position,
+    Positions,
+)
+from batchmill.ir.screening import Unwalkable, screen
+from batchmill.ir.yaml_text import YamlError, read_yaml
+
+MAX_JSON_BYTES = 64 * 2**20
+MAX_YAML_BYTES = 8 * 2**20
+"""YAML is read some thirty times slower than JSON."""
+
+_YAML_SUFFIXES = (".yaml", ".yml")
+_LONG_NUMBER = re.compile(r"\d{4000,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document that was read but not yet checked.
+
+    ``raw`` is plain JSON. ``source`` names it in messages; ``folder`` is the file's folder, or the
+    current one for an object. ``faults`` are what reading found that does not hinder checking the
+    rest, each with its place.
+    """
+
+    raw: Any
+    source: str = "document"
+    folder: Path = Path()
+    faults: tuple[tuple[Fault, Position], ...] = ()
+    positions: Positions = field(default_factory=NoPositions)
+
+    def locate(self, path: DocumentPath, *, key: bool = False) -> Position:
+        """Line and column, from 1, of the value at ``path``, or of its key.
+
+        Of what is not in the text, the place of the nearest value around it; ``(0, 0)`` for a
+        document that has no text.
+        """
+        return _place(Fault(path, "", on_key=key), self.positions.find(_prefixes(path)))
+
+    def problems(self, faults: Iterable[Fault]) -> tuple[Problem, ...]:
+        """These faults and those of reading as problems with their places, in text order."""
+        placed = list(self.faults)
+        known = {(fault.path, fault.on_key) for fault, _ in placed}
+        new = [fault for fault in dict.fromkeys(faults) if (fault.path, fault.on_key) not in known]
+        places = self.positions.find({prefix for fault in new for prefix in _prefixes(fault.path)})
+        placed += [(fault, _place(fault, places)) for fault in new]
+        placed.sort(key=lambda pair: pair[1])
+        return tuple(_problem(fault, position) for fault, position in placed)
+
+
+def load(source: str | Path | dict[str, Any]) -> Draft:
+    """Read a document from a ``.json``, ``.yaml`` or ``.yml`` file, or take one as a dictionary.
+
+    A file of any other name is read as JSON. Raises :class:`InvalidDocument` where the source is no
+    document at all, and :class:`StorageError` where the file cannot be read.
+    """
+    if isinstance(source, dict):
+        return _from_object(source)
+    path = Path(source)
+    text = _read_text(path, MAX_YAML_BYTES if _is_yaml(path) else MAX_JSON_BYTES)
+    if not text.strip():
+        raise _invalid(str(path), Fault((), "the file is empty", "write a document with `nodes`"))
+    return _from_yaml(text, path) if _is_yaml(path) else _from_json(text, path)
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix.lower() in _YAML_SUFFIXES
+
+
+def _from_object(document: dict[str, Any]) -> Draft:
+    try:
+        faults = screen(document)
+    except Unwalkable as error:
+        raise _invalid("document", error.fault) from None
+    raw = document if faults else copy.deepcopy(document)  # what is not JSON may not be copyable either
+    return Draft(raw, faults=tuple((fault, NOWHERE) for fault in faults))
+
+
+def _read_text(path: Path, most: int) -> str:
+    name = str(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError) as error:
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else _reason(error)
+        raise _invalid(name, Fault((), reason)) from None
+    except OSError as error:
+        raise StorageError(f"{name} cannot be read: {_reason(error)}") from error
+    if len(content) > most:
+        size = Fault(
+            (), f"the file is larger than {most // 2**20} MiB", "read items from a file of their own"
+        )
+        raise _invalid(name, size)
+    return _decode(content, name)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _decode(content: bytes, name: str) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise _invalid(name, Fault((), "the text is UTF-16", "save it as UTF-8"))
+    content = content.removeprefix(codecs.BOM_UTF8)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode()
+        position = (before.count("\n") + 1, len(before) - before.rfind("\n"))
+        message = f"byte 0x{content[error.start]:02x} is not UTF-8"
+        raise _invalid(name, Fault((), message, "save the file as UTF-8"), position) from None
+
+
+def _from_json(text: str, path: Path) -> Draft:
+    reading = _JsonReading(text)
+    try:
+        raw = reading.value()
+        faults = screen(raw)
+    except json.JSONDecodeError as error:
+        message, hint = _syntax_words(error)
+        raise _invalid(str(path), Fault((), message, hint), (error.lineno, error.colno)) from None
+    except RecursionError:
+        raise _invalid(
+            str(path), Fault((), "is nested too deep to be read", "flatten the document")
+        ) from None
+    except Unwalkable as error:
+        position = _place(error.fault, reading.positions.find([error.fault.path]))
+        raise _invalid(str(path), error.fault, position) from None
+    places = reading.positions.find([fault.path for fault in faults])
+    found = [(fault, _place(fault, places)) for fault in faults] + reading.faults()
+    return Draft(raw, str(path), path.parent, tuple(found), reading.positions)
+
+
+class _JsonReading:
+    """One reading of a JSON text; notes that keys stood twice, and finds them once asked."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._duplicates = False
+        self._long_numbers = False
+        self.positions = JsonPositions(text)
+
+    def value(self) -> Any:
+        try:
+            return json.loads(self._text, object_pairs_hook=self._object)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # Python reads no integer of more than 4,300 digits
+            return json.loads(self._text, object_pairs_hook=self._object, parse_int=self._integer)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        self._duplicates |= len(made) != len(pairs)
+        return made
+
+    def _integer(self, digits: str) -> int:
+        if len(digits) <= 4000:
+            return int(digits)
+        self._long_numbers = True
+        return 0
+
+    def faults(self) -> list[tuple[Fault, Position]]:
+        found = []
+        if self._duplicates:
+            for path, position in self.positions.duplicates():
+                found.append((Fault(path, "stands twice in its object", "keep one", on_key=True), position))
+        if self._long_numbers:
+            for match in _LONG_NUMBER.finditer(self._text):
+                position = self.positions.position(match.start())
+                found.append((Fault((), "holds a number of more than 4000 digits"), position))
+        return found
+
+
+_SYNTAX = {
+    "Expecting property name enclosed in double quotes": (
+        "a key in double quotes must come here",
+        "is there a comma behind the last entry?",
+    ),
+    "Expecting value": ("a value must come here", "is there a comma too many, or a word without quotes?"),
+    "Expecting ',' delimiter": ("a comma or a closing bracket must come here", ""),
+    "Expecting ':' delimiter": ("a colon must come here", ""),
+    "Extra data": ("something follows after the end of the document", ""),
+    "Unterminated string starting at": ("this text has no closing quote", ""),
+    "Illegal trailing comma before end of object": ("there is a comma behind the last entry", ""),
+    "Illegal trailing comma before end of array": ("there is a comma behind the last entry", ""),
+    "Invalid control character at": ("a line break or control character inside text", "write it as \\n"),
+}
+
+
+def _syntax_words(error: json.JSONDecodeError) -> tuple[str, str]:
+    words, hint = _SYNTAX.get(error.msg, (error.msg, ""))
+    return f"is not JSON: {words}", hint
+
+
+def _from_yaml(text: str, path: Path) -> Draft:
+    try:
+        document = read_yaml(text)
+        faults = screen(document.value)
+    except YamlError as error:
+        raise _invalid(str(path), Fault(error.path, error.message), error.position) from None
+    except Unwalkable as error:
+        raise _invalid(str(path), error.fault) from None
+    positions = KnownPositions(document.places)
+    places = positions.find({prefix for fault in faults for prefix in _prefixes(fault.path)})
+    found = document.faults + [(fault, _place(fault, places)) for fault in faults]
+    return Draft(document.value, str(path), path.parent, tuple(found), positions)
+
+
+def _prefixes(path: DocumentPath) -> list[DocumentPath]:
+    return [path[:length] for length in range(len(path), -1, -1)]
+
+
+def _place(fault: Fault, places: dict[DocumentPath, Place]) -> Position:
+    for prefix in _prefixes(fault.path):
+        if prefix in places:
+            place = places[prefix]
+            return place.key if fault.on_key and prefix == fault.path else place.value
+    return NOWHERE
+
+
+def _problem(fault: Fault, position: Position) -> Problem:
+    return Problem(path_text(fault.path), fault.message, fault.hint, *position)
+
+
+def _invalid(source: str, fault: Fault, position: Position = NOWHERE) -> InvalidDocument:
+    return InvalidDocument((_problem(fault, position),), source)

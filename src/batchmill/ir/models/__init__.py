@@ -1,0 +1,39 @@
+"""The models of a document, the one source of its format. Importing this imports pydantic."""
+
+from batchmill.ir.models.batch import (
+    BatchSpec,
+    CsvSource,
+    GlobSource,
+    JsonlSource,
+    LinesSource,
+    RangeSource,
+    RateLimit,
+    StdinSource,
+    Tolerate,
+)
+from batchmill.ir.models.fields import NAME
+from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
+from batchmill.ir.models.reading import read_workflow
+from batchmill.ir.models.workflow import IR_VERSION, Edge, InputSpec, OutputSpec, Workflow
+
+__all__ = [
+    "IR_VERSION",
+    "NAME",
+    "BatchSpec",
+    "CsvSource",
+    "Edge",
+    "GlobSource",
+    "InputSpec",
+    "JsonlSource",
+    "LinesSource",
+    "LoopSpec",
+    "NodeSpec",
+    "OutputSpec",
+    "RangeSource",
+    "RateLimit",
+    "RetrySpec",
+    "StdinSource",
+    "Tolerate",
+    "Workflow",
+    "read_workflow",
+]

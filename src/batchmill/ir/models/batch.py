@@ -1,0 +1,222 @@
+"""The ``batch`` block: where items come from and how a node is mapped over them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from batchmill.ir.models.fields import (
+    Attempts,
+    Bytes,
+    Factor,
+    Name,
+    NonEmpty,
+    Number,
+    ResultsTo,
+    Seconds,
+    Spec,
+    TemplateText,
+    Timeout,
+    Whole,
+    WholeOrAuto,
+    WholeOrTemplate,
+)
+from batchmill.policy import FailurePolicy, RetryPolicy
+
+ExecutorName = Literal["sequential", "thread", "process", "auto", "dask"]
+ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
+ITEMS_ERROR = "items_kind"
+
+MIN_WORKER_BYTES = 16 * 2**20
+"""Less memory than this does not even start a Python worker."""
+
+
+class GlobSource(Spec):
+    """One item per file name that matches."""
+
+    glob: NonEmpty = Field(description="Pattern of file names, `**` for any depth; items are paths, sorted.")
+
+
+class LinesSource(Spec):
+    """One item per line of a text file."""
+
+    lines: NonEmpty = Field(description="Path of a text file; items are its lines without the line break.")
+
+
+class JsonlSource(Spec):
+    """One item per line of JSON."""
+
+    jsonl: NonEmpty = Field(description="Path of a file with one JSON value a line.")
+
+
+class CsvSource(Spec):
+    """One item per row of a CSV file."""
+
+    csv: NonEmpty = Field(description="Path of a CSV file with a header; items are objects of text.")
+
+
+class RangeSource(Spec):
+    """Whole numbers."""
+
+    range: list[Annotated[int | str, WholeOrTemplate(-(2**63), 2**63 - 1)]] = Field(
+        min_length=1,
+        max_length=3,
+        description="`[stop]`, `[start, stop]` or `[start, stop, step]`; the stop itself is not an item.",
+    )
+
+
+class StdinSource(Spec):
+    """Items from standard input."""
+
+    stdin: Literal["lines", "jsonl"] = Field(description="How standard input is read.")
+
+
+SOURCES: dict[str, type[Spec]] = {
+    "glob": GlobSource,
+    "lines": LinesSource,
+    "jsonl": JsonlSource,
+    "csv": CsvSource,
+    "range": RangeSource,
+    "stdin": StdinSource,
+}
+ITEMS_TAG = "items:"
+"""What the tags below begin with; pydantic puts them into the place of an error, where they are taken out."""
+
+
+def _items_tag(value: Any) -> str | None:
+    if isinstance(value, str):
+        return f"{ITEMS_TAG}reference"
+    if isinstance(value, list):
+        return f"{ITEMS_TAG}list"
+    kind = next((key for key in SOURCES if key in value), None) if isinstance(value, dict) else None
+    return f"{ITEMS_TAG}{kind}" if kind else None
+
+
+Items = Annotated[
+    Annotated[TemplateText, Tag(f"{ITEMS_TAG}reference")]
+    | Annotated[list[Any], Tag(f"{ITEMS_TAG}list")]
+    | Annotated[GlobSource, Tag(f"{ITEMS_TAG}glob")]
+    | Annotated[LinesSource, Tag(f"{ITEMS_TAG}lines")]
+    | Annotated[JsonlSource, Tag(f"{ITEMS_TAG}jsonl")]
+    | Annotated[CsvSource, Tag(f"{ITEMS_TAG}csv")]
+    | Annotated[RangeSource, Tag(f"{ITEMS_TAG}range")]
+    | Annotated[StdinSource, Tag(f"{ITEMS_TAG}stdin")],
+    Discriminator(_items_tag, custom_error_type=ITEMS_ERROR, custom_error_message="not items"),
+]
+
+
+class Tolerate(Spec):
+    """How many items may fail under ``continue``."""
+
+    count: Annotated[int, Whole(0, 10**9)] | None = Field(None, description="More failures fail the node.")
+    percent: Annotated[float, Number(0, 100)] | None = Field(
+        None, description="A larger share of failed items, in percent, fails the node."
+    )
+
+
+class RateLimit(Spec):
+    """How often items may start."""
+
+    per_second: Annotated[float, Number(0, 10**6, above=True)] | None = Field(
+        None, description="Items a second."
+    )
+    burst: Annotated[int, Whole(1, 10**6)] | None = Field(None, description="Items at once after a pause.")
+    tokens_per_minute: Annotated[float, Number(0, 10**12, above=True)] | None = Field(
+        None, description="Tokens of language models a minute."
+    )
+    key: NonEmpty | None = Field(None, description="Nodes with the same key share the limit.")
+
+
+class BatchSpec(Spec):
+    """How a node is mapped over many items."""
+
+    items: Items = Field(
+        description="`${ref}`, a list (templates inside), or one source: "
+        "glob, lines, jsonl, csv, range or stdin."
+    )
+    as_: Name = Field("item", alias="as", description="Name of the item in templates.")
+    parallel: bool = Field(False, description="false: one after another, in this process.")
+    executor: ExecutorName | None = Field(
+        None, description="Where items run; `thread` where `parallel` is true. Naming one implies `parallel`."
+    )
+    max_concurrent: Annotated[int, Whole(1, 1000)] | None = Field(
+        None, description="Items in flight; 10 for threads, the usable cores for processes."
+    )
+    chunk_size: Annotated[int | Literal["auto"], WholeOrAuto(1, 10**6)] = Field(
+        "auto", description="Items shipped together to a worker process."
+    )
+    max_retries: Attempts = Field(1, description="Attempts in total.")
+    retry_wait: Seconds = Field(0.0, description="Seconds before the second attempt.")
+    retry_backoff: Factor = Field(1.0, description="Factor on the wait after each further attempt.")
+    retry_max_wait: Seconds = Field(60.0, description="Longest wait in seconds.")
+    retry_jitter: bool = Field(True, description="Draw each wait evenly from 0 to its length.")
+    timeout: Timeout | None = Field(None, description="Seconds for one attempt of one item.")
+    error_handling: Literal["fail_fast", "continue", "fail_safe"] = Field(
+        "fail_fast", description="Stop at the first failed item, or go on (`fail_safe` is the same)."
+    )
+    tolerate: Tolerate | None = Field(None, description="With `continue`: more failures fail the node.")
+    rate_limit: RateLimit | None = Field(None, description="Not available in this version.")
+    stream: bool = Field(
+        False, description="Take items as an upstream batch finishes them. Not available in this version."
+    )
+    collect: Annotated[Any, ResultsTo()] = Field(
+        "results", description="Where results go; other than `results` is not available in this version."
+    )
+    memory_limit: Annotated[int, Bytes(MIN_WORKER_BYTES, 2**50)] | None = Field(
+        None,
+        description="Bytes one worker process may use, or text such as `512MB`; executor `process` only.",
+    )
+
+    @property
+    def executor_name(self) -> ExecutorName:
+        """The executor once the defaults are applied."""
+        if self.executor is not None:
+            return self.executor
+        return "thread" if self.parallel else "sequential"
+
+    @property
+    def fixed_chunk_size(self) -> int | None:
+        """Items in a chunk, None where it is found by measuring."""
+        return None if self.chunk_size == "auto" else self.chunk_size
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a failed item leaves the others running."""
+        return self.error_handling != "fail_fast"
+
+    @property
+    def items_kind(self) -> ItemsKind:
+        """Which of the ways to write items was chosen."""
+        if isinstance(self.items, str):
+            return "reference"
+        if isinstance(self.items, list):
+            return "list"
+        kinds: dict[type[Spec], ItemsKind] = {
+            GlobSource: "glob",
+            LinesSource: "lines",
+            JsonlSource: "jsonl",
+            CsvSource: "csv",
+            RangeSource: "range",
+            StdinSource: "stdin",
+        }
+        return kinds[type(self.items)]
+
+    @property
+    def items_value(self) -> Any:
+        """What is written for the items: the template, the list, or what the source's key holds."""
+        return self.items if isinstance(self.items, (str, list)) else getattr(self.items, self.items_kind)
+
+    def retry_policy(self) -> RetryPolicy:
+        """When a failed attempt of an item is tried again."""
+        return RetryPolicy(
+            self.max_retries, self.retry_wait, self.retry_backoff, self.retry_max_wait, self.retry_jitter
+        )
+
+    def failure_policy(self) -> FailurePolicy:
+        """What failed items do to the batch."""
+        if not self.goes_on:
+            return FailurePolicy()
+        if self.tolerate is None:
+            return FailurePolicy(fail_fast=False)
+        return FailurePolicy(False, self.tolerate.count, self.tolerate.percent)

@@ -1,0 +1,222 @@
+"""Field types whose faults say the whole range at once, and the base of all models.
+
+Each type checks strictly (``"10"``, ``true`` and NaN are no numbers; ``10.0`` is a whole number, as
+in JSON Schema) and states the same range in the JSON Schema.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from batchmill.ir.faults import shown
+
+MAX_SECONDS = 31_536_000.0
+"""A year. No timeout or wait is meant to be longer, and timers of the platform overflow somewhere above."""
+
+RANGE = "range"
+"""The error type of every fault found here; its message can be shown as it is."""
+
+
+class Spec(BaseModel):
+    """Base of all models: unknown keys are refused, nothing is coerced, objects do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _fault(words: str, value: Any) -> PydanticCustomError:
+    return PydanticCustomError(RANGE, "must be {words}, not {value}", {"words": words, "value": shown(value)})
+
+
+class _Checked:
+    """What turns a ``check`` and a ``json_schema`` into a type pydantic knows."""
+
+    def check(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    def json_schema(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return self.json_schema()
+
+
+@dataclass(frozen=True)
+class Whole(_Checked):
+    """A whole number from ``low`` to ``high``, both allowed."""
+
+    low: int
+    high: int
+
+    def check(self, value: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
+            raise _fault(f"a whole number from {self.low:,} to {self.high:,}", value)
+        return value
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": self.low, "maximum": self.high}
+
+
+@dataclass(frozen=True)
+class WholeOrAuto(Whole):
+    """A whole number, or the word ``auto``."""
+
+    def check(self, value: Any) -> Any:
+        if value == "auto":
+            return value
+        try:
+            return super().check(value)
+        except PydanticCustomError:
+            raise _fault(f"`auto` or a whole number from {self.low:,} to {self.high:,}", value) from None
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"const": "auto"}, super().json_schema()]}
+
+
+@dataclass(frozen=True)
+class WholeOrTemplate(Whole):
+    """A whole number, or a template that gives one."""
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, str) and "${" in value:
+            return value
+        try:
+            return super().check(value)
+        except PydanticCustomError:
+            raise _fault("a whole number or a template", value) from None
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [super().json_schema(), {"type": "string", "pattern": r"\$\{"}]}
+
+
+@dataclass(frozen=True)
+class ResultsTo(_Checked):
+    """Where results go: ``results``, ``none`` or ``{"jsonl": "path"}``."""
+
+    def check(self, value: Any) -> Any:
+        is_file = isinstance(value, dict) and list(value) == ["jsonl"] and isinstance(value["jsonl"], str)
+        if value in ("results", "none") or is_file:
+            return value
+        raise _fault('`results`, `none` or `{"jsonl": "path"}`', value)
+
+    def json_schema(self) -> dict[str, Any]:
+        to_file = {
+            "type": "object",
+            "properties": {"jsonl": {"type": "string"}},
+            "required": ["jsonl"],
+            "additionalProperties": False,
+        }
+        return {"anyOf": [{"enum": ["results", "none"]}, to_file]}
+
+
+@dataclass(frozen=True)
+class Number(_Checked):
+    """A finite number from ``low`` (excluded where ``above``) to ``high``."""
+
+    low: float
+    high: float
+    above: bool = False
+    unit: str = ""
+
+    def check(self, value: Any) -> float:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(self._bounded(value)) or not self._within(value):
+            raise _fault(self._words(), value)
+        return float(value)
+
+    @staticmethod
+    def _bounded(value: float) -> float:
+        """``value``, or infinity for an integer that no float can hold."""
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf
+
+    def _within(self, value: float) -> bool:
+        return (value > self.low if self.above else value >= self.low) and value <= self.high
+
+    def _words(self) -> str:
+        unit = f" of {self.unit}" if self.unit else ""
+        low = f"above {self.low:g} and up to" if self.above else f"from {self.low:g} to"
+        return f"a number{unit} {low} {self.high:,.0f}"
+
+    def json_schema(self) -> dict[str, Any]:
+        low = "exclusiveMinimum" if self.above else "minimum"
+        return {"type": "number", low: self.low, "maximum": self.high}
+
+
+@dataclass(frozen=True)
+class Text(_Checked):
+    """Text of a given shape; ``words`` say the shape."""
+
+    pattern: str
+    words: str
+
+    def check(self, value: Any) -> str:
+        if not isinstance(value, str) or not re.search(self._pattern, value):
+            raise _fault(self.words, value)
+        return value
+
+    @property
+    def _pattern(self) -> str:
+        # Python's $ also matches before a final line break, JSON Schema's does not.
+        return self.pattern[:-1] + r"\Z" if self.pattern.endswith("$") else self.pattern
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": self.pattern}
+
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
+_SIZE = re.compile(r"([0-9]{1,15}) ?((?:[KMGkmg][Ii]?)?)[Bb]?")
+
+
+@dataclass(frozen=True)
+class Bytes(_Checked):
+    """A size in bytes: a whole number, or text with a unit such as ``512MB`` or ``2 GiB``."""
+
+    low: int
+    high: int
+
+    def check(self, value: Any) -> int:
+        size = self._size(value)
+        if size is None or not self.low <= size <= self.high:
+            words = f"bytes, or text such as `512MB`, from {self.low:,} to {self.high:,}"
+            raise _fault(words, value)
+        return size
+
+    @staticmethod
+    def _size(value: Any) -> int | None:
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if isinstance(value, str):
+            match = _SIZE.fullmatch(value)
+            unit = _UNITS.get(match[2].upper()) if match else None
+            return int(match[1]) * unit if match and unit else None
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def json_schema(self) -> dict[str, Any]:
+        number = {"type": "integer", "minimum": self.low, "maximum": self.high}
+        return {"anyOf": [number, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}
+
+
+NAME = r"^\w[\w-]*$"
+
+Name = Annotated[str, Text(NAME, "a name of letters, digits, `_` and `-` that does not begin with `-`")]
+TemplateText = Annotated[str, Text(r"\$\{", "a template such as `${node.results}`")]
+NonEmpty = Annotated[str, Text(r"[^\s]", "text that is not empty")]
+Seconds = Annotated[float, Number(0, MAX_SECONDS, unit="seconds")]
+Timeout = Annotated[float, Number(0, MAX_SECONDS, above=True, unit="seconds")]
+Factor = Annotated[float, Number(1, 100)]
+Attempts = Annotated[int, Whole(1, 10)]

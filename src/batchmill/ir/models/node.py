@@ -1,0 +1,67 @@
+"""A node of the document, with what surrounds its run: retry, timeout, loop and batch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from batchmill.ir.models.batch import BatchSpec
+from batchmill.ir.models.fields import (
+    Attempts,
+    Factor,
+    Name,
+    NonEmpty,
+    Seconds,
+    Spec,
+    TemplateText,
+    Timeout,
+    Whole,
+)
+from batchmill.policy import RetryPolicy
+
+DEFAULT_ITERATIONS = 100
+"""Where a loop that never meets its condition ends."""
+
+
+class RetrySpec(Spec):
+    """When a failed attempt is tried again."""
+
+    max: Attempts = Field(3, description="Attempts in total.")
+    wait: Seconds = Field(0.0, description="Seconds before the second attempt.")
+    backoff: Factor = Field(1.0, description="Factor on the wait after each further attempt.")
+    max_wait: Seconds = Field(60.0, description="Longest wait in seconds.")
+    jitter: bool = Field(True, description="Draw each wait evenly from 0 to its length.")
+
+    def policy(self) -> RetryPolicy:
+        """The decision this block describes."""
+        return RetryPolicy(self.max, self.wait, self.backoff, self.max_wait, self.jitter)
+
+
+class LoopSpec(Spec):
+    """Run a node again and again; the condition is looked at after each time."""
+
+    while_: TemplateText | None = Field(
+        None, alias="while", description="Template; the loop goes on as long as its value is true."
+    )
+    until: TemplateText | None = Field(None, description="Template; the loop ends once its value is true.")
+    carry: dict[str, Any] = Field(
+        default_factory=dict, description="Param or input of the node to its value from the second time on."
+    )
+    max_iterations: Annotated[int, Whole(1, 1_000_000)] = Field(
+        DEFAULT_ITERATIONS, description="The loop ends after so many times at the latest."
+    )
+
+
+class NodeSpec(Spec):
+    """One step of the workflow."""
+
+    id: Name = Field(description="Name of the node; its outputs are found under it in templates.")
+    type: NonEmpty = Field(description="Node type; `batchmill nodes` lists them.")
+    purpose: str | None = Field(None, description="What the node is for, in words.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Params of the node type.")
+    batch: BatchSpec | None = Field(None, description="Map the node over many items.")
+    retry: RetrySpec | None = Field(None, description="Try the node again when it fails.")
+    timeout: Timeout | None = Field(None, description="Seconds for one attempt.")
+    loop: LoopSpec | None = Field(None, description="Run the node repeatedly; not together with `batch`.")
+    cache: bool = Field(False, description="Keep the outputs for later runs with the same params.")

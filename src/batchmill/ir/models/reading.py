@@ -1,0 +1,159 @@
+"""A raw document through the models: the workflow, or every fault in plain words."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean, kind_of, shown
+from batchmill.ir.models.batch import (
+    ITEMS_ERROR,
+    ITEMS_TAG,
+    SOURCES,
+    BatchSpec,
+    RateLimit,
+    StdinSource,
+    Tolerate,
+)
+from batchmill.ir.models.fields import RANGE, Spec
+from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
+from batchmill.ir.models.workflow import Edge, InputSpec, OutputSpec, Workflow
+
+_LATER_KEYS = {"pipeline": "`pipeline` is not available in this version"}
+
+_WRONG_TYPE = {
+    "string_type": "text",
+    "bool_type": "true or false",
+    "dict_type": "an object",
+    "list_type": "a list",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
+
+_OTHER_NAMES = {
+    "source": "from",
+    "target": "to",
+    "workers": "max_concurrent",
+    "max_workers": "max_concurrent",
+    "concurrency": "max_concurrent",
+    "retries": "max_retries",
+    "on_error": "error_handling",
+    "name": "id",
+    "batch_size": "chunk_size",
+}
+"""What others call our keys."""
+
+
+def read_workflow(raw: Any) -> tuple[Workflow | None, list[Fault]]:
+    """The workflow that ``raw`` (plain JSON) describes, or what hinders it: structure only."""
+    try:
+        return Workflow.model_validate(raw), []
+    except ValidationError as error:
+        faults = list(_faults(error))
+    if isinstance(raw, dict) and "pipeline" in raw:  # said once is enough
+        faults = [fault for fault in faults if fault != Fault((), *_missing("nodes"))]
+    return None, faults
+
+
+def _faults(error: ValidationError) -> Iterator[Fault]:
+    for detail in error.errors(include_url=False, include_context=False):
+        tagged = detail["loc"]
+        yield _fault(tuple(step for step in tagged if not str(step).startswith(ITEMS_TAG)), detail)
+
+
+def _fault(path: DocumentPath, detail: ErrorDetails) -> Fault:
+    kind, value = detail["type"], detail["input"]
+    if kind == RANGE:
+        return Fault(path, detail["msg"])
+    if kind == "missing":
+        return Fault(path[:-1], *_missing(str(path[-1])))
+    if kind == "extra_forbidden":
+        return _unknown_key(path)
+    if kind == "literal_error":
+        return _wrong_word(path, value)
+    if kind == ITEMS_ERROR:
+        sources = ", ".join(f'{{"{name}"}}' for name in SOURCES)
+        message = f"must be a template such as `${{node.results}}`, a list, or one source, not {shown(value)}"
+        return Fault(path, message, f"sources are {sources}")
+    if kind in _WRONG_TYPE:
+        return Fault(path, f"must be {_WRONG_TYPE[kind]}, not {_seen(value)}")
+    if kind in ("too_short", "too_long"):
+        return Fault(path, _wrong_length(path))
+    return Fault(path, detail["msg"])
+
+
+def _missing(key: str) -> tuple[str, str]:
+    return f"`{key}` is missing", "add it"
+
+
+def _seen(value: Any) -> str:
+    return kind_of(value) if isinstance(value, (str, list, dict, type(None))) else shown(value)
+
+
+def _wrong_length(path: DocumentPath) -> str:
+    return "a workflow needs at least one node" if path == ("nodes",) else "must have 1 to 3 entries"
+
+
+def _unknown_key(path: DocumentPath) -> Fault:
+    key = str(path[-1])
+    if len(path) == 1 and key in _LATER_KEYS:
+        return Fault(path, _LATER_KEYS[key], "write `nodes` and `edges`", on_key=True)
+    known = _keys(path[:-1])
+    if path[-2:-1] == ("items",):
+        return Fault(path, f"`{key}` stands beside another key", "a source has exactly one key", on_key=True)
+    other = _OTHER_NAMES.get(key)
+    hint = f"did you mean `{other}`?" if other in known else did_you_mean(key, known)
+    return Fault(path, f"unknown key {shown(key)}", hint or f"known keys are {any_of(known)}", on_key=True)
+
+
+def _wrong_word(path: DocumentPath, value: Any) -> Fault:
+    choices = _choices(path)
+    hint = did_you_mean(value, choices) if isinstance(value, str) else ""
+    return Fault(path, f"must be {any_of(choices)}, not {shown(value)}", hint)
+
+
+def _keys(path: DocumentPath) -> list[str]:
+    model = _model_at(path)
+    return [info.alias or name for name, info in model.model_fields.items()] if model else []
+
+
+def _choices(path: DocumentPath) -> list[str]:
+    """The words allowed at ``path``, from the annotation of its field."""
+    model = _model_at(path[:-1])
+    fields = model.model_fields if model else {}
+    found = [info for name, info in fields.items() if path[-1] == (info.alias or name)]
+    return list(_words(found[0].annotation)) if found else []
+
+
+def _words(annotation: Any) -> Iterator[str]:
+    for part in typing.get_args(annotation):
+        if isinstance(part, str):
+            yield part
+        else:
+            yield from _words(part)
+
+
+_WITHIN_NODE: dict[DocumentPath, type[Spec]] = {
+    (): NodeSpec,
+    ("batch",): BatchSpec,
+    ("batch", "tolerate"): Tolerate,
+    ("batch", "rate_limit"): RateLimit,
+    ("retry",): RetrySpec,
+    ("loop",): LoopSpec,
+    ("batch", "items"): StdinSource,  # the only source with a choice of words
+}
+
+
+def _model_at(path: DocumentPath) -> type[Spec] | None:
+    """The model of the object at ``path``."""
+    if not path:
+        return Workflow
+    rest = path[2:]
+    if path[0] == "nodes":
+        return _WITHIN_NODE.get(rest)
+    models: dict[str | int, type[Spec]] = {"edges": Edge, "inputs": InputSpec, "outputs": OutputSpec}
+    return models.get(path[0]) if not rest else None

@@ -1,0 +1,99 @@
+"""The whole document, and its edges, inputs and outputs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from batchmill.ir.models.fields import NonEmpty, Spec, TemplateText, Text
+from batchmill.ir.models.node import NodeSpec
+
+IR_VERSION = "0.1.0"
+
+TypeName = Literal[
+    "string", "number", "integer", "boolean", "array", "object", "any",
+    "str", "float", "int", "bool", "list", "dict",
+]  # fmt: skip
+_SAME_AS = {
+    "str": "string",
+    "float": "number",
+    "int": "integer",
+    "bool": "boolean",
+    "list": "array",
+    "dict": "object",
+}
+
+
+class Edge(Spec):
+    """What runs after what."""
+
+    from_: NonEmpty = Field(alias="from", description="Id of the node the edge leaves.")
+    to: NonEmpty = Field(description="Id of the node that runs next.")
+    action: NonEmpty = Field("default", description="The edge is taken when the node ends with this action.")
+    parallel_group: NonEmpty | None = Field(None, description="Not available in this version.")
+
+
+class InputSpec(Spec):
+    """A value the run is given."""
+
+    description: str | None = Field(None, description="What the value is for.")
+    type: TypeName = Field("any", description="Type of the value; the Python names mean the same.")
+    required: bool = Field(
+        True, description="Whether a run without it is refused; a default makes it optional."
+    )
+    default: Any = Field(None, description="The value where none is given.")
+    stdin: bool = Field(False, description="Take the value from standard input where none is given.")
+    secret: bool = Field(False, description="Mask the value wherever it would be shown.")
+    schema_: dict[str, Any] | bool | None = Field(
+        None, alias="schema", description="JSON Schema that the value must meet."
+    )
+
+    @property
+    def has_default(self) -> bool:
+        return "default" in self.model_fields_set
+
+    @property
+    def must_be_given(self) -> bool:
+        """Whether there can be no run without a value for it."""
+        return self.required and not self.has_default
+
+    @property
+    def json_type(self) -> str:
+        """The declared type under its JSON Schema name, or ``any``."""
+        return _SAME_AS.get(self.type, self.type)
+
+
+class OutputSpec(Spec):
+    """A value the run gives."""
+
+    source: TemplateText | None = Field(
+        None,
+        description="Template such as `${node.stdout}`; not there: the node or input of the output's name.",
+    )
+    description: str | None = Field(None, description="What the value is.")
+    type: TypeName = Field("any", description="Type of the value.")
+
+    def template(self, name: str) -> str:
+        """The template that gives the value of the output called ``name``."""
+        return self.source if self.source is not None else f"${{{name}}}"
+
+
+class Workflow(Spec):
+    """A batchmill workflow."""
+
+    ir_version: Annotated[str, Text(r"^0\.1\.[0-9]+$", "a version 0.1.x such as `0.1.0`")] = Field(
+        IR_VERSION, description="Version of the format."
+    )
+    nodes: list[NodeSpec] = Field(min_length=1, description="The steps, at least one.")
+    edges: list[Edge] | None = Field(
+        None, description="What runs after what. Not there: list order. Empty: only the start node runs."
+    )
+    start_node: NonEmpty | None = Field(None, description="Id of the first node; else the first of the list.")
+    inputs: dict[str, InputSpec] = Field(
+        default_factory=dict, description="Values the run is given, by name."
+    )
+    outputs: dict[str, OutputSpec] = Field(default_factory=dict, description="Values the run gives, by name.")
+    template_resolution_mode: Literal["strict", "permissive"] = Field(
+        "strict", description="Whether a template that cannot be resolved fails the node or stays as it is."
+    )

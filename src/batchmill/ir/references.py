@@ -1,0 +1,159 @@
+"""What templates refer to, and whether it can be there when they are resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from batchmill.errors import TemplateSyntaxError
+from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean
+from batchmill.ir.flow_graph import FlowGraph
+from batchmill.ir.outline import NodePart, Outline
+from batchmill.template import Expression, Path, parse
+
+INDEX = "__index__"  # also in step.namespace, which ranks above; tests/graph/test_check.py compares the two
+ALWAYS_THERE = frozenset({"__llm_calls__"})
+"""Names of the run's store that every template may use."""
+
+SiteKind = Literal["params", "items", "loop", "output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One ``${...}``: where it stands, and in which part of which node (None in an output)."""
+
+    path: DocumentPath
+    expression: Expression
+    node: NodePart | None
+    kind: SiteKind
+
+
+def sites_in(
+    value: Any, path: DocumentPath, node: NodePart | None, kind: SiteKind
+) -> tuple[list[Site], list[Fault]]:
+    """Every template in a value of the document, and the faults of those that cannot be read."""
+    sites: list[Site] = []
+    faults: list[Fault] = []
+    for place, text in _texts(value, path):
+        try:
+            sites += [Site(place, expression, node, kind) for expression in parse(text).expressions]
+        except TemplateSyntaxError as error:
+            faults.append(syntax_fault(place, error))
+    return sites, faults
+
+
+def syntax_fault(path: DocumentPath, error: TemplateSyntaxError) -> Fault:
+    """A template that cannot be read as a fault of the text at ``path``."""
+    return Fault(path, f"template cannot be read: {error}")
+
+
+def _texts(value: Any, path: DocumentPath) -> Iterator[tuple[DocumentPath, str]]:
+    """Every text with a ``${`` in a value, in order."""
+    if isinstance(value, str):
+        if "${" in value:
+            yield path, value
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            yield from _texts(member, (*path, key))
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _texts(member, (*path, index))
+
+
+class ReferenceCheck:
+    """Knows the names of one document; ``graph`` is None where nothing can be said of the order."""
+
+    def __init__(self, outline: Outline, graph: FlowGraph | None) -> None:
+        self._outline = outline
+        self._graph = graph
+
+    def faults(self, site: Site) -> list[Fault]:
+        """What is wrong with the names a template uses, and with when it uses them.
+
+        A name that is nothing in the document is a fault wherever it stands. A node that cannot have
+        run yet is one only where the template has no other alternative.
+        """
+        unknown = [fault for path in site.expression.references if (fault := self._unknown_name(path, site))]
+        if unknown:
+            return unknown
+        late = []
+        for alternative in site.expression.alternatives:
+            too_early = self._too_early(alternative, site) if isinstance(alternative, Path) else None
+            if too_early is None:
+                return []
+            late.append(too_early)
+        return late[:1]
+
+    def node_of(self, path: Path, site: Site) -> NodePart | None:
+        """The node that a path starts from, None where it starts from an input, an item or nothing."""
+        if path.root in self._local_names(site):
+            return None
+        return self._outline.by_id.get(path.root)
+
+    def _local_names(self, site: Site) -> frozenset[str]:
+        node = site.node
+        if site.kind == "params" and node is not None and node.item_name is not None:
+            return ALWAYS_THERE | {INDEX, node.item_name}
+        return ALWAYS_THERE
+
+    def _unknown_name(self, path: Path, site: Site) -> Fault | None:
+        outline, root = self._outline, path.root
+        local = self._local_names(site)
+        if root in local or root in outline.by_id or root in outline.inputs:
+            return None
+        message = f"`${{{path.text}}}` refers to `{root}`, which is no node and no input"
+        known = [*outline.by_id, *outline.inputs, *sorted(local - ALWAYS_THERE)]
+        hint = self._item_hint(root, site) or did_you_mean(root, known) or _known_names(known)
+        return Fault(site.path, message, hint)
+
+    def _item_hint(self, root: str, site: Site) -> str:
+        """What to say of a name that exists, but only inside a batch."""
+        names = {node.item_name for node in self._outline.nodes if node.has_batch} | {INDEX, "item"}
+        if root not in names:
+            return ""
+        if site.kind == "items":
+            return "there is no item yet where the items are named"
+        if site.node is not None and site.node.has_batch and site.kind == "params":
+            return f"the item is called `{site.node.item_name}` here"
+        return "an item exists only in the params of a node with `batch`"
+
+    def _too_early(self, alternative: Path, site: Site) -> Fault | None:
+        for path in alternative.walk():
+            source = self.node_of(path, site)
+            if source is not None and not self._can_be_there(source, site):
+                return Fault(site.path, self._too_early_words(path, source, site), *_OTHERWISE)
+        return None
+
+    def _can_be_there(self, source: NodePart, site: Site) -> bool:
+        graph, node = self._graph, site.node
+        if graph is None or (node is not None and not graph.reaches(node.id)):
+            return True
+        if node is None:
+            return graph.reaches(source.id)
+        if site.kind == "loop" and source.id == node.id:
+            return True
+        return graph.can_precede(source.id, node.id)
+
+    def _too_early_words(self, path: Path, source: NodePart, site: Site) -> str:
+        graph = self._graph
+        if graph is not None and not graph.reaches(source.id):
+            reason = f"the node `{source.id}` never runs: no edge leads to it from `{graph.start}`"
+        elif site.node is not None and site.node.id == source.id:
+            reason = "the node has no outputs before it has run"
+        else:
+            reason = f"the node `{source.id}` cannot have run by then: no edges lead from it to this node"
+        return f"`${{{path.text}}}` cannot be resolved: {reason}"
+
+
+_OTHERWISE = ("change the edges, or give another value with `??`",)
+
+
+def _known_names(names: Iterable[str]) -> str:
+    known = list(names)
+    return f"known are {any_of(known)}" if 0 < len(known) <= 12 else ""
+
+
+def used_roots(sites: Iterable[Site]) -> set[str]:
+    """Every name that some template starts from."""
+    return {path.root for site in sites for path in site.expression.references}

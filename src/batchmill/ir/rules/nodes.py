@@ -1,0 +1,82 @@
+"""What a node's batch and loop blocks must keep: no contradiction, nothing of a later version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from batchmill.errors import TemplateSyntaxError
+from batchmill.ir.faults import DocumentPath, Fault
+from batchmill.ir.models import BatchSpec, LoopSpec, RangeSource
+from batchmill.ir.outline import NodePart
+from batchmill.template import Expression, parse
+
+_LATER_EXECUTORS = ("auto", "dask")
+
+
+def node_faults(node: NodePart) -> Iterator[Fault]:
+    """What is wrong between the keys of one node."""
+    if node.has_batch and node.has_loop:
+        yield Fault((*node.path, "loop"), "a node has either `batch` or `loop`, not both", "use two nodes")
+    if node.spec is None:
+        return
+    if node.spec.batch is not None:
+        path = (*node.path, "batch")
+        yield from _contradictions(node.spec.batch, path)
+        yield from _not_available(node.spec.batch, path)
+        yield from _items_faults(node.spec.batch, (*path, "items"))
+    if node.spec.loop is not None:
+        yield from _loop_faults(node.spec.loop, (*node.path, "loop"))
+
+
+def _contradictions(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
+    if batch.executor == "sequential" and batch.parallel:
+        message = "`sequential` contradicts `parallel: true`"
+        yield Fault((*path, "executor"), message, "remove one of them, or name `thread` or `process`")
+    if batch.tolerate is not None:
+        if batch.tolerate.count is None and batch.tolerate.percent is None:
+            yield Fault((*path, "tolerate"), "needs `count` or `percent`")
+        if not batch.goes_on:
+            message = "`tolerate` means nothing while the first failure ends the batch"
+            yield Fault((*path, "tolerate"), message, "set `error_handling` to `continue`")
+    if batch.memory_limit is not None and batch.executor_name != "process":
+        message = f"`memory_limit` is for worker processes, and the executor is `{batch.executor_name}`"
+        yield Fault((*path, "memory_limit"), message, "set `executor` to `process`, or remove the limit")
+
+
+def _not_available(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
+    later = {
+        "rate_limit": batch.rate_limit is not None,
+        "stream": batch.stream,
+        "collect": batch.collect != "results",
+    }
+    for key, used in later.items():
+        if used:
+            yield Fault((*path, key), f"`{key}` is not available in this version", "remove it")
+    if batch.executor in _LATER_EXECUTORS:
+        message = f"the executor `{batch.executor}` is not available in this version"
+        yield Fault((*path, "executor"), message, "use `thread` or `process`")
+
+
+def _items_faults(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
+    if isinstance(batch.items, str) and not _is_one_template(batch.items):
+        yield Fault(path, "must be one template and nothing else, so that its value is a list")
+    if isinstance(batch.items, RangeSource) and batch.items.range[2:] == [0]:
+        yield Fault((*path, "range", 2), "a step of 0 never arrives")
+
+
+def _loop_faults(loop: LoopSpec, path: DocumentPath) -> Iterator[Fault]:
+    conditions = {"while": loop.while_, "until": loop.until}
+    given = {key: text for key, text in conditions.items() if text is not None}
+    if len(given) != 1:
+        yield Fault(path, "needs exactly one of `while` and `until`")
+    for key, text in given.items():
+        if not _is_one_template(text):
+            yield Fault((*path, key), "must be one template and nothing else: other text is always true")
+
+
+def _is_one_template(text: str) -> bool:
+    try:
+        parts = parse(text).parts
+    except TemplateSyntaxError:
+        return True  # reported where all templates are read
+    return len(parts) == 1 and isinstance(parts[0], Expression)

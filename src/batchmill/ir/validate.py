@@ -1,0 +1,92 @@
+"""Everything that can be said of a document without knowing the node types, all at once.
+
+What node params mean depends on the type, so :mod:`batchmill.graph.check` goes on from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batchmill.errors import Problem
+from batchmill.ir.faults import Fault, kind_of
+from batchmill.ir.flow_graph import FlowGraph, flow_graph
+from batchmill.ir.loading import Draft
+from batchmill.ir.models import Workflow, read_workflow
+from batchmill.ir.outline import NodePart, Outline, outline_of
+from batchmill.ir.references import ReferenceCheck, Site, sites_in
+from batchmill.ir.rules.edges import backward_faults, edge_faults
+from batchmill.ir.rules.interface import interface_faults
+from batchmill.ir.rules.names import name_faults
+from batchmill.ir.rules.nodes import node_faults
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What was found: ``workflow`` is None where the structure is not sound.
+
+    ``faults`` have no place in the text yet, :meth:`problems` gives it to them. ``sites`` are the
+    templates outside of params; ``references`` judges those inside in the same way. ``graph`` is None
+    where nodes or edges are not sound.
+    """
+
+    draft: Draft
+    workflow: Workflow | None
+    outline: Outline
+    graph: FlowGraph | None
+    references: ReferenceCheck
+    sites: tuple[Site, ...]
+    faults: tuple[Fault, ...]
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Every problem with its line and column, in text order; those of reading the text included."""
+        return self.draft.problems(self.faults)
+
+
+def validate(draft: Draft) -> Validation:
+    """Check a document's structure, names, edges, and the references outside of node params."""
+    if not isinstance(draft.raw, dict):
+        fault = Fault((), f"a document is an object, not {kind_of(draft.raw)}", "begin it with `nodes`")
+        outline = Outline(broken=True)
+        return Validation(draft, None, outline, None, ReferenceCheck(outline, None), (), (fault,))
+    workflow, faults = read_workflow(draft.raw)
+    outline = outline_of(draft.raw, faults)
+    graph = flow_graph(outline)
+    faults += _rule_faults(outline, graph, draft)
+    sites, unreadable = _sites(outline)
+    references = ReferenceCheck(outline, graph)
+    faults += unreadable
+    for site in sites:
+        faults += references.faults(site)
+    return Validation(draft, workflow, outline, graph, references, tuple(sites), tuple(faults))
+
+
+def _rule_faults(outline: Outline, graph: FlowGraph | None, draft: Draft) -> list[Fault]:
+    faults = [*name_faults(outline), *edge_faults(outline, draft.raw.get("edges"))]
+    if graph is not None:
+        faults += backward_faults(graph)
+    for node in outline.nodes:
+        faults += node_faults(node)
+    return [*faults, *interface_faults(outline)]
+
+
+def _sites(outline: Outline) -> tuple[list[Site], list[Fault]]:
+    found = [_node_sites(node) for node in outline.nodes]
+    for name, output in outline.outputs.items():
+        found.append(sites_in(output.source, ("outputs", name, "source"), None, "output"))
+    return [site for sites, _ in found for site in sites], [fault for _, faults in found for fault in faults]
+
+
+def _node_sites(node: NodePart) -> tuple[list[Site], list[Fault]]:
+    sites: list[Site] = []
+    faults: list[Fault] = []
+    if node.spec is not None and node.spec.batch is not None:
+        batch = node.spec.batch
+        path = (*node.path, "batch", "items")
+        inner = path if batch.items_kind in ("reference", "list") else (*path, batch.items_kind)
+        sites, faults = sites_in(batch.items_value, inner, node, "items")
+    if node.spec is not None and node.spec.loop is not None:
+        loop = node.spec.loop
+        parts = {"while": loop.while_, "until": loop.until, "carry": loop.carry}
+        more, unreadable = sites_in(parts, (*node.path, "loop"), node, "loop")
+        sites, faults = sites + more, faults + unreadable
+    return sites, faults
