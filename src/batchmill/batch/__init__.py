@@ -1,6 +1,6 @@
 """Batches: one task over many items, on any executor, with results aligned with the items."""
 
-from batchmill.batch.api import imap, map
+from batchmill.batch.api import imap, map  # noqa: A004  # the name users expect, as in `batchmill.map`
 from batchmill.batch.engine import run_batch, stream_batch
 from batchmill.batch.result import BatchResult
 from batchmill.batch.settings import BatchSettings

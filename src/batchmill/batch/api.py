@@ -160,4 +160,5 @@ def _first_error(result: BatchResult[Any]) -> str:
 
 
 def _say(error: dict[str, Any]) -> str:
-    return f"item {error['index']} failed after {error['attempts']} attempts: {error['type']}: {error['message']}"
+    where = f"item {error['index']} (attempt {error['attempts']})"
+    return f"{where}: {error['type']}: {error['message']}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -129,10 +128,3 @@ def stream_batch(
 ) -> Iterator[Block]:
     """Yield outcomes as they come (``ordered``: in input order), holding no more than a window of them."""
     return Batch(task, items, settings, ordered=ordered, cancel=cancel, stop=stop).blocks()
-
-
-def usable_cores() -> int:
-    """Cores this process may use: its affinity where the system tells, else all."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

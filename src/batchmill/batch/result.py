@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 from batchmill.outcome import Block, Outcome, cancelled
 
@@ -58,7 +58,7 @@ class BatchResult(Sequence[R | None], Generic[R]):
     stopped: bool = False
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]  # the name a batch's results have everywhere
         """All items, those never started included."""
         return len(self.values)
 
@@ -78,7 +78,8 @@ class BatchResult(Sequence[R | None], Generic[R]):
     @property
     def succeeded(self) -> list[R]:
         """The values without the places of failed items."""
-        return [value for index, value in enumerate(self.values) if index not in self.failed]  # type: ignore[misc]  # a value that is not failed is an R
+        kept = [value for index, value in enumerate(self.values) if index not in self.failed]
+        return cast("list[R]", kept)
 
     def __len__(self) -> int:
         return len(self.values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ MAX_PARTS = 200
 def blame(value: Any, attempt: Callable[[Any], None], *, root: str = "value") -> str:
     """The path of the smallest part of ``value`` for which ``attempt`` raises, with its type.
 
-    Looks into attributes, mappings, sequences, sets and closures, at most ``MAX_DEPTH`` levels deep.
+    Looks into attributes, mappings, sequences, sets and what functions use, ``MAX_DEPTH`` levels deep.
     """
     path, culprit = _descend(value, attempt, root, 0, set())
     return f"{path} ({type(culprit).__module__}.{type(culprit).__qualname__})"
@@ -39,12 +40,11 @@ def _fails(value: Any, attempt: Callable[[Any], None]) -> bool:
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
-        items = ((f"[{key!r}]", part) for key, part in list(value.items())[:MAX_PARTS])
+        yield from ((f"[{key!r}]", part) for key, part in list(value.items())[:MAX_PARTS])
     elif isinstance(value, (list, tuple, set, frozenset)):
-        items = ((f"[{place}]", part) for place, part in enumerate(list(value)[:MAX_PARTS]))
+        yield from ((f"[{place}]", part) for place, part in enumerate(list(value)[:MAX_PARTS]))
     else:
-        items = iter(_attributes(value))
-    yield from items
+        yield from _attributes(value)
 
 
 def _attributes(value: Any) -> list[tuple[str, Any]]:
@@ -53,9 +53,11 @@ def _attributes(value: Any) -> list[tuple[str, Any]]:
         slots = kind.__dict__.get("__slots__", ())
         names = (slots,) if isinstance(slots, str) else slots
         found += [(f".{name}", getattr(value, name)) for name in names if hasattr(value, name)]
-    if (closure := getattr(value, "__closure__", None)) and (code := getattr(value, "__code__", None)):
-        cells = zip(code.co_freevars, closure, strict=False)
-        found += [(f".{name}", cell.cell_contents) for name, cell in cells if _filled(cell)]
+    if isinstance(value, types.FunctionType):
+        code, known = value.__code__, value.__globals__
+        cells = zip(code.co_freevars, value.__closure__ or (), strict=False)
+        found += [(f" uses {name}", cell.cell_contents) for name, cell in cells if _filled(cell)]
+        found += [(f" uses {name}", known[name]) for name in code.co_names if name in known]
     if (owner := getattr(value, "__self__", None)) is not None:
         found.append((".__self__", owner))
     if callable(part := getattr(value, "func", None)):

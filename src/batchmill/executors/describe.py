@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from typing import Any
 
 from batchmill.errors import AttemptTimeout, NodeError, NotPicklable
 from batchmill.outcome import ErrorInfo, ErrorKind
@@ -54,8 +53,7 @@ def _traceback(error: BaseException) -> str:
         return f"(no traceback: {type(fault).__name__} while formatting it)"
 
 
-def _shorten(text: Any, most: int) -> str:
-    text = str(text)
+def _shorten(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     half = most // 2

@@ -154,9 +154,7 @@ class ItemRunner:
         return True
 
 
-def lost_attempt(
-    job: Job, chunk: Chunk, offset: int, attempts: int, error: ErrorInfo
-) -> Chunk | Outcome:
+def lost_attempt(job: Job, chunk: Chunk, offset: int, attempts: int, error: ErrorInfo) -> Chunk | Outcome:
     """What becomes of an item whose attempt ended with its worker: a chunk to run again, or the end."""
     index = chunk.start + offset
     if job.retry.decide(attempts, error).retry:

@@ -1,0 +1,196 @@
+"""What runs inside a worker process.
+
+The worker is attached once to the area it shares with its parent; after that every call brings one
+chunk. The job (task and policies) comes with the first chunk that needs it and is kept by digest. What
+an item does to the process (folder, environment, locale, signal handlers) is undone before the next.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from batchmill.cancel import CancelToken
+from batchmill.errors import InternalError
+from batchmill.executors.cells import KEPT, LOADING, OFFSET, PACKING, PHASE, RUNNING, SEQ
+from batchmill.executors.contract import Chunk
+from batchmill.executors.describe import describe
+from batchmill.executors.frames import FrameWriter
+from batchmill.executors.parcel import Parcel, unwrap
+from batchmill.executors.runner import ItemRunner, Job
+from batchmill.executors.shared_area import SharedArea
+from batchmill.executors.surroundings import Surroundings
+from batchmill.outcome import Block, ErrorInfo
+
+CHUNK_SECONDS = 0.02  # after this a worker hands in what it has and leaves the rest to others
+LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
+CHECK_SECONDS = 2.5e-6  # no item that changed the process was faster than this
+KEPT_JOBS = 4
+
+
+class Order(NamedTuple):
+    """One chunk as it is sent: where its items lie, and the job unless the worker has it already."""
+
+    seq: int
+    digest: bytes
+    job: Parcel | None
+    start: int
+    attempts: int
+    lost: ErrorInfo | None
+    items: Parcel
+
+
+class Reply(NamedTuple):
+    """What came of an order: ``done`` with results in the shared area, ``no_job`` when the job is not
+    there, or ``unreadable`` with the reason when items or job do not unpickle."""
+
+    status: str
+    kept: int = 0
+    seconds: float = 0.0
+    error: ErrorInfo | None = None
+
+
+class WorkerProcess:
+    """The state of this process. Only its main thread uses it."""
+
+    def __init__(self, path: str, folders: list[str]) -> None:
+        self.area = SharedArea(path)
+        self._folders = folders
+        self._runners: OrderedDict[bytes, tuple[ItemRunner, Surroundings]] = OrderedDict()
+        self._surroundings: Surroundings | None = None
+        self._next_lay_down = 0.0
+
+    def run(self, order: Order) -> Reply:
+        """Run a chunk; its results are in the shared area afterwards."""
+        cells = self.area.cells
+        cells[KEPT] = 0
+        cells[OFFSET] = 0
+        cells[PHASE] = LOADING
+        cells[SEQ] = order.seq
+        if order.job is None and order.digest not in self._runners:
+            return Reply("no_job")
+        try:
+            runner, surroundings = self._runner(order)
+            items = unwrap(order.items, self.area.inward(order.seq))
+        except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
+            return Reply("unreadable", error=describe(fault))
+        chunk = Chunk(order.start, items, order.attempts, order.lost)
+        cells[PHASE] = RUNNING
+        began = time.perf_counter()
+        frames = FrameWriter(self.area.outward(order.seq), cells, self._folders)
+        self._next_lay_down = began + LAY_DOWN_SECONDS
+
+        def after_item(block: Block, now: float) -> bool:
+            if block.walls[-1] > CHECK_SECONDS:
+                surroundings.restore_quickly()
+            if now < self._next_lay_down:
+                return False
+            full = frames.lay_down(block)
+            self._next_lay_down = time.perf_counter() + LAY_DOWN_SECONDS
+            return full
+
+        block = runner.run_chunk(chunk, CHUNK_SECONDS, after_item)
+        seconds = time.perf_counter() - began
+        cells[PHASE] = PACKING
+        frames.lay_down(block)
+        surroundings.restore()
+        return Reply("done", cells[KEPT], seconds)
+
+    def _runner(self, order: Order) -> tuple[ItemRunner, Surroundings]:
+        found = self._runners.get(order.digest)
+        if found is None:
+            found = self._load(order)
+            self._runners[order.digest] = found
+            while len(self._runners) > KEPT_JOBS:
+                self._runners.popitem(last=False)
+        self._runners.move_to_end(order.digest)
+        if found[1] is not self._surroundings:
+            found[1].enter()
+            self._surroundings = found[1]
+        return found
+
+    def _load(self, order: Order) -> tuple[ItemRunner, Surroundings]:
+        if order.job is None:
+            raise InternalError("an order without a job reached the loading of its job")
+        surroundings, packed = unwrap(order.job, keep=True)
+        surroundings.enter()
+        job: Job = unwrap(packed, keep=True) if isinstance(packed, Parcel) else packed
+        runner = ItemRunner(job, self.area.cells, CancelToken(), describe=_describe_here)
+        return runner, surroundings
+
+
+def _describe_here(error: BaseException) -> ErrorInfo:
+    """In a worker process ``sys.exit`` asks for the worker's end; the item is charged with it."""
+    if isinstance(error, SystemExit):
+        message = f"the item ended worker process {os.getpid()} with exit code {_exit_code(error.code)}"
+        return ErrorInfo("WorkerDied", message, "worker_died")
+    return describe(error)
+
+
+def _exit_code(code: Any) -> int:
+    if code is None:
+        return 0
+    return code if isinstance(code, int) else 1
+
+
+_worker: WorkerProcess | None = None
+
+
+def attach(path: str, folders: list[str], parent: int) -> None:
+    """Called once in a new worker process, before anything else of ours."""
+    global _worker
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the parent decides; Ctrl-C reaches the whole group
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    _keep_descriptors_from_grandchildren()
+    threading.Thread(target=_die_with, args=(parent,), name="batchmill-orphan-watch", daemon=True).start()
+    _worker = WorkerProcess(path, folders)
+
+
+def run(order: Order) -> Reply:
+    """Run one chunk in this worker process."""
+    if _worker is None:
+        raise InternalError("a chunk reached a process that was never attached")
+    try:
+        return _worker.run(order)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def hello() -> int:
+    """The worker's process id; the first call that reaches a new worker."""
+    return os.getpid()
+
+
+def _keep_descriptors_from_grandchildren() -> None:
+    """A grandchild that inherited the worker's pipes would keep its death from being noticed."""
+    try:
+        numbers = [int(name) for name in os.listdir("/dev/fd")]
+    except OSError:  # no such folder on this system
+        return
+    for number in numbers:
+        if number > 2:
+            try:
+                os.set_inheritable(number, False)
+            except OSError:  # the descriptor of the listing itself
+                pass
+
+
+def _die_with(parent: int) -> None:
+    """End this process when its parent is gone, even if an item never gives the interpreter back."""
+    time.sleep(0.2)  # off the way of the first item
+    if sys.platform == "linux":
+        import ctypes  # 10 ms of import that the first result should not wait for
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG, prctl(2)
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))

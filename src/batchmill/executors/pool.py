@@ -1,0 +1,229 @@
+"""The pool of worker processes that all batches of this process share.
+
+Batches lease slots and give them back; a slot that nobody used for :data:`IDLE_SECONDS` is closed,
+and all are at exit. Workers are started by one thread that lives as long as the pool: Linux ties a
+child's "signal me when my parent dies" to the thread that started it, not to the process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import queue
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import loky.backend.resource_tracker as tracker
+import loky.process_executor
+
+from batchmill.errors import ExecutorUnavailable
+from batchmill.executors.parcel import Parcel, discard
+from batchmill.executors.shared_area import SharedArea
+from batchmill.executors.slot import Slot
+
+IDLE_SECONDS = 60.0
+LOOK_SECONDS = 5.0
+MEMORY_FOLDER = "/dev/shm"  # noqa: S108  # a folder of our own is made in it, mode 0700
+KEPT_JOBS = 4
+
+Call = tuple[Callable[[], Any], "Future[Any]"]
+
+
+class Pool:
+    """The slots of this process.
+
+    Concurrency: any thread may lease and release. ``_lock`` guards ``_idle``, ``_all``, ``_jobs`` and
+    ``_numbers``; starting and closing idle slots happens in the pool's own thread, fed by ``_calls``.
+    """
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._lock = threading.Lock()
+        self._idle: list[Slot] = []
+        self._all: set[Slot] = set()
+        self._jobs: dict[bytes, Parcel] = {}
+        self._number = 0
+        self.folders = _make_folders()
+        self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="batchmill-pool", daemon=True)
+        self._thread.start()
+
+    def lease(self) -> Slot:
+        """An idle slot or a new one. Raises :class:`ExecutorUnavailable` when none can be started."""
+        with self._lock:
+            while self._idle:
+                slot = self._idle.pop()
+                if slot.healthy:
+                    slot.reset()
+                    return slot
+                self._all.discard(slot)
+                self._later(slot.close)
+        try:
+            started: Slot = self._later(self._start).result()
+        except (OSError, loky.process_executor.BrokenProcessPool) as fault:
+            raise ExecutorUnavailable(f"no worker process can be started: {fault}") from fault
+        return started
+
+    def release(self, slot: Slot) -> None:
+        """Give a slot back; a broken one is closed."""
+        slot.idle_since = time.monotonic()
+        if slot.healthy and slot.verdict is None:
+            with self._lock:
+                self._idle.append(slot)
+            return
+        with self._lock:
+            self._all.discard(slot)
+        self._later(slot.close)
+
+    def publish(self, digest: bytes, make: Callable[[], Parcel]) -> Parcel:
+        """The parcel of a job, made once: another batch with the same job finds the file still there."""
+        with self._lock:
+            if digest not in self._jobs:
+                self._jobs[digest] = make()
+                while len(self._jobs) > KEPT_JOBS:
+                    discard(self._jobs.pop(next(iter(self._jobs))))
+            return self._jobs[digest]
+
+    def processes(self) -> list[int]:
+        """The process ids of all workers."""
+        with self._lock:
+            return [slot.pid for slot in self._all]
+
+    def close(self) -> None:
+        """End all workers and remove all files; a batch that still runs loses its workers."""
+        with self._lock:
+            slots, self._idle = list(self._all), []
+            self._all.clear()
+            self._jobs.clear()
+        closing = [threading.Thread(target=slot.close) for slot in slots]
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join()
+        self._calls.put(None)
+        self._thread.join()
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
+            tracker.unregister(folder, "folder")
+
+    def _later(self, call: Callable[[], Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._calls.put((call, future))
+        return future
+
+    def _serve(self) -> None:
+        _block_signals()
+        while True:
+            try:
+                call = self._calls.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                self._close_idle()
+                continue
+            if call is None:
+                return
+            _settle(*call)
+
+    def _start(self) -> Slot:
+        with self._lock:
+            self._number += 1
+            number = self._number
+        slot = Slot(self._make_area(number), self.folders)
+        try:
+            slot.open()
+        except BaseException:
+            slot.close()
+            raise
+        _hook_exit()
+        with self._lock:
+            self._all.add(slot)
+        return slot
+
+    def _make_area(self, number: int) -> SharedArea:
+        for folder in self.folders[:-1]:
+            try:
+                return SharedArea.create(os.path.join(folder, f"slot-{number}"))
+            except OSError:  # full: the next folder is on disk
+                continue
+        return SharedArea.create(os.path.join(self.folders[-1], f"slot-{number}"))
+
+    def _close_idle(self) -> None:
+        latest = time.monotonic() - IDLE_SECONDS
+        with self._lock:
+            old = [slot for slot in self._idle if slot.idle_since < latest]
+            self._idle = [slot for slot in self._idle if slot.idle_since >= latest]
+            self._all.difference_update(old)
+        for slot in old:
+            slot.close()
+
+
+def _settle(call: Callable[[], Any], future: Future[Any]) -> None:
+    try:
+        future.set_result(call())
+    except BaseException as fault:  # noqa: BLE001  # it is raised where the result is asked for
+        future.set_exception(fault)
+
+
+def _block_signals() -> None:
+    """Workers start with these blocked and open up once they ignore them: a Ctrl-C while one boots
+    must not end it with a traceback."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+
+
+def _make_folders() -> list[str]:
+    """Where large values travel: memory first, disk behind it. The tracker of loky removes them even
+    when this process is killed."""
+    parents = [MEMORY_FOLDER] if os.access(MEMORY_FOLDER, os.W_OK) else []
+    folders = []
+    for parent in [*parents, tempfile.gettempdir()]:
+        try:
+            folder = tempfile.mkdtemp(prefix="batchmill-", dir=parent)
+        except OSError:
+            if parent in parents:
+                continue
+            raise
+        tracker.register(folder, "folder")
+        folders.append(folder)
+    return folders
+
+
+_pool: Pool | None = None
+_pool_lock = threading.Lock()
+
+
+def shared_pool() -> Pool:
+    """The pool of this process, made when first asked for; a forked child makes its own."""
+    global _pool
+    with _pool_lock:
+        if _pool is None or _pool.pid != os.getpid():
+            _pool = Pool()
+        return _pool
+
+
+_exit_hooked = threading.Event()
+
+
+def shutdown() -> None:
+    """End all idle worker processes now; the next batch starts new ones."""
+    global _pool
+    with _pool_lock:
+        pool, _pool = _pool, None
+    if pool is not None and pool.pid == os.getpid():
+        pool.close()
+
+
+def _hook_exit() -> None:
+    """Close the pool when the interpreter ends.
+
+    loky waits for its workers when threads are joined, before ``atexit`` runs, and would wait for a
+    hung item for ever. So this goes where loky's hook is, after it: the last one registered runs first.
+    """
+    if not _exit_hooked.is_set():
+        _exit_hooked.set()
+        getattr(threading, "_register_atexit", atexit.register)(shutdown)
