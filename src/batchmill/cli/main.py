@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 
 import click
 
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import complain
+from batchmill.cli.options import Caller
 from batchmill.cli.streams import forget_stdout
 
 COMMANDS = {
@@ -24,13 +24,6 @@ COMMANDS = {
     "nodes": "List the node types, or describe one in full.",
     "schema": "Print the JSON Schema of documents.",
 }
-
-
-@dataclass(slots=True)
-class Caller:
-    """What the command was told about how to speak; commands set it, :func:`main` reads it."""
-
-    verbose: bool = False
 
 
 class LazyGroup(click.Group):

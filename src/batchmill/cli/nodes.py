@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from batchmill.cli import options
 from batchmill.cli.streams import as_json
 from batchmill.errors import BrokenNodeType
 from batchmill.nodes.contract import Node, Output, Param
@@ -16,7 +17,7 @@ from batchmill.nodes.registry import Registry, default_registry
 
 @click.command("nodes", short_help="List the node types, or describe one in full.")
 @click.argument("type_name", metavar="[TYPE]", required=False)
-@click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
+@options.json_flag("Print JSON.")
 def command(type_name: str | None, json_wanted: bool) -> None:
     """List all node types with their summaries, or describe TYPE with its params and outputs."""
     registry = default_registry()

@@ -13,17 +13,17 @@ from pathlib import Path
 import click
 
 from batchmill.cancel import CancelToken
+from batchmill.cli import options
 from batchmill.cli.exits import OF_STATUS, Exit
 from batchmill.cli.faults import say
 from batchmill.cli.given import Given, given
 from batchmill.cli.interrupts import Interrupts
-from batchmill.cli.main import Caller
+from batchmill.cli.options import Caller
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.errors import Interrupted
 from batchmill.events import Listener
 from batchmill.events.progress import ProgressKind, display
 from batchmill.events.summary import Summary
-from batchmill.executors.choose import KINDS
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import run
 
@@ -43,21 +43,10 @@ class Request:
 
 
 @click.command("run", short_help="Run a workflow document.")
-@click.argument("file", metavar="FILE")
-@click.argument("inputs", nargs=-1, metavar="[NAME=VALUE]...")
-@click.option(
-    "--params",
-    "params_file",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Read inputs from a JSON or YAML file.",
-)
-@click.option("--set-json", multiple=True, metavar="NAME=JSON", help="Give one input as JSON.")
-@click.option("--executor", type=click.Choice(tuple(KINDS)), help="Run every batch node on this executor.")
-@click.option(
-    "-j", "--jobs", type=click.IntRange(1, 1000), metavar="N", help="Items in flight per batch node."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the whole run as one JSON object.")
+@options.document
+@options.inputs
+@options.overrides
+@options.json_flag("Print the whole run as one JSON object.")
 @click.option(
     "--progress",
     type=click.Choice(("auto", "bar", "plain", "none")),
@@ -76,7 +65,7 @@ def command(
     set_json: tuple[str, ...],
     executor: str | None,
     jobs: int | None,
-    as_json: bool,
+    json_wanted: bool,
     progress: ProgressKind,
     quiet: bool,
     verbose: bool,
@@ -88,7 +77,7 @@ def command(
     """
     caller.verbose = verbose
     wanted = given(inputs, set_json, params_file)
-    return _run(Request(file, wanted, executor, jobs, as_json, progress, quiet, verbose))
+    return _run(Request(file, wanted, executor, jobs, json_wanted, progress, quiet, verbose))
 
 
 def _run(request: Request) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from batchmill.cli import options
 from batchmill.cli.exits import Exit
 from batchmill.cli.streams import as_json
 from batchmill.errors import InvalidDocument
@@ -18,8 +19,8 @@ SCHEMA = "batchmill.validation/1"
 
 
 @click.command("validate", short_help="Check a document and report every problem in it.")
-@click.argument("file", metavar="FILE")
-@click.option("--json", "json_wanted", is_flag=True, help="Print the verdict as one JSON object.")
+@options.document
+@options.json_flag("Print the verdict as one JSON object.")
 def command(file: str, json_wanted: bool) -> int:
     """Check the workflow document FILE and report every problem with its path, line and column.
 

@@ -1,0 +1,61 @@
+"""Options that several commands share, and what the caller said about how to speak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from batchmill.executors.choose import KINDS
+
+MOST_JOBS = 1000
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Caller:
+    """Commands set it, the entry point reads it when an error ends there."""
+
+    verbose: bool = False
+
+
+def document(command: Command) -> Command:
+    """``FILE``."""
+    return click.argument("file", metavar="FILE")(command)
+
+
+def inputs(command: Command) -> Command:
+    """``NAME=VALUE``, ``--params`` and ``--set-json``, in the order that help shows them."""
+    command = click.option("--set-json", multiple=True, metavar="NAME=JSON", help="Give one input as JSON.")(
+        command
+    )
+    command = click.option(
+        "--params",
+        "params_file",
+        metavar="FILE",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Read inputs from a JSON or YAML file.",
+    )(command)
+    return click.argument("inputs", nargs=-1, metavar="[NAME=VALUE]...")(command)
+
+
+def overrides(command: Command) -> Command:
+    """``--executor`` and ``--jobs``."""
+    command = click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(1, MOST_JOBS),
+        metavar="N",
+        help="Items in flight per batch node that is not sequential.",
+    )(command)
+    return click.option(
+        "--executor", type=click.Choice(tuple(KINDS)), help="Run every batch node on this executor."
+    )(command)
+
+
+def json_flag(text: str) -> Callable[[Command], Command]:
+    """``--json``."""
+    return click.option("--json", "json_wanted", is_flag=True, help=text)

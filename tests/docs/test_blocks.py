@@ -1,0 +1,178 @@
+"""Every fenced block of README.md and docs/ does what the page says.
+
+| block | what is held |
+|---|---|
+| ``json``, ``yaml`` | it reads; a whole document, a node, a batch block or an edge is valid |
+| ``python`` | it runs; what a line prints is what the comment behind that ``print`` says |
+| ``console`` | each ``$`` line runs; what it prints is what stands below, ``...`` standing for anything |
+| ``sh`` | nothing here: those are README's two commands, which the CI script runs as printed |
+| ``text`` | nothing: a drawing, a grammar, an extract |
+
+``file=NAME`` behind the language makes a block a file that later blocks of the page find. A block runs
+in a folder that holds those files, ``docs`` and ``src``.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from batchmill.graph.check import check
+from batchmill.ir.loading import load
+from batchmill.nodes import default_registry
+
+REPOSITORY = Path(__file__).parents[2]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w*)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EDGE = {"from", "to", "action"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block, and the files that blocks above it made."""
+
+    page: str
+    line: int
+    language: str
+    name: str
+    text: str
+    files: tuple[tuple[str, str], ...]
+
+    def __str__(self):
+        return f"{self.page}:{self.line}-{self.language or 'nothing'}"
+
+
+def blocks():
+    for path in PAGES:
+        files = ()
+        text = path.read_text()
+        for match in FENCE.finditer(text):
+            line = text.count("\n", 0, match.start()) + 1
+            name = match[2] or ""
+            yield Block(str(path.relative_to(REPOSITORY)), line, match[1], name, match[3], files)
+            files += ((name, match[3]),) if name else ()
+
+
+BLOCKS = list(blocks())
+
+
+def of(*languages):
+    chosen = [block for block in BLOCKS if block.language in languages]
+    return pytest.mark.parametrize("block", chosen, ids=str)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("docs", "src"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    return tmp_path
+
+
+@pytest.fixture
+def environment():
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "FORCE_COLOR", "COLUMNS")}
+    return {**kept, "PATH": path, "PYTHONWARNINGS": "default"}
+
+
+def put(block, folder):
+    for name, text in block.files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def as_document(value):
+    """The document that a value is, or is a part of; None where it is neither."""
+    if not isinstance(value, dict):
+        return None
+    if "nodes" in value:
+        return value
+    if {"id", "type"} <= value.keys():
+        return {"nodes": [value], "edges": []}
+    if "items" in value:
+        item = value.get("as", "item")
+        return {
+            "nodes": [{"id": "node", "type": "echo", "params": {"message": f"${{{item}}}"}, "batch": value}]
+        }
+    if {"from", "to"} <= value.keys():
+        ends = [{"id": value[end], "type": "echo"} for end in ("from", "to")]
+        return {"nodes": ends, "edges": [value]}
+    return None
+
+
+def test_every_block_is_of_a_kind_that_is_held():
+    known = {"json", "yaml", "python", "console", "sh", "text"}
+    assert [str(block) for block in BLOCKS if block.language not in known] == []
+
+
+def test_readme_has_two_commands_and_no_other_page_has_any():
+    commands = [block for block in BLOCKS if block.language == "sh"]
+    assert [block.page for block in commands] == ["README.md", "README.md"]
+    assert all(len(block.text.strip().splitlines()) == 1 for block in commands)
+
+
+@of("json", "yaml")
+def test_documents_and_parts_of_them_are_valid(block):
+    value = json.loads(block.text) if block.language == "json" else yaml.safe_load(block.text)
+    document = as_document(value)
+    if document is not None:
+        check(load(document), default_registry())
+
+
+@of("python")
+def test_python_runs_and_prints_what_it_says(block, folder, environment):
+    if block.name:
+        compile(block.text, block.name, "exec")
+        return
+    put(block, folder)
+    (folder / "example.py").write_text(block.text)
+    done = subprocess.run(
+        [sys.executable, "example.py"],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    wanted = re.findall(r"^\s*print\(.*\)  # (.*)$", block.text, re.MULTILINE)
+    assert done.stdout.splitlines() == wanted
+
+
+@of("console")
+def test_commands_print_what_stands_below_them(block, folder, environment):
+    put(block, folder)
+    for command, wanted in commands_of(block.text):
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+        )  # fmt: skip
+        if wanted:
+            assert_like(done.stdout, wanted)
+        else:
+            assert done.returncode == 0, done.stdout
+
+
+def commands_of(text):
+    """Pairs of a command and what stands below it."""
+    parts = re.split(r"^\$ ", text, flags=re.MULTILINE)
+    assert not parts[0].strip(), "a console block begins with a command"
+    for part in parts[1:]:
+        while (match := re.match(r"(.*)\\\n> ?(.*)", part)) is not None:
+            part = part.replace(match[0], match[1] + match[2], 1)
+        command, _, below = part.partition("\n")
+        yield command, below
+
+
+def assert_like(got, wanted):
+    pattern = ".*?".join(map(re.escape, wanted.strip().split("...")))
+    assert re.fullmatch(pattern, got.strip(), re.DOTALL), f"printed:\n{got}\nwanted:\n{wanted}"
+
+
+def test_what_counts_as_alike():
+    assert_like("a 1.25 s b\n", "a ... b")
+    with pytest.raises(AssertionError):
+        assert_like("a\nb", "a\nc")
+    assert list(commands_of("$ a \\\n> b\nout\n$ c\n")) == [("a b", "out\n"), ("c", "")]
