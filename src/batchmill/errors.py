@@ -67,7 +67,9 @@ class MissingExtra(BatchmillError, ImportError):
 
 
 class TemplateError(BatchmillError):
-    """Base of what can be wrong with a template."""
+    """Base of what can be wrong with a template. The same values give the same error: retrying is pointless."""
+
+    retryable = False
 
 
 class TemplateSyntaxError(TemplateError):

@@ -63,8 +63,8 @@ class ShellNode(Node):
         ),
     )
     outputs = (
-        Output("stdout", "string", "what the command printed", diagnostic=True),
-        Output("stdout_is_binary", "boolean", "whether `stdout` is base64, being no UTF-8", diagnostic=True),
+        Output("stdout", "string", "what the command printed"),
+        Output("stdout_is_binary", "boolean", "whether `stdout` is base64, being no UTF-8"),
         Output("stderr", "string", "what it printed as errors", diagnostic=True),
         Output("exit_code", "integer", "0 is success; 128 + n after signal n", diagnostic=True),
         Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),

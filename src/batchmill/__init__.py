@@ -1,0 +1,101 @@
+"""batchmill: run one workflow document over thousands of items, on threads or on processes.
+
+The names below are loaded when they are first used, so that ``import batchmill`` and the command line
+start without paying for validation, processes or HTTP.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from batchmill.batch import BatchResult
+    from batchmill.batch.api import imap, map  # noqa: A004  # named for what it does, like executor.map
+    from batchmill.errors import (
+        AttemptTimeout,
+        BatchFailed,
+        BatchmillError,
+        ExecutorUnavailable,
+        InternalError,
+        Interrupted,
+        InvalidDocument,
+        InvalidParams,
+        InvalidSetting,
+        MissingExtra,
+        NodeError,
+        NotCopyable,
+        NotPicklable,
+        Problem,
+        StorageError,
+        TemplateError,
+        UnresolvedReference,
+    )
+    from batchmill.runs import RunResult, run
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "batchmill.runs": ("RunResult", "run"),
+    "batchmill.batch": ("BatchResult",),
+    "batchmill.batch.api": ("imap", "map"),
+    "batchmill.errors": (
+        "AttemptTimeout",
+        "BatchFailed",
+        "BatchmillError",
+        "ExecutorUnavailable",
+        "InternalError",
+        "Interrupted",
+        "InvalidDocument",
+        "InvalidParams",
+        "InvalidSetting",
+        "MissingExtra",
+        "NodeError",
+        "NotCopyable",
+        "NotPicklable",
+        "Problem",
+        "StorageError",
+        "TemplateError",
+        "UnresolvedReference",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AttemptTimeout",
+    "BatchFailed",
+    "BatchResult",
+    "BatchmillError",
+    "ExecutorUnavailable",
+    "InternalError",
+    "Interrupted",
+    "InvalidDocument",
+    "InvalidParams",
+    "InvalidSetting",
+    "MissingExtra",
+    "NodeError",
+    "NotCopyable",
+    "NotPicklable",
+    "Problem",
+    "RunResult",
+    "StorageError",
+    "TemplateError",
+    "UnresolvedReference",
+    "__version__",
+    "imap",
+    "map",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'batchmill' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

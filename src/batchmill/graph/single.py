@@ -1,0 +1,34 @@
+"""Running a node that is no batch: a batch of one, so that attempts work the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from batchmill.batch import BatchResult, BatchSettings, run_batch
+from batchmill.errors import InternalError
+from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.visit import Visit, failed_visit
+from batchmill.nodes import NodeResult
+from batchmill.step import SingleStep
+
+
+def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, Any] | None = None) -> Visit:
+    """Run ``node`` once, with the retries and the timeout it asks for; ``carried`` lies over its params."""
+    step = SingleStep(node.kind(), node.params, around.namespace, carried=carried)
+    settings = BatchSettings(executor="sequential", timeout=node.spec.timeout, retry=node.retry)
+    done: BatchResult[NodeResult] = run_batch(step, (None,), settings, cancel=around.cancel, stop=around.stop)
+    outcome = done.failed.get(0)
+    if outcome is not None and outcome.error is not None:
+        visit = failed_visit(outcome.error, outcome.attempts, node.diagnostics)
+        visit.stopped = outcome.error.kind == "cancelled"
+    else:
+        visit = _succeeded(done.values[0])
+    visit.add_records(done.records)
+    return visit
+
+
+def _succeeded(result: NodeResult | None) -> Visit:
+    if result is None:
+        raise InternalError("a step without an error gave no result")
+    return Visit(outputs=result.outputs, action=result.action)

@@ -1,0 +1,89 @@
+"""What one visit of a node came to, and how it is told to the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from batchmill.errors import ExecutorUnavailable, MissingExtra, StorageError
+from batchmill.nodes import DEFAULT_ACTION
+from batchmill.outcome import ErrorInfo, Outcome
+from batchmill.step import Unresolved
+
+VisitStatus = Literal["success", "degraded", "failed"]
+
+_ENVIRONMENT = (StorageError, ExecutorUnavailable, MissingExtra, OSError)
+
+
+@dataclass(slots=True)
+class Visit:
+    """One run of a node with all its attempts, items or iterations.
+
+    ``failure`` says why the node failed, None where it did not. ``outputs`` go into the namespace in
+    either case; after a failure templates may rely on those named in ``present``. ``errors`` are plain
+    entries as a run lists them, without the node. ``batch`` has what a batch node tells of itself.
+    ``stopped`` says that the visit was cut short from outside, ``environment`` that the machine failed
+    it, not the document.
+    """
+
+    outputs: dict[str, Any] = field(default_factory=dict)
+    action: str = DEFAULT_ACTION
+    failure: str | None = None
+    present: frozenset[str] = frozenset()
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    records: list[Any] = field(default_factory=list)
+    unresolved: tuple[str, ...] = ()
+    batch: dict[str, Any] | None = None
+    retries: int = 0
+    stopped: bool = False
+    environment: bool = False
+
+    @property
+    def failed(self) -> bool:
+        return self.failure is not None
+
+    @property
+    def status(self) -> VisitStatus:
+        if self.failed:
+            return "failed"
+        return "degraded" if self.errors or self.unresolved else "success"
+
+    def add_records(self, records: Iterable[Any]) -> None:
+        """Sort what attempts recorded into calls and unresolved references."""
+        left: list[str] = list(self.unresolved)
+        for record in records:
+            if isinstance(record, Unresolved):
+                left += record.references
+            else:
+                self.records.append(record)
+        self.unresolved = tuple(dict.fromkeys(left))
+
+
+def error_entry(error: ErrorInfo, attempts: int) -> dict[str, Any]:
+    """An error that is not that of an item, with the keys of one that is."""
+    outcome = Outcome(0, error=error, attempts=attempts)
+    return {**outcome.as_error(None), "index": None}
+
+
+def failed_visit(error: ErrorInfo, attempts: int = 0, diagnostics: Iterable[str] = ()) -> Visit:
+    """The visit of a node that failed as a whole.
+
+    Its outputs are what the node reported and ``error``, the message; templates may rely on ``error``
+    and on the outputs named in ``diagnostics``.
+    """
+    return Visit(
+        outputs={"error": error.message, **error.outputs},
+        failure=f"{error.type}: {error.message}",
+        present=frozenset({"error", *diagnostics}),
+        errors=[error_entry(error, attempts)],
+    )
+
+
+def faulty_visit(fault: BaseException) -> Visit:
+    """The visit of a node that failed outside any attempt: unreadable items, an executor that cannot start,
+    a loop whose condition does not resolve."""
+    info = ErrorInfo(getattr(fault, "type_name", type(fault).__name__), str(fault), retryable=False)
+    visit = failed_visit(info)
+    visit.environment = isinstance(fault, _ENVIRONMENT)
+    return visit

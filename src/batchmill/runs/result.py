@@ -1,0 +1,61 @@
+"""What a run gives back: status, outputs, what each node did, errors and recorded calls, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SCHEMA = "batchmill.run/1"
+
+RunStatus = Literal["success", "degraded", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One finished run. Everything in it is plain JSON data (:mod:`batchmill.runs.plain` has the rule).
+
+    ``run`` is the run's short name. ``status`` is ``success``, ``degraded`` (items failed under
+    ``continue``, an ``error`` edge was taken, or a template stayed unresolved in permissive mode) or
+    ``failed``. ``outputs`` holds the document's declared outputs; where it declares none, the outputs of
+    the node that ran last. A failed run has those of them that could be resolved.
+
+    ``nodes`` says per node that ran ``type``, ``status``, ``wall`` (seconds, over all visits), ``visits``
+    and, for a batch, its counts and how it was run. ``errors`` lists every error with ``node``, ``index``,
+    ``item``, ``type``, ``message``, ``attempts`` and ``kind``, in the order the nodes ran and in index
+    order within a batch; ``index`` is None where the error is not that of an item,
+    ``node`` where it is not that of a node. ``llm_calls`` are the
+    recorded calls in item order. ``timing`` has ``started_at`` (seconds since the epoch) and ``wall``.
+
+    ``interrupted`` says that the run was stopped from outside; its status is ``failed`` then.
+    ``environment`` says that the run failed by its surroundings (an unreadable source, a full disk, an
+    executor that cannot start here), not by what its nodes did.
+    """
+
+    run: str
+    status: RunStatus
+    outputs: dict[str, Any] = field(default_factory=dict)
+    nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    llm_calls: list[Any] = field(default_factory=list)
+    timing: Mapping[str, float] = field(default_factory=dict)
+    interrupted: bool = False
+    environment: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run did not fail; a degraded run is ok."""
+        return self.status != "failed"
+
+    def as_json(self) -> dict[str, Any]:
+        """The run as the one object that ``--json`` prints."""
+        return {
+            "schema": SCHEMA,
+            "run": self.run,
+            "status": self.status,
+            "outputs": self.outputs,
+            "nodes": self.nodes,
+            "errors": self.errors,
+            "llm_calls": self.llm_calls,
+            "timing": dict(self.timing),
+        }

@@ -1,0 +1,132 @@
+"""The composition root: puts document, inputs, recorder, bus and scheduler together and runs them.
+
+A run in steps: load and check the document, check the inputs, walk the plan, resolve the declared
+outputs, and turn everything into plain data.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from batchmill.cancel import CancelToken
+from batchmill.errors import InvalidDocument
+from batchmill.events import Bus, Listener, RunFinished, RunStarted
+from batchmill.graph.check import check
+from batchmill.graph.plan import Plan
+from batchmill.graph.scheduler import Scheduler
+from batchmill.graph.surroundings import Surroundings
+from batchmill.ir.inputs import check_inputs
+from batchmill.ir.loading import load
+from batchmill.nodes import Registry, default_registry
+from batchmill.record import LLMCall
+from batchmill.runs.outputs import outputs_of
+from batchmill.runs.plain import NotPlain, plain
+from batchmill.runs.result import RunResult
+from batchmill.runs.settings import RunSettings
+from batchmill.step import Namespace
+
+MAX_SHOWN = 1_000  # characters of an item that JSON cannot show
+
+
+def run(
+    document: str | Path | dict[str, Any],
+    params: Mapping[str, Any] | None = None,
+    *,
+    executor: str | None = None,
+    jobs: int | None = None,
+    listeners: Iterable[Listener] = (),
+    cancel: CancelToken | None = None,
+    stop: CancelToken | None = None,
+    text_params: Mapping[str, str] | None = None,
+    registry: Registry | None = None,
+) -> RunResult:
+    """Run a workflow document: a file's path, or the document itself as a dictionary.
+
+    ``params`` are the run's inputs by name; ``text_params`` are inputs given as text, such as on a
+    command line, which the document's types say how to read. ``executor`` ("sequential", "thread",
+    "process") and ``jobs`` (1 to 1000 items in flight) take the place of what batch nodes say.
+    ``listeners`` are called with every event. Cancelling ``stop`` lets no new node or item start,
+    cancelling ``cancel`` ends running ones too; either way the result is ``interrupted``.
+
+    While it runs, the folder of a document that is a file is first on the import path, as that of a
+    script is; relative paths in the document are relative to the working folder.
+
+    Failures of nodes are in the result. Raises :class:`~batchmill.errors.InvalidDocument` for a document
+    or inputs that cannot be run, before anything ran, :class:`~batchmill.errors.InvalidSetting`, and
+    :class:`~batchmill.errors.StorageError` for a document file that cannot be read.
+    """
+    settings = RunSettings(executor, jobs)
+    draft = load(document)
+    plan = check(draft, registry or default_registry())
+    texts = dict(text_params or {})
+    inputs, problems = check_inputs(plan.workflow, {**(params or {}), **texts}, text=frozenset(texts))
+    if problems:
+        raise InvalidDocument(tuple(problems), draft.source)
+    permissive = plan.workflow.template_resolution_mode == "permissive"
+    folder = None if isinstance(document, dict) else str(draft.folder.resolve())
+    around = Surroundings(
+        Namespace(inputs, permissive=permissive),
+        Bus(listeners),
+        cancel or CancelToken(),
+        stop or CancelToken(),
+        settings.executor,
+        settings.jobs,
+        folder,
+    )
+    with _importing_from(folder):
+        return _walked(plan, around, draft.source)
+
+
+def _walked(plan: Plan, around: Surroundings, source: str) -> RunResult:
+    """The run itself, with its first and its last event."""
+    name, began, started_at = secrets.token_hex(4), time.perf_counter(), time.time()
+    around.bus.emit(RunStarted(name, source, len(plan.nodes)))
+    walk = Scheduler(plan, around).run()
+    outputs = outputs_of(plan.workflow, around.namespace, walk)
+    wall = time.perf_counter() - began
+    around.bus.emit(RunFinished(name, walk.status, wall))
+    return RunResult(
+        run=name,
+        status=walk.status,
+        outputs=outputs,
+        nodes={node: plain(report.as_json()) for node, report in walk.reports.items()},
+        errors=[_plain_error(entry) for entry in walk.errors],
+        llm_calls=[_plain_call(call) for call in around.namespace.recorder],
+        timing={"started_at": started_at, "wall": round(wall, 6)},
+        interrupted=walk.interrupted,
+        environment=walk.environment,
+    )
+
+
+def _plain_error(entry: dict[str, Any]) -> dict[str, Any]:
+    """An error entry as JSON data. An item that cannot be shown becomes its ``repr``, shortened: an error
+    list must never be what fails."""
+    try:
+        shown: dict[str, Any] = plain(entry, "error")
+    except NotPlain:
+        return {**entry, "item": repr(entry["item"])[:MAX_SHOWN]}
+    return shown
+
+
+def _plain_call(call: Any) -> Any:
+    return plain(call.as_json() if isinstance(call, LLMCall) else call, "recorded call")
+
+
+@contextmanager
+def _importing_from(folder: str | None) -> Iterator[None]:
+    """Put ``folder`` first on the import path for a while, as Python does for a script."""
+    if folder is None:
+        yield
+        return
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:  # code of the document may have changed the path itself
+            sys.path.remove(folder)

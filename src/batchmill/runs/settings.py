@@ -1,0 +1,22 @@
+"""What a caller may say about a run beyond the document and its inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batchmill.batch import BatchSettings
+from batchmill.executors.choose import executor_named
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """``executor`` and ``jobs`` (1 to 1000 items in flight) take the place of what batch nodes say; ``jobs``
+    does not make a sequential batch parallel. Raises :class:`~batchmill.errors.InvalidSetting`."""
+
+    executor: str | None = None
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        BatchSettings(max_concurrent=self.jobs)
+        if self.executor is not None:
+            executor_named(self.executor)

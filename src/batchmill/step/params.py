@@ -1,0 +1,53 @@
+"""A node's params with their templates read once, to be resolved for every item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from batchmill.nodes import Node
+from batchmill.template import CommandTemplate, Compiled, Path, Scope, compile_command, compile_value
+
+RAW_PARAM = "allow_raw"  # a node that has it set to true lets ``| raw`` paste into a shell command
+
+
+class StepParams:
+    """What a node's ``params`` become: values that are the same for every item, and templates.
+
+    Immutable once made: one object serves all copies of a step in a process.
+    """
+
+    def __init__(self, node: type[Node], params: Mapping[str, Any]) -> None:
+        self.constants: dict[str, Any] = {}
+        self.templates: list[tuple[str, Compiled | CommandTemplate]] = []
+        treatment = {param.name: param.templates for param in node.params}
+        for name, written in params.items():
+            kind = treatment.get(name, "value")
+            if kind == "none":
+                self.constants[name] = written
+            elif kind == "shell" and isinstance(written, str):
+                self._add(name, compile_command(written, allow_raw=params.get(RAW_PARAM) is True))
+            else:
+                self._add(name, compile_value(written))
+
+    def _add(self, name: str, template: Compiled | CommandTemplate) -> None:
+        if template.references:
+            self.templates.append((name, template))
+            return
+        value = template.resolve(Scope({}))
+        if isinstance(value, (dict, list)):  # every item gets one of its own, whatever it does to it
+            self.templates.append((name, template))
+        else:
+            self.constants[name] = value
+
+    @property
+    def references(self) -> Iterable[Path]:
+        """Every reference in the templates."""
+        return [path for _, template in self.templates for path in template.references]
+
+    def resolve(self, scope: Scope) -> dict[str, Any]:
+        """The params for one item; a fresh dictionary. Raises :class:`TemplateError`."""
+        resolved = dict(self.constants)
+        for name, template in self.templates:
+            resolved[name] = template.resolve(scope)
+        return resolved

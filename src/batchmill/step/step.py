@@ -1,0 +1,128 @@
+"""A node made runnable: node, params and what its templates refer to, in one object.
+
+It is the task that executors run. Copies are cheap: only the node itself is copied, what the
+templates read is shared and never written. A pickled step carries no more of the run's namespace than
+its own templates can reach.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.nodes import Node, NodeResult, bind
+from batchmill.step.namespace import INDEX_KEY, Namespace
+from batchmill.step.params import StepParams
+from batchmill.template import Scope
+
+INPUTS_PARAM = "inputs"  # where the carried values of a loop go in a node that has it
+_CONTAINERS = (dict, list)
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A record of the references that a permissive run left as they stand, in one attempt."""
+
+    references: tuple[str, ...]
+
+
+class Step:
+    """One node with its params and a snapshot of the namespace.
+
+    ``carried`` are values that a loop lays over the params; they are data and are not scanned for
+    templates. ``folder`` is put on the import path of a process that the step is shipped to.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        params: StepParams,
+        namespace: Namespace,
+        *,
+        carried: Mapping[str, Any] | None = None,
+        folder: str | None = None,
+    ) -> None:
+        self.node = node
+        self._kind = type(node)
+        self._params = params
+        self._scope = namespace.snapshot(params.references)
+        self._carried = dict(carried or {})
+        self._folder = folder
+
+    @property
+    def share(self) -> bool:
+        """Whether threads may use this very object: the node holds nothing of its own."""
+        return not getattr(self.node, "__dict__", True)
+
+    def run_in(self, scope: Scope, attempt: Attempt) -> NodeResult:
+        """One attempt with the names of ``scope``. Raises :class:`~batchmill.errors.TemplateError` for a
+        reference that leads nowhere, :class:`~batchmill.errors.InvalidParams`, and what the node raises."""
+        params = self._params.resolve(scope)
+        if self._carried:
+            self._overlay(params)
+        if scope.unresolved:
+            attempt.recorder.append(Unresolved(tuple(scope.unresolved)))
+        return self.node.run(bind(self._kind, params), attempt)
+
+    def _overlay(self, params: dict[str, Any]) -> None:
+        inputs = params.get(INPUTS_PARAM)
+        if isinstance(inputs, dict):
+            params[INPUTS_PARAM] = {**inputs, **self._carried}
+        else:
+            params.update(self._carried)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Step:
+        copied = copy.copy(self)
+        copied.node = copy.deepcopy(self.node, memo)
+        return copied
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._folder is not None and self._folder not in sys.path:
+            sys.path.insert(0, self._folder)
+
+
+class SingleStep(Step):
+    """A node that is no batch: it runs once, and its action is wanted along with its outputs."""
+
+    def run(self, item: Any, index: int, attempt: Attempt) -> NodeResult:
+        """One attempt; ``item`` and ``index`` mean nothing here."""
+        return self.run_in(self._scope.child({}), attempt)
+
+
+class ItemStep(Step):
+    """A batch node; ``item_name`` is what templates call the item."""
+
+    def __init__(
+        self,
+        node: Node,
+        params: StepParams,
+        namespace: Namespace,
+        *,
+        item_name: str = "item",
+        folder: str | None = None,
+    ) -> None:
+        super().__init__(node, params, namespace, folder=folder)
+        self._item_name = item_name
+
+    def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
+        """One attempt of one item: the node's outputs.
+
+        The node gets a copy of an item that is a dictionary or list. What it does to it would otherwise
+        show in the next attempt, in the results and in the node the items came from, but not where the
+        item travelled to another process.
+        """
+        if type(item) in _CONTAINERS:
+            item = _copied(item)
+        return self.run_in(self._scope.child({self._item_name: item, INDEX_KEY: index}), attempt).outputs
+
+
+def _copied(value: Any) -> Any:
+    """``value`` with dictionaries and lists of its own; whatever else is in them is shared."""
+    if type(value) is dict:
+        return {key: _copied(one) if type(one) in _CONTAINERS else one for key, one in value.items()}
+    return [_copied(one) if type(one) in _CONTAINERS else one for one in value]
