@@ -82,10 +82,11 @@ def _text(kind: str, value: Any) -> str:
 def _open(path: str, folder: str, newline: str | None = None) -> IO[str]:
     place = os.path.join(folder, path)
     try:
-        raw = gzip.open(place, "rb") if place.endswith(".gz") else open(place, "rb")
+        opened = gzip.open if place.endswith(".gz") else open
+        raw = opened(place, "rb")
     except OSError as fault:
         raise StorageError(f"items cannot be read from {place}: {fault.strerror or fault}") from fault
-    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline=newline)  # type: ignore[arg-type,type-var]  # both read bytes
+    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline=newline)
 
 
 def _lines(path: str, folder: str) -> Iterator[tuple[int, str]]:
@@ -126,6 +127,7 @@ def _values(lines: Iterator[tuple[int, str]], source: str) -> Iterator[Any]:
 
 def _rows(path: str, folder: str) -> Iterator[dict[str, str]]:
     with _open(path, folder, newline="") as file:
+        csv.field_size_limit(MAX_LINE)
         reader = csv.reader(file, strict=True)
         try:
             header = next(reader, None)

@@ -95,7 +95,7 @@ def as_source(items: Iterable[Any]) -> Source:
 
 
 def open_source(spec: Mapping[str, Any], folder: str | os.PathLike[str] | None = None) -> Iterable[Any]:
-    """The items of a document's source, such as ``{"glob": "data/*.csv"}``; see :mod:`batchmill.batch.readers`.
+    """The items of a document's source, such as ``{"glob": "data/*.csv"}``.
 
     ``folder`` is where relative paths start, the working folder by default. Raises
     :class:`InvalidSetting` for a source there is none of.

@@ -23,6 +23,7 @@ from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, new_cells
 from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.copying import copy_task
+from batchmill.executors.event_loop import LoopCrew
 from batchmill.executors.runner import ItemRunner, Job, lost_attempt
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 
@@ -37,7 +38,10 @@ Settle = Callable[[Chunk, int, int], Chunk | Outcome]  # chunk, offset and attem
 
 
 class ThreadExecutor:
-    """Runs items on up to ``max_concurrent`` threads, each with its own deep copy of the task."""
+    """Runs items on up to ``max_concurrent`` threads, each with its own deep copy of the task.
+
+    A task with ``run_async`` runs as coroutines on one event loop instead, as many at once.
+    """
 
     name = "thread"
 
@@ -47,7 +51,12 @@ class ThreadExecutor:
     def run(
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
-        crew = Crew(task, channel, settings, cancel, self.workers(settings))
+        size = self.workers(settings)
+        crew: Crew | LoopCrew
+        if hasattr(task, "run_async"):
+            crew = LoopCrew(task, channel, settings, cancel, size)
+        else:
+            crew = Crew(task, channel, settings, cancel, size)
         crew.start()
         try:
             yield from channel.blocks()
