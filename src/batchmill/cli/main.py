@@ -12,9 +12,9 @@ from importlib import import_module
 
 import click
 
+from batchmill.cli.caller import Caller
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import complain
-from batchmill.cli.options import Caller
 from batchmill.cli.streams import forget_stdout
 
 COMMANDS = {

@@ -1,9 +1,8 @@
-"""Options that several commands share, and what the caller said about how to speak."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,13 +12,6 @@ from batchmill.executors.choose import KINDS
 
 MOST_JOBS = 1000
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-@dataclass(slots=True)
-class Caller:
-    """Commands set it, the entry point reads it when an error ends there."""
-
-    verbose: bool = False
 
 
 def document(command: Command) -> Command:

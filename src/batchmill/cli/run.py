@@ -14,11 +14,11 @@ import click
 
 from batchmill.cancel import CancelToken
 from batchmill.cli import options
+from batchmill.cli.caller import Caller
 from batchmill.cli.exits import OF_STATUS, Exit
 from batchmill.cli.faults import say
 from batchmill.cli.given import Given, given
 from batchmill.cli.interrupts import Interrupts
-from batchmill.cli.options import Caller
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.errors import Interrupted
 from batchmill.events import Listener
