@@ -1,0 +1,32 @@
+"""All rows, in the order they are measured and shown: one module per family."""
+
+from __future__ import annotations
+
+from benchmarks.rows import chain, commands, cpu, memory, noop, payload, pool, start, uneven, waits
+from benchmarks.workload import Pending, Workload
+
+WORKLOADS: tuple[Workload, ...] = (
+    *noop.ROWS,
+    *cpu.ROWS,
+    *uneven.ROWS,
+    *payload.ROWS,
+    *pool.ROWS,
+    *commands.ROWS,
+    *waits.ROWS,
+    *memory.ROWS,
+    *chain.ROWS,
+    *start.ROWS,
+)
+
+PENDING: tuple[Pending, ...] = (
+    Pending("http-gets", "1,000 HTTP GETs of 50 ms, 100 at once", "waits for the http node"),
+    Pending("journal-row", "one row of the journal", "waits for the journal"),
+)
+
+
+def find(name: str) -> Workload:
+    """The row called ``name``. Raises ValueError that lists the names."""
+    for workload in WORKLOADS:
+        if workload.name == name:
+            return workload
+    raise ValueError(f"no row {name!r}; there are {', '.join(w.name for w in WORKLOADS)}")
