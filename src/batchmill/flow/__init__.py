@@ -14,6 +14,7 @@ from batchmill.flow.async_flow import AsyncFlow
 from batchmill.flow.async_node import AsyncNode
 from batchmill.flow.batch import BatchFlow, BatchNode
 from batchmill.flow.calls import current_recorder
+from batchmill.flow.document import DocumentNode
 from batchmill.flow.flow import Flow
 from batchmill.flow.node import BaseNode, Node
 from batchmill.flow.options import BatchOptions
@@ -31,6 +32,7 @@ __all__ = [
     "BatchNode",
     "BatchOptions",
     "BatchResults",
+    "DocumentNode",
     "Flow",
     "Node",
     "current_recorder",

@@ -11,9 +11,9 @@ from batchmill.flow.batch import BatchFlow, BatchNode
 from batchmill.flow.calls import Call
 from batchmill.flow.deadline import within
 from batchmill.flow.engine import exec_batch, flow_batch, off_the_loop
+from batchmill.flow.flow_tasks import flow_for_one_run
 from batchmill.flow.looped import gather_items
 from batchmill.flow.options import DEFAULTS, options_of
-from batchmill.flow.tasks import flow_for_one_run
 from batchmill.flow.typevars import ParamsT, SharedT
 
 

@@ -6,8 +6,11 @@ import asyncio
 import warnings
 from typing import Any, cast
 
-from batchmill.flow.calls import Call
+from batchmill.executors.contract import Task
+from batchmill.flow.calls import Attempts, Call
 from batchmill.flow.deadline import within
+from batchmill.flow.isolation import alone
+from batchmill.flow.item_tasks import AsyncOwnRetriesTask, hopeless
 from batchmill.flow.node import Node
 from batchmill.flow.options import options_of
 from batchmill.flow.typevars import ExecT, ParamsT, PrepT, SharedT
@@ -38,13 +41,13 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
 
     async def _exec(self, prep_res: Any) -> Any:
         limit = options_of(self).timeout
-        with Call(self):
+        with Attempts(self):
             for retry in range(self.max_retries):
                 self.cur_retry = retry
                 try:
                     return await within(limit, self.exec_async(prep_res))
                 except Exception as error:  # noqa: BLE001  # an attempt ends here; the last one's error goes on
-                    if self.cur_retry == self.max_retries - 1:
+                    if self.cur_retry == self.max_retries - 1 or hopeless(error):
                         return await self.exec_fallback_async(prep_res, error)
                     if self.wait > 0:
                         await asyncio.sleep(self.wait)
@@ -64,3 +67,7 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
 
     def _run(self, shared: SharedT) -> Any:
         raise RuntimeError("Use run_async.")
+
+    def as_task(self) -> Task:
+        """What :func:`batchmill.map` runs: ``exec_async`` of one item, with this node's own retries."""
+        return AsyncOwnRetriesTask(alone(self), AsyncNode._exec)

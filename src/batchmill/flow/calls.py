@@ -14,8 +14,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from batchmill.record import Recorder
-
-LLM_CALLS_KEY = "__llm_calls__"
+from batchmill.step import LLM_CALLS_KEY
 
 Records = Recorder | list[Any]
 
@@ -28,8 +27,8 @@ class Call:
 
     ``shared`` and ``recorder`` are those of the call around it where they are not given.
 
-    Concurrency: a Call belongs to the thread or task that entered it. Calls made by its child tasks
-    report their last retry to it; the last of them wins.
+    Concurrency: a Call belongs to the thread or task that entered it; :class:`Attempts` made by its
+    child tasks report the retry they ended at to it, the last of them wins.
     """
 
     __slots__ = ("around", "node", "recorder", "retry", "shared")
@@ -52,9 +51,20 @@ class Call:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _innermost.set(self.around)
+
+
+class Attempts(Call):
+    """The part of a call in which ``exec`` is tried; ``post`` reads the retry it ended at."""
+
+    __slots__ = ()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         around = self.around
-        if around is not None and around.node is self.node:
-            around.retry = self.retry  # what post reads is the retry that exec ended at
+        if around is not None and around.node is self.node and not isinstance(around, Attempts):
+            around.retry = self.retry
         _innermost.set(around)
 
 

@@ -11,9 +11,10 @@ from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import call_of, recorder_in
+from batchmill.flow.flow_tasks import FlowEnd, ShippedFlowTask, flow_task
+from batchmill.flow.item_tasks import exec_task
 from batchmill.flow.options import BatchOptions
 from batchmill.flow.results import BatchResults
-from batchmill.flow.tasks import FlowEnd, ShippedFlowTask, exec_task, flow_task
 from batchmill.outcome import Block
 
 T = TypeVar("T")

@@ -6,7 +6,9 @@ import copy
 import warnings
 from typing import Any, cast
 
+from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
+from batchmill.flow.flow_tasks import StoreTask
 from batchmill.flow.node import AnyNode, BaseNode
 from batchmill.flow.typevars import ParamsT, SharedT
 
@@ -58,3 +60,7 @@ class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
     def post(self, shared: SharedT, prep_res: Any, exec_res: Any) -> Any:
         """Returns the last node's action, so that a flow inside a flow branches by it."""
         return exec_res
+
+    def as_task(self) -> Task:
+        """What :func:`batchmill.map` runs: the whole flow with the item, a mapping, as shared store."""
+        return StoreTask(self)

@@ -14,8 +14,6 @@ from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
-from batchmill.flow.node import BaseNode
-
 _PLAIN = (str, int, float, bool, complex, bytes, type(None))
 
 
@@ -36,7 +34,7 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
 
     Graphs are as deep as flows are long, so nodes are put on a list of work instead of recursing.
     """
-    waiting: list[BaseNode[Any, Any, Any, Any]] = []
+    waiting: list[Any] = []
     result = _copy(value, memo, waiting)
     while waiting:
         twin = waiting.pop()
@@ -50,7 +48,7 @@ def _copy(value: Any, memo: dict[int, Any], waiting: list[Any]) -> Any:
         return value
     if id(value) in memo:
         return memo[id(value)]
-    if isinstance(value, BaseNode):
+    if _is_node(value):
         twin = memo[id(value)] = copy.copy(value)
         waiting.append(twin)
         return twin
@@ -73,6 +71,11 @@ def _copy_state(value: Any, memo: dict[int, Any], waiting: list[Any]) -> Any:
         for name, entry in vars(value).items():
             object.__setattr__(twin, name, _copy(entry, memo, waiting))
     return twin
+
+
+def _is_node(value: Any) -> bool:
+    """By its shape: the node classes stand above this module, and make tasks that copy with it."""
+    return isinstance(getattr(value, "successors", None), dict) and not isinstance(value, type)
 
 
 def _is_state(value: Any) -> bool:

@@ -7,7 +7,10 @@ import warnings
 from typing import Any, cast
 
 from batchmill.errors import InvalidSetting
-from batchmill.flow.calls import Call, CurRetry
+from batchmill.executors.contract import Task
+from batchmill.flow.calls import Attempts, Call, CurRetry
+from batchmill.flow.isolation import alone
+from batchmill.flow.item_tasks import OwnRetriesTask, hopeless
 from batchmill.flow.typevars import ExecT, NextT, ParamsT, PrepT, SharedT, Typed
 
 AnyNode = Any
@@ -124,14 +127,18 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
         raise exc
 
     def _exec(self, prep_res: Any) -> Any:
-        with Call(self):
+        with Attempts(self):
             for retry in range(self.max_retries):
                 self.cur_retry = retry
                 try:
                     return self.exec(prep_res)
                 except Exception as error:  # noqa: BLE001  # an attempt ends here; the last one's error goes on
-                    if self.cur_retry == self.max_retries - 1:
+                    if self.cur_retry == self.max_retries - 1 or hopeless(error):
                         return self.exec_fallback(prep_res, error)
                     if self.wait > 0:
                         time.sleep(self.wait)
         return None
+
+    def as_task(self) -> Task:
+        """What :func:`batchmill.map` runs: ``exec`` of one item, with this node's own retries."""
+        return OwnRetriesTask(alone(self), Node._exec)

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypedDict
 from batchmill.batch import BatchSettings
 from batchmill.batch.api import settings_of
 from batchmill.errors import InvalidSetting
+from batchmill.executors.choose import KINDS, executor_named
 
 ENGINE_ONLY = ("chunk_size", "retry_backoff", "retry_max_wait", "retry_jitter", "memory_limit")
 MAX_WAIT = 60.0  # seconds; a longer wait that was asked for is not cut down to it
@@ -73,6 +74,8 @@ class BatchOptions:
     isolate: bool = True
 
     def __post_init__(self) -> None:
+        if self.executor is not None and self.executor not in KINDS:
+            executor_named(self.executor)  # raises, saying which there are
         if self.on_failure not in (None, "cancel", "finish"):
             raise InvalidSetting(f"on_failure must be 'cancel' or 'finish', not {self.on_failure!r}")
         if self.executor is None and isinstance(self.max_concurrent, int) and self.max_concurrent > 0:

@@ -1,80 +1,20 @@
-"""Nodes and flows as tasks of the engine: what an executor runs for one item.
-
-A task carries its own copy of the node, so that worker threads share no state; see
-:mod:`batchmill.flow.isolation` for what a copy shares all the same.
-"""
+"""Flows as tasks of the engine: what an executor runs for one entry of a batch flow."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import NodeError
 from batchmill.executors.contract import Task
-from batchmill.flow.async_node import AsyncNode
-from batchmill.flow.calls import LLM_CALLS_KEY, Call
+from batchmill.flow.calls import Call
 from batchmill.flow.changes import Change, changes_since, imprint
 from batchmill.flow.isolation import alone, isolated
-
-
-def is_async(node: Any) -> bool:
-    """Whether a node works by ``exec_async``."""
-    return isinstance(node, AsyncNode) or inspect.iscoroutinefunction(getattr(node, "exec_async", None))
-
-
-def exec_task(node: Any, attempts: int) -> Task:
-    """The task that runs ``node.exec`` (or ``exec_async``) on an item, ``attempts`` times at most."""
-    return (AsyncExecTask if is_async(node) else ExecTask)(alone(node), attempts)
-
-
-class ExecTask:
-    """One attempt of ``exec``; the last one's failure goes to ``exec_fallback``."""
-
-    def __init__(self, node: Any, attempts: int) -> None:
-        self.node = node
-        self.attempts = attempts
-
-    def run(self, item: Any, index: int, attempt: Attempt) -> Any:
-        node = self.node
-        with Call(node, recorder=attempt.recorder):
-            node.cur_retry = attempt.number - 1
-            try:
-                return node.exec(item)
-            except Exception as error:
-                if not self._last(attempt, error):
-                    raise
-                return node.exec_fallback(item, error)
-
-    def _last(self, attempt: Attempt, error: Exception) -> bool:
-        return attempt.number >= self.attempts or (isinstance(error, NodeError) and not error.retryable)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> ExecTask:
-        return type(self)(alone(self.node), self.attempts)
-
-
-class AsyncExecTask(ExecTask):
-    """The same for ``exec_async``; an executor that has an event loop awaits ``run_async`` on it."""
-
-    def run(self, item: Any, index: int, attempt: Attempt) -> Any:
-        return asyncio.run(self.run_async(item, index, attempt))
-
-    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
-        """One attempt as a coroutine. Many may be under way on one node: the retry is per call."""
-        node = self.node
-        with Call(node, recorder=attempt.recorder):
-            node.cur_retry = attempt.number - 1
-            try:
-                return await node.exec_async(item)
-            except Exception as error:
-                if not self._last(attempt, error):
-                    raise
-                fallback = getattr(node, "exec_fallback_async", None)
-                return node.exec_fallback(item, error) if fallback is None else await fallback(item, error)
+from batchmill.flow.item_tasks import is_async
+from batchmill.step import LLM_CALLS_KEY
 
 
 def flow_for_one_run(flow: Any, isolate: bool = True) -> Any:
@@ -151,3 +91,23 @@ class ShippedFlowTask:
 def flow_task(flow: Any, shared: Any, isolate: bool) -> Task:
     """The task of a batch flow whose entries run in this process."""
     return (AsyncFlowTask if is_async(flow) else FlowTask)(flow, shared, isolate)
+
+
+class StoreTask:
+    """A whole flow on a store of each item's own: the item is the store, the value what became of it."""
+
+    def __init__(self, flow: Any) -> None:
+        self.flow = alone(flow)
+
+    def run(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> dict[str, Any]:
+        flow = flow_for_one_run(self.flow)
+        store = {**item, LLM_CALLS_KEY: attempt.recorder}
+        if is_async(flow):
+            asyncio.run(flow._run_async(store))
+        else:
+            flow._run(store)
+        del store[LLM_CALLS_KEY]
+        return store
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> StoreTask:
+        return StoreTask(self.flow)

@@ -1,0 +1,73 @@
+"""A document's node types as nodes of a flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.errors import InvalidParams, NodeError
+from batchmill.flow.calls import current_recorder
+from batchmill.flow.node import Node
+from batchmill.nodes import DEFAULT_ACTION, ERROR_ACTION, NodeResult, bind, check_params, default_registry
+from batchmill.record import Recorder
+from batchmill.step import StepParams
+from batchmill.template import Scope
+
+
+class DocumentNode(Node[MutableMapping[str, Any], dict[str, Any], dict[str, Any], NodeResult]):
+    """Runs a node type of a document, ``shell`` or ``http`` say, as one step of a flow.
+
+    ``params`` are those of the type, as a mapping, as keywords or both; ``${...}`` in them refers to the
+    shared store, with the params that the flow hands down laid over it. The outputs are put into the
+    store under ``name``, which is the type's name unless given. Where the node failed for good and has
+    a successor for the action ``error``, its diagnostic outputs are put there and the flow goes that way.
+
+    Raises :class:`~batchmill.errors.InvalidParams` when it is made with params that the type cannot
+    take, and what the registry raises for a type it does not know.
+    """
+
+    def __init__(
+        self,
+        type_name: str,
+        params: Mapping[str, Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        max_retries: int = 1,
+        wait: float = 0,
+        **more: Any,
+    ) -> None:
+        super().__init__(max_retries, wait)
+        written = {**(params or {}), **more}
+        self.name = name or type_name
+        self.kind = default_registry().get(type_name)
+        faults = check_params(self.kind, written)
+        if faults:
+            raise InvalidParams(f"{type_name}: " + "; ".join(message for _, message in faults))
+        self.written = StepParams(self.kind, written)
+
+    def prep(self, shared: MutableMapping[str, Any]) -> dict[str, Any]:
+        """The params with their templates resolved."""
+        return self.written.resolve(Scope({**shared, **self.params}))
+
+    def exec(self, prep_res: dict[str, Any]) -> NodeResult:
+        """Run the node; what it records goes to the run's recorder."""
+        recorder = Recorder()
+        try:
+            return self.kind().run(bind(self.kind, prep_res), Attempt(self.cur_retry + 1, recorder=recorder))
+        finally:
+            if recorded := recorder.drain():
+                current_recorder().extend(recorded)
+
+    def exec_fallback(self, prep_res: dict[str, Any], exc: Exception) -> NodeResult:
+        """The way under ``error`` where there is one; else the failure is raised."""
+        if ERROR_ACTION not in self.successors:
+            raise exc
+        outputs = exc.outputs if isinstance(exc, NodeError) else {}
+        return NodeResult({"error": str(exc), **outputs}, ERROR_ACTION)
+
+    def post(self, shared: MutableMapping[str, Any], prep_res: dict[str, Any], exec_res: NodeResult) -> Any:
+        """Put the outputs into the store; the node's action picks what follows."""
+        shared[self.name] = exec_res.outputs
+        return None if exec_res.action == DEFAULT_ACTION else exec_res.action

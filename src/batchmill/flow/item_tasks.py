@@ -1,0 +1,108 @@
+"""``exec`` of a node as a task of the engine: what an executor runs for one item.
+
+A task carries its own copy of the node, so that worker threads share no state; see
+:mod:`batchmill.flow.isolation` for what a copy shares all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.errors import NodeError
+from batchmill.executors.contract import Task
+from batchmill.flow.calls import Call
+from batchmill.flow.isolation import alone
+
+
+def hopeless(error: Exception) -> bool:
+    """Whether a node said of its failure that another attempt would fail too."""
+    return isinstance(error, NodeError) and not error.retryable
+
+
+def is_async(node: Any) -> bool:
+    """Whether a node works by ``exec_async``."""
+    return inspect.iscoroutinefunction(getattr(node, "exec_async", None))
+
+
+def exec_task(node: Any, attempts: int) -> Task:
+    """The task that runs ``node.exec`` (or ``exec_async``) on an item, ``attempts`` times at most."""
+    return (AsyncExecTask if is_async(node) else ExecTask)(alone(node), attempts)
+
+
+class ExecTask:
+    """One attempt of ``exec``; the last one's failure goes to ``exec_fallback``."""
+
+    def __init__(self, node: Any, attempts: int) -> None:
+        self.node = node
+        self.attempts = attempts
+
+    def run(self, item: Any, index: int, attempt: Attempt) -> Any:
+        node = self.node
+        with Call(node, recorder=attempt.recorder):
+            node.cur_retry = attempt.number - 1
+            try:
+                return node.exec(item)
+            except Exception as error:
+                if not self._last(attempt, error):
+                    raise
+                return node.exec_fallback(item, error)
+
+    def _last(self, attempt: Attempt, error: Exception) -> bool:
+        return attempt.number >= self.attempts or hopeless(error)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ExecTask:
+        return type(self)(alone(self.node), self.attempts)
+
+
+class AsyncExecTask(ExecTask):
+    """The same for ``exec_async``; an executor that has an event loop awaits ``run_async`` on it."""
+
+    def run(self, item: Any, index: int, attempt: Attempt) -> Any:
+        return asyncio.run(self.run_async(item, index, attempt))
+
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+        """One attempt as a coroutine. Many may be under way on one node: the retry is per call."""
+        node = self.node
+        with Call(node, recorder=attempt.recorder):
+            node.cur_retry = attempt.number - 1
+            try:
+                return await node.exec_async(item)
+            except Exception as error:
+                if not self._last(attempt, error):
+                    raise
+                fallback = getattr(node, "exec_fallback_async", None)
+                return node.exec_fallback(item, error) if fallback is None else await fallback(item, error)
+
+
+class OwnRetriesTask:
+    """A node with the retries it was made with: one attempt of the engine is all of the node's own.
+
+    ``tried`` is the method that tries, taken from the class that defines it for a single item.
+    """
+
+    def __init__(self, node: Any, tried: Callable[[Any, Any], Any]) -> None:
+        self.node = node
+        self.tried = tried
+
+    def run(self, item: Any, index: int, attempt: Attempt) -> Any:
+        with Call(self.node, recorder=attempt.recorder):
+            return self.tried(self.node, item)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OwnRetriesTask:
+        return type(self)(alone(self.node), self.tried)
+
+
+class AsyncOwnRetriesTask(OwnRetriesTask):
+    """The same for an async node."""
+
+    def run(self, item: Any, index: int, attempt: Attempt) -> Any:
+        return asyncio.run(self.run_async(item, index, attempt))
+
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+        """All attempts of one item, as a coroutine."""
+        with Call(self.node, recorder=attempt.recorder):
+            return await self.tried(self.node, item)
