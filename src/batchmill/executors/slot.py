@@ -26,6 +26,8 @@ from batchmill.executors.shared_area import SharedArea
 
 EXIT_SECONDS = 5.0
 
+CANCELLED, TIMED_OUT, TOO_LARGE = "cancelled", "timed out", "over its memory limit"  # why we kill a worker
+
 
 class Death(NamedTuple):
     """What is known of a worker that died: its process id, exit code (negative: signal) and last cells."""
@@ -37,6 +39,7 @@ class Death(NamedTuple):
     offset: int
     attempt: int
     kept: int
+    started: int
 
     @property
     def reason(self) -> str:
@@ -86,13 +89,14 @@ class Slot:
         with self._lock:
             self._verdict = None
 
+    @property
     def next_seq(self) -> int:
-        """The number of the next chunk; tells which half of the shared area it uses."""
-        self._seq += 1
-        return self._seq
+        """The number the next chunk sent will have; tells which half of the shared area it uses."""
+        return self._seq + 1
 
     def send(self, order: child.Order) -> Future[child.Reply]:
         """Hand a chunk to the worker. Raises loky's BrokenProcessPool when it is dead already."""
+        self._seq = order.seq
         future: Future[child.Reply] = self._executor.submit(child.run, order)
         return future
 

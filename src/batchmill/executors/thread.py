@@ -17,13 +17,14 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import cast
 
 from batchmill.cancel import CancelToken
 from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, new_cells
 from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.copying import copy_task
-from batchmill.executors.event_loop import LoopCrew
+from batchmill.executors.event_loop import AsyncTask, LoopCrew
 from batchmill.executors.runner import ItemRunner, Job, lost_attempt
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 
@@ -54,7 +55,7 @@ class ThreadExecutor:
         size = self.workers(settings)
         crew: Crew | LoopCrew
         if hasattr(task, "run_async"):
-            crew = LoopCrew(task, channel, settings, cancel, size)
+            crew = LoopCrew(cast("AsyncTask", task), channel, settings, cancel, size)
         else:
             crew = Crew(task, channel, settings, cancel, size)
         crew.start()

@@ -1,0 +1,200 @@
+"""The parent's side of one worker process: takes chunks, sends them, has what comes back settled.
+
+While items are short a second chunk waits at the worker, so that it never idles for a round trip.
+"""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+from concurrent.futures import Future
+
+import psutil
+from loky.process_executor import BrokenProcessPool
+
+from batchmill.errors import InternalError
+from batchmill.executors import child, pickling
+from batchmill.executors.cells import SEQ, STARTED
+from batchmill.executors.contract import Chunk
+from batchmill.executors.describe import describe
+from batchmill.executors.parcel import Parcel, discard, wrap
+from batchmill.executors.pool import Pool
+from batchmill.executors.settling import Settler
+from batchmill.executors.shipment import Shipment
+from batchmill.executors.slot import TIMED_OUT, TOO_LARGE, Slot
+
+SHORT_SECONDS = 0.02  # items up to this long are sent ahead of need
+
+
+class Driver:
+    """Feeds one slot.
+
+    Concurrency: its own thread sends, loky's manager thread settles. ``_lock`` (through the condition
+    ``_changed``) guards ``_slot``, ``_sent`` and ``_dead``.
+    """
+
+    def __init__(self, shipment: Shipment, settler: Settler, pool: Pool) -> None:
+        self._shipment = shipment
+        self._settler = settler
+        self._pool = pool
+        self._channel = settler.channel
+        self._sizer = settler.sizer
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._slot: Slot | None = None
+        self._sent: dict[int, tuple[Chunk, Parcel]] = {}
+        self._thread = threading.Thread(target=self._drive, name="batchmill-driver", daemon=True)
+
+    def start(self) -> None:
+        """Start the driver's thread."""
+        self._thread.start()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the driver's end; one that is stuck in the source of items is left behind."""
+        self._thread.join(seconds)
+
+    def _drive(self) -> None:
+        try:
+            while self._wait_for_room():
+                chunk = self._channel.take(*self._sizer.next(self._channel.remaining()))
+                if chunk is None:
+                    break
+                self._send(chunk)
+        except BaseException as fault:  # noqa: BLE001  # a driver's end: the batch must hear of it
+            self._channel.fail(fault)
+        self._finish()
+
+    def _wait_for_room(self) -> bool:
+        mean = self._sizer.mean_seconds
+        depth = 2 if 0 < mean < SHORT_SECONDS else 1
+        with self._lock:
+            while len(self._sent) >= depth:
+                self._changed.wait()
+        return True
+
+    def _finish(self) -> None:
+        """Wait for what is under way, then give the slot back."""
+        with self._lock:
+            while self._sent:
+                self._changed.wait()
+            slot, self._slot = self._slot, None
+        if slot is not None:
+            self._pool.release(slot)
+
+    def _healthy_slot(self) -> Slot:
+        with self._lock:
+            slot = self._slot
+            if slot is not None and slot.healthy and slot.verdict is None:
+                return slot
+            while self._sent:  # of the broken one: about to be settled
+                self._changed.wait()
+            self._slot = None
+        if slot is not None:
+            self._pool.release(slot)
+        slot = self._pool.lease()
+        with self._lock:
+            self._slot = slot
+        return slot
+
+    def _send(self, chunk: Chunk) -> None:
+        try:
+            slot = self._healthy_slot()
+        except BaseException:
+            self._channel.give_back(chunk)
+            raise
+        if self._channel.stopped:
+            slot.stop_items()
+        seq = slot.next_seq()
+        items = self._pack(chunk, slot.area.inward(seq))
+        if items is None:
+            return
+        digest = self._shipment.digest
+        job = None if digest in slot.known else self._shipment.parcel
+        order = child.Order(seq, digest, job, chunk.start, chunk.attempts, chunk.lost, items)
+        with self._lock:
+            self._sent[seq] = (chunk, items)
+        try:
+            future = slot.send(order)
+        except (BrokenProcessPool, RuntimeError):
+            self._unsend(seq)
+            return
+        slot.known.add(digest)
+        future.add_done_callback(lambda done: self._settle(slot, seq, done))
+
+    def _unsend(self, seq: int) -> None:
+        """The worker had died unnoticed, idle: the chunk goes back whole."""
+        with self._lock:
+            chunk, items = self._sent.pop(seq)
+        discard(items)
+        self._channel.give_back(chunk)
+
+    def _pack(self, chunk: Chunk, region: memoryview) -> Parcel | None:
+        """The items as they travel; None when they cannot, which is settled here."""
+        buffers: list[pickle.PickleBuffer] = []
+        try:
+            return wrap(pickling.dumps(chunk.items, buffers), buffers, self._pool.folders, region)
+        except Exception as fault:  # noqa: BLE001  # whatever __reduce__ raises is that item's error
+            self._settler.split(chunk, describe(pickling.refusal(chunk.items[0], fault, "item")))
+            return None
+
+    def _settle(self, slot: Slot, seq: int, future: Future[child.Reply]) -> None:
+        """In loky's manager thread: a reply came, or the worker is gone."""
+        with self._lock:
+            chunk, items = self._sent[seq]
+        try:
+            self._settle_chunk(slot, seq, chunk, future)
+        except BaseException as fault:  # noqa: BLE001  # nobody else would hear of it
+            self._channel.fail(fault)
+            self._channel.give_back(chunk)
+        finally:
+            discard(items)
+            with self._lock:
+                del self._sent[seq]
+                self._changed.notify_all()
+
+    def _settle_chunk(self, slot: Slot, seq: int, chunk: Chunk, future: Future[child.Reply]) -> None:
+        fault = future.exception()
+        if fault is None:
+            self._settler.reply(slot, seq, chunk, future.result())
+        elif isinstance(fault, BrokenProcessPool):
+            self._settler.death(slot, seq, chunk, slot.death())
+        else:
+            raise InternalError(f"a worker failed outside any item: {fault!r}") from fault
+
+    def stop_items(self) -> None:
+        """Let the worker start nothing more of what it has."""
+        with self._lock:
+            slot = self._slot
+        if slot is not None:
+            slot.stop_items()
+
+    def kill(self, verdict: str) -> None:
+        """End the worker if anything is under way at it."""
+        with self._lock:
+            slot = self._slot if self._sent else None
+        if slot is not None:
+            slot.kill(verdict)
+
+    def kill_overdue(self, seconds: float) -> None:
+        """End the worker if its attempt began more than ``seconds`` ago."""
+        with self._lock:
+            slot, busy = self._slot, list(self._sent)
+        if slot is None:
+            return
+        began = slot.area.cells[STARTED]
+        if began and slot.area.cells[SEQ] in busy and time.monotonic_ns() - began > seconds * 1e9:
+            slot.kill(TIMED_OUT)
+
+    def kill_large(self, limit: int) -> None:
+        """End the worker if its resident memory exceeds ``limit`` bytes."""
+        with self._lock:
+            slot = self._slot if self._sent else None
+        if slot is None:
+            return
+        try:
+            size = psutil.Process(slot.pid).memory_info().rss
+        except psutil.NoSuchProcess:  # its death is on its way to us
+            return
+        if size > limit:
+            slot.kill(TOO_LARGE)

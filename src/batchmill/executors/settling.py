@@ -1,0 +1,134 @@
+"""What becomes of a chunk that was sent to a worker process: it came back, or its worker is gone.
+
+When a worker dies its shared area tells what it had finished (delivered), what it was on (that one
+attempt is lost, and tried again or charged to the item) and what it had not begun (given back). When
+it died while items or results were being pickled nobody can tell which item it was: the items are
+given back one by one, so that the next death names its item.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from batchmill.errors import ExecutorUnavailable
+from batchmill.executors import frames
+from batchmill.executors.cells import RUNNING
+from batchmill.executors.child import Reply
+from batchmill.executors.chunking import ChunkSizer
+from batchmill.executors.contract import Channel, Chunk
+from batchmill.executors.runner import Job, lost_attempt
+from batchmill.executors.slot import CANCELLED, TIMED_OUT, TOO_LARGE, Death, Slot
+from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
+
+STILLBIRTHS = 3  # workers that die before they take a chunk, one after another, before we give up
+
+
+class Settler:
+    """Settles the chunks of one batch.
+
+    Concurrency: called by drivers and by the manager threads of their slots; ``_lock`` guards
+    ``_stillborn``.
+    """
+
+    def __init__(self, job: Job, channel: Channel, sizer: ChunkSizer) -> None:
+        self.job = job
+        self.channel = channel
+        self.sizer = sizer
+        self._lock = threading.Lock()
+        self._stillborn = 0
+
+    def reply(self, slot: Slot, seq: int, chunk: Chunk, reply: Reply) -> None:
+        """Settle a chunk whose worker answered."""
+        self._alive()
+        if reply.status == "no_job":  # a worker that loky renewed
+            slot.known.clear()
+            self.channel.give_back(chunk)
+        elif reply.status == "unreadable" and reply.error is not None:
+            self.split(chunk, _unreadable(reply.error))
+        else:
+            block, n_bytes = frames.read(slot.area.outward(seq), reply.kept, chunk.start)
+            self.sizer.observe(len(block), reply.seconds, n_bytes)
+            self.channel.give_back(self._deliver(chunk, block))
+
+    def death(self, slot: Slot, seq: int, chunk: Chunk, death: Death) -> None:
+        """Settle a chunk whose worker died before it answered."""
+        if death.seq != seq:
+            if death.seq == 0 and slot.verdict is None:
+                self._died_unborn(death)
+            self.channel.give_back(chunk)
+            return
+        self._alive()
+        block, _ = frames.read(slot.area.outward(seq), death.kept, chunk.start)
+        rest = self._deliver(chunk, block)
+        if death.phase == RUNNING:
+            self._lose(rest, death.offset - len(block), slot, death)
+        elif len(rest) == 1:
+            self._lose(rest, 0, slot, death)
+        else:
+            self.split(rest, _worker_died(death))
+
+    def split(self, chunk: Chunk, error: ErrorInfo) -> None:
+        """Give back a chunk's items one by one, or charge ``error`` to the one it holds."""
+        if len(chunk) == 1:
+            self.channel.deliver(Block.of(Outcome(chunk.start, error=error), chunk.items[0]))
+            return
+        for offset in range(len(chunk)):
+            self.channel.give_back(chunk.part(offset, offset + 1))
+
+    def _deliver(self, chunk: Chunk, block: Block) -> Chunk:
+        """Deliver what is finished; the rest of the chunk."""
+        done = len(block)
+        if not done:
+            return chunk
+        block.items = chunk.items[:done]
+        self.channel.deliver(block)
+        return chunk.part(done)
+
+    def _lose(self, rest: Chunk, offset: int, slot: Slot, death: Death) -> None:
+        """One attempt is gone with the worker; the items around it are given back."""
+        if not 0 <= offset < len(rest):  # it died between its last item and its answer
+            self.channel.give_back(rest)
+            return
+        self.channel.give_back(rest.part(0, offset))
+        self.channel.give_back(rest.part(offset + 1))
+        attempts = max(death.attempt, rest.attempts + 1)
+        settled = self._verdict(rest, offset, attempts, slot, death)
+        if isinstance(settled, Chunk):
+            self.channel.give_back(settled)
+        else:
+            self.channel.deliver(Block.of(settled, rest.items[offset]))
+
+    def _verdict(self, rest: Chunk, offset: int, attempts: int, slot: Slot, death: Death) -> Chunk | Outcome:
+        verdict = slot.verdict
+        if verdict == CANCELLED:
+            return cancelled(rest.start + offset, attempts)
+        if verdict == TIMED_OUT:
+            message = f"no result within {self.job.timeout:g} s; worker process {death.pid} was killed"
+            error = ErrorInfo("AttemptTimeout", message, "timeout")
+        else:
+            error = _worker_died(death, verdict)
+        return lost_attempt(self.job, rest, offset, attempts, error)
+
+    def _alive(self) -> None:
+        """A worker took a chunk: workers can live here."""
+        with self._lock:
+            self._stillborn = 0
+
+    def _died_unborn(self, death: Death) -> None:
+        """A worker died before it took any chunk; when that goes on the batch cannot run."""
+        with self._lock:
+            self._stillborn += 1
+            hopeless = self._stillborn >= STILLBIRTHS
+        if hopeless:
+            reason = f"worker processes end before they can work; the last one {death.reason}"
+            self.channel.fail(ExecutorUnavailable(reason))
+
+
+def _worker_died(death: Death, verdict: str | None = None) -> ErrorInfo:
+    cause = f"was {verdict}" if verdict == TOO_LARGE else death.reason
+    return ErrorInfo("WorkerDied", f"worker process {death.pid} {cause}", "worker_died")
+
+
+def _unreadable(error: ErrorInfo) -> ErrorInfo:
+    message = f"the item or task does not unpickle in a worker process: {error.type}: {error.message}"
+    return ErrorInfo("NotPicklable", message, "not_picklable", error.traceback)

@@ -1,0 +1,54 @@
+"""A batch's job on its way to workers: pickled once, known by its digest, shipped once to each worker."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+
+from batchmill.errors import NotPicklable
+from batchmill.executors import pickling
+from batchmill.executors.parcel import wrap
+from batchmill.executors.pool import Pool
+from batchmill.executors.runner import Job
+from batchmill.executors.surroundings import Surroundings
+
+
+class Shipment:
+    """The parcel of a job and of the surroundings it runs in. ``digest`` names both: a worker that has
+    seen it needs only the digest, in this batch or a later one.
+
+    Raises :class:`NotPicklable` naming the attribute at fault.
+    """
+
+    def __init__(self, job: Job, pool: Pool) -> None:
+        task = _pack_job(job)
+        around = pickling.dumps(Surroundings.here(), [])
+        packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders, None))
+        outer = pickling.dumps((pickling.loads(around), packed), [])
+        self.digest = task.digest(around)
+        self.parcel = pool.publish(self.digest, lambda: wrap(outer, [], pool.folders, None))
+
+
+class _PackedJob:
+    def __init__(self, stream: bytes, buffers: list[pickle.PickleBuffer]) -> None:
+        self.stream = stream
+        self.buffers = buffers
+        self._hash = hashlib.blake2b(stream, digest_size=16)
+        for buffer in buffers:
+            self._hash.update(buffer)
+
+    def digest(self, more: bytes = b"") -> bytes:
+        """The digest of the job, or of the job together with ``more``."""
+        extended = self._hash.copy()
+        extended.update(more)
+        return extended.digest()
+
+
+def _pack_job(job: Job) -> _PackedJob:
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        return _PackedJob(pickling.dumps(job, buffers), buffers)
+    except NotPicklable:
+        raise
+    except Exception as fault:
+        raise pickling.refusal(job.task, fault, "task") from fault
