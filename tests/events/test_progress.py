@@ -65,7 +65,7 @@ def test_plain_lines_come_every_ten_seconds_where_the_total_is_unknown():
         show(BatchProgress("n", done))
     lines = stream.getvalue().splitlines()
     assert lines == [
-        "n: items, process executor, 1 worker",
+        "n: items as they come, process executor, 1 worker",
         *(f"n: {n} done, 1 items/s" for n in (10, 20, 30)),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,22 @@ def given(pairs: Iterable[str], as_json: Iterable[str], file: Path | None) -> Gi
     from_file = _from_file(file) if file is not None else {}
     values = {name: value for name, value in from_file.items() if name not in text}
     return Given(values | typed, text)
+
+
+def with_stdin(found: Given, document: Any) -> Given:
+    """``found`` and standard input, where the raw ``document`` has an input that takes it and was not given
+    one, and standard input is no terminal. Bytes that are not UTF-8 are kept as surrogates."""
+    declared = document.get("inputs") if isinstance(document, dict) else None
+    for name, spec in declared.items() if isinstance(declared, dict) else ():
+        wanted = isinstance(spec, dict) and spec.get("stdin") is True
+        if wanted and name not in found.values and name not in found.text and _is_piped():
+            text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+            return Given(found.values, {**found.text, name: text})
+    return found
+
+
+def _is_piped() -> bool:
+    return sys.stdin is not None and not sys.stdin.closed and not sys.stdin.isatty()
 
 
 def _pairs(words: Iterable[str], form: str) -> dict[str, str]:

@@ -17,13 +17,14 @@ from batchmill.cli import options
 from batchmill.cli.caller import Caller
 from batchmill.cli.exits import OF_STATUS, Exit
 from batchmill.cli.faults import say
-from batchmill.cli.given import Given, given
+from batchmill.cli.given import Given, given, with_stdin
 from batchmill.cli.interrupts import Interrupts
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.errors import Interrupted
 from batchmill.events import Listener
 from batchmill.events.progress import ProgressKind, display
 from batchmill.events.summary import Summary
+from batchmill.ir.loading import load
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import run
 
@@ -76,7 +77,7 @@ def command(
     text output is printed as it is, anything else as JSON.
     """
     caller.verbose = verbose
-    wanted = given(inputs, set_json, params_file)
+    wanted = with_stdin(given(inputs, set_json, params_file), load(file).raw)
     return _run(Request(file, wanted, executor, jobs, json_wanted, progress, quiet, verbose))
 
 
@@ -100,9 +101,8 @@ def _run(request: Request) -> int:
                 cancel=cancel,
             )
         _show(result, data, request)
-        if not request.quiet:
-            for line in summary.lines():
-                say(line)
+        for line in _last_words(summary, result, request.quiet):
+            say(line)
     return _exit_code(result, interrupts.first)
 
 
@@ -160,6 +160,13 @@ def _show_outputs(result: RunResult, data: DataStream) -> None:
         data.write_line(only)
     else:
         data.write_json(only, indent=2)
+
+
+def _last_words(summary: Summary, result: RunResult, quiet: bool) -> list[str]:
+    """The summary; of it only the errors of a failed run where nothing else is wanted."""
+    if not quiet:
+        return summary.lines()
+    return summary.errors() if result.status == "failed" else []
 
 
 def _exit_code(result: RunResult, signal_number: int | None) -> int:

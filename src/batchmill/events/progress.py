@@ -94,7 +94,7 @@ class PlainProgress:
         now = self.clock.monotonic()
         self._batches[node.node] = _Batch(now, now)
         if node.is_batch:
-            items = "items" if node.total is None else count(node.total, "item")
+            items = "items as they come" if node.total is None else count(node.total, "item")
             self._say(f"{node.node}: {items}, {node.executor} executor, {count(node.workers, 'worker')}")
         elif self.verbose:
             self._say(f"{node.node}: started")

@@ -61,7 +61,7 @@ class Summary:
         self._groups.setdefault(key, _Group(*key, entry)).number += 1
 
     def lines(self) -> list[str]:
-        """At most eight lines, the run's status first."""
+        """At most eight lines, the run's status first; none before the run has finished."""
         if self.finished is None:
             return []
         lines = [self._head(self.finished)]
@@ -69,7 +69,17 @@ class Summary:
         if self.retries:
             lines.append(f"  {count(self.retries, 'more attempt')} after failures")
         room = MOST_LINES - len(lines)
-        return lines + self._error_lines(min(room, MOST_GROUPS + 1))
+        return lines + [f"  {line}" for line in self.errors(min(room, MOST_GROUPS + 1))]
+
+    def errors(self, most: int = MOST_GROUPS + 1) -> list[str]:
+        """The commonest errors with an example each, in at most ``most`` lines."""
+        groups = sorted(self._groups.values(), key=lambda group: -group.number)
+        shown = groups if len(groups) <= most else groups[: most - 1]
+        lines = [_described(group) for group in shown]
+        if len(shown) < len(groups):
+            rest = sum(group.number for group in groups[len(shown) :])
+            lines.append(f"and {count(rest, 'more error')}")
+        return lines
 
     def _head(self, run: RunFinished) -> str:
         states = ", ".join(f"{number} {state}" for state, number in self.nodes.items())
@@ -80,15 +90,6 @@ class Summary:
         if len(self.batches) <= MOST_GROUPS:
             return [f"  {batch.node}: {_counts([batch])}" for batch in self.batches]
         return [f"  {len(self.batches)} batches: {_counts(self.batches)}"]
-
-    def _error_lines(self, room: int) -> list[str]:
-        groups = sorted(self._groups.values(), key=lambda group: -group.number)
-        shown = groups if len(groups) <= room else groups[: room - 1]
-        lines = [f"  {_described(group)}" for group in shown]
-        if len(shown) < len(groups):
-            rest = sum(group.number for group in groups[len(shown) :])
-            lines.append(f"  and {count(rest, 'more error')}")
-        return lines
 
 
 def _counts(batches: list[NodeFinished]) -> str:
@@ -106,7 +107,7 @@ def _counts(batches: list[NodeFinished]) -> str:
 
 def _described(group: _Group) -> str:
     message = shortened(str(group.example.get("message", "")), 120)
-    if "index" not in group.example:
+    if group.example.get("index") is None:  # the node itself, not one of its items
         return f"{group.node}: {message}"
     item = shortened(group.example.get("item"))
     first = f"first at item {group.example['index']} ({item})"
