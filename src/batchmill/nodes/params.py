@@ -42,7 +42,7 @@ class _Binder:
 def _binder(node_cls: type[Node]) -> _Binder:
     plain = {}
     for param in node_cls.params:
-        if param.templates == "shell" or "any" in param.type.split("|"):
+        if "any" in param.type.split("|"):
             continue
         # Params with choices or a minimum have no value that passes by its type alone.
         narrow = param.choices or param.minimum is not None

@@ -1,0 +1,68 @@
+"""What tests of nodes share: running one as the engine does, and looking whether a process still lives."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from batchmill.attempt import Attempt
+from batchmill.nodes import bind, default_registry
+
+
+@pytest.fixture
+def run():
+    """``run("echo", message="hi")``: one attempt of a node; gives its NodeResult."""
+
+    def run_node(type_name, /, attempt=None, **params):
+        node_class = default_registry().get(type_name)
+        return node_class().run(bind(node_class, params), attempt or Attempt())
+
+    return run_node
+
+
+@pytest.fixture
+def check():
+    """``check("code", code="1 +")``: what a node says of its params before anything runs."""
+
+    def check_node(type_name, /, **params):
+        return default_registry().get(type_name)().check(params)
+
+    return check_node
+
+
+def _lives(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def is_gone():
+    """``is_gone(pid)``: whether a process ends within a few seconds; a zombie has ended."""
+
+    def wait(pid):
+        deadline = time.monotonic() + 5
+        while _lives(pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return not _lives(pid)
+
+    return wait
+
+
+@pytest.fixture
+def pid_in():
+    """``pid_in(path)``: the process id that a command writes to a file, once it is there."""
+
+    def wait(path):
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            if os.path.exists(path) and (text := path.read_text()).endswith("\n"):
+                return int(text)
+            time.sleep(0.005)
+        raise AssertionError(f"no process id in {path}")
+
+    return wait

@@ -1,0 +1,156 @@
+"""Catching what code prints, item by item."""
+
+from __future__ import annotations
+
+import contextvars
+import io
+import os
+import sys
+import threading
+
+import pytest
+
+from batchmill.nodes.capture import capture
+
+
+@pytest.fixture(autouse=True)
+def streams_are_put_back():
+    before = sys.stdout, sys.stderr
+    yield
+    assert (sys.stdout, sys.stderr) == before
+
+
+def test_both_streams_are_caught_and_nothing_gets_through(capsys):
+    with capture() as captured:
+        print("out")
+        print("err", file=sys.stderr)
+        sys.stdout.writelines(["a", "b"])
+        sys.stdout.flush()
+    print("after")
+    assert captured.stdout == "out\nab"
+    assert captured.stderr == "err\n"
+    assert not captured.truncated
+    assert capsys.readouterr() == ("after\n", "")
+
+
+def test_captures_inside_each_other_keep_their_own():
+    with capture() as outer:
+        print("one")
+        with capture() as inner:
+            print("two")
+        print("three")
+    assert (outer.stdout, inner.stdout) == ("one\nthree\n", "two\n")
+
+
+def test_thirty_two_threads_at_once_keep_their_own(capsys):
+    barrier = threading.Barrier(32)
+    caught = {}
+
+    def work(number):
+        for turn in range(20):
+            barrier.wait()
+            with capture() as captured:
+                for line in range(10):
+                    print(number, turn, line)
+                    print(number, turn, line, file=sys.stderr)
+            caught[number, turn] = captured.stdout, captured.stderr
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for (number, turn), both in caught.items():
+        expected = "".join(f"{number} {turn} {line}\n" for line in range(10))
+        assert both == (expected, expected)
+    assert len(caught) == 640
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_others_print_meanwhile_goes_where_it_always_went(capsys):
+    with capture() as captured:
+        print("inside")
+        contextvars.Context().run(print, "outside")
+    assert captured.stdout == "inside\n"
+    assert capsys.readouterr().out == "outside\n"
+
+
+def test_threads_with_a_copy_of_the_context_belong_to_the_item():
+    with capture() as captured:
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(print, "child"))
+        thread.start()
+        thread.join()
+    assert captured.stdout == "child\n"
+
+
+def test_the_first_of_much_is_kept():
+    with capture(limit=10) as captured:
+        for _ in range(1000):
+            print("x" * 7)
+        print("e", file=sys.stderr)
+    assert captured.stdout == "xxxxxxx\nxx"
+    assert captured.stderr == "e\n"
+    assert captured.truncated
+
+
+def test_bytes_are_read_as_text():
+    with capture() as captured:
+        sys.stdout.buffer.write("é\n".encode())
+        sys.stdout.buffer.write(b"\xff")
+    assert captured.stdout == "é\n\ufffd"
+
+
+def test_captured_streams_are_no_terminal_and_no_file_and_are_not_closed():
+    with capture() as captured:
+        assert not sys.stdout.isatty()
+        assert sys.stdout.writable()
+        assert sys.stdout.encoding
+        assert sys.stdout.errors
+        with pytest.raises(io.UnsupportedOperation, match="captured"):
+            sys.stdout.fileno()
+        with pytest.raises(TypeError, match="must be str, not bytes"):
+            sys.stdout.write(b"x")
+        sys.stdout.close()
+        print("still")
+    assert captured.stdout == "still\n"
+
+
+def test_outside_of_the_item_the_stream_is_the_real_one(tmp_path, monkeypatch):
+    with open(tmp_path / "real", "w", encoding="latin-1") as real:
+        monkeypatch.setattr(sys, "stdout", real)
+        with capture():
+            outside = contextvars.Context()
+            assert outside.run(sys.stdout.fileno) == real.fileno()
+            assert outside.run(lambda: sys.stdout.encoding) == "latin-1"
+            assert outside.run(lambda: sys.stdout.buffer) is real.buffer
+            assert outside.run(sys.stdout.isatty) is False
+            outside.run(sys.stdout.flush)
+        assert sys.stdout is real
+        os.fstat(real.fileno())
+
+
+def test_a_stream_somebody_put_in_place_meanwhile_stays(monkeypatch):
+    theirs = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    with capture() as captured:
+        print("mine")
+        sys.stdout = theirs
+    assert sys.stdout is theirs
+    assert captured.stdout == "mine\n"
+
+
+def test_without_any_stream_text_outside_goes_nowhere(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    with capture() as captured:
+        print("inside")
+        assert contextvars.Context().run(sys.stdout.write, "outside") == 7
+        assert contextvars.Context().run(lambda: (sys.stdout.encoding, sys.stdout.errors)) == ("utf-8", "replace")
+    assert captured.stdout == "inside\n"
+    assert sys.stdout is None
+
+
+def test_an_error_inside_ends_the_capture():
+    with pytest.raises(ZeroDivisionError), capture() as captured:
+        print("before")
+        1 / 0
+    assert captured.stdout == "before\n"

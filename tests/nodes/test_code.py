@@ -1,0 +1,93 @@
+"""The code node."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from batchmill.attempt import Attempt
+from batchmill.cancel import CancelToken
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+
+
+def test_inputs_result_and_prints(run):
+    code = "import sys\nn: int\nprint('to', n)\nprint('err', file=sys.stderr)\nresult: dict = {'n': n + 1}"
+    result = run("code", code=code, inputs={"n": 3})
+    assert result.outputs == {"result": {"n": 4}, "stdout": "to 3\n", "stderr": "err\n", "error": ""}
+    assert result.action == "default"
+
+
+def test_next_is_the_action(run):
+    assert run("code", code="next = 'small'").action == "small"
+
+
+def test_params_of_other_programs_are_taken(run):
+    assert run("code", code="result = 1", requires=["numpy"]).outputs["result"] == 1
+
+
+def test_what_an_item_prints_stays_with_it_with_thirty_two_at_once(run, capsys):
+    code = "import time\nfor k in range(20):\n    print(n, k)\n    time.sleep(0.0005)\nresult = n"
+    done = {}
+    threads = [
+        threading.Thread(target=lambda n=n: done.update({n: run("code", code=code, inputs={"n": n}).outputs}))
+        for n in range(32)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {n: outputs["stdout"] for n, outputs in done.items()} == {
+        n: "".join(f"{n} {k}\n" for k in range(20)) for n in range(32)
+    }
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_it_raises_comes_out(run):
+    with pytest.raises(KeyError, match="gone"):
+        run("code", code="raise KeyError('gone')")
+
+
+def test_what_can_be_seen_before_it_runs(check):
+    assert check("code", code="result = 1", inputs={"a": 1, "é": 2}) == []
+    assert check("code", code="result = (", inputs="${all}")[0][0] == "code"
+    faults = check("code", code="result = 1", inputs={"a-b": 1, "class": 2, "next": 3})
+    assert [param for param, _ in faults] == ["inputs"] * 3
+    with pytest.raises(InvalidParams, match="'inputs' must be object"):
+        from batchmill.nodes import bind, default_registry
+
+        bind(default_registry().get("code"), {"code": "", "inputs": [1]})
+
+
+def test_code_that_does_not_end_is_left_behind(run):
+    stop = threading.Event()
+    with pytest.raises(AttemptTimeout, match=r"did not end within 0\.1 s"):
+        run("code", code="while not stop.wait(0.01): pass", inputs={"stop": stop}, timeout=0.1)
+    stop.set()
+
+
+def test_within_the_timeout_all_is_as_without(run):
+    result = run("code", code="print('p')\nresult = x\nnext = 'n'", inputs={"x": 1}, timeout=20)
+    assert (result.outputs["result"], result.outputs["stdout"], result.action) == (1, "p\n", "n")
+    with pytest.raises(ZeroDivisionError):
+        run("code", code="1/0", timeout=20)
+    with pytest.raises(NodeError, match=r"sys\.exit"):
+        run("code", code="import sys; sys.exit(1)", timeout=20)
+
+
+def test_the_deadline_of_the_attempt_counts_too(run):
+    import time
+
+    stop = threading.Event()
+    with pytest.raises(AttemptTimeout):
+        attempt = Attempt(deadline=time.monotonic() + 0.1)
+        run("code", code="stop.wait(30)", inputs={"stop": stop}, timeout=30, attempt=attempt)
+    stop.set()
+
+
+def test_a_cancelled_run_does_not_wait(run):
+    stop, cancel = threading.Event(), CancelToken()
+    threading.Timer(0.1, cancel.cancel).start()
+    with pytest.raises(NodeError, match="cancelled"):
+        run("code", code="stop.wait(30)", inputs={"stop": stop}, timeout=30, attempt=Attempt(cancel=cancel))
+    stop.set()

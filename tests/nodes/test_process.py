@@ -1,0 +1,251 @@
+"""Running commands: what they are given, what is kept, and that all of them ends."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from batchmill.cancel import CancelToken
+from batchmill.nodes import process
+from batchmill.nodes.process import run_command
+
+MEGABYTE = 1024 * 1024
+posix = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at /proc")
+
+
+def sh(script, *args, **options):
+    options = {"max_output_bytes": MEGABYTE, "cancel": CancelToken(), **options}
+    return run_command(["sh", "-c", script, "sh", *map(str, args)], **options)
+
+
+def test_streams_and_exit_code():
+    done = sh("printf out; printf err >&2; exit 3")
+    assert (done.stdout, done.stderr, done.exit_code, done.signal) == (b"out", b"err", 3, 0)
+    assert not (done.truncated or done.timed_out or done.cancelled or done.escaped)
+
+
+def test_arguments_arrive_byte_for_byte():
+    done = run_command(
+        ["printf", "%s|", "a b", "'$x'\n", "é\udcff", ""], max_output_bytes=100, cancel=CancelToken()
+    )
+    assert done.stdout == "a b|'$x'\n|é|".encode().replace("é".encode(), "é".encode() + b"\xff") + b"|"
+
+
+def test_folder_and_environment(tmp_path):
+    done = sh('pwd; printf "%s" "$A"', cwd=str(tmp_path), env={"A": "x y", "PATH": os.environ["PATH"]})
+    assert done.stdout.decode() == f"{tmp_path}\nx y"
+
+
+def test_without_input_the_command_reads_the_end_at_once():
+    assert sh("cat; echo done").stdout == b"done\n"
+
+
+def test_much_input_and_output_at_once_do_not_block_each_other():
+    text = os.urandom(MEGABYTE) * 8
+    done = sh("cat", stdin=text, max_output_bytes=16 * MEGABYTE)
+    assert done.stdout == text
+
+
+def test_a_command_may_leave_its_input_unread():
+    done = sh("exec <&-; echo early", stdin=b"x" * 4 * MEGABYTE)
+    assert (done.stdout, done.exit_code) == (b"early\n", 0)
+
+
+def test_a_command_may_close_its_output_and_go_on(tmp_path):
+    done = sh('exec >&- 2>&-; cat > "$1"; sleep 0.1; exit 4', tmp_path / "in", stdin=b"y" * MEGABYTE)
+    assert done.exit_code == 4
+    assert (tmp_path / "in").stat().st_size == MEGABYTE
+
+
+def test_death_by_signal():
+    done = sh("kill -9 $$")
+    assert (done.exit_code, done.signal) == (137, 9)
+
+
+def test_what_does_not_start_raises():
+    with pytest.raises(FileNotFoundError):
+        run_command(["/no/such/thing"], max_output_bytes=1, cancel=CancelToken())
+    with pytest.raises(ValueError, match="null byte"):
+        run_command(["echo", "a\0b"], max_output_bytes=1, cancel=CancelToken())
+
+
+def test_output_to_the_last_byte_of_the_limit_is_whole():
+    done = sh("printf 12345; printf 12345 >&2", max_output_bytes=5)
+    assert (done.stdout, done.stderr, done.truncated) == (b"12345", b"12345", False)
+    done = sh("printf 123456", max_output_bytes=5)
+    assert (done.stdout, done.truncated) == (b"12345", True)
+    assert sh("printf 1", max_output_bytes=0).truncated
+
+
+def test_a_flood_takes_no_memory_and_does_not_break_the_command():
+    before = psutil.Process().memory_info().rss
+    done = sh("yes | head -c 300M; echo end >&2")
+    assert len(done.stdout) == MEGABYTE
+    assert (done.truncated, done.exit_code, done.stderr) == (True, 0, b"end\n")
+    assert psutil.Process().memory_info().rss - before < 50 * MEGABYTE
+
+
+def test_a_flood_without_end_is_ended_by_the_timeout():
+    before = psutil.Process().memory_info().rss
+    done = sh("yes", timeout=0.3)
+    assert done.timed_out
+    assert done.truncated
+    assert psutil.Process().memory_info().rss - before < 50 * MEGABYTE
+
+
+@posix
+def test_no_open_file_is_inherited():
+    here, there = os.pipe()
+    try:
+        os.set_inheritable(there, True)
+        done = sh('ls /proc/self/fd; test -e "/proc/self/fd/$1" && echo inherited', there)
+    finally:
+        os.close(here)
+        os.close(there)
+    assert b"inherited" not in done.stdout
+
+
+def test_the_timeout_ends_everything_in_the_group(tmp_path, pid_in, is_gone):
+    done = sh('sleep 60 & echo $! > "$1"; sleep 60', tmp_path / "pid", timeout=0.3)
+    assert done.timed_out
+    assert not done.escaped
+    assert is_gone(pid_in(tmp_path / "pid"))
+
+
+def test_the_timeout_reaches_a_background_process_whose_starter_has_ended(tmp_path, pid_in, is_gone):
+    done = sh('sleep 60 & echo $! > "$1"; echo started', tmp_path / "pid", timeout=0.3)
+    assert done.timed_out
+    assert done.stdout == b"started\n"
+    assert is_gone(pid_in(tmp_path / "pid"))
+
+
+def test_asking_comes_first_and_what_is_said_then_is_kept():
+    done = sh("trap 'echo bye; exit 7' TERM; sleep 60 & wait", timeout=0.3)
+    assert done.timed_out
+    assert (done.stdout, done.exit_code) == (b"bye\n", 7)
+
+
+def test_who_ignores_being_asked_is_killed(tmp_path, pid_in, is_gone):
+    script = 'trap "" TERM; (trap "" TERM; while :; do sleep 1; done) & echo $! > "$1"; while :; do sleep 1; done'
+    started = time.monotonic()
+    done = sh(script, tmp_path / "pid", timeout=0.2)
+    assert done.timed_out
+    assert done.signal == 9
+    assert time.monotonic() - started < 30
+    assert is_gone(pid_in(tmp_path / "pid"))
+
+
+def test_who_left_the_group_is_not_waited_for_and_is_told_of(tmp_path, pid_in, is_gone):
+    python = "import os, sys, time; os.setsid(); open(sys.argv[1], 'w').write(f'{os.getpid()}\\n'); time.sleep(60)"
+    script = '"$1" -c "$2" "$3" & until test -s "$3"; do sleep 0.02; done; sleep 60'
+    done = sh(script, sys.executable, python, tmp_path / "pid", timeout=1.5)
+    escaped = pid_in(tmp_path / "pid")
+    os.kill(escaped, 9)
+    assert done.timed_out
+    assert done.escaped
+    assert is_gone(escaped)
+
+
+def test_the_end_of_background_output_is_waited_for():
+    done = sh("(sleep 0.2; echo late) & echo early")
+    assert done.stdout == b"early\nlate\n"
+
+
+def test_cancelling_kills_the_group_at_once(tmp_path, pid_in, is_gone):
+    cancel = CancelToken()
+    threading.Timer(0.2, cancel.cancel).start()
+    done = sh('trap "" TERM; sleep 60 & echo $! > "$1"; sleep 60', tmp_path / "pid", cancel=cancel)
+    assert done.cancelled
+    assert not done.timed_out
+    assert done.signal == 9
+    assert is_gone(pid_in(tmp_path / "pid"))
+
+
+def test_a_token_that_is_cancelled_already_ends_the_command():
+    cancel = CancelToken()
+    cancel.cancel()
+    assert sh("sleep 60", cancel=cancel).cancelled
+
+
+def test_cancelling_after_the_end_does_nothing():
+    cancel = CancelToken()
+    assert not sh("true", cancel=cancel).cancelled
+    cancel.cancel()
+
+
+def test_an_interrupt_in_the_caller_ends_the_command(tmp_path, monkeypatch, pid_in, is_gone):
+    served = process._Streams.serve
+
+    def interrupted(self, seconds):
+        if (tmp_path / "pid").exists() and not getattr(self, "interrupted", False):
+            self.interrupted = True
+            raise KeyboardInterrupt
+        served(self, min(seconds, 0.01))
+
+    monkeypatch.setattr(process._Streams, "serve", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sh('echo $$ > "$1"; sleep 60', tmp_path / "pid")
+    assert is_gone(pid_in(tmp_path / "pid"))
+
+
+@pytest.mark.parametrize("missing", [["pidfd_open"], ["pidfd_open", "waitid"]])
+def test_systems_that_have_less_to_wait_with(monkeypatch, missing, tmp_path, pid_in, is_gone):
+    for name in missing:
+        monkeypatch.delattr(os, name, raising=False)
+    monkeypatch.setattr(process, "_CAN_LOOK", hasattr(os, "waitid"))
+    assert sh("exec >&- 2>&-; sleep 0.1; exit 5").exit_code == 5
+    assert sh("exec >&- 2>&-; sleep 60", timeout=0.2).timed_out
+    done = sh('sleep 60 & echo $! > "$1"; sleep 60', tmp_path / "pid", timeout=0.2)
+    assert done.timed_out
+    assert is_gone(pid_in(tmp_path / "pid"))
+
+
+def test_many_commands_at_once_from_many_threads():
+    wrong = []
+
+    def work(number):
+        for turn in range(5):
+            done = sh('cat; echo "$1" >&2', number, stdin=f"{number}-{turn}".encode())
+            if (done.stdout, done.stderr) != (f"{number}-{turn}".encode(), f"{number}\n".encode()):
+                wrong.append(done)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_running_out_of_descriptors_is_an_error_and_leaves_nothing():
+    code = """
+import os, resource
+from batchmill.cancel import CancelToken
+from batchmill.nodes.process import run_command
+resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))
+held = []
+try:
+    while True: held.append(os.dup(0))
+except OSError: pass
+os.close(held.pop())
+for spare in range(len(held)):
+    try:
+        done = run_command(["true"], max_output_bytes=9, cancel=CancelToken())
+        print("ran", done.exit_code)
+        break
+    except OSError as error:
+        print(error.errno)
+        os.close(held.pop())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lines = done.stdout.split("\n")
+    assert lines[0] == "24"
+    assert "ran 0" in lines
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 12

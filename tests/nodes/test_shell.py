@@ -1,0 +1,194 @@
+"""The shell node."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from batchmill.attempt import Attempt
+from batchmill.cancel import CancelToken
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+
+
+def failure(run, **params):
+    with pytest.raises(NodeError) as caught:
+        run("shell", **params)
+    return caught.value
+
+
+def test_a_string_goes_through_a_shell(run):
+    assert run("shell", command="echo a | tr a b; echo $((1 + 1))").outputs == {
+        "stdout": "b\n2",
+        "stdout_is_binary": False,
+        "stderr": "",
+        "exit_code": 0,
+        "error": "",
+        "truncated": False,
+    }
+
+
+def test_a_list_goes_through_none(run):
+    command = ["printf", "%s|", "$HOME", "a b", 5, True, None, {"a": [1]}, "`x`"]
+    assert run("shell", command=command).outputs["stdout"] == '$HOME|a b|5|True||{"a": [1]}|`x`|'
+
+
+def test_another_shell(run):
+    if os.path.exists("/bin/bash"):
+        assert run("shell", command="a=(1 2); echo ${#a[@]}", shell="bash").outputs["stdout"] == "2"
+    assert "command not found: 'nosuchshell'" in failure(run, command="true", shell="nosuchshell").message
+
+
+@pytest.mark.parametrize(
+    ("stdin", "arrives"),
+    [
+        ("text\n", "text\n"),
+        ({"a": "é"}, '{"a": "é"}'),
+        ([1, None], "[1, null]"),
+        (5, "5"),
+        (True, "true"),
+        (None, ""),
+        ("", ""),
+    ],
+)
+def test_input_is_text_as_it_is_and_json_for_anything_else(run, stdin, arrives):
+    assert run("shell", command="cat", stdin=stdin, strip_newline=False).outputs["stdout"] == arrives
+
+
+def test_trailing_newlines_go_unless_wanted(run):
+    assert run("shell", command="printf 'a\\n\\n \\n\\n'").outputs["stdout"] == "a\n\n "
+    assert run("shell", command="printf 'a\\n\\n'", strip_newline=False).outputs["stdout"] == "a\n\n"
+    assert run("shell", command="echo e >&2").outputs["stderr"] == "e\n"
+
+
+def test_folder_and_environment(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("TAKEN", "x")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    outputs = run(
+        "shell", command='echo "$PWD|$A|$B|${TAKEN-gone}"', cwd="~", env={"A": "1 2", "B": 3, "TAKEN": None}
+    ).outputs
+    assert outputs["stdout"] == f"{tmp_path}|1 2|3|gone"
+
+
+def test_a_failing_command_is_an_error_result_with_its_outputs(run):
+    error = failure(run, command="echo out; echo why >&2; exit 3")
+    assert error.outputs["stdout"] == "out"
+    assert error.outputs["stderr"] == "why\n"
+    assert error.outputs["exit_code"] == 3
+    assert error.message == error.outputs["error"] == "the command failed with exit code 3: why"
+    assert error.retryable
+
+
+def test_errors_can_be_ignored(run):
+    outputs = run("shell", command="echo out; exit 3", ignore_errors=True).outputs
+    assert (outputs["exit_code"], outputs["stdout"]) == (3, "out")
+    assert outputs["error"] == "the command failed with exit code 3"
+    assert run("shell", command=["nosuchcommand"], ignore_errors=True).outputs["exit_code"] == 127
+
+
+def test_long_complaints_are_shortened_to_their_end(run):
+    error = failure(run, command="seq 10000 >&2; exit 1")
+    assert len(error.message) < 700
+    assert error.message.endswith("9999\n10000")
+
+
+def test_death_by_signal_is_named(run):
+    error = failure(run, command="kill -SEGV $$")
+    assert error.message == "the command was killed by SIGSEGV (exit code 139)"
+    error = failure(run, command="sh -c 'kill -9 $$'; exit $?")
+    assert error.message.startswith("the command failed with exit code 137, as after SIGKILL")
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "words"),
+    [
+        ({"command": ["nosuchcommand"]}, 127, "command not found: 'nosuchcommand'"),
+        ({"command": "nosuchcommand"}, 127, "exit code 127"),
+        ({"command": ["true"], "cwd": "/no/such/folder"}, 127, "(`cwd`) does not exist: '/no/such/folder'"),
+        ({"command": ["true"], "cwd": "/etc/passwd"}, 127, "(`cwd`) does not exist"),
+        ({"command": ["/etc"]}, 126, "'/etc' may not be run"),
+        ({"command": ["true", "x" * 3_000_000]}, 126, "too long; pass large values through `stdin`"),
+    ],
+)
+def test_what_cannot_be_started_says_why(run, params, code, words):
+    error = failure(run, **params)
+    assert error.outputs["exit_code"] == code
+    assert words in error.message
+
+
+def test_a_file_that_is_no_program(run, tmp_path):
+    script = tmp_path / "script"
+    script.write_text("echo hi\n")
+    script.chmod(0o755)
+    assert "a script needs a first line" in failure(run, command=[str(script)]).message
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"command": ""}, "the command is empty"),
+        ({"command": " \n"}, "the command is empty"),
+        ({"command": []}, "the command is empty"),
+        ({"command": [None]}, "the command is empty"),
+        ({"command": "echo a\0b"}, "null byte"),
+        ({"command": ["echo", "\ud800"]}, "surrogates not allowed"),
+        ({"command": "true", "env": {"A=B": "x"}}, "'A=B' in `env`"),
+        ({"command": "true", "env": {"": "x"}}, "'' in `env`"),
+        ({"command": "true", "env": {"A": "x\0"}}, "null byte"),
+        ({"command": "cat", "stdin": "\ud800"}, "`stdin` is no text"),
+        ({"command": "true", "timeout": 0}, "'timeout' must be 0.001 or more"),
+        ({"command": 5}, "'command' must be string or array"),
+        ({"comand": "true"}, "did you mean 'command'?"),
+    ],
+)
+def test_what_no_command_can_be_given_is_not_tried_again(run, params, words):
+    error = failure(run, **params)
+    assert isinstance(error, InvalidParams)
+    assert not error.retryable
+    assert words in error.message
+
+
+def test_what_can_be_seen_before_it_runs(check):
+    assert check("shell", command=" ") == [("command", "the command is empty")]
+    assert check("shell", command=[]) == [("command", "the command is empty")]
+    assert check("shell", command="true") == []
+
+
+def test_output_that_is_no_text_is_kept_as_base64(run):
+    outputs = run("shell", command=r"printf 'a\377\n'; printf 'e\377' >&2").outputs
+    assert outputs["stdout"] == "Yf8K"
+    assert outputs["stdout_is_binary"] is True
+    assert outputs["stderr"] == "e\ufffd"
+
+
+def test_the_limit_may_cut_a_character_in_half(run):
+    outputs = run("shell", command="printf 'ééé'", max_output_bytes=5).outputs
+    assert (outputs["stdout"], outputs["truncated"], outputs["stdout_is_binary"]) == ("éé", True, False)
+    outputs = run("shell", command=r"printf 'é\303'").outputs
+    assert outputs["stdout_is_binary"] is True
+
+
+def test_a_timeout_is_a_timeout_and_says_what_was_heard_last(run):
+    with pytest.raises(AttemptTimeout, match=r"within 0\.2 s and was killed.*: still here"):
+        run("shell", command="echo still here >&2; sleep 60", timeout=0.2)
+    with pytest.raises(AttemptTimeout):
+        run("shell", command="sleep 60", timeout=0.2, ignore_errors=True)
+
+
+def test_the_deadline_of_the_attempt_counts_too(run):
+    import time
+
+    with pytest.raises(AttemptTimeout):
+        run("shell", command="sleep 60", timeout=50, attempt=Attempt(deadline=time.monotonic() + 0.2))
+
+
+def test_a_cancelled_run_ends_the_command_and_starts_no_other(run, tmp_path):
+    cancel = CancelToken()
+    threading.Timer(0.2, cancel.cancel).start()
+    for command in ("sleep 60", f"touch {tmp_path}/started"):
+        with pytest.raises(NodeError, match="cancelled") as caught:
+            run("shell", command=command, attempt=Attempt(cancel=cancel))
+        assert not caught.value.retryable
+        assert caught.value.type_name == "Cancelled"
+    assert not (tmp_path / "started").exists()
