@@ -7,6 +7,7 @@ an item does to the process (folder, environment, locale, signal handlers) is un
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -150,7 +151,9 @@ def attach(path: str, folders: list[str], parent: int) -> None:
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     _keep_descriptors_from_grandchildren()
-    threading.Thread(target=_die_with, args=(parent,), name="batchmill-orphan-watch", daemon=True).start()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG, prctl(2)
+    threading.Thread(target=_watch, args=(parent,), name="batchmill-orphan-watch", daemon=True).start()
     _worker = WorkerProcess(path, folders)
 
 
@@ -184,13 +187,8 @@ def _keep_descriptors_from_grandchildren() -> None:
                 pass
 
 
-def _die_with(parent: int) -> None:
-    """End this process when its parent is gone, even if an item never gives the interpreter back."""
-    time.sleep(0.2)  # off the way of the first item
-    if sys.platform == "linux":
-        import ctypes  # 10 ms of import that the first result should not wait for
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG, prctl(2)
+def _watch(parent: int) -> None:
+    """End this process when its parent is gone: where the system does not, or did before we asked it to."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))

@@ -31,7 +31,7 @@ class Driver:
     """Feeds one slot.
 
     Concurrency: its own thread sends, loky's manager thread settles. ``_lock`` (through the condition
-    ``_changed``) guards ``_slot``, ``_sent`` and ``_dead``.
+    ``_changed``) guards ``_slot`` and ``_sent``.
     """
 
     def __init__(self, shipment: Shipment, settler: Settler, pool: Pool) -> None:
@@ -105,7 +105,7 @@ class Driver:
             raise
         if self._channel.stopped:
             slot.stop_items()
-        seq = slot.next_seq()
+        seq = slot.next_seq
         items = self._pack(chunk, slot.area.inward(seq))
         if items is None:
             return

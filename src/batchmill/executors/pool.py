@@ -47,7 +47,7 @@ class Pool:
         self._lock = threading.Lock()
         self._idle: list[Slot] = []
         self._all: set[Slot] = set()
-        self._jobs: dict[bytes, Parcel] = {}
+        self._jobs: dict[bytes, tuple[Parcel, int]] = {}  # with the number of batches using it
         self._number = 0
         self.folders = _make_folders()
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
@@ -82,13 +82,26 @@ class Pool:
         self._later(slot.close)
 
     def publish(self, digest: bytes, make: Callable[[], Parcel]) -> Parcel:
-        """The parcel of a job, made once: another batch with the same job finds the file still there."""
+        """The parcel of a job, made once: another batch with the same job finds it still there.
+
+        It stays until :meth:`withdraw` was called as often, and for a while after.
+        """
         with self._lock:
-            if digest not in self._jobs:
-                self._jobs[digest] = make()
-                while len(self._jobs) > KEPT_JOBS:
-                    discard(self._jobs.pop(next(iter(self._jobs))))
-            return self._jobs[digest]
+            parcel, users = self._jobs.pop(digest, (None, 0))
+            parcel = parcel or make()
+            self._jobs[digest] = (parcel, users + 1)
+            return parcel
+
+    def withdraw(self, digest: bytes) -> None:
+        """A batch needs a job no more; the jobs used longest ago go first."""
+        with self._lock:
+            if digest not in self._jobs:  # the pool was closed meanwhile
+                return
+            parcel, users = self._jobs[digest]
+            self._jobs[digest] = (parcel, users - 1)
+            unused = [one for one, (_, users) in self._jobs.items() if not users]
+            for old in unused[: max(0, len(unused) - KEPT_JOBS)]:
+                discard(self._jobs.pop(old)[0])
 
     def processes(self) -> list[int]:
         """The process ids of all workers."""

@@ -59,6 +59,7 @@ class ProcessExecutor:
             yield from channel.blocks()
         finally:
             crew.close()
+            shipment.withdraw()
 
 
 def _refuse_all(channel: Channel, error: ErrorInfo) -> None:

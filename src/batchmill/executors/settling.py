@@ -9,6 +9,7 @@ given back one by one, so that the next death names its item.
 from __future__ import annotations
 
 import threading
+import time
 
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors import frames
@@ -86,7 +87,7 @@ class Settler:
 
     def _lose(self, rest: Chunk, offset: int, slot: Slot, death: Death) -> None:
         """One attempt is gone with the worker; the items around it are given back."""
-        if not 0 <= offset < len(rest):  # it died between its last item and its answer
+        if not 0 <= offset < len(rest) or self._innocent(slot, death):
             self.channel.give_back(rest)
             return
         self.channel.give_back(rest.part(0, offset))
@@ -97,6 +98,11 @@ class Settler:
             self.channel.give_back(settled)
         else:
             self.channel.deliver(Block.of(settled, rest.items[offset]))
+
+    def _innocent(self, slot: Slot, death: Death) -> bool:
+        """Whether the overdue item had just ended when its worker was killed, and another had begun."""
+        age = (time.monotonic_ns() - death.started) / 1e9
+        return slot.verdict == TIMED_OUT and (not death.started or age < (self.job.timeout or 0.0))
 
     def _verdict(self, rest: Chunk, offset: int, attempts: int, slot: Slot, death: Death) -> Chunk | Outcome:
         verdict = slot.verdict

@@ -25,8 +25,15 @@ class Shipment:
         around = pickling.dumps(Surroundings.here(), [])
         packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders, None))
         outer = pickling.dumps((pickling.loads(around), packed), [])
-        self.digest = task.digest(around)
+        self._pool = pool
+        self._parts = [task.digest(), task.digest(around)]
+        self.digest = self._parts[1]
         self.parcel = pool.publish(self.digest, lambda: wrap(outer, [], pool.folders, None))
+
+    def withdraw(self) -> None:
+        """The batch is over; the pool may drop what it kept for it."""
+        for digest in self._parts:
+            self._pool.withdraw(digest)
 
 
 class _PackedJob:

@@ -120,16 +120,8 @@ class Slot:
         """How the worker ended and what it was at; call it once a future of it broke."""
         process = self._process
         process.join(EXIT_SECONDS)
-        cells = self.area.cells
-        return Death(
-            process.pid,
-            process.exitcode,
-            cells[SEQ],
-            cells[PHASE],
-            cells[OFFSET],
-            cells[ATTEMPT],
-            cells[KEPT],
-        )
+        last = (self.area.cells[place] for place in (SEQ, PHASE, OFFSET, ATTEMPT, KEPT, STARTED))
+        return Death(process.pid, process.exitcode, *last)
 
     def close(self) -> None:
         """End the worker, idle or not, and free what the slot held; waits until that is done."""
