@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -53,10 +54,11 @@ def test_what_can_be_seen_before_it_runs(check):
     assert check("code", code="result = (", inputs="${all}")[0][0] == "code"
     faults = check("code", code="result = 1", inputs={"a-b": 1, "class": 2, "next": 3})
     assert [param for param, _ in faults] == ["inputs"] * 3
-    with pytest.raises(InvalidParams, match="'inputs' must be object"):
-        from batchmill.nodes import bind, default_registry
 
-        bind(default_registry().get("code"), {"code": "", "inputs": [1]})
+
+def test_inputs_have_names(run):
+    with pytest.raises(InvalidParams, match="'inputs' must be object"):
+        run("code", code="", inputs=[1])
 
 
 def test_code_that_does_not_end_is_left_behind(run):
@@ -76,11 +78,9 @@ def test_within_the_timeout_all_is_as_without(run):
 
 
 def test_the_deadline_of_the_attempt_counts_too(run):
-    import time
-
     stop = threading.Event()
+    attempt = Attempt(deadline=time.monotonic() + 0.1)
     with pytest.raises(AttemptTimeout):
-        attempt = Attempt(deadline=time.monotonic() + 0.1)
         run("code", code="stop.wait(30)", inputs={"stop": stop}, timeout=30, attempt=attempt)
     stop.set()
 

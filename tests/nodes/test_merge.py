@@ -28,7 +28,9 @@ def test_modes(run, mode, inputs, result, count):
 
 
 def test_text_is_joined_by_the_separator(run):
-    assert run("merge", mode="concat", inputs=["a", {"b": 1}], separator=", ").outputs["result"] == 'a, {"b": 1}'
+    assert (
+        run("merge", mode="concat", inputs=["a", {"b": 1}], separator=", ").outputs["result"] == 'a, {"b": 1}'
+    )
 
 
 def test_custom_code_sees_the_inputs_and_may_choose_the_action(run):

@@ -28,7 +28,7 @@ def sh(script, *args, **options):
 def test_streams_and_exit_code():
     done = sh("printf out; printf err >&2; exit 3")
     assert (done.stdout, done.stderr, done.exit_code, done.signal) == (b"out", b"err", 3, 0)
-    assert not (done.truncated or done.timed_out or done.cancelled or done.escaped)
+    assert [done.truncated, done.timed_out, done.cancelled, done.escaped] == [False] * 4
 
 
 def test_arguments_arrive_byte_for_byte():
@@ -133,7 +133,9 @@ def test_asking_comes_first_and_what_is_said_then_is_kept():
 
 
 def test_who_ignores_being_asked_is_killed(tmp_path, pid_in, is_gone):
-    script = 'trap "" TERM; (trap "" TERM; while :; do sleep 1; done) & echo $! > "$1"; while :; do sleep 1; done'
+    script = (
+        'trap "" TERM; (trap "" TERM; while :; do sleep 1; done) & echo $! > "$1"; while :; do sleep 1; done'
+    )
     started = time.monotonic()
     done = sh(script, tmp_path / "pid", timeout=0.2)
     assert done.timed_out
@@ -143,7 +145,9 @@ def test_who_ignores_being_asked_is_killed(tmp_path, pid_in, is_gone):
 
 
 def test_who_left_the_group_is_not_waited_for_and_is_told_of(tmp_path, pid_in, is_gone):
-    python = "import os, sys, time; os.setsid(); open(sys.argv[1], 'w').write(f'{os.getpid()}\\n'); time.sleep(60)"
+    python = (
+        "import os, sys, time; os.setsid(); open(sys.argv[1], 'w').write(f'{os.getpid()}\\n'); time.sleep(60)"
+    )
     script = '"$1" -c "$2" "$3" & until test -s "$3"; do sleep 0.02; done; sleep 60'
     done = sh(script, sys.executable, python, tmp_path / "pid", timeout=1.5)
     escaped = pid_in(tmp_path / "pid")

@@ -58,7 +58,9 @@ def test_every_run_has_a_fresh_namespace():
 
 
 def test_annotations_are_never_evaluated():
-    text = "rows: list[Unknown.Thing]\nx: 1/0 = 3\ndef f(a: Missing) -> Missing: return a\nresult: Nope = f(x)"
+    text = (
+        "rows: list[Unknown.Thing]\nx: 1/0 = 3\ndef f(a: Missing) -> Missing: return a\nresult: Nope = f(x)"
+    )
     assert ran(text, rows=[1]).result == 3
 
 
@@ -96,7 +98,9 @@ def test_plain_types_are_checked_going_in_and_coming_out(kind, good, bad):
         ran(f"result: {kind} = given", given=bad)
 
 
-@pytest.mark.parametrize("kind", ["Any", "Optional[int]", "int | None", "list[int] | str", "Row", "np.ndarray"])
+@pytest.mark.parametrize(
+    "kind", ["Any", "Optional[int]", "int | None", "list[int] | str", "Row", "np.ndarray"]
+)
 def test_other_annotations_say_nothing(kind):
     assert ran(f"value: {kind}\nresult: {kind} = value", value="x").result == "x"
 
@@ -110,7 +114,9 @@ def test_a_declaration_with_a_value_or_inside_a_function_is_no_input():
 
 
 def test_results_declared_in_branches_may_differ():
-    text = "if n:\n    result: int = 1\nelse:\n    try:\n        result: str = 'a'\n    finally:\n        pass"
+    text = (
+        "if n:\n    result: int = 1\nelse:\n    try:\n        result: str = 'a'\n    finally:\n        pass"
+    )
     assert [ran(text, n=n).result for n in (0, 1)] == ["a", 1]
     with pytest.raises(NodeError, match="declared int or str, not float"):
         ran(text + "\nresult = 1.5", n=1)
@@ -177,10 +183,14 @@ def test_nesting_beyond_all_bounds_is_refused(text):
 def test_templates_in_code_are_pointed_out(text, line):
     param, message = check_code(text)[0]
     assert param == "code"
-    assert message.startswith(f"line {line}: templates are not expanded in code: declare the value under `inputs`")
+    assert message.startswith(
+        f"line {line}: templates are not expanded in code: declare the value under `inputs`"
+    )
 
 
-@pytest.mark.parametrize("text", ["x = f'${price:.2f}'", "'''Costs ${x}.'''", "# ${item}\nx = '$' + '{x}'", "x='$5'"])
+@pytest.mark.parametrize(
+    "text", ["x = f'${price:.2f}'", "'''Costs ${x}.'''", "# ${item}\nx = '$' + '{x}'", "x='$5'"]
+)
 def test_dollars_that_are_no_templates_are_left_alone(text):
     assert check_code(text) == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -36,8 +37,10 @@ def test_a_list_goes_through_none(run):
 
 def test_another_shell(run):
     if os.path.exists("/bin/bash"):
-        assert run("shell", command="a=(1 2); echo ${#a[@]}", shell="bash").outputs["stdout"] == "2"
-    assert "command not found: 'nosuchshell'" in failure(run, command="true", shell="nosuchshell").message
+        params = {"command": "a=(1 2); echo ${#a[@]}", "shell": "bash"}
+        assert run("shell", **params).outputs["stdout"] == "2"
+    params = {"command": "true", "shell": "nosuchshell"}
+    assert "command not found: 'nosuchshell'" in failure(run, **params).message
 
 
 @pytest.mark.parametrize(
@@ -177,8 +180,6 @@ def test_a_timeout_is_a_timeout_and_says_what_was_heard_last(run):
 
 
 def test_the_deadline_of_the_attempt_counts_too(run):
-    import time
-
     with pytest.raises(AttemptTimeout):
         run("shell", command="sleep 60", timeout=50, attempt=Attempt(deadline=time.monotonic() + 0.2))
 

@@ -7,7 +7,7 @@ import fcntl
 import os
 import stat
 
-from batchmill.nodes.files import writable_mode, write_into
+from batchmill.nodes.files import make_folders, writable_mode, write_into
 
 
 def append_whole(path: str, data: bytes) -> None:
@@ -17,7 +17,7 @@ def append_whole(path: str, data: bytes) -> None:
     a full disk cut off can be taken back.
     """
     target = os.path.realpath(path)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
+    make_folders(target)
     mode = writable_mode(target)
     if mode is not None and not stat.S_ISREG(mode):
         write_into(target, data)

@@ -81,13 +81,21 @@ def refuse(action: str, path: str, why: str) -> NodeError:
     return NodeError(message, retryable=False, outputs={"error": message})
 
 
+def make_folders(path: str) -> None:
+    """Make the folders that ``path`` is to be in. Raises :class:`OSError`."""
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    except FileExistsError as error:  # the last of them is there and is a file
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from error
+
+
 def write_whole(path: str, data: bytes) -> None:
     """Make ``data`` the content of ``path``, keeping the mode of a file that is there.
 
     A symbolic link is written through; a device is written to. Raises :class:`OSError`.
     """
     target = os.path.realpath(path)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
+    make_folders(target)
     mode = writable_mode(target)
     if mode is not None and not stat.S_ISREG(mode):
         write_into(target, data)
@@ -106,7 +114,7 @@ def copy_whole(source: str, dest: str, *, overwrite: bool) -> None:
     """Make ``dest`` a copy of ``source``, with its mode and times. Raises :class:`OSError`."""
     found = require_file(source)
     target = os.path.realpath(dest)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
+    make_folders(target)
     writable_mode(target)
 
     def fill(number: int) -> int:

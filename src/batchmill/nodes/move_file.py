@@ -9,7 +9,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
-from batchmill.nodes.files import copy_whole, full_path, give_name, in_words, require_file
+from batchmill.nodes.files import copy_whole, full_path, give_name, in_words, make_folders, require_file
 from batchmill.nodes.places import require_free
 
 
@@ -34,7 +34,7 @@ class MoveFileNode(Node):
             require_file(source)
         with in_words("move to", dest):
             require_free(source, dest, overwrite=params["overwrite"])
-            os.makedirs(os.path.dirname(dest), exist_ok=True)
+            make_folders(dest)
             _move(source, dest, overwrite=params["overwrite"])
         return NodeResult({"moved": True, "dest_path": dest})
 
