@@ -59,8 +59,8 @@ class Draft:
     def problems(self, faults: Iterable[Fault]) -> tuple[Problem, ...]:
         """These faults and those of reading as problems with their places, in text order."""
         placed = list(self.faults)
-        known = {(fault.path, fault.on_key) for fault, _ in placed}
-        new = [fault for fault in dict.fromkeys(faults) if (fault.path, fault.on_key) not in known]
+        no_value = {fault.path for fault, _ in placed if not fault.on_key}
+        new = [fault for fault in dict.fromkeys(faults) if fault.on_key or fault.path not in no_value]
         places = self.positions.find({prefix for fault in new for prefix in _prefixes(fault.path)})
         placed += [(fault, _place(fault, places)) for fault in new]
         placed.sort(key=lambda pair: pair[1])

@@ -85,7 +85,7 @@ def outline_of(raw: Any, faults: list[Fault]) -> Outline:
         _inputs(_dict(document.get("inputs")), faulty),
         _outputs(_dict(document.get("outputs")), faulty),
         not whole or (edges is not None and None in edges),
-        {node.id: node for node in reversed(nodes)},
+        _by_id(nodes),
     )
 
 
@@ -112,6 +112,14 @@ def _node(index: int, raw: Any, faulty: set[DocumentPath]) -> NodePart | None:
         raw.get("loop") is not None,
         spec,
     )
+
+
+def _by_id(nodes: list[NodePart]) -> dict[str, NodePart]:
+    """The nodes by id; of several with one id, the first."""
+    by_id: dict[str, NodePart] = {}
+    for node in nodes:
+        by_id.setdefault(node.id, node)
+    return by_id
 
 
 def _item_name(batch: Any) -> str:

@@ -122,6 +122,19 @@ class ResultsTo(_Checked):
 
 
 @dataclass(frozen=True)
+class SchemaValue(_Checked):
+    """A JSON Schema: an object, or true or false."""
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, (dict, bool)):
+            return value
+        raise _fault("a JSON Schema (an object, or true or false)", value)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": ["object", "boolean"]}
+
+
+@dataclass(frozen=True)
 class Number(_Checked):
     """A finite number from ``low`` (excluded where ``above``) to ``high``."""
 
@@ -178,8 +191,8 @@ class Text(_Checked):
         return {"type": "string", "pattern": self.pattern}
 
 
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
-_SIZE = re.compile(r"([0-9]{1,15}) ?((?:[KMGkmg][Ii]?)?)[Bb]?")
+_UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
+_SIZE = re.compile(r"([0-9]{1,15}) ?([KMGkmg][Ii]?)[Bb]?")
 
 
 @dataclass(frozen=True)

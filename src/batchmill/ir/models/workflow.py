@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from batchmill.ir.models.fields import NonEmpty, Spec, TemplateText, Text
+from batchmill.ir.models.fields import NonEmpty, SchemaValue, Spec, TemplateText, Text
 from batchmill.ir.models.node import NodeSpec
 
 IR_VERSION = "0.1.0"
@@ -45,7 +45,7 @@ class InputSpec(Spec):
     default: Any = Field(None, description="The value where none is given.")
     stdin: bool = Field(False, description="Take the value from standard input where none is given.")
     secret: bool = Field(False, description="Mask the value wherever it would be shown.")
-    schema_: dict[str, Any] | bool | None = Field(
+    schema_: Annotated[Any, SchemaValue()] | None = Field(
         None, alias="schema", description="JSON Schema that the value must meet."
     )
 

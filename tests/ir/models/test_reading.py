@@ -1,0 +1,181 @@
+"""Faults of structure, in plain words and at the right path."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from batchmill.ir.models import read_workflow
+
+GOOD = {
+    "ir_version": "0.1.0",
+    "nodes": [
+        {
+            "id": "a",
+            "type": "shell",
+            "purpose": "try",
+            "params": {"command": "true"},
+            "batch": {"items": [1], "tolerate": {"count": 1}, "rate_limit": {"burst": 1}},
+            "retry": {"max": 2},
+            "loop": {"until": "${a.x}"},
+        }
+    ],
+    "edges": [{"from": "a", "to": "a", "action": "again"}],
+    "inputs": {"n": {"type": "integer"}},
+    "outputs": {"o": {"source": "${a.x}"}},
+}
+
+
+def changed(path, value):
+    document = copy.deepcopy(GOOD)
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    return document
+
+
+def only_fault(document):
+    workflow, faults = read_workflow(document)
+    assert workflow is None
+    (fault,) = faults
+    return fault
+
+
+def test_a_sound_document_gives_a_workflow():
+    workflow, faults = read_workflow(GOOD)
+    assert faults == []
+    assert workflow.nodes[0].batch.items == [1]
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        (("node",), "nodes"),
+        (("start",), "start_node"),
+        (("nodes", 0, "parms"), "params"),
+        (("nodes", 0, "batch", "exector"), "executor"),
+        (("nodes", 0, "batch", "workers"), "max_concurrent"),
+        (("nodes", 0, "batch", "max_concurent"), "max_concurrent"),
+        (("nodes", 0, "batch", "tolerate", "percentage"), "percent"),
+        (("nodes", 0, "batch", "rate_limit", "per_sec"), "per_second"),
+        (("nodes", 0, "retry", "maximum"), "max"),
+        (("nodes", 0, "loop", "untill"), "until"),
+        (("nodes", 0, "while_"), "cache"),
+        (("edges", 0, "target"), "to"),
+        (("edges", 0, "actoin"), "action"),
+        (("inputs", "n", "defualt"), "default"),
+        (("outputs", "o", "sorce"), "source"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_near_one(path, near):
+    fault = only_fault(changed(path, 1))
+    assert fault.path == path
+    assert fault.on_key
+    assert f'unknown key "{path[-1]}"' in fault.message
+    assert near in fault.hint
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "near"),
+    [
+        (("nodes", 0, "batch", "executor"), "proces", "process"),
+        (("nodes", 0, "batch", "executor"), "threads", "thread"),
+        (("nodes", 0, "batch", "error_handling"), "fail-fast", "fail_fast"),
+        (("nodes", 0, "batch", "items"), {"stdin": "line"}, "lines"),
+        (("inputs", "n", "type"), "strng", "string"),
+        (("template_resolution_mode",), "stric", "strict"),
+    ],
+)
+def test_an_unknown_word_is_refused_with_the_near_one(path, value, near):
+    fault = only_fault(changed(path, value))
+    assert fault.path[: len(path)] == path
+    assert fault.hint == f"did you mean `{near}`?"
+    assert f"`{near}`" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("nodes",), {}, "must be a list, not an object"),
+        (("nodes",), [], "at least one node"),
+        (("nodes", 0), "a", "must be an object, not text"),
+        (("nodes", 0, "params"), [], "must be an object, not a list"),
+        (("nodes", 0, "batch"), True, "must be an object, not true"),
+        (("nodes", 0, "batch", "parallel"), "yes", "must be true or false, not text"),
+        (("nodes", 0, "batch", "parallel"), 1, "must be true or false, not 1"),
+        (("nodes", 0, "batch", "items"), 5, "must be a template such as"),
+        (("nodes", 0, "batch", "items"), "all", "must be a template such as"),
+        (("nodes", 0, "purpose"), 5, "must be text, not 5"),
+        (("nodes", 0, "id"), "two words", "must be a name"),
+        (("ir_version",), "0.2.0", "0.1.x"),
+        (("ir_version",), 0.1, "0.1.x"),
+        (("edges",), "a", "must be a list, not text"),
+        (("inputs", "n", "schema"), 5, "must be a JSON Schema"),
+        (("outputs", "o", "source"), "a.x", "template"),
+    ],
+)
+def test_a_wrong_type_is_said_in_words(path, value, words):
+    fault = only_fault(changed(path, value))
+    assert fault.path == path
+    assert words in fault.message
+
+
+NUMBERS = [
+    ("max_concurrent", 1, 1000),
+    ("max_retries", 1, 10),
+    ("retry_wait", 0, 31_536_000),
+    ("retry_backoff", 1, 100),
+    ("retry_max_wait", 0, 31_536_000),
+    ("timeout", 0, 31_536_000),
+    ("chunk_size", 1, 1_000_000),
+]
+
+
+@pytest.mark.parametrize(("key", "low", "high"), NUMBERS)
+@pytest.mark.parametrize("value", [-1, 10**9, float("nan"), "10", True, [], {"a": 1}])
+def test_a_wrong_batch_value_is_refused_with_its_range(key, low, high, value):
+    fault = only_fault(changed(("nodes", 0, "batch", key), value))
+    assert fault.path == ("nodes", 0, "batch", key)
+    assert f"{low:,}" in fault.message
+    assert f"{high:,}" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [((), "nodes"), (("nodes", 0), "id"), (("nodes", 0, "batch"), "items"), (("edges", 0), "to")],
+)
+def test_a_missing_key_is_told_of_the_object_it_is_missing_in(path, key):
+    document = copy.deepcopy(GOOD)
+    place = document
+    for step in path:
+        place = place[step]
+    del place[key]
+    fault = only_fault(document)
+    assert fault.path == path
+    assert fault.message == f"`{key}` is missing"
+
+
+def test_a_source_with_two_keys_is_told_so():
+    fault = only_fault(changed(("nodes", 0, "batch", "items"), {"glob": "*", "lines": "x"}))
+    assert fault.hint == "a source has exactly one key"
+    assert fault.path == ("nodes", 0, "batch", "items", "lines")
+
+
+def test_the_other_way_to_write_a_graph_is_said_to_come_later():
+    fault = only_fault({"pipeline": []})
+    assert fault.path == ("pipeline",)
+    assert "not available in this version" in fault.message
+
+
+def test_all_faults_come_at_once():
+    document = {"nodes": [{"id": 1, "type": 2, "x": 3, "batch": {"items": 5, "as": 6}}], "y": 7}
+    _, faults = read_workflow(document)
+    assert len(faults) == 6
+
+
+@pytest.mark.parametrize("raw", [None, 5, "x", [], True])
+def test_what_is_no_object_is_no_document(raw):
+    _, (fault,) = read_workflow(raw)
+    assert fault.path == ()

@@ -1,0 +1,89 @@
+"""Contradictions within a node, and what comes with a later version."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchmill.ir.models import read_workflow
+from batchmill.ir.outline import outline_of
+from batchmill.ir.rules.nodes import node_faults
+
+
+def faults(**keys):
+    raw = {"nodes": [{"id": "a", "type": "echo", **keys}]}
+    _, structural = read_workflow(raw)
+    outline = outline_of(raw, structural)
+    return [*structural, *node_faults(outline.nodes[0])]
+
+
+def batch(**keys):
+    return faults(batch={"items": [1], **keys})
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"executor": "process", "parallel": True, "memory_limit": "512MB"},
+        {"executor": "sequential", "parallel": False},
+        {"executor": "thread", "stream": False, "collect": "results", "rate_limit": None},
+        {"error_handling": "fail_safe", "tolerate": {"percent": 5}},
+        {"items": "${x.results}"},
+        {"items": {"range": [0, 10, -1]}},
+    ],
+)
+def test_sound_batches(keys):
+    assert batch(**keys) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "path", "words"),
+    [
+        ({"executor": "sequential", "parallel": True}, ("executor",), "contradicts"),
+        ({"executor": "auto"}, ("executor",), "`auto` is not available in this version"),
+        ({"executor": "dask"}, ("executor",), "`dask` is not available in this version"),
+        ({"rate_limit": {"per_second": 1}}, ("rate_limit",), "`rate_limit` is not available in this version"),
+        ({"stream": True}, ("stream",), "`stream` is not available in this version"),
+        ({"collect": "none"}, ("collect",), "`collect` is not available in this version"),
+        ({"collect": {"jsonl": "x"}}, ("collect",), "`collect` is not available in this version"),
+        ({"tolerate": {"count": 1}}, ("tolerate",), "means nothing"),
+        ({"tolerate": {}, "error_handling": "continue"}, ("tolerate",), "needs `count` or `percent`"),
+        ({"memory_limit": "1GB"}, ("memory_limit",), "`sequential`"),
+        ({"memory_limit": "1GB", "parallel": True}, ("memory_limit",), "`thread`"),
+        ({"items": "${a} and ${b}"}, ("items",), "one template and nothing else"),
+        ({"items": "rows: ${a}"}, ("items",), "one template and nothing else"),
+        ({"items": {"range": [0, 5, 0]}}, ("items", "range", 2), "never arrives"),
+    ],
+)
+def test_a_bad_batch_is_a_fault(keys, path, words):
+    (fault,) = batch(**keys)
+    assert fault.path == ("nodes", 0, "batch", *path)
+    assert words in fault.message
+
+
+@pytest.mark.parametrize(
+    ("loop", "path", "words"),
+    [
+        ({}, (), "exactly one of `while` and `until`"),
+        ({"while": "${a.x}", "until": "${a.y}"}, (), "exactly one of `while` and `until`"),
+        ({"until": "${a.x} == 3"}, ("until",), "always true"),
+    ],
+)
+def test_a_bad_loop_is_a_fault(loop, path, words):
+    (fault,) = faults(loop=loop)
+    assert fault.path == ("nodes", 0, "loop", *path)
+    assert words in fault.message
+
+
+def test_a_sound_loop():
+    assert faults(loop={"while": "${a.more}", "carry": {"n": "${a.n}"}}) == []
+
+
+def test_a_loop_and_a_batch_do_not_go_together():
+    (fault,) = faults(loop={"until": "${a.x}"}, batch={"items": []})
+    assert fault.path == ("nodes", 0, "loop")
+
+
+def test_that_is_said_even_where_the_batch_is_wrong():
+    found = {fault.path for fault in faults(loop={"until": "${a.x}"}, batch={"items": 5})}
+    assert found == {("nodes", 0, "loop"), ("nodes", 0, "batch", "items")}

@@ -1,0 +1,243 @@
+"""The models and the schema made from them say the same, with jsonschema as the second witness."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from batchmill.ir.models import read_workflow
+from batchmill.ir.schema import json_schema
+
+SCHEMA = json_schema()
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+FULL = {
+    "ir_version": "0.1.3",
+    "start_node": "a",
+    "template_resolution_mode": "permissive",
+    "nodes": [
+        {
+            "id": "a",
+            "type": "shell",
+            "purpose": "try everything",
+            "params": {"command": ["x", "${n}"], "stdin": None},
+            "batch": {
+                "items": {"range": [0, "${n}", 2]},
+                "as": "row",
+                "parallel": True,
+                "executor": "process",
+                "max_concurrent": 2,
+                "chunk_size": 5,
+                "max_retries": 3,
+                "retry_wait": 0.5,
+                "retry_backoff": 2,
+                "retry_max_wait": 10,
+                "retry_jitter": False,
+                "timeout": 3.5,
+                "error_handling": "continue",
+                "tolerate": {"count": 1, "percent": 2.5},
+                "rate_limit": {"per_second": 1, "burst": 2, "tokens_per_minute": 9, "key": "k"},
+                "stream": False,
+                "collect": {"jsonl": "out.jsonl"},
+                "memory_limit": 2**30,
+            },
+            "retry": {"max": 4, "wait": 0, "backoff": 1, "max_wait": 5, "jitter": True},
+            "timeout": 10,
+            "cache": True,
+        },
+        {"id": "b", "type": "code", "loop": {"until": "${b.x}", "carry": {"n": 1}, "max_iterations": 5}},
+        {
+            "id": "c",
+            "type": "echo",
+            "batch": {"items": {"glob": "*"}, "chunk_size": "auto", "collect": "none"},
+        },
+    ],
+    "edges": [{"from": "a", "to": "b", "action": "x", "parallel_group": "g"}],
+    "inputs": {
+        "n": {"type": "int", "required": False, "default": 3, "schema": {"minimum": 1}, "secret": True}
+    },
+    "outputs": {"o": {"source": "${a.x}", "description": "d", "type": "string"}},
+}
+
+
+def agree(document):
+    """Both refuse the document or both take it; says which."""
+    workflow, faults = read_workflow(document)
+    errors = list(VALIDATOR.iter_errors(document))
+    told = f"models: {faults}\nschema: {[error.message for error in errors]}"
+    assert (workflow is not None) == (not errors), told
+    return workflow is not None
+
+
+def paths(value, path=()):
+    yield path
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in pairs:
+        yield from paths(member, (*path, key))
+
+
+def put(document, path, value):
+    if not path:
+        return value
+    document = copy.deepcopy(document)
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    return document
+
+
+def test_it_is_a_schema_of_the_stated_draft():
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert SCHEMA["$id"] == "urn:batchmill:workflow:0.1.0"
+    assert SCHEMA["title"] == "batchmill workflow"
+    VALIDATOR.check_schema(SCHEMA)
+    assert json.loads(json.dumps(SCHEMA)) == SCHEMA
+
+
+def test_every_key_is_described():
+    models = {"Workflow": SCHEMA, **SCHEMA["$defs"]}
+    assert len(models) > 10
+    for name, model in models.items():
+        assert model["additionalProperties"] is False, name
+        for key, field in model["properties"].items():
+            assert field.get("description"), f"{name}.{key}"
+
+
+def test_ranges_words_and_defaults_are_in_it():
+    batch = SCHEMA["$defs"]["BatchSpec"]["properties"]
+    assert batch["max_retries"] | {"minimum": 1, "maximum": 10, "default": 1} == batch["max_retries"]
+    assert batch["error_handling"]["enum"] == ["fail_fast", "continue", "fail_safe"]
+    assert {"minimum": 1, "maximum": 1000, "type": "integer"} in batch["max_concurrent"]["anyOf"]
+    assert batch["as"]["default"] == "item"
+    assert SCHEMA["$defs"]["Edge"]["required"] == ["from", "to"]
+
+
+def test_a_call_gives_a_dictionary_of_ones_own():
+    json_schema()["title"] = "changed"
+    assert json_schema()["title"] == "batchmill workflow"
+
+
+def test_both_take_the_sample_documents():
+    samples = sorted((Path(__file__).parents[1] / "corpus").glob("*.json"))
+    assert samples
+    for sample in samples:
+        assert agree(json.loads(sample.read_text())["document"]), sample.name
+    assert agree(FULL)
+
+
+ODD = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    1.0,
+    1.5,
+    10**9,
+    10**400,
+    1e300,
+    "",
+    " ",
+    "a",
+    "10",
+    "auto",
+    "${x}",
+    "a b",
+]
+ODD += [
+    [],
+    [1],
+    {},
+    {"a": 1},
+    {"glob": "*"},
+    {"glob": "*", "csv": "x"},
+    {"jsonl": "x"},
+    "none",
+    "512MB",
+    "0.1.0",
+]
+
+
+@pytest.mark.parametrize("path", list(paths(FULL)), ids=str)
+def test_both_judge_each_value_put_in_each_place_alike(path):
+    taken = {agree(put(FULL, path, value)) for value in ODD}
+    assert (
+        False in taken
+        or "params" in path
+        or path[-2:] == ("n", "default")
+        or "schema" in path
+        or "carry" in path
+    )
+
+
+@pytest.mark.parametrize("path", [path for path in paths(FULL) if path], ids=str)
+def test_both_judge_each_key_left_out_alike(path):
+    document = copy.deepcopy(FULL)
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    del place[path[-1]]
+    agree(document)
+
+
+def value_at(document, path):
+    for step in path:
+        document = document[step]
+    return document
+
+
+@pytest.mark.parametrize("path", [p for p in paths(FULL) if isinstance(value_at(FULL, p), dict)], ids=str)
+def test_both_judge_a_key_added_to_each_object_alike(path):
+    document = copy.deepcopy(FULL)
+    value_at(document, path)["unheard_of"] = 1
+    is_open = path and path[-1] in ("params", "carry", "schema")
+    assert agree(document) == bool(is_open)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+    | st.sampled_from(["items", "${a}", "thread", "glob", "default"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["id", "type", "items", "glob", "range", "count", "x"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+
+
+# The one known difference: Python's regular expressions, in which jsonschema reads a pattern, let a
+# line break follow the end of a name; the schema itself, read as ECMAScript, does not.
+def ends_in_line_break(value):
+    return isinstance(value, str) and value.endswith("\n")
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(list(paths(FULL))), JSON.filter(lambda v: not ends_in_line_break(v))),
+        max_size=3,
+    )
+)
+@example([(("nodes", 0, "batch", "items"), {"range": [1.0, 2]})])
+def test_both_judge_mutated_documents_alike(changes):
+    document = FULL
+    for path, value in changes:
+        try:
+            document = put(document, path, value)
+        except (KeyError, IndexError, TypeError):
+            continue  # an earlier change took this place away
+    agree(document)

@@ -1,0 +1,47 @@
+"""Schemas of inputs: sound ones are applied, none leads outside, secrets are not shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchmill.ir.value_schema import schema_fault, value_faults
+
+
+@pytest.mark.parametrize("schema", [None, True, False, {}, {"type": "integer"}, {"$ref": "#/$defs/x"}])
+def test_sound_schemas(schema):
+    assert schema_fault(schema) is None
+
+
+@pytest.mark.parametrize("schema", [{"type": "intger"}, {"minimum": "x"}, {"required": "a"}])
+def test_unsound_schemas_are_told_why(schema):
+    assert schema_fault(schema)
+
+
+def test_a_value_is_judged():
+    assert value_faults(5, {"minimum": 1}, False) == []
+    (fault,) = value_faults({"n": 0}, {"properties": {"n": {"minimum": 1}}}, False)
+    assert fault == "$.n: 0 is less than the minimum of 1"
+    assert value_faults(1, None, False) == value_faults(1, True, False) == []
+    assert value_faults(1, False, False)
+
+
+def test_a_secret_value_is_not_shown():
+    (fault,) = value_faults("hunter2", {"pattern": "^[a-z]+$"}, True)
+    assert "hunter2" not in fault
+    assert "pattern" in fault
+
+
+def test_references_to_other_documents_are_not_fetched():
+    (fault,) = value_faults(1, {"$ref": "http://127.0.0.1:9/schema.json"}, False)
+    assert "not in it" in fault
+
+
+def test_a_schema_that_refers_to_itself_ends():
+    (fault,) = value_faults(1, {"$ref": "#"}, False)
+    assert "without end" in fault
+
+
+def test_references_within_the_schema_are_followed():
+    schema = {"$defs": {"small": {"maximum": 3}}, "items": {"$ref": "#/$defs/small"}}
+    assert value_faults([1, 2], schema, False) == []
+    assert len(value_faults([1, 4, 5], schema, False)) == 2
