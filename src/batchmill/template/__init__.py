@@ -4,10 +4,12 @@ from batchmill.template.compiled import Compiled, StructureSyntaxError, compile_
 from batchmill.template.parse import parse
 from batchmill.template.parts import EVERY, Every, Expression, Filter, Literal, Path, Template
 from batchmill.template.scope import Scope
+from batchmill.template.shell import CommandTemplate, ShellCommand, compile_command
 from batchmill.template.text import to_json, to_text
 
 __all__ = [
     "EVERY",
+    "CommandTemplate",
     "Compiled",
     "Every",
     "Expression",
@@ -15,8 +17,10 @@ __all__ = [
     "Literal",
     "Path",
     "Scope",
+    "ShellCommand",
     "StructureSyntaxError",
     "Template",
+    "compile_command",
     "compile_value",
     "parse",
     "syntax_errors",
