@@ -48,6 +48,12 @@ def test_a_near_word_is_suggested_whatever_its_case():
     assert did_you_mean("x" * 100_000, ["thread"]) == ""
 
 
+def test_a_word_is_not_compared_with_thousands():
+    names = [f"node{number}" for number in range(501)]
+    assert did_you_mean("nod7", names) == ""
+    assert did_you_mean("nod7", names[:500]) == "did you mean `node7`?"
+
+
 def test_choices_are_joined():
     assert any_of([]) == ""
     assert any_of(["a"]) == "`a`"

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchmill.ir.flow_graph import FlowGraph, edges_in_force, flow_graph
+from batchmill.ir.models import read_workflow
 from batchmill.ir.outline import EdgePart, outline_of
 
 NAMES = "abcdef"
@@ -52,7 +53,8 @@ def document(nodes, **keys):
 
 
 def graph_of(raw):
-    return flow_graph(outline_of(raw, []))
+    workflow, faults = read_workflow(raw)
+    return flow_graph(outline_of(raw, faults, workflow))
 
 
 def test_without_edges_nodes_follow_list_order():

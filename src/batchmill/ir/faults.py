@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 DocumentPath = tuple[str | int, ...]
@@ -14,6 +15,7 @@ DocumentPath = tuple[str | int, ...]
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _LONGEST_PATH = 12
 _LONGEST_VALUE = 40
+_MOST_CHOICES = 500  # comparing is slow, and a document may have a fault in each of its nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,11 @@ def kind_of(value: Any) -> str:
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """``did you mean `thread`?``, or nothing where no choice is near."""
-    by_lower = {choice.lower(): choice for choice in choices}
+    """``did you mean `thread`?``, or nothing where no choice is near or there are too many to compare."""
+    few = list(islice(choices, _MOST_CHOICES + 1))
+    if len(few) > _MOST_CHOICES:
+        return ""
+    by_lower = {choice.lower(): choice for choice in few}
     near = difflib.get_close_matches(word.lower()[:100], list(by_lower), n=1, cutoff=0.6)
     return f"did you mean `{by_lower[near[0]]}`?" if near else ""
 

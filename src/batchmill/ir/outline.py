@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batchmill.ir.faults import DocumentPath, Fault
-from batchmill.ir.models import InputSpec, NodeSpec, OutputSpec
+from batchmill.ir.models import InputSpec, NodeSpec, OutputSpec, Workflow
 
 DEFAULT_ITEM_NAME = "item"
 
@@ -69,12 +69,14 @@ class Outline:
     by_id: Mapping[str, NodePart] = field(default_factory=dict)
 
 
-def outline_of(raw: Any, faults: list[Fault]) -> Outline:
-    """The outline of a raw document whose structure has these faults."""
+def outline_of(raw: Any, faults: list[Fault], workflow: Workflow | None = None) -> Outline:
+    """The outline of a raw document whose structure has these faults; ``workflow`` where it has none."""
     document = raw if isinstance(raw, dict) else {}
     faulty = {fault.path[:2] for fault in faults}
     raw_nodes, raw_edges = _list(document.get("nodes")), document.get("edges")
-    nodes = [part for index, node in enumerate(raw_nodes) if (part := _node(index, node, faulty))]
+    specs = _specs(raw_nodes, faulty) if workflow is None else workflow.nodes
+    pairs = zip(raw_nodes, specs, strict=True)
+    nodes = [part for index, (node, spec) in enumerate(pairs) if (part := _node(index, node, spec))]
     edges = None if raw_edges is None else [_edge(index, edge) for index, edge in enumerate(_list(raw_edges))]
     whole = len(nodes) == len(raw_nodes) and (raw_edges is None or isinstance(raw_edges, list))
     start = document.get("start_node")
@@ -97,12 +99,17 @@ def _dict(value: Any) -> dict[Any, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _node(index: int, raw: Any, faulty: set[DocumentPath]) -> NodePart | None:
+def _specs(raw_nodes: list[Any], faulty: set[DocumentPath]) -> list[NodeSpec | None]:
+    """The model of every node without a fault of structure."""
+    numbered = enumerate(raw_nodes)
+    return [None if ("nodes", index) in faulty else NodeSpec.model_validate(raw) for index, raw in numbered]
+
+
+def _node(index: int, raw: Any, spec: NodeSpec | None) -> NodePart | None:
     node_id = _dict(raw).get("id")
     if not isinstance(node_id, str) or not node_id:
         return None
     kind, batch = raw.get("type"), raw.get("batch")
-    spec = NodeSpec.model_validate(raw) if ("nodes", index) not in faulty else None
     return NodePart(
         index,
         node_id,

@@ -53,12 +53,15 @@ def _texts(value: Any, path: DocumentPath) -> Iterator[tuple[DocumentPath, str]]
     if isinstance(value, str):
         if "${" in value:
             yield path, value
-    elif isinstance(value, dict):
-        for key, member in value.items():
-            yield from _texts(member, (*path, key))
+        return
+    pairs: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        pairs = value.items()
     elif isinstance(value, list):
-        for index, member in enumerate(value):
-            yield from _texts(member, (*path, index))
+        pairs = enumerate(value)
+    for key, member in pairs:
+        if isinstance(member, (str, dict, list)):  # numbers by the million are passed over quickly
+            yield from _texts(member, (*path, key))
 
 
 class ReferenceCheck:
@@ -67,6 +70,8 @@ class ReferenceCheck:
     def __init__(self, outline: Outline, graph: FlowGraph | None) -> None:
         self._outline = outline
         self._graph = graph
+        self._known = [*outline.by_id, *outline.inputs]
+        self._item_names = {node.item_name for node in outline.nodes if node.has_batch} | {INDEX, "item"}
 
     def faults(self, site: Site) -> list[Fault]:
         """What is wrong with the names a template uses, and with when it uses them.
@@ -103,14 +108,13 @@ class ReferenceCheck:
         if root in local or root in outline.by_id or root in outline.inputs:
             return None
         message = f"`${{{path.text}}}` refers to `{root}`, which is no node and no input"
-        known = [*outline.by_id, *outline.inputs, *sorted(local - ALWAYS_THERE)]
+        known = [*self._known, *sorted(local - ALWAYS_THERE)]
         hint = self._item_hint(root, site) or did_you_mean(root, known) or _known_names(known)
         return Fault(site.path, message, hint)
 
     def _item_hint(self, root: str, site: Site) -> str:
         """What to say of a name that exists, but only inside a batch."""
-        names = {node.item_name for node in self._outline.nodes if node.has_batch} | {INDEX, "item"}
-        if root not in names:
+        if root not in self._item_names:
             return ""
         if site.kind == "items":
             return "there is no item yet where the items are named"

@@ -49,7 +49,7 @@ def validate(draft: Draft) -> Validation:
         outline = Outline(broken=True)
         return Validation(draft, None, outline, None, ReferenceCheck(outline, None), (), (fault,))
     workflow, faults = read_workflow(draft.raw)
-    outline = outline_of(draft.raw, faults)
+    outline = outline_of(draft.raw, faults, workflow)
     graph = flow_graph(outline)
     faults += _rule_faults(outline, graph, draft)
     sites, unreadable = _sites(outline)

@@ -22,6 +22,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]+")
 _HEX_OR_OCTAL = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_FIRST = frozenset(["", *"nN~tTfF+-.0123456789"])  # what every word that is no text begins with
 _MAX_DIGITS = 4000
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = ("str", "int", "float", "bool", "null")
@@ -199,6 +200,8 @@ def _at(event: Any) -> Position:
 
 def plain_value(text: str) -> Any:
     """What an unquoted word means. Raises ValueError for a number that JSON does not have."""
+    if text[:1] not in _FIRST:
+        return text
     if _NULL.fullmatch(text):
         return None
     if _TRUE.fullmatch(text) or _FALSE.fullmatch(text):

@@ -1,0 +1,75 @@
+"""What a sound document compiles to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchmill.graph.check import check
+from batchmill.ir.loading import load
+from batchmill.nodes.echo import EchoNode
+from batchmill.nodes.registry import default_registry
+
+
+def plan_of(nodes, **keys):
+    raw = {"nodes": [{"id": name, "type": "echo"} for name in nodes], **keys}
+    return check(load(raw), default_registry())
+
+
+def test_nodes_keep_their_order_and_have_their_class():
+    plan = plan_of("ba")
+    assert list(plan.nodes) == ["b", "a"]
+    assert [(planned.index, planned.id, planned.kind) for planned in plan.nodes.values()] == [
+        (0, "b", EchoNode),
+        (1, "a", EchoNode),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "start", "successors"),
+    [
+        ({}, "a", {("a", "default"): "b", ("b", "default"): "c"}),
+        ({"start_node": "b"}, "b", {("a", "default"): "b", ("b", "default"): "c"}),
+        ({"edges": []}, "a", {}),
+        ({"edges": [], "start_node": "c"}, "c", {}),
+        (
+            {"edges": [{"from": "a", "to": "c"}, {"from": "a", "to": "b", "action": "error"}]},
+            "a",
+            {("a", "default"): "c", ("a", "error"): "b"},
+        ),
+    ],
+)
+def test_edges_become_successors(keys, start, successors):
+    plan = plan_of("abc", **keys)
+    assert plan.start == start
+    assert plan.successors == successors
+    assert plan.backward == frozenset()
+    for (node, action), target in successors.items():
+        assert plan.follow(node, action) == target
+    assert plan.follow("c", "default") is None
+
+
+def test_backward_edges_are_marked():
+    edges = [{"from": "a", "to": "b"}, {"from": "b", "to": "a", "action": "again"}]
+    assert plan_of("ab", edges=edges).backward == {("b", "again")}
+
+
+def test_the_interface_of_the_document_is_there():
+    plan = plan_of(
+        "a",
+        inputs={"n": {"default": 1}},
+        outputs={"a": {}},
+        template_resolution_mode="permissive",
+    )
+    assert list(plan.inputs) == ["n"]
+    assert list(plan.outputs) == ["a"]
+    assert plan.mode == "permissive"
+    assert (plan.source, plan.folder) == ("document", Path())
+
+
+def test_a_file_gives_its_name_and_folder(tmp_path):
+    path = tmp_path / "flow.yaml"
+    path.write_text("nodes:\n- {id: a, type: echo}\n")
+    plan = check(load(path), default_registry())
+    assert (plan.source, plan.folder) == (str(path), tmp_path)
