@@ -6,6 +6,7 @@ import pytest
 
 from batchmill.errors import InvalidParams
 from batchmill.nodes import Node, NodeResult, Param, bind, check_params
+from batchmill.template.shell import ShellCommand
 
 
 class Sample(Node):
@@ -56,7 +57,7 @@ def test_the_given_params_are_not_changed():
         {"name": "a", "value": None},
         {"name": "a", "maybe": None},
         {"name": "a", "count": 10**30},
-        {"name": "a", "command": object()},
+        {"name": "a", "command": ShellCommand(script="true")},
         {"name": "a", "mode": "slow", "flag": True},
     ],
 )
@@ -80,6 +81,7 @@ def test_values_of_the_declared_type_pass(params):
         ({"name": "a", "mode": "fats"}, ["one of fast, slow", "did you mean 'fast'?"]),
         ({"name": "a", "rows": "x"}, ["'rows' must be array or object, not 'x'"]),
         ({"name": "a", "command": 5.5}, ["'command' must be string or array"]),
+        ({"name": "a", "rows": ShellCommand(script="true")}, ["'rows' must be array or object"]),
         ({"name": "a", "sise": 1}, ["no param 'sise'; did you mean 'size'?"]),
         ({"name": "a", "zzz": 1}, ["no param 'zzz'; there are name, size"]),
         ({"name": 5, "size": "x"}, ["'name' must be string", "'size' must be number"]),

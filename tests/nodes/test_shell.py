@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import tempfile
 import threading
 import time
 
@@ -11,6 +13,8 @@ import pytest
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+from batchmill.template import Scope
+from batchmill.template.shell import compile_command
 
 
 def failure(run, **params):
@@ -193,3 +197,65 @@ def test_a_cancelled_run_ends_the_command_and_starts_no_other(run, tmp_path):
         assert not caught.value.retryable
         assert caught.value.type_name == "Cancelled"
     assert not (tmp_path / "started").exists()
+
+
+def resolved(command, **names):
+    return compile_command(command, allow_raw=False).resolve(Scope(names))
+
+
+VALUES = [
+    *["plain", "", "a b", "-n", "\n\n", "*", "a;b|c&d", "é\u202e", "\udcff"],
+    *["$HOME `id` $(id)", 'it\'s "quoted"'],
+]
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize(
+    "command",
+    ["printf %s ${x}", "printf '%s' \"${x}\" | cat", "env printf %s ${x}", ["printf", "%s", "${x}"]],
+)
+def test_values_reach_the_command_byte_for_byte(run, command, value):
+    outputs = run("shell", command=resolved(command, x=value), strip_newline=False).outputs
+    said = outputs["stdout"]
+    arrived = base64.b64decode(said) if outputs["stdout_is_binary"] else said.encode()
+    assert arrived == os.fsencode(value)
+
+
+def test_a_value_too_large_for_an_argument_goes_by_a_file_that_is_gone_afterwards(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    command = resolved('printf \'%s\' "${x}" | wc -c; ls -l "$1"; set -- ; umask', x="é" * 500_000)
+    assert command.large
+    assert run("shell", command=command).outputs["stdout"].strip() == "1000000"
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(NodeError):
+        run("shell", command=resolved('test -z "${x}"', x="y" * 500_000))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_large_value_that_cannot_be_stored_says_so(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(NodeError, match="cannot store a large value for the command in"):
+        run("shell", command=resolved("test ${x}", x="y" * 500_000))
+
+
+def test_a_command_that_needs_no_shell_runs_without_one_and_falls_back_to_it(run, tmp_path):
+    command = resolved("env -i ${x}", x="pwd")
+    assert command.argv
+    assert command.script
+    assert run("shell", command=command, cwd=str(tmp_path)).outputs["stdout"] == str(tmp_path)
+    script = tmp_path / "script"
+    script.write_text('echo "by the shell: $1"\n')
+    script.chmod(0o755)
+    command = resolved(f"{script} ${{x}}", x="a b")
+    assert command.argv
+    assert run("shell", command=command).outputs["stdout"] == "by the shell: a b"
+    error = failure(run, command=resolved("nosuchcommand ${x}", x="a"))
+    assert error.outputs["exit_code"] == 127
+    assert "nosuchcommand: not found" in error.outputs["stderr"]
+    error = failure(run, command=resolved("env ${x}", x="a"), cwd="/no/such/folder")
+    assert "(`cwd`) does not exist" in error.message
+
+
+def test_values_do_not_reach_what_the_command_starts(run):
+    command = resolved("x=${x}; env | grep -c secret; true", x="secret")
+    assert run("shell", command=command).outputs["stdout"] == "0"

@@ -14,6 +14,7 @@ from typing import Any
 
 from batchmill.errors import InvalidParams
 from batchmill.nodes.contract import Node, Param
+from batchmill.template.shell import ShellCommand
 
 JSON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -46,7 +47,8 @@ def _binder(node_cls: type[Node]) -> _Binder:
             continue
         # Params with choices or a minimum have no value that passes by its type alone.
         narrow = param.choices or param.minimum is not None
-        plain[param.name] = frozenset() if narrow else frozenset(_types(param))
+        accepted = {*_types(param), ShellCommand} if param.templates == "shell" else _types(param)
+        plain[param.name] = frozenset() if narrow else frozenset(accepted)
     return _Binder(
         defaults={param.name: param.default for param in node_cls.params if not param.required},
         required=tuple(param.name for param in node_cls.params if param.required),
@@ -114,8 +116,8 @@ def check_params(
 def _fault(param: Param, value: Any) -> str | None:
     if value is None and not param.required:
         return None
-    if param.templates == "shell" and not isinstance(value, (str, int, float, list, dict, type(None))):
-        return None  # already rewritten for a shell: the node reads it itself
+    if param.templates == "shell" and isinstance(value, ShellCommand):
+        return None
     if not _has_type(value, param):
         return f"param {param.name!r} must be {_names(param)}, not {_shown(value)}"
     if param.choices and value not in param.choices:

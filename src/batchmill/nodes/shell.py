@@ -6,18 +6,23 @@ import base64
 import errno
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.invocation import ways
 from batchmill.nodes.process import Completed, run_command
 from batchmill.template import to_json, to_text
 
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
 _NOT_FOUND, _NOT_STARTED = 127, 126  # what a shell answers for a command it does not find or cannot run
 _SHOWN_CHARACTERS = 500
+# What a shell may still be able to start, and has its own words for when it cannot.
+_SHELL_KNOWS = (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR)
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY)
 _FAULTS = {
     errno.ENOEXEC: "is not a program the system can run; a script needs a first line such as #!/bin/sh",
@@ -80,21 +85,11 @@ class ShellNode(Node):
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         if attempt.cancel.cancelled:
             raise _cancelled()
-        argv, variables = _invocation(params["command"], params["shell"])
         timeout = attempt.within(params["timeout"])
         try:
-            completed = run_command(
-                argv,
-                stdin=_stdin(params["stdin"]),
-                cwd=_folder(params["cwd"]),
-                env=_environment({**(params["env"] or {}), **variables}),
-                timeout=timeout,
-                max_output_bytes=params["max_output_bytes"],
-                cancel=attempt.cancel,
-            )
-        except OSError as error:
-            outputs = _not_started(error, argv[0], params["cwd"])
-            return _ended(params, outputs, retryable=error.errno in _PASSING)
+            completed = _run(params, timeout, attempt.cancel)
+        except _NotStarted as failure:
+            return _ended(params, failure.outputs, retryable=failure.retryable)
         except ValueError as error:  # NUL, or a character that has no form in bytes
             raise InvalidParams(f"shell: the command cannot be given to a program: {error}") from error
         if completed.cancelled:
@@ -104,17 +99,37 @@ class ShellNode(Node):
         return _ended(params, _outputs(completed, params["strip_newline"]))
 
 
-def _invocation(command: Any, shell: str) -> tuple[Sequence[str], dict[str, str]]:
-    """The argument list to run and the variables it needs."""
-    if isinstance(command, str):
-        if not command.strip():
-            raise InvalidParams("shell: the command is empty")
-        return [shell, "-c", command], {}
-    if isinstance(command, (list, tuple)):
-        if not command or command[0] in ("", None):
-            raise InvalidParams("shell: the command is empty: the first of the list is the program")
-        return [to_text(part) for part in command], {}
-    raise InvalidParams(f"shell: a command is a string or a list, not a {type(command).__name__}")
+class _NotStarted(Exception):  # noqa: N818  # never leaves this module
+    """Raised when no way of running the command could be started."""
+
+    def __init__(self, error: OSError, program: str, folder: str | None) -> None:
+        super().__init__(error, program, folder)
+        self.retryable = error.errno in _PASSING
+        self.outputs = _not_started(error, program, folder)
+
+
+def _run(params: Mapping[str, Any], timeout: float | None, cancel: CancelToken) -> Completed:
+    folder = os.path.expanduser(params["cwd"]) if params["cwd"] else None
+    stdin = _stdin(params["stdin"])
+    failure = None
+    with ExitStack() as files:
+        for argv, variables in ways(params["command"], params["shell"], files):
+            try:
+                return run_command(
+                    argv,
+                    stdin=stdin,
+                    cwd=folder,
+                    env=_environment({**(params["env"] or {}), **variables}),
+                    timeout=timeout,
+                    max_output_bytes=params["max_output_bytes"],
+                    cancel=cancel,
+                )
+            except OSError as error:
+                failure = _NotStarted(error, argv[0], folder)
+                if error.errno not in _SHELL_KNOWS:
+                    break
+    assert failure is not None  # noqa: S101  # there is at least one way
+    raise failure
 
 
 def _stdin(value: Any) -> bytes | None:
@@ -127,10 +142,6 @@ def _stdin(value: Any) -> bytes | None:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         raise InvalidParams(f"shell: `stdin` is no text that has a form in bytes: {error}") from error
-
-
-def _folder(cwd: str | None) -> str | None:
-    return os.path.expanduser(cwd) if cwd else None
 
 
 def _environment(added: Mapping[str, Any]) -> dict[str, str] | None:
@@ -195,9 +206,8 @@ def _signal_name(number: int) -> str:
         return ""
 
 
-def _not_started(error: OSError, program: str, cwd: str | None) -> dict[str, Any]:
+def _not_started(error: OSError, program: str, folder: str | None) -> dict[str, Any]:
     """Outputs in the words and numbers of a shell that could not start a command."""
-    folder = _folder(cwd)
     code = _NOT_STARTED
     if folder is not None and not os.path.isdir(folder):
         code, message = _NOT_FOUND, f"the folder to run in (`cwd`) does not exist: {folder!r}"

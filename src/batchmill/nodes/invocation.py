@@ -1,0 +1,58 @@
+"""From the ``command`` of a shell node to what the system is asked to run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+from batchmill.errors import InvalidParams
+from batchmill.nodes.files import in_words
+from batchmill.template import to_text
+from batchmill.template.shell import ShellCommand
+
+Way = tuple[list[str], dict[str, str]]
+
+
+def ways(command: Any, shell: str, files: ExitStack) -> Iterator[Way]:
+    """Argument lists to try, cheapest first, each with the variables it needs; at least one.
+
+    All of them do the same; the next one is for when the one before cannot be started. Files they need
+    are removed when ``files`` is closed. Raises :class:`~batchmill.errors.InvalidParams`.
+    """
+    if isinstance(command, ShellCommand):
+        if command.argv:
+            yield list(command.argv), {}
+        if command.script:
+            _require_text(command.script)
+            yield ShellCommand(script=command.script).arguments(shell), command.environment(_storing(files))
+    elif isinstance(command, str):
+        _require_text(command)
+        yield ShellCommand(script=command).arguments(shell), {}
+    elif isinstance(command, (list, tuple)):
+        argv = [to_text(part) for part in command]
+        _require_text(argv[0] if argv else "")
+        yield argv, {}
+    else:
+        raise InvalidParams(f"shell: a command is a string or a list, not a {type(command).__name__}")
+
+
+def _require_text(text: str) -> None:
+    if not text.strip():
+        raise InvalidParams("shell: the command is empty; in a list, the first part is the program")
+
+
+def _storing(files: ExitStack) -> Callable[[str], str]:
+    """A function that puts a text into a file of its own, which only this user can read."""
+
+    def store(text: str) -> str:
+        with in_words("store a large value for the command in", tempfile.gettempdir()):
+            number, path = tempfile.mkstemp(prefix="batchmill-")
+            files.callback(os.unlink, path)
+            with open(number, "wb") as file:
+                file.write(os.fsencode(text))
+        return path
+
+    return store
