@@ -31,6 +31,20 @@ if TYPE_CHECKING:
         TemplateError,
         UnresolvedReference,
     )
+    from batchmill.flow import (
+        AsyncBatchFlow,
+        AsyncBatchNode,
+        AsyncFlow,
+        AsyncNode,
+        AsyncParallelBatchFlow,
+        AsyncParallelBatchNode,
+        BaseNode,
+        BatchFlow,
+        BatchNode,
+        DocumentNode,
+        Flow,
+        Node,
+    )
     from batchmill.runs import RunResult, run
 
 __version__ = "0.1.0"
@@ -39,6 +53,20 @@ _HOMES = {
     "batchmill.runs": ("RunResult", "run"),
     "batchmill.batch": ("BatchResult",),
     "batchmill.batch.api": ("imap", "map"),
+    "batchmill.flow": (
+        "AsyncBatchFlow",
+        "AsyncBatchNode",
+        "AsyncFlow",
+        "AsyncNode",
+        "AsyncParallelBatchFlow",
+        "AsyncParallelBatchNode",
+        "BaseNode",
+        "BatchFlow",
+        "BatchNode",
+        "DocumentNode",
+        "Flow",
+        "Node",
+    ),
     "batchmill.errors": (
         "AttemptTimeout",
         "BatchFailed",
@@ -62,17 +90,29 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AsyncBatchFlow",
+    "AsyncBatchNode",
+    "AsyncFlow",
+    "AsyncNode",
+    "AsyncParallelBatchFlow",
+    "AsyncParallelBatchNode",
     "AttemptTimeout",
+    "BaseNode",
     "BatchFailed",
+    "BatchFlow",
+    "BatchNode",
     "BatchResult",
     "BatchmillError",
+    "DocumentNode",
     "ExecutorUnavailable",
+    "Flow",
     "InternalError",
     "Interrupted",
     "InvalidDocument",
     "InvalidParams",
     "InvalidSetting",
     "MissingExtra",
+    "Node",
     "NodeError",
     "NotCopyable",
     "NotPicklable",

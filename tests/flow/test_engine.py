@@ -50,7 +50,7 @@ class SquareOrZero(Square):
         return 0, str(exc), self.cur_retry
 
 
-class AsyncSquare(AsyncBatchNode):
+class Squares:
     async def prep_async(self, shared):
         return shared["items"]
 
@@ -66,8 +66,12 @@ class AsyncSquare(AsyncBatchNode):
         return exec_res
 
 
-class ParallelSquare(AsyncSquare, AsyncParallelBatchNode):
-    _exec = AsyncParallelBatchNode._exec
+class AsyncSquare(Squares, AsyncBatchNode):
+    """One item after another."""
+
+
+class ParallelSquare(Squares, AsyncParallelBatchNode):
+    """All at once."""
 
 
 def run(node, *items, **shared):
@@ -94,7 +98,9 @@ def test_every_executor_gives_the_same_results_retries_and_records(kind, executo
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_failed_batch_raises_and_carries_the_finished_part(executor):
     items = [0, -1, *range(2, 1000, 2)]
-    with pytest.raises(BatchFailed, match="first: item 1 after 1 attempt: ValueError: cannot do -1") as caught:
+    with pytest.raises(
+        BatchFailed, match="first: item 1 after 1 attempt: ValueError: cannot do -1"
+    ) as caught:
         run(Square(executor=executor, max_concurrent=1, chunk_size=1), *items)
     result = caught.value.result
     assert result[:2] == [(0, None, 0), None]
@@ -259,7 +265,7 @@ class AsyncFilter(AsyncNode):
         return Filter.post(self, shared, prep_res, exec_res)
 
 
-class AsyncFilters(AsyncBatchFlow):
+class FiltersLater:
     async def prep_async(self, shared):
         return Filters.prep(self, shared)
 
@@ -267,8 +273,12 @@ class AsyncFilters(AsyncBatchFlow):
         return exec_res
 
 
-class ParallelFilters(AsyncFilters, AsyncParallelBatchFlow):
-    _run_async = AsyncParallelBatchFlow._run_async
+class AsyncFilters(FiltersLater, AsyncBatchFlow):
+    """One entry after another."""
+
+
+class ParallelFilters(FiltersLater, AsyncParallelBatchFlow):
+    """All at once."""
 
 
 def filtered(kind, numbers, **options):

@@ -149,7 +149,7 @@ def test_a_task_that_cancels_itself_is_a_failure():
     assert left == set()
 
 
-class Sleeps(AsyncParallelBatchNode):
+class SleepsPerItem:
     """Items are pairs of seconds and what becomes of them."""
 
     async def prep_async(self, shared):
@@ -164,6 +164,14 @@ class Sleeps(AsyncParallelBatchNode):
 
     async def post_async(self, shared, prep_res, exec_res):
         return exec_res
+
+
+class Sleeps(SleepsPerItem, AsyncParallelBatchNode):
+    """All at once."""
+
+
+class SleepsInTurn(SleepsPerItem, AsyncBatchNode):
+    """One after another."""
 
 
 def run(node, *items):
@@ -236,10 +244,7 @@ def test_options_out_of_range_are_refused_when_the_node_is_made(options):
 
 
 def test_a_sequential_async_batch_takes_policies_and_stays_sequential():
-    class OneByOne(Sleeps, AsyncBatchNode):
-        _exec = AsyncBatchNode._exec
-
-    results = run(OneByOne(error_handling="continue"), (0.002, 1), (0, KeyError()), (0, 3))
+    results = run(SleepsInTurn(error_handling="continue"), (0.002, 1), (0, KeyError()), (0, 3))
     assert results == [1, None, 3]
 
 
