@@ -38,16 +38,29 @@ def nothing_left() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_left_by_the_session() -> Iterator[None]:
-    """End the warm pools after the last test; their workers and descriptors must be gone then."""
+    """End the warm pools after the last test; their workers and descriptors must be gone then.
+
+    The session has a temporary folder of its own, so that what others leave is not taken for ours.
+    """
     os.environ[MARK] = str(os.getpid())
     before = len(_descriptors())
-    yield
-    pool = sys.modules.get("batchmill.executors.pool")
-    if pool is not None:
-        pool.shutdown()
-    gc.collect()
+    with tempfile.TemporaryDirectory(prefix="tests-of-batchmill-") as folder:
+        outside, tempfile.tempdir = tempfile.tempdir, folder
+        os.environ["TMPDIR"] = folder
+        yield
+        _end_pools()
+        tempfile.tempdir = outside
     after = _descriptors()
     assert len(after) <= before + SPARE_DESCRIPTORS, f"descriptors grew from {before} to {after}"
+
+
+def _end_pools() -> None:
+    pool = sys.modules.get("batchmill.executors.pool")
+    folders = _warm_folders()
+    if pool is not None:
+        pool.shutdown()
+    assert not any(map(os.path.exists, folders)), f"the pool left {folders} behind"
+    gc.collect()
 
 
 def _settled(look: Census, before: set[str]) -> set[str]:
@@ -148,7 +161,16 @@ def _open_files() -> set[str]:
 
 
 def _temporary() -> set[str]:
-    return {str(path) for path in Path(tempfile.gettempdir()).glob("batchmill-*")}
+    """Folders of ours on disk and in memory, but for those of the warm pool, which go with the session."""
+    places = (Path(tempfile.gettempdir()), Path("/dev/shm"))
+    found = {str(path) for place in places for path in place.glob("batchmill-*")}
+    return found - set(_warm_folders())
+
+
+def _warm_folders() -> list[str]:
+    module = sys.modules.get("batchmill.executors.pool")
+    pool = module._pool if module is not None else None
+    return pool.folders if pool is not None else []
 
 
 CENSUS: dict[str, Census] = {

@@ -15,6 +15,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
+from batchmill.errors import AttemptTimeout
 from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, Cells
 from batchmill.executors.contract import Chunk, Task
 from batchmill.executors.describe import describe
@@ -23,6 +24,7 @@ from batchmill.policy import RetryPolicy
 from batchmill.record import Recorder
 
 PAUSE_STEP = 0.05  # seconds between looks at the stop cell while waiting to try again
+LATE_SECONDS = 0.05  # a value that comes up to this long after its deadline still counts
 
 Describe = Callable[[BaseException], ErrorInfo]
 Flush = Callable[[Block, float], bool]
@@ -118,8 +120,20 @@ class ItemRunner:
             value = self._job.task.run(item, index, self._begin(number))
         except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error
             return self._after_failure(item, index, number, self._caught(error))
+        if self._too_late():
+            return self._after_failure(item, index, number, self._describe(self._overdue()))
         self._cells[STARTED] = 0
         return Outcome(index, value, attempts=number, records=self._recorder.drain())
+
+    def _too_late(self) -> bool:
+        """Whether the attempt that just returned had been given up already, or would have been by a
+        quicker watcher: what counts as a timeout must not depend on who looks when."""
+        timeout, began = self._job.timeout, self._cells[STARTED]
+        return timeout is not None and time.monotonic_ns() - began > (timeout + LATE_SECONDS) * 1e9
+
+    def _overdue(self) -> AttemptTimeout:
+        self._cells[STARTED] = 0
+        return AttemptTimeout(f"no result within {self._job.timeout:g} s; it came later and was dropped")
 
     def _begin(self, number: int) -> Attempt:
         timeout = self._job.timeout

@@ -25,13 +25,12 @@ from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.copying import copy_task
 from batchmill.executors.event_loop import AsyncTask, LoopCrew
-from batchmill.executors.runner import ItemRunner, Job, lost_attempt
+from batchmill.executors.runner import LATE_SECONDS, ItemRunner, Job, lost_attempt
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 
 DEFAULT_CONCURRENCY = 10
 CHUNK_SECONDS = 0.001  # threads cost little to feed; longer chunks would delay a consumer
 MOST_PER_CHUNK = 256
-GRACE_SECONDS = 0.05  # for a node that honours its deadline to report the timeout itself
 WATCH_SECONDS = 0.02
 CLOSE_SECONDS = 1.0
 
@@ -68,7 +67,7 @@ class ThreadExecutor:
 class Crew:
     """The worker threads of one batch.
 
-    Concurrency: ``_lock`` guards ``_workers`` and ``_closed``; every worker has a lock of its own.
+    Concurrency: ``_lock`` guards ``_workers``; every worker has a lock of its own.
     Workers start one another's replacement through ``_hire``; the watcher and ``close`` run in
     threads of their own.
     """
@@ -86,6 +85,7 @@ class Crew:
         self._lock = threading.Lock()
         self._workers: list[Worker] = []
         self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True)
         self._forget = [channel.on_stop(self._stop_workers), cancel.on_cancel(self._abandon_all)]
 
     def start(self) -> None:
@@ -95,7 +95,7 @@ class Crew:
             if not self._hire():
                 break
         if self.job.timeout is not None:
-            threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True).start()
+            self._watcher.start()
 
     def close(self) -> None:
         """End the batch: running items get a moment to finish, then their threads are abandoned."""
@@ -105,6 +105,8 @@ class Crew:
             self._abandon_all()
         for forget in self._forget:
             forget()
+        if self._watcher.ident is not None:  # it may be hiring: every worker must have been started
+            self._watcher.join()
         with self._lock:
             workers = list(self._workers)
         for worker in workers:
@@ -147,7 +149,7 @@ class Crew:
         while not self._over.wait(WATCH_SECONDS):
             with self._lock:
                 workers = list(self._workers)
-            latest = time.monotonic_ns() - int((timeout + GRACE_SECONDS) * 1e9)
+            latest = time.monotonic_ns() - int((timeout + LATE_SECONDS) * 1e9)
             for worker in workers:
                 if 0 < worker.cells[STARTED] < latest and worker.abandon(self._overdue, latest):
                     self._hire()
@@ -236,6 +238,7 @@ class Worker:
                 return False
             self._chunk = None
             self._abandoned = True
+            self.cells[STOP] = 1  # its item must not be tried again in there
             offset, attempt = self.cells[OFFSET], self.cells[ATTEMPT]
         channel = self._crew.channel
         channel.give_back(chunk.part(0, offset))
