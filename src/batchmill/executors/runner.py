@@ -105,7 +105,9 @@ class ItemRunner:
             walls.append(now - last)
             last = now
             index += 1
-            if now >= end or (failed and self._job.stop_on_failure) or (flush and flush(block, now)):
+            if failed and self._job.stop_on_failure:
+                cells[STOP] = 1  # a chunk that waits behind this one must not start either
+            if now >= end or (flush and flush(block, now)):
                 break
         return block
 
