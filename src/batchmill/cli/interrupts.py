@@ -22,6 +22,7 @@ from batchmill.cli.exits import SIGNAL_BASE
 
 GRACE = 10.0  # seconds that running items have after the first signal
 LAST_WAIT = 3.0  # seconds from ending items by force until the command leaves without them
+TRACKER = "resource_tracker"  # in the command line of loky's
 _END = b"\0"  # no signal has the number 0
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -71,7 +72,8 @@ class Interrupts:
         if self._watcher is None:
             return
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            # after a first signal the command is on its way out: a further one must not change its exit code
+            signal.signal(number, handler if self.first is None else self._go)
         signal.set_wakeup_fd(self._previous_fd)
         os.write(self._writer, _END)
         self._watcher.join()
@@ -125,6 +127,9 @@ class Interrupts:
     def _leave(self, words: str) -> None:
         """End the process here and now, and its children with it."""
         self._say(words)
+        self._go()
+
+    def _go(self, number: int = 0, frame: FrameType | None = None) -> None:
         _kill_children()
         os._exit(SIGNAL_BASE + (self.first or signal.SIGINT))
 
@@ -134,10 +139,12 @@ def _heard(number: int, frame: FrameType | None) -> None:
 
 
 def _kill_children() -> None:
+    """Kill all descendants but loky's resource tracker, which ends with us and removes what we leave."""
     import psutil  # 17 ms that only a run left by force pays
 
-    try:
-        for child in psutil.Process().children(recursive=True):
-            child.kill()
-    except psutil.Error:
-        pass  # ended meanwhile: what was wanted
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if not any(TRACKER in word for word in child.cmdline()):
+                child.kill()
+        except psutil.Error:
+            pass  # ended meanwhile: what was wanted

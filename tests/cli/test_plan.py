@@ -1,0 +1,128 @@
+"""``batchmill plan``: order, executors, items; and nothing is run."""
+
+import json
+
+import pytest
+
+from batchmill.cli.main import outcome
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+
+    def call(document, *arguments):
+        (tmp_path / "document.json").write_text(json.dumps(document))
+        code = outcome(["plan", "document.json", *arguments])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call
+
+
+def echo(name, **more):
+    return {"id": name, "type": "echo", **more}
+
+
+def batch(items, **settings):
+    return echo("each", params={"message": "${item}"}, batch={"items": items, **settings})
+
+
+def planned(plan, document, *arguments):
+    code, out, err = plan(document, *arguments, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_nothing_is_run(plan, tmp_path):
+    document = {"nodes": [{"id": "a", "type": "shell", "params": {"command": "touch ran"}}]}
+    assert plan(document)[0] == 0
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_order_is_that_of_the_edges(plan):
+    document = {
+        "nodes": [echo("d"), echo("b"), echo("a", purpose="the first"), echo("c"), echo("lost")],
+        "start_node": "a",
+        "edges": [
+            {"from": "a", "to": "b"},
+            {"from": "a", "to": "c", "action": "error"},
+            {"from": "b", "to": "d"},
+            {"from": "c", "to": "d"},
+            {"from": "d", "to": "a", "action": "again"},
+        ],
+    }
+    found = planned(plan, document)
+    assert [node["id"] for node in found["nodes"]] == ["a", "b", "c", "d"]
+    assert found["unreached"] == ["lost"]
+    assert found["nodes"][0]["next"] == {"default": "b", "error": "c"}
+    _, out, _ = plan(document)
+    assert "  1. a (echo): the first" in out
+    assert "     on error to c" in out
+    assert "     on again to a" in out
+    assert "lost is not reached" in out
+
+
+@pytest.mark.parametrize(
+    ("items", "count", "first"),
+    [
+        ([1, 2, 3, 4, 5], 5, [1, 2, 3]),
+        ({"range": [2]}, 2, [0, 1]),
+        ({"glob": "*.txt"}, 2, ["a.txt", "b.txt"]),
+        ({"lines": "a.txt"}, None, ["one", "two", "three"]),
+        ("${given}", 2, ["x", "y"]),
+        (["${given[0]}", 7], 2, ["x", 7]),
+        ("${before.data}", None, []),
+        (["${before.data}", 7], 2, []),
+        ({"lines": "not/there"}, None, []),
+        ({"stdin": "lines"}, None, []),
+        ("${missing}", None, []),
+    ],
+)
+def test_items_are_counted_and_shown_where_they_are_known(plan, tmp_path, items, count, first):
+    (tmp_path / "a.txt").write_text("one\ntwo\nthree\nfour\n")
+    (tmp_path / "b.txt").touch()
+    document = {
+        "inputs": {"given": {"default": ["x", "y"]}, "missing": {"type": "array"}},
+        "nodes": [echo("before", params={"data": "${missing}"}), batch(items)],
+    }
+    found = planned(plan, document)["nodes"][1]["batch"]["items"]
+    assert (found["count"], found["first"]) == (count, first)
+    assert ("why" in found) is (not first)
+    assert plan(document)[0] == 0
+
+
+def test_executors_and_overrides(plan):
+    document = {"nodes": [batch([1], executor="thread", max_concurrent=4)]}
+    for arguments, executor, at_once in (
+        ([], "thread", 4),
+        (["--jobs", "3"], "thread", 3),
+        (["--executor", "sequential"], "sequential", 1),
+    ):
+        found = planned(plan, document, *arguments)["nodes"][0]["batch"]
+        assert (found["executor"], found["max_concurrent"]) == (executor, at_once)
+    assert "one after another" in plan(document, "--executor", "sequential")[1]
+
+
+def test_inputs_are_those_given_and_a_wrong_one_is_refused(plan):
+    document = {"inputs": {"n": {"type": "integer"}}, "nodes": [batch({"range": ["${n}"]})]}
+    found = planned(plan, document, "n=2")
+    assert found["inputs"] == {"n": 2}
+    assert found["nodes"][0]["batch"]["items"]["count"] == 2
+    code, _, err = plan(document, "n=x")
+    assert code == 2
+    assert "the input `n` must be" in err
+
+
+def test_secrets_are_not_shown(plan):
+    document = {"inputs": {"key": {"secret": True}}, "nodes": [batch(["${key}"])]}
+    for flags in ([], ["--json"]):
+        code, out, err = plan(document, "key=s3cr3t-value", *flags)
+        assert code == 0
+        assert "s3cr3t-value" not in out + err
+
+
+def test_an_invalid_document_is_refused(plan):
+    code, out, err = plan({"nodes": [echo("a", typo=1)]})
+    assert (code, out) == (2, "")
+    assert "$.nodes[0].typo" in err

@@ -1,0 +1,99 @@
+"""Ctrl-C and SIGTERM in a run, on every executor: the right code, the finished part, no orphans."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+EXECUTORS = ("sequential", "thread", "process")
+
+
+def batch(kind, params, executor, items=40):
+    """A document of one batch with two items in flight."""
+    settings = {"items": {"range": [items]}, "as": "x", "executor": executor, "chunk_size": 1}
+    if executor != "sequential":
+        settings["max_concurrent"] = 2
+    return {"nodes": [{"id": "each", "type": kind, "params": params, "batch": settings}]}
+
+
+def slow(seconds, executor):
+    code = f"import pathlib, time\npathlib.Path(f'ran-{{x}}').touch()\ntime.sleep({seconds})\nresult = x"
+    return batch("code", {"code": code, "inputs": {"x": "${x}"}}, executor)
+
+
+def start(folder, document):
+    """Start a document and wait until its first item runs."""
+    (folder / "document.json").write_text(json.dumps(document))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "batchmill", "run", "document.json", "--json"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while not list(folder.glob("ran-*")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    return process
+
+
+def finish(process):
+    try:
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_lets_running_items_finish(tmp_path, executor, number, code):
+    process = start(tmp_path, slow(0.3, executor))
+    process.send_signal(number)
+    returned, out, err = finish(process)
+    assert returned == code, err
+    assert "no new items start" in err
+    assert "Traceback" not in err
+    told = json.loads(out)
+    assert told["status"] == "failed"
+    assert told["nodes"]["each"]["success_count"] >= 1, "what ran was given time to finish"
+    assert len(list(tmp_path.glob("ran-*"))) < 40
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+def test_the_second_signal_ends_running_items(tmp_path, executor):
+    process = start(tmp_path, slow(60, executor))
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)  # two signals of one kind that come at once are one
+    returned, out, err = finish(process)
+    assert returned == 130, err
+    assert "ending what still runs" in err
+    assert "Traceback" not in err
+    if out:  # not where the items' threads could not be ended and were left
+        assert json.loads(out)["status"] == "failed"
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_the_third_signal_leaves(tmp_path, executor):
+    process = start(tmp_path, slow(60, executor))
+    for _ in range(3):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+    returned, _, err = finish(process)
+    # on a busy machine the third may come when the interpreter is past its handlers: a shell says 143 as well
+    assert returned in (143, -signal.SIGTERM), err
+    assert "Traceback" not in err
+
+
+def test_commands_that_items_started_are_ended_with_them(tmp_path):
+    """The fixture around every test finds a command that is left."""
+    params = {"command": "touch ran-${x}; sleep 61 & sleep 61"}
+    process = start(tmp_path, batch("shell", params, "thread", items=2))
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    returned, out, err = finish(process)
+    assert returned == 130, err
+    assert json.loads(out)["status"] == "failed"

@@ -1,0 +1,54 @@
+"""The documents under docs/examples print the same bytes on every executor."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+CALLS = {
+    "census.json": (["folder=stdlib", "limit=40"], 0),
+    "logs.yaml": (["count=1000"], 3),
+    "text.json": ([f"folder={EXAMPLES.parent}"], 0),
+}
+
+
+def run(name, executor, folder):
+    arguments, code = CALLS[name]
+    folder.mkdir()
+    command = [sys.executable, "-m", "batchmill", "run", str(EXAMPLES / name), *arguments, "-q"]
+    done = subprocess.run(
+        [*command, "--executor", executor], cwd=folder, capture_output=True, timeout=120,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr.decode()
+    written = {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return done.stdout, written
+
+
+def test_every_example_is_held():
+    assert {path.name for path in EXAMPLES.glob("*.[jy][sa]*")} == CALLS.keys()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_executor_gives_the_same_bytes(name, tmp_path):
+    reference = run(name, "sequential", tmp_path / "sequential")
+    for executor in ("thread", "process"):
+        assert run(name, executor, tmp_path / executor) == reference
+    assert json.loads(reference[0])
+
+
+def test_the_census_counts_right(tmp_path):
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some" / "a.py").write_text("x = 1  # one\n")
+    (tmp_path / "some" / "broken.py").write_text("x = '''\n")
+    command = [sys.executable, "-m", "batchmill", "run", str(EXAMPLES / "census.json"), "folder=some", "-q"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["files"], told["lines"], told["names"], told["comments"]) == (2, 2, 1, 1)
+    report = json.loads((tmp_path / ".batchmill" / "census.json").read_text())
+    assert [one["path"] for one in report["files"]] == ["some/a.py", "some/broken.py"]
