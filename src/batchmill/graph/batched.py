@@ -36,7 +36,9 @@ def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Vi
         )
     except (BatchmillError, OSError) as fault:
         return faulty_visit(fault)
-    return _visit(done, progress.retries)
+    visit = _visit(done, progress.retries)
+    visit.stopped = bool(done.failed) and (around.cancel.cancelled or _has_cancelled(done))
+    return visit
 
 
 def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
@@ -131,12 +133,16 @@ def _visit(done: BatchResult[Any], retries: int) -> Visit:
         errors=list(outputs["errors"]),
         batch={**counts, **{key: done.metadata[key] for key in _TOLD if key in done.metadata}},
         retries=retries,
-        stopped=done.stopped and len(done.failed) > outputs["error_count"],
     )
     if done.failure is not None and not visit.errors:
         visit.errors.append(error_entry(ErrorInfo("BatchFailed", done.failure, retryable=False), 0))
     visit.add_records(done.records)
     return visit
+
+
+def _has_cancelled(done: BatchResult[Any]) -> bool:
+    """Whether items were left out because the run was stopped, not because another item failed."""
+    return done.stopped and len(done.failed) > done.error_count
 
 
 def outputs_of(done: BatchResult[Any]) -> dict[str, Any]:

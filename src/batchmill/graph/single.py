@@ -21,7 +21,7 @@ def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, A
     outcome = done.failed.get(0)
     if outcome is not None and outcome.error is not None:
         visit = failed_visit(outcome.error, outcome.attempts, node.diagnostics)
-        visit.stopped = outcome.error.kind == "cancelled"
+        visit.stopped = outcome.error.kind == "cancelled" or around.cancel.cancelled
     else:
         visit = _succeeded(done.values[0])
     visit.add_records(done.records)

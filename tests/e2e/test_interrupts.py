@@ -1,0 +1,88 @@
+"""Runs that are ended from outside: stop lets running items finish, cancel ends them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import batchmill
+from batchmill.cancel import CancelToken
+from batchmill.events import BatchProgress, Event, NodeStarted
+
+
+def waiting(executor: str, text: str, items: int) -> dict[str, Any]:
+    batch = {"items": {"range": [items]}, "executor": executor, "max_concurrent": 2}
+    params = {"code": text, "inputs": {"n": "${item}"}}
+    return {
+        "nodes": [
+            {"id": "each", "type": "code", "params": params, "batch": batch},
+            {"id": "after", "type": "echo"},
+        ],
+        "outputs": {"results": {"source": "${each.results}"}, "count": {"source": "${each.count}"}},
+    }
+
+
+def at_first_progress(token: CancelToken) -> Callable[[Event], None]:
+    def hear(event: Event) -> None:
+        if isinstance(event, BatchProgress):
+            token.cancel()
+
+    return hear
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_stop_lets_running_items_finish_and_starts_no_more(executor: str) -> None:
+    stop = CancelToken()
+    document = waiting(executor, "import time\ntime.sleep(0.02)\nresult = n", 500)
+    if executor == "sequential":
+        del document["nodes"][0]["batch"]["max_concurrent"]
+    result = batchmill.run(document, stop=stop, listeners=[at_first_progress(stop)])
+    assert (result.status, result.interrupted, list(result.nodes)) == ("failed", True, ["each"])
+    done = [entry for entry in result.outputs["results"] if entry is not None]
+    assert 0 < len(done) < 500 == result.outputs["count"]
+    assert all(entry["result"] == entry["item"] for entry in done)
+    assert {error["kind"] for error in result.errors} == {"cancelled"}
+    assert result.nodes["each"]["error_count"] == 0
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+def test_cancel_ends_what_runs(executor: str) -> None:
+    cancel = CancelToken()
+    text = "import time\ntime.sleep(1.5 if n else 0)\nresult = n"
+    timer = threading.Timer(0.5, cancel.cancel)
+    timer.start()
+    result = batchmill.run(waiting(executor, text, 100), cancel=cancel)
+    timer.join()
+    assert (result.status, result.interrupted, list(result.nodes)) == ("failed", True, ["each"])
+    assert {error["kind"] for error in result.errors} == {"cancelled"}
+    assert len(result.errors) >= 98
+
+
+def test_cancel_ends_a_single_node() -> None:
+    cancel = CancelToken()
+    timer = threading.Timer(0.3, cancel.cancel)
+
+    def hear(event: Event) -> None:
+        if isinstance(event, NodeStarted):
+            timer.start()
+
+    node = {"id": "a", "type": "shell", "params": {"command": ["sleep", "30"]}}
+    after = {"id": "b", "type": "echo"}
+    result = batchmill.run({"nodes": [node, after]}, cancel=cancel, listeners=[hear])
+    timer.join()
+    assert (result.status, result.interrupted, list(result.nodes)) == ("failed", True, ["a"])
+
+
+def test_stop_ends_a_loop_between_two_iterations() -> None:
+    stop = CancelToken()
+    stop_soon = {"id": "a", "type": "code", "params": {"code": "import time\ntime.sleep(0.01)\nresult = 0"}}
+    timer = threading.Timer(0.2, stop.cancel)
+    timer.start()
+    loop = {"until": "${a.result}", "max_iterations": 100_000}
+    result = batchmill.run({"nodes": [{**stop_soon, "loop": loop}]}, stop=stop)
+    timer.join()
+    assert (result.status, result.interrupted) == ("failed", True)
+    assert result.outputs["loop_stopped"] == "interrupted"
