@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -40,13 +41,7 @@ def test_a_smoke_run_keeps_figures_and_makes_the_table(tmp_path: Path) -> None:
 def test_a_side_that_fails_is_told_apart_from_one_that_is_not_there() -> None:
     workload = find("noop-thread")
     with pytest.raises(BrokenError, match="KeyError"):
-        Session(workload, _renamed(workload.sides[0]), 10, sys.executable)
-
-
-def _renamed(side: object) -> object:
-    import dataclasses
-
-    return dataclasses.replace(side, name="nobody")  # type: ignore[type-var]
+        Session(workload, dataclasses.replace(workload.sides[0], name="nobody"), 10, sys.executable)
 
 
 def test_an_unknown_row_is_a_usage_error_that_lists_the_rows(capsys: pytest.CaptureFixture[str]) -> None:

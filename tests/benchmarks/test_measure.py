@@ -27,16 +27,12 @@ def test_own_cpu_is_counted_and_before_is_not() -> None:
 
 
 def test_a_child_that_ended_is_counted() -> None:
-    command = [sys.executable, "-c", WORKER]
-    sample = measure(
-        Ready(
-            lambda: (
-                subprocess.run(command, input=f"{BURN}\n", text=True, check=True, capture_output=True)
-                and None
-            )
-        ),
-        1,
-    )
+    def run() -> None:
+        subprocess.run(
+            [sys.executable, "-c", WORKER], input=f"{BURN}\n".encode(), check=True, capture_output=True
+        )
+
+    sample = measure(Ready(run), 1)
     assert sample.cpu >= BURN
 
 

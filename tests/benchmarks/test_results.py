@@ -1,4 +1,4 @@
-"""The suite's arithmetic: medians, bounds in both directions, missing references, keeping and reading back."""
+"""The suite's arithmetic: medians, bounds in both directions, missing references, keeping and reading."""
 
 from __future__ import annotations
 
@@ -56,8 +56,14 @@ def test_the_median_is_that_of_the_scores_and_per_item() -> None:
 
 @pytest.mark.parametrize(
     ("better", "ours", "aim_met", "least_met"),
-    [("lower", 0.4, True, True), ("lower", 0.9, False, True), ("lower", 1.1, False, False)]
-    + [("higher", 0.4, True, True), ("higher", 0.9, False, True), ("higher", 1.1, False, False)],
+    [
+        ("lower", 0.4, True, True),
+        ("lower", 0.9, False, True),
+        ("lower", 1.1, False, False),
+        ("higher", 0.4, True, True),
+        ("higher", 0.9, False, True),
+        ("higher", 1.1, False, False),
+    ],
 )
 def test_bounds_are_judged_in_the_rows_direction(
     better: Literal["lower", "higher"], ours: float, aim_met: bool, least_met: bool
