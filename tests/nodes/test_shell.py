@@ -177,8 +177,8 @@ def test_the_limit_may_cut_a_character_in_half(run):
 
 
 def test_a_timeout_is_a_timeout_and_says_what_was_heard_last(run):
-    with pytest.raises(AttemptTimeout, match=r"within 0\.2 s and was killed.*: still here"):
-        run("shell", command="echo still here >&2; sleep 60", timeout=0.2)
+    with pytest.raises(AttemptTimeout, match=r"within 1 s and was killed.*: still here"):
+        run("shell", command="echo still here >&2; sleep 60", timeout=1)
     with pytest.raises(AttemptTimeout):
         run("shell", command="sleep 60", timeout=0.2, ignore_errors=True)
 
@@ -223,7 +223,7 @@ def test_values_reach_the_command_byte_for_byte(run, command, value):
 
 def test_a_value_too_large_for_an_argument_goes_by_a_file_that_is_gone_afterwards(run, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    command = resolved('printf \'%s\' "${x}" | wc -c; ls -l "$1"; set -- ; umask', x="é" * 500_000)
+    command = resolved("printf '%s' \"${x}\" | wc -c", x="é" * 500_000)
     assert command.large
     assert run("shell", command=command).outputs["stdout"].strip() == "1000000"
     assert os.listdir(tmp_path) == []
