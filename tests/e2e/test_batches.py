@@ -197,6 +197,7 @@ def test_fail_fast_ends_at_the_first_failure_and_keeps_what_is_done(executor: st
     assert "after" not in result.outputs
     kinds = {error["index"]: error["kind"] for error in result.outputs["errors"]}
     assert kinds == {1: "exception", 2: "cancelled", 3: "cancelled"}
+    assert [error["index"] for error in result.errors] == [1]
     assert (result.nodes["each"]["error_count"], result.nodes["each"]["success_count"]) == (1, 1)
     assert "fail_fast" in result.nodes["each"]["failure"]
 

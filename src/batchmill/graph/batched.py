@@ -122,6 +122,8 @@ class _Progress:
 
 
 def _visit(done: BatchResult[Any], retries: int) -> Visit:
+    """The visit of a batch that ran. Its errors are those of items that were tried: of items that never
+    started, perhaps a million, the node's own outputs tell."""
     outputs = outputs_of(done)
     if done.failure is not None:
         outputs["error"] = done.failure
@@ -130,7 +132,7 @@ def _visit(done: BatchResult[Any], retries: int) -> Visit:
         outputs=outputs,
         failure=done.failure,
         present=frozenset(outputs),
-        errors=list(outputs["errors"]),
+        errors=[entry for entry in outputs["errors"] if entry["attempts"] or entry["kind"] != "cancelled"],
         batch={**counts, **{key: done.metadata[key] for key in _TOLD if key in done.metadata}},
         retries=retries,
     )

@@ -126,7 +126,7 @@ class Scheduler:
         walk.reports.setdefault(node.id, NodeReport(node.spec.type)).add(visit, wall)
         walk.errors += [{"node": node.id, **entry} for entry in visit.errors]
         walk.last = node.id
-        self._tell(node.id, visit, wall)
+        self._tell(node, visit, wall)
         return visit
 
     def _run(self, node: RunnableNode) -> Visit:
@@ -137,18 +137,18 @@ class Scheduler:
             return run_loop(node, node.spec.loop, self._around)
         return run_single(node, self._around)
 
-    def _tell(self, name: str, visit: Visit, wall: float) -> None:
+    def _tell(self, node: RunnableNode, visit: Visit, wall: float) -> None:
         bus = self._around.bus
         if not bus.heard:
             return
         for reference in visit.unresolved:
-            bus.emit(Noticed(f"{reference} could not be resolved and was left as it stands", name))
-        counts = visit.batch or {}
+            bus.emit(Noticed(f"{reference} could not be resolved and was left as it stands", node.id))
+        is_batch, counts = node.spec.batch is not None, visit.batch or {}
         failed, every = counts.get("error_count", 0), counts.get("count", 0)
         succeeded = counts.get("success_count", 0)
         bus.emit(
             NodeFinished(
-                name,
+                node.id,
                 visit.status,
                 wall,
                 succeeded=succeeded,
@@ -156,8 +156,8 @@ class Scheduler:
                 cancelled=every - succeeded - failed,
                 retries=visit.retries,
                 error=visit.failure or "",
-                errors=tuple(visit.errors) if visit.batch else (),
-                is_batch=visit.batch is not None,
+                errors=tuple(visit.errors) if is_batch else (),
+                is_batch=is_batch,
             )
         )
 

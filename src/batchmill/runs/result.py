@@ -23,9 +23,9 @@ class RunResult:
     ``nodes`` says per node that ran ``type``, ``status``, ``wall`` (seconds, over all visits), ``visits``
     and, for a batch, its counts and how it was run. ``errors`` lists every error with ``node``, ``index``,
     ``item``, ``type``, ``message``, ``attempts`` and ``kind``, in the order the nodes ran and in index
-    order within a batch; ``index`` is None where the error is not that of an item,
-    ``node`` where it is not that of a node. ``llm_calls`` are the
-    recorded calls in item order. ``timing`` has ``started_at`` (seconds since the epoch) and ``wall``.
+    order within a batch; items that never started are not among them. ``index`` is None where the error is
+    not that of an item, ``node`` where it is not that of a node. ``llm_calls`` are the recorded calls in
+    item order. ``timing`` has ``started_at`` (seconds since the epoch) and ``wall``.
 
     ``interrupted`` says that the run was stopped from outside; its status is ``failed`` then.
     ``environment`` says that the run failed by its surroundings (an unreadable source, a full disk, an
