@@ -64,6 +64,11 @@ class ItemRunner:
         self._recorder = Recorder()
         self._first = Attempt(1, None, self._recorder, cancel)
 
+    @property
+    def timed(self) -> bool:
+        """Whether attempts have a deadline."""
+        return self._job.timeout is not None
+
     def run_chunk(self, chunk: Chunk, seconds: float, flush: Flush | None = None) -> Block:
         """Run items until the chunk ends or ``seconds`` have passed; at least one, unless stopped.
 
@@ -73,7 +78,7 @@ class ItemRunner:
         block = Block(chunk.start, [], [], items=chunk.items)
         values, walls, special = block.values, block.walls, block.special
         run, cells, drain = self._job.task.run, self._cells, self._recorder.drain
-        timed, clock = self._job.timeout is not None, time.perf_counter
+        timed, clock = self.timed, time.perf_counter
         index = chunk.start
         cells[ATTEMPT] = 1
         last = clock()
@@ -94,6 +99,7 @@ class ItemRunner:
                     values.append(run(item, index, self._first))
                 except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error
                     outcome = self._after_failure(item, index, 1, self._caught(error))
+                    cells[ATTEMPT] = 1
                     failed = outcome.error is not None
                     values.append(outcome.value)
                     special[offset] = outcome

@@ -2,8 +2,8 @@
 
 When a worker dies its shared area tells what it had finished (delivered), what it was on (that one
 attempt is lost, and tried again or charged to the item) and what it had not begun (given back). When
-it died while items or results were being pickled nobody can tell which item it was: the items are
-given back one by one, so that the next death names its item.
+it died while several items, or the results of several, were being pickled nobody can tell which of them
+it was: those are given back one by one, so that the next death names its item.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors import frames
-from batchmill.executors.cells import RUNNING
+from batchmill.executors.cells import PACKING, RUNNING
 from batchmill.executors.child import Reply
 from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, Chunk
@@ -61,12 +61,19 @@ class Settler:
         self._alive()
         block, _ = frames.read(slot.area.outward(seq), death.kept, chunk.start)
         rest = self._deliver(chunk, block)
+        offset = death.offset - len(block)
         if death.phase == RUNNING:
-            self._lose(rest, death.offset - len(block), slot, death)
-        elif len(rest) == 1:
-            self._lose(rest, 0, slot, death)
+            self._lose(rest, offset, slot, death)
+            return
+        suspects = rest.part(0, max(0, offset + 1)) if death.phase == PACKING else rest
+        if len(suspects) == len(rest):
+            suspects = rest  # it may be a chunk that is tried again, which a part of it would not be
         else:
-            self.split(rest, _worker_died(death))
+            self.channel.give_back(rest.part(len(suspects)))
+        if len(suspects) == 1:
+            self._lose(suspects, 0, slot, death)
+        elif len(suspects):
+            self.split(suspects, _worker_died(death))
 
     def split(self, chunk: Chunk, error: ErrorInfo) -> None:
         """Give back a chunk's items one by one, or charge ``error`` to the one it holds."""

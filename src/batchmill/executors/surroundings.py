@@ -7,6 +7,8 @@ restores them after each that changed them.
 
 from __future__ import annotations
 
+# signal.getsignal without its enums: 0.02 µs in place of 0.8, six times per item
+import _signal  # type: ignore[import-not-found]  # typeshed has stubs of the public module only
 import locale
 import os
 import signal
@@ -14,9 +16,9 @@ import sys
 from typing import Any
 
 HANDLED = tuple(
-    number
-    for number in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2")
-    if hasattr(signal, number)
+    int(getattr(signal, name))
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
 )
 
 
@@ -46,26 +48,28 @@ class Surroundings:
         self._restore_folder()
         sys.path[:] = self.path
         self._set_locale()
-        self._handlers = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in HANDLED}
+        self._handlers = {number: _signal.getsignal(number) for number in HANDLED}
         self._raw = dict(_raw_environment())
         self._working = _folder()
 
-    def restore_quickly(self) -> None:
-        """Undo what items change most: folder and environment. Costs about 2 µs when nothing changed."""
+    def restore(self) -> None:
+        """Undo what an item changed. Costs about 2 µs when that is nothing."""
         if _folder() != self._working:
             self._restore_folder()
         if _raw_environment() != self._raw:
             self._restore_environment()
-
-    def restore(self) -> None:
-        """Undo all that an item may have changed."""
-        self.restore_quickly()
         if sys.path != self.path:
             sys.path[:] = self.path
         self._set_locale()
         for number, handler in self._handlers.items():
-            if signal.getsignal(number) is not handler and handler is not None:
-                signal.signal(number, handler)
+            if _signal.getsignal(number) is not handler:
+                self._restore_handler(number, handler)
+
+    def _restore_handler(self, number: int, handler: Any) -> None:
+        if number == getattr(signal, "SIGALRM", None):
+            signal.alarm(0)  # one that is still to come would meet the next item
+        if handler is not None:  # None is a handler that was not set from Python
+            signal.signal(number, handler)
 
     def _restore_folder(self) -> None:
         try:
