@@ -21,6 +21,7 @@ from batchmill.executors.describe import describe
 from batchmill.executors.parcel import Parcel, discard, wrap
 from batchmill.executors.pool import Pool
 from batchmill.executors.settling import Settler
+from batchmill.executors.shared_area import Region
 from batchmill.executors.shipment import Shipment
 from batchmill.executors.slot import TIMED_OUT, TOO_LARGE, Slot
 
@@ -44,34 +45,55 @@ class Driver:
         self._changed = threading.Condition(self._lock)
         self._slot: Slot | None = None
         self._sent: dict[int, tuple[Chunk, Parcel]] = {}
-        self._thread = threading.Thread(target=self._drive, name="batchmill-driver", daemon=True)
+        self._ended = threading.Event()
 
-    def start(self) -> None:
-        """Start the driver's thread."""
-        self._thread.start()
+    def start(self, *, here: bool) -> None:
+        """Feed the slot, in a thread of the pool's. ``here`` sends the first chunk from the caller's, which
+        is sooner; only for items that are there without waiting."""
+        if here:
+            try:
+                self._next()
+            except BaseException as fault:  # noqa: BLE001  # raised again where the results are consumed
+                self._channel.fail(fault)
+        self._pool.threads.run(self._drive)
 
     def join(self, seconds: float) -> None:
         """Wait for the driver's end; one that is stuck in the source of items is left behind."""
-        self._thread.join(seconds)
+        self._ended.wait(seconds)
 
     def _drive(self) -> None:
         try:
-            while self._wait_for_room():
-                chunk = self._channel.take(*self._sizer.next(self._channel.remaining()))
-                if chunk is None:
-                    break
-                self._send(chunk)
+            while self._next():
+                pass
+            self._finish()
         except BaseException as fault:  # noqa: BLE001  # a driver's end: the batch must hear of it
             self._channel.fail(fault)
-        self._finish()
+            self._finish()
+        finally:
+            self._ended.set()
 
-    def _wait_for_room(self) -> bool:
+    def _next(self) -> bool:
+        """Take a chunk and send it; False when there is none to come."""
+        self._wait_for_room()
+        chunk = self._channel.take(*self._sizer.next(self._channel.remaining()))
+        if chunk is None:
+            return False
+        try:
+            self._send(chunk)
+        except BaseException:
+            with self._lock:
+                sent = any(one is chunk for one, _ in self._sent.values())
+            if not sent:
+                self._channel.give_back(chunk)
+            raise
+        return True
+
+    def _wait_for_room(self) -> None:
         mean = self._sizer.mean_seconds
         depth = 2 if 0 < mean < SHORT_SECONDS else 1
         with self._lock:
             while len(self._sent) >= depth:
                 self._changed.wait()
-        return True
 
     def _finish(self) -> None:
         """Wait for what is under way, then give the slot back."""
@@ -98,11 +120,7 @@ class Driver:
         return slot
 
     def _send(self, chunk: Chunk) -> None:
-        try:
-            slot = self._healthy_slot()
-        except BaseException:
-            self._channel.give_back(chunk)
-            raise
+        slot = self._healthy_slot()
         if self._channel.stopped:
             slot.stop_items()
         seq = slot.next_seq
@@ -129,7 +147,7 @@ class Driver:
         discard(items)
         self._channel.give_back(chunk)
 
-    def _pack(self, chunk: Chunk, region: memoryview) -> Parcel | None:
+    def _pack(self, chunk: Chunk, region: Region) -> Parcel | None:
         """The items as they travel; None when they cannot, which is settled here."""
         buffers: list[pickle.PickleBuffer] = []
         try:

@@ -12,11 +12,13 @@ import struct
 from array import array
 from typing import Any
 
-from batchmill.errors import NotPicklable
+from batchmill.errors import InternalError, NotPicklable
 from batchmill.executors import pickling
 from batchmill.executors.cells import KEPT, Cells
 from batchmill.executors.describe import describe
 from batchmill.executors.parcel import Parcel, unwrap, wrap
+from batchmill.executors.pickling import Stream
+from batchmill.executors.shared_area import Region
 from batchmill.outcome import Block, Outcome
 
 HEADER = struct.Struct("=II")  # length in bytes; 1 when the content is a parcel's
@@ -26,7 +28,7 @@ LEAST_ROOM = 2048  # of a region: enough for a parcel's frame, whatever it holds
 class FrameWriter:
     """Lays the results of one chunk down in ``region``; used by the worker's main thread alone."""
 
-    def __init__(self, region: memoryview, cells: Cells, folders: list[str]) -> None:
+    def __init__(self, region: Region, cells: Cells, folders: list[str]) -> None:
         self._region = region
         self._cells = cells
         self._folders = folders
@@ -39,25 +41,31 @@ class FrameWriter:
         if first == count:
             return False
         stream, buffers = _pack(block, first)
-        room = len(self._region) - self._end - HEADER.size
-        if buffers or len(stream) > room - LEAST_ROOM:
-            self._put(pickling.dumps(tuple(wrap(stream, buffers, self._folders, None)), []), 1)
-        else:
-            self._put(stream, 0)
+        if buffers or not self._put(stream, 0, LEAST_ROOM):
+            parcel = tuple(wrap(stream, buffers, self._folders))
+            if not self._put(pickling.dumps(parcel, []), 1, 0):
+                raise InternalError("a region was filled to the brim")
         self._items = count
-        return len(self._region) - self._end < 2 * LEAST_ROOM
+        return self._region.room_for(self._end + 2 * LEAST_ROOM) is None
 
-    def _put(self, content: bytes, kind: int) -> None:
+    def _put(self, content: Stream, kind: int, spare: int) -> bool:
+        """Write a frame; False when it does not fit and leave ``spare`` bytes."""
         start = self._end + HEADER.size
-        self._region[self._end : start] = HEADER.pack(len(content), kind)
-        self._region[start : start + len(content)] = content
-        self._end = start + len(content)
-        self._cells[KEPT] = self._end
+        end = start + len(content)
+        room = self._region.room_for(end + spare)
+        if room is None:
+            return False
+        room[self._end : start] = HEADER.pack(len(content), kind)
+        room[start:end] = content
+        self._end = end
+        self._cells[KEPT] = end
+        return True
 
 
-def read(region: memoryview, end: int, start: int) -> tuple[Block, int]:
+def read(source: Region, end: int, start: int) -> tuple[Block, int]:
     """The block, from index ``start``, that the frames in the first ``end`` bytes make, and its bytes."""
     block = Block(start, [], [])
+    region = source.view(end)
     position = n_bytes = 0
     while position < end:
         length, is_parcel = HEADER.unpack(region[position : position + HEADER.size])
@@ -80,19 +88,21 @@ def _append(block: Block, values: list[Any], walls: array[float], special: dict[
         block.special[offset + place] = outcome
 
 
-def _pack(block: Block, first: int) -> tuple[bytes, list[pickle.PickleBuffer]]:
+def _pack(block: Block, first: int) -> tuple[Stream, list[pickle.PickleBuffer]]:
     special = {place - first: one for place, one in block.special.items() if place >= first}
-    content = (block.values[first:], array("f", block.walls[first:]), special)
+    values = block.values[first:]
     buffers: list[pickle.PickleBuffer] = []
     try:
-        return pickling.dumps(content, buffers), buffers
+        content = (values, array("f", block.walls[first:]), special)
+        plain = not special and pickling.is_plain(values)
+        return pickling.dumps(content, buffers, plain=plain), buffers
     except BaseException as fault:  # noqa: BLE001  # reported below as an error of the items at fault
         return _pack_one_by_one(block, first, fault)
 
 
 def _pack_one_by_one(
     block: Block, first: int, fault: BaseException
-) -> tuple[bytes, list[pickle.PickleBuffer]]:
+) -> tuple[Stream, list[pickle.PickleBuffer]]:
     """The frame once more, with an error in place of each result that does not pickle."""
     for offset in range(first, len(block)):
         outcome = block.special.get(offset)

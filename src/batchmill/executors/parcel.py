@@ -14,6 +14,8 @@ import pickle
 from typing import Any, NamedTuple
 
 from batchmill.executors import pickling
+from batchmill.executors.pickling import Stream
+from batchmill.executors.shared_area import Region
 
 INLINE_BYTES = 4 << 10  # a message of this size is written to a pipe in one piece, whatever happens
 ALIGNMENT = 64
@@ -39,7 +41,7 @@ class Parcel(NamedTuple):
 
 
 def wrap(
-    stream: bytes, buffers: list[pickle.PickleBuffer], folders: list[str], region: memoryview | None
+    stream: Stream, buffers: list[pickle.PickleBuffer], folders: list[str], region: Region | None = None
 ) -> Parcel:
     """Put a pickled value where it travels best; ``folders`` are tried in order for a file.
 
@@ -47,9 +49,9 @@ def wrap(
     """
     if not buffers:
         if len(stream) <= INLINE_BYTES:
-            return Parcel(len(stream), inline=stream)
-        if region is not None and len(stream) <= len(region):
-            region[: len(stream)] = stream
+            return Parcel(len(stream), inline=bytes(stream))
+        if region is not None and (room := region.room_for(len(stream))) is not None:
+            room[: len(stream)] = stream
             return Parcel(len(stream))
     for folder in folders[:-1]:
         try:
@@ -59,7 +61,7 @@ def wrap(
     return write(stream, buffers, folders[-1])
 
 
-def write(stream: bytes, buffers: list[pickle.PickleBuffer], folder: str) -> Parcel:
+def write(stream: Stream, buffers: list[pickle.PickleBuffer], folder: str) -> Parcel:
     """Put a pickled value into a new file. Raises OSError and leaves nothing behind when it has no room."""
     path = os.path.join(folder, f"{os.getpid()}-{next(_numbers)}.parcel")
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -87,14 +89,14 @@ def _write_all(descriptor: int, content: Any) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def unwrap(parcel: Parcel, region: memoryview | None = None, *, keep: bool = False) -> Any:
+def unwrap(parcel: Parcel, region: Region | None = None, *, keep: bool = False) -> Any:
     """The value of a parcel; its file is unlinked unless ``keep``."""
     if parcel.inline is not None:
         return pickling.loads(parcel.inline)
     if parcel.path is None:
         if region is None:
             raise ValueError("a parcel in the shared area needs the region it lies in")
-        return pickling.loads(region[: parcel.length])
+        return pickling.loads(region.view(parcel.length)[: parcel.length])
     with open(parcel.path, "rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     if not keep:

@@ -1,7 +1,7 @@
 """The pool of worker processes that all batches of this process share.
 
-Batches lease slots and give them back; a slot that nobody used for :data:`IDLE_SECONDS` is closed,
-and all are at exit. Workers are started by one thread that lives as long as the pool: Linux ties a
+Batches lease slots and threads and give them back; a slot that nobody used for :data:`IDLE_SECONDS` is
+closed, and all are at exit. Workers are started by one thread that lives as long as the pool: Linux ties a
 child's "signal me when my parent dies" to the thread that started it, not to the process.
 """
 
@@ -26,6 +26,7 @@ from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.parcel import Parcel, discard
 from batchmill.executors.shared_area import SharedArea
 from batchmill.executors.slot import Slot
+from batchmill.executors.threads import KeptThreads
 
 IDLE_SECONDS = 60.0
 LOOK_SECONDS = 5.0
@@ -50,6 +51,7 @@ class Pool:
         self._jobs: dict[bytes, tuple[Parcel, int]] = {}  # with the number of batches using it
         self._number = 0
         self.folders = _make_folders()
+        self.threads = KeptThreads()
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="batchmill-pool", daemon=True)
         self._thread.start()
@@ -119,6 +121,7 @@ class Pool:
             thread.start()
         for thread in closing:
             thread.join()
+        self.threads.close()
         self._calls.put(None)
         self._thread.join()
         for folder in self.folders:

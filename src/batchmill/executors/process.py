@@ -103,7 +103,7 @@ class Crew:
             driver = Driver(self._shipment, self._settler, shared_pool())
             with self._lock:
                 self._drivers.append(driver)
-            driver.start()
+            driver.start(here=left is not None)
         if self._timeout is not None or self._memory_limit is not None:
             threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True).start()
 

@@ -113,8 +113,12 @@ class ItemRunner:
             index += 1
             if failed and self._job.stop_on_failure:
                 cells[STOP] = 1  # a chunk that waits behind this one must not start either
-            if now >= end or (flush and flush(block, now)):
+            if now >= end:
                 break
+            if flush is not None:
+                if flush(block, now):
+                    break
+                last = clock()  # what flushing took is not the next item's time
         return block
 
     def _attempts(self, item: Any, index: int, chunk: Chunk) -> Outcome:

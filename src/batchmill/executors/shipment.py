@@ -8,6 +8,7 @@ import pickle
 from batchmill.errors import NotPicklable
 from batchmill.executors import pickling
 from batchmill.executors.parcel import wrap
+from batchmill.executors.pickling import Stream
 from batchmill.executors.pool import Pool
 from batchmill.executors.runner import Job
 from batchmill.executors.surroundings import Surroundings
@@ -23,12 +24,12 @@ class Shipment:
     def __init__(self, job: Job, pool: Pool) -> None:
         task = _pack_job(job)
         around = pickling.dumps(Surroundings.here(), [])
-        packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders, None))
+        packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders))
         outer = pickling.dumps((pickling.loads(around), packed), [])
         self._pool = pool
         self._parts = [task.digest(), task.digest(around)]
         self.digest = self._parts[1]
-        self.parcel = pool.publish(self.digest, lambda: wrap(outer, [], pool.folders, None))
+        self.parcel = pool.publish(self.digest, lambda: wrap(outer, [], pool.folders))
 
     def withdraw(self) -> None:
         """The batch is over; the pool may drop what it kept for it."""
@@ -37,14 +38,14 @@ class Shipment:
 
 
 class _PackedJob:
-    def __init__(self, stream: bytes, buffers: list[pickle.PickleBuffer]) -> None:
+    def __init__(self, stream: Stream, buffers: list[pickle.PickleBuffer]) -> None:
         self.stream = stream
         self.buffers = buffers
         self._hash = hashlib.blake2b(stream, digest_size=16)
         for buffer in buffers:
             self._hash.update(buffer)
 
-    def digest(self, more: bytes = b"") -> bytes:
+    def digest(self, more: Stream = b"") -> bytes:
         """The digest of the job, or of the job together with ``more``."""
         extended = self._hash.copy()
         extended.update(more)
