@@ -36,9 +36,43 @@ def test_references_to_other_documents_are_not_fetched():
     assert "not in it" in fault
 
 
-def test_a_schema_that_refers_to_itself_ends():
-    (fault,) = value_faults(1, {"$ref": "#"}, False)
-    assert "without end" in fault
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#"},
+        {"anyOf": [{"$ref": "#"}]},
+        {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"not": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"},
+        {"$dynamicRef": "#"},
+        {"$schema": "http://json-schema.org/draft-07/schema#", "allOf": [{"$ref": "#"}]},
+    ],
+)
+def test_a_schema_that_refers_to_itself_ends(schema):
+    (fault,) = value_faults(1, schema, False)
+    assert "refers to itself" in fault
+
+
+def nested(levels, value=None):
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def test_a_recursive_schema_judges_nested_values_up_to_a_depth():
+    schema = {"type": ["array", "null"], "items": {"$ref": "#"}}
+    assert value_faults(nested(40), schema, False) == []
+    assert "is not of type" in value_faults(nested(40, "x"), schema, False)[0]
+    assert "refers to itself" in value_faults(nested(900), schema, False)[0]
+
+
+def test_a_schema_of_many_levels_is_refused():
+    schema = {}
+    for _ in range(100):
+        schema = {"not": schema}
+    assert "nested deeper" in schema_fault(schema)
+    for _ in range(70):
+        schema = schema["not"]
+    assert schema_fault(schema) is None
+    assert value_faults(1, schema, False) == []
 
 
 def test_references_within_the_schema_are_followed():

@@ -202,13 +202,15 @@ _SYNTAX = {
     "Unterminated string starting at": ("this text has no closing quote", ""),
     "Illegal trailing comma before end of object": ("there is a comma behind the last entry", ""),
     "Illegal trailing comma before end of array": ("there is a comma behind the last entry", ""),
-    "Invalid control character at": ("a line break or control character inside text", "write it as \\n"),
+    "Invalid control character": ("a line break or control character inside text", "write it as \\n"),
 }
 
 
 def _syntax_words(error: json.JSONDecodeError) -> tuple[str, str]:
-    words, hint = _SYNTAX.get(error.msg, (error.msg, ""))
-    return f"is not JSON: {words}", hint
+    # By how the message begins, as the pure Python reader names the character as well.
+    known = [words for start, words in _SYNTAX.items() if error.msg.startswith(start)]
+    message, hint = known[0] if known else (error.msg, "")
+    return f"is not JSON: {message}", hint
 
 
 def _from_yaml(text: str, path: Path) -> Draft:

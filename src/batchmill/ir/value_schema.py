@@ -1,25 +1,52 @@
-"""JSON Schemas that a document states for its inputs. jsonschema is imported only where there is one."""
+"""JSON Schemas that a document states for its inputs. jsonschema is imported only where there is one.
+
+jsonschema recurses, through native code too, and where that meets the end of the stack is not the same
+on every interpreter. So the depth of a schema and of the references that are followed have limits here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 Schema = dict[str, Any] | bool | None
+
+MAX_LEVELS = 32
+"""Levels of objects and lists in a schema."""
+
+MAX_REFERENCES = 48
+"""References followed within each other: a schema that refers to itself judges values of so many levels."""
+
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+
+Keyword = Callable[[Any, Any, Any, Any], Any]
+
+
+class _TooManyReferences(Exception):  # noqa: N818  # never leaves this module
+    """Raised inside this module when references go on beyond the limit."""
 
 
 def schema_fault(schema: Schema) -> str | None:
     """Why ``schema`` is no JSON Schema, None where it is one."""
     if schema is None or isinstance(schema, bool):
         return None
+    if _levels(schema) > MAX_LEVELS:
+        return f"it is nested deeper than {MAX_LEVELS} levels"
     import jsonschema  # heavy, and few documents state a schema
 
     try:
-        jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator).check_schema(schema)
+        _kind_for(schema).check_schema(schema)
     except jsonschema.SchemaError as error:
-        return error.message
-    except RecursionError:
-        return "it is nested too deep"
+        return str(error.message)
     return None
+
+
+def _levels(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_levels, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_levels, value), default=0)
+    return 0
 
 
 def value_faults(value: Any, schema: Schema, secret: bool) -> list[str]:
@@ -29,22 +56,51 @@ def value_faults(value: Any, schema: Schema, secret: bool) -> list[str]:
     """
     if schema is None or schema is True:
         return []
-    import jsonschema  # heavy, and few documents state a schema
-    import referencing
+    import referencing  # comes with jsonschema
 
-    kind = (
-        jsonschema.Draft202012Validator
-        if schema is False
-        else jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
-    )
-    validator = kind(schema, registry=referencing.Registry())
+    # Where a schema names its draft, jsonschema goes back to its own class, which counts nothing.
+    plain = {key: part for key, part in schema.items() if key != "$schema"} if schema else schema
+    validator = _limited(_kind_for(schema))(plain, registry=referencing.Registry())
     try:
         errors = sorted(validator.iter_errors(value), key=lambda error: error.json_path)
         return [_words(error, secret) for error in errors]
     except referencing.exceptions.Unresolvable as error:
         return [f"the schema refers to {error.ref}, which is not in it"]
-    except RecursionError:
-        return ["the schema refers to itself without end"]
+    except (_TooManyReferences, RecursionError):
+        return [f"the schema refers to itself more than {MAX_REFERENCES} levels deep"]
+
+
+def _kind_for(schema: dict[str, Any] | bool) -> Any:
+    """jsonschema's class for the draft that a schema names, else for 2020-12."""
+    import jsonschema  # heavy, and few documents state a schema
+
+    latest = jsonschema.Draft202012Validator
+    return latest if isinstance(schema, bool) else jsonschema.validators.validator_for(schema, latest)
+
+
+def _limited(kind: Any) -> Any:
+    """``kind`` with the references it follows counted."""
+    import jsonschema  # heavy, and few documents state a schema
+
+    depth = [0]
+
+    def counted(follow: Keyword) -> Keyword:
+        def run(validator: Any, reference: Any, instance: Any, schema: Any) -> Iterator[Any]:
+            if depth[0] >= MAX_REFERENCES:
+                raise _TooManyReferences
+            depth[0] += 1
+            try:
+                # A list, as a generator that is not read to its end would leave the count as it is.
+                found = list(follow(validator, reference, instance, schema) or ())
+            finally:
+                depth[0] -= 1
+            return iter(found)
+
+        return run
+
+    known = {name: counted(kind.VALIDATORS[name]) for name in _REFERENCES if name in kind.VALIDATORS}
+    extend: Any = jsonschema.validators.extend  # its types are not stated
+    return extend(kind, validators=known)
 
 
 def _words(error: Any, secret: bool) -> str:
