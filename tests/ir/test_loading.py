@@ -74,7 +74,7 @@ def test_a_dictionary_is_taken_as_a_copy():
         ('{"a": 1\n "b": 2}', (2, 2), "comma"),
         ('{"a" 1}', (1, 6), "colon"),
         ('{"a": nil}', (1, 7), "value must come"),
-        ('{"a": "x\n"}', (1, 9), "line break"),
+        ('{"a": "x\t"}', (1, 9), "line break"),
         ('{"a": "x', (1, 7), "closing quote"),
         ("{} {}", (1, 4), "follows after the end"),
         ("{'a': 1}", (1, 2), "double quotes"),
