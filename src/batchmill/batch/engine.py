@@ -44,6 +44,7 @@ class Batch:
         self.window = Window(self.source, self.watch, ordered=ordered)
         self.timing = Timing()
         self._executor: Executor = executor_named(settings.executor)
+        self._workers = self._executor.workers(settings.for_executor())
         self._cancel = cancel or CancelToken()
         self._stop = stop or CancelToken()
 
@@ -63,7 +64,7 @@ class Batch:
     def metadata(self, seconds: float) -> dict[str, Any]:
         """What a batch node reports as ``batch_metadata``; ``seconds`` is the batch's wall time."""
         settings = self.settings
-        workers = self._executor.workers(settings.for_executor())
+        workers = self._workers
         sequential = settings.executor == "sequential"
         return {
             "parallel": not sequential,

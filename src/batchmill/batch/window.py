@@ -56,6 +56,10 @@ class Window:
         with self._lock:
             return self._taken
 
+    def more(self) -> bool:
+        with self._lock:
+            return not self._stopped and bool(self._returned or not self._exhausted)
+
     def remaining(self) -> int | None:
         with self._lock:
             return self._source.remaining()

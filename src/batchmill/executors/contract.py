@@ -73,6 +73,9 @@ class Channel(Protocol):
     def fail(self, error: BaseException) -> None:
         """End the batch with an error of the executor itself."""
 
+    def more(self) -> bool:
+        """Whether there is something to take, or may be once the source has been read further."""
+
     def remaining(self) -> int | None:
         """Items not yet taken, None while nobody knows."""
 

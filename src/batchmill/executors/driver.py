@@ -32,7 +32,7 @@ class Driver:
     """Feeds one slot.
 
     Concurrency: its own thread sends, loky's manager thread settles. ``_lock`` (through the condition
-    ``_changed``) guards ``_slot`` and ``_sent``.
+    ``_changed``) guards ``_slot``, ``_sent`` and ``_driving``.
     """
 
     def __init__(self, shipment: Shipment, settler: Settler, pool: Pool) -> None:
@@ -45,17 +45,24 @@ class Driver:
         self._changed = threading.Condition(self._lock)
         self._slot: Slot | None = None
         self._sent: dict[int, tuple[Chunk, Parcel]] = {}
+        self._driving = True  # a thread of the pool's is, or will be, at it
         self._ended = threading.Event()
 
     def start(self, *, here: bool) -> None:
-        """Feed the slot, in a thread of the pool's. ``here`` sends the first chunk from the caller's, which
-        is sooner; only for items that are there without waiting."""
-        if here:
-            try:
-                self._next()
-            except BaseException as fault:  # noqa: BLE001  # raised again where the results are consumed
-                self._channel.fail(fault)
-        self._pool.threads.run(self._drive)
+        """Feed the slot, in a thread of the pool's.
+
+        ``here`` sends the first chunk from the caller's thread, which is sooner; only for items that are
+        there without waiting. If that was the last one, there may be no need of a thread at all.
+        """
+        try:
+            alone = here and self._next() and not self._channel.more()
+        except BaseException as fault:  # noqa: BLE001  # raised again where the results are consumed
+            self._channel.fail(fault)
+            alone = False
+        with self._lock:
+            self._driving = not (alone and self._sent)
+        if self._driving:
+            self._pool.threads.run(self._drive)
 
     def join(self, seconds: float) -> None:
         """Wait for the driver's end; one that is stuck in the source of items is left behind."""
@@ -170,6 +177,18 @@ class Driver:
             with self._lock:
                 del self._sent[seq]
                 self._changed.notify_all()
+                alone = not self._sent and not self._driving
+                self._driving = self._driving or alone
+            if alone:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        """The only chunk is settled: see whether it left something to do."""
+        if self._channel.more():
+            self._pool.threads.run(self._drive)
+        else:
+            self._finish()
+            self._ended.set()
 
     def _settle_chunk(self, slot: Slot, seq: int, chunk: Chunk, future: Future[child.Reply]) -> None:
         fault = future.exception()

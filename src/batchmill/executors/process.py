@@ -99,7 +99,9 @@ class Crew:
     def start(self) -> None:
         """Start a driver per slot, as many as there are items for, and the watcher where limits are set."""
         left = self._channel.remaining()
-        for _ in range(self._size if left is None else min(self._size, max(1, left))):
+        for number in range(self._size if left is None else min(self._size, max(1, left))):
+            if number and not self._channel.more():
+                break
             driver = Driver(self._shipment, self._settler, shared_pool())
             with self._lock:
                 self._drivers.append(driver)
