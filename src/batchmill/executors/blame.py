@@ -33,7 +33,7 @@ def _descend(
 def _fails(value: Any, attempt: Callable[[Any], None]) -> bool:
     try:
         attempt(value)
-    except Exception:  # noqa: BLE001  # that it fails is the answer
+    except BaseException:  # noqa: BLE001  # that it fails is the answer
         return True
     return False
 

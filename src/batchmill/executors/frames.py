@@ -16,10 +16,10 @@ from batchmill.errors import InternalError, NotPicklable
 from batchmill.executors import pickling
 from batchmill.executors.cells import KEPT, Cells
 from batchmill.executors.describe import describe
-from batchmill.executors.parcel import Parcel, unwrap, wrap
+from batchmill.executors.parcel import Parcel, no_room, unwrap, wrap
 from batchmill.executors.pickling import Stream
 from batchmill.executors.shared_area import Region
-from batchmill.outcome import Block, Outcome
+from batchmill.outcome import Block, ErrorInfo, Outcome
 
 HEADER = struct.Struct("=II")  # length in bytes; 1 when the content is a parcel's
 LEAST_ROOM = 2048  # of a region: enough for a parcel's frame, whatever it holds
@@ -42,11 +42,21 @@ class FrameWriter:
             return False
         stream, buffers = _pack(block, first)
         if buffers or not self._put(stream, 0, LEAST_ROOM):
-            parcel = tuple(wrap(stream, buffers, self._folders))
-            if not self._put(pickling.dumps(parcel, []), 1, 0):
-                raise InternalError("a region was filled to the brim")
+            self._put_aside(stream, buffers, block)
         self._items = count
         return self._region.room_for(self._end + 2 * LEAST_ROOM) is None
+
+    def _put_aside(self, stream: Stream, buffers: list[pickle.PickleBuffer], block: Block) -> None:
+        """Write what is too large for the region to a file, or that there is no room for that either."""
+        try:
+            parcel = wrap(stream, buffers, self._folders)
+        except OSError as fault:
+            error = describe(no_room("a result", stream, buffers, fault))
+            for offset in range(self._items, len(block)):
+                _replace(block, offset, error)
+            parcel = wrap(*_pack(block, self._items), self._folders)
+        if not self._put(pickling.dumps(tuple(parcel), []), 1, 0):
+            raise InternalError("a region was filled to the brim")
 
     def _put(self, content: Stream, kind: int, spare: int) -> bool:
         """Write a frame; False when it does not fit and leave ``spare`` bytes."""
@@ -109,14 +119,19 @@ def _pack_one_by_one(
         try:
             pickling.dumps((block.values[offset], outcome), [])
         except BaseException as why:  # noqa: BLE001  # whatever __reduce__ raises is that item's error
-            error = describe(_refused(block.values[offset], outcome, why))
-            attempts = outcome.attempts if outcome else 1
-            block.values[offset] = None
-            block.special[offset] = Outcome(block.start + offset, error=error, attempts=attempts)
+            _replace(block, offset, describe(_refused(block.values[offset], outcome, why)))
     special = {place - first: one for place, one in block.special.items() if place >= first}
     content = (block.values[first:], array("f", block.walls[first:]), special)
     buffers: list[pickle.PickleBuffer] = []
     return pickling.dumps(content, buffers), buffers
+
+
+def _replace(block: Block, offset: int, error: ErrorInfo) -> None:
+    """Put an error in place of a result that cannot travel."""
+    outcome = block.special.get(offset)
+    attempts = outcome.attempts if outcome else 1
+    block.values[offset] = None
+    block.special[offset] = Outcome(block.start + offset, error=error, attempts=attempts)
 
 
 def _refused(value: Any, outcome: Outcome | None, why: BaseException) -> NotPicklable:

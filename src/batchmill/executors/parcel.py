@@ -13,6 +13,7 @@ import os
 import pickle
 from typing import Any, NamedTuple
 
+from batchmill.errors import StorageError
 from batchmill.executors import pickling
 from batchmill.executors.pickling import Stream
 from batchmill.executors.shared_area import Region
@@ -59,6 +60,15 @@ def wrap(
         except OSError:  # full or gone: the next one is slower, but there
             continue
     return write(stream, buffers, folders[-1])
+
+
+def no_room(what: str, stream: Stream, buffers: list[pickle.PickleBuffer], fault: OSError) -> StorageError:
+    """The error for a value that found no place to travel in."""
+    size = len(stream) + sum(buffer.raw().nbytes for buffer in buffers)
+    return StorageError(
+        f"no room for {what} of {size:,} bytes on its way between processes ({fault}); "
+        "free shared memory or the temporary folder, or set TMPDIR to where there is room"
+    )
 
 
 def write(stream: Stream, buffers: list[pickle.PickleBuffer], folder: str) -> Parcel:
