@@ -263,15 +263,16 @@ class CommandReader(QuoteReader):
             self._open_group(state)
         elif word is not None and word.parts == [] and _ARRAY.fullmatch(word.text):
             self._array(word)
-        elif found := _EMPTY_PARENTHESES.match(self.source, self.at, self.end):
-            self._end_word(state)
-            self._function(state, state.command.words[0])
-            self.at = found.end()
         else:
             self._end_word(state)
-            self.doubt(_PARENTHESIS)
-            state.blocks.append("(")
-            self.at += 1
+            found = _EMPTY_PARENTHESES.match(self.source, self.at, self.end)
+            if found and words:
+                self._function(state, words[0])
+                self.at = found.end()
+            else:
+                self.doubt(_PARENTHESIS)
+                state.blocks.append("(")
+                self.at += 1
 
     def _open_group(self, state: _Commands) -> None:
         if self.starts("((") and state.block != "pattern":

@@ -61,7 +61,7 @@ class Missing:
         return f"there is no {name!r}; if the shell's own variable is meant, write $${{{name}}}"
 
     def _no_element(self, length: int) -> str:
-        if isinstance(self.segment, int):
+        if _position(self.segment) is not None:
             count = f"{length} element{'' if length == 1 else 's'}"
             return f"{self.reached!r} has {count}, so none at {self.segment}"
         return f"{self.reached!r} is a list and has no key {self.segment!r}; write [0] or [*] first"

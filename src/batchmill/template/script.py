@@ -67,7 +67,7 @@ class ScriptPlan:
     of a command that needs no shell, each a list of texts and places in ``variables``.
     """
 
-    __slots__ = ("_direct", "_pieces", "_prelude", "_variables")
+    __slots__ = ("_direct", "_fixed", "_pieces", "_variables")
 
     def __init__(
         self,
@@ -78,7 +78,9 @@ class ScriptPlan:
         self._pieces = pieces
         self._variables = variables
         self._direct = direct
-        self._prelude = _prelude(variables, frozenset())
+        texts = [one for one in pieces if isinstance(one, str)]
+        pasted = len(texts) < len(pieces)
+        self._fixed = None if pasted else _prelude(variables, frozenset()) + "".join(texts)
 
     def resolve(self, scope: Scope) -> Resolved:
         """Raises :class:`~batchmill.errors.TemplateError`."""
@@ -107,11 +109,12 @@ class ScriptPlan:
         )
 
     def _script(self, scope: Scope, large: frozenset[str]) -> str:
-        prelude = _prelude(self._variables, large) if large else self._prelude
-        script = prelude + "".join(
-            [one if isinstance(one, str) else _pasted(one, scope) for one in self._pieces]
-        )
-        check_length(len(script))
+        if self._fixed is not None and not large:
+            script = self._fixed
+        else:
+            texts = [one if isinstance(one, str) else _pasted(one, scope) for one in self._pieces]
+            script = _prelude(self._variables, large) + "".join(texts)
+            check_length(len(script))
         if size_in_bytes(script, "the command") > MAX_STRING_BYTES:
             raise too_large("the command's text")
         return script

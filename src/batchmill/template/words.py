@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import PurePosixPath
 
 MARK = "\0"
 
@@ -15,9 +14,9 @@ MARK = "\0"
 class Check(Enum):
     """What a value must be where a shell would read more into it than its bytes."""
 
-    INTEGER = "a whole number, because the shell calculates with it there"
-    NO_OPTION = "something that does not start with -, because the command would take it for an option"
-    NO_OPERATOR = "something that is no operator such as -v or -eq, because the test would take it for one"
+    INTEGER = "a whole number there, as the shell takes it for one and would run code in anything else"
+    NO_OPTION = "something that does not start with - there, as the command would take it for an option"
+    NO_OPERATOR = "something else there, as the test could take it for an operator"
 
 
 @dataclass(eq=False, slots=True)
@@ -85,7 +84,7 @@ class Word:
     @property
     def program(self) -> str:
         """The name of the program it stands for, without folders; ``""`` where that is not known."""
-        return PurePosixPath(self.text).name if self.literal else ""
+        return self.text.rpartition("/")[2] if self.literal else ""
 
 
 @dataclass(eq=False, slots=True)

@@ -1,0 +1,105 @@
+"""Structures with templates in them: constants, places of faults, copies."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+from batchmill.errors import TemplateSyntaxError
+from batchmill.template import Scope, StructureSyntaxError, compile_value, syntax_errors
+
+STRUCTURE = {"a": "${x}", "b": [1, {"c": "t ${y.z} ${x}"}, ["plain"]], "d": {"e": []}, "f": None}
+SCOPE = Scope({"x": 7, "y": {"z": "Z"}})
+
+
+def test_a_structure_keeps_its_shape_and_order() -> None:
+    compiled = compile_value(STRUCTURE)
+    made = compiled.resolve(SCOPE)
+    assert made == {"a": 7, "b": [1, {"c": "t Z 7"}, ["plain"]], "d": {"e": []}, "f": None}
+    assert list(made) == list(STRUCTURE)
+    assert [one.text for one in compiled.references] == ["x", "y.z", "x"]
+    assert [one.text for one in compiled.expressions] == ["${x}", "${y.z}", "${x}"]
+    assert [keys for keys, _ in compiled.located] == [("a",), ("b", 1, "c"), ("b", 1, "c")]
+    assert not compiled.constant
+
+
+@pytest.mark.parametrize(
+    "value", [{"a": [1, {"b": None}]}, [], "text", "$HOME", 3, None, True, {"only": {"x": []}, "y": "$${z}"}]
+)
+def test_constants_are_fresh_every_time(value: Any) -> None:
+    compiled = compile_value(value)
+    assert compiled.constant
+    first, second = compiled.resolve(SCOPE), compiled.resolve(SCOPE)
+    assert first == second
+    assert pickle.dumps(first) == pickle.dumps(second)
+    if isinstance(first, (dict, list)):
+        assert not {id(one) for one in containers(first)} & {id(one) for one in containers(second)}
+        assert not {id(one) for one in containers(first)} & {id(one) for one in containers(value)}
+
+
+def test_containers_beside_templates_are_fresh_too() -> None:
+    compiled = compile_value(STRUCTURE)
+    first = compiled.resolve(SCOPE)
+    first["d"]["e"].append(1)
+    first["b"][2].append(1)
+    first["b"][1]["new"] = 1
+    assert compiled.resolve(SCOPE) == compile_value(STRUCTURE).resolve(SCOPE)
+    assert STRUCTURE["d"] == {"e": []}
+
+
+def containers(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [value, *(found for one in value.values() for found in containers(one))]
+    if isinstance(value, list):
+        return [value, *(found for one in value for found in containers(one))]
+    return []
+
+
+def test_escapes_in_constants() -> None:
+    assert compile_value(["$${a}", "b $${c}"]).resolve(SCOPE) == ["${a}", "b ${c}"]
+
+
+def test_a_change_of_the_source_is_not_seen() -> None:
+    source: dict[str, Any] = {"a": ["${x}"]}
+    compiled = compile_value(source)
+    source["a"].append("${gone}")
+    assert compiled.resolve(SCOPE) == {"a": [7]}
+    assert pickle.loads(pickle.dumps(compiled)).resolve(SCOPE) == {"a": [7]}
+
+
+def test_faults_say_where() -> None:
+    broken = {"inputs": {"n": "${a", "m": "ok"}, "list": [1, "${b.}"], "${": 1}
+    with pytest.raises(StructureSyntaxError) as caught:
+        compile_value(broken)
+    assert caught.value.path == ("inputs", "n")
+    assert caught.value.position == 0
+    assert str(caught.value).startswith("inputs.n: the ${ is never closed")
+    assert isinstance(caught.value, TemplateSyntaxError)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.path, str(again)) == (caught.value.path, str(caught.value))
+    assert [fault.path for fault in syntax_errors(broken)] == [("inputs", "n"), ("list", 1)]
+    assert syntax_errors(STRUCTURE) == []
+    with pytest.raises(StructureSyntaxError, match=r"^a filter is expected"):
+        compile_value("${a |}")
+
+
+def test_depth_is_limited() -> None:
+    deep: Any = "${x}"
+    for _ in range(150):
+        deep = [deep]
+    assert compile_value(deep).expressions
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(StructureSyntaxError, match="more than 200 levels"):
+        compile_value(deep)
+
+
+def test_copies_are_cheap() -> None:
+    compiled = compile_value(STRUCTURE)
+    assert copy.deepcopy(compiled) is compiled
+    assert copy.copy(compiled) is compiled
+    assert len(pickle.dumps(compiled)) < len(pickle.dumps(STRUCTURE)) + 100
+    assert pickle.loads(pickle.dumps(compiled)).resolve(SCOPE) == compiled.resolve(SCOPE)
