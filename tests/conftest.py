@@ -162,24 +162,17 @@ def _open_files() -> set[str]:
 
 def _temporary() -> set[str]:
     """Folders of ours on disk and in memory, but for those of the warm pool, which go with the session."""
-    on_disk = {str(path) for path in Path(tempfile.gettempdir()).glob("batchmill-*")}
-    in_memory = {str(path) for path in Path("/dev/shm").glob("batchmill-*")}
-    warm = set(_warm_folders())
-    return (on_disk | {path for path in in_memory - warm if not _is_of_others(path)}) - warm
-
-
-_of_others: set[str] = set()  # folders in memory of another session on this machine
+    places = (Path(tempfile.gettempdir()), Path("/dev/shm"))
+    found = {path for place in places for path in place.glob("batchmill-*")}
+    return {str(path) for path in found if not _is_of_others(path.name)} - set(_warm_folders())
 
 
 def _is_of_others(folder: str) -> bool:
-    """Whether a process that does not carry our mark has a file of ``folder`` mapped."""
-    if folder not in _of_others:
-        mark = f"{MARK}={os.getpid()}"
-        for pid in set(filter(str.isdigit, os.listdir("/proc"))) - {str(os.getpid())}:
-            if folder in _read(f"/proc/{pid}/maps") and mark not in _read(f"/proc/{pid}/environ").split("\0"):
-                _of_others.add(folder)
-                break
-    return folder in _of_others
+    """Whether the pool's folder is that of another session's process; its name tells the process."""
+    pid = folder.split("-")[1]
+    if not pid.isdigit() or int(pid) == os.getpid() or not os.path.isdir(f"/proc/{pid}"):
+        return False
+    return f"{MARK}={os.getpid()}" not in _read(f"/proc/{pid}/environ").split("\0")
 
 
 def _warm_folders() -> list[str]:

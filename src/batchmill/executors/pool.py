@@ -199,7 +199,7 @@ def _make_folders() -> list[str]:
     folders = []
     for parent in [*parents, tempfile.gettempdir()]:
         try:
-            folder = tempfile.mkdtemp(prefix="batchmill-", dir=parent)
+            folder = tempfile.mkdtemp(prefix=f"batchmill-{os.getpid()}-", dir=parent)
         except OSError:
             if parent in parents:
                 continue
