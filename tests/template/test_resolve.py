@@ -38,81 +38,81 @@ def resolve(template: Any, **options: Any) -> Any:
     return compile_value(template).resolve(Scope(VALUES, **options))
 
 
-@pytest.mark.parametrize(
-    ("template", "value"),
-    [
-        ("${v.t}", True),
-        ("${v.n}", None),
-        ("${v.l}", []),
-        ("${v.fl}", 1.5),
-        ("${v.num}", "42"),
-        ("${v.js}", {"k": [1, {"deep": "[10, 20]"}]}),
-        (" ${v.js}", ' {"k": [1, {"deep": "[10, 20]"}]}'),
-        ("${v.js.k[0]}", 1),
-        ("${v.js.k[1].deep[-1]}", 20),
-        ("${v.js.k | count}", 2),
-        ("${v.js | json}", '"{\\"k\\": [1, {\\"deep\\": \\"[10, 20]\\"}]}"'),
-        ('${v["any key"]}', 1),
-        ("${v[0]}", "zero"),
-        ("${v.0}", "zero"),
-        ("${names[0]}", "ann"),
-        ("${names[-3]}", "ann"),
-        ("${names[${i}]}", "bob"),
-        ("${names[${text}]}", "cem"),
-        ("${v[${which}].a}", "é"),
-        ("${rows.results[*].tags}", [["a"], ["b", "c"]]),
-        ("${rows.results[*].tags[0]}", ["a", "b"]),
-        ("${rows.results[*].tags[*]}", [["a"], ["b", "c"]]),
-        ("${rows.results[*].score}", [1, None]),
-        ("${rows.results[*]}", [{"score": 1, "tags": ["a"]}, {"score": None, "tags": ["b", "c"]}]),
-        ("${v.l[*].x}", []),
-        ("[${v.t}|${v.f}|${v.z}|${v.n}|${v.e}|${v.l}|${v.d}|${v.fl}]", '[True|False|0|||[]|{"a": "é"}|1.5]'),
-        ("$${v.t} $HOME", "${v.t} $HOME"),
-        ('${v.missing ?? "dflt"}', "dflt"),
-        ("${v.missing ?? 0}", 0),
-        ("${v.missing ?? nothing ?? v.z}", 0),
-        ("${v.n ?? 5}", None),
-        ("${v.e ?? 5}", ""),
-        ("${v.n.x ?? 5}", 5),
-        ("${v.num.x ?? 5}", 5),
-        ("${names[9] ?? 5}", 5),
-        ("${rows.results[*].none ?? [7]}", [7]),
-        ("${v.missing ?? [1, 2] | sum}", 3),
-        ("a${v.missing ?? null}b", "ab"),
-        ({"a": ["${i}", {"${i}": "${v.z}"}], "b": 3}, {"a": [1, {"${i}": 0}], "b": 3}),
-    ],
-)
-def test_values(template: Any, value: Any) -> None:
-    result = resolve(template)
-    assert result == value
-    assert type(result) is type(value)
+RESOLVED: list[tuple[Any, Any]] = [
+    ("${v.t}", True),
+    ("${v.n}", None),
+    ("${v.l}", []),
+    ("${v.fl}", 1.5),
+    ("${v.num}", "42"),
+    ("${v.js}", {"k": [1, {"deep": "[10, 20]"}]}),
+    (" ${v.js}", ' {"k": [1, {"deep": "[10, 20]"}]}'),
+    ("${v.js.k[0]}", 1),
+    ("${v.js.k[1].deep[-1]}", 20),
+    ("${v.js.k | count}", 2),
+    ("${v.js | json}", '"{\\"k\\": [1, {\\"deep\\": \\"[10, 20]\\"}]}"'),
+    ('${v["any key"]}', 1),
+    ("${v[0]}", "zero"),
+    ("${v.0}", "zero"),
+    ("${names[0]}", "ann"),
+    ("${names[-3]}", "ann"),
+    ("${names[${i}]}", "bob"),
+    ("${names[${text}]}", "cem"),
+    ("${v[${which}].a}", "é"),
+    ("${rows.results[*].tags}", [["a"], ["b", "c"]]),
+    ("${rows.results[*].tags[0]}", ["a", "b"]),
+    ("${rows.results[*].tags[*]}", [["a"], ["b", "c"]]),
+    ("${rows.results[*].score}", [1, None]),
+    ("${rows.results[*]}", [{"score": 1, "tags": ["a"]}, {"score": None, "tags": ["b", "c"]}]),
+    ("${v.l[*].x}", []),
+    ("[${v.t}|${v.f}|${v.z}|${v.n}|${v.e}|${v.l}|${v.d}|${v.fl}]", '[True|False|0|||[]|{"a": "é"}|1.5]'),
+    ("$${v.t} $HOME", "${v.t} $HOME"),
+    ('${v.missing ?? "dflt"}', "dflt"),
+    ("${v.missing ?? 0}", 0),
+    ("${v.missing ?? nothing ?? v.z}", 0),
+    ("${v.n ?? 5}", None),
+    ("${v.e ?? 5}", ""),
+    ("${v.n.x ?? 5}", 5),
+    ("${v.num.x ?? 5}", 5),
+    ("${names[9] ?? 5}", 5),
+    ("${rows.results[*].none ?? [7]}", [7]),
+    ("${v.missing ?? [1, 2] | sum}", 3),
+    ("a${v.missing ?? null}b", "ab"),
+    ({"a": ["${i}", {"${i}": "${v.z}"}], "b": 3}, {"a": [1, {"${i}": 0}], "b": 3}),
+]
 
 
-@pytest.mark.parametrize(
-    ("template", "message"),
-    [
-        ("${nams}", "there is no 'nams'; did you mean 'names'"),
-        ("${q}", "there is no 'q'; there is v, rows, names, i, which, ..."),
-        ("${HOME}", r"if the shell's own variable is meant, write \$\${HOME}"),
-        ("${v.fll}", "'v' has no key 'fll'; did you mean 'fl'"),
-        ("${v.d.q}", "'v.d' has no key 'q'; there is a"),
-        ("${names[3]}", "'names' has 3 elements, so none at 3"),
-        ("${names.first}", r"'names' is a list and has no key 'first'; write \[0\] or \[\*\] first"),
-        ("${i.x}", "'i' is a number, so it has no 'x'"),
-        ("${v.n.x}", "'v.n' is null, so it has no 'x'"),
-        ("${v.num.x}", "'v.num' is text that is not a JSON object or list"),
-        ("${v.d[*]}", r"'v.d' is an object, and \[\*\] needs a list"),
-        ("${rows.results[*].scor}", r"'rows.results\[0\]' has no key 'scor'; did you mean 'score'"),
-        ("${names[${j}]}", r"its index \$\{j\} is missing: there is no 'j'"),
-        ("${v.missing ?? other}", "'v' has no key 'missing'"),
-        ("a ${v.l.append} b", "has no key 'append'"),
-        ("${names[${v.t}]}", "'names' is a list and has no key True"),
-    ],
-)
-def test_what_is_missing(template: str, message: str) -> None:
-    with pytest.raises(UnresolvedReference, match=message) as caught:
-        resolve(template)
-    assert caught.value.reference in template
+def test_values() -> None:
+    for template, value in RESOLVED:
+        result = resolve(template)
+        assert result == value, template
+        assert type(result) is type(value), template
+
+
+MISSING = [
+    ("${nams}", "there is no 'nams'; did you mean 'names'"),
+    ("${q}", "there is no 'q'; there is v, rows, names, i, which, ..."),
+    ("${HOME}", r"if the shell's own variable is meant, write \$\${HOME}"),
+    ("${v.fll}", "'v' has no key 'fll'; did you mean 'fl'"),
+    ("${v.d.q}", "'v.d' has no key 'q'; there is a"),
+    ("${names[3]}", "'names' has 3 elements, so none at 3"),
+    ("${names.first}", r"'names' is a list and has no key 'first'; write \[0\] or \[\*\] first"),
+    ("${i.x}", "'i' is a number, so it has no 'x'"),
+    ("${v.n.x}", "'v.n' is null, so it has no 'x'"),
+    ("${v.num.x}", "'v.num' is text that is not a JSON object or list"),
+    ("${v.d[*]}", r"'v.d' is an object, and \[\*\] needs a list"),
+    ("${rows.results[*].scor}", r"'rows.results\[0\]' has no key 'scor'; did you mean 'score'"),
+    ("${names[${j}]}", r"its index \$\{j\} is missing: there is no 'j'"),
+    ("${v.missing ?? other}", "'v' has no key 'missing'"),
+    ("a ${v.l.append} b", "has no key 'append'"),
+    ("${names[${v.t}]}", "'names' is a list and has no key True"),
+]
+
+
+def test_what_is_missing() -> None:
+    for template, message in MISSING:
+        with pytest.raises(UnresolvedReference, match=message) as caught:
+            resolve(template)
+        assert caught.value.reference in template
 
 
 class Sly:

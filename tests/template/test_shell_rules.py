@@ -235,38 +235,35 @@ ALLOWED = [
 ]
 
 
-@pytest.mark.parametrize(("command", "message"), REFUSED.items())
-def test_what_would_be_run_is_refused(command: str, message: str) -> None:
-    with pytest.raises(TemplateSyntaxError, match=message) as caught:
-        compile_command(command, allow_raw=False)
-    assert 0 <= caught.value.position <= len(command)
+def test_what_would_be_run_is_refused() -> None:
+    for command, message in REFUSED.items():
+        with pytest.raises(TemplateSyntaxError, match=message) as caught:
+            compile_command(command, allow_raw=False)
+        assert 0 <= caught.value.position <= len(command), command
 
 
-@pytest.mark.parametrize("command", [*CHECKED, *ALLOWED])
-def test_what_is_allowed_is_safe(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+def test_what_is_allowed_is_safe(shell: list[str], tmp_path: Path) -> None:
     """It is run for every attack that is not refused; wrong syntax in one of the shells is no fault here."""
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    template = compile_command(command, allow_raw=False)
-    outside = {"ssh", "scp", "sudo", "curl", "time", "python3"} & set(command.split())
-    for attack in ATTACKS:
-        try:
-            made = template.resolve(Scope({"v": attack}))
-        except UnsafeValue:
-            continue
-        if outside or "script" in command:
-            continue
-        for shell in SHELLS:
+    for command in [*CHECKED, *ALLOWED]:
+        template = compile_command(command, allow_raw=False)
+        if {"ssh", "scp", "sudo", "curl", "time", "python3", "script"} & set(command.split()):
+            continue  # needs what is not here, or is slow
+        for attack in ATTACKS:
+            try:
+                made = template.resolve(Scope({"v": attack}))
+            except UnsafeValue:
+                continue
             subprocess.run(
                 [*shell, "-c", made.script, "sh"],
-                cwd=folder,
+                cwd=tmp_path,
                 env={**os.environ, **made.env},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 timeout=20,
             )
-            assert "pwned" not in os.listdir(folder), (shell, attack)
+            assert "pwned" not in os.listdir(tmp_path), (command, attack)
 
 
 @pytest.mark.parametrize("command", CHECKED)
