@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -16,9 +17,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
-
-import loky.process_executor
 
 from batchmill.cancel import CancelToken
 from batchmill.errors import InternalError
@@ -54,6 +54,7 @@ class Reply(NamedTuple):
     """What came of an order: ``done`` with results in the shared area, ``no_job`` when the job is not
     there, or ``unreadable`` with the reason when items or job do not unpickle."""
 
+    seq: int
     status: str
     kept: int = 0
     seconds: float = 0.0
@@ -78,13 +79,13 @@ class WorkerProcess:
         cells[PHASE] = LOADING
         cells[SEQ] = order.seq
         if order.job is None and order.digest not in self._runners:
-            return Reply("no_job")
+            return Reply(order.seq, "no_job")
         try:
             runner, surroundings = self._runner(order)
             with self._timed(runner):
                 items = unwrap(order.items, self.area.inward(order.seq))
         except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
-            return Reply("unreadable", error=describe(fault))
+            return Reply(order.seq, "unreadable", error=describe(fault))
         chunk = Chunk(order.start, items, order.attempts, order.lost)
         cells[PHASE] = RUNNING
         began = time.perf_counter()
@@ -104,7 +105,7 @@ class WorkerProcess:
         seconds = time.perf_counter() - began
         self._lay_down(frames, block, runner)
         surroundings.restore()
-        return Reply("done", cells[KEPT], seconds)
+        return Reply(order.seq, "done", cells[KEPT], seconds)
 
     def _lay_down(self, frames: FrameWriter, block: Block, runner: ItemRunner) -> bool:
         self.area.cells[PHASE] = PACKING
@@ -162,39 +163,38 @@ def _exit_code(code: Any) -> int:
     return code if isinstance(code, int) else 1
 
 
-_worker: WorkerProcess | None = None
+_attached: tuple[Connection, WorkerProcess] | None = None
 
 
-def attach(path: str, folders: list[str], parent: int) -> None:
+def attach(pipe: Connection, path: str, folders: list[str], parent: int) -> None:
     """Called once in a new worker process, before anything else of ours."""
-    global _worker
+    global _attached
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the parent decides; Ctrl-C reaches the whole group
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     _keep_descriptors_from_grandchildren()
-    loky.process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize  # its parent knows a worker by its process id
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG, prctl(2)
     threading.Thread(target=_watch, args=(parent,), name="batchmill-orphan-watch", daemon=True).start()
-    _worker = WorkerProcess(path, folders)
+    _attached = pipe, WorkerProcess(path, folders)
 
 
-def run(order: Order) -> Reply:
-    """Run one chunk in this worker process."""
-    if _worker is None:
-        raise InternalError("a chunk reached a process that was never attached")
-    try:
-        return _worker.run(order)
-    finally:
+def serve() -> None:
+    """Run chunks as they come over the pipe, until it ends: the one task of a worker's life."""
+    if _attached is None:
+        raise InternalError("a worker process was never attached")
+    pipe, worker = _attached
+    while True:
+        try:
+            order: Order = pickle.loads(pipe.recv_bytes())  # noqa: S301  # from our own parent
+        except EOFError:  # the parent is gone
+            return
+        reply = worker.run(order)
         sys.stdout.flush()
         sys.stderr.flush()
-
-
-def hello() -> int:
-    """The worker's process id; the first call that reaches a new worker."""
-    return os.getpid()
+        pipe.send_bytes(pickle.dumps(reply, 5))
 
 
 def _keep_descriptors_from_grandchildren() -> None:

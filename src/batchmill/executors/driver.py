@@ -8,12 +8,9 @@ from __future__ import annotations
 import pickle
 import threading
 import time
-from concurrent.futures import Future
 
 import psutil
-from loky.process_executor import BrokenProcessPool
 
-from batchmill.errors import InternalError
 from batchmill.executors import child, pickling
 from batchmill.executors.cells import SEQ, STARTED
 from batchmill.executors.contract import Chunk
@@ -23,7 +20,7 @@ from batchmill.executors.pool import Pool
 from batchmill.executors.settling import Settler
 from batchmill.executors.shared_area import Region
 from batchmill.executors.shipment import Shipment
-from batchmill.executors.slot import TIMED_OUT, TOO_LARGE, Slot
+from batchmill.executors.slot import TIMED_OUT, TOO_LARGE, Death, Slot, SlotBroken
 
 SHORT_SECONDS = 0.02  # items up to this long are sent ahead of need
 
@@ -31,7 +28,7 @@ SHORT_SECONDS = 0.02  # items up to this long are sent ahead of need
 class Driver:
     """Feeds one slot.
 
-    Concurrency: its own thread sends, loky's manager thread settles. ``_lock`` (through the condition
+    Concurrency: its own thread sends, the slot's receiver settles. ``_lock`` (through the condition
     ``_changed``) guards ``_slot``, ``_sent`` and ``_driving``.
     """
 
@@ -139,13 +136,11 @@ class Driver:
         order = child.Order(seq, digest, job, chunk.start, chunk.attempts, chunk.lost, items)
         with self._lock:
             self._sent[seq] = (chunk, items)
-        try:
-            future = slot.send(order)
-        except (BrokenProcessPool, RuntimeError):
-            self._unsend(seq)
-            return
         slot.known.add(digest)
-        future.add_done_callback(lambda done: self._settle(slot, seq, done))
+        try:
+            slot.send(order, lambda end: self._settle(slot, seq, end))
+        except SlotBroken:
+            self._unsend(seq)
 
     def _unsend(self, seq: int) -> None:
         """The worker had died unnoticed, idle: the chunk goes back whole."""
@@ -163,12 +158,15 @@ class Driver:
             self._settler.split(chunk, describe(pickling.refusal(chunk.items[0], fault, "item")))
             return None
 
-    def _settle(self, slot: Slot, seq: int, future: Future[child.Reply]) -> None:
-        """In loky's manager thread: a reply came, or the worker is gone."""
+    def _settle(self, slot: Slot, seq: int, end: child.Reply | Death) -> None:
+        """In the slot's receiver thread: a reply came, or the worker is gone."""
         with self._lock:
             chunk, items = self._sent[seq]
         try:
-            self._settle_chunk(slot, seq, chunk, future)
+            if isinstance(end, Death):
+                self._settler.death(slot, seq, chunk, end)
+            else:
+                self._settler.reply(slot, seq, chunk, end)
         except BaseException as fault:  # noqa: BLE001  # nobody else would hear of it
             self._channel.fail(fault)
             self._channel.give_back(chunk)
@@ -189,15 +187,6 @@ class Driver:
         else:
             self._finish()
             self._ended.set()
-
-    def _settle_chunk(self, slot: Slot, seq: int, chunk: Chunk, future: Future[child.Reply]) -> None:
-        fault = future.exception()
-        if fault is None:
-            self._settler.reply(slot, seq, chunk, future.result())
-        elif isinstance(fault, BrokenProcessPool):
-            self._settler.death(slot, seq, chunk, slot.death())
-        else:
-            raise InternalError(f"a worker failed outside any item: {fault!r}") from fault
 
     def stop_items(self) -> None:
         """Let the worker start nothing more of what it has."""

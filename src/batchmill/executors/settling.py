@@ -27,7 +27,7 @@ STILLBIRTHS = 3  # workers that die before they take a chunk, one after another,
 class Settler:
     """Settles the chunks of one batch.
 
-    Concurrency: called by drivers and by the manager threads of their slots; ``_lock`` guards
+    Concurrency: called by drivers and by the receiver threads of their slots; ``_lock`` guards
     ``_stillborn``.
     """
 
@@ -41,7 +41,7 @@ class Settler:
     def reply(self, slot: Slot, seq: int, chunk: Chunk, reply: Reply) -> None:
         """Settle a chunk whose worker answered."""
         self._alive()
-        if reply.status == "no_job":  # a worker that loky renewed
+        if reply.status == "no_job":  # it kept other jobs since
             slot.known.clear()
             self.channel.give_back(chunk)
         elif reply.status == "unreadable" and reply.error is not None:
