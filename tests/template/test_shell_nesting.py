@@ -53,11 +53,15 @@ def _substituted(command: Part) -> Part:
 VALUE = Part("${v}", "V")
 PLAIN = st.sampled_from(["a", "-x=", "b/c", ".", "0"]).map(lambda text: Part(text, text))
 IN_DOUBLE = st.sampled_from(
-    ["'", " ", "(", ")", "#", ";", "\\\\", '\\"', "\\$", "\n", "<<", "`:`", "$((1+(2)))"]
-).map(
-    lambda text: Part(text, {"`:`": "", "$((1+(2)))": "3"}.get(text, text[-1] if text[0] == "\\" else text))
+    [
+        *(Part(text, text) for text in ("'", " ", "(", ")", "#", ";", "\n", "<<")),
+        *(Part("\\" + text, text) for text in ("\\", '"', "$ ", "`")),
+        Part("`:`", ""),
+        Part("$((1+(2)))", "3"),
+        Part("$${x:-d}", "d"),
+    ]
 )
-IN_SINGLE = st.sampled_from(['"', " ", "(", ")", "#", ";", "\\", "`", "$x", "$(", "\n", "<<"]).map(
+IN_SINGLE = st.sampled_from(['"', " ", "(", ")", "#", ";", "\\x", "`", "$x", "$(", "\n", "<<"]).map(
     lambda text: Part(text, text)
 )
 SINGLE = st.lists(st.just(VALUE) | IN_SINGLE, max_size=3).map(lambda parts: _joined(parts, "'", "'"))
