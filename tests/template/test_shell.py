@@ -283,7 +283,7 @@ def test_faults_of_other_kinds() -> None:
     with pytest.raises(StructureSyntaxError) as caught:
         compile_command(["a", "${b"], allow_raw=False)
     assert caught.value.path == (1,)
-    with pytest.raises(TemplateSyntaxError, match="a string or a list, not a int"):
+    with pytest.raises(TemplateSyntaxError, match="a string or a list, not a number"):
         compile_command(3, allow_raw=False)
     with pytest.raises(TemplateSyntaxError, match="cannot hold NUL"):
         compile_command("a\0b ${x}", allow_raw=False)

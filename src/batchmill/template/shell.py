@@ -30,6 +30,7 @@ from typing import Any
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.template.compiled import StructureSyntaxError
+from batchmill.template.filters import kind_of
 from batchmill.template.parse import parse
 from batchmill.template.parts import Expression, Path, Template
 from batchmill.template.resolve import resolve_text
@@ -142,7 +143,7 @@ def _compile(command: Any, allow_raw: bool) -> CommandTemplate:
         found = (one for one in plan.elements if isinstance(one, Template))
         expressions = tuple(expression for template in found for expression in template.expressions)
         return CommandTemplate(list(command), allow_raw, expressions, plan)
-    raise TemplateSyntaxError(f"a command is a string or a list, not a {type(command).__name__}")
+    raise TemplateSyntaxError(f"a command is a string or a list, not {kind_of(command)}")
 
 
 def _check_raw(template: Template, allow_raw: bool) -> None:
