@@ -52,7 +52,7 @@ class Order(NamedTuple):
 
 class Reply(NamedTuple):
     """What came of an order: ``done`` with results in the shared area, ``no_job`` when the job is not
-    there, or ``unreadable`` with the reason when items or job do not unpickle."""
+    there, ``unreadable`` with the reason when items or job do not unpickle, or ``failed`` when we did."""
 
     seq: int
     status: str
@@ -186,15 +186,31 @@ def serve() -> None:
     if _attached is None:
         raise InternalError("a worker process was never attached")
     pipe, worker = _attached
-    while True:
+    with pipe:  # closed whatever happens: that is how the parent hears of this worker's end
+        while True:
+            try:
+                order: Order = pickle.loads(pipe.recv_bytes())  # noqa: S301  # from our own parent
+            except EOFError:  # the parent is gone
+                return
+            reply = _run(worker, order)
+            _flush()
+            pipe.send_bytes(pickle.dumps(reply, 5))
+
+
+def _run(worker: WorkerProcess, order: Order) -> Reply:
+    try:
+        return worker.run(order)
+    except Exception as fault:  # noqa: BLE001  # a worker's end: the batch must hear of it
+        return Reply(order.seq, "failed", error=describe(fault))
+
+
+def _flush() -> None:
+    """What items printed goes out before their results do."""
+    for stream in (sys.stdout, sys.stderr):
         try:
-            order: Order = pickle.loads(pipe.recv_bytes())  # noqa: S301  # from our own parent
-        except EOFError:  # the parent is gone
-            return
-        reply = worker.run(order)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        pipe.send_bytes(pickle.dumps(reply, 5))
+            stream.flush()
+        except Exception:  # noqa: BLE001, S112  # an item closed or replaced it: nothing to save there
+            continue
 
 
 def _keep_descriptors_from_grandchildren() -> None:

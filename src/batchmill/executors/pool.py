@@ -239,7 +239,10 @@ def _hook_exit() -> None:
 
     loky waits for its workers when threads are joined, before ``atexit`` runs, and would wait for a
     hung item for ever. So this goes where loky's hook is, after it: the last one registered runs first.
+    loky 3.5 to 3.7 registers again with every executor, because what it remembers of having done so is
+    the None that registering returns; the mark set here keeps it from that.
     """
     if not _exit_hooked.is_set():
         _exit_hooked.set()
+        loky.process_executor.process_pool_executor_at_exit = _exit_hooked
         getattr(threading, "_register_atexit", atexit.register)(shutdown)

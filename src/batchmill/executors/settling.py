@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 
-from batchmill.errors import ExecutorUnavailable
+from batchmill.errors import ExecutorUnavailable, InternalError
 from batchmill.executors import frames
 from batchmill.executors.cells import PACKING, RUNNING
 from batchmill.executors.child import Reply
@@ -46,6 +46,8 @@ class Settler:
             self.channel.give_back(chunk)
         elif reply.status == "unreadable" and reply.error is not None:
             self.split(chunk, _unreadable(reply.error))
+        elif reply.status == "failed" and reply.error is not None:
+            raise InternalError(f"a worker failed outside any item: {reply.error.traceback}")
         else:
             block, n_bytes = frames.read(slot.area.outward(seq), reply.kept, chunk.start)
             self.sizer.observe(len(block), reply.seconds, n_bytes)
