@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from typing import Any, Generic, TypeVar
 
 from batchmill.attempt import Attempt
+from batchmill.batch.closing import close_when_dropped
 from batchmill.batch.engine import Batch, run_batch
 from batchmill.batch.result import BatchResult
 from batchmill.batch.settings import BatchSettings
@@ -115,34 +117,42 @@ class Stream(Iterator[R | None]):
 
     def __init__(self, batch: Batch) -> None:
         self.errors: list[dict[str, Any]] = []
-        self._batch = batch
-        self._values = self._run()
-
-    def _run(self) -> Iterator[R | None]:
-        fail_fast = self._batch.settings.failures.fail_fast
-        blocks = self._batch.blocks()
-        try:
-            for block in blocks:
-                if not block.special:
-                    yield from block.values
-                    continue
-                for outcome in block.outcomes():
-                    if outcome.error is not None:
-                        self.errors.append(outcome.as_error(block.items[outcome.index - block.start]))
-                        if fail_fast and outcome.error.kind != "cancelled":
-                            raise BatchFailed(_say(self.errors[-1]), self)
-                    yield outcome.value
-        finally:
-            blocks.close()  # type: ignore[attr-defined]  # a generator
-        if not fail_fast and (why := self._batch.watch.verdict()) and _tolerates(self._batch.settings):
-            raise BatchFailed(why, self)
+        self._values = _values(batch, self.errors)  # knows nothing of this object, which so can be dropped
+        self._unless_dropped = close_when_dropped(self, self._values)
 
     def __next__(self) -> R | None:
-        return next(self._values)
+        try:
+            value: R | None = next(self._values)
+        except BatchFailed as failure:
+            self._unless_dropped.detach()
+            raise BatchFailed(failure.message, self) from None
+        except BaseException:
+            self._unless_dropped.detach()
+            raise
+        return value
 
     def close(self) -> None:
         """Stop the batch: nothing new starts, running items get a moment and are then given up."""
-        self._values.close()  # type: ignore[attr-defined]  # a generator
+        self._values.close()
+        self._unless_dropped.detach()
+
+
+def _values(batch: Batch, errors: list[dict[str, Any]]) -> Generator[Any, None, None]:
+    """The values of a batch as they come; errors are appended to ``errors``."""
+    fail_fast = batch.settings.failures.fail_fast
+    with closing(batch.blocks()) as blocks:
+        for block in blocks:
+            if not block.special:
+                yield from block.values
+                continue
+            for outcome in block.outcomes():
+                if outcome.error is not None:
+                    errors.append(outcome.as_error(block.items[outcome.index - block.start]))
+                    if fail_fast and outcome.error.kind != "cancelled":
+                        raise BatchFailed(_say(errors[-1]))
+                yield outcome.value
+    if not fail_fast and (why := batch.watch.verdict()) and _tolerates(batch.settings):
+        raise BatchFailed(why)
 
 
 def _raises(settings: BatchSettings, result: BatchResult[Any]) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 from batchmill.batch.result import BatchResult, Gathering, Timing
@@ -48,7 +49,7 @@ class Batch:
         self._cancel = cancel or CancelToken()
         self._stop = stop or CancelToken()
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block, None, None]:
         """Run the batch and yield its blocks; closing the iterator stops it."""
         settings = self.settings.for_executor()
         forget = self._stop.on_cancel(self.window.stop)
@@ -97,10 +98,11 @@ def run_batch(
     began = time.perf_counter()
     batch = Batch(task, items, settings, ordered=False, cancel=cancel, stop=stop)
     gathering = Gathering()
-    for block in batch.blocks():
-        gathering.add(block)
-        if on_block is not None:
-            on_block(block)
+    with closing(batch.blocks()) as blocks:
+        for block in blocks:
+            gathering.add(block)
+            if on_block is not None:
+                on_block(block)
     gathering.add_cancelled(batch.source.rest())
     failed = gathering.failed()
     failure = batch.watch.verdict()
