@@ -56,7 +56,7 @@ def _slot_files(shared: pool.Pool) -> int:
     names = [name for folder in shared.folders for name in os.listdir(folder)]
     parcels = [name for name in names if name.endswith(".parcel")]
     assert len(parcels) <= 2 * pool.KEPT_JOBS, parcels  # the jobs kept for later batches, nothing else
-    return len(names) - len(parcels)
+    return len({name.partition("-in")[0].partition("-out")[0] for name in names if name not in parcels})
 
 
 def _check_threads() -> None:

@@ -1,8 +1,8 @@
 """What a process offers its items, as the parent had it when the batch began.
 
 Worker processes are kept for later batches, and items change things: folder, environment, module
-path, locale, signal handlers. A worker enters a batch's surroundings before its first item and
-restores them after each that changed them.
+path, locale, signal handlers, output streams. A worker enters a batch's surroundings before its first
+item and restores them after each that changed them.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Surroundings:
         self._handlers: dict[int, Any] = {}
         self._raw: dict[Any, Any] = {}
         self._working: str | None = None
+        self._streams: tuple[Any, Any] = (None, None)
 
     @classmethod
     def here(cls) -> Surroundings:
@@ -40,7 +41,7 @@ class Surroundings:
         return cls(_folder(), dict(os.environ), list(sys.path), locale.setlocale(locale.LC_ALL))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_handlers": {}, "_raw": {}, "_working": None}
+        return {**self.__dict__, "_handlers": {}, "_raw": {}, "_working": None, "_streams": (None, None)}
 
     def enter(self) -> None:
         """Make this process so."""
@@ -51,6 +52,7 @@ class Surroundings:
         self._handlers = {number: _signal.getsignal(number) for number in HANDLED}
         self._raw = dict(_raw_environment())
         self._working = _folder()
+        self._streams = _open_stream(sys.stdout, 1), _open_stream(sys.stderr, 2)
 
     def restore(self) -> None:
         """Undo what an item changed. Costs about 2 µs when that is nothing."""
@@ -61,9 +63,15 @@ class Surroundings:
         if sys.path != self.path:
             sys.path[:] = self.path
         self._set_locale()
+        self._restore_streams()
         for number, handler in self._handlers.items():
             if _signal.getsignal(number) is not handler:
                 self._restore_handler(number, handler)
+
+    def _restore_streams(self) -> None:
+        out, err = self._streams
+        if sys.stdout is not out or sys.stderr is not err or out.closed or err.closed:
+            sys.stdout, sys.stderr = self._streams = _open_stream(out, 1), _open_stream(err, 2)
 
     def _restore_handler(self, number: int, handler: Any) -> None:
         if number == getattr(signal, "SIGALRM", None):
@@ -87,6 +95,13 @@ class Surroundings:
     def _set_locale(self) -> None:
         if locale.setlocale(locale.LC_ALL) != self.languages:
             locale.setlocale(locale.LC_ALL, self.languages)
+
+
+def _open_stream(stream: Any, number: int) -> Any:
+    """The stream itself, or a new one on its descriptor where an item closed it."""
+    if stream is not None and not stream.closed:
+        return stream
+    return open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _folder() -> str:

@@ -1,0 +1,253 @@
+"""Items that never end, under a timeout: killed in a process, abandoned on a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import psutil
+import pytest
+
+import batchmill
+from batchmill.errors import BatchFailed
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+TIMEOUT = 0.3
+BOUND = TIMEOUT + 2.0  # the promise is about when a hung item is over, not about speed
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def sleep() -> None:
+    time.sleep(60)
+
+
+def hold_the_gil() -> None:
+    ctypes.PyDLL(None).sleep(60)
+
+
+def backtrack() -> None:
+    re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+def ignore_sigterm() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        time.sleep(60)
+
+
+def swallow_everything() -> None:
+    while True:
+        with contextlib.suppress(BaseException):
+            time.sleep(60)
+
+
+def wait_for_ever() -> None:
+    threading.Event().wait()
+
+
+HANGS = [spin, sleep, hold_the_gil, backtrack, ignore_sigterm, swallow_everything, wait_for_ever]
+every_hang = pytest.mark.parametrize("hang", HANGS, ids=lambda hang: hang.__name__)
+
+
+def hanging(item: Callable[[], None] | int) -> int:
+    if callable(item):
+        item()
+    return item if isinstance(item, int) else -1
+
+
+def slow_to_settle(item: float) -> float:
+    """Hangs for a while in a way that a test can outlast."""
+    time.sleep(item)
+    return item
+
+
+class HangsUnpickling:
+    def __init__(self, parent: int) -> None:
+        self.parent = parent
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if os.getpid() != state["parent"]:
+            time.sleep(60)
+
+
+class HangsPickling:
+    def __reduce__(self) -> Any:
+        time.sleep(60)
+        return str, ()
+
+
+def innocent(item: Any) -> Any:
+    return -1 if isinstance(item, HangsUnpickling) else item
+
+
+def hang_on_the_way_back(item: int) -> Any:
+    return HangsPickling() if item == 3 else item
+
+
+def start_a_child_and_hang(item: tuple[int, str]) -> int:
+    number, path = item
+    if number == 2:
+        import subprocess
+
+        child = subprocess.Popen(["sleep", "60"])
+        Path(path).write_text(str(child.pid))
+        spin()
+    return number
+
+
+def _one_timeout(result: batchmill.BatchResult[Any], index: int, attempts: int = 1) -> None:
+    (error,) = result.errors
+    assert [error[key] for key in ("index", "kind", "type", "attempts")] == [
+        index,
+        "timeout",
+        "AttemptTimeout",
+        attempts,
+    ]
+
+
+@every_hang
+def test_a_hung_item_is_killed_and_the_others_finish(hang: Callable[[], None], settled: Any) -> None:
+    batchmill.map(hanging, range(4), executor="process", max_concurrent=2)  # starting workers is not hanging
+    items: list[Any] = list(range(30))
+    items[7] = hang
+    began = time.monotonic()
+    result = batchmill.map(
+        hanging, items, executor="process", max_concurrent=2, timeout=TIMEOUT, error_handling="continue"
+    )
+    assert time.monotonic() - began < BOUND
+    _one_timeout(result, 7)
+    assert re.search(r"no result within 0.3 s; worker process \d+ was killed", result.errors[0]["message"])
+    settled(result, items, items)
+
+
+def test_several_hung_items_at_once(settled: Any) -> None:
+    items: list[Any] = [sleep if number % 10 == 3 else number for number in range(40)]
+    result = batchmill.map(
+        hanging, items, executor="process", max_concurrent=4, timeout=TIMEOUT, error_handling="continue"
+    )
+    assert [(e["index"], e["kind"]) for e in result.errors] == [(n, "timeout") for n in (3, 13, 23, 33)]
+    settled(result, items, items)
+
+
+def test_a_hung_thread_is_abandoned_and_the_end_does_not_wait_for_it(settled: Any) -> None:
+    items = [0.0] * 30
+    items[7] = 1.5
+    began = time.monotonic()
+    result = batchmill.map(
+        slow_to_settle, items, executor="thread", max_concurrent=2, timeout=0.1, error_handling="continue"
+    )
+    assert time.monotonic() - began < 1.5
+    _one_timeout(result, 7)
+    assert "its thread was abandoned" in result.errors[0]["message"]
+    settled(result, items, items, "thread")
+
+
+def test_every_thread_of_a_batch_may_hang(settled: Any) -> None:
+    items = [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    result = batchmill.map(
+        slow_to_settle, items, executor="thread", max_concurrent=2, timeout=0.1, error_handling="continue"
+    )
+    assert [(e["index"], e["kind"]) for e in result.errors] == [(n, "timeout") for n in (0, 1, 2)]
+    settled(result, items, items, "thread")
+
+
+class FailsLate:
+    """Counts attempts; each hangs past its timeout and then fails."""
+
+    share = True
+
+    def __init__(self) -> None:
+        self.attempts: list[int] = []
+
+    def run(self, item: int, index: int, attempt: Any) -> None:
+        self.attempts.append(attempt.number)
+        time.sleep(0.4)
+        raise ValueError("late")
+
+
+def test_an_abandoned_thread_does_not_try_again() -> None:
+    from batchmill.batch import BatchSettings, run_batch
+    from batchmill.policy import FailurePolicy, RetryPolicy
+
+    task = FailsLate()
+    chosen = BatchSettings("thread", 1, timeout=0.1, retry=RetryPolicy(2), failures=FailurePolicy(False))
+    result = run_batch(task, [1], chosen)
+    assert [(e["attempts"], e["kind"]) for e in result.errors] == [(2, "timeout")]
+    time.sleep(0.8)  # both abandoned attempts have failed by now
+    assert task.attempts == [1, 2]
+
+
+@pytest.mark.parametrize("retries", [1, 2])
+def test_a_hang_while_unpickling(retries: int, settled: Any) -> None:
+    items: list[Any] = list(range(10))
+    items[4] = HangsUnpickling(os.getpid())
+    result = batchmill.map(
+        innocent,
+        items,
+        executor="process",
+        max_concurrent=2,
+        chunk_size=5,
+        max_retries=retries,
+        timeout=TIMEOUT,
+        error_handling="continue",
+    )
+    _one_timeout(result, 4, retries)
+    settled(result, items, items)
+
+
+def test_a_hang_while_its_result_is_pickled(settled: Any) -> None:
+    result = batchmill.map(
+        hang_on_the_way_back,
+        range(10),
+        executor="process",
+        max_concurrent=2,
+        chunk_size=5,
+        timeout=TIMEOUT,
+        error_handling="continue",
+    )
+    _one_timeout(result, 3)
+    settled(result, range(10), range(10))
+
+
+def test_what_a_hung_item_started_dies_with_its_worker(tmp_path: Path, settled: Any) -> None:
+    path = tmp_path / "pid"
+    items = [(number, str(path)) for number in range(6)]
+    result = batchmill.map(
+        start_a_child_and_hang,
+        items,
+        executor="process",
+        max_concurrent=2,
+        timeout=TIMEOUT,
+        error_handling="continue",
+    )
+    _one_timeout(result, 2)
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(int(path.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not psutil.pid_exists(int(path.read_text()))
+    settled(result, items, range(6))
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+def test_fail_fast_with_a_hung_item_does_not_wait_for_others(executor: str, settled: Any) -> None:
+    items = [0.0, 0.0, 1.2, 0.0] + [0.01] * 300
+    with pytest.raises(BatchFailed, match=r"item 2 .*AttemptTimeout") as caught:
+        batchmill.map(slow_to_settle, items, executor=executor, max_concurrent=2, timeout=0.2)
+    result = caught.value.result
+    assert result.error_count == 1
+    settled(result, items, items, executor)
