@@ -67,7 +67,8 @@ class MissingExtra(BatchmillError, ImportError):
 
 
 class TemplateError(BatchmillError):
-    """Base of what can be wrong with a template. The same values give the same error: retrying is pointless."""
+    """Base of what can be wrong with a template; the same values give the same error, so retrying is
+    pointless."""
 
     retryable = False
 

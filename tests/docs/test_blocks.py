@@ -6,7 +6,7 @@
 | ``python`` | it runs; what a line prints is what the comment behind that ``print`` says |
 | ``console`` | each ``$`` line runs; what it prints is what stands below, ``...`` standing for anything |
 | ``sh`` | nothing here: those are README's two commands, which the CI script runs as printed |
-| ``text`` | nothing: a drawing, a grammar, an extract |
+| ``text``, no word | nothing: a drawing, a grammar, an extract |
 
 ``file=NAME`` behind the language makes a block a file that later blocks of the page find. A block runs
 in a folder that holds those files, ``docs`` and ``src``.
@@ -107,7 +107,7 @@ def as_document(value):
 
 
 def test_every_block_is_of_a_kind_that_is_held():
-    known = {"json", "yaml", "python", "console", "sh", "text"}
+    known = {"json", "yaml", "python", "console", "sh", "text", ""}
     assert [str(block) for block in BLOCKS if block.language not in known] == []
 
 

@@ -18,7 +18,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
 _BOOLEANS = {"true": True, "false": False}
 
 
-class _Mismatch(Exception):  # noqa: N818  # never leaves this module
+class _Mismatch(Exception):  # never leaves this module
     """Raised inside this module when a value is not what its input declares."""
 
 

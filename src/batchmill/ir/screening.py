@@ -20,7 +20,7 @@ _SMALL = 2**63
 _MAX_BITS = 13_280  # some 4,000 digits: Python turns no more than 4,300 into text
 
 
-class Unwalkable(Exception):  # noqa: N818  # carries a fault, is one of no caller outside ir
+class Unwalkable(Exception):  # carries a fault, is one of no caller outside ir
     """Raised inside ``ir`` when a document must not be looked at further; carries the fault."""
 
     def __init__(self, fault: Fault) -> None:

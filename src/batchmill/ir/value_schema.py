@@ -22,7 +22,7 @@ _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 Keyword = Callable[[Any, Any, Any, Any], Any]
 
 
-class _TooManyReferences(Exception):  # noqa: N818  # never leaves this module
+class _TooManyReferences(Exception):  # never leaves this module
     """Raised inside this module when references go on beyond the limit."""
 
 

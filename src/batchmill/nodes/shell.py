@@ -99,7 +99,7 @@ class ShellNode(Node):
         return _ended(params, _outputs(completed, params["strip_newline"]))
 
 
-class _NotStarted(Exception):  # noqa: N818  # never leaves this module
+class _NotStarted(Exception):  # never leaves this module
     """Raised when no way of running the command could be started."""
 
     def __init__(self, error: OSError, program: str, folder: str | None) -> None:

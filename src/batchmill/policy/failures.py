@@ -41,7 +41,7 @@ class FailureWatch:
         self.failed += failed
 
     def must_stop(self) -> bool:
-        """Whether no new item should start. A percentage can tell before the end only where the total is known."""
+        """Whether no new item should start; a percentage tells before the end only with a known total."""
         return bool(self._exceeded(self.total))
 
     def verdict(self) -> str | None:
@@ -59,11 +59,13 @@ class FailureWatch:
         if not self.failed:
             return None
         if policy.fail_fast:
-            return f"{self.failed} item{'s' if self.failed > 1 else ''} failed and error_handling is fail_fast"
+            items = "item" if self.failed == 1 else "items"
+            return f"{self.failed} {items} failed and error_handling is fail_fast"
         if policy.tolerate_count is not None and self.failed > policy.tolerate_count:
             return f"{self.failed} items failed, more than the {policy.tolerate_count} tolerated"
         if policy.tolerate_percent is not None and total:
             percent = 100.0 * self.failed / total
             if percent > policy.tolerate_percent:
-                return f"{percent:.3g} % of the items failed, more than the {policy.tolerate_percent:g} % tolerated"
+                tolerated = f"more than the {policy.tolerate_percent:g} % tolerated"
+                return f"{percent:.3g} % of the items failed, {tolerated}"
         return None

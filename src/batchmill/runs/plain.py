@@ -37,7 +37,7 @@ MAX_DEPTH = 200  # levels; the encoder of the standard library gives up somewhat
 _CONSTANT_KEYS = {True: "true", False: "false", None: "null"}
 
 
-class NotPlain(BatchmillError):  # noqa: N818  # named as the errors of the tree are
+class NotPlain(BatchmillError):  # named as the errors of the tree are
     """Raised when a value cannot be shown as JSON at all: it holds itself, or nests beyond 200 levels."""
 
 
