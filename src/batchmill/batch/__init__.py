@@ -4,7 +4,7 @@ from batchmill.batch.api import imap, map  # noqa: A004  # the name users expect
 from batchmill.batch.engine import run_batch, stream_batch
 from batchmill.batch.result import BatchResult
 from batchmill.batch.settings import BatchSettings
-from batchmill.batch.sources import as_source, open_source
+from batchmill.batch.sources import as_source
 
 __all__ = [
     "BatchResult",
@@ -12,7 +12,6 @@ __all__ = [
     "as_source",
     "imap",
     "map",
-    "open_source",
     "run_batch",
     "stream_batch",
 ]

@@ -13,7 +13,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from batchmill.errors import InvalidSetting, StorageError
@@ -149,3 +149,22 @@ def _check_header(header: list[str], path: str) -> None:
     double = sorted({name for name in header if header.count(name) > 1})
     if double:
         raise StorageError(f"{path}, line 1: the column name {double[0]!r} stands there twice")
+
+
+def open_source(spec: Mapping[str, Any], folder: str | os.PathLike[str] | None = None) -> Iterable[Any]:
+    """The items of a document's source, such as ``{"glob": "data/*.csv"}``.
+
+    ``folder`` is where relative paths start, the working folder by default. Raises
+    :class:`InvalidSetting` for a source there is none of.
+    """
+    kind, value = _only_entry(spec)
+    return READERS[kind](value, os.fspath(folder) if folder is not None else "")
+
+
+def _only_entry(spec: Mapping[str, Any]) -> tuple[str, Any]:
+    if len(spec) != 1:
+        raise InvalidSetting(f"a source has exactly one key ({', '.join(READERS)}), not {len(spec)}")
+    kind, value = next(iter(spec.items()))
+    if kind not in READERS:
+        raise InvalidSetting(f"there is no source {kind!r}, only {', '.join(READERS)}")
+    return kind, value

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
-
-from batchmill.batch.readers import READERS
-from batchmill.errors import InvalidSetting
 
 READ_SECONDS = 0.001  # how long one read may go on gathering once it has an item
 
@@ -92,22 +88,3 @@ def as_source(items: Iterable[Any]) -> Source:
     if isinstance(items, (list, tuple, range)):
         return SequenceSource(items)
     return IteratorSource(items)
-
-
-def open_source(spec: Mapping[str, Any], folder: str | os.PathLike[str] | None = None) -> Iterable[Any]:
-    """The items of a document's source, such as ``{"glob": "data/*.csv"}``.
-
-    ``folder`` is where relative paths start, the working folder by default. Raises
-    :class:`InvalidSetting` for a source there is none of.
-    """
-    kind, value = _only_entry(spec)
-    return READERS[kind](value, os.fspath(folder) if folder is not None else "")
-
-
-def _only_entry(spec: Mapping[str, Any]) -> tuple[str, Any]:
-    if len(spec) != 1:
-        raise InvalidSetting(f"a source has exactly one key ({', '.join(READERS)}), not {len(spec)}")
-    kind, value = next(iter(spec.items()))
-    if kind not in READERS:
-        raise InvalidSetting(f"there is no source {kind!r}, only {', '.join(READERS)}")
-    return kind, value

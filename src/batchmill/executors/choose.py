@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 
 from batchmill.errors import InvalidSetting
@@ -18,6 +17,8 @@ KINDS = {
 def executor_named(name: str) -> Executor:
     """The executor of that name; raises :class:`InvalidSetting` for a name there is none of."""
     if name not in KINDS:
+        import difflib  # for the error alone
+
         near = difflib.get_close_matches(name, KINDS, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InvalidSetting(f"there is no executor {name!r}, only {', '.join(KINDS)}{hint}")

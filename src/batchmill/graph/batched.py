@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 from typing import Any
 
-from batchmill.batch import BatchResult, BatchSettings, open_source, run_batch
+from batchmill.batch import BatchResult, BatchSettings, run_batch
+from batchmill.batch.readers import open_source
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, NodeStarted, Pace
 from batchmill.executors.choose import executor_named
