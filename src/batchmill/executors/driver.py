@@ -15,12 +15,14 @@ from batchmill.executors import child, pickling
 from batchmill.executors.cells import SEQ, STARTED
 from batchmill.executors.contract import Chunk
 from batchmill.executors.describe import describe
-from batchmill.executors.parcel import Parcel, discard, wrap
+from batchmill.executors.leases import Leases
+from batchmill.executors.parcel import Parcel, discard, no_room, wrap
 from batchmill.executors.pool import Pool
 from batchmill.executors.settling import Settler
 from batchmill.executors.shared_area import Region
 from batchmill.executors.shipment import Shipment
 from batchmill.executors.slot import TIMED_OUT, TOO_LARGE, Death, Slot, SlotBroken
+from batchmill.outcome import ErrorInfo
 
 SHORT_SECONDS = 0.02  # items up to this long are sent ahead of need
 
@@ -32,10 +34,11 @@ class Driver:
     ``_changed``) guards ``_slot``, ``_sent`` and ``_driving``.
     """
 
-    def __init__(self, shipment: Shipment, settler: Settler, pool: Pool) -> None:
+    def __init__(self, shipment: Shipment, settler: Settler, pool: Pool, leases: Leases) -> None:
         self._shipment = shipment
         self._settler = settler
         self._pool = pool
+        self._leases = leases
         self._channel = settler.channel
         self._sizer = settler.sizer
         self._lock = threading.Lock()
@@ -83,14 +86,18 @@ class Driver:
         if chunk is None:
             return False
         try:
-            self._send(chunk)
+            slot = self._healthy_slot()
+            if slot is not None:
+                self._send(slot, chunk)
         except BaseException:
             with self._lock:
                 sent = any(one is chunk for one, _ in self._sent.values())
             if not sent:
                 self._channel.give_back(chunk)
             raise
-        return True
+        if slot is None:  # the batch has other workers, and no more are to be had
+            self._channel.give_back(chunk)
+        return slot is not None
 
     def _wait_for_room(self) -> None:
         mean = self._sizer.mean_seconds
@@ -106,9 +113,9 @@ class Driver:
                 self._changed.wait()
             slot, self._slot = self._slot, None
         if slot is not None:
-            self._pool.release(slot)
+            self._leases.release(slot)
 
-    def _healthy_slot(self) -> Slot:
+    def _healthy_slot(self) -> Slot | None:
         with self._lock:
             slot = self._slot
             if slot is not None and slot.healthy and slot.verdict is None:
@@ -117,19 +124,19 @@ class Driver:
                 self._changed.wait()
             self._slot = None
         if slot is not None:
-            self._pool.release(slot)
-        slot = self._pool.lease()
+            self._leases.release(slot)
+        slot = self._leases.lease()
         with self._lock:
             self._slot = slot
         return slot
 
-    def _send(self, chunk: Chunk) -> None:
-        slot = self._healthy_slot()
+    def _send(self, slot: Slot, chunk: Chunk) -> None:
         if self._channel.stopped:
             slot.stop_items()
         seq = slot.next_seq
         items = self._pack(chunk, slot.area.inward(seq))
-        if items is None:
+        if isinstance(items, ErrorInfo):
+            self._settler.split(chunk, items)
             return
         digest = self._shipment.digest
         job = None if digest in slot.known else self._shipment.parcel
@@ -149,14 +156,19 @@ class Driver:
         discard(items)
         self._channel.give_back(chunk)
 
-    def _pack(self, chunk: Chunk, region: Region) -> Parcel | None:
-        """The items as they travel; None when they cannot, which is settled here."""
+    def _pack(self, chunk: Chunk, region: Region) -> Parcel | ErrorInfo:
+        """The items as they travel, or why they cannot."""
         buffers: list[pickle.PickleBuffer] = []
         try:
-            return wrap(pickling.dumps(chunk.items, buffers), buffers, self._pool.folders, region)
-        except Exception as fault:  # noqa: BLE001  # whatever __reduce__ raises is that item's error
-            self._settler.split(chunk, describe(pickling.refusal(chunk.items[0], fault, "item")))
-            return None
+            stream = pickling.dumps(chunk.items, buffers)
+        except BaseException as fault:
+            if isinstance(fault, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise  # it is the user's
+            return describe(pickling.refusal(chunk.items[0], fault, "item"))
+        try:
+            return wrap(stream, buffers, self._pool.folders, region)
+        except OSError as fault:
+            return describe(no_room("an item", stream, buffers, fault))
 
     def _settle(self, slot: Slot, seq: int, end: child.Reply | Death) -> None:
         """In the slot's receiver thread: a reply came, or the worker is gone."""
@@ -190,37 +202,37 @@ class Driver:
 
     def stop_items(self) -> None:
         """Let the worker start nothing more of what it has."""
-        with self._lock:
-            slot = self._slot
-        if slot is not None:
-            slot.stop_items()
+        with self._lock:  # held, so that the slot is not in another batch's hands by then
+            if self._slot is not None:
+                self._slot.stop_items()
 
     def kill(self, verdict: str) -> None:
         """End the worker if anything is under way at it."""
         with self._lock:
-            slot = self._slot if self._sent else None
-        if slot is not None:
-            slot.kill(verdict)
+            if self._slot is not None and self._sent:
+                self._slot.kill(verdict)
 
     def kill_overdue(self, seconds: float) -> None:
         """End the worker if its attempt began more than ``seconds`` ago."""
         with self._lock:
-            slot, busy = self._slot, list(self._sent)
-        if slot is None:
-            return
-        began = slot.area.cells[STARTED]
-        if began and slot.area.cells[SEQ] in busy and time.monotonic_ns() - began > seconds * 1e9:
-            slot.kill(TIMED_OUT)
+            if self._slot is None:
+                return
+            cells = self._slot.area.cells
+            began = cells[STARTED]
+            if began and cells[SEQ] in self._sent and time.monotonic_ns() - began > seconds * 1e9:
+                self._slot.kill(TIMED_OUT)
 
     def kill_large(self, limit: int) -> None:
         """End the worker if its resident memory exceeds ``limit`` bytes."""
         with self._lock:
-            slot = self._slot if self._sent else None
-        if slot is None:
-            return
-        try:
-            size = psutil.Process(slot.pid).memory_info().rss
-        except psutil.NoSuchProcess:  # its death is on its way to us
-            return
-        if size > limit:
-            slot.kill(TOO_LARGE)
+            if self._slot is not None and self._sent and _resident(self._slot.pid) > limit:
+                self._slot.kill(TOO_LARGE)
+
+
+def _resident(pid: int) -> int:
+    """Resident memory of a process in bytes; 0 when that cannot be told."""
+    try:
+        size: int = psutil.Process(pid).memory_info().rss
+    except (psutil.Error, OSError):  # its death is on its way to us; or no descriptor left to look with
+        return 0
+    return size

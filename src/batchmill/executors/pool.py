@@ -32,6 +32,8 @@ IDLE_SECONDS = 60.0
 LOOK_SECONDS = 5.0
 MEMORY_FOLDER = "/dev/shm"  # noqa: S108  # a folder of our own is made in it, mode 0700
 KEPT_JOBS = 4
+DESCRIPTORS_PER_SLOT = 20  # what a worker costs its parent: pipes, mappings, and those of starting it
+SPARE_DESCRIPTORS = 12  # for parcels on their way, and for whatever else the program opens
 
 Call = tuple[Callable[[], Any], "Future[Any]"]
 
@@ -39,8 +41,9 @@ Call = tuple[Callable[[], Any], "Future[Any]"]
 class Pool:
     """The slots of this process.
 
-    Concurrency: any thread may lease and release. ``_lock`` guards ``_idle``, ``_all``, ``_jobs`` and
-    ``_numbers``; starting and closing idle slots happens in the pool's own thread, fed by ``_calls``.
+    Concurrency: any thread may lease and release. ``_lock`` guards ``_idle``, ``_all``, ``_jobs``,
+    ``_number`` and ``_closed``; starting and closing idle slots happens in the pool's own thread, fed by
+    ``_calls``.
     """
 
     def __init__(self) -> None:
@@ -50,6 +53,7 @@ class Pool:
         self._all: set[Slot] = set()
         self._jobs: dict[bytes, tuple[Parcel, int]] = {}  # with the number of batches using it
         self._number = 0
+        self._closed = False
         self.folders = _make_folders()
         self.threads = KeptThreads()
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
@@ -66,10 +70,15 @@ class Pool:
                     return slot
                 self._all.discard(slot)
                 self._later(slot.close)
+            if self._closed:
+                raise ExecutorUnavailable("the pool of worker processes was shut down")
+            starting = self._later(self._start)
         try:
-            started: Slot = self._later(self._start).result()
-        except (OSError, loky.process_executor.BrokenProcessPool) as fault:
-            raise ExecutorUnavailable(f"no worker process can be started: {fault}") from fault
+            started: Slot = starting.result()
+        except Exception as fault:  # whatever loky makes of a lack of files, memory or processes
+            reason = f"no worker process can be started: {type(fault).__name__}: {fault}"
+            advice = "raise the limits (ulimit -n, -u), lower max_concurrent, or use executor 'thread'"
+            raise ExecutorUnavailable(f"{reason}; {advice}") from fault
         return started
 
     def release(self, slot: Slot) -> None:
@@ -82,6 +91,11 @@ class Pool:
         with self._lock:
             self._all.discard(slot)
         self._later(slot.close)
+
+    def in_use(self) -> int:
+        """How many slots batches have on lease."""
+        with self._lock:
+            return len(self._all) - len(self._idle)
 
     def publish(self, digest: bytes, make: Callable[[], Parcel]) -> Parcel:
         """The parcel of a job, made once: another batch with the same job finds it still there.
@@ -113,6 +127,7 @@ class Pool:
     def close(self) -> None:
         """End all workers and remove all files; a batch that still runs loses its workers."""
         with self._lock:
+            self._closed = True
             slots, self._idle = list(self._all), []
             self._all.clear()
             self._jobs.clear()
@@ -149,11 +164,18 @@ class Pool:
         with self._lock:
             self._number += 1
             number = self._number
-        slot = Slot(self._make_area(number), self.folders)
+            others = len(self._all)
+        if others:
+            _check_descriptors()
+        area = self._make_area(number)
+        slot = None
         try:
+            slot = Slot(area, self.folders)
             slot.open()
         except BaseException:
-            slot.close()
+            if slot is not None:
+                slot.close()
+            area.remove()
             raise
         _hook_exit()
         with self._lock:
@@ -176,6 +198,17 @@ class Pool:
             self._all.difference_update(old)
         for slot in old:
             slot.close()
+
+
+def _check_descriptors() -> None:
+    """Raise OSError when another worker would leave this process too few descriptors to go on with."""
+    spare = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while len(spare) < DESCRIPTORS_PER_SLOT + SPARE_DESCRIPTORS:
+            spare.append(os.dup(spare[0]))
+    finally:
+        for descriptor in spare:
+            os.close(descriptor)
 
 
 def _settle(call: Callable[[], Any], future: Future[Any]) -> None:

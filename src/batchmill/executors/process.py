@@ -21,7 +21,8 @@ from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, ExecutorSettings, Task
 from batchmill.executors.describe import describe
 from batchmill.executors.driver import Driver
-from batchmill.executors.pool import shared_pool
+from batchmill.executors.leases import Leases
+from batchmill.executors.pool import Pool, shared_pool
 from batchmill.executors.runner import Job
 from batchmill.executors.settling import Settler
 from batchmill.executors.shipment import Shipment
@@ -47,15 +48,16 @@ class ProcessExecutor:
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
         job = Job(task, settings.retry, settings.timeout, settings.stop_on_failure)
+        pool = shared_pool()
         try:
-            shipment = Shipment(job, shared_pool())
+            shipment = Shipment(job, pool)
         except NotPicklable as refusal:
             _refuse_all(channel, describe(refusal))
             yield from channel.blocks()
             return
-        crew = Crew(job, shipment, channel, settings, cancel, self.workers(settings))
-        crew.start()
+        crew = Crew(job, shipment, pool, channel, settings, cancel, self.workers(settings))
         try:
+            crew.start()
             yield from channel.blocks()
         finally:
             crew.close()
@@ -79,6 +81,7 @@ class Crew:
         self,
         job: Job,
         shipment: Shipment,
+        pool: Pool,
         channel: Channel,
         settings: ExecutorSettings,
         cancel: CancelToken,
@@ -87,6 +90,8 @@ class Crew:
         sizer = ChunkSizer(size, CHUNK_SECONDS, MOST_PER_CHUNK, settings.chunk_size)
         self._settler = Settler(job, channel, sizer)
         self._shipment = shipment
+        self._pool = pool
+        self._leases = Leases(pool)
         self._channel = channel
         self._timeout = job.timeout
         self._memory_limit = settings.memory_limit_bytes
@@ -102,7 +107,7 @@ class Crew:
         for number in range(self._size if left is None else min(self._size, max(1, left))):
             if number and not self._channel.more():
                 break
-            driver = Driver(self._shipment, self._settler, shared_pool())
+            driver = Driver(self._shipment, self._settler, self._pool, self._leases)
             with self._lock:
                 self._drivers.append(driver)
             driver.start(here=left is not None)

@@ -35,12 +35,12 @@ class Region:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         try:
             _reserve(descriptor, 0, n_bytes)
+            return cls(path)
         except BaseException:
             os.unlink(path)
             raise
         finally:
             os.close(descriptor)
-        return cls(path)
 
     def view(self, n_bytes: int) -> memoryview:
         """The region's memory, of which the other side has written at least ``n_bytes``."""
@@ -60,15 +60,18 @@ class Region:
         old, new = len(self._view), FIRST_BYTES
         while new < n_bytes:
             new *= 2
-        descriptor = os.open(self.path, os.O_RDWR)
+        try:
+            descriptor = os.open(self.path, os.O_RDWR)
+        except OSError:  # no descriptor to be had: it stays as it is
+            return False
         try:
             _reserve(descriptor, old, new)
-        except OSError:  # no room: it stays as it is
+            self._map()
+        except OSError:  # no room, or nothing to map it with
             os.ftruncate(descriptor, old)
             return False
         finally:
             os.close(descriptor)
-        self._map()
         return True
 
     def _map(self) -> None:
@@ -102,11 +105,11 @@ class SharedArea:
             made.append(Region.create(path, CELLS_BYTES))
             for name in ("in0", "in1", "out0", "out1"):
                 made.append(Region.create(f"{path}-{name}", FIRST_BYTES))
+            return cls(path)
         except BaseException:
             for region in made:
                 region.remove()
             raise
-        return cls(path)
 
     def inward(self, seq: int) -> Region:
         """Where chunk ``seq`` goes to the worker."""
