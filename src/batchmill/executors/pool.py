@@ -8,6 +8,7 @@ child's "signal me when my parent dies" to the thread that started it, not to th
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import queue
 import shutil
@@ -24,6 +25,7 @@ import loky.process_executor
 
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.parcel import Parcel, discard
+from batchmill.executors.pipe_semaphores import PipeContext
 from batchmill.executors.shared_area import SharedArea
 from batchmill.executors.slot import Slot
 from batchmill.executors.threads import KeptThreads
@@ -167,19 +169,28 @@ class Pool:
             others = len(self._all)
         if others:
             _check_descriptors()
+        try:
+            slot = self._open_slot(number, None)
+        except (OSError, ImportError) as fault:
+            if getattr(fault, "errno", None) in (errno.EMFILE, errno.ENFILE):
+                raise
+            slot = self._open_slot(number, PipeContext())  # no room, or no way, for the system's semaphores
+        _hook_exit()
+        with self._lock:
+            self._all.add(slot)
+        return slot
+
+    def _open_slot(self, number: int, semaphores: PipeContext | None) -> Slot:
         area = self._make_area(number)
         slot = None
         try:
-            slot = Slot(area, self.folders)
+            slot = Slot(area, self.folders, semaphores)
             slot.open()
         except BaseException:
             if slot is not None:
                 slot.close()
             area.remove()
             raise
-        _hook_exit()
-        with self._lock:
-            self._all.add(slot)
         return slot
 
     def _make_area(self, number: int) -> SharedArea:
@@ -252,6 +263,7 @@ def shared_pool() -> Pool:
     with _pool_lock:
         if _pool is None or _pool.pid != os.getpid():
             _pool = Pool()
+            atexit.register(shutdown)  # for one that never started a worker; the others go before
         return _pool
 
 

@@ -12,10 +12,12 @@ its place, and the other workers never notice.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Pipe
 from typing import Any, NamedTuple
@@ -34,7 +36,7 @@ LOOK_SECONDS = 1.0  # between looks at a silent worker, for one whose pipe someb
 CANCELLED, TIMED_OUT, TOO_LARGE = "cancelled", "timed out", "over its memory limit"  # why we kill a worker
 
 
-class SlotBroken(BatchmillError):  # noqa: N818  # named for what is broken
+class SlotBroken(BatchmillError):  # named for what is broken
     """Raised when a chunk is handed to a worker that is known to be dead."""
 
 
@@ -75,7 +77,8 @@ class Slot:
     ``known`` belongs to the driver that leased the slot.
     """
 
-    def __init__(self, area: SharedArea, folders: list[str]) -> None:
+    def __init__(self, area: SharedArea, folders: list[str], semaphores: Any = None) -> None:
+        """``semaphores`` is the loky context to make them with, None for the system's own."""
         self.area = area
         self.known: set[bytes] = set()
         self.idle_since = 0.0
@@ -88,6 +91,7 @@ class Slot:
         self._pipe, self._far_end = Pipe()
         self._executor: Any = loky.process_executor.ProcessPoolExecutor(
             max_workers=1,
+            context=semaphores,
             initializer=child.attach,
             initargs=(self._far_end, area.path, folders, os.getpid()),
         )
@@ -155,7 +159,7 @@ class Slot:
         """End the worker, idle or not, and free what the slot held; waits until that is done."""
         self._executor.shutdown(wait=True, kill_workers=True)
         if self._receiver.ident is not None:
-            self._receiver.join()
+            self._receiver.join(EXIT_SECONDS)
         self._pipe.close()
         self._far_end.close()
         self.area.remove()
@@ -187,11 +191,21 @@ class Slot:
     def _death(self) -> Death:
         """How the worker ended and what it was at. One that only closed the pipe is ended here."""
         self._process.join(LOOK_SECONDS)
-        if self._process.exitcode is None:
+        if self._exit_code() is None:
             _kill_tree(self.pid)
             self._process.join(EXIT_SECONDS)
         last = (self.area.cells[place] for place in (SEQ, PHASE, OFFSET, ATTEMPT, KEPT, STARTED))
-        return Death(self.pid, self._process.exitcode, *last)
+        return Death(self.pid, self._exit_code(), *last)
+
+    def _exit_code(self) -> int | None:
+        """The worker's exit code. loky's manager asks as well, and of two threads that do at the same
+        moment the system answers one; the other sees what that one wrote down a little later."""
+        for _ in range(50):
+            code: int | None = self._process.exitcode
+            if code is not None or psutil.pid_exists(self.pid):
+                return code
+            time.sleep(0.002)
+        return None
 
 
 def _kill_tree(pid: int) -> None:
@@ -201,6 +215,10 @@ def _kill_tree(pid: int) -> None:
         worker.suspend()
         family = [*worker.children(recursive=True), worker]
     except psutil.NoSuchProcess:
+        return
+    except (psutil.Error, OSError):  # such as no descriptor left to look with
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
         return
     for process in family:
         try:
