@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -34,6 +35,14 @@ def nothing_left() -> Iterator[None]:
     yield
     left = {kind: what for kind, look in CENSUS.items() if (what := _settled(look, before[kind]))}
     assert not left, f"left behind by this test: {left}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_gil_stays_off() -> Iterator[None]:
+    """On a free-threaded interpreter: no module that was imported may have switched the GIL back on."""
+    yield
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        assert not sys._is_gil_enabled()
 
 
 @pytest.fixture(scope="session", autouse=True)

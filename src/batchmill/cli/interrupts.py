@@ -19,10 +19,12 @@ from typing import Any
 
 from batchmill.cancel import CancelToken
 from batchmill.cli.exits import SIGNAL_BASE
+from batchmill.cli.streams import STDERR
 
 GRACE = 10.0  # seconds that running items have after the first signal
 LAST_WAIT = 3.0  # seconds from ending items by force until the command leaves without them
 TRACKER = "resource_tracker"  # in the command line of loky's
+SHOW_CURSOR = b"\x1b[?25h"
 _END = b"\0"  # no signal has the number 0
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -131,11 +133,21 @@ class Interrupts:
 
     def _go(self, number: int = 0, frame: FrameType | None = None) -> None:
         _kill_children()
+        _show_cursor()
         os._exit(SIGNAL_BASE + (self.first or signal.SIGINT))
 
 
 def _heard(number: int, frame: FrameType | None) -> None:
     """The handler: the pipe has the number already."""
+
+
+def _show_cursor() -> None:
+    """A bar hides the cursor while it is drawn, and is not asked to stop when the process just ends."""
+    try:
+        if os.isatty(STDERR):
+            os.write(STDERR, SHOW_CURSOR)
+    except OSError:
+        pass  # the terminal is gone, and its cursor with it
 
 
 def _kill_children() -> None:
