@@ -141,7 +141,7 @@ class Window:
             self._file(block)
             if not self._stopped and self._watch.must_stop():
                 callbacks = self._begin_stop()
-            if not self._running and (self._exhausted or self._stopped):
+            if not self._running:
                 self._work.notify_all()
         _call(callbacks)
 
