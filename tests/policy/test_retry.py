@@ -1,0 +1,82 @@
+"""The retry decision, for every policy there can be."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchmill.errors import InvalidSetting
+from batchmill.outcome import ErrorInfo
+from batchmill.policy import RetryPolicy
+
+seconds = st.floats(0, 1e6, allow_nan=False)
+policies = st.builds(
+    RetryPolicy,
+    max_attempts=st.integers(1, 10),
+    wait=seconds,
+    backoff=st.floats(1, 10),
+    max_wait=seconds,
+    jitter=st.booleans(),
+)
+errors = st.builds(
+    ErrorInfo,
+    type=st.just("E"),
+    message=st.just(""),
+    retryable=st.booleans(),
+    retry_after=st.none() | seconds,
+)
+
+
+@given(policies, st.integers(1, 10), errors)
+def test_a_decision_keeps_its_bounds(policy: RetryPolicy, attempts: int, error: ErrorInfo) -> None:
+    decision = policy.decide(attempts, error)
+    assert decision.retry == (error.retryable and attempts < policy.max_attempts)
+    assert decision.reason
+    assert 0 <= decision.after <= policy.max_wait
+    if not decision.retry:
+        assert decision.after == 0
+        return
+    planned = min(policy.max_wait, policy.wait * policy.backoff ** (attempts - 1))
+    asked = min(policy.max_wait, error.retry_after or 0.0)
+    assert decision.after >= asked
+    if policy.jitter:
+        assert decision.after <= max(planned, asked)
+    else:
+        assert decision.after == max(planned, asked)
+
+
+def test_waits_grow_up_to_the_longest() -> None:
+    policy = RetryPolicy(10, wait=1, backoff=3, max_wait=20, jitter=False)
+    assert [policy.decide(n, ErrorInfo("E", "")).after for n in range(1, 6)] == [1, 3, 9, 20, 20]
+
+
+def test_jitter_spreads_over_all_of_the_wait() -> None:
+    policy = RetryPolicy(2, wait=1.0)
+    drawn = [policy.decide(1, ErrorInfo("E", "")).after for _ in range(300)]
+    assert min(drawn) < 0.2
+    assert max(drawn) > 0.8
+
+
+def test_what_the_other_side_asked_for_is_not_jittered_away() -> None:
+    policy = RetryPolicy(2, wait=0.1, max_wait=5)
+    assert policy.decide(1, ErrorInfo("E", "", retry_after=3.0)).after == 3.0
+    assert policy.decide(1, ErrorInfo("E", "", retry_after=30.0)).after == 5.0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_attempts": 0},
+        {"max_attempts": 11},
+        {"wait": -1},
+        {"wait": float("nan")},
+        {"max_wait": -0.1},
+        {"max_wait": float("nan")},
+        {"backoff": 0.9},
+        {"backoff": float("nan")},
+    ],
+)
+def test_what_is_out_of_range_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InvalidSetting):
+        RetryPolicy(**wrong)  # type: ignore[arg-type]  # that is the mistake
