@@ -118,7 +118,8 @@ def _entries_since(before: dict[Any, Any], now: dict[Any, Any]) -> Entries:
 
 def _list_since(before: list[Any], now: list[Any]) -> Change | None:
     kept = len(before)
-    if len(now) < kept or any(changes_since(old, new) for old, new in zip(before, now, strict=False)):
+    pairs = zip(before, now, strict=False)
+    if len(now) < kept or any(changes_since(old, new) is not None for old, new in pairs):
         return Replaced(now)
     return Grown(now[kept:]) if len(now) > kept else None
 
