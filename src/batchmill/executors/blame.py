@@ -24,7 +24,7 @@ def _descend(
 ) -> tuple[str, Any]:
     seen.add(id(value))
     if depth < MAX_DEPTH:
-        for name, part in _parts(value):
+        for name, part in _parts_to_look_at(value):
             if id(part) not in seen and _fails(part, attempt):
                 return _descend(part, attempt, path + name, depth + 1, seen)
     return path, value
@@ -36,6 +36,13 @@ def _fails(value: Any, attempt: Callable[[Any], None]) -> bool:
     except BaseException:  # noqa: BLE001  # that it fails is the answer
         return True
     return False
+
+
+def _parts_to_look_at(value: Any) -> list[tuple[str, Any]]:
+    try:
+        return list(_parts(value))
+    except Exception:  # noqa: BLE001  # the value's own code does not let us look: it is named whole
+        return []
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:

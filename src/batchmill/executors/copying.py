@@ -8,6 +8,7 @@ from typing import Any
 from batchmill.errors import NotCopyable
 from batchmill.executors.blame import blame
 from batchmill.executors.contract import Task
+from batchmill.executors.describe import text_of
 
 
 def copy_task(task: Task) -> Task:
@@ -23,7 +24,7 @@ def copy_task(task: Task) -> Task:
     except Exception as fault:
         where = blame(task, _copy, root="task")
         raise NotCopyable(
-            f"{where} cannot be copied for a worker thread ({type(fault).__name__}: {fault}); "
+            f"{where} cannot be copied for a worker thread ({type(fault).__name__}: {text_of(fault)}); "
             "create it in `run` or `exec`, or define __deepcopy__ on the node"
         ) from fault
 

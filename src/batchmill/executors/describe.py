@@ -24,7 +24,7 @@ def describe(error: BaseException) -> ErrorInfo:
         )
     return ErrorInfo(
         type(error).__name__,
-        _shorten(_message(error), MAX_MESSAGE),
+        _shorten(text_of(error), MAX_MESSAGE),
         _kind(error),
         traceback=_shorten(_traceback(error), MAX_TRACEBACK),
         retryable=bool(getattr(error, "retryable", True)),
@@ -39,7 +39,8 @@ def _kind(error: BaseException) -> ErrorKind:
     return "exception"
 
 
-def _message(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """The text of an exception, or that it has none that can be made."""
     try:
         return str(error)
     except BaseException as fault:  # noqa: BLE001  # the item's own __str__ failed: say so instead

@@ -20,6 +20,7 @@ import cloudpickle.cloudpickle as _internals
 
 from batchmill.errors import NotPicklable
 from batchmill.executors.blame import blame
+from batchmill.executors.describe import text_of
 
 OUT_OF_BAND_BYTES = 1 << 20
 PLAIN = frozenset({int, float, str, bytes, bool, type(None), complex})
@@ -49,7 +50,7 @@ def refusal(value: Any, fault: BaseException, what: str) -> NotPicklable:
     """The error for a value that cannot be pickled: what it is, which part is at fault and what to do."""
     where = blame(value, _try, root=what)
     return NotPicklable(
-        f"{where} cannot travel between processes ({type(fault).__name__}: {fault}); "
+        f"{where} cannot travel between processes ({type(fault).__name__}: {text_of(fault)}); "
         "pass plain data instead, create it inside the function, or use executor 'thread'"
     )
 

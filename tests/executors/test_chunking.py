@@ -1,0 +1,73 @@
+"""Chunk sizes: within bounds whatever was measured, and near their target in time."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchmill.executors.chunking import BYTES_AHEAD, BYTES_PER_CHUNK, GROWTH, ChunkSizer
+
+observations = st.lists(
+    st.tuples(st.integers(0, 3000), st.floats(0, 100), st.integers(0, 1 << 32)), max_size=30
+)
+
+
+@given(st.integers(1, 64), observations, st.none() | st.integers(1, 10**6))
+def test_sizes_stay_within_their_bounds(
+    workers: int, seen: list[tuple[int, float, int]], remaining: int | None
+) -> None:
+    sizer = ChunkSizer(workers, 0.01, 2048)
+    before, _ = sizer.next(None)
+    assert before == 1
+    for items, seconds, n_bytes in seen:
+        sizer.observe(items, seconds, n_bytes)
+        size, ahead = sizer.next(None)
+        assert 1 <= size <= 2048
+        assert size <= GROWTH * max(before, items)
+        assert ahead >= 2 * workers  # or the second chunk of a worker would wait for the consumer
+        before = size
+        if remaining is not None:
+            small, _ = sizer.next(remaining)
+            assert 1 <= small <= size
+            assert small <= max(1, -(-remaining // (2 * workers)))
+
+
+@given(st.integers(1, 9), observations, st.integers(1, 500))
+def test_a_fixed_size_is_kept(workers: int, seen: list[tuple[int, float, int]], fixed: int) -> None:
+    sizer = ChunkSizer(workers, 0.01, 2048, fixed)
+    for items, seconds, n_bytes in seen:
+        sizer.observe(items, seconds, n_bytes)
+    assert sizer.next(None)[0] == sizer.next(1)[0] == fixed
+
+
+@pytest.mark.parametrize("seconds", [1e-6, 5e-5, 1e-3, 4e-3])
+def test_steady_items_make_chunks_of_the_target_s_length(seconds: float) -> None:
+    sizer = ChunkSizer(4, 0.01, 10**6)
+    for _ in range(60):
+        size, _ = sizer.next(None)
+        sizer.observe(size, size * seconds)
+    assert sizer.mean_seconds == pytest.approx(seconds)
+    assert sizer.next(None)[0] * seconds == pytest.approx(0.01, rel=0.3)
+
+
+def test_long_items_travel_alone() -> None:
+    sizer = ChunkSizer(4, 0.01, 2048)
+    sizer.observe(1, 5.0)
+    assert sizer.next(None)[0] == 1
+
+
+def test_large_items_bound_the_chunk_and_what_is_ahead() -> None:
+    sizer = ChunkSizer(2, 0.01, 2048)
+    for _ in range(5):
+        sizer.observe(4, 1e-6, 4 * (256 << 10))
+    size, ahead = sizer.next(None)
+    assert size == BYTES_PER_CHUNK // (256 << 10)
+    assert ahead * (256 << 10) <= max(BYTES_AHEAD, 2 * 2 * size * (256 << 10))
+
+
+def test_nothing_observed_changes_nothing() -> None:
+    sizer = ChunkSizer(2, 0.01, 2048)
+    sizer.observe(0, 3.0)
+    assert sizer.mean_seconds == 0.0
+    assert sizer.next(None)[0] == 1
