@@ -142,7 +142,8 @@ class WorkerProcess:
     def _load(self, order: Order) -> tuple[ItemRunner, Surroundings]:
         if order.job is None:
             raise InternalError("an order without a job reached the loading of its job")
-        surroundings, packed = unwrap(order.job, keep=True)
+        around, packed = unwrap(order.job, keep=True)
+        surroundings: Surroundings = pickle.loads(around)  # noqa: S301  # from our own parent
         surroundings.enter()
         job: Job = unwrap(packed, keep=True) if isinstance(packed, Parcel) else packed
         runner = ItemRunner(job, self.area.cells, CancelToken(), describe=_describe_here)

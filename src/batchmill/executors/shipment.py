@@ -23,9 +23,9 @@ class Shipment:
 
     def __init__(self, job: Job, pool: Pool) -> None:
         task = _pack_job(job)
-        around = pickling.dumps(Surroundings.here(), [])
+        around = pickle.dumps(Surroundings.here(), 5)
         packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders))
-        outer = pickling.dumps((pickling.loads(around), packed), [])
+        outer = pickle.dumps((around, packed), 5)
         self._pool = pool
         self._parts = [task.digest(), task.digest(around)]
         self.digest = self._parts[1]
