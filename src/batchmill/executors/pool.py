@@ -133,11 +133,7 @@ class Pool:
             slots, self._idle = list(self._all), []
             self._all.clear()
             self._jobs.clear()
-        closing = [threading.Thread(target=slot.close) for slot in slots]
-        for thread in closing:
-            thread.start()
-        for thread in closing:
-            thread.join()
+        _close_together(slots)
         self.threads.close()
         self._calls.put(None)
         self._thread.join()
@@ -251,6 +247,22 @@ def _make_folders() -> list[str]:
         tracker.register(folder, "folder")
         folders.append(folder)
     return folders
+
+
+def _close_together(slots: list[Slot]) -> None:
+    """Close slots side by side; one after another where the interpreter is ending, as from Python 3.12 on
+    no thread can be started then."""
+    closing = []
+    for slot in slots:
+        thread = threading.Thread(target=slot.close)
+        try:
+            thread.start()
+        except RuntimeError:
+            slot.close()
+        else:
+            closing.append(thread)
+    for thread in closing:
+        thread.join()
 
 
 _pool: Pool | None = None
