@@ -24,7 +24,7 @@ from batchmill.cancel import CancelToken
 from batchmill.errors import InternalError
 from batchmill.executors.cells import KEPT, LOADING, OFFSET, PACKING, PHASE, RUNNING, SEQ, STARTED
 from batchmill.executors.contract import Chunk
-from batchmill.executors.describe import describe
+from batchmill.executors.describe import describe, outline
 from batchmill.executors.frames import FrameWriter
 from batchmill.executors.parcel import Parcel, unwrap
 from batchmill.executors.runner import ItemRunner, Job
@@ -155,7 +155,7 @@ def _describe_here(error: BaseException) -> ErrorInfo:
     if isinstance(error, SystemExit):
         message = f"the item ended worker process {os.getpid()} with exit code {_exit_code(error.code)}"
         return ErrorInfo("WorkerDied", message, "worker_died")
-    return describe(error)
+    return outline(error)
 
 
 def _exit_code(code: Any) -> int:

@@ -1,8 +1,13 @@
-"""From an exception to plain data: what is kept of a failed attempt."""
+"""From an exception to plain data: what is kept of a failed attempt.
+
+The text of a traceback costs a hundred times what the rest does, and an attempt that is tried again
+needs none. So :func:`outline` leaves it out and :func:`traced` adds it where the item's end is reached.
+"""
 
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 
 from batchmill.errors import AttemptTimeout, NodeError, NotPicklable
 from batchmill.outcome import ErrorInfo, ErrorKind
@@ -11,8 +16,16 @@ MAX_MESSAGE = 10_000
 MAX_TRACEBACK = 20_000
 
 
+_NEVER_TRACED: tuple[ErrorKind, ...] = ("error_result", "worker_died")  # no fault of the code that raised
+
+
 def describe(error: BaseException) -> ErrorInfo:
     """The :class:`ErrorInfo` of an exception raised by an item; never raises itself."""
+    return traced(outline(error), error)
+
+
+def outline(error: BaseException) -> ErrorInfo:
+    """The same without the traceback."""
     if isinstance(error, NodeError):
         return ErrorInfo(
             error.type_name,
@@ -26,9 +39,15 @@ def describe(error: BaseException) -> ErrorInfo:
         type(error).__name__,
         _shorten(text_of(error), MAX_MESSAGE),
         _kind(error),
-        traceback=_shorten(_traceback(error), MAX_TRACEBACK),
         retryable=bool(getattr(error, "retryable", True)),
     )
+
+
+def traced(info: ErrorInfo, error: BaseException) -> ErrorInfo:
+    """``info`` with the traceback of the exception that it tells of."""
+    if info.kind in _NEVER_TRACED:
+        return info
+    return replace(info, traceback=_shorten(_traceback(error), MAX_TRACEBACK))
 
 
 def _kind(error: BaseException) -> ErrorKind:
@@ -49,9 +68,33 @@ def text_of(error: BaseException) -> str:
 
 def _traceback(error: BaseException) -> str:
     try:
-        return "".join(traceback.format_exception(error))
+        return _chained(error) if _has_chain(error) else _single(error)
     except BaseException as fault:  # noqa: BLE001  # same: formatting runs the item's own code
         return f"(no traceback: {type(fault).__name__} while formatting it)"
+
+
+def _has_chain(error: BaseException) -> bool:
+    context = None if error.__suppress_context__ else error.__context__
+    return error.__cause__ is not None or context is not None or isinstance(error, BaseExceptionGroup)
+
+
+def _single(error: BaseException) -> str:
+    """As Python shows it, without the carets under each line: finding their places is what costs most."""
+    stack = traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__))
+    head = ["Traceback (most recent call last):\n"] if stack else []
+    return "".join([*head, *stack.format(), *traceback.format_exception_only(error)])
+
+
+def _chained(error: BaseException) -> str:
+    whole = traceback.TracebackException.from_exception(error, compact=True)
+    waiting: list[traceback.TracebackException | None] = [whole]
+    while waiting:
+        part = waiting.pop()
+        if part is not None:
+            lines = [(frame.filename, frame.lineno or 0, frame.name, frame.line) for frame in part.stack]
+            part.stack = traceback.StackSummary.from_list(lines)  # without the carets' places
+            waiting += [part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ())]
+    return "".join(whole.format())
 
 
 def _shorten(text: str, most: int) -> str:

@@ -13,6 +13,7 @@ import asyncio
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from typing import Any, Protocol
 
 from batchmill.attempt import Attempt
@@ -20,7 +21,8 @@ from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.copying import copy_task
-from batchmill.executors.describe import describe
+from batchmill.executors.describe import outline
+from batchmill.executors.runner import FailedAttempt
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 from batchmill.record import Recorder
 
@@ -175,15 +177,22 @@ class LoopCrew:
                 if self._cancel.cancelled or self._over:
                     raise
                 error = ErrorInfo("CancelledError", "the item cancelled itself")
+                failed = FailedAttempt.judged(retry, attempts[0], error, None)
             except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
-                error = describe(fault)
+                failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault)
             else:
                 return Outcome(index, value, attempts=attempts[0], records=recorder.drain())
-            decision = retry.decide(attempts[0], error)
-            if not decision.retry or self._channel.stopped:
-                return Outcome(index, error=error, attempts=attempts[0], records=recorder.drain())
-            await asyncio.sleep(decision.after)
+            if not failed.decision.retry or self._channel.stopped:
+                return self._failed(index, attempts[0], failed.error, recorder)
+            await asyncio.sleep(failed.decision.after)
             attempts[0] += 1
+
+    def _failed(self, index: int, attempts: int, error: ErrorInfo, recorder: Recorder) -> Outcome:
+        """An attempt that fails while the run is being ended by force fails for that reason."""
+        records = recorder.drain()
+        if self._cancel.cancelled:
+            return replace(cancelled(index, attempts), records=records)
+        return Outcome(index, error=error, attempts=attempts, records=records)
 
     async def _attempt(self, item: Any, index: int, number: int, recorder: Recorder) -> Any:
         timeout = self._settings.timeout

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, Cells
 from batchmill.executors.contract import Chunk, Task
-from batchmill.executors.describe import describe
-from batchmill.outcome import Block, ErrorInfo, Outcome
-from batchmill.policy import RetryPolicy
+from batchmill.executors.describe import outline, traced
+from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
+from batchmill.policy import Decision, RetryPolicy
 from batchmill.record import Recorder
 
 PAUSE_STEP = 0.05  # seconds between looks at the stop cell while waiting to try again
@@ -40,10 +40,26 @@ class Job:
     stop_on_failure: bool = False
 
 
+class FailedAttempt(NamedTuple):
+    """Why an attempt failed and what the policy says to that; with a traceback only where it is the last."""
+
+    error: ErrorInfo
+    decision: Decision
+
+    @classmethod
+    def judged(
+        cls, retry: RetryPolicy, attempts: int, error: ErrorInfo, cause: BaseException | None
+    ) -> FailedAttempt:
+        """What is to become of an item after its ``attempts``-th attempt ended in ``error``."""
+        decision = retry.decide(attempts, error)
+        return cls(error if decision.retry or cause is None else traced(error, cause), decision)
+
+
 class ItemRunner:
     """Runs items of one job in one worker. Not shared between threads: every worker has its own.
 
-    ``describe`` turns an exception into data; a worker process has a word of its own for some.
+    ``describe`` turns an exception into data, without a traceback; a worker process has a word of its own
+    for some.
     ``interrupts`` says that a KeyboardInterrupt is the user's, not the item's, and is to be raised.
     """
 
@@ -53,7 +69,7 @@ class ItemRunner:
         cells: Cells,
         cancel: CancelToken,
         *,
-        describe: Describe = describe,
+        describe: Describe = outline,
         interrupts: bool = False,
     ) -> None:
         self._job = job
@@ -87,32 +103,30 @@ class ItemRunner:
             if cells[STOP]:
                 break
             cells[OFFSET] = offset
-            failed = False
+            tried: Outcome | FailedAttempt | None = None
             if timed or chunk.lost is not None:
-                outcome = self._attempts(item, index, chunk)
-                failed = outcome.error is not None
-                values.append(outcome.value)
-                if not outcome.plain:
-                    special[offset] = outcome
+                tried = self._first_attempt(item, index, chunk)
             else:
                 try:
                     values.append(run(item, index, self._first))
                 except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error
-                    outcome = self._after_failure(item, index, 1, self._caught(error))
-                    cells[ATTEMPT] = 1
-                    failed = outcome.error is not None
-                    values.append(outcome.value)
-                    special[offset] = outcome
+                    tried = self._caught(error, 1)
                 else:
                     records = drain()
                     if records:
                         special[offset] = Outcome(index, values[-1], records=records)
+            if tried is not None:
+                outcome = self._to_the_end(item, index, max(1, chunk.attempts), tried)
+                cells[ATTEMPT] = 1
+                values.append(outcome.value)
+                if not outcome.plain:
+                    special[offset] = outcome
+                if outcome.error is not None and self._job.stop_on_failure:
+                    cells[STOP] = 1  # a chunk that waits behind this one must not start either
             now = clock()
             walls.append(now - last)
             last = now
             index += 1
-            if failed and self._job.stop_on_failure:
-                cells[STOP] = 1  # a chunk that waits behind this one must not start either
             if now >= end:
                 break
             if flush is not None:
@@ -121,19 +135,35 @@ class ItemRunner:
                 last = clock()  # what flushing took is not the next item's time
         return block
 
-    def _attempts(self, item: Any, index: int, chunk: Chunk) -> Outcome:
-        """An item with a deadline, or one whose earlier attempts were lost with their worker."""
+    def _first_attempt(self, item: Any, index: int, chunk: Chunk) -> Outcome | FailedAttempt:
+        """Of an item with a deadline, or of one whose earlier attempts were lost with their worker."""
         if chunk.lost is not None:
-            return self._after_failure(item, index, chunk.attempts, chunk.lost)
+            return FailedAttempt.judged(self._job.retry, chunk.attempts, chunk.lost, None)
         return self._attempt(item, index, 1)
 
-    def _attempt(self, item: Any, index: int, number: int) -> Outcome:
+    def _to_the_end(self, item: Any, index: int, attempts: int, tried: Outcome | FailedAttempt) -> Outcome:
+        """What becomes of an item in the end, ``tried`` being what its ``attempts``-th attempt came to."""
+        while isinstance(tried, FailedAttempt):
+            if not tried.decision.retry or self._stopped_within(tried.decision.after):
+                return self._failed(index, attempts, tried.error)
+            attempts += 1
+            tried = self._attempt(item, index, attempts)
+        return tried
+
+    def _failed(self, index: int, attempts: int, error: ErrorInfo) -> Outcome:
+        """An attempt that fails while the run is being ended by force fails for that reason."""
+        records = self._recorder.drain()
+        if self._cancel.cancelled:
+            return replace(cancelled(index, attempts), records=records)
+        return Outcome(index, error=error, attempts=attempts, records=records)
+
+    def _attempt(self, item: Any, index: int, number: int) -> Outcome | FailedAttempt:
         try:
             value = self._job.task.run(item, index, self._begin(number))
         except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error
-            return self._after_failure(item, index, number, self._caught(error))
+            return self._caught(error, number)
         if self._too_late():
-            return self._after_failure(item, index, number, self._describe(self._overdue()))
+            return self._caught(self._overdue(), number)
         self._cells[STARTED] = 0
         return Outcome(index, value, attempts=number, records=self._recorder.drain())
 
@@ -144,7 +174,6 @@ class ItemRunner:
         return timeout is not None and time.monotonic_ns() - began > (timeout + LATE_SECONDS) * 1e9
 
     def _overdue(self) -> AttemptTimeout:
-        self._cells[STARTED] = 0
         return AttemptTimeout(f"no result within {self._job.timeout:g} s; it came later and was dropped")
 
     def _begin(self, number: int) -> Attempt:
@@ -156,17 +185,11 @@ class ItemRunner:
         self._cells[STARTED] = now
         return Attempt(number, now / 1e9 + timeout, self._recorder, self._cancel)
 
-    def _after_failure(self, item: Any, index: int, attempts: int, error: ErrorInfo) -> Outcome:
-        decision = self._job.retry.decide(attempts, error)
-        if not decision.retry or self._stopped_within(decision.after):
-            return Outcome(index, error=error, attempts=attempts, records=self._recorder.drain())
-        return self._attempt(item, index, attempts + 1)
-
-    def _caught(self, error: BaseException) -> ErrorInfo:
+    def _caught(self, error: BaseException, attempts: int) -> FailedAttempt:
         self._cells[STARTED] = 0
         if self._interrupts and isinstance(error, KeyboardInterrupt):
             raise error
-        return self._describe(error)
+        return FailedAttempt.judged(self._job.retry, attempts, self._describe(error), error)
 
     def _stopped_within(self, seconds: float) -> bool:
         """Wait before another attempt; True as soon as nothing may start any more."""

@@ -41,14 +41,15 @@ class SequentialExecutor:
         cells = new_cells()
         job = Job(task, settings.retry, None, settings.stop_on_failure)
         runner = ItemRunner(job, cells, cancel, interrupts=_ctrl_c_raises())
-        forget = channel.on_stop(lambda: cells.__setitem__(STOP, 1))
+        forget = [channel.on_stop(lambda: cells.__setitem__(STOP, 1)), cancel.on_cancel(channel.stop)]
         try:
             while (chunk := channel.take(1, 1)) is not None:
                 self._run_one(runner, channel, chunk)
                 yield from channel.ready()
             yield from channel.blocks()
         finally:
-            forget()
+            for each in forget:
+                each()
 
     def _run_one(self, runner: ItemRunner, channel: Channel, chunk: Chunk) -> None:
         block = runner.run_chunk(chunk, 0.0)
