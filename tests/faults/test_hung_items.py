@@ -60,8 +60,9 @@ def wait_for_ever() -> None:
     threading.Event().wait()
 
 
-HANGS = [spin, sleep, hold_the_gil, backtrack, ignore_sigterm, swallow_everything, wait_for_ever]
-every_hang = pytest.mark.parametrize("hang", HANGS, ids=lambda hang: hang.__name__)
+HANGS = [spin, sleep, hold_the_gil, backtrack, ignore_sigterm]
+MORE_HANGS = [pytest.param(hang, marks=pytest.mark.slow) for hang in (swallow_everything, wait_for_ever)]
+every_hang = pytest.mark.parametrize("hang", HANGS + MORE_HANGS, ids=lambda hang: hang.__name__)
 
 
 def hanging(item: Callable[[], None] | int) -> int:
@@ -192,7 +193,7 @@ def test_an_abandoned_thread_does_not_try_again() -> None:
     assert task.attempts == [1, 2]
 
 
-@pytest.mark.parametrize("retries", [1, 2])
+@pytest.mark.parametrize("retries", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_hang_while_unpickling(retries: int, settled: Any) -> None:
     items: list[Any] = list(range(10))
     items[4] = HangsUnpickling(os.getpid())

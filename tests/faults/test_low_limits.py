@@ -94,16 +94,16 @@ def in_memory_of(size: str, command: str) -> list[str]:
     return [str(unshare), "-m", "sh", "-c", f'{mount.format(size)}; {command}; exec "$@"', "sh"]
 
 
-@pytest.mark.parametrize("files", [64, 40])
+@pytest.mark.parametrize("files", [64, pytest.param(40, marks=pytest.mark.slow)])
 def test_few_open_files(files: int, tmp_path: Path) -> None:
     limit = f"resource.setrlimit(resource.RLIMIT_NOFILE, ({files}, {files}))"
-    workers = int(run(tmp_path, limit, most="(1, 16)").split()[1])
+    workers = int(run(tmp_path, limit, most="(16,)").split()[1])
     assert 1 <= workers < 16
 
 
 def test_few_open_files_on_threads(tmp_path: Path) -> None:
     limit = "resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))"
-    run(tmp_path, limit, executors="('thread', 'sequential')")
+    run(tmp_path, limit, most="(16,)", executors="('thread', 'sequential')")
 
 
 def test_too_few_open_files_for_any_worker_is_said(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_too_few_open_files_for_any_worker_is_said(tmp_path: Path) -> None:
 
 
 def test_one_core(tmp_path: Path) -> None:
-    run(tmp_path, "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})", most="(None, 4)")
+    run(tmp_path, "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})", most="(None,)")
 
 
 def test_full_shared_memory(tmp_path: Path) -> None:
@@ -125,11 +125,13 @@ def test_full_shared_memory(tmp_path: Path) -> None:
     run(tmp_path, "pass", *in_memory_of("2m", fill), most="(2,)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["16k", "600k", "3m"])
 def test_little_shared_memory(size: str, tmp_path: Path) -> None:
     run(tmp_path, "pass", *in_memory_of(size, "true"), most="(3,)")
 
 
+@pytest.mark.slow
 def test_shared_memory_that_cannot_be_written(tmp_path: Path) -> None:
     run(tmp_path, "pass", *in_memory_of("1m", "mount -o remount,ro /dev/shm"), most="(2,)")
 

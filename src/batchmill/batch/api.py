@@ -102,8 +102,9 @@ def imap(
     """Like :func:`map`, but yields results while items run, holding only a window of them.
 
     ``items`` may be endless. ``ordered=False`` yields results as they come. Under ``fail_fast`` the
-    first failure raises :class:`BatchFailed` in its place; under ``continue`` a failed item yields
-    None and its error goes to the stream's ``errors``. Closing the stream, or leaving the loop and
+    first failure raises :class:`BatchFailed` in its place, or in that of an item before it that was then
+    not started any more; under ``continue`` a failed item yields None and its error goes to the stream's
+    ``errors``. Closing the stream, or leaving the loop and
     dropping it, stops the batch.
     """
     return Stream(Batch(as_task(function), items, settings_of(**settings), ordered=ordered))
@@ -140,9 +141,10 @@ class Stream(Iterator[R | None]):
 def _values(batch: Batch, errors: list[dict[str, Any]]) -> Generator[Any, None, None]:
     """The values of a batch as they come; errors are appended to ``errors``."""
     fail_fast = batch.settings.failures.fail_fast
+    broken = False  # an item was cancelled: the failure that did it is still to come, values are not
     with closing(batch.blocks()) as blocks:
         for block in blocks:
-            if not block.special:
+            if not block.special and not broken:
                 yield from block.values
                 continue
             for outcome in block.outcomes():
@@ -150,7 +152,9 @@ def _values(batch: Batch, errors: list[dict[str, Any]]) -> Generator[Any, None, 
                     errors.append(outcome.as_error(block.items[outcome.index - block.start]))
                     if fail_fast and outcome.error.kind != "cancelled":
                         raise BatchFailed(_say(errors[-1]))
-                yield outcome.value
+                    broken = broken or fail_fast
+                if not broken:
+                    yield outcome.value
     if not fail_fast and (why := batch.watch.verdict()) and _tolerates(batch.settings):
         raise BatchFailed(why)
 
