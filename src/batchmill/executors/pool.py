@@ -94,6 +94,11 @@ class Pool:
             self._all.discard(slot)
         self._later(slot.close)
 
+    def idle(self) -> int:
+        """How many slots could be leased without starting a worker."""
+        with self._lock:
+            return len(self._idle)
+
     def in_use(self) -> int:
         """How many slots batches have on lease."""
         with self._lock:
