@@ -52,7 +52,8 @@ class Driver:
         """Feed the slot, in a thread of the pool's.
 
         ``here`` sends the first chunk from the caller's thread, which is sooner; only for items that are
-        there without waiting, to a worker that is. If that was the last one, there may be no need of a thread at all.
+        there without waiting, to a worker that is. If that was the last one, there may be no need of a
+        thread at all.
         """
         try:
             alone = here and self._next() and not self._channel.more()
