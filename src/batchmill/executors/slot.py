@@ -73,8 +73,8 @@ class Slot:
     """See the module. ``known`` holds the digests of jobs the worker has; ``idle_since`` is the pool's.
 
     Concurrency: ``open`` and ``close`` run in the pool's thread, ``send`` in one driver, the callbacks in
-    the receiver's thread, ``kill`` in any. ``_lock`` guards ``_verdict``, ``_under_way`` and ``_dead``;
-    ``known`` belongs to the driver that leased the slot.
+    the receiver's thread, ``kill`` in any. ``_lock`` guards ``_verdict``, ``_under_way``, ``_dead`` and
+    ``_closed``; ``known`` belongs to the driver that leased the slot.
     """
 
     def __init__(self, area: SharedArea, folders: list[str], semaphores: Any = None) -> None:
@@ -88,6 +88,7 @@ class Slot:
         self._verdict: str | None = None
         self._under_way: dict[int, Settle] = {}
         self._dead = False
+        self._closed = False
         self._pipe, self._far_end = Pipe()
         self._executor: Any = loky.process_executor.ProcessPoolExecutor(
             max_workers=1,
@@ -156,7 +157,14 @@ class Slot:
             return self._verdict
 
     def close(self) -> None:
-        """End the worker, idle or not, and free what the slot held; waits until that is done."""
+        """End the worker, idle or not, and free what the slot held; waits until that is done.
+
+        Closing it again, at the same time too, does nothing more.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
         self._executor.shutdown(wait=True, kill_workers=True)
         if self._receiver.ident is not None:
             self._receiver.join(EXIT_SECONDS)
