@@ -304,3 +304,19 @@ def test_a_shell_that_fails_says_so_to_its_error_edge() -> None:
         edges=[{"from": "a", "to": "b", "action": "error"}],
     )
     assert (result.status, result.outputs["echo"]) == ("degraded", "3 gone nothing")
+
+
+@pytest.mark.parametrize(
+    ("kind", "params"),
+    [
+        ("code", {"code": "print('half')\nimport sys\nsys.exit(3)"}),
+        ("python", {"function": "sys:exit", "args": [3]}),
+    ],
+)
+def test_what_failed_code_printed_does_not_count_as_there(kind: str, params: dict[str, Any]) -> None:
+    a = {"id": "a", "type": kind, "params": params}
+    b = echo("b", '${a.stdout ?? "nothing"}, ${a.error}')
+    edges = [{"from": "a", "to": "b", "action": "error"}]
+    result = batchmill.run({"nodes": [a, b], "edges": edges})
+    assert result.outputs["echo"].startswith("nothing, ")
+    assert "sys.exit(3)" in result.outputs["echo"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
 from collections import OrderedDict, defaultdict, deque, namedtuple
 from dataclasses import dataclass, field
@@ -10,8 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from batchmill.flow import AsyncNode, AsyncParallelBatchFlow, Flow, Node
+from batchmill.flow import AsyncNode, AsyncParallelBatchFlow, BatchNode, Flow, Node
 from batchmill.flow.isolation import alone, isolated
+from batchmill.flow.item_tasks import exec_task
 
 
 @dataclass
@@ -210,3 +212,62 @@ def test_a_semaphore_on_a_node_limits_all_runs_together():
     now = most = 0
     asyncio.run(Entries(Limited()).run_async({}))
     assert most == 2
+
+
+class Counted(BatchNode):
+    """Counts its copies, and has all its workers at work before it goes on."""
+
+    def __init__(self, workers=1, **options):
+        super().__init__(**options)
+        self.log: list[int] = []
+        self.copies: deque[str] = deque()
+        self.all_here = threading.Barrier(workers)
+
+    def __copy__(self):
+        self.copies.append(threading.current_thread().name)
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self), copies=deque())
+        return twin
+
+    def prep(self, shared):
+        return range(4)
+
+    def exec(self, item):
+        self.all_here.wait(10)
+        self.log.append(item)
+        return list(self.log)
+
+    def post(self, shared, prep_res, exec_res):
+        shared["logs"] = exec_res
+
+
+def test_every_worker_thread_has_one_copy_and_nobody_else():
+    node, shared = Counted(4, executor="thread", max_concurrent=4), {}
+    node >> Node()
+    with pytest.warns(UserWarning, match="successors"):
+        node.run(shared)
+    assert shared["logs"] == [[0], [1], [2], [3]]
+    assert len(node.copies) == 4
+    assert set(node.copies) == {"batchmill-worker"}
+    assert node.log == []
+
+
+def test_one_after_another_items_run_on_the_node_itself():
+    node, shared = Counted(executor="sequential"), {}
+    node.run(shared)
+    assert (shared["logs"][-1], node.log, list(node.copies)) == ([0, 1, 2, 3], [0, 1, 2, 3], [])
+
+
+def test_a_task_that_travels_leaves_the_successors_behind():
+    for task in (
+        Counted().as_task(),
+        exec_task(Node(), 1),
+        exec_task(AsyncNode(), 1),
+        Flow(Node()).as_task(),
+    ):
+        kept = vars(task).get("node") or task.flow
+        kept.successors["default"] = threading.Lock()  # could not travel
+        kept.all_here = None
+        again = pickle.loads(pickle.dumps(task))
+        twin = vars(again).get("node") or again.flow
+        assert (type(again), twin.successors, list(kept.successors)) == (type(task), {}, ["default"])

@@ -31,6 +31,10 @@ class Shaped:
 class Asynchronous(Shaped):
     async def exec_async(self, prepared): return 1
 
+class Lacking:
+    def prep(self, shared): return 1
+    async def exec_async(self, prepared): return 1
+
 number = 5
 class Space:
     Inner = Shout
@@ -113,7 +117,7 @@ def test_an_entry_point_does_not_replace_a_built_in_type(installed):
         ("bad = nowhere.at.all:Thing", "No module named 'nowhere'"),
         ("bad = loudly:Missing", "has no attribute 'Missing'"),
         ("bad = loudly:number", "neither a Node nor a class with prep, exec and post"),
-        ("bad = loudly:Asynchronous", "neither a Node nor"),
+        ("bad = loudly:Lacking", "neither a Node nor"),
     ],
 )
 def test_a_broken_entry_point_names_its_distribution_and_only_when_used(installed, entry, words):

@@ -113,7 +113,7 @@ def run_batch(
         gathering.values,
         gathering.items,
         failed,
-        gathering.records(),
+        gathering.recorded(),
         batch.metadata(time.perf_counter() - began),
         failure,
         stopped,

@@ -47,15 +47,21 @@ class BatchResult(Sequence[R | None], Generic[R]):
     ``errors`` has an entry ``{index, item, type, message, attempts, kind}`` for each item without a
     value, in index order. Entries of kind ``cancelled`` (never started, or ended by force) are not
     counted in ``error_count``. ``failure`` says why the batch as a whole failed, None if it did not.
+    ``recorded`` is what the items recorded (LLM calls), each with its item's index, in item order.
     """
 
     values: list[R | None] = field(default_factory=list)
     items: list[Any] = field(default_factory=list)
     failed: dict[int, Outcome] = field(default_factory=dict)
-    records: tuple[Any, ...] = ()
+    recorded: tuple[tuple[int, Any], ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
     failure: str | None = None
     stopped: bool = False
+
+    @property
+    def records(self) -> tuple[Any, ...]:
+        """What the items recorded, in item order."""
+        return tuple(record for _, record in self.recorded)
 
     @property
     def count(self) -> int:  # type: ignore[override]  # the name a batch's results have everywhere
@@ -134,6 +140,7 @@ class Gathering:
         """The outcomes that are errors, by index."""
         return {index: one for index, one in self.special.items() if one.error is not None}
 
-    def records(self) -> tuple[Any, ...]:
-        """What the items recorded, in item order."""
-        return tuple(record for index in sorted(self.special) for record in self.special[index].records)
+    def recorded(self) -> tuple[tuple[int, Any], ...]:
+        """What the items recorded, each with its item's index, in item order."""
+        outcomes = [self.special[index] for index in sorted(self.special)]
+        return tuple((outcome.index, record) for outcome in outcomes for record in outcome.records)

@@ -9,7 +9,6 @@ from typing import Any, cast
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Attempts, Call
 from batchmill.flow.deadline import within
-from batchmill.flow.isolation import alone
 from batchmill.flow.item_tasks import AsyncOwnRetriesTask, hopeless
 from batchmill.flow.node import Node
 from batchmill.flow.options import options_of
@@ -70,4 +69,4 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
 
     def as_task(self) -> Task:
         """What :func:`batchmill.map` runs: ``exec_async`` of one item, with this node's own retries."""
-        return AsyncOwnRetriesTask(alone(self), AsyncNode._exec)
+        return AsyncOwnRetriesTask(self, AsyncNode._exec)

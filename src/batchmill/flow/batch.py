@@ -17,8 +17,8 @@ class BatchNode(Node[SharedT, ParamsT, Any, Any]):
     """``prep`` returns the items, ``exec`` works on one of them, ``post`` is given the list of results.
 
     Items run one after another on this very object. With options (see
-    :class:`~batchmill.flow.options.BatchOptions`) they run on the engine: workers then have copies of
-    the node, ``max_retries`` and ``wait`` are the engine's, the results are a
+    :class:`~batchmill.flow.options.BatchOptions`) they run on the engine: threads and processes have copies
+    of the node, ``max_retries`` and ``wait`` are the engine's, the results are a
     :class:`~batchmill.flow.results.BatchResults`, and a batch that fails raises
     :class:`~batchmill.errors.BatchFailed` with the finished part.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from batchmill.attempt import Attempt
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
 from batchmill.flow.changes import Change, changes_since, imprint
-from batchmill.flow.isolation import alone, isolated
+from batchmill.flow.isolation import alone, detached, isolated
 from batchmill.flow.item_tasks import is_async
+from batchmill.nodes import run_coroutine
 from batchmill.step import LLM_CALLS_KEY
 
 
@@ -45,7 +45,7 @@ class AsyncFlowTask(FlowTask):
     """The same for an async flow."""
 
     def run(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> Any:
-        return asyncio.run(self.run_async(item, index, attempt))
+        return run_coroutine(lambda: self.run_async(item, index, attempt), attempt.cancel)
 
     async def run_async(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> Any:
         """One attempt as a coroutine."""
@@ -66,26 +66,26 @@ class ShippedFlowTask:
     """One entry of a batch flow in another process: on a copy of the store, with the changes as result."""
 
     def __init__(self, flow: Any, shared: Mapping[str, Any]) -> None:
-        self.flow = alone(flow)
+        self.flow = detached(flow)
         self.shared = {key: value for key, value in shared.items() if key != LLM_CALLS_KEY}
 
     def run(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> FlowEnd:
         store = isolated(self.shared)
         before = imprint(store)
         store[LLM_CALLS_KEY] = attempt.recorder
-        action = self._run(store, item)
+        action = self._run(store, item, attempt)
         recorded = store.pop(LLM_CALLS_KEY, attempt.recorder)
         if recorded is not attempt.recorder:  # a node put a list of its own there
             attempt.recorder.extend(recorded)
         return FlowEnd(action, changes_since(before, store))
 
-    def _run(self, store: dict[str, Any], item: Mapping[str, Any]) -> Any:
+    def _run(self, store: dict[str, Any], item: Mapping[str, Any], attempt: Attempt) -> Any:
         flow = flow_for_one_run(self.flow)
         params = {**flow.params, **item}
         with Call(flow, store):
-            return (
-                asyncio.run(flow._orch_async(store, params)) if is_async(flow) else flow._orch(store, params)
-            )
+            if is_async(flow):
+                return run_coroutine(lambda: flow._orch_async(store, params), attempt.cancel)
+            return flow._orch(store, params)
 
 
 def flow_task(flow: Any, shared: Any, isolate: bool) -> Task:
@@ -97,17 +97,20 @@ class StoreTask:
     """A whole flow on a store of each item's own: the item is the store, the value what became of it."""
 
     def __init__(self, flow: Any) -> None:
-        self.flow = alone(flow)
+        self.flow = flow
 
     def run(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> dict[str, Any]:
         flow = flow_for_one_run(self.flow)
         store = {**item, LLM_CALLS_KEY: attempt.recorder}
         if is_async(flow):
-            asyncio.run(flow._run_async(store))
+            run_coroutine(lambda: flow._run_async(store), attempt.cancel)
         else:
             flow._run(store)
         del store[LLM_CALLS_KEY]
         return store
 
     def __deepcopy__(self, memo: dict[int, Any]) -> StoreTask:
-        return StoreTask(self.flow)
+        return StoreTask(alone(self.flow))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StoreTask, (detached(self.flow),)

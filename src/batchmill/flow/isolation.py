@@ -24,23 +24,35 @@ def isolated(start: Any) -> Any:
 
 def alone(node: Any) -> Any:
     """A copy of one node with its own state and without successors."""
-    single = copy.copy(node)
-    single.successors = {}
-    return isolated(single)
+    twin = detached(node)
+    _complete([twin], {id(node): twin})
+    return twin
+
+
+def detached(node: Any) -> Any:
+    """A shallow copy of one node, without successors."""
+    twin = copy.copy(node)
+    twin.successors = {}
+    return twin
 
 
 def _copied(value: Any, memo: dict[int, Any]) -> Any:
-    """``value`` or its copy; ``memo`` maps the id of what was copied to the copy.
+    """``value`` or its copy; ``memo`` maps the id of what was copied to the copy."""
+    waiting: list[Any] = []
+    result = _copy(value, memo, waiting)
+    _complete(waiting, memo)
+    return result
+
+
+def _complete(waiting: list[Any], memo: dict[int, Any]) -> None:
+    """Give shallow copies of nodes a state of their own.
 
     Graphs are as deep as flows are long, so nodes are put on a list of work instead of recursing.
     """
-    waiting: list[Any] = []
-    result = _copy(value, memo, waiting)
     while waiting:
         twin = waiting.pop()
         for name, attribute in list(twin.__dict__.items()):
             twin.__dict__[name] = _copy(attribute, memo, waiting)
-    return result
 
 
 def _copy(value: Any, memo: dict[int, Any], waiting: list[Any]) -> Any:

@@ -1,12 +1,12 @@
 """``exec`` of a node as a task of the engine: what an executor runs for one item.
 
-A task carries its own copy of the node, so that worker threads share no state; see
-:mod:`batchmill.flow.isolation` for what a copy shares all the same.
+A task holds the program's own node. An executor that runs it on threads copies the task once for each,
+and the node with it, so that they share no state; see :mod:`batchmill.flow.isolation` for what a copy
+shares all the same. To other processes the node goes without its successors.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,8 @@ from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
-from batchmill.flow.isolation import alone
+from batchmill.flow.isolation import alone, detached
+from batchmill.nodes import run_coroutine
 
 
 def hopeless(error: Exception) -> bool:
@@ -30,7 +31,7 @@ def is_async(node: Any) -> bool:
 
 def exec_task(node: Any, attempts: int) -> Task:
     """The task that runs ``node.exec`` (or ``exec_async``) on an item, ``attempts`` times at most."""
-    return (AsyncExecTask if is_async(node) else ExecTask)(alone(node), attempts)
+    return (AsyncExecTask if is_async(node) else ExecTask)(node, attempts)
 
 
 class ExecTask:
@@ -57,12 +58,15 @@ class ExecTask:
     def __deepcopy__(self, memo: dict[int, Any]) -> ExecTask:
         return type(self)(alone(self.node), self.attempts)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (detached(self.node), self.attempts)
+
 
 class AsyncExecTask(ExecTask):
     """The same for ``exec_async``; an executor that has an event loop awaits ``run_async`` on it."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
-        return asyncio.run(self.run_async(item, index, attempt))
+        return run_coroutine(lambda: self.run_async(item, index, attempt), attempt.cancel)
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
         """One attempt as a coroutine. Many may be under way on one node: the retry is per call."""
@@ -95,12 +99,15 @@ class OwnRetriesTask:
     def __deepcopy__(self, memo: dict[int, Any]) -> OwnRetriesTask:
         return type(self)(alone(self.node), self.tried)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (detached(self.node), self.tried)
+
 
 class AsyncOwnRetriesTask(OwnRetriesTask):
     """The same for an async node."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
-        return asyncio.run(self.run_async(item, index, attempt))
+        return run_coroutine(lambda: self.run_async(item, index, attempt), attempt.cancel)
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
         """All attempts of one item, as a coroutine."""

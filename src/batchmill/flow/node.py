@@ -9,7 +9,6 @@ from typing import Any, cast
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Attempts, Call, CurRetry
-from batchmill.flow.isolation import alone
 from batchmill.flow.item_tasks import OwnRetriesTask, hopeless
 from batchmill.flow.typevars import ExecT, NextT, ParamsT, PrepT, SharedT, Typed
 
@@ -141,4 +140,4 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
 
     def as_task(self) -> Task:
         """What :func:`batchmill.map` runs: ``exec`` of one item, with this node's own retries."""
-        return OwnRetriesTask(alone(self), Node._exec)
+        return OwnRetriesTask(self, Node._exec)

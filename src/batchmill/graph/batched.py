@@ -17,7 +17,7 @@ from batchmill.graph.visit import Visit, error_entry, faulty_visit
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.outcome import Block, ErrorInfo
 from batchmill.policy import RetryPolicy
-from batchmill.step import ItemStep
+from batchmill.step import item_step
 from batchmill.template import compile_value
 
 _RETRY_KEYS = {"max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter"}
@@ -31,13 +31,13 @@ def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Vi
         settings = settings_of(node, spec, around)
         progress = _Progress(node.id, around, total=len(items) if isinstance(items, Sized) else None)
         progress.started(settings)
-        step = ItemStep(node.kind(), node.params, around.namespace, item_name=spec.as_, folder=around.folder)
+        step = item_step(node.kind(), node.params, around.namespace, item_name=spec.as_, folder=around.folder)
         done = run_batch(
             step, items, settings, cancel=around.cancel, stop=around.stop, on_block=progress.on_block
         )
     except (BatchmillError, OSError) as fault:
         return faulty_visit(fault)
-    visit = _visit(done, progress.retries)
+    visit = _visit(node.id, done, progress.retries)
     visit.stopped = bool(done.failed) and (around.cancel.cancelled or _has_cancelled(done))
     return visit
 
@@ -122,7 +122,7 @@ class _Progress:
             self.around.bus.emit(BatchProgress(self.node, self.done, self.failed, self.total))
 
 
-def _visit(done: BatchResult[Any], retries: int) -> Visit:
+def _visit(node: str, done: BatchResult[Any], retries: int) -> Visit:
     """The visit of a batch that ran. Its errors are those of items that were tried: of items that never
     started, perhaps a million, the node's own outputs tell."""
     outputs = outputs_of(done)
@@ -139,7 +139,7 @@ def _visit(done: BatchResult[Any], retries: int) -> Visit:
     )
     if done.failure is not None and not visit.errors:
         visit.errors.append(error_entry(ErrorInfo("BatchFailed", done.failure, retryable=False), 0))
-    visit.add_records(done.records)
+    visit.add_records(done.recorded, node)
     return visit
 
 

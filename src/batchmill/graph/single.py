@@ -10,12 +10,12 @@ from batchmill.errors import InternalError
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, failed_visit
 from batchmill.nodes import NodeResult
-from batchmill.step import SingleStep
+from batchmill.step import single_step
 
 
 def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, Any] | None = None) -> Visit:
     """Run ``node`` once, with the retries and the timeout it asks for; ``carried`` lies over its params."""
-    step = SingleStep(node.kind(), node.params, around.namespace, carried=carried)
+    step = single_step(node.kind(), node.params, around.namespace, carried=carried)
     settings = BatchSettings(executor="sequential", timeout=node.spec.timeout, retry=node.retry)
     done: BatchResult[NodeResult] = run_batch(step, (None,), settings, cancel=around.cancel, stop=around.stop)
     outcome = done.failed.get(0)
@@ -24,7 +24,7 @@ def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, A
         visit.stopped = outcome.error.kind == "cancelled" or around.cancel.cancelled
     else:
         visit = _succeeded(done.values[0])
-    visit.add_records(done.records)
+    visit.add_records(((None, record) for record in done.records), node.id)
     return visit
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from batchmill.errors import ExecutorUnavailable, MissingExtra, StorageError
 from batchmill.nodes import DEFAULT_ACTION
 from batchmill.outcome import ErrorInfo, Outcome
+from batchmill.record import LLMCall
 from batchmill.step import Unresolved
 
 VisitStatus = Literal["success", "degraded", "failed"]
@@ -49,15 +50,28 @@ class Visit:
             return "failed"
         return "degraded" if self.errors or self.unresolved else "success"
 
-    def add_records(self, records: Iterable[Any]) -> None:
-        """Sort what attempts recorded into calls and unresolved references."""
+    def add_records(self, recorded: Iterable[tuple[int | None, Any]], node: str) -> None:
+        """Sort what attempts recorded into calls and unresolved references.
+
+        ``recorded`` has each record with the index of its item, None in a node that is no batch. A call
+        that does not say which node and item made it is told.
+        """
         left: list[str] = list(self.unresolved)
-        for record in records:
+        for index, record in recorded:
             if isinstance(record, Unresolved):
                 left += record.references
             else:
-                self.records.append(record)
+                self.records.append(_signed(record, node, index))
         self.unresolved = tuple(dict.fromkeys(left))
+
+
+def _signed(record: Any, node: str, index: int | None) -> Any:
+    if isinstance(record, LLMCall):
+        own = record.index if record.index is not None else index
+        return replace(record, node=record.node or node, index=own)
+    if isinstance(record, dict):
+        return {"node": node, **({} if index is None else {"index": index}), **record}
+    return record
 
 
 def error_entry(error: ErrorInfo, attempts: int) -> dict[str, Any]:

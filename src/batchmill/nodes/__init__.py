@@ -1,12 +1,22 @@
 """Node types: what a step of a document can be, over one contract and one registry."""
 
-from batchmill.nodes.contract import DEFAULT_ACTION, ERROR_ACTION, Node, NodeResult, Output, Param
+from batchmill.nodes.contract import (
+    DEFAULT_ACTION,
+    ERROR_ACTION,
+    AsyncRunNode,
+    Node,
+    NodeResult,
+    Output,
+    Param,
+)
+from batchmill.nodes.coroutines import run_coroutine
 from batchmill.nodes.params import bind, check_params
 from batchmill.nodes.registry import Registry, default_registry
 
 __all__ = [
     "DEFAULT_ACTION",
     "ERROR_ACTION",
+    "AsyncRunNode",
     "Node",
     "NodeResult",
     "Output",
@@ -15,4 +25,5 @@ __all__ = [
     "bind",
     "check_params",
     "default_registry",
+    "run_coroutine",
 ]

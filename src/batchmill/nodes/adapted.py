@@ -2,34 +2,84 @@
 
 Such a class reads its params from a store and writes its outputs into it. So every attempt gets a
 fresh object and a fresh store that holds the params; what was written into the store is the output.
+
+Three shapes are known. The three methods by themselves are called one after another. Where they are
+coroutines (``prep_async``, ``exec_async``, ``post_async``) they are awaited, so that items of a batch can
+wait together. An object that can be linked to successors is run as its own class runs it: with its
+retries and its fallback, a batch node with all its items, a flow with all its nodes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
-from batchmill.nodes.contract import DEFAULT_ACTION, Node, NodeResult, Output
+from batchmill.nodes.contract import DEFAULT_ACTION, AsyncRunNode, Node, NodeResult, Output
+from batchmill.record import LLM_CALLS_KEY
 
-_SHAPE = ("prep", "exec", "post")
+_STEPS = ("prep", "exec", "post")
 
 
 def fits(found: Any) -> bool:
-    """Whether ``found`` is a class that :func:`adapt` can work with. Async ones are not: ``exec`` is
-    not what they run."""
-    if not isinstance(found, type) or hasattr(found, "exec_async"):
+    """Whether ``found`` is a class that :func:`adapt` can work with."""
+    if not isinstance(found, type):
         return False
-    return all(callable(getattr(found, name, None)) for name in _SHAPE)
+    return all(_method(found, step) or _method(found, f"{step}_async") for step in _STEPS)
+
+
+def _method(found: Any, name: str) -> Callable[..., Any] | None:
+    method = getattr(found, name, None)
+    return method if callable(method) else None
 
 
 def adapt(cls: type, type_name: str) -> type[Node]:
     """A node type that runs ``cls``; any params go in, any outputs come out."""
     lines = (cls.__doc__ or "").strip().splitlines()
     summary = lines[0] if lines else f"Runs {cls.__module__}:{cls.__qualname__}."
-    return type(
-        f"Adapted{cls.__name__}", (_Adapted,), {"type": type_name, "summary": summary, "adapted": cls}
-    )
+    base = _AsyncAdapted if _method(cls, "exec_async") else _Adapted
+    return type(f"Adapted{cls.__name__}", (base,), {"type": type_name, "summary": summary, "adapted": cls})
+
+
+class _OneRun:
+    """One attempt: an object of the class, and the store it works on."""
+
+    def __init__(self, cls: type, params: Mapping[str, Any], attempt: Attempt) -> None:
+        self.params = params
+        self.shared: dict[str, Any] = {**params, LLM_CALLS_KEY: attempt.recorder}
+        self.node: Any = cls()
+        self.result: Any = None
+        if hasattr(self.node, "set_params"):
+            self.node.set_params(dict(params))
+        else:
+            self.node.params = dict(params)
+
+    def linkable(self, run: str) -> bool:
+        """Whether the object has a way of its own to be run, the method ``run``."""
+        return isinstance(getattr(self.node, "successors", None), dict) and bool(_method(self.node, run))
+
+    def keep_result(self, post: str) -> None:
+        """Note what the method ``post`` is given as the result when the object runs by itself."""
+        whole = getattr(self.node, post)
+
+        def noting(shared: Any, prepared: Any, result: Any) -> Any:
+            self.result = result
+            return whole(shared, prepared, result)
+
+        setattr(self.node, post, noting)
+
+    def ended(self, action: Any, recorder: Any) -> NodeResult:
+        """What became of it: the result and whatever stands otherwise in the store than it did."""
+        recorded = self.shared.pop(LLM_CALLS_KEY, recorder)
+        if recorded is not recorder:  # the class put a list of its own there
+            recorder.extend(recorded)
+        given = self.params
+        written = {
+            name: value
+            for name, value in self.shared.items()
+            if name not in given or given[name] is not value
+        }
+        return NodeResult({"result": self.result, **written}, action or DEFAULT_ACTION)
 
 
 class _Adapted(Node):
@@ -39,23 +89,48 @@ class _Adapted(Node):
     outputs = (Output("result", "any", "what `exec` returned, unless `post` wrote another `result`"),)
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
-        node: Any = self.adapted()
-        if hasattr(node, "set_params"):
-            node.set_params(dict(params))
+        one = _OneRun(self.adapted, params, attempt)
+        node, shared = one.node, one.shared
+        if one.linkable("_run"):
+            one.keep_result("post")
+            action = node._run(shared)
         else:
-            node.params = dict(params)
-        shared = dict(params)
-        prepared = node.prep(shared)
-        result = node.exec(prepared)
-        action = node.post(shared, prepared, result)
-        written = {
-            name: value for name, value in shared.items() if name not in params or params[name] is not value
-        }
-        return NodeResult({"result": result, **written}, action or DEFAULT_ACTION)
+            prepared = node.prep(shared)
+            one.result = node.exec(prepared)
+            action = node.post(shared, prepared, one.result)
+        return one.ended(action, attempt.recorder)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Made at run time, this class has no name that pickle could import: it is made again there.
         return _adapted_node, (self.adapted, self.type)
+
+
+class _AsyncAdapted(AsyncRunNode):
+    adapted: ClassVar[type]
+    open_params = True
+    open_outputs = True
+    outputs = (Output("result", "any", "what `exec_async` returned, unless another `result` was written"),)
+
+    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        one = _OneRun(self.adapted, params, attempt)
+        node, shared = one.node, one.shared
+        if one.linkable("_run_async"):
+            one.keep_result("post_async")
+            action = await node._run_async(shared)
+        else:
+            prepared = await _step(node, "prep", shared)
+            one.result = await _step(node, "exec", prepared)
+            action = await _step(node, "post", shared, prepared, one.result)
+        return one.ended(action, attempt.recorder)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _adapted_node, (self.adapted, self.type)
+
+
+async def _step(node: Any, name: str, *given: Any) -> Any:
+    """One of the three methods, as a coroutine where there is one."""
+    method = _method(node, f"{name}_async")
+    return await method(*given) if method else getattr(node, name)(*given)
 
 
 def _adapted_node(cls: type, type_name: str) -> Node:

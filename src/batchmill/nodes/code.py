@@ -29,7 +29,7 @@ class CodeNode(Node):
     )
     outputs = (
         Output("result", "any", "the value of `result` when the code ended, null when it set none"),
-        Output("stdout", "string", "what the code printed", diagnostic=True),
+        Output("stdout", "string", "what the code printed"),
         Output("stderr", "string", "what it printed to sys.stderr", diagnostic=True),
         Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from batchmill.attempt import Attempt
+from batchmill.nodes.coroutines import run_coroutine
 
 DEFAULT_ACTION = "default"
 ERROR_ACTION = "error"
@@ -85,3 +86,21 @@ class Node(ABC):
         Long waits must honour ``attempt.deadline`` and ``attempt.cancel`` where they can. Raises
         :class:`~batchmill.errors.NodeError` for an error result.
         """
+
+
+class AsyncRunNode(Node):
+    """Base of node types that wait as coroutines.
+
+    On threads the items of a batch then run on one event loop, ``max_concurrent`` of them at once. They
+    share the node object: what an attempt keeps, it keeps in its own locals. Everywhere else ``run``
+    gives each attempt an event loop of its own. A node type that has ``run_async`` without this base is
+    treated the same.
+    """
+
+    @abstractmethod
+    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        """What :meth:`Node.run` is, to be awaited. At a timeout, and when the run is ended by force, it is
+        cancelled."""
+
+    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        return run_coroutine(lambda: self.run_async(params, attempt), attempt.cancel)

@@ -11,6 +11,7 @@ from batchmill.attempt import Attempt
 from batchmill.errors import InvalidParams, NodeError
 from batchmill.nodes.capture import capture
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.coroutines import run_coroutine
 
 
 class PythonNode(Node):
@@ -25,7 +26,7 @@ class PythonNode(Node):
     )
     outputs = (
         Output("result", "any", "what the function returned"),
-        Output("stdout", "string", "what it printed", diagnostic=True),
+        Output("stdout", "string", "what it printed"),
         Output("stderr", "string", "what it printed to sys.stderr", diagnostic=True),
     )
 
@@ -42,7 +43,7 @@ class PythonNode(Node):
             try:
                 result = function(*(params["args"] or ()), **(params["inputs"] or {}))
                 if inspect.iscoroutine(result):
-                    result = _awaited(result)
+                    result = _awaited(result, attempt)
             except SystemExit as error:
                 outputs = {"stdout": captured.stdout, "stderr": captured.stderr}
                 message = f"{params['function']} called sys.exit({error.code!r})"
@@ -82,7 +83,5 @@ def _load(path: str) -> Callable[..., Any]:
     return function
 
 
-def _awaited(coroutine: Any) -> Any:
-    import asyncio  # costs more to load than most functions take to run
-
-    return asyncio.run(coroutine)
+def _awaited(coroutine: Any, attempt: Attempt) -> Any:
+    return run_coroutine(lambda: coroutine, attempt.cancel)

@@ -109,7 +109,10 @@ def _load_path(type_name: str, path: str, origin: str) -> type[Node]:
         return found
     if fits(found):
         return adapt(found, type_name)
-    raise BrokenNodeType(type_name, f"{where} is neither a Node nor a class with prep, exec and post")
+    raise BrokenNodeType(
+        type_name,
+        f"{where} is neither a Node nor a class with prep, exec and post, or those as coroutines with _async",
+    )
 
 
 _default = Registry()

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
+LLM_CALLS_KEY = "__llm_calls__"  # where a store holds its recorder
+
 
 class Recorder(Sequence[Any]):
     """Reads like a list of records, in the order they were added.

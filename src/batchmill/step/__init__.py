@@ -1,8 +1,9 @@
 """Steps: nodes made runnable, and the namespace their templates read."""
 
-from batchmill.step.namespace import INDEX_KEY, LLM_CALLS_KEY, RESERVED_KEYS, Namespace
+from batchmill.record import LLM_CALLS_KEY
+from batchmill.step.namespace import INDEX_KEY, RESERVED_KEYS, Namespace
 from batchmill.step.params import StepParams
-from batchmill.step.step import ItemStep, SingleStep, Step, Unresolved
+from batchmill.step.step import ItemStep, SingleStep, Step, Unresolved, item_step, single_step
 
 __all__ = [
     "INDEX_KEY",
@@ -14,4 +15,6 @@ __all__ = [
     "Step",
     "StepParams",
     "Unresolved",
+    "item_step",
+    "single_step",
 ]

@@ -1,6 +1,6 @@
 """The run's shared store: the inputs at its root and each node's outputs under the node's id.
 
-The reserved keys of the store are named here and nowhere else.
+The reserved keys of the store are named here, the recorder's beside the recorder.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from batchmill.record import Recorder
+from batchmill.record import LLM_CALLS_KEY, Recorder
 from batchmill.template import Path, Scope
 
 INDEX_KEY = "__index__"  # the 0-based position of the item that a batch node is working on
-LLM_CALLS_KEY = "__llm_calls__"  # the run's recorder
 RESERVED_KEYS = frozenset({INDEX_KEY, LLM_CALLS_KEY})
 
 _BULKY = ("results", "succeeded", "errors")  # what grows with the items in the outputs of a batch node

@@ -61,12 +61,16 @@ class Step:
     def run_in(self, scope: Scope, attempt: Attempt) -> NodeResult:
         """One attempt with the names of ``scope``. Raises :class:`~batchmill.errors.TemplateError` for a
         reference that leads nowhere, :class:`~batchmill.errors.InvalidParams`, and what the node raises."""
+        return self.node.run(self.bound_in(scope, attempt), attempt)
+
+    def bound_in(self, scope: Scope, attempt: Attempt) -> dict[str, Any]:
+        """The node's params for one attempt, resolved with the names of ``scope``, and checked."""
         params = self._params.resolve(scope)
         if self._carried:
             self._overlay(params)
         if scope.unresolved:
             attempt.recorder.append(Unresolved(tuple(scope.unresolved)))
-        return self.node.run(bind(self._kind, params), attempt)
+        return bind(self._kind, params)
 
     def _overlay(self, params: dict[str, Any]) -> None:
         inputs = params.get(INPUTS_PARAM)
@@ -94,6 +98,14 @@ class SingleStep(Step):
         return self.run_in(self._scope.child({}), attempt)
 
 
+class AsyncSingleStep(SingleStep):
+    """The same for a node with ``run_async``."""
+
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> NodeResult:
+        """One attempt, to be awaited."""
+        return await self.node.run_async(self.bound_in(self._scope.child({}), attempt), attempt)  # type: ignore[attr-defined, no-any-return]  # such a node
+
+
 class ItemStep(Step):
     """A batch node; ``item_name`` is what templates call the item."""
 
@@ -116,9 +128,47 @@ class ItemStep(Step):
         show in the next attempt, in the results and in the node the items came from, but not where the
         item travelled to another process.
         """
+        return self.run_in(self._scope_of(item, index), attempt).outputs
+
+    def _scope_of(self, item: Any, index: int) -> Scope:
         if type(item) in _CONTAINERS:
             item = _copied(item)
-        return self.run_in(self._scope.child({self._item_name: item, INDEX_KEY: index}), attempt).outputs
+        return self._scope.child({self._item_name: item, INDEX_KEY: index})
+
+
+class AsyncItemStep(ItemStep):
+    """The same for a node with ``run_async``: many items may be under way on the one node."""
+
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
+        """One attempt of one item, to be awaited."""
+        scope = self._scope_of(item, index)
+        result = await self.node.run_async(self.bound_in(scope, attempt), attempt)  # type: ignore[attr-defined]  # such a node
+        return result.outputs  # type: ignore[no-any-return]
+
+
+def single_step(
+    node: Node, params: StepParams, namespace: Namespace, *, carried: Mapping[str, Any] | None = None
+) -> SingleStep:
+    """The step of a node that is no batch; it can be awaited where the node can."""
+    kind = AsyncSingleStep if _can_be_awaited(node) else SingleStep
+    return kind(node, params, namespace, carried=carried)
+
+
+def item_step(
+    node: Node,
+    params: StepParams,
+    namespace: Namespace,
+    *,
+    item_name: str = "item",
+    folder: str | None = None,
+) -> ItemStep:
+    """The step of a batch node; it can be awaited where the node can."""
+    kind = AsyncItemStep if _can_be_awaited(node) else ItemStep
+    return kind(node, params, namespace, item_name=item_name, folder=folder)
+
+
+def _can_be_awaited(node: Node) -> bool:
+    return callable(getattr(node, "run_async", None))
 
 
 def _copied(value: Any) -> Any:
