@@ -24,6 +24,7 @@ import loky.backend.resource_tracker as tracker
 import loky.process_executor
 
 from batchmill.errors import ExecutorUnavailable
+from batchmill.executors.leftovers import folder_prefix
 from batchmill.executors.parcel import Parcel, discard
 from batchmill.executors.pipe_semaphores import PipeContext
 from batchmill.executors.shared_area import SharedArea
@@ -244,7 +245,7 @@ def _make_folders() -> list[str]:
     folders = []
     for parent in [*parents, tempfile.gettempdir()]:
         try:
-            folder = tempfile.mkdtemp(prefix=f"batchmill-{os.getpid()}-", dir=parent)
+            folder = tempfile.mkdtemp(prefix=folder_prefix(os.getpid()), dir=parent)
         except OSError:
             if parent in parents:
                 continue

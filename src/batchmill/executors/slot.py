@@ -28,6 +28,7 @@ import psutil
 from batchmill.errors import BatchmillError
 from batchmill.executors import child
 from batchmill.executors.cells import ATTEMPT, KEPT, OFFSET, PHASE, SEQ, STARTED, STOP
+from batchmill.executors.leftovers import remove_leftovers
 from batchmill.executors.shared_area import SharedArea
 
 EXIT_SECONDS = 5.0
@@ -80,6 +81,7 @@ class Slot:
     def __init__(self, area: SharedArea, folders: list[str], semaphores: Any = None) -> None:
         """``semaphores`` is the loky context to make them with, None for the system's own."""
         self.area = area
+        self._folders = folders
         self.known: set[bytes] = set()
         self.idle_since = 0.0
         self.pid = 0
@@ -171,6 +173,8 @@ class Slot:
         self._pipe.close()
         self._far_end.close()
         self.area.remove()
+        if self.pid:
+            remove_leftovers(self.pid, {os.path.dirname(folder) for folder in self._folders})
 
     def _receive(self) -> None:
         """In the receiver's thread: settle replies while the worker lives, and the rest once it does not."""
