@@ -43,6 +43,7 @@ HANGS = {
     "backtracking": "re.match('(a+)+$', 'a' * 64 + 'b')",
     "ignoring signals": "[signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; time.sleep(60)",
 }
+SLOW = {"spinning": pytest.mark.slow, "backtracking": pytest.mark.slow}
 MAP = "batchmill.map(item, range(8), executor={executor!r}, max_concurrent=2)"
 
 
@@ -105,7 +106,7 @@ def our_folders(tmp_path: Path) -> list[Path]:
     return [path for name in ("temporary", "memory") for path in (tmp_path / name).glob("*")]
 
 
-@pytest.mark.parametrize("hang", HANGS)
+@pytest.mark.parametrize("hang", [pytest.param(hang, marks=SLOW.get(hang, ())) for hang in HANGS])
 def test_no_worker_outlives_a_parent_that_was_killed(hang: str, tmp_path: Path) -> None:
     call = MAP.format(executor="process")
     with running(tmp_path, HANGS[hang], call) as (parent, folder):
@@ -137,7 +138,7 @@ def test_ctrl_c_ends_a_script(executor: str, tmp_path: Path) -> None:
         assert our_folders(tmp_path) == []
 
 
-@pytest.mark.parametrize("hang", ["sleeping", "holding the GIL", "ignoring signals"])
+@pytest.mark.parametrize("hang", ["holding the GIL", pytest.param("sleeping", marks=pytest.mark.slow)])
 def test_ctrl_c_twice_ends_a_script_whose_items_hang(hang: str, tmp_path: Path) -> None:
     call = MAP.format(executor="process")
     with running(tmp_path, HANGS[hang], call) as (parent, folder):
