@@ -17,7 +17,8 @@ import pytest
 SCRIPT = """
 import ctypes, os, re, signal, sys, threading, time
 import batchmill
-from batchmill.executors import pool
+from batchmill.batch.api import imap, map  # now: a signal amid imports is not ours to answer
+from batchmill.executors import pool, process, thread
 
 pool.MEMORY_FOLDER = {memory!r}
 FOLDER = {folder!r}
