@@ -50,7 +50,7 @@ def test_a_loop_that_was_set_stays_set():
     asyncio.set_event_loop(mine)
     try:
         run_coroutine(where)
-        assert asyncio.get_event_loop_policy().get_event_loop() is mine
+        assert asyncio.get_event_loop() is mine
     finally:
         asyncio.set_event_loop(None)
         mine.close()
