@@ -47,7 +47,6 @@ def test_steady_items_make_chunks_of_the_target_s_length(seconds: float) -> None
     for _ in range(60):
         size, _ = sizer.next(None)
         sizer.observe(size, size * seconds)
-    assert sizer.mean_seconds == pytest.approx(seconds)
     assert sizer.next(None)[0] * seconds == pytest.approx(0.01, rel=0.3)
 
 
@@ -69,5 +68,22 @@ def test_large_items_bound_the_chunk_and_what_is_ahead() -> None:
 def test_nothing_observed_changes_nothing() -> None:
     sizer = ChunkSizer(2, 0.01, 2048)
     sizer.observe(0, 3.0)
-    assert sizer.mean_seconds == 0.0
+    assert sizer.depth(None) == 1
     assert sizer.next(None)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "remaining", "depth"),
+    [
+        (0.001, None, 2),
+        (0.001, 0, 2),
+        (0.05, 1000, 2),
+        (0.05, 4, 1),
+        (0.05, None, 1),
+        (0.5, 1000, 1),
+    ],
+)
+def test_a_second_chunk_waits_at_a_worker_while_items_are_short(seconds, remaining, depth) -> None:
+    sizer = ChunkSizer(2, 0.01, 2048)
+    sizer.observe(1, seconds)
+    assert sizer.depth(remaining) == depth

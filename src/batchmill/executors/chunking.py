@@ -16,6 +16,7 @@ GROWTH = 8
 WINDOW_PER_WORKER = 64  # items a slow one may hold up behind it; 2 loses a third of the machine
 CHUNKS_AHEAD = 6  # per worker, so that an ordered consumer never starves workers of large chunks
 BYTES_PER_CHUNK = 1 << 20
+SHORT_SECONDS, VERY_SHORT_SECONDS = 0.1, 0.01  # a round trip is 2 % of the latter
 BYTES_AHEAD = 256 << 20
 
 
@@ -60,8 +61,11 @@ class ChunkSizer:
                 wanted = min(wanted, BYTES_PER_CHUNK / self._bytes)
             self._size = max(1, min(int(wanted), self._most, GROWTH * max(self._size, items)))
 
-    @property
-    def mean_seconds(self) -> float:
-        """The running mean of an item's time, 0.0 before any finished."""
+    def depth(self, remaining: int | None) -> int:
+        """How many chunks a worker should have: a second one waits there while items are short, so that the
+        worker never idles for a round trip. Near the end, or where nobody knows how near it is, only
+        very short items wait behind another: they would be missed elsewhere."""
         with self._lock:
-            return self._mean
+            plenty = remaining is not None and remaining > 2 * self._workers
+            short = SHORT_SECONDS if plenty else VERY_SHORT_SECONDS
+            return 2 if 0 < self._mean < short else 1

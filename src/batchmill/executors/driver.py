@@ -24,8 +24,6 @@ from batchmill.executors.shipment import Shipment
 from batchmill.executors.slot import TIMED_OUT, TOO_LARGE, Death, Slot, SlotBroken
 from batchmill.outcome import ErrorInfo
 
-SHORT_SECONDS = 0.02  # items up to this long are sent ahead of need
-
 
 class Driver:
     """Feeds one slot.
@@ -101,8 +99,7 @@ class Driver:
         return slot is not None
 
     def _wait_for_room(self) -> None:
-        mean = self._sizer.mean_seconds
-        depth = 2 if 0 < mean < SHORT_SECONDS else 1
+        depth = self._sizer.depth(self._channel.remaining())
         with self._lock:
             while len(self._sent) >= depth:
                 self._changed.wait()

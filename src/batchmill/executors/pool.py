@@ -7,8 +7,10 @@ child's "signal me when my parent dies" to the thread that started it, not to th
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import errno
+import multiprocessing.resource_tracker
 import os
 import queue
 import shutil
@@ -78,11 +80,19 @@ class Pool:
             starting = self._later(self._start)
         try:
             started: Slot = starting.result()
+        except KeyboardInterrupt:
+            starting.add_done_callback(self._take_back)
+            raise
         except Exception as fault:  # whatever loky makes of a lack of files, memory or processes
             reason = f"no worker process can be started: {type(fault).__name__}: {fault}"
             advice = "raise the limits (ulimit -n, -u), lower max_concurrent, or use executor 'thread'"
             raise ExecutorUnavailable(f"{reason}; {advice}") from fault
         return started
+
+    def _take_back(self, starting: Future[Any]) -> None:
+        """A slot that nobody waits for any more."""
+        if starting.exception() is None:
+            self.release(starting.result())
 
     def release(self, slot: Slot) -> None:
         """Give a slot back; a broken one is closed."""
@@ -153,7 +163,6 @@ class Pool:
         return future
 
     def _serve(self) -> None:
-        _block_signals()
         while True:
             try:
                 call = self._calls.get(timeout=LOOK_SECONDS)
@@ -171,6 +180,7 @@ class Pool:
             others = len(self._all)
         if others:
             _check_descriptors()
+        _block_signals()
         try:
             slot = self._open_slot(number, None)
         except (OSError, ImportError) as fault:
@@ -233,7 +243,9 @@ def _settle(call: Callable[[], Any], future: Future[Any]) -> None:
 
 def _block_signals() -> None:
     """Workers start with these blocked and open up once they ignore them: a Ctrl-C while one boots
-    must not end it with a traceback."""
+    must not end it with a traceback. The trackers come first: multiprocessing's, where it is started,
+    opens the signals of the thread that starts it."""
+    multiprocessing.resource_tracker.ensure_running()
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
@@ -271,18 +283,45 @@ def _close_together(slots: list[Slot]) -> None:
         thread.join()
 
 
-_pool: Pool | None = None
 _pool_lock = threading.Lock()
+_made: tuple[int, Future[Pool]] | None = None  # by which process, and the pool
 
 
 def shared_pool() -> Pool:
-    """The pool of this process, made when first asked for; a forked child makes its own."""
-    global _pool
+    """The pool of this process, made when first asked for; a forked child makes its own.
+
+    It is made in a thread: a Ctrl-C, which the main thread may meet anywhere, must not leave half of one.
+    """
+    global _made
     with _pool_lock:
-        if _pool is None or _pool.pid != os.getpid():
-            _pool = Pool()
+        made = _current()
+        if made is None:
             atexit.register(shutdown)  # for one that never started a worker; the others go before
-        return _pool
+            _made = os.getpid(), (made := Future())
+            _begin(made)
+    return made.result()
+
+
+def _begin(made: Future[Pool]) -> None:
+    try:  # not by threading, whose start waits for the thread and can be interrupted at that
+        _thread.start_new_thread(_settle, (Pool, made))
+    except RuntimeError as fault:  # the system has no thread to give
+        made.set_exception(ExecutorUnavailable(f"no thread can be started: {fault}"))
+
+
+def current_pool() -> Pool | None:
+    """The pool of this process if there is one."""
+    with _pool_lock:
+        made = _current()
+    return made.result() if made is not None else None
+
+
+def _current() -> Future[Pool] | None:
+    """Under the lock: the pool that is there or about to be, unless making it failed."""
+    if _made is None or _made[0] != os.getpid():
+        return None
+    made = _made[1]
+    return None if made.done() and made.exception() is not None else made
 
 
 _exit_hooked = threading.Event()
@@ -290,11 +329,11 @@ _exit_hooked = threading.Event()
 
 def shutdown() -> None:
     """End all idle worker processes now; the next batch starts new ones."""
-    global _pool
+    global _made
     with _pool_lock:
-        pool, _pool = _pool, None
-    if pool is not None and pool.pid == os.getpid():
-        pool.close()
+        made, _made = _current(), None
+    if made is not None:
+        made.result().close()
 
 
 def _hook_exit() -> None:
