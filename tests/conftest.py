@@ -189,7 +189,7 @@ def _is_of_others(folder: str) -> bool:
 
 def _warm_folders() -> list[str]:
     module = sys.modules.get("batchmill.executors.pool")
-    pool = module._pool if module is not None else None
+    pool = module.current_pool() if module is not None else None
     return pool.folders if pool is not None else []
 
 
