@@ -108,7 +108,8 @@ def test_few_open_files_on_threads(tmp_path: Path) -> None:
 
 def test_too_few_open_files_for_any_worker_is_said(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
-    limit = "resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))"
+    limit = "import ctypes; gcc = ctypes.CDLL('libgcc_s.so.1'); "  # or a thread's end would
+    limit += "resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))"
     script.write_text(SCRIPT.format(limit=limit, most="(2,)", executors="('process',)"))
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
