@@ -32,7 +32,7 @@ from batchmill.executors.shared_area import SharedArea
 from batchmill.executors.surroundings import Surroundings
 from batchmill.outcome import Block, ErrorInfo
 
-CHUNK_SECONDS = 0.02  # after this a worker hands in what it has and leaves the rest to others
+CHUNK_SECONDS = 0.03  # after this a worker hands in what it has and leaves the rest to others
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
 CHECK_SECONDS = 0.6e-6  # no item that changed the process was faster than this
 KEPT_JOBS = 4

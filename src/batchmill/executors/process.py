@@ -31,7 +31,7 @@ from batchmill.executors.shipment import Shipment
 from batchmill.executors.slot import CANCELLED
 from batchmill.outcome import Block, ErrorInfo, Outcome
 
-CHUNK_SECONDS = 0.01
+CHUNK_SECONDS = 0.018
 MOST_PER_CHUNK = 2048
 GRACE_SECONDS = 0.5  # for a node that honours its deadline to report the timeout itself
 WATCH_SECONDS = 0.05
