@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _list_rows()
         return 0
     if options.table_from:
-        rows, about = results.read(options.table_from)
+        rows, about = results.read_all(options.table_from)
         _write_table(options.table or DEFAULT_TABLE, rows, about)
         return 0
     return _measure(options)
@@ -48,7 +48,11 @@ def _options() -> argparse.ArgumentParser:
     )
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write the Markdown table here")
     parser.add_argument(
-        "--table-from", type=Path, metavar="FILE", help="make the table from kept figures and stop"
+        "--table-from",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="make the table from kept figures and stop; rows of later files take the place of earlier ones",
     )
     parser.add_argument("--list", action="store_true", help="name the rows and their sides and stop")
     return parser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,19 @@ def read(path: Path) -> tuple[list[RowResult], dict[str, Any]]:
     if run.get("schema") != SCHEMA:
         raise ValueError(f"{path} is no kept run of this suite: its schema is {run.get('schema')!r}")
     return [_row_from(entry) for entry in run.pop("rows")], run
+
+
+def read_all(paths: Sequence[Path]) -> tuple[list[RowResult], dict[str, Any]]:
+    """Read several kept runs as one: rows measured again take the place of the earlier ones, and
+    ``again`` tells of each later run which rows those are."""
+    rows, about = read(paths[0])
+    about["again"] = []
+    for path in paths[1:]:
+        later, told = read(path)
+        measured = {row.name: row for row in later}
+        rows = [measured.get(row.name, row) for row in rows]
+        about["again"].append({**told, "rows": list(measured)})
+    return rows, about
 
 
 def _row_from(entry: dict[str, Any]) -> RowResult:

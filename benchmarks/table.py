@@ -42,6 +42,11 @@ def _made_on(rows: list[RowResult], about: dict[str, Any]) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     lines = [
         f"- made by: `{about['command']}`, {about['started']} to {about['ended']}\n",
+        *(
+            f"- measured again: {', '.join(f'`{name}`' for name in run['rows'])} by `{run['command']}`, "
+            f"{run['started']} to {run['ended']}\n"
+            for run in about.get("again", ())
+        ),
         f"- sizes: {about['size']}, {about['repeat']} samples of each side\n",
         f"- machine: {here['processor']}, {here['usable_cores']} usable cores, {here['memory_gb']} GB, "
         f"{here['system']} {here['architecture']}\n",

@@ -104,6 +104,17 @@ def test_a_kept_run_reads_back_the_same(tmp_path: Path) -> None:
     assert about["foreign_load"] == pytest.approx(0.02)
 
 
+def test_rows_measured_again_take_the_place_of_the_earlier(tmp_path: Path) -> None:
+    workload = _workload("lower", Target(0.5, "peer"), Target(1.0, "peer"))
+    first, second = (_made(workload, _side(OURS, [wall], workload)) for wall in (1.0, 3.0))
+    for name, row in (("first", first), ("second", second)):
+        results.write(tmp_path / name, results.kept([row], {"command": name}))
+    rows, about = results.read_all([tmp_path / "first", tmp_path / "second"])
+    assert rows == [second]
+    assert about["command"] == "first"
+    assert [run["rows"] for run in about["again"]] == [["row"]]
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"schema": "other/1"}', encoding="utf-8")
     with pytest.raises(ValueError, match="no kept run"):
