@@ -106,6 +106,18 @@ def test_a_failed_run_as_json_carries_its_errors(run):
     assert (code, told["status"], told["errors"][0]["type"]) == (1, "failed", "ValueError")
 
 
+def test_what_fails_the_run_as_a_whole_is_said(run):
+    lost = {"nodes": [node("a", "result = {}")], "outputs": {"out": {"source": "${a.result.x}"}}}
+    endless = {
+        "nodes": [node("a", "next = 'again'")],
+        "edges": [{"from": "a", "to": "a", "action": "again"}],
+    }
+    for document, words in ((lost, "'x'"), (endless, "visited")):
+        code, out, err = run(document, "-q")
+        assert (code, out) == (1, "")
+        assert words in err
+
+
 def test_quiet_says_nothing_of_a_success_and_why_of_a_failure(run):
     assert run(one_output("result = 1"), "-q") == (0, "1\n", "")
     code, out, err = run(one_output("raise ValueError('no good')"), "-q")

@@ -8,6 +8,7 @@ in. Cases that need a server (``$BASE``) are run against one that echoes, once t
 
 import json
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -20,6 +21,8 @@ from batchmill.nodes import default_registry
 
 FOLDERS = [Path(__file__).parent, *map(Path, filter(None, [os.environ.get("BATCHMILL_CORPUS")]))]
 CASES = [path for folder in FOLDERS for path in sorted(folder.glob("*.json"))]
+# their code leaves the closing of a file to the count of references, which PyPy does not keep
+NOT_ON_PYPY = {"24-node-retry", "47-cycle-backward-edge"}
 CODES = {"success": 0, "failed": 1, "invalid": 2, "degraded": 3}
 
 
@@ -75,6 +78,8 @@ def missing(wanted, got, path="outputs"):
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_case(path, tmp_path, base):
+    if path.stem in NOT_ON_PYPY and platform.python_implementation() == "PyPy":
+        pytest.skip("writes to a file that it never closes and reads it again")
     case = json.loads(path.read_text())
     if "$BASE" in case["inputs"].values() and "http" not in default_registry().names():
         pytest.skip("needs the http node type, which is not there yet")

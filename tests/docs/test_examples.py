@@ -30,7 +30,7 @@ def run(name, executor, folder):
 
 
 def test_every_example_is_held():
-    assert {path.name for path in EXAMPLES.glob("*.[jy][sa]*")} == CALLS.keys()
+    assert {path.name for path in EXAMPLES.iterdir() if path.suffix in (".json", ".yaml")} == CALLS.keys()
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -50,8 +50,10 @@ def test_a_batch_has_counts_throughput_retries_and_error_groups():
 
 
 def test_a_failed_plain_node_says_why():
-    lines = summed(NodeFinished("a", "failed", 0.1, error="exit code 2"), RunFinished("r", "failed", 0.1))
-    assert lines[1:] == ["  a: exit code 2"]
+    lines = summed(
+        NodeFinished("a", "failed", 0.1, error="NodeError: exit code 2"), RunFinished("r", "failed", 0.1)
+    )
+    assert lines[1:] == ["  a: NodeError: exit code 2"]
 
 
 def test_never_more_than_eight_lines():
@@ -77,3 +79,32 @@ def test_items_that_were_not_run_are_no_error_group():
         "  b: 1 ok, 1 failed, 1 not run, 1.00 s, 2 items/s",
         '  1 × ValueError in b, first at item 2 ({"n": 2}): bad',
     ]
+
+
+def test_a_node_that_ran_often_is_one_node():
+    lines = summed(
+        NodeFinished("a", "failed", 1.0),
+        *[NodeFinished("a", "success", 1.0)] * 3,
+        RunFinished("r", "success", 4.0),
+    )
+    assert lines == ["success: 1 node (1 success) in 4.00 s"]
+
+
+def test_the_errors_of_a_run_take_the_place_of_those_of_its_nodes():
+    summary = Summary()
+    summary(NodeFinished("a", "failed", 1.0, error="ValueError: no"))
+    summary(RunFinished("r", "failed", 1.0))
+    summary.take_errors(
+        [
+            {"node": "a", "index": None, "type": "ValueError", "message": "no", "kind": "exception"},
+            {
+                "node": None,
+                "index": None,
+                "type": "UnresolvedReference",
+                "message": "gone",
+                "kind": "exception",
+            },
+            {"node": "b", "index": 3, "type": "Cancelled", "message": "x", "kind": "cancelled"},
+        ]
+    )
+    assert summary.errors() == ["a: ValueError: no", "the run: UnresolvedReference: gone"]

@@ -164,6 +164,7 @@ def _show_outputs(result: RunResult, data: DataStream) -> None:
 
 def _last_words(summary: Summary, result: RunResult, quiet: bool) -> list[str]:
     """The summary; of it only the errors of a failed run where nothing else is wanted."""
+    summary.take_errors(result.errors)
     if not quiet:
         return summary.lines()
     return summary.errors() if result.status == "failed" else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,7 @@ class Summary:
     Concurrency: called by the bus, which delivers one event at a time; read after the run.
     """
 
-    nodes: Counter[str] = field(default_factory=Counter)
+    nodes: dict[str, str] = field(default_factory=dict)  # each node's last status
     batches: list[NodeFinished] = field(default_factory=list)
     retries: int = 0
     finished: RunFinished | None = None
@@ -46,7 +46,7 @@ class Summary:
             self.finished = event
 
     def _add(self, node: NodeFinished) -> None:
-        self.nodes[node.status] += 1
+        self.nodes[node.node] = node.status
         self.retries += node.retries
         if node.is_batch:
             self.batches.append(node)
@@ -54,7 +54,16 @@ class Summary:
             if entry.get("kind") != "cancelled":  # those stand in the counts as not run
                 self._count(node.node, entry)
         if node.error and not node.errors:
-            self._count(node.node, {"type": "failed", "message": node.error})
+            kind, _, message = node.error.partition(": ")
+            self._count(node.node, {"type": kind, "message": message})
+
+    def take_errors(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Put a finished run's own list of errors in place of those of its nodes: it has those of the run
+        itself as well, such as an output that cannot be resolved. An entry names its ``node``."""
+        self._groups.clear()
+        for entry in entries:
+            if entry.get("kind") != "cancelled":
+                self._count(entry.get("node") or "the run", entry)
 
     def _count(self, node: str, entry: Mapping[str, Any]) -> None:
         key = (node, str(entry.get("type", "error")))
@@ -82,8 +91,10 @@ class Summary:
         return lines
 
     def _head(self, run: RunFinished) -> str:
-        states = ", ".join(f"{number} {state}" for state, number in self.nodes.items())
-        return f"{run.status}: {count(self.nodes.total(), 'node')} ({states}) in {seconds(run.wall)}"
+        numbers = Counter(self.nodes.values())
+        states = ", ".join(f"{number} {state}" for state, number in numbers.items())
+        told = f" ({states})" if states else ""
+        return f"{run.status}: {count(len(self.nodes), 'node')}{told} in {seconds(run.wall)}"
 
     def _batch_lines(self) -> list[str]:
         """A line for each of up to three batches; with more, one line for all together."""
@@ -107,8 +118,8 @@ def _counts(batches: list[NodeFinished]) -> str:
 
 def _described(group: _Group) -> str:
     message = shortened(str(group.example.get("message", "")), 120)
-    if group.example.get("index") is None:  # the node itself, not one of its items
-        return f"{group.node}: {message}"
+    if group.example.get("index") is None:  # the node or the run itself, not one of its items
+        return f"{group.node}: {group.type}: {message}"
     item = shortened(group.example.get("item"))
     first = f"first at item {group.example['index']} ({item})"
     return f"{group.number:,} × {group.type} in {group.node}, {first}: {message}"
