@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from batchmill.batch.result import BatchResult, Gathering, Timing
@@ -13,7 +14,7 @@ from batchmill.batch.sources import as_source
 from batchmill.batch.window import Window
 from batchmill.cancel import CancelToken
 from batchmill.executors.choose import executor_named
-from batchmill.executors.contract import Executor, Task
+from batchmill.executors.contract import Executor, ExecutorSettings, Task
 from batchmill.outcome import Block
 from batchmill.policy import FailureWatch
 
@@ -24,7 +25,9 @@ class Batch:
     """One batch, run once.
 
     ``stop`` cancelled: no new item starts, running ones finish. ``cancel`` cancelled: running ones are
-    ended too. Used by one thread; the window it works through is what threads share.
+    ended too. ``apart`` says that the consumer is a thread nobody may end, so that even one after another
+    items run on a thread of their own, which can be given up. Used by one thread; the window it works
+    through is what threads share.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Batch:
         ordered: bool,
         cancel: CancelToken | None = None,
         stop: CancelToken | None = None,
+        apart: bool = False,
     ) -> None:
         self.task = task
         self.settings = settings
@@ -44,16 +48,15 @@ class Batch:
         self.watch = FailureWatch(settings.failures, self.total)
         self.window = Window(self.source, self.watch, ordered=ordered)
         self.timing = Timing()
-        self._executor: Executor = executor_named(settings.executor)
-        self._workers = self._executor.workers(settings.for_executor())
+        self._executor, self._running_with = _executor(settings, apart)
+        self.workers = self._executor.workers(self._running_with)
         self._cancel = cancel or CancelToken()
         self._stop = stop or CancelToken()
 
     def blocks(self) -> Generator[Block, None, None]:
         """Run the batch and yield its blocks; closing the iterator stops it."""
-        settings = self.settings.for_executor()
         forget = self._stop.on_cancel(self.window.stop)
-        running = self._executor.run(self.task, self.window, settings, self._cancel)
+        running = self._executor.run(self.task, self.window, self._running_with, self._cancel)
         try:
             for block in running:
                 self.timing.add(block.walls)
@@ -62,10 +65,36 @@ class Batch:
             running.close()  # type: ignore[attr-defined]  # executors' iterators are generators
             forget()
 
-    def metadata(self, seconds: float) -> dict[str, Any]:
-        """What a batch node reports as ``batch_metadata``; ``seconds`` is the batch's wall time."""
+    def gather(self, on_block: OnBlock | None = None) -> BatchResult[Any]:
+        """Run the batch to its end; see :func:`run_batch`."""
+        began = time.perf_counter()
+        gathering = Gathering()
+        with closing(self.blocks()) as blocks:
+            for block in blocks:
+                if on_block is not None:
+                    on_block(block)
+                gathering.add(block)
+        gathering.add_cancelled(self.source.rest())
+        failed = gathering.failed()
+        failure = self.watch.verdict()
+        stopped = self._stop.cancelled or self._cancel.cancelled
+        if failure is None and stopped and failed:
+            failure = "stopped before all items were done"
+        return BatchResult(
+            gathering.values,
+            gathering.items,
+            failed,
+            gathering.recorded(),
+            self.metadata(time.perf_counter() - began, len(gathering.values)),
+            failure,
+            stopped,
+        )
+
+    def metadata(self, seconds: float, count: int) -> dict[str, Any]:
+        """What a batch node reports as ``batch_metadata``; ``seconds`` is the batch's wall time, ``count``
+        how many items there were."""
         settings = self.settings
-        workers = self._workers
+        workers = self.workers
         sequential = settings.executor == "sequential"
         return {
             "parallel": not sequential,
@@ -76,7 +105,7 @@ class Batch:
             "timing": {**self.timing.as_json(), "wall_ms": round(seconds * 1e3, 3)},
             "executor": settings.executor,
             "reason": f"{settings.executor} was asked for",
-            "workers": workers if self.total is None else min(workers, self.total),
+            "workers": min(workers, count),
         }
 
 
@@ -91,33 +120,11 @@ def run_batch(
 ) -> BatchResult[Any]:
     """Run ``task`` on every item and gather the outcomes.
 
-    ``on_block`` is called in the caller's thread for every block as it comes, in no order. What
-    reading the items raises is raised here, as is an executor that cannot run at all. Failed items
-    are no exception: see ``BatchResult.failure``.
+    ``on_block`` is called in the caller's thread for every block as it comes, in no order; it may put
+    other values in place of the block's. What reading the items raises is raised here, as is an executor
+    that cannot run at all. Failed items are no exception: see ``BatchResult.failure``.
     """
-    began = time.perf_counter()
-    batch = Batch(task, items, settings, ordered=False, cancel=cancel, stop=stop)
-    gathering = Gathering()
-    with closing(batch.blocks()) as blocks:
-        for block in blocks:
-            gathering.add(block)
-            if on_block is not None:
-                on_block(block)
-    gathering.add_cancelled(batch.source.rest())
-    failed = gathering.failed()
-    failure = batch.watch.verdict()
-    stopped = batch._stop.cancelled or batch._cancel.cancelled
-    if failure is None and stopped and failed:
-        failure = "stopped before all items were done"
-    return BatchResult(
-        gathering.values,
-        gathering.items,
-        failed,
-        gathering.recorded(),
-        batch.metadata(time.perf_counter() - began),
-        failure,
-        stopped,
-    )
+    return Batch(task, items, settings, ordered=False, cancel=cancel, stop=stop).gather(on_block)
 
 
 def stream_batch(
@@ -131,3 +138,11 @@ def stream_batch(
 ) -> Iterator[Block]:
     """Yield outcomes as they come (``ordered``: in input order), holding no more than a window of them."""
     return Batch(task, items, settings, ordered=ordered, cancel=cancel, stop=stop).blocks()
+
+
+def _executor(settings: BatchSettings, apart: bool) -> tuple[Executor, ExecutorSettings]:
+    """Who runs the items, and with which settings; see ``apart`` of :class:`Batch`."""
+    given = settings.for_executor()
+    if apart and settings.executor == "sequential":
+        return executor_named("thread"), replace(given, max_concurrent=1)
+    return executor_named(settings.executor), given

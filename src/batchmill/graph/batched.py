@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from batchmill.batch import BatchResult, BatchSettings, run_batch
+from batchmill.batch import Batch, BatchResult, BatchSettings, OnBlock
 from batchmill.batch.readers import open_source
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, NodeStarted, Pace
-from batchmill.executors.choose import executor_named
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, error_entry, faulty_visit
 from batchmill.ir.models.batch import BatchSpec
@@ -27,19 +26,54 @@ _TOLD = ("executor", "workers", "reason", "max_concurrent")  # of the metadata, 
 def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Visit:
     """Run ``node`` on every item; what keeps the batch from running at all fails the node."""
     try:
-        items = items_of(spec, around)
-        settings = settings_of(node, spec, around)
-        progress = _Progress(node.id, around, total=len(items) if isinstance(items, Sized) else None)
-        progress.started(settings)
-        step = item_step(node.kind(), node.params, around.namespace, item_name=spec.as_, folder=around.folder)
-        done = run_batch(
-            step, items, settings, cancel=around.cancel, stop=around.stop, on_block=progress.on_block
-        )
+        return NodeBatch(node, spec, items_of(spec, around), around).run()
     except (BatchmillError, OSError) as fault:
         return faulty_visit(fault)
-    visit = _visit(node.id, done, progress.retries)
-    visit.stopped = bool(done.failed) and (around.cancel.cancelled or _has_cancelled(done))
-    return visit
+
+
+class NodeBatch:
+    """One visit of a batch node: the batch, what it tells of itself meanwhile, the visit it comes to.
+
+    ``ordered`` and ``apart`` are those of :class:`~batchmill.batch.engine.Batch`. Made in the scheduler's
+    thread, run in one thread. Raises :class:`~batchmill.errors.InvalidSetting`.
+    """
+
+    def __init__(
+        self,
+        node: RunnableNode,
+        spec: BatchSpec,
+        items: Iterable[Any],
+        around: Surroundings,
+        *,
+        ordered: bool = False,
+        apart: bool = False,
+    ) -> None:
+        settings = settings_of(node, spec, around)
+        step = item_step(node.kind(), node.params, around.namespace, item_name=spec.as_, folder=around.folder)
+        self.batch = Batch(
+            step, items, settings, ordered=ordered, cancel=around.cancel, stop=around.stop, apart=apart
+        )
+        self._node = node.id
+        self._around = around
+        self._progress = _Progress(node.id, around, self.batch.total)
+
+    def run(self, hand_on: OnBlock | None = None) -> Visit:
+        """Run to the end; ``hand_on`` is given every block, with finished entries as its values.
+
+        Raises what keeps the batch from running.
+        """
+        self._progress.started(self.batch)
+
+        def on_block(block: Block) -> None:
+            self._progress.add(block)
+            block.values = entries(block)
+            if hand_on is not None:
+                hand_on(block)
+
+        done = self.batch.gather(on_block)
+        visit = _visit(self._node, done, self._progress.retries)
+        visit.stopped = bool(done.failed) and (self._around.cancel.cancelled or _has_cancelled(done))
+        return visit
 
 
 def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
@@ -98,7 +132,7 @@ def _retry(node: RunnableNode, spec: BatchSpec) -> RetryPolicy:
 
 @dataclass(slots=True)
 class _Progress:
-    """Counts a batch's outcomes as they come, in the scheduler's thread, and tells the bus."""
+    """Counts a batch's outcomes as they come, and tells the bus."""
 
     node: str
     around: Surroundings
@@ -108,12 +142,11 @@ class _Progress:
     retries: int = 0
     pace: Pace | None = None
 
-    def started(self, settings: BatchSettings) -> None:
-        workers = executor_named(settings.executor).workers(settings.for_executor())
+    def started(self, batch: Batch) -> None:
         self.pace = Pace()
-        self.around.bus.emit(NodeStarted(self.node, self.total, settings.executor, workers))
+        self.around.bus.emit(NodeStarted(self.node, self.total, batch.settings.executor, batch.workers))
 
-    def on_block(self, block: Block) -> None:
+    def add(self, block: Block) -> None:
         self.done += len(block)
         for outcome in block.special.values():
             self.failed += outcome.error is not None
@@ -148,13 +181,23 @@ def _has_cancelled(done: BatchResult[Any]) -> bool:
     return done.stopped and len(done.failed) > done.error_count
 
 
+def entries(block: Block) -> list[Any]:
+    """What stands in ``results`` for the items of a block: the node's outputs and the item, None where the
+    item failed."""
+    made: list[Any] = [
+        {**(value or {}), "item": item} for value, item in zip(block.values, block.items, strict=False)
+    ]
+    for offset, outcome in block.special.items():
+        if outcome.error is not None:
+            made[offset] = None
+    return made
+
+
 def outputs_of(done: BatchResult[Any]) -> dict[str, Any]:
-    """What stands under a batch node's id. ``succeeded`` is ``results`` without the places of failed items;
-    the entries are the same objects, so it costs a list of references and no more."""
+    """What stands under a batch node's id; the values of ``done`` are entries. ``succeeded`` is ``results``
+    without the places of failed items; the entries are the same objects, so it costs a list of references
+    and no more."""
     results = done.values
-    for index, value in enumerate(results):
-        if index not in done.failed:
-            results[index] = {**(value or {}), "item": done.items[index]}
     return {
         "results": results,
         "count": done.count,
