@@ -16,7 +16,7 @@ from batchmill.ir.validate import Validation, validate
 from batchmill.nodes import Node
 from batchmill.nodes.registry import Registry
 
-LATER_TYPES = ("http", "llm", "mcp", "workflow")
+LATER_TYPES = ("llm", "mcp", "workflow")
 """Node types of the format that come with a later version."""
 
 

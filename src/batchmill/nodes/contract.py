@@ -25,7 +25,8 @@ class Param:
     ``type`` holds JSON Schema type names joined with ``|`` (``"string|array"``), or ``any``.
     ``templates`` says what becomes of ``${...}`` in it: ``value`` resolves them, ``shell`` rewrites
     them into references that a shell reads (see :mod:`batchmill.template.shell`), ``none`` leaves the
-    text alone. ``choices`` lists the allowed values where there are few; ``minimum`` is inclusive.
+    text alone, ``url`` keeps each value within its place of a URL (see :mod:`batchmill.template.url`).
+    ``choices`` lists the allowed values where there are few; ``minimum`` is inclusive.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Param:
     description: str
     required: bool = False
     default: Any = None
-    templates: Literal["value", "shell", "none"] = "value"
+    templates: Literal["value", "shell", "url", "none"] = "value"
     choices: tuple[Any, ...] = ()
     minimum: float | None = None
 

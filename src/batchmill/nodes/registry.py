@@ -23,6 +23,7 @@ BUILT_IN = {
     "copy-file": "batchmill.nodes.copy_file:CopyFileNode",
     "delete-file": "batchmill.nodes.delete_file:DeleteFileNode",
     "echo": "batchmill.nodes.echo:EchoNode",
+    "http": "batchmill.nodes.http.node:HttpNode",
     "list-files": "batchmill.nodes.list_files:ListFilesNode",
     "merge": "batchmill.nodes.merge:MergeNode",
     "move-file": "batchmill.nodes.move_file:MoveFileNode",

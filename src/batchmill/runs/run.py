@@ -24,6 +24,7 @@ from batchmill.graph.surroundings import Surroundings
 from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import load
 from batchmill.nodes import Registry, default_registry
+from batchmill.nodes.held import holding
 from batchmill.record import LLMCall
 from batchmill.runs.outputs import outputs_of
 from batchmill.runs.plain import NotPlain, plain
@@ -79,7 +80,7 @@ def run(
         settings.jobs,
         folder,
     )
-    with _importing_from(folder):
+    with _importing_from(folder), holding():
         return _walked(plan, around, draft.source)
 
 

@@ -6,9 +6,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batchmill.nodes import Node
-from batchmill.template import CommandTemplate, Compiled, Path, Scope, compile_command, compile_value
+from batchmill.template import (
+    CommandTemplate,
+    Compiled,
+    Path,
+    Scope,
+    UrlTemplate,
+    compile_command,
+    compile_url,
+    compile_value,
+)
 
 RAW_PARAM = "allow_raw"  # a node that has it set to true lets ``| raw`` paste into a shell command
+
+Readable = Compiled | CommandTemplate | UrlTemplate
 
 
 class StepParams:
@@ -19,7 +30,7 @@ class StepParams:
 
     def __init__(self, node: type[Node], params: Mapping[str, Any]) -> None:
         self.constants: dict[str, Any] = {}
-        self.templates: list[tuple[str, Compiled | CommandTemplate]] = []
+        self.templates: list[tuple[str, Readable]] = []
         treatment = {param.name: param.templates for param in node.params}
         for name, written in params.items():
             kind = treatment.get(name, "value")
@@ -27,10 +38,12 @@ class StepParams:
                 self.constants[name] = written
             elif kind == "shell" and isinstance(written, str):
                 self._add(name, compile_command(written, allow_raw=params.get(RAW_PARAM) is True))
+            elif kind == "url" and isinstance(written, str):
+                self._add(name, compile_url(written))
             else:
                 self._add(name, compile_value(written))
 
-    def _add(self, name: str, template: Compiled | CommandTemplate) -> None:
+    def _add(self, name: str, template: Readable) -> None:
         if template.references:
             self.templates.append((name, template))
             return

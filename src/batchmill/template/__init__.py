@@ -6,6 +6,7 @@ from batchmill.template.parts import EVERY, Every, Expression, Filter, Literal, 
 from batchmill.template.scope import Scope
 from batchmill.template.shell import CommandTemplate, ShellCommand, compile_command
 from batchmill.template.text import to_json, to_text
+from batchmill.template.url import UrlTemplate, compile_url
 
 __all__ = [
     "EVERY",
@@ -20,7 +21,9 @@ __all__ = [
     "ShellCommand",
     "StructureSyntaxError",
     "Template",
+    "UrlTemplate",
     "compile_command",
+    "compile_url",
     "compile_value",
     "parse",
     "syntax_errors",

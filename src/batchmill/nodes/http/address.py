@@ -1,0 +1,126 @@
+"""Where a request goes: a checked URL in parts."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote, urljoin
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
+from batchmill.errors import InvalidParams
+from batchmill.template import to_text
+
+PORTS = {"http": 80, "https": 443}
+MAX_CHARACTERS = 64 * 1024  # more than any server reads
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_AUTHORITY = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<host>[^/?#]*)")
+_SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An absolute ``http`` or ``https`` URL. ``target`` is its path and query, ``credentials`` what stood
+    before an ``@``, decoded."""
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+    credentials: str = ""
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """What two URLs have in common that belong to one server."""
+        return self.scheme, self.host, self.port
+
+    def __str__(self) -> str:
+        """The URL without its credentials."""
+        port = "" if self.port == PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}{self.target}"
+
+    def shown(self) -> str:
+        """The URL for messages: without its query too, which may hold a key."""
+        path = str(self).partition("?")[0]
+        return path if len(path) <= _SHOWN_CHARACTERS else path[:_SHOWN_CHARACTERS] + "..."
+
+    def basic_credentials(self) -> str:
+        """The value of an ``Authorization`` header made of the URL's user and password, or nothing."""
+        if not self.credentials:
+            return ""
+        return "Basic " + base64.b64encode(self.credentials.encode()).decode("ascii")
+
+    def joined(self, location: str) -> Address:
+        """Where a ``Location`` header that came from here leads. Raises InvalidParams for what is no URL."""
+        return address_of(urljoin(str(self), location))
+
+
+def address_of(url: str, query: Mapping[str, Any] | None = None) -> Address:
+    """Read a URL, with ``query`` added to its own. Raises :class:`~batchmill.errors.InvalidParams`."""
+    if not url.strip():
+        raise InvalidParams("http: `url` is empty")
+    if found := _CONTROL.search(url):
+        raise InvalidParams(f"http: `url` holds the control character {found.group()!r}")
+    if len(url) > MAX_CHARACTERS:
+        raise InvalidParams(f"http: `url` has {len(url):,} characters, more than servers read")
+    try:
+        parsed = parse_url(_with_ascii_host(url.strip()))
+    except (LocationParseError, UnicodeError, ValueError) as error:
+        raise InvalidParams(f"http: `url` cannot be read: {error}") from error
+    scheme, host = (parsed.scheme or "").lower(), parsed.host or ""
+    if scheme not in PORTS or not host:
+        raise InvalidParams(f"http: a `url` begins with http:// or https:// and a host, not {_start(url)!r}")
+    target = _with_query(parsed.path or "/", parsed.query, query or {})
+    return Address(scheme, host, parsed.port or PORTS[scheme], target, unquote(parsed.auth or ""))
+
+
+def url_fault(url: str) -> str | None:
+    """What is wrong with a URL as written, its templates not known yet."""
+    if url.startswith("${") or re.match(r"https?://", url, re.IGNORECASE):
+        return None
+    hint = f"; did you mean {'https://' + _start(url)!r}?" if re.match(r"[\w.-]+\.\w+(/|$)", url) else ""
+    return f"a URL begins with http:// or https://, not {_start(url)!r}{hint}"
+
+
+def encoded_pairs(fields: Mapping[str, Any]) -> str:
+    """``fields`` as in a query or form: a list repeats its key, a null is left out."""
+    pairs = [(name, one) for name, value in fields.items() for one in _values(value)]
+    return "&".join(f"{_encoded(name)}={_encoded(one)}" for name, one in pairs)
+
+
+def _values(value: Any) -> Iterable[Any]:
+    if value is None:
+        return ()
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+def _encoded(value: Any) -> str:
+    try:
+        return quote(to_text(value), safe="", errors="surrogateescape")
+    except UnicodeEncodeError as error:
+        raise InvalidParams(f"http: {value!r} holds half of a surrogate pair") from error
+
+
+def _with_query(path: str, own: str | None, added: Mapping[str, Any]) -> str:
+    parts = [part for part in (own, encoded_pairs(added)) if part]
+    return f"{path}?{'&'.join(parts)}" if parts else path
+
+
+def _with_ascii_host(url: str) -> str:
+    """``url`` with a host of other characters in the form the domain name system has for it."""
+    found = _AUTHORITY.match(url)
+    if not found or found["host"].isascii():
+        return url
+    user, at, host = found["host"].rpartition("@")
+    name, colon, port = host.partition(":")
+    ascii_host = f"{quote(user, safe=':%')}{at}{name.encode('idna').decode('ascii')}{colon}{port}"
+    return f"{found['scheme']}{ascii_host}{url[found.end() :]}"
+
+
+def _start(url: str) -> str:
+    return url if len(url) <= 60 else url[:60] + "..."

@@ -1,0 +1,135 @@
+"""The process's keep-alive connections, one pool of them for each server."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from typing import Any
+
+from urllib3 import PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.response import BaseHTTPResponse
+
+from batchmill.nodes.held import held
+from batchmill.nodes.http.request import Request
+from batchmill.nodes.http.sockets import LimitedSocket, LimitedTLSSocket, connect, current
+
+SERVERS = 100  # of so many different ones connections are kept, the least recently used going first
+KEPT = 1000  # idle connections to one server: as many as a batch can have in flight
+
+
+class _Limits:
+    """What both kinds of connection do: hand their socket to the exchange that uses it."""
+
+    sock: Any
+    host: str
+    port: int
+    socket_options: Any
+    _requests = 0  # that went over the present socket
+
+    def _new_conn(self) -> LimitedSocket:
+        try:
+            return connect(self.host, self.port, self.socket_options)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]  # a mixin of one
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"no connection to {self.host}: timed out") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"no connection to {self.host}: {error}") from error  # type: ignore[arg-type]  # as above
+
+    def _enter(self) -> None:
+        exchange = current()
+        exchange.reused = self._requests > 0
+        self._requests += 1
+        if self.sock is not None:
+            exchange.use(self.sock)
+
+
+class _Connection(_Limits, HTTPConnection):
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._enter()
+        super().request(*args, **kwargs)
+
+    def close(self) -> None:
+        self._requests = 0
+        super().close()
+
+
+class _TLSConnection(_Limits, HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        current().use(self.sock)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._enter()
+        super().request(*args, **kwargs)
+
+    def close(self) -> None:
+        self._requests = 0
+        super().close()
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+class Connections:
+    """All connections of this process.
+
+    Concurrency: any thread may call any method. The pools have locks of their own; ``_lock`` guards
+    ``_tls``.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tls: ssl.SSLContext | None = None
+        self._pools = PoolManager(num_pools=SERVERS, maxsize=KEPT, block=False, retries=False)
+        self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+    def send(self, request: Request, body: Any, length: int | None) -> BaseHTTPResponse:
+        """Send a request within the exchange of this thread and return the answer, its body unread.
+
+        Raises what urllib3 raises; nothing is tried again and no redirect is followed.
+        """
+        scheme, host, port = request.address.origin
+        more = {"ssl_context": self._tls_context()} if scheme == "https" else {}
+        pool = self._pools.connection_from_host(host, port, scheme, more or None)
+        fields = request.fields.as_dict()
+        if length is not None:
+            fields["Content-Length"] = str(length)
+        return pool.urlopen(
+            request.method,
+            request.address.target,
+            body,
+            fields,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=current().left(),
+            preload_content=False,
+            decode_content=False,
+        )
+
+    def close(self) -> None:
+        """Close the idle ones."""
+        self._pools.clear()
+
+    def _tls_context(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._tls is None:
+                self._tls = ssl.create_default_context()
+                self._tls.sslsocket_class = LimitedTLSSocket
+            return self._tls
+
+
+def connections() -> Connections:
+    """The connections of this process, until the last run in it ends."""
+    found: Connections = held("http connections", Connections)
+    return found

@@ -1,0 +1,115 @@
+"""Header fields of a request, and which of them are credentials."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from batchmill.errors import InvalidParams
+from batchmill.template import to_text
+
+DEFAULT_KEY_HEADER = "X-API-Key"
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OURS = frozenset({"content-length", "transfer-encoding", "connection"})
+_WORDS_OF_CREDENTIALS = re.compile(
+    r"auth|cookie|token|secret|passw|credential|session|signature|key", re.IGNORECASE
+)
+
+
+class Fields:
+    """Header fields by name, in the order they were set; names are the same in any case."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, tuple[str, str]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self._fields
+
+    def get(self, name: str) -> str:
+        """The value of a field, empty where it is not set."""
+        return self._fields.get(name.lower(), ("", ""))[1]
+
+    def set(self, name: str, value: str) -> None:
+        """Set a field. Raises :class:`~batchmill.errors.InvalidParams` for what cannot be one."""
+        if not _NAME.fullmatch(name):
+            raise InvalidParams(f"http: {name!r} cannot be the name of a header")
+        if any(character in value for character in "\r\n\0"):
+            raise InvalidParams(f"http: the value of the header {name!r} holds a line break or NUL")
+        self._fields[name.lower()] = (name, _on_the_wire(name, value.strip()))
+
+    def default(self, name: str, value: str) -> None:
+        """Set a field that is not there."""
+        if name not in self:
+            self.set(name, value)
+
+    def remove(self, *names: str) -> None:
+        """Take fields away, where they are there."""
+        for name in names:
+            self._fields.pop(name.lower(), None)
+
+    def copy(self) -> Fields:
+        """The same fields, to be changed by themselves."""
+        copied = Fields()
+        copied._fields = dict(self._fields)
+        return copied
+
+    def without_credentials(self) -> Fields:
+        """The fields that another server than the first may see: none whose name speaks of a credential."""
+        kept = self.copy()
+        kept.remove(*filter(_WORDS_OF_CREDENTIALS.search, self._fields))
+        return kept
+
+    def as_dict(self) -> dict[str, str]:
+        return dict(self._fields.values())
+
+
+def fields_of(params: Mapping[str, Any]) -> tuple[Fields, str]:
+    """The header fields that ``params`` ask for, and the name of the one that holds the API key.
+
+    Raises :class:`~batchmill.errors.InvalidParams` for what is no header, for a variable of the
+    environment that is not set, and for a credential that is given twice.
+    """
+    fields = Fields()
+    for name, value in (params["headers"] or {}).items():
+        if name.lower() in _OURS:
+            raise InvalidParams(f"http: the header {name!r} is set by the node itself")
+        if value is not None:
+            fields.set(name, to_text(value))
+    token = credential(params, "auth_token")
+    if token:
+        fields.set("Authorization", f"Bearer {token}")
+    key = credential(params, "api_key")
+    if key:
+        fields.set(params["api_key_header"], key)
+    return fields, params["api_key_header"] if key else ""
+
+
+def credential(params: Mapping[str, Any], name: str) -> str:
+    """The credential called ``name``, from the param or from the variable that ``<name>_env`` names."""
+    variable = params[f"{name}_env"]
+    if not variable:
+        return params[name] or ""
+    value = os.environ.get(variable, "")
+    if not value:
+        raise InvalidParams(f"{name}_env: the variable {variable!r} is not set in the environment")
+    return value
+
+
+def credential_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """For ``check``: credentials that are given in both ways."""
+    return [
+        (f"{name}_env", f"`{name}` is given too; one of them is enough")
+        for name in ("auth_token", "api_key")
+        if params.get(name) is not None and params.get(f"{name}_env") is not None
+    ]
+
+
+def _on_the_wire(name: str, value: str) -> str:
+    """``value`` in the characters that stand for its bytes in UTF-8, as header values are written."""
+    try:
+        return value if value.isascii() else value.encode("utf-8").decode("latin-1")
+    except UnicodeEncodeError as error:
+        raise InvalidParams(f"http: the header {name!r} holds half of a surrogate pair") from error

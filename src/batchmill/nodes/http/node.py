@@ -1,0 +1,142 @@
+"""The ``http`` node: one request and its answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from urllib3 import exceptions as lib
+from urllib3.response import BaseHTTPResponse
+
+from batchmill.attempt import Attempt
+from batchmill.errors import NodeError
+from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.http.address import url_fault
+from batchmill.nodes.http.answer import Answer, drain, read_answer
+from batchmill.nodes.http.connections import connections
+from batchmill.nodes.http.faults import in_words
+from batchmill.nodes.http.fields import DEFAULT_KEY_HEADER, credential_faults
+from batchmill.nodes.http.payload import payload_faults
+from batchmill.nodes.http.request import REDIRECTS, Request, method_fault, request_of
+from batchmill.nodes.http.sockets import Exchange, exchanging
+
+TIMEOUT = 30.0
+MAX_REDIRECTS = 5
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+
+
+class HttpNode(Node):
+    """Sends a request.
+
+    Connections are kept and shared by all items of the process. ``timeout`` is for the whole of it: the
+    name looked up, the connection, the request, every redirect and the last byte of the body.
+    """
+
+    type = "http"
+    summary = "Send an HTTP request; an answer other than 2xx is an error result with its body."
+    params = (
+        Param(
+            "url",
+            "string",
+            "where to; a value put in by a template is percent-encoded where it stands in the path or query",
+            required=True,
+            templates="url",
+        ),
+        Param("method", "string", "GET, POST, ...; GET where it is not given, POST where there is a body"),
+        Param("params", "object", "added to the query; a list repeats its key, a null is left out"),
+        Param("headers", "object", "header fields; a null leaves one out"),
+        Param("body", "any", "text as it is, anything else as JSON"),
+        Param("body_is_binary", "boolean", "whether `body` is base64 of the bytes to send", default=False),
+        Param("form", "object", "sent as the fields of a form, in place of `body`"),
+        Param("body_file", "string", "a file that is sent, in place of `body`"),
+        Param("auth_token", "string", "sent as `Authorization: Bearer`"),
+        Param("auth_token_env", "string", "the variable of the environment that holds the token"),
+        Param("api_key", "string", "sent in the header `api_key_header`"),
+        Param("api_key_env", "string", "the variable of the environment that holds the key"),
+        Param("api_key_header", "string", "the header for the key", default=DEFAULT_KEY_HEADER),
+        Param(
+            "timeout",
+            "number",
+            "seconds for all of it, redirects and body included",
+            default=TIMEOUT,
+            minimum=0.001,
+        ),
+        Param(
+            "max_redirects",
+            "integer",
+            "redirects that are followed; credentials go to no other server than the first",
+            default=MAX_REDIRECTS,
+            minimum=0,
+        ),
+        Param(
+            "max_response_bytes",
+            "integer",
+            "a larger body, as sent or decompressed, is refused",
+            default=MAX_RESPONSE_BYTES,
+            minimum=0,
+        ),
+    )
+    outputs = (
+        Output(
+            "response", "any", "the body: JSON parsed where it is sent as such, else text", diagnostic=True
+        ),
+        Output(
+            "response_is_binary", "boolean", "whether `response` is base64, being no text", diagnostic=True
+        ),
+        Output("status_code", "integer", "the status of the answer", diagnostic=True),
+        Output("response_headers", "object", "the answer's headers, by name as sent", diagnostic=True),
+        Output("response_time", "number", "seconds until the whole answer was there", diagnostic=True),
+        Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
+    )
+
+    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+        faults = [*credential_faults(params), *payload_faults(params)]
+        for name, fault_of in (("url", url_fault), ("method", method_fault)):
+            written = params.get(name)
+            literal = isinstance(written, str) and (name == "url" or "${" not in written)
+            fault = fault_of(written) if literal and isinstance(written, str) else None
+            if fault:
+                faults.append((name, fault))
+        return faults
+
+    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        request = request_of(params)
+        left = attempt.remaining()
+        seconds = params["timeout"] if left is None else min(params["timeout"], left)
+        began = time.monotonic()
+        with exchanging(attempt, seconds) as exchange:
+            request, answer = _followed(request, exchange, seconds, params)
+        took = time.monotonic() - began
+        if not answer.ok:
+            raise answer.failure(request, took)
+        return NodeResult(answer.outputs(took))
+
+
+def _followed(
+    request: Request, exchange: Exchange, seconds: float, params: Mapping[str, Any]
+) -> tuple[Request, Answer]:
+    """The answer at the end of all redirects, and the request that it is for."""
+    most = params["max_redirects"]
+    for _ in range(most + 1):
+        with in_words(request, seconds, exchange.cancel):
+            response = _sent(request, exchange)
+            location = response.headers.get("Location")
+            if not most or response.status not in REDIRECTS or not location:
+                return request, read_answer(response, params["max_response_bytes"], request)
+            drain(response)
+        request = request.redirected(response.status, location)
+    message = f"{request.method} {request.address.shown()}: more than {most} redirects, the last one to there"
+    raise NodeError(message, retryable=False, type_name="TooManyRedirects", outputs={"error": message})
+
+
+def _sent(request: Request, exchange: Exchange) -> BaseHTTPResponse:
+    """The answer's head. A kept connection that the server has closed meanwhile is replaced by a new one."""
+    with request.payload.opened() as (body, length):
+        try:
+            return connections().send(request, body, length)
+        except (lib.ProtocolError, lib.SSLError):
+            if not exchange.reused or not request.repeatable:
+                raise
+    with request.payload.opened() as (body, length):
+        return connections().send(request, body, length)

@@ -1,0 +1,108 @@
+"""A request as it is sent, and what becomes of it when the answer is a redirect."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from batchmill.errors import InvalidParams, NodeError
+from batchmill.nodes.http.address import Address, address_of
+from batchmill.nodes.http.fields import Fields, fields_of
+from batchmill.nodes.http.payload import Payload, payload_of
+
+USER_AGENT = "batchmill"
+ENCODINGS = "gzip, deflate"  # what the answer is decoded from
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110, 9.2.2
+
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. ``key_header`` is the name of the header that holds the API key, or empty."""
+
+    method: str
+    address: Address
+    fields: Fields
+    payload: Payload = field(default_factory=Payload)
+    key_header: str = ""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it twice does what sending it once does."""
+        return self.method in SAFE_TO_REPEAT
+
+    def redirected(self, status: int, location: str) -> Request:
+        """The request that follows an answer of ``status`` with this ``Location``.
+
+        Raises :class:`~batchmill.errors.NodeError` where that is no place to go to.
+        """
+        address = self._target(location)
+        same = address.origin == self.address.origin
+        fields = self.fields.copy() if same else self.fields.without_credentials()
+        if not same and self.key_header:
+            fields.remove(self.key_header)
+        method, payload = self.method, self.payload
+        if _becomes_get(status, method):
+            method, payload = "GET", Payload()
+            fields.remove("Content-Type", "Content-Encoding", "Content-Language", "Content-Location")
+        return Request(method, address, fields, payload, self.key_header)
+
+    def _target(self, location: str) -> Address:
+        try:
+            return self.address.joined(_decoded(location))
+        except (InvalidParams, ValueError) as error:
+            raise NodeError(
+                f"{self.address.shown()} redirects to a place that cannot be gone to: {location[:200]!r}",
+                retryable=False,
+                type_name="BadRedirect",
+            ) from error
+
+
+def request_of(params: Mapping[str, Any]) -> Request:
+    """The request that ``params`` ask for. Raises :class:`~batchmill.errors.InvalidParams`."""
+    address = address_of(params["url"], params["params"])
+    fields, key_header = fields_of(params)
+    payload = payload_of(params, fields.get("Content-Type"))
+    if payload.content_type:
+        fields.default("Content-Type", payload.content_type)
+    if address.credentials:
+        fields.default("Authorization", address.basic_credentials())
+    fields.default("Accept", "*/*")
+    fields.default("Accept-Encoding", ENCODINGS)
+    fields.default("User-Agent", USER_AGENT)
+    return Request(_method(params["method"], payload), address, fields, payload, key_header)
+
+
+def method_fault(method: str) -> str | None:
+    """What is wrong with a method, None where nothing is."""
+    if not _METHOD.fullmatch(method):
+        return f"a method is a word such as GET or POST, not {method!r}"
+    return "CONNECT is for proxies" if method.upper() == "CONNECT" else None
+
+
+def _method(written: str | None, payload: Payload) -> str:
+    if written is None:
+        return "POST" if payload else "GET"
+    fault = method_fault(written)
+    if fault:
+        raise InvalidParams(f"http: {fault}")
+    return written.upper()
+
+
+def _becomes_get(status: int, method: str) -> bool:
+    """Whether the request is repeated as a GET (RFC 9110, 15.4; 301 and 302 as browsers do it)."""
+    if status == 303:
+        return method != "HEAD"
+    return status in (301, 302) and method == "POST"
+
+
+def _decoded(location: str) -> str:
+    """A ``Location`` as text: the library reads headers as Latin-1, servers write UTF-8."""
+    try:
+        return location.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return location

@@ -1,0 +1,49 @@
+"""``Retry-After``: how long a server asks to be left alone, in seconds or until a date (RFC 9110, 10.2.3)."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+MOST_SECONDS = 3600.0
+"""A longer wait is cut to this; what is asked for beyond an hour is a mistake or an attack."""
+SKEW_SECONDS = 2.0
+"""A server whose clock is further off than this is taken at its own time."""
+
+_SECONDS = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?([eE]\+?[0-9]{1,2})?")
+
+
+def seconds_asked_for(value: str | None, server_date: str | None = None) -> float | None:
+    """Seconds from now, 0 to an hour; None where nothing that can be read was asked for.
+
+    ``server_date`` is the answer's ``Date`` header.
+    """
+    text = (value or "").strip()
+    if _SECONDS.fullmatch(text):
+        seconds = float(text)
+    else:
+        date = _epoch(text)
+        if date is None:
+            return None
+        seconds = date - _now(server_date)
+    return min(MOST_SECONDS, max(0.0, seconds))
+
+
+def _epoch(text: str | None) -> float | None:
+    try:
+        date = parsedate_to_datetime(text or "")
+    except (ValueError, TypeError, IndexError, OverflowError):  # each of them for some kind of garbage
+        return None
+    if date.tzinfo is None:  # "-0000", a zone that is not told: dates of HTTP are in UTC
+        date = date.replace(tzinfo=UTC)
+    try:
+        return date.timestamp()
+    except (OverflowError, ValueError):
+        return None
+
+
+def _now(server_date: str | None) -> float:
+    here, there = time.time(), _epoch(server_date)
+    return here if there is None or abs(here - there) <= SKEW_SECONDS else there

@@ -1,0 +1,147 @@
+"""Sockets that keep to the deadline of what they are used for, however slowly the other side sends.
+
+A timeout on a socket is one of silence: a server that sends a byte now and then never meets it. So each
+wait of these sockets is bounded by what is left of the whole exchange. A cancelled exchange shuts its
+socket down, which wakes whoever waits on it.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.cancel import CancelToken
+
+
+class Exchange:
+    """One attempt's time and the socket it uses just now.
+
+    Concurrency: ``abort`` is called by whoever cancels, everything else by the thread of the attempt;
+    ``_lock`` guards ``_socket``.
+    """
+
+    def __init__(self, deadline: float, cancel: CancelToken) -> None:
+        self.deadline = deadline
+        self.cancel = cancel
+        self.reused = False  # whether the connection had been used before
+        self._lock = threading.Lock()
+        self._socket: _Limited | None = None
+
+    def left(self) -> float:
+        """Seconds until the deadline. Raises :class:`TimeoutError` when there are none."""
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("timed out")
+        return seconds
+
+    def use(self, limited: _Limited) -> None:
+        """From now on ``limited`` waits for this exchange."""
+        limited.exchange = self
+        with self._lock:
+            self._socket = limited
+        if self.cancel.cancelled:
+            self.abort()
+
+    def abort(self) -> None:
+        """Wake whoever waits for the other side; what it waits for is over."""
+        with self._lock:
+            found = self._socket
+        if found is not None:
+            try:
+                socket.socket.shutdown(found, socket.SHUT_RDWR)  # that of TLS is not for other threads
+            except OSError:  # closed already
+                pass
+
+
+class _Current(threading.local):
+    exchange: Exchange | None = None
+
+
+_current = _Current()
+
+
+@contextmanager
+def exchanging(attempt: Attempt, seconds: float) -> Iterator[Exchange]:
+    """Everything this thread sends and receives inside is part of one exchange, over in ``seconds``."""
+    exchange = Exchange(time.monotonic() + seconds, attempt.cancel)
+    forget = attempt.cancel.on_cancel(exchange.abort)
+    _current.exchange = exchange
+    try:
+        yield exchange
+    finally:
+        _current.exchange = None
+        forget()
+
+
+def current() -> Exchange:
+    """The exchange of this thread; there is one whenever a connection is used."""
+    exchange = _current.exchange
+    if exchange is None:
+        raise RuntimeError("a connection is used outside of an exchange")
+    return exchange
+
+
+class _Limited(socket.socket):
+    """A socket whose waits are bounded by its exchange."""
+
+    exchange: Exchange | None = None
+
+    def _bound(self) -> None:
+        if self.exchange is not None:
+            self.settimeout(self.exchange.left())
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        self._bound()
+        return super().recv_into(*args, **kwargs)
+
+    def recv(self, *args: Any, **kwargs: Any) -> bytes:
+        self._bound()
+        return super().recv(*args, **kwargs)
+
+    def send(self, *args: Any, **kwargs: Any) -> int:
+        self._bound()
+        return super().send(*args, **kwargs)
+
+    def sendall(self, *args: Any, **kwargs: Any) -> None:
+        self._bound()
+        super().sendall(*args, **kwargs)
+
+
+class LimitedSocket(_Limited):
+    """A plain connection."""
+
+
+class LimitedTLSSocket(_Limited, ssl.SSLSocket):
+    """An encrypted one."""
+
+
+def connect(host: str, port: int, options: Any) -> LimitedSocket:
+    """A connection to ``host``, whichever of its addresses answers first in their order.
+
+    Raises :class:`socket.gaierror`, :class:`TimeoutError` and :class:`OSError`.
+    """
+    exchange = current()
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+        made = LimitedSocket(family, kind, protocol)
+        try:
+            for option in options or ():
+                made.setsockopt(*option)
+            exchange.use(made)
+            made.settimeout(exchange.left())
+            made.connect(address)
+        except OSError as error:
+            made.close()
+            failure = error
+            if exchange.cancel.cancelled:
+                break
+            exchange.left()
+        else:
+            return made
+    raise failure or OSError(f"{host!r} has no address")

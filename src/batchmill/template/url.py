@@ -1,0 +1,183 @@
+"""URLs with templates in them, made so that a value stays within the place where it was put.
+
+``https://${host}/items/${id}?q=${word}``: a value in the path, the query or the fragment is
+percent-encoded as one component, so a ``/``, ``?`` or ``&`` in it is data. Where a value stands is read
+off the text that is there before it, values included:
+
+========================  ====================================================================
+place                     what a value may be
+========================  ====================================================================
+the very beginning        a whole URL or the beginning of one; it is taken as it is
+the host                  a host or a port; behind a whole host, also a path or query that begins
+                          with ``/``, ``?`` or ``#`` and keeps its structure
+before an ``@``           a user or password; encoded
+path, query, fragment     anything; encoded
+========================  ====================================================================
+
+``| url`` at the end of an expression means that the value is encoded already, ``| raw`` that it is to
+be pasted. Whatever is pasted holds no blanks or control characters, and no value makes a path segment
+``.`` or ``..``, which would lead to another path than the one that is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+from urllib.parse import quote
+
+from batchmill.errors import UnsafeValue
+from batchmill.template.parse import parse
+from batchmill.template.parts import Expression, Path, Template
+from batchmill.template.resolve import resolve_expression
+from batchmill.template.scope import Scope
+from batchmill.template.text import check_length, to_text
+
+Place = Literal["start", "host", "path", "query", "fragment"]
+
+_HOST = re.compile(r"[\w.~%:\[\]-]*")
+_REFERENCE = ("/", "?", "#")  # what a value behind a whole host begins with where it is more than a host
+_KEPT = "/?#&=+,;:@!$'()*%[]"  # what stays as it is in such a value
+_BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f]")
+_SEGMENT = re.compile(r"[^/]+")
+_END_OF_HOST = re.compile(r"[/?#]")
+
+
+def place_at_end(text: str) -> Place:
+    """Where in a URL that begins with ``text`` the next character would stand."""
+    if not text:
+        return "start"
+    _, scheme, rest = text.partition("://")
+    if "#" in rest or (not scheme and "#" in text):
+        return "fragment"
+    if "?" in rest or (not scheme and "?" in text):
+        return "query"
+    return "path" if "/" in rest or not scheme else "host"
+
+
+class UrlTemplate:
+    """A URL with templates in it, read once. Immutable; copies are the object itself."""
+
+    __slots__ = ("_template", "source")
+
+    def __init__(self, source: str, template: Template) -> None:
+        self.source = source
+        self._template = template
+
+    @property
+    def references(self) -> tuple[Path, ...]:
+        """Every path in it, those nested as an index included, as written."""
+        return self._template.references
+
+    def resolve(self, scope: Scope) -> str:
+        """The URL for one item.
+
+        Raises :class:`~batchmill.errors.TemplateError`: :class:`~batchmill.errors.UnsafeValue` for a
+        value that would reach beyond its place.
+        """
+        parts = self._template.parts
+        made = _Making()
+        for index, part in enumerate(parts):
+            if isinstance(part, str):
+                made.text += part
+            else:
+                made.add(part, resolve_expression(part, scope), parts[index + 1 :])
+        made.check_segments()
+        return made.text
+
+    def __copy__(self) -> UrlTemplate:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> UrlTemplate:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return compile_url, (self.source,)
+
+
+def compile_url(source: str) -> UrlTemplate:
+    """Read a URL. Raises :class:`~batchmill.errors.TemplateSyntaxError`."""
+    return UrlTemplate(source, parse(source))
+
+
+class _Making:
+    """A URL on its way: the text so far, and which stretches of it are values of path components."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._values: list[tuple[int, int, Expression]] = []
+
+    def add(self, expression: Expression, value: Any, following: Sequence[str | Expression]) -> None:
+        """Put a value at the end of the text."""
+        text = to_text(value)
+        place = place_at_end(self.text)
+        start = len(self.text)
+        last = expression.filters[-1].name if expression.filters else ""
+        if place == "start" or last in ("raw", "url"):
+            self.text += _pasted(expression, text)
+        elif place == "host":
+            self.text += _in_host(expression, text, following)
+        else:
+            self.text += _component(expression, text)
+        check_length(len(self.text))
+        if place == "path" and last != "raw":
+            self._values.append((start, len(self.text), expression))
+
+    def check_segments(self) -> None:
+        """Refuse a path segment ``.`` or ``..`` that a value has a part in."""
+        if not self._values:
+            return
+        _, scheme, rest = self.text.partition("://")
+        start = len(self.text) - len(rest) if scheme else 0
+        end = next((at for at in range(start, len(self.text)) if self.text[at] in "?#"), len(self.text))
+        for segment in _SEGMENT.finditer(self.text, start, end):
+            if segment.group() not in (".", ".."):
+                continue
+            for first, last, expression in self._values:
+                if first < segment.end() and last > segment.start():
+                    raise UnsafeValue(
+                        f"the value of {expression.text} makes the path segment {segment.group()!r}, "
+                        "which leads to another path than the one that is written"
+                    )
+
+
+def _pasted(expression: Expression, text: str) -> str:
+    found = _BLANK_OR_CONTROL.search(text)
+    if found is None:
+        return text
+    raise UnsafeValue(
+        f"the value of {expression.text} is pasted into a URL as it is and holds {found.group()!r} "
+        f"at character {found.start() + 1}; in a URL that is written percent-encoded"
+    )
+
+
+def _in_host(expression: Expression, text: str, following: Sequence[str | Expression]) -> str:
+    if _before_at_sign(following):
+        return _component(expression, text)
+    if text.startswith(_REFERENCE):
+        return quote(text, safe=_KEPT, errors="surrogateescape")
+    if _HOST.fullmatch(text):
+        return text
+    raise UnsafeValue(
+        f"the value of {expression.text} stands where the host of a URL does and is no host or port; "
+        "for a whole URL begin the text with the template"
+    )
+
+
+def _before_at_sign(following: Sequence[str | Expression]) -> bool:
+    """Whether an ``@`` follows before the host's part of the URL ends."""
+    for part in following:
+        if isinstance(part, str):
+            end = _END_OF_HOST.search(part)
+            if "@" in part[: end.start() if end else len(part)]:
+                return True
+            if end:
+                return False
+    return False
+
+
+def _component(expression: Expression, text: str) -> str:
+    try:
+        return quote(text, safe="", errors="surrogateescape")
+    except UnicodeEncodeError as error:
+        raise UnsafeValue(f"the value of {expression.text} holds half of a surrogate pair") from error
