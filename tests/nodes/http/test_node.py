@@ -148,8 +148,8 @@ def test_a_name_that_does_not_resolve(run):
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: " + b"a" * 100_000 + b"\r\n\r\nshort",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n" + b"X: a\r\n" * 500 + b"\r\nshort",
     ],
-    ids=["nothing", "short", "short-chunk", "no-chunk", "negative-chunk", "garbage", "huge-header", "many-headers"],
-)  # fmt: skip
+    ids=["nothing", "short", "short-chunk", "no-chunk", "negative", "garbage", "huge-header", "many-headers"],
+)
 def test_broken_answers_are_retryable(run, server, data):
     def send(request, connection):
         connection.sendall(data)

@@ -114,7 +114,7 @@ def test_none_are_followed(run, server, reply):
     assert caught.value.outputs["response"] == "moved"
 
 
-@pytest.mark.parametrize("location", ["ftp://host/x", "file:///etc/passwd", "http://?", "http://[x/"])
+@pytest.mark.parametrize("location", ["ftp://host/x", "file:///etc/passwd", "http://[x/"])
 def test_places_that_cannot_be_gone_to(run, server, reply, location):
     url = server.on("/a", to(reply, location))
     with pytest.raises(NodeError, match="cannot be gone to") as caught:
