@@ -8,9 +8,10 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from batchmill.batch.handoff import Handoff
 from batchmill.batch.result import BatchResult, Gathering, Timing
 from batchmill.batch.settings import BatchSettings
-from batchmill.batch.sources import as_source
+from batchmill.batch.sources import Source, as_source
 from batchmill.batch.window import Window
 from batchmill.cancel import CancelToken
 from batchmill.executors.choose import executor_named
@@ -33,7 +34,7 @@ class Batch:
     def __init__(
         self,
         task: Task,
-        items: Iterable[Any],
+        items: Iterable[Any] | Handoff,
         settings: BatchSettings,
         *,
         ordered: bool,
@@ -43,7 +44,7 @@ class Batch:
     ) -> None:
         self.task = task
         self.settings = settings
-        self.source = as_source(items)
+        self.source: Source = items if isinstance(items, Handoff) else as_source(items)
         self.total = self.source.remaining()
         self.watch = FailureWatch(settings.failures, self.total)
         self.window = Window(self.source, self.watch, ordered=ordered)

@@ -21,6 +21,9 @@ class Source(Protocol):
     def remaining(self) -> int | None:
         """How many are left, None where nobody knows."""
 
+    def stop(self) -> None:
+        """Nothing more will be taken: a ``take`` that waits for another batch returns. From any thread."""
+
     def rest(self) -> Sequence[Any]:
         """What is left and known without reading."""
 
@@ -42,6 +45,9 @@ class SequenceSource:
 
     def remaining(self) -> int | None:
         return max(0, len(self._items) - self._position)
+
+    def stop(self) -> None:
+        """There is nothing to wake."""
 
     def rest(self) -> Sequence[Any]:
         return self._items[self._position :]
@@ -78,6 +84,9 @@ class IteratorSource:
 
     def remaining(self) -> int | None:
         return None
+
+    def stop(self) -> None:
+        """Whoever waits in an iterator of the user's cannot be woken."""
 
     def rest(self) -> Sequence[Any]:
         return ()

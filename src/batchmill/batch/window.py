@@ -45,10 +45,21 @@ class Window:
         self._pulling = False
         self._exhausted = False
         self._stopped = False
+        self._held = False
+
+    @property
+    def instant(self) -> bool:
+        return self._source.instant
 
     @property
     def stopped(self) -> bool:
         return self._stopped
+
+    @property
+    def failing(self) -> bool:
+        """Whether so much has failed that the batch fails."""
+        with self._lock:
+            return self._watch.must_stop()
 
     @property
     def taken(self) -> int:
@@ -80,9 +91,15 @@ class Window:
                 return chunk
 
     def _may_pull(self, ahead: int) -> bool:
-        if self._stopped or self._returned or self._exhausted or self._pulling:
+        if self._stopped or self._returned or self._exhausted or self._pulling or self._held:
             return False
         return self._taken - self._consumed < ahead
+
+    def hold(self, held: bool) -> None:
+        """Let no item be taken from the source for a while: the consumer waits for somebody else."""
+        with self._lock:
+            self._held = held
+            self._work.notify_all()
 
     def _retake(self, most: int) -> Chunk:
         chunk = self._returned.popleft()
@@ -178,7 +195,7 @@ class Window:
         self._work.notify_all()
         self._ready.notify_all()
         callbacks, self._stop_callbacks = self._stop_callbacks, []
-        return callbacks
+        return [self._source.stop, *callbacks]
 
     def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
         with self._lock:

@@ -57,6 +57,10 @@ class Channel(Protocol):
     def stopped(self) -> bool:
         """Whether no new item may start."""
 
+    @property
+    def instant(self) -> bool:
+        """Whether ``take`` waits for nobody but the consumer: the items are there."""
+
     def take(self, most: int, ahead: int) -> Chunk | None:
         """Up to ``most`` items; waits while there may be some later, None when there never will be.
 

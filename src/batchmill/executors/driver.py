@@ -99,7 +99,7 @@ class Driver:
         return slot is not None
 
     def _wait_for_room(self) -> None:
-        depth = self._sizer.depth(self._channel.remaining())
+        depth = self._sizer.depth(self._channel.remaining() if self._channel.instant else None)
         with self._lock:
             while len(self._sent) >= depth:
                 self._changed.wait()

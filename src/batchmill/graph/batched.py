@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.batch import Batch, BatchResult, BatchSettings, OnBlock
+from batchmill.batch.handoff import Handoff
 from batchmill.batch.readers import open_source
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, NodeStarted, Pace
@@ -26,7 +27,9 @@ _TOLD = ("executor", "workers", "reason", "max_concurrent")  # of the metadata, 
 def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Visit:
     """Run ``node`` on every item; what keeps the batch from running at all fails the node."""
     try:
-        return NodeBatch(node, spec, items_of(spec, around), around).run()
+        batch = NodeBatch(node, spec, items_of(spec, around), around)
+        batch.tell_start()
+        return batch.run()
     except (BatchmillError, OSError) as fault:
         return faulty_visit(fault)
 
@@ -42,7 +45,7 @@ class NodeBatch:
         self,
         node: RunnableNode,
         spec: BatchSpec,
-        items: Iterable[Any],
+        items: Iterable[Any] | Handoff,
         around: Surroundings,
         *,
         ordered: bool = False,
@@ -57,12 +60,15 @@ class NodeBatch:
         self._around = around
         self._progress = _Progress(node.id, around, self.batch.total)
 
+    def tell_start(self) -> None:
+        """Tell the bus that the node begins."""
+        self._progress.started(self.batch)
+
     def run(self, hand_on: OnBlock | None = None) -> Visit:
         """Run to the end; ``hand_on`` is given every block, with finished entries as its values.
 
         Raises what keeps the batch from running.
         """
-        self._progress.started(self.batch)
 
         def on_block(block: Block) -> None:
             self._progress.add(block)

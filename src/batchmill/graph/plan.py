@@ -13,6 +13,7 @@ from typing import Literal
 from batchmill.ir.flow_graph import FlowGraph, edges_in_force
 from batchmill.ir.models import InputSpec, NodeSpec, OutputSpec, Workflow
 from batchmill.ir.outline import Outline
+from batchmill.ir.streams import Stage, chains
 from batchmill.nodes import Node
 
 
@@ -36,7 +37,8 @@ class Plan:
     ``nodes`` has every node, those that no edge reaches included, in document order. ``successors``
     maps a node's id and an action to the id of the next node. ``backward`` are those of its keys whose
     edge closes a cycle; the scheduler caps how often it is taken. ``source`` and ``folder`` are the
-    document's name and where its relative paths begin.
+    document's name and where its relative paths begin. ``stages`` are the chains of streaming batch nodes,
+    by the id of their first node.
     """
 
     workflow: Workflow
@@ -46,6 +48,7 @@ class Plan:
     backward: frozenset[tuple[str, str]] = frozenset()
     source: str = "document"
     folder: Path = field(default_factory=Path)
+    stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
 
     @property
     def inputs(self) -> Mapping[str, InputSpec]:
@@ -82,4 +85,5 @@ def compile_plan(
         frozenset((edge.source, edge.action) for edge in graph.backward),
         source=source,
         folder=folder or Path(),
+        stages=chains(outline),
     )

@@ -17,6 +17,7 @@ from batchmill.graph.batched import run_batched
 from batchmill.graph.looping import run_loop
 from batchmill.graph.plan import Plan
 from batchmill.graph.single import run_single
+from batchmill.graph.streaming import Chain, StageEnd
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, VisitStatus, error_entry
 from batchmill.nodes import DEFAULT_ACTION, ERROR_ACTION
@@ -41,7 +42,8 @@ class NodeReport:
 
     def add(self, visit: Visit, wall: float) -> None:
         """Count one more visit; its status is the node's."""
-        self.status, self.failure = visit.status, visit.failure
+        ended = None if visit.ended_by is None else f"stopped along with `{visit.ended_by}`"
+        self.status, self.failure = visit.status, visit.failure or ended
         self.wall += wall
         self.visits += 1
         self.batch = visit.batch or self.batch
@@ -102,8 +104,32 @@ class Scheduler:
                 break
             if not self._may_visit(here):
                 break
-            here = self._follow(here, self._visit(self._node(here)))
+            here = self._go_through(here) if self._streams(here) else self._go(here)
         return self._walk
+
+    def _go(self, name: str) -> str | None:
+        """Visit a node; where the run goes on."""
+        node, began = self._node(name), time.perf_counter()
+        visit = self._run(node)
+        self._enter(node, visit, time.perf_counter() - began)
+        return self._follow(name, visit)
+
+    def _streams(self, name: str) -> bool:
+        """Whether a chain of stages begins here; one after another where the run is to be sequential."""
+        return name in self._plan.stages and self._around.executor != "sequential"
+
+    def _go_through(self, head: str) -> str | None:
+        """Visit all stages of a chain at once; where the run goes on after the first that failed or was
+        stopped, or after the last."""
+        stages = self._plan.stages[head]
+        handled = {stage.id for stage in stages if self._plan.follow(stage.id, ERROR_ACTION) is not None}
+        last = StageEnd(self._node(head), Visit(), 0.0)
+        for end in Chain(stages, self._node, handled, self._around).run():
+            self._enter(*end)
+            if end.visit.status == "degraded":
+                self._walk.degrade()
+            last = end if end.visit.ended_by is None else last
+        return self._follow(last.node.id, last.visit)
 
     def _node(self, name: str) -> RunnableNode:
         node = self._nodes.get(name)
@@ -112,22 +138,19 @@ class Scheduler:
             node = self._nodes[name] = RunnableNode(planned.spec, planned.kind)
         return node
 
-    def _visit(self, node: RunnableNode) -> Visit:
-        """Run a node and enter what came of it into namespace, reports, errors and events."""
-        began = time.perf_counter()
-        visit = self._run(node)
-        wall = time.perf_counter() - began
+    def _enter(self, node: RunnableNode, visit: Visit, wall: float) -> None:
+        """Enter what came of a visit into namespace, reports, errors and events."""
         namespace, walk = self._around.namespace, self._walk
         if visit.failed:
             namespace.put_failed(node.id, visit.outputs, visit.present)
-        else:
+        elif not visit.void:
             namespace.put(node.id, visit.outputs)
         namespace.recorder.extend(visit.records)
         walk.reports.setdefault(node.id, NodeReport(node.spec.type)).add(visit, wall)
         walk.errors += [{"node": node.id, **entry} for entry in visit.errors]
-        walk.last = node.id
+        if not visit.void:
+            walk.last = node.id
         self._tell(node, visit, wall)
-        return visit
 
     def _run(self, node: RunnableNode) -> Visit:
         if node.spec.batch is not None:

@@ -12,7 +12,7 @@ from batchmill.outcome import ErrorInfo, Outcome
 from batchmill.record import LLMCall
 from batchmill.step import Unresolved
 
-VisitStatus = Literal["success", "degraded", "failed"]
+VisitStatus = Literal["success", "degraded", "failed", "cancelled"]
 
 _ENVIRONMENT = (StorageError, ExecutorUnavailable, MissingExtra, OSError)
 
@@ -25,7 +25,8 @@ class Visit:
     either case; after a failure templates may rely on those named in ``present``. ``errors`` are plain
     entries as a run lists them, without the node. ``batch`` has what a batch node tells of itself.
     ``stopped`` says that the visit was cut short from outside, ``environment`` that the machine failed
-    it, not the document.
+    it, not the document. ``ended_by`` is the node whose failure ended this one, which was running beside
+    it and has not failed itself; ``void`` says that it counts as one that never began.
     """
 
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -39,6 +40,8 @@ class Visit:
     retries: int = 0
     stopped: bool = False
     environment: bool = False
+    ended_by: str | None = None
+    void: bool = False
 
     @property
     def failed(self) -> bool:
@@ -48,6 +51,8 @@ class Visit:
     def status(self) -> VisitStatus:
         if self.failed:
             return "failed"
+        if self.ended_by is not None:
+            return "cancelled"
         return "degraded" if self.errors or self.unresolved else "success"
 
     def add_records(self, recorded: Iterable[tuple[int | None, Any]], node: str) -> None:

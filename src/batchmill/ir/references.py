@@ -10,6 +10,7 @@ from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean
 from batchmill.ir.flow_graph import FlowGraph
 from batchmill.ir.outline import NodePart, Outline
+from batchmill.ir.streams import still_running
 from batchmill.template import Expression, Path, parse
 
 INDEX = "__index__"  # also in step.namespace, which ranks above; tests/graph/test_check.py compares the two
@@ -70,18 +71,22 @@ class ReferenceCheck:
     def __init__(self, outline: Outline, graph: FlowGraph | None) -> None:
         self._outline = outline
         self._graph = graph
+        self._running = still_running(outline)
         self._known = [*outline.by_id, *outline.inputs]
         self._item_names = {node.item_name for node in outline.nodes if node.has_batch} | {INDEX, "item"}
 
     def faults(self, site: Site) -> list[Fault]:
         """What is wrong with the names a template uses, and with when it uses them.
 
-        A name that is nothing in the document is a fault wherever it stands. A node that cannot have
-        run yet is one only where the template has no other alternative.
+        A name that is nothing in the document is a fault wherever it stands, and so is a stage before a
+        streaming node in its params. A node that cannot have run yet is one only where the template has
+        no other alternative.
         """
         unknown = [fault for path in site.expression.references if (fault := self._unknown_name(path, site))]
         if unknown:
             return unknown
+        if (running := self._still_running(site)) is not None:
+            return [running]
         late = []
         for alternative in site.expression.alternatives:
             too_early = self._too_early(alternative, site) if isinstance(alternative, Path) else None
@@ -121,6 +126,19 @@ class ReferenceCheck:
         if site.node is not None and site.node.has_batch and site.kind == "params":
             return f"the item is called `{site.node.item_name}` here"
         return "an item exists only in the params of a node with `batch`"
+
+    def _still_running(self, site: Site) -> Fault | None:
+        """With an alternative too: streaming must not change which one is taken."""
+        if site.node is None or site.kind != "params":
+            return None
+        running = self._running.get(site.node.id, frozenset())
+        for path in site.expression.references:
+            source = self.node_of(path, site)
+            if source is not None and source.id in running:
+                message = f"`${{{path.text}}}`: the node `{source.id}` is still running when this one begins"
+                hint = f"use the item, `${{{site.node.item_name}}}`, or remove `stream`"
+                return Fault(site.path, message, hint)
+        return None
 
     def _too_early(self, alternative: Path, site: Site) -> Fault | None:
         for path in alternative.walk():

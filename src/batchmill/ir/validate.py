@@ -18,6 +18,7 @@ from batchmill.ir.rules.edges import backward_faults, edge_faults
 from batchmill.ir.rules.interface import interface_faults
 from batchmill.ir.rules.names import name_faults
 from batchmill.ir.rules.nodes import node_faults
+from batchmill.ir.rules.streams import stream_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def validate(draft: Draft) -> Validation:
 def _rule_faults(outline: Outline, graph: FlowGraph | None, draft: Draft) -> list[Fault]:
     faults = [*name_faults(outline), *edge_faults(outline, draft.raw.get("edges"))]
     if graph is not None:
-        faults += backward_faults(graph)
+        faults += [*backward_faults(graph), *stream_faults(outline, graph)]
     for node in outline.nodes:
         faults += node_faults(node)
     return [*faults, *interface_faults(outline)]

@@ -158,7 +158,7 @@ class BatchSpec(Spec):
     tolerate: Tolerate | None = Field(None, description="With `continue`: more failures fail the node.")
     rate_limit: RateLimit | None = Field(None, description="Not available in this version.")
     stream: bool = Field(
-        False, description="Take items as an upstream batch finishes them. Not available in this version."
+        False, description="Take the items from the batch node before this one as it finishes them."
     )
     collect: Annotated[Any, ResultsTo()] = Field(
         "results", description="Where results go; other than `results` is not available in this version."

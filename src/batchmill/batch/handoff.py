@@ -1,0 +1,110 @@
+"""Items on their way from one batch to the next while both run: in order, through a bounded buffer.
+
+        batch --put--> Handoff --take--> workers of the next batch
+
+The producer is the one thread that consumes the first batch's blocks, so items come in the order of that
+batch's items and are numbered by it. It waits while the buffer is full: a slow stage holds up those before
+it, and what lies between two stages is bounded.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+LEAST_ROOM = 64  # items; a stage rides out that many while the one before it pauses
+CHUNKS_OF_ROOM = 4  # of the size the consumer asks for, so that short items still travel in large chunks
+
+
+class Handoff:
+    """A :class:`~batchmill.batch.sources.Source` that another batch fills.
+
+    ``total`` is how many items there will be, None where that is not known before the producer has ended.
+
+    Concurrency: one thread calls ``put`` and ``end``, workers call the methods of a source, one at a time,
+    any thread ``stop``. ``_lock`` guards every field; ``_filled`` wakes who waits for items or for the
+    end, ``_emptied`` the producer.
+    """
+
+    instant = False
+
+    def __init__(self, total: int | None = None) -> None:
+        self._lock = threading.Lock()
+        self._filled = threading.Condition(self._lock)
+        self._emptied = threading.Condition(self._lock)
+        self._items: deque[Any] = deque()
+        self._total = total
+        self._taken = 0
+        self._room = LEAST_ROOM
+        self._ended = False
+        self._stopped = False
+
+    def put(self, items: Sequence[Any], waits: Callable[[bool], None] | None = None) -> None:
+        """Hand items over; waits first while the buffer is full and somebody still takes from it.
+
+        ``waits`` is told True before such a wait and False after it. A wait ends when half of the buffer
+        is gone, so that the two sides do not wake each other for every item.
+        """
+        with self._lock:
+            full = self._is_full(self._room)
+        if full:
+            if waits is not None:
+                waits(True)
+            with self._lock:
+                while self._is_full(self._room // 2 + 1):
+                    self._emptied.wait()
+            if waits is not None:
+                waits(False)
+        with self._lock:
+            self._items.extend(items)
+            self._filled.notify_all()
+
+    def _is_full(self, most: int) -> bool:
+        return not self._stopped and len(self._items) >= most
+
+    def end(self) -> None:
+        """No more items will come."""
+        with self._lock:
+            self._ended = True
+            self._filled.notify_all()
+
+    def take(self, most: int) -> Sequence[Any]:
+        """What there is, at least one item, without waiting for more to fill a chunk; empty at the end.
+
+        While more may come at most half of what is there is taken, so that other workers find some too.
+        """
+        with self._lock:
+            self._room = max(self._room, CHUNKS_OF_ROOM * most)
+            while not (self._items or self._ended or self._stopped):
+                self._filled.wait()
+            if self._stopped:
+                return ()
+            there = len(self._items)
+            n = min(most, there if self._ended else (there + 1) // 2)
+            taken = [self._items.popleft() for _ in range(n)]
+            self._taken += n
+            if len(self._items) <= self._room // 2:
+                self._emptied.notify()
+            return taken
+
+    def remaining(self) -> int | None:
+        with self._lock:
+            if self._ended:
+                return len(self._items)
+            return None if self._total is None else max(0, self._total - self._taken)
+
+    def stop(self) -> None:
+        """Nothing more will be taken: a waiting ``take`` returns, and ``put`` waits no longer."""
+        with self._lock:
+            self._stopped = True
+            self._filled.notify_all()
+            self._emptied.notify_all()
+
+    def rest(self) -> Sequence[Any]:
+        """What was not taken; waits for the producer's end."""
+        with self._lock:
+            while not self._ended:
+                self._filled.wait()
+            return list(self._items)
