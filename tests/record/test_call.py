@@ -28,7 +28,14 @@ def test_totals_over_calls_and_mappings() -> None:
         "wall": 0.2,
         "node": "ask",
         "index": 3,
+        "provider": "",
+        "cached_tokens": 0,
+        "cost": None,
+        "attempt": 1,
+        "error": "",
     }
     missing = {"input_tokens": None}
-    assert Usage.total([call, call.as_json(), missing]) == Usage(3, 20, 10)
+    assert Usage.total([call, call.as_json(), missing]) == Usage(3, 20, 10, unpriced=3)
+    priced = LLMCall("m", input_tokens=4, output_tokens=1, cached_tokens=3, cost=0.5)
+    assert Usage.total([priced, call]) == Usage(2, 14, 6, cached_tokens=3, cost=0.5, unpriced=1)
     assert Usage.total([]) == Usage()

@@ -12,6 +12,7 @@ from batchmill.ir.faults import Fault, did_you_mean
 from batchmill.ir.loading import Draft
 from batchmill.ir.outline import NodePart
 from batchmill.ir.references import Site, sites_in, used_roots
+from batchmill.ir.services import Tables, tables_of
 from batchmill.ir.validate import Validation, validate
 from batchmill.nodes import Node
 from batchmill.nodes.registry import Registry
@@ -27,7 +28,9 @@ def check(draft: Draft, registry: Registry) -> Plan:
     ``module:Class``.
     """
     validation = validate(draft)
-    types, faults = _types(validation, registry)
+    tables, faults = _tables(validation, draft)
+    types, unknown = _types(validation, registry, tables)
+    faults += unknown
     faults += _param_and_reference_faults(validation, types)
     problems = draft.problems([*validation.faults, *faults])
     if problems or validation.workflow is None or validation.graph is None:
@@ -37,7 +40,17 @@ def check(draft: Draft, registry: Registry) -> Plan:
     )
 
 
-def _types(validation: Validation, registry: Registry) -> tuple[dict[str, type[Node]], list[Fault]]:
+def _tables(validation: Validation, draft: Draft) -> tuple[Tables | None, list[Fault]]:
+    """What node types may read of the document; None where that cannot be said."""
+    if validation.workflow is None:
+        return None, []
+    tables, faults = tables_of(validation.workflow, draft.folder)
+    return None if faults else tables, faults
+
+
+def _types(
+    validation: Validation, registry: Registry, tables: Tables | None
+) -> tuple[dict[str, type[Node]], list[Fault]]:
     """The class of each node whose type is known, by node id."""
     types: dict[str, type[Node]] = {}
     faults: list[Fault] = []
@@ -45,7 +58,8 @@ def _types(validation: Validation, registry: Registry) -> tuple[dict[str, type[N
         if not node.type:
             continue
         try:
-            types[node.id] = registry.get(node.type)
+            kind = registry.get(node.type)
+            types[node.id] = kind if tables is None else kind.of_document(tables)
         except UnknownNodeType:
             faults.append(_unknown_type(node, node.type, registry))
         except BrokenNodeType as error:

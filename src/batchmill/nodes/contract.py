@@ -9,10 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from batchmill.attempt import Attempt
 from batchmill.nodes.coroutines import run_coroutine
+
+if TYPE_CHECKING:  # it imports pydantic
+    from batchmill.ir.services import Tables
 
 DEFAULT_ACTION = "default"
 ERROR_ACTION = "error"
@@ -62,6 +65,9 @@ class NodeResult:
     action: str = DEFAULT_ACTION
 
 
+NodeClass: TypeAlias = "type[Node]"  # within Node ``type`` is the name of the type
+
+
 class Node(ABC):
     """Base of all node types. Subclasses are created without arguments."""
 
@@ -79,6 +85,14 @@ class Node(ABC):
         imported. Presence, names, types, choices and minimums were checked before from ``params``.
         """
         return []
+
+    @classmethod
+    def of_document(cls, tables: Tables) -> NodeClass:
+        """The type as the nodes of one document have it; a type that reads nothing of it is itself.
+
+        Raises :class:`~batchmill.errors.BrokenNodeType` for what the document does not have.
+        """
+        return cls
 
     @abstractmethod
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:

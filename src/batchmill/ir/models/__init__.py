@@ -14,6 +14,7 @@ from batchmill.ir.models.batch import (
 from batchmill.ir.models.fields import NAME
 from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
 from batchmill.ir.models.reading import read_workflow
+from batchmill.ir.models.services import McpServerSpec, PriceSpec
 from batchmill.ir.models.workflow import IR_VERSION, Edge, InputSpec, OutputSpec, Workflow
 
 __all__ = [
@@ -27,8 +28,10 @@ __all__ = [
     "JsonlSource",
     "LinesSource",
     "LoopSpec",
+    "McpServerSpec",
     "NodeSpec",
     "OutputSpec",
+    "PriceSpec",
     "RangeSource",
     "RateLimit",
     "RetrySpec",

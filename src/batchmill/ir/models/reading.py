@@ -21,8 +21,10 @@ from batchmill.ir.models.batch import (
 )
 from batchmill.ir.models.fields import RANGE, Spec
 from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
+from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec
 from batchmill.ir.models.workflow import Edge, InputSpec, OutputSpec, Workflow
 
+_TAGS = (ITEMS_TAG, FORM_TAG)
 _LATER_KEYS = {"pipeline": "`pipeline` is not available in this version"}
 
 _WRONG_TYPE = {
@@ -59,10 +61,19 @@ def read_workflow(raw: Any) -> tuple[Workflow | None, list[Fault]]:
     return None, faults
 
 
-def _faults(error: ValidationError) -> Iterator[Fault]:
+def faults_of(model: type[Spec], raw: Any, at: DocumentPath) -> tuple[Any, list[Fault]]:
+    """``raw`` as ``model`` for the place ``at`` of a document, or what hinders it."""
+    try:
+        return model.model_validate(raw), []
+    except ValidationError as error:
+        return None, list(_faults(error, at))
+
+
+def _faults(error: ValidationError, at: DocumentPath = ()) -> Iterator[Fault]:
     for detail in error.errors(include_url=False, include_context=False):
         tagged = detail["loc"]
-        yield _fault(tuple(step for step in tagged if not str(step).startswith(ITEMS_TAG)), detail)
+        inside = tuple(step for step in tagged if not str(step).startswith(_TAGS))
+        yield _fault((*at, *inside), detail)
 
 
 def _fault(path: DocumentPath, detail: ErrorDetails) -> Fault:
@@ -155,5 +166,11 @@ def _model_at(path: DocumentPath) -> type[Spec] | None:
     rest = path[2:]
     if path[0] == "nodes":
         return _WITHIN_NODE.get(rest)
-    models: dict[str | int, type[Spec]] = {"edges": Edge, "inputs": InputSpec, "outputs": OutputSpec}
+    models: dict[str | int, type[Spec]] = {
+        "edges": Edge,
+        "inputs": InputSpec,
+        "outputs": OutputSpec,
+        "prices": PriceSpec,
+        "mcp_servers": McpServerSpec,
+    }
     return models.get(path[0]) if not rest else None

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from batchmill.ir.models.fields import NonEmpty, SchemaValue, Spec, TemplateText, Text
 from batchmill.ir.models.node import NodeSpec
+from batchmill.ir.models.services import McpServers, Prices
 
 IR_VERSION = "0.1.0"
 
@@ -96,4 +97,12 @@ class Workflow(Spec):
     outputs: dict[str, OutputSpec] = Field(default_factory=dict, description="Values the run gives, by name.")
     template_resolution_mode: Literal["strict", "permissive"] = Field(
         "strict", description="Whether a template that cannot be resolved fails the node or stays as it is."
+    )
+    prices: Prices | None = Field(
+        None, description="US dollars for a million tokens, by model; or the path of a file with them."
+    )
+    mcp_servers: McpServers | None = Field(
+        None,
+        description="MCP servers by name, or the path of a file with them; "
+        "`.mcp.json` beside the document where it is not given.",
     )

@@ -1,0 +1,76 @@
+"""What a document says of the services its nodes talk to: prices of models, MCP servers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from batchmill.ir.models.fields import RANGE, NonEmpty, Number, Spec, Text, Timeout
+
+FORM_TAG = "form:"
+"""What the tags below begin with; pydantic puts them into the place of an error, where they are taken out."""
+
+ServerName = Annotated[
+    str, Text(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "a name of letters, digits, `_`, `-`, `.`")
+]
+Dollars = Annotated[float, Number(0, 10**9)]
+
+
+class PriceSpec(Spec):
+    """What a model costs, in US dollars for a million tokens."""
+
+    input: Dollars = Field(description="For tokens that are sent.")
+    output: Dollars = Field(description="For tokens that are answered.")
+    cached_input: Dollars | None = Field(
+        None, description="For sent tokens that the provider had kept; as `input` where it is not given."
+    )
+
+
+class McpServerSpec(Spec):
+    """An MCP server: a program to start, or the address of one that runs."""
+
+    type: Literal["stdio", "http"] | None = Field(
+        None, description="`stdio` for a program, `http` for an address; what is given decides."
+    )
+    command: NonEmpty | None = Field(None, description="The program to start.")
+    args: list[str] = Field(default_factory=list, description="Its arguments.")
+    env: dict[str, str] = Field(
+        default_factory=dict,
+        description="Its environment, beside PATH, HOME and the like; `${NAME}` is a variable of ours.",
+    )
+    cwd: NonEmpty | None = Field(None, description="The folder it runs in.")
+    url: NonEmpty | None = Field(None, description="Address of a server that speaks streamable HTTP.")
+    headers: dict[str, str] = Field(
+        default_factory=dict, description="Headers of every request; `${NAME}` is a variable of ours."
+    )
+    timeout: Timeout = Field(60.0, description="Seconds for one call of a tool.")
+    start_timeout: Timeout = Field(
+        30.0, description="Seconds until it must have answered for the first time."
+    )
+
+
+def _form(value: Any) -> str | None:
+    if isinstance(value, str):
+        return f"{FORM_TAG}path"
+    return f"{FORM_TAG}table" if isinstance(value, dict) else None
+
+
+def _table_or_path(words: str) -> Discriminator:
+    return Discriminator(
+        _form,
+        custom_error_type=RANGE,
+        custom_error_message=f"must be {words}, or the path of a file with them",
+    )
+
+
+Prices = Annotated[
+    Annotated[NonEmpty, Tag(f"{FORM_TAG}path")]
+    | Annotated[dict[NonEmpty, PriceSpec], Tag(f"{FORM_TAG}table")],
+    _table_or_path("an object of prices by model"),
+]
+McpServers = Annotated[
+    Annotated[NonEmpty, Tag(f"{FORM_TAG}path")]
+    | Annotated[dict[ServerName, McpServerSpec], Tag(f"{FORM_TAG}table")],
+    _table_or_path("an object of servers by name"),
+]

@@ -1,0 +1,40 @@
+"""What calls cost: a table of prices that the user states. Nothing is known about prices otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PER = 1_000_000  # tokens that a price is for
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for a million tokens. Without ``cached_input`` cached tokens cost as much as others."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+
+    def cost(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> float:
+        """US dollars; ``cached_tokens`` are among the ``input_tokens``."""
+        cached_price = self.input if self.cached_input is None else self.cached_input
+        cached = min(cached_tokens, input_tokens)
+        fresh = input_tokens - cached
+        return (fresh * self.input + cached * cached_price + output_tokens * self.output) / PER
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTable:
+    """Prices by the name of the model, as the document names it."""
+
+    prices: Mapping[str, Price] = field(default_factory=dict)
+
+    def cost(
+        self, model: str, input_tokens: int | None, output_tokens: int | None, cached_tokens: int | None = 0
+    ) -> float | None:
+        """US dollars, or None where the model has no price or the provider told no usage."""
+        price = self.prices.get(model)
+        if price is None or input_tokens is None or output_tokens is None:
+            return None
+        return price.cost(input_tokens, output_tokens, cached_tokens or 0)
