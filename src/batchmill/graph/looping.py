@@ -15,6 +15,7 @@ from batchmill.graph.single import run_single
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, faulty_visit
 from batchmill.ir.models.node import LoopSpec
+from batchmill.lists import held
 from batchmill.template import compile_value
 
 STOPPED = "loop_stopped"
@@ -74,7 +75,9 @@ class _Loop:
                 self.visit.failure = f"stopped after {self.iterations} iterations of its loop"
                 self.visit.stopped = True
                 return "interrupted"
-            carried = self._carry.resolve(self._around.namespace.scope())
+            namespace = self._around.namespace
+            carried = self._carry.resolve(namespace.scope())
+            carried = held(carried) if namespace.lazy else carried
         return "failed"
 
     def _once(self, carried: Mapping[str, Any]) -> bool:

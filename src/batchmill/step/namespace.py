@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from batchmill.lists import LazyList, held
 from batchmill.record import LLM_CALLS_KEY, Recorder
 from batchmill.template import Path, Scope
 
@@ -33,31 +34,40 @@ class Namespace:
         self.values: dict[str, Any] = {**inputs, LLM_CALLS_KEY: self.recorder}
         self.failed: dict[str, frozenset[str]] = {}
         self.permissive = permissive
+        self.lazy = False  # whether any node's outputs have lists that are not held
 
     def put(self, node: str, outputs: dict[str, Any]) -> None:
         """Set the outputs of a node that succeeded, in place of those of an earlier visit."""
-        self.values[node] = outputs
+        self._set(node, outputs)
         self.failed.pop(node, None)
 
     def put_failed(self, node: str, outputs: dict[str, Any], present: Iterable[str]) -> None:
         """Set what a failed node has to say; of that, ``present`` is what templates may rely on."""
-        self.values[node] = outputs
+        self._set(node, outputs)
         self.failed[node] = frozenset(present)
 
-    def scope(self) -> Scope:
-        """Everything there is, for resolving in the scheduler's own thread."""
-        return Scope(self.values, failed=self.failed, permissive=self.permissive)
+    def _set(self, node: str, outputs: dict[str, Any]) -> None:
+        self.values[node] = outputs
+        self.lazy = self.lazy or any(isinstance(one, LazyList) for one in outputs.values())
 
-    def snapshot(self, references: Iterable[Path]) -> Scope:
+    def scope(self, *, lazy: bool = False) -> Scope:
+        """Everything there is, for resolving in the scheduler's own thread; see :class:`Scope` for
+        ``lazy``."""
+        return Scope(self.values, failed=self.failed, permissive=self.permissive, lazy=lazy)
+
+    def snapshot(self, references: Iterable[Path], whole: Iterable[Path] = ()) -> Scope:
         """Only what ``references`` can reach, for a step that is copied or sent to another process.
 
         Of an upstream batch node that is its small outputs and those of its item lists that are
-        referred to: a count alone must not carry a million results to every worker.
+        referred to: a count alone must not carry a million results to every worker. What ``whole``
+        leads to is given to a node as it is, so lists there are real ones.
         """
         wanted: dict[str, set[Any]] = {}
         for path in references:
             wanted.setdefault(path.root, set()).add(path.segments[0] if path.segments else None)
         values = {root: _reached(self.values[root], wanted[root]) for root in wanted if root in self.values}
+        if self.lazy:
+            _hold(values, whole)
         failed = {root: self.failed[root] for root in wanted if root in self.failed}
         return Scope(values, failed=failed, permissive=self.permissive)
 
@@ -70,3 +80,14 @@ def _reached(value: Any, keys: set[Any]) -> Any:
     if not all(isinstance(key, str) for key in keys):
         return value
     return {key: member for key, member in value.items() if key not in _BULKY or key in keys}
+
+
+def _hold(values: dict[str, Any], whole: Iterable[Path]) -> None:
+    """Put real lists in place of lazy ones where ``whole`` leads to all of such a list, or of its node."""
+    for path in whole:
+        outputs = values.get(path.root)
+        if not isinstance(outputs, dict) or len(path.segments) > 1:
+            continue
+        keys = path.segments or tuple(outputs)
+        lists = {key: held(outputs[key]) for key in keys if isinstance(outputs.get(key), LazyList)}
+        values[path.root] = {**outputs, **lists} if lists else outputs

@@ -58,6 +58,17 @@ class StepParams:
         """Every reference in the templates."""
         return [path for _, template in self.templates for path in template.references]
 
+    @property
+    def whole(self) -> Iterable[Path]:
+        """The references whose value the node gets as it is, and nothing made of it."""
+        return [
+            path
+            for _, template in self.templates
+            for expression in template.expressions
+            if all(one.name == "raw" for one in expression.filters)
+            for path in expression.references
+        ]
+
     def resolve(self, scope: Scope) -> dict[str, Any]:
         """The params for one item; a fresh dictionary. Raises :class:`TemplateError`."""
         resolved = dict(self.constants)

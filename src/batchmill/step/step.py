@@ -49,7 +49,7 @@ class Step:
         self.node = node
         self._kind = type(node)
         self._params = params
-        self._scope = namespace.snapshot(params.references)
+        self._scope = namespace.snapshot(params.references, params.whole)
         self._carried = dict(carried or {})
         self._folder = folder
 

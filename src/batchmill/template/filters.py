@@ -6,13 +6,14 @@ None of them changes the value it is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from batchmill.errors import FilterError
-from batchmill.template.text import check_length, from_json, to_json, to_text
+from batchmill.lists import LazyList
+from batchmill.template.text import LISTS, check_length, from_json, to_json, to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def kind_of(value: Any) -> str:
         return "a number"
     if isinstance(value, str):
         return "text"
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, LISTS):
         return "a list"
     return "an object" if isinstance(value, Mapping) else f"a {type(value).__name__}"
 
@@ -44,31 +45,31 @@ def apply_filter(name: str, argument: Any, value: Any) -> Any:
     return rule.apply(value, argument) if rule.takes_argument else rule.apply(value)
 
 
-def _listed(name: str, value: Any) -> list[Any]:
+def _listed(name: str, value: Any) -> Sequence[Any]:
     if isinstance(value, str):
         value = from_json(value)
         if not isinstance(value, list):
             raise FilterError(f"the filter {name!r} needs a list, not text; | lines makes a list of text")
-    if not isinstance(value, (list, tuple)):
+    if not isinstance(value, LISTS):
         raise FilterError(f"the filter {name!r} needs a list, not {kind_of(value)}")
-    return list(value)
+    return value if isinstance(value, LazyList) else list(value)
 
 
-def _filled(name: str, value: Any) -> list[Any]:
+def _filled(name: str, value: Any) -> Sequence[Any]:
     items = _listed(name, value)
     if not items:
         raise FilterError(f"the filter {name!r} needs at least one element, and the list is empty")
     return items
 
 
-def _numbers(name: str, items: list[Any]) -> list[Any]:
+def _numbers(name: str, items: Sequence[Any]) -> Sequence[Any]:
     for index, one in enumerate(items):
         if isinstance(one, bool) or not isinstance(one, (int, float)):
             raise FilterError(f"the filter {name!r} needs numbers, and element {index} is {kind_of(one)}")
     return items
 
 
-def _comparable(name: str, items: list[Any]) -> list[Any]:
+def _comparable(name: str, items: Sequence[Any]) -> Sequence[Any]:
     kinds = {kind_of(one) for one in items}
     if len(kinds) > 1:
         raise FilterError(f"the filter {name!r} cannot compare {' with '.join(sorted(kinds))}")
@@ -77,7 +78,7 @@ def _comparable(name: str, items: list[Any]) -> list[Any]:
     return items
 
 
-def _ordered(name: str, choose: Callable[[list[Any]], Any], items: list[Any]) -> Any:
+def _ordered(name: str, choose: Callable[[Sequence[Any]], Any], items: Sequence[Any]) -> Any:
     try:
         return choose(_comparable(name, items))
     except TypeError as error:  # lists with elements of different kinds
@@ -105,7 +106,7 @@ def _count(value: Any) -> int:
     if isinstance(value, str):
         parsed = from_json(value)
         return len(value if parsed is None else parsed)
-    if isinstance(value, (list, tuple, Mapping)):
+    if isinstance(value, (*LISTS, Mapping)):
         return len(value)
     raise FilterError(f"the filter 'count' needs a list, an object or text, not {kind_of(value)}")
 
@@ -119,7 +120,7 @@ def _mean(value: Any) -> Any:
     return _added("mean", items, len(items))
 
 
-def _added(name: str, items: list[Any], divisor: int = 0) -> Any:
+def _added(name: str, items: Sequence[Any], divisor: int = 0) -> Any:
     try:
         total = sum(_numbers(name, items))
         return total / divisor if divisor else total
@@ -140,7 +141,7 @@ def _flatten(value: Any) -> list[Any]:
     """One level: the elements of the lists in a list, and its other elements as they are."""
     flat: list[Any] = []
     for one in _listed("flatten", value):
-        if isinstance(one, (list, tuple)):
+        if isinstance(one, LISTS):
             flat.extend(one)
         else:
             flat.append(one)

@@ -14,10 +14,11 @@ from difflib import get_close_matches
 from typing import Any
 
 from batchmill.errors import UnresolvedReference
+from batchmill.lists import LazyList, Rows
 from batchmill.template.filters import apply_filter, kind_of
 from batchmill.template.parts import EVERY, Every, Expression, Literal, Path, Template
 from batchmill.template.scope import Scope
-from batchmill.template.text import check_length, from_json, to_text
+from batchmill.template.text import LISTS, check_length, from_json, to_text
 
 _SHELL_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 _POSITION = re.compile(r"-?[0-9]{1,18}")
@@ -49,7 +50,7 @@ class Missing:
         if isinstance(self.holder, Mapping):
             hint = _keys(str(self.segment), self.holder)
             return f"{self.reached!r} has no key {self.segment!r}; {hint}"
-        if isinstance(self.holder, (list, tuple)):
+        if isinstance(self.holder, LISTS):
             return self._no_element(len(self.holder))
         what = "text that is not a JSON object or list" if isinstance(self.holder, str) else None
         return f"{self.reached!r} is {what or kind_of(self.holder)}, so it has no {self.segment!r}"
@@ -118,8 +119,10 @@ def _walk(path: Path, start: int, value: Any, reached: str, scope: Scope) -> Any
 
 def _walk_every(path: Path, place: int, value: Any, reached: str, scope: Scope) -> Any:
     """Follow the rest of the path from every element; ``null`` elements, failed items, are passed over."""
-    if not isinstance(value, (list, tuple)):
+    if not isinstance(value, LISTS):
         return Missing(path, reached, EVERY, value)
+    if isinstance(value, LazyList) and scope.lazy:
+        return _walk_every_lazily(path, place, value, reached, scope)
     collected = []
     for index, element in enumerate(value):
         if element is None:
@@ -129,6 +132,19 @@ def _walk_every(path: Path, place: int, value: Any, reached: str, scope: Scope) 
             return found
         collected.append(found)
     return collected
+
+
+def _walk_every_lazily(path: Path, place: int, value: LazyList, reached: str, scope: Scope) -> Any:
+    """The same where neither the elements nor what is found in them has to be in memory."""
+    collected = Rows()
+    for index, element in enumerate(value):
+        if element is None:
+            continue
+        found = _walk(path, place + 1, element, f"{reached}[{index}]", scope)
+        if isinstance(found, Missing):
+            return found
+        collected.put(len(collected), found)
+    return collected.listed(len(collected))
 
 
 _ABSENT = object()
@@ -144,7 +160,7 @@ def _step(holder: Any, segment: Any) -> Any:
     """One key or position on from ``holder``."""
     if isinstance(holder, Mapping):
         return _value_at(holder, segment)
-    if isinstance(holder, (list, tuple)):
+    if isinstance(holder, LISTS):
         position = _position(segment)
         if position is not None and -len(holder) <= position < len(holder):
             return holder[position]

@@ -46,13 +46,14 @@ class Scope:
     ``values`` maps names to values. ``failed`` maps the id of a failed node to the names of its
     outputs that count as present all the same: in a ``??`` chain its others are passed over.
     In a ``permissive`` scope an expression that does not resolve stays as its text, which is added to
-    ``unresolved``.
+    ``unresolved``. In a ``lazy`` scope a list that ``[*]`` makes of a lazy one may be lazy as well; who
+    resolves for a node's params, which may be anybody's code, wants real lists.
 
     Concurrency: a scope belongs to one item and one thread. Its parent is only read, so children of
     one parent may live on different threads.
     """
 
-    __slots__ = ("_base", "_extra", "_own_texts", "_texts", "failed", "permissive", "unresolved")
+    __slots__ = ("_base", "_extra", "_own_texts", "_texts", "failed", "lazy", "permissive", "unresolved")
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Scope:
         *,
         failed: Mapping[str, frozenset[str]] = _NOTHING,
         permissive: bool = False,
+        lazy: bool = False,
     ) -> None:
         self._base = values
         self._extra = _NOTHING
@@ -67,6 +69,7 @@ class Scope:
         self._own_texts: ParsedTexts | None = None
         self.failed = failed
         self.permissive = permissive
+        self.lazy = lazy
         self.unresolved: list[str] = []
 
     def child(self, extra: Mapping[str, Any]) -> Scope:
@@ -78,6 +81,7 @@ class Scope:
         child._own_texts = None
         child.failed = self.failed
         child.permissive = self.permissive
+        child.lazy = self.lazy
         child.unresolved = []
         return child
 

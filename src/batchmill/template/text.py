@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.errors import TemplateError
+from batchmill.lists import LazyList
 
 MAX_TEXT = 64 * 1024 * 1024  # characters; twenty templates that each repeat the one before reach any size
+LISTS = (list, tuple, LazyList)
+"""What a path walks into by position, and what filters take for a list."""
+
 _CONTAINERS = (dict, list, tuple)
 _BLANK = " \t\r\n"
 
@@ -23,7 +27,7 @@ def to_text(value: Any) -> str:
         return value
     if value is None:
         return ""
-    if isinstance(value, (*_CONTAINERS, Mapping)):
+    if isinstance(value, (*_CONTAINERS, LazyList, Mapping)):
         return to_json(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
@@ -71,11 +75,23 @@ def check_length(length: int) -> None:
 
 def _plain(value: Any) -> Any:
     """What ``json.dumps`` does not know: mappings as objects, the rest as it reads inside text."""
+    if isinstance(value, LazyList):
+        return _weighed(value)
     return dict(value) if isinstance(value, Mapping) else to_text(value)
 
 
-def _weigh(value: Any) -> None:
-    """Refuse a container whose JSON text would be too long, before it is made.
+def _weighed(elements: LazyList) -> list[Any]:
+    """The elements, once it is known of those before that their text is not too long."""
+    taken, length = [], 2
+    for one in elements:
+        length += _weigh(one) if isinstance(one, _CONTAINERS) else _weight(one, {})
+        check_length(length)
+        taken.append(one)
+    return taken
+
+
+def _weigh(value: Any) -> int:
+    """The least length of a container's JSON text; one that would be too long is refused before it is made.
 
     A container that is part of another many times over is weighed once, so this takes time in
     proportion to what is in memory, not to the text it would give. One that holds itself is left for
@@ -92,6 +108,7 @@ def _weigh(value: Any) -> None:
             weights[id(container)] = 2
             pending.append((container, True))
             pending.extend([(one, False) for one in _elements(container) if isinstance(one, _CONTAINERS)])
+    return weights[id(value)]
 
 
 def _elements(container: Any) -> Any:

@@ -1,0 +1,16 @@
+"""Lists that need not be in memory: they are read, compared and printed as lists are."""
+
+from batchmill.lists.lazy import JoinedList, LazyList, MappedList, held, holds_lazy
+from batchmill.lists.rows import Rows, RowsList
+from batchmill.lists.spill import SpillError
+
+__all__ = [
+    "JoinedList",
+    "LazyList",
+    "MappedList",
+    "Rows",
+    "RowsList",
+    "SpillError",
+    "held",
+    "holds_lazy",
+]

@@ -1,0 +1,139 @@
+"""The contract of a list whose elements are read when they are asked for, and two made of others."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, overload
+
+READ_TOGETHER = 512  # elements that a loop over a list reads at once
+_SHOWN = 20
+
+
+class LazyList(Sequence[Any]):
+    """Reads, compares, slices and adds like the list of its elements; cannot be changed.
+
+    An element that is asked for twice may be two equal objects. It pickles as the list it stands for,
+    unless a kind of it knows better.
+
+    Concurrency: immutable; any thread may read.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def part(self, start: int, stop: int) -> list[Any]:
+        """The elements from ``start`` to before ``stop``; 0 <= start <= stop <= len. Raises OSError."""
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            places = range(len(self))[index]
+            if places.step == 1:
+                return self.part(places.start, max(places.start, places.stop))
+            return [self.part(place, place + 1)[0] for place in places]
+        place = range(len(self))[index]
+        return self.part(place, place + 1)[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        for start in range(0, len(self), READ_TOGETHER):
+            yield from self.part(start, min(start + READ_TOGETHER, len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (list, LazyList)):
+            return NotImplemented
+        return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # like a list
+
+    def __add__(self, other: Any) -> list[Any]:
+        return [*self, *other] if isinstance(other, (list, LazyList)) else NotImplemented
+
+    def __radd__(self, other: Any) -> list[Any]:
+        return [*other, *self] if isinstance(other, list) else NotImplemented
+
+    def __copy__(self) -> LazyList:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LazyList:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self.part(0, min(_SHOWN, len(self)))))
+        return f"[{shown}, ... {len(self):,} in all]" if len(self) > _SHOWN else f"[{shown}]"
+
+
+class MappedList(LazyList):
+    """Another list with a function applied to each element as it is read."""
+
+    __slots__ = ("_change", "_of")
+
+    def __init__(self, of: LazyList, change: Callable[[Any], Any]) -> None:
+        self._of = of
+        self._change = change
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def part(self, start: int, stop: int) -> list[Any]:
+        return [self._change(one) for one in self._of.part(start, stop)]
+
+
+class JoinedList(LazyList):
+    """Lists one behind the other."""
+
+    __slots__ = ("_ends", "_parts")
+
+    def __init__(self, parts: Sequence[Sequence[Any]]) -> None:
+        self._parts = [part for part in parts if len(part)]
+        self._ends = list(accumulate(map(len, self._parts)))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def part(self, start: int, stop: int) -> list[Any]:
+        found: list[Any] = []
+        place = bisect_right(self._ends, start)
+        while start < stop:
+            first = self._ends[place] - len(self._parts[place])
+            end = min(stop, self._ends[place])
+            found += self._parts[place][start - first : end - first]
+            start = end
+            place += 1
+        return found
+
+
+def held(value: Any) -> Any:
+    """``value`` with real lists in place of lazy ones, wherever in its dictionaries and lists they are.
+
+    What holds none is given back as it is.
+    """
+    if isinstance(value, LazyList):
+        return list(value)
+    if not holds_lazy(value):
+        return value
+    if isinstance(value, dict):
+        return {key: held(one) for key, one in value.items()}
+    return [held(one) for one in value]
+
+
+def holds_lazy(value: Any) -> bool:
+    """Whether a lazy list is in ``value``, at any level of its dictionaries and lists, or is it."""
+    if isinstance(value, LazyList):
+        return True
+    if isinstance(value, dict):
+        return any(holds_lazy(one) for one in value.values() if isinstance(one, (dict, list, LazyList)))
+    if isinstance(value, list):
+        return any(holds_lazy(one) for one in value if isinstance(one, (dict, list, LazyList)))
+    return False

@@ -1,0 +1,233 @@
+"""Rows: values by number, held in memory while they are few and small, else in a file.
+
+    number --page, place--> (offset, length) --> bytes of one value
+
+The file holds values in the order they came and, among them, pages of the index: 4096 entries each, zeros
+where there is no value. In memory stays what a page costs: where it is and how many values it has.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Any
+
+from batchmill.lists.lazy import LazyList
+from batchmill.lists.spill import NotWritable, SpillFile, dump, load
+from batchmill.lists.weight import weight
+
+MOST_HELD = 10_000  # values; with what is around them some megabytes
+MOST_HELD_BYTES = 16 << 20  # about; what half of a small machine's workers could spare
+
+_PAGE = 4096  # values whose entries stand together
+_ENTRY = 16  # bytes: offset + 1, and length, 8 each
+_FIRST_READ, _READ = 1 << 12, 1 << 16  # bytes read together once a second value is asked for
+_KEPT = (1 << 64) - 1  # in place of an offset: the value is held, it cannot be written
+
+
+class Rows:
+    """Values by number from 0; not every number need have one.
+
+    Concurrency: one thread puts. Once it has stopped, any thread may read: nothing changes any more.
+    """
+
+    def __init__(self, most: int = MOST_HELD, most_bytes: int = MOST_HELD_BYTES) -> None:
+        self._most = most
+        self._most_bytes = most_bytes
+        self._values: dict[int, Any] = {}  # all of them, or those that cannot be written
+        self._bytes = 0
+        self._file: SpillFile | None = None
+        self._pages: dict[int, int] = {}  # where each page is in the file
+        self._counts: dict[int, int] = {}
+        self._count = 0
+
+    @property
+    def spilled(self) -> bool:
+        """Whether the values are in a file."""
+        return self._file is not None
+
+    def __len__(self) -> int:
+        """How many numbers have a value."""
+        return self._count if self.spilled else len(self._values)
+
+    def put(self, number: int, value: Any) -> None:
+        """Set the value of a number that has none yet. Raises :class:`~batchmill.lists.SpillError`."""
+        self.put_run(number, (value,))
+
+    def put_run(self, start: int, values: Sequence[Any]) -> None:
+        """Set the values of the numbers from ``start`` on, which have none yet. Raises
+        :class:`~batchmill.lists.SpillError`."""
+        if self._file is not None:
+            self._write(self._file, start, values)
+            return
+        self._values.update(zip(range(start, start + len(values)), values, strict=True))
+        self._bytes += weight(values[0]) * len(values) if values else 0
+        if len(self._values) > self._most or self._bytes > self._most_bytes:
+            self._spill()
+
+    def _spill(self) -> None:
+        """Move all there is into a file, neighbours together."""
+        file, values = SpillFile(), self._values
+        self._values, self._file = {}, file
+        start, run = 0, list[Any]()
+        for number in sorted(values):
+            if number != start + len(run) or len(run) == _PAGE:
+                self._write(file, start, run)
+                start, run = number, []
+            run.append(values.pop(number))
+        self._write(file, start, run)
+
+    def _write(self, file: SpillFile, start: int, values: Sequence[Any]) -> None:
+        entries, written = array("Q"), []
+        offset = file.end
+        for number, value in enumerate(values, start):
+            try:
+                data = dump(value)
+            except NotWritable:
+                self._values[number] = value
+                entries.extend((_KEPT, 0))
+                continue
+            entries.extend((offset + 1, len(data)))
+            offset += len(data)
+            written.append(data)
+        file.append(b"".join(written))
+        self._enter(file, start, entries)
+
+    def _enter(self, file: SpillFile, start: int, entries: array[int]) -> None:
+        """Write index entries into their pages and count them."""
+        done, count = 0, len(entries) // 2
+        while done < count:
+            page, place = divmod(start + done, _PAGE)
+            some = min(count - done, _PAGE - place)
+            if page not in self._pages:
+                self._pages[page] = file.reserve(_PAGE * _ENTRY)
+                self._counts[page] = 0
+            data = entries[2 * done : 2 * (done + some)].tobytes()
+            file.write_at(self._pages[page] + place * _ENTRY, data)
+            self._counts[page] += some
+            done += some
+        self._count += count
+
+    def read(self, start: int, stop: int, otherwise: Any = None) -> list[Any]:
+        """The values of the numbers from ``start`` to before ``stop``, ``otherwise`` for those without."""
+        if self._file is None:
+            return [self._values.get(number, otherwise) for number in range(start, stop)]
+        reader = _Reader(self._file)
+        return [
+            otherwise if not offset else self._value(reader, number, offset, length)
+            for number, offset, length in self._entries(self._file, start, stop)
+        ]
+
+    def present(self, start: int, stop: int) -> list[Any]:
+        """Of the values there are, in the order of their numbers, those at ``start`` to before ``stop``."""
+        if self._file is None:
+            return [self._values[number] for number in sorted(self._values)[start:stop]]
+        pages = sorted(self._pages)
+        ends = list(accumulate(self._counts[page] for page in pages))
+        reader, found = _Reader(self._file), []
+        which = bisect_right(ends, start)
+        skipped = ends[which] - self._counts[pages[which]] if which < len(ends) else 0
+        while which < len(pages) and skipped < stop:
+            first = pages[which] * _PAGE
+            entries = (one for one in self._entries(self._file, first, first + _PAGE) if one[1])
+            for place, (number, offset, length) in enumerate(entries, skipped):
+                if start <= place < stop:
+                    found.append(self._value(reader, number, offset, length))
+            skipped = ends[which]
+            which += 1
+        return found
+
+    def before(self, number: int) -> int:
+        """How many numbers below ``number`` have a value."""
+        if self._file is None:
+            return sum(1 for one in self._values if one < number)
+        page, _ = divmod(number, _PAGE)
+        whole = sum(count for one, count in self._counts.items() if one < page)
+        return whole + sum(1 for _, offset, _ in self._entries(self._file, page * _PAGE, number) if offset)
+
+    def _entries(self, file: SpillFile, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Number, offset + 1 (0: no value) and length of the numbers from ``start`` to before ``stop``."""
+        while start < stop:
+            page, place = divmod(start, _PAGE)
+            some = min(stop - start, _PAGE - place)
+            if page in self._pages:
+                entries = array("Q", file.read_at(self._pages[page] + place * _ENTRY, some * _ENTRY))
+            else:
+                entries = array("Q", bytes(some * _ENTRY))
+            yield from zip(range(start, start + some), entries[::2], entries[1::2], strict=True)
+            start += some
+
+    def _value(self, reader: _Reader, number: int, offset: int, length: int) -> Any:
+        return self._values[number] if offset == _KEPT else load(reader.read(offset - 1, length))
+
+    def listed(self, count: int) -> Sequence[Any]:
+        """The values of the numbers below ``count``, None for those without: a list where they are held."""
+        return RowsList(self, count) if self.spilled else self.read(0, count)
+
+    def listed_present(self) -> Sequence[Any]:
+        """The values there are, in the order of their numbers: a list where they are held."""
+        return _PresentList(self) if self.spilled else self.present(0, len(self))
+
+
+class _Reader:
+    """Reads bytes that lie close together in few steps: more at once the longer it goes on."""
+
+    def __init__(self, file: SpillFile) -> None:
+        self._file = file
+        self._ahead = 0
+        self._start = 0
+        self._bytes = b""
+
+    def read(self, offset: int, length: int) -> bytes:
+        place = offset - self._start
+        if place < 0 or place + length > len(self._bytes):
+            wanted = max(length, min(self._ahead, self._file.end - offset))
+            self._start, self._bytes, place = offset, self._file.read_at(offset, wanted), 0
+            self._ahead = _READ if self._ahead else _FIRST_READ
+        return self._bytes[place : place + length]
+
+
+class RowsList(LazyList):
+    """The values of the numbers below a count, None where there is none.
+
+    It travels to a process of this machine as the place of its file, elsewhere as a list.
+    """
+
+    __slots__ = ("_count", "_rows")
+
+    def __init__(self, rows: Rows, count: int) -> None:
+        self._rows = rows
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def part(self, start: int, stop: int) -> list[Any]:
+        return self._rows.read(start, stop)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self._rows, self._count)) if _can_travel(self._rows) else super().__reduce__()
+
+
+class _PresentList(LazyList):
+    """The values there are, in the order of their numbers."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def part(self, start: int, stop: int) -> list[Any]:
+        return self._rows.present(start, stop)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self._rows,)) if _can_travel(self._rows) else super().__reduce__()
+
+
+def _can_travel(rows: Rows) -> bool:
+    return rows._file is not None and rows._file.can_be_shared

@@ -1,0 +1,133 @@
+"""A file for values that are not to be held in memory, and their form in it.
+
+The file has no name, so nobody else opens it and nothing of it is left however this process ends. Values
+are pickled, which gives them back with their types; the bytes are read by the process that wrote them
+and by its workers, never out of a file that somebody else could have made.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+import weakref
+from typing import Any
+
+_BY_PROCESS = "/proc/{}/fd/{}"
+_OBJECTS = (b"\x93", b"\x82", b"\x83", b"\x84")  # opcodes without which a pickle holds plain data only
+
+
+class SpillError(OSError):
+    """Raised when values cannot be put into the file or read back: a full disk, a file cut short."""
+
+
+class NotWritable(Exception):  # an answer, not an error of anybody's
+    """Raised for a value that can only be held."""
+
+
+def dump(value: Any) -> bytes:
+    """``value`` as bytes that :func:`load` turns into an equal value. Raises :class:`NotWritable`."""
+    try:
+        data = pickle.dumps(value, protocol=5)
+        if any(mark in data for mark in _OBJECTS):  # there are objects that pickle one way only
+            load(data)
+    except Exception as fault:  # whatever an object's own code raises
+        raise NotWritable from fault
+    return data
+
+
+def load(data: bytes) -> Any:
+    """The value that :func:`dump` was given."""
+    return pickle.loads(data)  # noqa: S301  # our own bytes, out of a file that nobody else can open
+
+
+class SpillFile:
+    """Bytes at offsets. A copy in another process, made by pickling, can only be read.
+
+    Concurrency: one thread writes; any thread may read what was written before. Reading has no place of
+    its own in the file, so nothing needs a lock.
+    """
+
+    def __init__(self) -> None:
+        self.end = 0
+        self._number = _unnamed()
+        weakref.finalize(self, os.close, self._number)
+
+    @property
+    def can_be_shared(self) -> bool:
+        """Whether another process of this machine can open it."""
+        return os.path.exists(_BY_PROCESS.format(os.getpid(), self._number))
+
+    def append(self, data: bytes) -> int:
+        """Write ``data`` at the end; the offset it begins at. Raises :class:`SpillError`."""
+        start = self.end
+        self.write_at(start, data)
+        self.end += len(data)
+        return start
+
+    def reserve(self, length: int) -> int:
+        """The offset of ``length`` bytes that read as zeros until they are written."""
+        self.end += length
+        return self.end - length
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        """Write ``data`` from ``offset`` on. Raises :class:`SpillError`."""
+        left = memoryview(data)
+        try:
+            while left:
+                written = os.pwrite(self._number, left, offset)
+                left = left[written:]
+                offset += written
+        except OSError as fault:
+            raise SpillError(fault.errno, f"{_WHERE}: {fault.strerror}", tempfile.gettempdir()) from fault
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes; zeros for what was reserved and not written. Raises :class:`SpillError`."""
+        found = b""
+        try:
+            while len(found) < length:
+                more = os.pread(self._number, length - len(found), offset + len(found))
+                if not more:
+                    return found + bytes(length - len(found))
+                found = found + more if found else more
+        except OSError as fault:
+            raise SpillError(fault.errno, f"{_WHERE}: {fault.strerror}", tempfile.gettempdir()) from fault
+        return found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        found = os.fstat(self._number)
+        return _opened, (os.getpid(), self._number, (found.st_dev, found.st_ino), self.end)
+
+
+_WHERE = "values that are not held in memory"
+
+
+def _unnamed() -> int:
+    """The descriptor of a new file without a name, in the folder for temporary files."""
+    folder = tempfile.gettempdir()
+    try:
+        return os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+    except (AttributeError, OSError):  # not on this system, or not on that file system
+        pass
+    try:
+        number, path = tempfile.mkstemp(prefix="batchmill-")
+    except OSError as fault:
+        raise SpillError(fault.errno, f"{_WHERE}: {fault.strerror}", folder) from fault
+    os.unlink(path)
+    return number
+
+
+def _opened(process: int, number: int, identity: tuple[int, int], end: int) -> SpillFile:
+    """The file of another process of this machine. Raises :class:`SpillError` where it is out of reach."""
+    path = _BY_PROCESS.format(process, number)
+    try:
+        own = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as fault:
+        raise SpillError(fault.errno, f"{_WHERE} of process {process}: {fault.strerror}", path) from fault
+    file = SpillFile.__new__(SpillFile)
+    file.end, file._number = end, own
+    weakref.finalize(file, os.close, own)
+    found = os.fstat(own)
+    if (found.st_dev, found.st_ino) != identity:
+        raise SpillError(0, f"{_WHERE} of process {process}: the process or its machine is another one", path)
+    return file
