@@ -25,6 +25,7 @@ RANKS = {
     "executors": 4,
     "ir": 3,
     "attempt": 3,
+    "plain": 2,
     "policy": 2,
     "template": 2,
     "record": 2,

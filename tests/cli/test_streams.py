@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from batchmill.cli.streams import DataStream, as_json, colour
+from batchmill.cli.json_text import as_json
+from batchmill.cli.streams import DataStream, colour
 
 NOISY = """
 import os, subprocess, sys

@@ -1,7 +1,7 @@
 """Batches: one task over many items, on any executor, with results aligned with the items."""
 
 from batchmill.batch.api import imap, map  # noqa: A004  # the name users expect, as in `batchmill.map`
-from batchmill.batch.engine import Batch, OnBlock, run_batch, stream_batch
+from batchmill.batch.engine import Batch, Ending, OnBlock, run_batch, stream_batch
 from batchmill.batch.result import BatchResult
 from batchmill.batch.settings import BatchSettings
 from batchmill.batch.sources import as_source
@@ -10,6 +10,7 @@ __all__ = [
     "Batch",
     "BatchResult",
     "BatchSettings",
+    "Ending",
     "OnBlock",
     "as_source",
     "imap",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from batchmill.batch.results import Results
+from batchmill.batch.results import Results, is_unstarted
 from batchmill.lists import JoinedList, LazyList, Rows
 from batchmill.lists.rows import MOST_HELD
 from batchmill.outcome import Block, Outcome, cancelled
@@ -14,8 +14,8 @@ from batchmill.outcome import Block, Outcome, cancelled
 class Collected:
     """Gathers blocks that come in any order. Used by one thread.
 
-    ``errors`` of every item that was tried are kept with their entries; of items that never started, as
-    many as there may be, only those that a worker had taken already.
+    The error entries of all items that were tried are kept. Of items that never started there may be as
+    many as there are items: those that no worker had taken stay where they came from.
     """
 
     def __init__(self, results: Results) -> None:
@@ -29,6 +29,11 @@ class Collected:
         self._rest: Sequence[Any] = ()
 
     @property
+    def complete(self) -> bool:
+        """Whether every item has a value."""
+        return not (self.error_count or self.cancelled_count)
+
+    @property
     def success_count(self) -> int:
         return self.count - self.error_count - self.cancelled_count
 
@@ -39,25 +44,25 @@ class Collected:
         for offset in sorted(block.special):
             outcome = block.special[offset]
             if outcome.records:
-                self._records.put(outcome.index, outcome.records)
+                self._records.put(outcome.index, (outcome.index, outcome.records))
             if outcome.error is not None:
                 errors[offset] = self._failed(outcome, block.items[offset])
         self.results.add(block, errors)
 
     def _failed(self, outcome: Outcome, item: Any) -> dict[str, Any]:
         shown = outcome.as_error(item)
-        if shown["kind"] != "cancelled":
-            self.error_count += 1
-        else:
+        if shown["kind"] == "cancelled":
             self.cancelled_count += 1
-        if outcome.attempts or shown["kind"] != "cancelled":
-            self._errors.put(outcome.index, shown)
         else:
+            self.error_count += 1
+        if is_unstarted(shown):
             self._unstarted[outcome.index] = shown
+        else:
+            self._errors.put(outcome.index, shown)
         return shown
 
     def add_cancelled(self, items: Sequence[Any]) -> None:
-        """Items that were never read by a worker, at the end."""
+        """Items that no worker had taken, at the end."""
         self._rest = items
         self.count += len(items)
         self.cancelled_count += len(items)
@@ -70,20 +75,38 @@ class Collected:
     @property
     def errors(self) -> Sequence[dict[str, Any]]:
         """The error entries of all items without a value, in index order."""
+        tried = self.tried_errors
+        if not self._unstarted and not len(self._rest):
+            return tried
         parts: list[Sequence[Any]] = []
-        tried, done = self.tried_errors, 0
-        for index in sorted(self._unstarted):  # few: a window of them at most
+        done = 0
+        for index in sorted(self._unstarted):  # few: what the workers had taken
             before = self._errors.before(index)
             parts += [tried[done:before], [self._unstarted[index]]]
             done = before
-        whole = JoinedList([*parts, tried if not done else _Tail(tried, done), self._never_read()])
+        never_taken = _NeverTaken(self.count - len(self._rest), self._rest)
+        whole = JoinedList([*parts, tried[done:], never_taken])
         return whole if len(whole) > MOST_HELD else list(whole)
-
-    def _never_read(self) -> Sequence[dict[str, Any]]:
-        return _NeverRead(self.count - len(self._rest), self._rest)
 
     def recorded(self) -> Iterator[tuple[int, Any]]:
         """What the items recorded, each with its item's index, in item order."""
-        for index, records in self._records.items():
+        for index, records in self._records.listed_present():
             for record in records:
                 yield index, record
+
+
+class _NeverTaken(LazyList):
+    """The entries of the items at the end of a source, which begin at index ``first``."""
+
+    __slots__ = ("_first", "_items")
+
+    def __init__(self, first: int, items: Sequence[Any]) -> None:
+        self._first = first
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def part(self, start: int, stop: int) -> list[Any]:
+        numbered = enumerate(self._items[start:stop], self._first + start)
+        return [cancelled(index).as_error(item) for index, item in numbered]

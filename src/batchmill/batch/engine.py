@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from batchmill.batch.handoff import Handoff
 from batchmill.batch.result import BatchResult, Gathering, Timing
@@ -20,6 +20,38 @@ from batchmill.outcome import Block
 from batchmill.policy import FailureWatch
 
 OnBlock = Callable[[Block], None]
+
+
+class Gatherer(Protocol):
+    """Takes the blocks of one batch, in any order."""
+
+    @property
+    def count(self) -> int:
+        """How many items there were."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every one of them has a value."""
+
+    def add(self, block: Block) -> None:
+        """Take a block."""
+
+    def add_cancelled(self, items: Sequence[Any]) -> None:
+        """Take the items that no worker had taken, at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a batch ended: why it failed, None if it did not, and whether it was stopped from outside.
+
+    ``fault`` is what reading the items, keeping the results or the executor itself raised; what was done
+    until then is gathered all the same. ``metadata`` is what a batch node reports of itself.
+    """
+
+    failure: str | None
+    stopped: bool
+    fault: Exception | None
+    metadata: dict[str, Any]
 
 
 class Batch:
@@ -68,28 +100,38 @@ class Batch:
 
     def gather(self, on_block: OnBlock | None = None) -> BatchResult[Any]:
         """Run the batch to its end; see :func:`run_batch`."""
-        began = time.perf_counter()
         gathering = Gathering()
-        with closing(self.blocks()) as blocks:
-            for block in blocks:
-                if on_block is not None:
-                    on_block(block)
-                gathering.add(block)
-        gathering.add_cancelled(self.source.rest())
-        failed = gathering.failed()
-        failure = self.watch.verdict()
-        stopped = self._stop.cancelled or self._cancel.cancelled
-        if failure is None and stopped and failed:
-            failure = "stopped before all items were done"
+        ending = self.run_into(gathering, on_block)
+        if ending.fault is not None:
+            raise ending.fault
         return BatchResult(
             gathering.values,
             gathering.items,
-            failed,
+            gathering.failed(),
             gathering.recorded(),
-            self.metadata(time.perf_counter() - began, len(gathering.values)),
-            failure,
-            stopped,
+            ending.metadata,
+            ending.failure,
+            ending.stopped,
         )
+
+    def run_into(self, gathering: Gatherer, on_block: OnBlock | None = None) -> Ending:
+        """Run the batch to its end, whatever that is, with every outcome going into ``gathering``."""
+        began = time.perf_counter()
+        fault: Exception | None = None
+        try:
+            with closing(self.blocks()) as blocks:
+                for block in blocks:
+                    if on_block is not None:
+                        on_block(block)
+                    gathering.add(block)
+        except Exception as error:  # noqa: BLE001  # told in the ending, beside what was done until then
+            fault = error
+        gathering.add_cancelled(self.source.rest())
+        stopped = self._stop.cancelled or self._cancel.cancelled
+        failure = self.watch.verdict() if fault is None else f"{type(fault).__name__}: {fault}"
+        if failure is None and stopped and not gathering.complete:
+            failure = "stopped before all items were done"
+        return Ending(failure, stopped, fault, self.metadata(time.perf_counter() - began, gathering.count))
 
     def metadata(self, seconds: float, count: int) -> dict[str, Any]:
         """What a batch node reports as ``batch_metadata``; ``seconds`` is the batch's wall time, ``count``

@@ -11,17 +11,57 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from batchmill.batch.results import Errors, entry
+from batchmill.batch.results import Errors, is_unstarted
 from batchmill.errors import StorageError
 from batchmill.lists import Rows
 from batchmill.outcome import Block
 
 PATH_KEY = "results_path"
+EARLY_BYTES = 4 << 20  # of lines whose turn has not come, in memory
 _TOGETHER = 256  # early results that are read back at once
 
 Plain = Callable[[Any], Any]
+
+
+class Line(NamedTuple):
+    """The line of an item, its end included."""
+
+    text: bytes
+    unstarted: bool
+
+
+class EarlyLines:
+    """Lines whose turn has not come, by the number of their first item; in a file once they are many."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, list[Line]] = {}
+        self._bytes = 0
+        self._rows = Rows(0)
+
+    def put(self, start: int, lines: list[Line]) -> None:
+        """Keep the lines of neighbouring items. Raises :class:`~batchmill.lists.SpillError`."""
+        size = sum(len(line.text) for line in lines)
+        if self._bytes + size > EARLY_BYTES:
+            self._rows.put_run(start, [tuple(line) for line in lines])
+        else:
+            self._blocks[start] = lines
+            self._bytes += size
+
+    def take(self, start: int) -> list[Line]:
+        """The lines that are there from item ``start`` on, some of them; none where its own is not."""
+        if start in self._blocks:
+            lines = self._blocks.pop(start)
+            self._bytes -= sum(len(line.text) for line in lines)
+            return lines
+        if start >= self._rows.end:
+            if len(self._rows):  # nothing is left in there: its room is given back
+                self._rows = Rows(0)
+            return []
+        found = self._rows.read(start, start + _TOGETHER)
+        end = found.index(None) if None in found else len(found)
+        return [Line(*one) for one in found[:end]]
 
 
 class JsonlResults:
@@ -34,7 +74,7 @@ class JsonlResults:
         self._path = path
         self._plain = plain
         self._next = 0  # the item whose line comes next
-        self._early = Rows()  # lines of items whose turn has not come
+        self._early = EarlyLines()
         self._held_back: list[bytes] = []  # of items never started, until a finished one follows
         self._number: int | None = self._opened()
 
@@ -51,47 +91,32 @@ class JsonlResults:
 
     def add(self, block: Block, errors: Errors) -> None:
         lines = [
-            self._line(errors[offset] if offset in errors else entry(value, block.items[offset]))
+            Line(self._text(errors.get(offset, value)), offset in errors and is_unstarted(errors[offset]))
             for offset, value in enumerate(block.values)
         ]
-        unstarted = {offset for offset, error in errors.items() if not error["attempts"]}
-        if block.start != self._next:
-            pairs = [(line, offset not in unstarted) for offset, line in enumerate(lines)]
-            self._early.put_run(block.start, pairs)
-            return
-        self._append(lines, unstarted)
-        self._append_early()
+        if block.start == self._next:
+            self._append(lines)
+        else:
+            self._early.put(block.start, lines)
+        while waiting := self._early.take(self._next):
+            self._append(waiting)
 
-    def _line(self, shown: dict[str, Any]) -> bytes:
+    def _text(self, shown: dict[str, Any]) -> bytes:
         text = json.dumps(self._plain(shown), ensure_ascii=False, allow_nan=False)
         try:
             return text.encode() + b"\n"
         except UnicodeEncodeError:  # half of a surrogate pair has no form but an escape
             return json.dumps(self._plain(shown), allow_nan=False).encode() + b"\n"
 
-    def _append(self, lines: list[bytes], unstarted: set[int]) -> None:
+    def _append(self, lines: list[Line]) -> None:
         self._next += len(lines)
         ready: list[bytes] = []
-        for offset, line in enumerate(lines):
-            if offset in unstarted:
-                self._held_back.append(line)
-                continue
-            ready += self._held_back
-            ready.append(line)
-            self._held_back.clear()
+        for line in lines:
+            self._held_back.append(line.text)
+            if not line.unstarted:
+                ready += self._held_back
+                self._held_back.clear()
         self._write(b"".join(ready))
-
-    def _append_early(self) -> None:
-        """Write what has been waiting for the lines before it."""
-        while len(self._early):
-            pairs = self._early.read(self._next, self._next + _TOGETHER)
-            found = pairs[: pairs.index(None)] if None in pairs else pairs
-            if not found:
-                return
-            unstarted = {offset for offset, (_, started) in enumerate(found) if not started}
-            self._append([line for line, _ in found], unstarted)
-            if self._next >= self._early.end:  # nothing waits any more: begin anew, with room on the disk
-                self._early = Rows()
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
@@ -101,9 +126,6 @@ class JsonlResults:
         except OSError as fault:
             raise self._fault(fault) from fault
 
-    def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
-        return {PATH_KEY: self._path}
-
     def close(self) -> None:
         number, self._number = self._number, None
         if number is None:
@@ -112,3 +134,7 @@ class JsonlResults:
             os.close(number)
         except OSError as fault:  # some file systems tell of a full disk only now
             raise self._fault(fault) from fault
+
+    def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
+        """``results_path``: where they are."""
+        return {PATH_KEY: self._path}

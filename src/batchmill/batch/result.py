@@ -136,6 +136,16 @@ class Gathering:
             self.values.append(None)
             self.items.append(item)
 
+    @property
+    def count(self) -> int:
+        """How many items there were."""
+        return len(self.values)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every item has a value."""
+        return all(one.error is None for one in self.special.values())
+
     def failed(self) -> dict[int, Outcome]:
         """The outcomes that are errors, by index."""
         return {index: one for index, one in self.special.items() if one.error is not None}

@@ -1,4 +1,4 @@
-"""Where the results of a batch node go as they come: kept, in memory or not, or dropped.
+"""Where the entries of a batch node go as they come: kept, in memory or not, or dropped.
 
 A further kind, :class:`~batchmill.batch.jsonl.JsonlResults`, writes them to a file.
 """
@@ -16,22 +16,22 @@ Errors = Mapping[int, dict[str, Any]]
 
 
 class Results(Protocol):
-    """Takes finished items in any order, each once. Used by one thread."""
+    """Takes finished entries in any order, each once. Used by one thread."""
 
     def add(self, block: Block, errors: Errors) -> None:
-        """Take a block; ``errors`` has an entry for every item of it that failed. Raises
+        """Take a block whose values are entries; ``errors`` has one for every item that failed. Raises
         :class:`~batchmill.errors.StorageError` or :class:`OSError` where there is no room for it."""
-
-    def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
-        """What the node gets under its id for them; ``complete``: none of the ``count`` items failed."""
 
     def close(self) -> None:
         """No more will come. May be called again. Raises as :meth:`add`."""
 
+    def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
+        """What the node gets under its id for them; ``complete``: none of the ``count`` items failed."""
 
-def entry(value: Any, item: Any) -> dict[str, Any]:
-    """The entry of a finished item: the node's outputs and the item."""
-    return {**(value or {}), "item": item}
+
+def is_unstarted(error: dict[str, Any]) -> bool:
+    """Whether an error entry is that of an item that never started."""
+    return error["kind"] == "cancelled" and not error["attempts"]
 
 
 class KeptResults:
@@ -44,18 +44,16 @@ class KeptResults:
         start = 0
         for offset in (*sorted(errors), len(block)):
             if offset > start:
-                values, items = block.values[start:offset], block.items[start:offset]
-                entries = [entry(value, item) for value, item in zip(values, items, strict=True)]
-                self._rows.put_run(block.start + start, entries)
+                self._rows.put_run(block.start + start, block.values[start:offset])
             start = offset + 1
+
+    def close(self) -> None:
+        pass
 
     def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
         """``results``, and ``succeeded``: the same without the places of failed items."""
         results = self._rows.listed(count)
         return {"results": results, "succeeded": results if complete else self._rows.listed_present()}
-
-    def close(self) -> None:
-        pass
 
 
 class DroppedResults:
@@ -64,8 +62,8 @@ class DroppedResults:
     def add(self, block: Block, errors: Errors) -> None:
         pass
 
-    def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
-        return {}
-
     def close(self) -> None:
         pass
+
+    def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
+        return {}

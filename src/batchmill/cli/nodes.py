@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from batchmill.cli import options
-from batchmill.cli.streams import as_json
+from batchmill.cli.json_text import as_json
 from batchmill.errors import BrokenNodeType
 from batchmill.nodes.contract import Node, Output, Param
 from batchmill.nodes.registry import Registry, default_registry

@@ -11,7 +11,7 @@ import click
 
 from batchmill.cli import options
 from batchmill.cli.given import Given, given
-from batchmill.cli.streams import as_json
+from batchmill.cli.json_text import as_json
 from batchmill.errors import InvalidDocument, NodeError, StorageError, TemplateError
 from batchmill.events.words import count, shortened
 from batchmill.executors.choose import executor_named
@@ -23,7 +23,7 @@ from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import load
 from batchmill.ir.models import BatchSpec
 from batchmill.nodes.registry import default_registry
-from batchmill.runs.plain import plain
+from batchmill.plain import plain
 from batchmill.step import Namespace
 
 SCHEMA = "batchmill.plan/1"

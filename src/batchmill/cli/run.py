@@ -146,7 +146,7 @@ class _Terse(logging.Formatter):
 def _show(result: RunResult, data: DataStream, request: Request) -> None:
     """The result on stdout: the whole of it as JSON, or the outputs in readable form."""
     if request.as_json:
-        data.write_json(result.as_json())
+        data.write_json(result.as_object())
     elif result.ok:
         _show_outputs(result, data)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from batchmill.cli.streams import as_json
+from batchmill.cli.json_text import as_json
 from batchmill.ir.schema import json_schema
 
 

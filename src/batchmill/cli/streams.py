@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from batchmill.cli.json_text import pieces
 from batchmill.errors import StorageError
 
 STDOUT, STDERR = 1, 2
@@ -37,18 +37,12 @@ class DataStream:
         self.write(text if text.endswith("\n") else text + "\n")
 
     def write_json(self, value: Any, indent: int | None = None) -> None:
-        """Write plain JSON data followed by a line end."""
-        self.write_line(as_json(value, indent))
-
-
-def as_json(value: Any, indent: int | None = None) -> str:
-    """``value`` as JSON text: readable characters, escapes only where UTF-8 has no form for one."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return json.dumps(value, allow_nan=False, indent=indent)
-    return text
+        """Write plain JSON data followed by a line end; lazy lists in it are read as they are written."""
+        for piece in pieces(value, indent):
+            self.write(piece)
+            if self.broken:
+                return
+        self.write("\n")
 
 
 def _encoded(text: str) -> bytes:

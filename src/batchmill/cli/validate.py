@@ -9,7 +9,7 @@ import click
 
 from batchmill.cli import options
 from batchmill.cli.exits import Exit
-from batchmill.cli.streams import as_json
+from batchmill.cli.json_text import as_json
 from batchmill.errors import InvalidDocument
 from batchmill.graph.check import check
 from batchmill.ir.loading import load

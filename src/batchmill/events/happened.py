@@ -5,7 +5,7 @@ Events are for people and tools that watch; nothing in the engine reads them bac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -73,7 +73,7 @@ class NodeFinished:
     cancelled: int = 0
     retries: int = 0
     error: str = ""
-    errors: tuple[Mapping[str, Any], ...] = ()
+    errors: Sequence[Mapping[str, Any]] = ()
     is_batch: bool = False
 
 

@@ -7,21 +7,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from batchmill.batch import Batch, BatchResult, BatchSettings, OnBlock
+from batchmill.batch import Batch, BatchSettings, OnBlock
+from batchmill.batch.collected import Collected
 from batchmill.batch.handoff import Handoff
 from batchmill.batch.readers import open_source
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, NodeStarted, Pace
+from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
 from batchmill.graph.surroundings import RunnableNode, Surroundings
-from batchmill.graph.visit import Visit, error_entry, faulty_visit
+from batchmill.graph.visit import Visit, faulty_visit
 from batchmill.ir.models.batch import BatchSpec
-from batchmill.outcome import Block, ErrorInfo
+from batchmill.lists import LazyList
+from batchmill.outcome import Block
 from batchmill.policy import RetryPolicy
 from batchmill.step import item_step
 from batchmill.template import compile_value
 
 _RETRY_KEYS = {"max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter"}
-_TOLD = ("executor", "workers", "reason", "max_concurrent")  # of the metadata, in the report of a run
 
 
 def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Visit:
@@ -57,6 +59,7 @@ class NodeBatch:
             step, items, settings, ordered=ordered, cancel=around.cancel, stop=around.stop, apart=apart
         )
         self._node = node.id
+        self._spec = spec
         self._around = around
         self._progress = _Progress(node.id, around, self.batch.total)
 
@@ -69,6 +72,7 @@ class NodeBatch:
 
         Raises what keeps the batch from running.
         """
+        done = Collected(results_of(self._spec, self._around))
 
         def on_block(block: Block) -> None:
             self._progress.add(block)
@@ -76,9 +80,10 @@ class NodeBatch:
             if hand_on is not None:
                 hand_on(block)
 
-        done = self.batch.gather(on_block)
-        visit = _visit(self._node, done, self._progress.retries)
-        visit.stopped = bool(done.failed) and (self._around.cancel.cancelled or _has_cancelled(done))
+        ending = run_collected(self.batch, done, on_block)
+        visit = batch_visit(self._node, done, ending, self._progress.retries)
+        ended = self._around.cancel.cancelled or (ending.stopped and done.cancelled_count > 0)
+        visit.stopped = not done.complete and ended
         return visit
 
 
@@ -88,7 +93,7 @@ def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     Raises :class:`~batchmill.errors.TemplateError`, :class:`NodeError` for a reference to something that
     is no list, :class:`~batchmill.errors.StorageError` for a source that cannot be opened.
     """
-    value = compile_value(spec.items_value).resolve(around.namespace.scope())
+    value = compile_value(spec.items_value).resolve(around.namespace.scope(lazy=True))
     kind = spec.items_kind
     if kind == "list":
         return list(value)
@@ -100,7 +105,7 @@ def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
 def _as_list(value: Any, written: str) -> Iterable[Any]:
     if isinstance(value, str):
         value = _parsed(value)
-    if isinstance(value, (list, tuple, range)):
+    if isinstance(value, (list, tuple, range, LazyList)):
         return value
     shown = type(value).__name__ if not isinstance(value, str) else f"text ({value[:40]!r})"
     raise NodeError(
@@ -159,57 +164,3 @@ class _Progress:
             self.retries += max(0, outcome.attempts - 1)
         if self.pace is not None and self.pace.due():
             self.around.bus.emit(BatchProgress(self.node, self.done, self.failed, self.total))
-
-
-def _visit(node: str, done: BatchResult[Any], retries: int) -> Visit:
-    """The visit of a batch that ran. Its errors are those of items that were tried: of items that never
-    started, perhaps a million, the node's own outputs tell."""
-    outputs = outputs_of(done)
-    if done.failure is not None:
-        outputs["error"] = done.failure
-    counts = {key: outputs[key] for key in ("count", "success_count", "error_count")}
-    visit = Visit(
-        outputs=outputs,
-        failure=done.failure,
-        present=frozenset(outputs),
-        errors=[entry for entry in outputs["errors"] if entry["attempts"] or entry["kind"] != "cancelled"],
-        batch={**counts, **{key: done.metadata[key] for key in _TOLD if key in done.metadata}},
-        retries=retries,
-    )
-    if done.failure is not None and not visit.errors:
-        visit.errors.append(error_entry(ErrorInfo("BatchFailed", done.failure, retryable=False), 0))
-    visit.add_records(done.recorded, node)
-    return visit
-
-
-def _has_cancelled(done: BatchResult[Any]) -> bool:
-    """Whether items were left out because the run was stopped, not because another item failed."""
-    return done.stopped and len(done.failed) > done.error_count
-
-
-def entries(block: Block) -> list[Any]:
-    """What stands in ``results`` for the items of a block: the node's outputs and the item, None where the
-    item failed."""
-    made: list[Any] = [
-        {**(value or {}), "item": item} for value, item in zip(block.values, block.items, strict=False)
-    ]
-    for offset, outcome in block.special.items():
-        if outcome.error is not None:
-            made[offset] = None
-    return made
-
-
-def outputs_of(done: BatchResult[Any]) -> dict[str, Any]:
-    """What stands under a batch node's id; the values of ``done`` are entries. ``succeeded`` is ``results``
-    without the places of failed items; the entries are the same objects, so it costs a list of references
-    and no more."""
-    results = done.values
-    return {
-        "results": results,
-        "count": done.count,
-        "success_count": done.success_count,
-        "error_count": done.error_count,
-        "errors": done.errors,
-        "batch_metadata": done.metadata,
-        "succeeded": [value for value in results if value is not None] if done.failed else results,
-    }

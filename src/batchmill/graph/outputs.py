@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from batchmill.batch.jsonl import PATH_KEY
 from batchmill.ir.faults import Fault, any_of, did_you_mean
 from batchmill.ir.outline import NodePart
 from batchmill.ir.references import ReferenceCheck, Site
@@ -19,6 +20,8 @@ BATCH_OUTPUTS = (
     "errors",
     "batch_metadata",
 )
+RESULTS = ("results", "succeeded")
+"""Those of them that a node has only where it keeps its results."""
 LOOP_OUTPUTS = ("loop_stopped", "loop_iterations")
 ERROR_OUTPUT = "error"
 """What every node that failed has."""
@@ -27,12 +30,26 @@ ERROR_OUTPUT = "error"
 def output_names(node: NodePart, kind: type[Node]) -> tuple[str, ...] | None:
     """The keys a node may have under its id, None where that is not known beforehand."""
     if node.has_batch:
-        return (*BATCH_OUTPUTS, ERROR_OUTPUT)
+        return (*_batch_outputs(node), ERROR_OUTPUT)
     if kind.open_outputs:
         return None
     own = [output.name for output in kind.outputs]
     loop = LOOP_OUTPUTS if node.has_loop else ()
     return tuple(dict.fromkeys([*own, *loop, ERROR_OUTPUT]))
+
+
+def _streams(site: Site) -> bool:
+    """Whether the items are taken as they are made, so that nobody has to keep them."""
+    spec = site.node.spec if site.node is not None and site.kind == "items" else None
+    return spec is not None and spec.batch is not None and spec.batch.stream
+
+
+def _batch_outputs(node: NodePart) -> tuple[str, ...]:
+    batch = node.spec.batch if node.spec is not None else None
+    if batch is None or batch.keeps_results:
+        return BATCH_OUTPUTS
+    others = tuple(name for name in BATCH_OUTPUTS if name not in RESULTS)
+    return others if batch.results_path is None else (*others, PATH_KEY)
 
 
 def key_faults(site: Site, references: ReferenceCheck, types: Mapping[str, type[Node]]) -> Iterator[Fault]:
@@ -43,7 +60,7 @@ def key_faults(site: Site, references: ReferenceCheck, types: Mapping[str, type[
             continue
         names = output_names(node, types[node.id])
         key = path.segments[0]
-        if names is None or isinstance(key, Path) or key in names:
+        if names is None or isinstance(key, Path) or key in names or _streams(site):
             continue
         yield _fault(site, path, node, names, types[node.id])
 
@@ -53,8 +70,18 @@ def _fault(site: Site, path: Path, node: NodePart, names: tuple[str, ...], kind:
     if not isinstance(key, str):
         message = f"`${{{path.text}}}` takes a position of `{node.id}`, whose outputs have names"
         return Fault(site.path, message, f"there are {any_of(names)}")
+    if node.has_batch and key in RESULTS:
+        return _not_kept(site, path, node)
     message = f"`${{{path.text}}}`: the node `{node.id}` has no output `{key}`"
     if node.has_batch and any(output.name == key for output in kind.outputs):
         hint = f"that of each item is in `${{{node.id}.results[*].{key}}}`"
         return Fault(site.path, message, hint)
     return Fault(site.path, message, did_you_mean(key, names) or f"there are {any_of(names)}")
+
+
+def _not_kept(site: Site, path: Path, node: NodePart) -> Fault:
+    message = f"`${{{path.text}}}`: the node `{node.id}` does not keep its results: see its `batch.collect`"
+    names = _batch_outputs(node)
+    if PATH_KEY in names:
+        return Fault(site.path, message, f"they are in the file `${{{node.id}.{PATH_KEY}}}`")
+    return Fault(site.path, message, f"remove `collect` there; without results there are {any_of(names)}")

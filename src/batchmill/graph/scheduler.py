@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from batchmill.events import NodeFinished, NodeStarted, Noticed
 from batchmill.graph.batched import run_batched
+from batchmill.graph.error_log import ErrorLog
 from batchmill.graph.looping import run_loop
 from batchmill.graph.plan import Plan
 from batchmill.graph.single import run_single
@@ -62,7 +63,7 @@ class Walk:
 
     status: RunStatus = "success"
     reports: dict[str, NodeReport] = field(default_factory=dict)
-    errors: list[dict[str, Any]] = field(default_factory=list)
+    errors: ErrorLog = field(default_factory=ErrorLog)
     last: str | None = None
     interrupted: bool = False
     environment: bool = False
@@ -147,7 +148,7 @@ class Scheduler:
             namespace.put(node.id, visit.outputs)
         namespace.recorder.extend(visit.records)
         walk.reports.setdefault(node.id, NodeReport(node.spec.type)).add(visit, wall)
-        walk.errors += [{"node": node.id, **entry} for entry in visit.errors]
+        walk.errors.add(node.id, visit.errors)
         if not visit.void:
             walk.last = node.id
         self._tell(node, visit, wall)
@@ -179,7 +180,7 @@ class Scheduler:
                 cancelled=every - succeeded - failed,
                 retries=visit.retries,
                 error=visit.failure or "",
-                errors=tuple(visit.errors) if is_batch else (),
+                errors=visit.errors if is_batch else (),
                 is_batch=is_batch,
             )
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from batchmill.step import Unresolved
 
 VisitStatus = Literal["success", "degraded", "failed", "cancelled"]
 
-_ENVIRONMENT = (StorageError, ExecutorUnavailable, MissingExtra, OSError)
+ENVIRONMENT = (StorageError, ExecutorUnavailable, MissingExtra, OSError)
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Visit:
     action: str = DEFAULT_ACTION
     failure: str | None = None
     present: frozenset[str] = frozenset()
-    errors: list[dict[str, Any]] = field(default_factory=list)
+    errors: Sequence[dict[str, Any]] = ()
     records: list[Any] = field(default_factory=list)
     unresolved: tuple[str, ...] = ()
     batch: dict[str, Any] | None = None
@@ -104,5 +104,5 @@ def faulty_visit(fault: BaseException) -> Visit:
     a loop whose condition does not resolve."""
     info = ErrorInfo(getattr(fault, "type_name", type(fault).__name__), str(fault), retryable=False)
     visit = failed_visit(info)
-    visit.environment = isinstance(fault, _ENVIRONMENT)
+    visit.environment = isinstance(fault, ENVIRONMENT)
     return visit

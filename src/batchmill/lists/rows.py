@@ -42,6 +42,7 @@ class Rows:
         self._pages: dict[int, int] = {}  # where each page is in the file
         self._counts: dict[int, int] = {}
         self._count = 0
+        self._end = 0
 
     @property
     def spilled(self) -> bool:
@@ -52,6 +53,11 @@ class Rows:
         """How many numbers have a value."""
         return self._count if self.spilled else len(self._values)
 
+    @property
+    def end(self) -> int:
+        """The number behind the highest one that has a value, 0 where none has."""
+        return self._end
+
     def put(self, number: int, value: Any) -> None:
         """Set the value of a number that has none yet. Raises :class:`~batchmill.lists.SpillError`."""
         self.put_run(number, (value,))
@@ -59,6 +65,7 @@ class Rows:
     def put_run(self, start: int, values: Sequence[Any]) -> None:
         """Set the values of the numbers from ``start`` on, which have none yet. Raises
         :class:`~batchmill.lists.SpillError`."""
+        self._end = max(self._end, start + len(values))
         if self._file is not None:
             self._write(self._file, start, values)
             return

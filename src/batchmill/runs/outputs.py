@@ -8,7 +8,7 @@ from batchmill.errors import TemplateError
 from batchmill.graph.scheduler import Walk
 from batchmill.ir.models.workflow import Workflow
 from batchmill.outcome import ErrorInfo
-from batchmill.runs.plain import NotPlain, plain
+from batchmill.plain import NotPlain, plain
 from batchmill.step import Namespace
 from batchmill.template import compile_value
 
@@ -56,7 +56,7 @@ def _sources(workflow: Workflow, namespace: Namespace, walk: Walk) -> dict[str, 
 def _value(source: Any, namespace: Namespace, walk: Walk) -> Any:
     if isinstance(source, _Given):
         return source.value
-    scope = namespace.scope()
+    scope = namespace.scope(lazy=True)
     value = compile_value(source).resolve(scope)
     if scope.unresolved:
         walk.degrade()

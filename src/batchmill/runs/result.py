@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from batchmill.lists import held
 
 SCHEMA = "batchmill.run/1"
 
@@ -13,7 +15,7 @@ RunStatus = Literal["success", "degraded", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One finished run. Everything in it is plain JSON data (:mod:`batchmill.runs.plain` has the rule).
+    """One finished run. Everything in it is plain JSON data (:mod:`batchmill.plain` has the rule).
 
     ``run`` is the run's short name. ``status`` is ``success``, ``degraded`` (items failed under
     ``continue``, an ``error`` edge was taken, or a template stayed unresolved in permissive mode) or
@@ -23,9 +25,10 @@ class RunResult:
     ``nodes`` says per node that ran ``type``, ``status``, ``wall`` (seconds, over all visits), ``visits``
     and, for a batch, its counts and how it was run. ``errors`` lists every error with ``node``, ``index``,
     ``item``, ``type``, ``message``, ``attempts`` and ``kind``, in the order the nodes ran and in index
-    order within a batch; items that never started are not among them. ``index`` is None where the error is
-    not that of an item, ``node`` where it is not that of a node. ``llm_calls`` are the recorded calls in
-    item order. ``timing`` has ``started_at`` (seconds since the epoch) and ``wall``.
+    order within a batch; items that never started are not among them. Lists of more than 10,000 entries
+    may be :class:`~batchmill.lists.LazyList`, which reads and compares like a list. ``index`` is None where
+    the error is not that of an item, ``node`` where it is not that of a node. ``llm_calls`` are the
+    recorded calls in item order. ``timing`` has ``started_at`` (seconds since the epoch) and ``wall``.
 
     ``interrupted`` says that the run was stopped from outside; its status is ``failed`` then.
     ``environment`` says that the run failed by its surroundings (an unreadable source, a full disk, an
@@ -36,7 +39,7 @@ class RunResult:
     status: RunStatus
     outputs: dict[str, Any] = field(default_factory=dict)
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    errors: list[dict[str, Any]] = field(default_factory=list)
+    errors: Sequence[dict[str, Any]] = field(default_factory=list)
     llm_calls: list[Any] = field(default_factory=list)
     timing: Mapping[str, float] = field(default_factory=dict)
     interrupted: bool = False
@@ -48,7 +51,12 @@ class RunResult:
         return self.status != "failed"
 
     def as_json(self) -> dict[str, Any]:
-        """The run as the one object that ``--json`` prints."""
+        """The run as the one object that ``--json`` prints, with all its lists in memory."""
+        whole: dict[str, Any] = held(self.as_object())
+        return whole
+
+    def as_object(self) -> dict[str, Any]:
+        """The same with large lists as they are, to be written without being held."""
         return {
             "schema": SCHEMA,
             "run": self.run,

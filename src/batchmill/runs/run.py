@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,16 +23,15 @@ from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.surroundings import Surroundings
 from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import load
+from batchmill.lists import LazyList, MappedList
 from batchmill.nodes import Registry, default_registry
 from batchmill.nodes.held import holding
+from batchmill.plain import plain, shown
 from batchmill.record import LLMCall
 from batchmill.runs.outputs import outputs_of
-from batchmill.runs.plain import NotPlain, plain
 from batchmill.runs.result import RunResult
 from batchmill.runs.settings import RunSettings
 from batchmill.step import Namespace
-
-MAX_SHOWN = 1_000  # characters of an item that JSON cannot show
 
 
 def run(
@@ -97,7 +96,7 @@ def _walked(plan: Plan, around: Surroundings, source: str) -> RunResult:
         status=walk.status,
         outputs=outputs,
         nodes={node: plain(report.as_json()) for node, report in walk.reports.items()},
-        errors=[_plain_error(entry) for entry in walk.errors],
+        errors=_plain_errors(walk.errors.listed()),
         llm_calls=[_plain_call(call) for call in around.namespace.recorder],
         timing={"started_at": started_at, "wall": round(wall, 6)},
         interrupted=walk.interrupted,
@@ -105,14 +104,16 @@ def _walked(plan: Plan, around: Surroundings, source: str) -> RunResult:
     )
 
 
+def _plain_errors(entries: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    if isinstance(entries, LazyList):
+        return MappedList(entries, _plain_error)
+    return [_plain_error(entry) for entry in entries]
+
+
 def _plain_error(entry: dict[str, Any]) -> dict[str, Any]:
     """An error entry as JSON data. An item that cannot be shown becomes its ``repr``, shortened: an error
     list must never be what fails."""
-    try:
-        shown: dict[str, Any] = plain(entry, "error")
-    except NotPlain:
-        return {**entry, "item": repr(entry["item"])[:MAX_SHOWN]}
-    return shown
+    return {key: shown(value) for key, value in entry.items()}
 
 
 def _plain_call(call: Any) -> Any:

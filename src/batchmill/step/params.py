@@ -64,6 +64,7 @@ class StepParams:
         return [
             path
             for _, template in self.templates
+            if isinstance(template, Compiled)  # of the others text is made
             for expression in template.expressions
             if all(one.name == "raw" for one in expression.filters)
             for path in expression.references

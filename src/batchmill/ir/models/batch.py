@@ -161,12 +161,23 @@ class BatchSpec(Spec):
         False, description="Take the items from the batch node before this one as it finishes them."
     )
     collect: Annotated[Any, ResultsTo()] = Field(
-        "results", description="Where results go; other than `results` is not available in this version."
+        "results",
+        description="`results`: kept. `none`: dropped. An object with `jsonl`: written to that file.",
     )
     memory_limit: Annotated[int, Bytes(MIN_WORKER_BYTES, 2**50)] | None = Field(
         None,
         description="Bytes one worker process may use, or text such as `512MB`; executor `process` only.",
     )
+
+    @property
+    def keeps_results(self) -> bool:
+        """Whether the node has ``results``."""
+        return bool(self.collect == "results")
+
+    @property
+    def results_path(self) -> str | None:
+        """The file that results are written to, as it stands in the document; None where it is none."""
+        return self.collect["jsonl"] if isinstance(self.collect, dict) else None
 
     @property
     def executor_name(self) -> ExecutorName:

@@ -107,6 +107,7 @@ class ResultsTo(_Checked):
 
     def check(self, value: Any) -> Any:
         is_file = isinstance(value, dict) and list(value) == ["jsonl"] and isinstance(value["jsonl"], str)
+        is_file = is_file and bool(value["jsonl"].strip())
         if value in ("results", "none") or is_file:
             return value
         raise _fault('`results`, `none` or `{"jsonl": "path"}`', value)
@@ -114,7 +115,7 @@ class ResultsTo(_Checked):
     def json_schema(self) -> dict[str, Any]:
         to_file = {
             "type": "object",
-            "properties": {"jsonl": {"type": "string"}},
+            "properties": {"jsonl": {"type": "string", "pattern": r"[^\s]"}},
             "required": ["jsonl"],
             "additionalProperties": False,
         }

@@ -46,7 +46,6 @@ def _contradictions(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
 def _not_available(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
     later = {
         "rate_limit": batch.rate_limit is not None,
-        "collect": batch.collect != "results",
     }
     for key, used in later.items():
         if used:

@@ -5,6 +5,7 @@ value                        becomes
 ===========================  ======================================================
 dict, other mapping          an object; keys become text as in :func:`json.dumps`
 list, tuple, other sequence  an array
+a list that is not held      such a list, of what its elements become
 set, frozenset               an array, sorted where its members can be compared
 bytes, bytearray             text in base64
 NaN, infinity                null
@@ -31,8 +32,11 @@ from pathlib import PurePath
 from typing import Any
 
 from batchmill.errors import BatchmillError
+from batchmill.lists import LazyList, MappedList
 
 MAX_DEPTH = 200  # levels; the encoder of the standard library gives up somewhat later, and without a place
+
+MAX_SHOWN = 1_000  # characters of a value that JSON cannot show
 
 _CONSTANT_KEYS = {True: "true", False: "false", None: "null"}
 
@@ -45,6 +49,14 @@ def plain(value: Any, where: str = "value") -> Any:
     """``value`` as plain JSON data after the table above; what is plain already is not copied deeper
     than its containers. ``where`` names the value in an error. Raises :class:`NotPlain`."""
     return _plain(value, where, 0)
+
+
+def shown(value: Any) -> Any:
+    """``value`` as plain data; what cannot be shown at all becomes its ``repr``, shortened."""
+    try:
+        return _plain(value, "value", 0)
+    except NotPlain:
+        return repr(value)[:MAX_SHOWN]
 
 
 def _plain(value: Any, where: str, depth: int) -> Any:
@@ -77,6 +89,8 @@ def _key(key: Any) -> str:
 
 def _converted(value: Any, where: str, depth: int) -> Any:
     """The rarer kinds; each converts one level and hands its members back to :func:`_plain`."""
+    if isinstance(value, LazyList):
+        return MappedList(value, shown)
     simpler = _one_level(value)
     if simpler is value:  # nothing knows it better than its own repr
         return repr(value)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 import pytest
 
-from batchmill.runs.plain import MAX_DEPTH, NotPlain, plain
+from batchmill.plain import MAX_DEPTH, NotPlain, plain
 
 Point = namedtuple("Point", "x y")
 

@@ -1,0 +1,72 @@
+"""JSON text in pieces, so that lists that are not in memory are written without ever being there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from batchmill.lists import LazyList, holds_lazy
+from batchmill.lists.lazy import READ_TOGETHER
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """``value`` as JSON text: readable characters, escapes only where UTF-8 has no form for one."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return json.dumps(value, allow_nan=False, indent=indent)
+    return text
+
+
+def pieces(value: Any, indent: int | None = None, level: int = 0) -> Iterator[str]:
+    """The text of :func:`as_json` for plain data with lazy lists in it, in pieces.
+
+    ``level`` is how deep the value stands in what is written, for its indentation.
+    """
+    if isinstance(value, LazyList):
+        yield from _list(value, indent, level)
+    elif not holds_lazy(value):
+        yield _placed(as_json(value, indent), indent, level)
+    elif isinstance(value, dict):
+        members = ((f"{as_json(key)}: ", pieces(one, indent, level + 1)) for key, one in value.items())
+        yield from _enclosed("{}", members, indent, level)
+    else:
+        yield from _enclosed("[]", (("", pieces(one, indent, level + 1)) for one in value), indent, level)
+
+
+def _list(value: LazyList, indent: int | None, level: int) -> Iterator[str]:
+    """Some hundred elements to a piece."""
+    if not len(value):
+        yield "[]"
+        return
+    separator = "," + _break(indent, level + 1)
+    for start in range(0, len(value), READ_TOGETHER):
+        elements = value.part(start, min(start + READ_TOGETHER, len(value)))
+        texts = [_placed(as_json(one, indent), indent, level + 1) for one in elements]
+        yield (separator if start else "[" + _break(indent, level + 1, first=True)) + separator.join(texts)
+    yield _break(indent, level, first=True) + "]"
+
+
+def _enclosed(
+    brackets: str, members: Iterator[tuple[str, Iterator[str]]], indent: int | None, level: int
+) -> Iterator[str]:
+    before = brackets[0] + _break(indent, level + 1, first=True)
+    for head, texts in members:
+        yield before + head
+        yield from texts
+        before = "," + _break(indent, level + 1)
+    yield _break(indent, level, first=True) + brackets[1]
+
+
+def _break(indent: int | None, level: int, *, first: bool = False) -> str:
+    """What stands between two members, or (``first``) between a bracket and a member."""
+    if indent is None:
+        return "" if first else " "
+    return "\n" + " " * (indent * level)
+
+
+def _placed(text: str, indent: int | None, level: int) -> str:
+    """Text that was made for the outermost level, at ``level``; no JSON text has a line end of its own."""
+    return text if indent is None or not level else text.replace("\n", "\n" + " " * (indent * level))

@@ -1,0 +1,104 @@
+"""What a batch node's outcomes are made into: where its results go, and the visit they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from batchmill.batch import Batch, Ending, OnBlock
+from batchmill.batch.collected import Collected
+from batchmill.batch.jsonl import JsonlResults
+from batchmill.batch.results import DroppedResults, KeptResults, Results
+from batchmill.errors import NodeError, StorageError
+from batchmill.graph.surroundings import Surroundings
+from batchmill.graph.visit import ENVIRONMENT, Visit, error_entry
+from batchmill.ir.models.batch import BatchSpec
+from batchmill.outcome import Block, ErrorInfo
+from batchmill.plain import shown
+from batchmill.template import compile_value
+
+_TOLD = ("executor", "workers", "reason", "max_concurrent")  # of the metadata, in the report of a run
+
+
+def results_of(spec: BatchSpec, around: Surroundings) -> Results:
+    """Where the block says that results go.
+
+    Raises :class:`~batchmill.errors.TemplateError` and :class:`NodeError` for a path that is none,
+    :class:`~batchmill.errors.StorageError` for a file that cannot be written.
+    """
+    if spec.results_path is not None:
+        path = compile_value(spec.results_path).resolve(around.namespace.scope())
+        if not isinstance(path, str) or not path:
+            message = f"batch.collect.jsonl must be a path, but {spec.results_path} is {path!r}"
+            raise NodeError(message, retryable=False, type_name="InvalidResultsPath")
+        return JsonlResults(path, shown)
+    return KeptResults() if spec.keeps_results else DroppedResults()
+
+
+def entries(block: Block) -> list[Any]:
+    """What stands in ``results`` for the items of a block: the node's outputs and the item, None where the
+    item failed."""
+    made: list[Any] = [
+        {**(value or {}), "item": item} for value, item in zip(block.values, block.items, strict=False)
+    ]
+    for offset, outcome in block.special.items():
+        if outcome.error is not None:
+            made[offset] = None
+    return made
+
+
+def run_collected(batch: Batch, done: Collected, on_block: OnBlock) -> Ending:
+    """Run a batch to its end, whatever that is, and end its results."""
+    fault: StorageError | None = None
+    try:
+        ending = batch.run_into(done, on_block)
+    finally:
+        try:
+            done.results.close()
+        except StorageError as error:
+            fault = error
+    return ending if fault is None else replace(ending, fault=fault, failure=f"StorageError: {fault}")
+
+
+def batch_visit(node: str, done: Collected, ending: Ending, retries: int) -> Visit:
+    """The visit of a batch that ran, perhaps not to its end. Its errors are those of items that were tried:
+    of items that never started, perhaps a million, the node's own outputs tell."""
+    failure, metadata = ending.failure, ending.metadata
+    outputs = _outputs(done, metadata)
+    if failure is not None:
+        outputs["error"] = failure
+    counts = {key: outputs[key] for key in ("count", "success_count", "error_count")}
+    visit = Visit(
+        outputs=outputs,
+        failure=failure,
+        present=frozenset(outputs),
+        errors=_errors(done, ending),
+        batch={**counts, **{key: metadata[key] for key in _TOLD if key in metadata}},
+        retries=retries,
+        environment=isinstance(ending.fault, ENVIRONMENT),
+    )
+    visit.add_records(done.recorded(), node)
+    return visit
+
+
+def _errors(done: Collected, ending: Ending) -> Sequence[dict[str, Any]]:
+    """Those of the items; that of the batch where there are none, or where it was cut short by one."""
+    tried = done.tried_errors
+    if ending.failure is None or (tried and ending.fault is None):
+        return tried
+    name = "BatchFailed" if ending.fault is None else type(ending.fault).__name__
+    own = error_entry(ErrorInfo(name, ending.failure, retryable=False), 0)
+    return [own] if not tried else [*tried, own]
+
+
+def _outputs(done: Collected, metadata: dict[str, Any]) -> dict[str, Any]:
+    """What stands under a batch node's id."""
+    return {
+        **done.results.outputs(done.count, complete=done.success_count == done.count),
+        "count": done.count,
+        "success_count": done.success_count,
+        "error_count": done.error_count,
+        "errors": done.errors,
+        "batch_metadata": metadata,
+    }

@@ -1,0 +1,85 @@
+"""Lazy lists do what lists do."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchmill.lists import JoinedList, LazyList, MappedList, Rows, held, holds_lazy
+
+
+def spilled(values: list[Any]) -> LazyList:
+    """A list of these values that is read from a file."""
+    rows = Rows(most=0)
+    rows.put_run(0, values)
+    listed = rows.listed(len(values))
+    return listed if isinstance(listed, LazyList) else JoinedList([])
+
+
+KINDS = {
+    "spilled": spilled,
+    "mapped": lambda values: MappedList(spilled([[one] for one in values]), lambda one: one[0]),
+    "joined": lambda values: JoinedList([values[:2], [], spilled(values[2:5]), values[5:]]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(values=st.lists(st.integers(0, 9), max_size=12), index=st.integers(-15, 15), part=st.data())
+def test_reads_like_the_list_it_stands_for(kind: str, values: list[int], index: int, part: Any) -> None:
+    lazy = KINDS[kind](values)
+    assert len(lazy) == len(values)
+    assert list(lazy) == values
+    assert lazy == values
+    assert values == lazy
+    assert lazy == KINDS[kind](values)
+    seven = [7]
+    assert lazy + seven == values + seven
+    assert seven + lazy == seven + values
+    assert lazy.count(3) == values.count(3)
+    assert (3 in lazy) == (3 in values)
+    if -len(values) <= index < len(values):
+        assert lazy[index] == values[index]
+    else:
+        with pytest.raises(IndexError):
+            lazy[index]
+    cut = part.draw(st.slices(max(1, len(values))))
+    assert lazy[cut] == values[cut]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_is_not_another_list(kind: str) -> None:
+    lazy = KINDS[kind]([1, 2, 3])
+    assert lazy != [1, 2]
+    assert lazy != [1, 2, 4]
+    assert lazy != (1, 2, 3)
+    assert lazy != "123"
+    with pytest.raises(TypeError):
+        hash(lazy)
+    with pytest.raises(TypeError):
+        lazy + 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_copies_and_pickles_read_the_same(kind: str) -> None:
+    lazy = KINDS[kind]([{"n": 1}, None, "x", 4.5, [1, 2], (3,)])
+    for other in (copy.copy(lazy), copy.deepcopy(lazy), pickle.loads(pickle.dumps(lazy))):
+        assert list(other) == list(lazy)
+
+
+def test_shows_its_first_elements() -> None:
+    assert repr(spilled([1, "a"])) == "[1, 'a']"
+    assert repr(spilled(list(range(1000)))).endswith("19, ... 1,000 in all]")
+
+
+def test_held_makes_lists_of_lazy_ones_and_keeps_the_rest() -> None:
+    plain = {"a": [1, {"b": 2}]}
+    assert held(plain) is plain
+    mixed = {"a": [spilled([1]), 2], "b": {"c": spilled([])}}
+    assert holds_lazy(mixed)
+    assert held(mixed) == {"a": [[1], 2], "b": {"c": []}}
+    assert not holds_lazy(held(mixed))
