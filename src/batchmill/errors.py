@@ -19,7 +19,8 @@ class BatchmillError(Exception):
 class Problem:
     """One thing wrong with a document: what, where and how to fix it.
 
-    ``line`` and ``column`` count from 1 and are 0 where the place in the text is not known.
+    ``line`` and ``column`` count from 1 and are 0 where the place in the text is not known. ``source``
+    is the file of a sub-workflow that the problem is in, empty for the document itself.
     """
 
     path: str
@@ -27,10 +28,16 @@ class Problem:
     hint: str = ""
     line: int = 0
     column: int = 0
+    source: str = ""
+
+    @property
+    def place(self) -> str:
+        """File, path, line and column, as far as they are known."""
+        path = f"{self.source}: {self.path}" if self.source else self.path
+        return f"{path} (line {self.line}, column {self.column})" if self.line else path
 
     def __str__(self) -> str:
-        where = f"{self.path} (line {self.line}, column {self.column})" if self.line else self.path
-        return f"{where}: {self.message}" + (f"; {self.hint}" if self.hint else "")
+        return f"{self.place}: {self.message}" + (f"; {self.hint}" if self.hint else "")
 
 
 class InvalidDocument(BatchmillError):
@@ -112,7 +119,7 @@ class NodeError(BatchmillError):
 
     ``outputs`` is what the node has to say all the same (``stderr``, ``exit_code``, ...);
     ``retryable`` is False where another attempt would be pointless; ``retry_after`` is the wait in
-    seconds that the other side asked for.
+    seconds that the other side asked for; ``address`` is the node inside a sub-workflow that failed.
     """
 
     def __init__(
@@ -123,6 +130,7 @@ class NodeError(BatchmillError):
         retryable: bool = True,
         retry_after: float | None = None,
         type_name: str = "NodeError",
+        address: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -130,6 +138,7 @@ class NodeError(BatchmillError):
         self.retryable = retryable
         self.retry_after = retry_after
         self.type_name = type_name
+        self.address = address
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {
@@ -137,6 +146,7 @@ class NodeError(BatchmillError):
             "retryable": self.retryable,
             "retry_after": self.retry_after,
             "type_name": self.type_name,
+            "address": self.address,
         }
         return _with_keywords, (type(self), self.message, fields)
 
@@ -180,6 +190,13 @@ class BrokenNodeType(BatchmillError):
 
 class AttemptTimeout(BatchmillError, TimeoutError):
     """Raised when one attempt of one item took longer than its ``timeout``."""
+
+
+class Stopped(BatchmillError):
+    """Raised inside an attempt that ends early because its run is being stopped; the item counts as
+    cancelled, not as failed."""
+
+    retryable = False
 
 
 class NotPicklable(BatchmillError):

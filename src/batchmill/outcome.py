@@ -19,7 +19,8 @@ class ErrorInfo:
     """Why an attempt failed, without the exception object.
 
     ``type`` is the exception's class name. ``outputs`` is what a node reported along with an error
-    result. ``retry_after`` is in seconds. ``traceback`` is text and may be empty.
+    result. ``retry_after`` is in seconds. ``traceback`` is text and may be empty. ``address`` is the node
+    inside a sub-workflow that failed, empty where it is the task itself.
     """
 
     type: str
@@ -29,6 +30,7 @@ class ErrorInfo:
     retryable: bool = True
     retry_after: float | None = None
     outputs: dict[str, Any] = field(default_factory=dict)
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,9 @@ def test_readme_has_two_commands_and_no_other_page_has_any():
 
 
 @of("json", "yaml")
-def test_documents_and_parts_of_them_are_valid(block):
+def test_documents_and_parts_of_them_are_valid(block, folder, monkeypatch):
+    put(block, folder)
+    monkeypatch.chdir(folder)  # a document may name another one
     value = json.loads(block.text) if block.language == "json" else yaml.safe_load(block.text)
     document = as_document(value)
     if document is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from batchmill.graph.check import check
@@ -65,11 +63,11 @@ def test_the_interface_of_the_document_is_there():
     assert list(plan.inputs) == ["n"]
     assert list(plan.outputs) == ["a"]
     assert plan.mode == "permissive"
-    assert (plan.source, plan.folder) == ("document", Path())
+    assert (plan.source, plan.import_folder, plan.import_folders()) == ("document", None, [])
 
 
 def test_a_file_gives_its_name_and_folder(tmp_path):
     path = tmp_path / "flow.yaml"
     path.write_text("nodes:\n- {id: a, type: echo}\n")
     plan = check(load(path), default_registry())
-    assert (plan.source, plan.folder) == (str(path), tmp_path)
+    assert (plan.source, plan.import_folders()) == (str(path), [str(tmp_path.resolve())])

@@ -23,6 +23,7 @@ class Collected:
         self.count = 0
         self.error_count = 0
         self.cancelled_count = 0
+        self.first_failed: Outcome | None = None  # that of the lowest index among those that failed
         self._errors = Rows()
         self._records = Rows()
         self._unstarted: dict[int, dict[str, Any]] = {}
@@ -55,6 +56,8 @@ class Collected:
             self.cancelled_count += 1
         else:
             self.error_count += 1
+            if self.first_failed is None or outcome.index < self.first_failed.index:
+                self.first_failed = outcome
         if is_unstarted(shown):
             self._unstarted[outcome.index] = shown
         else:

@@ -147,7 +147,7 @@ class Batch:
             "execution_mode": "sequential" if sequential else "parallel",
             "timing": {**self.timing.as_json(), "wall_ms": round(seconds * 1e3, 3)},
             "executor": settings.executor,
-            "reason": f"{settings.executor} was asked for",
+            "reason": settings.reason or f"{settings.executor} was asked for",
             "workers": min(workers, count),
         }
 

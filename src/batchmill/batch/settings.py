@@ -14,7 +14,8 @@ MAX_CONCURRENT = 1000
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
     """Seconds and bytes. ``max_concurrent`` is 1 to 1000 items in flight, None for the executor's default
-    (10 threads, as many processes as usable cores). Raises :class:`InvalidSetting` out of range."""
+    (10 threads, as many processes as usable cores). ``reason`` says why it is this executor where it is not
+    the one asked for. Raises :class:`InvalidSetting` out of range."""
 
     executor: str = "thread"
     max_concurrent: int | None = None
@@ -23,6 +24,7 @@ class BatchSettings:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     failures: FailurePolicy = field(default_factory=FailurePolicy)
     memory_limit_bytes: int | None = None
+    reason: str = ""
 
     def __post_init__(self) -> None:
         _check("max_concurrent", self.max_concurrent, 1, MAX_CONCURRENT)

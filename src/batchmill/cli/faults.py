@@ -57,9 +57,7 @@ def _headline(error: InvalidDocument) -> str:
 
 
 def _one(problem: Problem) -> str:
-    where = click.style(problem.path, bold=True)
-    if problem.line:
-        where += f" (line {problem.line}, column {problem.column})"
+    where = problem.place.replace(problem.path, click.style(problem.path, bold=True), 1)
     return f"{where}: {problem.message}" + (f"; {problem.hint}" if problem.hint else "")
 
 

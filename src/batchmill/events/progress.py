@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
 from batchmill.clock import SYSTEM_CLOCK, Clock
 from batchmill.events.happened import BatchProgress, Event, NodeFinished, NodeRetried, NodeStarted, Noticed
-from batchmill.events.words import count, rate, seconds, shortened
+from batchmill.events.words import count, is_inside_item, rate, seconds, shortened
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -76,6 +76,8 @@ class PlainProgress:
     _closed: bool = False
 
     def __call__(self, event: Event) -> None:
+        if not self.verbose and is_inside_item(getattr(event, "node", "")):
+            return
         if isinstance(event, NodeStarted):
             self._start(event)
         elif isinstance(event, BatchProgress):
@@ -157,6 +159,8 @@ class BarProgress:
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, event: Event) -> None:
+        if is_inside_item(getattr(event, "node", "")):
+            return
         if isinstance(event, NodeStarted):
             if event.is_batch:
                 self._progress.start()

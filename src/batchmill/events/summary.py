@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batchmill.events.happened import Event, NodeFinished, NodeRetried, RunFinished
-from batchmill.events.words import count, rate, seconds, shortened
+from batchmill.events.words import count, is_inside_item, rate, seconds, shortened
 
 MOST_LINES = 8
 MOST_GROUPS = 3
@@ -46,6 +46,8 @@ class Summary:
             self.finished = event
 
     def _add(self, node: NodeFinished) -> None:
+        if is_inside_item(node.node):
+            return
         self.nodes[node.node] = node.status
         self.retries += node.retries
         if node.is_batch:

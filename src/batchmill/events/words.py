@@ -8,6 +8,12 @@ from typing import Any
 LONGEST_VALUE = 60  # characters of an item or message that stay readable in one line of a summary
 
 
+def is_inside_item(address: str) -> bool:
+    """Whether a node is inside an item of a batch, such as ``flow[3].fetch``: of those there may be very
+    many, and the batch around them tells of them. No node's id has a bracket."""
+    return "[" in address
+
+
 def seconds(value: float) -> str:
     """A duration in seconds as ``0.42 s``, ``12.3 s``, ``2 min 5 s`` or ``1 h 4 min``."""
     if value < 10:

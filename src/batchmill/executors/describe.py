@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import replace
 
-from batchmill.errors import AttemptTimeout, NodeError, NotPicklable
+from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped
 from batchmill.outcome import ErrorInfo, ErrorKind
 
 MAX_MESSAGE = 10_000
@@ -34,6 +34,7 @@ def outline(error: BaseException) -> ErrorInfo:
             retryable=error.retryable,
             retry_after=error.retry_after,
             outputs=error.outputs,
+            address=error.address,
         )
     return ErrorInfo(
         type(error).__name__,
@@ -55,6 +56,8 @@ def _kind(error: BaseException) -> ErrorKind:
         return "timeout"
     if isinstance(error, NotPicklable):
         return "not_picklable"
+    if isinstance(error, Stopped):
+        return "cancelled"
     return "exception"
 
 

@@ -24,6 +24,10 @@ from batchmill.step import item_step
 from batchmill.template import compile_value
 
 _RETRY_KEYS = {"max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter"}
+WITHIN_A_WORKER = (
+    "process was asked for inside a worker process: its items run there one after another, as the cores "
+    "are busy with the batch around it"
+)
 
 
 def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Visit:
@@ -33,7 +37,7 @@ def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Vi
         batch.tell_start()
         return batch.run()
     except (BatchmillError, OSError) as fault:
-        return faulty_visit(fault)
+        return faulty_visit(fault, around.place(node.id))
 
 
 class NodeBatch:
@@ -54,14 +58,16 @@ class NodeBatch:
         apart: bool = False,
     ) -> None:
         settings = settings_of(node, spec, around)
-        step = item_step(node.kind(), node.params, around.namespace, item_name=spec.as_, folder=around.folder)
+        step = item_step(
+            node.made(around), node.params, around.namespace, item_name=spec.as_, folder=around.folder
+        )
         self.batch = Batch(
             step, items, settings, ordered=ordered, cancel=around.cancel, stop=around.stop, apart=apart
         )
-        self._node = node.id
+        self._place = around.place(node.id)
         self._spec = spec
         self._around = around
-        self._progress = _Progress(node.id, around, self.batch.total)
+        self._progress = _Progress(self._place, around, self.batch.total)
 
     def tell_start(self) -> None:
         """Tell the bus that the node begins."""
@@ -81,7 +87,7 @@ class NodeBatch:
                 hand_on(block)
 
         ending = run_collected(self.batch, done, on_block)
-        visit = batch_visit(self._node, done, ending, self._progress.retries)
+        visit = batch_visit(self._place, done, ending, self._progress.retries)
         ended = self._around.cancel.cancelled or (ending.stopped and done.cancelled_count > 0)
         visit.stopped = not done.complete and ended
         return visit
@@ -123,6 +129,9 @@ def _parsed(text: str) -> Any:
 def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> BatchSettings:
     """The batch block as settings, with the overrides of the run."""
     executor = around.executor or spec.executor_name
+    reason = ""
+    if around.in_worker and executor == "process":
+        executor, reason = "sequential", WITHIN_A_WORKER
     wanted = spec.max_concurrent if around.jobs is None else around.jobs
     return BatchSettings(
         executor=executor,
@@ -132,6 +141,7 @@ def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Ba
         retry=_retry(node, spec),
         failures=spec.failure_policy(),
         memory_limit_bytes=spec.memory_limit if executor == "process" else None,
+        reason=reason,
     )
 
 

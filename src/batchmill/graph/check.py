@@ -8,6 +8,8 @@ from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
 from batchmill.graph.outputs import key_faults
 from batchmill.graph.params import param_faults, param_sites
 from batchmill.graph.plan import Plan, compile_plan
+from batchmill.graph.sub_documents import Examined, SubDocuments, input_faults, note_interface
+from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.ir.faults import Fault, did_you_mean
 from batchmill.ir.loading import Draft
 from batchmill.ir.outline import NodePart
@@ -16,28 +18,64 @@ from batchmill.ir.services import Tables, tables_of
 from batchmill.ir.validate import Validation, validate
 from batchmill.nodes import Node
 from batchmill.nodes.registry import Registry
+from batchmill.nodes.workflow import WorkflowNode
 
-LATER_TYPES = ("llm", "mcp", "workflow")
+LATER_TYPES = ("llm", "mcp")
 """Node types of the format that come with a later version."""
 
 
 def check(draft: Draft, registry: Registry) -> Plan:
-    """The plan of a document. Raises :class:`InvalidDocument` with every problem in it, in text order.
+    """The plan of a document. Raises :class:`InvalidDocument` with every problem in it, in text order, and
+    after those the problems of its sub-workflows that are files.
 
     Nothing is run. Code that the document names is imported only where a node's ``type`` is written as
     ``module:Class``.
     """
-    validation = validate(draft)
-    tables, faults = _tables(validation, draft)
-    types, unknown = _types(validation, registry, tables)
-    faults += unknown
-    faults += _param_and_reference_faults(validation, types)
-    problems = draft.problems([*validation.faults, *faults])
-    if problems or validation.workflow is None or validation.graph is None:
+    checking = _Checking(registry)
+    found = checking.examine(draft, checking.documents.begin(draft))
+    problems = (*draft.problems(found.faults), *checking.documents.problems)
+    if problems or found.plan is None:
         raise InvalidDocument(problems, draft.source)
-    return compile_plan(
-        validation.workflow, validation.outline, validation.graph, types, draft.source, draft.folder
-    )
+    return found.plan
+
+
+class _Checking:
+    """One document on its way to a plan, with the sub-workflows inside."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.documents = SubDocuments()
+        self._registry = registry
+
+    def examine(self, draft: Draft, whole: SubWorkflow) -> Examined:
+        """The faults of one document, and its plan where there are none; ``whole`` is given either."""
+        validation = validate(draft)
+        note_interface(whole, validation.outline)
+        tables, faults = _tables(validation, draft)
+        types, unknown = _types(validation, self._registry, tables)
+        subs, more = self._subs(validation, types, draft)
+        faults += [*unknown, *validation.faults, *more, *_param_and_reference_faults(validation, types, subs)]
+        if faults or draft.faults or validation.workflow is None or validation.graph is None:
+            return Examined(None, tuple(faults))
+        folder = str(draft.folder.resolve()) if draft.is_file else None
+        graph, outline = validation.graph, validation.outline
+        whole.plan = compile_plan(validation.workflow, outline, graph, types, subs, draft.source, folder)
+        return Examined(whole.plan, ())
+
+    def _subs(
+        self, validation: Validation, types: Mapping[str, type[Node]], draft: Draft
+    ) -> tuple[dict[str, SubWorkflow], list[Fault]]:
+        """The sub-workflow of each node that runs one, by node id."""
+        subs: dict[str, SubWorkflow] = {}
+        faults: list[Fault] = []
+        for node in validation.outline.nodes:
+            if types.get(node.id) is not WorkflowNode:
+                continue
+            sub, found = self.documents.of(node, draft, self.examine)
+            faults += found
+            if sub is not None:
+                subs[node.id] = sub
+                faults += input_faults(node, sub)
+        return subs, faults
 
 
 def _tables(validation: Validation, draft: Draft) -> tuple[Tables | None, list[Fault]]:
@@ -76,7 +114,9 @@ def _unknown_type(node: NodePart, name: str, registry: Registry) -> Fault:
     return Fault(path, f"there is no node type `{name}`", hint)
 
 
-def _param_and_reference_faults(validation: Validation, types: Mapping[str, type[Node]]) -> list[Fault]:
+def _param_and_reference_faults(
+    validation: Validation, types: Mapping[str, type[Node]], subs: Mapping[str, SubWorkflow]
+) -> list[Fault]:
     sites: list[Site] = []
     faults: list[Fault] = []
     unreadable: list[Fault] = []
@@ -91,7 +131,7 @@ def _param_and_reference_faults(validation: Validation, types: Mapping[str, type
     for site in sites:
         faults += validation.references.faults(site)
     for site in (*validation.sites, *sites):
-        faults += key_faults(site, validation.references, types)
+        faults += key_faults(site, validation.references, types, subs)
     if not unreadable:
         faults += _unused_inputs(validation, used_roots((*validation.sites, *sites)))
     return faults + unreadable

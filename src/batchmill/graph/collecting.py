@@ -61,9 +61,10 @@ def run_collected(batch: Batch, done: Collected, on_block: OnBlock) -> Ending:
     return ending if fault is None else replace(ending, fault=fault, failure=f"StorageError: {fault}")
 
 
-def batch_visit(node: str, done: Collected, ending: Ending, retries: int) -> Visit:
-    """The visit of a batch that ran, perhaps not to its end. Its errors are those of items that were tried:
-    of items that never started, perhaps a million, the node's own outputs tell."""
+def batch_visit(place: str, done: Collected, ending: Ending, retries: int) -> Visit:
+    """The visit of the batch in the node at ``place``, which ran, perhaps not to its end. Its errors are
+    those of items that were tried: of items that never started, perhaps a million, the node's own outputs
+    tell."""
     failure, metadata = ending.failure, ending.metadata
     outputs = _outputs(done, metadata)
     if failure is not None:
@@ -78,8 +79,19 @@ def batch_visit(node: str, done: Collected, ending: Ending, retries: int) -> Vis
         retries=retries,
         environment=isinstance(ending.fault, ENVIRONMENT),
     )
-    visit.add_records(done.recorded(), node)
+    if failure is not None:
+        _blame(visit, place, done, ending)
+    visit.add_records(done.recorded(), place)
     return visit
+
+
+def _blame(visit: Visit, place: str, done: Collected, ending: Ending) -> None:
+    """The first item that failed by itself is the cause, unless the batch as a whole broke."""
+    first = done.first_failed
+    if first is None or first.error is None or ending.fault is not None:
+        visit.blame(_own_error(ending), place)
+    else:
+        visit.blame(first.error, f"{place}[{first.index}]")
 
 
 def _errors(done: Collected, ending: Ending) -> Sequence[dict[str, Any]]:
@@ -87,9 +99,13 @@ def _errors(done: Collected, ending: Ending) -> Sequence[dict[str, Any]]:
     tried = done.tried_errors
     if ending.failure is None or (tried and ending.fault is None):
         return tried
-    name = "BatchFailed" if ending.fault is None else type(ending.fault).__name__
-    own = error_entry(ErrorInfo(name, ending.failure, retryable=False), 0)
+    own = error_entry(_own_error(ending), 0)
     return [own] if not tried else [*tried, own]
+
+
+def _own_error(ending: Ending) -> ErrorInfo:
+    name = "BatchFailed" if ending.fault is None else type(ending.fault).__name__
+    return ErrorInfo(name, ending.failure or name, retryable=False)
 
 
 def _outputs(done: Collected, metadata: dict[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def run_loop(node: RunnableNode, spec: LoopSpec, around: Surroundings) -> Visit:
     try:
         ending = loop.run()
     except TemplateError as fault:  # of the condition or of a carried value; those of params are the node's
-        loop.visit, ending = faulty_visit(fault), "failed"
+        loop.visit, ending = faulty_visit(fault, around.place(node.id)), "failed"
     visit = loop.visit
     visit.outputs = {**visit.outputs, ITERATIONS: loop.iterations, STOPPED: ending}
     visit.records, visit.unresolved = loop.records, tuple(dict.fromkeys(loop.unresolved))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from batchmill.batch.jsonl import PATH_KEY
+from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.ir.faults import Fault, any_of, did_you_mean
 from batchmill.ir.outline import NodePart
 from batchmill.ir.references import ReferenceCheck, Site
@@ -27,13 +29,15 @@ ERROR_OUTPUT = "error"
 """What every node that failed has."""
 
 
-def output_names(node: NodePart, kind: type[Node]) -> tuple[str, ...] | None:
-    """The keys a node may have under its id, None where that is not known beforehand."""
+def output_names(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -> tuple[str, ...] | None:
+    """The keys a node may have under its id, None where that is not known beforehand; those of a
+    ``workflow`` node are the outputs that ``sub`` declares."""
     if node.has_batch:
         return (*_batch_outputs(node), ERROR_OUTPUT)
-    if kind.open_outputs:
+    declared = None if sub is None else sub.outputs
+    if kind.open_outputs and declared is None:
         return None
-    own = [output.name for output in kind.outputs]
+    own = declared or [output.name for output in kind.outputs]
     loop = LOOP_OUTPUTS if node.has_loop else ()
     return tuple(dict.fromkeys([*own, *loop, ERROR_OUTPUT]))
 
@@ -52,20 +56,27 @@ def _batch_outputs(node: NodePart) -> tuple[str, ...]:
     return others if batch.results_path is None else (*others, PATH_KEY)
 
 
-def key_faults(site: Site, references: ReferenceCheck, types: Mapping[str, type[Node]]) -> Iterator[Fault]:
+def key_faults(
+    site: Site,
+    references: ReferenceCheck,
+    types: Mapping[str, type[Node]],
+    subs: Mapping[str, SubWorkflow],
+) -> Iterator[Fault]:
     """The paths of a template whose first key is no output of the node they start from."""
     for path in site.expression.references:
         node = references.node_of(path, site)
         if node is None or node.id not in types or not path.segments:
             continue
-        names = output_names(node, types[node.id])
+        names = output_names(node, types[node.id], subs.get(node.id))
         key = path.segments[0]
         if names is None or isinstance(key, Path) or key in names or _streams(site):
             continue
-        yield _fault(site, path, node, names, types[node.id])
+        each = output_names(replace(node, item_name=None), types[node.id], subs.get(node.id))
+        yield _fault(site, path, node, names, each or ())
 
 
-def _fault(site: Site, path: Path, node: NodePart, names: tuple[str, ...], kind: type[Node]) -> Fault:
+def _fault(site: Site, path: Path, node: NodePart, names: tuple[str, ...], each: tuple[str, ...]) -> Fault:
+    """``each`` are the outputs of an item of a batch node."""
     key = path.segments[0]
     if not isinstance(key, str):
         message = f"`${{{path.text}}}` takes a position of `{node.id}`, whose outputs have names"
@@ -73,7 +84,7 @@ def _fault(site: Site, path: Path, node: NodePart, names: tuple[str, ...], kind:
     if node.has_batch and key in RESULTS:
         return _not_kept(site, path, node)
     message = f"`${{{path.text}}}`: the node `{node.id}` has no output `{key}`"
-    if node.has_batch and any(output.name == key for output in kind.outputs):
+    if node.has_batch and key in each:
         hint = f"that of each item is in `${{{node.id}.results[*].{key}}}`"
         return Fault(site.path, message, hint)
     return Fault(site.path, message, did_you_mean(key, names) or f"there are {any_of(names)}")

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from batchmill.ir.flow_graph import FlowGraph, edges_in_force
 from batchmill.ir.models import InputSpec, NodeSpec, OutputSpec, Workflow
@@ -16,14 +15,19 @@ from batchmill.ir.outline import Outline
 from batchmill.ir.streams import Stage, chains
 from batchmill.nodes import Node
 
+if TYPE_CHECKING:
+    from batchmill.graph.sub_workflow import SubWorkflow  # which has a plan itself
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedNode:
-    """A node of the document and the class of its type. ``index`` is its place in ``nodes``, from 0."""
+    """A node of the document and the class of its type. ``index`` is its place in ``nodes``, from 0;
+    ``sub`` the workflow that a ``workflow`` node runs."""
 
     index: int
     spec: NodeSpec
     kind: type[Node]
+    sub: SubWorkflow | None = None
 
     @property
     def id(self) -> str:
@@ -36,9 +40,9 @@ class Plan:
 
     ``nodes`` has every node, those that no edge reaches included, in document order. ``successors``
     maps a node's id and an action to the id of the next node. ``backward`` are those of its keys whose
-    edge closes a cycle; the scheduler caps how often it is taken. ``source`` and ``folder`` are the
-    document's name and where its relative paths begin. ``stages`` are the chains of streaming batch nodes,
-    by the id of their first node.
+    edge closes a cycle; the scheduler caps how often it is taken. ``source`` is the document's name,
+    ``import_folder`` where Python modules of it are found, None for a document that is no file. ``stages``
+    are the chains of streaming batch nodes, by the id of their first node.
     """
 
     workflow: Workflow
@@ -47,8 +51,21 @@ class Plan:
     successors: Mapping[tuple[str, str], str]
     backward: frozenset[tuple[str, str]] = frozenset()
     source: str = "document"
-    folder: Path = field(default_factory=Path)
+    import_folder: str | None = None
     stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
+
+    def import_folders(self) -> list[str]:
+        """Its own import folder and those of all sub-workflows inside, each once, its own first."""
+        folders: dict[str, None] = {}
+        waiting, seen = [self], {id(self)}
+        while waiting:
+            plan = waiting.pop(0)
+            if plan.import_folder is not None:
+                folders.setdefault(plan.import_folder)
+            inner = [node.sub.plan for node in plan.nodes.values() if node.sub is not None]
+            waiting += [one for one in inner if id(one) not in seen]
+            seen.update(map(id, inner))
+        return list(folders)
 
     @property
     def inputs(self) -> Mapping[str, InputSpec]:
@@ -72,11 +89,17 @@ def compile_plan(
     outline: Outline,
     graph: FlowGraph,
     types: Mapping[str, type[Node]],
+    subs: Mapping[str, SubWorkflow] | None = None,
     source: str = "document",
-    folder: Path | None = None,
+    import_folder: str | None = None,
 ) -> Plan:
-    """The plan of a document without faults; ``types`` has the class of every node, by its id."""
-    nodes = {spec.id: PlannedNode(index, spec, types[spec.id]) for index, spec in enumerate(workflow.nodes)}
+    """The plan of a document without faults; ``types`` has the class of every node, by its id, ``subs`` the
+    sub-workflows of those that run one."""
+    inner = subs or {}
+    nodes = {
+        spec.id: PlannedNode(index, spec, types[spec.id], inner.get(spec.id))
+        for index, spec in enumerate(workflow.nodes)
+    }
     return Plan(
         workflow,
         nodes,
@@ -84,6 +107,6 @@ def compile_plan(
         {(edge.source, edge.action): edge.target for edge in edges_in_force(outline)},
         frozenset((edge.source, edge.action) for edge in graph.backward),
         source=source,
-        folder=folder or Path(),
+        import_folder=import_folder,
         stages=chains(outline),
     )

@@ -59,7 +59,8 @@ class NodeReport:
 @dataclass(slots=True)
 class Walk:
     """What a walk came to. ``errors`` have the keys of a batch's entries and ``node``; ``last`` is the id of
-    the node that ran last, None where none did."""
+    the node that ran last, None where none did; ``cause`` is the error that failed the walk, with the
+    address of where it arose."""
 
     status: RunStatus = "success"
     reports: dict[str, NodeReport] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Walk:
     last: str | None = None
     interrupted: bool = False
     environment: bool = False
+    cause: ErrorInfo | None = None
 
     def degrade(self) -> None:
         """Something went otherwise than meant, and the run goes on."""
@@ -76,6 +78,7 @@ class Walk:
     def fail(self, node: str | None, error: ErrorInfo) -> None:
         """Fail for a reason that is not an attempt's; ``node`` is None where it is no node's either."""
         self.status = "failed"
+        self.cause = self.cause or error
         self.errors.append({"node": node, **error_entry(error, 0)})
 
     def interrupt(self) -> None:
@@ -85,15 +88,17 @@ class Walk:
 
 
 class Scheduler:
-    """Runs one plan once.
+    """Runs one plan once. ``nodes`` are those that an earlier run of the plan made ready, to be added to.
 
     Concurrency: one thread calls :meth:`run`; batches use threads and processes of their own, below.
     """
 
-    def __init__(self, plan: Plan, around: Surroundings) -> None:
+    def __init__(
+        self, plan: Plan, around: Surroundings, nodes: dict[str, RunnableNode] | None = None
+    ) -> None:
         self._plan = plan
         self._around = around
-        self._nodes: dict[str, RunnableNode] = {}
+        self._nodes = {} if nodes is None else nodes
         self._walk = Walk()
 
     def run(self) -> Walk:
@@ -136,7 +141,7 @@ class Scheduler:
         node = self._nodes.get(name)
         if node is None:
             planned = self._plan.nodes[name]
-            node = self._nodes[name] = RunnableNode(planned.spec, planned.kind)
+            node = self._nodes[name] = RunnableNode(planned.spec, planned.kind, planned.sub)
         return node
 
     def _enter(self, node: RunnableNode, visit: Visit, wall: float) -> None:
@@ -148,7 +153,9 @@ class Scheduler:
             namespace.put(node.id, visit.outputs)
         namespace.recorder.extend(visit.records)
         walk.reports.setdefault(node.id, NodeReport(node.spec.type)).add(visit, wall)
-        walk.errors.add(node.id, visit.errors)
+        walk.errors.add(self._around.place(node.id), visit.errors)
+        if visit.inner_errors:
+            walk.errors.extend(visit.inner_errors)
         if not visit.void:
             walk.last = node.id
         self._tell(node, visit, wall)
@@ -156,7 +163,7 @@ class Scheduler:
     def _run(self, node: RunnableNode) -> Visit:
         if node.spec.batch is not None:
             return run_batched(node, node.spec.batch, self._around)
-        self._around.bus.emit(NodeStarted(node.id))
+        self._around.bus.emit(NodeStarted(self._around.place(node.id)))
         if node.spec.loop is not None:
             return run_loop(node, node.spec.loop, self._around)
         return run_single(node, self._around)
@@ -165,14 +172,15 @@ class Scheduler:
         bus = self._around.bus
         if not bus.heard:
             return
+        place = self._around.place(node.id)
         for reference in visit.unresolved:
-            bus.emit(Noticed(f"{reference} could not be resolved and was left as it stands", node.id))
+            bus.emit(Noticed(f"{reference} could not be resolved and was left as it stands", place))
         is_batch, counts = node.spec.batch is not None, visit.batch or {}
         failed, every = counts.get("error_count", 0), counts.get("count", 0)
         succeeded = counts.get("success_count", 0)
         bus.emit(
             NodeFinished(
-                node.id,
+                place,
                 visit.status,
                 wall,
                 succeeded=succeeded,
@@ -195,6 +203,7 @@ class Scheduler:
             handler = self._plan.follow(name, ERROR_ACTION)
             walk.status = "degraded" if handler is not None else "failed"
             walk.environment = handler is None and visit.environment
+            walk.cause = visit.cause if handler is None else None
             return handler
         if visit.status == "degraded":
             walk.degrade()
@@ -208,5 +217,6 @@ class Scheduler:
             f"node {name!r} was visited {MAX_VISITS} times; "
             "let the loop end by an action without an edge, or give the node a `loop` with a condition"
         )
-        self._walk.fail(name, ErrorInfo("VisitLimit", message, retryable=False))
+        place = self._around.place(name)
+        self._walk.fail(place, ErrorInfo("VisitLimit", message, retryable=False, address=place))
         return False

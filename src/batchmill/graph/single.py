@@ -15,16 +15,17 @@ from batchmill.step import single_step
 
 def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, Any] | None = None) -> Visit:
     """Run ``node`` once, with the retries and the timeout it asks for; ``carried`` lies over its params."""
-    step = single_step(node.kind(), node.params, around.namespace, carried=carried)
+    step = single_step(node.made(around), node.params, around.namespace, carried=carried)
     settings = BatchSettings(executor="sequential", timeout=node.spec.timeout, retry=node.retry)
     done: BatchResult[NodeResult] = run_batch(step, (None,), settings, cancel=around.cancel, stop=around.stop)
     outcome = done.failed.get(0)
     if outcome is not None and outcome.error is not None:
         visit = failed_visit(outcome.error, outcome.attempts, node.diagnostics)
+        visit.blame(outcome.error, around.place(node.id))
         visit.stopped = outcome.error.kind == "cancelled" or around.cancel.cancelled
     else:
         visit = _succeeded(done.values[0])
-    visit.add_records(((None, record) for record in done.records), node.id)
+    visit.add_records(((None, record) for record in done.records), around.place(node.id))
     return visit
 
 

@@ -60,7 +60,7 @@ class RunningStage:
             items = items_of(spec, self._around) if self._source is None else self._source
             return NodeBatch(self.node, spec, items, self._around, ordered=True, apart=True)
         except (BatchmillError, OSError) as fault:
-            self.visit = faulty_visit(fault)
+            self.visit = faulty_visit(fault, self._around.place(self.id))
             return None
 
     def outlet(self, succeeded: bool) -> Handoff:
@@ -129,7 +129,7 @@ class RunningStage:
         try:
             self.visit = self._batch.run(self._hand_on)
         except (BatchmillError, OSError) as fault:
-            self.visit = faulty_visit(fault)
+            self.visit = faulty_visit(fault, self._around.place(self.id))
         if self.visit.failed and (self.failing or not self.visit.stopped):
             self._failed(self)
 

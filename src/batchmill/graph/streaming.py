@@ -135,4 +135,6 @@ def _ended(visit: Visit, name: str) -> Visit:
     """The visit of a stage that was cut short by a later one's failure: not failed, and not complete."""
     errors = [entry for entry in visit.errors if entry["index"] is not None]
     outputs = {key: value for key, value in visit.outputs.items() if key != "error"}
-    return replace(visit, ended_by=name, failure=None, stopped=False, errors=errors, outputs=outputs)
+    return replace(
+        visit, ended_by=name, failure=None, cause=None, stopped=False, errors=errors, outputs=outputs
+    )

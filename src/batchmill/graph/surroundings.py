@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, Protocol
 
 from batchmill.cancel import CancelToken
 from batchmill.events import Bus
 from batchmill.ir.models.node import NodeSpec
 from batchmill.nodes import Node
+from batchmill.nodes.workflow import SubRun, WorkflowNode
 from batchmill.policy import RetryPolicy
 from batchmill.step import Namespace, StepParams
 
@@ -16,7 +18,11 @@ from batchmill.step import Namespace, StepParams
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """``executor`` and ``jobs`` override what batch nodes say; ``folder`` is where Python modules of the
-    document are found. ``stop`` lets nothing new start, ``cancel`` ends what runs."""
+    document are found. ``stop`` lets nothing new start, ``cancel`` ends what runs.
+
+    ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
+    workflows are around this one. ``in_worker`` says that all this happens in a worker process.
+    """
 
     namespace: Namespace
     bus: Bus = field(default_factory=Bus)
@@ -25,22 +31,62 @@ class Surroundings:
     executor: str | None = None
     jobs: int | None = None
     folder: str | None = None
+    address: str = ""
+    depth: int = 0
+    in_worker: bool = False
+
+    def place(self, node: str, index: int | None = None) -> str:
+        """The full address of a node, or of one of its items: ``outer[3].inner[7]``."""
+        inside = f"{self.address}.{node}" if self.address else node
+        return inside if index is None else f"{inside}[{index}]"
 
     @property
     def ending(self) -> bool:
         """Whether no node may start any more."""
         return self.stop.cancelled or self.cancel.cancelled
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What is pickled goes to a worker process. Nobody there hears events or stops a run, and the
+        # namespace stays behind: a sub-workflow has one of its own.
+        return _in_worker, (self.executor, self.jobs, self.folder, self.address, self.depth)
+
+
+def _in_worker(
+    executor: str | None, jobs: int | None, folder: str | None, address: str, depth: int
+) -> Surroundings:
+    return Surroundings(
+        Namespace({}),
+        executor=executor,
+        jobs=jobs,
+        folder=folder,
+        address=address,
+        depth=depth,
+        in_worker=True,
+    )
+
+
+class Inner(Protocol):
+    """A compiled sub-workflow."""
+
+    def at(self, node: str, around: Surroundings) -> SubRun:
+        """What runs it in the place of ``node``."""
+
 
 class RunnableNode:
-    """A node of the document, its type, and its params with their templates read.
+    """A node of the document, its type, its params with their templates read, and its sub-workflow.
 
-    Concurrency: one thread, the scheduler's, uses it.
+    Concurrency: runs of one sub-workflow share it between threads. Nothing in it changes but what is
+    worked out on first use, which two threads may do at once with the same outcome.
     """
 
-    def __init__(self, spec: NodeSpec, kind: type[Node]) -> None:
+    def __init__(self, spec: NodeSpec, kind: type[Node], sub: Inner | None = None) -> None:
         self.spec = spec
         self.kind = kind
+        self._sub = sub
+
+    def made(self, around: Surroundings) -> Node:
+        """A node object of its type."""
+        return self.kind() if self._sub is None else WorkflowNode(self._sub.at(self.id, around))
 
     @property
     def id(self) -> str:

@@ -12,6 +12,19 @@ from batchmill.outcome import ErrorInfo, Outcome
 from batchmill.record import LLMCall
 from batchmill.step import Unresolved
 
+
+@dataclass(frozen=True, slots=True)
+class SubReport:
+    """A record of what a sub-workflow has to tell the run around it: the calls that were recorded inside,
+    entries of errors that did not fail it, with the full address of their nodes, whether it ended
+    degraded, and whether it failed by its surroundings."""
+
+    calls: tuple[Any, ...] = ()
+    errors: tuple[dict[str, Any], ...] = ()
+    degraded: bool = False
+    environment: bool = False
+
+
 VisitStatus = Literal["success", "degraded", "failed", "cancelled"]
 
 ENVIRONMENT = (StorageError, ExecutorUnavailable, MissingExtra, OSError)
@@ -27,6 +40,10 @@ class Visit:
     ``stopped`` says that the visit was cut short from outside, ``environment`` that the machine failed
     it, not the document. ``ended_by`` is the node whose failure ended this one, which was running beside
     it and has not failed itself; ``void`` says that it counts as one that never began.
+
+    ``inner_errors`` are entries of sub-workflows, each with its ``node``; they make
+    the visit ``degraded``, as one does that ended so itself. ``cause`` is the error that failed the visit,
+    with the full address of where it arose.
     """
 
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -42,6 +59,9 @@ class Visit:
     environment: bool = False
     ended_by: str | None = None
     void: bool = False
+    degraded: bool = False
+    inner_errors: list[dict[str, Any]] = field(default_factory=list)
+    cause: ErrorInfo | None = None
 
     @property
     def failed(self) -> bool:
@@ -53,7 +73,12 @@ class Visit:
             return "failed"
         if self.ended_by is not None:
             return "cancelled"
-        return "degraded" if self.errors or self.unresolved else "success"
+        return "degraded" if self.errors or self.unresolved or self.degraded else "success"
+
+    def blame(self, error: ErrorInfo, place: str) -> None:
+        """Set the cause. Of an error that arose inside a sub-workflow the address and the words are told."""
+        known = bool(error.address)
+        self.cause = error if known else replace(error, address=place, message=f"{place}: {error.message}")
 
     def add_records(self, recorded: Iterable[tuple[int | None, Any]], node: str) -> None:
         """Sort what attempts recorded into calls and unresolved references.
@@ -65,9 +90,17 @@ class Visit:
         for index, record in recorded:
             if isinstance(record, Unresolved):
                 left += record.references
+            elif isinstance(record, SubReport):
+                self._add_report(record)
             else:
                 self.records.append(_signed(record, node, index))
         self.unresolved = tuple(dict.fromkeys(left))
+
+    def _add_report(self, report: SubReport) -> None:
+        self.records += report.calls
+        self.inner_errors += report.errors
+        self.degraded |= report.degraded
+        self.environment |= report.environment
 
 
 def _signed(record: Any, node: str, index: int | None) -> Any:
@@ -99,10 +132,11 @@ def failed_visit(error: ErrorInfo, attempts: int = 0, diagnostics: Iterable[str]
     )
 
 
-def faulty_visit(fault: BaseException) -> Visit:
-    """The visit of a node that failed outside any attempt: unreadable items, an executor that cannot start,
-    a loop whose condition does not resolve."""
+def faulty_visit(fault: BaseException, place: str) -> Visit:
+    """The visit of the node at ``place`` that failed outside any attempt: unreadable items, an executor that
+    cannot start, a loop whose condition does not resolve."""
     info = ErrorInfo(getattr(fault, "type_name", type(fault).__name__), str(fault), retryable=False)
     visit = failed_visit(info)
     visit.environment = isinstance(fault, ENVIRONMENT)
+    visit.blame(info, place)
     return visit

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from batchmill.errors import Problem
-from batchmill.ir.faults import any_of, did_you_mean, kind_of, path_text, shown
+from batchmill.ir.faults import Fault, any_of, did_you_mean, kind_of, path_text, shown
 from batchmill.ir.json_types import is_type, type_words
 from batchmill.ir.models import InputSpec, Workflow
 from batchmill.ir.value_schema import value_faults
@@ -31,26 +31,44 @@ def check_inputs(
     says. An input that is not required and has no default is None. Values of secret inputs are in no
     message.
     """
+    values, faults = input_values(workflow.inputs, given, text)
+    return values, [Problem(path_text(fault.path), fault.message, fault.hint) for fault in faults]
+
+
+def input_values(
+    inputs: Mapping[str, InputSpec],
+    given: Mapping[str, Any],
+    text: frozenset[str] = frozenset(),
+    way: str = "{}=VALUE",
+) -> tuple[dict[str, Any], list[Fault]]:
+    """The same for inputs by themselves; each fault's path is ``("inputs", name)``.
+
+    ``way`` says how an input is given, with its name in place of ``{}``.
+    """
     values: dict[str, Any] = {}
-    problems = [_unknown(name, workflow) for name in given if name not in workflow.inputs]
-    for name, spec in workflow.inputs.items():
+    faults = [_unknown(name, inputs) for name in given if name not in inputs]
+    for name, spec in inputs.items():
         if name not in given:
             values[name] = spec.default
             if spec.must_be_given:
-                hint = f"give it as {name}=VALUE" + (f": {spec.description}" if spec.description else "")
-                problems.append(Problem(path_text(("inputs", name)), f"the input `{name}` is missing", hint))
+                faults.append(_missing(name, spec, way))
             continue
         try:
             values[name] = _value(spec, given[name], name in text)
         except _Mismatch as error:
-            problems.append(Problem(path_text(("inputs", name)), f"the input `{name}` {error}"))
-    return values, problems
+            faults.append(Fault(("inputs", name), f"the input `{name}` {error}"))
+    return values, faults
 
 
-def _unknown(name: str, workflow: Workflow) -> Problem:
-    known = any_of(workflow.inputs)
-    hint = did_you_mean(name, workflow.inputs) or (f"there are {known}" if known else "there are none")
-    return Problem(path_text(("inputs", name)), f"the document has no input `{name}`", hint)
+def _unknown(name: str, inputs: Mapping[str, InputSpec]) -> Fault:
+    known = any_of(inputs)
+    hint = did_you_mean(name, inputs) or (f"there are {known}" if known else "there are none")
+    return Fault(("inputs", name), f"the document has no input `{name}`", hint)
+
+
+def _missing(name: str, spec: InputSpec, way: str) -> Fault:
+    hint = f"give it as {way.format(name)}" + (f": {spec.description}" if spec.description else "")
+    return Fault(("inputs", name), f"the input `{name}` is missing", hint)
 
 
 def _value(spec: InputSpec, value: Any, is_text: bool) -> Any:

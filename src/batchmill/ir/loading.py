@@ -48,6 +48,11 @@ class Draft:
     faults: tuple[tuple[Fault, Position], ...] = ()
     positions: Positions = field(default_factory=NoPositions)
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the document was read from a file, whose path is ``source`` then."""
+        return not isinstance(self.positions, NoPositions)
+
     def locate(self, path: DocumentPath, *, key: bool = False) -> Position:
         """Line and column, from 1, of the value at ``path``, or of its key.
 

@@ -30,6 +30,7 @@ BUILT_IN = {
     "python": "batchmill.nodes.python:PythonNode",
     "read-file": "batchmill.nodes.read_file:ReadFileNode",
     "shell": "batchmill.nodes.shell:ShellNode",
+    "workflow": "batchmill.nodes.workflow:WorkflowNode",
     "write-file": "batchmill.nodes.write_file:WriteFileNode",
 }
 

@@ -69,7 +69,6 @@ def run(
     if problems:
         raise InvalidDocument(tuple(problems), draft.source)
     permissive = plan.workflow.template_resolution_mode == "permissive"
-    folder = None if isinstance(document, dict) else str(draft.folder.resolve())
     around = Surroundings(
         Namespace(inputs, permissive=permissive),
         Bus(listeners),
@@ -77,9 +76,9 @@ def run(
         stop or CancelToken(),
         settings.executor,
         settings.jobs,
-        folder,
+        plan.import_folder,
     )
-    with _importing_from(folder), holding():
+    with _importing_from(plan.import_folders()), holding():
         return _walked(plan, around, draft.source)
 
 
@@ -121,14 +120,12 @@ def _plain_call(call: Any) -> Any:
 
 
 @contextmanager
-def _importing_from(folder: str | None) -> Iterator[None]:
-    """Put ``folder`` first on the import path for a while, as Python does for a script."""
-    if folder is None:
-        yield
-        return
-    sys.path.insert(0, folder)
+def _importing_from(folders: Iterable[str]) -> Iterator[None]:
+    """Put ``folders`` first on the import path for a while, as Python does for a script."""
+    sys.path[:0] = folders
     try:
         yield
     finally:
-        if folder in sys.path:  # code of the document may have changed the path itself
-            sys.path.remove(folder)
+        for folder in folders:
+            if folder in sys.path:  # code of the document may have changed the path itself
+                sys.path.remove(folder)

@@ -146,6 +146,14 @@ class AsyncItemStep(ItemStep):
         return result.outputs  # type: ignore[no-any-return]
 
 
+class PlacedItemStep(ItemStep):
+    """The same for a node with ``run_item``, which is told the item's position as well."""
+
+    def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
+        params = self.bound_in(self._scope_of(item, index), attempt)
+        return self.node.run_item(params, attempt, index).outputs  # type: ignore[attr-defined, no-any-return]  # such a node
+
+
 def single_step(
     node: Node, params: StepParams, namespace: Namespace, *, carried: Mapping[str, Any] | None = None
 ) -> SingleStep:
@@ -164,6 +172,8 @@ def item_step(
 ) -> ItemStep:
     """The step of a batch node; it can be awaited where the node can."""
     kind = AsyncItemStep if _can_be_awaited(node) else ItemStep
+    if callable(getattr(node, "run_item", None)):
+        kind = PlacedItemStep
     return kind(node, params, namespace, item_name=item_name, folder=folder)
 
 

@@ -1,0 +1,54 @@
+"""The outputs of a run or of a sub-workflow: those the document declares, or what its last node gave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchmill.errors import TemplateError
+from batchmill.graph.scheduler import Walk
+from batchmill.ir.models.workflow import Workflow
+from batchmill.outcome import ErrorInfo
+from batchmill.step import Namespace
+from batchmill.template import compile_value
+
+SUCCEEDED = "succeeded"  # a batch node's second list of the same entries: given only where it is asked for
+
+
+def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: Walk) -> dict[str, Any]:
+    """The outputs as the nodes gave them.
+
+    An output without a ``source`` is the node or the input of its name. Where the document declares no
+    outputs they are those of the node that ran last, whatever became of it. One that cannot be resolved
+    is left out and fails the walk; of a walk that has failed already it is left out without a word. One
+    left unresolved in permissive mode degrades the walk.
+    """
+    if not workflow.outputs:
+        return _last_outputs(namespace, walk)
+    failed_before = walk.status == "failed"
+    outputs: dict[str, Any] = {}
+    for name, spec in workflow.outputs.items():
+        try:
+            outputs[name] = _value(spec.template(name), namespace, walk)
+        except TemplateError as fault:
+            if not failed_before:
+                fail_output(walk, name, fault)
+    return outputs
+
+
+def fail_output(walk: Walk, name: str, fault: Exception) -> None:
+    """Fail the walk because the output ``name`` cannot be given."""
+    walk.fail(None, ErrorInfo(type(fault).__name__, f"output {name!r}: {fault}", retryable=False))
+
+
+def _last_outputs(namespace: Namespace, walk: Walk) -> dict[str, Any]:
+    last: dict[str, Any] = namespace.values[walk.last] if walk.last is not None else {}
+    twice = SUCCEEDED if "batch_metadata" in last else None
+    return {name: value for name, value in last.items() if name != twice}
+
+
+def _value(source: str, namespace: Namespace, walk: Walk) -> Any:
+    scope = namespace.scope(lazy=True)
+    value = compile_value(source).resolve(scope)
+    if scope.unresolved:
+        walk.degrade()
+    return value

@@ -1,0 +1,177 @@
+"""A sub-workflow at work: a document that is compiled once and run in the place of a node.
+
+Every run of it has a store of its own. What it records and what failed inside without failing it goes
+up in one :class:`~batchmill.graph.visit.SubReport`; the error that failed it is raised with the full
+address of the node inside. In the parent's process its events go to the parent's bus, and stopping the
+parent stops it; in a worker process it runs to its end or is killed with the worker.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.cancel import CancelToken
+from batchmill.errors import AttemptTimeout, InternalError, InvalidParams, NodeError, Stopped
+from batchmill.graph.ending import resolved_outputs
+from batchmill.graph.plan import Plan
+from batchmill.graph.scheduler import Scheduler, Walk
+from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.visit import SubReport
+from batchmill.ir.inputs import input_values
+from batchmill.ir.models import InputSpec
+from batchmill.lists import held
+from batchmill.nodes import NodeResult
+from batchmill.nodes.workflow import SubRun
+from batchmill.outcome import ErrorInfo
+from batchmill.step import Namespace
+
+
+class SubWorkflow:
+    """One compiled sub-document, however many nodes and items run it.
+
+    It is there before its plan is: a document may name itself, and while it is checked only ``inputs``
+    and ``outputs`` are known of it. Each is None where its document does not say, or says wrongly.
+
+    Concurrency: filled in while documents are checked, by one thread. Afterwards only ``nodes`` grows,
+    by entries that any thread may replace with an equal one.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.inputs: Mapping[str, InputSpec | None] | None = None
+        self.outputs: tuple[str, ...] | None = None
+        self.nodes: dict[str, RunnableNode] = {}
+        self._plan: Plan | None = None
+        self._folder: str | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """What there is to run."""
+        if self._plan is None:
+            raise InternalError(f"the sub-workflow {self.source} was used before it was compiled")
+        return self._plan
+
+    @plan.setter
+    def plan(self, plan: Plan) -> None:
+        self._plan = plan
+        self._folder = plan.import_folder
+
+    def at(self, node: str, around: Surroundings) -> SubRun:
+        """What runs it in the place of ``node``."""
+        return PlacedRun(self, node, around)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "nodes": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._folder is not None and self._folder not in sys.path:
+            sys.path.append(self._folder)
+
+
+class PlacedRun:
+    """A sub-workflow in the place of one node of a running document.
+
+    Concurrency: threads share it; each run has its own namespace, scheduler and cancel token.
+    """
+
+    def __init__(self, workflow: SubWorkflow, node: str, around: Surroundings) -> None:
+        self._workflow = workflow
+        self._node = node
+        self._around = around
+
+    def run(self, params: Mapping[str, Any], attempt: Attempt, index: int | None) -> NodeResult:
+        """Run it once; see :class:`~batchmill.nodes.workflow.SubRun`."""
+        address = self._around.place(self._node, index)
+        self._check_depth(address, params["max_depth"])
+        plan = self._workflow.plan
+        namespace = Namespace(self._inputs(params["inputs"] or {}), permissive=plan.mode == "permissive")
+        with _ended_in_time(attempt) as cancel:
+            inside = self._inside(namespace, cancel, address)
+            walk = Scheduler(plan, inside, self._workflow.nodes).run()
+            outputs = held(resolved_outputs(plan.workflow, namespace, walk))
+        _report(walk, namespace, attempt)
+        if walk.status == "failed":
+            raise _failure(walk, address, attempt)
+        return NodeResult(outputs)
+
+    def _check_depth(self, address: str, most: int) -> None:
+        if self._around.depth < most:
+            return
+        message = (
+            f"{self._workflow.source} would run {most + 1} workflows deep, and max_depth is {most}; "
+            "end the recursion by a condition, or raise max_depth"
+        )
+        raise NodeError(f"{address}: {message}", retryable=False, type_name="MaxDepth", address=address)
+
+    def _inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        values, faults = input_values(self._workflow.plan.inputs, given, way="`inputs.{}`")
+        if faults:
+            words = [fault.message + (f"; {fault.hint}" if fault.hint else "") for fault in faults]
+            raise InvalidParams(f"{self._workflow.source}: " + ". ".join(words))
+        return values
+
+    def _inside(self, namespace: Namespace, cancel: CancelToken, address: str) -> Surroundings:
+        return replace(
+            self._around,
+            namespace=namespace,
+            cancel=cancel,
+            folder=self._workflow.plan.import_folder or self._around.folder,
+            address=address,
+            depth=self._around.depth + 1,
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PlacedRun:
+        return self
+
+
+@contextmanager
+def _ended_in_time(attempt: Attempt) -> Iterator[CancelToken]:
+    """The token for what runs inside: cancelled with the attempt's, and at its deadline. Whoever waits for
+    the attempt gives it up then, which by itself ends nothing."""
+    left = attempt.remaining()
+    if left is None:
+        yield attempt.cancel
+        return
+    cancel = CancelToken()
+    timer = threading.Timer(left, cancel.cancel)
+    timer.daemon = True
+    forget = attempt.cancel.on_cancel(cancel.cancel)
+    timer.start()
+    try:
+        yield cancel
+    finally:
+        timer.cancel()
+        forget()
+
+
+def _report(walk: Walk, namespace: Namespace, attempt: Attempt) -> None:
+    """Tell what was recorded inside; of errors only those that the sub-workflow got over."""
+    errors = () if walk.status == "failed" else tuple(walk.errors.listed())
+    report = SubReport(tuple(namespace.recorder), errors, walk.status == "degraded", walk.environment)
+    if report != SubReport():
+        attempt.recorder.append(report)
+
+
+def _failure(walk: Walk, address: str, attempt: Attempt) -> Exception:
+    """What a failed run of a sub-workflow raises."""
+    if walk.interrupted:
+        if attempt.remaining() == 0:
+            return AttemptTimeout(f"{address}: not finished at the deadline")
+        return Stopped(f"{address}: stopped before it had finished")
+    cause = walk.cause or ErrorInfo("SubWorkflowFailed", "failed", retryable=False)
+    message = cause.message if cause.address else f"{address}: {cause.message}"
+    return NodeError(
+        message,
+        outputs={"error": message},
+        retryable=cause.retryable,
+        retry_after=cause.retry_after,
+        type_name=cause.type,
+        address=cause.address or address,
+    )
