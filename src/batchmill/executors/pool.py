@@ -39,6 +39,7 @@ MEMORY_FOLDER = "/dev/shm"  # noqa: S108  # a folder of our own is made in it, m
 KEPT_JOBS = 4
 DESCRIPTORS_PER_SLOT = 20  # what a worker costs its parent: pipes, mappings, and those of starting it
 SPARE_DESCRIPTORS = 12  # for parcels on their way, and for whatever else the program opens
+SHUT_DOWN = "the pool of worker processes was shut down"
 
 Call = tuple[Callable[[], Any], "Future[Any]"]
 
@@ -76,12 +77,14 @@ class Pool:
                 self._all.discard(slot)
                 self._later(slot.close)
             if self._closed:
-                raise ExecutorUnavailable("the pool of worker processes was shut down")
+                raise ExecutorUnavailable(SHUT_DOWN)
             starting = self._later(self._start)
         try:
             started: Slot = starting.result()
         except KeyboardInterrupt:
             starting.add_done_callback(self._take_back)
+            raise
+        except ExecutorUnavailable:
             raise
         except Exception as fault:  # whatever loky makes of a lack of files, memory or processes
             reason = f"no worker process can be started: {type(fault).__name__}: {fault}"
@@ -189,8 +192,11 @@ class Pool:
             slot = self._open_slot(number, PipeContext())  # no room, or no way, for the system's semaphores
         _hook_exit()
         with self._lock:
-            self._all.add(slot)
-        return slot
+            if not self._closed:
+                self._all.add(slot)
+                return slot
+        slot.close()  # closed meanwhile: whoever closes the others does not know of this one
+        raise ExecutorUnavailable(SHUT_DOWN)
 
     def _open_slot(self, number: int, semaphores: PipeContext | None) -> Slot:
         area = self._make_area(number)
