@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -46,3 +47,17 @@ def test_a_closed_pool_starts_nothing() -> None:
     pool.close()
     with pytest.raises(ExecutorUnavailable, match="was shut down"):
         pool.lease()
+
+
+def test_a_pool_without_a_thread_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As where it is asked for while the interpreter is ending."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr("batchmill.executors.pool.MEMORY_FOLDER", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(RuntimeError, match="new thread"):
+        Pool()
+    assert list(tmp_path.iterdir()) == []

@@ -40,7 +40,7 @@ if __name__ == "__main__":
 HANGS = {
     "sleeping": "time.sleep(60)",
     "spinning": "while True: pass",
-    "holding the GIL": "ctypes.PyDLL(None).sleep(60)",
+    "holding the GIL": "getattr(ctypes, 'PyDLL', ctypes.CDLL)(None).sleep(60)",  # PyPy has none
     "backtracking": "re.match('(a+)+$', 'a' * 64 + 'b')",
     "ignoring signals": "[signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; time.sleep(60)",
 }

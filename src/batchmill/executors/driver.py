@@ -46,20 +46,19 @@ class Driver:
         self._driving = True  # a thread of the pool's is, or will be, at it
         self._ended = threading.Event()
 
-    def start(self, *, here: bool) -> None:
-        """Feed the slot, in a thread of the pool's.
-
-        ``here`` sends the first chunk from the caller's thread, which is sooner; only for items that are
-        there without waiting, to a worker that is. If that was the last one, there may be no need of a
-        thread at all.
-        """
+    def send_first(self) -> None:
+        """Send the first chunk from the caller's thread, which is sooner than waking one; only for items that
+        are there without waiting, to a worker that is. :meth:`start` must follow."""
         try:
-            alone = here and self._next() and not self._channel.more()
+            self._next()
         except BaseException as fault:  # noqa: BLE001  # raised again where the results are consumed
             self._channel.fail(fault)
-            alone = False
+
+    def start(self) -> None:
+        """Feed the slot, in a thread of the pool's; no thread is needed where all items have been sent."""
         with self._lock:
-            self._driving = not (alone and self._sent)
+            sent = bool(self._sent)
+            self._driving = not sent or self._channel.more()
         if self._driving:
             self._pool.threads.run(self._drive)
 

@@ -64,7 +64,11 @@ class Pool:
         self.threads = KeptThreads()
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="batchmill-pool", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # no thread to give, or the interpreter is ending
+            self._remove_folders()
+            raise
 
     def lease(self) -> Slot:
         """An idle slot or a new one. Raises :class:`ExecutorUnavailable` when none can be started."""
@@ -156,6 +160,9 @@ class Pool:
         self.threads.close()
         self._calls.put(None)
         self._thread.join()
+        self._remove_folders()
+
+    def _remove_folders(self) -> None:
         for folder in self.folders:
             shutil.rmtree(folder, ignore_errors=True)
             tracker.unregister(folder, "folder")
@@ -338,7 +345,7 @@ def shutdown() -> None:
     global _made
     with _pool_lock:
         made, _made = _current(), None
-    if made is not None:
+    if made is not None and made.exception() is None:  # else whoever asked for it was told
         made.result().close()
 
 

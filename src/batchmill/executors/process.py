@@ -125,7 +125,10 @@ class Crew:
             driver = Driver(self._shipment, self._settler, self._pool, self._leases)
             with self._lock:
                 self._drivers.append(driver)
-            driver.start(here=self._channel.instant and self._pool.idle() > 0)
+            if self._channel.instant and self._pool.idle() > 0:
+                driver.send_first()
+        for driver in self._now():
+            driver.start()
         if self._timeout is not None or self._memory_limit is not None:
             threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True).start()
 

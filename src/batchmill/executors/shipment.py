@@ -23,7 +23,7 @@ class Shipment:
 
     def __init__(self, job: Job, pool: Pool) -> None:
         task = _pack_job(job)
-        around = pickle.dumps(Surroundings.here(), 5)
+        around = Surroundings.packed()
         packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders))
         outer = pickle.dumps((around, packed), 5)
         self._pool = pool

@@ -11,6 +11,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # typeshed has stubs of the public module only
 import locale
 import os
+import pickle
 import signal
 import sys
 from typing import Any
@@ -20,6 +21,8 @@ HANDLED = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2")
     if hasattr(signal, name)
 )
+
+_last: tuple[tuple[Any, ...], bytes] | None = None
 
 
 class Surroundings:
@@ -39,6 +42,16 @@ class Surroundings:
     def here(cls) -> Surroundings:
         """As this process is now."""
         return cls(_folder(), dict(os.environ), list(sys.path), locale.setlocale(locale.LC_ALL))
+
+    @staticmethod
+    def packed() -> bytes:
+        """:meth:`here` as a pickle; made anew only when something changed since the last one."""
+        global _last
+        now = (_folder(), dict(_raw_environment()), list(sys.path), locale.setlocale(locale.LC_ALL))
+        last = _last  # one tuple, replaced as a whole: whichever thread's it is, it is right for its key
+        if last is None or last[0] != now:
+            _last = last = now, pickle.dumps(Surroundings.here(), 5)
+        return last[1]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_handlers": {}, "_raw": {}, "_working": None, "_streams": (None, None)}
