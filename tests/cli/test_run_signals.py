@@ -1,6 +1,8 @@
 """Ctrl-C and SIGTERM in a run, on every executor: the right code, the finished part, no orphans."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,17 +21,18 @@ def batch(kind, params, executor, items=40):
     return {"nodes": [{"id": "each", "type": kind, "params": params, "batch": settings}]}
 
 
-def slow(seconds, executor):
+def slow(seconds, executor, items=40):
     code = f"import pathlib, time\npathlib.Path(f'ran-{{x}}').touch()\ntime.sleep({seconds})\nresult = x"
-    return batch("code", {"code": code, "inputs": {"x": "${x}"}}, executor)
+    return batch("code", {"code": code, "inputs": {"x": "${x}"}}, executor, items)
 
 
-def start(folder, document):
-    """Start a document and wait until its first item runs."""
+def start(folder, document, before=()):
+    """Start a document in a group of its own and wait until its first item runs."""
     (folder / "document.json").write_text(json.dumps(document))
     process = subprocess.Popen(
-        [sys.executable, "-m", "batchmill", "run", "document.json", "--json"],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [*before, sys.executable, "-m", "batchmill", "run", "document.json", "--json"],
+        cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 30
     while not list(folder.glob("ran-*")) and time.monotonic() < deadline and process.poll() is None:
@@ -97,3 +100,36 @@ def test_commands_that_items_started_are_ended_with_them(tmp_path):
     returned, out, err = finish(process)
     assert returned == 130, err
     assert json.loads(out)["status"] == "failed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_items_in_processes_finish_when_the_whole_group_gets_the_signal(tmp_path, number):
+    """As a terminal, timeout(1) and systemd send it."""
+    process = start(tmp_path, slow(0.6, "process"))
+    os.killpg(process.pid, number)
+    returned, out, err = finish(process)
+    assert returned == 128 + number, err
+    told = json.loads(out)["nodes"]["each"]
+    assert told["success_count"] >= 1
+    assert told["error_count"] == 0, err
+
+
+@pytest.mark.skipif(shutil.which("nohup") is None, reason="no nohup here")
+def test_what_nohup_protects_goes_on(tmp_path):
+    process = start(tmp_path, slow(0.2, "thread", items=8), before=["nohup"])
+    process.send_signal(signal.SIGHUP)
+    returned, out, err = finish(process)
+    assert (returned, json.loads(out)["status"]) == (0, "success"), err
+
+
+def test_an_interrupt_while_the_command_is_being_loaded_ends_it_without_a_word(tmp_path):
+    (tmp_path / "click.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(30)\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "batchmill", "nodes"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+    )  # fmt: skip
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(signal.SIGINT)
+    returned, _, err = finish(process)
+    assert (returned, err) == (-signal.SIGINT, "")

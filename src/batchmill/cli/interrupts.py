@@ -33,6 +33,8 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interrupts:
     """While entered, turns signals into tokens: ``stop`` (no new items), then ``cancel`` (end running ones).
 
+    A signal that is ignored when this is entered stays so: that is what ``nohup`` is for.
+
     ``first`` is the number of the first signal that came, None without any. ``say`` is called with
     what is happening, in words.
 
@@ -63,7 +65,11 @@ class Interrupts:
             self._reader, self._writer = os.pipe()
             os.set_blocking(self._writer, False)
             self._previous_fd = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-            self._previous = {number: signal.signal(number, _heard) for number in HANDLED}
+            self._previous = {
+                number: signal.signal(number, _heard)
+                for number in HANDLED
+                if signal.getsignal(number) is not signal.SIG_IGN  # as nohup does
+            }
             self._watcher = threading.Thread(target=self._watch, name="batchmill-signals", daemon=True)
             self._watcher.start()
         return self
@@ -91,7 +97,7 @@ class Interrupts:
             for number in os.read(self._reader, 64):
                 if number == 0:
                     return
-                if number in HANDLED:
+                if number in self._previous:
                     self._receive(number)
 
     def _patience(self) -> float | None:

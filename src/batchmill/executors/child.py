@@ -29,6 +29,7 @@ from batchmill.executors.frames import FrameWriter
 from batchmill.executors.parcel import Parcel, unwrap
 from batchmill.executors.runner import ItemRunner, Job
 from batchmill.executors.shared_area import SharedArea
+from batchmill.executors.signals import heed_signals
 from batchmill.executors.surroundings import Surroundings
 from batchmill.outcome import Block, ErrorInfo
 
@@ -170,16 +171,13 @@ _attached: tuple[Connection, WorkerProcess] | None = None
 def attach(pipe: Connection, path: str, folders: list[str], parent: int) -> None:
     """Called once in a new worker process, before anything else of ours."""
     global _attached
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the parent decides; Ctrl-C reaches the whole group
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    worker = WorkerProcess(path, folders)
+    heed_signals(worker.area.cells)
     _keep_descriptors_from_grandchildren()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG, prctl(2)
     threading.Thread(target=_watch, args=(parent,), name="batchmill-orphan-watch", daemon=True).start()
-    _attached = pipe, WorkerProcess(path, folders)
+    _attached = pipe, worker
 
 
 def serve() -> None:

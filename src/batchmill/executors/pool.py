@@ -10,11 +10,9 @@ from __future__ import annotations
 import _thread
 import atexit
 import errno
-import multiprocessing.resource_tracker
 import os
 import queue
 import shutil
-import signal
 import tempfile
 import threading
 import time
@@ -30,6 +28,7 @@ from batchmill.executors.leftovers import folder_prefix
 from batchmill.executors.parcel import Parcel, discard
 from batchmill.executors.pipe_semaphores import PipeContext
 from batchmill.executors.shared_area import SharedArea
+from batchmill.executors.signals import block_signals
 from batchmill.executors.slot import Slot
 from batchmill.executors.threads import KeptThreads
 
@@ -190,7 +189,7 @@ class Pool:
             others = len(self._all)
         if others:
             _check_descriptors()
-        _block_signals()
+        block_signals()
         try:
             slot = self._open_slot(number, None)
         except (OSError, ImportError) as fault:
@@ -252,15 +251,6 @@ def _settle(call: Callable[[], Any], future: Future[Any]) -> None:
         future.set_result(call())
     except BaseException as fault:  # noqa: BLE001  # it is raised where the result is asked for
         future.set_exception(fault)
-
-
-def _block_signals() -> None:
-    """Workers start with these blocked and open up once they ignore them: a Ctrl-C while one boots
-    must not end it with a traceback. The trackers come first: multiprocessing's, where it is started,
-    opens the signals of the thread that starts it."""
-    multiprocessing.resource_tracker.ensure_running()
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 def _make_folders() -> list[str]:
