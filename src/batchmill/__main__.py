@@ -4,19 +4,31 @@ Until the command can answer for itself an interrupt just ends the process: load
 a second, and a traceback from the middle of somebody's imports tells nobody anything.
 """
 
+import os
 import signal
+from types import FrameType
 
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where a shell said to ignore it
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from batchmill.cli.main import main as command  # this is what takes so long
+def _leave(number: int, frame: FrameType | None) -> None:
+    os._exit(128 + number)
+
+
+_answers = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not where it is to be ignored
+if _answers:
+    signal.signal(signal.SIGINT, _leave)
+
+from batchmill.cli.main import main as command  # noqa: E402  # it is this that takes so long
 
 
 def main() -> None:
     """Run the command on the arguments of this process, and exit with its code."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+    command(ready=_ready)
+
+
+def _ready() -> None:
+    """All is loaded: from here on an interrupt is an exception."""
+    if _answers:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    command()
 
 
 if __name__ == "__main__":

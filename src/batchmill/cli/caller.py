@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+
+def nothing() -> None:
+    """What is done when nobody waits for the command to be loaded."""
 
 
 @dataclass(slots=True)
 class Caller:
-    """Commands set it, the entry point reads it when an error ends there."""
+    """Commands set ``verbose``, the entry point reads it when an error ends there. ``ready`` is called once
+    when the command is loaded."""
 
     verbose: bool = False
+    ready: Callable[[], None] = nothing

@@ -7,12 +7,12 @@ the engine, are imported one at a time.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 import click
 
-from batchmill.cli.caller import Caller
+from batchmill.cli.caller import Caller, nothing
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import complain
 from batchmill.cli.streams import forget_stdout
@@ -66,19 +66,22 @@ def _meant(name: str) -> str:
     "5 storage or environment, 130 and 143 interrupted.",
 )
 @click.version_option(package_name="batchmill")
-def group() -> None:
+@click.pass_obj
+def group(caller: Caller) -> None:
     """Run one workflow document over thousands of items: one after another, on threads or on
     processes, with the same results."""
+    caller.ready()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command with ``arguments`` (those of the process by default) and exit with its code."""
-    sys.exit(outcome(sys.argv[1:] if arguments is None else arguments))
+def main(ready: Callable[[], None] = nothing) -> None:
+    """Run the command on the arguments of this process and exit with its code; ``ready`` is called when all
+    the command needs is loaded."""
+    sys.exit(outcome(sys.argv[1:], ready))
 
 
-def outcome(arguments: Sequence[str]) -> int:
+def outcome(arguments: Sequence[str], ready: Callable[[], None] = nothing) -> int:
     """Run the command and return its exit code; every error ends here."""
-    caller = Caller()
+    caller = Caller(ready=ready)
     try:
         code = group.main(list(arguments), "batchmill", standalone_mode=False, obj=caller)
         sys.stdout.flush()
@@ -86,9 +89,10 @@ def outcome(arguments: Sequence[str]) -> int:
         forget_stdout()
         return Exit.SUCCESS
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the end of the line: reported, not hidden
-        return complain(KeyboardInterrupt() if isinstance(error, click.Abort) else error, caller.verbose)
+        return complain(KeyboardInterrupt() if _interrupted(error) else error, caller.verbose)
     return int(code or 0)
 
 
-if __name__ == "__main__":
-    main()
+def _interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C is behind an error; before Python 3.12 one amid an import comes as a RuntimeError."""
+    return isinstance(error, click.Abort) or isinstance(error.__cause__, KeyboardInterrupt)

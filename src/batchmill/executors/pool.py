@@ -189,6 +189,7 @@ class Pool:
             others = len(self._all)
         if others:
             _check_descriptors()
+        _hook_exit()  # first: a worker started amid the interpreter's end would be nobody's
         block_signals()
         try:
             slot = self._open_slot(number, None)
@@ -196,7 +197,6 @@ class Pool:
             if getattr(fault, "errno", None) in (errno.EMFILE, errno.ENFILE):
                 raise
             slot = self._open_slot(number, PipeContext())  # no room, or no way, for the system's semaphores
-        _hook_exit()
         with self._lock:
             if not self._closed:
                 self._all.add(slot)
@@ -340,7 +340,7 @@ def shutdown() -> None:
 
 
 def _hook_exit() -> None:
-    """Close the pool when the interpreter ends.
+    """Close the pool when the interpreter ends. Raises RuntimeError when it is ending already.
 
     loky waits for its workers when threads are joined, before ``atexit`` runs, and would wait for a
     hung item for ever. So this goes where loky's hook is, after it: the last one registered runs first.
@@ -348,6 +348,8 @@ def _hook_exit() -> None:
     the None that registering returns; the mark set here keeps it from that.
     """
     if not _exit_hooked.is_set():
-        _exit_hooked.set()
+        register = getattr(threading, "_register_atexit", atexit.register)
+        register(loky.process_executor._python_exit)
         loky.process_executor.process_pool_executor_at_exit = _exit_hooked
-        getattr(threading, "_register_atexit", atexit.register)(shutdown)
+        register(shutdown)
+        _exit_hooked.set()
