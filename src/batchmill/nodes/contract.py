@@ -28,7 +28,8 @@ class Param:
     ``type`` holds JSON Schema type names joined with ``|`` (``"string|array"``), or ``any``.
     ``templates`` says what becomes of ``${...}`` in it: ``value`` resolves them, ``shell`` rewrites
     them into references that a shell reads (see :mod:`batchmill.template.shell`), ``none`` leaves the
-    text alone, ``url`` keeps each value within its place of a URL (see :mod:`batchmill.template.url`).
+    text alone, ``url`` keeps each value within its place of a URL (see :mod:`batchmill.template.url`),
+    ``branches`` resolves them and gives null for what nodes that have not run, or failed, did not leave.
     ``choices`` lists the allowed values where there are few; ``minimum`` is inclusive.
     """
 
@@ -37,7 +38,7 @@ class Param:
     description: str
     required: bool = False
     default: Any = None
-    templates: Literal["value", "shell", "url", "none"] = "value"
+    templates: Literal["value", "shell", "url", "none", "branches"] = "value"
     choices: tuple[Any, ...] = ()
     minimum: float | None = None
 

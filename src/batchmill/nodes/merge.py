@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InvalidParams
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.coroutines import run_coroutine
+from batchmill.nodes.functions import load_function, misspelt
+from batchmill.nodes.objects import merge_objects
 from batchmill.nodes.program import Program, check_code
 from batchmill.template import to_text
 
 Inputs = list[Any] | dict[str, Any]
 
+NEEDS_ONE = "mode custom needs either `function` or `code`"
+
 
 class MergeNode(Node):
     type = "merge"
-    summary = "Make one value of several; nulls, such as those of branches not taken, are left out."
+    summary = (
+        "Make one value of several; what branches that were not taken or failed would have given is left out."
+    )
     params = (
-        Param("inputs", "array|object", "the values, as a list or by name", required=True),
+        Param(
+            "inputs", "array|object", "the values, as a list or by name", required=True, templates="branches"
+        ),
         Param(
             "mode",
             "string",
             "array: a list of the values. dict: one object, of named values as they are, of listed objects "
-            "with later ones winning. concat: lists one after another, or text. first: the first value. "
-            "custom: what `code` makes of it",
+            "with the keys of all. concat: lists one after another, or text. first: the first value. "
+            "custom: what `function` or `code` makes of them",
             default="array",
             choices=("array", "dict", "concat", "first", "custom"),
         ),
+        Param(
+            "on_conflict",
+            "string",
+            "in mode dict, where listed objects have different values under one key. error: fail. first, "
+            "last: that one stays. deep: objects are merged in turn, lists put one after another, of "
+            "anything else the last one stays",
+            default="error",
+            choices=("error", "first", "last", "deep"),
+        ),
         Param("separator", "string", "put between pieces of text in mode concat", default=""),
+        Param("function", "string", "for mode custom, as package.module:name: is given the values"),
         Param("code", "string", "Python for mode custom: reads `inputs`, sets `result`", templates="none"),
     )
     outputs = (
@@ -37,19 +57,22 @@ class MergeNode(Node):
     )
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
-        code = params.get("code")
-        if code is None:
-            return [("code", "mode custom needs `code`")] if params.get("mode") == "custom" else []
-        return check_code(code) if isinstance(code, str) else []
+        code, function = params.get("code"), params.get("function")
+        faults = check_code(code) if isinstance(code, str) else []
+        fault = misspelt(function) if isinstance(function, str) and "${" not in function else None
+        if fault:
+            faults.append(("function", fault))
+        if params.get("mode") == "custom" and (code is None) is (function is None):
+            faults.append(("mode", NEEDS_ONE))
+        if "on_conflict" in params and isinstance(params.get("inputs"), dict):
+            faults.append(("on_conflict", "named values cannot conflict; list them to merge what is in them"))
+        return faults
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         inputs = _present(params["inputs"])
         if params["mode"] == "custom":
-            if params["code"] is None:
-                raise InvalidParams("merge: mode custom needs `code`, which sets `result`")
-            ran = Program.of(params["code"]).run({"inputs": inputs})
-            return NodeResult({"result": ran.result, "count": len(inputs)}, ran.action)
-        merged = _MODES[params["mode"]](inputs, params["separator"])
+            return _custom(inputs, params, attempt)
+        merged = _MODES[params["mode"]](inputs, params)
         return NodeResult({"result": merged, "count": len(inputs)})
 
 
@@ -63,36 +86,40 @@ def _values(inputs: Inputs) -> list[Any]:
     return list(inputs.values()) if isinstance(inputs, dict) else inputs
 
 
-def _array(inputs: Inputs, separator: str) -> list[Any]:
+def _custom(inputs: Inputs, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    code, function = params["code"], params["function"]
+    if (code is None) is (function is None):
+        raise InvalidParams(f"merge: {NEEDS_ONE}")
+    if code is not None:
+        ran = Program.of(code).run({"inputs": inputs})
+        return NodeResult({"result": ran.result, "count": len(inputs)}, ran.action)
+    merged = load_function(function, MergeNode.type)(inputs)
+    if inspect.iscoroutine(merged):
+        merged = run_coroutine(lambda: merged, attempt.cancel)
+    return NodeResult({"result": merged, "count": len(inputs)})
+
+
+def _array(inputs: Inputs, params: Mapping[str, Any]) -> list[Any]:
     return _values(inputs)
 
 
-def _first(inputs: Inputs, separator: str) -> Any:
+def _first(inputs: Inputs, params: Mapping[str, Any]) -> Any:
     return next(iter(_values(inputs)), None)
 
 
-def _dict(inputs: Inputs, separator: str) -> dict[str, Any]:
-    if isinstance(inputs, dict):
-        return inputs
-    merged: dict[str, Any] = {}
-    for number, value in enumerate(inputs):
-        if not isinstance(value, dict):
-            raise InvalidParams(
-                f"merge: mode dict makes one object of several, and value {number} is a "
-                f"{type(value).__name__}; give `inputs` as an object to name the values"
-            )
-        merged.update(value)
-    return merged
+def _dict(inputs: Inputs, params: Mapping[str, Any]) -> dict[str, Any]:
+    return inputs if isinstance(inputs, dict) else merge_objects(inputs, params["on_conflict"])
 
 
-def _concat(inputs: Inputs, separator: str) -> Any:
+def _concat(inputs: Inputs, params: Mapping[str, Any]) -> Any:
     values = _values(inputs)
     if values and all(isinstance(value, (list, tuple)) for value in values):
         return [one for value in values for one in value]
+    separator: str = params["separator"]
     return separator.join(to_text(value) for value in values)
 
 
-_MODES: dict[str, Callable[[Inputs, str], Any]] = {
+_MODES: dict[str, Callable[[Inputs, Mapping[str, Any]], Any]] = {
     "array": _array,
     "dict": _dict,
     "concat": _concat,

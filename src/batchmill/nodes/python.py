@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import InvalidParams, NodeError
+from batchmill.errors import NodeError
 from batchmill.nodes.capture import capture
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.coroutines import run_coroutine
+from batchmill.nodes.functions import load_function, misspelt
 
 
 class PythonNode(Node):
@@ -34,11 +34,11 @@ class PythonNode(Node):
         function = params.get("function")
         if not isinstance(function, str) or "${" in function:
             return []
-        fault = _misspelt(function)
+        fault = misspelt(function)
         return [("function", fault)] if fault else []
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
-        function = _load(params["function"])
+        function = load_function(params["function"], self.type)
         with capture() as captured:
             try:
                 result = function(*(params["args"] or ()), **(params["inputs"] or {}))
@@ -49,38 +49,6 @@ class PythonNode(Node):
                 message = f"{params['function']} called sys.exit({error.code!r})"
                 raise NodeError(message, outputs=outputs, type_name="SystemExit") from error
         return NodeResult({"result": result, "stdout": captured.stdout, "stderr": captured.stderr})
-
-
-def _misspelt(path: str) -> str | None:
-    module_name, colon, attribute = path.partition(":")
-    names = [*module_name.split("."), *attribute.split(".")]
-    if colon and all(name.isidentifier() for name in names):
-        return None
-    hint = ""
-    if not colon and "." in path:
-        hint = f"; did you mean {':'.join(path.rsplit('.', 1))!r}?"
-    return f"a function is written package.module:name, not {path!r}{hint}"
-
-
-def _load(path: str) -> Callable[..., Any]:
-    fault = _misspelt(path)
-    if fault:
-        raise InvalidParams(f"python: {fault}")
-    module_name, _, attribute = path.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ImportError as error:
-        raise NodeError(
-            f"cannot import {module_name!r} for {path!r}: {error}", retryable=False, type_name="ImportError"
-        ) from error
-    for name in attribute.split("."):
-        if not hasattr(found, name):
-            raise InvalidParams(f"python: there is no {name!r} in {module_name!r} (function {path!r})")
-        found = getattr(found, name)
-    if not callable(found):
-        raise InvalidParams(f"python: {path!r} is a {type(found).__name__}, which cannot be called")
-    function: Callable[..., Any] = found
-    return function
 
 
 def _awaited(coroutine: Any, attempt: Attempt) -> Any:

@@ -97,6 +97,22 @@ class _Whole(_Plan):
         return resolve_whole(self._expression, scope)
 
 
+class _Branch(_Plan):
+    """A string that is one path into a branch: null where that branch was not taken or failed."""
+
+    __slots__ = ("_expression", "_key", "_root")
+
+    def __init__(self, expression: Expression, path: Path) -> None:
+        self._expression = expression
+        self._root = path.root
+        self._key = path.segments[0] if path.segments else None
+
+    def resolve(self, scope: Scope) -> Any:
+        if self._root not in scope or scope.passed_over(self._root, self._key):
+            return None
+        return resolve_whole(self._expression, scope)
+
+
 class _Text(_Plan):
     """Text with templates in it."""
 
@@ -140,12 +156,15 @@ class Compiled:
     made from.
     """
 
-    __slots__ = ("_plan", "located", "source")
+    __slots__ = ("_branches", "_plan", "located", "source")
 
-    def __init__(self, source: Any, plan: _Plan, located: tuple[tuple[Keys, Expression], ...]) -> None:
+    def __init__(
+        self, source: Any, plan: _Plan, located: tuple[tuple[Keys, Expression], ...], branches: bool
+    ) -> None:
         self.source = source
         self._plan = plan
         self.located = located
+        self._branches = branches
 
     @property
     def constant(self) -> bool:
@@ -174,20 +193,23 @@ class Compiled:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return compile_value, (self.source,)
+        return compile_value, (self.source, self._branches)
 
 
-def compile_value(value: Any) -> Compiled:
+def compile_value(value: Any, branches: bool = False) -> Compiled:
     """Read every template in a JSON structure; the keys of dictionaries are not templates.
+
+    With ``branches`` a string that is one path and nothing else is null where the node it starts from has
+    not run, or failed and does not count as present; a ``??`` in it says otherwise.
 
     Raises :class:`StructureSyntaxError` for the first string that cannot be read.
     """
-    reading = _Reading()
+    reading = _Reading(branches)
     plan = reading.plan(value, ())
     if reading.faults:
         raise reading.faults[0]
     source = _copied(value) if isinstance(value, (dict, list)) else value
-    return Compiled(source, plan, tuple(reading.located))
+    return Compiled(source, plan, tuple(reading.located), branches)
 
 
 def syntax_errors(value: Any) -> list[StructureSyntaxError]:
@@ -200,7 +222,8 @@ def syntax_errors(value: Any) -> list[StructureSyntaxError]:
 class _Reading:
     """One pass over a structure: the plans, and what was met on the way."""
 
-    def __init__(self) -> None:
+    def __init__(self, branches: bool = False) -> None:
+        self._branches = branches
         self.located: list[tuple[Keys, Expression]] = []
         self.faults: list[StructureSyntaxError] = []
 
@@ -223,7 +246,7 @@ class _Reading:
             self.faults.append(StructureSyntaxError(error.message, error.text, error.position, at))
             return _Same(value)
         self.located.extend((at, expression) for expression in template.expressions)
-        return _plan_string(template)
+        return _plan_string(template, self._branches)
 
     def _container(self, value: dict[str, Any] | list[Any], at: Keys) -> _Plan:
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
@@ -236,13 +259,15 @@ class _Reading:
         return _Container(base, filled)
 
 
-def _plan_string(template: Template) -> _Plan:
+def _plan_string(template: Template, branches: bool) -> _Plan:
     only = template.parts[0]
     if len(template.parts) > 1:
         return _Text(template)
     if isinstance(only, str):
         return _Same(only)
     first = only.alternatives[0]
+    if branches and isinstance(first, Path) and not only.optional:
+        return _Branch(only, first)
     if isinstance(first, Path) and not (first.segments or only.filters or only.optional):
         return _Name(only, first.root)
     return _Whole(only)

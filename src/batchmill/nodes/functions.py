@@ -1,0 +1,47 @@
+"""Functions named as ``package.module:name``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from batchmill.errors import InvalidParams, NodeError
+
+
+def misspelt(path: str) -> str | None:
+    """What is wrong with how a function is named, None where nothing is."""
+    module_name, colon, attribute = path.partition(":")
+    names = [*module_name.split("."), *attribute.split(".")]
+    if colon and all(name.isidentifier() for name in names):
+        return None
+    hint = ""
+    if not colon and "." in path:
+        hint = f"; did you mean {':'.join(path.rsplit('.', 1))!r}?"
+    return f"a function is written package.module:name, not {path!r}{hint}"
+
+
+def load_function(path: str, node_type: str) -> Callable[..., Any]:
+    """The function at ``package.module:name``, for a node of the type ``node_type``.
+
+    Raises :class:`~batchmill.errors.InvalidParams` for a name that leads to no function, and
+    :class:`~batchmill.errors.NodeError` for a module that cannot be imported.
+    """
+    fault = misspelt(path)
+    if fault:
+        raise InvalidParams(f"{node_type}: {fault}")
+    module_name, _, attribute = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ImportError as error:
+        raise NodeError(
+            f"cannot import {module_name!r} for {path!r}: {error}", retryable=False, type_name="ImportError"
+        ) from error
+    for name in attribute.split("."):
+        if not hasattr(found, name):
+            raise InvalidParams(f"{node_type}: there is no {name!r} in {module_name!r} (function {path!r})")
+        found = getattr(found, name)
+    if not callable(found):
+        raise InvalidParams(f"{node_type}: {path!r} is a {type(found).__name__}, which cannot be called")
+    function: Callable[..., Any] = found
+    return function
