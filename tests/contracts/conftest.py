@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-EXECUTORS = ("sequential", "thread", "process")
-PARALLEL = ("thread", "process")
+EXECUTORS = ("sequential", "thread", "process", "auto")
+PARALLEL = ("thread", "process", "auto")
 
 
 @pytest.fixture(params=EXECUTORS)

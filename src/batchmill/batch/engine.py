@@ -14,6 +14,7 @@ from batchmill.batch.settings import BatchSettings
 from batchmill.batch.sources import Source, as_source
 from batchmill.batch.window import Window
 from batchmill.cancel import CancelToken
+from batchmill.executors.choice import Choice
 from batchmill.executors.choose import executor_named
 from batchmill.executors.contract import Executor, ExecutorSettings, Task
 from batchmill.outcome import Block
@@ -60,7 +61,8 @@ class Batch:
     ``stop`` cancelled: no new item starts, running ones finish. ``cancel`` cancelled: running ones are
     ended too. ``apart`` says that the consumer is a thread nobody may end, so that even one after another
     items run on a thread of their own, which can be given up. Used by one thread; the window it works
-    through is what threads share.
+    through is what threads share. ``choice`` is the executor that runs it; of one that chooses, what it
+    chose last, and ``on_choice`` is then told, from whichever thread.
     """
 
     def __init__(
@@ -83,6 +85,11 @@ class Batch:
         self.timing = Timing()
         self._executor, self._running_with = _executor(settings, apart)
         self.workers = self._executor.workers(self._running_with)
+        self.choice = Choice(
+            settings.executor, settings.reason or f"{settings.executor} was asked for", self.workers
+        )
+        self.on_choice: Callable[[Choice], None] | None = None
+        self._running_with = replace(self._running_with, on_choice=self._chosen)
         self._cancel = cancel or CancelToken()
         self._stop = stop or CancelToken()
 
@@ -97,6 +104,11 @@ class Batch:
         finally:
             running.close()  # type: ignore[attr-defined]  # executors' iterators are generators
             forget()
+
+    def _chosen(self, choice: Choice) -> None:
+        self.choice = replace(choice, reason=f"auto chose {choice.executor}: {choice.reason}")
+        if self.on_choice is not None:
+            self.on_choice(self.choice)
 
     def gather(self, on_block: OnBlock | None = None) -> BatchResult[Any]:
         """Run the batch to its end; see :func:`run_batch`."""
@@ -136,19 +148,18 @@ class Batch:
     def metadata(self, seconds: float, count: int) -> dict[str, Any]:
         """What a batch node reports as ``batch_metadata``; ``seconds`` is the batch's wall time, ``count``
         how many items there were."""
-        settings = self.settings
-        workers = self.workers
-        sequential = settings.executor == "sequential"
+        settings, choice = self.settings, self.choice
+        sequential = choice.executor == "sequential"
         return {
             "parallel": not sequential,
-            "max_concurrent": workers,
+            "max_concurrent": choice.workers,
             "max_retries": settings.retry.max_attempts,
             "retry_wait": settings.retry.wait,
             "execution_mode": "sequential" if sequential else "parallel",
             "timing": {**self.timing.as_json(), "wall_ms": round(seconds * 1e3, 3)},
-            "executor": settings.executor,
-            "reason": settings.reason or f"{settings.executor} was asked for",
-            "workers": min(workers, count),
+            "executor": choice.executor,
+            "reason": choice.reason,
+            "workers": min(choice.workers, count),
         }
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import click
 
+from batchmill.batch import BatchSettings
 from batchmill.cli import options
 from batchmill.cli.given import Given, given
 from batchmill.cli.json_text import as_json
 from batchmill.errors import InvalidDocument, NodeError, StorageError, TemplateError
 from batchmill.events.words import count, shortened
+from batchmill.executors.choice import known_beforehand
 from batchmill.executors.choose import executor_named
 from batchmill.graph.batched import items_of, settings_of
 from batchmill.graph.check import check
@@ -115,11 +117,24 @@ def _described(plan: Plan, name: str, around: Surroundings) -> dict[str, Any]:
 
 def _batch(node: PlannedNode, spec: BatchSpec, around: Surroundings) -> dict[str, Any]:
     settings = settings_of(RunnableNode(node.spec, node.kind), spec, around)
+    items = _items(spec, around)
     return {
         "executor": settings.executor,
+        **_choice(node, settings, items["count"]),
         "max_concurrent": executor_named(settings.executor).workers(settings.for_executor()),
-        "items": {"from": spec.items_kind, "written": plain(spec.items_value), **_items(spec, around)},
+        "items": {"from": spec.items_kind, "written": plain(spec.items_value), **items},
     }
+
+
+def _choice(node: PlannedNode, settings: BatchSettings, total: int | None) -> dict[str, str]:
+    """What ``auto`` will choose and why, where that is known before any item has run."""
+    if settings.executor != "auto":
+        return {}
+    n_threads = executor_named("thread").workers(settings.for_executor())
+    known = known_beforehand(hasattr(node.kind, "run_async"), total, settings.max_concurrent, n_threads)
+    if known is None:
+        return {"reason": "chosen by what the first items turn out to be"}
+    return {"reason": f"{known.executor}: {known.reason}"}
 
 
 def _items(spec: BatchSpec, around: Surroundings) -> dict[str, Any]:
@@ -160,6 +175,8 @@ def _batch_lines(batch: dict[str, Any]) -> Iterator[str]:
         "one after another" if batch["executor"] == "sequential" else f"{batch['max_concurrent']} at once"
     )
     yield f"     {number} from {items['from']} {written}, {batch['executor']} executor, {flight}"
+    if "reason" in batch:
+        yield f"     ({batch['reason']})"
     if "why" in items:
         yield f"     ({items['why']})"
     for item in items["first"]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
+from batchmill.executors.choice import Choice
 from batchmill.outcome import Block, ErrorInfo
 from batchmill.policy import RetryPolicy
 
@@ -109,6 +110,7 @@ class ExecutorSettings:
     ``max_concurrent`` is how many items are in flight at once, None for the executor's default.
     ``chunk_size`` fixes how many items travel together, None sizes chunks by time. ``stop_on_failure``
     says that nothing starts after a failure; ``memory_limit_bytes`` bounds one worker process.
+    ``on_choice`` is told, from any thread, which executor one that chooses has chosen.
     """
 
     max_concurrent: int | None = None
@@ -117,6 +119,7 @@ class ExecutorSettings:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     stop_on_failure: bool = False
     memory_limit_bytes: int | None = None
+    on_choice: Callable[[Choice], None] | None = None
 
 
 class Executor(Protocol):

@@ -10,17 +10,14 @@ reply, or the news that the worker died, and settles the chunk.
 
 from __future__ import annotations
 
-import functools
-import os
 import threading
 from collections.abc import Iterator
-
-import loky
 
 from batchmill.cancel import CancelToken
 from batchmill.errors import NotPicklable
 from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, ExecutorSettings, Task
+from batchmill.executors.cores import usable_cores
 from batchmill.executors.describe import describe
 from batchmill.executors.driver import Driver
 from batchmill.executors.leases import Leases
@@ -44,7 +41,7 @@ class ProcessExecutor:
     name = "process"
 
     def workers(self, settings: ExecutorSettings) -> int:
-        return settings.max_concurrent or _usable_cores(_affinity())
+        return settings.max_concurrent or usable_cores()
 
     def run(
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
@@ -64,19 +61,6 @@ class ProcessExecutor:
         finally:
             crew.close()
             shipment.withdraw()
-
-
-def _affinity() -> int:
-    """How many cores this process may run on; cheap, and changes when that does."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@functools.lru_cache(maxsize=8)
-def _usable_cores(affinity: int) -> int:
-    """loky's count, which knows of container quotas too and reads several files for it."""
-    return min(affinity, int(loky.cpu_count()))
 
 
 def _refuse_all(channel: Channel, error: ErrorInfo) -> None:

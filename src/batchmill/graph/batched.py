@@ -12,7 +12,8 @@ from batchmill.batch.collected import Collected
 from batchmill.batch.handoff import Handoff
 from batchmill.batch.readers import open_source
 from batchmill.errors import BatchmillError, NodeError
-from batchmill.events import BatchProgress, NodeStarted, Pace
+from batchmill.events import BatchProgress, NodeStarted, Noticed, Pace
+from batchmill.executors.choice import Choice
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, faulty_visit
@@ -79,6 +80,7 @@ class NodeBatch:
         Raises what keeps the batch from running.
         """
         done = Collected(results_of(self._spec, self._around))
+        self.batch.on_choice = self._progress.chosen
 
         def on_block(block: Block) -> None:
             self._progress.add(block)
@@ -166,6 +168,10 @@ class _Progress:
     def started(self, batch: Batch) -> None:
         self.pace = Pace()
         self.around.bus.emit(NodeStarted(self.node, self.total, batch.settings.executor, batch.workers))
+
+    def chosen(self, choice: Choice) -> None:
+        """The executor ``auto`` has chosen one, in a thread of its own."""
+        self.around.bus.emit(Noticed(choice.reason, self.node))
 
     def add(self, block: Block) -> None:
         self.done += len(block)

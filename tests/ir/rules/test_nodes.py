@@ -40,7 +40,6 @@ def test_sound_batches(keys):
     ("keys", "path", "words"),
     [
         ({"executor": "sequential", "parallel": True}, ("executor",), "contradicts"),
-        ({"executor": "auto"}, ("executor",), "`auto` is not available in this version"),
         ({"executor": "dask"}, ("executor",), "`dask` is not available in this version"),
         ({"rate_limit": {"per_second": 1}}, ("rate_limit",), "`rate_limit` is not available in this version"),
         ({"tolerate": {"count": 1}}, ("tolerate",), "means nothing"),

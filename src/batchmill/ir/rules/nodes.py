@@ -10,7 +10,7 @@ from batchmill.ir.models import BatchSpec, LoopSpec, RangeSource
 from batchmill.ir.outline import NodePart
 from batchmill.template import Expression, parse
 
-_LATER_EXECUTORS = ("auto", "dask")
+_LATER_EXECUTORS = ("dask",)
 
 
 def node_faults(node: NodePart) -> Iterator[Fault]:
