@@ -54,6 +54,10 @@ class Leg:
         return self._stopped or self._channel.stopped
 
     @property
+    def instant(self) -> bool:
+        return self._channel.instant
+
+    @property
     def over(self) -> bool:
         """Whether nothing more will pass."""
         with self._lock:
