@@ -64,6 +64,8 @@ class StorageError(BatchmillError):
 class MissingExtra(BatchmillError, ImportError):
     """Raised when a feature needs an optional dependency; names the extra that brings it."""
 
+    retryable = False
+
     def __init__(self, extra: str, feature: str) -> None:
         super().__init__(extra, feature)
         self.extra = extra

@@ -12,6 +12,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 CALLS = {
     "census.json": (["folder=stdlib", "limit=40"], 0),
     "logs.yaml": (["count=1000"], 3),
+    "summaries.json": ([f"folder={EXAMPLES.parent}"], 0),
     "text.json": ([f"folder={EXAMPLES.parent}"], 0),
 }
 

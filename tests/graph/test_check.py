@@ -128,7 +128,7 @@ BAD = {
         "`probe`",
     ),
     "later type": (
-        {"nodes": [{"id": "a", "type": "llm"}]},
+        {"nodes": [{"id": "a", "type": "mcp"}]},
         "$.nodes[0].type",
         "not available in this version",
         "",

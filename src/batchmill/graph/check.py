@@ -20,7 +20,7 @@ from batchmill.nodes import Node
 from batchmill.nodes.registry import Registry
 from batchmill.nodes.workflow import WorkflowNode
 
-LATER_TYPES = ("llm", "mcp")
+LATER_TYPES = ("mcp",)
 """Node types of the format that come with a later version."""
 
 

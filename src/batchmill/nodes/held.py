@@ -54,7 +54,7 @@ class _Held:
         with self._lock:
             things = list(self._things.values())
             self._things.clear()
-        for thing in things:
+        for thing in reversed(things):  # the later ones may stand on the earlier ones
             thing.close()
 
 

@@ -25,6 +25,7 @@ BUILT_IN = {
     "echo": "batchmill.nodes.echo:EchoNode",
     "http": "batchmill.nodes.http.node:HttpNode",
     "list-files": "batchmill.nodes.list_files:ListFilesNode",
+    "llm": "batchmill.nodes.llm.node:LlmNode",
     "merge": "batchmill.nodes.merge:MergeNode",
     "move-file": "batchmill.nodes.move_file:MoveFileNode",
     "python": "batchmill.nodes.python:PythonNode",

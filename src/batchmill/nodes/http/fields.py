@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from batchmill.errors import InvalidParams
+from batchmill.nodes.credentials import credential
 from batchmill.template import to_text
 
 DEFAULT_KEY_HEADER = "X-API-Key"
@@ -85,26 +85,6 @@ def fields_of(params: Mapping[str, Any]) -> tuple[Fields, str]:
     if key:
         fields.set(params["api_key_header"], key)
     return fields, params["api_key_header"] if key else ""
-
-
-def credential(params: Mapping[str, Any], name: str) -> str:
-    """The credential called ``name``, from the param or from the variable that ``<name>_env`` names."""
-    variable = params[f"{name}_env"]
-    if not variable:
-        return params[name] or ""
-    value = os.environ.get(variable, "")
-    if not value:
-        raise InvalidParams(f"{name}_env: the variable {variable!r} is not set in the environment")
-    return value
-
-
-def credential_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """For ``check``: credentials that are given in both ways."""
-    return [
-        (f"{name}_env", f"`{name}` is given too; one of them is enough")
-        for name in ("auth_token", "api_key")
-        if params.get(name) is not None and params.get(f"{name}_env") is not None
-    ]
 
 
 def _on_the_wire(name: str, value: str) -> str:

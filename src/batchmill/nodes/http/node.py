@@ -12,11 +12,12 @@ from urllib3.response import BaseHTTPResponse
 from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.credentials import credential_faults
 from batchmill.nodes.http.address import url_fault
 from batchmill.nodes.http.answer import Answer, drain, read_answer
 from batchmill.nodes.http.connections import connections
 from batchmill.nodes.http.faults import in_words
-from batchmill.nodes.http.fields import DEFAULT_KEY_HEADER, credential_faults
+from batchmill.nodes.http.fields import DEFAULT_KEY_HEADER
 from batchmill.nodes.http.payload import payload_faults
 from batchmill.nodes.http.request import REDIRECTS, Request, method_fault, request_of
 from batchmill.nodes.http.sockets import Exchange, exchanging
@@ -91,7 +92,7 @@ class HttpNode(Node):
     )
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
-        faults = [*credential_faults(params), *payload_faults(params)]
+        faults = [*credential_faults(params, "auth_token", "api_key"), *payload_faults(params)]
         for name, fault_of in (("url", url_fault), ("method", method_fault)):
             written = params.get(name)
             literal = isinstance(written, str) and (name == "url" or "${" not in written)

@@ -1,0 +1,105 @@
+"""An event loop on a thread of its own, for libraries that wait as coroutines.
+
+There is one in a process. Clients and sessions live on it, whichever thread's item uses them, and a call
+that is overdue or whose run is cancelled is cancelled there, which closes what it was reading from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from batchmill.attempt import Attempt
+from batchmill.errors import AttemptTimeout, NodeError
+from batchmill.nodes.held import held
+
+GRACE_SECONDS = 5.0  # for a call that is cancelled to let go; then it is left behind
+CLOSE_SECONDS = 10.0
+
+T = TypeVar("T")
+Make = Callable[[], Coroutine[Any, Any, T]]
+
+
+class BackgroundLoop:
+    """Concurrency: any thread but its own may call any method; the loop takes calls in by itself."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="batchmill-services", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    def call(self, make: Make[T], attempt: Attempt, seconds: float | None, what: str) -> T:
+        """What the coroutine that ``make`` gives returns or raises, as part of an attempt.
+
+        Raises :class:`~batchmill.errors.AttemptTimeout` after ``seconds`` or at the attempt's deadline,
+        saying that ``what`` did not end, and :class:`~batchmill.errors.NodeError` when the run is cancelled.
+        """
+        within = attempt.within(seconds)
+        running = self._start(_limited(make, within, what))
+
+        def end() -> None:
+            running.cancel()
+
+        forget = attempt.cancel.on_cancel(end)
+        try:
+            return running.result(None if within is None else within + GRACE_SECONDS)
+        except concurrent.futures.CancelledError:
+            raise NodeError("the run was cancelled", retryable=False, type_name="Cancelled") from None
+        except TimeoutError as error:
+            if running.done():
+                raise
+            raise AttemptTimeout(f"{what} did not end within {within:.3g} s") from error
+        finally:
+            forget()
+            end()
+
+    def settle(self, make: Make[T], seconds: float = CLOSE_SECONDS) -> T:
+        """The same for what closes something. Raises :class:`TimeoutError` after ``seconds``."""
+        return self._start(make()).result(seconds)
+
+    def _start(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError as error:  # closed: the last run has ended while this item was left behind
+            coroutine.close()
+            raise NodeError("the run has ended", retryable=False, type_name="Cancelled") from error
+
+    def close(self) -> None:
+        """Cancel what runs and end the thread."""
+        try:
+            self.settle(self._end_tasks)
+        except TimeoutError:  # a task that will not end goes with the process
+            pass
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSE_SECONDS)
+
+    async def _end_tasks(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+
+
+async def _limited(make: Make[T], seconds: float | None, what: str) -> T:
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await make()
+    except TimeoutError as error:
+        if limit.expired():
+            raise AttemptTimeout(f"{what} did not end within {seconds:.3g} s") from error
+        raise
+
+
+def background() -> BackgroundLoop:
+    """The loop of this process, until the last run in it ends."""
+    return held("background loop", BackgroundLoop)

@@ -1,0 +1,64 @@
+"""From the params of a node to the messages of a question; images become data."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+from collections.abc import Mapping
+from typing import Any
+
+from batchmill.errors import InvalidParams, NodeError
+from batchmill.nodes.files import full_path, in_words, require_file
+from batchmill.nodes.llm.question import Message
+from batchmill.template import to_text
+
+MAX_IMAGE_BYTES = 20 * 1024 * 1024
+_KINDS = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"BM", "image/bmp"),
+)
+
+
+def messages_of(params: Mapping[str, Any]) -> tuple[Message, ...]:
+    """The system message, where there is one, and the prompt with its images."""
+    prompt = to_text(params["prompt"])
+    images = params["images"] or []
+    images = [images] if isinstance(images, str) else images
+    if not prompt.strip() and not images:
+        raise InvalidParams("llm: `prompt` is empty")
+    content: Any = prompt
+    if images:
+        content = [{"type": "text", "text": prompt}, *map(_image, images)]
+    system = [{"role": "system", "content": params["system"]}] if params["system"] else []
+    return (*system, {"role": "user", "content": content})
+
+
+def _image(given: Any) -> Message:
+    if not isinstance(given, str) or not given:
+        raise InvalidParams(f"llm: an image is a path, a URL or a data: URL, not a {type(given).__name__}")
+    is_url = given.startswith(("http://", "https://", "data:"))
+    return {"type": "image_url", "image_url": {"url": given if is_url else _as_data(given)}}
+
+
+def _as_data(path: str) -> str:
+    place = full_path(path, "images")
+    with in_words("read the image", place):
+        size = require_file(place).st_size
+        if size > MAX_IMAGE_BYTES:
+            message = f"the image {place!r} has {size:,} bytes; {MAX_IMAGE_BYTES:,} is the most that is sent"
+            raise NodeError(message, retryable=False, type_name="ImageTooLarge")
+        with open(place, "rb") as file:
+            content = file.read()
+    return f"data:{_kind(place, content)};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _kind(path: str, content: bytes) -> str:
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    found = next((kind for start, kind in _KINDS if content.startswith(start)), None)
+    guessed = mimetypes.guess_type(path)[0] or ""
+    if found is None and not guessed.startswith("image/"):
+        raise InvalidParams(f"llm: {path!r} is no image of a known kind (PNG, JPEG, GIF, WebP)")
+    return found or guessed

@@ -1,0 +1,113 @@
+"""The provider ``replay``: answers that were recorded, from a file of JSON lines.
+
+Each line holds one answer under the fingerprint of its question, that is of everything that could change
+the answer: model, messages, temperature, limits, schema, options; not who was asked, nor with which key.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.errors import NodeError
+from batchmill.nodes.append import append_whole
+from batchmill.nodes.files import in_words
+from batchmill.nodes.held import held
+from batchmill.nodes.llm.question import Provider, Question, Reply
+
+_PROMPT_CHARACTERS = 200  # of the prompt, for people who read the file
+_log = logging.getLogger("batchmill.llm")
+
+
+class Recording:
+    """One file of answers, read as it grows.
+
+    Concurrency: any thread may call any method; ``_lock`` guards ``_replies`` and ``_read``. Other
+    processes may add to the file: each adds whole lines under a lock on the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._replies: dict[str, Reply] = {}
+        self._read = 0  # bytes of the file that were read
+
+    def find(self, key: str) -> Reply | None:
+        """The answer under ``key``."""
+        with self._lock:
+            if key not in self._replies:
+                self._read_on()
+            return self._replies.get(key)
+
+    def add(self, key: str, question: Question, reply: Reply) -> None:
+        """Keep an answer; it is in the file when this returns."""
+        entry = {
+            "key": key,
+            "model": question.model,
+            "prompt": question.prompt[:_PROMPT_CHARACTERS],
+            "reply": asdict(reply),
+        }
+        line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+        with in_words("record an answer in", self._path), self._lock:
+            append_whole(self._path, self._line_break() + line)
+            self._replies[key] = reply
+
+    def close(self) -> None:
+        """Nothing is open between calls."""
+
+    def _line_break(self) -> bytes:
+        """What ends a line that was cut off, by a full disk or a kill."""
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(-1, os.SEEK_END)
+                return b"" if file.read(1) == b"\n" else b"\n"
+        except OSError:  # there is no file yet, or nothing in it
+            return b""
+
+    def _read_on(self) -> None:
+        if not os.path.exists(self._path):
+            return
+        with in_words("read recorded answers from", self._path), open(self._path, "rb") as file:
+            file.seek(self._read)
+            for line in file:
+                if not line.endswith(b"\n"):  # still being written, or cut off
+                    return
+                self._read += len(line)
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            entry: dict[str, Any] = json.loads(line)
+            self._replies[entry["key"]] = Reply(**entry["reply"])
+        except (ValueError, LookupError, TypeError) as error:
+            _log.warning("%s: a line that is no recorded answer was passed over: %s", self._path, error)
+
+
+class ReplayProvider:
+    """Plays back what is in the file. What is not there is asked of what ``source`` gives and added, or fails
+    where that is None."""
+
+    name = "replay"
+
+    def __init__(self, path: str, source: Callable[[], Provider] | None) -> None:
+        self._path = path
+        self._source = source
+
+    def ask(self, question: Question, attempt: Attempt, seconds: float) -> Reply:
+        recording = held(("llm recording", self._path), lambda: Recording(self._path))
+        key = question.fingerprint()
+        found = recording.find(key)
+        if found is not None:
+            return found
+        if self._source is None:
+            message = f"there is no recorded answer to this question in {self._path!r}"
+            raise NodeError(message, retryable=False, type_name="NotRecorded", outputs={"error": message})
+        reply = self._source().ask(question, attempt, seconds)
+        recording.add(key, question, reply)
+        return reply

@@ -1,0 +1,85 @@
+"""The llm node in documents: the ledger adds up on every executor, whatever fails on the way."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+import batchmill
+from batchmill.record import Usage
+
+EXECUTORS = ["sequential", "thread", "process"]
+PRICES = {"m": {"input": 2, "output": 10, "cached_input": 1}}
+
+
+def document(executor, params, n=6, **more):
+    batch = {
+        "items": {"range": [n]},
+        "executor": executor,
+        "error_handling": "continue",
+        "max_retries": 3,
+    }
+    node = {"id": "ask", "type": "llm", "params": {"prompt": "number ${item}", **params}, "batch": batch}
+    return {"nodes": [node], **more}
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_echo_needs_no_network(executor):
+    result = batchmill.run(document(executor, {"provider": "echo", "model": "m"}, prices=PRICES))
+    assert [one["response"] for one in result.outputs["results"]] == [f"number {n}" for n in range(6)]
+    assert [(call["node"], call["index"]) for call in result.llm_calls] == [("ask", n) for n in range(6)]
+    assert [call["cost"] for call in result.llm_calls] == [pytest.approx((2 * 2 + 2 * 10) / 1e6)] * 6
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_the_ledger_adds_up(executor, model, completion):
+    pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
+    seen = {}
+
+    def answer(body):
+        prompt = body["messages"][0]["content"]
+        with model.lock:
+            seen[prompt] = seen.get(prompt, 0) + 1
+        if prompt == "number 2" and seen[prompt] == 1:
+            return (429, {}, {"Retry-After": "0"})
+        if prompt == "number 4":
+            return (400, {"error": {"message": "no"}}, {})
+        if prompt == "number 5" and seen[prompt] < 3:
+            return completion("not the shape", sent=100, answered=50, cached=40)
+        return completion("[1]", sent=100, answered=50, cached=40)
+
+    model.answers = [answer]
+    params = {"model": "m", "base_url": model.base_url, "output_schema": {"type": "array"}}
+    result = batchmill.run(document(executor, params, prices=PRICES))
+    values = result.outputs["results"]
+    assert [value and value["response"] for value in values] == [None if n == 4 else [1] for n in range(6)]
+    # 2 was refused once and 4 for good, which costs nothing; 5 was corrected twice
+    assert [call["index"] for call in result.llm_calls] == [0, 1, 2, 3, 5, 5, 5]
+    assert [call["attempt"] for call in result.llm_calls] == [1, 1, 2, 1, 1, 1, 2]
+    assert [bool(call["error"]) for call in result.llm_calls] == [False] * 4 + [True, True, False]
+    total = Usage.total(result.llm_calls)
+    assert (total.calls, total.input_tokens, total.output_tokens, total.unpriced) == (7, 700, 350, 0)
+    assert total.cost == pytest.approx(7 * (60 * 2 + 40 * 1 + 50 * 10) / 1e6)
+
+
+def test_without_a_price_the_cost_is_null():
+    result = batchmill.run(document("thread", {"provider": "echo"}, prices=PRICES))
+    assert {call["cost"] for call in result.llm_calls} == {None}
+    assert result.outputs["results"][0]["llm_usage"]["cost"] is None
+
+
+def test_a_runs_end_closes_the_client(model, soon):
+    pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
+    result = batchmill.run(document("thread", {"model": "m", "base_url": model.base_url}))
+    assert result.status == "success"  # and the fixture that counts threads and sockets is content
+
+
+def test_ten_calls_run_at_once(model):
+    pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
+    model.seconds = 0.3
+    began = time.monotonic()
+    result = batchmill.run(document("thread", {"model": "m", "base_url": model.base_url}, n=10))
+    assert result.status == "success"
+    assert model.most_at_once == 10
+    assert time.monotonic() - began < 30

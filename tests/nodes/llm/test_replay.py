@@ -1,0 +1,100 @@
+"""Recorded answers: written once, played back, whole lines only."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from batchmill.errors import NodeError
+from batchmill.nodes.held import close_held
+from batchmill.nodes.llm.question import Question, Reply
+from batchmill.nodes.llm.replay import Recording, ReplayProvider
+
+
+@pytest.fixture
+def path(tmp_path):
+    yield str(tmp_path / "answers.jsonl")
+    close_held()
+
+
+def test_an_answer_is_asked_for_once(ask, model, path, monkeypatch):
+    monkeypatch.setenv("SOME_KEY", "sk-canary-0123456789")
+    more = {"provider": "replay", "replay_file": path, "api_key_env": "SOME_KEY"}
+    first = ask("Who?", **more)
+    close_held()
+    monkeypatch.delenv("SOME_KEY")
+    assert ask("Who?", **more) == first  # no key is needed for what is there
+    assert len(model.asked) == 1
+    assert ask("Who?", **more, on_missing="fail") == first
+    with open(path) as file:
+        text = file.read()
+    assert "canary" not in text
+    assert json.loads(text)["reply"]["text"] == "hello"
+
+
+def test_another_question_is_another_answer(ask, path, model):
+    more = {"provider": "replay", "replay_file": path}
+    ask("Who?", **more)
+    for change in (
+        {"prompt": "Whom?"},
+        {"model": "n"},
+        {"temperature": 1},
+        {"system": "x"},
+        {"max_tokens": 5},
+    ):
+        ask(**{"prompt": "Who?", **more, **change})
+    assert len(model.asked) == 6
+
+
+def test_what_is_not_there_fails(ask, path):
+    with pytest.raises(NodeError, match="no recorded answer") as caught:
+        ask("Who?", provider="replay", replay_file=path, on_missing="fail")
+    assert not caught.value.retryable
+
+
+def question(text):
+    return Question("m", ({"role": "user", "content": text},))
+
+
+def test_lines_that_were_cut_off(path, caplog):
+    Recording(path).add("a", question("a"), Reply("A"))
+    with open(path, "a") as file:
+        file.write('{"key": "b", "re')
+    again = Recording(path)
+    assert again.find("a") == Reply("A")
+    assert again.find("b") is None
+    again.add("c", question("c"), Reply("C"))
+    last = Recording(path)
+    assert (last.find("a"), last.find("b"), last.find("c")) == (Reply("A"), None, Reply("C"))
+    assert "passed over" in caplog.text
+
+
+def test_what_others_add_is_found(path):
+    one, other = Recording(path), Recording(path)
+    assert one.find("a") is None
+    other.add("a", question("a"), Reply("é"))
+    assert one.find("a") == Reply("é")
+
+
+def test_many_threads_record(path):
+    class Source:
+        name = "source"
+
+        def ask(self, question, attempt, seconds):
+            return Reply(question.prompt.upper())
+
+    provider = ReplayProvider(path, Source)
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda n: provider.ask(question(f"q{n % 20}"), None, 1), range(200)))
+    assert [reply.text for reply in replies] == [f"Q{n % 20}" for n in range(200)]
+    with open(path) as file:
+        assert {json.loads(line)["prompt"] for line in file} == {f"q{n}" for n in range(20)}
+
+
+def test_a_fingerprint_is_that_of_the_content():
+    one = Question("m", ({"role": "user", "content": "x"},), options={"a": 1, "b": 2})
+    same = Question("m", ({"content": "x", "role": "user"},), options={"b": 2, "a": 1})
+    assert one.fingerprint() == same.fingerprint()
+    assert one.fingerprint() != question("x").fingerprint()
