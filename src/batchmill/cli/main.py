@@ -22,6 +22,7 @@ COMMANDS = {
     "validate": "Check a document and report every problem in it.",
     "plan": "Show what a run would do, without running anything.",
     "nodes": "List the node types, or describe one in full.",
+    "doctor": "Look for what would break a run on this machine.",
     "schema": "Print the JSON Schema of documents.",
 }
 

@@ -1,0 +1,55 @@
+"""``batchmill doctor``: what would break a run on this machine, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from batchmill.cli import options
+from batchmill.cli.exits import Exit
+from batchmill.cli.json_text import as_json
+from batchmill.doctor import Finding, examine
+
+SCHEMA = "batchmill.doctor/1"
+JOURNAL = Path(".batchmill/runs.sqlite")
+MARKS = {"ok": " ", "note": "~", "problem": "!"}
+
+
+@click.command("doctor", short_help="Look for what would break a run on this machine.")
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    default=JOURNAL,
+    show_default=True,
+    help="The journal whose folder is tried.",
+)
+@options.json_flag("Print the findings as one JSON object.")
+def command(journal: Path, json_wanted: bool) -> int:
+    """Look at the interpreter, the machine, the storage and the packages that runs need.
+
+    What is marked ! would break a run and ends the command with exit code 5; what is marked ~ makes runs
+    slower or leaves something out.
+    """
+    found = list(examine(journal))
+    problems = sum(finding.level == "problem" for finding in found)
+    if json_wanted:
+        told = {"schema": SCHEMA, "healthy": not problems, "findings": [asdict(one) for one in found]}
+        click.echo(as_json(told, 2))
+    else:
+        click.echo("\n".join(_lines(found, problems)))
+    return Exit.ENVIRONMENT if problems else Exit.SUCCESS
+
+
+def _lines(found: list[Finding], problems: int) -> Iterator[str]:
+    area = ""
+    for finding in found:
+        if finding.area != area:
+            area = finding.area
+            yield area
+        yield f"  {MARKS[finding.level]} {finding.name:<18} {finding.value}"
+        if finding.remedy:
+            yield f"    {'':<18} -> {finding.remedy}"
+    yield f"{problems} would break a run" if problems else "nothing here would break a run"

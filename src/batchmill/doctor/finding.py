@@ -1,0 +1,23 @@
+"""One thing that was looked at: what it is, whether a run can live with it, and what to do if not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``name`` says what was looked at, ``value`` what was found, in words.
+
+    ``note``: a run works, slower or without something. ``problem``: a run would break. Either has a
+    ``remedy``.
+    """
+
+    area: str
+    name: str
+    value: str
+    level: Level = "ok"
+    remedy: str = ""

@@ -1,0 +1,137 @@
+"""Cores, memory, limits, shared memory, and whether a worker process can be started at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from batchmill.batch import BatchSettings, run_batch
+from batchmill.batch.api import FunctionTask
+from batchmill.doctor.finding import Finding, Level
+from batchmill.errors import BatchmillError
+from batchmill.executors.cores import affinity, cpu_quota, group_folders, usable_cores
+
+AREA = "machine"
+DESCRIPTORS_PER_WORKER = 20  # what a worker process costs its parent, those of starting it included
+SPARE_DESCRIPTORS = 64  # the interpreter's own, the journal's, those of commands and connections
+LEAST_MEMORY_BYTES = 256 << 20
+LEAST_SHARED_BYTES = 64 << 20
+LEAST_TEMPORARY_BYTES = 16 << 20
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # looked at only
+
+
+def findings() -> Iterator[Finding]:
+    """What the machine gives this process."""
+    yield _cores()
+    yield _memory()
+    yield _open_files()
+    yield _shared_memory(SHARED_MEMORY)
+    yield _temporary()
+    yield _workers()
+
+
+def _cores() -> Finding:
+    quota = cpu_quota()
+    limit = "" if quota is None else f", {quota:g} by the control group's quota"
+    return Finding(
+        AREA, "cores", f"{usable_cores()} usable of {os.cpu_count()} ({affinity()} allowed{limit})"
+    )
+
+
+def _memory() -> Finding:
+    import psutil  # 17 ms
+
+    memory = psutil.virtual_memory()
+    limit = memory_limit()
+    free = memory.available if limit is None else min(memory.available, limit)
+    limited = "" if limit is None else f", {_size(limit)} by the control group's limit"
+    value = f"{_size(memory.available)} available of {_size(memory.total)}{limited}"
+    if free >= LEAST_MEMORY_BYTES:
+        return Finding(AREA, "memory", value)
+    remedy = "free some, or run on `thread`, and few items at once: each worker process takes some 50 MB"
+    return Finding(AREA, "memory", value, "note", remedy)
+
+
+def memory_limit() -> int | None:
+    """Bytes that control groups allow, None without a limit; the strictest of those above this process."""
+    found: list[int] = []
+    for folder in group_folders("memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            try:
+                found.append(int((folder / name).read_text()))
+            except (OSError, ValueError):  # no such file, or "max"
+                continue
+    return min((limit for limit in found if limit < 1 << 60), default=None)
+
+
+def _open_files() -> Finding:
+    try:
+        import resource  # not on every system
+    except ImportError:
+        return Finding(AREA, "open files", "no limit that can be asked for")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return open_files(soft, hard, usable_cores(), soft == resource.RLIM_INFINITY)
+
+
+def open_files(soft: int, hard: int, workers: int, endless: bool = False) -> Finding:
+    """Whether ``soft`` open files are enough for ``workers`` processes."""
+    needed = DESCRIPTORS_PER_WORKER + SPARE_DESCRIPTORS
+    wanted = DESCRIPTORS_PER_WORKER * workers + SPARE_DESCRIPTORS
+    if endless or soft >= wanted:
+        return Finding(AREA, "open files", "no limit" if endless else f"{soft:,} at most")
+    level: Level = "problem" if soft < needed else "note"
+    raised = wanted if hard < 0 or hard >= wanted else hard
+    return Finding(AREA, "open files", f"{soft:,} at most, {wanted} wanted", level, f"ulimit -n {raised}")
+
+
+def _shared_memory(folder: Path) -> Finding:
+    remedy = "give the container more (docker run --shm-size=1g); until then the temporary folder is used"
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return Finding(AREA, "shared memory", f"no {folder}", "note", remedy)
+    if not os.access(folder, os.W_OK):
+        return Finding(AREA, "shared memory", f"{folder} cannot be written", "note", remedy)
+    level: Level = "ok" if free >= LEAST_SHARED_BYTES else "note"
+    value = f"{_size(free)} free in {folder}"
+    return Finding(AREA, "shared memory", value, level, "" if level == "ok" else remedy)
+
+
+def _temporary() -> Finding:
+    try:
+        folder = tempfile.gettempdir()
+        with tempfile.TemporaryFile(prefix="batchmill-", dir=folder):
+            free = shutil.disk_usage(folder).free
+    except OSError as error:
+        why = error.strerror or str(error)
+        return Finding(AREA, "temporary folder", why, "problem", "set TMPDIR to a folder that can be written")
+    if free >= LEAST_TEMPORARY_BYTES:
+        return Finding(AREA, "temporary folder", f"{_size(free)} free in {folder}")
+    return Finding(
+        AREA, "temporary folder", f"{_size(free)} free in {folder}", "problem", "free some, or set TMPDIR"
+    )
+
+
+def _workers() -> Finding:
+    """A worker process really started: semaphores, forks and pipes are all in that."""
+    settings = BatchSettings("process", max_concurrent=1)
+    remedy = "raise ulimit -u and -n, or use executor `thread`"
+    try:
+        done = run_batch(FunctionTask(abs), [-1], settings)
+    except (BatchmillError, OSError) as error:
+        return Finding(AREA, "worker processes", str(error), "problem", remedy)
+    if done.failure is not None:
+        return Finding(AREA, "worker processes", done.errors[0]["message"], "problem", remedy)
+    took = done.metadata["timing"]["wall_ms"]
+    return Finding(AREA, "worker processes", f"start and work, the first item after {took:.0f} ms")
+
+
+def _size(n_bytes: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if n_bytes < 1024:
+            return f"{n_bytes:.0f} {unit}"
+        n_bytes /= 1024
+    return f"{n_bytes:.1f} GB"

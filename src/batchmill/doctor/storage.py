@@ -1,0 +1,76 @@
+"""SQLite, and the folder in which the journal of runs is kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from batchmill.doctor.finding import Finding
+
+AREA = "storage"
+OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
+LEAST_FREE_BYTES = 16 << 20
+ELSEWHERE = "use --journal PATH with a path on a local disk that can be written, or --no-journal"
+
+
+def findings(journal: Path) -> Iterator[Finding]:
+    """``journal`` is the file; its folder need not be there yet."""
+    sqlite = _sqlite()
+    folder = existing(journal.absolute().parent)
+    yield from (sqlite, _free(folder))
+    if sqlite.level != "problem":
+        yield _write_ahead(folder)
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest one above that is there, in which it would be made."""
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _sqlite() -> Finding:
+    try:
+        import sqlite3
+    except ImportError as error:
+        remedy = "install a Python that has sqlite3, or run with --no-journal"
+        return Finding(AREA, "sqlite", f"cannot be imported: {error}", "problem", remedy)
+    if sqlite3.sqlite_version_info >= OLDEST_SQLITE:
+        return Finding(AREA, "sqlite", sqlite3.sqlite_version)
+    wanted = ".".join(map(str, OLDEST_SQLITE))
+    remedy = f"install a Python built with SQLite {wanted} or later"
+    return Finding(AREA, "sqlite", sqlite3.sqlite_version, "problem", remedy)
+
+
+def _free(folder: Path) -> Finding:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Finding(AREA, "journal's folder", f"{folder} cannot be written", "problem", ELSEWHERE)
+    free = shutil.disk_usage(folder).free
+    value = f"{folder}, {free >> 20:,} MB free"
+    if free >= LEAST_FREE_BYTES:
+        return Finding(AREA, "journal's folder", value)
+    return Finding(AREA, "journal's folder", value, "problem", f"free some, or {ELSEWHERE}")
+
+
+def _write_ahead(folder: Path) -> Finding:
+    """A write-ahead log really written there: network file systems often cannot share its memory."""
+    import sqlite3  # known to be there
+
+    try:
+        with tempfile.TemporaryDirectory(prefix=".batchmill-doctor-", dir=folder) as made:
+            path = Path(made) / "trial.sqlite"
+            with closing(sqlite3.connect(path)) as first, closing(sqlite3.connect(path)) as second:
+                mode = first.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+                first.execute("CREATE TABLE trial (number INTEGER)")
+                first.execute("INSERT INTO trial VALUES (7)")
+                first.commit()
+                read = second.execute("SELECT number FROM trial").fetchone()[0]
+    except (OSError, sqlite3.Error) as error:
+        return Finding(AREA, "write-ahead log", str(error), "problem", ELSEWHERE)
+    if mode == "wal" and read == 7:
+        return Finding(AREA, "write-ahead log", "works there")
+    return Finding(AREA, "write-ahead log", f"SQLite falls back to {mode!r} there", "problem", ELSEWHERE)
