@@ -55,11 +55,11 @@ def test_the_order_is_that_of_the_edges(plan):
     found = planned(plan, document)
     assert [node["id"] for node in found["nodes"]] == ["a", "b", "c", "d"]
     assert found["unreached"] == ["lost"]
-    assert found["nodes"][0]["next"] == {"default": "b", "error": "c"}
+    assert found["nodes"][0]["next"] == {"default": ["b"], "error": ["c"]}
+    assert [node["after"] for node in found["nodes"]] == [[], ["a"], ["a"], ["b", "c"]]
     _, out, _ = plan(document)
-    assert "  1. a (echo): the first" in out
-    assert "     on error to c" in out
-    assert "     on again to a" in out
+    assert "a (echo): the first\n├─ b (echo)\n└─ on error: c (echo)\n" in out
+    assert "d (echo), after b, c\n    on again back to a\n" in out
     assert "lost is not reached" in out
 
 

@@ -136,7 +136,7 @@ def test_in_a_worker_process_an_inner_process_batch_runs_there() -> None:
     for one in ran(sub("a", inner, batch=batch)).outputs["results"]:
         assert len(set(one["pids"])) == 1
         assert one["how"]["executor"] == "sequential"
-        assert one["how"]["reason"].startswith("process was asked for inside a worker process")
+        assert one["how"]["reason"] == "process was asked for, and a worker process has no workers of its own"
 
 
 def test_outside_of_a_worker_it_has_worker_processes() -> None:

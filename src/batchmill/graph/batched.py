@@ -25,10 +25,12 @@ from batchmill.step import item_step
 from batchmill.template import compile_value
 
 _RETRY_KEYS = {"max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter"}
-WITHIN_A_WORKER = (
-    "process was asked for inside a worker process: its items run there one after another, as the cores "
-    "are busy with the batch around it"
-)
+WITHIN_A_WORKER = {
+    "process": ("sequential", "process was asked for, and a worker process has no workers of its own"),
+    "auto": ("thread", "auto was asked for, and a worker process has no workers of its own"),
+}
+"""What takes an executor's place in a worker process: the cores are busy with the batch around it already,
+so what computes gains nothing by more workers, and what waits does so on threads."""
 
 
 def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Visit:
@@ -132,8 +134,8 @@ def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Ba
     """The batch block as settings, with the overrides of the run."""
     executor = around.executor or spec.executor_name
     reason = ""
-    if around.in_worker and executor == "process":
-        executor, reason = "sequential", WITHIN_A_WORKER
+    if around.in_worker:
+        executor, reason = WITHIN_A_WORKER.get(executor, (executor, ""))
     wanted = spec.max_concurrent if around.jobs is None else around.jobs
     return BatchSettings(
         executor=executor,
