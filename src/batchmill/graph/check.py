@@ -12,7 +12,7 @@ from batchmill.graph.sub_documents import Examined, SubDocuments, input_faults, 
 from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.ir.faults import Fault, did_you_mean
 from batchmill.ir.loading import Draft
-from batchmill.ir.outline import NodePart
+from batchmill.ir.parts import NodePart
 from batchmill.ir.references import Site, sites_in, used_roots
 from batchmill.ir.services import Tables, tables_of
 from batchmill.ir.validate import Validation, validate

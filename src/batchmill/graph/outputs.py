@@ -8,7 +8,7 @@ from dataclasses import replace
 from batchmill.batch.jsonl import PATH_KEY
 from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.ir.faults import Fault, any_of, did_you_mean
-from batchmill.ir.outline import NodePart
+from batchmill.ir.parts import NodePart
 from batchmill.ir.references import ReferenceCheck, Site
 from batchmill.nodes import Node
 from batchmill.template import Path

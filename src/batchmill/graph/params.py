@@ -7,7 +7,7 @@ from typing import Any
 
 from batchmill.errors import TemplateError, TemplateSyntaxError
 from batchmill.ir.faults import Fault, any_of, did_you_mean
-from batchmill.ir.outline import NodePart
+from batchmill.ir.parts import NodePart
 from batchmill.ir.references import Site, sites_in
 from batchmill.nodes import Node
 from batchmill.nodes.params import check_params

@@ -1,17 +1,20 @@
-"""The plan: what a checked document says is to be run, in the form the scheduler walks over.
+"""The plan: what a checked document says is to be run, in the form the scheduler works with.
 
 A plan is structure only. Templates are compiled and nodes made by the steps that the scheduler builds.
+Both ways to write a graph, nodes with edges and a pipeline, become the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from batchmill.ir.flow_graph import FlowGraph, edges_in_force
+from batchmill.ir.flow_graph import FlowGraph, Loop, edges_in_force
 from batchmill.ir.models import InputSpec, NodeSpec, OutputSpec, Workflow
 from batchmill.ir.outline import Outline
+from batchmill.ir.pipeline import PipelineStep
 from batchmill.ir.streams import Stage, chains
 from batchmill.nodes import Node
 
@@ -21,13 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlannedNode:
-    """A node of the document and the class of its type. ``index`` is its place in ``nodes``, from 0;
-    ``sub`` the workflow that a ``workflow`` node runs."""
+    """A node of the document and the class of its type. ``index`` counts the nodes in document order, from
+    0; ``sub`` is the workflow that a ``workflow`` node runs, ``path`` the node's place in the document."""
 
     index: int
     spec: NodeSpec
     kind: type[Node]
     sub: SubWorkflow | None = None
+    path: tuple[str | int, ...] = ()
 
     @property
     def id(self) -> str:
@@ -35,21 +39,36 @@ class PlannedNode:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedEdge:
+    """An edge between two nodes or gates. ``backward`` says that it closes a cycle."""
+
+    source: str
+    action: str
+    target: str
+    backward: bool = False
+
+
+@dataclass(frozen=True)
 class Plan:
     """What there is to run, where it begins and what follows what.
 
-    ``nodes`` has every node, those that no edge reaches included, in document order. ``successors``
-    maps a node's id and an action to the id of the next node. ``backward`` are those of its keys whose
-    edge closes a cycle; the scheduler caps how often it is taken. ``source`` is the document's name,
-    ``import_folder`` where Python modules of it are found, None for a document that is no file. ``stages``
-    are the chains of streaming batch nodes, by the id of their first node.
+    ``nodes`` has every node, those that no edge reaches included, in document order. ``edges`` has every
+    edge. ``start`` is the id of a node or the name of a gate. ``loops`` are what the backward edges go
+    round. Of a document with a ``pipeline``, ``steps`` are its steps as a tree, and ``gates`` the names
+    of the places where its blocks begin and end: they stand among the edges like nodes that do nothing.
+    ``source`` is the document's name, ``import_folder`` where Python modules of it are found, None for a
+    document that is no file. ``stages`` are the chains of streaming batch nodes, by the id of their first
+    node.
     """
 
     workflow: Workflow
     nodes: Mapping[str, PlannedNode]
     start: str
-    successors: Mapping[tuple[str, str], str]
-    backward: frozenset[tuple[str, str]] = frozenset()
+    edges: tuple[PlannedEdge, ...]
+    order: tuple[str, ...] = ()
+    loops: tuple[Loop, ...] = ()
+    steps: tuple[PipelineStep, ...] = ()
+    gates: frozenset[str] = frozenset()
     source: str = "document"
     import_folder: str | None = None
     stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
@@ -79,9 +98,22 @@ class Plan:
     def mode(self) -> Literal["strict", "permissive"]:
         return self.workflow.template_resolution_mode
 
-    def follow(self, node: str, action: str) -> str | None:
-        """The id of the node that follows ``node`` once it ended with ``action``; None where no edge says."""
-        return self.successors.get((node, action))
+    @cached_property
+    def leaving(self) -> Mapping[str, tuple[PlannedEdge, ...]]:
+        """The edges out of each node and gate, in the order they are written; nothing for those without."""
+        found: dict[str, list[PlannedEdge]] = {}
+        for edge in self.edges:
+            found.setdefault(edge.source, []).append(edge)
+        return {name: tuple(edges) for name, edges in found.items()}
+
+    @cached_property
+    def branches(self) -> bool:
+        """Whether nodes may run at the same time: some node or gate has several edges with one action."""
+        return any(len({edge.action for edge in edges}) < len(edges) for edges in self.leaving.values())
+
+    def follow(self, node: str, action: str) -> tuple[str, ...]:
+        """The names of what follows ``node`` once it ended with ``action``; none where no edge says."""
+        return tuple(edge.target for edge in self.leaving.get(node, ()) if edge.action == action)
 
 
 def compile_plan(
@@ -95,17 +127,24 @@ def compile_plan(
 ) -> Plan:
     """The plan of a document without faults; ``types`` has the class of every node, by its id, ``subs`` the
     sub-workflows of those that run one."""
+    backward = {id(edge) for edge in graph.backward}
     inner = subs or {}
-    nodes = {
-        spec.id: PlannedNode(index, spec, types[spec.id], inner.get(spec.id))
-        for index, spec in enumerate(workflow.nodes)
-    }
     return Plan(
         workflow,
-        nodes,
+        {
+            node.id: PlannedNode(node.index, node.spec, types[node.id], inner.get(node.id), node.path)
+            for node in outline.nodes
+            if node.spec is not None
+        },
         graph.start,
-        {(edge.source, edge.action): edge.target for edge in edges_in_force(outline)},
-        frozenset((edge.source, edge.action) for edge in graph.backward),
+        tuple(
+            PlannedEdge(edge.source, edge.action, edge.target, id(edge) in backward)
+            for edge in edges_in_force(outline)
+        ),
+        tuple(graph.order),
+        graph.loops,
+        outline.steps,
+        outline.gates,
         source=source,
         import_folder=import_folder,
         stages=chains(outline),

@@ -7,53 +7,23 @@ wrong number in one node must not hide that an edge leads nowhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchmill.ir.faults import DocumentPath, Fault
-from batchmill.ir.models import InputSpec, NodeSpec, OutputSpec, Workflow
+from batchmill.ir.models import InputSpec, NodeSpec, OutputSpec, PipelineNode, Workflow
+from batchmill.ir.parts import DEFAULT_ACTION, EdgePart, NodePart
+from batchmill.ir.pipeline import PipelineStep, all_blocks, lay_out
 
 DEFAULT_ITEM_NAME = "item"
 
 
 @dataclass(frozen=True, slots=True)
-class NodePart:
-    """A node that has at least an id. ``spec`` is None where something in the node is wrong."""
-
-    index: int
-    id: str
-    type: str | None
-    params: Mapping[str, Any]
-    item_name: str | None
-    has_loop: bool
-    spec: NodeSpec | None
-
-    @property
-    def path(self) -> DocumentPath:
-        return ("nodes", self.index)
-
-    @property
-    def has_batch(self) -> bool:
-        return self.item_name is not None
-
-
-@dataclass(frozen=True, slots=True)
-class EdgePart:
-    """An edge that has both ends. ``written`` says that its action stands in the document.
-
-    ``index`` is None for the edges that list order makes.
-    """
-
-    index: int | None
-    source: str
-    target: str
-    action: str = "default"
-    written: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Outline:
     """The parts of a document that can be read. ``edges`` is None where the document has none.
+
+    ``start`` is the id of the first node, or the gate of the first block; ``steps`` and ``gates`` are
+    those of a pipeline.
 
     ``inputs`` has every declared name, with None for one that is declared wrongly; ``outputs`` has
     the good ones. ``broken`` says that a node or an edge could not be read, so that what follows from
@@ -62,32 +32,57 @@ class Outline:
 
     nodes: tuple[NodePart, ...] = ()
     edges: tuple[EdgePart, ...] | None = None
-    start_node: str | None = None
+    start: str = ""
     inputs: Mapping[str, InputSpec | None] = field(default_factory=dict)
     outputs: Mapping[str, OutputSpec] = field(default_factory=dict)
     broken: bool = False
     by_id: Mapping[str, NodePart] = field(default_factory=dict)
+    steps: tuple[PipelineStep, ...] = ()
+    gates: frozenset[str] = frozenset()
 
 
 def outline_of(raw: Any, faults: list[Fault], workflow: Workflow | None = None) -> Outline:
     """The outline of a raw document whose structure has these faults; ``workflow`` where it has none."""
     document = raw if isinstance(raw, dict) else {}
-    faulty = {fault.path[:2] for fault in faults}
+    faulty = {fault.path[:length] for fault in faults for length in range(2, len(fault.path) + 1)}
+    graph = _of_pipeline if "pipeline" in document else _of_nodes
+    return replace(
+        graph(document, faulty, workflow),
+        inputs=_inputs(_dict(document.get("inputs")), faulty),
+        outputs=_outputs(_dict(document.get("outputs")), faulty),
+    )
+
+
+def _of_nodes(document: dict[Any, Any], faulty: set[DocumentPath], workflow: Workflow | None) -> Outline:
     raw_nodes, raw_edges = _list(document.get("nodes")), document.get("edges")
-    specs = _specs(raw_nodes, faulty) if workflow is None else workflow.nodes
-    pairs = zip(raw_nodes, specs, strict=True)
-    nodes = [part for index, (node, spec) in enumerate(pairs) if (part := _node(index, node, spec))]
+    specs = [None] * len(raw_nodes) if workflow is None else workflow.nodes
+    read = _Nodes(NodeSpec, faulty)
+    numbered = enumerate(zip(raw_nodes, specs, strict=True))
+    nodes = [part for n, (node, spec) in numbered if (part := read(n, ("nodes", n), ("nodes",), node, spec))]
     edges = None if raw_edges is None else [_edge(index, edge) for index, edge in enumerate(_list(raw_edges))]
     whole = len(nodes) == len(raw_nodes) and (raw_edges is None or isinstance(raw_edges, list))
     start = document.get("start_node")
     return Outline(
         tuple(nodes),
         None if edges is None else tuple(edge for edge in edges if edge),
-        start if isinstance(start, str) else None,
-        _inputs(_dict(document.get("inputs")), faulty),
-        _outputs(_dict(document.get("outputs")), faulty),
-        not whole or (edges is not None and None in edges),
-        _by_id(nodes),
+        start if isinstance(start, str) and start else nodes[0].id if nodes else "",
+        broken=not whole or (edges is not None and None in edges),
+        by_id=_by_id(nodes),
+    )
+
+
+def _of_pipeline(document: dict[Any, Any], faulty: set[DocumentPath], workflow: Workflow | None) -> Outline:
+    models = workflow.pipeline if workflow is not None else None
+    layout = lay_out(document["pipeline"], _Nodes(PipelineNode, faulty), models)
+    blocks = list(all_blocks(layout.steps))
+    return Outline(
+        tuple(layout.nodes),
+        tuple(layout.edges),
+        layout.start or "",
+        broken=not layout.whole,
+        by_id=_by_id(layout.nodes),
+        steps=layout.steps,
+        gates=frozenset(gate for block in blocks for gate in (block.fork, block.join)),
     )
 
 
@@ -99,26 +94,42 @@ def _dict(value: Any) -> dict[Any, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _specs(raw_nodes: list[Any], faulty: set[DocumentPath]) -> list[NodeSpec | None]:
-    """The model of every node without a fault of structure."""
-    numbered = enumerate(raw_nodes)
-    return [None if ("nodes", index) in faulty else NodeSpec.model_validate(raw) for index, raw in numbered]
+class _Nodes:
+    """Reads nodes; where a node has no model yet and no fault, it makes one."""
+
+    def __init__(self, model: type[NodeSpec], faulty: set[DocumentPath]) -> None:
+        self._model = model
+        self._faulty = faulty
+
+    def __call__(
+        self, index: int, path: DocumentPath, row: DocumentPath, raw: Any, spec: NodeSpec | None
+    ) -> NodePart | None:
+        if spec is None and path not in self._faulty:
+            spec = self._model.model_validate(raw)
+        node_id = _dict(raw).get("id")
+        if not isinstance(node_id, str) or not node_id:
+            return None
+        kind, batch = raw.get("type"), raw.get("batch")
+        return NodePart(
+            index,
+            path,
+            row,
+            node_id,
+            kind if isinstance(kind, str) else None,
+            {key: value for key, value in _dict(raw.get("params")).items() if isinstance(key, str)},
+            None if batch is None else _item_name(batch),
+            raw.get("loop") is not None,
+            spec,
+            _next(raw.get("next")),
+        )
 
 
-def _node(index: int, raw: Any, spec: NodeSpec | None) -> NodePart | None:
-    node_id = _dict(raw).get("id")
-    if not isinstance(node_id, str) or not node_id:
-        return None
-    kind, batch = raw.get("type"), raw.get("batch")
-    return NodePart(
-        index,
-        node_id,
-        kind if isinstance(kind, str) else None,
-        {key: value for key, value in _dict(raw.get("params")).items() if isinstance(key, str)},
-        None if batch is None else _item_name(batch),
-        raw.get("loop") is not None,
-        spec,
-    )
+def _next(raw: Any) -> dict[str, str | None]:
+    return {
+        action: target
+        for action, target in _dict(raw).items()
+        if isinstance(action, str) and (target is None or isinstance(target, str))
+    }
 
 
 def _by_id(nodes: list[NodePart]) -> dict[str, NodePart]:
@@ -136,10 +147,12 @@ def _item_name(batch: Any) -> str:
 
 def _edge(index: int, raw: Any) -> EdgePart | None:
     edge = _dict(raw)
-    source, target, action = edge.get("from"), edge.get("to"), edge.get("action", "default")
+    source, target, action = edge.get("from"), edge.get("to"), edge.get("action", DEFAULT_ACTION)
     if not (isinstance(source, str) and isinstance(target, str) and isinstance(action, str)):
         return None
-    return EdgePart(index, source, target, action, "action" in edge)
+    group = edge.get("parallel_group")
+    group = group if isinstance(group, str) else None
+    return EdgePart(("edges", index), source, target, action, "action" in edge, group)
 
 
 def _inputs(raw: dict[Any, Any], faulty: set[DocumentPath]) -> dict[str, InputSpec | None]:

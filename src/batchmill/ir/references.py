@@ -9,7 +9,8 @@ from typing import Any, Literal
 from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean
 from batchmill.ir.flow_graph import FlowGraph
-from batchmill.ir.outline import NodePart, Outline
+from batchmill.ir.outline import Outline
+from batchmill.ir.parts import NodePart
 from batchmill.ir.streams import still_running
 from batchmill.template import Expression, Path, parse
 
@@ -163,6 +164,8 @@ class ReferenceCheck:
             reason = f"the node `{source.id}` never runs: no edge leads to it from `{graph.start}`"
         elif site.node is not None and site.node.id == source.id:
             reason = "the node has no outputs before it has run"
+        elif graph is not None and site.node is not None and graph.beside(source.id, site.node.id):
+            reason = f"the node `{source.id}` is in another branch, whose outputs are not seen here"
         else:
             reason = f"the node `{source.id}` cannot have run by then: no edges lead from it to this node"
         return f"`${{{path.text}}}` cannot be resolved: {reason}"

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.flow_graph import edges_in_force
 from batchmill.ir.models import BatchSpec
-from batchmill.ir.outline import EdgePart, NodePart, Outline
+from batchmill.ir.outline import Outline
+from batchmill.ir.parts import EdgePart, NodePart
 from batchmill.template import Expression, Path, parse
 
 STREAMED = ("results", "succeeded")

@@ -12,10 +12,12 @@ from batchmill.ir.faults import Fault, kind_of
 from batchmill.ir.flow_graph import FlowGraph, flow_graph
 from batchmill.ir.loading import Draft
 from batchmill.ir.models import Workflow, read_workflow
-from batchmill.ir.outline import NodePart, Outline, outline_of
+from batchmill.ir.outline import Outline, outline_of
+from batchmill.ir.parts import NodePart
 from batchmill.ir.references import ReferenceCheck, Site, sites_in
 from batchmill.ir.rules.edges import backward_faults, edge_faults
 from batchmill.ir.rules.interface import interface_faults
+from batchmill.ir.rules.loops import loop_faults
 from batchmill.ir.rules.names import name_faults
 from batchmill.ir.rules.nodes import node_faults
 from batchmill.ir.rules.streams import stream_faults
@@ -52,7 +54,7 @@ def validate(draft: Draft) -> Validation:
     workflow, faults = read_workflow(draft.raw)
     outline = outline_of(draft.raw, faults, workflow)
     graph = flow_graph(outline)
-    faults += _rule_faults(outline, graph, draft)
+    faults += _rule_faults(outline, graph)
     sites, unreadable = _sites(outline)
     references = ReferenceCheck(outline, graph)
     faults += unreadable
@@ -61,10 +63,10 @@ def validate(draft: Draft) -> Validation:
     return Validation(draft, workflow, outline, graph, references, tuple(sites), tuple(faults))
 
 
-def _rule_faults(outline: Outline, graph: FlowGraph | None, draft: Draft) -> list[Fault]:
-    faults = [*name_faults(outline), *edge_faults(outline, draft.raw.get("edges"))]
+def _rule_faults(outline: Outline, graph: FlowGraph | None) -> list[Fault]:
+    faults = [*name_faults(outline), *edge_faults(outline)]
     if graph is not None:
-        faults += [*backward_faults(graph), *stream_faults(outline, graph)]
+        faults += [*backward_faults(graph), *loop_faults(graph), *stream_faults(outline, graph)]
     for node in outline.nodes:
         faults += node_faults(node)
     return [*faults, *interface_faults(outline)]

@@ -1,11 +1,16 @@
 """The run's shared store: the inputs at its root and each node's outputs under the node's id.
 
+Branches that run side by side see what came before them and what they wrote themselves. So the store is
+made of layers: a branch begins with a layer of its own over what is there, and where branches come
+together a layer over what they have in common holds all that they wrote.
+
 The reserved keys of the store are named here, the recorder's beside the recorder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from batchmill.lists import LazyList, held
@@ -15,44 +20,122 @@ from batchmill.template import Path, Scope
 INDEX_KEY = "__index__"  # the 0-based position of the item that a batch node is working on
 RESERVED_KEYS = frozenset({INDEX_KEY, LLM_CALLS_KEY})
 
+MOST_LAYERS = 24  # under each other; a name is looked up in one after another
+
 _BULKY = ("results", "succeeded", "errors")  # what grows with the items in the outputs of a batch node
+
+Calls = dict[tuple[int, int], tuple[Any, ...]]  # recorded calls by (place of the node, visit), in that order
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a node has put under its id at its visit number ``visit``. ``present`` is None after a success;
+    of a node that failed it names the outputs that templates may rely on. ``outputs`` None says that the
+    node has none here, whatever a layer below says."""
+
+    outputs: dict[str, Any] | None
+    present: frozenset[str] | None = None
+    visit: int = 0
 
 
 class Namespace:
-    """What templates of a run may refer to.
+    """What templates of a run may refer to: one layer, over others.
 
-    ``failed`` maps the id of each node that failed to the outputs that count as present all the same:
-    its diagnostic ones; a batch node that failed keeps all it has.
+    ``permissive`` leaves what cannot be resolved as it stands.
 
-    Concurrency: one thread, the scheduler's, uses it. Steps work on snapshots.
+    Concurrency: a layer is written by the one branch it belongs to, in one thread at a time, and no more
+    once another layer stands on it. Then any thread may read it. Steps work on snapshots.
     """
 
-    def __init__(
-        self, inputs: Mapping[str, Any], recorder: Recorder | None = None, *, permissive: bool = False
-    ) -> None:
-        self.recorder = Recorder() if recorder is None else recorder
-        self.values: dict[str, Any] = {**inputs, LLM_CALLS_KEY: self.recorder}
-        self.failed: dict[str, frozenset[str]] = {}
+    def __init__(self, inputs: Mapping[str, Any], *, permissive: bool = False) -> None:
         self.permissive = permissive
-        self.lazy = False  # whether any node's outputs have lists that are not held
+        self._inputs: Mapping[str, Any] = inputs
+        self._below: Namespace | None = None
+        self._entries: dict[str, Entry] = {}
+        self._calls: Calls = {}
+        self._depth = 0
+        self._flat: Namespace | None = None
 
-    def put(self, node: str, outputs: dict[str, Any]) -> None:
+    def layer(self) -> Namespace:
+        """A new layer on this one, which must not be written to from now on."""
+        below = self if self._depth < MOST_LAYERS else self._flattened()
+        return below._on_top({}, {})
+
+    def _on_top(self, entries: dict[str, Entry], calls: Calls) -> Namespace:
+        made = Namespace(self._inputs, permissive=self.permissive)
+        made._below, made._depth = self, self._depth + 1
+        made._entries, made._calls = entries, calls
+        return made
+
+    def _flattened(self) -> Namespace:
+        """One layer with all there is in this one and those below it."""
+        if self._flat is None:
+            flat = Namespace(self._inputs, permissive=self.permissive)
+            for layer in self._layers()[::-1]:
+                flat._entries.update(layer._entries)
+                flat._calls.update(layer._calls)
+            self._flat = flat
+        return self._flat
+
+    def _layers(self) -> list[Namespace]:
+        """This layer and all below it, from the top."""
+        found: list[Namespace] = []
+        layer: Namespace | None = self
+        while layer is not None:
+            found.append(layer)
+            layer = layer._below
+        return found
+
+    def put(self, node: str, outputs: dict[str, Any], visit: int = 0) -> None:
         """Set the outputs of a node that succeeded, in place of those of an earlier visit."""
-        self._set(node, outputs)
-        self.failed.pop(node, None)
+        self._entries[node] = Entry(outputs, visit=visit)
 
-    def put_failed(self, node: str, outputs: dict[str, Any], present: Iterable[str]) -> None:
+    def put_failed(self, node: str, outputs: dict[str, Any], present: Iterable[str], visit: int = 0) -> None:
         """Set what a failed node has to say; of that, ``present`` is what templates may rely on."""
-        self._set(node, outputs)
-        self.failed[node] = frozenset(present)
+        self._entries[node] = Entry(outputs, frozenset(present), visit)
 
-    def _set(self, node: str, outputs: dict[str, Any]) -> None:
-        self.values[node] = outputs
-        self.lazy = self.lazy or any(isinstance(one, LazyList) for one in outputs.values())
+    def record(self, calls: Sequence[Any], place: int, visit: int = 0) -> None:
+        """Add the calls that a visit recorded; ``place`` is the node's in the document."""
+        if calls:
+            self._calls[place, visit] = tuple(calls)
+
+    def drop(self, nodes: Iterable[str]) -> None:
+        """Let nodes that succeeded have no outputs: their branch failed all the same."""
+        for node in nodes:
+            entry = self.entry(node)
+            if entry is not None and entry.present is None:
+                self._entries[node] = Entry(None, visit=entry.visit)
+
+    def entry(self, node: str) -> Entry | None:
+        """What a node has put here, None where it has not run."""
+        layer: Namespace | None = self
+        while layer is not None:
+            entry = layer._entries.get(node)
+            if entry is not None:
+                return entry
+            layer = layer._below
+        return None
+
+    def calls(self) -> list[Any]:
+        """The recorded calls in document order, those of a node in the order of its visits and items."""
+        every: Calls = {}
+        for layer in self._layers():
+            every.update(layer._calls)
+        return [call for key in sorted(every) for call in every[key]]
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Every name that can be referred to, and its value."""
+        return _Values(self)
+
+    @property
+    def failed(self) -> Mapping[str, frozenset[str]]:
+        """The id of each node that failed to the outputs that count as present all the same: its diagnostic
+        ones; a batch node that failed keeps all it has."""
+        return _Failed(self)
 
     def scope(self, *, lazy: bool = False) -> Scope:
-        """Everything there is, for resolving in the scheduler's own thread; see :class:`Scope` for
-        ``lazy``."""
+        """Everything there is, for resolving in the thread of the branch; see :class:`Scope` for ``lazy``."""
         return Scope(self.values, failed=self.failed, permissive=self.permissive, lazy=lazy)
 
     def snapshot(self, references: Iterable[Path], whole: Iterable[Path] = ()) -> Scope:
@@ -65,11 +148,87 @@ class Namespace:
         wanted: dict[str, set[Any]] = {}
         for path in references:
             wanted.setdefault(path.root, set()).add(path.segments[0] if path.segments else None)
-        values = {root: _reached(self.values[root], wanted[root]) for root in wanted if root in self.values}
-        if self.lazy:
-            _hold(values, whole)
-        failed = {root: self.failed[root] for root in wanted if root in self.failed}
+        values: dict[str, Any] = {}
+        failed: dict[str, frozenset[str]] = {}
+        for root, keys in wanted.items():
+            entry = self.entry(root)
+            if entry is None:
+                if root in self.values:
+                    values[root] = self.values[root]
+            elif entry.outputs is not None:
+                values[root] = _reached(entry.outputs, keys)
+                if entry.present is not None:
+                    failed[root] = entry.present
+        _hold(values, whole)
         return Scope(values, failed=failed, permissive=self.permissive)
+
+
+class _Values(Mapping[str, Any]):
+    """A namespace as names and values."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+
+    def __getitem__(self, name: str) -> Any:
+        entry = self._namespace.entry(name)
+        if entry is not None and entry.outputs is not None:
+            return entry.outputs
+        if entry is None:
+            if name == LLM_CALLS_KEY:
+                return Recorder(self._namespace.calls())
+            return self._namespace._inputs[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        names = {name: None for layer in self._namespace._layers() for name in layer._entries}
+        gone = {name for name in names if self._namespace.entry(name) == Entry(None)}
+        return iter([*self._namespace._inputs, LLM_CALLS_KEY, *(name for name in names if name not in gone)])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class _Failed(Mapping[str, frozenset[str]]):
+    """The failed nodes of a namespace."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+
+    def __getitem__(self, name: str) -> frozenset[str]:
+        entry = self._namespace.entry(name)
+        if entry is None or entry.present is None:
+            raise KeyError(name)
+        return entry.present
+
+    def __iter__(self) -> Iterator[str]:
+        names = {name: None for layer in self._namespace._layers() for name in layer._entries}
+        return (name for name in names if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def joined(branches: Sequence[Namespace]) -> Namespace:
+    """A layer that sees all that ``branches``, one at least, have written; none of them must be written to
+    from now on. Of a node that ran several times the latest visit counts."""
+    ways = [branch._layers()[::-1] for branch in branches]
+    common = ways[0][0]
+    shared = 0
+    for layers in zip(*ways, strict=False):
+        if any(layer is not layers[0] for layer in layers):
+            break
+        common, shared = layers[0], shared + 1
+    entries: dict[str, Entry] = {}
+    calls: Calls = {}
+    for way in ways:
+        for layer in way[shared:]:
+            calls.update(layer._calls)
+            for name, entry in layer._entries.items():
+                before = entries.get(name)
+                if before is None or before.visit <= entry.visit:
+                    entries[name] = entry
+    made = common._on_top(entries, calls)
+    return made if made._depth < MOST_LAYERS else made._flattened()._on_top({}, {})
 
 
 def _reached(value: Any, keys: set[Any]) -> Any:

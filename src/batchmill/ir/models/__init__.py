@@ -13,6 +13,7 @@ from batchmill.ir.models.batch import (
 )
 from batchmill.ir.models.fields import NAME
 from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
+from batchmill.ir.models.pipeline import OnError, Parallel, PipelineNode
 from batchmill.ir.models.reading import read_workflow
 from batchmill.ir.models.services import McpServerSpec, PriceSpec
 from batchmill.ir.models.workflow import IR_VERSION, Edge, InputSpec, OutputSpec, Workflow
@@ -30,7 +31,10 @@ __all__ = [
     "LoopSpec",
     "McpServerSpec",
     "NodeSpec",
+    "OnError",
     "OutputSpec",
+    "Parallel",
+    "PipelineNode",
     "PriceSpec",
     "RangeSource",
     "RateLimit",

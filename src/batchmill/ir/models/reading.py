@@ -21,12 +21,11 @@ from batchmill.ir.models.batch import (
 )
 from batchmill.ir.models.fields import RANGE, Spec
 from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
+from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode
 from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec
-from batchmill.ir.models.workflow import Edge, InputSpec, OutputSpec, Workflow
+from batchmill.ir.models.workflow import NODE_KEYS, Edge, InputSpec, OutputSpec, Workflow
 
 _TAGS = (ITEMS_TAG, FORM_TAG)
-_LATER_KEYS = {"pipeline": "`pipeline` is not available in this version"}
-
 _WRONG_TYPE = {
     "string_type": "text",
     "bool_type": "true or false",
@@ -52,13 +51,24 @@ _OTHER_NAMES = {
 
 def read_workflow(raw: Any) -> tuple[Workflow | None, list[Fault]]:
     """The workflow that ``raw`` (plain JSON) describes, or what hinders it: structure only."""
+    faults = list(_form_faults(raw)) if isinstance(raw, dict) else []
     try:
-        return Workflow.model_validate(raw), []
+        workflow = Workflow.model_validate(raw)
     except ValidationError as error:
-        faults = list(_faults(error))
-    if isinstance(raw, dict) and "pipeline" in raw:  # said once is enough
-        faults = [fault for fault in faults if fault != Fault((), *_missing("nodes"))]
-    return None, faults
+        return None, [*faults, *_faults(error)]
+    return (None if faults else workflow), faults
+
+
+def _form_faults(raw: dict[Any, Any]) -> Iterator[Fault]:
+    """Steps are written in one of two forms, and one of them must be there."""
+    if "pipeline" not in raw:
+        if "nodes" not in raw:
+            yield Fault((), *_missing("nodes"))
+        return
+    for key in NODE_KEYS:
+        if key in raw:
+            hint = "write the steps as `pipeline`, or as `nodes` and `edges`"
+            yield Fault((key,), f"`{key}` stands beside `pipeline`", hint, on_key=True)
 
 
 def faults_of(model: type[Spec], raw: Any, at: DocumentPath) -> tuple[Any, list[Fault]]:
@@ -71,21 +81,21 @@ def faults_of(model: type[Spec], raw: Any, at: DocumentPath) -> tuple[Any, list[
 
 def _faults(error: ValidationError, at: DocumentPath = ()) -> Iterator[Fault]:
     for detail in error.errors(include_url=False, include_context=False):
-        tagged = detail["loc"]
-        inside = tuple(step for step in tagged if not str(step).startswith(_TAGS))
-        yield _fault((*at, *inside), detail)
+        tagged = (*at, *(step for step in detail["loc"] if not str(step).startswith(_TAGS)))
+        path = tuple(step for step in tagged if not str(step).startswith(STEP_TAG))
+        yield _fault(path, _home(tagged), detail)
 
 
-def _fault(path: DocumentPath, detail: ErrorDetails) -> Fault:
+def _fault(path: DocumentPath, home: DocumentPath, detail: ErrorDetails) -> Fault:
     kind, value = detail["type"], detail["input"]
     if kind == RANGE:
         return Fault(path, detail["msg"])
     if kind == "missing":
         return Fault(path[:-1], *_missing(str(path[-1])))
     if kind == "extra_forbidden":
-        return _unknown_key(path)
+        return _unknown_key(path, home)
     if kind == "literal_error":
-        return _wrong_word(path, value)
+        return _wrong_word(path, home, value)
     if kind == ITEMS_ERROR:
         sources = ", ".join(f'{{"{name}"}}' for name in SOURCES)
         message = f"must be a template such as `${{node.results}}`, a list, or one source, not {shown(value)}"
@@ -106,14 +116,16 @@ def _seen(value: Any) -> str:
 
 
 def _wrong_length(path: DocumentPath) -> str:
-    return "a workflow needs at least one node" if path == ("nodes",) else "must have 1 to 3 entries"
+    if path in (("nodes",), ("pipeline",)):
+        return "a workflow needs at least one node"
+    if path[:1] == ("pipeline",) and path[-1] != "range":
+        return "a block needs at least one branch" if path[-1] == "parallel" else "a branch needs a step"
+    return "must have 1 to 3 entries"
 
 
-def _unknown_key(path: DocumentPath) -> Fault:
+def _unknown_key(path: DocumentPath, home: DocumentPath) -> Fault:
     key = str(path[-1])
-    if len(path) == 1 and key in _LATER_KEYS:
-        return Fault(path, _LATER_KEYS[key], "write `nodes` and `edges`", on_key=True)
-    known = _keys(path[:-1])
+    known = _keys(home[:-1])
     if path[-2:-1] == ("items",):
         return Fault(path, f"`{key}` stands beside another key", "a source has exactly one key", on_key=True)
     other = _OTHER_NAMES.get(key)
@@ -121,8 +133,8 @@ def _unknown_key(path: DocumentPath) -> Fault:
     return Fault(path, f"unknown key {shown(key)}", hint or f"known keys are {any_of(known)}", on_key=True)
 
 
-def _wrong_word(path: DocumentPath, value: Any) -> Fault:
-    choices = _choices(path)
+def _wrong_word(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
+    choices = _choices(home)
     hint = did_you_mean(value, choices) if isinstance(value, str) else ""
     return Fault(path, f"must be {any_of(choices)}, not {shown(value)}", hint)
 
@@ -149,7 +161,6 @@ def _words(annotation: Any) -> Iterator[str]:
 
 
 _WITHIN_NODE: dict[DocumentPath, type[Spec]] = {
-    (): NodeSpec,
     ("batch",): BatchSpec,
     ("batch", "tolerate"): Tolerate,
     ("batch", "rate_limit"): RateLimit,
@@ -159,13 +170,26 @@ _WITHIN_NODE: dict[DocumentPath, type[Spec]] = {
 }
 
 
+_STEPS: dict[str | int, type[Spec]] = {
+    "nodes": NodeSpec,
+    f"{STEP_TAG}node": PipelineNode,
+    f"{STEP_TAG}block": Parallel,
+}
+
+
+def _home(loc: tuple[str | int, ...]) -> DocumentPath:
+    """Where the models know the place of an error: what lies in a step of a pipeline, from that step on."""
+    tags = [place for place, step in enumerate(loc) if step in _STEPS and step != "nodes"]
+    return (loc[tags[-1]], 0, *loc[tags[-1] + 1 :]) if tags else loc
+
+
 def _model_at(path: DocumentPath) -> type[Spec] | None:
     """The model of the object at ``path``."""
     if not path:
         return Workflow
     rest = path[2:]
-    if path[0] == "nodes":
-        return _WITHIN_NODE.get(rest)
+    if path[0] in _STEPS:
+        return _WITHIN_NODE.get(rest) if rest else _STEPS[path[0]]
     models: dict[str | int, type[Spec]] = {
         "edges": Edge,
         "inputs": InputSpec,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from batchmill.ir.models.fields import NonEmpty, SchemaValue, Spec, TemplateText, Text
 from batchmill.ir.models.node import NodeSpec
+from batchmill.ir.models.pipeline import Steps
 from batchmill.ir.models.services import McpServers, Prices
 
 IR_VERSION = "0.1.0"
+NODE_KEYS = ("nodes", "edges", "start_node")
+"""What a document with a ``pipeline`` does not have."""
 
 TypeName = Literal[
     "string", "number", "integer", "boolean", "array", "object", "any",
@@ -32,7 +35,9 @@ class Edge(Spec):
     from_: NonEmpty = Field(alias="from", description="Id of the node the edge leaves.")
     to: NonEmpty = Field(description="Id of the node that runs next.")
     action: NonEmpty = Field("default", description="The edge is taken when the node ends with this action.")
-    parallel_group: NonEmpty | None = Field(None, description="Not available in this version.")
+    parallel_group: NonEmpty | None = Field(
+        None, description="Name of the group of parallel edges it belongs to: of one fan-out or one fan-in."
+    )
 
 
 class InputSpec(Spec):
@@ -80,13 +85,28 @@ class OutputSpec(Spec):
         return self.source if self.source is not None else f"${{{name}}}"
 
 
+def _one_form(schema: dict[str, Any]) -> None:
+    """The steps are written as nodes or as a pipeline; what joins nodes goes with nodes."""
+    of_nodes = [{"required": [key]} for key in NODE_KEYS]
+    schema["oneOf"] = [
+        {"required": ["nodes"], "not": {"required": ["pipeline"]}},
+        {"required": ["pipeline"], "not": {"anyOf": of_nodes}},
+    ]
+
+
 class Workflow(Spec):
     """A batchmill workflow."""
+
+    model_config = ConfigDict(json_schema_extra=_one_form)
 
     ir_version: Annotated[str, Text(r"^0\.1\.[0-9]+$", "a version 0.1.x such as `0.1.0`")] = Field(
         IR_VERSION, description="Version of the format."
     )
-    nodes: list[NodeSpec] = Field(min_length=1, description="The steps, at least one.")
+    nodes: list[NodeSpec] = Field(default_factory=list, min_length=1, description="The steps, at least one.")
+    pipeline: Steps = Field(
+        default_factory=list,
+        description="In place of `nodes` and `edges`: steps in a row, each a node or a block of branches.",
+    )
     edges: list[Edge] | None = Field(
         None, description="What runs after what. Not there: list order. Empty: only the start node runs."
     )

@@ -1,31 +1,30 @@
-"""Edges: between known nodes, one for each action of a node, and none that goes back unsaid."""
+"""Edges: between known nodes, none said twice, a fan-out on the default action only, groups that are some."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
-from batchmill.ir.faults import DocumentPath, Fault, did_you_mean, shown
-from batchmill.ir.flow_graph import FlowGraph
-from batchmill.ir.outline import EdgePart, Outline
+from batchmill.ir.faults import DocumentPath, Fault, did_you_mean, path_text, shown
+from batchmill.ir.flow_graph import FlowGraph, crosses_blocks
+from batchmill.ir.outline import Outline
+from batchmill.ir.parts import DEFAULT_ACTION, EdgePart
 
 
-def edge_faults(outline: Outline, raw_edges: Any) -> Iterator[Fault]:
-    """Ends that are no nodes, edges said twice, and what needs a later version."""
-    taken: dict[tuple[str, str], EdgePart] = {}
+def edge_faults(outline: Outline) -> Iterator[Fault]:
+    """Ends that are no nodes, edges said twice, groups that name no fan-out and no fan-in."""
+    if outline.steps:
+        for edge in outline.edges or ():
+            yield from _jump_faults(edge, outline)
+        return
+    taken: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)  # targets, in order
     for edge in outline.edges or ():
         yield from _end_faults(edge, outline)
-        first = taken.setdefault((edge.source, edge.action), edge)
-        if first is not edge:
-            yield _second_edge(edge, first)
-    for index, edge in enumerate(raw_edges if isinstance(raw_edges, list) else []):
-        if isinstance(edge, dict) and edge.get("parallel_group") is not None:
-            message = "`parallel_group` is not available in this version"
-            yield Fault(("edges", index, "parallel_group"), message, "join the branches one after another")
-
-
-def _path(edge: EdgePart) -> DocumentPath:
-    return ("edges", edge.index or 0)
+        others = taken[edge.source, edge.action]
+        if others:
+            yield from _second_edge(edge, others)
+        others[edge.target] = None
+    yield from _group_faults(outline.edges or ())
 
 
 def _end_faults(edge: EdgePart, outline: Outline) -> Iterator[Fault]:
@@ -34,17 +33,67 @@ def _end_faults(edge: EdgePart, outline: Outline) -> Iterator[Fault]:
     for key, end in (("from", edge.source), ("to", edge.target)):
         if end.strip() and end not in outline.by_id:
             message = f"there is no node {shown(end)}"
-            yield Fault((*_path(edge), key), message, did_you_mean(end, outline.by_id))
+            yield Fault((*edge.path, key), message, did_you_mean(end, outline.by_id))
 
 
-def _second_edge(edge: EdgePart, first: EdgePart) -> Fault:
+def _second_edge(edge: EdgePart, others: Mapping[str, None]) -> Iterator[Fault]:
+    """Edges with one action out of one node are a fan-out, which the default action alone can be."""
     said = f"`{edge.source}` already has an edge with action `{edge.action}`"
-    if edge.target == first.target:
-        return Fault(_path(edge), f"{said} to `{edge.target}`", "remove one of them")
-    if edge.action == "default":
-        message = f"{said}; a fan-out to several nodes is not available in this version"
-        return Fault(_path(edge), message, "run the nodes one after another")
-    return Fault(_path(edge), f"{said}, to `{first.target}`", "give each edge an action of its own")
+    if edge.action != DEFAULT_ACTION:
+        hint = "lead to a node with default edges to both, or give each edge an action of its own"
+        yield Fault(edge.path, f"{said}, to `{next(iter(others))}`", hint)
+    elif edge.target in others:
+        yield Fault(edge.path, f"{said} to `{edge.target}`", "remove one of them")
+
+
+def _jump_faults(edge: EdgePart, outline: Outline) -> Iterator[Fault]:
+    """What is wrong with a ``next`` of a pipeline's step."""
+    if not edge.written:
+        return
+    target, source = outline.by_id.get(edge.target), outline.by_id.get(edge.source)
+    if target is None:
+        message = f"there is no step {shown(edge.target)}"
+        yield Fault(edge.path, message, did_you_mean(edge.target, outline.by_id))
+    elif source is not None and crosses_blocks(edge, outline):
+        yield Fault(edge.path, _crossing(source.row, target.row, edge), _STAY)
+
+
+_STAY = "`next` leads to a step of the same branch; branches meet behind their block"
+
+
+def _crossing(source: DocumentPath, target: DocumentPath, edge: EdgePart) -> str:
+    if target[: len(source)] == source:
+        return f"`{edge.target}` stands inside a block ({path_text(target)}), which begins as a whole"
+    if source[: len(target)] == target:
+        return f"`{edge.target}` stands outside the block that `{edge.source}` is in"
+    return f"`{edge.target}` stands in another branch ({path_text(target)})"
+
+
+def _group_faults(edges: tuple[EdgePart, ...]) -> Iterator[Fault]:
+    groups: defaultdict[str, list[EdgePart]] = defaultdict(list)
+    for edge in edges:
+        if edge.group is not None:
+            groups[edge.group].append(edge)
+    for name, group in groups.items():
+        path = (*group[0].path, "parallel_group")
+        if len(group) == 1:
+            message = f"the group `{name}` has this edge only"
+            yield Fault(path, message, "a group has the edges of a fan-out or of a fan-in: two or more")
+        for edge in _strangers(group):
+            message = (
+                f"the edges of the group `{name}` neither leave one node together nor lead to one: "
+                f"this one goes from `{edge.source}` on `{edge.action}` to `{edge.target}`"
+            )
+            yield Fault((*edge.path, "parallel_group"), message, "give it a group of its own, or none")
+
+
+def _strangers(group: list[EdgePart]) -> list[EdgePart]:
+    """The edges that belong neither to the fan-out of the group's first edge nor to one fan-in."""
+    first = group[0]
+    if all(edge.target == first.target for edge in group):
+        return []
+    others = [edge for edge in group if (edge.source, edge.action) != (first.source, first.action)]
+    return [edge for edge in others if edge.target != others[0].target or len(others) == 1]
 
 
 def backward_faults(graph: FlowGraph) -> Iterator[Fault]:
@@ -53,4 +102,4 @@ def backward_faults(graph: FlowGraph) -> Iterator[Fault]:
         if not edge.written:
             message = f"closes a cycle: `{edge.target}` comes before `{edge.source}` already"
             hint = 'name the action it is taken on, such as `"action": "again"`, or remove it'
-            yield Fault(_path(edge), message, hint)
+            yield Fault(edge.path, message, hint)

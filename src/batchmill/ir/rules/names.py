@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from batchmill.ir.faults import DocumentPath, Fault, did_you_mean, shown
+from batchmill.ir.faults import DocumentPath, Fault, did_you_mean, path_text, shown
 from batchmill.ir.models import NAME
-from batchmill.ir.outline import NodePart, Outline
+from batchmill.ir.outline import Outline
+from batchmill.ir.parts import NodePart
 
 _RESERVED = ("true", "false", "null")
 _NUMBER = re.compile(r"[0-9]+([eE][0-9]+)?")
@@ -23,16 +24,17 @@ def name_faults(outline: Outline) -> Iterator[Fault]:
             message = f"the input name {shown(name)} is not made of letters, digits, `_` and `-`"
             yield Fault(("inputs", name), message, "templates could not refer to it", on_key=True)
         yield from _reserved_faults(name, ("inputs", name), on_key=True)
-    if outline.start_node is not None and not outline.broken and outline.start_node not in outline.by_id:
-        message = f"there is no node {shown(outline.start_node)} to start with"
-        yield Fault(("start_node",), message, did_you_mean(outline.start_node, outline.by_id))
+    start = outline.start
+    if start and not outline.broken and start not in outline.by_id and start not in outline.gates:
+        message = f"there is no node {shown(start)} to start with"
+        yield Fault(("start_node",), message, did_you_mean(start, outline.by_id))
 
 
 def _id_faults(node: NodePart, outline: Outline) -> Iterator[Fault]:
     path = (*node.path, "id")
     first = outline.by_id[node.id]
     if first.index != node.index:
-        message = f"the id {shown(node.id)} is already that of $.nodes[{first.index}]"
+        message = f"the id {shown(node.id)} is already that of {path_text(first.path)}"
         yield Fault(path, message, "give each node an id of its own")
     if node.id in outline.inputs:
         yield Fault(path, f"the id {shown(node.id)} is also the name of an input", "rename one of them")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.faults import DocumentPath, Fault
 from batchmill.ir.models import BatchSpec, LoopSpec, RangeSource
-from batchmill.ir.outline import NodePart
+from batchmill.ir.parts import NodePart
 from batchmill.template import Expression, parse
 
 _LATER_EXECUTORS = ("dask",)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from batchmill.ir.faults import Fault, shown
 from batchmill.ir.flow_graph import FlowGraph
 from batchmill.ir.models import BatchSpec
-from batchmill.ir.outline import EdgePart, NodePart, Outline
+from batchmill.ir.outline import Outline
+from batchmill.ir.parts import EdgePart, NodePart
 from batchmill.ir.streams import edges_to, streamed_items, streaming, way_back
 
 _REMOVE = "or remove `stream`"
