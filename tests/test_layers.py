@@ -33,6 +33,7 @@ RANKS = {
     "events": 2,
     "errors": 1,
     "clock": 1,
+    "address": 1,
     "outcome": 1,
     "cancel": 1,
     "lists": 1,

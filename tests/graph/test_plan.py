@@ -41,16 +41,18 @@ def test_nodes_keep_their_order_and_have_their_class():
 def test_edges_become_successors(keys, start, successors):
     plan = plan_of("abc", **keys)
     assert plan.start == start
-    assert plan.successors == successors
-    assert plan.backward == frozenset()
+    assert {(edge.source, edge.action): edge.target for edge in plan.edges} == successors
+    assert not any(edge.backward for edge in plan.edges)
     for (node, action), target in successors.items():
-        assert plan.follow(node, action) == target
-    assert plan.follow("c", "default") is None
+        assert plan.follow(node, action) == (target,)
+    assert plan.follow("c", "default") == ()
 
 
 def test_backward_edges_are_marked():
     edges = [{"from": "a", "to": "b"}, {"from": "b", "to": "a", "action": "again"}]
-    assert plan_of("ab", edges=edges).backward == {("b", "again")}
+    plan = plan_of("ab", edges=edges)
+    assert [edge.action for edge in plan.edges if edge.backward] == ["again"]
+    assert [(loop.header, loop.body) for loop in plan.loops] == [("a", ("a", "b"))]
 
 
 def test_the_interface_of_the_document_is_there():

@@ -13,8 +13,9 @@ from batchmill.errors import NodeError
 from batchmill.events import BatchProgress, Bus, Event, NodeFinished, NodeStarted, Noticed
 from batchmill.graph import scheduler
 from batchmill.graph.check import check
-from batchmill.graph.scheduler import Scheduler, Walk
+from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.surroundings import Surroundings
+from batchmill.graph.walk import Walk
 from batchmill.ir.loading import load
 from batchmill.nodes import Node, NodeResult, Output, Registry
 from batchmill.step import Namespace
@@ -176,7 +177,7 @@ def test_recorded_calls_arrive_in_order(registry: Registry) -> None:
         ]
     }
     _, namespace = walked(registry, document)
-    assert namespace.recorder.snapshot() == ["a1", "a2", "b1", "b2", "b3", "c1"]
+    assert namespace.calls() == ["a1", "a2", "b1", "b2", "b3", "c1"]
 
 
 def test_a_stopped_run_starts_no_further_node(registry: Registry) -> None:

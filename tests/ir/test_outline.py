@@ -34,14 +34,14 @@ def test_nodes_keep_what_is_sound_in_them():
 
 def test_edges_inputs_and_outputs_keep_what_is_sound():
     found = outline()
-    assert [(edge.index, edge.source, edge.target, edge.action, edge.written) for edge in found.edges] == [
-        (0, "a", "b", "default", False),
-        (2, "b", "c", "x", True),
+    assert [(edge.path, edge.source, edge.target, edge.action, edge.written) for edge in found.edges] == [
+        (("edges", 0), "a", "b", "default", False),
+        (("edges", 2), "b", "c", "x", True),
     ]
     assert found.inputs["n"].type == "integer"
     assert found.inputs["m"] is None
     assert list(found.outputs) == ["o"]
-    assert found.start_node == "a"
+    assert found.start == "a"
 
 
 def test_it_says_when_something_could_not_be_read():

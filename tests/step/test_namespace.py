@@ -34,9 +34,13 @@ def test_inputs_stand_at_the_root_and_outputs_under_the_id() -> None:
     assert resolved("${name}:${a.x}", namespace.scope()) == "zoe:1"
 
 
-def test_the_recorder_is_in_the_namespace() -> None:
-    recorder = Recorder(["call"])
-    assert Namespace({}, recorder).values[LLM_CALLS_KEY] is recorder
+def test_recorded_calls_read_like_a_list_in_document_order() -> None:
+    namespace = Namespace({})
+    namespace.record(["b"], place=1, visit=1)
+    namespace.record(["a2"], place=0, visit=2)
+    namespace.record(["a1", "a1'"], place=0, visit=1)
+    assert namespace.values[LLM_CALLS_KEY] == ["a1", "a1'", "a2", "b"]
+    assert isinstance(namespace.values[LLM_CALLS_KEY], Recorder)
 
 
 def test_a_later_visit_replaces_outputs_and_forgets_the_failure() -> None:

@@ -75,6 +75,8 @@ def _box_lines(node: Mapping[str, Any]) -> Iterator[str]:
 def _arrows(shape: Shape, node: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Arrow]:
     name = node["id"]
     for link in shape.entering(name):
+        if link.source == shape.gate:
+            continue
         streams = node.get("batch", {}).get("streams_from") == link.source
         kind: ArrowKind = "stream" if streams else "plain"
         yield Arrow(keys[link.source], keys[name], kind, _label(link.action))

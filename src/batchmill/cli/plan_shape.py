@@ -44,6 +44,8 @@ class Shape:
 
     def __init__(self, start: str, links: Iterable[Link]) -> None:
         self.start = start
+        self.gate: str | None = None
+        """The start where it is no node."""
         self._leaving: dict[str, list[Link]] = defaultdict(list)
         for link in links:
             self._leaving[link.source].append(link)
@@ -56,14 +58,17 @@ class Shape:
 
     @classmethod
     def of(cls, plan: Plan) -> Shape:
-        """The shape of a plan."""
-        return cls(
-            plan.start,
-            (
-                Link(source, action, target, (source, action) in plan.backward)
-                for (source, action), target in plan.successors.items()
-            ),
-        )
+        """The shape of a plan. Gates are left out: what leads to one leads to what stands behind it. Where
+        the plan starts with one, so does the shape."""
+        links = [
+            Link(edge.source, edge.action, target, edge.backward)
+            for edge in plan.edges
+            if edge.source not in plan.gates or edge.source == plan.start
+            for target in plan.behind(edge.target)
+        ]
+        shape = cls(plan.start, dict.fromkeys(links))
+        shape.gate = plan.start if plan.start in plan.gates else None
+        return shape
 
     def leaving(self, name: str, backward: bool = False) -> list[Link]:
         """The forward links out of a node, or the backward ones, as they are written."""
@@ -75,7 +80,8 @@ class Shape:
 
     def before(self, name: str) -> list[str]:
         """The nodes that a node waits for, those of them that run."""
-        return list(dict.fromkeys(link.source for link in self.entering(name)))
+        sources = dict.fromkeys(link.source for link in self.entering(name))
+        return [source for source in sources if source != self.gate]
 
     def rows(self) -> list[Step]:
         """All of it, as the row that begins at the start."""

@@ -45,6 +45,11 @@ class _Tree:
             expected = (step.name,)
 
     def _step(self, step: Step, expected: Sequence[str]) -> Iterator[str]:
+        if step.name == self._shape.gate:
+            yield f"{len(step.branches)} branches at the same time"
+            for number, branch in enumerate(step.branches, 1):
+                yield from _hung(list(self._row(branch, ())), number == len(step.branches))
+            return
         node = self._told[step.name]
         yield self._headline(node, expected)
         yield from (INDENT + line for line in _details(node))

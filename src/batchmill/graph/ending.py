@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from batchmill.errors import TemplateError
-from batchmill.graph.scheduler import Walk
+from batchmill.graph.walk import Walk
 from batchmill.ir.models.workflow import Workflow
 from batchmill.outcome import ErrorInfo
 from batchmill.step import Namespace

@@ -115,6 +115,18 @@ class Plan:
         """The names of what follows ``node`` once it ended with ``action``; none where no edge says."""
         return tuple(edge.target for edge in self.leaving.get(node, ()) if edge.action == action)
 
+    def behind(self, name: str) -> tuple[str, ...]:
+        """The node called ``name``, or the nodes that stand next behind the gate of that name."""
+        found: dict[str, None] = {}
+        waiting = [name]
+        while waiting:
+            name = waiting.pop()
+            if name in self.gates:
+                waiting += [edge.target for edge in self.leaving.get(name, ())][::-1]
+            else:
+                found[name] = None
+        return tuple(found)
+
 
 def compile_plan(
     workflow: Workflow,

@@ -1,141 +1,108 @@
-"""The scheduler: walks a plan from its start node along the edges that the nodes' actions pick.
+"""The scheduler: runs a plan from its start to where nothing more is to be done.
 
-After a node has run, the edge with its action leads on. Where there is none the run ends there, as a
-node may end it on purpose with an action of its own choice. A node that failed takes its ``error`` edge,
-which makes the run degraded; without one the run has failed. Backward edges may lead to a node again,
-at most ``MAX_VISITS`` times.
+What may start when is decided by the machine (:mod:`batchmill.graph.machine`), what each node sees of
+the others by its layer of the namespace (:mod:`batchmill.graph.views`). Here nodes are run: in the caller's
+own thread as long as there is one to run at a time, and from the first fan-out on in the threads of a crew.
+
+A node that failed takes its ``error`` edge, which makes the run degraded. Without one its branch has
+failed, and with it what the blocks around say; where that is the whole run nothing new starts.
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
 
-from batchmill.events import NodeFinished, NodeStarted, Noticed
-from batchmill.graph.batched import run_batched
-from batchmill.graph.error_log import ErrorLog
-from batchmill.graph.looping import run_loop
+from batchmill.cancel import CancelToken
+from batchmill.graph.crew import Crew
+from batchmill.graph.machine import MAX_VISITS, Decision, Machine
 from batchmill.graph.plan import Plan
-from batchmill.graph.single import run_single
+from batchmill.graph.stops import Stops
 from batchmill.graph.streaming import Chain, StageEnd
 from batchmill.graph.surroundings import RunnableNode, Surroundings
-from batchmill.graph.visit import Visit, VisitStatus, error_entry
+from batchmill.graph.topology import Topology
+from batchmill.graph.views import Views
+from batchmill.graph.visit import Visit, cut_short
+from batchmill.graph.visiting import run_visit, tell_end
+from batchmill.graph.walk import NodeReport, Walk
 from batchmill.nodes import DEFAULT_ACTION, ERROR_ACTION
 from batchmill.outcome import ErrorInfo
+from batchmill.step.namespace import Entry
 
-MAX_VISITS = 1_000  # of one node; more than a person means by going round, soon reached by a mistake
-
-RunStatus = Literal["success", "degraded", "failed"]
-
-
-@dataclass(slots=True)
-class NodeReport:
-    """What a node did in a run, over all its visits. ``wall`` is in seconds; ``batch`` has the counts of a
-    batch node's last visit and how it was run."""
-
-    type: str
-    status: VisitStatus = "success"
-    wall: float = 0.0
-    visits: int = 0
-    failure: str | None = None
-    batch: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, visit: Visit, wall: float) -> None:
-        """Count one more visit; its status is the node's."""
-        ended = None if visit.ended_by is None else f"stopped along with `{visit.ended_by}`"
-        self.status, self.failure = visit.status, visit.failure or ended
-        self.wall += wall
-        self.visits += 1
-        self.batch = visit.batch or self.batch
-
-    def as_json(self) -> dict[str, Any]:
-        """The report as plain data; ``failure`` is there where the node failed."""
-        told = {"type": self.type, "status": self.status, "wall": round(self.wall, 6), "visits": self.visits}
-        why = {} if self.failure is None else {"failure": self.failure}
-        return {**told, **self.batch, **why}
+MOST_AT_ONCE = 1000  # nodes, where the run has no number of jobs
 
 
-@dataclass(slots=True)
-class Walk:
-    """What a walk came to. ``errors`` have the keys of a batch's entries and ``node``; ``last`` is the id of
-    the node that ran last, None where none did; ``cause`` is the error that failed the walk, with the
-    address of where it arose."""
+class Start(NamedTuple):
+    """A node that is to run, and what it is given."""
 
-    status: RunStatus = "success"
-    reports: dict[str, NodeReport] = field(default_factory=dict)
-    errors: ErrorLog = field(default_factory=ErrorLog)
-    last: str | None = None
-    interrupted: bool = False
-    environment: bool = False
-    cause: ErrorInfo | None = None
-
-    def degrade(self) -> None:
-        """Something went otherwise than meant, and the run goes on."""
-        if self.status == "success":
-            self.status = "degraded"
-
-    def fail(self, node: str | None, error: ErrorInfo) -> None:
-        """Fail for a reason that is not an attempt's; ``node`` is None where it is no node's either."""
-        self.status = "failed"
-        self.cause = self.cause or error
-        self.errors.append({"node": node, **error_entry(error, 0)})
-
-    def interrupt(self) -> None:
-        """The run is ended from outside."""
-        self.interrupted = True
-        self.status = "failed"
+    node: RunnableNode
+    around: Surroundings
 
 
 class Scheduler:
     """Runs one plan once. ``nodes`` are those that an earlier run of the plan made ready, to be added to.
 
-    Concurrency: one thread calls :meth:`run`; batches use threads and processes of their own, below.
+    Concurrency: one thread calls :meth:`run`; nodes run in it or in the crew's threads. ``_lock`` guards
+    the machine, the views and all else that belongs to the run as a whole.
     """
 
     def __init__(
         self, plan: Plan, around: Surroundings, nodes: dict[str, RunnableNode] | None = None
     ) -> None:
+        topology = Topology(plan)
         self._plan = plan
-        self._around = around
+        self._outside = around
+        self._cancel = CancelToken() if plan.branches else around.cancel
+        self._stops = Stops(topology, around.stop, alone=not plan.branches)
+        self._around = replace(around, cancel=self._cancel)
+        self._lock = threading.Lock()
+        self._machine = Machine(topology, MAX_VISITS)
+        self._views = Views(around.namespace, topology)
         self._nodes = {} if nodes is None else nodes
+        self._prepared: dict[str, StageEnd] = {}
+        self._depths: dict[str, int] = {}
+        self._errors: dict[tuple[int, int], tuple[str, Visit]] = {}
+        self._ended_by: str | None = None
         self._walk = Walk()
 
     def run(self) -> Walk:
         """Walk to the end; failures of nodes are in what comes back, not raised."""
-        here: str | None = self._plan.start
-        while here is not None:
-            if self._around.ending:
-                self._walk.interrupt()
-                break
-            if not self._may_visit(here):
-                break
-            here = self._go_through(here) if self._streams(here) else self._go(here)
+        forget = self._outside.cancel.on_cancel(self._cancel.cancel)
+        try:
+            with self._lock:
+                ready = self._started(self._machine.begin())
+            while len(ready) == 1:
+                ready = self._do(ready[0])
+            if ready:
+                Crew(self._do, self._break_off, self._outside.jobs or MOST_AT_ONCE).run(ready)
+        finally:
+            forget()
+            self._stops.close()
+        self._finish()
         return self._walk
 
-    def _go(self, name: str) -> str | None:
-        """Visit a node; where the run goes on."""
-        node, began = self._node(name), time.perf_counter()
-        visit = self._run(node)
-        self._enter(node, visit, time.perf_counter() - began)
-        return self._follow(name, visit)
+    def _break_off(self) -> None:
+        """The run itself is broken off: nothing starts, what runs is ended."""
+        with self._lock:
+            self._machine.stop()
+        self._stops.all()
+        self._cancel.cancel()
 
-    def _streams(self, name: str) -> bool:
-        """Whether a chain of stages begins here; one after another where the run is to be sequential."""
-        return name in self._plan.stages and self._around.executor != "sequential"
-
-    def _go_through(self, head: str) -> str | None:
-        """Visit all stages of a chain at once; where the run goes on after the first that failed or was
-        stopped, or after the last."""
-        stages = self._plan.stages[head]
-        handled = {stage.id for stage in stages if self._plan.follow(stage.id, ERROR_ACTION) is not None}
-        last = StageEnd(self._node(head), Visit(), 0.0)
-        for end in Chain(stages, self._node, handled, self._around).run():
-            self._enter(*end)
-            if end.visit.status == "degraded":
-                self._walk.degrade()
-            last = end if end.visit.ended_by is None else last
-        return self._follow(last.node.id, last.visit)
+    def _started(self, decisions: Iterable[Decision]) -> list[Start]:
+        """Under the lock: what is to run after decisions."""
+        starts: list[Start] = []
+        for decision in decisions:
+            view = self._views.decided(decision)
+            depth = max([self._depths[name] for name in decision.after], default=0)
+            self._depths[decision.node] = depth + decision.starts
+            if decision.starts:
+                stop = self._stops.of(decision.node)
+                around = replace(self._around, namespace=view, stop=stop)
+                starts.append(Start(self._node(decision.node), around))
+        return starts
 
     def _node(self, name: str) -> RunnableNode:
         node = self._nodes.get(name)
@@ -144,79 +111,112 @@ class Scheduler:
             node = self._nodes[name] = RunnableNode(planned.spec, planned.kind, planned.sub)
         return node
 
-    def _enter(self, node: RunnableNode, visit: Visit, wall: float) -> None:
-        """Enter what came of a visit into namespace, reports, errors and events."""
-        namespace, walk = self._around.namespace, self._walk
-        if visit.failed:
-            namespace.put_failed(node.id, visit.outputs, visit.present)
-        elif not visit.void:
-            namespace.put(node.id, visit.outputs)
-        namespace.recorder.extend(visit.records)
-        walk.reports.setdefault(node.id, NodeReport(node.spec.type)).add(visit, wall)
-        walk.errors.add(self._around.place(node.id), visit.errors)
-        if visit.inner_errors:
-            walk.errors.extend(visit.inner_errors)
-        if not visit.void:
-            walk.last = node.id
-        self._tell(node, visit, wall)
+    def _do(self, start: Start) -> list[Start]:
+        """Visit a node, in whichever thread; what is to run next."""
+        name = start.node.id
+        with self._lock:
+            end = self._prepared.pop(name, None)
+            if end is None and self._outside.ending:
+                self._walk.interrupt()
+                self._machine.stop()
+                return self._started(self._machine.ended(name, ""))
+        if end is None:
+            end = self._go_through(start) if self._streams(name) else self._go(start)
+        with self._lock:
+            return self._started(self._follow(end))
 
-    def _run(self, node: RunnableNode) -> Visit:
-        if node.spec.batch is not None:
-            return run_batched(node, node.spec.batch, self._around)
-        self._around.bus.emit(NodeStarted(self._around.place(node.id)))
-        if node.spec.loop is not None:
-            return run_loop(node, node.spec.loop, self._around)
-        return run_single(node, self._around)
+    def _go(self, start: Start) -> StageEnd:
+        began = time.perf_counter()
+        visit = run_visit(start.node, start.around)
+        wall = time.perf_counter() - began
+        with self._lock:
+            if visit.stopped and not self._outside.ending and self._ended_by is not None:
+                visit = cut_short(visit, self._ended_by)
+            self._report(start.node, visit, wall)
+        tell_end(start.node, visit, wall, start.around)
+        return StageEnd(start.node, visit, wall)
 
-    def _tell(self, node: RunnableNode, visit: Visit, wall: float) -> None:
-        bus = self._around.bus
-        if not bus.heard:
-            return
-        place = self._around.place(node.id)
-        for reference in visit.unresolved:
-            bus.emit(Noticed(f"{reference} could not be resolved and was left as it stands", place))
-        is_batch, counts = node.spec.batch is not None, visit.batch or {}
-        failed, every = counts.get("error_count", 0), counts.get("count", 0)
-        succeeded = counts.get("success_count", 0)
-        bus.emit(
-            NodeFinished(
-                place,
-                visit.status,
-                wall,
-                succeeded=succeeded,
-                failed=failed,
-                cancelled=every - succeeded - failed,
-                retries=visit.retries,
-                error=visit.failure or "",
-                errors=visit.errors if is_batch else (),
-                is_batch=is_batch,
-            )
-        )
+    def _streams(self, name: str) -> bool:
+        """Whether a chain of stages begins here; one after another where the run is to be sequential."""
+        return name in self._plan.stages and self._outside.executor != "sequential"
 
-    def _follow(self, name: str, visit: Visit) -> str | None:
-        """Where the run goes after a visit, None where it ends; sets the run's status on the way."""
-        walk = self._walk
-        if visit.stopped:
-            walk.interrupt()
-            return None
-        if visit.failed:
-            handler = self._plan.follow(name, ERROR_ACTION)
-            walk.status = "degraded" if handler is not None else "failed"
-            walk.environment = handler is None and visit.environment
-            walk.cause = visit.cause if handler is None else None
-            return handler
+    def _go_through(self, start: Start) -> StageEnd:
+        """Visit all stages of a chain at once. What came of those behind the first is kept until it is
+        their turn."""
+        stages = self._plan.stages[start.node.id]
+        with self._lock:
+            handled = {stage.id for stage in stages if self._machine.handles(stage.id, ERROR_ACTION)}
+            nodes = {stage.id: self._node(stage.id) for stage in stages}
+        first = StageEnd(start.node, Visit(), 0.0)
+        for end in Chain(stages, nodes.__getitem__, handled, start.around).run():
+            with self._lock:
+                self._report(*end)
+                if end.node is start.node:
+                    first = end
+                elif not end.visit.void:
+                    self._prepared[end.node.id] = end
+            tell_end(*end, start.around)
+        return first
+
+    def _report(self, node: RunnableNode, visit: Visit, wall: float) -> None:
+        """Under the lock: enter a visit into the reports and errors of the run."""
+        report = self._walk.reports.setdefault(node.id, NodeReport(node.spec.type))
+        report.add(visit, wall)
+        place = self._plan.nodes[node.id].index
+        if visit.errors or visit.inner_errors:
+            self._errors[place, report.visits] = (self._around.place(node.id), visit)
+        self._views.keep(visit.records, place, report.visits)
+
+    def _follow(self, end: StageEnd) -> list[Decision]:
+        """Under the lock: enter what a visit left into the namespace, and where the run goes after it."""
+        node, visit, _ = end
+        self._enter(node, visit)
+        if visit.stopped and self._outside.ending:
+            self._walk.interrupt()
+            self._machine.stop()
+        if visit.failed and not visit.stopped:
+            return self._failed(node, visit)
         if visit.status == "degraded":
-            walk.degrade()
-        return self._plan.follow(name, visit.action or DEFAULT_ACTION)
+            self._walk.degrade()
+        return self._machine.ended(node.id, visit.action or DEFAULT_ACTION)
 
-    def _may_visit(self, name: str) -> bool:
-        report = self._walk.reports.get(name)
-        if report is None or report.visits < MAX_VISITS:
-            return True
-        message = (
-            f"node {name!r} was visited {MAX_VISITS} times; "
-            "let the loop end by an action without an edge, or give the node a `loop` with a condition"
-        )
-        place = self._around.place(name)
-        self._walk.fail(place, ErrorInfo("VisitLimit", message, retryable=False, address=place))
-        return False
+    def _enter(self, node: RunnableNode, visit: Visit) -> None:
+        number = self._walk.reports[node.id].visits
+        present = visit.present if visit.failed else None
+        self._views.enter(node.id, Entry(visit.outputs, present, number))
+        if visit.records:
+            self._views.record(node.id, visit.records, self._plan.nodes[node.id].index, number)
+
+    def _failed(self, node: RunnableNode, visit: Visit) -> list[Decision]:
+        """Under the lock: a node failed; its error edge leads on, or its branch ends with it."""
+        if self._machine.handles(node.id, ERROR_ACTION):
+            self._walk.degrade()
+            return self._machine.ended(node.id, ERROR_ACTION)
+        failure, decisions = self._machine.failed(node.id)
+        if failure.run:
+            self._walk.status = "failed"
+            self._walk.environment = self._walk.environment or visit.environment
+            self._walk.cause = self._walk.cause or visit.cause
+        else:
+            self._walk.degrade()
+        self._ended_by = node.id
+        self._stops.end(failure.scopes)
+        return decisions
+
+    def _finish(self) -> None:
+        """Everything in its order, whatever ran first."""
+        walk, nodes = self._walk, self._plan.nodes
+        self._views.collect()
+        walk.reports = {name: walk.reports[name] for name in nodes if name in walk.reports}
+        for key in sorted(self._errors):
+            name, visit = self._errors[key]
+            walk.errors.add(name, visit.errors)
+            walk.errors.extend(visit.inner_errors)
+        ran = [name for name, report in walk.reports.items() if self._views.has(name)]
+        walk.last = max(reversed(ran), key=self._depths.__getitem__, default=None)
+        if self._machine.over_limit is not None:
+            message = (
+                f"node {self._machine.over_limit!r} was visited {MAX_VISITS} times; "
+                "let the loop end by an action without an edge, or give the node a `loop` with a condition"
+            )
+            walk.fail(self._machine.over_limit, ErrorInfo("VisitLimit", message, retryable=False))

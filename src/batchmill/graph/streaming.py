@@ -19,7 +19,7 @@ from typing import NamedTuple
 from batchmill.cancel import CancelToken
 from batchmill.graph.stage import RunningStage
 from batchmill.graph.surroundings import RunnableNode, Surroundings
-from batchmill.graph.visit import Visit
+from batchmill.graph.visit import Visit, cut_short
 from batchmill.ir.streams import Stage
 
 CLOSE_SECONDS = 1.0  # what running items get to finish when the run itself is broken off
@@ -102,7 +102,7 @@ class Chain:
             if name in self._over:
                 return _void(visit, name)
         if visit.stopped and not stage.failing and stage.id in self._ended_by:
-            return _ended(visit, self._ended_by[stage.id])
+            return cut_short(visit, self._ended_by[stage.id])
         visit.stopped = visit.stopped and self._around.ending
         if visit.failed or visit.stopped:
             self._over.add(stage.id)
@@ -129,12 +129,3 @@ def _void(visit: Visit, name: str) -> Visit:
     """The visit of a stage that would not have begun, had it waited for the one called ``name``. It leaves
     no outputs and no errors; what it cost is told."""
     return Visit(ended_by=name, void=True, batch=visit.batch, records=visit.records, retries=visit.retries)
-
-
-def _ended(visit: Visit, name: str) -> Visit:
-    """The visit of a stage that was cut short by a later one's failure: not failed, and not complete."""
-    errors = [entry for entry in visit.errors if entry["index"] is not None]
-    outputs = {key: value for key, value in visit.outputs.items() if key != "error"}
-    return replace(
-        visit, ended_by=name, failure=None, cause=None, stopped=False, errors=errors, outputs=outputs
-    )

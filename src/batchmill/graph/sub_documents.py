@@ -13,7 +13,8 @@ from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean
 from batchmill.ir.inputs import input_values
 from batchmill.ir.loading import Draft, load
-from batchmill.ir.outline import NodePart, Outline
+from batchmill.ir.outline import Outline
+from batchmill.ir.parts import NodePart
 
 DOCUMENT_PARAM = "workflow"
 INPUTS_PARAM = "inputs"

@@ -20,9 +20,10 @@ from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InternalError, InvalidParams, NodeError, Stopped
 from batchmill.graph.ending import resolved_outputs
 from batchmill.graph.plan import Plan
-from batchmill.graph.scheduler import Scheduler, Walk
+from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import SubReport
+from batchmill.graph.walk import Walk
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import InputSpec
 from batchmill.lists import held
@@ -154,7 +155,7 @@ def _ended_in_time(attempt: Attempt) -> Iterator[CancelToken]:
 def _report(walk: Walk, namespace: Namespace, attempt: Attempt) -> None:
     """Tell what was recorded inside; of errors only those that the sub-workflow got over."""
     errors = () if walk.status == "failed" else tuple(walk.errors.listed())
-    report = SubReport(tuple(namespace.recorder), errors, walk.status == "degraded", walk.environment)
+    report = SubReport(tuple(namespace.calls()), errors, walk.status == "degraded", walk.environment)
     if report != SubReport():
         attempt.recorder.append(report)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+from batchmill.address import address_of
 from batchmill.cancel import CancelToken
 from batchmill.events import Bus
 from batchmill.ir.models.node import NodeSpec
@@ -18,7 +19,8 @@ from batchmill.step import Namespace, StepParams
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """``executor`` and ``jobs`` override what batch nodes say; ``folder`` is where Python modules of the
-    document are found. ``stop`` lets nothing new start, ``cancel`` ends what runs.
+    document are found. ``stop`` lets nothing new start, ``cancel`` ends what runs. ``namespace`` is what
+    the nodes see that are given these surroundings.
 
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
     workflows are around this one. ``in_worker`` says that all this happens in a worker process.
@@ -37,8 +39,7 @@ class Surroundings:
 
     def place(self, node: str, index: int | None = None) -> str:
         """The full address of a node, or of one of its items: ``outer[3].inner[7]``."""
-        inside = f"{self.address}.{node}" if self.address else node
-        return inside if index is None else f"{inside}[{index}]"
+        return address_of(node, within=self.address, index=index)
 
     @property
     def ending(self) -> bool:

@@ -43,10 +43,11 @@ class Scope:
 class Topology:
     """Nodes, gates and edges of a plan by number, those that can be reached only.
 
-    Per node: ``edges_of`` (those that leave it), ``actions_of`` (which of them lead on), ``entering`` (number of its
-    forward edges), ``loops_of`` (the loops it is in, the inmost first) and ``scope_of``. Per edge:
-    ``source``, ``action``, ``target``, ``round_of`` (the loop that a backward edge goes round, else NONE) and
-    ``leaves`` (the outermost loop that the edge leads out of, else NONE).
+    Per node: ``edges_of`` (those that leave it), ``actions_of`` (which of them lead on), ``sources`` and
+    ``entering`` (where its forward edges come from, and how many there are), ``loops_of`` (the loops it is
+    in, the inmost first) and ``scope_of``. Per edge: ``source``, ``action``, ``target``, ``round_of`` (the
+    loop that a backward edge goes round, else NONE) and ``leaves`` (the outermost loop that the edge leads
+    out of, else NONE).
     """
 
     def __init__(self, plan: Plan) -> None:

@@ -140,3 +140,10 @@ def faulty_visit(fault: BaseException, place: str) -> Visit:
     visit.environment = isinstance(fault, ENVIRONMENT)
     visit.blame(info, place)
     return visit
+
+
+def cut_short(visit: Visit, name: str) -> Visit:
+    """The visit of a node that was cut short by the failure of another one: not failed, and not complete."""
+    errors = [entry for entry in visit.errors if entry["index"] is not None]
+    outputs = {key: value for key, value in visit.outputs.items() if key != "error"}
+    return replace(visit, ended_by=name, failure=None, stopped=False, errors=errors, outputs=outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from batchmill.graph.ending import fail_output, resolved_outputs
-from batchmill.graph.scheduler import Walk
+from batchmill.graph.walk import Walk
 from batchmill.ir.models.workflow import Workflow
 from batchmill.plain import NotPlain, plain
 from batchmill.step import Namespace

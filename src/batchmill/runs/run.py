@@ -96,7 +96,7 @@ def _walked(plan: Plan, around: Surroundings, source: str) -> RunResult:
         outputs=outputs,
         nodes={node: plain(report.as_json()) for node, report in walk.reports.items()},
         errors=_plain_errors(walk.errors.listed()),
-        llm_calls=[_plain_call(call) for call in around.namespace.recorder],
+        llm_calls=[_plain_call(call) for call in around.namespace.calls()],
         timing={"started_at": started_at, "wall": round(wall, 6)},
         interrupted=walk.interrupted,
         environment=walk.environment,

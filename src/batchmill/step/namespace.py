@@ -37,6 +37,10 @@ class Entry:
     present: frozenset[str] | None = None
     visit: int = 0
 
+    def dropped(self) -> Entry:
+        """The entry once its branch has failed: what a failed node has to say stays."""
+        return Entry(None, visit=self.visit) if self.present is None else self
+
 
 class Namespace:
     """What templates of a run may refer to: one layer, over others.
@@ -55,6 +59,8 @@ class Namespace:
         self._calls: Calls = {}
         self._depth = 0
         self._flat: Namespace | None = None
+        self.lazy = False
+        """Whether any node's outputs have lists that are not held."""
 
     def layer(self) -> Namespace:
         """A new layer on this one, which must not be written to from now on."""
@@ -65,12 +71,14 @@ class Namespace:
         made = Namespace(self._inputs, permissive=self.permissive)
         made._below, made._depth = self, self._depth + 1
         made._entries, made._calls = entries, calls
+        made.lazy = self.lazy
         return made
 
     def _flattened(self) -> Namespace:
         """One layer with all there is in this one and those below it."""
         if self._flat is None:
             flat = Namespace(self._inputs, permissive=self.permissive)
+            flat.lazy = self.lazy
             for layer in self._layers()[::-1]:
                 flat._entries.update(layer._entries)
                 flat._calls.update(layer._calls)
@@ -86,13 +94,19 @@ class Namespace:
             layer = layer._below
         return found
 
-    def put(self, node: str, outputs: dict[str, Any], visit: int = 0) -> None:
+    def put(self, node: str, outputs: dict[str, Any]) -> None:
         """Set the outputs of a node that succeeded, in place of those of an earlier visit."""
-        self._entries[node] = Entry(outputs, visit=visit)
+        self.set(node, Entry(outputs))
 
-    def put_failed(self, node: str, outputs: dict[str, Any], present: Iterable[str], visit: int = 0) -> None:
+    def put_failed(self, node: str, outputs: dict[str, Any], present: Iterable[str]) -> None:
         """Set what a failed node has to say; of that, ``present`` is what templates may rely on."""
-        self._entries[node] = Entry(outputs, frozenset(present), visit)
+        self.set(node, Entry(outputs, frozenset(present)))
+
+    def set(self, node: str, entry: Entry) -> None:
+        """Set what a node has put under its id."""
+        self._entries[node] = entry
+        if not self.lazy and entry.outputs is not None:
+            self.lazy = any(isinstance(one, LazyList) for one in entry.outputs.values())
 
     def record(self, calls: Sequence[Any], place: int, visit: int = 0) -> None:
         """Add the calls that a visit recorded; ``place`` is the node's in the document."""
@@ -103,8 +117,8 @@ class Namespace:
         """Let nodes that succeeded have no outputs: their branch failed all the same."""
         for node in nodes:
             entry = self.entry(node)
-            if entry is not None and entry.present is None:
-                self._entries[node] = Entry(None, visit=entry.visit)
+            if entry is not None:
+                self._entries[node] = entry.dropped()
 
     def entry(self, node: str) -> Entry | None:
         """What a node has put here, None where it has not run."""
@@ -159,7 +173,8 @@ class Namespace:
                 values[root] = _reached(entry.outputs, keys)
                 if entry.present is not None:
                     failed[root] = entry.present
-        _hold(values, whole)
+        if self.lazy:
+            _hold(values, whole)
         return Scope(values, failed=failed, permissive=self.permissive)
 
 
@@ -181,8 +196,9 @@ class _Values(Mapping[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         names = {name: None for layer in self._namespace._layers() for name in layer._entries}
-        gone = {name for name in names if self._namespace.entry(name) == Entry(None)}
-        return iter([*self._namespace._inputs, LLM_CALLS_KEY, *(name for name in names if name not in gone)])
+        entries = ((name, self._namespace.entry(name)) for name in names)
+        there = [name for name, entry in entries if entry is not None and entry.outputs is not None]
+        return iter([*self._namespace._inputs, LLM_CALLS_KEY, *there])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -228,6 +244,7 @@ def joined(branches: Sequence[Namespace]) -> Namespace:
                 if before is None or before.visit <= entry.visit:
                     entries[name] = entry
     made = common._on_top(entries, calls)
+    made.lazy = any(branch.lazy for branch in branches)
     return made if made._depth < MOST_LAYERS else made._flattened()._on_top({}, {})
 
 

@@ -163,10 +163,57 @@ def test_a_source_with_two_keys_is_told_so():
     assert fault.path == ("nodes", 0, "batch", "items", "lines")
 
 
-def test_the_other_way_to_write_a_graph_is_said_to_come_later():
-    fault = only_fault({"pipeline": []})
-    assert fault.path == ("pipeline",)
-    assert "not available in this version" in fault.message
+NODE = {"id": "a", "type": "echo"}
+
+
+def test_a_pipeline_takes_the_place_of_nodes_and_edges():
+    branch = [NODE, {"parallel": [NODE], "on_error": "continue"}]
+    workflow, faults = read_workflow(
+        {"pipeline": [{**NODE, "next": {"x": "b", "y": None}}, {"parallel": [branch]}]}
+    )
+    assert faults == []
+    assert workflow.pipeline[0].next == {"x": "b", "y": None}
+    assert workflow.pipeline[1].on_error == "fail_fast"
+    assert workflow.pipeline[1].parallel[0][1].on_error == "continue"
+
+
+@pytest.mark.parametrize("key", ["nodes", "edges", "start_node"])
+def test_the_two_forms_do_not_mix(key):
+    value = {"nodes": [NODE], "edges": [], "start_node": "a"}[key]
+    fault = only_fault({"pipeline": [NODE], key: value})
+    assert fault.path == (key,)
+    assert "stands beside `pipeline`" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "path", "words"),
+    [
+        ([], (), "at least one node"),
+        ([{"parallel": []}], (0, "parallel"), "at least one branch"),
+        ([{"parallel": [[]]}], (0, "parallel", 0), "needs a step"),
+        ([NODE, 3], (1,), "must be an object, not 3"),
+        ([[NODE]], (0,), "must be an object, not a list"),
+        ([{"parallel": [NODE], "onerror": 1}], (0, "onerror"), "unknown key"),
+        ([{"parallel": [NODE], "on_error": "contnue"}], (0, "on_error"), "must be `fail_fast` or `continue`"),
+        ([{"parallel": [[NODE, {**NODE, "nxt": 1}]]}], (0, "parallel", 0, 1, "nxt"), "unknown key"),
+        ([{**NODE, "next": {"x": 1}}], (0, "next", "x"), "text that is not empty"),
+        (
+            [{**NODE, "batch": {"items": [], "executor": "x"}}],
+            (0, "batch", "executor"),
+            "must be `sequential`",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_pipeline_is_told_with_its_place(pipeline, path, words):
+    fault = only_fault({"pipeline": pipeline})
+    assert fault.path == ("pipeline", *path)
+    assert words in fault.message
+
+
+def test_keys_of_a_step_are_suggested_by_its_kind():
+    assert only_fault({"pipeline": [{**NODE, "nxt": 1}]}).hint == "did you mean `next`?"
+    fault = only_fault({"pipeline": [{"parallel": [NODE], "on_eror": "continue"}]})
+    assert fault.hint == "did you mean `on_error`?"
 
 
 def test_all_faults_come_at_once():

@@ -13,7 +13,7 @@ def faults(edges, nodes="abc"):
     raw = {"nodes": [{"id": name, "type": "echo"} for name in nodes], "edges": edges}
     outline = outline_of(raw, [])
     graph = flow_graph(outline)
-    found = list(edge_faults(outline, edges))
+    found = list(edge_faults(outline))
     return found + (list(backward_faults(graph)) if graph else [])
 
 
@@ -26,6 +26,8 @@ def edge(source, target, **keys):
     [
         [],
         [edge("a", "b"), edge("a", "c", action="error"), edge("b", "c")],
+        [edge("a", "b"), edge("a", "c")],
+        [edge("a", "b", parallel_group="g"), edge("a", "c", parallel_group="g"), edge("b", "c")],
         [edge("a", "b", action="again"), edge("b", "a", action="default")],
         [edge("a", "a", action="again")],
         [edge("b", "c"), edge("c", "b")],  # never reached, so it never goes round
@@ -41,9 +43,13 @@ def test_sound_edges(edges):
         ([edge("a", "bb")], ("edges", 0, "to"), 'no node "bb"'),
         ([edge("x", "b")], ("edges", 0, "from"), 'no node "x"'),
         ([edge("a", "b"), edge("a", "b")], ("edges", 1), "already has an edge with action `default` to `b`"),
-        ([edge("a", "b"), edge("a", "c")], ("edges", 1), "fan-out"),
         ([edge("a", "b", action="x"), edge("a", "c", action="x")], ("edges", 1), "already has an edge"),
-        ([edge("a", "b", parallel_group="g")], ("edges", 0, "parallel_group"), "not available"),
+        ([edge("a", "b", parallel_group="g")], ("edges", 0, "parallel_group"), "this edge only"),
+        (
+            [edge("a", "b", parallel_group="g"), edge("b", "c", parallel_group="g")],
+            ("edges", 1, "parallel_group"),
+            "neither leave one node together nor lead to one",
+        ),
         ([edge("a", "b"), edge("b", "a")], ("edges", 1), "closes a cycle"),
         ([edge("a", "a")], ("edges", 0), "closes a cycle"),
         ([edge("a", "b", action="again"), edge("b", "a")], ("edges", 1), "closes a cycle"),
