@@ -11,6 +11,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 CALLS = {
     "census.json": (["folder=stdlib", "limit=40"], 0),
+    "links.yaml": ([f"folder={EXAMPLES.parent}"], 0),
     "logs.yaml": (["count=1000"], 3),
     "summaries.json": ([f"folder={EXAMPLES.parent}"], 0),
     "text.json": ([f"folder={EXAMPLES.parent}"], 0),
@@ -53,3 +54,12 @@ def test_the_census_counts_right(tmp_path):
     assert (told["files"], told["lines"], told["names"], told["comments"]) == (2, 2, 1, 1)
     report = json.loads((tmp_path / ".batchmill" / "census.json").read_text())
     assert [one["path"] for one in report["files"]] == ["some/a.py", "some/broken.py"]
+
+
+def test_broken_links_are_found(tmp_path):
+    (tmp_path / "a.md").write_text("[b](b.md#part) [c](no/c.md) [d](https://host/d) `[e](e.md)`\n")
+    (tmp_path / "b.md").write_text("[a](a.md)\n```text\n[x](x.md)\n```\n[self](#part)\n")
+    command = [sys.executable, "-m", "batchmill", "run", str(EXAMPLES / "links.yaml"), "folder=.", "-q"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"pages": 2, "links": 3, "broken": ["a.md: no/c.md"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from batchmill.errors import TemplateError
@@ -40,6 +41,9 @@ def fail_output(walk: Walk, name: str, fault: Exception) -> None:
     walk.fail(None, ErrorInfo(type(fault).__name__, f"output {name!r}: {fault}", retryable=False))
 
 
+_compiled = lru_cache(maxsize=256)(compile_value)  # a sub-workflow resolves the same ones for every item
+
+
 def _last_outputs(namespace: Namespace, walk: Walk) -> dict[str, Any]:
     last: dict[str, Any] = namespace.values[walk.last] if walk.last is not None else {}
     twice = SUCCEEDED if "batch_metadata" in last else None
@@ -48,7 +52,7 @@ def _last_outputs(namespace: Namespace, walk: Walk) -> dict[str, Any]:
 
 def _value(source: str, namespace: Namespace, walk: Walk) -> Any:
     scope = namespace.scope(lazy=True)
-    value = compile_value(source).resolve(scope)
+    value = _compiled(source).resolve(scope)
     if scope.unresolved:
         walk.degrade()
     return value
