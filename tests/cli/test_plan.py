@@ -68,7 +68,7 @@ def test_the_order_is_that_of_the_edges(plan):
     [
         ([1, 2, 3, 4, 5], 5, [1, 2, 3]),
         ({"range": [2]}, 2, [0, 1]),
-        ({"glob": "*.txt"}, 2, ["a.txt", "b.txt"]),
+        ({"glob": "*.txt"}, None, ["a.txt", "b.txt"]),
         ({"lines": "a.txt"}, None, ["one", "two", "three"]),
         ("${given}", 2, ["x", "y"]),
         (["${given[0]}", 7], 2, ["x", 7]),

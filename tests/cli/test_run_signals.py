@@ -133,3 +133,24 @@ def test_an_interrupt_while_the_command_is_being_loaded_ends_it_without_a_word(t
     process.send_signal(signal.SIGINT)
     returned, _, err = finish(process)
     assert (returned, err) == (130, "")
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_run_that_waits_for_more_items_ends_at_once(tmp_path, executor):
+    os.mkfifo(tmp_path / "pipe")
+    code = "import pathlib\npathlib.Path(f'ran-{x}').touch()\nresult = x"
+    document = batch("code", {"code": code, "inputs": {"x": "${x}"}}, executor)
+    document["nodes"][0]["batch"]["items"] = {"lines": "pipe"}
+    end = os.open(tmp_path / "pipe", os.O_RDWR)
+    os.write(end, b"one\ntw")
+    process = start(tmp_path, document)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    returned, out, err = finish(process)
+    assert time.monotonic() - began < 8  # not after the ten seconds that running items have
+    os.close(end)
+    assert returned == 130, err
+    told = json.loads(out)
+    assert (told["status"], told["nodes"]["each"]["success_count"]) == ("failed", 1)
+    assert told["outputs"]["results"][0]["result"] == "one"
+    assert [error["message"] for error in told["errors"]] == ["stopped before all items were done"]

@@ -46,13 +46,15 @@ class Ending:
     """How a batch ended: why it failed, None if it did not, and whether it was stopped from outside.
 
     ``fault`` is what reading the items, keeping the results or the executor itself raised; what was done
-    until then is gathered all the same. ``metadata`` is what a batch node reports of itself.
+    until then is gathered all the same. ``metadata`` is what a batch node reports of itself. ``unread``
+    says that there may have been more items than were ever taken.
     """
 
     failure: str | None
     stopped: bool
     fault: Exception | None
     metadata: dict[str, Any]
+    unread: bool = False
 
 
 class Batch:
@@ -140,10 +142,12 @@ class Batch:
             fault = error
         gathering.add_cancelled(self.source.rest())
         stopped = self._stop.cancelled or self._cancel.cancelled
+        cut_short = stopped and not (gathering.complete and self.window.exhausted)
         failure = self.watch.verdict() if fault is None else f"{type(fault).__name__}: {fault}"
-        if failure is None and stopped and not gathering.complete:
+        if failure is None and cut_short:
             failure = "stopped before all items were done"
-        return Ending(failure, stopped, fault, self.metadata(time.perf_counter() - began, gathering.count))
+        metadata = self.metadata(time.perf_counter() - began, gathering.count)
+        return Ending(failure, stopped, fault, metadata, unread=not self.window.exhausted)
 
     def metadata(self, seconds: float, count: int) -> dict[str, Any]:
         """What a batch node reports as ``batch_metadata``; ``seconds`` is the batch's wall time, ``count``

@@ -1,53 +1,58 @@
-"""Reading items from files and standard input, a line at a time, with an error that names the line.
+"""The sources of a document's items: files, standard input, names of files, numbers; read as they are needed.
 
-Text is UTF-8, a byte-order mark at the start is dropped, lines end with LF, CRLF or CR. One line may hold
-:data:`MAX_LINE` characters. Names ending in ``.gz`` are read through gzip.
+What is read together comes together: a list of items for every piece of a file or pipe, so that the items
+of a slow pipe are there as soon as they are written.
 """
 
 from __future__ import annotations
 
 import csv
-import glob
-import gzip
-import io
 import json
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from itertools import islice
+from typing import Any
 
+from batchmill.batch.byte_streams import Read, Waker, is_live, opened, standard_input
+from batchmill.batch.globbing import find_paths
+from batchmill.batch.sources import Pieces
+from batchmill.batch.text_lines import MAX_LINE, Lines, numbered_lines
 from batchmill.errors import InvalidSetting, StorageError
 
-MAX_LINE = 64 << 20
-
-Reader = Callable[[Any, str], "Iterator[Any] | Sequence[Any]"]
-
-
-def read_glob(pattern: Any, folder: str) -> Sequence[str]:
-    """The paths that match, sorted; ``**`` goes through folders. Relative patterns give relative paths."""
-    return sorted(glob.glob(_text("glob", pattern), root_dir=folder or None, recursive=True))
+Reader = Callable[[Any, str], "Iterable[Any]"]
+Opened = Callable[[], AbstractContextManager[Read]]
+STDIN = "standard input"
+_NAMES_TOGETHER = 256
 
 
-def read_lines(path: Any, folder: str) -> Iterator[str]:
-    """Each line of a text file, without its end."""
-    return (line for _, line in _lines(_text("lines", path), folder))
+def read_glob(pattern: Any, folder: str) -> Pieces:
+    """The paths that match, in the order of their text; see :mod:`batchmill.batch.globbing`."""
+    paths = find_paths(_text("glob", pattern), folder)
+    return Pieces(lambda: iter(lambda: list(islice(paths, _NAMES_TOGETHER)), []))
 
 
-def read_jsonl(path: Any, folder: str) -> Iterator[Any]:
+def read_lines(path: Any, folder: str) -> Pieces:
+    """Each line of a text file, without its end; blank ones too."""
+    return _of_file("lines", path, folder, _texts)
+
+
+def read_jsonl(path: Any, folder: str) -> Pieces:
     """The JSON value on each line that is not blank."""
-    return _values(_lines(_text("jsonl", path), folder), str(path))
+    return _of_file("jsonl", path, folder, _values)
 
 
-def read_csv(path: Any, folder: str) -> Iterator[dict[str, str]]:
-    """Each row as an object keyed by the header's names; all values are text.
+def read_csv(path: Any, folder: str) -> Pieces:
+    """Each row as an object keyed by the header's names; all values are text, blank lines are passed over.
 
     A row with more or fewer cells than the header is an error that names its line.
     """
-    name = _text("csv", path)
-    return _rows(name, folder)
+    return _of_file("csv", path, folder, _rows)
 
 
-def read_range(bounds: Any, folder: str) -> Sequence[int]:
+def read_range(bounds: Any, folder: str) -> range:
     """``[stop]``, ``[start, stop]`` or ``[start, stop, step]``, as Python's ``range``."""
     good = isinstance(bounds, list) and 1 <= len(bounds) <= 3
     if not good or not all(type(bound) is int for bound in bounds) or (len(bounds) == 3 and not bounds[2]):
@@ -55,12 +60,13 @@ def read_range(bounds: Any, folder: str) -> Sequence[int]:
     return range(*bounds)
 
 
-def read_stdin(form: Any, folder: str) -> Iterator[Any]:
+def read_stdin(form: Any, folder: str) -> Pieces:
     """Standard input as ``"lines"`` or ``"jsonl"``."""
     if form not in ("lines", "jsonl"):
         raise InvalidSetting(f'stdin is read as "lines" or "jsonl", not {form!r}')
-    lines = _checked(enumerate(sys.stdin, 1), "standard input")
-    return _values(lines, "standard input") if form == "jsonl" else (line for _, line in lines)
+    waker = Waker()
+    read = _values if form == "jsonl" else _texts
+    return Pieces(partial(read, partial(standard_input, waker), STDIN), wake=waker.wake)
 
 
 READERS: dict[str, Reader] = {
@@ -79,76 +85,89 @@ def _text(kind: str, value: Any) -> str:
     return value
 
 
-def _open(path: str, folder: str, newline: str | None = None) -> IO[str]:
-    place = os.path.join(folder, path)
-    try:
-        opened = gzip.open if place.endswith(".gz") else open
-        raw = opened(place, "rb")
-    except OSError as fault:
-        raise StorageError(f"items cannot be read from {place}: {fault.strerror or fault}") from fault
-    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline=newline)
+def _of_file(kind: str, path: Any, folder: str, read: Callable[[Opened, str], Iterator[list[Any]]]) -> Pieces:
+    place = os.path.join(folder, _text(kind, path))
+    waker = Waker() if is_live(place) else None
+    return Pieces(partial(read, partial(opened, place, waker), path), wake=waker.wake if waker else None)
 
 
-def _lines(path: str, folder: str) -> Iterator[tuple[int, str]]:
-    with _open(path, folder) as file:
-        yield from _checked(_numbered(file), path)
+def _texts(stream: Opened, source: str) -> Iterator[list[str]]:
+    with stream() as read:
+        for lines in numbered_lines(read, source):
+            yield [text for _, text in lines]
 
 
-def _numbered(file: IO[str]) -> Iterator[tuple[int, str]]:
-    number = 0
-    while line := file.readline(MAX_LINE):
-        number += 1
-        yield number, line
-
-
-def _checked(lines: Iterator[tuple[int, str]], source: str) -> Iterator[tuple[int, str]]:
-    number = 0
-    try:
-        for number, line in lines:
-            if len(line) >= MAX_LINE:
-                raise StorageError(f"{source}, line {number}: longer than {MAX_LINE} characters")
-            yield number, line.rstrip("\r\n")
-    except UnicodeDecodeError as fault:
-        where = f"{source}, after line {number}"
-        raise StorageError(f"{where}: not UTF-8 text ({fault.reason}); convert the file first") from fault
-    except (OSError, EOFError) as fault:
-        raise StorageError(f"{source}, after line {number}: {fault}") from fault
-
-
-def _values(lines: Iterator[tuple[int, str]], source: str) -> Iterator[Any]:
-    for number, line in lines:
-        if not line.strip():
-            continue
-        try:
-            yield json.loads(line)
-        except (ValueError, RecursionError) as fault:
-            raise StorageError(f"{source}, line {number}: not JSON: {fault}") from fault
-
-
-def _rows(path: str, folder: str) -> Iterator[dict[str, str]]:
-    with _open(path, folder, newline="") as file:
-        csv.field_size_limit(MAX_LINE)
-        reader = csv.reader(file, strict=True)
-        try:
-            header = next(reader, None)
-            if header is None:
-                return
-            _check_header(header, path)
-            for row in reader:
-                if not row:
+def _values(stream: Opened, source: str) -> Iterator[list[Any]]:
+    with stream() as read:
+        for lines in numbered_lines(read, source):
+            values: list[Any] = []
+            for number, text in lines:
+                if not text or text.isspace():
                     continue
-                if len(row) != len(header):
-                    counts = f"{len(row)} cells where the header has {len(header)}"
-                    raise StorageError(f"{path}, line {reader.line_num}: {counts}")
-                yield dict(zip(header, row, strict=True))
-        except (csv.Error, UnicodeDecodeError, OSError, EOFError) as fault:
-            raise StorageError(f"{path}, line {reader.line_num}: {fault}") from fault
+                try:
+                    values.append(json.loads(text))
+                except (ValueError, RecursionError) as fault:
+                    yield values
+                    raise StorageError(f"{source}, line {number}: not JSON: {fault}") from fault
+            yield values
 
 
-def _check_header(header: list[str], path: str) -> None:
-    double = sorted({name for name in header if header.count(name) > 1})
-    if double:
-        raise StorageError(f"{path}, line 1: the column name {double[0]!r} stands there twice")
+class _Feed(Iterator[str]):
+    """The lines that a CSV reader asks for, one by one; ``more`` says that the next one is there already."""
+
+    def __init__(self, lines: Iterator[Lines]) -> None:
+        self._lines = lines
+        self._there: deque[str] = deque()
+
+    @property
+    def more(self) -> bool:
+        return bool(self._there)
+
+    def __next__(self) -> str:
+        while not self._there:
+            self._there.extend(text for _, text in next(self._lines))
+        return self._there.popleft()
+
+
+def _rows(stream: Opened, source: str) -> Iterator[list[dict[str, str]]]:
+    csv.field_size_limit(max(MAX_LINE, csv.field_size_limit()))
+    with stream() as read:
+        feed = _Feed(numbered_lines(read, source, ends=True))
+        reader = csv.reader(feed, strict=True)
+        rows: list[dict[str, str]] = []
+        try:
+            header = _header(reader, source)
+            for row in reader:
+                if row:
+                    rows.append(_row(header, row))
+                if not feed.more:
+                    yield rows
+                    rows = []
+        except (csv.Error, _Ragged) as fault:
+            yield rows
+            raise StorageError(f"{source}, line {reader.line_num}: {fault}") from fault
+        except StorageError:
+            yield rows
+            raise
+
+
+class _Ragged(Exception):  # becomes a StorageError where the line is known
+    """Raised for a row that does not fit the header."""
+
+
+def _header(reader: Iterator[list[str]], source: str) -> list[str]:
+    header = next((row for row in reader if row), [])
+    double = next((name for name in header if header.count(name) > 1), None)
+    if double is not None:
+        raise _Ragged(f"the column name {double!r} stands there twice")
+    return header
+
+
+def _row(header: list[str], row: list[str]) -> dict[str, str]:
+    if len(row) != len(header):
+        cells = f"{len(row)} cell{'s' if len(row) != 1 else ''}"
+        raise _Ragged(f"{cells} where the header has {len(header)}")
+    return dict(zip(header, row, strict=True))
 
 
 def open_source(spec: Mapping[str, Any], folder: str | os.PathLike[str] | None = None) -> Iterable[Any]:

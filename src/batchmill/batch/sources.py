@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-READ_SECONDS = 0.001  # how long one read may go on gathering once it has an item
+from batchmill.batch.byte_streams import InputStopped
+from batchmill.lists import LazyList
+
+READ_SECONDS = 0.001  # how long one read may go on gathering; an item that took longer goes out alone
 
 
 class Source(Protocol):
@@ -29,11 +32,10 @@ class Source(Protocol):
 
 
 class SequenceSource:
-    """Items that are all there already."""
+    """Items that are all there already, in memory or (not ``instant``) to be read from a file."""
 
-    instant = True
-
-    def __init__(self, items: Sequence[Any]) -> None:
+    def __init__(self, items: Sequence[Any], *, instant: bool = True) -> None:
+        self.instant = instant
         self._items = items
         self._position = 0
 
@@ -66,15 +68,11 @@ class IteratorSource:
         if self._fault is not None:
             raise self._fault
         taken: list[Any] = []
-        end = 0.0
+        end = time.perf_counter() + READ_SECONDS
         try:
             for item in self._iterator:
                 taken.append(item)
-                if len(taken) >= most:
-                    break
-                now = time.perf_counter()
-                end = end or now + READ_SECONDS
-                if now >= end:
+                if len(taken) >= most or time.perf_counter() >= end:
                     break
         except BaseException as fault:
             if not taken:
@@ -92,8 +90,74 @@ class IteratorSource:
         return ()
 
 
+class Pieces:
+    """Items that come in lists, some of which may be empty. Reading begins anew with every iteration.
+
+    Of a pipe or the like, which may be waited for and of which a second reader gets nothing, ``wake`` ends
+    the wait: :class:`InputStopped` is raised there.
+    """
+
+    def __init__(
+        self, read: Callable[[], Iterator[Sequence[Any]]], *, wake: Callable[[], None] | None = None
+    ) -> None:
+        self.read = read
+        self.wake = wake
+
+    @property
+    def live(self) -> bool:
+        """Whether they come out of a pipe or the like."""
+        return self.wake is not None
+
+    def __iter__(self) -> Iterator[Any]:
+        for piece in self.read():
+            yield from piece
+
+
+class PiecesSource:
+    """Items that come in lists: what came together is taken without waiting for more."""
+
+    instant = False
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._wake = pieces.wake
+        self._pieces = pieces.read()
+        self._piece: Sequence[Any] = ()
+        self._position = 0
+        self._fault: BaseException | None = None
+
+    def take(self, most: int) -> Sequence[Any]:
+        if self._fault is not None:
+            raise self._fault
+        try:
+            while self._position >= len(self._piece):
+                self._position, self._piece = 0, next(self._pieces)
+        except (StopIteration, InputStopped):
+            return ()
+        except BaseException as fault:
+            self._fault = fault
+            raise
+        taken = self._piece[self._position : self._position + most]
+        self._position += len(taken)
+        return taken
+
+    def remaining(self) -> int | None:
+        return None
+
+    def stop(self) -> None:
+        """End a wait for a pipe; a read from a file ends by itself."""
+        if self._wake is not None:
+            self._wake()
+
+    def rest(self) -> Sequence[Any]:
+        return ()
+
+
 def as_source(items: Iterable[Any]) -> Source:
     """The source of any iterable; lists, tuples and ranges are read by slices."""
     if isinstance(items, (list, tuple, range)):
         return SequenceSource(items)
+    if isinstance(items, LazyList):
+        return SequenceSource(items, instant=False)
+    if isinstance(items, Pieces):
+        return PiecesSource(items)
     return IteratorSource(items)

@@ -56,6 +56,12 @@ class Window:
         return self._stopped
 
     @property
+    def exhausted(self) -> bool:
+        """Whether the source is known to have no more items than were taken."""
+        with self._lock:
+            return self._exhausted
+
+    @property
     def failing(self) -> bool:
         """Whether so much has failed that the batch fails."""
         with self._lock:
@@ -125,8 +131,9 @@ class Window:
         return chunk
 
     def _number(self, items: Sequence[Any]) -> Chunk | None:
-        """Under the lock: account for what was read; nothing read is the end of the source."""
-        if not items or self._source.remaining() == 0:
+        """Under the lock: account for what was read; nothing read is the end of the source, unless that was
+        told to stop."""
+        if (not items and not self._stopped) or self._source.remaining() == 0:
             self._exhausted = True
             self._work.notify_all()
         if not items:

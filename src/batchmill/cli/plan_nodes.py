@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from batchmill.batch import BatchSettings
+from batchmill.batch.sources import Pieces
 from batchmill.cli.plan_shape import Shape
 from batchmill.errors import NodeError, StorageError, TemplateError
 from batchmill.executors.choice import known_beforehand
@@ -111,6 +112,8 @@ def _items(spec: BatchSpec, around: Surroundings) -> Told:
         return {"count": None, "first": [], "why": "standard input is read when it runs"}
     try:
         items = items_of(spec, around)
+        if isinstance(items, Pieces) and items.live:
+            return {"count": None, "first": [], "why": "a pipe is read when it runs"}
         first = [plain(item) for item in islice(items, SHOWN)]
     except (TemplateError, NodeError):  # it needs a node's outputs, or an input that was not given
         known = len(spec.items) if isinstance(spec.items, list) else None

@@ -11,7 +11,7 @@ from typing import Any
 from batchmill.cli.json_text import pieces
 from batchmill.errors import StorageError
 
-STDOUT, STDERR = 1, 2
+STDIN, STDOUT, STDERR = 0, 1, 2
 
 
 class DataStream:
@@ -59,7 +59,7 @@ def data_only() -> Iterator[DataStream]:
     Whatever an item, a library or a child process prints then ends up on stderr. Raises
     :class:`StorageError` where there is no stdout at all.
     """
-    _open_stderr()
+    _take_free_numbers()
     _flush_stdout()
     try:
         kept = os.dup(STDOUT)
@@ -82,15 +82,16 @@ def _flush_stdout() -> None:
             forget_stdout()
 
 
-def _open_stderr() -> None:
-    """Lead a closed stderr to nowhere, or the first file opened would become it."""
-    try:
-        os.fstat(STDERR)
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, STDERR)
-        if nowhere != STDERR:
-            os.close(nowhere)
+def _take_free_numbers() -> None:
+    """Lead a closed stdin or stderr to nowhere, or a file opened later would be taken for it."""
+    for number, way in ((STDIN, os.O_RDONLY), (STDERR, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, way)
+            os.dup2(nowhere, number)
+            if nowhere != number:
+                os.close(nowhere)
 
 
 def forget_stdout() -> None:

@@ -92,8 +92,9 @@ class NodeBatch:
 
         ending = run_collected(self.batch, done, on_block)
         visit = batch_visit(self._place, done, ending, self._progress.retries)
-        ended = self._around.cancel.cancelled or (ending.stopped and done.cancelled_count > 0)
-        visit.stopped = not done.complete and ended
+        unfinished = done.cancelled_count > 0 or ending.unread
+        ended = self._around.cancel.cancelled or (ending.stopped and unfinished)
+        visit.stopped = ended and not (done.complete and not ending.unread)
         return visit
 
 

@@ -104,8 +104,9 @@ def _errors(done: Collected, ending: Ending) -> Sequence[dict[str, Any]]:
 
 
 def _own_error(ending: Ending) -> ErrorInfo:
-    name = "BatchFailed" if ending.fault is None else type(ending.fault).__name__
-    return ErrorInfo(name, ending.failure or name, retryable=False)
+    if ending.fault is None:
+        return ErrorInfo("BatchFailed", ending.failure or "", retryable=False)
+    return ErrorInfo(type(ending.fault).__name__, str(ending.fault), retryable=False)
 
 
 def _outputs(done: Collected, metadata: dict[str, Any]) -> dict[str, Any]:

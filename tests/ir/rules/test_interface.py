@@ -59,3 +59,15 @@ def test_an_output_without_source_must_be_something():
     assert faults({"n": {}}, {"a": {}, "n": {"description": "as given"}}) == []
     (fault,) = faults({}, {"aa": {}})
     assert fault.path == ("outputs", "aa")
+
+
+def test_only_one_can_read_standard_input():
+    readers = [
+        {"id": name, "type": "echo", "batch": {"items": {"stdin": "lines"}}} for name in ("first", "second")
+    ]
+    (fault,) = interface_faults(outline_of({"nodes": readers}, []))
+    assert fault.path == ("nodes", 1, "batch", "items")
+    assert "already goes to `first`" in fault.message
+    (fault,) = interface_faults(outline_of({"nodes": readers[:1], "inputs": {"n": {"stdin": True}}}, []))
+    assert fault.path == ("nodes", 0, "batch", "items")
+    assert "already goes to `n`" in fault.message

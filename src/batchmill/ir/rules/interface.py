@@ -22,8 +22,21 @@ def interface_faults(outline: Outline) -> Iterator[Fault]:
     for name in from_stdin[1:]:
         message = f"standard input already goes to `{from_stdin[0]}`"
         yield Fault(("inputs", name, "stdin"), message, "only one input can take it")
+    yield from _second_readers(outline, from_stdin[:1])
     for name, output in outline.outputs.items():
         yield from _output_faults(name, output, outline)
+
+
+def _second_readers(outline: Outline, takers: list[str]) -> Iterator[Fault]:
+    """Batch nodes that read what somebody else has read to its end."""
+    for node in outline.nodes:
+        batch = node.spec.batch if node.spec is not None else None
+        if batch is None or batch.items_kind != "stdin":
+            continue
+        if takers:
+            message = f"standard input already goes to `{takers[0]}`"
+            yield Fault((*node.path, "batch", "items"), message, "only one can take it")
+        takers = takers or [node.id]
 
 
 def _input_faults(name: str, spec: InputSpec) -> Iterator[Fault]:

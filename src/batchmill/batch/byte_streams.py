@@ -1,0 +1,153 @@
+"""Opening what items are read from as bytes: files, pipes, gzip, standard input.
+
+A stream gives what there is as it comes, so that a line in a pipe need not wait for the one after it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import select
+import stat
+import sys
+import weakref
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any, cast
+
+from batchmill.errors import StorageError
+
+Read = Callable[[int], bytes]
+"""Up to so many bytes, at least one; none at the end."""
+
+READ_BYTES = 1 << 16
+MAX_DECODED = 64 << 30  # bytes out of one gzip file
+BOMB_DECODED, BOMB_RATIO = 1 << 30, 200  # more than this, from so little, is no data of anybody's
+READING_FAULTS = (OSError, EOFError, zlib.error)
+
+
+class InputStopped(Exception):  # an answer to who reads, not an error of anybody's
+    """Raised while waiting for input that nobody wants any more."""
+
+
+class Waker:
+    """Ends a wait for a pipe or a terminal.
+
+    Concurrency: one thread waits, any thread may wake it; there are no fields that change.
+    """
+
+    def __init__(self) -> None:
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
+        for number in (self._reading, self._writing):
+            weakref.finalize(self, os.close, number)
+
+    def wake(self) -> None:
+        """End a wait that is, and all to come."""
+        with suppress(BlockingIOError):  # there are wakings enough in there
+            os.write(self._writing, b"\0")
+
+    def wait(self, number: int) -> None:
+        """Wait until there is something to read or the end. Raises :class:`InputStopped`."""
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        poll.register(self._reading, select.POLLIN)
+        if any(ready == self._reading for ready, _ in poll.poll()):
+            raise InputStopped
+
+
+def is_live(place: str) -> bool:
+    """Whether a path leads to a pipe, a terminal or the like: reading waits, and takes away what is there."""
+    try:
+        mode = os.stat(place).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISBLK(mode))
+
+
+@contextmanager
+def opened(place: str, waker: Waker | None = None) -> Iterator[Read]:
+    """The bytes of a file or pipe, decoded where its name ends in ``.gz``; ``waker`` is given for a live one.
+
+    Raises :class:`StorageError` where it cannot be opened. Reading raises :data:`READING_FAULTS` and
+    :class:`InputStopped`.
+    """
+    if place in _STDIN_NAMES and sys.stdin is None:  # the number may be that of another file by now
+        raise StorageError(_CLOSED)
+    # A pipe that nobody writes to yet would hold up whoever opens it; so it is waited for when it is read.
+    flags = os.O_RDONLY | os.O_CLOEXEC | (0 if waker is None else os.O_NONBLOCK)
+    try:
+        file = open(place, "rb", buffering=0, opener=lambda path, _: os.open(path, flags))  # noqa: SIM115  # closed below, opened here for its errors alone
+    except (OSError, ValueError) as fault:
+        reason = (fault.strerror if isinstance(fault, OSError) else None) or fault
+        raise StorageError(f"items cannot be read from {place}: {reason}") from fault
+    with file:
+        read = file.read if waker is None else _waiting(file.fileno(), waker)
+        yield _Decoded(read).read if place.lower().endswith(".gz") else read
+
+
+_STDIN_NAMES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+_CLOSED = "items cannot be read from standard input: it is closed"
+
+
+def _waiting(number: int, waker: Waker) -> Read:
+    def read(size: int = READ_BYTES) -> bytes:
+        while True:
+            waker.wait(number)
+            try:
+                return os.read(number, size if size > 0 else READ_BYTES)
+            except BlockingIOError:  # somebody else was quicker
+                continue
+
+    return read
+
+
+@contextmanager
+def standard_input(waker: Waker) -> Iterator[Read]:
+    """Standard input. Raises :class:`StorageError` where there is none.
+
+    It is read past Python's own buffer: a thread that waits in there when the program ends would hang it.
+    """
+    stream: Any = sys.stdin
+    if stream is None or stream.closed:
+        raise StorageError(_CLOSED)
+    try:
+        number = stream.fileno()
+    except (AttributeError, OSError, ValueError):  # somebody put text in its place
+        yield lambda size: stream.readline(size).encode("utf-8", "surrogateescape")
+        return
+    yield _waiting(number, waker)
+
+
+class _Decoded:
+    """The decoded bytes of a gzip file, which may have several members; an end to bombs."""
+
+    def __init__(self, read: Read) -> None:
+        self._encoded_bytes = 0
+        self._decoded_bytes = 0
+        self._gzip = gzip.GzipFile(fileobj=cast("IO[bytes]", _Counted(self._count(read))))
+
+    def _count(self, read: Read) -> Read:
+        def counted(size: int = -1) -> bytes:
+            data = read(size)
+            self._encoded_bytes += len(data)
+            return data
+
+        return counted
+
+    def read(self, size: int) -> bytes:
+        data = self._gzip.read1(size)
+        self._decoded_bytes += len(data)
+        if self._decoded_bytes > MAX_DECODED:
+            raise OSError(f"more than {MAX_DECODED >> 30} GiB once decoded; unpack it yourself")
+        if self._decoded_bytes > BOMB_DECODED and self._decoded_bytes > BOMB_RATIO * self._encoded_bytes:
+            raise OSError(f"over {BOMB_RATIO} times its size once decoded; unpack it yourself")
+        return data
+
+
+class _Counted:
+    """As much of a file as the decoder needs."""
+
+    def __init__(self, read: Read) -> None:
+        self.read = read

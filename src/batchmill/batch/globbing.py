@@ -1,0 +1,137 @@
+"""File names that match a pattern, found as they are asked for, in the order of their text.
+
+A part of a pattern is matched against one name: ``*``, ``?`` and ``[...]`` as in a shell, ``**`` stands for
+any number of folders, none included. Names that begin with a dot are matched only by a part that begins
+with one. ``**`` does not follow links to folders, so it comes to an end; other parts do.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from batchmill.errors import StorageError
+
+_MAGIC = re.compile(r"[*?\[]")
+ANY_DEPTH = "**"
+
+Matches = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a pattern: ``literal`` is set where it is a name and nothing more."""
+
+    text: str
+    literal: bool
+    matches: Matches
+
+    @property
+    def any_depth(self) -> bool:
+        return self.text == ANY_DEPTH
+
+
+def find_paths(pattern: str, folder: str = "") -> Iterator[str]:
+    """The paths that match, each once; those of a relative pattern are relative to ``folder``.
+
+    Folders match as files do, and alone where the pattern ends with a slash. Raises
+    :class:`StorageError` for a folder that may not be read.
+    """
+    drive, rest = os.path.splitdrive(pattern)
+    root = drive + rest[: len(rest) - len(rest.lstrip("/"))]
+    names = [name for name in rest.split("/") if name]
+    parts = [_part(name) for name in names]
+    found = _Walk(parts, folder, folders=rest.endswith("/")).below(root, _reached(parts, {0}))
+    return found if parts else iter(())
+
+
+def _part(text: str) -> Part:
+    literal = not _MAGIC.search(text)
+    if literal:
+        return Part(text, True, text.__eq__)
+    pattern = re.compile(fnmatch.translate("*" if text == ANY_DEPTH else text))
+    hidden = text.startswith(".")
+    return Part(text, False, lambda name: (hidden or name[0] != ".") and pattern.match(name))
+
+
+def _reached(parts: list[Part], places: set[int]) -> frozenset[int]:
+    """``places`` and those that are reached from them by passing over ``**``."""
+    reached = set(places)
+    for place in sorted(places):
+        while place < len(parts) - 1 and parts[place].any_depth:
+            place += 1
+            reached.add(place)
+    return frozenset(reached)
+
+
+class _Walk:
+    """Goes through folders with all places of the pattern that a path may have come to."""
+
+    def __init__(self, parts: list[Part], folder: str, *, folders: bool) -> None:
+        self._parts = parts
+        self._folder = folder
+        self._folders = folders
+
+    def below(self, path: str, places: frozenset[int]) -> Iterator[str]:
+        """The matches below the folder ``path``, which ends with a slash or is empty."""
+        for name, is_folder, is_link in self._ordered(path, places):
+            found, further = self._next(name.removesuffix("/"), places, is_folder, is_link)
+            if found and name.endswith("/") is self._folders:
+                yield path + name
+            if further and name.endswith("/"):
+                yield from self.below(path + name, further)
+
+    def _ordered(self, path: str, places: frozenset[int]) -> Iterator[tuple[str, bool, bool]]:
+        """Names in a folder, and again with a slash where they are folders, in the order of the text: what is
+        in ``a`` comes after ``a.txt``."""
+        entries = self._entries(path, places)
+        names = [(name, is_folder, is_link) for name, is_folder, is_link in entries]
+        names += [(f"{name}/", True, is_link) for name, is_folder, is_link in names if is_folder]
+        names.sort()
+        return iter(names)
+
+    def _entries(self, path: str, places: frozenset[int]) -> list[tuple[str, bool, bool]]:
+        """What is in a folder: name, whether it is a folder, whether it is a link. A folder in which only
+        certain names are wanted is not read."""
+        wanted = [self._parts[place] for place in places]
+        place = os.path.join(self._folder, path)
+        if all(part.literal for part in wanted):
+            texts = {part.text for part in wanted}
+            return [_looked_at(place, text) for text in texts if os.path.lexists(place + text)]
+        try:
+            with os.scandir(place or ".") as entries:
+                found = [(entry.name, _is_folder(entry), entry.is_symlink()) for entry in entries]
+        except (FileNotFoundError, NotADirectoryError):  # not there, or not any more
+            return []
+        except (OSError, ValueError) as fault:
+            reason = (fault.strerror if isinstance(fault, OSError) else None) or fault
+            raise StorageError(f"the folder {place} cannot be read: {reason}; narrow the pattern") from fault
+        listed = {name for name, _, _ in found}
+        named = [part.text for part in wanted if part.literal and part.text not in listed]  # . and ..
+        return found + [_looked_at(place, name) for name in named if os.path.lexists(place + name)]
+
+    def _next(
+        self, name: str, places: frozenset[int], is_folder: bool, is_link: bool
+    ) -> tuple[bool, frozenset[int]]:
+        """Whether ``name`` ends a match here, and the places reached inside of it."""
+        parts, last = self._parts, len(self._parts) - 1
+        hits = {place for place in places if parts[place].matches(name)}
+        further = {place + 1 for place in hits if place < last and not parts[place].any_depth}
+        if not is_link:
+            further |= {place for place in hits if parts[place].any_depth}
+        return last in hits, _reached(parts, further) if is_folder else frozenset()
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself, or to where one may not look
+        return False
+
+
+def _looked_at(place: str, name: str) -> tuple[str, bool, bool]:
+    path = place + name
+    return name, os.path.isdir(path), os.path.islink(path)
