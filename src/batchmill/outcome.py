@@ -19,8 +19,9 @@ class ErrorInfo:
     """Why an attempt failed, without the exception object.
 
     ``type`` is the exception's class name. ``outputs`` is what a node reported along with an error
-    result. ``retry_after`` is in seconds. ``traceback`` is text and may be empty. ``address`` is the node
-    inside a sub-workflow that failed, empty where it is the task itself.
+    result. ``retry_after`` is in seconds; ``refused`` says that a service wanted fewer calls, or none for a
+    while. ``traceback`` is text and may be empty. ``address`` is the node inside a sub-workflow that failed,
+    empty where it is the task itself.
     """
 
     type: str
@@ -29,6 +30,7 @@ class ErrorInfo:
     traceback: str = ""
     retryable: bool = True
     retry_after: float | None = None
+    refused: bool = False
     outputs: dict[str, Any] = field(default_factory=dict)
     address: str = ""
 
@@ -38,7 +40,8 @@ class Outcome:
     """The final state of one item: a value, or an error after ``attempts`` attempts.
 
     ``index`` is the item's 0-based position, ``wall`` the seconds its attempts took together,
-    ``records`` what its node recorded (LLM calls), in order.
+    ``records`` what its node recorded (LLM calls), in order. ``again`` is set, in seconds to wait, where
+    this was one attempt and another one is to be made.
     """
 
     index: int
@@ -47,6 +50,7 @@ class Outcome:
     attempts: int = 1
     wall: float = 0.0
     records: tuple[Any, ...] = ()
+    again: float | None = None
 
     @property
     def ok(self) -> bool:

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from batchmill.batch.gated_window import GatedWindow
 from batchmill.batch.handoff import Handoff
 from batchmill.batch.result import BatchResult, Gathering, Timing
 from batchmill.batch.settings import BatchSettings
@@ -83,7 +84,7 @@ class Batch:
         self.source: Source = items if isinstance(items, Handoff) else as_source(items)
         self.total = self.source.remaining()
         self.watch = FailureWatch(settings.failures, self.total)
-        self.window = Window(self.source, self.watch, ordered=ordered)
+        self.window = self._window(ordered)
         self.timing = Timing()
         self._executor, self._running_with = _executor(settings, apart)
         self.workers = self._executor.workers(self._running_with)
@@ -94,6 +95,12 @@ class Batch:
         self._running_with = replace(self._running_with, on_choice=self._chosen)
         self._cancel = cancel or CancelToken()
         self._stop = stop or CancelToken()
+
+    def _window(self, ordered: bool) -> Window:
+        gate, retry = self.settings.gate, self.settings.retry
+        if gate is None:
+            return Window(self.source, self.watch, ordered=ordered)
+        return GatedWindow(self.source, self.watch, ordered=ordered, gate=gate, retry=retry)
 
     def blocks(self) -> Generator[Block, None, None]:
         """Run the batch and yield its blocks; closing the iterator stops it."""

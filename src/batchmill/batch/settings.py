@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from batchmill.batch.gate import Gate
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import ExecutorSettings
 from batchmill.policy import FailurePolicy, RetryPolicy
@@ -15,7 +16,8 @@ MAX_CONCURRENT = 1000
 class BatchSettings:
     """Seconds and bytes. ``max_concurrent`` is 1 to 1000 items in flight, None for the executor's default
     (10 threads, as many processes as usable cores). ``reason`` says why it is this executor where it is not
-    the one asked for. Raises :class:`InvalidSetting` out of range."""
+    the one asked for. ``gate`` decides when items start, None lets them start as workers come free. Raises
+    :class:`InvalidSetting` out of range."""
 
     executor: str = "thread"
     max_concurrent: int | None = None
@@ -25,6 +27,7 @@ class BatchSettings:
     failures: FailurePolicy = field(default_factory=FailurePolicy)
     memory_limit_bytes: int | None = None
     reason: str = ""
+    gate: Gate | None = None
 
     def __post_init__(self) -> None:
         _check("max_concurrent", self.max_concurrent, 1, MAX_CONCURRENT)
@@ -42,6 +45,7 @@ class BatchSettings:
             retry=self.retry,
             stop_on_failure=self.failures.fail_fast,
             memory_limit_bytes=self.memory_limit_bytes,
+            by_attempt=self.gate is not None,
         )
 
 

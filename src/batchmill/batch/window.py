@@ -12,7 +12,9 @@ nothing else to do.
 
 from __future__ import annotations
 
+import heapq
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -34,6 +36,7 @@ class Window:
         self._watch = watch
         self._ordered = ordered
         self._returned: deque[Chunk] = deque()
+        self._deferred: list[tuple[float, int, Chunk]] = []  # a heap of items to be tried again, by when
         self._done: deque[Block] = deque()  # for an unordered consumer
         self._early: dict[int, Block] = {}  # for an ordered one, by index of the first item
         self._stop_callbacks: list[Callable[[], None]] = []
@@ -75,7 +78,7 @@ class Window:
 
     def more(self) -> bool:
         with self._lock:
-            return not self._stopped and bool(self._returned or not self._exhausted)
+            return not self._stopped and bool(self._returned or self._deferred or not self._exhausted)
 
     def remaining(self) -> int | None:
         with self._lock:
@@ -84,12 +87,14 @@ class Window:
     def take(self, most: int, ahead: int) -> Chunk | None:
         while True:
             with self._lock:
+                if self._deferred:
+                    self._return_due()
                 while not self._may_pull(ahead):
                     if self._returned:
                         return self._retake(most)
-                    if self._stopped or (self._exhausted and not self._running):
+                    if self._stopped or (self._exhausted and not self._running and not self._deferred):
                         return None
-                    self._work.wait()
+                    self._work.wait(self._return_due() if self._deferred else None)
                 if self._source.instant:
                     return self._number(self._source.take(most))
                 self._pulling = True
@@ -158,6 +163,25 @@ class Window:
                 self._returned.append(chunk)
             self._work.notify_all()
 
+    def defer(self, chunk: Chunk, seconds: float) -> None:
+        """Return an item that is to be tried again, but not before ``seconds`` have passed."""
+        with self._lock:
+            self._running -= len(chunk)
+            if self._stopped:
+                self._file(_not_run(chunk))
+            else:
+                heapq.heappush(self._deferred, (time.monotonic() + seconds, chunk.start, chunk))
+            self._work.notify_all()
+
+    def _return_due(self) -> float | None:
+        """Under the lock: return what is due; seconds until the next is, None where there is no next one."""
+        now = time.monotonic()
+        while self._deferred and self._deferred[0][0] <= now:
+            self._returned.append(heapq.heappop(self._deferred)[2])
+        if self._returned:
+            return 0.0
+        return self._deferred[0][0] - now if self._deferred else None
+
     def deliver(self, block: Block) -> None:
         callbacks: list[Callable[[], None]] = []
         with self._lock:
@@ -197,6 +221,8 @@ class Window:
         if self._stopped:
             return []
         self._stopped = True
+        self._returned.extend(chunk for _, _, chunk in self._deferred)
+        self._deferred.clear()
         while self._returned:
             self._file(_not_run(self._returned.popleft()))
         self._work.notify_all()
@@ -253,7 +279,7 @@ class Window:
         """Whether nothing more will be filed."""
         if self._running:
             return False
-        return self._stopped or (self._exhausted and not self._returned)
+        return self._stopped or (self._exhausted and not self._returned and not self._deferred)
 
     def wait_idle(self, seconds: float) -> bool:
         """Wait until no taken item runs any more, at most ``seconds``; whether that came about."""

@@ -27,6 +27,7 @@ class Exit(IntEnum):
     FAILED = 1
     INVALID = 2  # usage or invalid document: nothing ran
     DEGRADED = 3
+    LIMIT = 4  # stopped by a limit of its own; can be resumed
     ENVIRONMENT = 5  # storage or environment
 
 

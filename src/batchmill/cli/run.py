@@ -173,6 +173,8 @@ def _last_words(summary: Summary, result: RunResult, quiet: bool) -> list[str]:
 def _exit_code(result: RunResult, signal_number: int | None) -> int:
     if result.interrupted and signal_number is not None:
         raise Interrupted(signal_number)
+    if result.limit is not None and result.status == "failed":
+        return Exit.LIMIT
     if result.environment and result.status == "failed":
         return Exit.ENVIRONMENT
     return OF_STATUS[result.status]

@@ -4,6 +4,7 @@ from batchmill.events.bus import Bus, Listener
 from batchmill.events.happened import (
     BatchProgress,
     Event,
+    LimitChanged,
     NodeFinished,
     NodeRetried,
     NodeStarted,
@@ -18,6 +19,7 @@ __all__ = [
     "BatchProgress",
     "Bus",
     "Event",
+    "LimitChanged",
     "Listener",
     "NodeFinished",
     "NodeRetried",

@@ -86,6 +86,17 @@ class Noticed:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitChanged:
+    """Adaptive concurrency decided anew for ``key``: ``limit`` attempts at once from now on, ``rate`` of them
+    a second (None: as they come), for ``reason``."""
+
+    key: str
+    limit: int
+    rate: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """A run reached its end after ``wall`` seconds."""
 
@@ -94,4 +105,13 @@ class RunFinished:
     wall: float
 
 
-Event = RunStarted | NodeStarted | NodeRetried | BatchProgress | NodeFinished | Noticed | RunFinished
+Event = (
+    RunStarted
+    | NodeStarted
+    | NodeRetried
+    | BatchProgress
+    | NodeFinished
+    | Noticed
+    | LimitChanged
+    | RunFinished
+)

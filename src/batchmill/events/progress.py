@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
 from batchmill.clock import SYSTEM_CLOCK, Clock
-from batchmill.events.happened import BatchProgress, Event, NodeFinished, NodeRetried, NodeStarted, Noticed
+from batchmill.events.happened import (
+    BatchProgress,
+    Event,
+    LimitChanged,
+    NodeFinished,
+    NodeRetried,
+    NodeStarted,
+    Noticed,
+)
 from batchmill.events.words import count, is_inside_item, rate, seconds, shortened
 
 if TYPE_CHECKING:
@@ -42,7 +50,7 @@ def display(
     if kind == "none":
         return None
     if kind == "bar" or (kind == "auto" and can_draw(stream, environment)):
-        return BarProgress(stream, environment)
+        return BarProgress(stream, environment, verbose)
     return PlainProgress(stream, clock, verbose)
 
 
@@ -84,6 +92,9 @@ class PlainProgress:
             self._advance(event)
         elif isinstance(event, NodeFinished):
             self._finish(event)
+        elif isinstance(event, LimitChanged):
+            if self.verbose:
+                self._say(_decided(event))
         elif isinstance(event, NodeRetried):
             self._say(_retried(event))
         elif isinstance(event, Noticed):
@@ -143,6 +154,11 @@ def _retried(event: NodeRetried) -> str:
     return f"{event.node}: attempt {event.attempt} failed, trying again{wait}: {shortened(event.reason, 120)}"
 
 
+def _decided(event: LimitChanged) -> str:
+    pace = f", {event.rate:.3g} a second" if event.rate is not None else ""
+    return f"{event.key}: {event.limit} at once{pace}: {event.reason}"
+
+
 def _noticed(event: Noticed) -> str:
     return f"{event.node}: {event.message}" if event.node else event.message
 
@@ -154,9 +170,10 @@ class BarProgress:
     its own and locks what it shares with it.
     """
 
-    def __init__(self, stream: TextIO, environment: Mapping[str, str]) -> None:
+    def __init__(self, stream: TextIO, environment: Mapping[str, str], verbose: bool = False) -> None:
         self._progress = _rich_progress(stream, environment)
         self._tasks: dict[str, TaskID] = {}
+        self._verbose = verbose
 
     def __call__(self, event: Event) -> None:
         if is_inside_item(getattr(event, "node", "")):
@@ -171,6 +188,9 @@ class BarProgress:
             done = event.succeeded + event.failed
             self._move(event.node, done, event.failed, done + event.cancelled)
             self._tasks.pop(event.node, None)
+        elif isinstance(event, LimitChanged):
+            if self._verbose:
+                self._progress.console.print(_decided(event), markup=False, highlight=False)
         elif isinstance(event, NodeRetried):
             self._progress.console.print(_retried(event), markup=False, highlight=False)
         elif isinstance(event, Noticed):

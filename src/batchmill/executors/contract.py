@@ -34,8 +34,8 @@ class Task(Protocol):
 class Chunk:
     """Neighbouring items on their way to a worker.
 
-    ``lost`` is set for an item whose ``attempts``-th attempt was lost with its worker and that is to be
-    tried again; such a chunk holds this item alone.
+    ``lost`` is set for an item whose ``attempts``-th attempt was lost with its worker, or failed where the
+    channel starts attempts, and that is to be tried again; such a chunk holds this item alone.
     """
 
     start: int
@@ -111,6 +111,8 @@ class ExecutorSettings:
     ``chunk_size`` fixes how many items travel together, None sizes chunks by time. ``stop_on_failure``
     says that nothing starts after a failure; ``memory_limit_bytes`` bounds one worker process.
     ``on_choice`` is told, from any thread, which executor one that chooses has chosen.
+    ``by_attempt`` says that the channel decides when each attempt starts: a worker makes one attempt of an
+    item and hands it back with what is to become of it (:attr:`Outcome.again`).
     """
 
     max_concurrent: int | None = None
@@ -120,6 +122,7 @@ class ExecutorSettings:
     stop_on_failure: bool = False
     memory_limit_bytes: int | None = None
     on_choice: Callable[[Choice], None] | None = None
+    by_attempt: bool = False
 
 
 class Executor(Protocol):

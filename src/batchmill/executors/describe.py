@@ -6,12 +6,15 @@ needs none. So :func:`outline` leaves it out and :func:`traced` adds it where th
 
 from __future__ import annotations
 
+import math
 import traceback
 from dataclasses import replace
+from typing import Any
 
 from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped
 from batchmill.outcome import ErrorInfo, ErrorKind
 
+_TOO_MANY = (429, 503)  # Too Many Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4)
 MAX_MESSAGE = 10_000
 MAX_TRACEBACK = 20_000
 
@@ -33,15 +36,31 @@ def outline(error: BaseException) -> ErrorInfo:
             "error_result",
             retryable=error.retryable,
             retry_after=error.retry_after,
+            refused=error.retry_after is not None or _wants_less(error.outputs.get("status_code")),
             outputs=error.outputs,
             address=error.address,
         )
+    retry_after = _seconds(getattr(error, "retry_after", None))
     return ErrorInfo(
         type(error).__name__,
         _shorten(text_of(error), MAX_MESSAGE),
         _kind(error),
         retryable=bool(getattr(error, "retryable", True)),
+        retry_after=retry_after,
+        refused=retry_after is not None or _wants_less(getattr(error, "status_code", None)),
     )
+
+
+def _seconds(value: Any) -> float | None:
+    """A wait that an exception asks for; whatever else it has under that name says nothing to us."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return float(value)
+    return None
+
+
+def _wants_less(status: Any) -> bool:
+    """Whether this status of HTTP says that there were too many requests, or too much work."""
+    return status in _TOO_MANY if isinstance(status, int) else False
 
 
 def traced(info: ErrorInfo, error: BaseException) -> ErrorInfo:

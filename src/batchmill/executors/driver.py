@@ -43,6 +43,7 @@ class Driver:
         self._changed = threading.Condition(self._lock)
         self._slot: Slot | None = None
         self._sent: dict[int, tuple[Chunk, Parcel]] = {}
+        self._cold = True
         self._driving = True  # a thread of the pool's is, or will be, at it
         self._ended = threading.Event()
 
@@ -79,6 +80,8 @@ class Driver:
 
     def _next(self) -> bool:
         """Take a chunk and send it; False when there is none to come."""
+        if self._cold and self._settler.job.by_attempt:
+            self._warm_up()
         self._wait_for_room()
         chunk = self._channel.take(*self._sizer.next(self._channel.remaining()))
         if chunk is None:
@@ -97,8 +100,22 @@ class Driver:
             self._channel.give_back(chunk)
         return slot is not None
 
+    def _warm_up(self) -> None:
+        """Have the worker started and the job loaded, by a chunk without items: an item that is allowed to
+        start must not wait for that."""
+        self._cold = False
+        slot = self._healthy_slot()
+        if slot is None:
+            return
+        self._send(slot, Chunk(0, ()))
+        with self._lock:
+            while self._sent:
+                self._changed.wait()
+
     def _wait_for_room(self) -> None:
-        depth = self._sizer.depth(self._channel.remaining() if self._channel.instant else None)
+        depth = 1
+        if not self._settler.job.by_attempt:  # else what waits at a worker would have been allowed to start
+            depth = self._sizer.depth(self._channel.remaining() if self._channel.instant else None)
         with self._lock:
             while len(self._sent) >= depth:
                 self._changed.wait()

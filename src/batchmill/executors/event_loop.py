@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import replace
+from itertools import count, repeat
 from typing import Any, Protocol
 
 from batchmill.attempt import Attempt
@@ -57,7 +58,8 @@ class LoopCrew:
         self._ahead = max(LEAST_AHEAD, size // 2)
         self._lock = threading.Lock()
         self._hungry = threading.Condition(self._lock)
-        self._buffer: deque[tuple[int, Any]] = deque()
+        self._buffer: deque[tuple[int, Any, int]] = deque()  # index, item, attempts made
+        self._in_hand = 0  # taken and not delivered, where the channel starts attempts
         self._fed = False
         self._over = False
         self._running: set[asyncio.Task[None]] = set()
@@ -92,12 +94,13 @@ class LoopCrew:
         """In the feeder's thread: keep the buffer filled."""
         window = max(LEAST_WINDOW, WINDOW_PER_ITEM * self._size)
         try:
-            while self._wait_until_hungry():
-                chunk = self._channel.take(self._ahead, window)
+            while room := self._wait_until_hungry():
+                chunk = self._channel.take(room, window)
                 if chunk is None:
                     break
                 with self._lock:
-                    self._buffer.extend(enumerate(chunk.items, chunk.start))
+                    self._in_hand += len(chunk)
+                    self._buffer.extend(zip(count(chunk.start), chunk.items, repeat(chunk.attempts)))
                 self._call(self._pump)
         except BaseException as fault:  # noqa: BLE001  # a feeder's end: the batch must hear of it
             self._channel.fail(fault)
@@ -105,11 +108,17 @@ class LoopCrew:
             self._fed = True
         self._call(self._finish_if_idle)
 
-    def _wait_until_hungry(self) -> bool:
+    def _wait_until_hungry(self) -> int:
+        """How many items to take; 0 when the batch is over."""
+        by_attempt = self._settings.by_attempt
         with self._lock:
-            while len(self._buffer) > self._ahead // 2 and not self._over:
+            while not self._over:
+                if by_attempt and self._in_hand < self._size:
+                    return self._size - self._in_hand  # what is taken must be able to start
+                if not by_attempt and len(self._buffer) <= self._ahead // 2:
+                    return self._ahead
                 self._hungry.wait()
-            return not self._over
+            return 0
 
     def _call(self, callback: Any) -> None:
         try:
@@ -136,16 +145,20 @@ class LoopCrew:
             with self._lock:
                 if not self._buffer or self._channel.stopped:
                     break
-                index, item = self._buffer.popleft()
+                index, item, attempts = self._buffer.popleft()
                 if len(self._buffer) == self._ahead // 2:
                     self._hungry.notify()
-            running = self._loop.create_task(self._run(index, item))
+            running = self._loop.create_task(self._run(index, item, attempts + 1))
             self._running.add(running)
             running.add_done_callback(self._ended)
         self._finish_if_idle()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        if self._settings.by_attempt:
+            with self._lock:
+                self._in_hand -= 1
+                self._hungry.notify()
         if not task.cancelled() and (fault := task.exception()) is not None:
             self._channel.fail(fault)
         self._pump()
@@ -156,9 +169,9 @@ class LoopCrew:
         if idle:
             self._done.set()
 
-    async def _run(self, index: int, item: Any) -> None:
+    async def _run(self, index: int, item: Any, number: int) -> None:
         began = time.perf_counter()
-        attempts = [1]
+        attempts = [number]
         try:
             outcome = await self._attempts(item, index, attempts)
         except asyncio.CancelledError:
@@ -184,6 +197,9 @@ class LoopCrew:
                 return Outcome(index, value, attempts=attempts[0], records=recorder.drain())
             if not failed.decision.retry or self._channel.stopped:
                 return self._failed(index, attempts[0], failed.error, recorder)
+            if self._settings.by_attempt:
+                ended = self._failed(index, attempts[0], failed.error, recorder)
+                return replace(ended, again=failed.decision.after)
             await asyncio.sleep(failed.decision.after)
             attempts[0] += 1
 
@@ -212,9 +228,10 @@ class LoopCrew:
         with self._lock:
             left = list(self._buffer)
             self._buffer.clear()
+            self._in_hand -= len(left)
             self._hungry.notify_all()
-        for index, item in left:
-            self._channel.give_back(Chunk(index, [item]))
+        for index, item, attempts in left:
+            self._channel.give_back(Chunk(index, [item], attempts))
         self._call(self._finish_if_idle)
 
     def _cancel_all(self) -> None:

@@ -46,7 +46,7 @@ class ProcessExecutor:
     def run(
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
-        job = Job(task, settings.retry, settings.timeout, settings.stop_on_failure)
+        job = Job(task, settings.retry, settings.timeout, settings.stop_on_failure, settings.by_attempt)
         pool = shared_pool()
         try:
             shipment = Shipment(job, pool)

@@ -38,6 +38,7 @@ class Job:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout: float | None = None
     stop_on_failure: bool = False
+    by_attempt: bool = False
 
 
 class FailedAttempt(NamedTuple):
@@ -116,12 +117,12 @@ class ItemRunner:
                     if records:
                         special[offset] = Outcome(index, values[-1], records=records)
             if tried is not None:
-                outcome = self._to_the_end(item, index, max(1, chunk.attempts), tried)
+                outcome = self._to_the_end(item, index, self._number(chunk), tried)
                 cells[ATTEMPT] = 1
                 values.append(outcome.value)
                 if not outcome.plain:
                     special[offset] = outcome
-                if outcome.error is not None and self._job.stop_on_failure:
+                if outcome.error is not None and self._job.stop_on_failure and outcome.again is None:
                     cells[STOP] = 1  # a chunk that waits behind this one must not start either
             now = clock()
             walls.append(now - last)
@@ -137,13 +138,21 @@ class ItemRunner:
 
     def _first_attempt(self, item: Any, index: int, chunk: Chunk) -> Outcome | FailedAttempt:
         """Of an item with a deadline, or of one whose earlier attempts were lost with their worker."""
-        if chunk.lost is not None:
+        if chunk.lost is not None and not self._job.by_attempt:
             return FailedAttempt.judged(self._job.retry, chunk.attempts, chunk.lost, None)
-        return self._attempt(item, index, 1)
+        return self._attempt(item, index, self._number(chunk))
+
+    def _number(self, chunk: Chunk) -> int:
+        """Which attempt of its items a chunk brings here."""
+        if self._job.by_attempt:
+            return chunk.attempts + 1
+        return max(1, chunk.attempts)
 
     def _to_the_end(self, item: Any, index: int, attempts: int, tried: Outcome | FailedAttempt) -> Outcome:
         """What becomes of an item in the end, ``tried`` being what its ``attempts``-th attempt came to."""
         while isinstance(tried, FailedAttempt):
+            if self._job.by_attempt and tried.decision.retry:
+                return replace(self._failed(index, attempts, tried.error), again=tried.decision.after)
             if not tried.decision.retry or self._stopped_within(tried.decision.after):
                 return self._failed(index, attempts, tried.error)
             attempts += 1

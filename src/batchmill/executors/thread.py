@@ -17,6 +17,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import cast
 
 from batchmill.cancel import CancelToken
@@ -77,7 +78,7 @@ class Crew:
     ) -> None:
         self.channel = channel
         self.cancel = cancel
-        self.job = Job(task, settings.retry, settings.timeout, settings.stop_on_failure)
+        self.job = Job(task, settings.retry, settings.timeout, settings.stop_on_failure, settings.by_attempt)
         fixed = settings.chunk_size if settings.timeout is None else 1
         most = 1 if settings.timeout is not None else MOST_PER_CHUNK
         self.sizer = ChunkSizer(size, CHUNK_SECONDS, most, fixed)
@@ -207,7 +208,7 @@ class Worker:
 
     def _own_job(self) -> Job:
         job = self._crew.job
-        return Job(copy_task(job.task), job.retry, job.timeout, job.stop_on_failure)
+        return replace(job, task=copy_task(job.task))
 
     def _run(self, runner: ItemRunner, chunk: Chunk) -> bool:
         """Run a chunk and hand over what became of it; False when this worker was given up."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from batchmill.batch import Batch, BatchSettings, OnBlock
@@ -15,6 +15,7 @@ from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, NodeStarted, Noticed, Pace
 from batchmill.executors.choice import Choice
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
+from batchmill.graph.limited import gate_of
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, faulty_visit
 from batchmill.ir.models.batch import BatchSpec
@@ -64,6 +65,7 @@ class NodeBatch:
         step = item_step(
             node.made(around), node.params, around.namespace, item_name=spec.as_, folder=around.folder
         )
+        settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         self.batch = Batch(
             step, items, settings, ordered=ordered, cancel=around.cancel, stop=around.stop, apart=apart
         )
@@ -137,7 +139,7 @@ def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Ba
     reason = ""
     if around.in_worker:
         executor, reason = WITHIN_A_WORKER.get(executor, (executor, ""))
-    wanted = spec.max_concurrent if around.jobs is None else around.jobs
+    wanted = spec.fixed_concurrent if around.jobs is None else around.jobs
     return BatchSettings(
         executor=executor,
         max_concurrent=None if executor == "sequential" else wanted,

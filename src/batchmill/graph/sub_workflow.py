@@ -119,6 +119,10 @@ class PlacedRun:
         return values
 
     def _inside(self, namespace: Namespace, cancel: CancelToken, address: str) -> Surroundings:
+        own = self._workflow.plan.workflow.budget
+        budgets = self._around.budgets
+        if own is not None:
+            budgets = (*budgets, self._around.gates.budget(self._workflow.source, own.limits))
         return replace(
             self._around,
             namespace=namespace,
@@ -126,6 +130,7 @@ class PlacedRun:
             folder=self._workflow.plan.import_folder or self._around.folder,
             address=address,
             depth=self._around.depth + 1,
+            budgets=budgets,
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PlacedRun:

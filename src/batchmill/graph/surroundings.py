@@ -7,20 +7,23 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from batchmill.address import address_of
+from batchmill.batch.gate import Gates
 from batchmill.cancel import CancelToken
 from batchmill.events import Bus
 from batchmill.ir.models.node import NodeSpec
 from batchmill.nodes import Node
 from batchmill.nodes.workflow import SubRun, WorkflowNode
 from batchmill.policy import RetryPolicy
+from batchmill.policy.budget import Budget
 from batchmill.step import Namespace, StepParams
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """``executor`` and ``jobs`` override what batch nodes say; ``folder`` is where Python modules of the
-    document are found. ``stop`` lets nothing new start, ``cancel`` ends what runs. ``namespace`` is what
-    the nodes see that are given these surroundings.
+    document are found. ``gates`` holds the limits that nodes share, ``budgets`` are those of the document
+    and of the ones it is part of. ``stop`` lets nothing new start, ``cancel`` ends what runs.
+    ``namespace`` is what the nodes see that are given these surroundings.
 
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
     workflows are around this one. ``in_worker`` says that all this happens in a worker process.
@@ -36,6 +39,8 @@ class Surroundings:
     address: str = ""
     depth: int = 0
     in_worker: bool = False
+    gates: Gates = field(default_factory=Gates)
+    budgets: tuple[Budget, ...] = ()
 
     def place(self, node: str, index: int | None = None) -> str:
         """The full address of a node, or of one of its items: ``outer[3].inner[7]``."""

@@ -17,6 +17,7 @@ from batchmill.ir.parts import NodePart
 from batchmill.ir.references import ReferenceCheck, Site, sites_in
 from batchmill.ir.rules.edges import backward_faults, edge_faults
 from batchmill.ir.rules.interface import interface_faults
+from batchmill.ir.rules.limits import limit_faults
 from batchmill.ir.rules.loops import loop_faults
 from batchmill.ir.rules.names import name_faults
 from batchmill.ir.rules.nodes import node_faults
@@ -55,6 +56,7 @@ def validate(draft: Draft) -> Validation:
     outline = outline_of(draft.raw, faults, workflow)
     graph = flow_graph(outline)
     faults += _rule_faults(outline, graph)
+    faults += limit_faults(outline, draft.raw.get("budget"))
     sites, unreadable = _sites(outline)
     references = ReferenceCheck(outline, graph)
     faults += unreadable

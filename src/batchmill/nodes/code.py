@@ -20,6 +20,7 @@ class CodeNode(Node):
     """
 
     type = "code"
+    requests = False
     summary = "Run Python: its inputs are names in it, its `result` is the output, `next` picks the edge."
     params = (
         Param("code", "string", "Python text; sets `result`, and may set `next`", True, templates="none"),

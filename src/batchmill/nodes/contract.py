@@ -17,6 +17,7 @@ from batchmill.nodes.coroutines import run_coroutine
 if TYPE_CHECKING:  # it imports pydantic
     from batchmill.ir.services import Tables
 
+CHARACTERS_PER_TOKEN = 4
 DEFAULT_ACTION = "default"
 ERROR_ACTION = "error"
 
@@ -79,6 +80,20 @@ class Node(ABC):
     open_params: ClassVar[bool] = False  # True: params that are not listed are accepted
     open_outputs: ClassVar[bool] = False  # True: outputs that are not listed may be referred to
 
+    requests: ClassVar[bool | None] = None
+    """Whether an attempt is a request to a service, which budgets count. None: it makes as many as it
+    records calls of language models."""
+
+    def expected_tokens(self, params: Mapping[str, Any]) -> float:
+        """About how many tokens of language models an attempt with these (resolved, unchecked) params uses.
+
+        What limits set aside before the attempt; they learn from what is recorded how far off it is. Here:
+        four characters of text to a token, and ``max_tokens`` where that is given.
+        """
+        most = params.get("max_tokens")
+        answer = most if isinstance(most, (int, float)) and not isinstance(most, bool) else 0
+        return _characters(params) / CHARACTERS_PER_TOKEN + answer
+
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Look at params as written, before anything runs: ``(param name, what is wrong)`` for each fault.
 
@@ -102,6 +117,15 @@ class Node(ABC):
         Long waits must honour ``attempt.deadline`` and ``attempt.cancel`` where they can. Raises
         :class:`~batchmill.errors.NodeError` for an error result.
         """
+
+
+def _characters(value: Any) -> int:
+    """The length of all text in ``value``."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(map(_characters, value.values()))
+    return sum(map(_characters, value)) if isinstance(value, (list, tuple)) else 0
 
 
 class AsyncRunNode(Node):

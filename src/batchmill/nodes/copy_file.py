@@ -13,6 +13,7 @@ from batchmill.nodes.places import require_free
 
 class CopyFileNode(Node):
     type = "copy-file"
+    requests = False
     summary = "Copy a file with its mode and times, whole or not at all; folders are made."
     params = (
         Param("source_path", "string", "the file to copy", required=True),

@@ -20,6 +20,7 @@ class DeleteFileNode(Node):
     """
 
     type = "delete-file"
+    requests = False
     summary = "Delete a file; of a symbolic link the link."
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),

@@ -18,6 +18,7 @@ class ListFilesNode(Node):
     """Lists files under a folder. Symbolic links to folders are not followed, so a loop of them ends."""
 
     type = "list-files"
+    requests = False
     summary = "List the files of a folder that match a pattern, sorted."
     params = (
         Param("path", "string", "the folder; ~ is the home folder", default="."),

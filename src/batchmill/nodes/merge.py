@@ -22,6 +22,7 @@ NEEDS_ONE = "mode custom needs either `function` or `code`"
 
 class MergeNode(Node):
     type = "merge"
+    requests = False
     summary = (
         "Make one value of several; what branches that were not taken or failed would have given is left out."
     )

@@ -15,6 +15,7 @@ from batchmill.nodes.places import require_free
 
 class MoveFileNode(Node):
     type = "move-file"
+    requests = False
     summary = "Move or rename a file, also to another disk; folders are made."
     params = (
         Param("source_path", "string", "the file to move", required=True),

@@ -18,6 +18,7 @@ class PythonNode(Node):
     """Calls a function. Modules are looked for on ``sys.path``, as for any import."""
 
     type = "python"
+    requests = False
     summary = "Call a Python function: `args` and `inputs` are its arguments, what it returns the result."
     params = (
         Param("function", "string", "the function, as package.module:name", required=True),

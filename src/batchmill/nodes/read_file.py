@@ -20,6 +20,7 @@ class ReadFileNode(Node):
     content gives the same bytes."""
 
     type = "read-file"
+    requests = False
     summary = "Read a file into text."
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),

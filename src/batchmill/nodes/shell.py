@@ -41,6 +41,7 @@ class ShellNode(Node):
     """
 
     type = "shell"
+    requests = False
     summary = "Run a command: a string through a shell, a list without one."
     params = (
         Param(

@@ -32,6 +32,7 @@ class WorkflowNode(Node):
     """Runs a sub-workflow; ``sub`` is what does it, None while the node is only looked at."""
 
     type = "workflow"
+    requests = False
     summary = "Run another workflow as one step: its inputs go in, its outputs come out."
     params = (
         Param(

@@ -19,6 +19,7 @@ from batchmill.template import to_text
 
 class WriteFileNode(Node):
     type = "write-file"
+    requests = False
     summary = "Write a file, whole or not at all; its folders are made."
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),

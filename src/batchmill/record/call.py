@@ -31,6 +31,13 @@ class Usage:
             self.unpriced + other.unpriced,
         )
 
+    @staticmethod
+    def counts(record: Any) -> bool:
+        """Whether a record is that of a call: it tells of tokens."""
+        if isinstance(record, Mapping):
+            return "input_tokens" in record or "output_tokens" in record
+        return isinstance(record, LLMCall)
+
     @classmethod
     def of(cls, call: Any) -> Usage:
         """The usage of one record: an :class:`LLMCall` or a mapping with the same keys."""

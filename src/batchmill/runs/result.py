@@ -31,6 +31,7 @@ class RunResult:
     recorded calls in item order. ``timing`` has ``started_at`` (seconds since the epoch) and ``wall``.
 
     ``interrupted`` says that the run was stopped from outside; its status is ``failed`` then.
+    ``limit`` says in words which budget stopped the run, None where none did.
     ``environment`` says that the run failed by its surroundings (an unreadable source, a full disk, an
     executor that cannot start here), not by what its nodes did.
     """
@@ -44,6 +45,7 @@ class RunResult:
     timing: Mapping[str, float] = field(default_factory=dict)
     interrupted: bool = False
     environment: bool = False
+    limit: str | None = None
 
     @property
     def ok(self) -> bool:

@@ -28,6 +28,7 @@ from batchmill.nodes import Registry, default_registry
 from batchmill.nodes.held import holding
 from batchmill.plain import plain, shown
 from batchmill.record import LLMCall
+from batchmill.runs.limits import budgets_of, gates_of, tell_limit
 from batchmill.runs.outputs import outputs_of
 from batchmill.runs.result import RunResult
 from batchmill.runs.settings import RunSettings
@@ -69,16 +70,20 @@ def run(
     if problems:
         raise InvalidDocument(tuple(problems), draft.source)
     permissive = plan.workflow.template_resolution_mode == "permissive"
+    bus, ending = Bus(listeners), CancelToken()
+    gates = gates_of(bus, ending)
     around = Surroundings(
         Namespace(inputs, permissive=permissive),
-        Bus(listeners),
+        bus,
         cancel or CancelToken(),
-        stop or CancelToken(),
+        ending,
         settings.executor,
         settings.jobs,
         plan.import_folder,
+        gates=gates,
+        budgets=budgets_of(plan, gates),
     )
-    with _importing_from(plan.import_folders()), holding():
+    with _importing_from(plan.import_folders()), holding(), _following(stop, ending):
         return _walked(plan, around, draft.source)
 
 
@@ -87,6 +92,7 @@ def _walked(plan: Plan, around: Surroundings, source: str) -> RunResult:
     name, began, started_at = secrets.token_hex(4), time.perf_counter(), time.time()
     around.bus.emit(RunStarted(name, source, len(plan.nodes)))
     walk = Scheduler(plan, around).run()
+    tell_limit(around.gates, walk)
     outputs = outputs_of(plan.workflow, around.namespace, walk)
     wall = time.perf_counter() - began
     around.bus.emit(RunFinished(name, walk.status, wall))
@@ -100,6 +106,7 @@ def _walked(plan: Plan, around: Surroundings, source: str) -> RunResult:
         timing={"started_at": started_at, "wall": round(wall, 6)},
         interrupted=walk.interrupted,
         environment=walk.environment,
+        limit=around.gates.exhausted,
     )
 
 
@@ -117,6 +124,17 @@ def _plain_error(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _plain_call(call: Any) -> Any:
     return plain(call.as_json() if isinstance(call, LLMCall) else call, "recorded call")
+
+
+@contextmanager
+def _following(stop: CancelToken | None, ending: CancelToken) -> Iterator[None]:
+    """Cancel the run's own token with the caller's, but never the other way round."""
+    forget = stop.on_cancel(ending.cancel) if stop is not None else None
+    try:
+        yield
+    finally:
+        if forget is not None:
+            forget()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.errors import TemplateError
 from batchmill.nodes import Node, NodeResult, bind
 from batchmill.step.namespace import INDEX_KEY, Namespace
 from batchmill.step.params import StepParams
@@ -71,6 +72,18 @@ class Step:
         if scope.unresolved:
             attempt.recorder.append(Unresolved(tuple(scope.unresolved)))
         return bind(self._kind, params)
+
+    def expected_tokens(self, item: Any, index: int) -> float:
+        """About how many tokens of language models an attempt at this item uses; 0 where nobody knows."""
+        try:
+            params = self._params.resolve(self._scope_of(item, index))
+        except TemplateError:  # the attempt itself is about to say so
+            return 0.0
+        return self.node.expected_tokens(params)
+
+    def _scope_of(self, item: Any, index: int) -> Scope:
+        """The names for one item; a node that is no batch has none of its own."""
+        return self._scope.child({})
 
     def _overlay(self, params: dict[str, Any]) -> None:
         inputs = params.get(INPUTS_PARAM)

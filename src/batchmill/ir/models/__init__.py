@@ -7,11 +7,11 @@ from batchmill.ir.models.batch import (
     JsonlSource,
     LinesSource,
     RangeSource,
-    RateLimit,
     StdinSource,
     Tolerate,
 )
 from batchmill.ir.models.fields import NAME
+from batchmill.ir.models.limits import BudgetSpec, RateLimit
 from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
 from batchmill.ir.models.pipeline import OnError, Parallel, PipelineNode
 from batchmill.ir.models.reading import read_workflow
@@ -22,6 +22,7 @@ __all__ = [
     "IR_VERSION",
     "NAME",
     "BatchSpec",
+    "BudgetSpec",
     "CsvSource",
     "Edge",
     "GlobSource",

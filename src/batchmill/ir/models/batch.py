@@ -20,9 +20,12 @@ from batchmill.ir.models.fields import (
     Timeout,
     Whole,
     WholeOrAuto,
+    WholeOrSpan,
     WholeOrTemplate,
 )
+from batchmill.ir.models.limits import RateLimit
 from batchmill.policy import FailurePolicy, RetryPolicy
+from batchmill.policy.adaptive import Span
 
 ExecutorName = Literal["sequential", "thread", "process", "auto", "dask"]
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
@@ -115,19 +118,6 @@ class Tolerate(Spec):
     )
 
 
-class RateLimit(Spec):
-    """How often items may start."""
-
-    per_second: Annotated[float, Number(0, 10**6, above=True)] | None = Field(
-        None, description="Items a second."
-    )
-    burst: Annotated[int, Whole(1, 10**6)] | None = Field(None, description="Items at once after a pause.")
-    tokens_per_minute: Annotated[float, Number(0, 10**12, above=True)] | None = Field(
-        None, description="Tokens of language models a minute."
-    )
-    key: NonEmpty | None = Field(None, description="Nodes with the same key share the limit.")
-
-
 class BatchSpec(Spec):
     """How a node is mapped over many items."""
 
@@ -140,8 +130,10 @@ class BatchSpec(Spec):
     executor: ExecutorName | None = Field(
         None, description="Where items run; `thread` where `parallel` is true. Naming one implies `parallel`."
     )
-    max_concurrent: Annotated[int, Whole(1, 1000)] | None = Field(
-        None, description="Items in flight; 10 for threads, the usable cores for processes."
+    max_concurrent: Annotated[int | str, WholeOrSpan()] | None = Field(
+        None,
+        description="Items in flight; 10 for threads, the usable cores for processes. `auto`, or at least, "
+        "first and most such as `4-20-100`: as many as the service takes.",
     )
     chunk_size: Annotated[int | Literal["auto"], WholeOrAuto(1, 10**6)] = Field(
         "auto", description="Items shipped together to a worker process."
@@ -156,7 +148,7 @@ class BatchSpec(Spec):
         "fail_fast", description="Stop at the first failed item, or go on (`fail_safe` is the same)."
     )
     tolerate: Tolerate | None = Field(None, description="With `continue`: more failures fail the node.")
-    rate_limit: RateLimit | None = Field(None, description="Not available in this version.")
+    rate_limit: RateLimit | None = Field(None, description="How often attempts may start.")
     stream: bool = Field(
         False, description="Take the items from the batch node before this one as it finishes them."
     )
@@ -190,6 +182,22 @@ class BatchSpec(Spec):
     def fixed_chunk_size(self) -> int | None:
         """Items in a chunk, None where it is found by measuring."""
         return None if self.chunk_size == "auto" else self.chunk_size
+
+    @property
+    def span(self) -> Span | None:
+        """The bounds of adaptive concurrency, None where it is not adaptive."""
+        return Span.parse(self.max_concurrent) if isinstance(self.max_concurrent, str) else None
+
+    @property
+    def fixed_concurrent(self) -> int | None:
+        """Items in flight where that is fixed, at the most where it adapts; None for the executor's own."""
+        if isinstance(self.max_concurrent, str):
+            return None if self.max_concurrent == "auto" and self.executor_name == "process" else self._most
+        return self.max_concurrent
+
+    @property
+    def _most(self) -> int | None:
+        return self.span.most if self.span is not None else None
 
     @property
     def goes_on(self) -> bool:

@@ -14,7 +14,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from batchmill.errors import InvalidSetting
 from batchmill.ir.faults import shown
+from batchmill.policy.adaptive import MOST_CONCURRENT, Span
 
 MAX_SECONDS = 31_536_000.0
 """A year. No timeout or wait is meant to be longer, and timers of the platform overflow somewhere above."""
@@ -83,6 +85,39 @@ class WholeOrAuto(Whole):
 
     def json_schema(self) -> dict[str, Any]:
         return {"anyOf": [{"const": "auto"}, super().json_schema()]}
+
+
+_SPAN = r"[1-9][0-9]{0,3}-[1-9][0-9]{0,3}-[1-9][0-9]{0,3}"
+
+
+@dataclass(frozen=True)
+class WholeOrSpan(Whole):
+    """A number of items in flight, ``auto``, or the least, first and most of it such as ``4-20-100``."""
+
+    low: int = 1
+    high: int = MOST_CONCURRENT
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._span(value)
+        try:
+            return super().check(value)
+        except PydanticCustomError:
+            raise _fault(self._words(), value) from None
+
+    def _span(self, text: str) -> str:
+        try:
+            Span.parse(text)
+        except InvalidSetting:
+            raise _fault(self._words(), text) from None
+        return text
+
+    def _words(self) -> str:
+        return f"a whole number from 1 to {self.high:,}, `auto`, or least, first and most such as `4-20-100`"
+
+    def json_schema(self) -> dict[str, Any]:
+        span = {"type": "string", "pattern": f"^(auto|{_SPAN})$"}
+        return {"anyOf": [super().json_schema(), span]}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from batchmill.ir.models.fields import (
     Timeout,
     Whole,
 )
+from batchmill.ir.models.limits import BudgetSpec, RateLimit
 from batchmill.policy import RetryPolicy
 
 DEFAULT_ITERATIONS = 100
@@ -63,5 +64,7 @@ class NodeSpec(Spec):
     batch: BatchSpec | None = Field(None, description="Map the node over many items.")
     retry: RetrySpec | None = Field(None, description="Try the node again when it fails.")
     timeout: Timeout | None = Field(None, description="Seconds for one attempt.")
+    rate_limit: RateLimit | None = Field(None, description="How often attempts may start.")
+    budget: BudgetSpec | None = Field(None, description="What the node may spend in a run.")
     loop: LoopSpec | None = Field(None, description="Run the node repeatedly; not together with `batch`.")
     cache: bool = Field(False, description="Keep the outputs for later runs with the same params.")

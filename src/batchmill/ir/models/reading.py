@@ -15,11 +15,11 @@ from batchmill.ir.models.batch import (
     ITEMS_TAG,
     SOURCES,
     BatchSpec,
-    RateLimit,
     StdinSource,
     Tolerate,
 )
 from batchmill.ir.models.fields import RANGE, Spec
+from batchmill.ir.models.limits import RateLimit
 from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
 from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode
 from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from batchmill.ir.models.fields import NonEmpty, SchemaValue, Spec, TemplateText, Text
+from batchmill.ir.models.limits import BudgetSpec
 from batchmill.ir.models.node import NodeSpec
 from batchmill.ir.models.pipeline import Steps
 from batchmill.ir.models.services import McpServers, Prices
@@ -118,6 +119,7 @@ class Workflow(Spec):
     template_resolution_mode: Literal["strict", "permissive"] = Field(
         "strict", description="Whether a template that cannot be resolved fails the node or stays as it is."
     )
+    budget: BudgetSpec | None = Field(None, description="What the run may spend.")
     prices: Prices | None = Field(
         None, description="US dollars for a million tokens, by model; or the path of a file with them."
     )

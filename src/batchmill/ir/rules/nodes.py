@@ -44,12 +44,6 @@ def _contradictions(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
 
 
 def _not_available(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
-    later = {
-        "rate_limit": batch.rate_limit is not None,
-    }
-    for key, used in later.items():
-        if used:
-            yield Fault((*path, key), f"`{key}` is not available in this version", "remove it")
     if batch.executor in _LATER_EXECUTORS:
         message = f"the executor `{batch.executor}` is not available in this version"
         yield Fault((*path, "executor"), message, "use `thread` or `process`")

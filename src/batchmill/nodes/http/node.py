@@ -35,6 +35,7 @@ class HttpNode(Node):
     """
 
     type = "http"
+    requests = True
     summary = "Send an HTTP request; an answer other than 2xx is an error result with its body."
     params = (
         Param(

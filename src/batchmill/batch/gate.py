@@ -1,0 +1,246 @@
+"""The gate: where attempts wait until limits and budgets let them start.
+
+It stands in the parent, before items are handed to workers, so that limits hold across threads, processes
+and branches of a run:
+
+    source --> Window --> Gate --> worker --> outcome --> Gate (settles) --> Window
+
+What waits here holds no worker: no thread runs it, no process has it. All gates of a run share one
+:class:`Gates`, which has a lane for each key; whoever waits in a lane is served in the order of arrival.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from batchmill.clock import SYSTEM_CLOCK, Clock
+from batchmill.policy.adaptive import Decision
+from batchmill.policy.budget import NANO, Budget, BudgetLimits, Spent
+from batchmill.policy.limits import Ended, Limiter, Limits, Permit
+
+CHUNK_SECONDS = 0.005  # starts that may travel together: later than this none of them begins
+RECENT = 0.05  # weight of one call in what calls are expected to cost
+
+Expect = Callable[[Any, int], float]
+OnDecision = Callable[[str, Decision], None]
+
+
+@dataclass(slots=True)
+class Lane:
+    """The limiter of one key and who waits for it, first come first served."""
+
+    key: str
+    limiter: Limiter
+    waiting: deque[threading.Condition] = field(default_factory=deque)
+
+    def wake(self) -> None:
+        """Have the first in line look again."""
+        if self.waiting:
+            self.waiting[0].notify()
+
+
+class Gates:
+    """What all gates of one run share.
+
+    ``on_decision`` is told of each change of an adaptive limit, with its key; ``on_exhausted`` is called
+    with the reason, in words, when a budget lets nothing start any more. Both are called outside the lock.
+
+    Concurrency: any thread may call any method. ``lock`` guards lanes, limiters and budgets; gates take it.
+    """
+
+    def __init__(
+        self,
+        on_decision: OnDecision | None = None,
+        on_exhausted: Callable[[str], None] | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.lock = threading.Lock()
+        self.clock = clock
+        self.on_decision = on_decision or (lambda key, decision: None)
+        self.on_exhausted = on_exhausted or (lambda reason: None)
+        self.exhausted: str | None = None
+        self._lanes: dict[str, Lane] = {}
+        self._budgets: dict[str, Budget] = {}
+
+    def lane(self, key: str, limits: Limits) -> Lane:
+        """The lane of ``key``, held to ``limits`` as well as to what others asked of it."""
+        now = self.clock.monotonic()
+        with self.lock:
+            lane = self._lanes.get(key)
+            if lane is None:
+                lane = self._lanes[key] = Lane(key, Limiter(limits, now))
+            else:
+                lane.limiter.tighten(limits, now)
+            return lane
+
+    def budget(self, owner: str, limits: BudgetLimits) -> Budget:
+        """The budget of ``owner``, the same one each time."""
+        with self.lock:
+            return self._budgets.setdefault(owner, Budget(limits, owner))
+
+    def exhaust(self, reason: str) -> None:
+        """A budget lets nothing start any more."""
+        with self.lock:
+            self.exhausted = self.exhausted or reason
+        self.on_exhausted(reason)
+
+    def wake_all(self) -> None:
+        """Under the lock: a budget changed, which may let somebody start in any lane."""
+        for lane in self._lanes.values():
+            lane.wake()
+
+
+@dataclass(slots=True)
+class Pass:
+    """Leave for one attempt, with what each budget set aside for it."""
+
+    permit: Permit
+    reserved: list[Spent] = field(default_factory=list)
+
+
+class Gate:
+    """The way of one batch through a lane and past some budgets.
+
+    ``budgets`` has each budget with whether every attempt counts as a request in it; else only those of
+    nodes that make requests (``requests``) and recorded calls do. ``expect`` tells how many tokens an
+    attempt may use; where it is None nothing is known. ``longest_pause`` (seconds) bounds what a service may
+    ask for.
+
+    Concurrency: any thread may call any method; the lock of ``gates`` guards what is in here too.
+    """
+
+    def __init__(
+        self,
+        gates: Gates,
+        lane: Lane,
+        budgets: Sequence[tuple[Budget, bool]] = (),
+        *,
+        expect: Expect | None = None,
+        requests: bool = True,
+        longest_pause: float = math.inf,
+    ) -> None:
+        self._gates = gates
+        self._lane = lane
+        self._budgets = tuple(budgets)
+        self._expect = expect
+        self._requests = requests
+        self._longest_pause = longest_pause
+        self._factor = 1.0  # real tokens for each expected one
+        self._nano_usd = 0.0  # what a call is expected to cost
+        self._known = not any(budget.needs_tokens for budget, _ in budgets)
+
+    @property
+    def most(self) -> int:
+        """How many items may start together at the most."""
+        per_second = self._lane.limiter.limits.per_second
+        if self._budgets or self._lane.limiter.one_by_one or per_second is None:
+            return 1
+        return max(1, int(per_second * CHUNK_SECONDS))
+
+    def enter(self, items: Sequence[tuple[Any, int]], stopped: Callable[[], bool]) -> list[Pass]:
+        """Wait until the first of ``items`` (each with its index) may start; passes for it and for those
+        after it that may start too. None at all once ``stopped`` says so or a budget is used up."""
+        expected = [self._expect(item, index) if self._expect is not None else 0.0 for item, index in items]
+        refusal: str | None = None
+        passes: list[Pass] = []
+        with self._gates.lock:
+            waiter = threading.Condition(self._gates.lock)
+            self._lane.waiting.append(waiter)
+            try:
+                while refusal is None and not passes and not stopped():
+                    seconds: float | None = None
+                    if self._lane.waiting[0] is waiter:
+                        seconds, refusal = self._try(expected[0], passes)
+                    if refusal is None and not passes:
+                        waiter.wait(seconds)
+                for tokens in expected[1:] if passes else ():
+                    self._try(tokens, passes)
+            finally:
+                self._lane.waiting.remove(waiter)
+                self._lane.wake()
+        if refusal is not None:
+            self._gates.exhaust(refusal)
+        return passes
+
+    def _try(self, expected: float, passes: list[Pass]) -> tuple[float | None, str | None]:
+        """Under the lock: add a pass if one may start now; else how long to wait (None: until woken), or why
+        nothing will start any more."""
+        now = self._gates.clock.monotonic()
+        tokens = expected * self._factor
+        if seconds := self._lane.limiter.wait(tokens, now):
+            return None if seconds == math.inf else seconds, None
+        reserved: list[Spent] = []
+        for budget, amount in self._amounts(tokens):
+            why = budget.reserve(amount)
+            if why is not None:
+                for (earlier, _), set_aside in zip(self._budgets, reserved, strict=False):
+                    earlier.release(set_aside)
+                return None, None if budget.outstanding else why
+            reserved.append(amount)
+        passes.append(Pass(self._lane.limiter.start(tokens, now), reserved))
+        return None, None
+
+    def _amounts(self, tokens: float) -> Iterator[tuple[Budget, Spent]]:
+        """What to set aside in each budget. While nobody knows what a call costs that is all there is, so
+        that the first one runs alone."""
+        for budget, every in self._budgets:
+            left = budget.left()
+            requests = int(every or self._requests)
+            if self._known or not budget.needs_tokens:
+                yield budget, Spent(requests, round(tokens), round(self._nano_usd))
+            else:
+                yield budget, Spent(requests, max(left.tokens, round(tokens)), left.nano_usd)
+
+    def wake(self) -> None:
+        """Have everyone who waits here look whether they are stopped."""
+        with self._gates.lock:
+            for waiter in self._lane.waiting:
+                waiter.notify()
+
+    def withdraw(self, leave: Pass) -> None:
+        """An attempt that was let through was not made."""
+        with self._gates.lock:
+            self._lane.limiter.withdraw(leave.permit, self._gates.clock.monotonic())
+            for (budget, _), reserved in zip(self._budgets, leave.reserved, strict=True):
+                budget.release(reserved)
+            self._settled()
+
+    def leave(self, leave: Pass, ended: Ended, calls: int = 0, nano_usd: int = 0) -> None:
+        """An attempt ended: it made ``calls`` of language models, which cost ``nano_usd``."""
+        if ended.pause > self._longest_pause:
+            ended = Ended(ended.latency, ended.tokens, ended.refused, self._longest_pause)
+        with self._gates.lock:
+            decision = self._lane.limiter.end(leave.permit, ended, self._gates.clock.monotonic())
+            for (budget, every), reserved in zip(self._budgets, leave.reserved, strict=True):
+                requests = max(calls, int(every or self._requests))
+                budget.settle(reserved, Spent(requests, round(ended.tokens), nano_usd))
+            self._learn(leave.permit.tokens, ended.tokens, calls, nano_usd)
+            self._settled()
+        if decision is not None:
+            self._gates.on_decision(self._lane.key, decision)
+
+    def _settled(self) -> None:
+        if self._budgets:
+            self._gates.wake_all()
+        else:
+            self._lane.wake()
+
+    def _learn(self, expected: float, real: float, calls: int, nano_usd: int) -> None:
+        """Under the lock: expect of the next call what recent ones cost, rather too much than too little."""
+        if not calls:
+            return
+        self._known = True
+        if expected > 0:
+            ratio = real / (expected / self._factor)
+            self._factor = max(ratio, self._factor + RECENT * (ratio - self._factor))
+        self._nano_usd = max(nano_usd, self._nano_usd + RECENT * (nano_usd - self._nano_usd))
+
+
+def nano_usd(cost: float | None) -> int:
+    """A cost in dollars as whole billionths; 0 where it is not known."""
+    return round((cost or 0.0) * NANO)

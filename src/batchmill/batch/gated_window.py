@@ -1,0 +1,174 @@
+"""A window whose items start when a gate lets them, each attempt by itself.
+
+A worker makes one attempt of what it is given and hands it back. An attempt that failed and is to be made
+again waits here, without a worker, and passes the gate anew: so a limit counts attempts, whoever makes
+them and however they end.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from batchmill.batch.gate import Gate, Pass, nano_usd
+from batchmill.batch.sources import Source
+from batchmill.batch.window import Window
+from batchmill.executors.contract import Chunk
+from batchmill.outcome import Block, Outcome
+from batchmill.policy import FailureWatch, RetryPolicy
+from batchmill.policy.limits import Ended
+from batchmill.record import Usage
+
+
+@dataclass(slots=True)
+class _Started:
+    """An attempt that was let through: its pass, and what was known of the item before."""
+
+    leave: Pass
+    chunk: Chunk
+
+
+class GatedWindow(Window):
+    """See the module.
+
+    Concurrency: as the window; ``_gated`` guards ``_started`` and ``_before``, and is never held while
+    waiting or while another lock is taken.
+    """
+
+    def __init__(
+        self, source: Source, watch: FailureWatch, *, ordered: bool, gate: Gate, retry: RetryPolicy
+    ) -> None:
+        super().__init__(source, watch, ordered=ordered)
+        self._gate = gate
+        self._retry = retry
+        self._gated = threading.Lock()
+        self._started: dict[int, _Started] = {}
+        self._before: dict[int, tuple[float, tuple[Any, ...]]] = {}  # seconds and records of failed attempts
+        self.on_stop(gate.wake)
+
+    @property
+    def instant(self) -> bool:
+        return False  # somebody may have to wait at the gate
+
+    def take(self, most: int, ahead: int) -> Chunk | None:
+        while (chunk := super().take(min(most, self._gate.most), ahead)) is not None:
+            indexed = [(item, chunk.start + offset) for offset, item in enumerate(chunk.items)]
+            try:
+                passes = self._gate.enter(indexed, lambda: self._stopped)
+            except BaseException:
+                super().give_back(chunk)
+                raise
+            if not passes:  # stopped, or about to be
+                super().give_back(chunk)
+                self.stop()
+                continue
+            started = chunk if len(passes) == len(chunk) else chunk.part(0, len(passes))
+            if len(started) < len(chunk):
+                super().give_back(chunk.part(len(passes)))
+            self._begin(started, passes)
+            return started
+        return None
+
+    def _begin(self, chunk: Chunk, passes: Sequence[Pass]) -> None:
+        with self._gated:
+            for offset, leave in enumerate(passes):
+                one = chunk if len(chunk) == 1 else chunk.part(offset, offset + 1)
+                self._started[chunk.start + offset] = _Started(leave, one)
+
+    def _end(self, index: int) -> _Started:
+        with self._gated:
+            return self._started.pop(index)
+
+    def give_back(self, chunk: Chunk) -> None:
+        if not len(chunk):
+            return
+        begun = [self._end(chunk.start + offset) for offset in range(len(chunk))]
+        if chunk.lost is not None and chunk.attempts > begun[0].chunk.attempts:  # it was lost on the way
+            self._gate.leave(begun[0].leave, Ended(pause=chunk.lost.retry_after or 0.0))
+            self.defer(chunk, self._retry.decide(chunk.attempts, chunk.lost).after)
+            return
+        for one in begun:
+            self._gate.withdraw(one.leave)
+            super().give_back(one.chunk)
+
+    def deliver(self, block: Block) -> None:
+        final: list[int] = []
+        for offset in range(len(block)):
+            outcome = block.special.get(offset)
+            self._settle(block, offset, outcome)
+            if outcome is None or outcome.again is None or outcome.error is None:
+                final.append(offset)
+                continue
+            index = block.start + offset
+            self._remember(index, block.walls[offset], outcome)
+            again = Chunk(index, [block.items[offset]], outcome.attempts, outcome.error)
+            self.defer(again, outcome.again)
+        if len(final) == len(block):
+            super().deliver(block)
+            return
+        for offset in final:
+            super().deliver(_one(block, offset))
+
+    def _settle(self, block: Block, offset: int, outcome: Outcome | None) -> None:
+        """Tell the gate how an attempt ended."""
+        begun = self._end(block.start + offset)
+        if outcome is None:
+            self._gate.leave(begun.leave, Ended(block.walls[offset]))
+            return
+        records = list(_calls(outcome.records))
+        usage = Usage.total(records)
+        error = outcome.error
+        quick_failure = error is not None and error.kind != "timeout"
+        ended = Ended(
+            None if quick_failure else block.walls[offset],
+            usage.input_tokens + usage.output_tokens,
+            error is not None and error.refused,
+            (error.retry_after or 0.0) if error is not None else 0.0,
+        )
+        self._gate.leave(begun.leave, ended, usage.calls, sum(map(_cost, records)))
+
+    def _remember(self, index: int, wall: float, outcome: Outcome) -> None:
+        with self._gated:
+            seconds, records = self._before.get(index, (0.0, ()))
+            self._before[index] = (seconds + wall, (*records, *outcome.records))
+
+    def _file(self, block: Block) -> None:
+        """Every final outcome passes here: it gets what its earlier attempts took and recorded."""
+        for index, seconds, records in self._earlier(block):
+            offset = index - block.start
+            block.walls[offset] += seconds
+            if records or offset in block.special:
+                known = block.special.get(offset) or Outcome(index, block.values[offset])
+                block.special[offset] = replace(known, records=(*records, *known.records), again=None)
+        super()._file(block)
+
+    def _earlier(self, block: Block) -> Iterator[tuple[int, float, tuple[Any, ...]]]:
+        if not self._before:
+            return
+        for index in range(block.start, block.start + len(block)):
+            with self._gated:
+                found = self._before.pop(index, None)
+            if found is not None:
+                yield index, *found
+
+
+def _one(block: Block, offset: int) -> Block:
+    special = {0: block.special[offset]} if offset in block.special else {}
+    items = (block.items[offset],)
+    return Block(block.start + offset, [block.values[offset]], [block.walls[offset]], special, items)
+
+
+def _calls(records: Iterable[Any]) -> Iterator[Any]:
+    """The calls among ``records``, those of sub-workflows included."""
+    for record in records:
+        if Usage.counts(record):
+            yield record
+        else:
+            yield from _calls(getattr(record, "calls", ()))
+
+
+def _cost(record: Any) -> int:
+    cost = record.get("cost") if isinstance(record, dict) else getattr(record, "cost", None)
+    return nano_usd(cost)

@@ -1,0 +1,109 @@
+"""A budget: so many requests, tokens and dollars, set aside before a call and settled after it.
+
+Dollars are counted in whole billionths, so that sums are exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batchmill.errors import InvalidSetting
+
+NANO = 1_000_000_000
+UNITS = ("requests", "tokens", "usd")
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Requests, tokens and billionths of a dollar; adds up."""
+
+    requests: int = 0
+    tokens: int = 0
+    nano_usd: int = 0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.requests + other.requests, self.tokens + other.tokens, self.nano_usd + other.nano_usd
+        )
+
+    def __sub__(self, other: Spent) -> Spent:
+        return Spent(
+            self.requests - other.requests, self.tokens - other.tokens, self.nano_usd - other.nano_usd
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimits:
+    """What may be spent at most, None without a limit. Raises :class:`InvalidSetting`."""
+
+    requests: int | None = None
+    tokens: int | None = None
+    usd: float | None = None
+
+    def __post_init__(self) -> None:
+        for unit in UNITS:
+            value = getattr(self, unit)
+            if value is not None and not 0 <= value < float("inf"):
+                raise InvalidSetting(f"a budget of {unit} must be 0 or more, not {value!r}")
+
+
+class Budget:
+    """What is left of some :class:`BudgetLimits`; ``owner`` names whose it is, in words.
+
+    ``begin`` counts what an earlier part of the run spent. Not locked: its owner calls it under a lock.
+    """
+
+    def __init__(self, limits: BudgetLimits, owner: str, begin: Spent | None = None) -> None:
+        self.limits = limits
+        self.owner = owner
+        self.spent = begin or Spent()
+        self._reserved = Spent()
+        self.outstanding = 0
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether what a call costs has to be known beforehand."""
+        return self.limits.tokens is not None or self.limits.usd is not None
+
+    def reserve(self, amount: Spent) -> str | None:
+        """Set ``amount`` aside; None when that went well, else why not, in words."""
+        after = self.spent + self._reserved + amount
+        for unit, used, limit, least in self._measures(after, amount):
+            if limit is not None and (used > limit or (used == limit and not least)):
+                return f"the budget of {self._shown(unit)} of {self.owner} is used up"
+        self._reserved += amount
+        self.outstanding += 1
+        return None
+
+    def _measures(self, after: Spent, amount: Spent) -> list[tuple[str, int, int | None, int]]:
+        """Per unit: its name, what would be used, what may be, and what is asked for."""
+        nano = None if self.limits.usd is None else round(self.limits.usd * NANO)
+        return [
+            ("requests", after.requests, self.limits.requests, amount.requests),
+            ("tokens", after.tokens, self.limits.tokens, amount.tokens),
+            ("usd", after.nano_usd, nano, amount.nano_usd),
+        ]
+
+    def _shown(self, unit: str) -> str:
+        if unit == "usd":
+            return f"{self.limits.usd:g} USD"
+        return f"{getattr(self.limits, unit):,} {unit}"
+
+    def left(self) -> Spent:
+        """What nobody spent or set aside; 0 where there is no limit."""
+        used = self.spent + self._reserved
+        return Spent(
+            0 if self.limits.requests is None else max(0, self.limits.requests - used.requests),
+            0 if self.limits.tokens is None else max(0, self.limits.tokens - used.tokens),
+            0 if self.limits.usd is None else max(0, round(self.limits.usd * NANO) - used.nano_usd),
+        )
+
+    def release(self, reserved: Spent) -> None:
+        """Put back what was set aside for a call that was not made."""
+        self._reserved -= reserved
+        self.outstanding -= 1
+
+    def settle(self, reserved: Spent, real: Spent) -> None:
+        """Count what a call really cost in place of what was set aside for it."""
+        self.release(reserved)
+        self.spent += real

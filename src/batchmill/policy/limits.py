@@ -1,0 +1,163 @@
+"""What a service allows: so often, so many tokens, so many at once; and a pause when it says so.
+
+Pure arithmetic over buckets and counts, for one key. Times are arguments, in seconds of one clock.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeVar
+
+from batchmill.errors import InvalidSetting
+from batchmill.policy.adaptive import Adaptive, Decision, Span, Ticket
+from batchmill.policy.bucket import TokenBucket, paced
+
+MAX_PER_SECOND, MAX_TOKENS = 10**6, 10**12
+Number = TypeVar("Number", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``per_second`` starts, ``burst`` (1 where None) of them at once after a pause; ``tokens_per_minute`` of
+    language models, spread evenly; ``max_concurrent`` in flight, or as many as ``adaptive`` finds out.
+
+    None is no limit. Raises :class:`InvalidSetting` out of range.
+    """
+
+    per_second: float | None = None
+    burst: int | None = None
+    tokens_per_minute: float | None = None
+    max_concurrent: int | None = None
+    adaptive: Span | None = None
+
+    def __post_init__(self) -> None:
+        _check("per_second", self.per_second, MAX_PER_SECOND)
+        _check("burst", self.burst, MAX_PER_SECOND)
+        _check("tokens_per_minute", self.tokens_per_minute, MAX_TOKENS)
+        _check("max_concurrent", self.max_concurrent, MAX_PER_SECOND)
+        if self.burst is not None and self.per_second is None:
+            raise InvalidSetting("burst means nothing without per_second")
+
+    def stricter(self, other: Limits) -> Limits:
+        """Both at once: of each limit the smaller one."""
+        return Limits(
+            _smaller(self.per_second, other.per_second),
+            _smaller(self.burst, other.burst),
+            _smaller(self.tokens_per_minute, other.tokens_per_minute),
+            _smaller(self.max_concurrent, other.max_concurrent),
+            self.adaptive or other.adaptive,
+        )
+
+
+def _smaller(mine: Number | None, others: Number | None) -> Number | None:
+    if mine is None or others is None:
+        return others if mine is None else mine
+    return min(mine, others)
+
+
+def _check(name: str, value: float | None, most: float) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidSetting(f"{name} must be a number, not {value!r}")
+    if not 0 < value <= most:
+        raise InvalidSetting(f"{name} must be more than 0 and at most {most:,}, not {value!r}")
+
+
+@dataclass(slots=True)
+class Permit:
+    """Leave for one attempt: the tokens that were set aside for it, and its place among those in flight."""
+
+    tokens: float
+    ticket: Ticket | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended. ``latency`` in seconds, None where it says nothing of the service; ``tokens``
+    that it really used; ``refused`` and ``pause`` (seconds) as the service said."""
+
+    latency: float | None = None
+    tokens: float = 0.0
+    refused: bool = False
+    pause: float = 0.0
+
+
+class Limiter:
+    """Holds attempts to some :class:`Limits`. Not locked: its owner calls it under a lock."""
+
+    def __init__(self, limits: Limits, now: float = 0.0) -> None:
+        self.in_flight = 0
+        self._limits = Limits()
+        self._starts: TokenBucket | None = None
+        self._tokens: TokenBucket | None = None
+        self._adaptive: Adaptive | None = None
+        self._paused_until = -math.inf
+        self.tighten(limits, now)
+
+    @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether what is in flight is counted, so that each attempt must be told of by itself."""
+        return self._limits.max_concurrent is not None or self._adaptive is not None
+
+    def tighten(self, limits: Limits, now: float) -> None:
+        """Hold to ``limits`` as well from ``now`` on."""
+        before, self._limits = self._limits, self._limits.stricter(limits)
+        mine = self._limits
+        if mine.per_second is not None and (mine.per_second, mine.burst) != (before.per_second, before.burst):
+            self._starts = paced(mine.per_second, mine.burst, now)
+        if mine.tokens_per_minute is not None and mine.tokens_per_minute != before.tokens_per_minute:
+            self._tokens = TokenBucket(mine.tokens_per_minute / 60, mine.tokens_per_minute / 60, now)
+        if mine.adaptive is not None and self._adaptive is None:
+            self._adaptive = Adaptive(mine.adaptive, now)
+
+    def wait(self, tokens: float, now: float) -> float:
+        """Seconds until an attempt that may use ``tokens`` can start: 0 now, infinite where another must end
+        first."""
+        seconds = max(0.0, self._paused_until - now)
+        if self._starts is not None:
+            seconds = max(seconds, self._starts.wait(1, now))
+        if self._tokens is not None:
+            seconds = max(seconds, self._tokens.wait(tokens, now))
+        most = self._limits.max_concurrent
+        if most is not None and self.in_flight >= most:
+            return math.inf
+        if self._adaptive is not None:
+            seconds = max(seconds, self._adaptive.wait(now))
+        return seconds
+
+    def start(self, tokens: float, now: float) -> Permit:
+        """Count an attempt as started."""
+        self.in_flight += 1
+        if self._starts is not None:
+            self._starts.spend(1, now)
+        if self._tokens is not None:
+            self._tokens.spend(tokens, now)
+        return Permit(tokens, self._adaptive.started(now) if self._adaptive is not None else None)
+
+    def withdraw(self, permit: Permit, now: float) -> None:
+        """An attempt that was let start did not."""
+        self.in_flight -= 1
+        if self._starts is not None:
+            self._starts.give_back(1, now)
+        if self._tokens is not None:
+            self._tokens.give_back(permit.tokens, now)
+        if self._adaptive is not None and permit.ticket is not None:
+            self._adaptive.withdrawn(permit.ticket, now)
+
+    def end(self, permit: Permit, ended: Ended, now: float) -> Decision | None:
+        """Settle an attempt; what adaptive concurrency made of it."""
+        self.in_flight -= 1
+        if self._tokens is not None:
+            self._tokens.give_back(permit.tokens - ended.tokens, now)
+        self._paused_until = max(self._paused_until, now + ended.pause)
+        if self._adaptive is None or permit.ticket is None:
+            return None
+        return self._adaptive.ended(
+            permit.ticket, now, ended.latency, refused=ended.refused, pause=ended.pause
+        )

@@ -1,0 +1,35 @@
+"""The limits of one run: its gates, the budget of its document, and the words for a run that used it up."""
+
+from __future__ import annotations
+
+from batchmill.batch.gate import Gates
+from batchmill.cancel import CancelToken
+from batchmill.events import Bus, LimitChanged
+from batchmill.graph.plan import Plan
+from batchmill.graph.walk import Walk
+from batchmill.outcome import ErrorInfo
+from batchmill.policy.adaptive import Decision
+from batchmill.policy.budget import Budget
+
+
+def gates_of(bus: Bus, stop: CancelToken) -> Gates:
+    """Gates that tell ``bus`` what adaptive limits decide, and let nothing new start in the run once a
+    budget is used up."""
+
+    def tell(key: str, decision: Decision) -> None:
+        bus.emit(LimitChanged(key, decision.limit, decision.rate, decision.reason))
+
+    return Gates(tell, lambda reason: stop.cancel())
+
+
+def budgets_of(plan: Plan, gates: Gates) -> tuple[Budget, ...]:
+    """The budget of the document, if it has one."""
+    spec = plan.workflow.budget
+    return () if spec is None else (gates.budget("the run", spec.limits),)
+
+
+def tell_limit(gates: Gates, walk: Walk) -> None:
+    """Have a run that was stopped by a budget say so among its errors."""
+    if gates.exhausted is not None and walk.interrupted:
+        message = f"{gates.exhausted}; what was running has finished, nothing else was started"
+        walk.fail(None, ErrorInfo("BudgetUsedUp", message, retryable=False))

@@ -1,0 +1,135 @@
+"""The gate: first come first served, one key for many batches, stopped while waiting, budgets."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from batchmill.batch.gate import Gate, Gates, nano_usd
+from batchmill.policy.budget import BudgetLimits
+from batchmill.policy.limits import Ended, Limits
+
+
+def gate(limits=None, key="api", gates=None, budget=None, **settings):
+    gates = gates or Gates()
+    budgets = [(gates.budget("the run", budget), True)] if budget is not None else []
+    return Gate(gates, gates.lane(key, limits or Limits()), budgets, **settings)
+
+
+def never():
+    return False
+
+
+def in_thread(work):
+    thread = threading.Thread(target=work, name="waiter")
+    thread.start()
+    return thread
+
+
+def until(condition):
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_who_comes_first_is_served_first():
+    way = gate(Limits(max_concurrent=1))
+    held = way.enter([("first", 0)], never)[0]
+    served, threads = [], []
+
+    def wait(number):
+        leave = way.enter([(number, number)], never)[0]
+        served.append(number)
+        way.leave(leave, Ended())
+
+    for number in range(8):
+        threads.append(in_thread(lambda number=number: wait(number)))
+        until(lambda number=number: len(way._lane.waiting) == number + 1)
+    way.leave(held, Ended())
+    for thread in threads:
+        thread.join()
+    assert served == list(range(8))
+
+
+def test_batches_with_one_key_share_its_limit_and_others_do_not():
+    gates = Gates()
+    one, two = gate(Limits(max_concurrent=1), gates=gates), gate(gates=gates)
+    other = gate(Limits(max_concurrent=1), key="other", gates=gates)
+    held = one.enter([("a", 0)], never)[0]
+    entered = threading.Event()
+
+    def wait():
+        two.leave(two.enter([("b", 0)], never)[0], Ended())
+        entered.set()
+
+    thread = in_thread(wait)
+    other.leave(other.enter([("c", 0)], never)[0], Ended())
+    until(lambda: one._lane.waiting)
+    assert not entered.is_set()
+    one.leave(held, Ended())
+    thread.join()
+    assert entered.is_set()
+
+
+def test_who_waits_hears_that_it_is_over():
+    way = gate(Limits(per_second=0.001))
+    way.enter([("a", 0)], never)
+    over, got = threading.Event(), []
+    thread = in_thread(lambda: got.append(way.enter([("b", 1)], over.is_set)))
+    until(lambda: way._lane.waiting)
+    over.set()
+    way.wake()
+    thread.join()
+    assert got == [[]]
+
+
+def test_several_start_together_where_the_limit_allows():
+    way = gate(Limits(per_second=1000, burst=3))
+    assert way.most == 5
+    assert len(way.enter([(n, n) for n in range(5)], never)) == 5
+    assert gate(Limits(per_second=50)).most == 1
+    assert gate(Limits(per_second=5000, max_concurrent=9)).most == 1
+
+
+def test_a_pause_is_no_longer_than_the_batch_allows():
+    way = gate(Limits(per_second=100), longest_pause=0.01)
+    way.leave(way.enter([("a", 0)], never)[0], Ended(refused=True, pause=3600))
+    began = time.monotonic()
+    way.enter([("b", 1)], never)
+    assert time.monotonic() - began < 60
+
+
+def test_a_budget_waits_for_what_runs_and_then_says_that_it_is_used_up():
+    told = []
+    gates = Gates(on_exhausted=told.append)
+    way = gate(gates=gates, budget=BudgetLimits(requests=2))
+    first, second = way.enter([("a", 0)], never)[0], way.enter([("b", 1)], never)[0]
+    got = []
+    thread = in_thread(lambda: got.append(way.enter([("c", 2)], never)))
+    until(lambda: way._lane.waiting)
+    way.withdraw(first)  # it was not made after all
+    thread.join()
+    assert len(got[0]) == 1
+    way.leave(second, Ended())
+    way.leave(got[0][0], Ended())
+    assert way.enter([("d", 3)], never) == []
+    assert told == ["the budget of 2 requests of the run is used up"]
+    assert gates.exhausted == told[0]
+
+
+def test_the_first_call_of_unknown_cost_runs_alone_and_teaches_what_calls_cost():
+    way = gate(budget=BudgetLimits(tokens=1000, usd=1), expect=lambda item, index: 25)
+    first = way.enter([("a", 0)], never)[0]
+    assert first.reserved[0].tokens == 1000
+    way.leave(first, Ended(tokens=100), calls=1, nano_usd=nano_usd(0.02))
+    second = way.enter([("b", 1)], never)[0]
+    assert second.reserved[0].tokens == 100
+    assert second.reserved[0].nano_usd == nano_usd(0.02)
+
+
+@pytest.mark.parametrize(("cost", "nano"), [(None, 0), (0.1, 100_000_000), (1e-9, 1)])
+def test_dollars_become_whole_billionths(cost, nano):
+    assert nano_usd(cost) == nano
