@@ -51,3 +51,16 @@ def overrides(command: Command) -> Command:
 def json_flag(text: str) -> Callable[[Command], Command]:
     """``--json``."""
     return click.option("--json", "json_wanted", is_flag=True, help=text)
+
+
+def talk(command: Command) -> Command:
+    """``--progress``, ``--quiet`` and ``--verbose``."""
+    command = click.option("-v", "--verbose", is_flag=True, help="Name every node; show tracebacks.")(command)
+    command = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")(command)
+    return click.option(
+        "--progress",
+        type=click.Choice(("auto", "bar", "plain", "none")),
+        default="auto",
+        show_default=True,
+        help="How to show progress on stderr.",
+    )(command)

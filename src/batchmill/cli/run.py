@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +15,9 @@ from batchmill.cli.faults import say
 from batchmill.cli.given import Given, given, with_stdin
 from batchmill.cli.interrupts import Interrupts
 from batchmill.cli.streams import DataStream, data_only
+from batchmill.cli.watching import log_to_stderr, watching
 from batchmill.errors import Interrupted
-from batchmill.events import Listener
-from batchmill.events.progress import ProgressKind, display
+from batchmill.events.progress import ProgressKind
 from batchmill.events.summary import Summary
 from batchmill.ir.loading import load
 from batchmill.runs.result import RunResult
@@ -48,15 +43,7 @@ class Request:
 @options.inputs
 @options.overrides
 @options.json_flag("Print the whole run as one JSON object.")
-@click.option(
-    "--progress",
-    type=click.Choice(("auto", "bar", "plain", "none")),
-    default="auto",
-    show_default=True,
-    help="How to show progress on stderr.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Name every node; show tracebacks.")
+@options.talk
 @click.pass_obj
 def command(
     caller: Caller,
@@ -86,9 +73,9 @@ def _run(request: Request) -> int:
     with data_only() as data:
         stop, cancel = CancelToken(), CancelToken()
         with (
-            _log_to_stderr(request),
+            log_to_stderr(request.verbose),
             Interrupts(stop, cancel, say) as interrupts,
-            _watching(request) as (listeners, summary),
+            watching(request.progress, request.quiet, request.verbose) as (listeners, summary),
         ):
             result = run(
                 request.document,
@@ -104,43 +91,6 @@ def _run(request: Request) -> int:
         for line in _last_words(summary, result, request.quiet):
             say(line)
     return _exit_code(result, interrupts.first)
-
-
-@contextmanager
-def _watching(request: Request) -> Iterator[tuple[list[Listener], Summary]]:
-    """The listeners for progress and for the summary; the display is closed at the end."""
-    summary = Summary()
-    kind: ProgressKind = "none" if request.quiet else request.progress
-    shown = display(kind, sys.stderr, os.environ, verbose=request.verbose)
-    if shown is None:
-        yield [summary], summary
-        return
-    try:
-        yield [shown, summary], summary
-    finally:
-        shown.close()
-
-
-@contextmanager
-def _log_to_stderr(request: Request) -> Iterator[None]:
-    """Send batchmill's log records to stderr, tracebacks only when asked."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Terse("%(levelname)s: %(message)s") if not request.verbose else None)
-    log = logging.getLogger("batchmill")
-    log.addHandler(handler)
-    propagated, log.propagate = log.propagate, False
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.propagate = propagated
-
-
-class _Terse(logging.Formatter):
-    """A formatter that leaves tracebacks out."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return super().format(logging.makeLogRecord({**record.__dict__, "exc_info": None, "exc_text": None}))
 
 
 def _show(result: RunResult, data: DataStream, request: Request) -> None:

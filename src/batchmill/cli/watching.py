@@ -1,0 +1,49 @@
+"""What a running command says: progress, the summary's figures, and log records, all on stderr."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from batchmill.events import Listener
+from batchmill.events.progress import ProgressKind, display
+from batchmill.events.summary import Summary
+
+
+@contextmanager
+def watching(progress: ProgressKind, quiet: bool, verbose: bool) -> Iterator[tuple[list[Listener], Summary]]:
+    """The listeners for progress and for the summary; the display is closed at the end."""
+    summary = Summary()
+    shown = display("none" if quiet else progress, sys.stderr, os.environ, verbose=verbose)
+    if shown is None:
+        yield [summary], summary
+        return
+    try:
+        yield [shown, summary], summary
+    finally:
+        shown.close()
+
+
+@contextmanager
+def log_to_stderr(verbose: bool) -> Iterator[None]:
+    """Send batchmill's log records to stderr, tracebacks only when asked."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Terse("%(levelname)s: %(message)s") if not verbose else None)
+    log = logging.getLogger("batchmill")
+    log.addHandler(handler)
+    propagated, log.propagate = log.propagate, False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = propagated
+
+
+class _Terse(logging.Formatter):
+    """A formatter that leaves tracebacks out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(logging.makeLogRecord({**record.__dict__, "exc_info": None, "exc_text": None}))
