@@ -16,6 +16,7 @@ DOCUMENT = REPOSITORY / "docs" / "design" / "architecture.md"
 
 RANKS = {
     "cli": 10,
+    "bench": 9,
     "doctor": 9,
     "runs": 8,
     "graph": 7,

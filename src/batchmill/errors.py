@@ -213,6 +213,10 @@ class ExecutorUnavailable(BatchmillError):
     """Raised when an executor cannot start on this machine, with what is missing."""
 
 
+class BenchFailed(BatchmillError):
+    """Raised when something that was to be measured cannot be run at all."""
+
+
 class BatchFailed(BatchmillError):
     """Raised by :func:`batchmill.map` when the batch failed; ``result`` is the finished part."""
 

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from batchmill.errors import (
     BatchmillError,
+    BenchFailed,
     BrokenNodeType,
     ExecutorUnavailable,
     Interrupted,
@@ -43,7 +44,14 @@ def of_error(error: BaseException) -> int:
             return SIGNAL_BASE + error.signal_number
         case InvalidDocument() | InvalidSetting() | TemplateError() | UnknownNodeType():
             return Exit.INVALID
-        case StorageError() | ExecutorUnavailable() | MissingExtra() | BrokenNodeType() | OSError():
+        case (
+            StorageError()
+            | ExecutorUnavailable()
+            | BenchFailed()
+            | MissingExtra()
+            | BrokenNodeType()
+            | OSError()
+        ):
             return Exit.ENVIRONMENT
     return Exit.FAILED
 

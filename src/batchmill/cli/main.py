@@ -23,6 +23,7 @@ COMMANDS = {
     "plan": "Show what a run would do, without running anything.",
     "nodes": "List the node types, or describe one in full.",
     "doctor": "Look for what would break a run on this machine.",
+    "bench": "Compare executors on a document.",
     "schema": "Print the JSON Schema of documents.",
 }
 

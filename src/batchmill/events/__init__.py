@@ -4,6 +4,7 @@ from batchmill.events.bus import Bus, Listener
 from batchmill.events.happened import (
     BatchProgress,
     Event,
+    ItemsTimed,
     LimitChanged,
     NodeFinished,
     NodeRetried,
@@ -19,6 +20,7 @@ __all__ = [
     "BatchProgress",
     "Bus",
     "Event",
+    "ItemsTimed",
     "LimitChanged",
     "Listener",
     "NodeFinished",

@@ -33,6 +33,12 @@ class Bus:
         """Whether anybody listens; lets a hot loop skip making events."""
         return bool(self._listeners)
 
+    @property
+    def detailed(self) -> bool:
+        """Whether a listener wants to hear of every block of items."""
+        with self._lock:
+            return any(getattr(listener, "wants_items", False) for listener in self._listeners)
+
     def add(self, listener: Listener) -> Callable[[], None]:
         """Have ``listener`` called with every event from now on; returns its removal."""
         with self._lock:

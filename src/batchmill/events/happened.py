@@ -60,6 +60,18 @@ class BatchProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemsTimed:
+    """Items of a batch, from number ``start`` on, took ``walls`` seconds each.
+
+    Sent for every block of items, and only where a listener has ``wants_items = True``.
+    """
+
+    node: str
+    start: int
+    walls: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NodeFinished:
     """A node reached its end. A batch node counts its items, the attempts beyond each item's first
     (``retries``) and carries its ``errors`` entries as they stand in its result; a plain node that
@@ -110,6 +122,7 @@ Event = (
     | NodeStarted
     | NodeRetried
     | BatchProgress
+    | ItemsTimed
     | NodeFinished
     | Noticed
     | LimitChanged

@@ -12,7 +12,7 @@ from batchmill.batch.collected import Collected
 from batchmill.batch.handoff import Handoff
 from batchmill.batch.readers import open_source
 from batchmill.errors import BatchmillError, NodeError
-from batchmill.events import BatchProgress, NodeStarted, Noticed, Pace
+from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pace
 from batchmill.executors.choice import Choice
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
 from batchmill.graph.limited import gate_of
@@ -169,9 +169,11 @@ class _Progress:
     failed: int = 0
     retries: int = 0
     pace: Pace | None = None
+    detailed: bool = False
 
     def started(self, batch: Batch) -> None:
         self.pace = Pace()
+        self.detailed = self.around.bus.detailed
         self.around.bus.emit(NodeStarted(self.node, self.total, batch.settings.executor, batch.workers))
 
     def chosen(self, choice: Choice) -> None:
@@ -183,5 +185,7 @@ class _Progress:
         for outcome in block.special.values():
             self.failed += outcome.error is not None
             self.retries += max(0, outcome.attempts - 1)
+        if self.detailed:
+            self.around.bus.emit(ItemsTimed(self.node, block.start, tuple(block.walls)))
         if self.pace is not None and self.pace.due():
             self.around.bus.emit(BatchProgress(self.node, self.done, self.failed, self.total))

@@ -1,0 +1,1 @@
+"""The same work under several executors and interpreters: measured, compared, drawn."""

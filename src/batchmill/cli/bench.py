@@ -1,0 +1,223 @@
+"""``batchmill bench``: the same work under several executors, measured and compared."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchmill.bench.compare import Comparison, cases_of, compare
+from batchmill.bench.measure import build_of, measure, this_interpreter
+from batchmill.bench.plot import page, svg
+from batchmill.bench.table import table_of
+from batchmill.bench.workload import BUILTIN_NAMES, Workload, builtin, builtin_named, of_file
+from batchmill.cli import options
+from batchmill.cli.exits import Exit
+from batchmill.cli.given import given
+from batchmill.cli.json_text import as_json
+from batchmill.errors import StorageError
+from batchmill.executors.choose import KINDS
+from batchmill.executors.cores import usable_cores
+from batchmill.graph.check import check
+from batchmill.ir.loading import load
+from batchmill.nodes.registry import default_registry
+
+SCHEMA = "batchmill.bench/1"
+DEFAULT_EXECUTORS = ("sequential", "thread", "process")
+PICTURES = (".html", ".svg")
+
+
+class Listed(click.ParamType[Any]):
+    """Words between commas, each of which is checked."""
+
+    name = "list"
+
+    def __init__(self, kind: click.ParamType[Any]) -> None:
+        self.kind = kind
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        if isinstance(value, tuple):
+            return value
+        words = [word.strip() for word in str(value).split(",")]
+        return tuple(dict.fromkeys(self.kind.convert(word, param, ctx) for word in words))
+
+
+class Picture(click.ParamType[Any]):
+    """The path of a picture, whose suffix says its kind."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        if path.suffix not in PICTURES:
+            self.fail(f"{value!r} must end in .html or .svg", param, ctx)
+        if not path.absolute().parent.is_dir():
+            self.fail(f"there is no folder {str(path.parent)!r}", param, ctx)
+        return path
+
+
+@click.command("bench", short_help="Compare executors on a document.")
+@click.argument("file", metavar="[FILE]", required=False)
+@options.inputs
+@click.option(
+    "--executors",
+    type=Listed(click.Choice(tuple(KINDS))),
+    default=DEFAULT_EXECUTORS,
+    metavar="LIST",
+    help=f"Executors to compare, of {', '.join(KINDS)}.  [default: {','.join(DEFAULT_EXECUTORS)}]",
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=Listed(click.IntRange(1, options.MOST_JOBS)),
+    metavar="LIST",
+    help="Items in flight to try, such as 1,2,4; what the document says, or the executor's own, without.",
+)
+@click.option("--repeat", type=click.IntRange(1, 1000), default=3, show_default=True, help="Runs of each.")
+@click.option("--builtin", "builtin_wanted", is_flag=True, help="Run the built-in workloads, no FILE.")
+@click.option(
+    "--workloads",
+    type=Listed(click.Choice(BUILTIN_NAMES)),
+    metavar="LIST",
+    help=f"Of the built-in ones only these: {', '.join(BUILTIN_NAMES)}.",
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(0.001, 1000),
+    default=1.0,
+    show_default=True,
+    help="Factor on the numbers of items of the built-in workloads.",
+)
+@click.option(
+    "--interpreter",
+    "interpreters",
+    multiple=True,
+    metavar="PATH",
+    help="Another Python with batchmill to run everything under too; repeatable.",
+)
+@click.option("--in-place", is_flag=True, help="Let runs write in the working folder, not in copies of it.")
+@click.option("--plot", type=Picture(), metavar="FILE", help="Draw the comparison, as .html or .svg.")
+@options.json_flag("Print the comparison as one JSON object.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not say which run is under way.")
+def command(**wanted: Any) -> int:
+    """Run the workflow document FILE again and again under several executors, and compare.
+
+    Every run is in a process of its own, cold. Documents with nodes that may write are run in scratch
+    copies of the working folder.
+    """
+    return _bench(Request(**wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one call of ``batchmill bench`` asks for."""
+
+    file: str | None
+    inputs: tuple[str, ...]
+    params_file: Path | None
+    set_json: tuple[str, ...]
+    executors: tuple[str, ...]
+    jobs: tuple[int, ...] | None
+    repeat: int
+    builtin_wanted: bool
+    workloads: tuple[str, ...] | None
+    scale: float
+    interpreters: tuple[str, ...]
+    in_place: bool
+    plot: Path | None
+    json_wanted: bool
+    quiet: bool
+
+
+def _bench(request: Request) -> int:
+    workloads = _workloads(request)
+    builds = {path: build_of(path) for path in (this_interpreter(), *request.interpreters)}
+    cases = cases_of(request.executors, request.jobs or (None,), builds)
+
+    def tell(line: str) -> None:
+        if not request.quiet:
+            click.echo(line, err=True)
+
+    found = [
+        compare(one, cases, request.repeat, tell, lambda *args: measure(*args, in_place=request.in_place))
+        for one in workloads
+    ]
+    if request.plot is not None:
+        _draw(found, request.plot)
+    if request.json_wanted:
+        click.echo(as_json(_told(found, request), 2))
+    else:
+        _show(found)
+    return _verdict(found)
+
+
+def _workloads(request: Request) -> list[Workload]:
+    """What is to be run, checked before anything is."""
+    if request.builtin_wanted or request.workloads:
+        if request.file is not None:
+            raise click.UsageError(f"either --builtin or a document, not both; got {request.file!r}")
+        if request.workloads:
+            return builtin_named(list(request.workloads), request.scale)
+        return builtin(request.scale)
+    if request.file is None:
+        raise click.UsageError("a document is missing; or give --builtin for the built-in workloads")
+    draft = load(request.file)
+    check(draft, default_registry())
+    inputs = given(request.inputs, request.set_json, request.params_file)
+    return [of_file(request.file, draft.raw, inputs.values, inputs.text)]
+
+
+def _machine() -> str:
+    return f"{platform.system()} {platform.machine()}, {usable_cores()} cores."
+
+
+def _draw(found: list[Comparison], path: Path) -> None:
+    text = page(found, _machine()) if path.suffix == ".html" else svg(found, _machine())
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _told(found: list[Comparison], request: Request) -> dict[str, Any]:
+    machine = {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "cores": usable_cores(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+    workloads = [one.as_json() for one in found]
+    return {"schema": SCHEMA, "machine": machine, "repeat": request.repeat, "workloads": workloads}
+
+
+def _show(found: list[Comparison]) -> None:
+    from rich.console import Console  # 40 ms, not with --json
+
+    from_terminal = sys.stdout.isatty()
+    console = Console(no_color=bool(os.environ.get("NO_COLOR")), width=None if from_terminal else 140)
+    for one in found:
+        console.print(table_of(one))
+        for line in _remarks(one):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _remarks(one: Comparison) -> list[str]:
+    told = [one.advice.sentence]
+    if one.differing:
+        told.append(f"Not the same under all: output {', '.join(one.differing)}.")
+    if one.unsteady:
+        told.append(f"Not compared, because it differs from run to run: output {', '.join(one.unsteady)}.")
+    return told
+
+
+def _verdict(found: list[Comparison]) -> int:
+    """Failed where outputs differ between executors or a run failed: such figures compare nothing."""
+    failed = any(figures.status == "failed" for one in found for figures in one.figures)
+    return Exit.FAILED if failed or any(one.differing for one in found) else Exit.SUCCESS

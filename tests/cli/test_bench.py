@@ -1,0 +1,183 @@
+"""``batchmill bench`` as it is called: real runs in processes of their own, small ones."""
+
+import json
+import sys
+
+import pytest
+
+from batchmill.cli.main import outcome
+
+APPENDING = {
+    "nodes": [
+        {
+            "id": "note",
+            "type": "shell",
+            "params": {"command": "echo ${item} >> log; wc -l < log"},
+            "batch": {"items": [1, 2, 3]},
+        }
+    ],
+    "outputs": {"lines": {"source": "${note.results[*].stdout | last}"}},
+}
+GREETING = {
+    "inputs": {"name": {"type": "string", "required": True}},
+    "nodes": [
+        {
+            "id": "g",
+            "type": "echo",
+            "params": {"message": "${name} ${item}"},
+            "batch": {"items": {"range": [20]}},
+        }
+    ],
+    "outputs": {"all": {"source": "${g.results[*].echo}"}},
+}
+COUNTED = {
+    "nodes": [
+        {
+            "id": "c",
+            "type": "code",
+            "params": {"code": "import os\nresult = os.getpid()"},
+            "batch": {"items": [1, 2, 3]},
+        }
+    ],
+    "outputs": {"pids": {"source": "${c.results[*].result}"}},
+}
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+
+    def call(document, *arguments):
+        (tmp_path / "flow.json").write_text(json.dumps(document))
+        code = outcome(["bench", "flow.json", *arguments])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call
+
+
+def test_every_executor_is_measured_and_gives_the_same(bench):
+    code, out, err = bench(GREETING, "name=you", "--repeat", "2", "--jobs", "1,2", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert (told["schema"], told["repeat"]) == ("batchmill.bench/1", 2)
+    (workload,) = told["workloads"]
+    labels = [(one["case"]["executor"], one["case"]["jobs"]) for one in workload["cases"]]
+    assert labels == [("sequential", None), ("thread", 1), ("thread", 2), ("process", 1), ("process", 2)]
+    for one in workload["cases"]:
+        assert one["items"] == 20
+        assert one["same"]
+        assert 0 < one["wall"]["least"] <= one["wall"]["median"] <= one["wall"]["most"]
+        assert one["cpu"]["median"] > 0
+        assert one["chosen"] == one["case"]["executor"]
+    assert workload["cases"][3]["speedup"]["median"] > 0
+    assert workload["advice"]["sentence"].startswith("Take ")
+    assert "round 2 of 2" in err
+
+
+def test_a_run_that_writes_works_in_a_copy_of_its_own(bench, tmp_path):
+    (tmp_path / "log").write_text("before\n")
+    code, out, _ = bench(APPENDING, "--executors", "sequential", "--repeat", "2", "--json", "-q")
+    assert code == 0
+    assert (tmp_path / "log").read_text() == "before\n"
+    assert json.loads(out)["workloads"][0]["unsteady_outputs"] == []
+
+
+def test_in_place_it_works_where_you_are(bench, tmp_path):
+    bench(APPENDING, "--executors", "sequential", "--repeat", "1", "--in-place", "-q")
+    assert (tmp_path / "log").read_text() == "1\n2\n3\n"
+
+
+def test_people_get_a_table_and_a_sentence(bench, tmp_path):
+    code, out, err = bench(GREETING, "name=you", "--executors", "sequential,thread", "--repeat", "1", "-q")
+    assert (code, err) == (0, "")
+    assert "sequential" in out
+    assert out.rstrip().splitlines()[-1].startswith("Take ")
+
+
+def test_what_differs_from_run_to_run_is_told_and_no_failure(bench):
+    code, out, _ = bench(COUNTED, "--executors", "sequential,thread", "--repeat", "2", "-q")
+    assert code == 0
+    assert "differs from run to run: output pids" in out
+
+
+def test_what_differs_between_executors_fails(bench):
+    code, out, _ = bench(COUNTED, "--executors", "sequential,thread", "--repeat", "1", "-q")
+    assert code == 1
+    assert "Not the same under all: output pids" in out
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".html"])
+def test_the_picture_is_written(bench, tmp_path, suffix):
+    path = tmp_path / f"picture{suffix}"
+    bench(GREETING, "name=you", "--executors", "thread", "--repeat", "1", "-q", "--plot", str(path))
+    assert "<svg" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["bench"], "a document is missing"),
+        (["bench", "flow.json", "--builtin"], "not both"),
+        (["bench", "--builtin", "--executors", "thred"], "'thred' is not one of"),
+        (["bench", "--builtin", "--plot", "x.png"], "must end in .html or .svg"),
+        (["bench", "--builtin", "--jobs", "0"], "0 is not in the range"),
+    ],
+)
+def test_mistakes_are_told_before_anything_runs(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert outcome(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_document_that_cannot_run_is_told_as_by_run(bench):
+    code, _, err = bench({"nodes": [{"id": "a", "type": "ehco"}]})
+    assert code == 2
+    assert "did you mean" in err
+    code, _, err = bench(GREETING, "--repeat", "1", "-q")
+    assert code == 5
+    assert "name" in err
+
+
+def test_an_interpreter_without_batchmill_is_told_with_a_remedy(bench, tmp_path):
+    code, _, err = bench(GREETING, "name=you", "--interpreter", str(tmp_path / "python9"))
+    assert code == 5
+    assert "cannot be run" in err
+
+
+def test_another_interpreter_has_rows_of_its_own(bench):
+    code, out, err = bench(
+        GREETING,
+        "name=you",
+        "--interpreter",
+        sys.executable,
+        "--executors",
+        "thread",
+        "--repeat",
+        "1",
+        "--json",
+        "-q",
+    )
+    assert code == 0, err
+    assert len(json.loads(out)["workloads"][0]["cases"]) == 1  # the same one is not run twice
+
+
+def test_the_built_in_workloads_run(capfd):
+    code = outcome(
+        [
+            "bench",
+            "--workloads",
+            "shell,tiny items",
+            "--scale",
+            "0.01",
+            "--executors",
+            "auto",
+            "--repeat",
+            "1",
+            "--json",
+        ]
+    )
+    told = json.loads(capfd.readouterr().out)
+    assert code == 0
+    assert [one["workload"] for one in told["workloads"]] == ["shell", "tiny items"]
+    assert told["workloads"][0]["cases"][0]["reason"].startswith("auto chose ")
