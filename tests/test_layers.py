@@ -38,6 +38,7 @@ RANKS = {
     "outcome": 1,
     "cancel": 1,
     "lists": 1,
+    "held": 1,
 }
 FACE = {"__init__", "__main__"}  # the package's own face: below everyone's feet and above everyone's head
 FILES = sorted(SOURCE.rglob("*.py"))

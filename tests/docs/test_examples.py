@@ -14,9 +14,18 @@ CALLS = {
     "links.yaml": ([f"folder={EXAMPLES.parent}"], 0),
     "logs.yaml": (["count=1000"], 3),
     "rolls.json": (["count=20000"], 0),
+    "measured.json": ([], 0),
     "summaries.json": ([f"folder={EXAMPLES.parent}"], 0),
     "text.json": ([f"folder={EXAMPLES.parent}"], 0),
 }
+
+ENVIRONMENT = {
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHON": sys.executable,
+    "EXAMPLES": str(EXAMPLES),
+    "FOLDER": str(EXAMPLES.parent),
+}
+EXTRAS = {"measured.json": "mcp"}
 
 
 def run(name, executor, folder):
@@ -25,7 +34,7 @@ def run(name, executor, folder):
     command = [sys.executable, "-m", "batchmill", "run", str(EXAMPLES / name), *arguments, "-q"]
     done = subprocess.run(
         [*command, "--executor", executor], cwd=folder, capture_output=True, timeout=120,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, **ENVIRONMENT},
     )  # fmt: skip
     assert done.returncode == code, done.stderr.decode()
     written = {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
@@ -38,6 +47,10 @@ def test_every_example_is_held():
 
 @pytest.mark.parametrize("name", CALLS)
 def test_every_executor_gives_the_same_bytes(name, tmp_path):
+    if name in EXTRAS:
+        pytest.importorskip(
+            EXTRAS[name], reason=f"the extra `{EXTRAS[name]}` is not installed", exc_type=ImportError
+        )
     reference = run(name, "sequential", tmp_path / "sequential")
     for executor in ("thread", "process"):
         assert run(name, executor, tmp_path / executor) == reference

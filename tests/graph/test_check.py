@@ -127,13 +127,7 @@ BAD = {
         "no node type `prob`",
         "`probe`",
     ),
-    "later type": (
-        {"nodes": [{"id": "a", "type": "mcp"}]},
-        "$.nodes[0].type",
-        "not available in this version",
-        "",
-    ),
-    "mcp type": ({"nodes": [{"id": "a", "type": "mcp-x-y"}]}, "$.nodes[0].type", "not available", ""),
+    "mcp type": ({"nodes": [{"id": "a", "type": "mcp-x-y"}]}, "$.nodes[0].type", "no MCP server 'x'", ""),
     "broken type": (
         {"nodes": [{"id": "a", "type": "no_such_module:X"}]},
         "$.nodes[0].type",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
 from batchmill.cli import options
+from batchmill.cli.exits import Exit
 from batchmill.cli.json_text import as_json
+from batchmill.cli.mcp_tools import show_tools
 from batchmill.errors import BrokenNodeType
 from batchmill.nodes.contract import Node, Output, Param
 from batchmill.nodes.registry import Registry, default_registry
@@ -17,9 +20,18 @@ from batchmill.nodes.registry import Registry, default_registry
 
 @click.command("nodes", short_help="List the node types, or describe one in full.")
 @click.argument("type_name", metavar="[TYPE]", required=False)
+@click.option(
+    "--mcp", "servers_file", type=Path, metavar="FILE", help="List the tools of the MCP servers in FILE."
+)
 @options.json_flag("Print JSON.")
-def command(type_name: str | None, json_wanted: bool) -> None:
-    """List all node types with their summaries, or describe TYPE with its params and outputs."""
+def command(type_name: str | None, servers_file: Path | None, json_wanted: bool) -> int:
+    """List all node types with their summaries, or describe TYPE with its params and outputs.
+
+    With --mcp the servers in FILE (an .mcp.json, or a document with `mcp_servers`) are started and asked for
+    their tools.
+    """
+    if servers_file is not None:
+        return show_tools(servers_file, type_name, json_wanted)
     registry = default_registry()
     if type_name is not None:
         node = registry.get(type_name)
@@ -28,6 +40,7 @@ def command(type_name: str | None, json_wanted: bool) -> None:
         click.echo(as_json([_entry(registry, name) for name in registry.names()], 2))
     else:
         click.echo("\n".join(_list(registry)))
+    return Exit.SUCCESS
 
 
 def described(node: type[Node]) -> dict[str, Any]:

@@ -31,12 +31,14 @@ from batchmill.executors.runner import ItemRunner, Job
 from batchmill.executors.shared_area import SharedArea
 from batchmill.executors.signals import heed_signals
 from batchmill.executors.surroundings import Surroundings
+from batchmill.held import anything_held, close_held
 from batchmill.outcome import Block, ErrorInfo
 
 CHUNK_SECONDS = 0.03  # after this a worker hands in what it has and leaves the rest to others
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
 CHECK_SECONDS = 0.6e-6  # no item that changed the process was faster than this
 KEPT_JOBS = 4
+IDLE_SECONDS = 0.3  # without work: then what nodes hold open (connections, servers) is closed
 
 
 class Order(NamedTuple):
@@ -187,9 +189,12 @@ def serve() -> None:
     pipe, worker = _attached
     with pipe:  # closed whatever happens: that is how the parent hears of this worker's end
         while True:
+            if anything_held() and not pipe.poll(IDLE_SECONDS):
+                close_held()
             try:
                 order: Order = pickle.loads(pipe.recv_bytes())  # noqa: S301  # from our own parent
             except EOFError:  # the parent is gone
+                close_held()
                 return
             reply = _run(worker, order)
             _flush()

@@ -20,9 +20,6 @@ from batchmill.nodes import Node
 from batchmill.nodes.registry import Registry
 from batchmill.nodes.workflow import WorkflowNode
 
-LATER_TYPES = ("mcp",)
-"""Node types of the format that come with a later version."""
-
 
 def check(draft: Draft, registry: Registry) -> Plan:
     """The plan of a document. Raises :class:`InvalidDocument` with every problem in it, in text order, and
@@ -107,9 +104,6 @@ def _types(
 
 def _unknown_type(node: NodePart, name: str, registry: Registry) -> Fault:
     path = (*node.path, "type")
-    if name in LATER_TYPES or name.startswith("mcp-"):
-        message = f"the node type `{name}` is not available in this version"
-        return Fault(path, message, "it comes with a later one")
     hint = did_you_mean(name, registry.names()) or "`batchmill nodes` lists all"
     return Fault(path, f"there is no node type `{name}`", hint)
 

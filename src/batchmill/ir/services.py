@@ -38,7 +38,6 @@ def tables_of(workflow: Workflow, folder: Path) -> tuple[Tables, list[Fault]]:
     """The tables, with their files read (paths are relative to ``folder``), and what is wrong with them."""
     prices, faults = _prices(workflow, folder)
     servers, more = _servers(workflow, folder)
-    more += [fault for name, server in servers.items() for fault in _server_faults(name, server)]
     return Tables(prices, servers), [*faults, *more]
 
 
@@ -55,7 +54,7 @@ def _prices(workflow: Workflow, folder: Path) -> tuple[PriceTable, list[Fault]]:
 def _servers(workflow: Workflow, folder: Path) -> tuple[Mapping[str, McpServerSpec], list[Fault]]:
     servers = workflow.mcp_servers
     if isinstance(servers, Mapping):
-        return servers, []
+        return servers, [fault for name, one in servers.items() for fault in _server_faults(name, one)]
     path = folder / (servers or MCP_FILE)
     if servers is None and not (_talks_mcp(workflow) and path.is_file()):
         return {}, []
@@ -70,11 +69,13 @@ def servers_in(path: Path) -> tuple[dict[str, McpServerSpec], list[Fault]]:
     """The servers that a file such as ``.mcp.json`` names, and what is wrong with it."""
     at: DocumentPath = ("mcp_servers",)
     raw, faults = _file(path, at)
-    servers = raw.get(_SERVERS_KEY, raw)
+    servers = raw.get(_SERVERS_KEY, raw.get("mcp_servers", raw))
     if not isinstance(servers, dict):
         return {}, [*faults, Fault(at, f"{path}: `{_SERVERS_KEY}` must be an object, not {kind_of(servers)}")]
     known = {name: _known(one) for name, one in servers.items() if not _switched_off(one)}
     specs, more = _read_each(known, McpServerSpec, at)
+    for name, spec in specs.items():
+        more += [Fault(at, f"`{name}`: {fault.message}") for fault in _server_faults(name, spec)]
     return specs, faults + more
 
 

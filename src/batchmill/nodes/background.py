@@ -12,9 +12,9 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from batchmill.attempt import Attempt
+from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, NodeError
-from batchmill.nodes.held import held
+from batchmill.held import held
 
 GRACE_SECONDS = 5.0  # for a call that is cancelled to let go; then it is left behind
 CLOSE_SECONDS = 10.0
@@ -37,27 +37,26 @@ class BackgroundLoop:
         finally:
             self._loop.close()
 
-    def call(self, make: Make[T], attempt: Attempt, seconds: float | None, what: str) -> T:
-        """What the coroutine that ``make`` gives returns or raises, as part of an attempt.
+    def call(self, make: Make[T], cancel: CancelToken, seconds: float | None, what: str) -> T:
+        """What the coroutine that ``make`` gives returns or raises.
 
-        Raises :class:`~batchmill.errors.AttemptTimeout` after ``seconds`` or at the attempt's deadline,
-        saying that ``what`` did not end, and :class:`~batchmill.errors.NodeError` when the run is cancelled.
+        Raises :class:`~batchmill.errors.AttemptTimeout` after ``seconds``, saying that ``what`` did not end,
+        and :class:`~batchmill.errors.NodeError` when the run is cancelled.
         """
-        within = attempt.within(seconds)
-        running = self._start(_limited(make, within, what))
+        running = self._start(_limited(make, seconds, what))
 
         def end() -> None:
             running.cancel()
 
-        forget = attempt.cancel.on_cancel(end)
+        forget = cancel.on_cancel(end)
         try:
-            return running.result(None if within is None else within + GRACE_SECONDS)
+            return running.result(None if seconds is None else seconds + GRACE_SECONDS)
         except concurrent.futures.CancelledError:
             raise NodeError("the run was cancelled", retryable=False, type_name="Cancelled") from None
         except TimeoutError as error:
             if running.done():
                 raise
-            raise AttemptTimeout(f"{what} did not end within {within:.3g} s") from error
+            raise AttemptTimeout(f"{what} did not end within {seconds:.3g} s") from error
         finally:
             forget()
             end()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import threading
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -26,6 +27,7 @@ BUILT_IN = {
     "http": "batchmill.nodes.http.node:HttpNode",
     "list-files": "batchmill.nodes.list_files:ListFilesNode",
     "llm": "batchmill.nodes.llm.node:LlmNode",
+    "mcp": "batchmill.nodes.mcp.node:McpNode",
     "merge": "batchmill.nodes.merge:MergeNode",
     "move-file": "batchmill.nodes.move_file:MoveFileNode",
     "python": "batchmill.nodes.python:PythonNode",
@@ -34,6 +36,8 @@ BUILT_IN = {
     "workflow": "batchmill.nodes.workflow:WorkflowNode",
     "write-file": "batchmill.nodes.write_file:WriteFileNode",
 }
+
+_MCP_TYPES = "batchmill.nodes.mcp.node"  # where the types ``mcp-<server>-<tool>`` are made
 
 
 class Registry:
@@ -82,6 +86,9 @@ class Registry:
         entry = self._entry_points().get(type_name)
         if entry is not None:
             return _load_path(type_name, entry.value, _origin(entry))
+        if type_name.startswith("mcp-"):
+            make: Callable[[str], type[Node]] = importlib.import_module(_MCP_TYPES).tool_type
+            return make(type_name)
         if ":" in type_name:
             return _load_path(type_name, type_name, "the document")
         close = difflib.get_close_matches(type_name, self.names(), 2)

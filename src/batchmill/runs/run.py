@@ -21,11 +21,11 @@ from batchmill.graph.check import check
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.surroundings import Surroundings
+from batchmill.held import holding
 from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import load
 from batchmill.lists import LazyList, MappedList
 from batchmill.nodes import Registry, default_registry
-from batchmill.nodes.held import holding
 from batchmill.plain import plain, shown
 from batchmill.record import LLMCall
 from batchmill.runs.limits import budgets_of, gates_of, tell_limit

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from batchmill.nodes.held import close_held
+from batchmill.held import close_held
 
 
 @dataclass

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from batchmill.nodes.held import close_held
+from batchmill.held import close_held
 
 
 def completion(text, *, sent=10, answered=5, cached=0, finish="stop", **message):

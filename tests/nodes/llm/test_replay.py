@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from batchmill.errors import NodeError
-from batchmill.nodes.held import close_held
+from batchmill.held import close_held
 from batchmill.nodes.llm.question import Question, Reply
 from batchmill.nodes.llm.replay import Recording, ReplayProvider
 

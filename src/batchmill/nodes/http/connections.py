@@ -13,7 +13,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 
-from batchmill.nodes.held import held
+from batchmill.held import held
 from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.sockets import LimitedSocket, LimitedTLSSocket, connect, current
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
+from batchmill.held import held
 from batchmill.nodes.append import append_whole
 from batchmill.nodes.files import in_words
-from batchmill.nodes.held import held
 from batchmill.nodes.llm.question import Provider, Question, Reply
 
 _PROMPT_CHARACTERS = 200  # of the prompt, for people who read the file

@@ -13,8 +13,8 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import MissingExtra, NodeError
+from batchmill.held import held
 from batchmill.nodes.background import BackgroundLoop, background
-from batchmill.nodes.held import held
 from batchmill.nodes.llm.faults import raised_for
 from batchmill.nodes.llm.question import Question, Reply
 from batchmill.nodes.llm.structured import response_format
@@ -61,7 +61,9 @@ class ServerProvider:
             return bytes(raw.content)
 
         try:
-            content = loop.call(ask, attempt, seconds, f"the call of the model {question.model!r}")
+            content = loop.call(
+                ask, attempt.cancel, attempt.within(seconds), f"the call of the model {question.model!r}"
+            )
         except module.OpenAIError as error:
             raise raised_for(module, error, self._key) from error
         return _reply(content)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from batchmill.nodes.held import close_held, held, holding
+from batchmill.held import close_held, held, holding
 
 
 class Thing:

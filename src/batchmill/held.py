@@ -1,7 +1,8 @@
 """What nodes keep open between items: connections, clients, sessions. One of each in a process.
 
 It is made when a node first asks for it and closed when the last run of the process ends, so that a run
-leaves nothing behind. A worker process keeps what its items opened until it ends itself.
+leaves nothing behind. A worker process closes what its items opened once it has had nothing to do for a
+moment.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ class _Held:
                 found = self._things[key] = make()
             return found  # type: ignore[return-value]  # what was made for this key before
 
+    @property
+    def any(self) -> bool:
+        return bool(self._things)  # a stale look costs a moment at most
+
     def enter(self) -> None:
         with self._lock:
             self._runs += 1
@@ -65,6 +70,11 @@ atexit.register(_held.close)
 def held(key: Hashable, make: Callable[[], T]) -> T:
     """The thing called ``key``, made by ``make`` where there is none yet."""
     return _held.get(key, make)
+
+
+def anything_held() -> bool:
+    """Whether there is something to close."""
+    return _held.any
 
 
 def close_held() -> None:

@@ -1,0 +1,109 @@
+"""The node types ``mcp`` and ``mcp-<server>-<tool>``: one call of a tool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, ClassVar
+
+from batchmill.attempt import Attempt
+from batchmill.errors import BrokenNodeType, InvalidParams
+from batchmill.ir.models import McpServerSpec
+from batchmill.ir.services import Tables
+from batchmill.nodes.contract import Node, NodeClass, NodeResult, Output, Param
+from batchmill.nodes.mcp.server import server_named
+
+PREFIX = "mcp-"
+_OUTPUTS = (
+    Output("result", "any", "what the tool returned: a value, its text, or all its content", diagnostic=True),
+    Output("content", "array", "the content of the result, as the server sent it", diagnostic=True),
+    Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
+)
+
+
+class McpNode(Node):
+    """Calls a tool of a server that the document names.
+
+    A server that is a program is started when its first tool is called and serves all items of the process;
+    it ends with the run.
+    """
+
+    type = "mcp"
+    summary = "Call a tool of an MCP server."
+    servers: ClassVar[Mapping[str, McpServerSpec]] = {}
+    params = (
+        Param("server", "string", "the name of the server in `mcp_servers`", required=True),
+        Param("tool", "string", "the name of the tool", required=True),
+        Param("arguments", "object", "what the tool is given; checked against its schema before the call"),
+        Param("timeout", "number", "seconds for the call; the server's `timeout` without it", minimum=0.001),
+    )
+    outputs = _OUTPUTS
+
+    @classmethod
+    def of_document(cls, tables: Tables) -> NodeClass:
+        more = {"servers": tables.mcp_servers, "__module__": cls.__module__}
+        return type(cls.__name__, (cls,), more)
+
+    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+        name = params.get("server")
+        if not isinstance(name, str) or "${" in name or name in self.servers:
+            return []
+        return [("server", _unknown(name, self.servers))]
+
+    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        name = params["server"]
+        spec = self.servers.get(name)
+        if spec is None:
+            raise InvalidParams(f"mcp: {_unknown(name, self.servers)}")
+        server = server_named(name, spec)
+        return NodeResult(server.call(params["tool"], params["arguments"] or {}, attempt, params["timeout"]))
+
+
+class McpToolNode(Node):
+    """Base of the types that name a server and a tool of it; their params are the tool's arguments."""
+
+    type = "mcp-<server>-<tool>"
+    summary = "Call this tool of an MCP server; the params are its arguments."
+    open_params = True
+    outputs = _OUTPUTS
+    server: ClassVar[str] = ""
+    tool: ClassVar[str] = ""
+    spec: ClassVar[McpServerSpec | None] = None
+
+    @classmethod
+    def of_document(cls, tables: Tables) -> NodeClass:
+        server, tool = _parts(cls.type, tables.mcp_servers)
+        more = {"server": server, "tool": tool, "spec": tables.mcp_servers[server]}
+        return type(cls.__name__, (cls,), {**more, "__module__": cls.__module__})
+
+    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        if self.spec is None:
+            raise InvalidParams(f"{self.type}: no document says what the server is")
+        server = server_named(self.server, self.spec)
+        return NodeResult(server.call(self.tool, dict(params), attempt, None))
+
+
+def tool_type(type_name: str) -> type[Node]:
+    """The class of a type ``mcp-<server>-<tool>``; which server that is, the document says."""
+    return type("McpToolNode", (McpToolNode,), {"type": type_name, "__module__": __name__})
+
+
+def _parts(type_name: str, servers: Mapping[str, McpServerSpec]) -> tuple[str, str]:
+    """Server and tool; of servers that fit, the one with the longest name.
+
+    Raises :class:`~batchmill.errors.BrokenNodeType`.
+    """
+    rest = type_name.removeprefix(PREFIX)
+    fitting = [name for name in servers if rest.startswith(f"{name}-") and len(rest) > len(name) + 1]
+    if not fitting:
+        raise BrokenNodeType(type_name, _unknown(rest.partition("-")[0], servers))
+    server = max(fitting, key=len)
+    return server, rest[len(server) + 1 :]
+
+
+def _unknown(name: str, servers: Mapping[str, McpServerSpec]) -> str:
+    if not servers:
+        return f"there is no MCP server {name!r}: the document has no `mcp_servers`"
+    close = get_close_matches(name, list(servers), 1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(servers)}"
+    return f"there is no MCP server {name!r}; {hint}"

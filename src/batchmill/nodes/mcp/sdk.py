@@ -1,0 +1,127 @@
+"""The official SDK, in the versions there are: how a connection is opened, and what its errors are.
+
+Version 1 and version 2 differ in names only, as far as is used here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TextIO
+
+from batchmill.errors import InvalidParams, MissingExtra
+from batchmill.ir.models import McpServerSpec
+from batchmill.ir.services import expanded
+
+# Beside what the SDK lets through (PATH, HOME, SHELL, ...): none of them holds a credential.
+_LET_THROUGH = ("LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
+
+Connection = tuple[Any, Any]
+
+
+def sdk() -> Any:
+    """The ``mcp`` module. Raises :class:`~batchmill.errors.MissingExtra`."""
+    try:
+        import mcp  # slow to import, and an extra
+    except ImportError as error:
+        raise MissingExtra("mcp", "a node that talks to MCP servers") from error
+    return mcp
+
+
+def protocol_error() -> type[Exception]:
+    """What the SDK raises for an error that the server sent."""
+    module = sdk()
+    found: type[Exception] = getattr(module, "MCPError", None) or module.McpError
+    return found
+
+
+@asynccontextmanager
+async def connection(
+    spec: McpServerSpec, stderr: TextIO, on_end: Callable[[], None]
+) -> AsyncIterator[Connection]:
+    """Streams to and from a server, started here where it is a program; ``on_end`` hears of its end.
+
+    Raises :class:`~batchmill.errors.InvalidParams`, :class:`OSError`, and groups of exceptions.
+    """
+    if spec.url is not None:
+        async with _over_http(expanded_in(spec.url), _each(spec.headers)) as streams:
+            yield streams[0], streams[1]
+        return
+    module = sdk()
+    parameters = module.StdioServerParameters(
+        command=expanded_in(spec.command or ""),
+        args=[expanded_in(one) for one in spec.args],
+        env=environment(spec),
+        cwd=spec.cwd and os.path.expanduser(spec.cwd),
+        encoding_error_handler="replace",  # noise on its stdout need not be text
+    )
+    async with (
+        module.stdio_client(parameters, errlog=stderr) as (read, write),
+        _noticing_end(read, on_end) as noticed,
+    ):
+        yield noticed, write
+
+
+def _over_http(url: str, headers: dict[str, str]) -> Any:
+    from mcp.client import streamable_http as module  # an extra
+
+    opening = getattr(module, "streamablehttp_client", None)
+    if opening is not None:  # version 1
+        return opening(url, headers=headers)
+    return _with_client(module, url, headers)
+
+
+@asynccontextmanager
+async def _with_client(module: Any, url: str, headers: dict[str, str]) -> AsyncIterator[Any]:
+    async with (
+        module.create_mcp_http_client(headers=headers) as client,
+        module.streamable_http_client(url, http_client=client) as streams,
+    ):
+        yield streams
+
+
+@asynccontextmanager
+async def _noticing_end(read: Any, on_end: Callable[[], None]) -> AsyncIterator[Any]:
+    """``read``, with ``on_end`` called as soon as nothing more can come: the program has ended."""
+    import anyio  # comes with the SDK
+
+    send, receive = anyio.create_memory_object_stream[Any](0)
+
+    async def forward() -> None:
+        try:
+            async with send:
+                async for message in read:
+                    await send.send(message)
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            pass  # this session is being closed
+        finally:
+            on_end()
+
+    async with anyio.create_task_group() as group, receive:
+        group.start_soon(forward)
+        try:
+            yield receive
+        finally:
+            group.cancel_scope.cancel()
+
+
+def environment(spec: McpServerSpec) -> dict[str, str]:
+    """What a server finds in its environment beside what the SDK lets through: its own and the locale."""
+    common = {name: os.environ[name] for name in _LET_THROUGH if name in os.environ}
+    return {**common, **_each(spec.env)}
+
+
+def _each(written: dict[str, str]) -> dict[str, str]:
+    return {name: expanded_in(value) for name, value in written.items()}
+
+
+def expanded_in(text: str) -> str:
+    """``text`` with variables put in. Raises :class:`~batchmill.errors.InvalidParams` for one not set."""
+    try:
+        return expanded(text)
+    except KeyError as error:
+        raise InvalidParams(
+            f"mcp: the variable {error.args[0]!r} is not set in the environment; "
+            f"${{{error.args[0]}:-}} would be empty then"
+        ) from error

@@ -1,0 +1,92 @@
+"""A server as nodes use it: a session that is there when one is needed, and started anew when it was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.errors import AttemptTimeout
+from batchmill.held import held
+from batchmill.ir.models import McpServerSpec
+from batchmill.nodes.background import BackgroundLoop, background
+from batchmill.nodes.mcp.sdk import sdk
+from batchmill.nodes.mcp.session import Session
+from batchmill.nodes.mcp.tools import check_arguments, outputs_of, tool_named
+
+CLOSE_SECONDS = 20.0
+
+
+class Server:
+    """One server of this process, for all nodes and items that name it.
+
+    Concurrency: ``call``, ``tools`` and ``close`` may be called from any thread; everything else, and all
+    fields, belong to the loop's thread.
+    """
+
+    def __init__(self, name: str, spec: McpServerSpec, loop: BackgroundLoop) -> None:
+        self._name = name
+        self._spec = spec
+        self._loop = loop
+        self._sessions: list[Session] = []  # the last one is in use, others are on their way out
+
+    def call(
+        self, tool: str, arguments: dict[str, Any], attempt: Attempt, seconds: float | None
+    ) -> dict[str, Any]:
+        """The outputs of a node that calls ``tool``.
+
+        Raises :class:`~batchmill.errors.AttemptTimeout` and :class:`~batchmill.errors.NodeError`.
+        """
+        limit = attempt.within(seconds if seconds is not None else self._spec.timeout)
+        what = f"the tool {tool!r} of the MCP server {self._name!r}"
+        return self._loop.call(lambda: self._call(tool, arguments, limit, what), attempt.cancel, None, what)
+
+    def tools(self, attempt: Attempt) -> list[dict[str, Any]]:
+        """The descriptions of all tools, as the server gives them."""
+
+        async def listed() -> list[dict[str, Any]]:
+            return list((await self._session()).tools.values())
+
+        return self._loop.call(listed, attempt.cancel, None, f"the MCP server {self._name!r}")
+
+    def close(self) -> None:
+        """End the session, and with it the program."""
+        self._loop.settle(self._end, CLOSE_SECONDS)
+
+    async def _call(
+        self, tool: str, arguments: dict[str, Any], seconds: float | None, what: str
+    ) -> dict[str, Any]:
+        session = await self._session()
+        described = tool_named(self._name, tool, session.tools)
+        check_arguments(described, arguments)
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                result = await session.call(described["name"], arguments)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            await session.check()
+            raise AttemptTimeout(f"{what} did not end within {seconds:.3g} s") from error
+        return outputs_of(described["name"], result)
+
+    async def _session(self) -> Session:
+        """A session that works, as far as is known. All who come while it starts wait for the same one."""
+        if not self._sessions or self._sessions[-1].lost:
+            self._sessions.append(Session(self._name, self._spec))
+        session = self._sessions[-1]
+        await session.started()
+        return session
+
+    async def _end(self) -> None:
+        sessions, self._sessions = self._sessions, []
+        await asyncio.gather(*(session.end() for session in sessions))
+
+
+def server_named(name: str, spec: McpServerSpec) -> Server:
+    """The server of this process for these settings, until the last run in it ends.
+
+    Raises :class:`~batchmill.errors.MissingExtra`.
+    """
+    sdk()  # imported here, in the thread of the item: the loop is not to wait for that
+    loop = background()
+    return held(("mcp server", name, spec.model_dump_json()), lambda: Server(name, spec, loop))

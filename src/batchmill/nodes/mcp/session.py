@@ -1,0 +1,196 @@
+"""One session with a server, from its start to its end.
+
+The SDK wants a session opened and closed by the same task, so each has a task of its own that does that
+and waits in between; calls come from other tasks of the loop. A program whose stdout ends has lost its
+session at once, whatever is under way on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from batchmill.errors import BatchmillError, NodeError
+from batchmill.ir.models import McpServerSpec
+from batchmill.nodes.mcp.sdk import connection, protocol_error, sdk
+from batchmill.nodes.mcp.stderr import Stderr
+
+END_SECONDS = 8.0  # a program is asked to end, told to, and killed, two seconds apart
+PING_SECONDS = 0.3
+LAST_WORDS_SECONDS = 0.05  # for what a program said at its end to come
+MOST_PAGES = 100  # of a list of tools
+_NOT_THE_SESSIONS_FAULT = (-32601, -32602, -32603)  # JSON-RPC: no such method, invalid params, internal error
+
+
+class SessionLost(NodeError):
+    """Raised when a session ended under a call; another attempt gets a new one."""
+
+    def __init__(self, message: str, **fields: Any) -> None:
+        super().__init__(message, **{"type_name": "ServerLost", "outputs": {"error": message}, **fields})
+
+
+class Session:
+    """Belongs to the loop's thread."""
+
+    def __init__(self, name: str, spec: McpServerSpec) -> None:
+        loop = asyncio.get_running_loop()
+        self.tools: dict[str, dict[str, Any]] = {}
+        self._name = name
+        self._spec = spec
+        self._stderr = Stderr()
+        self._session: Any = None
+        self._ready: asyncio.Future[None] = loop.create_future()
+        self._lost: asyncio.Future[None] = loop.create_future()
+        self._ending = asyncio.Event()
+        self._task = loop.create_task(self._live())
+
+    @property
+    def lost(self) -> bool:
+        return self._lost.done()
+
+    async def started(self) -> None:
+        """Wait until it can be used. Raises why it cannot."""
+        try:
+            async with asyncio.timeout(self._spec.start_timeout) as limit:
+                await asyncio.shield(self._ready)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            await self.end()
+            seconds = f"{self._spec.start_timeout:g} s"
+            raise self._failure(f"did not answer within {seconds} of being started") from error
+
+    async def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The result of a tool, as JSON.
+
+        Raises :class:`SessionLost`, and :class:`~batchmill.errors.NodeError` for an error of the protocol.
+        """
+        calling = asyncio.ensure_future(self._session.call_tool(tool, arguments))
+        try:
+            await asyncio.wait({calling, self._lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not calling.done():
+                await asyncio.sleep(LAST_WORDS_SECONDS)
+                raise self._failure("ended during the call")
+            result: dict[str, Any] = _as_json(calling.result())
+            return result
+        except protocol_error() as error:
+            raise self._protocol_failure(tool, error) from error
+        except BatchmillError:
+            raise
+        except Exception as error:  # whatever the SDK's transports raise: the session is broken
+            self.lose()
+            raise self._failure(f"cannot be reached: {innermost(error)}") from error
+        finally:
+            calling.cancel()
+
+    async def check(self) -> None:
+        """Give the session up unless the server answers quickly."""
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                await self._session.send_ping()
+        except Exception:  # noqa: BLE001  # whatever it is: this server does not answer
+            self.lose()
+
+    def lose(self) -> None:
+        """Nothing can be asked any more; everything is closed in the background."""
+        if not self._lost.done():
+            self._lost.set_result(None)
+        self._ending.set()
+
+    async def end(self) -> None:
+        """Close it and wait until that is done, with the program ended and its group killed."""
+        self.lose()
+        if not self._ready.done():
+            self._task.cancel()
+        done, _ = await asyncio.wait({self._task}, timeout=END_SECONDS)
+        if not done:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=END_SECONDS)
+
+    async def _live(self) -> None:
+        try:
+            async with connection(self._spec, self._stderr.writing, self.lose) as (read, write):
+                self._stderr.started()
+                async with sdk().ClientSession(read, write) as session:
+                    self._session = session
+                    await self._initialized(session)
+                    self._ready.set_result(None)
+                    await self._ending.wait()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # its end, for whatever reason
+            self._refuse(error)
+        finally:
+            self.lose()
+            self._stderr.close()
+
+    async def _initialized(self, session: Any) -> None:
+        opening = asyncio.ensure_future(self._open(session))
+        try:
+            await asyncio.wait({opening, self._lost}, return_when=asyncio.FIRST_COMPLETED)
+            if self.lost:
+                await asyncio.sleep(LAST_WORDS_SECONDS)
+                raise self._failure("ended before it answered")
+            opening.result()
+        finally:
+            opening.cancel()
+
+    async def _open(self, session: Any) -> None:
+        from mcp import types  # an extra
+
+        await session.initialize()
+        cursor = None
+        for _ in range(MOST_PAGES):
+            more = types.PaginatedRequestParams(cursor=cursor) if cursor else None
+            page = _as_json(await session.list_tools(params=more))
+            self.tools.update({tool["name"]: tool for tool in page.get("tools", ())})
+            cursor = page.get("nextCursor")
+            if not cursor:
+                return
+
+    def _refuse(self, error: BaseException) -> None:
+        """Tell whoever waits for the start that there will be none."""
+        if self._ready.done():
+            return
+        found = innermost(error)
+        if self.lost and not isinstance(found, (BatchmillError, OSError)):
+            found = self._failure("ended before it answered")
+        if not isinstance(found, BatchmillError):
+            pointless = isinstance(found, (FileNotFoundError, PermissionError, NotADirectoryError))
+            found = self._failure(f"cannot be started: {_words(found)}", retryable=not pointless)
+        self._ready.set_exception(found)
+        self._ready.exception()  # read once, so that nobody complains where nobody waits
+
+    def _protocol_failure(self, tool: str, error: Any) -> NodeError:
+        """An error that the server sent in place of a result, or that the SDK made of a broken connection."""
+        if self.lost:
+            return self._failure("ended during the call")
+        code = getattr(getattr(error, "error", error), "code", 0)
+        if code not in _NOT_THE_SESSIONS_FAULT:
+            self.lose()  # "session terminated", "connection closed" and the like have no codes in common
+        message = f"the MCP server {self._name!r} refused to call {tool!r}: {error}"
+        return NodeError(
+            message,
+            retryable=code not in (-32601, -32602),
+            type_name="ProtocolError",
+            outputs={"error": message},
+        )
+
+    def _failure(self, what: str, *, retryable: bool = True) -> SessionLost:
+        said = self._stderr.last_words()
+        message = f"the MCP server {self._name!r} {what}" + (f"; it said: {said}" if said else "")
+        return SessionLost(message, retryable=retryable)
+
+
+def _as_json(result: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return plain
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The first error in groups of groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _words(error: BaseException) -> str:
+    return f"{error}" or type(error).__name__

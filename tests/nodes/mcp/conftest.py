@@ -1,0 +1,80 @@
+"""Servers written with the SDK, and what calls their tools."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchmill.attempt import Attempt
+from batchmill.held import close_held
+from batchmill.ir.models import McpServerSpec
+from batchmill.ir.services import Tables
+from batchmill.nodes import bind, default_registry
+
+PROGRAM = str(Path(__file__).parent / "server.py")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_extra():
+    pytest.importorskip("mcp", reason="the extra `mcp` is not installed", exc_type=ImportError)
+
+
+@pytest.fixture
+def stdio():
+    """``stdio("noise", timeout=5)``: a server over stdio as a document writes it."""
+
+    def of(*words, **more):
+        return {"command": sys.executable, "args": [PROGRAM, *words], **more}
+
+    return of
+
+
+@pytest.fixture
+def http():
+    """``http()``: a server over HTTP that runs; ``.stop()`` ends it, ``.start()`` starts it again."""
+    started = []
+
+    def of():
+        started.append(OverHttp())
+        started[-1].start()
+        return started[-1]
+
+    yield of
+    close_held()
+    for one in started:
+        one.stop()
+
+
+class OverHttp:
+    def __init__(self):
+        self.port = 0
+
+    def start(self):
+        command = [sys.executable, PROGRAM, "http", str(self.port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self.port}/mcp"
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def call(stdio):
+    """``call("add", a=1)``: the outputs of a call; a server of its own for each test."""
+    servers = {"s": McpServerSpec.model_validate(stdio())}
+
+    def of(tool, /, attempt=None, server=None, limit=None, **arguments):
+        if server is not None:
+            servers["s"] = McpServerSpec.model_validate(server)
+        kind = default_registry().get("mcp").of_document(Tables(mcp_servers=servers))
+        params = {"server": "s", "tool": tool, "arguments": arguments, "timeout": limit}
+        return kind().run(bind(kind, params), attempt or Attempt()).outputs
+
+    yield of
+    close_held()

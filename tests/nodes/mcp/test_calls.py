@@ -1,0 +1,227 @@
+"""Tools of servers over stdio and HTTP: called, restarted, ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from batchmill.attempt import Attempt
+from batchmill.cancel import CancelToken
+from batchmill.errors import AttemptTimeout, InvalidParams, MissingExtra, NodeError
+from batchmill.held import close_held
+
+
+def test_results(call):
+    assert call("add", a=2, b=3)["result"] == 5
+    assert call("upper", text="é")["result"] == "É"
+    assert call("person", name="Ada")["result"] == {"name": "Ada", "tags": ["${a}", 1]}
+    outputs = call("add", a=1)
+    assert (outputs["result"], outputs["error"]) == (2, "")
+    assert outputs["content"][0]["type"] == "text"
+
+
+def test_one_session_serves_all_items(call):
+    call("pid")
+    with ThreadPoolExecutor(16) as pool:
+        assert len(set(pool.map(lambda _: call("pid")["result"], range(64)))) == 1
+
+
+def test_calls_wait_together(call):
+    call("pid")
+    began = time.monotonic()
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda _: call("slow", seconds=0.5), range(20)))
+    assert time.monotonic() - began < 8  # one after another it is ten
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [({}, "a"), ({"a": "x"}, "integer"), ({"a": 1, "b": None}, "b"), ({"a": 1.5}, "integer")],
+)
+def test_arguments_are_checked_before_the_call(call, arguments, words):
+    with pytest.raises(InvalidParams, match=words) as caught:
+        call("add", **arguments)
+    assert not caught.value.retryable
+
+
+def test_a_tool_that_is_not_there(call):
+    with pytest.raises(NodeError, match="did you mean 'upper'") as caught:
+        call("uper")
+    assert not caught.value.retryable
+
+
+def test_a_tool_that_fails(call):
+    with pytest.raises(NodeError, match="because I say so") as caught:
+        call("fail", why="I say so")
+    assert caught.value.retryable
+    assert caught.value.type_name == "ToolError"
+    assert "because" in str(caught.value.outputs["content"])
+
+
+def test_the_environment_of_a_server(call, stdio, monkeypatch):
+    monkeypatch.setenv("SOME_SECRET", "canary")
+    monkeypatch.setenv("OPENAI_API_KEY", "canary")
+    names = call("environment", server=stdio(env={"GIVEN": "${SOME_SECRET}", "OTHER": "${NOT_SET:-x}"}))[
+        "result"
+    ]
+    assert {"GIVEN", "OTHER", "PATH"} <= set(names)
+    assert not {"SOME_SECRET", "OPENAI_API_KEY"} & set(names)
+
+
+def test_a_variable_that_is_not_set(call, stdio):
+    with pytest.raises(InvalidParams, match="NOT_SET_ANYWHERE"):
+        call("pid", server=stdio(env={"X": "${NOT_SET_ANYWHERE}"}))
+
+
+def test_a_server_that_dies_is_started_again(call, is_gone):
+    first = call("pid")["result"]
+    with pytest.raises(NodeError, match="dying now") as caught:
+        call("die")
+    assert caught.value.retryable
+    assert is_gone(first)
+    assert call("pid")["result"] != first
+
+
+def test_a_death_ends_every_call_on_the_session(call):
+    call("pid")
+    failures = []
+
+    def wait():
+        try:
+            call("slow", seconds=30)
+        except NodeError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=wait) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    with pytest.raises(NodeError):
+        call("die")
+    for thread in threads:
+        thread.join(10)
+    assert len(failures) == 5
+    assert all(failure.retryable for failure in failures)
+
+
+def test_a_killed_server(call, is_gone):
+    first = call("pid")["result"]
+    os.kill(first, signal.SIGKILL)
+    assert is_gone(first)
+    time.sleep(0.1)
+    assert call("pid")["result"] != first
+
+
+def test_a_call_that_takes_too_long_leaves_the_session(call):
+    first = call("pid")["result"]
+    with pytest.raises(AttemptTimeout):
+        call("slow", attempt=Attempt(deadline=time.monotonic() + 0.3), seconds=5)
+    with pytest.raises(AttemptTimeout, match=r"within 0\.2 s"):
+        call("slow", limit=0.2, seconds=5)
+    assert call("pid")["result"] == first
+
+
+def test_a_server_that_hangs_is_replaced(call, is_gone):
+    first = call("pid")["result"]
+    began = time.monotonic()
+    with pytest.raises(AttemptTimeout):
+        call("hang", attempt=Attempt(deadline=time.monotonic() + 0.3))
+    assert call("pid")["result"] != first
+    assert time.monotonic() - began < 20
+    assert is_gone(first)
+
+
+def test_a_cancelled_run(call):
+    call("pid")
+    token = CancelToken()
+    timer = threading.Timer(0.2, token.cancel)
+    timer.start()
+    with pytest.raises(NodeError, match="cancelled"):
+        call("hang", attempt=Attempt(cancel=token))
+    timer.join()
+
+
+def test_noise_is_survived(call, stdio):
+    assert call("add", a=1, server=stdio("noise"))["result"] == 2
+    assert call("chatter")["result"] == "said"
+    assert call("add", a=2)["result"] == 3
+
+
+@pytest.mark.parametrize(
+    ("server", "words", "retryable"),
+    [
+        ({"command": "no-such-program-anywhere"}, "cannot be started", False),
+        (
+            {"command": sys.executable, "args": ["-c", "import sys; sys.exit('no licence')"]},
+            "no licence",
+            True,
+        ),
+        ({"command": "true"}, "ended before it answered", True),
+        ({"command": "sleep", "args": ["600"], "start_timeout": 0.5}, r"within 0\.5 s", True),
+        ({"command": "yes", "start_timeout": 0.5}, r"within 0\.5 s", True),
+        ({"url": "http://127.0.0.1:9/mcp", "start_timeout": 5}, "MCP server", True),
+    ],
+    ids=["missing", "refuses", "ends", "deaf", "endless noise", "nobody listens"],
+)
+def test_servers_that_do_not_start(call, server, words, retryable):
+    with pytest.raises(NodeError, match=words) as caught:
+        call("add", a=1, server=server)
+    assert caught.value.retryable is retryable
+
+
+def test_nothing_of_a_server_stays(call, is_gone):
+    server, child = call("pid")["result"], call("child")["result"]
+    close_held()
+    assert is_gone(server)
+    # what the server started and left is not ours to end once the server has gone in good order
+    os.kill(child, signal.SIGKILL)
+
+
+def test_a_server_that_does_not_want_to_end(call, stdio, is_gone, tmp_path, pid_in):
+    call("add", a=1, server=stdio("stubborn", str(tmp_path / "pid")))
+    pid = pid_in(tmp_path / "pid")
+    close_held()
+    assert is_gone(pid)
+
+
+def test_over_http(call, http):
+    server = http()
+    assert call("add", a=2, b=3, server={"url": server.url})["result"] == 5
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda n: call("add", a=n)["result"], range(32)))
+    assert done == [n + 1 for n in range(32)]
+    with pytest.raises(InvalidParams):
+        call("add")
+    with pytest.raises(NodeError, match="because"):
+        call("fail", why="x")
+
+
+def test_over_http_after_a_restart(call, http):
+    server = http()
+    first = call("pid", server={"url": server.url, "timeout": 3})["result"]
+    server.stop()
+    with pytest.raises((NodeError, AttemptTimeout)) as caught:
+        call("add", a=1)
+    assert getattr(caught.value, "retryable", True)
+    server.start()
+    assert call("pid")["result"] != first
+
+
+def test_over_http_a_call_that_takes_too_long(call, http):
+    server = http()
+    first = call("pid", server={"url": server.url})["result"]
+    with pytest.raises(AttemptTimeout):
+        call("slow", attempt=Attempt(deadline=time.monotonic() + 0.3), seconds=5)
+    assert call("pid")["result"] == first
+
+
+def test_without_the_extra(call, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    with pytest.raises(MissingExtra, match=r"batchmill\[mcp\]"):
+        call("pid")

@@ -1,0 +1,113 @@
+"""Tools in documents: by both kinds of types, on every executor, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import psutil
+import pytest
+
+import batchmill
+from batchmill import InvalidDocument
+from batchmill.executors import pool
+
+
+def document(server, executor="thread", n=8, **batch):
+    return {
+        "mcp_servers": {"some-server": server},
+        "nodes": [
+            {
+                "id": "add",
+                "type": "mcp-some-server-add",
+                "params": {"a": "${item}", "b": 100},
+                "batch": {"items": {"range": [n]}, "executor": executor, **batch},
+            }
+        ],
+    }
+
+
+def servers_left():
+    """The servers that still run, below this process and its workers."""
+    return [
+        one for one in psutil.Process().children(recursive=True) if "mcp/server.py" in " ".join(_line(one))
+    ]
+
+
+def _line(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_a_batch(stdio, executor):
+    result = batchmill.run(document(stdio(), executor))
+    assert result.status == "success", result.errors
+    assert [one["result"] for one in result.outputs["results"]] == [n + 100 for n in range(8)]
+    deadline = time.monotonic() + 10
+    while servers_left() and time.monotonic() < deadline:  # those of workers end a moment later
+        time.sleep(0.05)
+    assert servers_left() == []
+    if executor != "process":
+        return
+    pool.shutdown()
+
+
+def test_a_server_that_dies_under_a_batch(stdio, tmp_path):
+    mark = tmp_path / "mark"
+    mark.touch()
+    nodes = [
+        {
+            "id": "die",
+            "type": "mcp-s-die",
+            "params": {"file": str(mark)},
+            "batch": {"items": {"range": [6]}, "executor": "thread", "max_concurrent": 6, "max_retries": 3},
+        }
+    ]
+    result = batchmill.run({"mcp_servers": {"s": stdio()}, "nodes": nodes})
+    assert result.status == "success", result.errors
+    assert [one["result"] for one in result.outputs["results"]] == ["lived"] * 6
+
+
+def test_the_file_beside_the_document(stdio, tmp_path):
+    (tmp_path / ".mcp.json").write_text(json.dumps({"mcpServers": {"s": stdio()}}))
+    nodes = [
+        {"id": "up", "type": "mcp", "params": {"server": "s", "tool": "upper", "arguments": {"text": "a"}}}
+    ]
+    (tmp_path / "flow.json").write_text(json.dumps({"nodes": nodes}))
+    assert batchmill.run(tmp_path / "flow.json").outputs["result"] == "A"
+
+
+def test_what_a_tool_says_is_data(stdio):
+    nodes = [
+        {"id": "who", "type": "mcp-s-person", "params": {"name": "${oops}".replace("$", "$$")}},
+        {"id": "say", "type": "echo", "params": {"message": "${who.result.name} ${who.result.tags[0]}"}},
+    ]
+    result = batchmill.run({"mcp_servers": {"s": stdio()}, "nodes": nodes})
+    assert result.outputs["echo"] == "${oops} ${a}"
+
+
+@pytest.mark.parametrize(
+    ("node", "place", "words"),
+    [
+        ({"type": "mcp-other-add"}, "$.nodes[0].type", "no MCP server 'other'; there is s"),
+        ({"type": "mcp-s"}, "$.nodes[0].type", "no MCP server 's'"),
+        ({"type": "mcp", "params": {"server": "t", "tool": "x"}}, "$.nodes[0].params.server", "server 't'"),
+        ({"type": "mcp", "params": {"server": "s"}}, "$.nodes[0].params", "'tool'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_before_anything_starts(node, place, words):
+    with pytest.raises(InvalidDocument) as caught:
+        batchmill.run({"mcp_servers": {"s": {"command": "x"}}, "nodes": [{"id": "a", **node}]})
+    (problem,) = caught.value.problems
+    assert problem.path == place
+    assert words in problem.message
+
+
+def test_the_longest_name_of_a_server_wins(stdio):
+    servers = {"a": {"command": sys.executable}, "a-b": stdio()}
+    nodes = [{"id": "up", "type": "mcp-a-b-upper", "params": {"text": "x"}}]
+    assert batchmill.run({"mcp_servers": servers, "nodes": nodes}).outputs["result"] == "X"
