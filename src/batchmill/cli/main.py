@@ -19,11 +19,13 @@ from batchmill.cli.streams import forget_stdout
 
 COMMANDS = {
     "run": "Run a workflow document.",
+    "map": "Run one command over many items, without a document.",
     "validate": "Check a document and report every problem in it.",
     "plan": "Show what a run would do, without running anything.",
     "nodes": "List the node types, or describe one in full.",
     "doctor": "Look for what would break a run on this machine.",
     "bench": "Compare executors on a document.",
+    "init": "Write a small document to begin with.",
     "schema": "Print the JSON Schema of documents.",
 }
 

@@ -10,15 +10,13 @@ import click
 from batchmill.cancel import CancelToken
 from batchmill.cli import options
 from batchmill.cli.caller import Caller
-from batchmill.cli.exits import OF_STATUS, Exit
+from batchmill.cli.ending import exit_code, last_words
 from batchmill.cli.faults import say
 from batchmill.cli.given import Given, given, with_stdin
 from batchmill.cli.interrupts import Interrupts
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.watching import log_to_stderr, watching
-from batchmill.errors import Interrupted
 from batchmill.events.progress import ProgressKind
-from batchmill.events.summary import Summary
 from batchmill.ir.loading import load
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import run
@@ -88,9 +86,9 @@ def _run(request: Request) -> int:
                 cancel=cancel,
             )
         _show(result, data, request)
-        for line in _last_words(summary, result, request.quiet):
+        for line in last_words(summary, result, request.quiet):
             say(line)
-    return _exit_code(result, interrupts.first)
+    return exit_code(result, interrupts.first)
 
 
 def _show(result: RunResult, data: DataStream, request: Request) -> None:
@@ -110,21 +108,3 @@ def _show_outputs(result: RunResult, data: DataStream) -> None:
         data.write_line(only)
     else:
         data.write_json(only, indent=2)
-
-
-def _last_words(summary: Summary, result: RunResult, quiet: bool) -> list[str]:
-    """The summary; of it only the errors of a failed run where nothing else is wanted."""
-    summary.take_errors(result.errors)
-    if not quiet:
-        return summary.lines()
-    return summary.errors() if result.status == "failed" else []
-
-
-def _exit_code(result: RunResult, signal_number: int | None) -> int:
-    if result.interrupted and signal_number is not None:
-        raise Interrupted(signal_number)
-    if result.limit is not None and result.status == "failed":
-        return Exit.LIMIT
-    if result.environment and result.status == "failed":
-        return Exit.ENVIRONMENT
-    return OF_STATUS[result.status]

@@ -37,9 +37,10 @@ so what computes gains nothing by more workers, and what waits does so on thread
 def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Visit:
     """Run ``node`` on every item; what keeps the batch from running at all fails the node."""
     try:
-        batch = NodeBatch(node, spec, items_of(spec, around), around)
+        tap = around.taps.get(node.id)
+        batch = NodeBatch(node, spec, items_of(spec, around), around, ordered=tap is not None)
         batch.tell_start()
-        return batch.run()
+        return batch.run(tap)
     except (BatchmillError, OSError) as fault:
         return faulty_visit(fault, around.place(node.id))
 

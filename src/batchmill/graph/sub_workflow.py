@@ -130,6 +130,7 @@ class PlacedRun:
             folder=self._workflow.plan.import_folder or self._around.folder,
             address=address,
             depth=self._around.depth + 1,
+            taps={},
             budgets=budgets,
         )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 from batchmill.address import address_of
+from batchmill.batch import OnBlock
 from batchmill.batch.gate import Gates
 from batchmill.cancel import CancelToken
 from batchmill.events import Bus
@@ -26,7 +28,8 @@ class Surroundings:
     ``namespace`` is what the nodes see that are given these surroundings.
 
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
-    workflows are around this one. ``in_worker`` says that all this happens in a worker process.
+    workflows are around this one. ``in_worker`` says that all this happens in a worker process. ``taps``
+    has by a batch node's id who is given its blocks, with finished entries, in input order as they come.
     """
 
     namespace: Namespace
@@ -41,6 +44,7 @@ class Surroundings:
     in_worker: bool = False
     gates: Gates = field(default_factory=Gates)
     budgets: tuple[Budget, ...] = ()
+    taps: Mapping[str, OnBlock] = field(default_factory=dict)
 
     def place(self, node: str, index: int | None = None) -> str:
         """The full address of a node, or of one of its items: ``outer[3].inner[7]``."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from batchmill.batch import OnBlock
 from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidDocument
 from batchmill.events import Bus, Listener, RunFinished, RunStarted
@@ -46,14 +47,17 @@ def run(
     stop: CancelToken | None = None,
     text_params: Mapping[str, str] | None = None,
     registry: Registry | None = None,
+    taps: Mapping[str, OnBlock] | None = None,
 ) -> RunResult:
     """Run a workflow document: a file's path, or the document itself as a dictionary.
 
     ``params`` are the run's inputs by name; ``text_params`` are inputs given as text, such as on a
     command line, which the document's types say how to read. ``executor`` ("sequential", "thread",
     "process") and ``jobs`` (1 to 1000 items in flight) take the place of what batch nodes say.
-    ``listeners`` are called with every event. Cancelling ``stop`` lets no new node or item start,
-    cancelling ``cancel`` ends running ones too; either way the result is ``interrupted``.
+    ``listeners`` are called with every event. ``taps`` has by a batch node's id who is called, in the run's
+    thread, with each block of its outcomes, in input order as they come; what that raises ends the run.
+    Cancelling ``stop`` lets no new node or item start, cancelling ``cancel`` ends running ones too; either
+    way the result is ``interrupted``.
 
     While it runs, the folder of a document that is a file is first on the import path, as that of a
     script is; relative paths in the document are relative to the working folder.
@@ -82,6 +86,7 @@ def run(
         plan.import_folder,
         gates=gates,
         budgets=budgets_of(plan, gates),
+        taps=taps or {},
     )
     with _importing_from(plan.import_folders()), holding(), _following(stop, ending):
         return _walked(plan, around, draft.source)
