@@ -20,6 +20,11 @@ MAX_CHARACTERS = 64 * 1024  # more than any server reads
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _AUTHORITY = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<host>[^/?#]*)")
+# What needs no more looking at: nothing to encode, no credentials, no fragment, no segments of dots.
+_PLAIN = re.compile(
+    r"(https?)://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::([0-9]{1,4}|[1-5][0-9]{4}))?(/(?!\.)(?:[\w~?&=.-]|/(?!\.))*)",
+    re.ASCII,
+)
 _SHOWN_CHARACTERS = 200
 
 
@@ -62,6 +67,10 @@ class Address:
 
 def address_of(url: str, query: Mapping[str, Any] | None = None) -> Address:
     """Read a URL, with ``query`` added to its own. Raises :class:`~batchmill.errors.InvalidParams`."""
+    plain = _PLAIN.fullmatch(url)
+    if plain is not None and not query and len(url) <= MAX_CHARACTERS:
+        scheme, host, port, target = plain.groups()
+        return Address(scheme, host, int(port) if port else PORTS[scheme], target)
     if not url.strip():
         raise InvalidParams("http: `url` is empty")
     if found := _CONTROL.search(url):

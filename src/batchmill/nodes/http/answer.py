@@ -6,6 +6,7 @@ import base64
 import json
 from dataclasses import dataclass, field
 from email.message import Message
+from functools import lru_cache
 from typing import Any
 
 from urllib3.response import BaseHTTPResponse
@@ -105,23 +106,31 @@ def _raw(response: BaseHTTPResponse, limit: int) -> bytes:
         if read > limit:
             raise TooLarge
         pieces.append(piece)
+        if response.length_remaining == 0:
+            break
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _value(content: bytes, content_type: str) -> tuple[Any, bool]:
     """The body as JSON where it says so and is, else as text; else base64, and True."""
-    described = Message()
-    described["Content-Type"] = content_type or "application/octet-stream"
-    kind = described.get_content_type()
+    kind, charset = _described(content_type)
     if (kind == "application/json" or kind.endswith("+json")) and content:
         try:
             return json.loads(content), False
         except (ValueError, RecursionError):  # it is not what it says it is: text, or bytes
             pass
     try:
-        return content.decode(described.get_content_charset("utf-8")), False
+        return content.decode(charset), False
     except (UnicodeDecodeError, LookupError):
         return base64.b64encode(content).decode("ascii"), True
+
+
+@lru_cache(maxsize=256)
+def _described(content_type: str) -> tuple[str, str]:
+    """The kind and the charset that a ``Content-Type`` header names."""
+    described = Message()
+    described["Content-Type"] = content_type or "application/octet-stream"
+    return described.get_content_type(), described.get_content_charset("utf-8")
 
 
 def _excerpt(content: bytes) -> str:

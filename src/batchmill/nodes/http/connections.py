@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from collections import OrderedDict
 from typing import Any
 
-from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
@@ -19,6 +19,8 @@ from batchmill.nodes.http.sockets import LimitedSocket, LimitedTLSSocket, connec
 
 SERVERS = 100  # of so many different ones connections are kept, the least recently used going first
 KEPT = 1000  # idle connections to one server: as many as a batch can have in flight
+
+Origin = tuple[str, str, int]
 
 
 class _Limits:
@@ -84,27 +86,23 @@ class Connections:
     """All connections of this process.
 
     Concurrency: any thread may call any method. The pools have locks of their own; ``_lock`` guards
-    ``_tls``.
+    ``_pools`` and ``_tls``.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
-        self._pools = PoolManager(num_pools=SERVERS, maxsize=KEPT, block=False, retries=False)
-        self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        self._pools: OrderedDict[Origin, HTTPConnectionPool] = OrderedDict()
 
     def send(self, request: Request, body: Any, length: int | None) -> BaseHTTPResponse:
         """Send a request within the exchange of this thread and return the answer, its body unread.
 
         Raises what urllib3 raises; nothing is tried again and no redirect is followed.
         """
-        scheme, host, port = request.address.origin
-        more = {"ssl_context": self._tls_context()} if scheme == "https" else {}
-        pool = self._pools.connection_from_host(host, port, scheme, more or None)
         fields = request.fields.as_dict()
         if length is not None:
             fields["Content-Length"] = str(length)
-        return pool.urlopen(
+        return self._pool(request.address.origin).urlopen(
             request.method,
             request.address.target,
             body,
@@ -118,15 +116,31 @@ class Connections:
         )
 
     def close(self) -> None:
-        """Close the idle ones."""
-        self._pools.clear()
-
-    def _tls_context(self) -> ssl.SSLContext:
+        """Close the idle ones; one that is in use is closed when it is given back."""
         with self._lock:
-            if self._tls is None:
-                self._tls = ssl.create_default_context()
-                self._tls.sslsocket_class = LimitedTLSSocket
-            return self._tls
+            pools = list(self._pools.values())
+            self._pools.clear()
+        for pool in pools:
+            pool.close()
+
+    def _pool(self, origin: Origin) -> HTTPConnectionPool:
+        with self._lock:
+            found = self._pools.get(origin)
+            if found is None:
+                found = self._pools[origin] = self._made(*origin)
+            self._pools.move_to_end(origin)
+            gone = self._pools.popitem(last=False)[1] if len(self._pools) > SERVERS else None
+        if gone is not None:
+            gone.close()
+        return found
+
+    def _made(self, scheme: str, host: str, port: int) -> HTTPConnectionPool:
+        if scheme == "http":
+            return _Pool(host, port, maxsize=KEPT, block=False)
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.sslsocket_class = LimitedTLSSocket
+        return _TLSPool(host, port, maxsize=KEPT, block=False, ssl_context=self._tls)
 
 
 def connections() -> Connections:
