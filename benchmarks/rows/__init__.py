@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.rows import chain, commands, cpu, memory, noop, payload, pool, start, uneven, waits
+from benchmarks.rows import chain, commands, cpu, memory, noop, payload, pool, requests, start, uneven, waits
 from benchmarks.workload import Pending, Workload
 
 WORKLOADS: tuple[Workload, ...] = (
@@ -13,15 +13,13 @@ WORKLOADS: tuple[Workload, ...] = (
     *pool.ROWS,
     *commands.ROWS,
     *waits.ROWS,
+    *requests.ROWS,
     *memory.ROWS,
     *chain.ROWS,
     *start.ROWS,
 )
 
-PENDING: tuple[Pending, ...] = (
-    Pending("http-gets", "1,000 HTTP GETs of 50 ms, 100 at once", "waits for the http node"),
-    Pending("journal-row", "one row of the journal", "waits for the journal"),
-)
+PENDING: tuple[Pending, ...] = (Pending("journal-row", "one row of the journal", "waits for the journal"),)
 
 
 def find(name: str) -> Workload:
