@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchmill.lists import LazyList, Rows, SpillError
+from batchmill.lists import LazyList, Rows, Shared, SpillError
 from batchmill.lists.weight import weight
 
 RUNS = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 6)), max_size=8)
@@ -109,7 +109,10 @@ def test_values_come_back_with_their_types() -> None:
 def test_a_worker_process_reads_the_same_file() -> None:
     rows = Rows(most=0)
     rows.put_run(0, [{"n": number} for number in range(5000)])
-    data = pickle.dumps(rows.listed(5000))
+    listed = rows.listed(5000)
+    assert isinstance(listed, LazyList)
+    assert len(pickle.dumps(listed)) > 20_000, "on its own it is the list"
+    data = pickle.dumps(Shared(listed))
     if os.path.isdir("/proc/self/fd"):
         assert len(data) < 2000
     code = (
@@ -123,7 +126,7 @@ def test_a_worker_process_reads_the_same_file() -> None:
 def test_a_process_that_is_gone_is_named() -> None:
     code = (
         "import pickle,sys; from batchmill.lists import Rows; rows = Rows(most=0); rows.put(0, 1)\n"
-        "sys.stdout.buffer.write(pickle.dumps(rows.listed(1)))"
+        "from batchmill.lists import Shared; sys.stdout.buffer.write(pickle.dumps(Shared(rows.listed(1))))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     with pytest.raises(SpillError, match="of process"):

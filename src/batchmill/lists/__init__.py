@@ -1,6 +1,6 @@
 """Lists that need not be in memory: they are read, compared and printed as lists are."""
 
-from batchmill.lists.lazy import JoinedList, LazyList, MappedList, held, holds_lazy
+from batchmill.lists.lazy import JoinedList, LazyList, MappedList, Shared, held, holds_lazy
 from batchmill.lists.rows import Rows, RowsList
 from batchmill.lists.spill import SpillError
 
@@ -10,6 +10,7 @@ __all__ = [
     "MappedList",
     "Rows",
     "RowsList",
+    "Shared",
     "SpillError",
     "held",
     "holds_lazy",

@@ -15,8 +15,8 @@ _SHOWN = 20
 class LazyList(Sequence[Any]):
     """Reads, compares, slices and adds like the list of its elements; cannot be changed.
 
-    An element that is asked for twice may be two equal objects. It pickles as the list it stands for,
-    unless a kind of it knows better.
+    An element that is asked for twice may be two equal objects. It pickles as the list it stands for; see
+    :class:`Shared` for another way.
 
     Concurrency: immutable; any thread may read.
     """
@@ -69,9 +69,27 @@ class LazyList(Sequence[Any]):
     def __reduce__(self) -> tuple[Any, ...]:
         return list, (list(self),)
 
+    def by_place(self) -> tuple[Any, ...] | None:
+        """What :meth:`__reduce__` would return for the place of the elements in place of themselves; None
+        where they have none that another process could read."""
+        return None
+
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self.part(0, min(_SHOWN, len(self)))))
         return f"[{shown}, ... {len(self):,} in all]" if len(self) > _SHOWN else f"[{shown}]"
+
+
+class Shared:
+    """A lazy list on its way to a process of this machine that reads the elements where they are.
+
+    What it becomes there can be read as long as the list is kept here. Pickled it is the list itself.
+    """
+
+    def __init__(self, of: LazyList) -> None:
+        self._of = of
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._of.by_place() or self._of.__reduce__()
 
 
 class MappedList(LazyList):

@@ -54,6 +54,11 @@ class Rows:
         return self._count if self.spilled else len(self._values)
 
     @property
+    def can_be_shared(self) -> bool:
+        """Whether the values are in a file that another process of this machine can read."""
+        return self._file is not None and self._file.can_be_shared
+
+    @property
     def end(self) -> int:
         """The number behind the highest one that has a value, 0 where none has."""
         return self._end
@@ -197,10 +202,7 @@ class _Reader:
 
 
 class RowsList(LazyList):
-    """The values of the numbers below a count, None where there is none.
-
-    It travels to a process of this machine as the place of its file, elsewhere as a list.
-    """
+    """The values of the numbers below a count, None where there is none."""
 
     __slots__ = ("_count", "_rows")
 
@@ -214,8 +216,8 @@ class RowsList(LazyList):
     def part(self, start: int, stop: int) -> list[Any]:
         return self._rows.read(start, stop)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self._rows, self._count)) if _can_travel(self._rows) else super().__reduce__()
+    def by_place(self) -> tuple[Any, ...] | None:
+        return (type(self), (self._rows, self._count)) if self._rows.can_be_shared else None
 
 
 class _PresentList(LazyList):
@@ -232,9 +234,5 @@ class _PresentList(LazyList):
     def part(self, start: int, stop: int) -> list[Any]:
         return self._rows.present(start, stop)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self._rows,)) if _can_travel(self._rows) else super().__reduce__()
-
-
-def _can_travel(rows: Rows) -> bool:
-    return rows._file is not None and rows._file.can_be_shared
+    def by_place(self) -> tuple[Any, ...] | None:
+        return (type(self), (self._rows,)) if self._rows.can_be_shared else None

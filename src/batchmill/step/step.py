@@ -97,6 +97,9 @@ class Step:
         copied.node = copy.deepcopy(self.node, memo)
         return copied
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_scope": self._scope.for_worker()}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if self._folder is not None and self._folder not in sys.path:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from batchmill.lists import LazyList, Shared
 from batchmill.template.text import from_json
 
 _REMEMBERED = 64  # texts whose JSON is kept; more than one node's templates walk into
@@ -85,6 +86,14 @@ class Scope:
         child.unresolved = []
         return child
 
+    def for_worker(self) -> Scope:
+        """The same for a process of this machine: lists of a node's outputs that are not held are read there
+        as well, as long as they are kept here. To be pickled and not to be used otherwise."""
+        base = {name: _shared(value) for name, value in self._base.items()}
+        if all(base[name] is value for name, value in self._base.items()):
+            return self
+        return Scope(base, failed=self.failed, permissive=self.permissive, lazy=self.lazy)
+
     def __getitem__(self, name: str) -> Any:
         """The value of ``name``. Raises :class:`KeyError`."""
         extra = self._extra
@@ -112,3 +121,11 @@ class Scope:
         if self._own_texts is None:
             self._own_texts = ParsedTexts()
         return self._own_texts.parse(text)
+
+
+def _shared(value: Any) -> Any:
+    """The outputs of a node as they travel; any other value as it is."""
+    if not isinstance(value, dict):
+        return value
+    lazy = {key: Shared(one) for key, one in value.items() if isinstance(one, LazyList)}
+    return {**value, **lazy} if lazy else value
