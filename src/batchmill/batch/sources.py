@@ -157,7 +157,7 @@ def as_source(items: Iterable[Any]) -> Source:
     if isinstance(items, (list, tuple, range)):
         return SequenceSource(items)
     if isinstance(items, LazyList):
-        return SequenceSource(items, instant=False)
+        return SequenceSource(items, instant=items.instant)
     if isinstance(items, Pieces):
         return PiecesSource(items)
     return IteratorSource(items)

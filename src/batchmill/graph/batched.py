@@ -24,6 +24,7 @@ from batchmill.outcome import Block
 from batchmill.policy import RetryPolicy
 from batchmill.step import item_step
 from batchmill.template import compile_value
+from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
 
 _RETRY_KEYS = {"max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter"}
 WITHIN_A_WORKER = {
@@ -107,6 +108,8 @@ def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     Raises :class:`~batchmill.errors.TemplateError`, :class:`NodeError` for a reference to something that
     is no list, :class:`~batchmill.errors.StorageError` for a source that cannot be opened.
     """
+    if is_large(spec.items_value) and not may_hold_templates(spec.items_value):
+        return ConstantItems(spec.items_value)
     value = compile_value(spec.items_value).resolve(around.namespace.scope(lazy=True))
     kind = spec.items_kind
     if kind == "list":

@@ -64,6 +64,8 @@ class JsonPositions:
         self._line_starts: list[int] | None = None
 
     def find(self, paths: Collection[DocumentPath]) -> dict[DocumentPath, Place]:
+        if not paths:
+            return {}
         wanted = set(paths)
         above = {path[:length] for path in wanted for length in range(len(path))}
         found = {}

@@ -13,6 +13,7 @@ from batchmill.ir.outline import Outline
 from batchmill.ir.parts import NodePart
 from batchmill.ir.streams import still_running
 from batchmill.template import Expression, Path, parse
+from batchmill.template.presence import is_large, may_hold_templates
 
 INDEX = "__index__"  # also in step.namespace, which ranks above; tests/graph/test_check.py compares the two
 ALWAYS_THERE = frozenset({"__llm_calls__"})
@@ -35,6 +36,8 @@ def sites_in(
     value: Any, path: DocumentPath, node: NodePart | None, kind: SiteKind
 ) -> tuple[list[Site], list[Fault]]:
     """Every template in a value of the document, and the faults of those that cannot be read."""
+    if is_large(value) and not may_hold_templates(value):
+        return [], []
     sites: list[Site] = []
     faults: list[Fault] = []
     for place, text in _texts(value, path):

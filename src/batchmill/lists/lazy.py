@@ -6,7 +6,7 @@ from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 READ_TOGETHER = 512  # elements that a loop over a list reads at once
 _SHOWN = 20
@@ -22,6 +22,7 @@ class LazyList(Sequence[Any]):
     """
 
     __slots__ = ("__weakref__",)
+    instant: ClassVar[bool] = False  # whether reading never waits, for a disk for example
 
     @abstractmethod
     def __len__(self) -> int: ...
