@@ -28,6 +28,7 @@ RANKS = {
     "ir": 3,
     "attempt": 3,
     "plain": 2,
+    "masking": 2,
     "policy": 2,
     "template": 2,
     "record": 2,

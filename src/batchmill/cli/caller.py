@@ -13,7 +13,8 @@ def nothing() -> None:
 @dataclass(slots=True)
 class Caller:
     """Commands set ``verbose``, the entry point reads it when an error ends there. ``ready`` is called once
-    when the command is loaded."""
+    when the command is loaded. ``hide`` takes secrets out of what is said; who knows any sets it."""
 
     verbose: bool = False
     ready: Callable[[], None] = nothing
+    hide: Callable[[str], str] = str

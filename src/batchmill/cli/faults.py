@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Callable
 
 import click
 
@@ -20,14 +21,15 @@ def say(text: str) -> None:
         pass  # there is no other place to complain
 
 
-def complain(error: BaseException, verbose: bool) -> int:
-    """Report ``error`` on stderr and return the exit code that goes with it."""
+def complain(error: BaseException, verbose: bool, hide: Callable[[str], str] = str) -> int:
+    """Report ``error`` on stderr, without what ``hide`` takes out, and return the exit code that goes with
+    it."""
     if isinstance(error, click.ClickException):
         say(_usage_error(error))
         return error.exit_code
     if verbose:
-        say("".join(traceback.format_exception(error)).rstrip())
-    say(_described(error))
+        say(hide("".join(traceback.format_exception(error)).rstrip()))
+    say(hide(_described(error)))
     return of_error(error)
 
 

@@ -93,7 +93,7 @@ def outcome(arguments: Sequence[str], ready: Callable[[], None] = nothing) -> in
         forget_stdout()
         return Exit.SUCCESS
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the end of the line: reported, not hidden
-        return complain(KeyboardInterrupt() if _interrupted(error) else error, caller.verbose)
+        return complain(KeyboardInterrupt() if _interrupted(error) else error, caller.verbose, caller.hide)
     return int(code or 0)
 
 

@@ -18,6 +18,7 @@ from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.watching import log_to_stderr, watching
 from batchmill.events.progress import ProgressKind
 from batchmill.ir.loading import load
+from batchmill.masking import Masker
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import run
 
@@ -63,15 +64,17 @@ def command(
     """
     caller.verbose = verbose
     wanted = with_stdin(given(inputs, set_json, params_file), load(file).raw)
-    return _run(Request(file, wanted, executor, jobs, json_wanted, progress, quiet, verbose))
+    masker = Masker()
+    caller.hide = masker.text
+    return _run(Request(file, wanted, executor, jobs, json_wanted, progress, quiet, verbose), masker)
 
 
-def _run(request: Request) -> int:
+def _run(request: Request, masker: Masker) -> int:
     """Run with stdout kept for data, show the result, return the exit code."""
     with data_only() as data:
         stop, cancel = CancelToken(), CancelToken()
         with (
-            log_to_stderr(request.verbose),
+            log_to_stderr(request.verbose, masker.text),
             Interrupts(stop, cancel, say) as interrupts,
             watching(request.progress, request.quiet, request.verbose) as (listeners, summary),
         ):
@@ -84,6 +87,7 @@ def _run(request: Request) -> int:
                 listeners=listeners,
                 stop=stop,
                 cancel=cancel,
+                masker=masker,
             )
         _show(result, data, request)
         for line in last_words(summary, result, request.quiet):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from batchmill.events import Listener
@@ -28,10 +28,13 @@ def watching(progress: ProgressKind, quiet: bool, verbose: bool) -> Iterator[tup
 
 
 @contextmanager
-def log_to_stderr(verbose: bool) -> Iterator[None]:
-    """Send batchmill's log records to stderr, tracebacks only when asked."""
+def log_to_stderr(verbose: bool, hide: Callable[[str], str] = str) -> Iterator[None]:
+    """Send batchmill's log records to stderr: tracebacks only when asked, and without what ``hide`` takes
+    out."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Terse("%(levelname)s: %(message)s") if not verbose else None)
+    handler.setFormatter(
+        _Hiding(logging.Formatter() if verbose else _Terse("%(levelname)s: %(message)s"), hide)
+    )
     log = logging.getLogger("batchmill")
     log.addHandler(handler)
     propagated, log.propagate = log.propagate, False
@@ -40,6 +43,17 @@ def log_to_stderr(verbose: bool) -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         log.propagate = propagated
+
+
+class _Hiding(logging.Formatter):
+    """Another formatter's text without what ``hide`` takes out of it."""
+
+    def __init__(self, shown: logging.Formatter, hide: Callable[[str], str]) -> None:
+        super().__init__()
+        self._shown, self._hide = shown, hide
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._hide(self._shown.format(record))
 
 
 class _Terse(logging.Formatter):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from batchmill.events.happened import Event
 
 Listener = Callable[[Event], object]
+Mask = Callable[[Event], Event]
 _log = logging.getLogger("batchmill.events")
 
 
@@ -16,17 +17,18 @@ class Bus:
     """Takes events from any thread and calls the listeners in the order they were added.
 
     A listener that raises does not break the run: its first error is logged with the traceback, later
-    ones are passed over, and it goes on being called.
+    ones are passed over, and it goes on being called. ``mask`` takes secrets out of each event first.
 
     Concurrency: any thread may call any method. ``_lock`` guards ``_listeners`` and ``_reported`` and is
     held while listeners run, so a listener sees one event at a time and needs no lock against itself. It
     is re-entrant: a listener may emit. A listener must not wait for another thread that emits.
     """
 
-    def __init__(self, listeners: Iterable[Listener] = ()) -> None:
+    def __init__(self, listeners: Iterable[Listener] = (), mask: Mask | None = None) -> None:
         self._lock = threading.RLock()
         self._listeners: list[Listener] = list(listeners)
         self._reported: set[int] = set()
+        self._mask = mask
 
     @property
     def heard(self) -> bool:
@@ -56,6 +58,8 @@ class Bus:
         """Hand ``event`` to every listener. Raises nothing that a listener raises."""
         if not self._listeners:
             return
+        if self._mask is not None:
+            event = self._mask(event)
         with self._lock:
             for listener in tuple(self._listeners):
                 self._call(listener, event)

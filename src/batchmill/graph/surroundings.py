@@ -24,7 +24,8 @@ from batchmill.step import Namespace, StepParams
 class Surroundings:
     """``executor`` and ``jobs`` override what batch nodes say; ``folder`` is where Python modules of the
     document are found. ``gates`` holds the limits that nodes share, ``budgets`` are those of the document
-    and of the ones it is part of. ``stop`` lets nothing new start, ``cancel`` ends what runs.
+    and of the ones it is part of. ``withheld`` are variables of the environment that commands do not get.
+    ``stop`` lets nothing new start, ``cancel`` ends what runs.
     ``namespace`` is what the nodes see that are given these surroundings.
 
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
@@ -45,6 +46,7 @@ class Surroundings:
     gates: Gates = field(default_factory=Gates)
     budgets: tuple[Budget, ...] = ()
     taps: Mapping[str, OnBlock] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
 
     def place(self, node: str, index: int | None = None) -> str:
         """The full address of a node, or of one of its items: ``outer[3].inner[7]``."""
@@ -58,11 +60,16 @@ class Surroundings:
     def __reduce__(self) -> tuple[Any, ...]:
         # What is pickled goes to a worker process. Nobody there hears events or stops a run, and the
         # namespace stays behind: a sub-workflow has one of its own.
-        return _in_worker, (self.executor, self.jobs, self.folder, self.address, self.depth)
+        return _in_worker, (self.executor, self.jobs, self.folder, self.address, self.depth, self.withheld)
 
 
 def _in_worker(
-    executor: str | None, jobs: int | None, folder: str | None, address: str, depth: int
+    executor: str | None,
+    jobs: int | None,
+    folder: str | None,
+    address: str,
+    depth: int,
+    withheld: frozenset[str],
 ) -> Surroundings:
     return Surroundings(
         Namespace({}),
@@ -72,6 +79,7 @@ def _in_worker(
         address=address,
         depth=depth,
         in_worker=True,
+        withheld=withheld,
     )
 
 
@@ -96,7 +104,12 @@ class RunnableNode:
 
     def made(self, around: Surroundings) -> Node:
         """A node object of its type."""
-        return self.kind() if self._sub is None else WorkflowNode(self._sub.at(self.id, around))
+        if self._sub is not None:
+            return WorkflowNode(self._sub.at(self.id, around))
+        node = self.kind()
+        if around.withheld:
+            node.withhold(around.withheld)
+        return node
 
     @property
     def id(self) -> str:

@@ -94,6 +94,11 @@ class Node(ABC):
         answer = most if isinstance(most, (int, float)) and not isinstance(most, bool) else 0
         return _characters(params) / CHARACTERS_PER_TOKEN + answer
 
+    def withhold(self, variables: frozenset[str]) -> None:
+        """Start nothing with these variables of the environment, which hold credentials, unless the params
+        pass them on. Called once, before the first run; nodes that start no programs need not care."""
+        return
+
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Look at params as written, before anything runs: ``(param name, what is wrong)`` for each fault.
 

@@ -54,7 +54,12 @@ class ShellNode(Node):
         ),
         Param("stdin", "any", "given to the command: text as it is, anything else as JSON"),
         Param("cwd", "string", "the folder to run in; ~ is the home folder"),
-        Param("env", "object", "added to the environment; null takes a variable away"),
+        Param(
+            "env",
+            "object",
+            "added to the environment; null takes a variable away. Variables that hold the document's "
+            "credentials are not in it unless they are given here",
+        ),
         Param("timeout", "number", "seconds until the command and all it started are killed", minimum=0.001),
         Param("ignore_errors", "boolean", "whether a command that fails is no failure", default=False),
         Param("strip_newline", "boolean", "whether trailing newlines of stdout go", default=True),
@@ -77,6 +82,11 @@ class ShellNode(Node):
         Output("truncated", "boolean", "whether output was thrown away", diagnostic=True),
     )
 
+    _withheld: frozenset[str] = frozenset()
+
+    def withhold(self, variables: frozenset[str]) -> None:
+        self._withheld = variables
+
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         command = params.get("command")
         if command == [] or (isinstance(command, str) and not command.strip()):
@@ -88,7 +98,7 @@ class ShellNode(Node):
             raise _cancelled()
         timeout = attempt.within(params["timeout"])
         try:
-            completed = _run(params, timeout, attempt.cancel)
+            completed = _run(params, timeout, attempt.cancel, self._withheld)
         except _NotStarted as failure:
             return _ended(params, failure.outputs, retryable=failure.retryable)
         except ValueError as error:  # NUL, or a character that has no form in bytes
@@ -109,7 +119,9 @@ class _NotStarted(Exception):  # never leaves this module
         self.outputs = _not_started(error, program, folder)
 
 
-def _run(params: Mapping[str, Any], timeout: float | None, cancel: CancelToken) -> Completed:
+def _run(
+    params: Mapping[str, Any], timeout: float | None, cancel: CancelToken, withheld: frozenset[str]
+) -> Completed:
     folder = os.path.expanduser(params["cwd"]) if params["cwd"] else None
     stdin = _stdin(params["stdin"])
     failure = None
@@ -120,7 +132,7 @@ def _run(params: Mapping[str, Any], timeout: float | None, cancel: CancelToken) 
                     argv,
                     stdin=stdin,
                     cwd=folder,
-                    env=_environment({**(params["env"] or {}), **variables}),
+                    env=_environment({**(params["env"] or {}), **variables}, withheld),
                     timeout=timeout,
                     max_output_bytes=params["max_output_bytes"],
                     cancel=cancel,
@@ -145,10 +157,10 @@ def _stdin(value: Any) -> bytes | None:
         raise InvalidParams(f"shell: `stdin` is no text that has a form in bytes: {error}") from error
 
 
-def _environment(added: Mapping[str, Any]) -> dict[str, str] | None:
-    if not added:
+def _environment(added: Mapping[str, Any], withheld: frozenset[str]) -> dict[str, str] | None:
+    if not added and not withheld:
         return None
-    environment = dict(os.environ)
+    environment = {name: value for name, value in os.environ.items() if name not in withheld}
     for name, value in added.items():
         if not name or "=" in name:
             raise InvalidParams(f"shell: {name!r} in `env` cannot be the name of a variable")

@@ -26,12 +26,14 @@ from batchmill.held import holding
 from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import load
 from batchmill.lists import LazyList, MappedList
+from batchmill.masking import Masker
 from batchmill.nodes import Registry, default_registry
 from batchmill.plain import plain, shown
 from batchmill.record import LLMCall
 from batchmill.runs.limits import budgets_of, gates_of, tell_limit
 from batchmill.runs.outputs import outputs_of
 from batchmill.runs.result import RunResult
+from batchmill.runs.secrets import Secrets
 from batchmill.runs.settings import RunSettings
 from batchmill.step import Namespace
 
@@ -48,6 +50,7 @@ def run(
     text_params: Mapping[str, str] | None = None,
     registry: Registry | None = None,
     taps: Mapping[str, OnBlock] | None = None,
+    masker: Masker | None = None,
 ) -> RunResult:
     """Run a workflow document: a file's path, or the document itself as a dictionary.
 
@@ -56,6 +59,9 @@ def run(
     "process") and ``jobs`` (1 to 1000 items in flight) take the place of what batch nodes say.
     ``listeners`` are called with every event. ``taps`` has by a batch node's id who is called, in the run's
     thread, with each block of its outcomes, in input order as they come; what that raises ends the run.
+    ``masker`` is told the run's secrets, for a caller who shows more of it than the result: values of inputs
+    declared secret and of the variables named by ``api_key_env`` and ``auth_token_env`` are masked in the
+    result, in events and in what batchmill logs.
     Cancelling ``stop`` lets no new node or item start, cancelling ``cancel`` ends running ones too; either
     way the result is ``interrupted``.
 
@@ -74,7 +80,8 @@ def run(
     if problems:
         raise InvalidDocument(tuple(problems), draft.source)
     permissive = plan.workflow.template_resolution_mode == "permissive"
-    bus, ending = Bus(listeners), CancelToken()
+    known = Secrets(plan, inputs, masker or Masker())
+    bus, ending = Bus(listeners, known.masker.value), CancelToken()
     gates = gates_of(bus, ending)
     around = Surroundings(
         Namespace(inputs, permissive=permissive),
@@ -87,13 +94,15 @@ def run(
         gates=gates,
         budgets=budgets_of(plan, gates),
         taps=taps or {},
+        withheld=known.withheld,
     )
     with _importing_from(plan.import_folders()), holding(), _following(stop, ending):
-        return _walked(plan, around, draft.source)
+        return _walked(plan, around, draft.source, known.masker)
 
 
-def _walked(plan: Plan, around: Surroundings, source: str) -> RunResult:
-    """The run itself, with its first and its last event."""
+def _walked(plan: Plan, around: Surroundings, source: str, masker: Masker) -> RunResult:
+    """The run itself, with its first and its last event. Nothing secret is in the result."""
+    mask = masker.value
     name, began, started_at = secrets.token_hex(4), time.perf_counter(), time.time()
     around.bus.emit(RunStarted(name, source, len(plan.nodes)))
     walk = Scheduler(plan, around).run()
@@ -104,10 +113,10 @@ def _walked(plan: Plan, around: Surroundings, source: str) -> RunResult:
     return RunResult(
         run=name,
         status=walk.status,
-        outputs=outputs,
-        nodes={node: plain(report.as_json()) for node, report in walk.reports.items()},
-        errors=_plain_errors(walk.errors.listed()),
-        llm_calls=[_plain_call(call) for call in around.namespace.calls()],
+        outputs=mask(outputs),
+        nodes={node: mask(plain(report.as_json())) for node, report in walk.reports.items()},
+        errors=mask(_plain_errors(walk.errors.listed())),
+        llm_calls=[mask(_plain_call(call)) for call in around.namespace.calls()],
         timing={"started_at": started_at, "wall": round(wall, 6)},
         interrupted=walk.interrupted,
         environment=walk.environment,

@@ -36,6 +36,7 @@ class LlmNode(Node):
     """
 
     type = "llm"
+    requests = True
     summary = "Ask a language model, of any server that speaks OpenAI's chat interface."
     prices: ClassVar[PriceTable] = PriceTable()
     params = (

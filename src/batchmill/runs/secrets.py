@@ -1,0 +1,84 @@
+"""The secrets of one run: values of inputs declared secret, and of variables that hold credentials."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from batchmill.errors import TemplateError
+from batchmill.graph.plan import Plan
+from batchmill.masking import Masker
+from batchmill.template import Scope, compile_value
+
+CREDENTIALS = ("api_key", "auth_token")
+_VARIABLE_PARAMS = tuple(f"{name}_env" for name in CREDENTIALS)
+_TELLING = re.compile(r"auth|token|secret|passw|credential|key|session|signature", re.IGNORECASE)
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_DEFAULT_VARIABLE = {"llm": "OPENAI_API_KEY"}  # read where the document names no other
+
+
+class Secrets:
+    """What a run must not show, and the variables that the children of its commands do not get.
+
+    ``withheld`` are variables that the document names as holding credentials, and those that hold the value
+    of a secret input.
+    """
+
+    def __init__(self, plan: Plan, inputs: Mapping[str, Any], masker: Masker) -> None:
+        self.masker = masker
+        values = [inputs.get(name) for name, spec in plan.inputs.items() if spec.secret]
+        names = set(_named(plan, inputs))
+        for value in (*values, *_written(plan), *(os.environ.get(name) for name in names)):
+            masker.add(value)
+        texts = {value for value in values if isinstance(value, str) and value}
+        self.withheld = frozenset(names | {name for name, value in os.environ.items() if value in texts})
+
+
+def _plans(plan: Plan) -> Iterator[Plan]:
+    """The plan and those of its sub-workflows, each once."""
+    waiting, seen = [plan], set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [node.sub.plan for node in one.nodes.values() if node.sub is not None]
+
+
+def _named(plan: Plan, inputs: Mapping[str, Any]) -> Iterator[str]:
+    """The variables of the environment that hold credentials, by name."""
+    for one in _plans(plan):
+        for node in one.nodes.values():
+            yield from _names_in(node.spec.params, inputs)
+            if default := _DEFAULT_VARIABLE.get(node.spec.type):
+                yield default
+        servers = one.workflow.mcp_servers
+        for server in servers.values() if isinstance(servers, dict) else ():
+            for text in (*server.env.values(), *server.headers.values()):
+                yield from (name for name in _REFERENCE.findall(text) if _TELLING.search(name))
+
+
+def _names_in(params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[str]:
+    for key in _VARIABLE_PARAMS:
+        written = params.get(key)
+        if not isinstance(written, str):
+            continue
+        try:
+            name = compile_value(written).resolve(Scope(inputs))
+        except TemplateError:  # it comes from another node or an item, and is not known yet
+            continue
+        if isinstance(name, str) and name:
+            yield name
+
+
+def _written(plan: Plan) -> Iterator[str]:
+    """Credentials that stand in the document itself."""
+    for one in _plans(plan):
+        for node in one.nodes.values():
+            for key in CREDENTIALS:
+                value = node.spec.params.get(key)
+                if isinstance(value, str) and "${" not in value:
+                    yield value

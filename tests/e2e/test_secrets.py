@@ -1,0 +1,230 @@
+"""A canary in every place a secret can come from; then everything a run leaves behind is searched for it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+import batchmill
+from batchmill.masking import MASK
+
+CANARY = 'canary/7f "3a" +91&x'
+KEY = "key-canary-5d20e8c1"
+FORMS = [
+    CANARY,
+    KEY,
+    quote(CANARY, safe=""),
+    quote(CANARY),
+    json.dumps(CANARY)[1:-1],
+    json.dumps(json.dumps(CANARY))[1:-1],
+    base64.b64encode(CANARY.encode()).decode().rstrip("=")[:-1],
+    base64.b64encode(KEY.encode()).decode().rstrip("=")[:-1],
+]
+
+LEAKS = """
+import base64, json, sys, urllib.parse
+print("stdout has", token)
+print("stderr has", token, file=sys.stderr)
+result = {
+    "raw": token,
+    "url": "http://h/?q=" + urllib.parse.quote(token, safe=""),
+    "json": json.dumps({"t": token}),
+    "base64": base64.b64encode(token.encode()).decode(),
+    "basic": base64.b64encode(("user:" + token).encode()).decode(),
+    token: "as a key",
+}
+if i % 3 == 1:
+    raise ValueError("failed with " + token + " and " + repr(token))
+"""
+
+
+def document(executor: str) -> dict[str, Any]:
+    return {
+        "inputs": {"token": {"type": "string", "secret": True}, "address": {"default": ""}},
+        "nodes": [
+            {
+                "id": "leak",
+                "type": "code",
+                "params": {"code": LEAKS, "inputs": {"token": "${token}", "i": "${item}"}},
+                "batch": {
+                    "items": {"range": [0, 6]},
+                    "executor": executor,
+                    "error_handling": "continue",
+                    "max_retries": 2,
+                },
+            },
+            {
+                "id": "command",
+                "type": "shell",
+                "params": {
+                    "command": "echo ${token}; echo $CANARY_KEY 1>&2; echo ${leak.results[0].stdout}; exit 3",
+                    "env": {"CANARY_KEY": "${token}"},
+                    "ignore_errors": True,
+                },
+            },
+            {
+                "id": "ask",
+                "type": "http",
+                "params": {
+                    "url": "${address}/echo?token=${token}",
+                    "headers": {"X-Token": "${leak.results[0].result.base64}"},
+                    "auth_token_env": "CANARY_KEY",
+                },
+                "retry": {"max": 2},
+            },
+        ],
+        "edges": [
+            {"from": "leak", "to": "command"},
+            {"from": "command", "to": "ask"},
+        ],
+        "outputs": {
+            "leaked": {"source": "${leak.results}"},
+            "said": {"source": "${command.stdout}"},
+            "asked": {"source": "${ask.response ?? null}"},
+            "echoed": {"source": "got ${token}"},
+        },
+    }
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Says everything back that it was sent, as a failure where the path asks for one."""
+
+    def do_GET(self) -> None:
+        said = json.dumps({"path": self.path, "headers": dict(self.headers)}).encode()
+        self.send_response(500 if "/fail" in self.path else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def address():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def found_in(text: str) -> list[str]:
+    return [form for form in FORMS if form in text]
+
+
+def everything_in(folder: Path) -> str:
+    return "\n".join(
+        path.read_bytes().decode("utf-8", "replace") for path in folder.rglob("*") if path.is_file()
+    )
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.parametrize("flags", [["--json", "-v"], ["-v", "--progress", "plain"], ["-q"]])
+def test_nothing_that_a_run_leaves_behind_has_the_canary(executor, flags, address, tmp_path):
+    if executor != "process" and flags == ["-q"]:
+        pytest.skip("quiet says the same on every executor")
+    flow, params, home = tmp_path / "flow.json", tmp_path / "params.json", tmp_path / "home"
+    home.mkdir()
+    flow.write_text(json.dumps(document(executor)))
+    params.write_text(json.dumps({"token": CANARY, "address": address}))
+    command = [sys.executable, "-m", "batchmill", "run", str(flow), "--params", str(params), *flags]
+    environment = {**os.environ, "CANARY_KEY": KEY}
+    ran = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 3, ran.stderr
+    assert found_in(ran.stdout) == []
+    assert found_in(ran.stderr) == []
+    assert found_in(everything_in(home)) == []
+    if "--json" in flags:
+        whole = json.loads(ran.stdout)
+        assert whole["outputs"]["echoed"] == f"got {MASK}"
+        assert whole["outputs"]["leaked"][0]["result"]["raw"] == MASK
+        assert MASK in json.dumps(whole["outputs"]["asked"])
+        assert len(whole["errors"]) == 2
+
+
+def test_a_failing_request_does_not_show_its_credentials(address, monkeypatch):
+    monkeypatch.setenv("CANARY_KEY", KEY)
+    events: list[Any] = []
+    params = {"url": "${a}/fail?t=${t}", "auth_token_env": "CANARY_KEY"}
+    flow = {
+        "inputs": {"a": {}, "t": {"secret": True}},
+        "nodes": [{"id": "ask", "type": "http", "params": params}],
+    }
+    run = batchmill.run(flow, {"a": address, "t": CANARY}, listeners=[events.append])
+    assert run.status == "failed"
+    assert MASK in json.dumps(run.as_json())
+    assert found_in(json.dumps(run.as_json(), ensure_ascii=False)) == []
+    assert found_in(repr(events)) == []
+
+
+def test_commands_do_not_get_the_variables_that_hold_credentials(monkeypatch):
+    monkeypatch.setenv("CANARY_KEY", KEY)
+    monkeypatch.setenv("SAME_AS_INPUT", CANARY)
+    monkeypatch.setenv("HARMLESS", "yes")
+    seen = "env | grep -c -e CANARY_KEY -e SAME_AS_INPUT; echo $HARMLESS"
+    shell = {"type": "shell", "params": {"command": seen, "ignore_errors": True}}
+    ask = {
+        "id": "ask",
+        "type": "http",
+        "params": {"url": "http://127.0.0.1:9/", "auth_token_env": "CANARY_KEY"},
+    }
+    passed = {"command": 'printf %s "$CANARY_KEY" | wc -c', "env": {"CANARY_KEY": "${token}"}}
+    flow = {
+        "inputs": {"token": {"secret": True}},
+        "nodes": [
+            {"id": "one", **shell},
+            {"id": "many", **shell, "batch": {"items": [1, 2], "executor": "process"}},
+            {"id": "given", "type": "shell", "params": passed},
+            ask,
+        ],
+        "edges": [{"from": "one", "to": "many"}, {"from": "many", "to": "given"}],
+        "outputs": {
+            "one": {"source": "${one.stdout}"},
+            "many": {"source": "${many.results[*].stdout}"},
+            "given": {"source": "${given.stdout}"},
+        },
+    }
+    run = batchmill.run(flow, {"token": CANARY})
+    assert run.outputs["one"] == "0\nyes"
+    assert run.outputs["many"] == ["0\nyes", "0\nyes"]
+    assert int(run.outputs["given"]) == len(CANARY)
+
+
+def test_answers_are_data_and_never_templates(address):
+    """What a server, a command or a model says is not looked at for templates, however it is used."""
+    sly = "${token} and $${token} and ${ask.error}"
+    flow = {
+        "inputs": {"token": {"secret": True}, "a": {}, "sly": {}},
+        "nodes": [
+            {
+                "id": "ask",
+                "type": "http",
+                "params": {"url": "${a}/echo", "headers": {"X-Sly": "${sly}", "X-T": "${token}"}},
+            },
+            {"id": "run", "type": "shell", "params": {"command": "printf %s ${ask.response.headers.X-Sly}"}},
+            {
+                "id": "model",
+                "type": "llm",
+                "params": {"model": "m", "provider": "echo", "prompt": "${run.stdout}"},
+            },
+        ],
+        "outputs": {"ran": {"source": "${run.stdout}"}, "model": {"source": "${model.response}"}},
+    }
+    run = batchmill.run(flow, {"token": CANARY, "a": address, "sly": sly})
+    assert run.status == "success", run.errors
+    assert run.outputs["ran"] == sly
+    assert sly in str(run.outputs["model"])
