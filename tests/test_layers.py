@@ -36,6 +36,7 @@ RANKS = {
     "errors": 1,
     "clock": 1,
     "address": 1,
+    "permits": 1,
     "outcome": 1,
     "cancel": 1,
     "lists": 1,

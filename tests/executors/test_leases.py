@@ -36,49 +36,54 @@ class FewSlots:
         return self.others
 
 
+def never() -> bool:
+    """Whether the batch that asks has no need any more."""
+    return False
+
+
 def batch(pool: FewSlots) -> Leases:
     return Leases(pool)  # type: ignore[arg-type]  # stands in for the pool by shape
 
 
 def test_a_batch_that_has_a_slot_does_without_more() -> None:
     one = batch(FewSlots(2))
-    assert one.lease() is not None
-    assert one.lease() is not None
-    assert one.lease() is None
+    assert one.lease(never) is not None
+    assert one.lease(never) is not None
+    assert one.lease(never) is None
 
 
 def test_a_batch_that_has_none_is_told_why() -> None:
     with pytest.raises(ExecutorUnavailable, match="no more"):
-        batch(FewSlots(0)).lease()
+        batch(FewSlots(0)).lease(never)
 
 
 def test_a_batch_that_has_none_waits_for_another_s() -> None:
     pool = FewSlots(0, others=1)
     threading.Timer(0.05, pool.release, [None]).start()
-    assert batch(pool).lease() is not None
+    assert batch(pool).lease(never) is not None
 
 
 def test_the_wait_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "PATIENCE_SECONDS", 0.1)
     began = time.monotonic()
     with pytest.raises(ExecutorUnavailable):
-        batch(FewSlots(0, others=1)).lease()
+        batch(FewSlots(0, others=1)).lease(never)
     assert time.monotonic() - began >= 0.1
 
 
 def test_a_slot_given_back_can_be_had_again() -> None:
     one = batch(FewSlots(1))
-    slot = one.lease()
+    slot = one.lease(never)
     assert slot is not None
     one.release(slot)
-    assert one.lease() is not None
+    assert one.lease(never) is not None
 
 
 def test_of_many_that_ask_at_least_one_gets_what_there_is() -> None:
     for _ in range(30):
         one, got = batch(FewSlots(1)), []
         threads = [
-            threading.Thread(target=lambda one=one, got=got: got.append(one.lease())) for _ in range(5)
+            threading.Thread(target=lambda one=one, got=got: got.append(one.lease(never))) for _ in range(5)
         ]
         for thread in threads:
             thread.start()

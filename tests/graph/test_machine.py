@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given, settings
@@ -312,7 +313,7 @@ def test_the_work_for_each_node_does_not_grow_with_their_number(shape):
     """Counted, not timed: decisions and edges are looked at a fixed number of times for each node."""
     names = [f"n{number}" for number in range(2000)]
     if shape == "chain":
-        edges = [(a, b, "default") for a, b in zip(names, names[1:], strict=False)]
+        edges = [(a, b, "default") for a, b in pairwise(names)]
     else:
         edges = [(names[0], name, "default") for name in names[1:-1]]
         edges += [(name, names[-1], "default") for name in names[1:-1]]

@@ -12,12 +12,13 @@ from batchmill.batch.gated_window import GatedWindow
 from batchmill.batch.handoff import Handoff
 from batchmill.batch.result import BatchResult, Gathering, Timing
 from batchmill.batch.settings import BatchSettings
+from batchmill.batch.shared_channel import SharedChannel
 from batchmill.batch.sources import Source, as_source
 from batchmill.batch.window import Window
 from batchmill.cancel import CancelToken
 from batchmill.executors.choice import Choice
 from batchmill.executors.choose import executor_named
-from batchmill.executors.contract import Executor, ExecutorSettings, Task
+from batchmill.executors.contract import Channel, Executor, ExecutorSettings, Task
 from batchmill.outcome import Block
 from batchmill.policy import FailureWatch
 
@@ -105,7 +106,7 @@ class Batch:
     def blocks(self) -> Generator[Block, None, None]:
         """Run the batch and yield its blocks; closing the iterator stops it."""
         forget = self._stop.on_cancel(self.window.stop)
-        running = self._executor.run(self.task, self.window, self._running_with, self._cancel)
+        running = self._executor.run(self.task, self._channel(), self._running_with, self._cancel)
         try:
             for block in running:
                 self.timing.add(block.walls)
@@ -113,6 +114,14 @@ class Batch:
         finally:
             running.close()  # type: ignore[attr-defined]  # executors' iterators are generators
             forget()
+
+    def _channel(self) -> Channel:
+        """What the executor takes items from."""
+        permits = self.settings.permits
+        if permits is None:
+            return self.window
+        awaits = hasattr(self.task, "run_async") and self.settings.executor != "sequential"
+        return SharedChannel(self.window, permits, one_by_one=awaits)
 
     def _chosen(self, choice: Choice) -> None:
         self.choice = replace(choice, reason=f"auto chose {choice.executor}: {choice.reason}")

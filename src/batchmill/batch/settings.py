@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from batchmill.batch.gate import Gate
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import ExecutorSettings
+from batchmill.permits import Permits
 from batchmill.policy import FailurePolicy, RetryPolicy
 
 MAX_CONCURRENT = 1000
@@ -16,8 +17,9 @@ MAX_CONCURRENT = 1000
 class BatchSettings:
     """Seconds and bytes. ``max_concurrent`` is 1 to 1000 items in flight, None for the executor's default
     (10 threads, as many processes as usable cores). ``reason`` says why it is this executor where it is not
-    the one asked for. ``gate`` decides when items start, None lets them start as workers come free. Raises
-    :class:`InvalidSetting` out of range."""
+    the one asked for. ``gate`` decides when items start, None lets them start as workers come free.
+    ``permits`` and ``slots`` are shared with other batches of a run: how many chunks may be under way at
+    once, and how many worker processes. Raises :class:`InvalidSetting` out of range."""
 
     executor: str = "thread"
     max_concurrent: int | None = None
@@ -28,6 +30,8 @@ class BatchSettings:
     memory_limit_bytes: int | None = None
     reason: str = ""
     gate: Gate | None = None
+    permits: Permits | None = None
+    slots: Permits | None = None
 
     def __post_init__(self) -> None:
         _check("max_concurrent", self.max_concurrent, 1, MAX_CONCURRENT)
@@ -46,6 +50,8 @@ class BatchSettings:
             stop_on_failure=self.failures.fail_fast,
             memory_limit_bytes=self.memory_limit_bytes,
             by_attempt=self.gate is not None,
+            by_permit=self.permits is not None,
+            slots=self.slots,
         )
 
 

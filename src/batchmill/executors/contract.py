@@ -16,6 +16,7 @@ from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.executors.choice import Choice
 from batchmill.outcome import Block, ErrorInfo
+from batchmill.permits import Permits
 from batchmill.policy import RetryPolicy
 
 
@@ -112,7 +113,9 @@ class ExecutorSettings:
     says that nothing starts after a failure; ``memory_limit_bytes`` bounds one worker process.
     ``on_choice`` is told, from any thread, which executor one that chooses has chosen.
     ``by_attempt`` says that the channel decides when each attempt starts: a worker makes one attempt of an
-    item and hands it back with what is to become of it (:attr:`Outcome.again`).
+    item and hands it back with what is to become of it (:attr:`Outcome.again`). ``by_permit`` says that
+    taking waits until the run has a worker to spare. ``slots`` are the worker processes that batches of a
+    run share: each is given back between two chunks.
     """
 
     max_concurrent: int | None = None
@@ -123,6 +126,8 @@ class ExecutorSettings:
     memory_limit_bytes: int | None = None
     on_choice: Callable[[Choice], None] | None = None
     by_attempt: bool = False
+    by_permit: bool = False
+    slots: Permits | None = None
 
 
 class Executor(Protocol):

@@ -80,7 +80,9 @@ class Driver:
 
     def _next(self) -> bool:
         """Take a chunk and send it; False when there is none to come."""
-        if self._cold and self._settler.job.by_attempt:
+        if self._leases.shared:
+            self._lend()
+        elif self._cold and self._settler.job.by_attempt:
             self._warm_up()
         self._wait_for_room()
         chunk = self._channel.take(*self._sizer.next(self._channel.remaining()))
@@ -99,6 +101,15 @@ class Driver:
         if slot is None:  # the batch has other workers, and no more are to be had
             self._channel.give_back(chunk)
         return slot is not None
+
+    def _lend(self) -> None:
+        """Give the slot back once it has nothing to do: others may be waiting for one."""
+        with self._lock:
+            while self._sent:
+                self._changed.wait()
+            slot, self._slot = self._slot, None
+        if slot is not None:
+            self._leases.release(slot)
 
     def _warm_up(self) -> None:
         """Have the worker started and the job loaded, by a chunk without items: an item that is allowed to
@@ -139,7 +150,7 @@ class Driver:
             self._slot = None
         if slot is not None:
             self._leases.release(slot)
-        slot = self._leases.lease()
+        slot = self._leases.lease(lambda: self._channel.stopped)
         with self._lock:
             self._slot = slot
         return slot

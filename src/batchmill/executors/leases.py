@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.pool import Pool
 from batchmill.executors.slot import Slot
+from batchmill.permits import Permit, Permits
 
 PATIENCE_SECONDS = 10.0
 LOOK_SECONDS = 0.05
@@ -21,21 +23,48 @@ LOOK_SECONDS = 0.05
 class Leases:
     """What one batch has out of the pool.
 
-    Concurrency: the batch's drivers call in from their own threads; ``_lock`` guards ``_held`` and
-    ``_asking``.
+    ``slots`` bounds how many this batch and others have together; drivers then give theirs back between
+    two chunks.
+
+    Concurrency: the batch's drivers call in from their own threads; ``_lock`` guards ``_held``,
+    ``_asking`` and ``_permits``.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, slots: Permits | None = None) -> None:
         self._pool = pool
+        self._slots = slots
+        self._permits: dict[Slot, Permit] = {}
         self._lock = threading.Lock()
         self._held = 0
         self._asking = 0
 
-    def lease(self) -> Slot | None:
-        """A slot; None when there is none to be had and the batch can do without.
+    @property
+    def shared(self) -> bool:
+        """Whether others wait for what this batch does not need."""
+        return self._slots is not None
+
+    def lease(self, given_up: Callable[[], bool]) -> Slot | None:
+        """A slot; None when there is none to be had and the batch can do without, or ``given_up`` says so.
 
         Raises :class:`ExecutorUnavailable` when the batch has no other and gets none.
         """
+        if self._slots is None:
+            return self._leased()
+        permit = self._slots.acquire(given_up)
+        if permit is None:
+            return None
+        slot: Slot | None = None
+        try:
+            slot = self._leased()
+        finally:
+            if slot is None:
+                self._slots.release(permit)
+        if slot is not None:
+            with self._lock:
+                self._permits[slot] = permit
+        return slot
+
+    def _leased(self) -> Slot | None:
         end = time.monotonic() + PATIENCE_SECONDS
         with self._lock:
             self._asking += 1
@@ -59,7 +88,10 @@ class Leases:
         """Give a slot back to the pool."""
         with self._lock:
             self._held -= 1
+            permit = self._permits.pop(slot, None)
         self._pool.release(slot)
+        if permit is not None and self._slots is not None:
+            self._slots.release(permit)
 
     def _ask(self) -> tuple[Slot | None, ExecutorUnavailable | None]:
         try:

@@ -90,7 +90,8 @@ class Crew:
         self._settler = Settler(job, channel, sizer)
         self._shipment = shipment
         self._pool = pool
-        self._leases = Leases(pool)
+        self._slots = settings.slots
+        self._leases = Leases(pool, settings.slots)
         self._channel = channel
         self._timeout = job.timeout
         self._memory_limit = settings.memory_limit_bytes
@@ -109,7 +110,7 @@ class Crew:
             driver = Driver(self._shipment, self._settler, self._pool, self._leases)
             with self._lock:
                 self._drivers.append(driver)
-            if self._channel.instant and self._pool.idle() > 0:
+            if self._channel.instant and not self._leases.shared and self._pool.idle() > 0:
                 driver.send_first()
         for driver in self._now():
             driver.start()
@@ -132,6 +133,8 @@ class Crew:
             return list(self._drivers)
 
     def _stop_items(self) -> None:
+        if self._slots is not None:
+            self._slots.wake()
         for driver in self._now():
             driver.stop_items()
 

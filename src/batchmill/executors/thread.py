@@ -68,7 +68,7 @@ class ThreadExecutor:
 class Crew:
     """The worker threads of one batch.
 
-    Concurrency: ``_lock`` guards ``_workers``; every worker has a lock of its own.
+    Concurrency: ``_lock`` guards ``_workers`` and ``_unhired``; every worker has a lock of its own.
     Workers start one another's replacement through ``_hire``; the watcher and ``close`` run in
     threads of their own.
     """
@@ -83,8 +83,10 @@ class Crew:
         most = 1 if settings.timeout is not None else MOST_PER_CHUNK
         self.sizer = ChunkSizer(size, CHUNK_SECONDS, most, fixed)
         self._size = size
+        self._one_by_one = settings.by_permit
         self._lock = threading.Lock()
         self._workers: list[Worker] = []
+        self._unhired = 0
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True)
         self._forget = [channel.on_stop(self._stop_workers), cancel.on_cancel(self._abandon_all)]
@@ -92,8 +94,9 @@ class Crew:
     def start(self) -> None:
         """Start as many workers as there are items for, at most the crew's size, and the watcher."""
         left = self.channel.remaining()
-        for _ in range(self._size if left is None else min(self._size, max(1, left))):
-            if not self._hire():
+        self._unhired = self._size if left is None else min(self._size, max(1, left))
+        for _ in range(1 if self._one_by_one else self._unhired):
+            if not self._hire_next():
                 break
         if self.job.timeout is not None:
             self._watcher.start()
@@ -117,6 +120,18 @@ class Crew:
         """A worker has nothing left to do."""
         with self._lock:
             self._workers.remove(worker)
+
+    def begun(self) -> None:
+        """A worker has its first chunk. Where it had to wait for a permit to run it, only now the next
+        worker is started: no more of them wait than one."""
+        if self._one_by_one:
+            self._hire_next()
+
+    def _hire_next(self) -> bool:
+        with self._lock:
+            wanted = self._unhired > 0 and not self._over.is_set()
+            self._unhired -= wanted
+        return wanted and self._hire()
 
     def _hire(self) -> bool:
         worker = Worker(self)
@@ -199,7 +214,11 @@ class Worker:
         crew = self._crew
         try:
             runner = ItemRunner(self._own_job(), self.cells, crew.cancel)
+            begun = False
             while (chunk := crew.channel.take(*crew.sizer.next(crew.channel.remaining()))) is not None:
+                if not begun:
+                    begun = True
+                    crew.begun()
                 if not self._run(runner, chunk):
                     break
         except BaseException as fault:  # noqa: BLE001  # a worker's end: the batch must hear of it

@@ -21,6 +21,7 @@ from batchmill.graph.visit import Visit, faulty_visit
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.lists import LazyList
 from batchmill.outcome import Block
+from batchmill.permits import Permits
 from batchmill.policy import RetryPolicy
 from batchmill.step import item_step
 from batchmill.template import compile_value
@@ -153,7 +154,15 @@ def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Ba
         failures=spec.failure_policy(),
         memory_limit_bytes=spec.memory_limit if executor == "process" else None,
         reason=reason,
+        permits=around.permits,
+        slots=_slots(executor, spec, around),
     )
+
+
+def _slots(executor: str, spec: BatchSpec, around: Surroundings) -> Permits | None:
+    if around.shares is None or executor not in ("process", "auto"):
+        return None
+    return around.shares.slots(asked=spec.max_concurrent is not None)
 
 
 def _retry(node: RunnableNode, spec: BatchSpec) -> RetryPolicy:

@@ -111,6 +111,13 @@ class Plan:
         """Whether nodes may run at the same time: some node or gate has several edges with one action."""
         return any(len({edge.action for edge in edges}) < len(edges) for edges in self.leaving.values())
 
+    @cached_property
+    def crowded(self) -> bool:
+        """Whether several nodes may be at work at once: in branches, as stages, or inside the items of a
+        batch that runs a sub-workflow."""
+        inner = any(node.sub is not None for node in self.nodes.values())
+        return self.branches or bool(self.stages) or inner
+
     def follow(self, node: str, action: str) -> tuple[str, ...]:
         """The names of what follows ``node`` once it ended with ``action``; none where no edge says."""
         return tuple(edge.target for edge in self.leaving.get(node, ()) if edge.action == action)

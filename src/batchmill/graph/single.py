@@ -19,7 +19,7 @@ def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, A
     """Run ``node`` once, with the retries and the timeout it asks for; ``carried`` lies over its params."""
     step = single_step(node.made(around), node.params, around.namespace, carried=carried)
     settings = BatchSettings(executor="sequential", timeout=node.spec.timeout, retry=node.retry)
-    settings = replace(settings, gate=gate_of(node, step, settings, around))
+    settings = replace(settings, gate=gate_of(node, step, settings, around), permits=around.permits)
     done: BatchResult[NodeResult] = run_batch(step, (None,), settings, cancel=around.cancel, stop=around.stop)
     outcome = done.failed.get(0)
     if outcome is not None and outcome.error is not None:

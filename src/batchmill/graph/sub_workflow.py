@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -93,7 +93,9 @@ class PlacedRun:
         self._check_depth(address, params["max_depth"])
         plan = self._workflow.plan
         namespace = Namespace(self._inputs(params["inputs"] or {}), permissive=plan.mode == "permissive")
-        with _ended_in_time(attempt) as cancel:
+        permits = self._around.permits
+        lent = permits.lent() if permits is not None else nullcontext()
+        with _ended_in_time(attempt) as cancel, lent:
             inside = self._inside(namespace, cancel, address)
             walk = Scheduler(plan, inside, self._workflow.nodes).run()
             outputs = held(resolved_outputs(plan.workflow, namespace, walk))

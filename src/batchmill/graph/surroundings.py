@@ -12,9 +12,11 @@ from batchmill.batch import OnBlock
 from batchmill.batch.gate import Gates
 from batchmill.cancel import CancelToken
 from batchmill.events import Bus
+from batchmill.graph.shares import Shares
 from batchmill.ir.models.node import NodeSpec
 from batchmill.nodes import Node
 from batchmill.nodes.workflow import SubRun, WorkflowNode
+from batchmill.permits import Permits
 from batchmill.policy import RetryPolicy
 from batchmill.policy.budget import Budget
 from batchmill.step import Namespace, StepParams
@@ -25,8 +27,9 @@ class Surroundings:
     """``executor`` and ``jobs`` override what batch nodes say; ``folder`` is where Python modules of the
     document are found. ``gates`` holds the limits that nodes share, ``budgets`` are those of the document
     and of the ones it is part of. ``withheld`` are variables of the environment that commands do not get.
-    ``stop`` lets nothing new start, ``cancel`` ends what runs.
-    ``namespace`` is what the nodes see that are given these surroundings.
+    ``stop`` lets nothing new start, ``cancel`` ends what runs. ``namespace`` is what the nodes see that
+    are given these surroundings; ``shares`` are the workers that they have between them, None where no two
+    nodes run at once.
 
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
     workflows are around this one. ``in_worker`` says that all this happens in a worker process. ``taps``
@@ -47,6 +50,12 @@ class Surroundings:
     budgets: tuple[Budget, ...] = ()
     taps: Mapping[str, OnBlock] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
+    shares: Shares | None = None
+
+    @property
+    def permits(self) -> Permits | None:
+        """What each node and item needs that is to run; None where nothing is counted."""
+        return None if self.shares is None else self.shares.permits
 
     def place(self, node: str, index: int | None = None) -> str:
         """The full address of a node, or of one of its items: ``outer[3].inner[7]``."""
@@ -80,6 +89,7 @@ def _in_worker(
         depth=depth,
         in_worker=True,
         withheld=withheld,
+        shares=None if jobs is None else Shares(1),
     )
 
 

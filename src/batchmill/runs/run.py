@@ -21,6 +21,7 @@ from batchmill.events import Bus, Listener, RunFinished, RunStarted
 from batchmill.graph.check import check
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
+from batchmill.graph.shares import Shares
 from batchmill.graph.surroundings import Surroundings
 from batchmill.held import holding
 from batchmill.ir.inputs import check_inputs
@@ -95,6 +96,7 @@ def run(
         budgets=budgets_of(plan, gates),
         taps=taps or {},
         withheld=known.withheld,
+        shares=Shares(settings.jobs) if plan.crowded else None,
     )
     with _importing_from(plan.import_folders()), holding(), _following(stop, ending):
         return _walked(plan, around, draft.source, known.masker)
