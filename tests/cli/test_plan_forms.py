@@ -189,3 +189,80 @@ def test_inputs_that_differ_from_run_to_run_are_left_open(printed):
         document = {"nodes": [{"id": "a", "type": "echo"}, {**node, "batch": {"items": [1]}}]}
         told = json.loads(printed(document, "--json"))["nodes"][1]["workflow"]["nodes"][0]
         assert told["batch"]["items"]["first"] == first
+
+
+def block(*branches, **more):
+    return {"parallel": list(branches), **more}
+
+
+def echo(name):
+    return {"id": name, "type": "echo"}
+
+
+def test_blocks_of_a_pipeline(printed):
+    inner = {"pipeline": [block(echo("p"), echo("q"))]}
+    document = {
+        "pipeline": [
+            block(echo("a"), echo("b"), on_error="continue"),
+            block(
+                echo("left"),
+                [
+                    echo("first"),
+                    block({"id": "x", "type": "workflow", "params": {"workflow": inner}}, echo("y")),
+                    echo("second"),
+                ],
+            ),
+            echo("last"),
+        ]
+    }
+    assert printed(document) == (
+        "main.json: 8 nodes\n"
+        "parallel: 2 branches at the same time, each to its end whatever fails\n"
+        "├─ a (echo)\n"
+        "└─ b (echo)\n"
+        "parallel: 2 branches at the same time\n"
+        "├─ left (echo)\n"
+        "└─ first (echo)\n"
+        "   parallel: 2 branches at the same time\n"
+        "   ├─ x (workflow)\n"
+        "   │      runs the workflow in node x: 2 nodes\n"
+        "   │      │ parallel: 2 branches at the same time\n"
+        "   │      │ ├─ p (echo)\n"
+        "   │      │ └─ q (echo)\n"
+        "   └─ y (echo)\n"
+        "   second (echo)\n"
+        "last (echo)\n"
+    )
+    told = json.loads(printed(document, "--json"))
+    by_id = {node["id"]: node for node in told["nodes"]}
+    assert by_id["left"]["after"] == by_id["first"]["after"] == ["a", "b"]
+    assert (by_id["a"]["next"], by_id["x"]["next"]) == (
+        {"default": ["left", "first"]},
+        {"default": ["second"]},
+    )
+    assert by_id["last"]["after"] == ["left", "second"]
+    inner_block = {"parallel": [["x"], ["y"]], "on_error": "fail_fast"}
+    assert told["steps"] == [
+        {"parallel": [["a"], ["b"]], "on_error": "continue"},
+        {"parallel": [["left"], ["first", inner_block, "second"]], "on_error": "fail_fast"},
+        "last",
+    ]
+    arrows = [line.strip() for line in printed(document, "--format", "dot").splitlines() if "->" in line]
+    keys = {node["id"]: f"n{number}" for number, node in enumerate(told["nodes"], 1)}
+    for source, target in (("a", "left"), ("b", "first"), ("y", "second"), ("second", "last")):
+        assert f"{keys[source]} -> {keys[target]};" in arrows
+    inside = [line for line in arrows if "runs" in line]
+    assert inside == [f'{keys["x"]} -> {keys["x"]}_{end} [label="runs", style=dotted];' for end in (1, 2)]
+
+
+def test_a_fan_out_of_edges(printed):
+    nodes = [echo(name) for name in "abcd"]
+    edges = [{"from": source, "to": target} for source, target in ("ab", "ac", "bd", "cd")]
+    assert printed({"nodes": nodes, "edges": edges}) == (
+        "main.json: 4 nodes\n"
+        "a (echo)\n"
+        "    2 branches at the same time\n"
+        "├─ b (echo)\n"
+        "└─ c (echo)\n"
+        "d (echo), after b, c\n"
+    )

@@ -40,10 +40,12 @@ class Arrow:
 
 @dataclass(slots=True)
 class Diagram:
-    """The boxes of one document, its arrows and the documents inside."""
+    """The boxes of one document, its arrows and the documents inside; ``begins`` are the keys of the boxes
+    that it begins with."""
 
     key: str
     title: str
+    begins: tuple[str, ...] = ()
     boxes: list[Box] = field(default_factory=list)
     arrows: list[Arrow] = field(default_factory=list)
     inner: list[Diagram] = field(default_factory=list)
@@ -54,6 +56,7 @@ def diagram_of(plan: Plan, told: Mapping[str, Any], key: str = "n") -> Diagram:
     shape = Shape.of(plan)
     drawn = Diagram(key, plan.source)
     keys = {node["id"]: f"{key}{number}" for number, node in enumerate(told["nodes"], 1)}
+    drawn.begins = tuple(keys[name] for name in shape.behind(shape.start))
     for node in told["nodes"]:
         drawn.boxes.append(Box(keys[node["id"]], tuple(_box_lines(node)), "batch" in node))
         drawn.arrows += _arrows(shape, node, keys)
@@ -74,14 +77,13 @@ def _box_lines(node: Mapping[str, Any]) -> Iterator[str]:
 
 def _arrows(shape: Shape, node: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Arrow]:
     name = node["id"]
-    for link in shape.entering(name):
-        if link.source == shape.gate:
-            continue
+    for link in shape.arriving(name):
         streams = node.get("batch", {}).get("streams_from") == link.source
         kind: ArrowKind = "stream" if streams else "plain"
         yield Arrow(keys[link.source], keys[name], kind, _label(link.action))
     for link in shape.leaving(name, backward=True):
-        yield Arrow(keys[name], keys[link.target], "backward", _label(link.action))
+        for target in shape.behind(link.target):
+            yield Arrow(keys[name], keys[target], "backward", _label(link.action))
 
 
 def _label(action: str) -> str:
@@ -95,7 +97,7 @@ def _draw_inside(drawn: Diagram, plan: Plan, node: Mapping[str, Any], key: str) 
     inner = diagram_of(sub.plan, node["workflow"], f"{key}_")
     inner.title = sub.source
     drawn.inner.append(inner)
-    drawn.arrows.append(Arrow(key, inner.boxes[0].key, "inside", "runs"))
+    drawn.arrows += [Arrow(key, first, "inside", "runs") for first in inner.begins]
 
 
 _MERMAID_ARROWS: Mapping[ArrowKind, str] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -20,6 +20,7 @@ from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import BatchSpec, NodeSpec
+from batchmill.ir.pipeline import Block, PipelineStep
 from batchmill.plain import plain
 from batchmill.step import Namespace
 from batchmill.template import compile_value
@@ -31,11 +32,22 @@ Told = dict[str, Any]
 
 def described_plan(plan: Plan, around: Surroundings, within: tuple[Plan, ...] = ()) -> Told:
     """The ``nodes`` of a plan in the order they would run and those ``unreached`` by any edge; ``within``
-    are the plans that it stands in."""
+    are the plans that it stands in. Of a pipeline the ``steps`` as well."""
     shape = Shape.of(plan)
     names = [name for name in shape.order if name in plan.nodes]
     nodes = [_described(plan, name, shape, around, (*within, plan)) for name in names]
-    return {"nodes": nodes, "unreached": [name for name in plan.nodes if name not in set(names)]}
+    told: Told = {"nodes": nodes, "unreached": [name for name in plan.nodes if name not in set(names)]}
+    return {**told, "steps": _steps(plan.steps)} if plan.steps else told
+
+
+def _steps(row: Sequence[PipelineStep]) -> list[Any]:
+    """A pipeline as it is written: ids, and blocks with their branches."""
+    return [
+        {"parallel": [_steps(branch) for branch in step.branches], "on_error": step.on_error}
+        if isinstance(step, Block)
+        else step
+        for step in row
+    ]
 
 
 def _described(plan: Plan, name: str, shape: Shape, around: Surroundings, within: tuple[Plan, ...]) -> Told:
@@ -56,7 +68,7 @@ def _described(plan: Plan, name: str, shape: Shape, around: Surroundings, within
 def _following(shape: Shape, name: str) -> dict[str, list[str]]:
     following: dict[str, list[str]] = defaultdict(list)
     for link in (*shape.leaving(name), *shape.leaving(name, backward=True)):
-        following[link.action].append(link.target)
+        following[link.action] += shape.behind(link.target)
     return dict(following)
 
 

@@ -7,12 +7,15 @@ a fan-out the branches stand inside it, and the node where they meet stands behi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from batchmill.graph.plan import Plan
+from batchmill.ir.pipeline import all_blocks
 from batchmill.nodes import DEFAULT_ACTION
+
+_NONE: Mapping[str, str] = {}
 
 
 class Link(NamedTuple):
@@ -40,12 +43,18 @@ class Step:
 
 
 class Shape:
-    """The part of a plan that its start leads to. ``order`` has each node before those it leads to."""
+    """The part of a plan that its start leads to. ``order`` has each node before those it leads to.
 
-    def __init__(self, start: str, links: Iterable[Link]) -> None:
+    The gates of a pipeline's blocks are in it like nodes; ``forks`` has what a block does when one of its
+    branches fails, by the name of the gate that it begins with.
+    """
+
+    def __init__(
+        self, start: str, links: Iterable[Link], gates: Iterable[str] = (), forks: Mapping[str, str] = _NONE
+    ) -> None:
         self.start = start
-        self.gate: str | None = None
-        """The start where it is no node."""
+        self.gates = frozenset(gates)
+        self.forks = forks
         self._leaving: dict[str, list[Link]] = defaultdict(list)
         for link in links:
             self._leaving[link.source].append(link)
@@ -58,17 +67,10 @@ class Shape:
 
     @classmethod
     def of(cls, plan: Plan) -> Shape:
-        """The shape of a plan. Gates are left out: what leads to one leads to what stands behind it. Where
-        the plan starts with one, so does the shape."""
-        links = [
-            Link(edge.source, edge.action, target, edge.backward)
-            for edge in plan.edges
-            if edge.source not in plan.gates or edge.source == plan.start
-            for target in plan.behind(edge.target)
-        ]
-        shape = cls(plan.start, dict.fromkeys(links))
-        shape.gate = plan.start if plan.start in plan.gates else None
-        return shape
+        """The shape of a plan."""
+        links = (Link(edge.source, edge.action, edge.target, edge.backward) for edge in plan.edges)
+        forks = {block.fork: block.on_error for block in all_blocks(plan.steps)}
+        return cls(plan.start, links, plan.gates, forks)
 
     def leaving(self, name: str, backward: bool = False) -> list[Link]:
         """The forward links out of a node, or the backward ones, as they are written."""
@@ -78,10 +80,35 @@ class Shape:
         """The forward links into a node."""
         return self._entering.get(name, [])
 
+    def arriving(self, name: str) -> list[Link]:
+        """The forward links into a node, each from the node that it comes from through whatever gates."""
+        found: dict[Link, None] = {}
+        waiting = self.entering(name)[::-1]
+        while waiting:
+            link = waiting.pop()
+            if link.source in self.gates:
+                waiting += self.entering(link.source)[::-1]
+            else:
+                found[link._replace(target=name)] = None
+        return list(found)
+
     def before(self, name: str) -> list[str]:
         """The nodes that a node waits for, those of them that run."""
-        sources = dict.fromkeys(link.source for link in self.entering(name))
-        return [source for source in sources if source != self.gate]
+        return list(dict.fromkeys(link.source for link in self.arriving(name)))
+
+    def behind(self, name: str) -> list[str]:
+        """The node called ``name``, or those that stand next behind the gate of that name."""
+        if name not in self.gates:
+            return [name]
+        return list(dict.fromkeys(one for link in self.leaving(name) for one in self.behind(link.target)))
+
+    def actions_to(self, name: str) -> list[str]:
+        """The actions other than the default that lead to a node or gate, sorted."""
+        return sorted({link.action for link in self.entering(name)} - {DEFAULT_ACTION})
+
+    def fans_out(self, step: Step) -> bool:
+        """Whether several of the branches behind a step run at the same time."""
+        return sum(self._by_default(branch[0].name) for branch in step.branches) > 1
 
     def rows(self) -> list[Step]:
         """All of it, as the row that begins at the start."""

@@ -41,30 +41,38 @@ class _Tree:
     def _row(self, row: Sequence[Step], expected: Sequence[str]) -> Iterator[str]:
         """The lines of a row; ``expected`` is what its first node is shown right behind."""
         for step in row:
-            yield from self._step(step, expected)
-            expected = (step.name,)
+            if step.name in self._shape.gates:
+                yield from self._gate(step)
+                expected = self._shape.before(step.name)
+            else:
+                yield from self._node(step, expected)
+                expected = (step.name,)
+            yield from self._branches(step, expected)
 
-    def _step(self, step: Step, expected: Sequence[str]) -> Iterator[str]:
-        if step.name == self._shape.gate:
-            yield f"{len(step.branches)} branches at the same time"
-            for number, branch in enumerate(step.branches, 1):
-                yield from _hung(list(self._row(branch, ())), number == len(step.branches))
-            return
+    def _gate(self, step: Step) -> Iterator[str]:
+        """What there is to say of a block where it begins; nothing where it ends."""
+        on_error = self._shape.forks.get(step.name)
+        if on_error is not None:
+            actions = self._shape.actions_to(step.name)
+            rest = ", each to its end whatever fails" if on_error == "continue" else ""
+            yield f"{_on(actions)}parallel: {len(step.branches) or 1} branches at the same time{rest}"
+
+    def _node(self, step: Step, expected: Sequence[str]) -> Iterator[str]:
         node = self._told[step.name]
         yield self._headline(node, expected)
         yield from (INDENT + line for line in _details(node))
         yield from (INDENT + line for line in self._jumps(step.name))
         if "workflow" in node:
             yield from self._sub(node["workflow"], step.name)
-        if self._side_by_side(step):
+        if self._shape.fans_out(step):
             yield f"{INDENT}{len(step.branches)} branches at the same time"
+
+    def _branches(self, step: Step, expected: Sequence[str]) -> Iterator[str]:
         for number, branch in enumerate(step.branches, 1):
-            yield from _hung(list(self._row(branch, (step.name,))), number == len(step.branches))
+            yield from _hung(list(self._row(branch, expected)), number == len(step.branches))
 
     def _headline(self, node: Told, expected: Sequence[str]) -> str:
-        actions = {link.action for link in self._shape.entering(node["id"])} - {DEFAULT_ACTION}
-        alone = len(node["after"]) == 1
-        on = f"on {', '.join(sorted(actions))}: " if actions and alone else ""
+        on = _on(self._shape.actions_to(node["id"])) if len(node["after"]) == 1 else ""
         purpose = f": {node['purpose']}" if "purpose" in node else ""
         waits = "" if list(node["after"]) in ([], list(expected)) else f", after {', '.join(node['after'])}"
         return f"{on}{node['id']} ({node['type']}){purpose}{waits}"
@@ -72,14 +80,10 @@ class _Tree:
     def _jumps(self, name: str) -> Iterator[str]:
         """Edges that the rows do not show: back, and on an action to a node that others lead to as well."""
         for link in self._shape.leaving(name, backward=True):
-            yield f"on {link.action} back to {link.target}"
+            yield f"on {link.action} back to {', '.join(self._shape.behind(link.target))}"
         for link in self._shape.leaving(name):
             if link.action != DEFAULT_ACTION and len(self._shape.before(link.target)) > 1:
-                yield f"on {link.action} to {link.target}"
-
-    def _side_by_side(self, step: Step) -> bool:
-        default = [link for link in self._shape.leaving(step.name) if link.action == DEFAULT_ACTION]
-        return len(default) > 1
+                yield f"on {link.action} to {', '.join(self._shape.behind(link.target))}"
 
     def _sub(self, told: Told, name: str) -> Iterator[str]:
         sub = self._plan.nodes[name].sub
@@ -88,6 +92,10 @@ class _Tree:
             return
         yield f"{INDENT}runs {told['source']}: {count(len(told['nodes']), 'node')}"
         yield from (f"{INDENT}│ {line}" for line in _plan_lines(sub.plan, told))
+
+
+def _on(actions: Sequence[str]) -> str:
+    return f"on {', '.join(actions)}: " if actions else ""
 
 
 def _hung(lines: Sequence[str], last: bool) -> Iterator[str]:
