@@ -55,6 +55,7 @@ class Server:
 
     def __post_init__(self):
         self.closing = threading.Event()
+        self.wrap = None  # what makes a TLS connection of a plain one
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=200)
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -100,7 +101,15 @@ class Server:
             thread.start()
 
     def _serve(self, connection, number):
+        plain = connection
         try:
+            if self.wrap is not None:
+                connection = self.wrap(plain)
+                with self._lock:
+                    self._open.discard(plain)
+                    if connection is None:
+                        return
+                    self._open.add(connection)
             with connection.makefile("rb") as file:
                 while (request := _read(file, number)) is not None:
                     answer = self._answer(request)
@@ -114,7 +123,9 @@ class Server:
         finally:
             with self._lock:
                 self._open.discard(connection)
-            connection.close()
+            for one in (plain, connection):
+                if one is not None:
+                    one.close()
 
     def _answer(self, request):
         with self._lock:

@@ -1,0 +1,102 @@
+"""Encrypted connections: kept, bounded in time, and refused where the certificate is not to be trusted."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from batchmill.errors import AttemptTimeout, NodeError
+
+OPENSSL = shutil.which("openssl")
+pytestmark = pytest.mark.skipif(OPENSSL is None, reason="no program openssl to make a certificate with")
+NAMES = "subjectAltName=DNS:localhost"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """The paths of a certificate that signs itself, and of its key."""
+    folder = tmp_path_factory.mktemp("certificate")
+    paths = str(folder / "certificate.pem"), str(folder / "key.pem")
+    command = [
+        OPENSSL,
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    command += ["-addext", NAMES, "-out", paths[0], "-keyout", paths[1]]
+    subprocess.run(command, check=True, capture_output=True)
+    return paths
+
+
+@pytest.fixture
+def secure(server, certificate):
+    """The test's server, speaking TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    server.wrap = lambda connection: context.wrap_socket(connection, server_side=True)
+    server.url = f"https://localhost:{server.port}"
+    return server
+
+
+@pytest.fixture
+def trusted(secure, certificate, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", certificate[0])
+    return secure
+
+
+def test_a_certificate_that_nobody_signed(run, secure, reply):
+    with pytest.raises(NodeError, match="not to be trusted") as caught:
+        run("http", url=secure.on("/x", reply(200, b"x")))
+    assert (caught.value.type_name, caught.value.retryable) == ("CertificateError", False)
+    assert secure.received == []
+
+
+def test_a_certificate_for_another_name(run, trusted, reply):
+    trusted.on("/x", reply(200, b"x"))
+    with pytest.raises(NodeError, match="not to be trusted"):
+        run("http", url=f"https://127.0.0.1:{trusted.port}/x")
+
+
+def test_connections_are_kept(run, trusted, reply):
+    url = trusted.on("/x", reply(200, {"n": 1}))
+    for _ in range(3):
+        assert run("http", url=url, body={"long": "x" * 200_000}).outputs["response"] == {"n": 1}
+    assert trusted.connections == 1
+
+
+def test_a_kept_connection_that_dies_is_replaced(run, trusted, reply):
+    url = trusted.on("/x", reply(200, b"x"), lambda request, connection: None, reply(200, b"y"))
+    run("http", url=url)
+    assert run("http", url=url).outputs["response"] == "y"
+
+
+def test_an_answer_that_trickles(run, trusted, trickle):
+    url = trusted.on("/x", trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000))
+    began = time.monotonic()
+    with pytest.raises(AttemptTimeout):
+        run("http", url=url, timeout=0.4)
+    assert time.monotonic() - began < 5
+
+
+def test_a_handshake_that_nobody_answers(run, server):
+    server.wrap = lambda connection: server.closing.wait(20) and None
+    began = time.monotonic()
+    with pytest.raises(AttemptTimeout):
+        run("http", url=server.url.replace("http://", "https://"), timeout=0.3)
+    assert time.monotonic() - began < 5
+
+
+def test_credentials_do_not_go_from_tls_to_plain(run, trusted, other_server, reply):
+    url = trusted.on("/x", reply(302, b"", {"Location": other_server.on("/y", reply(200, b"y"))}))
+    run("http", url=url, auth_token="canary")
+    assert "authorization" not in other_server.received[0].headers
