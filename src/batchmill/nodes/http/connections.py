@@ -10,7 +10,7 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import ClosedPoolError, ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 
 from batchmill.held import held
@@ -102,18 +102,22 @@ class Connections:
         fields = request.fields.as_dict()
         if length is not None:
             fields["Content-Length"] = str(length)
-        return self._pool(request.address.origin).urlopen(
-            request.method,
-            request.address.target,
-            body,
-            fields,
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            timeout=current().left(),
-            preload_content=False,
-            decode_content=False,
-        )
+        while True:
+            try:
+                return self._pool(request.address.origin).urlopen(
+                    request.method,
+                    request.address.target,
+                    body,
+                    fields,
+                    retries=False,
+                    redirect=False,
+                    assert_same_host=False,
+                    timeout=current().left(),
+                    preload_content=False,
+                    decode_content=False,
+                )
+            except ClosedPoolError:  # other servers took its place just now; nothing was sent
+                continue
 
     def close(self) -> None:
         """Close the idle ones; one that is in use is closed when it is given back."""

@@ -5,6 +5,7 @@ Version 1 and version 2 differ in names only, as far as is used here.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from batchmill.ir.services import expanded
 _LET_THROUGH = ("LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
 
 Connection = tuple[Any, Any]
+_log = logging.getLogger("mcp")
 
 
 def sdk() -> Any:
@@ -26,6 +28,9 @@ def sdk() -> Any:
         import mcp  # slow to import, and an extra
     except ImportError as error:
         raise MissingExtra("mcp", "a node that talks to MCP servers") from error
+    # Its complaints, such as of noise from a server, go where the program logs to, and not to our stderr.
+    if not _log.handlers:
+        _log.addHandler(logging.NullHandler())
     return mcp
 
 
@@ -45,8 +50,12 @@ async def connection(
     Raises :class:`~batchmill.errors.InvalidParams`, :class:`OSError`, and groups of exceptions.
     """
     if spec.url is not None:
-        async with _over_http(expanded_in(spec.url), _each(spec.headers)) as streams:
-            yield streams[0], streams[1]
+        async with (
+            _over_http(expanded_in(spec.url), _each(spec.headers)) as streams,
+            streams[0] as read,  # version 1 leaves closing them to the garbage collector
+            streams[1] as write,
+        ):
+            yield read, write
         return
     module = sdk()
     parameters = module.StdioServerParameters(
