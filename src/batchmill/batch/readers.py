@@ -145,7 +145,8 @@ def _rows(stream: Opened, source: str) -> Iterator[list[dict[str, str]]]:
                     rows = []
         except (csv.Error, _Ragged) as fault:
             yield rows
-            raise StorageError(f"{source}, line {reader.line_num}: {fault}") from fault
+            line = f"line {reader.line_num}: "
+            raise StorageError(f"{source}, {line}{str(fault).removeprefix(line)}") from fault  # PyPy's has it
         except StorageError:
             yield rows
             raise

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import io
 import pickle  # nosec: what is unpickled comes from this program's own processes
-import platform
-import types
 from collections.abc import Sequence
 from typing import Any
 
 import cloudpickle
-import cloudpickle.cloudpickle as _internals
 
 from batchmill.errors import NotPicklable
 from batchmill.executors.blame import blame
 from batchmill.executors.describe import text_of
+from batchmill.executors.pypy import repair_cloudpickle
 
 OUT_OF_BAND_BYTES = 1 << 20
+repair_cloudpickle()
 PLAIN = frozenset({int, float, str, bytes, bool, type(None), complex})
 
 
@@ -79,23 +78,3 @@ def _keeper(buffers: list[pickle.PickleBuffer]) -> Any:
         return False
 
     return keep
-
-
-def _repair_pypy() -> None:
-    """cloudpickle 3.1 on PyPy 3.11 takes code objects apart with fields PyPy's have not, and misses
-    globals because PyPy numbers them otherwise (cloudpipe/cloudpickle#557). Elsewhere a no-op."""
-    code = _repair_pypy.__code__
-    if platform.python_implementation() != "PyPy" or hasattr(code, "co_exceptiontable"):
-        return
-
-    def reduce_code(code: types.CodeType) -> tuple[Any, ...]:
-        fields = "argcount posonlyargcount kwonlyargcount nlocals stacksize flags code consts names varnames "
-        fields += "filename name qualname firstlineno linetable freevars cellvars"
-        return types.CodeType, tuple(getattr(code, f"co_{field}") for field in fields.split())
-
-    _internals._code_reduce = reduce_code
-    _internals.Pickler._dispatch_table[types.CodeType] = reduce_code
-    _internals._walk_global_ops = lambda code: iter(code.co_names)  # a superset: harmless
-
-
-_repair_pypy()

@@ -1,0 +1,58 @@
+"""cloudpickle on PyPy, made to work. Elsewhere nothing.
+
+cloudpickle 3.1 has two faults on PyPy 3.11 (cloudpipe/cloudpickle#557): it takes code objects apart with a
+field that PyPy's have not, and reads the operands of LOAD_GLOBAL as CPython counts them, so that functions
+lose the globals they use. Both are repaired where functions are pickled: in the parent, and in workers for
+their results.
+
+This file can go, with its one call in ``pickling``, when a release of cloudpickle does without it: then
+``tests/executors/test_pypy.py`` fails on PyPy and says so.
+"""
+
+from __future__ import annotations
+
+import platform
+import types
+from typing import Any
+
+import cloudpickle.cloudpickle as _internals
+
+FIELDS = (
+    *("argcount", "posonlyargcount", "kwonlyargcount", "nlocals", "stacksize", "flags", "code", "consts"),
+    *(
+        "names",
+        "varnames",
+        "filename",
+        "name",
+        "qualname",
+        "firstlineno",
+        "linetable",
+        "freevars",
+        "cellvars",
+    ),
+)
+
+
+def needed() -> bool:
+    """Whether this is an interpreter that cloudpickle does not know: PyPy from language level 3.11 on."""
+    code = needed.__code__
+    pypy = platform.python_implementation() == "PyPy"
+    return pypy and hasattr(code, "co_qualname") and not hasattr(code, "co_exceptiontable")
+
+
+def repair_cloudpickle() -> None:
+    """Repair the cloudpickle of this process where that is needed; doing it twice does no harm."""
+    if not needed():
+        return
+    _internals._code_reduce = _reduce_code
+    _internals.Pickler._dispatch_table[types.CodeType] = _reduce_code
+    _internals._walk_global_ops = _names_of
+
+
+def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
+    return types.CodeType, tuple(getattr(code, f"co_{field}") for field in FIELDS)
+
+
+def _names_of(code: types.CodeType) -> Any:
+    """Every name the code uses, attributes too: more than its globals, which does no harm."""
+    return iter(code.co_names)
