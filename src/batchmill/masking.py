@@ -42,6 +42,11 @@ class Masker:
             self.add(secret)
 
     @property
+    def secrets(self) -> frozenset[str]:
+        """The texts it was told of that are long enough to be looked for."""
+        return self._secrets
+
+    @property
     def knows_any(self) -> bool:
         """Whether there is anything to mask."""
         return self._pattern is not None

@@ -217,6 +217,23 @@ def test_a_loop_carries_values_into_its_inputs() -> None:
     )
 
 
+def test_errors_of_every_iteration_of_a_loop_are_told() -> None:
+    inner = {
+        "inputs": {"n": {"type": "integer"}},
+        "nodes": [
+            code("bad", "raise ValueError(n)", {"n": "${n}"}),
+            code("next", "result = n + 1", {"n": "${n}"}),
+        ],
+        "edges": [{"from": "bad", "to": "next", "action": "error"}],
+    }
+    loop = {"carry": {"n": "${s.result}"}, "while": "${s.result}", "max_iterations": 3}
+    result = ran(sub("s", inner, {"n": 1}, loop=loop))
+    assert (result.status, result.outputs["result"]) == ("degraded", 4)
+    assert [(error["node"], error["message"]) for error in result.errors] == [
+        ("s.bad", str(n)) for n in (1, 2, 3)
+    ]
+
+
 # Documents that name themselves.
 
 FACTORIAL = {
@@ -375,3 +392,25 @@ def test_a_module_beside_the_sub_document_is_found(tmp_path: Path) -> None:
         (tmp_path / "main.json").write_text(json.dumps(document))
         result = batchmill.run(tmp_path / "main.json")
         assert [one["result"] for one in result.outputs["results"]] == [8, 10], result.errors
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_secret_inputs_are_masked_wherever_the_run_shows_something(executor: str) -> None:
+    heard: list[Event] = []
+    deep = {"inputs": {"k": {"secret": True}}, "nodes": [code("a", "result = k", {"k": "${k}"})]}
+    inner = {
+        "inputs": {"key": {"secret": True}},
+        "nodes": [
+            sub("deep", deep, {"k": "${key}-and-more"}),
+            code("say", "raise ValueError('with ' + key)", {"key": "${key}"}),
+        ],
+    }
+    keys = code("keys", "result = ['hush-' + str(n) * 9 for n in range(3)]")
+    batch = {"items": "${keys.result}", "executor": executor, "error_handling": "continue"}
+    document = {"nodes": [keys, sub("flow", inner, {"key": "${item}"}, batch=batch)]}
+    result = batchmill.run(document, listeners=[heard.append])
+    assert [error["message"] for error in result.errors] == [f"flow[{n}].say: with ***" for n in range(3)]
+    assert "hush-" not in json.dumps(result.as_json())
+    if executor == "sequential":
+        told = [event for event in heard if isinstance(event, NodeFinished) and event.node.endswith(".say")]
+        assert [event.error for event in told] == ["ValueError: with ***"] * 3

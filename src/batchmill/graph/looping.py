@@ -45,7 +45,7 @@ def run_loop(node: RunnableNode, spec: LoopSpec, around: Surroundings) -> Visit:
         loop.visit, ending = faulty_visit(fault, around.place(node.id)), "failed"
     visit = loop.visit
     visit.outputs = {**visit.outputs, ITERATIONS: loop.iterations, STOPPED: ending}
-    visit.records, visit.unresolved = loop.records, tuple(dict.fromkeys(loop.unresolved))
+    visit.tell_instead(loop.told)
     return visit
 
 
@@ -60,8 +60,7 @@ class _Loop:
         self._condition = compile_value(spec.until or spec.while_)
         self.iterations = 0
         self.visit = Visit()
-        self.records: list[Any] = []
-        self.unresolved: list[str] = []
+        self.told: list[Visit] = []
 
     def run(self) -> Ending:
         """Go round; raises :class:`TemplateError` for a condition or a carried value."""
@@ -84,8 +83,7 @@ class _Loop:
         """One iteration; its outputs are where the condition and ``carry`` look for them."""
         self.visit = visit = run_single(self._node, self._around, carried)
         self.iterations += 1
-        self.records += visit.records
-        self.unresolved += visit.unresolved
+        self.told.append(visit.without_outputs())
         if not visit.failed:
             self._around.namespace.put(self._node.id, {**visit.outputs, ITERATIONS: self.iterations})
         return not visit.failed

@@ -43,16 +43,21 @@ class Start(NamedTuple):
 
 
 class Scheduler:
-    """Runs one plan once. ``nodes`` are those that an earlier run of the plan made ready, to be added to.
+    """Runs one plan once. ``nodes`` are those that an earlier run of the plan made ready, to be added to,
+    ``topology`` is the plan's, where that was made before.
 
     Concurrency: one thread calls :meth:`run`; nodes run in it or in the crew's threads. ``_lock`` guards
     the machine, the views and all else that belongs to the run as a whole.
     """
 
     def __init__(
-        self, plan: Plan, around: Surroundings, nodes: dict[str, RunnableNode] | None = None
+        self,
+        plan: Plan,
+        around: Surroundings,
+        nodes: dict[str, RunnableNode] | None = None,
+        topology: Topology | None = None,
     ) -> None:
-        topology = Topology(plan)
+        topology = topology or Topology(plan)
         self._plan = plan
         self._outside = around
         self._cancel = CancelToken() if plan.branches else around.cancel
@@ -160,6 +165,8 @@ class Scheduler:
 
     def _report(self, node: RunnableNode, visit: Visit, wall: float) -> None:
         """Under the lock: enter a visit into the reports and errors of the run."""
+        for secret in visit.secrets:
+            self._around.masker.add(secret)
         report = self._walk.reports.setdefault(node.id, NodeReport(node.spec.type))
         report.add(visit, wall)
         place = self._plan.nodes[node.id].index

@@ -22,11 +22,13 @@ from batchmill.graph.ending import resolved_outputs
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.topology import Topology
 from batchmill.graph.visit import SubReport
 from batchmill.graph.walk import Walk
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import InputSpec
 from batchmill.lists import held
+from batchmill.masking import Masker
 from batchmill.nodes import NodeResult
 from batchmill.nodes.workflow import SubRun
 from batchmill.outcome import ErrorInfo
@@ -39,8 +41,8 @@ class SubWorkflow:
     It is there before its plan is: a document may name itself, and while it is checked only ``inputs``
     and ``outputs`` are known of it. Each is None where its document does not say, or says wrongly.
 
-    Concurrency: filled in while documents are checked, by one thread. Afterwards only ``nodes`` grows,
-    by entries that any thread may replace with an equal one.
+    Concurrency: filled in while documents are checked, by one thread. Afterwards only ``nodes`` grows and
+    ``topology`` is made, by any thread, and it does not matter which of two equal ones stays.
     """
 
     def __init__(self, source: str) -> None:
@@ -49,6 +51,7 @@ class SubWorkflow:
         self.outputs: tuple[str, ...] | None = None
         self.nodes: dict[str, RunnableNode] = {}
         self._plan: Plan | None = None
+        self._topology: Topology | None = None
         self._folder: str | None = None
 
     @property
@@ -63,12 +66,19 @@ class SubWorkflow:
         self._plan = plan
         self._folder = plan.import_folder
 
+    @property
+    def topology(self) -> Topology:
+        """The plan in numbers, made when it is first run."""
+        if self._topology is None:
+            self._topology = Topology(self.plan)
+        return self._topology
+
     def at(self, node: str, around: Surroundings) -> SubRun:
         """What runs it in the place of ``node``."""
         return PlacedRun(self, node, around)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "nodes": {}}
+        return {**self.__dict__, "nodes": {}, "_topology": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -92,14 +102,17 @@ class PlacedRun:
         address = self._around.place(self._node, index)
         self._check_depth(address, params["max_depth"])
         plan = self._workflow.plan
-        namespace = Namespace(self._inputs(params["inputs"] or {}), permissive=plan.mode == "permissive")
+        values = self._inputs(params["inputs"] or {})
+        masker = self._masker(values)
+        namespace = Namespace(values, permissive=plan.mode == "permissive")
         permits = self._around.permits
         lent = permits.lent() if permits is not None else nullcontext()
         with _ended_in_time(attempt) as cancel, lent:
-            inside = self._inside(namespace, cancel, address)
-            walk = Scheduler(plan, inside, self._workflow.nodes).run()
+            inside = replace(self._inside(namespace, cancel, address), masker=masker)
+            walk = Scheduler(plan, inside, self._workflow.nodes, self._workflow.topology).run()
             outputs = held(resolved_outputs(plan.workflow, namespace, walk))
-        _report(walk, namespace, attempt)
+        secrets = tuple(masker.secrets) if self._around.in_worker else ()
+        _report(walk, namespace, attempt, secrets)
         if walk.status == "failed":
             raise _failure(walk, address, attempt)
         return NodeResult(outputs)
@@ -119,6 +132,15 @@ class PlacedRun:
             words = [fault.message + (f"; {fault.hint}" if fault.hint else "") for fault in faults]
             raise InvalidParams(f"{self._workflow.source}: " + ". ".join(words))
         return values
+
+    def _masker(self, values: Mapping[str, Any]) -> Masker:
+        """Who is told the secrets among the inputs: the run's own masker, or in a worker process one whose
+        secrets go up with the report."""
+        masker = Masker() if self._around.in_worker else self._around.masker
+        for name, spec in self._workflow.plan.inputs.items():
+            if spec.secret:
+                masker.add(values[name])
+        return masker
 
     def _inside(self, namespace: Namespace, cancel: CancelToken, address: str) -> Surroundings:
         own = self._workflow.plan.workflow.budget
@@ -160,10 +182,11 @@ def _ended_in_time(attempt: Attempt) -> Iterator[CancelToken]:
         forget()
 
 
-def _report(walk: Walk, namespace: Namespace, attempt: Attempt) -> None:
+def _report(walk: Walk, namespace: Namespace, attempt: Attempt, secrets: tuple[str, ...]) -> None:
     """Tell what was recorded inside; of errors only those that the sub-workflow got over."""
     errors = () if walk.status == "failed" else tuple(walk.errors.listed())
-    report = SubReport(tuple(namespace.calls()), errors, walk.status == "degraded", walk.environment)
+    degraded = walk.status == "degraded"
+    report = SubReport(tuple(namespace.calls()), errors, degraded, walk.environment, secrets)
     if report != SubReport():
         attempt.recorder.append(report)
 

@@ -14,6 +14,7 @@ from batchmill.cancel import CancelToken
 from batchmill.events import Bus
 from batchmill.graph.shares import Shares
 from batchmill.ir.models.node import NodeSpec
+from batchmill.masking import Masker
 from batchmill.nodes import Node
 from batchmill.nodes.workflow import SubRun, WorkflowNode
 from batchmill.permits import Permits
@@ -34,6 +35,7 @@ class Surroundings:
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
     workflows are around this one. ``in_worker`` says that all this happens in a worker process. ``taps``
     has by a batch node's id who is given its blocks, with finished entries, in input order as they come.
+    ``masker`` is told the values of secret inputs of sub-workflows.
     """
 
     namespace: Namespace
@@ -51,6 +53,7 @@ class Surroundings:
     taps: Mapping[str, OnBlock] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
     shares: Shares | None = None
+    masker: Masker = field(default_factory=Masker)
 
     @property
     def permits(self) -> Permits | None:

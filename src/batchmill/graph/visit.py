@@ -17,12 +17,13 @@ from batchmill.step import Unresolved
 class SubReport:
     """A record of what a sub-workflow has to tell the run around it: the calls that were recorded inside,
     entries of errors that did not fail it, with the full address of their nodes, whether it ended
-    degraded, and whether it failed by its surroundings."""
+    degraded, whether it failed by its surroundings, and what must not be shown of it."""
 
     calls: tuple[Any, ...] = ()
     errors: tuple[dict[str, Any], ...] = ()
     degraded: bool = False
     environment: bool = False
+    secrets: tuple[str, ...] = ()
 
 
 VisitStatus = Literal["success", "degraded", "failed", "cancelled"]
@@ -43,7 +44,7 @@ class Visit:
 
     ``inner_errors`` are entries of sub-workflows, each with its ``node``; they make
     the visit ``degraded``, as one does that ended so itself. ``cause`` is the error that failed the visit,
-    with the full address of where it arose.
+    with the full address of where it arose. ``secrets`` are texts from inside that must not be shown.
     """
 
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -62,6 +63,7 @@ class Visit:
     degraded: bool = False
     inner_errors: list[dict[str, Any]] = field(default_factory=list)
     cause: ErrorInfo | None = None
+    secrets: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -96,11 +98,25 @@ class Visit:
                 self.records.append(_signed(record, node, index))
         self.unresolved = tuple(dict.fromkeys(left))
 
+    def without_outputs(self) -> Visit:
+        """What is told of it besides, which is little."""
+        return replace(self, outputs={}, errors=[])
+
+    def tell_instead(self, visits: Iterable[Visit]) -> None:
+        """Tell what several visits have to tell besides their outputs and errors, in their order."""
+        told = list(visits)
+        self.records = [record for visit in told for record in visit.records]
+        self.unresolved = tuple(dict.fromkeys(one for visit in told for one in visit.unresolved))
+        self.inner_errors = [entry for visit in told for entry in visit.inner_errors]
+        self.degraded = any(visit.degraded for visit in told)
+        self.secrets = tuple(one for visit in told for one in visit.secrets)
+
     def _add_report(self, report: SubReport) -> None:
         self.records += report.calls
         self.inner_errors += report.errors
         self.degraded |= report.degraded
         self.environment |= report.environment
+        self.secrets += report.secrets
 
 
 def _signed(record: Any, node: str, index: int | None) -> Any:

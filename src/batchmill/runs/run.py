@@ -96,6 +96,7 @@ def run(
         budgets=budgets_of(plan, gates),
         taps=taps or {},
         withheld=known.withheld,
+        masker=known.masker,
         shares=Shares(settings.jobs) if plan.crowded else None,
     )
     with _importing_from(plan.import_folders()), holding(), _following(stop, ending):
