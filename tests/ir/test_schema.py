@@ -21,7 +21,7 @@ FULL = {
     "ir_version": "0.1.3",
     "start_node": "a",
     "template_resolution_mode": "permissive",
-    "prices": {"m": {"input": 1, "output": 2.5, "cached_input": 0.5}},
+    "prices": {"m": {"input": 1, "output": 2.5, "cached": 0.5}},
     "mcp_servers": {"s": {"type": "stdio", "command": "x", "args": ["y"], "env": {"A": "b"}, "cwd": "z"}},
     "nodes": [
         {

@@ -43,6 +43,10 @@ def test_a_value_is_one_component(text, url):
         ("${x}", {"x": "https://h/a?b=c&d#e"}, "https://h/a?b=c&d#e"),
         ("http://${x}/a", {"x": "h.example:8080"}, "http://h.example:8080/a"),
         ("http://${x}:${y}/a", {"x": "[::1]", "y": 80}, "http://[::1]:80/a"),
+        ("http://${x}/a", {"x": "h.example/v1"}, "http://h.example/v1/a"),
+        ("http://${x}", {"x": "h.example:1/v1?q=a b"}, "http://h.example:1/v1?q=a%20b"),
+        ("${b}${x}/a", {"b": "http://h", "x": ":80"}, "http://h:80/a"),
+        ("${b}.example${x}", {"b": "http://h", "x": ""}, "http://h.example"),
         ("${base}${x}", {"x": "/a/b?c=d e&f=é"}, f"{BASE}/a/b?c=d%20e&f=%C3%A9"),
         ("${base}/${x | raw}", {"x": "a/b?c=d"}, f"{BASE}/a/b?c=d"),
         ("${base}/${x | url}", {"x": "a/b"}, f"{BASE}/a%2Fb"),
@@ -64,12 +68,18 @@ def test_what_comes_out(text, values, url):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("http://${x}/a", "evil/"),
+        ("http://${x}.good.com/a", "evil.com/"),
+        ("http://${x}${y}/a", "evil.com/"),
+        ("http://good.${x}", "com@evil.com/"),
+        ("http://good${x}", ".evil.com/"),
+        ("http://${x}/a", "user@evil.com/b"),
         ("http://${x}/a", "user@evil"),
         ("http://${x}/a", "a\\b"),
         ("http://api.${x}/a", "good.com@evil.com"),
         ("${base}${x}", "@evil.com/"),
         ("${base}${x}", ".evil.com/x"),
+        ("${base}${x}", ".evil.com"),
+        ("${base}${x}", "0"),
         ("http://${x}/a", "a b"),
         ("${x}/a", "http://h\r\nX: y"),
         ("${base}/${x | raw}", "a\nb"),
@@ -84,7 +94,7 @@ def test_what_comes_out(text, values, url):
 )
 def test_what_is_refused(text, value):
     with pytest.raises(UnsafeValue):
-        made(text, x=value)
+        made(text, x=value, y="y")
 
 
 def test_a_substituted_value_is_not_scanned_again():

@@ -10,15 +10,16 @@ PER = 1_000_000  # tokens that a price is for
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens. Without ``cached_input`` cached tokens cost as much as others."""
+    """US dollars for a million tokens. ``cached`` is for tokens among the sent ones that the provider had
+    kept from before; without it they cost as much as the others."""
 
     input: float
     output: float
-    cached_input: float | None = None
+    cached: float | None = None
 
     def cost(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> float:
         """US dollars; ``cached_tokens`` are among the ``input_tokens``."""
-        cached_price = self.input if self.cached_input is None else self.cached_input
+        cached_price = self.input if self.cached is None else self.cached
         cached = min(cached_tokens, input_tokens)
         fresh = input_tokens - cached
         return (fresh * self.input + cached * cached_price + output_tokens * self.output) / PER

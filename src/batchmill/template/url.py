@@ -8,8 +8,9 @@ off the text that is there before it, values included:
 place                     what a value may be
 ========================  ====================================================================
 the very beginning        a whole URL or the beginning of one; it is taken as it is
-the host                  a host or a port; behind a whole host, also a path or query that begins
-                          with ``/``, ``?`` or ``#`` and keeps its structure
+the host                  a host or a port. What is the whole host may have a path behind it, and
+                          behind a whole host a value may be a path or query that begins with
+                          ``/``, ``?`` or ``#``; both keep their structure
 before an ``@``           a user or password; encoded
 path, query, fragment     anything; encoded
 ========================  ====================================================================
@@ -36,7 +37,8 @@ from batchmill.template.text import check_length, to_text
 Place = Literal["start", "host", "path", "query", "fragment"]
 
 _HOST = re.compile(r"[\w.~%:\[\]-]*")
-_REFERENCE = ("/", "?", "#")  # what a value behind a whole host begins with where it is more than a host
+_PORT = re.compile(r"(:[0-9]*)?", re.ASCII)
+_REFERENCE = ("/", "?", "#")  # what begins behind a host
 _KEPT = "/?#&=+,;:@!$'()*%[]"  # what stays as it is in such a value
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _SEGMENT = re.compile(r"[^/]+")
@@ -105,6 +107,7 @@ class _Making:
 
     def __init__(self) -> None:
         self.text = ""
+        self._glued = 0  # where a value at the beginning ends
         self._values: list[tuple[int, int, Expression]] = []
 
     def add(self, expression: Expression, value: Any, following: Sequence[str | Expression]) -> None:
@@ -115,13 +118,33 @@ class _Making:
         last = expression.filters[-1].name if expression.filters else ""
         if place == "start" or last in ("raw", "url"):
             self.text += _pasted(expression, text)
+            self._glued = len(self.text) if place == "start" else self._glued
         elif place == "host":
-            self.text += _in_host(expression, text, following)
+            self.text += self._in_host(expression, text, following)
         else:
             self.text += _component(expression, text)
         check_length(len(self.text))
         if place == "path" and last != "raw":
             self._values.append((start, len(self.text), expression))
+
+    def _in_host(self, expression: Expression, text: str, following: Sequence[str | Expression]) -> str:
+        if _before_at_sign(following):
+            return _component(expression, text)
+        end = _END_OF_HOST.search(text)
+        host, rest = (text[: end.start()], text[end.start() :]) if end else (text, "")
+        # With a host in front of it or behind it, a value with a path would cut that off, and what follows
+        # a whole URL without anything in between is no part of its host.
+        fits = _PORT.fullmatch(host) if self._glued == len(self.text) else _HOST.fullmatch(host)
+        if fits and (not rest or not host or self._is_whole_host(following)):
+            return host + quote(rest, safe=_KEPT, errors="surrogateescape")
+        raise UnsafeValue(
+            f"the value of {expression.text} stands where the host of a URL does and is no host or port; "
+            "for a whole URL begin the text with the template"
+        )
+
+    def _is_whole_host(self, following: Sequence[str | Expression]) -> bool:
+        behind = following[0] if following else "/"
+        return self.text.endswith("://") and isinstance(behind, str) and behind.startswith(_REFERENCE)
 
     def check_segments(self) -> None:
         """Refuse a path segment ``.`` or ``..`` that a value has a part in."""
@@ -148,19 +171,6 @@ def _pasted(expression: Expression, text: str) -> str:
     raise UnsafeValue(
         f"the value of {expression.text} is pasted into a URL as it is and holds {found.group()!r} "
         f"at character {found.start() + 1}; in a URL that is written percent-encoded"
-    )
-
-
-def _in_host(expression: Expression, text: str, following: Sequence[str | Expression]) -> str:
-    if _before_at_sign(following):
-        return _component(expression, text)
-    if text.startswith(_REFERENCE):
-        return quote(text, safe=_KEPT, errors="surrogateescape")
-    if _HOST.fullmatch(text):
-        return text
-    raise UnsafeValue(
-        f"the value of {expression.text} stands where the host of a URL does and is no host or port; "
-        "for a whole URL begin the text with the template"
     )
 
 

@@ -10,7 +10,7 @@ import batchmill
 from batchmill.record import Usage
 
 EXECUTORS = ["sequential", "thread", "process"]
-PRICES = {"m": {"input": 2, "output": 10, "cached_input": 1}}
+PRICES = {"m": {"input": 2, "output": 10, "cached": 1}}
 
 
 def document(executor, params, n=6, **more):

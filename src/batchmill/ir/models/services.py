@@ -22,7 +22,7 @@ class PriceSpec(Spec):
 
     input: Dollars = Field(description="For tokens that are sent.")
     output: Dollars = Field(description="For tokens that are answered.")
-    cached_input: Dollars | None = Field(
+    cached: Dollars | None = Field(
         None, description="For sent tokens that the provider had kept; as `input` where it is not given."
     )
 
