@@ -40,7 +40,7 @@ class SequentialExecutor:
     ) -> Iterator[Block]:
         cells = new_cells()
         job = Job(task, settings.retry, None, settings.stop_on_failure, settings.by_attempt)
-        runner = ItemRunner(job, cells, cancel, interrupts=_ctrl_c_raises())
+        runner = ItemRunner(job, cells, cancel, interrupts=ctrl_c_raises())
         forget = [channel.on_stop(lambda: cells.__setitem__(STOP, 1)), cancel.on_cancel(channel.stop)]
         try:
             while (chunk := channel.take(1, 1)) is not None:
@@ -59,7 +59,7 @@ class SequentialExecutor:
             channel.give_back(chunk)
 
 
-def _ctrl_c_raises() -> bool:
+def ctrl_c_raises() -> bool:
     """Whether a KeyboardInterrupt met here is the user's: Ctrl-C raises only in the main thread, and
     only while nobody handles the signal in another way."""
     here = threading.current_thread() is threading.main_thread()

@@ -50,6 +50,11 @@ def gate_of(
     )
 
 
+def is_limited(node: RunnableNode, around: Surroundings) -> bool:
+    """Whether a node that is no batch may have a gate: few have."""
+    return bool(node.spec.rate_limit or node.spec.budget or around.budgets)
+
+
 def _anywhere(address: str) -> str:
     """The node in all runs of its sub-workflow together, whichever item each run is for."""
     return _ITEM.sub("", address)

@@ -105,8 +105,9 @@ class Scheduler:
             self._depths[decision.node] = depth + decision.starts
             if decision.starts:
                 stop = self._stops.of(decision.node)
-                around = replace(self._around, namespace=view, stop=stop)
-                starts.append(Start(self._node(decision.node), around))
+                if view is not self._around.namespace or stop is not self._around.stop:
+                    self._around = replace(self._around, namespace=view, stop=stop)
+                starts.append(Start(self._node(decision.node), self._around))
         return starts
 
     def _node(self, name: str) -> RunnableNode:

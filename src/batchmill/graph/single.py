@@ -1,4 +1,4 @@
-"""Running a node that is no batch: a batch of one, so that attempts work the same everywhere."""
+"""Running a node that is no batch: its attempts are those of a batch of one item."""
 
 from __future__ import annotations
 
@@ -6,30 +6,43 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from batchmill.batch import BatchResult, BatchSettings, run_batch
+from batchmill.batch import Batch, BatchSettings
 from batchmill.errors import InternalError
-from batchmill.graph.limited import gate_of
+from batchmill.executors.alone import run_alone
+from batchmill.graph.limited import gate_of, is_limited
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, failed_visit
 from batchmill.nodes import NodeResult
+from batchmill.outcome import Outcome, cancelled
 from batchmill.step import single_step
+from batchmill.step.step import SingleStep
 
 
 def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, Any] | None = None) -> Visit:
     """Run ``node`` once, with the retries and the timeout it asks for; ``carried`` lies over its params."""
     step = single_step(node.made(around), node.params, around.namespace, carried=carried)
-    settings = BatchSettings(executor="sequential", timeout=node.spec.timeout, retry=node.retry)
-    settings = replace(settings, gate=gate_of(node, step, settings, around), permits=around.permits)
-    done: BatchResult[NodeResult] = run_batch(step, (None,), settings, cancel=around.cancel, stop=around.stop)
-    outcome = done.failed.get(0)
-    if outcome is not None and outcome.error is not None:
+    outcome = _outcome(node, step, around)
+    if outcome.error is not None:
         visit = failed_visit(outcome.error, outcome.attempts, node.diagnostics)
         visit.blame(outcome.error, around.place(node.id))
         visit.stopped = outcome.error.kind == "cancelled" or around.cancel.cancelled
     else:
-        visit = _succeeded(done.values[0])
-    visit.add_records(((None, record) for record in done.records), around.place(node.id))
+        visit = _succeeded(outcome.value)
+    if outcome.records:
+        visit.add_records(((None, record) for record in outcome.records), around.place(node.id))
     return visit
+
+
+def _outcome(node: RunnableNode, step: SingleStep, around: Surroundings) -> Outcome:
+    """What came of the node's attempts. A batch of one is made only for what needs one: a thread that can
+    be given up, a gate to wait at, a permit to wait for."""
+    if node.spec.timeout is None and around.permits is None and not is_limited(node, around):
+        return run_alone(step, node.retry, around.cancel, around.stop)
+    settings = BatchSettings(executor="sequential", timeout=node.spec.timeout, retry=node.retry)
+    settings = replace(settings, gate=gate_of(node, step, settings, around), permits=around.permits)
+    batch = Batch(step, (None,), settings, ordered=False, cancel=around.cancel, stop=around.stop)
+    outcomes = [outcome for block in batch.blocks() for outcome in block.outcomes()]
+    return outcomes[0] if outcomes else cancelled(0)
 
 
 def _succeeded(result: NodeResult | None) -> Visit:

@@ -74,7 +74,7 @@ class Views:
 
     def collect(self) -> None:
         """At the end: put what every node left into the run's namespace."""
-        for node, entry in self._entries.items():
-            self._root.set(node, entry)
+        lazy = any(view.lazy for view, _ in self._views.values())
+        self._root.collect(self._entries, lazy=lazy)
         for (place, visit), calls in self._calls.items():
             self._root.record(calls, place, visit)

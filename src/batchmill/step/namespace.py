@@ -24,6 +24,8 @@ MOST_LAYERS = 24  # under each other; a name is looked up in one after another
 
 _BULKY = ("results", "succeeded", "errors")  # what grows with the items in the outputs of a batch node
 
+_HELD = frozenset({str, int, float, bool, type(None), dict, list})  # types of nearly all outputs
+
 Calls = dict[tuple[int, int], tuple[Any, ...]]  # recorded calls by (place of the node, visit), in that order
 
 
@@ -106,7 +108,14 @@ class Namespace:
         """Set what a node has put under its id."""
         self._entries[node] = entry
         if not self.lazy and entry.outputs is not None:
-            self.lazy = any(isinstance(one, LazyList) for one in entry.outputs.values())
+            self.lazy = any(
+                isinstance(one, LazyList) for one in entry.outputs.values() if type(one) not in _HELD
+            )
+
+    def collect(self, entries: Mapping[str, Entry], *, lazy: bool) -> None:
+        """Set what many nodes have put under their ids; ``lazy`` says that some of it is not held."""
+        self._entries.update(entries)
+        self.lazy = self.lazy or lazy
 
     def record(self, calls: Sequence[Any], place: int, visit: int = 0) -> None:
         """Add the calls that a visit recorded; ``place`` is the node's in the document."""
