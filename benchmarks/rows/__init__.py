@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from benchmarks.rows import chain, commands, cpu, memory, noop, payload, pool, requests, start, uneven, waits
+from benchmarks.rows import (
+    chain,
+    commands,
+    cpu,
+    memory,
+    noop,
+    payload,
+    plans,
+    pool,
+    requests,
+    start,
+    uneven,
+    waits,
+)
 from benchmarks.workload import Pending, Workload
 
 WORKLOADS: tuple[Workload, ...] = (
@@ -15,6 +28,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *waits.ROWS,
     *requests.ROWS,
     *memory.ROWS,
+    *plans.ROWS,
     *chain.ROWS,
     *start.ROWS,
 )
