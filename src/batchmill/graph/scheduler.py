@@ -118,29 +118,29 @@ class Scheduler:
         return node
 
     def _do(self, start: Start) -> list[Start]:
-        """Visit a node, in whichever thread; what is to run next."""
+        """Visit a node, in whichever thread; what is to run next. Listeners hear of its end before anything
+        that follows from it begins, and after that is decided."""
         name = start.node.id
         with self._lock:
             end = self._prepared.pop(name, None)
-            if end is None and self._outside.ending:
+            if end is not None:  # a stage of a chain that has run, and been told of
+                return self._started(self._follow(end))
+            if self._outside.ending:
                 self._walk.interrupt()
                 self._machine.stop()
                 return self._started(self._machine.ended(name, ""))
-        if end is None:
-            end = self._go_through(start) if self._streams(name) else self._go(start)
-        with self._lock:
-            return self._started(self._follow(end))
-
-    def _go(self, start: Start) -> StageEnd:
+        if self._streams(name):
+            end = self._go_through(start)
+            with self._lock:
+                return self._started(self._follow(end))
         began = time.perf_counter()
         visit = run_visit(start.node, start.around)
         wall = time.perf_counter() - began
         with self._lock:
-            if visit.stopped and not self._outside.ending and self._ended_by is not None:
-                visit = cut_short(visit, self._ended_by)
-            self._report(start.node, visit, wall)
-        tell_end(start.node, visit, wall, start.around)
-        return StageEnd(start.node, visit, wall)
+            end = self._entered(StageEnd(start.node, visit, wall))
+            ready = self._started(self._follow(end))
+        tell_end(*end, start.around)
+        return ready
 
     def _streams(self, name: str) -> bool:
         """Whether a chain of stages begins here; one after another where the run is to be sequential."""
@@ -154,15 +154,23 @@ class Scheduler:
             handled = {stage.id for stage in stages if self._machine.handles(stage.id, ERROR_ACTION)}
             nodes = {stage.id: self._node(stage.id) for stage in stages}
         first = StageEnd(start.node, Visit(), 0.0)
-        for end in Chain(stages, nodes.__getitem__, handled, start.around).run():
+        for came in Chain(stages, nodes.__getitem__, handled, start.around).run():
             with self._lock:
-                self._report(*end)
+                end = self._entered(came)
                 if end.node is start.node:
                     first = end
                 elif not end.visit.void:
                     self._prepared[end.node.id] = end
             tell_end(*end, start.around)
         return first
+
+    def _entered(self, end: StageEnd) -> StageEnd:
+        """Under the lock: enter what came of a node into the reports; a visit that was stopped because
+        another branch failed has been cut short."""
+        if end.visit.stopped and not self._outside.ending and self._ended_by is not None:
+            end = end._replace(visit=cut_short(end.visit, self._ended_by))
+        self._report(*end)
+        return end
 
     def _report(self, node: RunnableNode, visit: Visit, wall: float) -> None:
         """Under the lock: enter a visit into the reports and errors of the run."""

@@ -40,14 +40,18 @@ def _half_inside(graph: FlowGraph, loop: Loop, body: frozenset[str]) -> Iterator
             leaving = [edge for edge in group if edge.target not in body]
             if 0 < len(leaving) < len(group):
                 for edge in leaving:
-                    yield Fault(edge.path, _HALF.format(edge, loop), _LATER)
+                    yield Fault(
+                        edge.path,
+                        _HALF.format(_named(edge.source), _named(edge.target), _named(loop.header)),
+                        _LATER,
+                    )
             for edge in group:
                 if edge.target == loop.header:
-                    yield Fault(edge.path, _BOTH.format(edge, loop), _LATER)
+                    yield Fault(edge.path, _BOTH.format(_named(edge.source), _named(loop.header)), _LATER)
 
 
-_HALF = "`{0.source}` leads out of the loop of `{1.header}` to `{0.target}` and goes on inside it at once"
-_BOTH = "`{0.source}` leads back to `{1.header}` and elsewhere at once"
+_HALF = "{0} leads out of the loop of {2} to {1} and goes on inside it at once"
+_BOTH = "{0} leads back to {1} and elsewhere at once"
 _LATER = "let the branches come together in a node, and decide there"
 
 
@@ -63,13 +67,20 @@ def _out_of_branches(graph: FlowGraph, loop: Loop, body: frozenset[str]) -> Iter
                     if id(edge) not in told:
                         told.add(id(edge))
                         verb = "back to" if edge.target == loop.header else "out of the loop of"
-                        yield Fault(edge.path, _ALONE.format(edge, loop, verb, node), _LATER)
+                        names = map(_named, (edge.source, loop.header, node))
+                        yield Fault(edge.path, _ALONE.format(*names, verb=verb), _LATER)
 
 
 _ALONE = (
-    "`{0.source}` leads {2} `{1.header}` while other branches of `{3}` may be at work: "
+    "{0} leads {verb} {1} while other branches of {2} may be at work: "
     "whether the loop goes round again cannot be told"
 )
+
+
+def _named(node: str) -> str:
+    """A node, or the block that a gate belongs to, in a message."""
+    name, colon, _ = node.partition(":")
+    return f"the block {name}" if colon else f"`{name}`"
 
 
 class _Ways:
