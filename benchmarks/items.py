@@ -22,6 +22,14 @@ def burn(seconds: float) -> float:
     return seconds
 
 
+def count_up(steps: int) -> int:
+    """``steps`` steps of pure Python: the same work on every interpreter."""
+    total = 0
+    for step in range(steps):
+        total += step & 7
+    return total
+
+
 def rest(seconds: float) -> float:
     """Wait ``seconds`` without using the CPU."""
     time.sleep(seconds)

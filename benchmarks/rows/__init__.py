@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.rows import (
+    builds,
     chain,
     commands,
     cpu,
@@ -31,6 +32,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *plans.ROWS,
     *chain.ROWS,
     *start.ROWS,
+    *builds.ROWS,
 )
 
 PENDING: tuple[Pending, ...] = (Pending("journal-row", "one row of the journal", "waits for the journal"),)
