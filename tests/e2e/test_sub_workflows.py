@@ -62,6 +62,13 @@ def test_its_outputs_are_the_nodes() -> None:
     assert result.nodes["a"]["type"] == "workflow"
 
 
+def test_the_nodes_inside_are_reported_by_their_addresses_but_not_those_of_items() -> None:
+    document = sub("mid", SQUARE, {"n": 2}), sub("rows", SQUARE, {"n": "${item}"}, batch={"items": [1, 2]})
+    result = ran(sub("top", {"nodes": list(document)}), code("end", "result = 1"))
+    assert list(result.nodes) == ["top", "top.mid", "top.mid.sq", "top.rows", "end"]
+    assert (result.nodes["top.mid.sq"]["type"], result.nodes["top.rows"]["count"]) == ("code", 2)
+
+
 def test_without_declared_outputs_those_of_its_last_node_are() -> None:
     inner = {"nodes": [code("x", "result = 5")]}
     assert ran(sub("a", inner), code("b", "result = n", {"n": "${a.result}"})).outputs["result"] == 5
@@ -232,6 +239,8 @@ def test_errors_of_every_iteration_of_a_loop_are_told() -> None:
     assert [(error["node"], error["message"]) for error in result.errors] == [
         ("s.bad", str(n)) for n in (1, 2, 3)
     ]
+    visits = {name: report["visits"] for name, report in result.nodes.items()}
+    assert visits == {"s": 1, "s.bad": 3, "s.next": 3}
 
 
 # Documents that name themselves.

@@ -176,6 +176,7 @@ class Scheduler:
         """Under the lock: enter a visit into the reports and errors of the run."""
         for secret in visit.secrets:
             self._around.masker.add(secret)
+        self._walk.add_inner(visit.inner_reports)
         report = self._walk.reports.setdefault(node.id, NodeReport(node.spec.type))
         report.add(visit, wall)
         place = self._plan.nodes[node.id].index

@@ -18,13 +18,14 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InternalError, InvalidParams, NodeError, Stopped
+from batchmill.events.words import is_inside_item
 from batchmill.graph.ending import resolved_outputs
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.topology import Topology
 from batchmill.graph.visit import SubReport
-from batchmill.graph.walk import Walk
+from batchmill.graph.walk import NodeReport, Walk
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import InputSpec
 from batchmill.lists import held
@@ -112,7 +113,8 @@ class PlacedRun:
             walk = Scheduler(plan, inside, self._workflow.nodes, self._workflow.topology).run()
             outputs = held(resolved_outputs(plan.workflow, namespace, walk))
         secrets = tuple(masker.secrets) if self._around.in_worker else ()
-        _report(walk, namespace, attempt, secrets)
+        reports = {} if is_inside_item(address) else walk.addressed_reports(address)
+        _report(walk, namespace, attempt, secrets, reports)
         if walk.status == "failed":
             raise _failure(walk, address, attempt)
         return NodeResult(outputs)
@@ -182,11 +184,17 @@ def _ended_in_time(attempt: Attempt) -> Iterator[CancelToken]:
         forget()
 
 
-def _report(walk: Walk, namespace: Namespace, attempt: Attempt, secrets: tuple[str, ...]) -> None:
+def _report(
+    walk: Walk,
+    namespace: Namespace,
+    attempt: Attempt,
+    secrets: tuple[str, ...],
+    reports: Mapping[str, NodeReport],
+) -> None:
     """Tell what was recorded inside; of errors only those that the sub-workflow got over."""
     errors = () if walk.status == "failed" else tuple(walk.errors.listed())
     degraded = walk.status == "degraded"
-    report = SubReport(tuple(namespace.calls()), errors, degraded, walk.environment, secrets)
+    report = SubReport(tuple(namespace.calls()), errors, degraded, walk.environment, secrets, reports)
     if report != SubReport():
         attempt.recorder.append(report)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -17,13 +17,15 @@ from batchmill.step import Unresolved
 class SubReport:
     """A record of what a sub-workflow has to tell the run around it: the calls that were recorded inside,
     entries of errors that did not fail it, with the full address of their nodes, whether it ended
-    degraded, whether it failed by its surroundings, and what must not be shown of it."""
+    degraded, whether it failed by its surroundings, and what must not be shown of it. ``reports`` are those
+    of the nodes inside by their addresses; of an item of a batch there are none."""
 
     calls: tuple[Any, ...] = ()
     errors: tuple[dict[str, Any], ...] = ()
     degraded: bool = False
     environment: bool = False
     secrets: tuple[str, ...] = ()
+    reports: Mapping[str, Any] = field(default_factory=dict)
 
 
 VisitStatus = Literal["success", "degraded", "failed", "cancelled"]
@@ -44,7 +46,8 @@ class Visit:
 
     ``inner_errors`` are entries of sub-workflows, each with its ``node``; they make
     the visit ``degraded``, as one does that ended so itself. ``cause`` is the error that failed the visit,
-    with the full address of where it arose. ``secrets`` are texts from inside that must not be shown.
+    with the full address of where it arose. ``secrets`` are texts from inside that must not be shown,
+    ``inner_reports`` those of the nodes inside, by address.
     """
 
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -64,6 +67,7 @@ class Visit:
     inner_errors: list[dict[str, Any]] = field(default_factory=list)
     cause: ErrorInfo | None = None
     secrets: tuple[str, ...] = ()
+    inner_reports: list[tuple[str, Any]] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -110,6 +114,7 @@ class Visit:
         self.inner_errors = [entry for visit in told for entry in visit.inner_errors]
         self.degraded = any(visit.degraded for visit in told)
         self.secrets = tuple(one for visit in told for one in visit.secrets)
+        self.inner_reports = [one for visit in told for one in visit.inner_reports]
 
     def _add_report(self, report: SubReport) -> None:
         self.records += report.calls
@@ -117,6 +122,7 @@ class Visit:
         self.degraded |= report.degraded
         self.environment |= report.environment
         self.secrets += report.secrets
+        self.inner_reports += report.reports.items()
 
 
 def _signed(record: Any, node: str, index: int | None) -> Any:

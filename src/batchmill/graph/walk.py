@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from batchmill.address import address_of
 from batchmill.graph.error_log import ErrorLog
 from batchmill.graph.visit import Visit, VisitStatus, error_entry
 from batchmill.outcome import ErrorInfo
@@ -32,6 +34,13 @@ class NodeReport:
         self.visits += 1
         self.batch = visit.batch or self.batch
 
+    def add_later(self, later: NodeReport) -> None:
+        """Add what the node did in a later run of its workflow; its status is the node's."""
+        self.status, self.failure = later.status, later.failure
+        self.wall += later.wall
+        self.visits += later.visits
+        self.batch = later.batch or self.batch
+
     def as_json(self) -> dict[str, Any]:
         """The report as plain data; ``failure`` is there where the node failed."""
         told = {"type": self.type, "status": self.status, "wall": round(self.wall, 6), "visits": self.visits}
@@ -48,12 +57,30 @@ class Walk:
     it arose."""
 
     status: RunStatus = "success"
+    inner_reports: dict[str, NodeReport] = field(default_factory=dict)
     reports: dict[str, NodeReport] = field(default_factory=dict)
     errors: ErrorLog = field(default_factory=ErrorLog)
     last: str | None = None
     interrupted: bool = False
     environment: bool = False
     cause: ErrorInfo | None = None
+
+    def add_inner(self, reports: Iterable[tuple[str, NodeReport]]) -> None:
+        """Add the reports of nodes inside a sub-workflow, each with its address."""
+        for place, report in reports:
+            known = self.inner_reports.setdefault(place, report)
+            if known is not report:
+                known.add_later(report)
+
+    def addressed_reports(self, within: str = "") -> dict[str, NodeReport]:
+        """The reports by address, those of nodes inside sub-workflows behind that of what runs them."""
+        found: dict[str, NodeReport] = {}
+        for name, report in self.reports.items():
+            place = address_of(name, within=within)
+            found[place] = report
+            inside = [one for one in self.inner_reports if one.startswith(f"{place}.")]
+            found.update({one: self.inner_reports[one] for one in inside})
+        return found
 
     def degrade(self) -> None:
         """Something went otherwise than meant, and the run goes on."""

@@ -23,12 +23,13 @@ class RunResult:
     the node that ran last. A failed run has those of them that could be resolved.
 
     ``nodes`` says per node that ran ``type``, ``status``, ``wall`` (seconds, over all visits), ``visits``
-    and, for a batch, its counts and how it was run. ``errors`` lists every error with ``node``, ``index``,
-    ``item``, ``type``, ``message``, ``attempts`` and ``kind``, in the order the nodes ran and in index
-    order within a batch; items that never started are not among them. Lists of more than 10,000 entries
-    may be :class:`~batchmill.lists.LazyList`, which reads and compares like a list. ``index`` is None where
-    the error is not that of an item, ``node`` where it is not that of a node. ``llm_calls`` are the
-    recorded calls in item order. ``timing`` has ``started_at`` (seconds since the epoch) and ``wall``.
+    and, for a batch, its counts and how it was run; nodes of sub-workflows are there by their addresses,
+    such as ``flow.fetch``, those within items excepted. ``errors`` lists every error with ``node``,
+    ``index``, ``item``, ``type``, ``message``, ``attempts`` and ``kind``, in the order the nodes ran and in
+    index order within a batch; items that never started are not among them. Lists of more than 10,000
+    entries may be :class:`~batchmill.lists.LazyList`, which reads and compares like a list. ``index`` is
+    None where the error is not that of an item, ``node`` where it is not that of a node. ``llm_calls`` are
+    the recorded calls in item order. ``timing`` has ``started_at`` (seconds since the epoch) and ``wall``.
 
     ``interrupted`` says that the run was stopped from outside; its status is ``failed`` then.
     ``limit`` says in words which budget stopped the run, None where none did.

@@ -117,7 +117,7 @@ def _walked(plan: Plan, around: Surroundings, source: str, masker: Masker) -> Ru
         run=name,
         status=walk.status,
         outputs=mask(outputs),
-        nodes={node: mask(plain(report.as_json())) for node, report in walk.reports.items()},
+        nodes={node: mask(plain(report.as_json())) for node, report in walk.addressed_reports().items()},
         errors=mask(_plain_errors(walk.errors.listed())),
         llm_calls=[mask(_plain_call(call)) for call in around.namespace.calls()],
         timing={"started_at": started_at, "wall": round(wall, 6)},
