@@ -42,14 +42,18 @@ class _Checking:
     def __init__(self, registry: Registry) -> None:
         self.documents = SubDocuments()
         self._registry = registry
+        self._tables = Tables()  # of the document that the next one is part of
 
     def examine(self, draft: Draft, whole: SubWorkflow) -> Examined:
         """The faults of one document, and its plan where there are none; ``whole`` is given either."""
         validation = validate(draft)
         note_interface(whole, validation.outline)
-        tables, faults = _tables(validation, draft)
+        around = self._tables
+        tables, faults = _tables(validation, draft, around)
         types, unknown = _types(validation, self._registry, tables)
+        self._tables = tables or around
         subs, more = self._subs(validation, types, draft)
+        self._tables = around
         faults += [*unknown, *validation.faults, *more, *_param_and_reference_faults(validation, types, subs)]
         if faults or draft.faults or validation.workflow is None or validation.graph is None:
             return Examined(None, tuple(faults))
@@ -75,12 +79,12 @@ class _Checking:
         return subs, faults
 
 
-def _tables(validation: Validation, draft: Draft) -> tuple[Tables | None, list[Fault]]:
-    """What node types may read of the document; None where that cannot be said."""
+def _tables(validation: Validation, draft: Draft, around: Tables) -> tuple[Tables | None, list[Fault]]:
+    """What node types may read of the document and of those around it; None where that cannot be said."""
     if validation.workflow is None:
         return None, []
     tables, faults = tables_of(validation.workflow, draft.folder)
-    return None if faults else tables, faults
+    return None if faults else tables.within(around), faults
 
 
 def _types(

@@ -33,6 +33,11 @@ class Tables:
     prices: PriceTable = field(default_factory=PriceTable)
     mcp_servers: Mapping[str, McpServerSpec] = field(default_factory=dict)
 
+    def within(self, around: Tables) -> Tables:
+        """These tables with what the document around this one has beside them."""
+        prices = PriceTable({**around.prices.prices, **self.prices.prices})
+        return Tables(prices, {**around.mcp_servers, **self.mcp_servers})
+
 
 def tables_of(workflow: Workflow, folder: Path) -> tuple[Tables, list[Fault]]:
     """The tables, with their files read (paths are relative to ``folder``), and what is wrong with them."""

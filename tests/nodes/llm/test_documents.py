@@ -83,3 +83,17 @@ def test_ten_calls_run_at_once(model):
     assert result.status == "success"
     assert model.most_at_once == 10
     assert time.monotonic() - began < 30
+
+
+def test_prices_hold_for_the_workflows_inside(tmp_path):
+    inner = {
+        "prices": {"n": {"input": 7, "output": 7}},
+        "nodes": [
+            {"id": name, "type": "llm", "params": {"prompt": "one two", "provider": "echo", "model": name}}
+            for name in ("m", "n")
+        ],
+    }
+    node = {"id": "sub", "type": "workflow", "params": {"workflow": inner}}
+    result = batchmill.run({"nodes": [node], "prices": PRICES})
+    costs = {call["model"]: call["cost"] for call in result.llm_calls}
+    assert costs == {"m": pytest.approx(2 * (2 + 10) / 1e6), "n": pytest.approx(2 * 14 / 1e6)}

@@ -21,7 +21,8 @@ def raised_for(module: Any, error: Exception, key: str) -> BatchmillError:
     if isinstance(error, module.APIStatusError):
         return _of_status(error, key)
     cause = error.__cause__ if isinstance(error, module.APIConnectionError) else None
-    said = masked(f"{error}: {cause}" if cause else str(error), key)
+    words = str(error).rstrip(".")
+    said = masked(f"{words}: {cause}" if cause else words, key)
     retryable = isinstance(error, (module.APIConnectionError, module.APIError))
     kind = "ConnectionFailed" if isinstance(error, module.APIConnectionError) else type(error).__name__
     message = f"the model could not be asked: {said}"
