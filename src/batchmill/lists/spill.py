@@ -14,7 +14,6 @@ import weakref
 from typing import Any
 
 _BY_PROCESS = "/proc/{}/fd/{}"
-_OBJECTS = (b"\x93", b"\x82", b"\x83", b"\x84")  # opcodes without which a pickle holds plain data only
 
 
 class SpillError(OSError):
@@ -29,8 +28,8 @@ def dump(value: Any) -> bytes:
     """``value`` as bytes that :func:`load` turns into an equal value. Raises :class:`NotWritable`."""
     try:
         data = pickle.dumps(value, protocol=5)
-        if any(mark in data for mark in _OBJECTS):  # there are objects that pickle one way only
-            load(data)
+        if b"\x93" in data or b"\x82" in data or b"\x83" in data or b"\x84" in data:
+            load(data)  # there may be objects in it, and some pickle one way only
     except Exception as fault:  # whatever an object's own code raises
         raise NotWritable from fault
     return data

@@ -15,6 +15,7 @@ from typing import Any
 
 from batchmill.errors import UnresolvedReference
 from batchmill.lists import LazyList, Rows
+from batchmill.lists.lazy import READ_TOGETHER
 from batchmill.template.filters import apply_filter, kind_of
 from batchmill.template.parts import EVERY, Every, Expression, Literal, Path, Template
 from batchmill.template.scope import Scope
@@ -137,13 +138,18 @@ def _walk_every(path: Path, place: int, value: Any, reached: str, scope: Scope) 
 def _walk_every_lazily(path: Path, place: int, value: LazyList, reached: str, scope: Scope) -> Any:
     """The same where neither the elements nor what is found in them has to be in memory."""
     collected = Rows()
+    together: list[Any] = []
     for index, element in enumerate(value):
         if element is None:
             continue
         found = _walk(path, place + 1, element, f"{reached}[{index}]", scope)
         if isinstance(found, Missing):
             return found
-        collected.put(len(collected), found)
+        together.append(found)
+        if len(together) == READ_TOGETHER:
+            collected.put_run(len(collected), together)
+            together = []
+    collected.put_run(len(collected), together)
     return collected.listed(len(collected))
 
 
