@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, Generic, TypeVar
 
 from batchmill.attempt import Attempt
 from batchmill.batch.closing import close_when_dropped
 from batchmill.batch.engine import Batch, run_batch
+from batchmill.batch.gate import Gate, Gates
 from batchmill.batch.result import BatchResult
 from batchmill.batch.settings import BatchSettings
 from batchmill.errors import BatchFailed, InvalidSetting
 from batchmill.executors.contract import Task
 from batchmill.policy import FailurePolicy, RetryPolicy
+from batchmill.policy.adaptive import Span
+from batchmill.policy.limits import Limits
 
+_LIMITS = ("per_second", "burst", "tokens_per_minute", "max_concurrent")
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -44,7 +48,7 @@ def as_task(function: Any) -> Task:
 def settings_of(
     *,
     executor: str = "thread",
-    max_concurrent: int | None = None,
+    max_concurrent: int | str | None = None,
     chunk_size: int | None = None,
     max_retries: int = 1,
     retry_wait: float = 0.0,
@@ -55,6 +59,7 @@ def settings_of(
     error_handling: str = "fail_fast",
     tolerate: dict[str, float] | None = None,
     memory_limit: int | None = None,
+    rate_limit: Mapping[str, Any] | None = None,
 ) -> BatchSettings:
     """The settings that the keys of a document's batch block stand for; ranges are those of the keys."""
     if error_handling not in ("fail_fast", "continue", "fail_safe"):
@@ -63,9 +68,10 @@ def settings_of(
     if unknown := set(tolerate) - {"count", "percent"}:
         raise InvalidSetting(f"tolerate has only 'count' and 'percent', not {sorted(unknown)[0]!r}")
     count = tolerate.get("count")
+    span = Span.parse(max_concurrent) if isinstance(max_concurrent, str) else None
     return BatchSettings(
         executor=executor,
-        max_concurrent=max_concurrent,
+        max_concurrent=_workers(max_concurrent, executor),
         chunk_size=chunk_size,
         timeout=timeout,
         retry=RetryPolicy(max_retries, retry_wait, retry_backoff, retry_max_wait, retry_jitter),
@@ -73,7 +79,32 @@ def settings_of(
             error_handling == "fail_fast", None if count is None else int(count), tolerate.get("percent")
         ),
         memory_limit_bytes=memory_limit,
+        gate=_gate(rate_limit, span, retry_max_wait),
     )
+
+
+def _workers(wanted: int | str | None, executor: str) -> int | None:
+    """How many items workers are needed for; ``auto`` takes what the executor has of processes."""
+    if not isinstance(wanted, str):
+        return wanted
+    return None if wanted == "auto" and executor == "process" else Span.parse(wanted).most
+
+
+_gates = Gates()  # of this process: calls that name the same key share its limit
+
+
+def _gate(rate_limit: Mapping[str, Any] | None, span: Span | None, longest_pause: float) -> Gate | None:
+    """What lets items start, None where nothing limits them. Raises :class:`InvalidSetting`."""
+    if rate_limit is None and span is None:
+        return None
+    asked = dict(rate_limit or {})
+    key = asked.pop("key", None)
+    if unknown := set(asked) - set(_LIMITS):
+        known = ", ".join((*_LIMITS, "key"))
+        raise InvalidSetting(f"rate_limit has no {sorted(unknown)[0]!r}; it has {known}")
+    limits = Limits(**asked, adaptive=span)
+    gates = Gates() if key is None else _gates
+    return Gate(gates, gates.lane(str(key), limits), longest_pause=longest_pause)
 
 
 def map(function: Callable[[T], R], items: Iterable[T], **settings: Any) -> BatchResult[R]:  # noqa: A001  # the name users expect
@@ -82,7 +113,8 @@ def map(function: Callable[[T], R], items: Iterable[T], **settings: Any) -> Batc
     Settings are the keys of a batch block: ``executor`` ("thread", "process", "sequential"),
     ``max_concurrent``, ``chunk_size``, ``max_retries``, ``retry_wait``, ``retry_backoff``,
     ``retry_max_wait``, ``retry_jitter``, ``timeout``, ``error_handling``, ``tolerate``,
-    ``memory_limit`` (bytes per worker process).
+    ``memory_limit`` (bytes per worker process) and ``rate_limit``. Calls whose ``rate_limit`` names the same
+    ``key`` share its limit, for as long as the process lives.
 
     Raises :class:`BatchFailed`, which carries the finished part, when an item failed under
     ``fail_fast`` or more failed than tolerated; :class:`InvalidSetting` for settings out of range;

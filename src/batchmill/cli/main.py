@@ -67,7 +67,7 @@ def _meant(name: str) -> str:
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 success, 1 failed, 2 usage or invalid document, 3 degraded, "
-    "5 storage or environment, 130 and 143 interrupted.",
+    "4 stopped by a limit, 5 storage or environment, 130 and 143 interrupted.",
 )
 @click.version_option(package_name="batchmill")
 @click.pass_obj

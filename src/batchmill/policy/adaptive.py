@@ -37,11 +37,12 @@ AUTO_START, AUTO_MOST = 4, 100  # of "auto": a few to begin with, as many as thr
 MEMORY_SECONDS = 5.0  # how far back accepted calls speak for a number in flight
 MOST_REMEMBERED = 4096
 WITNESSES = 3  # accepted calls that clear a number in flight
-RATE_SECONDS, SHORTEST_RATE_SECONDS = 1.0, 0.25  # the span over which an accepted rate is measured
+RATE_SECONDS, SHORTEST_RATE_SECONDS = 1.0, 0.05  # the span over which an accepted rate is measured
 PATIENCE_SECONDS, LONGEST_PATIENCE = 4.0, 60.0
 PATIENCE_PER_PAUSE = 20.0  # a try that costs a second is made once in twenty
 RECOVERY_PER_PAUSE = 4.0  # and while good and refused are far apart, once in five
 PATIENCE_CALLS = 40.0  # one refusal in so many calls is what a try may cost
+UNSURE_SECONDS = 0.5
 CLOSED_SECONDS, LONGEST_CLOSED = 0.05, 5.0  # the first wait for a service that takes nothing, and the longest
 ROUND_SAMPLES, ROUND_SECONDS = 10, 0.5
 PROOF_CALLS, LONGEST_PROOF = 10.0, 5.0  # a pace is good when so many calls beyond the last good one went well
@@ -49,6 +50,8 @@ SLOW_FACTOR = 2.0  # calls that take this much longer than they did
 STILL_SLOW = 0.92  # fewer in flight must make calls this much quicker to have been at fault
 FEWER, SLOWER = 0.8, 0.95
 LONGER_MEMORY = 0.02  # weight of each round in what a call usually takes
+FULL_SHARE = 0.3  # of the calls had as many in flight as may be: then that is what bounds
+BOLD = 4.0  # times the first step, where a value was only lowered to be safe
 BINDING = 0.85  # of the pace, reached: then it is what bounds
 EVENLY, FINEST_SECONDS = 1.1, 0.01  # starts at once, and the span over which they are spread at the finest
 NEAR = 0.03  # good and refused are as near to each other as is worth knowing
@@ -137,7 +140,7 @@ class Search:
     def settle(self, value: float) -> None:
         """Go down to ``value``, without knowing that what is above it was refused."""
         self.value = self.good = max(self.least, value)
-        self._step = self._first_step
+        self._step = BOLD * self._first_step
 
     def refused(self, at: float, fallback: float) -> None:
         """``at`` was refused: go back to what went well, or where that was it, down to ``fallback``."""
@@ -240,6 +243,7 @@ class Adaptive:
             return self._refused(ticket, now, pause)
         self._accepted.append((ticket.began, ticket.in_flight))
         self._samples += 1
+        self._full += ticket.in_flight >= self.limit
         if ticket.began >= self._cut_at:
             self._taken_since += 1
             self._closed = 0
@@ -270,7 +274,10 @@ class Adaptive:
         self._cut_at, self._taken_since, self._slowed = now, 0, None
         self._close(now, pause)
         self._new_round(now + pause)
-        patience = max(PATIENCE_SECONDS, PATIENCE_PER_PAUSE * pause, PATIENCE_CALLS / max(seen, 1e-3))
+        if len(known) < WITNESSES:  # hardly anything is known: what seems to be the limit may be none
+            patience = UNSURE_SECONDS + pause
+        else:
+            patience = max(PATIENCE_SECONDS, PATIENCE_PER_PAUSE * pause, PATIENCE_CALLS / max(seen, 1e-3))
         self._recovering_until = now + pause + RECOVERY_PER_PAUSE * pause
         self._patient_until = now + pause + min(LONGEST_PATIENCE, patience)
         brisk = now - self._idle - self._cut_active < RATE_SECONDS
@@ -300,7 +307,8 @@ class Adaptive:
         self._cut_at = now
         seconds = max(pause, min(LONGEST_CLOSED, CLOSED_SECONDS * 2**self._closed))
         self._closed += 1
-        self._close(now, seconds)
+        self._close(now, pause)
+        self._closed_until = max(self._closed_until, now + seconds)
         return self._said(f"nothing is taken, the next try is in {seconds:.3g} s")
 
     def _close(self, now: float, seconds: float) -> None:
@@ -342,8 +350,10 @@ class Adaptive:
             self._fast = Search(max(SLOWER * seen, 0.1), 0.01, math.inf, 0.05, 0.0)
             self._bucket = TokenBucket(self._fast.value, 1.0, now)
             self._bucket.spend(1.0, now)
-        elif self._binds(seen) and self._fast.value > SLOWER * seen:
-            self._fast.settle(SLOWER * seen)
+        elif self._binds(seen):
+            self._fast.settle(min(self._fast.value, SLOWER * seen))
+        else:  # it may be that two came too close on each other
+            self._fast.settle(min(self._fast.value, max(AHEAD * seen, FEWER * self._fast.value)))
         self._set_pace(now)
 
     def _set_pace(self, now: float) -> None:
@@ -368,20 +378,20 @@ class Adaptive:
 
     def _new_round(self, now: float) -> None:
         self._round = now
-        self._samples = 0
+        self._samples = self._full = 0
         self._latencies: list[float] = []
         self._bound_by: set[str] = set()  # what kept callers waiting in this round
 
     def _end_round(self, now: float) -> Decision | None:
         latency = median(self._latencies) if len(self._latencies) >= ROUND_SAMPLES // 2 else None
-        bound_by = self._bound_by
+        bound_by, full = self._bound_by, self._full >= FULL_SHARE * self._samples
         self._new_round(now)
         if latency is not None and (decision := self._look_at(latency)) is not None:
             return decision
         if "fast" in bound_by and self._fast is not None and self._binds(self._accepted_rate(now)):
             return self._raise(self._fast, now) if now >= self._proved_at else None
         self._keep_ahead(now)
-        if "wide" in bound_by and not self._starting:
+        if "wide" in bound_by and full and not self._starting:
             return self._raise(self._wide, now)
         return self._grown()
 

@@ -1,0 +1,248 @@
+"""Limits through whole documents, against real servers on this machine that really refuse."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+import batchmill
+from batchmill.errors import InvalidDocument, InvalidSetting
+from batchmill.events import LimitChanged
+
+
+class Service(BaseHTTPRequestHandler):
+    """Takes ``server.at_once`` requests at once and ``server.per_second`` in any second, each None for any
+    number; keeps when each request came and how many were refused."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        server: Any = self.server
+        now = time.monotonic()
+        with server.lock:
+            server.came.append(now)
+            while server.recent and server.recent[0] <= now - 1:
+                server.recent.popleft()
+            busy = server.at_once is not None and server.here >= server.at_once
+            often = server.per_second is not None and len(server.recent) >= server.per_second
+            refused = busy or often
+            server.refused += refused
+            if not refused:
+                server.here += 1
+                server.recent.append(now)
+        if refused:
+            self.answer(429, server.refusal)
+            return
+        time.sleep(server.seconds)
+        with server.lock:
+            server.here -= 1
+        self.answer(200, {})
+
+    def answer(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": "2"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(*, at_once=None, per_second=None, seconds=0.02, refusal=None):
+        server: Any = Server(("127.0.0.1", 0), Service)
+        server.lock, server.recent, server.came = threading.Lock(), deque(), []
+        server.here, server.refused, server.refusal = 0, 0, refusal or {}
+        server.at_once, server.per_second, server.seconds = at_once, per_second, seconds
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        servers.append((server, thread))
+        server.address = f"http://127.0.0.1:{server.server_port}/"
+        return server
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def asking(address, count, **batch):
+    batch = {"executor": "thread", "items": {"range": [0, count]}, **batch}
+    return {"nodes": [{"id": "ask", "type": "http", "params": {"url": address}, "batch": batch}]}
+
+
+def most_within(times, seconds):
+    return max(sum(began <= at < began + seconds for at in times) for began in times)
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_a_server_sees_no_more_than_the_limit(executor, serve):
+    server = serve(per_second=45, seconds=0.005)
+    run = batchmill.run(asking(server.address, 60, executor=executor, rate_limit={"per_second": 40}))
+    assert run.status == "success", run.errors[:1]
+    assert server.refused == 0
+    assert most_within(server.came, 1.0) <= 43
+
+
+def test_nodes_with_one_key_are_one_to_the_server(serve):
+    server = serve(seconds=0.005)
+    flow = asking(server.address, 20, rate_limit={"per_second": 40, "key": "api"})
+    flow["nodes"] += [
+        {**asking(server.address, 20, rate_limit={"key": "api"})["nodes"][0], "id": "more"},
+        {"id": "one", "type": "http", "params": {"url": server.address}, "rate_limit": {"key": "api"}},
+    ]
+    assert batchmill.run(flow).status == "success"
+    assert len(server.came) == 41
+    assert most_within(server.came, 0.5) <= 20 + 3
+
+
+def test_retry_after_holds_up_all_under_the_key(serve):
+    server = serve(per_second=10, seconds=0, refusal={"Retry-After": "1"})
+    batch = {"max_retries": 5, "rate_limit": {"max_concurrent": 2}}
+    run = batchmill.run(asking(server.address, 15, **batch))
+    assert run.status == "success", run.errors[:1]
+    assert server.refused <= 3  # those that were under way together, once
+
+
+def test_auto_finds_how_many_a_server_takes_at_once(serve):
+    server = serve(at_once=5)
+    told: list[Any] = []
+    run = batchmill.run(
+        asking(server.address, 400, max_concurrent="1-2-50", max_retries=10), listeners=[told.append]
+    )
+    assert run.status == "success", run.errors[:1]
+    decisions = [event for event in told if isinstance(event, LimitChanged)]
+    assert server.refused <= 0.1 * 400  # at 50 at once most would have been
+    assert any("refused with" in decision.reason for decision in decisions)
+
+
+def test_auto_finds_how_often_a_server_may_be_asked(serve):
+    server = serve(per_second=50, seconds=0.01)
+    run = batchmill.run(asking(server.address, 200, max_concurrent="auto", max_retries=10))
+    assert run.status == "success", run.errors[:1]
+    assert server.refused <= 0.5 * 200  # the few seconds it takes are mostly the search
+
+
+def test_decisions_are_told_when_asked_for(serve, tmp_path):
+    server, flow = serve(at_once=2), tmp_path / "flow.json"
+    flow.write_text(json.dumps(asking(server.address, 60, max_concurrent="1-8-8", max_retries=10)))
+    command = [sys.executable, "-m", "batchmill", "run", str(flow), "-v", "--json"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    assert "node ask: " in ran.stderr
+    assert "at once" in ran.stderr
+    quiet = subprocess.run([*command[:-2]], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert "at once" not in quiet.stderr
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_a_run_that_used_up_its_budget_ends_with_4(executor, serve, tmp_path):
+    server = serve(seconds=0.01)
+    flow = asking(server.address, 30, executor=executor)
+    flow["budget"] = {"requests": 12}
+    flow["nodes"].insert(0, {"id": "free", "type": "echo", "params": {"message": "costs nothing"}})
+    (tmp_path / "flow.json").write_text(json.dumps(flow))
+    command = [sys.executable, "-m", "batchmill", "run", "flow.json", "--json"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 4, ran.stderr
+    assert len(server.came) == 12
+    told = json.loads(ran.stdout)
+    assert told["status"] == "failed"
+    assert told["nodes"]["ask"]["success_count"] == 12
+    assert any("budget of 12 requests of the run is used up" in error["message"] for error in told["errors"])
+
+
+def test_a_budget_that_is_just_enough_is_enough(serve):
+    flow = asking(serve().address, 12)
+    flow["budget"] = {"requests": 12}
+    flow["nodes"].append({"id": "end", "type": "echo", "params": {"message": "done"}})
+    run = batchmill.run(flow)
+    assert (run.status, run.limit) == ("success", None)
+
+
+PRICED = {
+    "prices": {"echo": {"input": 1000, "output": 1000}},
+    "nodes": [
+        {
+            "id": "ask",
+            "type": "llm",
+            "params": {"provider": "echo", "model": "echo", "prompt": "a prompt of some length ${item}"},
+            "batch": {"items": {"range": [10, 40]}, "executor": "thread"},
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("unit", ["tokens", "usd"])
+def test_what_models_use_is_counted_against_budgets(unit):
+    free = batchmill.run(PRICED)
+    tokens = sum(call["input_tokens"] + call["output_tokens"] for call in free.llm_calls)
+    usd = sum(call["cost"] for call in free.llm_calls)
+    limit = {"tokens": tokens // 3, "usd": usd / 3}[unit]
+    run = batchmill.run({**PRICED, "budget": {unit: limit}})
+    assert run.limit is not None
+    spent = sum(
+        call["cost"] if unit == "usd" else call["input_tokens"] + call["output_tokens"]
+        for call in run.llm_calls
+    )
+    assert 0.8 * limit <= spent <= limit
+
+
+def test_limits_inside_a_workflow_hold_over_all_items_on_threads(serve):
+    server = serve(seconds=0.005)
+    ask = {"id": "ask", "type": "http", "params": {"url": server.address}, "rate_limit": {"per_second": 40}}
+    inner = {"nodes": [ask]}
+    batch = {"items": {"range": [0, 40]}, "executor": "thread"}
+    flow = {"nodes": [{"id": "each", "type": "workflow", "params": {"workflow": inner}, "batch": batch}]}
+    assert batchmill.run(flow).status == "success"
+    assert most_within(server.came, 0.5) <= 20 + 3
+    batch["executor"] = "process"
+    run = batchmill.run(flow)
+    assert run.status == "failed"
+    assert "do not hold inside worker processes" in run.errors[0]["message"]
+
+
+def test_the_python_face_has_the_same_limits():
+    times: list[float] = []
+
+    def note(item: int) -> int:
+        times.append(time.monotonic())
+        return item
+
+    done = batchmill.map(
+        note, range(30), rate_limit={"per_second": 100, "key": "face"}, max_concurrent="1-2-4"
+    )
+    assert list(done) == list(range(30))
+    assert times[-1] - times[0] >= (30 - 1 - 2) / 100
+    with pytest.raises(InvalidSetting, match="rate_limit has no 'per_minute'"):
+        batchmill.map(note, [1], rate_limit={"per_minute": 5})
+    with pytest.raises(InvalidSetting, match="max_concurrent is a number, `auto` or"):
+        batchmill.map(note, [1], max_concurrent="many")
+
+
+def test_mistakes_are_reported_together():
+    flow = asking("http://x/", 1, max_concurrent="9-1-2", rate_limit={"burst": 3})
+    flow["budget"] = {"dollars": 3}
+    with pytest.raises(InvalidDocument) as caught:
+        batchmill.run(flow)
+    assert [problem.path for problem in caught.value.problems] == [
+        "$.nodes[0].batch.max_concurrent",
+        "$.budget.dollars",
+    ]
