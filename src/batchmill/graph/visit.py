@@ -151,6 +151,7 @@ def failed_visit(error: ErrorInfo, attempts: int = 0, diagnostics: Iterable[str]
         failure=f"{error.type}: {error.message}",
         present=frozenset({"error", *diagnostics}),
         errors=[error_entry(error, attempts)],
+        environment=error.type == MissingExtra.__name__,
     )
 
 

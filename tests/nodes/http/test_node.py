@@ -76,12 +76,15 @@ def test_other_statuses_are_error_results_with_the_body(run, server, reply, stat
     assert error.outputs["error"] == str(error)
 
 
-@pytest.mark.parametrize("value", ["2", "2.0"])
-def test_retry_after_is_handed_on(run, server, reply, value):
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("2", 2.0), ("-5", 0.0), ("1e9", 3600.0), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
+)
+def test_retry_after_is_handed_on(run, server, reply, value, seconds):
     url = server.on("/busy", reply(429, b"", {"Retry-After": value}))
     with pytest.raises(NodeError) as caught:
         run("http", url=url)
-    assert caught.value.retry_after == 2.0
+    assert caught.value.retry_after == seconds
 
 
 def test_connections_are_kept(run, server, reply):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -97,3 +98,11 @@ def test_prices_hold_for_the_workflows_inside(tmp_path):
     result = batchmill.run({"nodes": [node], "prices": PRICES})
     costs = {call["model"]: call["cost"] for call in result.llm_calls}
     assert costs == {"m": pytest.approx(2 * (2 + 10) / 1e6), "n": pytest.approx(2 * 14 / 1e6)}
+
+
+def test_a_missing_extra_is_a_fault_of_the_environment(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
+    params = {"prompt": "x", "model": "m", "base_url": "http://127.0.0.1:9/"}
+    result = batchmill.run({"nodes": [{"id": "a", "type": "llm", "params": params}]})
+    assert result.environment
+    assert "batchmill[llm]" in result.errors[0]["message"]
