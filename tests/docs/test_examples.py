@@ -13,6 +13,7 @@ CALLS = {
     "census.json": (["folder=stdlib", "limit=40"], 0),
     "links.yaml": ([f"folder={EXAMPLES.parent}"], 0),
     "logs.yaml": (["count=1000"], 3),
+    "overview.yaml": ([f"folder={EXAMPLES.parent}"], 3),
     "rolls.json": (["count=20000"], 0),
     "measured.json": ([], 0),
     "summaries.json": ([f"folder={EXAMPLES.parent}"], 0),

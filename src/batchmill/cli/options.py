@@ -41,7 +41,7 @@ def overrides(command: Command) -> Command:
         "--jobs",
         type=click.IntRange(1, MOST_JOBS),
         metavar="N",
-        help="Items in flight per batch node that is not sequential.",
+        help="Nodes and items at work at once in the whole run; a sequential batch stays so.",
     )(command)
     return click.option(
         "--executor", type=click.Choice(tuple(KINDS)), help="Run every batch node on this executor."

@@ -57,9 +57,11 @@ def run(
 
     ``params`` are the run's inputs by name; ``text_params`` are inputs given as text, such as on a
     command line, which the document's types say how to read. ``executor`` ("sequential", "thread",
-    "process") and ``jobs`` (1 to 1000 items in flight) take the place of what batch nodes say.
-    ``listeners`` are called with every event. ``taps`` has by a batch node's id who is called, in the run's
-    thread, with each block of its outcomes, in input order as they come; what that raises ends the run.
+    "process") and ``jobs`` (1 to 1000 items and nodes at work at once in the whole run) take the place of
+    what batch nodes say. Branches run in threads of their own, which end with the run.
+    ``listeners`` are called with every event. ``taps`` has by a batch node's id who is called, in the thread
+    of its branch, with each block of its outcomes, in input order as they come; what that raises ends the
+    run.
     ``masker`` is told the run's secrets, for a caller who shows more of it than the result: values of inputs
     declared secret and of the variables named by ``api_key_env`` and ``auth_token_env`` are masked in the
     result, in events and in what batchmill logs.

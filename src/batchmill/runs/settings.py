@@ -10,8 +10,9 @@ from batchmill.executors.choose import executor_named
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """``executor`` and ``jobs`` (1 to 1000 items in flight) take the place of what batch nodes say; ``jobs``
-    does not make a sequential batch parallel. Raises :class:`~batchmill.errors.InvalidSetting`."""
+    """``executor`` and ``jobs`` (1 to 1000 items and nodes at work at once in the whole run) take the place
+    of what batch nodes say; ``jobs`` does not make a sequential batch parallel.
+    Raises :class:`~batchmill.errors.InvalidSetting`."""
 
     executor: str | None = None
     jobs: int | None = None
