@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchmill.lists import LazyList, Rows, Shared, SpillError
+from batchmill.lists import ABSENT, LazyList, Rows, Shared, SpillError
 from batchmill.lists.weight import weight
 
 RUNS = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 6)), max_size=8)
@@ -47,6 +47,17 @@ def test_gaps_order_and_counts(runs: list[tuple[int, int]], most: int, stride: i
     assert rows.present(1, 4) == present[1:4]
     for number in (0, 1, 4095, 4096, 4097, count):
         assert rows.before(number) == sum(1 for one in expected if one < number)
+
+
+@pytest.mark.parametrize("most", [0, 100])
+def test_a_run_may_have_gaps(most: int) -> None:
+    rows = Rows(most=most)
+    rows.put_run(4094, ["a", ABSENT, "b", ABSENT])
+    rows.put_run(2, [ABSENT, "c"])
+    assert len(rows) == 3
+    assert list(rows.listed_present()) == ["c", "a", "b"]
+    assert rows.read(4093, 4098) == [None, "a", None, "b", None]
+    assert rows.before(4095) == 2
 
 
 def test_few_small_values_are_held_and_many_are_not() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from batchmill.batch.results import Results, is_unstarted
-from batchmill.lists import JoinedList, LazyList, Rows
+from batchmill.lists import ABSENT, JoinedList, LazyList, Rows
 from batchmill.lists.rows import MOST_HELD
 from batchmill.outcome import Block, Outcome, cancelled
 
@@ -41,16 +41,18 @@ class Collected:
     def add(self, block: Block) -> None:
         """Count a block, keep its errors and records, and hand it on to the results."""
         self.count = max(self.count, block.start + len(block))
-        errors = {}
-        for offset in sorted(block.special):
-            outcome = block.special[offset]
+        errors: dict[int, dict[str, Any]] = {}
+        records: dict[int, Any] = {}
+        for offset, outcome in block.special.items():
             if outcome.records:
-                self._records.put(outcome.index, (outcome.index, outcome.records))
+                records[offset] = (outcome.index, outcome.records)
             if outcome.error is not None:
-                errors[offset] = self._failed(outcome, block.items[offset])
+                errors[offset] = self._counted(outcome, block.items[offset])
+        _put(self._records, block.start, records)
+        _put(self._errors, block.start, {k: one for k, one in errors.items() if not is_unstarted(one)})
         self.results.add(block, errors)
 
-    def _failed(self, outcome: Outcome, item: Any) -> dict[str, Any]:
+    def _counted(self, outcome: Outcome, item: Any) -> dict[str, Any]:
         shown = outcome.as_error(item)
         if shown["kind"] == "cancelled":
             self.cancelled_count += 1
@@ -60,8 +62,6 @@ class Collected:
                 self.first_failed = outcome
         if is_unstarted(shown):
             self._unstarted[outcome.index] = shown
-        else:
-            self._errors.put(outcome.index, shown)
         return shown
 
     def add_cancelled(self, items: Sequence[Any]) -> None:
@@ -96,6 +96,13 @@ class Collected:
         for index, records in self._records.listed_present():
             for record in records:
                 yield index, record
+
+
+def _put(rows: Rows, start: int, values: dict[int, Any]) -> None:
+    """Put values by their offset from ``start``, all of them at once."""
+    if values:
+        first, last = min(values), max(values)
+        rows.put_run(start + first, [values.get(offset, ABSENT) for offset in range(first, last + 1)])
 
 
 class _NeverTaken(LazyList):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from batchmill.lists import Rows
+from batchmill.lists import ABSENT, Rows
 from batchmill.outcome import Block
 
 Errors = Mapping[int, dict[str, Any]]
@@ -41,11 +41,10 @@ class KeptResults:
         self._rows = Rows()
 
     def add(self, block: Block, errors: Errors) -> None:
-        start = 0
-        for offset in (*sorted(errors), len(block)):
-            if offset > start:
-                self._rows.put_run(block.start + start, block.values[start:offset])
-            start = offset + 1
+        values = block.values
+        if errors:
+            values = [ABSENT if offset in errors else value for offset, value in enumerate(values)]
+        self._rows.put_run(block.start, values)
 
     def close(self) -> None:
         pass

@@ -24,6 +24,9 @@ MOST_HELD_BYTES = 16 << 20  # about; what half of a small machine's workers coul
 _PAGE = 4096  # values whose entries stand together
 _ENTRY = 16  # bytes: offset + 1, and length, 8 each
 _FIRST_READ, _READ = 1 << 12, 1 << 16  # bytes read together once a second value is asked for
+ABSENT: Any = object()
+"""In a run of values: the number at this place has none."""
+
 _KEPT = (1 << 64) - 1  # in place of an offset: the value is held, it cannot be written
 
 
@@ -68,14 +71,16 @@ class Rows:
         self.put_run(number, (value,))
 
     def put_run(self, start: int, values: Sequence[Any]) -> None:
-        """Set the values of the numbers from ``start`` on, which have none yet. Raises
-        :class:`~batchmill.lists.SpillError`."""
+        """Set the values of the numbers from ``start`` on, which have none yet and of which those that are
+        given :data:`ABSENT` get none. Raises :class:`~batchmill.lists.SpillError`."""
         self._end = max(self._end, start + len(values))
         if self._file is not None:
             self._write(self._file, start, values)
             return
-        self._values.update(zip(range(start, start + len(values)), values, strict=True))
-        self._bytes += weight(values[0]) * len(values) if values else 0
+        numbered = enumerate(values, start)
+        self._values.update(pair for pair in numbered if pair[1] is not ABSENT)
+        first = next((value for value in values if value is not ABSENT), None)
+        self._bytes += weight(first) * len(values)
         if len(self._values) > self._most or self._bytes > self._most_bytes:
             self._spill()
 
@@ -83,18 +88,17 @@ class Rows:
         """Move all there is into a file, neighbours together."""
         file, values = SpillFile(), self._values
         self._values, self._file = {}, file
-        start, run = 0, list[Any]()
-        for number in sorted(values):
-            if number != start + len(run) or len(run) == _PAGE:
-                self._write(file, start, run)
-                start, run = number, []
-            run.append(values.pop(number))
-        self._write(file, start, run)
+        for page in sorted({number // _PAGE for number in values}):
+            numbers = range(page * _PAGE, (page + 1) * _PAGE)
+            self._write(file, numbers.start, [values.pop(number, ABSENT) for number in numbers])
 
     def _write(self, file: SpillFile, start: int, values: Sequence[Any]) -> None:
         entries, written = array("Q"), []
         offset = file.end
         for number, value in enumerate(values, start):
+            if value is ABSENT:
+                entries.extend((0, 0))
+                continue
             try:
                 data = dump(value)
             except NotWritable:
@@ -118,9 +122,10 @@ class Rows:
                 self._counts[page] = 0
             data = entries[2 * done : 2 * (done + some)].tobytes()
             file.write_at(self._pages[page] + place * _ENTRY, data)
-            self._counts[page] += some
+            present = some - entries[2 * done : 2 * (done + some) : 2].count(0)
+            self._counts[page] += present
+            self._count += present
             done += some
-        self._count += count
 
     def read(self, start: int, stop: int, otherwise: Any = None) -> list[Any]:
         """The values of the numbers from ``start`` to before ``stop``, ``otherwise`` for those without."""
