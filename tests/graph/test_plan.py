@@ -73,3 +73,31 @@ def test_a_file_gives_its_name_and_folder(tmp_path):
     path.write_text("nodes:\n- {id: a, type: echo}\n")
     plan = check(load(path), default_registry())
     assert (plan.source, plan.import_folders()) == (str(path), [str(tmp_path.resolve())])
+
+
+def test_edges_of_one_action_are_a_fan_out():
+    plan = plan_of("abcd", edges=[{"from": "a", "to": "b"}, {"from": "a", "to": "c"}])
+    assert plan.follow("a", "default") == ("b", "c")
+    assert plan.branches
+    assert not plan_of("ab").branches
+
+
+def test_a_pipeline_becomes_the_same_kind_of_plan():
+    steps = [{"id": name, "type": "echo"} for name in "abcd"]
+    pipeline = [steps[0], {"parallel": steps[1:3], "on_error": "continue"}, steps[3]]
+    plan = check(load({"pipeline": pipeline}), default_registry())
+    fork, join = "pipeline.1:fork", "pipeline.1:join"
+    assert list(plan.nodes) == ["a", "b", "c", "d"]
+    assert plan.nodes["c"].path == ("pipeline", 1, "parallel", 1)
+    assert plan.gates == {fork, join}
+    assert plan.follow("a", "default") == (fork,)
+    assert plan.behind(fork) == ("b", "c")
+    assert plan.behind(join) == plan.behind("d") == ("d",)
+    assert plan.steps[1].on_error == "continue"
+    assert plan.branches
+
+
+def test_a_plan_says_whether_nodes_may_run_side_by_side():
+    sub = {"id": "s", "type": "workflow", "params": {"workflow": {"nodes": [{"id": "a", "type": "echo"}]}}}
+    assert not plan_of("ab").crowded
+    assert check(load({"nodes": [sub]}), default_registry()).crowded

@@ -68,6 +68,24 @@ FULL = {
 }
 
 
+STEP = {"id": "b", "type": "echo", "next": {"x": "c", "y": None}}
+PIPED = {
+    "pipeline": [
+        {
+            "id": "a",
+            "type": "echo",
+            "params": {"message": "x"},
+            "batch": {"items": {"range": [1]}},
+            "next": {"x": "d"},
+        },
+        {
+            "parallel": [STEP, [{"id": "c", "type": "echo"}, {"parallel": [STEP, [STEP]]}]],
+            "on_error": "continue",
+        },
+    ],
+}
+
+
 def agree(document):
     """Both refuse the document or both take it; says which."""
     workflow, faults = read_workflow(document)
@@ -82,6 +100,11 @@ def paths(value, path=()):
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, member in pairs:
         yield from paths(member, (*path, key))
+
+
+def places():
+    """Every place in both forms of a document."""
+    return [(document, path) for document in (FULL, PIPED) for path in paths(document)]
 
 
 def put(document, path, value):
@@ -132,6 +155,13 @@ def test_both_take_the_sample_documents():
     for sample in samples:
         assert agree(json.loads(sample.read_text())["document"]), sample.name
     assert agree(FULL)
+    assert agree(PIPED)
+
+
+def test_both_refuse_a_document_in_two_forms_or_in_none():
+    assert not agree({**FULL, "pipeline": PIPED["pipeline"]})
+    assert not agree({"edges": [], **PIPED})
+    assert not agree({"outputs": {}})
 
 
 ODD = [
@@ -168,9 +198,9 @@ ODD += [
 ]
 
 
-@pytest.mark.parametrize("path", list(paths(FULL)), ids=str)
-def test_both_judge_each_value_put_in_each_place_alike(path):
-    taken = {agree(put(FULL, path, value)) for value in ODD}
+@pytest.mark.parametrize(("document", "path"), places(), ids=str)
+def test_both_judge_each_value_put_in_each_place_alike(document, path):
+    taken = {agree(put(document, path, value)) for value in ODD}
     assert (
         False in taken
         or "params" in path
@@ -180,9 +210,9 @@ def test_both_judge_each_value_put_in_each_place_alike(path):
     )
 
 
-@pytest.mark.parametrize("path", [path for path in paths(FULL) if path], ids=str)
-def test_both_judge_each_key_left_out_alike(path):
-    document = copy.deepcopy(FULL)
+@pytest.mark.parametrize(("document", "path"), [place for place in places() if place[1]], ids=str)
+def test_both_judge_each_key_left_out_alike(document, path):
+    document = copy.deepcopy(document)
     place = document
     for step in path[:-1]:
         place = place[step]
@@ -196,9 +226,13 @@ def value_at(document, path):
     return document
 
 
-@pytest.mark.parametrize("path", [p for p in paths(FULL) if isinstance(value_at(FULL, p), dict)], ids=str)
-def test_both_judge_a_key_added_to_each_object_alike(path):
-    document = copy.deepcopy(FULL)
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [(raw, path) for raw, path in places() if isinstance(value_at(raw, path), dict)],
+    ids=str,
+)
+def test_both_judge_a_key_added_to_each_object_alike(document, path):
+    document = copy.deepcopy(document)
     value_at(document, path)["unheard_of"] = 1
     is_open = path and path[-1] in ("params", "carry", "schema")
     assert agree(document) == bool(is_open)
@@ -227,16 +261,17 @@ def ends_in_line_break(value):
     return isinstance(value, str) and value.endswith("\n")
 
 
+def changed(document):
+    values = JSON.filter(lambda value: not ends_in_line_break(value))
+    changes = st.lists(st.tuples(st.sampled_from(list(paths(document))), values), max_size=3)
+    return st.tuples(st.just(document), changes)
+
+
 @settings(max_examples=400)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(list(paths(FULL))), JSON.filter(lambda v: not ends_in_line_break(v))),
-        max_size=3,
-    )
-)
-@example([(("nodes", 0, "batch", "items"), {"range": [1.0, 2]})])
-def test_both_judge_mutated_documents_alike(changes):
-    document = FULL
+@given(st.sampled_from([FULL, PIPED]).flatmap(changed))
+@example((FULL, [(("nodes", 0, "batch", "items"), {"range": [1.0, 2]})]))
+def test_both_judge_mutated_documents_alike(case):
+    document, changes = case
     for path, value in changes:
         try:
             document = put(document, path, value)
