@@ -27,10 +27,8 @@ def document(folder: Path, count: int, executor: str, **batch: Any) -> None:
 
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
-@pytest.mark.parametrize("bytes_before", [1, 100_000, 3_000_000])
-def test_what_a_killed_run_has_written_is_a_beginning(
-    tmp_path: Path, executor: str, bytes_before: int
-) -> None:
+@pytest.mark.parametrize("bytes_before", [1, 300_000])
+def test_a_killed_run_has_written_a_beginning(tmp_path: Path, executor: str, bytes_before: int) -> None:
     document(tmp_path, 1_000_000, executor, collect={"jsonl": "out.jsonl"})
     process = subprocess.Popen(
         BATCHMILL, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -68,5 +66,6 @@ def test_no_room_for_results_that_are_not_held(tmp_path: Path, executor: str) ->
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 5, done.stderr
     (error,) = json.loads(done.stdout)["errors"]
-    assert "values that are not held in memory" in error["message"]
+    assert "cannot be kept in" in error["message"]
+    assert "File too large; set TMPDIR" in error["message"]
     assert "Traceback" not in done.stderr

@@ -19,6 +19,9 @@ _BY_PROCESS = "/proc/{}/fd/{}"
 class SpillError(OSError):
     """Raised when values cannot be put into the file or read back: a full disk, a file cut short."""
 
+    def __str__(self) -> str:
+        return str(self.strerror)
+
 
 class NotWritable(Exception):  # an answer, not an error of anybody's
     """Raised for a value that can only be held."""
@@ -78,7 +81,7 @@ class SpillFile:
                 left = left[written:]
                 offset += written
         except OSError as fault:
-            raise SpillError(fault.errno, f"{_WHERE}: {fault.strerror}", tempfile.gettempdir()) from fault
+            raise _refused(fault) from fault
 
     def read_at(self, offset: int, length: int) -> bytes:
         """``length`` bytes; zeros for what was reserved and not written. Raises :class:`SpillError`."""
@@ -90,7 +93,7 @@ class SpillFile:
                     return found + bytes(length - len(found))
                 found = found + more if found else more
         except OSError as fault:
-            raise SpillError(fault.errno, f"{_WHERE}: {fault.strerror}", tempfile.gettempdir()) from fault
+            raise _refused(fault) from fault
         return found
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -99,6 +102,13 @@ class SpillFile:
 
 
 _WHERE = "values that are not held in memory"
+
+
+def _refused(fault: OSError) -> SpillError:
+    hint = "set TMPDIR to a folder with room, or `collect` to a file or `none`"
+    return SpillError(
+        fault.errno, f"{_WHERE} cannot be kept in {tempfile.gettempdir()}: {fault.strerror}; {hint}"
+    )
 
 
 def _unnamed() -> int:
@@ -111,7 +121,7 @@ def _unnamed() -> int:
     try:
         number, path = tempfile.mkstemp(prefix="batchmill-")
     except OSError as fault:
-        raise SpillError(fault.errno, f"{_WHERE}: {fault.strerror}", folder) from fault
+        raise _refused(fault) from fault
     os.unlink(path)
     return number
 
@@ -122,11 +132,11 @@ def _opened(process: int, number: int, identity: tuple[int, int], end: int) -> S
     try:
         own = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as fault:
-        raise SpillError(fault.errno, f"{_WHERE} of process {process}: {fault.strerror}", path) from fault
+        raise SpillError(fault.errno, f"{_WHERE} of process {process}: {fault.strerror}") from fault
     file = SpillFile.__new__(SpillFile)
     file.end, file._number = end, own
     weakref.finalize(file, os.close, own)
     found = os.fstat(own)
     if (found.st_dev, found.st_ino) != identity:
-        raise SpillError(0, f"{_WHERE} of process {process}: the process or its machine is another one", path)
+        raise SpillError(0, f"{_WHERE} of process {process}: the process or its machine is another one")
     return file
