@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,29 @@ def test_a_file_that_is_not_there_is_told_with_the_near_one(folder: Path) -> Non
     assert (found.message, found.hint) == ("there is no file on.json", "did you mean `one.json`?")
     assert "paths begin at the folder" in problem(sub("flow", "no/where.json")).hint
     assert problem(sub("flow", ".")).message.startswith("there is a folder, not a file")
+
+
+@pytest.mark.parametrize(
+    "written", ["a\0b", "~nobody-of-that-name/x.json", "x" * 5000, "loop", "", "pipe", "~", "/dev/null"]
+)
+def test_odd_paths_are_faults_of_the_document(folder: Path, written: str) -> None:
+    (folder / "loop").symlink_to("loop")
+    os.mkfifo(folder / "pipe")
+    found = problems(sub("flow", written))
+    assert [one.path for one in found] == ["$.nodes[0].params.workflow"]
+
+
+@pytest.mark.parametrize(
+    "written", [{}, {"nodes": 5}, {"nodes": []}, {"nodes": [{}]}, {"nodes": [7], "x": 1}]
+)
+def test_odd_inline_documents_are_faults_at_their_place(folder: Path, written: Any) -> None:
+    found = problems(sub("flow", written))
+    assert all(one.path.startswith("$.nodes[0].params.workflow") for one in found)
+
+
+@pytest.mark.parametrize("written", [None, 7, ["a.json"], "${x}.json"])
+def test_what_is_no_document_at_all(folder: Path, written: Any) -> None:
+    assert problem(sub("flow", written)).path == "$.nodes[0].params.workflow"
 
 
 def test_problems_of_a_file_have_their_place_in_it(folder: Path) -> None:

@@ -56,29 +56,34 @@ class SubDocuments:
             return _inline(written, node, draft, examine)
         if not isinstance(written, str) or "${" in written:  # reported with the node's other params
             return None, []
-        return self._file(draft.folder / Path(written).expanduser(), path, examine)
+        try:
+            file = draft.folder / Path(written).expanduser()
+            whole, is_file = file.resolve(), file.is_file()
+        except (OSError, ValueError, RuntimeError) as error:  # NUL, a user or loop of links nobody knows, ...
+            return None, [Fault(path, f"leads nowhere: {error}")]
+        return self._file(file, whole, is_file, path, examine)
 
     def _file(
-        self, file: Path, path: DocumentPath, examine: Examine
+        self, file: Path, whole: Path, is_file: bool, path: DocumentPath, examine: Examine
     ) -> tuple[SubWorkflow | None, list[Fault]]:
-        known = self._files.get(file.resolve())
+        known = self._files.get(whole)
         if known is not None:
             return known, []
-        if not file.is_file():
+        if not is_file:
             what = "there is a folder, not a file, at" if file.is_dir() else "there is no file"
             return None, [Fault(path, f"{what} {file}", _near(file))]
         try:
             draft = load(file)
         except InvalidDocument as error:  # it cannot be read as JSON or YAML at all
             self.problems += [replace(problem, source=error.source) for problem in error.problems]
-            self._files[file.resolve()] = SubWorkflow(str(file))
+            self._files[whole] = SubWorkflow(str(file))
             return None, []
         except StorageError as error:
             return None, [Fault(path, str(error))]
-        return self._examined(draft, file, examine), []
+        return self._examined(draft, whole, examine), []
 
-    def _examined(self, draft: Draft, file: Path, examine: Examine) -> SubWorkflow:
-        sub = self._files[file.resolve()] = SubWorkflow(draft.source)
+    def _examined(self, draft: Draft, whole: Path, examine: Examine) -> SubWorkflow:
+        sub = self._files[whole] = SubWorkflow(draft.source)
         found = examine(draft, sub)
         self.problems += [replace(one, source=draft.source) for one in draft.problems(found.faults)]
         return sub
