@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import psutil
 import pytest
 
@@ -24,6 +25,10 @@ WARM_PROCESSES = ("loky", "resource_tracker", "multiprocessing")  # in the comma
 WARM_THREADS = ("batchmill-pool", "QueueFeederThread", "QueueManagerThread", "ExecutorManagerThread")
 SPARE_DESCRIPTORS = 16  # what libraries open on first use and keep for the session
 MARK = "BATCHMILL_TESTS_OF"  # in the environment of everything started, so that orphans are found too
+
+# how long an example takes says nothing on a busy machine, nor before PyPy has compiled what it runs
+hypothesis.settings.register_profile("batchmill", deadline=None)
+hypothesis.settings.load_profile("batchmill")
 
 Census = Callable[[], set[str]]
 

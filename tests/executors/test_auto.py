@@ -47,6 +47,7 @@ def test_waiting_is_done_on_threads():
 
 @pytest.mark.skipif(not WITH_GIL, reason="without a GIL threads compute side by side")
 def test_computing_is_done_in_processes():
+    batchmill.map(fine, range(8), executor="process", max_concurrent=4)  # on a busy machine they start slowly
     done = auto(compute, range(100), max_concurrent=4)
     assert done == list(range(100))
     assert (done.metadata["executor"], done.metadata["workers"]) == ("process", 4)

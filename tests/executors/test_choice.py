@@ -41,6 +41,13 @@ def test_what_suits_which_work(work, machine, shipping, wanted):
     assert choice.final == (wanted != "sequential")
 
 
+def test_worker_processes_start_slowly_on_a_crowded_machine():
+    calm = Measured(10, 0.005, 0.005, 0.005, 200)
+    crowded = Measured(10, 0.005, 0.005, 0.005, 200, crowded=1.0)
+    assert choose(calm, TWO_CORES, COLD).executor == "process"
+    assert choose(crowded, TWO_CORES, COLD).executor != "process"
+
+
 def test_the_reason_says_what_was_measured_and_what_follows():
     assert choose(items(0.05, 0.0005), TWO_CORES, COLD).reason == (
         "items take 50 ms and compute for 1 % of it; while one waits others run"

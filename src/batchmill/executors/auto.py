@@ -237,10 +237,11 @@ def measured(last: Readings, now: Readings, held: float, stolen: float, left: in
     for that, which says nothing of the item."""
     count = max(1, now.items - last.items + (1 if now.running else 0))
     wall, cpu = now.wall - last.wall + now.running, now.cpu - last.cpu
+    crowded = min(1.0, stolen / wall) if wall else 0.0
     if cpu >= WAITING_SHARE * wall:
         wall = max(cpu, wall - stolen)
     mean = wall / count, cpu / count, min(held * wall, cpu) / count
-    return Measured(count, *mean, left, running=now.running > 0)
+    return Measured(count, *mean, left, now.running > 0, crowded)
 
 
 def _done_already(readings: Readings) -> Choice:

@@ -13,6 +13,7 @@ TIE = 1.1  # estimates are no better than this; below it the simpler executor wi
 ITEM_SECONDS = 2e-6  # what taking and delivering an item costs a worker of this process
 THREADS_START_SECONDS = 0.0005
 SHORT_SECONDS = 0.0001  # below this it is the lock changing hands between items that is seen, not the items
+CROWDED_FACTOR = 4.0  # 0.2 s on two idle cores, 1 s and more where five other processes compute on them
 UNKNOWN_LEFT_SECONDS = (
     2.0  # work assumed to be left, one after another, where nobody knows the number of items
 )
@@ -47,7 +48,8 @@ class Measured:
     """A mean item of those that were run, in seconds: ``wall``, ``cpu``, and ``held``, the part during which
     no other thread could run Python code. ``left`` is how many items are still to come, None where nobody
     knows; ``items`` how many the figures are from; ``running`` says that one is still under way, which is
-    reckoned to take as long again."""
+    reckoned to take as long again. ``crowded`` is the share of the time, 0 to 1, in which something on this
+    machine waited for a core."""
 
     items: int
     wall: float
@@ -55,6 +57,7 @@ class Measured:
     held: float
     left: int | None
     running: bool = False
+    crowded: float = 0.0
 
     @property
     def busy(self) -> float:
@@ -97,7 +100,8 @@ def choose(measured: Measured, machine: Machine, shipping: Shipping) -> Choice:
     left, under_way = measured.items_left, measured.wall if measured.running else 0.0
     estimates = {"sequential": under_way + left * (measured.wall + ITEM_SECONDS)}
     threads = THREADS_START_SECONDS + left * _thread_seconds(measured, machine)
-    processes = shipping.start + left * _process_seconds(measured, machine, shipping)
+    start = shipping.start * (1 + CROWDED_FACTOR * measured.crowded)
+    processes = start + left * _process_seconds(measured, machine, shipping)
     estimates["thread"] = max(under_way, threads)
     if not shipping.refusal:
         estimates["process"] = max(under_way, processes)
