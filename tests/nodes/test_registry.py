@@ -175,3 +175,9 @@ def test_threads_that_ask_at_once_get_the_same_class():
         thread.join()
     assert len(found) == 8
     assert len(set(found)) == 1
+
+
+def test_tools_of_servers_are_in_no_list():
+    registry = Registry()
+    assert registry.get("mcp-files-read").type == "mcp-files-read"
+    assert "mcp-files-read" not in registry.names()

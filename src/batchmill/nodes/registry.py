@@ -37,6 +37,7 @@ BUILT_IN = {
     "write-file": "batchmill.nodes.write_file:WriteFileNode",
 }
 
+_MCP_PREFIX = "mcp-"
 _MCP_TYPES = "batchmill.nodes.mcp.node"  # where the types ``mcp-<server>-<tool>`` are made
 
 
@@ -66,6 +67,8 @@ class Registry:
         if found is not None:
             return found
         loaded = self._load(type_name)
+        if type_name.startswith(_MCP_PREFIX):  # it is that of a document's server, and in no list of ours
+            return loaded
         with self._lock:
             return self._classes.setdefault(type_name, loaded)
 
@@ -86,7 +89,7 @@ class Registry:
         entry = self._entry_points().get(type_name)
         if entry is not None:
             return _load_path(type_name, entry.value, _origin(entry))
-        if type_name.startswith("mcp-"):
+        if type_name.startswith(_MCP_PREFIX):
             make: Callable[[str], type[Node]] = importlib.import_module(_MCP_TYPES).tool_type
             return make(type_name)
         if ":" in type_name:
