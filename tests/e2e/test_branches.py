@@ -244,11 +244,7 @@ def test_cancelling_ends_what_runs_in_all_branches(meeting: Meeting) -> None:
 
 
 def test_streaming_stages_work_inside_a_branch() -> None:
-    def stage(name: str, items: Any, **more: Any) -> dict[str, Any]:
-        params = {"code": "result = x", "inputs": {"x": "${item}"}}
-        return {"id": name, "type": "code", "params": params, "batch": {"items": items, **more}}
-
-    chain = [stage("a", [1, 2, 3], parallel=True), stage("b", "${a.results}", parallel=True, stream=True)]
+    chain = [stage("a", [1, 2, 3]), stage("b", "${a.results}", stream=True)]
     pipeline = [{"parallel": [chain, echo("c")]}, echo("j", "${b.count}${c.echo}")]
     for jobs in (None, 1, 2):
         assert batchmill.run({"pipeline": pipeline}, jobs=jobs).outputs["echo"] == "3x"
@@ -261,3 +257,29 @@ def test_both_forms_give_the_same() -> None:
     second = batchmill.run({"pipeline": [nodes[0], {"parallel": nodes[1:3]}, nodes[3]]})
     assert first.outputs == second.outputs
     assert list(first.nodes) == list(second.nodes)
+
+
+def stage(name: str, items: Any, **more: Any) -> dict[str, Any]:
+    params = {"code": "result = x", "inputs": {"x": "${item}"}}
+    batch = {"items": items, "parallel": True, **more}
+    return {"id": name, "type": "code", "params": params, "batch": batch}
+
+
+def test_a_stage_can_stream_into_the_branches_of_a_block() -> None:
+    block = {"parallel": [stage("b", "${a.results}", stream=True), stage("c", [1])]}
+    run = batchmill.run({"pipeline": [stage("a", [1, 2]), block, echo("j", "${b.count}${c.count}")]})
+    assert (run.status, run.outputs["echo"]) == ("success", "21")
+
+
+def test_nothing_streams_out_of_a_block_of_several_branches() -> None:
+    block = {"parallel": [stage("a", [1, 2]), stage("c", [1])]}
+    with pytest.raises(batchmill.InvalidDocument) as caught:
+        batchmill.run({"pipeline": [block, stage("b", "${a.results}", stream=True)]})
+    assert "no one node comes right before this one" in str(caught.value)
+
+
+def test_stages_may_fan_out_and_meet_again() -> None:
+    nodes = [stage("a", [1, 2]), *(stage(name, "${a.results}", stream=True) for name in "bc")]
+    edges = [{"from": one, "to": other} for one, other in ("ab", "ac", "bj", "cj")]
+    run = batchmill.run({"nodes": [*nodes, echo("j", "${b.count}${c.count}")], "edges": edges})
+    assert (run.status, run.outputs["echo"]) == ("success", "22")

@@ -71,13 +71,21 @@ def way_back(node: NodePart, outline: Outline, incoming: Mapping[str, list[EdgeP
     """The nodes before a streaming one, back to the first of its chain, as far as there is one way only."""
     seen = {node.id}
     while streaming(node):
-        edges = incoming.get(node.id, [])
-        before = outline.by_id.get(edges[0].source) if len(edges) == 1 else None
+        before = _before(node.id, outline, incoming)
         if before is None or before.id in seen:
             return
         seen.add(before.id)
         yield before
         node = before
+
+
+def _before(name: str, outline: Outline, incoming: Mapping[str, list[EdgePart]]) -> NodePart | None:
+    """The node that the one way to a node comes from, through gates; None where there are several ways."""
+    while len(edges := incoming.get(name, [])) == 1:
+        name = edges[0].source
+        if name not in outline.gates:
+            return outline.by_id.get(name)
+    return None
 
 
 def still_running(outline: Outline) -> dict[str, frozenset[str]]:

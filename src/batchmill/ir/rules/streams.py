@@ -74,6 +74,9 @@ def _way_said(
     for last in way_back(node, outline, incoming):
         if last.id == source.id:
             return None
+    if last is node:
+        message = "no one node comes right before this one, so nothing can stream into it"
+        return message, f"let one batch node stand before it, {_REMOVE}"
     if streaming(last):
         return None  # the way ends at a stage that has a fault of its own
     message = f"`{last.id}` comes between `{source.id}` and this node and does not stream"
