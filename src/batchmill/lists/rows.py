@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import Any
 
 from batchmill.lists.lazy import LazyList
-from batchmill.lists.spill import NotWritable, SpillFile, dump, load
+from batchmill.lists.spill import NotWritable, SpillFile
 from batchmill.lists.weight import weight
 
 MOST_HELD = 10_000  # values; with what is around them some megabytes
@@ -86,7 +86,7 @@ class Rows:
 
     def _spill(self) -> None:
         """Move all there is into a file, neighbours together."""
-        file, values = SpillFile(), self._values
+        file, values = SpillFile.new(), self._values
         self._values, self._file = {}, file
         for page in sorted({number // _PAGE for number in values}):
             numbers = range(page * _PAGE, (page + 1) * _PAGE)
@@ -100,7 +100,7 @@ class Rows:
                 entries.extend((0, 0))
                 continue
             try:
-                data = dump(value)
+                data = file.dump(value)
             except NotWritable:
                 self._values[number] = value
                 entries.extend((_KEPT, 0))
@@ -177,7 +177,7 @@ class Rows:
             start += some
 
     def _value(self, reader: _Reader, number: int, offset: int, length: int) -> Any:
-        return self._values[number] if offset == _KEPT else load(reader.read(offset - 1, length))
+        return self._values[number] if offset == _KEPT else reader.value(offset - 1, length)
 
     def listed(self, count: int) -> Sequence[Any]:
         """The values of the numbers below ``count``, None for those without: a list where they are held."""
@@ -204,6 +204,9 @@ class _Reader:
             self._start, self._bytes, place = offset, self._file.read_at(offset, wanted), 0
             self._ahead = _READ if self._ahead else _FIRST_READ
         return self._bytes[place : place + length]
+
+    def value(self, offset: int, length: int) -> Any:
+        return self._file.load(self.read(offset, length))
 
 
 class RowsList(LazyList):

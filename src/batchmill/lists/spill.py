@@ -8,8 +8,6 @@ and by its workers, never out of a file that somebody else could have made.
 from __future__ import annotations
 
 import os
-import pickle
-import tempfile
 import weakref
 from typing import Any
 
@@ -27,22 +25,6 @@ class NotWritable(Exception):  # an answer, not an error of anybody's
     """Raised for a value that can only be held."""
 
 
-def dump(value: Any) -> bytes:
-    """``value`` as bytes that :func:`load` turns into an equal value. Raises :class:`NotWritable`."""
-    try:
-        data = pickle.dumps(value, protocol=5)
-        if b"\x93" in data or b"\x82" in data or b"\x83" in data or b"\x84" in data:
-            load(data)  # there may be objects in it, and some pickle one way only
-    except Exception as fault:  # whatever an object's own code raises
-        raise NotWritable from fault
-    return data
-
-
-def load(data: bytes) -> Any:
-    """The value that :func:`dump` was given."""
-    return pickle.loads(data)  # noqa: S301  # our own bytes, out of a file that nobody else can open
-
-
 class SpillFile:
     """Bytes at offsets. A copy in another process, made by pickling, can only be read.
 
@@ -50,10 +32,32 @@ class SpillFile:
     its own in the file, so nothing needs a lock.
     """
 
-    def __init__(self) -> None:
-        self.end = 0
-        self._number = _unnamed()
-        weakref.finalize(self, os.close, self._number)
+    def __init__(self, number: int, end: int = 0) -> None:
+        import pickle  # a small run needs none of this
+
+        self.end = end
+        self._number = number
+        self._dumps, self._loads = pickle.dumps, pickle.loads
+        weakref.finalize(self, os.close, number)
+
+    @classmethod
+    def new(cls) -> SpillFile:
+        """An empty file. Raises :class:`SpillError`."""
+        return cls(_unnamed())
+
+    def dump(self, value: Any) -> bytes:
+        """``value`` as bytes that :meth:`load` turns into an equal value. Raises :class:`NotWritable`."""
+        try:
+            data = self._dumps(value, 5)
+            if b"\x93" in data or b"\x82" in data or b"\x83" in data or b"\x84" in data:
+                self._loads(data)  # there may be objects in it, and some pickle one way only
+        except Exception as fault:  # whatever an object's own code raises
+            raise NotWritable from fault
+        return data
+
+    def load(self, data: bytes) -> Any:
+        """The value that :meth:`dump` was given: our own bytes, out of a file that nobody else can open."""
+        return self._loads(data)
 
     @property
     def can_be_shared(self) -> bool:
@@ -105,6 +109,8 @@ _WHERE = "values that are not held in memory"
 
 
 def _refused(fault: OSError) -> SpillError:
+    import tempfile  # as above
+
     hint = "set TMPDIR to a folder with room, or `collect` to a file or `none`"
     return SpillError(
         fault.errno, f"{_WHERE} cannot be kept in {tempfile.gettempdir()}: {fault.strerror}; {hint}"
@@ -113,6 +119,8 @@ def _refused(fault: OSError) -> SpillError:
 
 def _unnamed() -> int:
     """The descriptor of a new file without a name, in the folder for temporary files."""
+    import tempfile  # as above
+
     folder = tempfile.gettempdir()
     try:
         return os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
@@ -133,9 +141,7 @@ def _opened(process: int, number: int, identity: tuple[int, int], end: int) -> S
         own = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as fault:
         raise SpillError(fault.errno, f"{_WHERE} of process {process}: {fault.strerror}") from fault
-    file = SpillFile.__new__(SpillFile)
-    file.end, file._number = end, own
-    weakref.finalize(file, os.close, own)
+    file = SpillFile(own, end)
     found = os.fstat(own)
     if (found.st_dev, found.st_ino) != identity:
         raise SpillError(0, f"{_WHERE} of process {process}: the process or its machine is another one")
