@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.rows import (
+    adaptive,
     builds,
     chain,
     commands,
@@ -29,6 +30,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *commands.ROWS,
     *waits.ROWS,
     *requests.ROWS,
+    *adaptive.ROWS,
     *memory.ROWS,
     *documents.ROWS,
     *plans.ROWS,

@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": "Look for what would break a run on this machine.",
     "bench": "Compare executors on a document.",
     "init": "Write a small document to begin with.",
+    "cost": "Show what the calls of a run used and cost.",
     "schema": "Print the JSON Schema of documents.",
 }
 

@@ -1,0 +1,73 @@
+"""``batchmill cost``: what the calls of a run used and cost, by node and model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchmill.cli import options
+from batchmill.cli.exits import Exit
+from batchmill.cli.json_text import as_json
+from batchmill.errors import StorageError
+from batchmill.record.ledger import Entry, ledger, total
+
+HEAD = ("node", "model", "calls", "input", "cached", "output", "USD")
+
+
+@click.command("cost", short_help="Show what the calls of a run used and cost.")
+@click.argument("run", metavar="RUN")
+@options.json_flag("Print the ledger as JSON.")
+def command(run: str, json_wanted: bool) -> int:
+    """Add up the calls of language models of RUN by node and model.
+
+    RUN is a file with what `batchmill run --json` printed, or `-` for standard input.
+    """
+    entries = ledger(calls_in(run))
+    if json_wanted:
+        whole = {"entries": [entry.as_json() for entry in entries], "total": total(entries).as_json()}
+        click.echo(as_json(whole, 2))
+    else:
+        click.echo("\n".join(_table(entries)))
+    return Exit.SUCCESS
+
+
+def calls_in(run: str) -> list[dict[str, Any]]:
+    """The recorded calls of a finished run. Raises :class:`StorageError` for a file that has none in it."""
+    try:
+        told = json.loads(sys.stdin.read() if run == "-" else Path(run).read_text("utf-8"))
+    except OSError as error:
+        raise StorageError(f"{run} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise StorageError(f"{run} is no JSON: {error}; give what `batchmill run --json` printed") from error
+    calls = told.get("llm_calls") if isinstance(told, dict) else None
+    if not isinstance(calls, list):
+        raise StorageError(f"{run} has no `llm_calls`; give what `batchmill run --json` printed")
+    return [call for call in calls if isinstance(call, dict)]
+
+
+def _table(entries: list[Entry]) -> list[str]:
+    if not entries:
+        return ["no calls were recorded"]
+    rows = [HEAD, *map(_row, entries), _row(total(entries), "total")]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column < 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    unpriced = total(entries).unpriced
+    if unpriced:
+        lines.append(f"{unpriced:,} without a price: give `prices` in the document")
+    return lines
+
+
+def _row(entry: Entry, name: str | None = None) -> tuple[str, ...]:
+    cost = "-" if entry.calls == entry.unpriced else f"{entry.cost:,f}"
+    numbers = (entry.calls, entry.input_tokens, entry.cached_tokens, entry.output_tokens)
+    return (name or entry.node, entry.model, *(f"{number:,}" for number in numbers), cost)
