@@ -38,20 +38,20 @@ MEMORY_SECONDS = 5.0  # how far back accepted calls speak for a number in flight
 MOST_REMEMBERED = 4096
 WITNESSES = 3  # accepted calls that clear a number in flight
 RATE_SECONDS, SHORTEST_RATE_SECONDS = 1.0, 0.05  # the span over which an accepted rate is measured
-PATIENCE_SECONDS, LONGEST_PATIENCE = 4.0, 60.0
+PATIENCE_SECONDS, LONGEST_PATIENCE = 2.0, 60.0
 PATIENCE_PER_PAUSE = 20.0  # a try that costs a second is made once in twenty
 RECOVERY_PER_PAUSE = 4.0  # and while good and refused are far apart, once in five
 PATIENCE_CALLS = 40.0  # one refusal in so many calls is what a try may cost
 UNSURE_SECONDS = 0.5
 CLOSED_SECONDS, LONGEST_CLOSED = 0.05, 5.0  # the first wait for a service that takes nothing, and the longest
 ROUND_SAMPLES, ROUND_SECONDS = 10, 0.5
-PROOF_CALLS, LONGEST_PROOF = 10.0, 5.0  # a pace is good when so many calls beyond the last good one went well
+PROOF_CALLS, LONGEST_PROOF = 10.0, 4.0  # a pace is good when so many calls beyond the last good one went well
 SLOW_FACTOR = 2.0  # calls that take this much longer than they did
 STILL_SLOW = 0.92  # fewer in flight must make calls this much quicker to have been at fault
 FEWER, SLOWER = 0.8, 0.95
 LONGER_MEMORY = 0.02  # weight of each round in what a call usually takes
 FULL_SHARE = 0.3  # of the calls had as many in flight as may be: then that is what bounds
-BOLD = 4.0  # times the first step, where a value was only lowered to be safe
+BOLD = 2.0  # times the first step, where a value was only lowered to be safe
 BINDING = 0.85  # of the pace, reached: then it is what bounds
 EVENLY, FINEST_SECONDS = 1.1, 0.01  # starts at once, and the span over which they are spread at the finest
 NEAR = 0.03  # good and refused are as near to each other as is worth knowing
@@ -347,7 +347,7 @@ class Adaptive:
     def _doubt_pace(self, now: float, seen: float) -> None:
         """It may have been the pace: start somewhat less often than was accepted."""
         if self._fast is None:
-            self._fast = Search(max(SLOWER * seen, 0.1), 0.01, math.inf, 0.05, 0.0)
+            self._fast = Search(max(SLOWER * seen, 0.1), 0.01, math.inf, 0.1, 0.0)
             self._bucket = TokenBucket(self._fast.value, 1.0, now)
             self._bucket.spend(1.0, now)
         elif self._binds(seen):
