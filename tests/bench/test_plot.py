@@ -105,7 +105,8 @@ def test_the_page_has_the_picture_and_the_advice_and_fetches_nothing():
 
 
 @pytest.mark.parametrize(
-    ("longest", "wanted"), [(4.8, [0, 2, 4]), (0.31, [0, 0.1, 0.2, 0.3]), (70, [0, 20, 40, 60])]
+    ("longest", "wanted"),
+    [(4.8, [0, 1, 2, 3, 4]), (8.14, [0, 2, 4, 6, 8]), (0.31, [0, 0.1, 0.2, 0.3]), (70, [0, 20, 40, 60])],
 )
 def test_ticks_are_round(longest, wanted):
     assert ticks(longest) == wanted

@@ -16,7 +16,7 @@ from batchmill.bench.figures import Figures
 from batchmill.bench.words import bytes_, seconds
 
 WIDTH = 960
-LEFT, RIGHT = 150, 250  # of the bars: room for what stands before and behind them
+LEFT, RIGHT = 150, 275  # of the bars: room for what stands before and behind them
 BAR, STEP = 20, 30
 HOW_TO_READ = "Shorter is better. The line across a bar's end spans its fastest and slowest run."
 ORDER = ("sequential", "thread", "process", "auto", "dask")
@@ -160,7 +160,7 @@ def _axis(longest: float, scale: float, top: float, bottom: float) -> Iterator[s
 
 def ticks(longest: float) -> list[float]:
     """Three to six round numbers from 0 to no more than ``longest``."""
-    rough = longest / 4
+    rough = longest / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
     return [round(step * number, 10) for number in range(int(longest / step + 1e-9) + 1)]
