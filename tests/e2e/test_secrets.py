@@ -171,6 +171,25 @@ def test_a_failing_request_does_not_show_its_credentials(address, monkeypatch):
     assert found_in(repr(events)) == []
 
 
+def test_results_that_go_to_a_file_are_masked(tmp_path):
+    leak = {
+        "id": "leak",
+        "type": "code",
+        "params": {"code": LEAKS, "inputs": {"token": "${token}", "i": "${item}"}},
+        "batch": {
+            "items": {"range": [0, 3]},
+            "error_handling": "continue",
+            "collect": {"jsonl": str(tmp_path / "results.jsonl")},
+        },
+    }
+    run = batchmill.run({"inputs": {"token": {"secret": True}}, "nodes": [leak]}, {"token": CANARY})
+    assert run.status == "degraded"
+    written = (tmp_path / "results.jsonl").read_text()
+    assert len(written.splitlines()) == 3
+    assert MASK in written
+    assert found_in(written) == []
+
+
 def test_commands_do_not_get_the_variables_that_hold_credentials(monkeypatch):
     monkeypatch.setenv("CANARY_KEY", KEY)
     monkeypatch.setenv("SAME_AS_INPUT", CANARY)

@@ -32,7 +32,7 @@ def results_of(spec: BatchSpec, around: Surroundings) -> Results:
         if not isinstance(path, str) or not path:
             message = f"batch.collect.jsonl must be a path, but {spec.results_path} is {path!r}"
             raise NodeError(message, retryable=False, type_name="InvalidResultsPath")
-        return JsonlResults(path, shown)
+        return JsonlResults(path, lambda value: around.masker.value(shown(value)))
     return KeptResults() if spec.keeps_results else DroppedResults()
 
 
