@@ -27,6 +27,8 @@ TRACKER = "resource_tracker"  # in the command line of loky's
 SHOW_CURSOR = b"\x1b[?25h"
 _END = b"\0"  # no signal has the number 0
 
+STATUS = "/proc/self/status"
+
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -68,7 +70,7 @@ class Interrupts:
             self._previous = {
                 number: signal.signal(number, _heard)
                 for number in HANDLED
-                if signal.getsignal(number) is not signal.SIG_IGN  # as nohup does
+                if not _ignored(number)  # as nohup has it
             }
             self._watcher = threading.Thread(target=self._watch, name="batchmill-signals", daemon=True)
             self._watcher.start()
@@ -166,3 +168,17 @@ def _kill_children() -> None:
                 child.kill()
         except psutil.Error:
             pass  # ended meanwhile: what was wanted
+
+
+def _ignored(number: int) -> bool:
+    """Whether the signal is ignored. PyPy takes what was ignored when it began for the default: there the
+    system is asked, where it can be."""
+    known = signal.getsignal(number)
+    if known is not signal.SIG_DFL:
+        return known is signal.SIG_IGN
+    try:
+        with open(STATUS, encoding="ascii", errors="replace") as file:
+            mask = next(line for line in file if line.startswith("SigIgn:"))
+    except (OSError, StopIteration):  # not Linux
+        return False
+    return bool(int(mask.split()[1], 16) >> (number - 1) & 1)
