@@ -68,7 +68,7 @@ def _batch(name: str, about: str, node: dict[str, Any], count: int, output: str)
 
 def _waiting(scale: float) -> Workload:
     code = "import time\ntime.sleep(0.05)\nresult = n"
-    return _code("waiting", "50 ms of waiting an item", code, int(200 * scale))
+    return _code("waiting", "50 ms of waiting an item", code, int(300 * scale))
 
 
 def _hashing(scale: float) -> Workload:
@@ -81,12 +81,12 @@ def _hashing(scale: float) -> Workload:
 
 def _shell(scale: float) -> Workload:
     node = {"type": "shell", "params": {"command": ["printf", "%s", "${item}"]}}
-    return _batch("shell", "a command an item", node, int(400 * scale), "${work.results[*].stdout}")
+    return _batch("shell", "a command an item", node, int(1_000 * scale), "${work.results[*].stdout}")
 
 
 def _mixed(scale: float) -> Workload:
     code = "import time\ntime.sleep(0.02)\nresult = 0\nfor k in range(20000):\n    result += k * n % 7"
-    return _code("mixed", "20 ms of waiting, then about 2 ms of computing", code, int(200 * scale))
+    return _code("mixed", "20 ms of waiting, then about 2 ms of computing", code, int(300 * scale))
 
 
 def _tiny(scale: float) -> Workload:
