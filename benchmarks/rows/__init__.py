@@ -15,6 +15,7 @@ from benchmarks.rows import (
     plans,
     pool,
     requests,
+    stages,
     start,
     uneven,
     waits,
@@ -35,6 +36,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *documents.ROWS,
     *plans.ROWS,
     *chain.ROWS,
+    *stages.ROWS,
     *start.ROWS,
     *builds.ROWS,
 )

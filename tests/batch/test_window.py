@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from batchmill.batch.handoff import Handoff
 from batchmill.batch.sources import as_source
 from batchmill.batch.window import Window
 from batchmill.executors.contract import Chunk
@@ -287,3 +288,42 @@ def test_waiting_for_running_items_has_an_end() -> None:
     began = time.monotonic()
     assert window.wait_idle(5)
     assert time.monotonic() - began < 5
+
+
+def test_one_slow_item_wakes_one_worker_and_all_of_them_are_used() -> None:
+    """Many workers wait for a slow source: each item finds one, and none waits while there is something."""
+    handoff = Handoff()
+    window = Window(handoff, FailureWatch(FailurePolicy(), None), ordered=False)
+    met = threading.Barrier(8)
+
+    def work() -> None:
+        while (chunk := window.take(1, 1000)) is not None:
+            met.wait(10)  # eight items are under way at once
+            window.deliver(done(chunk))
+
+    workers = [threading.Thread(target=work) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    for _ in range(20):
+        handoff.put(list(range(100, 108)))
+    handoff.end()
+    assert sum(len(block) for block in window.blocks()) == 160
+    for worker in workers:
+        worker.join()
+
+
+def test_a_worker_waits_for_what_others_may_give_back() -> None:
+    handoff = Handoff()
+    window = Window(handoff, FailureWatch(FailurePolicy(), None), ordered=True)
+    handoff.put([1])
+    chunk = window.take(1, 10)
+    handoff.end()
+    taken: list[Chunk | None] = []
+    other = threading.Thread(target=lambda: taken.append(window.take(1, 10)))
+    other.start()
+    other.join(0.05)
+    assert chunk is not None
+    assert other.is_alive()
+    window.give_back(chunk)
+    other.join(10)
+    assert taken == [chunk]

@@ -28,8 +28,6 @@ class Handoff:
     end, ``_emptied`` the producer.
     """
 
-    instant = False
-
     def __init__(self, total: int | None = None) -> None:
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
@@ -40,6 +38,12 @@ class Handoff:
         self._room = LEAST_ROOM
         self._ended = False
         self._stopped = False
+
+    @property
+    def instant(self) -> bool:
+        """Whether a ``take`` would not wait now; true stays true until one is made."""
+        with self._lock:
+            return bool(self._items) or self._ended or self._stopped
 
     def put(self, items: Sequence[Any], waits: Callable[[bool], None] | None = None) -> None:
         """Hand items over; waits first while the buffer is full and somebody still takes from it.

@@ -13,9 +13,11 @@ READ_SECONDS = 0.001  # how long one read may go on gathering; an item that took
 
 
 class Source(Protocol):
-    """Items in order. Used by one thread at a time; ``instant`` says that ``take`` never blocks."""
+    """Items in order. Used by one thread at a time."""
 
-    instant: bool
+    @property
+    def instant(self) -> bool:
+        """Whether ``take`` would not wait now."""
 
     def take(self, most: int) -> Sequence[Any]:
         """Up to ``most`` further items, empty at the end. Raises what reading raises, after the items

@@ -49,6 +49,8 @@ class Window:
         self._exhausted = False
         self._stopped = False
         self._held = False
+        self._behind = False  # a worker waits for the consumer
+        self._awaited = False  # somebody waits until no item runs
 
     @property
     def instant(self) -> bool:
@@ -85,6 +87,7 @@ class Window:
             return self._source.remaining()
 
     def take(self, most: int, ahead: int) -> Chunk | None:
+        waited = False
         while True:
             with self._lock:
                 if self._deferred:
@@ -95,8 +98,14 @@ class Window:
                     if self._stopped or (self._exhausted and not self._running and not self._deferred):
                         return None
                     self._work.wait(self._return_due() if self._deferred else None)
+                    waited = True
                 if self._source.instant:
-                    return self._number(self._source.take(most))
+                    chunk = self._number(self._source.take(most))
+                    if waited:
+                        self._wake_another()
+                    if chunk is None:
+                        continue
+                    return chunk
                 self._pulling = True
             if (chunk := self._pull(most)) is not None:
                 return chunk
@@ -104,7 +113,17 @@ class Window:
     def _may_pull(self, ahead: int) -> bool:
         if self._stopped or self._returned or self._exhausted or self._pulling or self._held:
             return False
+        self._behind = self._behind or self._taken - self._consumed >= ahead
         return self._taken - self._consumed < ahead
+
+    def _wake_another(self) -> None:
+        """Under the lock: another worker may have a turn at the source. To wake all of them for every item of
+        a slow source costs more than the item; but how far ahead one may be differs from worker to worker."""
+        if self._behind:
+            self._behind = False
+            self._work.notify_all()
+        else:
+            self._work.notify()
 
     def hold(self, held: bool) -> None:
         """Let no item be taken from the source for a while: the consumer waits for somebody else."""
@@ -132,7 +151,7 @@ class Window:
             self._pulling = False
             self._error = self._error or error
             chunk = self._number(items)
-            self._work.notify_all()
+            self._wake_another()
         return chunk
 
     def _number(self, items: Sequence[Any]) -> Chunk | None:
@@ -189,7 +208,7 @@ class Window:
             self._file(block)
             if not self._stopped and self._watch.must_stop():
                 callbacks = self._begin_stop()
-            if not self._running:
+            if not self._running and (self._exhausted or self._stopped or self._awaited):
                 self._work.notify_all()
         _call(callbacks)
 
@@ -272,7 +291,9 @@ class Window:
         if block is not None:
             self._next += len(block)
             self._consumed += len(block)
-            self._work.notify_all()
+            if self._behind:
+                self._behind = False
+                self._work.notify_all()
         return block
 
     def _finished(self) -> bool:
@@ -284,6 +305,7 @@ class Window:
     def wait_idle(self, seconds: float) -> bool:
         """Wait until no taken item runs any more, at most ``seconds``; whether that came about."""
         with self._lock:
+            self._awaited = True
             return self._work.wait_for(lambda: not self._running, seconds)
 
 
