@@ -11,6 +11,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 CALLS = {
     "census.json": (["folder=stdlib", "limit=40"], 0),
+    "census_stages.json": (["folder=stdlib", "limit=40"], 0),
     "links.yaml": ([f"folder={EXAMPLES.parent}"], 0),
     "logs.yaml": (["count=1000"], 3),
     "overview.yaml": ([f"folder={EXAMPLES.parent}"], 3),
@@ -78,3 +79,15 @@ def test_broken_links_are_found(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"pages": 2, "links": 3, "broken": ["a.md: no/c.md"]}
+
+
+def test_the_census_in_stages_is_the_same(tmp_path):
+    assert run("census_stages.json", "process", tmp_path / "stages") == run(
+        "census.json", "process", tmp_path / "one_by_one"
+    )
+
+
+def test_the_harvest_of_a_site():
+    command = [sys.executable, str(EXAMPLES / "site" / "site.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("degraded: 54 files; {'saved': 54, 'missing': [9, 19, 29,"), done.stderr

@@ -412,3 +412,29 @@ def test_every_stage_tells_of_itself(registry: Registry) -> None:
     assert started == [("a", 12), ("b", None), ("c", 12)]
     finished = [(one.node, one.status, one.succeeded) for one in events if isinstance(one, NodeFinished)]
     assert finished == [("a", "success", 12), ("b", "success", 12), ("c", "success", 12)]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("kind", [{}, THREADS, PROCESSES])
+def test_few_jobs_are_enough_for_many_stages(kind: dict[str, Any], jobs: int, registry: Registry) -> None:
+    run = batchmill.run(chain(kind, PROCESSES, kind, THREADS, {}, items=40), registry=registry, jobs=jobs)
+    assert [entry["n"] for entry in run.outputs["results"]] == list(range(40))
+
+
+def test_nobody_need_keep_what_is_streamed(registry: Registry) -> None:
+    run = batchmill.run(chain({**THREADS, "collect": "none"}, THREADS), registry=registry)
+    assert [entry["n"] for entry in run.outputs["results"]] == list(range(12))
+
+
+def test_sequential_for_all_is_one_stage_after_another(registry: Registry) -> None:
+    events: list[Event] = []
+    batchmill.run(chain({}, {}), registry=registry, executor="sequential", listeners=[events.append])
+    told = [(type(one).__name__, one.node) for one in events if isinstance(one, (NodeStarted, NodeFinished))]
+    assert told == [("NodeStarted", "a"), ("NodeFinished", "a"), ("NodeStarted", "b"), ("NodeFinished", "b")]
+
+
+def test_taps_of_stages_are_given_their_blocks(registry: Registry) -> None:
+    seen: list[int] = []
+    taps = {name: lambda block: seen.extend(entry["n"] for entry in block.values) for name in "ab"}
+    batchmill.run(chain(THREADS, THREADS), registry=registry, taps=taps)
+    assert sorted(seen) == sorted([*range(12), *range(12)])
