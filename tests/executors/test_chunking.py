@@ -87,3 +87,29 @@ def test_a_second_chunk_waits_at_a_worker_while_items_are_short(seconds, remaini
     sizer = ChunkSizer(2, 0.01, 2048)
     sizer.observe(1, seconds)
     assert sizer.depth(remaining) == depth
+
+
+def test_near_the_end_a_chunk_is_still_worth_its_hand_over() -> None:
+    sizer = ChunkSizer(2, 0.01, 2048, least=0.0002)
+    sizer.observe(100, 100 * 1e-6)
+    assert sizer.next(8)[0] == 200 or sizer.next(8)[0] >= 8
+    sizer.observe(1, 1.0)
+    assert sizer.next(8)[0] == 1
+
+
+def test_a_known_pace_is_begun_with() -> None:
+    first = ChunkSizer(2, 0.01, 2048)
+    assert first.pace is None
+    first.observe(100, 0.1, 5000)
+    again = ChunkSizer(2, 0.01, 2048, known=first.pace)
+    assert again.next(None)[0] == 10
+    assert again.pace == first.pace
+
+
+def test_a_chunk_is_waited_for_in_proportion_to_what_it_was_meant_to_take() -> None:
+    sizer = ChunkSizer(2, 0.018, 2048)
+    assert sizer.patience(1) == pytest.approx(0.03)
+    sizer.observe(10, 0.01)
+    assert sizer.patience(9) == pytest.approx(0.015)
+    assert sizer.patience(10_000) == pytest.approx(0.03)
+    assert sizer.patience(1) == pytest.approx(0.002)

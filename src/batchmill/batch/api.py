@@ -31,6 +31,11 @@ class FunctionTask(Generic[T, R]):
     def __init__(self, function: Callable[[T], R]) -> None:
         self.function = function
 
+    @property
+    def only_function(self) -> Callable[[T], R]:
+        """The function, which is all there is to the task."""
+        return self.function
+
     def run(self, item: T, index: int, attempt: Attempt) -> R:
         return self.function(item)
 

@@ -67,8 +67,8 @@ class SharedChannel:
 
     def give_back(self, chunk: Chunk) -> None:
         if len(chunk):
+            self._settled(chunk.start, len(chunk))  # first: once given back it may be out again at once
             self._channel.give_back(chunk)
-            self._settled(chunk.start, len(chunk))
 
     def deliver(self, block: Block) -> None:
         self._channel.deliver(block)
@@ -96,6 +96,9 @@ class SharedChannel:
 
     def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
         return self._channel.on_stop(callback)
+
+    def on_idle(self, callback: Callable[[], None]) -> None:
+        self._channel.on_idle(callback)
 
     def blocks(self) -> Iterator[Block]:
         return self._channel.blocks()

@@ -40,6 +40,7 @@ class Window:
         self._done: deque[Block] = deque()  # for an unordered consumer
         self._early: dict[int, Block] = {}  # for an ordered one, by index of the first item
         self._stop_callbacks: list[Callable[[], None]] = []
+        self._idle_callbacks: list[Callable[[], None]] = []
         self._error: BaseException | None = None
         self._taken = 0  # items read from the source
         self._running = 0  # of them, not delivered or given back
@@ -89,6 +90,7 @@ class Window:
     def take(self, most: int, ahead: int) -> Chunk | None:
         waited = False
         while True:
+            idle: list[Callable[[], None]] = []
             with self._lock:
                 if self._deferred:
                     self._return_due()
@@ -97,17 +99,23 @@ class Window:
                         return self._retake(most)
                     if self._stopped or (self._exhausted and not self._running and not self._deferred):
                         return None
+                    if self._exhausted and self._idle_callbacks:
+                        idle, self._idle_callbacks = self._idle_callbacks, idle
+                        break
                     self._work.wait(self._return_due() if self._deferred else None)
                     waited = True
-                if self._source.instant:
-                    chunk = self._number(self._source.take(most))
-                    if waited:
-                        self._wake_another()
-                    if chunk is None:
-                        continue
-                    return chunk
-                self._pulling = True
-            if (chunk := self._pull(most)) is not None:
+                else:
+                    if self._source.instant:
+                        chunk = self._number(self._source.take(most))
+                        if waited:
+                            self._wake_another()
+                        if chunk is None:
+                            continue
+                        return chunk
+                    self._pulling = True
+            if idle:
+                _call(idle)
+            elif (chunk := self._pull(most)) is not None:
                 return chunk
 
     def _may_pull(self, ahead: int) -> bool:
@@ -257,6 +265,10 @@ class Window:
         if late:
             callback()
         return lambda: self._forget(callback)
+
+    def on_idle(self, callback: Callable[[], None]) -> None:
+        with self._lock:
+            self._idle_callbacks.append(callback)
 
     def _forget(self, callback: Callable[[], None]) -> None:
         with self._lock:

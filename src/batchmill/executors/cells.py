@@ -14,11 +14,12 @@ PHASE = 1  # LOADING, RUNNING or PACKING
 OFFSET = 2  # position in the chunk of the item being run
 ATTEMPT = 3  # number of the attempt being run, from 1
 STARTED = 4  # time.monotonic_ns() at which that attempt started, 0 while none runs
-STOP = 5  # written by the parent: no new item may start
+STOP = 5  # written by the parent: no new item may start; STOPPED or HELD, 0 while items may
 KEPT = 6  # bytes of finished results laid down in the outgoing region
 CELLS = 8
 
 LOADING, RUNNING, PACKING = 1, 2, 3
+STOPPED, HELD = 1, 2  # for good; until what was not begun has been taken back
 
 Cells = MutableSequence[int]
 

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -31,10 +31,10 @@ from batchmill.executors.runner import ItemRunner, Job
 from batchmill.executors.shared_area import SharedArea
 from batchmill.executors.signals import heed_signals
 from batchmill.executors.surroundings import Surroundings
+from batchmill.executors.wire import Wire
 from batchmill.held import anything_held, close_held
 from batchmill.outcome import Block, ErrorInfo
 
-CHUNK_SECONDS = 0.03  # after this a worker hands in what it has and leaves the rest to others
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
 CHECK_SECONDS = 0.6e-6  # no item that changed the process was faster than this
 KEPT_JOBS = 4
@@ -42,7 +42,8 @@ IDLE_SECONDS = 0.3  # without work: then what nodes hold open (connections, serv
 
 
 class Order(NamedTuple):
-    """One chunk as it is sent: where its items lie, and the job unless the worker has it already."""
+    """One chunk as it is sent: where its items lie, and the job unless the worker has it already. After
+    ``seconds`` the worker is to hand in what it has and leave the rest to others."""
 
     seq: int
     digest: bytes
@@ -51,6 +52,7 @@ class Order(NamedTuple):
     attempts: int
     lost: ErrorInfo | None
     items: Parcel
+    seconds: float
 
 
 class Reply(NamedTuple):
@@ -96,7 +98,7 @@ class WorkerProcess:
         self._next_lay_down = began + LAY_DOWN_SECONDS
 
         def after_item(block: Block, now: float) -> bool:
-            if block.walls[-1] > CHECK_SECONDS:
+            if block.walls[-1] > CHECK_SECONDS and len(block) < len(items):  # the last one's follows below
                 surroundings.restore()
             if now < self._next_lay_down:
                 return False
@@ -104,7 +106,7 @@ class WorkerProcess:
             self._next_lay_down = time.perf_counter() + LAY_DOWN_SECONDS
             return full
 
-        block = runner.run_chunk(chunk, CHUNK_SECONDS, after_item)
+        block = runner.run_chunk(chunk, order.seconds, after_item)
         seconds = time.perf_counter() - began
         self._lay_down(frames, block, runner)
         surroundings.restore()
@@ -167,7 +169,7 @@ def _exit_code(code: Any) -> int:
     return code if isinstance(code, int) else 1
 
 
-_attached: tuple[Connection, WorkerProcess] | None = None
+_attached: tuple[Wire, WorkerProcess] | None = None
 
 
 def attach(pipe: Connection, path: str, folders: list[str], parent: int) -> None:
@@ -179,26 +181,26 @@ def attach(pipe: Connection, path: str, folders: list[str], parent: int) -> None
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG, prctl(2)
     threading.Thread(target=_watch, args=(parent,), name="batchmill-orphan-watch", daemon=True).start()
-    _attached = pipe, worker
+    _attached = Wire(pipe), worker
 
 
 def serve() -> None:
     """Run chunks as they come over the pipe, until it ends: the one task of a worker's life."""
     if _attached is None:
         raise InternalError("a worker process was never attached")
-    pipe, worker = _attached
-    with pipe:  # closed whatever happens: that is how the parent hears of this worker's end
+    wire, worker = _attached
+    with closing(wire):  # whatever happens: that is how the parent hears of this worker's end
         while True:
-            if anything_held() and not pipe.poll(IDLE_SECONDS):
+            if anything_held() and not wire.waits(IDLE_SECONDS):
                 close_held()
             try:
-                order: Order = pickle.loads(pipe.recv_bytes())  # noqa: S301  # from our own parent
+                order: Order = pickle.loads(wire.receive())  # noqa: S301  # from our own parent
             except EOFError:  # the parent is gone
                 close_held()
                 return
             reply = _run(worker, order)
             _flush()
-            pipe.send_bytes(pickle.dumps(reply, 5))
+            wire.send(pickle.dumps(reply, 5))
 
 
 def _run(worker: WorkerProcess, order: Order) -> Reply:

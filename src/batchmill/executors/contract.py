@@ -88,6 +88,10 @@ class Channel(Protocol):
     def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have ``callback`` run once when no new item may start any more; returns its removal."""
 
+    def on_idle(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` run once, by a worker that finds nothing to take, and nothing left to read, while
+        others still run items."""
+
     def blocks(self) -> Iterator[Block]:
         """What was delivered, in the order the owner wants, until all is; waits for more.
 

@@ -12,7 +12,7 @@ import time
 import psutil
 
 from batchmill.executors import child, pickling
-from batchmill.executors.cells import SEQ, STARTED
+from batchmill.executors.cells import OFFSET, SEQ, STARTED
 from batchmill.executors.contract import Chunk
 from batchmill.executors.describe import describe
 from batchmill.executors.leases import Leases
@@ -28,8 +28,8 @@ from batchmill.outcome import ErrorInfo
 class Driver:
     """Feeds one slot.
 
-    Concurrency: its own thread sends, the slot's receiver settles. ``_lock`` (through the condition
-    ``_changed``) guards ``_slot``, ``_sent`` and ``_driving``.
+    Concurrency: its own thread sends, the slot's receiver settles, that of :class:`Sharing` takes back.
+    ``_lock`` (through the condition ``_changed``) guards ``_slot``, ``_sent``, ``_driving`` and ``_held``.
     """
 
     def __init__(self, shipment: Shipment, settler: Settler, pool: Pool, leases: Leases) -> None:
@@ -45,6 +45,7 @@ class Driver:
         self._sent: dict[int, tuple[Chunk, Parcel]] = {}
         self._cold = True
         self._driving = True  # a thread of the pool's is, or will be, at it
+        self._held = False  # the worker was told to begin nothing more of what it has
         self._ended = threading.Event()
 
     def send_first(self) -> None:
@@ -88,6 +89,9 @@ class Driver:
         chunk = self._channel.take(*self._sizer.next(self._channel.remaining()))
         if chunk is None:
             return False
+        if self._is_held():  # since we began to wait; it may be what was taken back from this very worker
+            self._channel.give_back(chunk)
+            return True
         try:
             slot = self._healthy_slot()
             if slot is not None:
@@ -128,7 +132,7 @@ class Driver:
         if not self._settler.job.by_attempt:  # else what waits at a worker would have been allowed to start
             depth = self._sizer.depth(self._channel.remaining() if self._channel.instant else None)
         with self._lock:
-            while len(self._sent) >= depth:
+            while len(self._sent) >= (1 if self._held else depth):
                 self._changed.wait()
 
     def _finish(self) -> None:
@@ -156,8 +160,7 @@ class Driver:
         return slot
 
     def _send(self, slot: Slot, chunk: Chunk) -> None:
-        if self._channel.stopped:
-            slot.stop_items()
+        self._let_begin(slot)
         seq = slot.next_seq
         items = self._pack(chunk, slot.area.inward(seq))
         if isinstance(items, ErrorInfo):
@@ -165,7 +168,8 @@ class Driver:
             return
         digest = self._shipment.digest
         job = None if digest in slot.known else self._shipment.parcel
-        order = child.Order(seq, digest, job, chunk.start, chunk.attempts, chunk.lost, items)
+        patience = self._sizer.patience(len(chunk))
+        order = child.Order(seq, digest, job, chunk.start, chunk.attempts, chunk.lost, items, patience)
         with self._lock:
             self._sent[seq] = (chunk, items)
         slot.known.add(digest)
@@ -173,6 +177,20 @@ class Driver:
             slot.send(order, lambda end: self._settle(slot, seq, end))
         except SlotBroken:
             self._unsend(seq)
+
+    def _is_held(self) -> bool:
+        """Whether the worker would begin nothing that it is sent."""
+        with self._lock:
+            return self._held and bool(self._sent)
+
+    def _let_begin(self, slot: Slot) -> None:
+        """Have the worker begin items again that was held, unless the batch is over."""
+        with self._lock:
+            if self._held and not self._sent:
+                self._held = False
+                slot.go_on()
+        if self._channel.stopped:
+            slot.stop_items()
 
     def _unsend(self, seq: int) -> None:
         """The worker had died unnoticed, idle: the chunk goes back whole."""
@@ -199,6 +217,7 @@ class Driver:
         """In the slot's receiver thread: a reply came, or the worker is gone."""
         with self._lock:
             chunk, items = self._sent[seq]
+            self._sent[seq] = chunk.part(0, 0), items  # from here on nothing of it can be taken back
         try:
             if isinstance(end, Death):
                 self._settler.death(slot, seq, chunk, end)
@@ -224,6 +243,39 @@ class Driver:
         else:
             self._finish()
             self._ended.set()
+
+    def spare(self) -> bool:
+        """Whether the worker has more items than the one it can be on."""
+        with self._lock:
+            return sum(len(chunk) for chunk, _ in self._sent.values()) > 1
+
+    def at(self) -> tuple[int, int] | None:
+        """Which item of which chunk the worker is on; None while it is on none or was held."""
+        with self._lock:
+            if self._slot is None or self._held:
+                return None
+            seq, offset = self._slot.area.cells[SEQ], self._slot.area.cells[OFFSET]
+            return (seq, offset) if seq in self._sent and offset >= 0 else None
+
+    def hold(self) -> None:
+        """Let the worker begin nothing more of what it has, so that :meth:`take_back` can have it."""
+        with self._lock:
+            if self._slot is not None and self._sent:
+                self._slot.hold()
+                self._held = True
+
+    def take_back(self) -> None:
+        """Give back what a worker that was held a little while ago has not begun."""
+        with self._lock:
+            if self._slot is None or not self._held:
+                return
+            cells, unbegun = self._slot.area.cells, []
+            for seq, (chunk, items) in self._sent.items():
+                begun = cells[OFFSET] + 1 if cells[SEQ] == seq else len(chunk) if cells[SEQ] > seq else 0
+                self._sent[seq] = chunk.part(0, begun), items
+                unbegun.append(chunk.part(begun))
+        for rest in unbegun:
+            self._channel.give_back(rest)
 
     def stop_items(self) -> None:
         """Let the worker start nothing more of what it has."""

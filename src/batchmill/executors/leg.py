@@ -152,6 +152,9 @@ class Leg:
     def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
         return self._channel.on_stop(callback)
 
+    def on_idle(self, callback: Callable[[], None]) -> None:
+        self._channel.on_idle(callback)
+
     def blocks(self) -> Iterator[Block]:
         """None of them: they go to the consumer of the channel. Ends when the leg is over."""
         with self._lock:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle  # nosec: what is unpickled comes from this program's own processes
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,6 +64,16 @@ def is_plain(value: Any) -> bool:
     if type(value) in PLAIN:
         return True
     return type(value) in (list, tuple, range) and all(type(part) in PLAIN for part in value)
+
+
+def goes_by_name(function: Any) -> bool:
+    """Whether cloudpickle would pickle ``function`` as no more than its module and name."""
+    module = sys.modules.get(getattr(function, "__module__", None) or "__main__")
+    name = getattr(function, "__qualname__", "")
+    if module is None or module.__name__ == "__main__" or getattr(module, name, None) is not function:
+        return False
+    by_value = cloudpickle.list_registry_pickle_by_value()
+    return not any(f"{module.__name__}.".startswith(f"{one}.") for one in by_value)
 
 
 def _keeper(buffers: list[pickle.PickleBuffer]) -> Any:

@@ -24,6 +24,7 @@ import loky.backend.resource_tracker as tracker
 import loky.process_executor
 
 from batchmill.errors import ExecutorUnavailable
+from batchmill.executors.chunking import Pace
 from batchmill.executors.leftovers import folder_prefix
 from batchmill.executors.parcel import Parcel, discard
 from batchmill.executors.pipe_semaphores import PipeContext
@@ -36,6 +37,7 @@ IDLE_SECONDS = 60.0
 LOOK_SECONDS = 5.0
 MEMORY_FOLDER = "/dev/shm"  # noqa: S108  # a folder of our own is made in it, mode 0700
 KEPT_JOBS = 4
+KEPT_PACES = 64
 DESCRIPTORS_PER_SLOT = 20  # what a worker costs its parent: pipes, mappings, and those of starting it
 SPARE_DESCRIPTORS = 12  # for parcels on their way, and for whatever else the program opens
 SHUT_DOWN = "the pool of worker processes was shut down"
@@ -47,8 +49,8 @@ class Pool:
     """The slots of this process.
 
     Concurrency: any thread may lease and release. ``_lock`` guards ``_idle``, ``_all``, ``_jobs``,
-    ``_number`` and ``_closed``; starting and closing idle slots happens in the pool's own thread, fed by
-    ``_calls``.
+    ``_paces``, ``_number`` and ``_closed``; starting and closing idle slots happens in the pool's own
+    thread, fed by ``_calls``.
     """
 
     def __init__(self) -> None:
@@ -57,6 +59,7 @@ class Pool:
         self._idle: list[Slot] = []
         self._all: set[Slot] = set()
         self._jobs: dict[bytes, tuple[Parcel, int]] = {}  # with the number of batches using it
+        self._paces: dict[bytes, Pace] = {}
         self._number = 0
         self._closed = False
         self.folders = _make_folders()
@@ -142,6 +145,19 @@ class Pool:
             unused = [one for one, (_, users) in self._jobs.items() if not users]
             for old in unused[: max(0, len(unused) - KEPT_JOBS)]:
                 discard(self._jobs.pop(old)[0])
+
+    def pace(self, digest: bytes) -> Pace | None:
+        """What the last batch with this job learned of its items."""
+        with self._lock:
+            return self._paces.get(digest)
+
+    def keep_pace(self, digest: bytes, pace: Pace) -> None:
+        """Remember what a batch learned of its items, for the next one with the same job."""
+        with self._lock:
+            self._paces.pop(digest, None)
+            self._paces[digest] = pace
+            if len(self._paces) > KEPT_PACES:
+                del self._paces[next(iter(self._paces))]
 
     def processes(self) -> list[int]:
         """The process ids of all workers."""

@@ -24,11 +24,13 @@ from batchmill.executors.leases import Leases
 from batchmill.executors.pool import Pool, shared_pool
 from batchmill.executors.runner import Job
 from batchmill.executors.settling import Settler
+from batchmill.executors.sharing import Sharing
 from batchmill.executors.shipment import Shipment
 from batchmill.executors.slot import CANCELLED
 from batchmill.outcome import Block, ErrorInfo, Outcome
 
 CHUNK_SECONDS = 0.018
+HAND_OVER_SECONDS = 0.0002  # from sending a chunk until its reply is settled, beside the items themselves
 MOST_PER_CHUNK = 2048
 GRACE_SECONDS = 0.5  # for a node that honours its deadline to report the timeout itself
 WATCH_SECONDS = 0.05
@@ -86,8 +88,15 @@ class Crew:
         cancel: CancelToken,
         size: int,
     ) -> None:
-        sizer = ChunkSizer(size, CHUNK_SECONDS, MOST_PER_CHUNK, settings.chunk_size)
-        self._settler = Settler(job, channel, sizer)
+        self._sizer = ChunkSizer(
+            size,
+            CHUNK_SECONDS,
+            MOST_PER_CHUNK,
+            settings.chunk_size,
+            least=HAND_OVER_SECONDS,
+            known=shipment.pace,
+        )
+        self._settler = Settler(job, channel, self._sizer)
         self._shipment = shipment
         self._pool = pool
         self._slots = settings.slots
@@ -98,6 +107,8 @@ class Crew:
         self._size = size
         self._lock = threading.Lock()
         self._drivers: list[Driver] = []
+        self._sharing = Sharing(channel, pool.threads.run, self._now, self._widen)
+        channel.on_idle(self._sharing.begin)
         self._over = threading.Event()
         self._forget = [channel.on_stop(self._stop_items), cancel.on_cancel(self._cancel)]
 
@@ -107,15 +118,26 @@ class Crew:
         for number in range(self._size if left is None else min(self._size, max(1, left))):
             if number and not self._channel.more():
                 break
-            driver = Driver(self._shipment, self._settler, self._pool, self._leases)
-            with self._lock:
-                self._drivers.append(driver)
+            driver = self._add_driver()
             if self._channel.instant and not self._leases.shared and self._pool.idle() > 0:
                 driver.send_first()
         for driver in self._now():
             driver.start()
+        if not self._channel.more() and any(driver.spare() for driver in self._now()):
+            self._sharing.begin()  # where all is sent, nobody may come to ask for more
         if self._timeout is not None or self._memory_limit is not None:
             threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True).start()
+
+    def _add_driver(self) -> Driver:
+        driver = Driver(self._shipment, self._settler, self._pool, self._leases)
+        with self._lock:
+            self._drivers.append(driver)
+        return driver
+
+    def _widen(self) -> None:
+        """Add drivers for items that were given back, where fewer are at work than may be."""
+        while self._channel.more() and len(self._now()) < self._size:
+            self._add_driver().start()
 
     def close(self) -> None:
         """End the batch: running items get a moment to finish, then their workers are killed."""
@@ -123,10 +145,12 @@ class Crew:
         if not self._channel.wait_idle(CLOSE_SECONDS):
             self._cancel()
         self._over.set()
+        self._sharing.end()
         for forget in self._forget:
             forget()
         for driver in self._now():
             driver.join(CLOSE_SECONDS)
+        self._shipment.pace = self._sizer.pace
 
     def _now(self) -> list[Driver]:
         with self._lock:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
-from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, Cells
+from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, STOPPED, Cells
 from batchmill.executors.contract import Chunk, Task
 from batchmill.executors.describe import outline, traced
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
@@ -101,9 +101,10 @@ class ItemRunner:
         last = clock()
         end = last + seconds
         for offset, item in enumerate(chunk.items):
+            cells[OFFSET] = offset  # before the look at STOP: who stops us and looks here later knows all
             if cells[STOP]:
+                cells[OFFSET] = offset - 1
                 break
-            cells[OFFSET] = offset
             tried: Outcome | FailedAttempt | None = None
             if timed or chunk.lost is not None:
                 tried = self._first_attempt(item, index, chunk)
@@ -123,7 +124,7 @@ class ItemRunner:
                 if not outcome.plain:
                     special[offset] = outcome
                 if outcome.error is not None and self._job.stop_on_failure and outcome.again is None:
-                    cells[STOP] = 1  # a chunk that waits behind this one must not start either
+                    cells[STOP] = STOPPED  # a chunk that waits behind this one must not start either
             now = clock()
             walls.append(now - last)
             last = now
@@ -204,7 +205,7 @@ class ItemRunner:
         """Wait before another attempt; True as soon as nothing may start any more."""
         self._cells[STARTED] = 0
         end = time.monotonic() + seconds
-        while not (self._cells[STOP] or self._cancel.cancelled):
+        while not (self._cells[STOP] == STOPPED or self._cancel.cancelled):
             left = end - time.monotonic()
             if left <= 0:
                 return False

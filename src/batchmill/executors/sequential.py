@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from batchmill.cancel import CancelToken
-from batchmill.executors.cells import STOP, new_cells
+from batchmill.executors.cells import STOP, STOPPED, new_cells
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.runner import ItemRunner, Job
 from batchmill.executors.thread import ThreadExecutor
@@ -41,7 +41,7 @@ class SequentialExecutor:
         cells = new_cells()
         job = Job(task, settings.retry, None, settings.stop_on_failure, settings.by_attempt)
         runner = ItemRunner(job, cells, cancel, interrupts=ctrl_c_raises())
-        forget = [channel.on_stop(lambda: cells.__setitem__(STOP, 1)), cancel.on_cancel(channel.stop)]
+        forget = [channel.on_stop(lambda: cells.__setitem__(STOP, STOPPED)), cancel.on_cancel(channel.stop)]
         try:
             while (chunk := channel.take(1, 1)) is not None:
                 self._run_one(runner, channel, chunk)

@@ -16,7 +16,8 @@ from batchmill.executors.surroundings import Surroundings
 
 class Shipment:
     """The parcel of a job and of the surroundings it runs in. ``digest`` names both: a worker that has
-    seen it needs only the digest, in this batch or a later one.
+    seen it needs only the digest, in this batch or a later one. ``pace`` is what an earlier batch with the
+    digest learned of its items, and is to be set to what this one did.
 
     Raises :class:`NotPicklable` naming the attribute at fault.
     """
@@ -30,9 +31,12 @@ class Shipment:
         self._parts = [task.digest(), task.digest(around)]
         self.digest = self._parts[1]
         self.parcel = pool.publish(self.digest, lambda: wrap(outer, [], pool.folders))
+        self.pace = pool.pace(self.digest)
 
     def withdraw(self) -> None:
         """The batch is over; the pool may drop what it kept for it."""
+        if self.pace is not None:
+            self._pool.keep_pace(self.digest, self.pace)
         for digest in self._parts:
             self._pool.withdraw(digest)
 
@@ -55,7 +59,8 @@ class _PackedJob:
 def _pack_job(job: Job) -> _PackedJob:
     buffers: list[pickle.PickleBuffer] = []
     try:
-        return _PackedJob(pickling.dumps(job, buffers), buffers)
+        plain = pickling.goes_by_name(getattr(job.task, "only_function", None))
+        return _PackedJob(pickling.dumps(job, buffers, plain=plain), buffers)
     except NotPicklable:
         raise
     except Exception as fault:

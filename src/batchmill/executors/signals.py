@@ -11,7 +11,7 @@ import signal
 import time
 from types import FrameType
 
-from batchmill.executors.cells import STOP, Cells
+from batchmill.executors.cells import STOP, STOPPED, Cells
 
 TERM_SECONDS = 0.5  # for the word that the whole run is ending
 
@@ -51,7 +51,7 @@ class Terminated:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         end = time.monotonic() + TERM_SECONDS
         while os.getpid() == self._pid and time.monotonic() < end:
-            if self._cells[STOP]:
+            if self._cells[STOP] == STOPPED:
                 return
             time.sleep(0.01)
         signal.signal(number, signal.SIG_DFL)

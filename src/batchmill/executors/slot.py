@@ -19,7 +19,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Pipe
 from typing import Any, NamedTuple
 
 import loky.process_executor
@@ -27,12 +26,13 @@ import psutil
 
 from batchmill.errors import BatchmillError
 from batchmill.executors import child
-from batchmill.executors.cells import ATTEMPT, KEPT, OFFSET, PHASE, SEQ, STARTED, STOP
+from batchmill.executors.cells import ATTEMPT, HELD, KEPT, OFFSET, PHASE, SEQ, STARTED, STOP, STOPPED
 from batchmill.executors.leftovers import remove_leftovers
 from batchmill.executors.shared_area import SharedArea
+from batchmill.executors.wire import Wire
 
 EXIT_SECONDS = 5.0
-LOOK_SECONDS = 1.0  # between looks at a silent worker, for one whose pipe somebody else holds open
+LOOK_SECONDS = 1  # between looks at a silent worker, for one whose pipe somebody else holds open
 
 CANCELLED, TIMED_OUT, TOO_LARGE = "cancelled", "timed out", "over its memory limit"  # why we kill a worker
 
@@ -91,12 +91,12 @@ class Slot:
         self._under_way: dict[int, Settle] = {}
         self._dead = False
         self._closed = False
-        self._pipe, self._far_end = Pipe()
+        self._wire, self._far_end = Wire.pair()
         self._executor: Any = loky.process_executor.ProcessPoolExecutor(
             max_workers=1,
             context=semaphores,
             initializer=child.attach,
-            initargs=(self._far_end, area.path, folders, os.getpid()),
+            initargs=(self._far_end.end, area.path, folders, os.getpid()),
         )
         self._process: Any = None
         self._receiver = threading.Thread(target=self._receive, name="batchmill-pool-receiver", daemon=True)
@@ -107,6 +107,7 @@ class Slot:
         self._process = next(iter(self._executor._processes.values()))
         self.pid = self._process.pid
         self._far_end.close()  # so that the pipe ends with the worker
+        self._wire.look_every(LOOK_SECONDS)
         self._receiver.start()
 
     @property
@@ -138,13 +139,22 @@ class Slot:
             self._under_way[order.seq] = settle
         self._seq = order.seq
         try:
-            self._pipe.send_bytes(pickle.dumps(order, 5))
+            self._wire.send(pickle.dumps(order, 5))
         except OSError:  # it died just now: the receiver is about to settle the chunk
             pass
 
     def stop_items(self) -> None:
         """Let the worker start no further item of the chunks it has."""
-        self.area.cells[STOP] = 1
+        self.area.cells[STOP] = STOPPED
+
+    def hold(self) -> None:
+        """Let the worker start nothing until :meth:`go_on`, unless it was stopped for good."""
+        self.area.cells[STOP] = self.area.cells[STOP] or HELD
+
+    def go_on(self) -> None:
+        """Let the worker start items again that was held."""
+        if self.area.cells[STOP] == HELD:
+            self.area.cells[STOP] = 0
 
     def kill(self, verdict: str) -> None:
         """End the worker and all it started; ``verdict`` says why, the first one counts."""
@@ -170,7 +180,7 @@ class Slot:
         self._executor.shutdown(wait=True, kill_workers=True)
         if self._receiver.ident is not None:
             self._receiver.join(EXIT_SECONDS)
-        self._pipe.close()
+        self._wire.close()
         self._far_end.close()
         self.area.remove()
         if self.pid:
@@ -191,14 +201,16 @@ class Slot:
 
     def _next_reply(self) -> child.Reply | None:
         """The worker's next reply; None when there will be none any more."""
-        try:
-            while not self._pipe.poll(LOOK_SECONDS):
+        while True:
+            try:
+                reply: child.Reply = pickle.loads(self._wire.receive())  # noqa: S301  # from our own worker
+            except BlockingIOError:  # nothing for a while
                 if self._process.exitcode is not None:
                     return None
-            reply: child.Reply = pickle.loads(self._pipe.recv_bytes())  # noqa: S301  # from our own worker
-        except (EOFError, OSError):
-            return None
-        return reply
+            except (EOFError, OSError):
+                return None
+            else:
+                return reply
 
     def _death(self) -> Death:
         """How the worker ended and what it was at. One that only closed the pipe is ended here."""

@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import cast
 
 from batchmill.cancel import CancelToken
-from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, new_cells
+from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, STOPPED, new_cells
 from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.copying import copy_task
@@ -151,7 +151,7 @@ class Crew:
         with self._lock:
             workers = list(self._workers)
         for worker in workers:
-            worker.cells[STOP] = 1
+            worker.cells[STOP] = STOPPED
 
     def _abandon_all(self) -> None:
         self.channel.stop()
@@ -235,7 +235,7 @@ class Worker:
         with self._lock:
             self._chunk = chunk
         if crew.channel.stopped:
-            self.cells[STOP] = 1
+            self.cells[STOP] = STOPPED
         began = time.perf_counter()
         block = runner.run_chunk(chunk, CHUNK_SECONDS)
         with self._lock:
@@ -258,7 +258,7 @@ class Worker:
                 return False
             self._chunk = None
             self._abandoned = True
-            self.cells[STOP] = 1  # its item must not be tried again in there
+            self.cells[STOP] = STOPPED  # its item must not be tried again in there
             offset, attempt = self.cells[OFFSET], self.cells[ATTEMPT]
         channel = self._crew.channel
         channel.give_back(chunk.part(0, offset))
