@@ -25,6 +25,7 @@ RANKS = {
     "step": 5,
     "nodes": 4,
     "executors": 4,
+    "journal": 4,
     "ir": 3,
     "attempt": 3,
     "plain": 2,

@@ -61,6 +61,22 @@ class StorageError(BatchmillError):
     """Raised when files or the environment fail a run: an unreadable source, a full disk."""
 
 
+class RunLocked(BatchmillError):
+    """Raised when another process is running the run that is to be resumed; ``holder`` tells which."""
+
+    def __init__(self, run: str, holder: str = "") -> None:
+        super().__init__(run, holder)
+        self.run = run
+        self.holder = holder
+
+    def __str__(self) -> str:
+        return f"run {self.run} is being run by {self.holder or 'another process'}"
+
+
+class UnknownRun(BatchmillError):
+    """Raised when a journal has no run of a name, or several that begin with it."""
+
+
 class MissingExtra(BatchmillError, ImportError):
     """Raised when a feature needs an optional dependency; names the extra that brings it."""
 

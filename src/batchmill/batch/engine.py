@@ -19,6 +19,7 @@ from batchmill.cancel import CancelToken
 from batchmill.executors.choice import Choice
 from batchmill.executors.choose import executor_named
 from batchmill.executors.contract import Channel, Executor, ExecutorSettings, Task
+from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block
 from batchmill.policy import FailureWatch
 
@@ -66,7 +67,8 @@ class Batch:
     ended too. ``apart`` says that the consumer is a thread nobody may end, so that even one after another
     items run on a thread of their own, which can be given up. Used by one thread; the window it works
     through is what threads share. ``choice`` is the executor that runs it; of one that chooses, what it
-    chose last, and ``on_choice`` is then told, from whichever thread.
+    chose last, and ``on_choice`` is then told, from whichever thread. ``log`` keeps the outcomes, and may
+    know some already.
     """
 
     def __init__(
@@ -79,8 +81,10 @@ class Batch:
         cancel: CancelToken | None = None,
         stop: CancelToken | None = None,
         apart: bool = False,
+        log: ItemLog | None = None,
     ) -> None:
         self.task = task
+        self._log = log
         self.settings = settings
         self.source: Source = items if isinstance(items, Handoff) else as_source(items)
         self.total = self.source.remaining()
@@ -100,8 +104,8 @@ class Batch:
     def _window(self, ordered: bool) -> Window:
         gate, retry = self.settings.gate, self.settings.retry
         if gate is None:
-            return Window(self.source, self.watch, ordered=ordered)
-        return GatedWindow(self.source, self.watch, ordered=ordered, gate=gate, retry=retry)
+            return Window(self.source, self.watch, ordered=ordered, log=self._log)
+        return GatedWindow(self.source, self.watch, ordered=ordered, gate=gate, retry=retry, log=self._log)
 
     def blocks(self) -> Generator[Block, None, None]:
         """Run the batch and yield its blocks; closing the iterator stops it."""
@@ -157,6 +161,8 @@ class Batch:
         except Exception as error:  # noqa: BLE001  # told in the ending, beside what was done until then
             fault = error
         gathering.add_cancelled(self.source.rest())
+        if self._log is not None:
+            self._log.close(gathering.count if self.window.exhausted else self.total)
         stopped = self._stop.cancelled or self._cancel.cancelled
         cut_short = stopped and not (gathering.complete and self.window.exhausted)
         failure = self.watch.verdict() if fault is None else f"{type(fault).__name__}: {fault}"

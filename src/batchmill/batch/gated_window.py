@@ -16,6 +16,7 @@ from batchmill.batch.gate import Gate, Pass, nano_usd
 from batchmill.batch.sources import Source
 from batchmill.batch.window import Window
 from batchmill.executors.contract import Chunk
+from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block, Outcome
 from batchmill.policy import FailureWatch, RetryPolicy
 from batchmill.policy.limits import Ended
@@ -38,9 +39,16 @@ class GatedWindow(Window):
     """
 
     def __init__(
-        self, source: Source, watch: FailureWatch, *, ordered: bool, gate: Gate, retry: RetryPolicy
+        self,
+        source: Source,
+        watch: FailureWatch,
+        *,
+        ordered: bool,
+        gate: Gate,
+        retry: RetryPolicy,
+        log: ItemLog | None = None,
     ) -> None:
-        super().__init__(source, watch, ordered=ordered)
+        super().__init__(source, watch, ordered=ordered, log=log)
         self._gate = gate
         self._retry = retry
         self._gated = threading.Lock()
@@ -52,8 +60,10 @@ class GatedWindow(Window):
     def instant(self) -> bool:
         return False  # somebody may have to wait at the gate
 
-    def take(self, most: int, ahead: int) -> Chunk | None:
-        while (chunk := super().take(min(most, self._gate.most), ahead)) is not None:
+    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
+        while (chunk := super().take(min(most, self._gate.most), ahead, consumes=consumes)) is not None:
+            if not len(chunk):
+                return chunk
             indexed = [(item, chunk.start + offset) for offset, item in enumerate(chunk.items)]
             try:
                 passes = self._gate.enter(indexed, lambda: self._stopped)
@@ -134,15 +144,23 @@ class GatedWindow(Window):
             seconds, records = self._before.get(index, (0.0, ()))
             self._before[index] = (seconds + wall, (*records, *outcome.records))
 
+    def _keep(self, block: Block) -> None:
+        self._complete(block)
+        super()._keep(block)
+
     def _file(self, block: Block) -> None:
-        """Every final outcome passes here: it gets what its earlier attempts took and recorded."""
+        """Every final outcome passes here."""
+        self._complete(block)
+        super()._file(block)
+
+    def _complete(self, block: Block) -> None:
+        """Give outcomes what their items' earlier attempts took and recorded; a second time adds nothing."""
         for index, seconds, records in self._earlier(block):
             offset = index - block.start
             block.walls[offset] += seconds
             if records or offset in block.special:
                 known = block.special.get(offset) or Outcome(index, block.values[offset])
                 block.special[offset] = replace(known, records=(*records, *known.records), again=None)
-        super()._file(block)
 
     def _earlier(self, block: Block) -> Iterator[tuple[int, float, tuple[Any, ...]]]:
         if not self._before:

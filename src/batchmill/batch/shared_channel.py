@@ -51,8 +51,11 @@ class SharedChannel:
     def instant(self) -> bool:
         return False  # there may be a wait for a permit
 
-    def take(self, most: int, ahead: int) -> Chunk | None:
-        while (chunk := self._channel.take(1 if self._one_by_one else most, ahead)) is not None:
+    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
+        most = 1 if self._one_by_one else most
+        while (chunk := self._channel.take(most, ahead, consumes=consumes)) is not None:
+            if not len(chunk):
+                return chunk
             permit = self._permits.acquire(lambda: self._channel.stopped)
             if permit is None:
                 self._channel.give_back(chunk)

@@ -21,14 +21,23 @@ from typing import Any
 
 from batchmill.batch.sources import Source
 from batchmill.executors.contract import Chunk
+from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block, Outcome, cancelled
 from batchmill.policy import FailureWatch
 
+MATCHED_TOGETHER = 500  # items that are read at once while some of them may be known already
+
 
 class Window:
-    """See the module. ``ordered`` hands blocks out in index order, else as they come."""
+    """See the module. ``ordered`` hands blocks out in index order, else as they come.
 
-    def __init__(self, source: Source, watch: FailureWatch, *, ordered: bool) -> None:
+    With a ``log`` every final outcome is kept there before it is handed out. Items of which the log knows
+    an outcome are never taken: the outcome is filed as if it had just been delivered.
+    """
+
+    def __init__(
+        self, source: Source, watch: FailureWatch, *, ordered: bool, log: ItemLog | None = None
+    ) -> None:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._ready = threading.Condition(self._lock)
@@ -52,10 +61,12 @@ class Window:
         self._held = False
         self._behind = False  # a worker waits for the consumer
         self._awaited = False  # somebody waits until no item runs
+        self._log = log
+        self._matching = log is not None and log.knows
 
     @property
     def instant(self) -> bool:
-        return self._source.instant
+        return self._source.instant and not self._matching
 
     @property
     def stopped(self) -> bool:
@@ -87,7 +98,7 @@ class Window:
         with self._lock:
             return self._source.remaining()
 
-    def take(self, most: int, ahead: int) -> Chunk | None:
+    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
         waited = False
         while True:
             idle: list[Callable[[], None]] = []
@@ -102,10 +113,12 @@ class Window:
                     if self._exhausted and self._idle_callbacks:
                         idle, self._idle_callbacks = self._idle_callbacks, idle
                         break
+                    if consumes and (self._done or self._next in self._early):
+                        return Chunk(self._taken, ())
                     self._work.wait(self._return_due() if self._deferred else None)
                     waited = True
                 else:
-                    if self._source.instant:
+                    if self._source.instant and not self._matching:
                         chunk = self._number(self._source.take(most))
                         if waited:
                             self._wake_another()
@@ -150,17 +163,44 @@ class Window:
     def _pull(self, most: int) -> Chunk | None:
         """Read the source outside the lock."""
         items: Sequence[Any] = ()
+        known: dict[int, Outcome] = {}
         error: BaseException | None = None
         try:
-            items = self._source.take(most)
+            items = self._source.take(max(most, MATCHED_TOGETHER) if self._matching else most)
+            if self._matching and self._log is not None:
+                known = self._log.match(self._taken, items)
         except BaseException as fault:  # noqa: BLE001  # raised again where the results are consumed
             error = fault
         with self._lock:
             self._pulling = False
             self._error = self._error or error
-            chunk = self._number(items)
+            chunk = self._number_known(items, known, most) if self._matching else self._number(items)
+            if self._matching and self._log is not None:
+                self._matching = self._log.knows
+                self._work.notify_all()  # there may be more than one chunk to be taken, or none at all
             self._wake_another()
+        if error is not None and items:  # read, and not to be matched: the journal is at fault
+            self.fail(error)
         return chunk
+
+    def _number_known(self, items: Sequence[Any], known: dict[int, Outcome], most: int) -> Chunk | None:
+        """Under the lock: number what was read; file what is known, and let the rest be taken, beginning
+        with a chunk of at most ``most``."""
+        start, first = self._taken, len(self._returned)
+        chunk = self._number(items)
+        if chunk is not None:
+            self._running -= len(items)
+            for part, outcomes in _parts(start, items, known):
+                if outcomes:
+                    self._file(_settled(part, outcomes))
+                elif self._stopped:
+                    self._file(_not_run(part))
+                else:
+                    self._returned.append(part)
+        if len(self._returned) == first:
+            self._ready.notify_all()
+            return None
+        return self._retake(most)
 
     def _number(self, items: Sequence[Any]) -> Chunk | None:
         """Under the lock: account for what was read; nothing read is the end of the source, unless that was
@@ -210,6 +250,7 @@ class Window:
         return self._deferred[0][0] - now if self._deferred else None
 
     def deliver(self, block: Block) -> None:
+        self._keep(block)
         callbacks: list[Callable[[], None]] = []
         with self._lock:
             self._running -= len(block)
@@ -219,6 +260,11 @@ class Window:
             if not self._running and (self._exhausted or self._stopped or self._awaited):
                 self._work.notify_all()
         _call(callbacks)
+
+    def _keep(self, block: Block) -> None:
+        """Keep final outcomes, before anybody sees them."""
+        if self._log is not None:
+            self._log.record(block)
 
     def _file(self, block: Block) -> None:
         """Under the lock: count a block and put it where the consumer finds it."""
@@ -329,6 +375,28 @@ def _not_run(chunk: Chunk) -> Block:
         outcomes = [cancelled(chunk.start + offset) for offset in range(len(chunk))]
     count = len(chunk)
     return Block(chunk.start, [None] * count, [0.0] * count, dict(enumerate(outcomes)), chunk.items)
+
+
+def _parts(
+    start: int, items: Sequence[Any], known: dict[int, Outcome]
+) -> Iterator[tuple[Chunk, list[Outcome]]]:
+    """Neighbouring items that are all known, with their outcomes, or all not, without."""
+    begin = 0
+    while begin < len(items):
+        is_known = begin in known
+        end = begin + 1
+        while end < len(items) and (end in known) is is_known:
+            end += 1
+        outcomes = [known[offset] for offset in range(begin, end)] if is_known else []
+        yield Chunk(start + begin, items[begin:end]), outcomes
+        begin = end
+
+
+def _settled(chunk: Chunk, outcomes: Sequence[Outcome]) -> Block:
+    """The block of items whose outcomes are known."""
+    special = {offset: one for offset, one in enumerate(outcomes) if not one.plain}
+    values, walls = [one.value for one in outcomes], [one.wall for one in outcomes]
+    return Block(chunk.start, values, walls, special, chunk.items)
 
 
 def _call(callbacks: list[Callable[[], None]]) -> None:

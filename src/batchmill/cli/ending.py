@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+
 from batchmill.cli.exits import OF_STATUS, Exit
 from batchmill.errors import Interrupted
 from batchmill.events.summary import Summary
+from batchmill.journal.journal import DEFAULT_PATH
 from batchmill.runs.result import RunResult
 
 
@@ -12,8 +16,37 @@ def last_words(summary: Summary, result: RunResult, quiet: bool) -> list[str]:
     """The summary; of it only the errors of a failed run where nothing else is wanted."""
     summary.take_errors(result.errors)
     if not quiet:
-        return summary.lines()
-    return summary.errors() if result.status == "failed" else []
+        return [*summary.lines(), *_of_resuming(result)]
+    errors = summary.errors() if result.status == "failed" else []
+    return [*errors, *_way_on(result)]
+
+
+def _of_resuming(result: RunResult) -> list[str]:
+    """What a resumed run kept, and how one that is not done is gone on with."""
+    lines: list[str] = []
+    if result.untouched:
+        lines.append(f"run {result.run} is finished ({result.status}): nothing to do")
+    elif result.resumed is not None:
+        counts = ", ".join(f"{number:,} {word}" for word, number in result.resumed.items())
+        lines.append(f"resumed {result.run}: {counts}")
+    return lines + _way_on(result)
+
+
+def _way_on(result: RunResult) -> list[str]:
+    """The command that goes on with a run that was interrupted or failed, or that had failed items."""
+    if result.journal is None:
+        return []
+    command = f"batchmill resume {result.run}{_option(result.journal)}"
+    if result.status == "failed":
+        return [f"resume with: {command}"]
+    items = sum(node.get("error_count", 0) for node in result.nodes.values())
+    return [f"run failed items again with: {command} --failed"] if items else []
+
+
+def _option(journal: str) -> str:
+    """The option that names the journal, where it is not found by itself."""
+    default = os.environ.get("BATCHMILL_JOURNAL") or DEFAULT_PATH
+    return "" if os.path.abspath(default) == journal else f" --journal {shlex.quote(journal)}"
 
 
 def exit_code(result: RunResult, signal_number: int | None) -> int:

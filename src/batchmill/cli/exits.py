@@ -13,9 +13,11 @@ from batchmill.errors import (
     InvalidDocument,
     InvalidSetting,
     MissingExtra,
+    RunLocked,
     StorageError,
     TemplateError,
     UnknownNodeType,
+    UnknownRun,
 )
 
 SIGNAL_BASE = 128  # a shell reports a command ended by signal n as 128 + n
@@ -30,6 +32,7 @@ class Exit(IntEnum):
     DEGRADED = 3
     LIMIT = 4  # stopped by a limit of its own; can be resumed
     ENVIRONMENT = 5  # storage or environment
+    LOCKED = 75  # the run is being run by another process (EX_TEMPFAIL of sysexits.h)
 
 
 OF_STATUS = {"success": Exit.SUCCESS, "degraded": Exit.DEGRADED, "failed": Exit.FAILED}
@@ -42,7 +45,9 @@ def of_error(error: BaseException) -> int:
             return SIGNAL_BASE + 2
         case Interrupted():
             return SIGNAL_BASE + error.signal_number
-        case InvalidDocument() | InvalidSetting() | TemplateError() | UnknownNodeType():
+        case RunLocked():
+            return Exit.LOCKED
+        case InvalidDocument() | InvalidSetting() | TemplateError() | UnknownNodeType() | UnknownRun():
             return Exit.INVALID
         case (
             StorageError()

@@ -19,6 +19,7 @@ from batchmill.cli.streams import forget_stdout
 
 COMMANDS = {
     "run": "Run a workflow document.",
+    "resume": "Go on with a run that was interrupted or failed.",
     "map": "Run one command over many items, without a document.",
     "validate": "Check a document and report every problem in it.",
     "plan": "Show what a run would do, without running anything.",
@@ -26,6 +27,10 @@ COMMANDS = {
     "doctor": "Look for what would break a run on this machine.",
     "bench": "Compare executors on a document.",
     "init": "Write a small document to begin with.",
+    "runs": "List the runs in the journal.",
+    "show": "Show what a run did, or one of its items.",
+    "results": "Write the results of a run as JSON, JSON lines or CSV.",
+    "gc": "Forget old runs.",
     "cost": "Show what the calls of a run used and cost.",
     "schema": "Print the JSON Schema of documents.",
 }
@@ -68,7 +73,7 @@ def _meant(name: str) -> str:
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 success, 1 failed, 2 usage or invalid document, 3 degraded, "
-    "4 stopped by a limit, 5 storage or environment, 130 and 143 interrupted.",
+    "4 stopped by a limit, 5 storage or environment, 75 locked by another process, 130 and 143 interrupted.",
 )
 @click.version_option(package_name="batchmill")
 @click.pass_obj

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from batchmill.executors.choose import KINDS
+from batchmill.journal.journal import DEFAULT_PATH, Journal
 
 MOST_JOBS = 1000
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -51,6 +52,35 @@ def overrides(command: Command) -> Command:
 def json_flag(text: str) -> Callable[[Command], Command]:
     """``--json``."""
     return click.option("--json", "json_wanted", is_flag=True, help=text)
+
+
+def journal(command: Command) -> Command:
+    """``--journal`` for commands that read it."""
+    return click.option(
+        "--journal",
+        "journal_path",
+        metavar="PATH",
+        envvar="BATCHMILL_JOURNAL",
+        default=str(DEFAULT_PATH),
+        show_default=True,
+        help="The journal of runs; also BATCHMILL_JOURNAL.",
+    )(command)
+
+
+def keeping(command: Command) -> Command:
+    """``--journal``, ``--no-journal`` and ``--durable`` for commands that write it."""
+    command = click.option(
+        "--durable", is_flag=True, help="Have every commit of the journal reach the disk before going on."
+    )(command)
+    command = click.option("--no-journal", is_flag=True, help="Keep nothing; the run cannot be resumed.")(
+        command
+    )
+    return journal(command)
+
+
+def kept_in(path: str, no_journal: bool, durable: bool) -> Journal | None:
+    """The journal that the options of :func:`keeping` name; ``none`` as a path is none as well."""
+    return None if no_journal or path.lower() in ("", "none") else Journal(path, durable=durable)
 
 
 def talk(command: Command) -> Command:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import click
 
@@ -12,10 +15,11 @@ from batchmill.cli import options
 from batchmill.cli.caller import Caller
 from batchmill.cli.ending import exit_code, last_words
 from batchmill.cli.faults import say
-from batchmill.cli.given import Given, given, with_stdin
+from batchmill.cli.given import given, with_stdin
 from batchmill.cli.interrupts import Interrupts
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.watching import log_to_stderr, watching
+from batchmill.events import Listener
 from batchmill.events.progress import ProgressKind
 from batchmill.ir.loading import load
 from batchmill.masking import Masker
@@ -23,14 +27,25 @@ from batchmill.runs.result import RunResult
 from batchmill.runs.run import run
 
 
+class Begin(Protocol):
+    """What runs something, given the arguments that a run and a resumed one share."""
+
+    def __call__(
+        self,
+        *,
+        listeners: Iterable[Listener],
+        stop: CancelToken,
+        cancel: CancelToken,
+        masker: Masker,
+    ) -> RunResult:
+        """The result."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one call of ``batchmill run`` asks for."""
+    """What one call of ``batchmill run`` or ``resume`` asks for."""
 
-    document: str
-    inputs: Given
-    executor: str | None
-    jobs: int | None
+    begin: Begin
     as_json: bool
     progress: ProgressKind
     quiet: bool
@@ -41,6 +56,7 @@ class Request:
 @options.document
 @options.inputs
 @options.overrides
+@options.keeping
 @options.json_flag("Print the whole run as one JSON object.")
 @options.talk
 @click.pass_obj
@@ -52,6 +68,9 @@ def command(
     set_json: tuple[str, ...],
     executor: str | None,
     jobs: int | None,
+    journal_path: str,
+    no_journal: bool,
+    durable: bool,
     json_wanted: bool,
     progress: ProgressKind,
     quiet: bool,
@@ -64,13 +83,22 @@ def command(
     """
     caller.verbose = verbose
     wanted = with_stdin(given(inputs, set_json, params_file), load(file).raw)
+    begin = partial(
+        run,
+        file,
+        wanted.values,
+        text_params=wanted.text,
+        executor=executor,
+        jobs=jobs,
+        journal=options.kept_in(journal_path, no_journal, durable),
+    )
+    return fulfil(Request(begin, json_wanted, progress, quiet, verbose), caller)
+
+
+def fulfil(request: Request, caller: Caller) -> int:
+    """Run with stdout kept for data, show the result, return the exit code."""
     masker = Masker()
     caller.hide = masker.text
-    return _run(Request(file, wanted, executor, jobs, json_wanted, progress, quiet, verbose), masker)
-
-
-def _run(request: Request, masker: Masker) -> int:
-    """Run with stdout kept for data, show the result, return the exit code."""
     with data_only() as data:
         stop, cancel = CancelToken(), CancelToken()
         with (
@@ -78,17 +106,7 @@ def _run(request: Request, masker: Masker) -> int:
             Interrupts(stop, cancel, say) as interrupts,
             watching(request.progress, request.quiet, request.verbose) as (listeners, summary),
         ):
-            result = run(
-                request.document,
-                request.inputs.values,
-                text_params=request.inputs.text,
-                executor=request.executor,
-                jobs=request.jobs,
-                listeners=listeners,
-                stop=stop,
-                cancel=cancel,
-                masker=masker,
-            )
+            result = request.begin(listeners=listeners, stop=stop, cancel=cancel, masker=masker)
         _show(result, data, request)
         for line in last_words(summary, result, request.quiet):
             say(line)

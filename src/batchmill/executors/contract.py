@@ -63,8 +63,11 @@ class Channel(Protocol):
     def instant(self) -> bool:
         """Whether ``take`` waits for nobody but the consumer: the items are there."""
 
-    def take(self, most: int, ahead: int) -> Chunk | None:
+    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
         """Up to ``most`` items; waits while there may be some later, None when there never will be.
+
+        Who takes items and ``consumes`` the outcomes in one thread is given an empty chunk where it would
+        wait for itself: outcomes that are known without running anything are to be consumed first.
 
         Waits too while ``ahead`` items or more have been taken that the consumer has not had yet, so
         that a slow consumer bounds what is held.

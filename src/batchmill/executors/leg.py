@@ -94,11 +94,11 @@ class Leg:
         except OSError:  # that thread has ended
             return self._cpu
 
-    def take(self, most: int, ahead: int) -> Chunk | None:
+    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
         with self._lock:
             if self._shut():
                 return None
-        chunk = self._channel.take(most, ahead)
+        chunk = self._channel.take(most, ahead, consumes=consumes)
         if chunk is None:
             self.dry()
             return None

@@ -53,8 +53,7 @@ class ProcessExecutor:
         try:
             shipment = Shipment(job, pool)
         except NotPicklable as refusal:
-            _refuse_all(channel, describe(refusal))
-            yield from channel.blocks()
+            yield from _refuse_all(channel, describe(refusal))
             return
         crew = Crew(job, shipment, pool, channel, settings, cancel, self.workers(settings))
         try:
@@ -65,10 +64,13 @@ class ProcessExecutor:
             shipment.withdraw()
 
 
-def _refuse_all(channel: Channel, error: ErrorInfo) -> None:
+def _refuse_all(channel: Channel, error: ErrorInfo) -> Iterator[Block]:
     """A task that cannot travel fails every item, like any other reason why an item cannot run."""
-    while (chunk := channel.take(1, MOST_PER_CHUNK)) is not None:
-        channel.deliver(Block.of(Outcome(chunk.start, error=error), chunk.items[0]))
+    while (chunk := channel.take(1, 1, consumes=True)) is not None:
+        if len(chunk):
+            channel.deliver(Block.of(Outcome(chunk.start, error=error), chunk.items[0]))
+        yield from channel.ready()
+    yield from channel.blocks()
 
 
 class Crew:

@@ -43,7 +43,7 @@ class SequentialExecutor:
         runner = ItemRunner(job, cells, cancel, interrupts=ctrl_c_raises())
         forget = [channel.on_stop(lambda: cells.__setitem__(STOP, STOPPED)), cancel.on_cancel(channel.stop)]
         try:
-            while (chunk := channel.take(1, 1)) is not None:
+            while (chunk := channel.take(1, 1, consumes=True)) is not None:
                 self._run_one(runner, channel, chunk)
                 yield from channel.ready()
             yield from channel.blocks()
@@ -52,6 +52,8 @@ class SequentialExecutor:
                 each()
 
     def _run_one(self, runner: ItemRunner, channel: Channel, chunk: Chunk) -> None:
+        if not len(chunk):
+            return
         block = runner.run_chunk(chunk, 0.0)
         if len(block):
             channel.deliver(block)

@@ -15,6 +15,7 @@ from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pace
 from batchmill.executors.choice import Choice
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
+from batchmill.graph.keys import batch_log
 from batchmill.graph.limited import gate_of
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, faulty_visit
@@ -69,8 +70,16 @@ class NodeBatch:
             node.made(around), node.params, around.namespace, item_name=spec.as_, folder=around.folder
         )
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
+        log = batch_log(node, spec, items, around)
         self.batch = Batch(
-            step, items, settings, ordered=ordered, cancel=around.cancel, stop=around.stop, apart=apart
+            step,
+            items,
+            settings,
+            ordered=ordered,
+            cancel=around.cancel,
+            stop=around.stop,
+            apart=apart,
+            log=log,
         )
         self._place = around.place(node.id)
         self._spec = spec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 from batchmill.batch import Batch, BatchSettings
 from batchmill.errors import InternalError
 from batchmill.executors.alone import run_alone
+from batchmill.graph.keys import single_log
 from batchmill.graph.limited import gate_of, is_limited
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, failed_visit
-from batchmill.nodes import NodeResult
+from batchmill.journal.contract import SingleLog
+from batchmill.nodes import DEFAULT_ACTION, NodeResult
 from batchmill.outcome import Outcome, cancelled
 from batchmill.step import single_step
 from batchmill.step.step import SingleStep
@@ -20,8 +23,16 @@ from batchmill.step.step import SingleStep
 
 def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, Any] | None = None) -> Visit:
     """Run ``node`` once, with the retries and the timeout it asks for; ``carried`` lies over its params."""
-    step = single_step(node.made(around), node.params, around.namespace, carried=carried)
-    outcome = _outcome(node, step, around)
+    log = single_log(node, around, carried)
+    known = log.known if log is not None else None
+    if known is not None:
+        outcome = Outcome(0, NodeResult(*_given_back(*known)), wall=known[0].wall, records=known[0].records)
+    else:
+        began = time.perf_counter()
+        step = single_step(node.made(around), node.params, around.namespace, carried=carried)
+        outcome = _outcome(node, step, around)
+        if log is not None:
+            _keep(log, replace(outcome, wall=time.perf_counter() - began))
     if outcome.error is not None:
         visit = failed_visit(outcome.error, outcome.attempts, node.diagnostics)
         visit.blame(outcome.error, around.place(node.id))
@@ -31,6 +42,19 @@ def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, A
     if outcome.records:
         visit.add_records(((None, record) for record in outcome.records), around.place(node.id))
     return visit
+
+
+def _given_back(outcome: Outcome, action: str) -> tuple[dict[str, Any], str]:
+    return outcome.value, action or DEFAULT_ACTION
+
+
+def _keep(log: SingleLog, outcome: Outcome) -> None:
+    """Hand an outcome to the journal, which keeps outputs and the action apart."""
+    result = outcome.value
+    if isinstance(result, NodeResult):
+        log.record(replace(outcome, value=result.outputs), result.action)
+    else:
+        log.record(outcome, "")
 
 
 def _outcome(node: RunnableNode, step: SingleStep, around: Surroundings) -> Outcome:

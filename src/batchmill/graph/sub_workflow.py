@@ -20,6 +20,7 @@ from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InternalError, InvalidParams, NodeError, Stopped
 from batchmill.events.words import is_inside_item
 from batchmill.graph.ending import resolved_outputs
+from batchmill.graph.keys import code_of
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.surroundings import RunnableNode, Surroundings
@@ -54,6 +55,7 @@ class SubWorkflow:
         self._plan: Plan | None = None
         self._topology: Topology | None = None
         self._folder: str | None = None
+        self._content: str | None = None
 
     @property
     def plan(self) -> Plan:
@@ -66,6 +68,13 @@ class SubWorkflow:
     def plan(self, plan: Plan) -> None:
         self._plan = plan
         self._folder = plan.import_folder
+
+    @property
+    def content(self) -> str:
+        """All it does, with what the documents within do, as text."""
+        if self._content is None:
+            self._content = "\n".join(_contents(self.plan, set()))
+        return self._content
 
     @property
     def topology(self) -> Topology:
@@ -87,6 +96,18 @@ class SubWorkflow:
             sys.path.append(self._folder)
 
 
+def _contents(plan: Plan, seen: set[int]) -> Iterator[str]:
+    """The documents of a plan and of those within, and the code that their nodes run, each once."""
+    if id(plan) in seen:
+        return
+    seen.add(id(plan))
+    yield plan.workflow.model_dump_json(by_alias=True)
+    for node in plan.nodes.values():
+        yield code_of(node.kind, node.spec.params)
+        if node.sub is not None:
+            yield from _contents(node.sub.plan, seen)
+
+
 class PlacedRun:
     """A sub-workflow in the place of one node of a running document.
 
@@ -106,10 +127,11 @@ class PlacedRun:
         values = self._inputs(params["inputs"] or {})
         masker = self._masker(values)
         namespace = Namespace(values, permissive=plan.mode == "permissive")
+        log = self._around.log if index is None else None  # of an item of a batch the whole is kept
         permits = self._around.permits
         lent = permits.lent() if permits is not None else nullcontext()
         with _ended_in_time(attempt) as cancel, lent:
-            inside = replace(self._inside(namespace, cancel, address), masker=masker)
+            inside = replace(self._inside(namespace, cancel, address), masker=masker, log=log)
             walk = Scheduler(plan, inside, self._workflow.nodes, self._workflow.topology).run()
             outputs = held(resolved_outputs(plan.workflow, namespace, walk))
         secrets = tuple(masker.secrets) if self._around.in_worker else ()

@@ -14,6 +14,7 @@ from batchmill.cancel import CancelToken
 from batchmill.events import Bus
 from batchmill.graph.shares import Shares
 from batchmill.ir.models.node import NodeSpec
+from batchmill.journal.contract import RunLog
 from batchmill.masking import Masker
 from batchmill.nodes import Node
 from batchmill.nodes.workflow import SubRun, WorkflowNode
@@ -35,7 +36,8 @@ class Surroundings:
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
     workflows are around this one. ``in_worker`` says that all this happens in a worker process. ``taps``
     has by a batch node's id who is given its blocks, with finished entries, in input order as they come.
-    ``masker`` is told the values of secret inputs of sub-workflows.
+    ``masker`` is told the values of secret inputs of sub-workflows. ``log`` keeps what comes of the nodes
+    and knows what came of them before; None where nothing is kept.
     """
 
     namespace: Namespace
@@ -54,6 +56,7 @@ class Surroundings:
     withheld: frozenset[str] = frozenset()
     shares: Shares | None = None
     masker: Masker = field(default_factory=Masker)
+    log: RunLog | None = None
 
     @property
     def permits(self) -> Permits | None:
@@ -102,6 +105,10 @@ class Inner(Protocol):
     def at(self, node: str, around: Surroundings) -> SubRun:
         """What runs it in the place of ``node``."""
 
+    @property
+    def content(self) -> str:
+        """All it does, as text: equal text, equal outcome."""
+
 
 class RunnableNode:
     """A node of the document, its type, its params with their templates read, and its sub-workflow.
@@ -123,6 +130,11 @@ class RunnableNode:
         if around.withheld:
             node.withhold(around.withheld)
         return node
+
+    @property
+    def inner_content(self) -> str:
+        """All that its sub-workflow does, as text; empty where there is none."""
+        return "" if self._sub is None else self._sub.content
 
     @property
     def id(self) -> str:

@@ -32,6 +32,9 @@ class RunResult:
     the recorded calls in item order. ``timing`` has ``started_at`` (seconds since the epoch) and ``wall``.
 
     ``interrupted`` says that the run was stopped from outside; its status is ``failed`` then.
+    ``resumed`` has the counts of a resumed run: items and nodes ``kept``, ``redone``, ``new`` and
+    ``changed``. ``journal`` is the file the run is kept in, None where it is in none. ``untouched`` says that
+    the run had finished before and nothing was to be done.
     ``limit`` says in words which budget stopped the run, None where none did.
     ``environment`` says that the run failed by its surroundings (an unreadable source, a full disk, an
     executor that cannot start here), not by what its nodes did.
@@ -47,6 +50,9 @@ class RunResult:
     interrupted: bool = False
     environment: bool = False
     limit: str | None = None
+    resumed: Mapping[str, int] | None = None
+    journal: str | None = None
+    untouched: bool = False
 
     @property
     def ok(self) -> bool:
@@ -69,4 +75,5 @@ class RunResult:
             "errors": self.errors,
             "llm_calls": self.llm_calls,
             "timing": dict(self.timing),
+            **({} if self.resumed is None else {"resumed": dict(self.resumed)}),
         }

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,22 @@ from batchmill.graph.surroundings import Surroundings
 from batchmill.held import holding
 from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import load
+from batchmill.journal.journal import Journal
+from batchmill.journal.runlog import SqliteRunLog
 from batchmill.lists import LazyList, MappedList
 from batchmill.masking import Masker
 from batchmill.nodes import Registry, default_registry
 from batchmill.plain import plain, shown
 from batchmill.record import LLMCall
+from batchmill.runs.journaled import (
+    Opening,
+    Order,
+    begun,
+    closing_log,
+    event_listeners,
+    finished,
+    nothing_kept,
+)
 from batchmill.runs.limits import budgets_of, gates_of, tell_limit
 from batchmill.runs.outputs import outputs_of
 from batchmill.runs.result import RunResult
@@ -52,6 +64,7 @@ def run(
     registry: Registry | None = None,
     taps: Mapping[str, OnBlock] | None = None,
     masker: Masker | None = None,
+    journal: Journal | str | Path | None = None,
 ) -> RunResult:
     """Run a workflow document: a file's path, or the document itself as a dictionary.
 
@@ -65,6 +78,8 @@ def run(
     ``masker`` is told the run's secrets, for a caller who shows more of it than the result: values of inputs
     declared secret and of the variables named by ``api_key_env`` and ``auth_token_env`` are masked in the
     result, in events and in what batchmill logs.
+    ``journal``, a path or a :class:`~batchmill.journal.journal.Journal`, keeps what the run does, so that
+    :func:`batchmill.resume` goes on where it was; without it nothing is kept.
     Cancelling ``stop`` lets no new node or item start, cancelling ``cancel`` ends running ones too; either
     way the result is ``interrupted``.
 
@@ -76,15 +91,45 @@ def run(
     :class:`~batchmill.errors.StorageError` for a document file that cannot be read.
     """
     settings = RunSettings(executor, jobs)
+    order = ordered(document, params, text_params, settings, registry)
+    kept = Journal(journal) if isinstance(journal, (str, Path)) else journal
+    opening = nothing_kept if kept is None else partial(begun, kept, order)
+    return execute(order, opening, listeners, cancel, stop, taps, masker)
+
+
+def ordered(
+    document: str | Path | dict[str, Any],
+    params: Mapping[str, Any] | None,
+    text_params: Mapping[str, str] | None,
+    settings: RunSettings,
+    registry: Registry | None = None,
+) -> Order:
+    """What there is to run, checked. Raises what :func:`run` raises before anything runs."""
     draft = load(document)
     plan = check(draft, registry or default_registry())
     texts = dict(text_params or {})
     inputs, problems = check_inputs(plan.workflow, {**(params or {}), **texts}, text=frozenset(texts))
     if problems:
         raise InvalidDocument(tuple(problems), draft.source)
+    return Order(plan, draft.raw, draft.source, inputs, settings)
+
+
+def execute(
+    order: Order,
+    opening: Opening,
+    listeners: Iterable[Listener] = (),
+    cancel: CancelToken | None = None,
+    stop: CancelToken | None = None,
+    taps: Mapping[str, OnBlock] | None = None,
+    masker: Masker | None = None,
+) -> RunResult:
+    """Run what :func:`ordered` found; ``opening`` makes the run's log in a journal."""
+    plan, inputs, settings = order.plan, order.inputs, order.settings
     permissive = plan.workflow.template_resolution_mode == "permissive"
     known = Secrets(plan, inputs, masker or Masker())
-    bus, ending = Bus(listeners, known.masker.value), CancelToken()
+    ending = CancelToken()
+    log = opening(known.masker, ending)
+    bus = Bus([*listeners, *event_listeners(log)], known.masker.value)
     gates = gates_of(bus, ending)
     around = Surroundings(
         Namespace(inputs, permissive=permissive),
@@ -100,22 +145,31 @@ def run(
         withheld=known.withheld,
         masker=known.masker,
         shares=Shares(settings.jobs) if plan.crowded else None,
+        log=log,
     )
-    with _importing_from(plan.import_folders()), holding(), _following(stop, ending):
-        return _walked(plan, around, draft.source, known.masker)
+    with (
+        closing_log(log),
+        _importing_from(plan.import_folders()),
+        holding(),
+        _following(stop, ending),
+    ):
+        return _walked(plan, around, order.source, known.masker, log)
 
 
-def _walked(plan: Plan, around: Surroundings, source: str, masker: Masker) -> RunResult:
+def _walked(
+    plan: Plan, around: Surroundings, source: str, masker: Masker, log: SqliteRunLog | None
+) -> RunResult:
     """The run itself, with its first and its last event. Nothing secret is in the result."""
     mask = masker.value
-    name, began, started_at = secrets.token_hex(4), time.perf_counter(), time.time()
+    name = secrets.token_hex(4) if log is None else log.name
+    began, started_at = time.perf_counter(), time.time()
     around.bus.emit(RunStarted(name, source, len(plan.nodes)))
     walk = Scheduler(plan, around).run()
     tell_limit(around.gates, walk)
     outputs = outputs_of(plan.workflow, around.namespace, walk)
     wall = time.perf_counter() - began
     around.bus.emit(RunFinished(name, walk.status, wall))
-    return RunResult(
+    result = RunResult(
         run=name,
         status=walk.status,
         outputs=mask(outputs),
@@ -127,6 +181,7 @@ def _walked(plan: Plan, around: Surroundings, source: str, masker: Masker) -> Ru
         environment=walk.environment,
         limit=around.gates.exhausted,
     )
+    return result if log is None else finished(log, result)
 
 
 def _plain_errors(entries: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:

@@ -1,9 +1,13 @@
 -- Format 1 of the journal.
 
+-- The next free id of a visit; runs take some at a time.
+CREATE TABLE sequence (next_visit INTEGER NOT NULL);
+INSERT INTO sequence VALUES (1);
+
 -- One row per run. `document`, `inputs` and `settings` are JSON; inputs that are secret are left out.
 -- `source` is the document's file, `folder` the working folder of the run. `passes` counts how often the
 -- run was begun: once, and once more for each time it was resumed. `result` is the object that --json
--- prints, in a file of its own (`result_file`, a digest) where it is large.
+-- prints, NULL while there is none and where it is too large to be kept twice.
 CREATE TABLE run (
     id          INTEGER PRIMARY KEY,
     name        TEXT NOT NULL UNIQUE,
@@ -17,8 +21,7 @@ CREATE TABLE run (
     started_at  REAL NOT NULL,
     finished_at REAL,
     wall        REAL,
-    result      TEXT,
-    result_file TEXT
+    result      TEXT
 );
 
 -- One row per visit of a node. `address` is the node's id, within sub-workflows after those of the nodes
@@ -54,16 +57,6 @@ CREATE TABLE outcome (
     visit       INTEGER GENERATED ALWAYS AS (id >> 32) VIRTUAL,
     position    INTEGER GENERATED ALWAYS AS (id & 4294967295) VIRTUAL
 );
-
--- Outcomes of an earlier visit that count for a later one, because the items had moved: positions `start`
--- to before `stop` of `visit` are the outcomes from the id `source` on.
-CREATE TABLE span (
-    visit       INTEGER NOT NULL,
-    start       INTEGER NOT NULL,
-    stop        INTEGER NOT NULL,
-    source      INTEGER NOT NULL,
-    PRIMARY KEY (visit, start)
-) WITHOUT ROWID;
 
 -- What happened, but for items: `at` is in seconds since the epoch, `detail` JSON.
 CREATE TABLE event (

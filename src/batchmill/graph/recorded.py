@@ -1,0 +1,55 @@
+"""Records of attempts as JSON for the journal, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from batchmill.graph.visit import SubReport
+from batchmill.journal.contract import Codec
+from batchmill.record import LLMCall
+from batchmill.step import Unresolved
+
+_CALL_FIELDS = {one.name for one in fields(LLMCall)}
+
+
+def write(records: Sequence[Any]) -> list[Any]:
+    """Each record as an object with one key, its kind. Raises TypeError for a record of another kind."""
+    return [_written(record) for record in records]
+
+
+def _written(record: Any) -> dict[str, Any]:
+    if isinstance(record, LLMCall):
+        return {"call": asdict(record)}
+    if isinstance(record, Unresolved):
+        return {"unresolved": list(record.references)}
+    if isinstance(record, SubReport):
+        if record.reports or record.secrets:
+            raise TypeError("a report with secrets or with those of nodes inside is not kept")
+        inside = {"errors": list(record.errors), "degraded": record.degraded}
+        return {"sub": {"calls": write(record.calls), "environment": record.environment, **inside}}
+    if isinstance(record, dict):
+        return {"record": record}
+    raise TypeError(f"a record of type {type(record).__name__} is not kept")
+
+
+def read(written: Sequence[Any]) -> tuple[Any, ...]:
+    """The records that :func:`write` was given. Raises ValueError for what it cannot have made."""
+    return tuple(_read(one) for one in written)
+
+
+def _read(written: Any) -> Any:
+    match written:
+        case {"call": dict(call)} if call.keys() <= _CALL_FIELDS:
+            return LLMCall(**call)
+        case {"unresolved": list(references)}:
+            return Unresolved(tuple(references))
+        case {"sub": {"calls": calls, "errors": errors, "degraded": degraded, "environment": environment}}:
+            return SubReport(read(calls), tuple(errors), bool(degraded), bool(environment))
+        case {"record": dict(record)}:
+            return record
+    raise ValueError(f"no record: {str(written)[:80]}")
+
+
+CODEC = Codec(write, read)

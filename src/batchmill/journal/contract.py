@@ -1,0 +1,124 @@
+"""What a journal keeps of a run, and what the engine asks of it.
+
+        run ──> visits of its nodes ──> outcomes of their items
+
+A run that is resumed walks its document again from the start. Each visit of a node asks what is known of its
+content and runs only what is not: so branches, loops, stages and sub-workflows need nothing of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from batchmill.outcome import Block, Outcome
+
+OK, FAILED, NOT_KEPT = 0, 1, 2
+"""States of an outcome: a result; failed; a result that JSON does not hold exactly, computed again."""
+
+KeyMore = Callable[[Any, int], Any]
+"""What an item's result depends on besides the item itself, by item and index."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What is kept of a run besides its outcomes. ``source`` is the document's file or a name for it,
+    ``folder`` the working folder; ``inputs`` lack those that are secret. Times are seconds since the epoch,
+    ``wall`` seconds. ``status`` is ``running``, ``interrupted`` or that of a result."""
+
+    source: str
+    folder: str
+    document: Any
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    status: str = "running"
+    passes: int = 1
+    started_at: float = 0.0
+    finished_at: float | None = None
+    wall: float | None = None
+    id: int = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its end without having failed."""
+        return self.status in ("success", "degraded")
+
+
+@dataclass(slots=True)
+class Kept:
+    """What a resumed run did: items and nodes whose results were ``kept``, those ``redone`` because they had
+    failed or could not be kept, those ``changed`` since, and ``new`` ones."""
+
+    kept: int = 0
+    redone: int = 0
+    new: int = 0
+    changed: int = 0
+
+    def __add__(self, other: Kept) -> Kept:
+        return Kept(
+            self.kept + other.kept,
+            self.redone + other.redone,
+            self.new + other.new,
+            self.changed + other.changed,
+        )
+
+    def as_json(self) -> dict[str, int]:
+        """The four counts."""
+        return {"kept": self.kept, "redone": self.redone, "new": self.new, "changed": self.changed}
+
+
+class Codec(NamedTuple):
+    """How what attempts record becomes JSON and comes back. ``write`` raises TypeError for a record that
+    cannot be kept, ``read`` ValueError for one that makes no sense."""
+
+    write: Callable[[Sequence[Any]], list[Any]]
+    read: Callable[[Sequence[Any]], tuple[Any, ...]]
+
+
+class ItemLog(Protocol):
+    """The outcomes of one visit of a batch node.
+
+    Concurrency: ``record`` is called from any thread, ``match`` by one at a time.
+    """
+
+    @property
+    def knows(self) -> bool:
+        """Whether anything may be known of the items: without, none need be matched."""
+
+    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+        """The outcomes that are known of ``items``, which begin at index ``start``, by their offset. Each
+        known outcome is given once."""
+
+    def record(self, block: Block) -> None:
+        """Keep the outcomes of a block. Those of items that took long are on disk when it returns."""
+
+    def close(self, total: int | None) -> None:
+        """The visit has ended; ``total`` is the number of its items, None where nobody knows."""
+
+
+class SingleLog(Protocol):
+    """The outcome of one visit of a node that is no batch."""
+
+    @property
+    def known(self) -> tuple[Outcome, str] | None:
+        """The outcome and the action that are known of it."""
+
+    def record(self, outcome: Outcome, action: str) -> None:
+        """Keep what came of it."""
+
+
+class RunLog(Protocol):
+    """A run that is being written. Any thread may call any method."""
+
+    name: str
+
+    def single(self, address: str, key: bytes, *, cached: bool) -> SingleLog:
+        """One visit of the node at ``address``, whose outcome depends on what ``key`` digests. ``cached``
+        looks at other runs too."""
+
+    def batch(
+        self, address: str, key: bytes, total: int | None, more: KeyMore | None, *, cached: bool
+    ) -> ItemLog:
+        """One visit of a batch node of ``total`` items; ``more`` is what else each item depends on."""

@@ -1,0 +1,127 @@
+"""Opening a journal's file: what it must be, how it is made, and how its faults are told.
+
+A file is a journal by its application id; its format is the ``user_version``. A journal of an older format
+is brought up to date when it is opened, one of a newer format is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchmill.errors import StorageError
+from batchmill.journal.statements import schema
+
+if TYPE_CHECKING:
+    import sqlite3
+
+APPLICATION_ID = 0x626D696C  # "bmil"
+VERSION = 1
+BUSY_SECONDS = 30.0  # how long another process that writes is waited for
+ELSEWHERE = "use --journal PATH for another file, or --no-journal"
+
+
+def connect(path: Path, *, durable: bool = False, create: bool = True) -> sqlite3.Connection:
+    """A connection to the journal at ``path``, which is made where it is not there (with ``create``).
+
+    Raises :class:`StorageError` for what is no journal, is damaged, is of a newer format or cannot be opened.
+    """
+    if not create and not path.exists():
+        raise StorageError(f"there is no journal {path}; --journal PATH names another one")
+    with faults(path):
+        _make_private(path)
+        connection = _opened(path)
+        try:
+            _prepare(connection, path, durable)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _make_private(path: Path) -> None:
+    """Folder and file are the user's alone; SQLite gives the files beside it the rights of the file."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    import sqlite3  # a run without a journal does not pay for it
+
+    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, durable: bool) -> None:
+    found = _one(connection, "PRAGMA application_id")
+    version = _one(connection, "PRAGMA user_version")
+    tables = _one(connection, "SELECT count(*) FROM sqlite_master")
+    if found != APPLICATION_ID and (found or version or tables):
+        raise StorageError(f"{path} is a database of another program, not a journal; {ELSEWHERE}")
+    if version > VERSION:
+        raise StorageError(
+            f"{path} was written by a newer batchmill (format {version}, this one knows up to {VERSION}); "
+            f"update batchmill, or {ELSEWHERE}"
+        )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    if version < VERSION:
+        _migrate(connection)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema up to date in one transaction; another process may have been quicker."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for version in range(_one(connection, "PRAGMA user_version") + 1, VERSION + 1):
+            for statement in filter(str.strip, schema(version).split(";\n")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _one(connection: sqlite3.Connection, query: str) -> int:
+    found: Any = connection.execute(query).fetchone()[0]
+    return int(found)
+
+
+@contextmanager
+def faults(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the system raise into :class:`StorageError` that says what to do."""
+    import sqlite3
+
+    try:
+        yield
+    except sqlite3.Error as fault:
+        raise StorageError(_described(path, fault)) from fault
+    except OSError as fault:
+        raise StorageError(f"the journal {path} cannot be opened: {fault.strerror}; {ELSEWHERE}") from fault
+    except (OverflowError, ValueError, TypeError, LookupError) as fault:  # what stands in it makes no sense
+        raise StorageError(_damaged(path, fault)) from fault
+
+
+def _described(path: Path, fault: sqlite3.Error) -> str:
+    code = getattr(fault, "sqlite_errorname", "") or ""
+    words = str(fault)
+    if code.startswith("SQLITE_NOTADB"):
+        return f"{path} is not a journal ({words}); {ELSEWHERE}"
+    if code.startswith("SQLITE_FULL"):
+        return f"the journal {path} cannot be written: the disk is full; make room and resume the run"
+    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return f"the journal {path} cannot be written: {words}; {ELSEWHERE}"
+    if code.startswith("SQLITE_BUSY"):
+        return f"the journal {path} is held by another process for more than {BUSY_SECONDS:g} s"
+    if code.startswith("SQLITE_IOERR"):
+        return f"the journal {path} cannot be read or written: {words}; make sure that its disk has room"
+    return _damaged(path, fault)
+
+
+def _damaged(path: Path, fault: Exception) -> str:
+    return f"the journal {path} is damaged ({fault}); move it away to begin a new one"

@@ -1,0 +1,83 @@
+"""Digests of values: equal for equal content, in every process and on every day."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import uuid
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from hashlib import blake2b
+from pathlib import PurePath
+from typing import Any
+
+from batchmill.journal.encoding import NOT_JSON, encode
+
+DIGEST_BYTES = 16
+_TOGETHER = 1000  # elements of a long list that are encoded at once
+_BY_TEXT = (PurePath, uuid.UUID, Decimal, datetime.date, datetime.time, datetime.timedelta, complex, float)
+
+
+class NoDigest(Exception):  # an answer, not an error of anybody's
+    """Raised for a value whose content cannot be told: an object of a class of its own."""
+
+
+def digest_of(*values: Any) -> bytes:
+    """The digest of values together. Raises :class:`NoDigest`."""
+    hasher = blake2b(digest_size=DIGEST_BYTES)
+    try:
+        for value in values:
+            _feed(hasher, value)
+    except RecursionError:
+        raise NoDigest from None
+    return hasher.digest()
+
+
+def _feed(hasher: Any, value: Any) -> None:
+    if isinstance(value, (list, tuple)) and len(value) > _TOGETHER:
+        _feed_list(hasher, value)
+        return
+    try:
+        hasher.update(b"j" + encode(value).encode("ascii") + b"\0")
+    except NOT_JSON:
+        _feed_other(hasher, value)
+
+
+def _feed_other(hasher: Any, value: Any) -> None:
+    """What JSON has no text for, by what it holds."""
+    if isinstance(value, Mapping):
+        _tagged(hasher, "{", (part for pair in value.items() for part in pair), len(value))
+    elif isinstance(value, (bytes, bytearray)):
+        hasher.update(b"b%d:" % len(value) + bytes(value))
+    elif isinstance(value, enum.Enum):
+        _tagged(hasher, "enum", (type(value).__qualname__, value.name))
+    elif isinstance(value, _BY_TEXT):
+        _tagged(hasher, type(value).__name__, (str(value),))
+    elif isinstance(value, Set):
+        _tagged(hasher, "set", sorted(digest_of(member).hex() for member in value))
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        _feed_list(hasher, value)
+    elif is_dataclass(value) and not isinstance(value, type):
+        members = (getattr(value, one.name) for one in fields(value))
+        _tagged(hasher, type(value).__qualname__, members)
+    else:
+        raise NoDigest(type(value).__name__)
+
+
+def _feed_list(hasher: Any, values: Sequence[Any]) -> None:
+    hasher.update(b"[%d:" % len(values))
+    for start in range(0, len(values), _TOGETHER):
+        part = list(values[start : start + _TOGETHER])
+        try:
+            hasher.update(encode(part).encode("ascii"))
+        except NOT_JSON:
+            for one in part:
+                _feed(hasher, one)
+
+
+def _tagged(hasher: Any, tag: str, members: Iterable[Any], count: int = -1) -> None:
+    hasher.update(f"{tag}{count}(".encode())
+    for member in members:
+        _feed(hasher, member)
+    hasher.update(b")")

@@ -1,0 +1,63 @@
+"""Values as JSON text, and whether the text gives back the very value.
+
+The encoder is made once: :func:`json.dumps` makes a new one for every call, which costs more than encoding
+a small object does. Text is ASCII, so that every string, half surrogate pairs included, comes back as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import json.encoder
+from collections.abc import Callable
+from typing import Any
+
+NOT_JSON = (TypeError, ValueError, RecursionError)
+"""What :func:`encode` raises for a value that JSON does not hold: an object, NaN, one that holds itself."""
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_TEXT = frozenset({str})
+
+
+def _refuse(value: Any) -> Any:
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _encoder() -> Callable[[Any], str]:
+    """The interpreter's own encoder in C, where it has one."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_refuse).encode
+    quote = json.encoder.encode_basestring_ascii
+    chunks = make(None, _refuse, quote, None, ":", ",", False, False, False)
+
+    def encode(value: Any) -> str:
+        made = chunks(value, 0)
+        return made[0] if len(made) == 1 else "".join(made)
+
+    return encode
+
+
+encode = _encoder()
+"""The JSON text of a value. Raises one of :data:`NOT_JSON`."""
+
+decode: Callable[[str], Any] = json.loads
+"""The value of a JSON text. Raises ValueError."""
+
+
+def is_exact(value: Any) -> bool:
+    """Whether a value that :func:`encode` takes comes back as it was: no tuple, no key that is not text, no
+    object of a class derived from those of JSON."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return True
+    if kind is dict:
+        if not _TEXT.issuperset(map(type, value)):
+            return False
+        members = value.values()
+    elif kind is list:
+        members = value
+    else:
+        return False
+    if _SCALARS.issuperset(map(type, members)):
+        return True
+    return all(map(is_exact, members))

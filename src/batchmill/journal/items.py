@@ -1,0 +1,170 @@
+"""The outcomes of one visit of a batch node: kept as they come, found again when the run is resumed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from batchmill.journal.contract import Kept, KeyMore
+from batchmill.journal.matching import Found, Matcher
+from batchmill.journal.rows import Row, RowWriter, first_id, outcome_of
+from batchmill.journal.writer import Writer
+from batchmill.outcome import Block, ErrorInfo, Outcome
+
+SLOW = 0.005  # seconds of an item from which on its outcome is waited for: a fiftieth of what it took
+_LEFT_OUT = "it was not begun before, and only what had failed was to be run again"
+
+
+class Place(Protocol):
+    """Where a visit stands in its run: it is entered when the first outcome comes."""
+
+    visit: int
+    rows_before: int
+
+    def fork(self) -> int:
+        """A further visit of the same node in this one's place; its id."""
+
+
+class SqliteItemLog:
+    """See the module. ``matcher`` is None where nothing is known; ``failed_only`` leaves out what was never
+    begun; ``count`` is given the counts at the end.
+
+    Concurrency: ``record`` is called by workers, ``match`` by one thread at a time, with ``locked`` around
+    what it reads. The visit changes in ``match`` only, and whoever records just before writes to the old one,
+    from which the new one is copied: the writer does things in their order.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        writer: Writer,
+        rows: RowWriter,
+        more: KeyMore | None,
+        *,
+        matcher: Matcher | None = None,
+        locked: Any = None,
+        failed_only: bool = False,
+        counts: Callable[[Kept], None] | None = None,
+    ) -> None:
+        self._place = place
+        self._writer = writer
+        self._rows = rows
+        self._more = more
+        self._matcher = matcher
+        self._locked = locked
+        self._failed_only = failed_only
+        self._counts = counts
+        self._kept = Kept()
+        self._unknown = 0
+
+    @property
+    def knows(self) -> bool:
+        return (
+            self._counts is not None
+            or self._failed_only
+            or (self._matcher is not None and not self._matcher.empty)
+        )
+
+    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+        known: dict[int, Outcome] = {}
+        if self._matcher is not None and not self._matcher.empty:
+            keys = [self._rows.key_of(item, self._extra(item, start + o))[0] for o, item in enumerate(items)]
+            with self._locked:
+                found = self._matcher.find(start, keys)
+                conflict = self._conflict(start, len(items), found)
+            if conflict:
+                self._fork(start)
+            known = self._outcomes(start, found)
+            self._kept.redone += len(found) - len(known)
+            self._unknown += len(items) - len(found)
+        else:
+            found = {}
+            self._unknown += len(items)
+        self._kept.kept += len(known)
+        if self._failed_only:
+            left_out = (offset for offset in range(len(items)) if offset not in found)
+            known.update((offset, _left_out(start + offset)) for offset in left_out)
+        return known
+
+    def _extra(self, item: Any, index: int) -> Any:
+        return None if self._more is None else self._more(item, index)
+
+    def _conflict(self, start: int, count: int, found: dict[int, Found]) -> bool:
+        """Whether an outcome stands where that of another item is to go."""
+        assert self._matcher is not None  # noqa: S101  # for the type checker: the caller has looked
+        own = first_id(self._place.visit) + start
+        here = set(self._matcher.positions(own, own + count))
+        return any(one not in found or found[one].id != own + one for one in here)
+
+    def _fork(self, start: int) -> None:
+        """Go on in a new visit: those below ``start`` are in their places, the others may be needed yet."""
+        old = self._place.visit
+        new = self._place.fork()
+        row = (first_id(old), first_id(new), first_id(old) + start)
+        self._writer.put("copy_visit", [row])
+
+    def _outcomes(self, start: int, found: dict[int, Found]) -> dict[int, Outcome]:
+        known: dict[int, Outcome] = {}
+        copies: list[Row] = []
+        own = first_id(self._place.visit) + start
+        for offset, one in found.items():
+            if not one.has_result:
+                continue
+            read = outcome_of(one.row, start + offset, self._rows.files, self._rows.codec)
+            if read is None:
+                continue
+            known[offset] = read[0]
+            if one.id != own + offset:
+                copies.append((own + offset, self._rows.number, one.id))
+        self._writer.put("copy_outcome", copies)
+        return known
+
+    def record(self, block: Block) -> None:
+        base = first_id(self._place.visit) + block.start
+        rows: list[Row] = []
+        special, make, key_of, more = block.special, self._rows.row, self._rows.key_of, self._more
+        for offset, (value, wall, item) in enumerate(
+            zip(block.values, block.walls, block.items, strict=False)
+        ):
+            outcome = special.get(offset) if special else None
+            if outcome is not None and outcome.error is not None and outcome.error.kind == "cancelled":
+                continue
+            extra = None if more is None else more(item, block.start + offset)
+            key, text = key_of(item, extra)
+            if outcome is None:
+                rows.append(make(base + offset, key, text, value, wall))
+            else:
+                rows.append(self._special(base + offset, key, text, outcome, wall))
+        ticket = self._writer.put("add_outcome", rows)
+        if rows and sum(block.walls) >= SLOW * len(rows) and not _on_a_loop():
+            self._writer.wait(ticket)
+
+    def _special(
+        self, identity: int, key: bytes | str | None, text: str | None, outcome: Outcome, wall: float
+    ) -> Row:
+        timed = Outcome(outcome.index, outcome.value, outcome.error, outcome.attempts, wall, outcome.records)
+        return self._rows.full_row(identity, key, text, timed)
+
+    def close(self, total: int | None) -> None:
+        if total is not None:
+            self._writer.put("set_total", [(total, self._place.visit)])
+        if self._counts is not None:
+            gone = max(0, self._place.rows_before - self._kept.kept - self._kept.redone)
+            self._kept.changed = min(gone, self._unknown)
+            self._kept.new = self._unknown - self._kept.changed
+            self._counts(self._kept)
+
+
+def _left_out(index: int) -> Outcome:
+    error = ErrorInfo("LeftOut", _LEFT_OUT, "cancelled", retryable=False)
+    return Outcome(index, error=error, attempts=0)
+
+
+def _on_a_loop() -> bool:
+    """Whether this thread runs an event loop, which must not be held up."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,153 @@
+"""A journal: an SQLite file with what belongs to it beside it.
+
+::
+
+    .batchmill/runs.sqlite          the journal, with -wal and -shm beside it while somebody writes
+    .batchmill/runs.sqlite.files/   large values, by digest
+    .batchmill/runs.sqlite.locks/   a file for each run that is being run
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from batchmill.errors import StorageError, UnknownRun
+from batchmill.journal.contract import Codec, RunRecord
+from batchmill.journal.database import connect, faults
+from batchmill.journal.encoding import NOT_JSON, encode
+from batchmill.journal.files import ValueFiles
+from batchmill.journal.locks import RunLock, is_locked
+from batchmill.journal.rows import RowWriter
+from batchmill.journal.runlog import SqliteRunLog
+from batchmill.journal.statements import statement
+from batchmill.journal.writer import Writer
+from batchmill.masking import Masker
+from batchmill.plain import shown
+
+DEFAULT_PATH = Path(".batchmill/runs.sqlite")
+LAST = "last"
+_NO_CODEC = Codec(list, tuple)
+
+
+class Journal:
+    """The journal at ``path``. ``durable`` has every commit reach the disk: it survives a power cut, not
+    only the end of the process. Nothing is opened or made before a method is called."""
+
+    def __init__(self, path: str | Path = DEFAULT_PATH, *, durable: bool = False) -> None:
+        self.path = Path(path).absolute()
+        self.durable = durable
+        self.files = ValueFiles(self.path.with_name(self.path.name + ".files"), durable=durable)
+        self.locks = self.path.with_name(self.path.name + ".locks")
+
+    def begin(
+        self,
+        run: RunRecord,
+        *,
+        codec: Codec = _NO_CODEC,
+        masker: Masker | None = None,
+        failed: Callable[[StorageError], None] = lambda fault: None,
+    ) -> SqliteRunLog:
+        """Begin a run under a new name. ``failed`` is called, from a thread, when it cannot be written any
+        more. Raises :class:`StorageError`."""
+        run = replace(run, name=secrets.token_hex(4), started_at=time.time(), passes=1)
+        lock = RunLock(self.locks, run.name)
+        masker = masker or Masker()
+        try:
+            connection = connect(self.path, durable=self.durable)
+            with faults(self.path), _closing_on_error(connection):
+                fields = {"name": run.name, "source": run.source, "folder": run.folder, "at": run.started_at}
+                added = connection.execute(statement("begin_run"), {**fields, **_texts(run, masker)})
+                run = replace(run, id=int(added.lastrowid or 0))
+            return self._log(run, connection, lock, codec, masker, failed)
+        except BaseException:
+            lock.release()
+            raise
+
+    def resume(
+        self,
+        name: str,
+        run: RunRecord,
+        *,
+        lock: RunLock,
+        codec: Codec = _NO_CODEC,
+        masker: Masker | None = None,
+        failed: Callable[[StorageError], None] = lambda fault: None,
+        failed_only: bool = False,
+    ) -> SqliteRunLog:
+        """Begin a further pass of the run ``name``, whose document, inputs and settings are now those of
+        ``run``; ``lock`` is that of the run, and goes with it. Raises :class:`StorageError`."""
+        masker = masker or Masker()
+        connection = connect(self.path, durable=self.durable, create=False)
+        with faults(self.path), _closing_on_error(connection):
+            fields = {"id": run.id, **_texts(run, masker)}
+            passes = connection.execute(statement("begin_pass"), fields).fetchone()[0]
+            run = replace(run, name=name, passes=int(passes))
+        return self._log(run, connection, lock, codec, masker, failed, failed_only)
+
+    def _log(
+        self,
+        run: RunRecord,
+        connection: Any,
+        lock: RunLock,
+        codec: Codec,
+        masker: Masker,
+        failed: Callable[[StorageError], None],
+        failed_only: bool = False,
+    ) -> SqliteRunLog:
+        with _closing_on_error(connection):
+            writer = Writer(connect(self.path, durable=self.durable, create=False), self.path, failed)
+        rows = RowWriter(self.files, codec, masker, run.passes, [])
+        return SqliteRunLog(run, connection, writer, lock, self.path, rows, failed_only=failed_only)
+
+    def lock(self, name: str) -> RunLock:
+        """Take the run ``name`` for this process. Raises :class:`~batchmill.errors.RunLocked`."""
+        return RunLock(self.locks, name)
+
+    def is_running(self, name: str) -> bool:
+        """Whether a process runs it now."""
+        return is_locked(self.locks, name)
+
+
+class _closing_on_error:  # noqa: N801  # used like a function
+    """Close a connection where what is done with it fails."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if kind is not None:
+            self._connection.close()
+
+
+def _texts(run: RunRecord, masker: Masker) -> dict[str, str]:
+    """The parts of a run that are kept as JSON."""
+    parts = {"document": run.document, "inputs": dict(run.inputs), "settings": dict(run.settings)}
+    return {name: _text(masker.value(value)) for name, value in parts.items()}
+
+
+def _text(value: Any) -> str:
+    try:
+        return encode(value)
+    except NOT_JSON:
+        return encode(shown(value))
+
+
+def chosen(runs: list[RunRecord], name: str) -> RunRecord:
+    """The run that ``name`` means: its name, a beginning that no other has, or ``last``. ``runs`` are in
+    order, the latest first. Raises :class:`UnknownRun`."""
+    if name == LAST and runs:
+        return runs[0]
+    found = [run for run in runs if run.name == name] or [run for run in runs if run.name.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UnknownRun(f"several runs begin with {name!r}: {', '.join(run.name for run in found[:5])}")
+    raise UnknownRun(f"the journal has no run {name!r}; `batchmill runs` lists all")

@@ -1,0 +1,171 @@
+"""Finding what is known of items by their content, wherever in the journal it stands.
+
+Most items of a resumed run stand where they stood. So a part of the items is first compared with the
+outcomes at the same positions, and at those to which earlier ones have moved: one query each, in order of
+the disk. Only for what is not found there is the rest searched: an index of contents, in a temporary table,
+is made when the first such item comes and there is something left to be found.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchmill.journal.contract import OK
+from batchmill.journal.rows import POSITION_BITS, Row, first_id
+from batchmill.journal.statements import statement
+
+if TYPE_CHECKING:
+    import sqlite3
+
+Key = bytes | str
+_AT_ONCE = 500  # keys in one query
+_numbers = itertools.count()
+
+
+@dataclass(slots=True)
+class Found:
+    """What was found of one item: the row of a result or of what has none, and its id."""
+
+    row: Row
+
+    @property
+    def id(self) -> int:
+        return int(self.row[0])
+
+    @property
+    def has_result(self) -> bool:
+        return bool(self.row[1] == OK)
+
+
+class Claims:
+    """Which outcomes have been given away, so that each is given once. A bit for each."""
+
+    def __init__(self) -> None:
+        self._bits: dict[int, bytearray] = {}
+        self.count = 0
+
+    def __contains__(self, identity: int) -> bool:
+        bits = self._bits.get(identity >> POSITION_BITS)
+        place = identity & 0xFFFFFFFF
+        return bits is not None and place >> 3 < len(bits) and bool(bits[place >> 3] >> (place & 7) & 1)
+
+    def add(self, identity: int) -> None:
+        """Give an outcome away."""
+        bits = self._bits.setdefault(identity >> POSITION_BITS, bytearray())
+        place = identity & 0xFFFFFFFF
+        if place >> 3 >= len(bits):
+            bits.extend(bytes((place >> 3) + 1 - len(bits)))
+        bits[place >> 3] |= 1 << (place & 7)
+        self.count += 1
+
+
+class Matcher:
+    """What earlier visits, the latest first, know of the items of one visit; ``before`` is the number of
+    this pass, whose own outcomes do not count.
+
+    Used by one thread at a time, with ``connection`` locked by its owner. ``claims`` belongs to all visits of
+    the node in this pass; without it (a cache) an outcome may be given any number of times.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, visits: Sequence[int], before: int, claims: Claims | None
+    ) -> None:
+        self._connection = connection
+        self._visits = list(visits)
+        self._before = before
+        self._claims = claims
+        self._shifts: dict[int, int] = {}
+        self._table = ""  # the index, once there is one
+        self._left = sum(self._count(visit) for visit in visits) - (claims.count if claims else 0)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing left to be found."""
+        return self._left <= 0
+
+    def _count(self, visit: int) -> int:
+        bounds = (first_id(visit), first_id(visit + 1), self._before)
+        return int(self._connection.execute(statement("count_outcomes"), bounds).fetchone()[0])
+
+    def find(self, start: int, keys: Sequence[Key | None]) -> dict[int, Found]:
+        """What is known of items by their keys, by offset; ``start`` is the index of the first."""
+        found: dict[int, Found] = {}
+        for visit in self._visits:
+            if len(found) == len(keys) or self.empty:
+                return found
+            self._look(visit, start, keys, found)
+        if not self.empty and any(key is not None for o, key in enumerate(keys) if o not in found):
+            self._search(start, keys, found)
+        return found
+
+    def positions(self, first: int, end: int) -> list[int]:
+        """Which ids from ``first`` to before ``end`` have outcomes of earlier passes, less ``first``."""
+        return [row[0] - first for row in self._between(first, end)]
+
+    def _look(self, visit: int, start: int, keys: Sequence[Key | None], found: dict[int, Found]) -> None:
+        """Look where the items stood, as far as earlier ones tell; what kept its place goes first."""
+        first = first_id(visit) + max(0, start + self._shifts.get(visit, 0))
+        rows = self._between(first, min(first + len(keys), first_id(visit + 1)))
+        here = {row[0] - first_id(visit) - start: row for row in rows}
+        for offset, row in here.items():
+            if 0 <= offset < len(keys) and offset not in found and row[2] == keys[offset] is not None:
+                self._take(offset, row, found)
+        by_key: dict[Any, list[Row]] = {}
+        for row in reversed(rows):
+            by_key.setdefault(row[2], []).append(row)
+        for offset, key in enumerate(keys):
+            while offset not in found and key is not None and by_key.get(key):
+                self._take(offset, by_key[key].pop(), found)
+
+    def _between(self, first: int, end: int) -> list[Row]:
+        query = statement("outcomes_between")
+        return self._connection.execute(query, (first, end, self._before)).fetchall()
+
+    def _take(self, offset: int, row: Row, found: dict[int, Found]) -> None:
+        if self._claims is not None:
+            if row[0] in self._claims:
+                return
+            self._claims.add(row[0])
+            self._left -= 1
+        found[offset] = Found(row)
+
+    def _search(self, start: int, keys: Sequence[Key | None], found: dict[int, Found]) -> None:
+        """Look everywhere."""
+        self._index()
+        wanted = list(dict.fromkeys(key for o, key in enumerate(keys) if o not in found and key is not None))
+        places: dict[Any, list[int]] = {}
+        for part in (wanted[at : at + _AT_ONCE] for at in range(0, len(wanted), _AT_ONCE)):
+            marks = ",".join("?" * len(part))
+            query = f"SELECT key, id FROM temp.{self._table} WHERE key IN ({marks}) ORDER BY id"  # noqa: S608  # no text of others
+            for key, identity in self._connection.execute(query, part):
+                places.setdefault(key, []).append(identity)
+        for offset, key in enumerate(keys):
+            if offset not in found and key is not None:
+                self._take_from(places.get(key, []), start, offset, found)
+
+    def _take_from(self, places: list[int], start: int, offset: int, found: dict[int, Found]) -> None:
+        while places and offset not in found:
+            identity = places[0] if self._claims is None else places.pop(0)
+            row = self._connection.execute(statement("outcome_at"), (identity,)).fetchone()
+            if row is not None:
+                self._take(offset, row, found)
+            elif self._claims is None:
+                return
+        if offset in found:
+            visit = found[offset].id >> POSITION_BITS
+            self._shifts[visit] = (found[offset].id & 0xFFFFFFFF) - start - offset
+
+    def _index(self) -> None:
+        """Make the index of contents, once."""
+        if self._table:
+            return
+        self._table = f"place_{next(_numbers)}"
+        connection = self._connection
+        connection.execute(f"CREATE TEMP TABLE {self._table} (key, id INTEGER)")
+        for visit in self._visits:
+            bounds = (first_id(visit), first_id(visit + 1), self._before)
+            connection.execute(statement("index_outcomes").format(self._table), bounds)
+        connection.execute(f"CREATE INDEX temp.{self._table}_by_key ON {self._table} (key)")

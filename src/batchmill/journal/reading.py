@@ -1,0 +1,182 @@
+"""Reading a journal: its runs, what their nodes and items came to, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from batchmill.errors import UnknownRun
+from batchmill.journal.contract import FAILED, OK, RunRecord
+from batchmill.journal.database import connect, faults
+from batchmill.journal.encoding import decode
+from batchmill.journal.journal import Journal, chosen
+from batchmill.journal.rows import first_id
+from batchmill.journal.statements import statement
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_PAGE = 1000  # outcomes read at once
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRecord:
+    """One visit of a node: ``total`` items, None where nobody knew, of which ``done`` have an outcome and
+    ``failed`` of those have failed; ``wall`` is the sum over them, in seconds."""
+
+    id: int
+    address: str
+    turn: int
+    is_batch: bool
+    total: int | None
+    done: int
+    failed: int
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecord:
+    """The outcome of an item. ``state`` is ``ok``, ``failed`` or ``not kept``: done, with a value that JSON
+    does not hold, of which ``value`` is what can be shown. ``error`` has ``type``, ``message``, ``kind`` and
+    ``traceback``."""
+
+    index: int
+    state: str
+    item: Any
+    value: Any
+    wall: float
+    attempts: int = 1
+    error: dict[str, Any] | None = None
+    records: list[Any] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The outcome as plain data."""
+        told = {"index": self.index, "state": self.state, "item": self.item, "value": self.value}
+        error = {} if self.error is None else {"error": self.error}
+        return {**told, "attempts": self.attempts, "wall": round(self.wall, 6), **error}
+
+
+class Reader:
+    """Reads the journal over one connection, which ``close`` ends. Every method may raise
+    :class:`~batchmill.errors.StorageError` for a damaged journal. Used by one thread."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self._connection: sqlite3.Connection = connect(journal.path, create=False)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def runs(self) -> list[RunRecord]:
+        """All runs, the latest first. One that is said to be running and whose process is gone was
+        interrupted."""
+        with self._reading():
+            found = self._connection.execute(statement("runs")).fetchall()
+            return [self._run(row) for row in found]
+
+    def _run(self, row: tuple[Any, ...]) -> RunRecord:
+        identity, name, source, folder, document, inputs, settings, status, passes, started, ended, wall = row
+        if status == "running" and not self.journal.is_running(name):
+            status = "interrupted"
+        return RunRecord(
+            source, folder, decode(document), decode(inputs), decode(settings), name, status,
+            int(passes), float(started), ended, wall, int(identity),
+        )  # fmt: skip
+
+    def run(self, name: str) -> RunRecord:
+        """The run that ``name`` means; see :func:`~batchmill.journal.journal.chosen`."""
+        return chosen(self.runs(), name)
+
+    def next_to_resume(self) -> RunRecord:
+        """The latest run that was interrupted or failed; without one, the latest that is running, or the
+        latest of all. Raises :class:`UnknownRun` where there is none."""
+        runs = self.runs()
+        ended = [run for run in runs if not run.finished]
+        found = [run for run in ended if run.status != "running"] or ended or runs
+        if not found:
+            raise UnknownRun(f"the journal {self.journal.path} has no runs yet")
+        return found[0]
+
+    def result(self, run: RunRecord) -> dict[str, Any] | None:
+        """The object that ``--json`` printed at the end of the run; None where it is not kept."""
+        with self._reading():
+            row = self._connection.execute(statement("result_of"), (run.id,)).fetchone()
+            found = decode(row[0]) if row is not None and row[0] is not None else None
+            return found if isinstance(found, dict) else None
+
+    def visits(self, run: RunRecord) -> list[VisitRecord]:
+        """The visits of the run's nodes, in the order they began; of each the latest."""
+        with self._reading():
+            rows = self._connection.execute(statement("visits_of"), (run.id,)).fetchall()
+            return [self._visit(*row) for row in rows]
+
+    def _visit(self, visit: int, address: str, turn: int, is_batch: int, total: int | None) -> VisitRecord:
+        bounds = (first_id(visit), first_id(visit + 1))
+        done, failed, wall = self._connection.execute(statement("counts_of"), bounds).fetchone()
+        return VisitRecord(visit, address, turn, bool(is_batch), total, done, failed or 0, wall or 0.0)
+
+    def nodes(self, run: RunRecord) -> dict[str, dict[str, Any]]:
+        """What the result of the run says of its nodes, by address; empty while it is unfinished."""
+        with self._reading():
+            rows = self._connection.execute(statement("nodes_of"), (run.id,)).fetchall()
+            return {address: decode(detail) for address, _, _, _, detail in rows}
+
+    def items(self, visit: VisitRecord, *, failed_only: bool = False) -> Iterator[ItemRecord]:
+        """The outcomes of a visit in the order of the items, a page at a time."""
+        query = statement("read_failed" if failed_only else "read_outcomes")
+        at, end = first_id(visit.id), first_id(visit.id + 1)
+        with self._reading():
+            cursor = self._connection.execute(query, (at, end))
+        while True:
+            with self._reading():
+                page = [self._item(row) for row in cursor.fetchmany(_PAGE)]
+            if not page:
+                return
+            yield from page
+
+    def item(self, visit: VisitRecord, index: int) -> ItemRecord | None:
+        """The outcome of one item; None where there is none."""
+        identity = first_id(visit.id) + index
+        with self._reading():
+            query = statement("read_outcomes")
+            row = self._connection.execute(query, (identity, identity + 1)).fetchone()
+            return None if row is None else self._item(row)
+
+    def part(self, visit: VisitRecord, start: int, stop: int) -> list[ItemRecord]:
+        """The outcomes of the items ``start`` to before ``stop`` that have one, in order."""
+        first = first_id(visit.id)
+        with self._reading():
+            rows = self._connection.execute(statement("read_outcomes"), (first + start, first + stop))
+            return [self._item(row) for row in rows]
+
+    def _item(self, row: tuple[Any, ...]) -> ItemRecord:
+        index, state, item, value, wall, more = row
+        detail = decode(more) if more else {}
+        item = self._text(item, detail.get("item_file"))
+        value = self._text(value, detail.get("value_file"))
+        name = {OK: "ok", FAILED: "failed"}.get(state, "not kept")
+        attempts = int(detail.get("attempts", 1))
+        records = list(detail.get("records", []))
+        return ItemRecord(index, name, item, value, float(wall), attempts, detail.get("error"), records)
+
+    def _text(self, text: str | None, digest: str | None) -> Any:
+        if digest is not None:
+            text = self.journal.files.get(digest)
+        return None if text is None else decode(text)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with faults(self.journal.path):
+            try:
+                yield
+            except (AttributeError, RecursionError) as fault:  # JSON of another shape than was written
+                raise ValueError(str(fault)) from fault

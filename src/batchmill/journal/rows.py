@@ -1,0 +1,151 @@
+"""Outcomes as rows of the journal, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batchmill.journal.contract import FAILED, NOT_KEPT, OK, Codec
+from batchmill.journal.digest import NoDigest, digest_of
+from batchmill.journal.encoding import NOT_JSON, decode, encode, is_exact
+from batchmill.journal.files import LARGE, ValueFiles
+from batchmill.masking import Masker
+from batchmill.outcome import ErrorInfo, Outcome
+from batchmill.plain import shown
+
+SHORT = 1024  # characters of an item's text up to which it is its own key
+POSITION_BITS = 32
+
+Row = tuple[Any, ...]
+
+
+def first_id(visit: int) -> int:
+    """The id of a visit's outcome at position 0; that of the next visit is one past its last."""
+    return visit << POSITION_BITS
+
+
+@dataclass(slots=True)
+class RowWriter:
+    """Makes the rows of one pass of a run. ``new_files`` collects digests of values put into files.
+
+    Concurrency: any thread; ``new_files`` is only appended to.
+    """
+
+    files: ValueFiles
+    codec: Codec
+    masker: Masker
+    number: int
+    new_files: list[str]
+
+    def key_of(self, item: Any, more: Any) -> tuple[bytes | str | None, str | None]:
+        """What an item is matched by, and its JSON text; None for what there is not."""
+        try:
+            text = encode(item)
+        except NOT_JSON:
+            return _digest(item, more), None
+        if more is None and len(text) <= SHORT and self.masker.text(text) == text:
+            return text, text
+        return _digest(text, more), text
+
+    def row(self, identity: int, key: bytes | str | None, text: str | None, value: Any, wall: float) -> Row:
+        """The row of a plain success."""
+        try:
+            written = encode(value)
+            state = OK if is_exact(value) else NOT_KEPT
+        except NOT_JSON:
+            return self.full_row(identity, key, text, Outcome(0, value, wall=wall))
+        if len(written) > LARGE or (text is not None and len(text) > LARGE) or self.masker.knows_any:
+            return self.full_row(identity, key, text, Outcome(0, value, wall=wall))
+        return (identity, self.number, state, None if key is text else key, text, written, wall, None)
+
+    def full_row(
+        self, identity: int, key: bytes | str | None, text: str | None, outcome: Outcome, action: str = ""
+    ) -> Row:
+        """The row of any outcome."""
+        detail: dict[str, Any] = {"action": action} if action else {}
+        state = OK if outcome.error is None else FAILED
+        if outcome.attempts != 1:
+            detail["attempts"] = outcome.attempts
+        if outcome.records:
+            state = self._add_records(detail, outcome.records, state)
+        if outcome.error is not None:
+            detail["error"] = self._error(outcome.error)
+        written = None
+        if outcome.error is None:
+            written, exact = self._text(outcome.value)
+            state = state if exact else max(state, NOT_KEPT)
+        item = None if text is None else self._masked(text)[0]
+        written = self._moved(detail, "value_file", written)
+        item = self._moved(detail, "item_file", item)
+        own = key if isinstance(key, bytes) else None  # a text is the item's, which stands beside it
+        more = encode(detail) if detail else None
+        return (identity, self.number, state, own, item, written, outcome.wall, more)
+
+    def _text(self, value: Any) -> tuple[str | None, bool]:
+        """The JSON text of a value, and whether it gives the value back."""
+        try:
+            text, exact = encode(value), is_exact(value)
+        except NOT_JSON:
+            text, exact = encode(shown(value)), False
+        masked, same = self._masked(text)
+        return masked, exact and same
+
+    def _masked(self, text: str) -> tuple[str, bool]:
+        """Text without secrets, and whether there were none."""
+        if self.masker.text(text) == text:
+            return text, True
+        return encode(self.masker.value(decode(text))), False
+
+    def _moved(self, detail: dict[str, Any], name: str, text: str | None) -> str | None:
+        """Put a large text into a file."""
+        if text is None or len(text) <= LARGE:
+            return text
+        detail[name] = self.files.put(text)
+        self.new_files.append(detail[name])
+        return None
+
+    def _add_records(self, detail: dict[str, Any], records: Sequence[Any], state: int) -> int:
+        try:
+            text = encode(self.codec.write(records))
+        except NOT_JSON:
+            return max(state, NOT_KEPT)
+        text, same = self._masked(text)
+        detail["records"] = decode(text)
+        return state if same else max(state, NOT_KEPT)
+
+    def _error(self, error: ErrorInfo) -> dict[str, Any]:
+        found = {
+            "type": error.type,
+            "message": error.message,
+            "kind": error.kind,
+            "traceback": error.traceback,
+            "outputs": {str(name): shown(value) for name, value in error.outputs.items()},
+            "address": error.address,
+        }
+        masked: dict[str, Any] = self.masker.value(found)
+        return masked
+
+
+def _digest(value: Any, more: Any) -> bytes | None:
+    try:
+        return digest_of(value) if more is None else digest_of(value, more)
+    except NoDigest:
+        return None
+
+
+def outcome_of(row: Row, index: int, files: ValueFiles, codec: Codec) -> tuple[Outcome, str] | None:
+    """The outcome in ``(id, state, key, value, wall, detail)``, and its action; None where it cannot be
+    had any more: a file is gone, a text makes no sense."""
+    _, _, _, text, wall, more = row
+    try:
+        detail = decode(more) if more else {}
+        if "value_file" in detail:
+            text = files.get(detail["value_file"])
+        if text is None:
+            return None
+        records = codec.read(detail.get("records", ()))
+        outcome = Outcome(index, decode(text), None, int(detail.get("attempts", 1)), float(wall), records)
+        return outcome, str(detail.get("action", ""))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None

@@ -1,0 +1,307 @@
+"""One pass of a run, as it is written to the journal: its visits, and what is known of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from batchmill.errors import StorageError
+from batchmill.journal.contract import OK, Kept, KeyMore, RunRecord
+from batchmill.journal.database import faults
+from batchmill.journal.encoding import encode
+from batchmill.journal.items import SLOW, SqliteItemLog
+from batchmill.journal.matching import Claims, Matcher
+from batchmill.journal.rows import RowWriter, first_id, outcome_of
+from batchmill.journal.statements import statement
+from batchmill.journal.writer import Writer
+from batchmill.outcome import Outcome
+from batchmill.plain import shown
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+    from batchmill.journal.locks import RunLock
+
+TAKEN_TOGETHER = 64  # ids of visits: one transaction for so many
+
+
+class SqliteRunLog:
+    """A :class:`~batchmill.journal.contract.RunLog`. Holds the run's lock until it is closed.
+
+    ``failed_only`` leaves out items that were never begun.
+
+    Concurrency: any thread may call any method. ``_lock`` guards the fields and ``_connection``, which
+    reads, and takes ids of visits; the writer's connection writes.
+    """
+
+    def __init__(
+        self,
+        run: RunRecord,
+        connection: sqlite3.Connection,
+        writer: Writer,
+        lock: RunLock,
+        path: Path,
+        rows: RowWriter,
+        *,
+        failed_only: bool = False,
+    ) -> None:
+        self.name = run.name
+        self.run = run
+        self.path = path
+        self.kept = Kept()
+        self._connection = connection
+        self._writer = writer
+        self._run_lock = lock
+        self._rows = rows
+        self._failed_only = failed_only
+        self._lock = threading.RLock()
+        self._occurrences: Counter[str] = Counter()
+        self._claims: dict[tuple[str, bytes], Claims] = {}
+        self._next_visit = self._last_visit = 0
+
+    @property
+    def resumed(self) -> bool:
+        """Whether there were earlier passes."""
+        return self.run.passes > 1
+
+    @property
+    def fault(self) -> StorageError | None:
+        """Why nothing is written any more; None as long as it is."""
+        return self._writer.fault
+
+    def new_visit(self) -> int:
+        """An id that no other visit has, in whichever process."""
+        with self._lock:
+            if self._next_visit == self._last_visit:
+                with faults(self.path):
+                    self._reserve()
+            self._next_visit += 1
+            return self._next_visit - 1
+
+    def _reserve(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            found = self._connection.execute(statement("reserve_visits"), {"count": TAKEN_TOGETHER})
+            self._next_visit = int(found.fetchone()[0])
+            self._last_visit = self._next_visit + TAKEN_TOGETHER
+        finally:
+            self._connection.execute("COMMIT")
+
+    def add_visit(
+        self, visit: int, address: str, turn: int, key: bytes, total: int | None, *, is_batch: bool
+    ) -> None:
+        """Enter a visit; before its outcomes."""
+        row = (visit, self.run.id, address, turn, key, int(is_batch), self.run.passes, total)
+        self._writer.put("add_visit", [row])
+
+    def _turn(self, address: str) -> int:
+        with self._lock:
+            self._occurrences[address] += 1
+            return self._occurrences[address] - 1
+
+    def _visits_at(self, address: str) -> list[tuple[int, int, bytes]]:
+        """Earlier passes' visits of a node, the latest first: id, turn, key."""
+        if not self.resumed:
+            return []
+        query = statement("visits_at")
+        return self._connection.execute(query, (self.run.id, address, self.run.passes)).fetchall()
+
+    def _of_other_runs(self, key: bytes, *, is_batch: bool) -> list[int]:
+        found = self._connection.execute(statement("visits_with_key"), (key, int(is_batch)))
+        return [row[0] for row in found]
+
+    def single(self, address: str, key: bytes, *, cached: bool = False) -> _SingleLog:
+        turn = self._turn(address)
+        with self._lock, faults(self.path):
+            before = self._visits_at(address)
+            visits = [visit for visit, _, one in reversed(before) if one == key]
+            known = self._known_single((address, key), visits)
+            if known is not None:
+                self.kept.kept += 1
+                return _SingleLog(self, address, turn, key, known)
+            if cached and (found := self._cached_single(key)) is not None:
+                return self._copied(address, turn, key, found)
+            if self.resumed:
+                self._count_missing(visits, any(one == turn for _, one, _ in before))
+        return _SingleLog(self, address, turn, key, None)
+
+    def _known_single(self, node: tuple[str, bytes], visits: Iterable[int]) -> tuple[Outcome, str] | None:
+        claims = self._claims.setdefault(node, Claims())
+        for visit in visits:
+            identity = first_id(visit)
+            row = self._connection.execute(statement("outcome_at"), (identity,)).fetchone()
+            if row is None or row[1] != OK or identity in claims:
+                continue
+            if (found := outcome_of(row, 0, self._rows.files, self._rows.codec)) is not None:
+                claims.add(identity)
+                return found
+        return None
+
+    def _cached_single(self, key: bytes) -> tuple[int, tuple[Outcome, str]] | None:
+        for visit in self._of_other_runs(key, is_batch=False):
+            row = self._connection.execute(statement("outcome_at"), (first_id(visit),)).fetchone()
+            if row is not None and row[1] == OK:
+                found = outcome_of(row, 0, self._rows.files, self._rows.codec)
+                if found is not None:
+                    return visit, found
+        return None
+
+    def _copied(
+        self, address: str, turn: int, key: bytes, found: tuple[int, tuple[Outcome, str]]
+    ) -> _SingleLog:
+        """Another run's outcome as one of this run's own."""
+        source, known = found
+        visit = self.new_visit()
+        self.add_visit(visit, address, turn, key, None, is_batch=False)
+        self._writer.put("copy_outcome", [(first_id(visit), self.run.passes, first_id(source))])
+        return _SingleLog(self, address, turn, key, known)
+
+    def _count_missing(self, visits: list[int], was_there: bool) -> None:
+        if visits:
+            self.kept.redone += 1
+        elif was_there:
+            self.kept.changed += 1
+        else:
+            self.kept.new += 1
+
+    def record_single(self, address: str, turn: int, key: bytes, outcome: Outcome, action: str) -> None:
+        """Keep the outcome of a visit."""
+        if outcome.error is not None and outcome.error.kind == "cancelled":
+            return
+        visit = self.new_visit()
+        self.add_visit(visit, address, turn, key, None, is_batch=False)
+        row = self._rows.full_row(first_id(visit), None, None, outcome, action)
+        ticket = self._writer.put("add_outcome", [row])
+        if outcome.wall >= SLOW:
+            self._writer.wait(ticket)
+
+    def batch(
+        self,
+        address: str,
+        key: bytes,
+        total: int | None,
+        more: KeyMore | None = None,
+        *,
+        cached: bool = False,
+    ) -> SqliteItemLog:
+        turn = self._turn(address)
+        with self._lock, faults(self.path):
+            before = self._visits_at(address)
+            now = next(((visit, one) for visit, number, one in before if number == turn), None)
+            place = _Place(self, address, turn, key, total, now)
+            place.rows_before = self._rows_in(now[0]) if now else 0
+            visits = [visit for visit, _, one in before if one == key]
+            claims = self._claims.setdefault((address, key), Claims())
+            matcher = Matcher(self._connection, visits, self.run.passes, claims) if visits else None
+            if cached and (matcher is None or matcher.empty):
+                others = self._of_other_runs(key, is_batch=True)
+                matcher = Matcher(self._connection, others, 1 << 62, None) if others else matcher
+        return SqliteItemLog(
+            place,
+            self._writer,
+            self._rows,
+            more,
+            matcher=matcher,
+            locked=self._reading(),
+            failed_only=self._failed_only,
+            counts=self._add_counts if self.resumed else None,
+        )
+
+    def _rows_in(self, visit: int) -> int:
+        bounds = (first_id(visit), first_id(visit + 1), self.run.passes)
+        return int(self._connection.execute(statement("count_outcomes"), bounds).fetchone()[0])
+
+    def _reading(self) -> _Reading:
+        return _Reading(self._lock, self.path)
+
+    def _add_counts(self, kept: Kept) -> None:
+        with self._lock:
+            self.kept = self.kept + kept
+
+    def event(self, kind: str, detail: Mapping[str, Any]) -> None:
+        """Keep that something happened."""
+        masked = self._rows.masker.value(shown(dict(detail)))
+        self._writer.put("add_event", [(self.run.id, time.time(), kind, encode(masked))])
+
+    def finish(
+        self, status: str, wall: float, nodes: Mapping[str, Mapping[str, Any]], result: str | None
+    ) -> None:
+        """Enter how the pass ended. Raises :class:`StorageError` where that cannot be written."""
+        rows = [
+            (self.run.id, name, one.get("type", ""), one.get("status", ""), one.get("wall", 0.0), encode(one))
+            for name, one in nodes.items()
+        ]
+        self._writer.put("add_node", rows)
+        self._writer.put("add_file", [(digest, self.run.id) for digest in self._rows.new_files])
+        self._writer.put("end_run", [(status, time.time(), wall, result, self.run.id)])
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what there is, end the writer, let go of the run."""
+        self._writer.close()
+        self._connection.close()
+        self._run_lock.release()
+
+
+class _Reading:
+    """Around what reads the journal: its connection is this thread's, its faults are told as ours."""
+
+    def __init__(self, lock: Any, path: Path) -> None:
+        self._lock, self._path = lock, path
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._faults = faults(self._path)
+        self._faults.__enter__()
+
+    def __exit__(self, *error: Any) -> bool | None:
+        try:
+            return self._faults.__exit__(*error)
+        finally:
+            self._lock.release()
+
+
+class _Place:
+    """Where a batch stands: an earlier visit that is gone on with, or a new one."""
+
+    def __init__(
+        self,
+        log: SqliteRunLog,
+        address: str,
+        turn: int,
+        key: bytes,
+        total: int | None,
+        before: tuple[int, bytes] | None,
+    ) -> None:
+        self.rows_before = 0
+        self._new: Callable[[int], None] = lambda visit: log.add_visit(
+            visit, address, turn, key, total, is_batch=True
+        )
+        self._next = log.new_visit
+        if before is not None and before[1] == key:
+            self.visit = before[0]
+        else:
+            self.visit = self.fork()
+
+    def fork(self) -> int:
+        self.visit = self._next()
+        self._new(self.visit)
+        return self.visit
+
+
+class _SingleLog:
+    """See :class:`~batchmill.journal.contract.SingleLog`."""
+
+    def __init__(
+        self, log: SqliteRunLog, address: str, turn: int, key: bytes, known: tuple[Outcome, str] | None
+    ) -> None:
+        self.known = known
+        self._log = log
+        self._place = (address, turn, key)
+
+    def record(self, outcome: Outcome, action: str) -> None:
+        self._log.record_single(*self._place, outcome, action)

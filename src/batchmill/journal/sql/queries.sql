@@ -1,0 +1,123 @@
+-- Every query of the journal, each below its name.
+
+-- name: begin_run
+INSERT INTO run (name, source, folder, document, inputs, settings, status, passes, started_at)
+VALUES (:name, :source, :folder, :document, :inputs, :settings, 'running', 1, :at)
+
+-- name: begin_pass
+UPDATE run SET status = 'running', passes = passes + 1, document = :document, inputs = :inputs,
+    settings = :settings, result = NULL, finished_at = NULL WHERE id = :id RETURNING passes
+
+-- name: end_run
+UPDATE run SET status = ?, finished_at = ?, wall = ?, result = ? WHERE id = ?
+
+-- name: reserve_visits
+UPDATE sequence SET next_visit = next_visit + :count RETURNING next_visit - :count
+
+-- name: add_visit
+INSERT OR IGNORE INTO visit (id, run, address, occurrence, key, is_batch, pass, total)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: set_total
+UPDATE visit SET total = ? WHERE id = ?
+
+-- name: add_outcome
+INSERT OR REPLACE INTO outcome (id, pass, state, key, item, value, wall, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- One outcome once more, at another place.
+-- name: copy_outcome
+INSERT OR REPLACE INTO outcome (id, pass, state, key, item, value, wall, detail)
+SELECT ?, ?, state, key, item, value, wall, detail FROM outcome WHERE id = ?
+
+-- The outcomes of a visit below a position, as those of another visit.
+-- name: copy_visit
+INSERT OR REPLACE INTO outcome (id, pass, state, key, item, value, wall, detail)
+SELECT id - ?1 + ?2, pass, state, key, item, value, wall, detail FROM outcome WHERE id >= ?1 AND id < ?3
+
+-- name: add_event
+INSERT INTO event (run, at, kind, detail) VALUES (?, ?, ?, ?)
+
+-- name: add_node
+INSERT OR REPLACE INTO node (run, address, type, status, wall, detail) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: add_file
+INSERT OR IGNORE INTO file (digest, run) VALUES (?, ?)
+
+-- The visits of a node of a run that may hold what a new visit of it needs, the latest first.
+-- name: visits_at
+SELECT id, occurrence, key FROM visit WHERE run = ? AND address = ? AND pass < ? ORDER BY id DESC
+
+-- name: visits_with_key
+SELECT id FROM visit WHERE key = ? AND is_batch = ? ORDER BY id DESC LIMIT 50
+
+-- name: count_outcomes
+SELECT count(*) FROM outcome WHERE id >= ? AND id < ? AND pass < ?
+
+-- name: outcomes_between
+SELECT id, state, coalesce(key, item), value, wall, detail FROM outcome
+WHERE id >= ? AND id < ? AND pass < ? ORDER BY id
+
+-- Into a table of a matcher's own.
+-- name: index_outcomes
+INSERT INTO temp.{} SELECT coalesce(key, item), id FROM outcome
+WHERE id >= ? AND id < ? AND pass < ? AND coalesce(key, item) IS NOT NULL
+
+-- name: outcome_at
+SELECT id, state, coalesce(key, item), value, wall, detail FROM outcome WHERE id = ?
+
+-- name: runs
+SELECT id, name, source, folder, document, inputs, settings, status, passes, started_at, finished_at, wall
+FROM run ORDER BY id DESC
+
+-- name: result_of
+SELECT result FROM run WHERE id = ?
+
+-- The latest visit of each node of a run at each of its turns.
+-- name: visits_of
+SELECT max(id), address, occurrence, is_batch, total FROM visit WHERE run = ?
+GROUP BY address, occurrence ORDER BY min(id)
+
+-- name: counts_of
+SELECT count(*), sum(state = 1), sum(wall) FROM outcome WHERE id >= ? AND id < ?
+
+-- name: read_outcomes
+SELECT position, state, item, value, wall, detail FROM outcome
+WHERE id >= ? AND id < ? ORDER BY id
+
+-- name: read_failed
+SELECT position, state, item, value, wall, detail FROM outcome
+WHERE id >= ? AND id < ? AND state = 1 ORDER BY id
+
+-- name: nodes_of
+SELECT address, type, status, wall, detail FROM node WHERE run = ?
+
+-- name: events_of
+SELECT at, kind, detail FROM event WHERE run = ? ORDER BY id
+
+-- name: delete_outcomes
+DELETE FROM outcome WHERE id >= ? AND id < ?
+
+-- name: visit_ids
+SELECT id FROM visit WHERE run = ?
+
+-- name: delete_visits
+DELETE FROM visit WHERE run = ?
+
+-- name: delete_events
+DELETE FROM event WHERE run = ?
+
+-- name: delete_nodes
+DELETE FROM node WHERE run = ?
+
+-- name: delete_run
+DELETE FROM run WHERE id = ?
+
+-- name: files_of
+SELECT digest FROM file WHERE run = ?
+
+-- name: delete_files
+DELETE FROM file WHERE run = ?
+
+-- name: file_is_used
+SELECT 1 FROM file WHERE digest = ? LIMIT 1

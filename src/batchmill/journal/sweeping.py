@@ -1,0 +1,74 @@
+"""Forgetting runs: ``gc``. A run that some process is running is left alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from batchmill.errors import RunLocked
+from batchmill.journal.contract import RunRecord
+from batchmill.journal.database import connect, faults
+from batchmill.journal.journal import Journal
+from batchmill.journal.reading import Reader
+from batchmill.journal.rows import first_id
+from batchmill.journal.statements import statement
+
+
+def to_forget(runs: Sequence[RunRecord], keep: int | None, older_than: float | None) -> list[RunRecord]:
+    """Of ``runs``, the latest first, those beyond the first ``keep``, and those that began more than
+    ``older_than`` seconds ago; with both, those that are both."""
+    limit = None if older_than is None else time.time() - older_than
+    late = [run for n, run in enumerate(runs) if keep is None or n >= keep]
+    return [run for run in late if limit is None or run.started_at < limit]
+
+
+def forget(journal: Journal, keep: int | None = None, older_than: float | None = None) -> list[RunRecord]:
+    """Delete runs with all that belongs to them; those that were. Gives the room back to the disk.
+
+    Raises :class:`~batchmill.errors.StorageError`.
+    """
+    with Reader(journal) as reader:
+        chosen = to_forget(reader.runs(), keep, older_than)
+    gone = [run for run in chosen if _forgotten(journal, run)]
+    if gone:
+        connection = connect(journal.path, create=False)
+        try:
+            with faults(journal.path):
+                connection.execute("VACUUM")
+        finally:
+            connection.close()
+    return gone
+
+
+def _forgotten(journal: Journal, run: RunRecord) -> bool:
+    """Delete one run; False where some process runs it."""
+    try:
+        lock = journal.lock(run.name)
+    except RunLocked:
+        return False
+    try:
+        for digest in _deleted(journal, run):
+            journal.files.remove(digest)
+    finally:
+        lock.release()
+    return True
+
+
+def _deleted(journal: Journal, run: RunRecord) -> list[str]:
+    """Delete a run's rows in one transaction; the files that nobody refers to any more."""
+    connection = connect(journal.path, create=False)
+    try:
+        with faults(journal.path):
+            connection.execute("BEGIN IMMEDIATE")
+            visits = [row[0] for row in connection.execute(statement("visit_ids"), (run.id,))]
+            for visit in visits:
+                connection.execute(statement("delete_outcomes"), (first_id(visit), first_id(visit + 1)))
+            digests = [row[0] for row in connection.execute(statement("files_of"), (run.id,))]
+            for name in ("delete_visits", "delete_events", "delete_nodes", "delete_files", "delete_run"):
+                connection.execute(statement(name), (run.id,))
+            used = statement("file_is_used")
+            unused = [one for one in digests if connection.execute(used, (one,)).fetchone() is None]
+            connection.execute("COMMIT")
+            return unused
+    finally:
+        connection.close()

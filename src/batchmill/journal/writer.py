@@ -1,0 +1,187 @@
+"""The one thread of a run that writes to the journal.
+
+        workers --put(statement, rows)--> queue --one transaction--> SQLite
+
+Whoever has something to write leaves it in the queue and goes on. The thread takes all there is and commits
+it together: at once while little comes in, and after a pause in proportion to what the last commit took while
+much does, a tenth of a second at most. What is committed survives the death of the process.
+
+Several rows are written by one statement. SQLite lets go of the interpreter's lock for every statement it
+runs, and each time a thread that computes may hold it for milliseconds before this one goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchmill.errors import StorageError
+from batchmill.journal.database import faults
+from batchmill.journal.statements import statement
+
+if TYPE_CHECKING:
+    import sqlite3
+
+LONGEST_PAUSE = 0.1  # seconds between commits
+PAUSE_PER_COMMIT = 4.0  # of a commit's own time: writing takes no more than a fifth of a core
+MOST_PENDING = 20_000  # rows; who puts more waits
+TOGETHER = 64  # rows in one statement
+_ALIKE = "add_outcome"  # the statement that is worth it
+
+Row = Sequence[Any]
+
+
+class Writer:
+    """Writes to ``connection``, which is its own; ``failed`` is called once, from its thread, when it
+    cannot write any more. From then on what is put is dropped, and :attr:`fault` says why.
+
+    Concurrency: any thread may call any method. ``_lock`` guards all fields; ``_come`` wakes the thread,
+    ``_gone`` those who wait for room or for a commit. The connection is used by the thread only.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, failed: Callable[[StorageError], None]
+    ) -> None:
+        self.fault: StorageError | None = None
+        self._connection = connection
+        self._path = path
+        self._failed = failed
+        self._identity = path.stat()
+        self._lock = threading.Lock()
+        self._come = threading.Condition(self._lock)
+        self._gone = threading.Condition(self._lock)
+        self._pending: list[tuple[str, Sequence[Row]]] = []
+        self._rows = 0  # pending
+        self._put = 0  # batches of rows, ever
+        self._committed = 0  # of them
+        self._urgent = 0  # threads that wait for a commit
+        self._closing = False
+        self._several = ""
+        self._thread = threading.Thread(target=self._work, name="batchmill-journal", daemon=True)
+        self._thread.start()
+
+    def put(self, name: str, rows: Sequence[Row]) -> int:
+        """Have ``rows`` written by the statement called ``name``, after all that was put before; a ticket
+        for :meth:`wait`. Waits while too much is waiting already."""
+        if not rows:
+            return self._put
+        with self._lock:
+            while self._rows >= MOST_PENDING and self.fault is None:
+                self._gone.wait()
+            if self.fault is not None:
+                return 0
+            self._pending.append((name, rows))
+            self._rows += len(rows)
+            self._put += 1
+            self._come.notify()
+            return self._put
+
+    def wait(self, ticket: int) -> None:
+        """Wait until what ``ticket`` was given for is committed, or never will be."""
+        with self._lock:
+            self._urgent += 1
+            self._come.notify()
+            while self._committed < ticket and self.fault is None:
+                self._gone.wait()
+            self._urgent -= 1
+
+    def flush(self) -> None:
+        """Wait until all that was put is committed. Raises the :attr:`fault`."""
+        with self._lock:
+            ticket = self._put
+        self.wait(ticket)
+        if self.fault is not None:
+            raise self.fault
+
+    def close(self) -> None:
+        """Commit what there is, and end the thread and the connection."""
+        with self._lock:
+            self._closing = True
+            self._come.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        earliest = 0.0
+        while (taken := self._take(earliest)) is not None:
+            began = time.monotonic()
+            try:
+                with faults(self._path):
+                    self._commit(taken)
+            except StorageError as fault:
+                self._give_up(fault)
+                break
+            ended = time.monotonic()
+            earliest = ended + min(LONGEST_PAUSE, PAUSE_PER_COMMIT * (ended - began))
+            with self._lock:
+                self._committed += len(taken)
+                self._gone.notify_all()
+        self._end()
+
+    def _take(self, earliest: float) -> list[tuple[str, Sequence[Row]]] | None:
+        """All there is, not before ``earliest`` unless somebody waits for it; None at the end."""
+        with self._lock:
+            while not self._pending and not self._closing:
+                self._come.wait()
+            while not (self._closing or self._urgent or self._rows >= MOST_PENDING // 2):
+                left = earliest - time.monotonic()
+                if left <= 0:
+                    break
+                self._come.wait(left)
+            taken, self._pending, self._rows = self._pending, [], 0
+            return taken or None
+
+    def _commit(self, taken: list[tuple[str, Sequence[Row]]]) -> None:
+        self._look()
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        for name, group in groupby(taken, key=lambda one: one[0]):
+            rows = [row for _, some in group for row in some]
+            if name == _ALIKE:
+                rows = self._several_at_once(rows)
+            connection.executemany(statement(name), rows)
+        connection.execute("COMMIT")
+
+    def _several_at_once(self, rows: list[Row]) -> list[Row]:
+        """Write as many rows as fill whole statements; the others."""
+        if len(rows) < TOGETHER:
+            return rows
+        if not self._several:
+            one = statement(_ALIKE)
+            values = one[one.index("VALUES") + len("VALUES") :]
+            self._several = one + f",{values}" * (TOGETHER - 1)
+        whole = len(rows) - len(rows) % TOGETHER
+        for start in range(0, whole, TOGETHER):
+            flat: Iterable[Any] = chain.from_iterable(rows[start : start + TOGETHER])
+            self._connection.execute(self._several, tuple(flat))
+        return rows[whole:]
+
+    def _look(self) -> None:
+        """SQLite goes on writing to a file that was deleted, and nobody would ever find it. Raises
+        :class:`StorageError`."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            found = None
+        known = self._identity
+        if found is None or (found.st_dev, found.st_ino) != (known.st_dev, known.st_ino):
+            raise StorageError(f"the journal {self._path} was deleted or replaced while the run wrote to it")
+
+    def _give_up(self, fault: StorageError) -> None:
+        with self._lock:
+            self.fault = fault
+            self._pending, self._rows = [], 0
+            self._gone.notify_all()
+        self._failed(fault)
+
+    def _end(self) -> None:
+        """Close the connection; what was not committed is rolled back by that."""
+        try:
+            with faults(self._path):
+                self._connection.close()
+        except StorageError as fault:
+            if self.fault is None:
+                self._give_up(fault)

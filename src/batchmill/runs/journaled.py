@@ -1,0 +1,121 @@
+"""A run and its journal: what is kept of it, and what happens when it cannot be kept."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from batchmill.cancel import CancelToken
+from batchmill.events import Listener
+from batchmill.events.happened import BatchProgress, Event, ItemsTimed, NodeFinished
+from batchmill.graph.plan import Plan
+from batchmill.graph.recorded import CODEC
+from batchmill.journal.contract import RunRecord
+from batchmill.journal.encoding import NOT_JSON
+from batchmill.journal.journal import Journal
+from batchmill.journal.runlog import SqliteRunLog
+from batchmill.lists import holds_lazy
+from batchmill.masking import Masker
+from batchmill.runs.result import RunResult
+from batchmill.runs.settings import RunSettings
+
+LARGEST_RESULT = 8 << 20  # characters; a larger result is made again from the outcomes when it is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What there is to run: the plan, the document as read and where from, the checked inputs."""
+
+    plan: Plan
+    document: Any
+    source: str
+    inputs: dict[str, Any]
+    settings: RunSettings
+
+    def record(self) -> RunRecord:
+        """What the journal keeps of it. Secret inputs are not among it: a resumed run is given them again."""
+        secret = {name for name, spec in self.plan.inputs.items() if spec.secret}
+        shown = {name: value for name, value in self.inputs.items() if name not in secret}
+        is_file = isinstance(self.document, dict) and os.path.exists(self.source)
+        source = os.path.abspath(self.source) if is_file else self.source
+        settings = {"executor": self.settings.executor, "jobs": self.settings.jobs}
+        return RunRecord(source, os.getcwd(), self.document, shown, settings)
+
+
+Opening = Callable[[Masker, CancelToken], SqliteRunLog | None]
+"""Makes a run's log; the token is cancelled when it cannot be written any more."""
+
+
+def nothing_kept(masker: Masker, stop: CancelToken) -> None:
+    """The opening of a run without a journal."""
+
+
+def begun(journal: Journal, order: Order, masker: Masker, stop: CancelToken) -> SqliteRunLog:
+    """The opening of a new run. Raises :class:`~batchmill.errors.StorageError`."""
+    return journal.begin(order.record(), codec=CODEC, masker=masker, failed=lambda fault: stop.cancel())
+
+
+@contextmanager
+def closing_log(log: SqliteRunLog | None) -> Iterator[None]:
+    """Close the log at the end, however that comes."""
+    try:
+        yield
+    finally:
+        if log is not None:
+            log.close()
+
+
+def event_listeners(log: SqliteRunLog | None) -> tuple[Listener, ...]:
+    """The listener that keeps what happens, but for what happens with every item."""
+    if log is None:
+        return ()
+
+    def keep(event: Event) -> None:
+        if not isinstance(event, (BatchProgress, ItemsTimed)):
+            log.event(type(event).__name__, _detail(event))
+
+    return (keep,)
+
+
+def _detail(event: Event) -> Mapping[str, Any]:
+    if isinstance(event, NodeFinished):
+        event = replace(event, errors=())  # they stand with the items
+    return asdict(event)
+
+
+def finished(log: SqliteRunLog, result: RunResult) -> RunResult:
+    """Enter the result into the journal. A run that could not be kept to its end has failed by its
+    surroundings: what is there can be resumed."""
+    fault = log.fault
+    resumed = log.kept.as_json() if log.resumed else None
+    result = replace(result, resumed=resumed, journal=str(log.path))
+    if fault is None:
+        status = "interrupted" if result.interrupted or result.limit else result.status
+        text = _result_text(result)
+        try:
+            log.finish(status, result.timing["wall"], result.nodes, text)
+        except Exception:  # told below, as any fault of the journal is
+            fault = log.fault
+            if fault is None:
+                raise
+    if fault is None:
+        return result
+    entry = {"node": None, "index": None, "item": None, "type": "StorageError", "message": str(fault)}
+    errors = [*result.errors, {**entry, "attempts": 0, "kind": "exception"}]
+    return replace(result, status="failed", environment=True, errors=errors)
+
+
+def _result_text(result: RunResult) -> str | None:
+    """The result as JSON; None for one that is made again from the outcomes, should it be asked for."""
+    whole = result.as_object()
+    if result.status == "failed" or holds_lazy(whole):
+        return None
+    try:
+        text = json.dumps(whole)
+    except NOT_JSON:
+        return None
+    return text if len(text) <= LARGEST_RESULT else None

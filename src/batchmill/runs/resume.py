@@ -1,0 +1,147 @@
+"""Resuming a run: its document is walked again, and only what has no result is run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from batchmill.cancel import CancelToken
+from batchmill.errors import InvalidDocument
+from batchmill.events import Listener
+from batchmill.graph.recorded import CODEC
+from batchmill.ir.loading import load
+from batchmill.journal.contract import RunRecord
+from batchmill.journal.journal import DEFAULT_PATH, Journal
+from batchmill.journal.locks import RunLock
+from batchmill.journal.reading import Reader
+from batchmill.journal.runlog import SqliteRunLog
+from batchmill.masking import Masker
+from batchmill.runs.journaled import Order
+from batchmill.runs.result import RunResult
+from batchmill.runs.run import execute, ordered
+from batchmill.runs.settings import RunSettings
+
+
+def resume(
+    run: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    *,
+    journal: Journal | str | Path = DEFAULT_PATH,
+    failed_only: bool = False,
+    executor: str | None = None,
+    jobs: int | None = None,
+    listeners: Iterable[Listener] = (),
+    cancel: CancelToken | None = None,
+    stop: CancelToken | None = None,
+    text_params: Mapping[str, str] | None = None,
+    masker: Masker | None = None,
+) -> RunResult:
+    """Go on with a run that was interrupted or failed: everything that has a result keeps it.
+
+    ``run`` is its name, or a beginning that no other run's name has; the latest that has not finished by default.
+    Results are known again by content: what was edited, in the document or among the items, is run again,
+    what only moved is not. ``params`` take the place of inputs of the same name; those that are secret must
+    be given again. ``failed_only`` runs items that had failed, and leaves out those that were never begun.
+    ``executor`` and ``jobs`` are those of the run unless given. The other arguments are those of
+    :func:`batchmill.run`.
+
+    A run that has finished is not run again, unless its document has changed since, inputs are given, or
+    ``failed_only`` is; the result is the one it had. The counts are in ``resumed`` of the result.
+
+    Raises what :func:`batchmill.run` raises, :class:`~batchmill.errors.UnknownRun` and
+    :class:`~batchmill.errors.RunLocked` where another process is running it.
+    """
+    kept = Journal(journal) if isinstance(journal, (str, Path)) else journal
+    with Reader(kept) as reader:
+        found = reader.next_to_resume() if run is None else reader.run(run)
+    lock = kept.lock(found.name)
+    try:
+        with Reader(kept) as reader:
+            found = reader.run(found.name)
+            given = {**(params or {}), **(text_params or {})}
+            document = document_of(found)
+            if found.finished and not (given or failed_only) and load(document).raw == found.document:
+                result = _as_it_was(reader, found)
+                if result is not None:
+                    return result
+        order = _order(found, document, params, text_params, executor, jobs)
+        opening = partial(_opened, kept, found, order, lock, failed_only)
+        return execute(order, opening, listeners, cancel, stop, None, masker)
+    finally:
+        lock.release()
+
+
+def document_of(run: RunRecord) -> str | dict[str, Any]:
+    """The run's document: its file as it is now, or what was kept of it where there is no file any more."""
+    if os.path.isfile(run.source):
+        return run.source
+    document: dict[str, Any] = run.document
+    return document
+
+
+def _as_it_was(reader: Reader, run: RunRecord) -> RunResult | None:
+    """The result that a finished run had; None where it is not kept."""
+    found = reader.result(run)
+    if found is None:
+        return None
+    names = ("run", "status", "outputs", "nodes", "errors", "llm_calls", "timing")
+    count = sum(visit.done - visit.failed for visit in reader.visits(run))
+    resumed = {"kept": count, "redone": 0, "new": 0, "changed": 0}
+    fields = {name: found[name] for name in names if name in found}
+    return RunResult(**fields, resumed=resumed, journal=str(reader.journal.path), untouched=True)
+
+
+def _order(
+    run: RunRecord,
+    document: str | dict[str, Any],
+    params: Mapping[str, Any] | None,
+    text_params: Mapping[str, str] | None,
+    executor: str | None,
+    jobs: int | None,
+) -> Order:
+    texts = dict(text_params or {})
+    values = {name: value for name, value in {**run.inputs, **(params or {})}.items() if name not in texts}
+    declared = _declared(document)
+    values = {name: value for name, value in values.items() if name in declared or name in (params or {})}
+    settings = RunSettings(executor or run.settings.get("executor"), jobs or run.settings.get("jobs"))
+    try:
+        return ordered(document, values, texts, settings)
+    except InvalidDocument as error:
+        missing = [name for name in declared if name not in values and name not in texts]
+        if missing:
+            names = " ".join(f"{name}=..." for name in missing)
+            error.add_note(f"give again what was not kept: batchmill resume {run.name} {names}")
+        raise
+
+
+def _declared(document: str | dict[str, Any]) -> set[str]:
+    """The inputs that the document has now; of one that is edited some may be gone."""
+    raw = load(document).raw
+    inputs = raw.get("inputs") if isinstance(raw, dict) else None
+    return set(inputs) if isinstance(inputs, dict) else set()
+
+
+def _opened(
+    journal: Journal,
+    run: RunRecord,
+    order: Order,
+    lock: RunLock,
+    failed_only: bool,
+    masker: Masker,
+    stop: CancelToken,
+) -> SqliteRunLog:
+    """The opening of a further pass."""
+    now = replace(order.record(), id=run.id, source=run.source, folder=run.folder, name=run.name)
+    return journal.resume(
+        run.name,
+        now,
+        lock=lock,
+        codec=CODEC,
+        masker=masker,
+        failed=lambda fault: stop.cancel(),
+        failed_only=failed_only,
+    )
