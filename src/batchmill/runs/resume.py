@@ -42,7 +42,8 @@ def resume(
 ) -> RunResult:
     """Go on with a run that was interrupted or failed: everything that has a result keeps it.
 
-    ``run`` is its name, or a beginning that no other run's name has; the latest that has not finished by default.
+    ``run`` is its name, or a beginning that no other run's name has; by default the latest that has not
+    finished.
     Results are known again by content: what was edited, in the document or among the items, is run again,
     what only moved is not. ``params`` take the place of inputs of the same name; those that are secret must
     be given again. ``failed_only`` runs items that had failed, and leaves out those that were never begun.
