@@ -16,8 +16,8 @@ from benchmarks.items import burn, rest
 from benchmarks.workload import OURS, WORKERS, Opening, Ready, Sample, Side, Target, Workload, expect
 
 AT_ONCE = 50
-WAIT = 0.1
-BURN = 0.01
+WAIT = 0.05
+BURN = 0.02
 WRITERS = 10
 TEXT = "x" * 4000
 

@@ -138,3 +138,30 @@ def test_the_bar_draws_counts_and_stops():
     assert "10/10" in drawn
     assert "1 failed" in drawn
     assert "look [bold]here" in drawn
+
+
+def test_batches_that_run_at_once_have_a_bar_each():
+    stream = Terminal()
+    bar = BarProgress(stream, {**TERMINAL, "FORCE_COLOR": "1"})
+    for name in ("fetch", "parse"):
+        bar(NodeStarted(name, 10, "thread", 2))
+    bar(BatchProgress("fetch", 6, 0, 10))
+    bar(BatchProgress("parse", 4, 0, 10))
+    bar(NodeFinished("fetch", "success", 1.0, 10, is_batch=True))
+    bar(NodeFinished("parse", "cancelled", 1.0, 5, 0, 5, is_batch=True))
+    bar.close()
+    last = [line for line in stream.getvalue().splitlines() if "/10" in line][-2:]
+    assert ["fetch" in last[0], "10/10" in last[0]] == [True, True], last
+    assert ["parse" in last[1], "5/10" in last[1]] == [True, True], last
+
+
+def test_lines_of_batches_that_run_at_once_name_theirs():
+    show, stream, _ = plain()
+    for name in ("fetch", "parse"):
+        show(NodeStarted(name, 10, "thread", 2))
+    show(BatchProgress("fetch", 6, 0, 10))
+    show(BatchProgress("parse", 2, 0, 10))
+    assert [line.split(",")[0] for line in stream.getvalue().splitlines()[2:]] == [
+        "fetch: 6 of 10 (60 %)",
+        "parse: 2 of 10 (20 %)",
+    ]

@@ -438,3 +438,35 @@ def test_taps_of_stages_are_given_their_blocks(registry: Registry) -> None:
     taps = {name: lambda block: seen.extend(entry["n"] for entry in block.values) for name in "ab"}
     batchmill.run(chain(THREADS, THREADS), registry=registry, taps=taps)
     assert sorted(seen) == sorted([*range(12), *range(12)])
+
+
+def stage(name: str, items: Any, fails: list[int] | None = None, **block: Any) -> dict[str, Any]:
+    """A node of its own, on threads."""
+    params = {"x": "${item}", "fails": fails or [], "seconds": 0.001}
+    return {"id": name, "type": "step", "params": params, "batch": {**THREADS, "items": items, **block}}
+
+
+def fanned_out(fails: list[int]) -> list[dict[str, Any]]:
+    after = [stage(name, "${a.results}", stream=True) for name in "bc"]
+    after[0]["params"]["fails"] = fails
+    shown = {"data": "${b.success_count ?? 0} ${c.success_count ?? 0} ${a.success_count ?? 0}"}
+    return [stage("a", {"range": [60]}), *after, {"id": "j", "type": "echo", "params": shown}]
+
+
+def test_stages_in_branches(registry: Registry) -> None:
+    edges = [{"from": one, "to": two} for one, two in ("ab", "ac", "bj", "cj")]
+    run = same({"nodes": fanned_out([]), "edges": edges}, registry, "abcj")
+    assert run.outputs["data"] == "60 60 60"
+    failed = batchmill.run({"nodes": fanned_out([3]), "edges": edges}, registry=registry)
+    assert (failed.status, failed.nodes["b"]["status"]) == ("failed", "failed")
+
+
+def test_a_block_that_goes_on_lets_the_other_stages_finish(registry: Registry) -> None:
+    a, b, c, j = fanned_out([3])
+    block = {"parallel": [b, c], "on_error": "continue"}
+    run = batchmill.run({"pipeline": [a, block, j]}, registry=registry)
+    assert run.status == "degraded"
+    assert {name: told["status"] for name, told in run.nodes.items()} == {
+        "a": "success", "b": "failed", "c": "success", "j": "success",
+    }  # fmt: skip
+    assert run.outputs["data"].endswith(" 60 60")

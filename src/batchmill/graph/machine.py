@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from batchmill.graph.topology import NONE, ROOT, Topology
-from batchmill.nodes import DEFAULT_ACTION
+from batchmill.nodes import DEFAULT_ACTION, ERROR_ACTION
 
 MAX_VISITS = 1_000  # of one node; more than a person means by going round, soon reached by a mistake
 
@@ -101,6 +101,18 @@ class Machine:
     def handles(self, node: str, action: str) -> bool:
         """Whether an edge leads on from ``node`` when it ends with ``action``."""
         return action in self._graph.actions_of[self._graph.number[node]]
+
+    def survives(self, node: str) -> bool:
+        """Whether something may go on after ``node`` has failed: along its error edge, or beside it in a
+        block that says so."""
+        if self.handles(node, ERROR_ACTION):
+            return True
+        scope = self._graph.scope_of[self._graph.number[node]]
+        while scope != NONE:
+            if self._graph.scopes[scope].goes_on:
+                return True
+            scope = self._graph.scopes[scope].parent
+        return False
 
     def stop(self) -> None:
         """Let nothing start any more."""

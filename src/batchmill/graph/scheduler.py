@@ -151,7 +151,7 @@ class Scheduler:
         their turn."""
         stages = self._plan.stages[start.node.id]
         with self._lock:
-            handled = {stage.id for stage in stages if self._machine.handles(stage.id, ERROR_ACTION)}
+            handled = {stage.id for stage in stages if self._machine.survives(stage.id)}
             nodes = {stage.id: self._node(stage.id) for stage in stages}
         first = StageEnd(start.node, Visit(), 0.0)
         for came in Chain(stages, nodes.__getitem__, handled, start.around).run():

@@ -3,9 +3,9 @@
         stage 1 ==blocks, in order==> Handoff ==> stage 2 ==> Handoff ==> stage 3 ...
 
 What a chain leaves behind is what the same nodes leave one after another. A stage that fails ends the ones
-after it: they would never have begun. It ends the ones before it too where the run ends with it; where an
-error edge leads on, from it or from a stage before it, those run to their end, for what comes next may
-need what they give.
+after it: they would never have begun. It ends all others too where the run ends with it. Where an error edge
+leads on, from it or from a stage before it, or a block around it goes on, the others run to their end, for
+what comes next may need what they give.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class StageEnd(NamedTuple):
 
 
 class Chain:
-    """One visit of all stages of a chain; ``handled`` names those that have an error edge.
+    """One visit of all stages of a chain; ``handled`` names those whose failure may not end the run: it has
+    an error edge, or stands in a block that goes on.
 
     Concurrency: made and run in the scheduler's thread, which alone touches the namespace. Each stage has a
     thread; failures are reported from there and by the workers of its batch. ``_lock`` guards
