@@ -27,8 +27,10 @@ if TYPE_CHECKING:
         NotCopyable,
         NotPicklable,
         Problem,
+        RunLocked,
         StorageError,
         TemplateError,
+        UnknownRun,
         UnresolvedReference,
     )
     from batchmill.flow import (
@@ -45,12 +47,12 @@ if TYPE_CHECKING:
         Flow,
         Node,
     )
-    from batchmill.runs import RunResult, run
+    from batchmill.runs import RunResult, resume, run
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "batchmill.runs": ("RunResult", "run"),
+    "batchmill.runs": ("RunResult", "resume", "run"),
     "batchmill.batch": ("BatchResult",),
     "batchmill.batch.api": ("imap", "map"),
     "batchmill.flow": (
@@ -82,8 +84,10 @@ _HOMES = {
         "NotCopyable",
         "NotPicklable",
         "Problem",
+        "RunLocked",
         "StorageError",
         "TemplateError",
+        "UnknownRun",
         "UnresolvedReference",
     ),
 }
@@ -117,13 +121,16 @@ __all__ = [
     "NotCopyable",
     "NotPicklable",
     "Problem",
+    "RunLocked",
     "RunResult",
     "StorageError",
     "TemplateError",
+    "UnknownRun",
     "UnresolvedReference",
     "__version__",
     "imap",
     "map",
+    "resume",
     "run",
 ]
 

@@ -23,7 +23,9 @@ def last_words(summary: Summary, result: RunResult, quiet: bool) -> list[str]:
 
 def _of_resuming(result: RunResult) -> list[str]:
     """What a resumed run kept, and how one that is not done is gone on with."""
-    lines: list[str] = []
+    errors = result.errors if result.environment else ()
+    storage = [one for one in errors if one["node"] is None and one["type"] == "StorageError"]
+    lines = [f"error: {one['message']}" for one in storage]  # the summary cuts what is long
     if result.untouched:
         lines.append(f"run {result.run} is finished ({result.status}): nothing to do")
     elif result.resumed is not None:
@@ -34,7 +36,7 @@ def _of_resuming(result: RunResult) -> list[str]:
 
 def _way_on(result: RunResult) -> list[str]:
     """The command that goes on with a run that was interrupted or failed, or that had failed items."""
-    if result.journal is None:
+    if result.journal is None or not os.path.exists(result.journal):
         return []
     command = f"batchmill resume {result.run}{_option(result.journal)}"
     if result.status == "failed":

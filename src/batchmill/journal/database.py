@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import StorageError
+from batchmill.journal.folders import make_private
 from batchmill.journal.statements import schema
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def connect(path: Path, *, durable: bool = False, create: bool = True) -> sqlite
     if not create and not path.exists():
         raise StorageError(f"there is no journal {path}; --journal PATH names another one")
     with faults(path):
-        _make_private(path)
+        _make_file(path)
         connection = _opened(path)
         try:
             _prepare(connection, path, durable)
@@ -42,10 +43,17 @@ def connect(path: Path, *, durable: bool = False, create: bool = True) -> sqlite
     return connection
 
 
-def _make_private(path: Path) -> None:
-    """Folder and file are the user's alone; SQLite gives the files beside it the rights of the file."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+def _make_file(path: Path) -> None:
+    """Folder and file are the user's alone; SQLite gives the files beside it the rights of the file.
+
+    A file that is there must not be opened here: closing it again would drop the locks that SQLite has on
+    it in this process (fcntl(2)), and another process would take the journal for its own.
+    """
+    make_private(path.parent)
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        pass
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from batchmill.errors import StorageError
+from batchmill.journal.folders import make_private
 
 LARGE = 64 << 10  # characters; what is longer would make rows that are slow to pass over
 _DIGEST_BYTES = 20
@@ -43,7 +44,7 @@ class ValueFiles:
         return digest
 
     def _write(self, path: Path, data: bytes) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         try:
             with open(descriptor, "wb") as file:

@@ -55,10 +55,11 @@ class Journal:
         """Begin a run under a new name. ``failed`` is called, from a thread, when it cannot be written any
         more. Raises :class:`StorageError`."""
         run = replace(run, name=secrets.token_hex(4), started_at=time.time(), passes=1)
-        lock = RunLock(self.locks, run.name)
         masker = masker or Masker()
+        connection = connect(self.path, durable=self.durable)
+        with _closing_on_error(connection):
+            lock = RunLock(self.locks, run.name)
         try:
-            connection = connect(self.path, durable=self.durable)
             with faults(self.path), _closing_on_error(connection):
                 fields = {"name": run.name, "source": run.source, "folder": run.folder, "at": run.started_at}
                 added = connection.execute(statement("begin_run"), {**fields, **_texts(run, masker)})

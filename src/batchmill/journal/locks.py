@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from batchmill.errors import RunLocked, StorageError
+from batchmill.journal.folders import make_private
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -23,7 +24,7 @@ class RunLock:
     def __init__(self, folder: Path, name: str) -> None:
         self._path = folder / f"{name}.lock"
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(folder)
             self._descriptor = self._taken(name)
         except OSError as fault:
             where = fault.strerror or fault

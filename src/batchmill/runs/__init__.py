@@ -1,7 +1,8 @@
 """Runs: the composition root, where a document becomes a result."""
 
 from batchmill.runs.result import RunResult
+from batchmill.runs.resume import resume
 from batchmill.runs.run import run
 from batchmill.runs.settings import RunSettings
 
-__all__ = ["RunResult", "RunSettings", "run"]
+__all__ = ["RunResult", "RunSettings", "resume", "run"]
