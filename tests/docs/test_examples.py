@@ -28,6 +28,7 @@ ENVIRONMENT = {
     "FOLDER": str(EXAMPLES.parent),
 }
 EXTRAS = {"measured.json": "mcp"}
+LONG = {"measured.json", "census_stages.json", "summaries.json", "rolls.json"}  # three runs of each take long
 
 
 def run(name, executor, folder):
@@ -47,7 +48,9 @@ def test_every_example_is_held():
     assert {path.name for path in EXAMPLES.iterdir() if path.suffix in (".json", ".yaml")} == CALLS.keys()
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in CALLS]
+)
 def test_every_executor_gives_the_same_bytes(name, tmp_path):
     if name in EXTRAS:
         pytest.importorskip(
