@@ -166,6 +166,8 @@ class Batch:
         stopped = self._stop.cancelled or self._cancel.cancelled
         cut_short = stopped and not (gathering.complete and self.window.exhausted)
         failure = self.watch.verdict() if fault is None else f"{type(fault).__name__}: {fault}"
+        if failure is None and self._log is not None and self._log.left_out:
+            failure = f"{self._log.left_out} items were left out: only what had failed was run again"
         if failure is None and cut_short:
             failure = "stopped before all items were done"
         metadata = self.metadata(time.perf_counter() - began, gathering.count)

@@ -87,6 +87,10 @@ class ItemLog(Protocol):
     def knows(self) -> bool:
         """Whether anything may be known of the items: without, none need be matched."""
 
+    @property
+    def left_out(self) -> int:
+        """How many items were left out because they had never been begun, as was asked for."""
+
     def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
         """The outcomes that are known of ``items``, which begin at index ``start``, by their offset. Each
         known outcome is given once."""

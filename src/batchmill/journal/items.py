@@ -57,6 +57,7 @@ class SqliteItemLog:
         self._counts = counts
         self._kept = Kept()
         self._unknown = 0
+        self.left_out = 0
 
     @property
     def knows(self) -> bool:
@@ -83,7 +84,9 @@ class SqliteItemLog:
             self._unknown += len(items)
         self._kept.kept += len(known)
         if self._failed_only:
-            left_out = (offset for offset in range(len(items)) if offset not in found)
+            left_out = [offset for offset in range(len(items)) if offset not in found]
+            self.left_out += len(left_out)
+            self._unknown -= len(left_out)
             known.update((offset, _left_out(start + offset)) for offset in left_out)
         return known
 

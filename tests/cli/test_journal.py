@@ -1,0 +1,182 @@
+"""resume, runs, show, results and gc as commands."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from batchmill.cli.results import _cell
+from batchmill.journal.journal import Journal
+
+CODE = "import os\nassert x != 2 or os.path.exists('repaired')\nresult = x"
+
+
+def flow(items=4, code=CODE, **batch):
+    settings = {"items": {"range": [items]}, **batch}
+    node = {"id": "each", "type": "code", "params": {"code": code, "inputs": {"x": "${item}"}}}
+    return {"nodes": [{**node, "batch": settings}]}
+
+
+class Command:
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, *arguments, **environment):
+        done = subprocess.run(
+            [sys.executable, "-m", "batchmill", *arguments],
+            cwd=self.folder, capture_output=True, text=True, timeout=60, env={**os.environ, **environment},
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    def write(self, document):
+        (self.folder / "flow.json").write_text(json.dumps(document))
+
+
+@pytest.fixture
+def batchmill(tmp_path):
+    return Command(tmp_path)
+
+
+def test_a_failed_run_is_resumed_by_the_command_it_ends_with(batchmill, tmp_path):
+    batchmill.write(flow())
+    code, _, err = batchmill("run", "flow.json", "--progress", "none")
+    assert code == 1
+    words = err.splitlines()[-1].removeprefix("resume with: batchmill ").split()
+    (tmp_path / "repaired").touch()
+    code, out, err = batchmill(*words, "--json", "--progress", "none")
+    told = json.loads(out)
+    assert (code, told["schema"], told["status"]) == (0, "batchmill.run/1", "success")
+    assert told["resumed"] == {"kept": 2, "redone": 1, "new": 1, "changed": 0}
+    assert "2 kept, 1 redone, 1 new, 0 changed" in err
+    code, out, err = batchmill("resume", "--json")
+    assert (code, json.loads(out)["outputs"]) == (0, told["outputs"])
+    assert f"run {told['run']} is finished (success): nothing to do" in err
+
+
+def test_failed_items_of_a_degraded_run_are_run_again(batchmill, tmp_path):
+    batchmill.write(flow(error_handling="continue"))
+    code, _, err = batchmill("run", "flow.json", "--progress", "none")
+    assert code == 3
+    assert "--failed" in err.splitlines()[-1]
+    assert batchmill("resume")[0] == 3
+    (tmp_path / "repaired").touch()
+    assert batchmill("resume", "last", "--failed", "--executor", "thread", "--jobs", "2")[0] == 0
+
+
+def test_two_processes_on_one_run(batchmill, tmp_path):
+    batchmill.write(flow(2, "import time, pathlib; pathlib.Path('ran').touch(); time.sleep(2); result = x"))
+    first = subprocess.Popen(
+        [sys.executable, "-m", "batchmill", "run", "flow.json", "--progress", "none"], cwd=tmp_path
+    )
+    try:
+        while not (tmp_path / "ran").exists():
+            time.sleep(0.02)
+        code, _, err = batchmill("resume", "last")
+        assert code == 75
+        assert f"process {first.pid}" in err
+        assert "running" in batchmill("runs")[1]
+        assert batchmill("gc", "--keep", "0")[2] == "0 runs forgotten\n"
+    finally:
+        assert first.wait(30) == 0
+
+
+def test_the_journal_is_where_it_is_said_to_be(batchmill, tmp_path):
+    batchmill.write(flow(2))
+    assert batchmill("run", "flow.json", "-q", "--no-journal")[0] == 0
+    assert batchmill("run", "flow.json", "-q", BATCHMILL_JOURNAL="none")[0] == 0
+    assert not (tmp_path / ".batchmill").exists()
+    assert batchmill("run", "flow.json", "-q", "--durable", BATCHMILL_JOURNAL="a/b.sqlite")[0] == 0
+    assert (tmp_path / "a" / "b.sqlite").exists()
+    batchmill.write(flow())
+    _, _, err = batchmill("run", "flow.json", "-q", "--journal", "a/b.sqlite")
+    assert err.splitlines()[-1].endswith(f"--journal {tmp_path}/a/b.sqlite")
+    code, _, err = batchmill("runs")
+    assert code == 5
+    assert "there is no journal" in err
+
+
+def test_runs_and_show(batchmill):
+    batchmill.write(flow(error_handling="continue"))
+    batchmill("run", "flow.json", "-q")
+    batchmill("run", "flow.json", "-q")
+    runs = json.loads(batchmill("runs", "--json")[1])
+    assert [run["status"] for run in runs] == ["degraded", "degraded"]
+    assert [line.split()[0] for line in batchmill("runs")[1].splitlines()] == [run["run"] for run in runs]
+    name = runs[1]["run"]
+    shown = json.loads(batchmill("show", name[:6], "--json")[1])
+    assert shown["run"] == name
+    (node,) = shown["nodes"]
+    assert (node["node"], node["total"], node["done"], node["failed"]) == ("each", 4, 4, 1)
+    assert "each: 4 of 4 items done, 1 failed" in batchmill("show", name)[1]
+    assert batchmill("show", name, "--errors")[1].startswith("each[2]: AssertionError: ")
+    (error,) = json.loads(batchmill("show", name, "--errors", "--json")[1])
+    assert (error["index"], error["error"]["type"]) == (2, "AssertionError")
+    item = json.loads(batchmill("show", "--item", "3")[1])
+    assert (item["item"], item["value"]["result"], item["state"]) == (3, 3, "ok")
+
+
+def test_what_there_is_none_of(batchmill):
+    batchmill.write(flow(2))
+    batchmill("run", "flow.json", "-q")
+    for arguments in (
+        ["show", "nope"],
+        ["show", "--item", "99"],
+        ["results", "--node", "eech"],
+        ["resume", "nope"],
+    ):
+        code, out, err = batchmill(*arguments)
+        assert (code, out) == (2, ""), arguments
+        assert err.startswith("error: ")
+    assert batchmill("resume", "a", "b")[0] == 2
+    assert batchmill("gc")[0] == 2
+    assert batchmill("gc", "--older-than", "soon")[0] == 2
+
+
+def test_results_in_every_form(batchmill):
+    text = "result = ['=1+1', '-2', 'a,\"b\"', -3][x]\nassert x != 2"
+    batchmill.write(flow(4, text, error_handling="continue"))
+    batchmill("run", "flow.json", "-q")
+    entries = json.loads(batchmill("results")[1])
+    assert [entry and entry["result"] for entry in entries] == ["=1+1", "-2", None, -3]
+    assert entries[0]["item"] == 0
+    lines = batchmill("results", "last", "--format", "jsonl")[1].splitlines()
+    assert [json.loads(line) for line in lines] == entries
+    rows = list(csv.DictReader(io.StringIO(batchmill("results", "--format", "csv")[1])))
+    assert [(row["index"], row["result"]) for row in rows] == [("0", "'=1+1"), ("1", "'-2"), ("3", "-3")]
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\ta", "\ra"])
+def test_a_cell_is_no_formula(text):
+    assert _cell(text) == f"'{text}"
+
+
+def test_gc_forgets_runs_with_their_files(batchmill, tmp_path):
+    batchmill.write(flow(1, "result = 'y' * 100_000"))
+    for _ in range(3):
+        batchmill("run", "flow.json", "-q")
+    folder = Journal(tmp_path / ".batchmill" / "runs.sqlite").files.folder
+    newest = json.loads(batchmill("runs", "--json")[1])[0]["run"]
+    assert batchmill("gc", "--keep", "1", "--older-than", "1d")[2] == "0 runs forgotten\n"
+    assert batchmill("gc", "--keep", "1")[2] == "2 runs forgotten\n"
+    assert [run["run"] for run in json.loads(batchmill("runs", "--json")[1])] == [newest]
+    assert len([path for path in folder.rglob("*") if path.is_file()]) == 1, "the last run needs it yet"
+    assert batchmill("gc", "--older-than", "0s")[2] == "1 run forgotten\n"
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+
+
+def test_a_reader_that_goes_away_is_no_error(batchmill, tmp_path):
+    batchmill.write(flow(3000, "result = x"))
+    batchmill("run", "flow.json", "-q")
+    command = f"{sys.executable} -m batchmill results --format jsonl | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["result"] == 0
+    assert done.stderr == ""
