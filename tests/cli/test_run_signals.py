@@ -59,6 +59,7 @@ def test_the_first_signal_lets_running_items_finish(tmp_path, executor, number, 
     assert "no new items start" in err
     assert "Traceback" not in err
     told = json.loads(out)
+    assert err.splitlines()[-1] == f"resume with: batchmill resume {told['run']}"
     assert told["status"] == "failed"
     assert told["nodes"]["each"]["success_count"] >= 1, "what ran was given time to finish"
     assert len(list(tmp_path.glob("ran-*"))) < 40
@@ -87,6 +88,8 @@ def test_the_third_signal_leaves(tmp_path, executor):
     returned, _, err = finish(process)
     # on a busy machine the third may come when the interpreter is past its handlers: a shell says 143 as well
     assert returned in (143, -signal.SIGTERM), err
+    if returned == 143:
+        assert "\nresume with: batchmill resume " in err
     assert "Traceback" not in err
 
 

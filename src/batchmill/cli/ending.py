@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from batchmill.cli.exits import OF_STATUS, Exit
+from batchmill.cli.exits import OF_STATUS, Exit, of_error
 from batchmill.errors import Interrupted
 from batchmill.events.summary import Summary
 from batchmill.journal.journal import DEFAULT_PATH
@@ -38,11 +38,16 @@ def _way_on(result: RunResult) -> list[str]:
     """The command that goes on with a run that was interrupted or failed, or that had failed items."""
     if result.journal is None or not os.path.exists(result.journal):
         return []
-    command = f"batchmill resume {result.run}{_option(result.journal)}"
     if result.status == "failed":
-        return [f"resume with: {command}"]
+        return [way_on(result.run, result.journal)]
     items = sum(node.get("error_count", 0) for node in result.nodes.values())
-    return [f"run failed items again with: {command} --failed"] if items else []
+    command = f"batchmill resume {result.run} --failed{_option(result.journal)}"
+    return [f"run failed items again with: {command}"] if items else []
+
+
+def way_on(run: str, journal: str | None) -> str:
+    """The command that resumes a run, in a line; empty where it is not kept."""
+    return "" if journal is None else f"resume with: batchmill resume {run}{_option(journal)}"
 
 
 def _option(journal: str) -> str:
@@ -52,9 +57,9 @@ def _option(journal: str) -> str:
 
 
 def exit_code(result: RunResult, signal_number: int | None) -> int:
-    """The exit code of a run; raises :class:`Interrupted` where a signal ended it."""
+    """The exit code of a run, which a signal may have ended. Nothing is said after its last words."""
     if result.interrupted and signal_number is not None:
-        raise Interrupted(signal_number)
+        return of_error(Interrupted(signal_number))
     if result.limit is not None and result.status == "failed":
         return Exit.LIMIT
     if result.environment and result.status == "failed":

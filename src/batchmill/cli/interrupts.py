@@ -37,7 +37,8 @@ class Interrupts:
 
     A signal that is ignored when this is entered stays so: that is what ``nohup`` is for.
 
-    ``first`` is the number of the first signal that came, None without any. ``say`` is called with
+    ``first`` is the number of the first signal that came, None without any; ``last_words`` are said where
+    the process leaves at once. ``say`` is called with
     what is happening, in words.
 
     Concurrency: entered and left in the main thread (elsewhere it does nothing, for Python hands
@@ -54,6 +55,7 @@ class Interrupts:
         last_wait: float = LAST_WAIT,
     ) -> None:
         self.first: int | None = None
+        self.last_words = ""
         self._stop, self._cancel, self._say = stop, cancel, say
         self._grace, self._last_wait = grace, last_wait
         self._number = 0
@@ -137,6 +139,8 @@ class Interrupts:
     def _leave(self, words: str) -> None:
         """End the process here and now, and its children with it."""
         self._say(words)
+        if self.last_words:
+            self._say(self.last_words)
         self._go()
 
     def _go(self, number: int = 0, frame: FrameType | None = None) -> None:

@@ -57,6 +57,7 @@ def command(
     caller.verbose = verbose
     name, pairs = _split(words)
     inputs = given(pairs, set_json, params_file)
+    journal = Journal(journal_path, durable=durable)
     begin = partial(
         resume,
         name,
@@ -64,10 +65,10 @@ def command(
         text_params=inputs.text,
         executor=executor,
         jobs=jobs,
-        journal=Journal(journal_path, durable=durable),
+        journal=journal,
         failed_only=failed_only,
     )
-    return fulfil(Request(begin, json_wanted, progress, quiet, verbose), caller)
+    return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose), caller)
 
 
 def _split(words: tuple[str, ...]) -> tuple[str | None, list[str]]:

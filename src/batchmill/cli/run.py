@@ -13,15 +13,16 @@ import click
 from batchmill.cancel import CancelToken
 from batchmill.cli import options
 from batchmill.cli.caller import Caller
-from batchmill.cli.ending import exit_code, last_words
+from batchmill.cli.ending import exit_code, last_words, way_on
 from batchmill.cli.faults import say
 from batchmill.cli.given import given, with_stdin
 from batchmill.cli.interrupts import Interrupts
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.watching import log_to_stderr, watching
-from batchmill.events import Listener
+from batchmill.events import Event, Listener, RunStarted
 from batchmill.events.progress import ProgressKind
 from batchmill.ir.loading import load
+from batchmill.journal.journal import Journal
 from batchmill.masking import Masker
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import run
@@ -46,6 +47,7 @@ class Request:
     """What one call of ``batchmill run`` or ``resume`` asks for."""
 
     begin: Begin
+    journal: Journal | None
     as_json: bool
     progress: ProgressKind
     quiet: bool
@@ -83,6 +85,7 @@ def command(
     """
     caller.verbose = verbose
     wanted = with_stdin(given(inputs, set_json, params_file), load(file).raw)
+    journal = options.kept_in(journal_path, no_journal, durable)
     begin = partial(
         run,
         file,
@@ -90,9 +93,9 @@ def command(
         text_params=wanted.text,
         executor=executor,
         jobs=jobs,
-        journal=options.kept_in(journal_path, no_journal, durable),
+        journal=journal,
     )
-    return fulfil(Request(begin, json_wanted, progress, quiet, verbose), caller)
+    return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose), caller)
 
 
 def fulfil(request: Request, caller: Caller) -> int:
@@ -106,6 +109,12 @@ def fulfil(request: Request, caller: Caller) -> int:
             Interrupts(stop, cancel, say) as interrupts,
             watching(request.progress, request.quiet, request.verbose) as (listeners, summary),
         ):
+
+            def name_way_on(event: Event) -> None:
+                if isinstance(event, RunStarted) and request.journal is not None:
+                    interrupts.last_words = way_on(event.run, str(request.journal.path))
+
+            listeners.append(name_way_on)
             result = request.begin(listeners=listeners, stop=stop, cancel=cancel, masker=masker)
         _show(result, data, request)
         for line in last_words(summary, result, request.quiet):
