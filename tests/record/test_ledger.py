@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchmill.record.ledger import Entry, ledger, total
@@ -25,13 +25,19 @@ CALLS = st.lists(
 
 
 @given(CALLS)
+@example(
+    [
+        {"node": "a", "model": "m", "input_tokens": 0, "output_tokens": 0, "cost": c, "error": ""}
+        for c in (68.0, 2.220446049250313e-16, 2.0)
+    ]
+)
 def test_the_total_is_what_adding_the_calls_gives(calls):
     whole = total(ledger(calls))
     assert whole.calls == len(calls)
     assert whole.input_tokens == sum(call["input_tokens"] or 0 for call in calls)
     assert whole.output_tokens == sum(call["output_tokens"] for call in calls)
-    assert whole.cost == sum(
-        (Decimal(repr(call["cost"])) for call in calls if call["cost"] is not None), Decimal(0)
+    assert Fraction(whole.cost) == sum(
+        (Fraction(repr(call["cost"])) for call in calls if call["cost"] is not None), Fraction(0)
     )
     assert whole.unpriced == sum(call["cost"] is None for call in calls)
     assert (whole.node, whole.model) == ("", "")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
+
+_EXACT = Context(prec=1000)  # digits: more than any sum of floats has
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Entry:
             self.cached_tokens + other.cached_tokens,
             self.output_tokens + other.output_tokens,
             self.wall + other.wall,
-            self.cost + other.cost,
+            _EXACT.add(self.cost, other.cost),
             self.unpriced + other.unpriced,
             self.failed + other.failed,
         )
