@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import StorageError
 from batchmill.journal.folders import make_private
-from batchmill.journal.statements import schema
+from batchmill.journal.statements import one_row, schema
 
 if TYPE_CHECKING:
     import sqlite3
@@ -73,8 +73,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, durable: bool) -> None:
             f"{path} was written by a newer batchmill (format {version}, this one knows up to {VERSION}); "
             f"update batchmill, or {ELSEWHERE}"
         )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    one_row(connection, "PRAGMA journal_mode = WAL")
+    one_row(connection, f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     if version < VERSION:
         _migrate(connection)
 
@@ -96,7 +96,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 
 def _one(connection: sqlite3.Connection, query: str) -> int:
-    found: Any = connection.execute(query).fetchone()[0]
+    found: Any = one_row(connection, query)[0]
     return int(found)
 
 

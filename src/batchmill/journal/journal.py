@@ -24,7 +24,7 @@ from batchmill.journal.files import ValueFiles
 from batchmill.journal.locks import RunLock, is_locked
 from batchmill.journal.rows import RowWriter
 from batchmill.journal.runlog import SqliteRunLog
-from batchmill.journal.statements import statement
+from batchmill.journal.statements import one_row, statement
 from batchmill.journal.writer import Writer
 from batchmill.masking import Masker
 from batchmill.plain import shown
@@ -86,7 +86,7 @@ class Journal:
         connection = connect(self.path, durable=self.durable, create=False)
         with faults(self.path), _closing_on_error(connection):
             fields = {"id": run.id, **_texts(run, masker)}
-            passes = connection.execute(statement("begin_pass"), fields).fetchone()[0]
+            passes = one_row(connection, statement("begin_pass"), fields)[0]
             run = replace(run, name=name, passes=int(passes))
         return self._log(run, connection, lock, codec, masker, failed, failed_only)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchmill.journal.contract import OK
 from batchmill.journal.rows import POSITION_BITS, Row, first_id
-from batchmill.journal.statements import statement
+from batchmill.journal.statements import one_row, statement
 
 if TYPE_CHECKING:
     import sqlite3
@@ -88,7 +88,7 @@ class Matcher:
 
     def _count(self, visit: int) -> int:
         bounds = (first_id(visit), first_id(visit + 1), self._before)
-        return int(self._connection.execute(statement("count_outcomes"), bounds).fetchone()[0])
+        return int(one_row(self._connection, statement("count_outcomes"), bounds)[0])
 
     def find(self, start: int, keys: Sequence[Key | None]) -> dict[int, Found]:
         """What is known of items by their keys, by offset; ``start`` is the index of the first."""
@@ -149,7 +149,7 @@ class Matcher:
     def _take_from(self, places: list[int], start: int, offset: int, found: dict[int, Found]) -> None:
         while places and offset not in found:
             identity = places[0] if self._claims is None else places.pop(0)
-            row = self._connection.execute(statement("outcome_at"), (identity,)).fetchone()
+            row = one_row(self._connection, statement("outcome_at"), (identity,))
             if row is not None:
                 self._take(offset, row, found)
             elif self._claims is None:

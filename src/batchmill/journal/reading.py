@@ -13,7 +13,7 @@ from batchmill.journal.database import connect, faults
 from batchmill.journal.encoding import decode
 from batchmill.journal.journal import Journal, chosen
 from batchmill.journal.rows import first_id
-from batchmill.journal.statements import statement
+from batchmill.journal.statements import one_row, statement
 
 if TYPE_CHECKING:
     import sqlite3
@@ -109,7 +109,7 @@ class Reader:
     def result(self, run: RunRecord) -> dict[str, Any] | None:
         """The object that ``--json`` printed at the end of the run; None where it is not kept."""
         with self._reading():
-            row = self._connection.execute(statement("result_of"), (run.id,)).fetchone()
+            row = one_row(self._connection, statement("result_of"), (run.id,))
             found = decode(row[0]) if row is not None and row[0] is not None else None
             return found if isinstance(found, dict) else None
 
@@ -121,7 +121,7 @@ class Reader:
 
     def _visit(self, visit: int, address: str, turn: int, is_batch: int, total: int | None) -> VisitRecord:
         bounds = (first_id(visit), first_id(visit + 1))
-        done, failed, wall = self._connection.execute(statement("counts_of"), bounds).fetchone()
+        done, failed, wall = one_row(self._connection, statement("counts_of"), bounds)
         return VisitRecord(visit, address, turn, bool(is_batch), total, done, failed or 0, wall or 0.0)
 
     def nodes(self, run: RunRecord) -> dict[str, dict[str, Any]]:
@@ -148,7 +148,7 @@ class Reader:
         identity = first_id(visit.id) + index
         with self._reading():
             query = statement("read_outcomes")
-            row = self._connection.execute(query, (identity, identity + 1)).fetchone()
+            row = one_row(self._connection, query, (identity, identity + 1))
             return None if row is None else self._item(row)
 
     def part(self, visit: VisitRecord, start: int, stop: int) -> list[ItemRecord]:

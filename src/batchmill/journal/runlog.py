@@ -15,7 +15,7 @@ from batchmill.journal.encoding import encode
 from batchmill.journal.items import SLOW, SqliteItemLog
 from batchmill.journal.matching import Claims, Matcher
 from batchmill.journal.rows import RowWriter, first_id, outcome_of
-from batchmill.journal.statements import statement
+from batchmill.journal.statements import one_row, statement
 from batchmill.journal.writer import Writer
 from batchmill.outcome import Outcome
 from batchmill.plain import shown
@@ -85,8 +85,8 @@ class SqliteRunLog:
     def _reserve(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            found = self._connection.execute(statement("reserve_visits"), {"count": TAKEN_TOGETHER})
-            self._next_visit = int(found.fetchone()[0])
+            found = one_row(self._connection, statement("reserve_visits"), {"count": TAKEN_TOGETHER})
+            self._next_visit = int(found[0])
             self._last_visit = self._next_visit + TAKEN_TOGETHER
         finally:
             self._connection.execute("COMMIT")
@@ -133,7 +133,7 @@ class SqliteRunLog:
         claims = self._claims.setdefault(node, Claims())
         for visit in visits:
             identity = first_id(visit)
-            row = self._connection.execute(statement("outcome_at"), (identity,)).fetchone()
+            row = one_row(self._connection, statement("outcome_at"), (identity,))
             if row is None or row[1] != OK or identity in claims:
                 continue
             if (found := outcome_of(row, 0, self._rows.files, self._rows.codec)) is not None:
@@ -143,7 +143,7 @@ class SqliteRunLog:
 
     def _cached_single(self, key: bytes) -> tuple[int, tuple[Outcome, str]] | None:
         for visit in self._of_other_runs(key, is_batch=False):
-            row = self._connection.execute(statement("outcome_at"), (first_id(visit),)).fetchone()
+            row = one_row(self._connection, statement("outcome_at"), (first_id(visit),))
             if row is not None and row[1] == OK:
                 found = outcome_of(row, 0, self._rows.files, self._rows.codec)
                 if found is not None:
@@ -213,7 +213,7 @@ class SqliteRunLog:
 
     def _rows_in(self, visit: int) -> int:
         bounds = (first_id(visit), first_id(visit + 1), self.run.passes)
-        return int(self._connection.execute(statement("count_outcomes"), bounds).fetchone()[0])
+        return int(one_row(self._connection, statement("count_outcomes"), bounds)[0])
 
     def _reading(self) -> _Reading:
         return _Reading(self._lock, self.path)

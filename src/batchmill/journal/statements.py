@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _NAME = "-- name: "
 
@@ -25,6 +30,13 @@ def statements() -> dict[str, str]:
 def statement(name: str) -> str:
     """The query called ``name``."""
     return statements()[name]
+
+
+def one_row(connection: sqlite3.Connection, query: str, values: Any = ()) -> Any:
+    """The first row of what ``query`` finds, None without any. The query is over then: on PyPy one that is
+    only dropped keeps its transaction, and with it everybody else, waiting for the garbage collector."""
+    with closing(connection.execute(query, values)) as cursor:
+        return cursor.fetchone()
 
 
 def schema(version: int) -> str:

@@ -11,7 +11,7 @@ from batchmill.journal.database import connect, faults
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
 from batchmill.journal.rows import first_id
-from batchmill.journal.statements import statement
+from batchmill.journal.statements import one_row, statement
 
 
 def to_forget(runs: Sequence[RunRecord], keep: int | None, older_than: float | None) -> list[RunRecord]:
@@ -67,7 +67,7 @@ def _deleted(journal: Journal, run: RunRecord) -> list[str]:
             for name in ("delete_visits", "delete_events", "delete_nodes", "delete_files", "delete_run"):
                 connection.execute(statement(name), (run.id,))
             used = statement("file_is_used")
-            unused = [one for one in digests if connection.execute(used, (one,)).fetchone() is None]
+            unused = [one for one in digests if one_row(connection, used, (one,)) is None]
             connection.execute("COMMIT")
             return unused
     finally:
