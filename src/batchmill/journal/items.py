@@ -125,23 +125,27 @@ class SqliteItemLog:
 
     def record(self, block: Block) -> None:
         base = first_id(self._place.visit) + block.start
-        rows: list[Row] = []
-        special, make, key_of, more = block.special, self._rows.row, self._rows.key_of, self._more
-        for offset, (value, wall, item) in enumerate(
-            zip(block.values, block.walls, block.items, strict=False)
-        ):
-            outcome = special.get(offset) if special else None
-            if outcome is not None and outcome.error is not None and outcome.error.kind == "cancelled":
-                continue
-            extra = None if more is None else more(item, block.start + offset)
-            key, text = key_of(item, extra)
-            if outcome is None:
-                rows.append(make(base + offset, key, text, value, wall))
-            else:
-                rows.append(self._special(base + offset, key, text, outcome, wall))
+        if block.special or self._more is not None:
+            rows = self._rows_of(base, block)
+        else:
+            rows = self._rows.plain_rows(base, block.values, block.walls, block.items)
         ticket = self._writer.put("add_outcome", rows)
         if rows and sum(block.walls) >= SLOW * len(rows) and not _on_a_loop():
             self._writer.wait(ticket)
+
+    def _rows_of(self, base: int, block: Block) -> list[Row]:
+        rows: list[Row] = []
+        columns = zip(block.values, block.walls, block.items, strict=False)
+        for offset, (value, wall, item) in enumerate(columns):
+            outcome = block.special.get(offset)
+            if outcome is not None and outcome.error is not None and outcome.error.kind == "cancelled":
+                continue
+            key, text = self._rows.key_of(item, self._extra(item, block.start + offset))
+            if outcome is None:
+                rows.append(self._rows.row(base + offset, key, text, value, wall))
+            else:
+                rows.append(self._special(base + offset, key, text, outcome, wall))
+        return rows
 
     def _special(
         self, identity: int, key: bytes | str | None, text: str | None, outcome: Outcome, wall: float

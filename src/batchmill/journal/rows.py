@@ -48,6 +48,32 @@ class RowWriter:
             return text, text
         return _digest(text, more), text
 
+    def plain_rows(
+        self, first: int, values: Sequence[Any], walls: Sequence[float], items: Sequence[Any]
+    ) -> list[Row]:
+        """The rows of neighbouring plain successes whose items depend on nothing else; ``first`` is the id
+        of the first. What :meth:`key_of` and :meth:`row` do, in one loop: this runs for every item."""
+        if self.masker.knows_any:
+            return [
+                self.row(first + offset, *self.key_of(item, None), value, wall)
+                for offset, (value, wall, item) in enumerate(zip(values, walls, items, strict=False))
+            ]
+        rows: list[Row] = []
+        number, identity = self.number, first
+        for value, wall, item in zip(values, walls, items, strict=False):
+            try:
+                text, written = encode(item), encode(value)
+            except NOT_JSON:
+                rows.append(self.row(identity, *self.key_of(item, None), value, wall))
+            else:
+                if len(text) > SHORT or len(written) > LARGE:
+                    rows.append(self.row(identity, *self.key_of(item, None), value, wall))
+                else:
+                    state = OK if is_exact(value) else NOT_KEPT
+                    rows.append((identity, number, state, None, text, written, wall, None))
+            identity += 1
+        return rows
+
     def row(self, identity: int, key: bytes | str | None, text: str | None, value: Any, wall: float) -> Row:
         """The row of a plain success."""
         try:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LONGEST_PAUSE = 0.1  # seconds between commits
 PAUSE_PER_COMMIT = 4.0  # of a commit's own time: writing takes no more than a fifth of a core
-MOST_PENDING = 20_000  # rows; who puts more waits
+MOST_PENDING = 8_000  # rows; who puts more waits
 TOGETHER = 64  # rows in one statement
 _ALIKE = "add_outcome"  # the statement that is worth it
 
