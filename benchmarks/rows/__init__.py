@@ -9,6 +9,7 @@ from benchmarks.rows import (
     commands,
     cpu,
     documents,
+    journal,
     memory,
     noop,
     payload,
@@ -33,6 +34,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *requests.ROWS,
     *adaptive.ROWS,
     *memory.ROWS,
+    *journal.ROWS,
     *documents.ROWS,
     *plans.ROWS,
     *chain.ROWS,
@@ -41,7 +43,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *builds.ROWS,
 )
 
-PENDING: tuple[Pending, ...] = (Pending("journal-row", "one row of the journal", "waits for the journal"),)
+PENDING: tuple[Pending, ...] = ()
 
 
 def find(name: str) -> Workload:
