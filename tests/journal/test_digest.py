@@ -21,7 +21,8 @@ class Point:
 
 VALUES = [
     None, 0, 1, True, 1.0, "1", "", [], {}, [1], {"1": 1}, b"1", {1, 2}, frozenset({3}), Path("a"),
-    Decimal("1"), datetime.date(2020, 1, 1), Point(1, 2), Point(2, 1), float("nan"), [float("nan")], list(range(5000)),
+    Decimal("1"), datetime.date(2020, 1, 1),
+    Point(1, 2), Point(2, 1), float("nan"), [float("nan")], list(range(5000)),
     [*range(4999), b"x"], {"a": b"x"}, {"a": {b"x"}}, ["a", "b"], ["ab"], [["a"], "b"],
 ]  # fmt: skip
 
