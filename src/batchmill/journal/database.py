@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x626D696C  # "bmil"
 VERSION = 1
+OLDEST_SQLITE = (3, 35, 0)  # generated columns, RETURNING
 BUSY_SECONDS = 30.0  # how long another process that writes is waited for
 ELSEWHERE = "use --journal PATH for another file, or --no-journal"
 
@@ -59,6 +60,12 @@ def _make_file(path: Path) -> None:
 def _opened(path: Path) -> sqlite3.Connection:
     import sqlite3  # a run without a journal does not pay for it
 
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise StorageError(
+            f"a journal needs SQLite {oldest} or later, and this Python has {sqlite3.sqlite_version}; "
+            "use another Python, or --no-journal"
+        )
     return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
@@ -116,17 +123,17 @@ def faults(path: Path) -> Iterator[None]:
 
 
 def _described(path: Path, fault: sqlite3.Error) -> str:
-    code = getattr(fault, "sqlite_errorname", "") or ""
+    """By SQLite's own words, which are the same everywhere; its codes have no names under PyPy."""
     words = str(fault)
-    if code.startswith("SQLITE_NOTADB"):
+    if "not a database" in words:
         return f"{path} is not a journal ({words}); {ELSEWHERE}"
-    if code.startswith("SQLITE_FULL"):
+    if "is full" in words:
         return f"the journal {path} cannot be written: the disk is full; make room and resume the run"
-    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+    if any(sign in words for sign in ("readonly", "unable to open", "access permission")):
         return f"the journal {path} cannot be written: {words}; {ELSEWHERE}"
-    if code.startswith("SQLITE_BUSY"):
+    if "is locked" in words:
         return f"the journal {path} is held by another process for more than {BUSY_SECONDS:g} s"
-    if code.startswith("SQLITE_IOERR"):
+    if "I/O error" in words:
         return f"the journal {path} cannot be read or written: {words}; make sure that its disk has room"
     return _damaged(path, fault)
 
