@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from batchmill.journal.contract import Kept, KeyMore
 from batchmill.journal.matching import Found, Matcher
-from batchmill.journal.rows import Row, RowWriter, first_id, outcome_of
+from batchmill.journal.rows import Row, RowWriter, files_in, first_id, outcome_of
 from batchmill.journal.writer import Writer
 from batchmill.outcome import Block, ErrorInfo, Outcome
 
@@ -120,6 +120,8 @@ class SqliteItemLog:
             known[offset] = read[0]
             if one.id != own + offset:
                 copies.append((own + offset, self._rows.number, one.id))
+                for digest in files_in(one.row[5]):
+                    self._rows.on_file(digest)
         self._writer.put("copy_outcome", copies)
         return known
 

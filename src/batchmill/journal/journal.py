@@ -102,7 +102,9 @@ class Journal:
     ) -> SqliteRunLog:
         with _closing_on_error(connection):
             writer = Writer(connect(self.path, durable=self.durable, create=False), self.path, failed)
-        rows = RowWriter(self.files, codec, masker, run.passes, [])
+        rows = RowWriter(
+            self.files, codec, masker, run.passes, lambda digest: writer.put("add_file", [(digest, run.id)])
+        )
         return SqliteRunLog(run, connection, writer, lock, self.path, rows, failed_only=failed_only)
 
     def lock(self, name: str) -> RunLock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,16 +27,17 @@ def first_id(visit: int) -> int:
 
 @dataclass(slots=True)
 class RowWriter:
-    """Makes the rows of one pass of a run. ``new_files`` collects digests of values put into files.
+    """Makes the rows of one pass of a run. ``on_file`` is told the digest of each value put into a file,
+    before the row that refers to it is written.
 
-    Concurrency: any thread; ``new_files`` is only appended to.
+    Concurrency: any thread; nothing in it changes.
     """
 
     files: ValueFiles
     codec: Codec
     masker: Masker
     number: int
-    new_files: list[str]
+    on_file: Callable[[str], object]
 
     def key_of(self, item: Any, more: Any) -> tuple[bytes | str | None, str | None]:
         """What an item is matched by, and its JSON text; None for what there is not."""
@@ -128,7 +129,7 @@ class RowWriter:
         if text is None or len(text) <= LARGE:
             return text
         detail[name] = self.files.put(text)
-        self.new_files.append(detail[name])
+        self.on_file(detail[name])
         return None
 
     def _add_records(self, detail: dict[str, Any], records: Sequence[Any], state: int) -> int:
@@ -158,6 +159,15 @@ def _digest(value: Any, more: Any) -> bytes | None:
         return digest_of(value) if more is None else digest_of(value, more)
     except NoDigest:
         return None
+
+
+def files_in(detail: str | None) -> list[str]:
+    """The digests of the files that an outcome refers to."""
+    try:
+        found = decode(detail) if detail else {}
+        return [found[name] for name in ("value_file", "item_file") if name in found]
+    except (ValueError, TypeError):  # of a damaged row nothing is known
+        return []
 
 
 def outcome_of(row: Row, index: int, files: ValueFiles, codec: Codec) -> tuple[Outcome, str] | None:

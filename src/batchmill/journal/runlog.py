@@ -14,7 +14,7 @@ from batchmill.journal.database import faults
 from batchmill.journal.encoding import encode
 from batchmill.journal.items import SLOW, SqliteItemLog
 from batchmill.journal.matching import Claims, Matcher
-from batchmill.journal.rows import RowWriter, first_id, outcome_of
+from batchmill.journal.rows import RowWriter, files_in, first_id, outcome_of
 from batchmill.journal.statements import one_row, statement
 from batchmill.journal.writer import Writer
 from batchmill.outcome import Outcome
@@ -157,6 +157,8 @@ class SqliteRunLog:
         source, known = found
         visit = self.new_visit()
         self.add_visit(visit, address, turn, key, None, is_batch=False)
+        row = self._connection.execute(statement("outcome_at"), (first_id(source),)).fetchone()
+        self._writer.put("add_file", [(digest, self.run.id) for digest in files_in(row[5])])
         self._writer.put("copy_outcome", [(first_id(visit), self.run.passes, first_id(source))])
         return _SingleLog(self, address, turn, key, known)
 
@@ -236,7 +238,6 @@ class SqliteRunLog:
             for name, one in nodes.items()
         ]
         self._writer.put("add_node", rows)
-        self._writer.put("add_file", [(digest, self.run.id) for digest in self._rows.new_files])
         self._writer.put("end_run", [(status, time.time(), wall, result, self.run.id)])
         self._writer.flush()
 

@@ -28,11 +28,13 @@ LARGEST_RESULT = 8 << 20  # characters; a larger result is made again from the o
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What there is to run: the plan, the document as read and where from, the checked inputs."""
+    """What there is to run: the plan, the document as read and where from (``is_file``: from the file
+    ``source``), the checked inputs."""
 
     plan: Plan
     document: Any
     source: str
+    is_file: bool
     inputs: dict[str, Any]
     settings: RunSettings
 
@@ -40,8 +42,7 @@ class Order:
         """What the journal keeps of it. Secret inputs are not among it: a resumed run is given them again."""
         secret = {name for name, spec in self.plan.inputs.items() if spec.secret}
         shown = {name: value for name, value in self.inputs.items() if name not in secret}
-        is_file = isinstance(self.document, dict) and os.path.exists(self.source)
-        source = os.path.abspath(self.source) if is_file else self.source
+        source = os.path.abspath(self.source) if self.is_file else self.source
         settings = {"executor": self.settings.executor, "jobs": self.settings.jobs}
         return RunRecord(source, os.getcwd(), self.document, shown, settings)
 

@@ -78,7 +78,7 @@ def resume(
 
 def document_of(run: RunRecord) -> str | dict[str, Any]:
     """The run's document: its file as it is now, or what was kept of it where there is no file any more."""
-    if os.path.isfile(run.source):
+    if os.path.isabs(run.source) and os.path.isfile(run.source):
         return run.source
     document: dict[str, Any] = run.document
     return document

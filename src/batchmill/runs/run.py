@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def ordered(
     inputs, problems = check_inputs(plan.workflow, {**(params or {}), **texts}, text=frozenset(texts))
     if problems:
         raise InvalidDocument(tuple(problems), draft.source)
-    return Order(plan, draft.raw, draft.source, inputs, settings)
+    return Order(plan, draft.raw, draft.source, not isinstance(document, dict), inputs, settings)
 
 
 def execute(
@@ -124,36 +125,41 @@ def execute(
     masker: Masker | None = None,
 ) -> RunResult:
     """Run what :func:`ordered` found; ``opening`` makes the run's log in a journal."""
-    plan, inputs, settings = order.plan, order.inputs, order.settings
-    permissive = plan.workflow.template_resolution_mode == "permissive"
-    known = Secrets(plan, inputs, masker or Masker())
+    plan = order.plan
+    known = Secrets(plan, order.inputs, masker or Masker())
     ending = CancelToken()
     log = opening(known.masker, ending)
+    with closing_log(log), _importing_from(plan.import_folders()), holding(), _following(stop, ending):
+        around = _surroundings(order, log, known, listeners, ending)
+        around = replace(around, cancel=cancel or CancelToken(), taps=taps or {})
+        return _walked(plan, around, order.source, known.masker, log)
+
+
+def _surroundings(
+    order: Order,
+    log: SqliteRunLog | None,
+    known: Secrets,
+    listeners: Iterable[Listener],
+    ending: CancelToken,
+) -> Surroundings:
+    """What all nodes of a run share, but for what only its caller knows."""
+    plan, settings = order.plan, order.settings
     bus = Bus([*listeners, *event_listeners(log)], known.masker.value)
     gates = gates_of(bus, ending)
-    around = Surroundings(
-        Namespace(inputs, permissive=permissive),
+    return Surroundings(
+        Namespace(order.inputs, permissive=plan.mode == "permissive"),
         bus,
-        cancel or CancelToken(),
-        ending,
-        settings.executor,
-        settings.jobs,
-        plan.import_folder,
+        stop=ending,
+        executor=settings.executor,
+        jobs=settings.jobs,
+        folder=plan.import_folder,
         gates=gates,
         budgets=budgets_of(plan, gates),
-        taps=taps or {},
         withheld=known.withheld,
         masker=known.masker,
         shares=Shares(settings.jobs) if plan.crowded else None,
         log=log,
     )
-    with (
-        closing_log(log),
-        _importing_from(plan.import_folders()),
-        holding(),
-        _following(stop, ending),
-    ):
-        return _walked(plan, around, order.source, known.masker, log)
 
 
 def _walked(
