@@ -10,7 +10,7 @@ from importlib import metadata
 from batchmill.doctor.finding import Finding
 
 AREA = "packages"
-MODULES = {"pyyaml": "yaml"}  # where the module is not named as the package is
+MODULES = {"pyyaml": "yaml", "rpds-py": "rpds"}  # where the module is not named as the package is
 FOR_DEVELOPERS = {"test"}
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9_.-]+)")
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")

@@ -49,6 +49,8 @@ class Model:
         self.headers = []
         self.at_once = self.most_at_once = 0
         self.seconds = 0.0
+        self.together = 1  # answers wait, some seconds at most, until so many calls are here at once
+        self.gathered = threading.Event()
         self.closing = threading.Event()
 
     def next(self, body, headers):
@@ -77,6 +79,9 @@ class Handler(BaseHTTPRequestHandler):
         with model.lock:
             model.at_once += 1
             model.most_at_once = max(model.most_at_once, model.at_once)
+            if model.at_once >= model.together:
+                model.gathered.set()
+        model.gathered.wait(20)
         model.closing.wait(model.seconds)
         status, answer, headers = model.next(body, {k.lower(): v for k, v in self.headers.items()})
         with model.lock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import pytest
 
@@ -78,12 +77,10 @@ def test_a_runs_end_closes_the_client(model, soon):
 
 def test_ten_calls_run_at_once(model):
     pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
-    model.seconds = 0.3
-    began = time.monotonic()
+    model.together = 10
     result = batchmill.run(document("thread", {"model": "m", "base_url": model.base_url}, n=10))
     assert result.status == "success"
     assert model.most_at_once == 10
-    assert time.monotonic() - began < 30
 
 
 def test_prices_hold_for_the_workflows_inside(tmp_path):

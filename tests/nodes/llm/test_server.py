@@ -178,7 +178,8 @@ def test_a_cancelled_run(ask, model):
 
 def test_threads_share_one_client(ask, model, soon):
     ask("x")
-    model.seconds = 0.2
+    model.gathered.clear()
+    model.together = 10
     with ThreadPoolExecutor(10) as pool:
         done = list(pool.map(lambda n: ask(f"{n}")["response"], range(10)))
     assert done == ["hello"] * 10
