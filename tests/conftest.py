@@ -170,23 +170,28 @@ def _open_files() -> set[str]:
         entry
         for entry in _descriptors()
         if not (warm and entry.split(" ")[1].startswith(("pipe:", "socket:", "anon_inode:", "/dev/shm")))
-        and not entry.endswith(("/dev/null", "/dev/urandom"))
+        and not entry.endswith(("/dev/null", "/dev/urandom", "/.batchmill-pool"))
         and "/libffi." not in entry  # newer ones open themselves at the first use of ctypes, for good
     }
+
+
+_of_others: set[str] = set()  # folders; the number of a process that is gone may become one of ours
 
 
 def _temporary() -> set[str]:
     """Folders of ours on disk and in memory, but for those of the warm pool, which go with the session."""
     places = (Path(tempfile.gettempdir()), Path("/dev/shm"))
-    found = {path for place in places for path in place.glob("batchmill-*")}
-    return {str(path) for path in found if not _is_of_others(path.name)} - set(_warm_folders())
+    found = {str(path) for place in places for path in place.glob("batchmill-*")} - _of_others
+    _of_others.update(filter(_is_of_others, found))
+    return found - _of_others - set(_warm_folders())
 
 
-def _is_of_others(folder: str) -> bool:
+def _is_of_others(path: str) -> bool:
     """Whether the pool's folder is that of another session's process; its name tells the process.
 
     One whose process is gone is taken for another's: tests that kill a parent look for themselves.
     """
+    folder = os.path.basename(path)
     pid = folder.split("-")[1]
     if not pid.isdigit() or int(pid) == os.getpid():
         return False

@@ -58,6 +58,27 @@ def test_the_table_has_a_row_for_each_node_and_model(told, tmp_path):
     assert lines[4] == "1 without a price: give `prices` in the document"
 
 
+def test_a_run_is_found_in_the_journal(told, tmp_path):
+    by_file = batchmill("cost", "run.json", "--json", folder=tmp_path).stdout
+    for name in ((), ("last",), (told["run"],), (told["run"][:5], "--journal", ".batchmill/runs.sqlite")):
+        found = batchmill("cost", *name, "--json", folder=tmp_path)
+        assert (found.returncode, found.stdout) == (0, by_file)
+    missing = batchmill("cost", "ffffffffff", folder=tmp_path)
+    assert missing.returncode == 2
+    assert "no run" in missing.stderr
+
+
+def test_calls_inside_sub_workflows_are_added_up_by_node(tmp_path):
+    ask = {"id": "ask", "type": "llm", "params": {"provider": "echo", "prompt": "Say ${word}"}}
+    inner = {"inputs": {"word": {"type": "string"}}, "nodes": [ask]}
+    params = {"workflow": inner, "inputs": {"word": "${item}"}}
+    each = {"id": "each", "type": "workflow", "params": params, "batch": {"items": ["a", "b", "c"]}}
+    (tmp_path / "flow.json").write_text(json.dumps({"nodes": [each]}))
+    assert batchmill("run", "flow.json", "-q", folder=tmp_path).returncode == 0
+    shown = json.loads(batchmill("cost", "--json", folder=tmp_path).stdout)
+    assert [(entry["node"], entry["calls"]) for entry in shown["entries"]] == [("each.ask", 3)]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [("not json", "is no JSON"), ("{}", "has no `llm_calls`"), ("[1]", "has no `llm_calls`")],
@@ -66,7 +87,8 @@ def test_what_is_no_run_is_said_to_be_none(text, words, tmp_path):
     ran = batchmill("cost", "-", folder=tmp_path, text=text)
     assert ran.returncode == 5
     assert words in ran.stderr
-    assert batchmill("cost", "missing.json", folder=tmp_path).returncode == 5
+    missing = batchmill("cost", "missing.json", folder=tmp_path)
+    assert (missing.returncode, "no journal" in missing.stderr) == (5, True)
 
 
 def test_a_run_without_calls_cost_nothing(tmp_path):

@@ -56,7 +56,7 @@ def test_a_pool_without_a_thread_leaves_nothing(monkeypatch: pytest.MonkeyPatch,
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    monkeypatch.setattr("batchmill.executors.pool.MEMORY_FOLDER", str(tmp_path))
+    monkeypatch.setattr("batchmill.executors.folders.MEMORY_FOLDER", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(RuntimeError, match="new thread"):
         Pool()

@@ -13,7 +13,7 @@ import pytest
 SCRIPT = """
 import os, resource, sys, time
 import batchmill
-from batchmill.executors import pool
+from batchmill.executors import folders, pool
 
 
 def short(item):
@@ -138,4 +138,4 @@ def test_shared_memory_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_no_shared_memory_at_all(tmp_path: Path) -> None:
-    run(tmp_path, "pool.MEMORY_FOLDER = '/nowhere'", most="(2,)")
+    run(tmp_path, "folders.MEMORY_FOLDER = '/nowhere'", most="(2,)")

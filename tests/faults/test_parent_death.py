@@ -18,9 +18,9 @@ SCRIPT = """
 import ctypes, os, re, signal, sys, threading, time
 import batchmill
 from batchmill.batch.api import imap, map  # now: a signal amid imports is not ours to answer
-from batchmill.executors import pool, process, thread
+from batchmill.executors import folders, process, thread
 
-pool.MEMORY_FOLDER = {memory!r}
+folders.MEMORY_FOLDER = {memory!r}
 FOLDER = {folder!r}
 
 

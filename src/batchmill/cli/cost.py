@@ -13,20 +13,29 @@ from batchmill.cli import options
 from batchmill.cli.exits import Exit
 from batchmill.cli.json_text import as_json
 from batchmill.errors import StorageError
+from batchmill.journal.journal import LAST, Journal
+from batchmill.journal.reading import Reader
 from batchmill.record.ledger import Entry, ledger, total
+from batchmill.runs.calls import calls_of
 
 HEAD = ("node", "model", "calls", "input", "cached", "output", "USD")
 
 
 @click.command("cost", short_help="Show what the calls of a run used and cost.")
-@click.argument("run", metavar="RUN")
+@click.argument("run", default=LAST)
+@options.journal
 @options.json_flag("Print the ledger as JSON.")
-def command(run: str, json_wanted: bool) -> int:
+def command(run: str, journal_path: str, json_wanted: bool) -> int:
     """Add up the calls of language models of RUN by node and model.
 
-    RUN is a file with what `batchmill run --json` printed, or `-` for standard input.
+    RUN is a run of the journal (its name, the beginning of it, or `last`), a file with what `batchmill run
+    --json` printed, or `-` for standard input.
     """
-    entries = ledger(calls_in(run))
+    if run == "-" or Path(run).is_file():
+        entries = ledger(calls_in(run))
+    else:
+        with Reader(Journal(journal_path)) as reader:
+            entries = ledger(calls_of(reader, reader.run(run)))
     if json_wanted:
         whole = {"entries": [entry.as_json() for entry in entries], "total": total(entries).as_json()}
         click.echo(as_json(whole, 2))
@@ -35,17 +44,17 @@ def command(run: str, json_wanted: bool) -> int:
     return Exit.SUCCESS
 
 
-def calls_in(run: str) -> list[dict[str, Any]]:
-    """The recorded calls of a finished run. Raises :class:`StorageError` for a file that has none in it."""
+def calls_in(file: str) -> list[dict[str, Any]]:
+    """The recorded calls of a result. Raises :class:`StorageError` for a file that has none in it."""
     try:
-        told = json.loads(sys.stdin.read() if run == "-" else Path(run).read_text("utf-8"))
+        told = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
     except OSError as error:
-        raise StorageError(f"{run} cannot be read: {error.strerror}") from error
+        raise StorageError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise StorageError(f"{run} is no JSON: {error}; give what `batchmill run --json` printed") from error
+        raise StorageError(f"{file} is no JSON: {error}; give what `batchmill run --json` printed") from error
     calls = told.get("llm_calls") if isinstance(told, dict) else None
     if not isinstance(calls, list):
-        raise StorageError(f"{run} has no `llm_calls`; give what `batchmill run --json` printed")
+        raise StorageError(f"{file} has no `llm_calls`; give what `batchmill run --json` printed")
     return [call for call in calls if isinstance(call, dict)]
 
 

@@ -17,7 +17,7 @@ import loky.backend.resource_tracker as tracker
 SEMAPHORES = "/dev/shm/sem."  # noqa: S108  # where the system keeps named semaphores, as files
 
 
-def folder_prefix(pid: int) -> str:
+def folder_prefix(pid: int | str) -> str:
     """How the names of the folders begin that process ``pid`` makes for its pool."""
     return f"batchmill-{pid}-"
 

@@ -12,20 +12,17 @@ import atexit
 import errno
 import os
 import queue
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-import loky.backend.resource_tracker as tracker
 import loky.process_executor
 
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.chunking import Pace
-from batchmill.executors.leftovers import folder_prefix
+from batchmill.executors.folders import Folders, remove_abandoned
 from batchmill.executors.parcel import Parcel, discard
 from batchmill.executors.pipe_semaphores import PipeContext
 from batchmill.executors.shared_area import SharedArea
@@ -35,7 +32,6 @@ from batchmill.executors.threads import KeptThreads
 
 IDLE_SECONDS = 60.0
 LOOK_SECONDS = 5.0
-MEMORY_FOLDER = "/dev/shm"  # noqa: S108  # a folder of our own is made in it, mode 0700
 KEPT_JOBS = 4
 KEPT_PACES = 64
 DESCRIPTORS_PER_SLOT = 20  # what a worker costs its parent: pipes, mappings, and those of starting it
@@ -62,14 +58,15 @@ class Pool:
         self._paces: dict[bytes, Pace] = {}
         self._number = 0
         self._closed = False
-        self.folders = _make_folders()
+        self._folders = Folders()
+        self.folders = self._folders.paths
         self.threads = KeptThreads()
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="batchmill-pool", daemon=True)
         try:
             self._thread.start()
         except RuntimeError:  # no thread to give, or the interpreter is ending
-            self._remove_folders()
+            self._folders.remove()
             raise
 
     def lease(self) -> Slot:
@@ -175,12 +172,7 @@ class Pool:
         self.threads.close()
         self._calls.put(None)
         self._thread.join()
-        self._remove_folders()
-
-    def _remove_folders(self) -> None:
-        for folder in self.folders:
-            shutil.rmtree(folder, ignore_errors=True)
-            tracker.unregister(folder, "folder")
+        self._folders.remove()
 
     def _later(self, call: Callable[[], Any]) -> Future[Any]:
         future: Future[Any] = Future()
@@ -213,6 +205,8 @@ class Pool:
             if getattr(fault, "errno", None) in (errno.EMFILE, errno.ENFILE):
                 raise
             slot = self._open_slot(number, PipeContext())  # no room, or no way, for the system's semaphores
+        if number == 1:
+            self._later(lambda: remove_abandoned(map(os.path.dirname, self.folders)))
         with self._lock:
             if not self._closed:
                 self._all.add(slot)
@@ -267,23 +261,6 @@ def _settle(call: Callable[[], Any], future: Future[Any]) -> None:
         future.set_result(call())
     except BaseException as fault:  # noqa: BLE001  # it is raised where the result is asked for
         future.set_exception(fault)
-
-
-def _make_folders() -> list[str]:
-    """Where large values travel: memory first, disk behind it. The tracker of loky removes them even
-    when this process is killed."""
-    parents = [MEMORY_FOLDER] if os.access(MEMORY_FOLDER, os.W_OK) else []
-    folders = []
-    for parent in [*parents, tempfile.gettempdir()]:
-        try:
-            folder = tempfile.mkdtemp(prefix=folder_prefix(os.getpid()), dir=parent)
-        except OSError:
-            if parent in parents:
-                continue
-            raise
-        tracker.register(folder, "folder")
-        folders.append(folder)
-    return folders
 
 
 def _close_together(slots: list[Slot]) -> None:

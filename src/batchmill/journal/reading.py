@@ -132,16 +132,25 @@ class Reader:
 
     def items(self, visit: VisitRecord, *, failed_only: bool = False) -> Iterator[ItemRecord]:
         """The outcomes of a visit in the order of the items, a page at a time."""
-        query = statement("read_failed" if failed_only else "read_outcomes")
+        return self._outcomes("read_failed" if failed_only else "read_outcomes", visit)
+
+    def _outcomes(self, query: str, visit: VisitRecord) -> Iterator[ItemRecord]:
         at, end = first_id(visit.id), first_id(visit.id + 1)
         with self._reading():
-            cursor = self._connection.execute(query, (at, end))
+            cursor = self._connection.execute(statement(query), (at, end))
         while True:
             with self._reading():
                 page = [self._item(row) for row in cursor.fetchmany(_PAGE)]
             if not page:
                 return
             yield from page
+
+    def recorded(self, run: RunRecord) -> Iterator[tuple[VisitRecord, ItemRecord]]:
+        """The outcomes of the run that recorded something, in order, each with its visit."""
+        for visit in self.visits(run):
+            for item in self._outcomes("read_detailed", visit):
+                if item.records:
+                    yield visit, item
 
     def item(self, visit: VisitRecord, index: int) -> ItemRecord | None:
         """The outcome of one item; None where there is none."""

@@ -1,17 +1,21 @@
 """The ledger: what recorded calls used and cost, by node and model, added up without rounding.
 
+A node inside a sub-workflow that is run for many items is one node.
+
 Costs are added as decimals, each as it is printed, so that the total is what adding the printed costs of
 the calls by hand gives.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
 
 _EXACT = Context(prec=1000)  # digits: more than any sum of floats has
+_ITEM = re.compile(r"\[\d+\]")  # in the address of a call: which item it was made for
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Entry:
         """The entry of one call as plain data; what it does not tell counts as nothing."""
         cost = call.get("cost")
         return cls(
-            str(call.get("node") or ""),
+            _ITEM.sub("", str(call.get("node") or "")),
             str(call.get("model") or ""),
             1,
             int(call.get("input_tokens") or 0),

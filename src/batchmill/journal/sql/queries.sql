@@ -89,6 +89,11 @@ WHERE id >= ? AND id < ? ORDER BY id
 SELECT position, state, item, value, wall, detail FROM outcome
 WHERE id >= ? AND id < ? AND state = 1 ORDER BY id
 
+-- Those that may have recorded something.
+-- name: read_detailed
+SELECT position, state, item, value, wall, detail FROM outcome
+WHERE id >= ? AND id < ? AND detail IS NOT NULL ORDER BY id
+
 -- name: nodes_of
 SELECT address, type, status, wall, detail FROM node WHERE run = ?
 

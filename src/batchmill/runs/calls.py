@@ -1,0 +1,33 @@
+"""The recorded calls of a run, read out of its journal: also of one that is running, or was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from batchmill.graph.recorded import CODEC
+from batchmill.graph.visit import SubReport
+from batchmill.journal.contract import RunRecord
+from batchmill.journal.database import faults
+from batchmill.journal.reading import Reader
+from batchmill.record import LLMCall
+
+
+def calls_of(reader: Reader, run: RunRecord) -> Iterator[dict[str, Any]]:
+    """The calls of every outcome that the journal has of the run, those inside sub-workflows included, as the
+    entries of ``llm_calls`` in a result. Raises :class:`~batchmill.errors.StorageError`."""
+    for visit, item in reader.recorded(run):
+        with faults(reader.journal.path):
+            records = CODEC.read(item.records)
+        place = {"node": visit.address, "index": item.index if visit.is_batch else None}
+        for call in _flat(records):
+            fields = call.as_json() if isinstance(call, LLMCall) else dict(call)
+            yield fields if fields.get("node") else {**fields, **place}
+
+
+def _flat(records: Iterable[Any]) -> Iterator[Any]:
+    for record in records:
+        if isinstance(record, SubReport):
+            yield from _flat(record.calls)
+        elif isinstance(record, (LLMCall, dict)):
+            yield record
