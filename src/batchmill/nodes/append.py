@@ -7,7 +7,7 @@ import fcntl
 import os
 import stat
 
-from batchmill.nodes.files import make_folders, writable_mode, write_into
+from batchmill.nodes.files import destination, make_folders, write_into
 
 
 def append_whole(path: str, data: bytes) -> None:
@@ -16,10 +16,10 @@ def append_whole(path: str, data: bytes) -> None:
     Every appender of this program holds a lock on the file meanwhile, so that pieces never mix and what
     a full disk cut off can be taken back.
     """
-    target = os.path.realpath(path)
-    make_folders(target)
-    mode = writable_mode(target)
-    if mode is not None and not stat.S_ISREG(mode):
+    target, mode = destination(path)
+    if mode is None:
+        make_folders(target)
+    elif not stat.S_ISREG(mode):
         write_into(target, data)
         return
     number = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)

@@ -7,6 +7,7 @@ given its name. So a full disk, a crash or a kill leaves the old file whole and 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import secrets
 import shutil
@@ -33,6 +34,9 @@ _HINTS = {
     errno.EMFILE: "this process has too many files open",
     errno.ENXIO: "nobody reads the other end of it",
 }
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_OURS = secrets.token_hex(4)  # of this process and those forked from it
+_numbers = itertools.count()
 _POINTLESS = (errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
@@ -94,9 +98,7 @@ def write_whole(path: str, data: bytes) -> None:
 
     A symbolic link is written through; a device is written to. Raises :class:`OSError`.
     """
-    target = os.path.realpath(path)
-    make_folders(target)
-    mode = writable_mode(target)
+    target, mode = destination(path)
     if mode is not None and not stat.S_ISREG(mode):
         write_into(target, data)
         return
@@ -113,9 +115,7 @@ def write_whole(path: str, data: bytes) -> None:
 def copy_whole(source: str, dest: str, *, overwrite: bool) -> None:
     """Make ``dest`` a copy of ``source``, with its mode and times. Raises :class:`OSError`."""
     found = require_file(source)
-    target = os.path.realpath(dest)
-    make_folders(target)
-    writable_mode(target)
+    target, _ = destination(dest)
 
     def fill(number: int) -> int:
         with open(source, "rb") as reader, open(number, "wb", closefd=False) as writer:
@@ -130,12 +130,16 @@ def copy_whole(source: str, dest: str, *, overwrite: bool) -> None:
 def place(target: str, fill: Callable[[int], int], *, overwrite: bool) -> None:
     """Have ``fill`` write a file of its size to a descriptor and give it the name ``target`` when whole.
 
-    Raises :class:`OSError`; :class:`FileExistsError` where something has that name and must not be
-    overwritten, whoever came first. The folder is not flushed: after a crash of the machine the old
-    file may be back, whole.
+    Folders that are missing are made. Raises :class:`OSError`; :class:`FileExistsError` where something
+    has that name and must not be overwritten, whoever came first. The folder is not flushed: after a crash
+    of the machine the old file may be back, whole.
     """
     temporary = _temporary_beside(target)
-    number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        number = os.open(temporary, _NEW, 0o666)
+    except FileNotFoundError:
+        make_folders(target)
+        number = os.open(temporary, _NEW, 0o666)
     try:
         try:
             expected = fill(number)
@@ -181,9 +185,24 @@ def _rename_if_free(path: str, target: str) -> None:
 
 
 def _temporary_beside(target: str) -> str:
-    """A name in the same folder, so that giving the final one is a rename; short enough for any."""
+    """A name in the same folder, so that giving the final one is a rename; short enough for any, and used by
+    no other process, on whichever machine."""
     folder, name = os.path.split(target)
-    return os.path.join(folder, f".{name[:40]}.{secrets.token_hex(6)}.tmp")
+    return os.path.join(folder, f".{name[:40]}.{_OURS}-{os.getpid():x}-{next(_numbers):x}.tmp")
+
+
+def destination(path: str) -> tuple[str, int | None]:
+    """Where ``path`` leads when it is a symbolic link, else itself; type and mode of what is there.
+
+    One look tells that nothing is in the way, which is the common case. Raises what :func:`writable_mode`
+    does.
+    """
+    try:
+        is_link = stat.S_ISLNK(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return path, None
+    target = os.path.realpath(path) if is_link else path
+    return target, writable_mode(target)
 
 
 def writable_mode(path: str) -> int | None:
