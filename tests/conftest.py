@@ -42,6 +42,19 @@ def nothing_left() -> Iterator[None]:
     assert not left, f"left behind by this test: {left}"
 
 
+@pytest.fixture
+def soon() -> Callable[[Callable[[], object]], bool]:
+    """``soon(predicate)``: whether it becomes true within some seconds."""
+
+    def wait(predicate: Callable[[], object]) -> bool:
+        deadline = time.monotonic() + 20
+        while not (found := predicate()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return bool(found)
+
+    return wait
+
+
 @pytest.fixture(scope="session", autouse=True)
 def the_gil_stays_off() -> Iterator[None]:
     """On a free-threaded interpreter: no module that was imported may have switched the GIL back on."""

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -13,6 +15,7 @@ from batchmill.cli.main import outcome
 @pytest.fixture
 def mapped(tmp_path, monkeypatch, capfdbinary):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BATCHMILL_JOURNAL", "none")
 
     def call(items, *arguments):
         code = outcome(["map", "--items", items, *arguments])
@@ -138,3 +141,51 @@ def test_a_reader_that_goes_away_ends_the_run(tmp_path):
     pipe = f"yes | head -100000 | ({command}; echo $? > code) | head -2"
     done = subprocess.run(["bash", "-c", pipe], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.stdout, (tmp_path / "code").read_text()) == ("y\ny\n", "0\n")
+
+
+SLOWLY = "echo {} >> begun; test {} -lt 4 || until test -e on; do sleep 0.05; done; echo {}"
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+def test_a_killed_run_is_gone_on_with_and_all_of_it_printed(tmp_path, executor, soon):
+    command = [sys.executable, "-m", "batchmill"]
+    flags = ["--items", "range:0:8", "--executor", executor, "-j", "2", "--", SLOWLY]
+    running = subprocess.Popen(
+        [*command, "map", *flags], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    with running:
+        begun = tmp_path / "begun"
+        assert soon(lambda: begun.exists() and len(begun.read_text().split()) == 6)
+        assert [running.stdout.readline() for _ in range(4)] == [b"0\n", b"1\n", b"2\n", b"3\n"]
+        os.killpg(running.pid, signal.SIGKILL)
+    (tmp_path / "on").touch()
+    resumed = subprocess.run([*command, "resume"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (resumed.returncode, resumed.stdout) == (0, "".join(f"{number}\n" for number in range(8)))
+    assert "4 kept, 0 redone, 4 new, 0 changed" in resumed.stderr
+    ran = begun.read_text().split()
+    assert (len(ran), len(set(ran[:6])), len(set(ran[6:]))) == (10, 6, 4)
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path, soon):
+    command = [sys.executable, "-m", "batchmill", "map", "--items", "range:0:9", "-j", "2", "--", SLOWLY]
+    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with running:
+        begun = tmp_path / "begun"
+        assert soon(lambda: begun.exists() and len(begun.read_text().split()) == 6)
+        running.send_signal(signal.SIGINT)
+        running.send_signal(signal.SIGINT)
+        said = running.communicate(timeout=30)[1].decode().splitlines()
+    assert running.returncode == 130
+    assert said[-1].startswith("resume with: batchmill resume ")
+
+
+def test_a_finished_run_is_in_the_journal(mapped, tmp_path):
+    assert mapped("range:0:3", "--journal", "kept.sqlite", "-q", "--", "echo", "{}")[0] == 0
+    shown = [sys.executable, "-m", "batchmill", "results", "--journal", "kept.sqlite", "--format", "jsonl"]
+    lines = subprocess.run(
+        shown, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    ).stdout.splitlines()
+    assert [(one["item"], one["stdout"]) for one in map(json.loads, lines)] == [
+        (n, f"{n}\n") for n in range(3)
+    ]

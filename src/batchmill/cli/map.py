@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import click
 
-from batchmill.cancel import CancelToken
 from batchmill.cli import options
 from batchmill.cli.caller import Caller
-from batchmill.cli.ending import exit_code, last_words
-from batchmill.cli.faults import say
-from batchmill.cli.interrupts import Interrupts
+from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.item_command import command_of
+from batchmill.cli.item_printer import ItemsWanted
 from batchmill.cli.item_source import source_of
-from batchmill.cli.json_text import as_json
-from batchmill.cli.streams import DataStream, data_only
-from batchmill.cli.watching import log_to_stderr, watching
 from batchmill.events.progress import ProgressKind
 from batchmill.executors.choose import KINDS
-from batchmill.outcome import Block
-from batchmill.plain import shown
-from batchmill.runs.run import run
+from batchmill.journal.contract import RunRecord
+from batchmill.journal.journal import Journal
+from batchmill.runs.journaled import begun, nothing_kept
+from batchmill.runs.result import RunResult
+from batchmill.runs.run import execute, ordered
+from batchmill.runs.settings import RunSettings
 
 NODE = "map"
-_TOLD = ("stdout", "stderr", "exit_code")
+SOURCE = "batchmill map"  # what the journal calls the document
 
 
 class _Seconds(click.FloatRange):
@@ -56,6 +53,7 @@ class _Seconds(click.FloatRange):
     help="Whether a failed item ends the others.",
 )
 @click.option("--collect", metavar="FILE", help="Write results as JSON lines to FILE, not to stdout.")
+@options.keeping
 @options.json_flag("Print each result as one line of JSON.")
 @options.talk
 @click.argument("command_words", nargs=-1, required=True, metavar="-- COMMAND...", type=click.UNPROCESSED)
@@ -70,6 +68,9 @@ def command(
     timeout: float | None,
     on_error: str,
     collect: str | None,
+    journal_path: str,
+    no_journal: bool,
+    durable: bool,
     json_wanted: bool,
     progress: ProgressKind,
     quiet: bool,
@@ -96,76 +97,20 @@ def command(
     batch.update({"timeout": timeout} if timeout is not None else {})
     params = {"command": command_of(command_words), "strip_newline": False}
     node = {"id": NODE, "type": "shell", "params": params, "batch": batch}
-    return _run({"nodes": [node]}, _Wanted(json_wanted, collect is None, quiet), progress, verbose)
+    items = ItemsWanted(NODE, json_wanted, collect is None, quiet)
+    journal = options.kept_in(journal_path, no_journal, durable)
+    begin = partial(_begin, {"nodes": [node]}, journal)
+    return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose, items), caller)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What is to be printed."""
-
-    as_json: bool
-    results: bool
-    quiet: bool
+def _begin(document: dict[str, Any], journal: Journal | None, **shared: Any) -> RunResult:
+    order = replace(ordered(document, None, None, RunSettings()), source=SOURCE)
+    return execute(order, nothing_kept if journal is None else partial(begun, journal, order), **shared)
 
 
-def _run(document: dict[str, Any], wanted: _Wanted, progress: ProgressKind, verbose: bool) -> int:
-    with data_only() as data:
-        stop, cancel = CancelToken(), CancelToken()
-        printer = _Printer(data, stop, wanted)
-        with (
-            log_to_stderr(verbose),
-            Interrupts(stop, cancel, say) as interrupts,
-            watching(progress, wanted.quiet, verbose) as (listeners, summary),
-        ):
-            result = run(document, listeners=listeners, stop=stop, cancel=cancel, taps={NODE: printer.put})
-        if data.broken:
-            return 0
-        for line in last_words(summary, result, wanted.quiet):
-            say(line)
-    return exit_code(result, interrupts.first)
-
-
-@dataclass(slots=True)
-class _Printer:
-    """Prints blocks of results as they come. Called by the run, in its own thread."""
-
-    data: DataStream
-    stop: CancelToken
-    wanted: _Wanted
-
-    def put(self, block: Block) -> None:
-        """Print the results of a block; a reader that went away ends the run."""
-        text = "".join(self._texts(block))
-        if text and not self.data.broken:
-            self.data.write(text)
-        if self.data.broken:
-            self.stop.cancel()
-
-    def _texts(self, block: Block) -> Iterator[str]:
-        for offset, entry in enumerate(block.values):
-            if entry is not None and not self.wanted.quiet and entry["stderr"] and not self.wanted.as_json:
-                say(entry["stderr"].rstrip("\n"))
-            if self.wanted.results and self.wanted.as_json:
-                yield as_json(_told(block, offset, entry)) + "\n"
-            elif self.wanted.results and entry is not None:
-                yield _printed(entry)
-
-
-def _printed(entry: dict[str, Any]) -> str:
-    """What a command printed, ended by a line end; of bytes that are no text, the bytes."""
-    text: str = entry["stdout"]
-    if entry["stdout_is_binary"]:
-        text = base64.b64decode(text).decode("utf-8", "surrogateescape")
-    return text if not text or text.endswith("\n") else text + "\n"
-
-
-def _told(block: Block, offset: int, entry: dict[str, Any] | None) -> dict[str, Any]:
-    """A result, or an error with the keys it has everywhere, as plain data."""
-    item = shown(block.items[offset])
-    if entry is not None:
-        kept = {key: entry[key] for key in _TOLD}
-        binary = {"stdout_is_binary": True} if entry["stdout_is_binary"] else {}
-        return {"index": block.start + offset, "item": item, **kept, **binary}
-    outcome = block.special[offset]
-    outputs = outcome.error.outputs if outcome.error is not None else {}
-    return {**outcome.as_error(item), **{key: outputs[key] for key in _TOLD if key in outputs}}
+def items_of(run: RunRecord, quiet: bool) -> ItemsWanted | None:
+    """What a run prints item by item when it is resumed; None for one that this command did not begin."""
+    if run.source != SOURCE:
+        return None
+    (node,) = run.document["nodes"]
+    return ItemsWanted(NODE, False, node["batch"]["collect"] == "none", quiet)

@@ -9,10 +9,12 @@ import click
 
 from batchmill.cli import options
 from batchmill.cli.caller import Caller
+from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given
-from batchmill.cli.run import Request, fulfil
+from batchmill.cli.map import items_of
 from batchmill.events.progress import ProgressKind
 from batchmill.journal.journal import Journal
+from batchmill.journal.reading import Reader
 from batchmill.runs.resume import resume
 
 
@@ -52,15 +54,18 @@ def command(
     run that is not finished.
 
     Results are known again by content: what was edited since, in the document or among the items, is run
-    again. Inputs are those of the run, but for those given here; secret ones must be given again.
+    again. Inputs are those of the run, but for those given here; secret ones must be given again. Of a run
+    of `batchmill map` all results are printed, those that were kept as well.
     """
     caller.verbose = verbose
     name, pairs = _split(words)
     inputs = given(pairs, set_json, params_file)
     journal = Journal(journal_path, durable=durable)
+    with Reader(journal) as reader:
+        found = reader.to_resume(name)
     begin = partial(
         resume,
-        name,
+        found.name,
         inputs.values,
         text_params=inputs.text,
         executor=executor,
@@ -68,7 +73,8 @@ def command(
         journal=journal,
         failed_only=failed_only,
     )
-    return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose), caller)
+    items = None if json_wanted else items_of(found, quiet)
+    return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose, items), caller)
 
 
 def _split(words: tuple[str, ...]) -> tuple[str | None, list[str]]:

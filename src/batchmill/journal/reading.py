@@ -96,10 +96,12 @@ class Reader:
         """The run that ``name`` means; see :func:`~batchmill.journal.journal.chosen`."""
         return chosen(self.runs(), name)
 
-    def next_to_resume(self) -> RunRecord:
-        """The latest run that was interrupted or failed; without one, the latest that is running, or the
-        latest of all. Raises :class:`UnknownRun` where there is none."""
+    def to_resume(self, name: str | None) -> RunRecord:
+        """The run that ``name`` means; None means the latest that was interrupted or failed, without one the
+        latest that is running, or the latest of all. Raises :class:`UnknownRun` where there is none."""
         runs = self.runs()
+        if name is not None:
+            return chosen(runs, name)
         ended = [run for run in runs if not run.finished]
         found = [run for run in ended if run.status != "running"] or ended or runs
         if not found:

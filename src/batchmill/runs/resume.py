@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from batchmill.batch import OnBlock
 from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidDocument
 from batchmill.events import Listener
@@ -38,6 +39,7 @@ def resume(
     cancel: CancelToken | None = None,
     stop: CancelToken | None = None,
     text_params: Mapping[str, str] | None = None,
+    taps: Mapping[str, OnBlock] | None = None,
     masker: Masker | None = None,
 ) -> RunResult:
     """Go on with a run that was interrupted or failed: everything that has a result keeps it.
@@ -58,7 +60,7 @@ def resume(
     """
     kept = Journal(journal) if isinstance(journal, (str, Path)) else journal
     with Reader(kept) as reader:
-        found = reader.next_to_resume() if run is None else reader.run(run)
+        found = reader.to_resume(run)
     lock = kept.lock(found.name)
     try:
         with Reader(kept) as reader:
@@ -71,7 +73,7 @@ def resume(
                     return result
         order = _order(found, document, params, text_params, executor, jobs)
         opening = partial(_opened, kept, found, order, lock, failed_only)
-        return execute(order, opening, listeners, cancel, stop, None, masker)
+        return execute(order, opening, listeners, cancel, stop, taps, masker)
     finally:
         lock.release()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -162,16 +161,3 @@ def ask(run, model):
 @pytest.fixture(name="completion")
 def completion_fixture():
     return completion
-
-
-@pytest.fixture
-def soon():
-    """``soon(predicate)``: whether it becomes true within a few seconds."""
-
-    def wait(predicate):
-        deadline = time.monotonic() + 5
-        while not predicate() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return predicate()
-
-    return wait

@@ -1,0 +1,100 @@
+"""What the commands that run something share: ``run``, ``map`` and ``resume``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from batchmill.batch import OnBlock
+from batchmill.cancel import CancelToken
+from batchmill.cli.caller import Caller
+from batchmill.cli.ending import exit_code, last_words, way_on
+from batchmill.cli.faults import say
+from batchmill.cli.interrupts import Interrupts
+from batchmill.cli.item_printer import ItemPrinter, ItemsWanted
+from batchmill.cli.streams import DataStream, data_only
+from batchmill.cli.watching import log_to_stderr, watching
+from batchmill.events import Event, Listener, RunStarted
+from batchmill.events.progress import ProgressKind
+from batchmill.journal.journal import Journal
+from batchmill.masking import Masker
+from batchmill.runs.result import RunResult
+
+
+class Begin(Protocol):
+    """What runs something, given the arguments that all such commands share."""
+
+    def __call__(
+        self,
+        *,
+        listeners: Iterable[Listener],
+        stop: CancelToken,
+        cancel: CancelToken,
+        masker: Masker,
+        taps: Mapping[str, OnBlock],
+    ) -> RunResult:
+        """The result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one call of such a command asks for: its results item by item as ``items`` says, or the outputs at
+    the end."""
+
+    begin: Begin
+    journal: Journal | None
+    as_json: bool
+    progress: ProgressKind
+    quiet: bool
+    verbose: bool
+    items: ItemsWanted | None = None
+
+
+def fulfil(request: Request, caller: Caller) -> int:
+    """Run with stdout kept for data, show the result, return the exit code."""
+    masker = Masker()
+    caller.hide = masker.text
+    with data_only() as data:
+        stop, cancel = CancelToken(), CancelToken()
+        taps: dict[str, OnBlock] = {}
+        if request.items is not None:
+            taps[request.items.node] = ItemPrinter(data, stop, request.items).put
+        with (
+            log_to_stderr(request.verbose, masker.text),
+            Interrupts(stop, cancel, say) as interrupts,
+            watching(request.progress, request.quiet, request.verbose) as (listeners, summary),
+        ):
+
+            def name_way_on(event: Event) -> None:
+                if isinstance(event, RunStarted) and request.journal is not None:
+                    interrupts.last_words = way_on(event.run, str(request.journal.path))
+
+            listeners.append(name_way_on)
+            result = request.begin(listeners=listeners, stop=stop, cancel=cancel, masker=masker, taps=taps)
+        if request.items is None:
+            _show(result, data, request.as_json)
+        elif data.broken:  # who read the results has seen enough
+            return 0
+        for line in last_words(summary, result, request.quiet):
+            say(line)
+    return exit_code(result, interrupts.first)
+
+
+def _show(result: RunResult, data: DataStream, whole: bool) -> None:
+    """The result on stdout: the whole of it as JSON, or the outputs in readable form."""
+    if whole:
+        data.write_json(result.as_object())
+    elif result.ok:
+        _show_outputs(result, data)
+
+
+def _show_outputs(result: RunResult, data: DataStream) -> None:
+    values = list(result.outputs.values())
+    if not values:
+        return
+    only = values[0] if len(values) == 1 else result.outputs
+    if isinstance(only, str):
+        data.write_line(only)
+    else:
+        data.write_json(only, indent=2)
