@@ -7,6 +7,7 @@ is brought up to date when it is opened, one of a newer format is refused.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ APPLICATION_ID = 0x626D696C  # "bmil"
 VERSION = 1
 OLDEST_SQLITE = (3, 35, 0)  # generated columns, RETURNING
 BUSY_SECONDS = 30.0  # how long another process that writes is waited for
+BUSY_LOOK_SECONDS = 0.005
 ELSEWHERE = "use --journal PATH for another file, or --no-journal"
 
 
@@ -70,9 +72,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, durable: bool) -> None:
-    found = _one(connection, "PRAGMA application_id")
-    version = _one(connection, "PRAGMA user_version")
-    tables = _one(connection, "SELECT count(*) FROM sqlite_master")
+    found, version, tables = _identity(connection)
     if found != APPLICATION_ID and (found or version or tables):
         raise StorageError(f"{path} is a database of another program, not a journal; {ELSEWHERE}")
     if version > VERSION:
@@ -80,10 +80,40 @@ def _prepare(connection: sqlite3.Connection, path: Path, durable: bool) -> None:
             f"{path} was written by a newer batchmill (format {version}, this one knows up to {VERSION}); "
             f"update batchmill, or {ELSEWHERE}"
         )
-    one_row(connection, "PRAGMA journal_mode = WAL")
+    _use_wal(connection)
     one_row(connection, f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     if version < VERSION:
         _migrate(connection)
+
+
+def _identity(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """Application id, format and number of tables, all of one moment: another may be making the journal."""
+    connection.execute("BEGIN")
+    try:
+        return (
+            _one(connection, "PRAGMA application_id"),
+            _one(connection, "PRAGMA user_version"),
+            _one(connection, "SELECT count(*) FROM sqlite_master"),
+        )
+    finally:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait for another that changes the mode at the same moment: so it is done here."""
+    import sqlite3
+
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            one_row(connection, "PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as fault:
+            if "is locked" not in str(fault) or time.monotonic() > deadline:
+                raise
+        else:
+            return
+        time.sleep(BUSY_LOOK_SECONDS)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
