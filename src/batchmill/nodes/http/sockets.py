@@ -18,6 +18,8 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 
+SLACK = 0.005  # seconds that an exchange may take longer than it was given
+
 
 class Exchange:
     """One attempt's time and the socket it uses just now.
@@ -91,6 +93,13 @@ class _Limited(socket.socket):
     """A socket whose waits are bounded by its exchange."""
 
     exchange: Exchange | None = None
+
+    def settimeout(self, value: float | None) -> None:
+        """As ever, but that one longer by less than :data:`SLACK` is left as it is: setting it is a system
+        call, for which threads queue up, and the library does so with every request."""
+        now = self.gettimeout()
+        if not value or not now or not 0 <= now - value <= SLACK:
+            super().settimeout(value)
 
     def _bound(self) -> None:
         if self.exchange is not None:
