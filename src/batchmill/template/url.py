@@ -42,6 +42,7 @@ _REFERENCE = ("/", "?", "#")  # what begins behind a host
 _KEPT = "/?#&=+,;:@!$'()*%[]"  # what stays as it is in such a value
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _SEGMENT = re.compile(r"[^/]+")
+_END_OF_PATH = re.compile(r"[?#]")
 _END_OF_HOST = re.compile(r"[/?#]")
 
 
@@ -152,7 +153,8 @@ class _Making:
             return
         _, scheme, rest = self.text.partition("://")
         start = len(self.text) - len(rest) if scheme else 0
-        end = next((at for at in range(start, len(self.text)) if self.text[at] in "?#"), len(self.text))
+        found = _END_OF_PATH.search(self.text, start)
+        end = found.start() if found else len(self.text)
         for segment in _SEGMENT.finditer(self.text, start, end):
             if segment.group() not in (".", ".."):
                 continue

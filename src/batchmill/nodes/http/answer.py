@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.message import Message
 from functools import lru_cache
 from typing import Any
 
+from urllib3 import HTTPHeaderDict
 from urllib3.response import BaseHTTPResponse
 
 from batchmill.errors import NodeError
@@ -28,13 +29,12 @@ class Answer:
 
     status: int
     reason: str
-    fields: dict[str, str]
+    fields: HTTPHeaderDict
     content: bytes = b""
-    lowered: dict[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> str:
-        """A header's value, empty where it is not there; ``name`` in lower case."""
-        return self.lowered.get(name, "")
+        """A header's value, empty where it is not there."""
+        return self.fields.get(name, "")
 
     @property
     def ok(self) -> bool:
@@ -47,7 +47,7 @@ class Answer:
             "response": value,
             "response_is_binary": binary,
             "status_code": self.status,
-            "response_headers": self.fields,
+            "response_headers": dict(self.fields.itermerged()),
             "response_time": round(seconds, 6),
             "error": "",
         }
@@ -73,10 +73,8 @@ def read_answer(response: BaseHTTPResponse, limit: int, request: Request) -> Ans
     Raises what urllib3 raises, and :class:`~batchmill.errors.NodeError` for a body that is larger or does
     not fit its encoding.
     """
-    fields = dict(response.headers)
-    lowered = {name.lower(): value for name, value in fields.items()}
     try:
-        content = decoded(_raw(response, limit), lowered.get("content-encoding", ""), limit)
+        content = decoded(_raw(response, limit), response.headers.get("Content-Encoding", ""), limit)
     except TooLarge:
         response.close()
         message = (
@@ -84,7 +82,7 @@ def read_answer(response: BaseHTTPResponse, limit: int, request: Request) -> Ans
             "`max_response_bytes` sets the limit"
         )
         raise NodeError(message, retryable=False, type_name="ResponseTooLarge") from None
-    return Answer(response.status, response.reason or "", fields, content, lowered)
+    return Answer(response.status, response.reason or "", response.headers, content)
 
 
 def drain(response: BaseHTTPResponse) -> None:

@@ -13,6 +13,7 @@ from batchmill.template import to_text
 DEFAULT_KEY_HEADER = "X-API-Key"
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BREAK = re.compile(r"[\r\n\0]")
 _OURS = frozenset({"content-length", "transfer-encoding", "connection"})
 _WORDS_OF_CREDENTIALS = re.compile(
     r"auth|cookie|token|secret|passw|credential|session|signature|key", re.IGNORECASE
@@ -36,7 +37,7 @@ class Fields:
         """Set a field. Raises :class:`~batchmill.errors.InvalidParams` for what cannot be one."""
         if not _NAME.fullmatch(name):
             raise InvalidParams(f"http: {name!r} cannot be the name of a header")
-        if any(character in value for character in "\r\n\0"):
+        if _BREAK.search(value):
             raise InvalidParams(f"http: the value of the header {name!r} holds a line break or NUL")
         self._fields[name.lower()] = (name, _on_the_wire(name, value.strip()))
 
