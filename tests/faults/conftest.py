@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import batchmill
-from batchmill.executors import pool
+from batchmill.executors import folders, pool
 
 ENTRY = {"index", "item", "type", "message", "attempts", "kind"}
 KINDS = {"exception", "error_result", "timeout", "worker_died", "cancelled", "not_picklable"}
@@ -53,7 +53,7 @@ def _check_pool() -> None:
 
 
 def _slot_files(shared: pool.Pool) -> int:
-    names = [name for folder in shared.folders for name in os.listdir(folder)]
+    names = [name for folder in shared.folders for name in os.listdir(folder) if name != folders.OWNER]
     parcels = [name for name in names if name.endswith(".parcel")]
     assert len(parcels) <= 2 * pool.KEPT_JOBS, parcels  # the jobs kept for later batches, nothing else
     return len({name.partition("-in")[0].partition("-out")[0] for name in names if name not in parcels})
