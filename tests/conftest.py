@@ -7,6 +7,7 @@ they are ended after the last test, and then the descriptors of the whole sessio
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 import sysconfig
@@ -20,6 +21,8 @@ import hypothesis
 import psutil
 import pytest
 
+from batchmill.cli.main import outcome
+
 PATIENCE = 5.0  # seconds that what is ending may take to be gone; nothing waits where nothing is left
 WARM_PROCESSES = ("loky", "resource_tracker", "multiprocessing")  # in the command lines of pool workers
 WARM_THREADS = ("batchmill-pool", "QueueFeederThread", "QueueManagerThread", "ExecutorManagerThread")
@@ -31,6 +34,31 @@ hypothesis.settings.register_profile("batchmill", deadline=None)
 hypothesis.settings.load_profile("batchmill")
 
 Census = Callable[[], set[str]]
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def batchmill_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Command:
+    """``batchmill_command("run", "flow.json", text="", NAME="value")``: exit code, stdout and stderr.
+
+    The command is called in this process and in the test's folder: a process for each would spend half a
+    second on imports. ``text`` is its standard input; variables of the environment are given by name.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str, text: str = "", **environment: str) -> tuple[int, str, str]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            code = outcome(arguments)
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return call
 
 
 @pytest.fixture(autouse=True)
@@ -104,11 +132,11 @@ def _settled(look: Census, before: set[str]) -> set[str]:
 
 def _processes() -> set[str]:
     """Descendants, and whatever else carries our mark: orphans of what we started."""
-    if not os.path.isdir("/proc/self/task"):
-        found = psutil.Process().children(recursive=True)
+    if os.path.isdir("/proc/self/task"):
+        pids = _children() | _marked()
     else:
-        found = [psutil.Process(pid) for pid in _children() | _marked() if psutil.pid_exists(pid)]
-    return {line for process in found if (line := _described(process))}
+        pids = {process.pid for process in psutil.Process().children(recursive=True)}
+    return {line for pid in pids if (line := _described(pid))}
 
 
 def _children() -> set[int]:
@@ -119,18 +147,16 @@ def _children() -> set[int]:
     return found
 
 
-_strangers: set[str] = {str(os.getpid())}  # pids known to be none of ours, so that each is read once
+_strangers: set[str] = set()  # pids of others that run, so that each is read once
 
 
 def _marked() -> set[int]:
     mark = f"{MARK}={os.getpid()}"
-    found = set()
-    for pid in set(filter(str.isdigit, os.listdir("/proc"))) - _strangers:
-        if mark in _read(f"/proc/{pid}/environ").split("\0"):
-            found.add(int(pid))
-        else:
-            _strangers.add(pid)
-    return found
+    running = set(filter(str.isdigit, os.listdir("/proc"))) - {str(os.getpid())}
+    _strangers.intersection_update(running)  # the number of one that is gone may become one of ours
+    ours = {pid for pid in running - _strangers if mark in _read(f"/proc/{pid}/environ").split("\0")}
+    _strangers.update(running - ours)
+    return set(map(int, ours))
 
 
 def _read(path: str) -> str:
@@ -141,13 +167,21 @@ def _read(path: str) -> str:
         return ""
 
 
-def _described(process: psutil.Process) -> str:
+def _described(pid: int) -> str:
     """The process as text; empty when it has ended or belongs to a warm pool."""
+    command = _command(pid)
+    return f"{pid} {command[:200]}" if command and not any(map(command.__contains__, WARM_PROCESSES)) else ""
+
+
+def _command(pid: int) -> str:
+    """The command line; empty of a process that has ended. psutil is slow: only where /proc says nothing."""
+    if text := _read(f"/proc/{pid}/cmdline"):
+        return text.replace("\0", " ").strip()
     try:
-        command = " ".join(process.cmdline()) or process.name()
+        process = psutil.Process(pid)
+        return " ".join(process.cmdline()) or process.name()
     except psutil.Error:
         return ""
-    return "" if any(word in command for word in WARM_PROCESSES) else f"{process.pid} {command[:200]}"
 
 
 def _threads() -> set[str]:
@@ -193,10 +227,15 @@ _of_others: set[str] = set()  # folders; the number of a process that is gone ma
 
 def _temporary() -> set[str]:
     """Folders of ours on disk and in memory, but for those of the warm pool, which go with the session."""
-    places = (Path(tempfile.gettempdir()), Path("/dev/shm"))
-    found = {str(path) for place in places for path in place.glob("batchmill-*")} - _of_others
+    found = {path for place in (tempfile.gettempdir(), "/dev/shm") for path in _ours_in(place)} - _of_others
     _of_others.update(filter(_is_of_others, found))
     return found - _of_others - set(_warm_folders())
+
+
+def _ours_in(place: str) -> Iterator[str]:
+    """Paths of what is named as ours; thousands of others may be there."""
+    if os.path.isdir(place):
+        yield from (f"{place}/{name}" for name in os.listdir(place) if name.startswith("batchmill-"))
 
 
 def _is_of_others(path: str) -> bool:

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 import time
@@ -23,24 +22,22 @@ def flow(items=4, code=CODE, **batch):
 
 
 class Command:
-    def __init__(self, folder):
+    """The command, and the document it is called on."""
+
+    def __init__(self, call, folder):
+        self.call = call
         self.folder = folder
 
     def __call__(self, *arguments, **environment):
-        done = subprocess.run(
-            [sys.executable, "-m", "batchmill", *arguments],
-            cwd=self.folder, capture_output=True, text=True, timeout=60, env={**os.environ, **environment},
-        )  # fmt: skip
-        assert "Traceback" not in done.stderr
-        return done.returncode, done.stdout, done.stderr
+        return self.call(*arguments, **environment)
 
     def write(self, document):
         (self.folder / "flow.json").write_text(json.dumps(document))
 
 
 @pytest.fixture
-def batchmill(tmp_path):
-    return Command(tmp_path)
+def batchmill(batchmill_command, tmp_path):
+    return Command(batchmill_command, tmp_path)
 
 
 def test_a_failed_run_is_resumed_by_the_command_it_ends_with(batchmill, tmp_path):
@@ -70,7 +67,8 @@ def test_failed_items_of_a_degraded_run_are_run_again(batchmill, tmp_path):
 
 
 def test_two_processes_on_one_run(batchmill, tmp_path):
-    batchmill.write(flow(2, "import time, pathlib; pathlib.Path('ran').touch(); time.sleep(2); result = x"))
+    waiting = "while not os.path.exists('go on'): time.sleep(0.01)"
+    batchmill.write(flow(2, f"import os, time, pathlib\npathlib.Path('ran').touch()\n{waiting}\nresult = x"))
     first = subprocess.Popen(
         [sys.executable, "-m", "batchmill", "run", "flow.json", "--progress", "none"], cwd=tmp_path
     )
@@ -83,6 +81,7 @@ def test_two_processes_on_one_run(batchmill, tmp_path):
         assert "running" in batchmill("runs")[1]
         assert batchmill("gc", "--keep", "0")[2] == "0 runs forgotten\n"
     finally:
+        (tmp_path / "go on").touch()
         assert first.wait(30) == 0
 
 

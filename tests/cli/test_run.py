@@ -208,16 +208,14 @@ def test_what_is_no_document_is_explained(tmp_path, monkeypatch, capfd, text):
     assert "Traceback" not in err
 
 
-def test_standard_input_feeds_an_input_that_asks_for_it(tmp_path):
+def test_standard_input_feeds_an_input_that_asks_for_it(batchmill_command, tmp_path):
     document = {"inputs": {"text": {"type": "string", "stdin": True}}, **one_output("result = 1", "${text}")}
     (tmp_path / "document.json").write_text(json.dumps(document))
     command = [sys.executable, "-m", "batchmill", "run", "document.json", "-q"]
     done = subprocess.run(command, cwd=tmp_path, input="piped in", capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "piped in\n"), done.stderr
-    done = subprocess.run(
-        [*command, "text=given"], cwd=tmp_path, input="x", capture_output=True, text=True, timeout=60
-    )
-    assert (done.returncode, done.stdout) == (0, "given\n"), done.stderr
+    code, out, err = batchmill_command("run", "document.json", "-q", "text=given", text="x")
+    assert (code, out) == (0, "given\n"), err
 
 
 def test_a_reader_that_goes_away_early_is_no_error(tmp_path):

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -134,22 +131,23 @@ def everything_in(folder: Path) -> str:
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
 @pytest.mark.parametrize("flags", [["--json", "-v"], ["-v", "--progress", "plain"], ["-q"]])
-def test_nothing_that_a_run_leaves_behind_has_the_canary(executor, flags, address, tmp_path):
+def test_nothing_that_a_run_leaves_behind_has_the_canary(
+    executor, flags, address, tmp_path, monkeypatch, batchmill_command
+):  # fmt: skip
     if executor != "process" and flags == ["-q"]:
         pytest.skip("quiet says the same on every executor")
     flow, params, home = tmp_path / "flow.json", tmp_path / "params.json", tmp_path / "home"
     home.mkdir()
     flow.write_text(json.dumps(document(executor)))
     params.write_text(json.dumps({"token": CANARY, "address": address}))
-    command = [sys.executable, "-m", "batchmill", "run", str(flow), "--params", str(params), *flags]
-    environment = {**os.environ, "CANARY_KEY": KEY}
-    ran = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=120)
-    assert ran.returncode == 3, ran.stderr
-    assert found_in(ran.stdout) == []
-    assert found_in(ran.stderr) == []
+    monkeypatch.chdir(home)
+    code, out, err = batchmill_command("run", str(flow), "--params", str(params), *flags, CANARY_KEY=KEY)
+    assert code == 3, err
+    assert found_in(out) == []
+    assert found_in(err) == []
     assert found_in(everything_in(home)) == []
     if "--json" in flags:
-        whole = json.loads(ran.stdout)
+        whole = json.loads(out)
         assert whole["outputs"]["echoed"] == f"got {MASK}"
         assert whole["outputs"]["leaked"][0]["result"]["raw"] == MASK
         assert MASK in json.dumps(whole["outputs"]["asked"])
