@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchmill.journal.encoding import NOT_JSON, decode, encode, is_exact
+from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all, is_exact
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -31,6 +31,35 @@ def test_json_comes_back_as_it_was(value):
     assert is_exact(value)
     assert repr(decode(text)) == repr(value)
     assert json.loads(text) == value
+
+
+@given(st.lists(JSON | st.lists(st.just("~"), max_size=4)))
+def test_many_values_are_encoded_as_each_by_itself(values):
+    assert encode_all(values) == [encode(value) for value in values]
+
+
+@pytest.mark.parametrize(
+    "value", [["a", "~", "b"], {"k": ["~", "~", "~"]}, "~", ',"~",', '\\","~",'], ids=repr
+)
+def test_the_mark_between_values_may_be_in_them(value):
+    assert encode_all([1, value, "z"]) == ["1", encode(value), '"z"']
+
+
+def test_one_value_that_is_no_json_refuses_all():
+    with pytest.raises(NOT_JSON):
+        encode_all([1, float("nan"), 2])
+
+
+@given(st.lists(st.dictionaries(st.text(), JSON | st.just((1,)) | st.just(Colour.RED)) | JSON))
+def test_many_values_are_exact_as_each_by_itself(values):
+    assert are_exact(values) == [is_exact(value) for value in values]
+
+
+@pytest.mark.parametrize(
+    "odd", [{1: 2}, {Name("a"): 1}, {"a": Name("b")}, {"a": (1,)}, OrderedDict()], ids=repr
+)
+def test_one_that_is_not_exact_is_found_among_many(odd):
+    assert are_exact([{"a": 1}, odd, {"b": None}]) == [True, False, True]
 
 
 def test_half_a_surrogate_pair_comes_back():

@@ -31,7 +31,7 @@ def writer(path, failures):
 
 
 def row(identity, value="1"):
-    return (identity, 1, 0, None, "0", value, 0.0, None)
+    return (identity, 1, 0, "0", value, 0.0)
 
 
 def stored(path):
@@ -54,6 +54,26 @@ def test_every_row_is_written_however_many(writer, path, count):
     assert [identity for identity, _ in stored(path)] == list(range(count))
 
 
+@pytest.mark.parametrize("count", [3, 130])
+def test_outcomes_with_and_without_a_key_are_written_together(writer, path, count):
+    rows = [row(n) if n % 3 else (*row(n), b"key", '{"attempts":2}') for n in range(count)]
+    writer.put("add_outcome", rows)
+    writer.flush()
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT id, key, detail FROM outcome ORDER BY id").fetchall()
+    connection.close()
+    full = (b"key", '{"attempts":2}')
+    assert found == [(n, *((None, None) if n % 3 else full)) for n in range(count)]
+
+
+def test_a_row_in_the_place_of_another_leaves_nothing_of_it(writer, path):
+    writer.wait(writer.put("add_outcome", [(*row(1), b"key", '{"attempts":2}')]))
+    writer.wait(writer.put("add_outcome", [row(1)]))
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT key, detail FROM outcome").fetchall() == [(None, None)]
+    connection.close()
+
+
 def test_rows_are_written_in_their_order(writer, path):
     writer.put("add_outcome", [row(1, "old"), row(2, "x")])
     writer.put("copy_outcome", [(3, 1, 1)])
@@ -62,15 +82,18 @@ def test_rows_are_written_in_their_order(writer, path):
     assert stored(path) == [(1, "new"), (2, "x"), (3, "old")]
 
 
-def test_whoever_puts_too_much_waits(writer, path, monkeypatch):
-    monkeypatch.setattr(writing, "MOST_PENDING", 10)
+@pytest.mark.parametrize(
+    ("limit", "most", "value"), [("MOST_PENDING", 10, "1"), ("MOST_PENDING_CHARACTERS", 5_000, "x" * 999)]
+)
+def test_whoever_puts_too_much_waits(writer, path, monkeypatch, limit, most, value):
+    monkeypatch.setattr(writing, limit, most)
     blocker = connect(path)
     blocker.execute("BEGIN IMMEDIATE")
     put = threading.Event()
 
     def work():
         for n in range(40):
-            writer.put("add_outcome", [row(n)])
+            writer.put("add_outcome", [row(n, value)])
         put.set()
 
     thread = threading.Thread(target=work)
@@ -110,7 +133,7 @@ def test_a_journal_that_is_deleted_is_told_once(writer, path, failures):
 
 
 def test_a_row_that_cannot_be_written_is_a_fault(writer, failures):
-    writer.put("add_outcome", [("too", "few")])
+    writer.put("add_outcome", [(1, object(), 0, "0", "1", 0.0)])
     with pytest.raises(StorageError):
         writer.flush()
     assert len(failures) == 1

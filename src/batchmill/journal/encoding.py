@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import json.encoder
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 NOT_JSON = (TypeError, ValueError, RecursionError)
@@ -40,6 +41,25 @@ def _encoder() -> Callable[[Any], str]:
 encode = _encoder()
 """The JSON text of a value. Raises one of :data:`NOT_JSON`."""
 
+_BETWEEN = "~"
+_SEPARATOR = f",{encode(_BETWEEN)},"
+
+
+def encode_all(values: Sequence[Any]) -> list[str]:
+    """What :func:`encode` gives for each of ``values``, in one call: for small ones the call is most of it.
+
+    They are encoded as one list, with a mark between them by which the text is parted again: within a text
+    a quotation mark is escaped, so only a value that is a list can have the same mark in it. Raises as
+    :func:`encode` does.
+    """
+    if not values:
+        return []
+    marked: list[Any] = [_BETWEEN] * (2 * len(values) - 1)
+    marked[::2] = values
+    texts = encode(marked)[1:-1].split(_SEPARATOR)
+    return texts if len(texts) == len(values) else [encode(value) for value in values]
+
+
 decode: Callable[[str], Any] = json.loads
 """The value of a JSON text. Raises ValueError."""
 
@@ -61,3 +81,14 @@ def is_exact(value: Any) -> bool:
     if _SCALARS.issuperset(map(type, members)):
         return True
     return all(map(is_exact, members))
+
+
+def are_exact(values: Sequence[Any]) -> list[bool]:
+    """:func:`is_exact` of each of ``values``; quick where all are objects of scalars, as outputs are."""
+    if {dict}.issuperset(map(type, values)):
+        members = chain.from_iterable(map(dict.values, values))
+        if _SCALARS.issuperset(map(type, members)) and _TEXT.issuperset(
+            map(type, chain.from_iterable(values))
+        ):
+            return [True] * len(values)
+    return list(map(is_exact, values))

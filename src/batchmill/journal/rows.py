@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from batchmill.journal.contract import FAILED, NOT_KEPT, OK, Codec
 from batchmill.journal.digest import NoDigest, digest_of
-from batchmill.journal.encoding import NOT_JSON, decode, encode, is_exact
+from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all, is_exact
 from batchmill.journal.files import LARGE, ValueFiles
+from batchmill.lists.weight import weight
 from batchmill.masking import Masker
 from batchmill.outcome import ErrorInfo, Outcome
 from batchmill.plain import shown
@@ -17,7 +19,11 @@ from batchmill.plain import shown
 SHORT = 1024  # characters of an item's text up to which it is its own key
 POSITION_BITS = 32
 
+_WORTH_JOINING = 8  # values from which on it is quicker to encode them together
+_SMALL = 8 * SHORT  # bytes of an item and its value; the texts of larger ones, joined, might be a lot
+
 Row = tuple[Any, ...]
+"""``(id, pass, state, item, value, wall, key, detail)``; without the last two where both are None."""
 
 
 def first_id(visit: int) -> int:
@@ -53,27 +59,45 @@ class RowWriter:
         self, first: int, values: Sequence[Any], walls: Sequence[float], items: Sequence[Any]
     ) -> list[Row]:
         """The rows of neighbouring plain successes whose items depend on nothing else; ``first`` is the id
-        of the first. What :meth:`key_of` and :meth:`row` do, in one loop: this runs for every item."""
-        if self.masker.knows_any:
-            return [
-                self.row(first + offset, *self.key_of(item, None), value, wall)
-                for offset, (value, wall, item) in enumerate(zip(values, walls, items, strict=False))
-            ]
-        rows: list[Row] = []
-        number, identity = self.number, first
-        for value, wall, item in zip(values, walls, items, strict=False):
+        of the first."""
+        items = items[: len(values)]
+        if len(values) >= _WORTH_JOINING and not self.masker.knows_any:
+            rows = self._rows_at_once(first, values, walls, items)
+            if rows:
+                return rows
+        columns = enumerate(zip(values, walls, items, strict=False), first)
+        return [self._plain_row(identity, *one) for identity, one in columns]
+
+    def _rows_at_once(
+        self, first: int, values: Sequence[Any], walls: Sequence[float], items: Sequence[Any]
+    ) -> list[Row]:
+        """What :meth:`key_of` and :meth:`row` make of small values, in few calls: this runs for every item.
+        Nothing where one of the rows needs more."""
+        if weight(values[0]) + weight(items[0]) > _SMALL:
+            return []
+        try:
+            texts = encode_all([*items, *values])
+        except NOT_JSON:
+            return []
+        count = len(values)
+        of_items, of_values = texts[:count], texts[count:]
+        if max(map(len, of_items)) > SHORT or max(map(len, of_values)) > LARGE:
+            return []
+        states = [OK if exact else NOT_KEPT for exact in are_exact(values)]
+        identities = range(first, first + count)
+        return list(zip(identities, repeat(self.number), states, of_items, of_values, walls, strict=False))
+
+    def _plain_row(self, identity: int, value: Any, wall: float, item: Any) -> Row:
+        """What :meth:`key_of` and :meth:`row` make; quicker where they have little to look at."""
+        if not self.masker.knows_any:
             try:
                 text, written = encode(item), encode(value)
             except NOT_JSON:
-                rows.append(self.row(identity, *self.key_of(item, None), value, wall))
-            else:
-                if len(text) > SHORT or len(written) > LARGE:
-                    rows.append(self.row(identity, *self.key_of(item, None), value, wall))
-                else:
-                    state = OK if is_exact(value) else NOT_KEPT
-                    rows.append((identity, number, state, None, text, written, wall, None))
-            identity += 1
-        return rows
+                text, written = "", ""
+            if 0 < len(text) <= SHORT and len(written) <= LARGE:
+                state = OK if is_exact(value) else NOT_KEPT
+                return (identity, self.number, state, text, written, wall)
+        return self.row(identity, *self.key_of(item, None), value, wall)
 
     def row(self, identity: int, key: bytes | str | None, text: str | None, value: Any, wall: float) -> Row:
         """The row of a plain success."""
@@ -84,7 +108,8 @@ class RowWriter:
             return self.full_row(identity, key, text, Outcome(0, value, wall=wall))
         if len(written) > LARGE or (text is not None and len(text) > LARGE) or self.masker.knows_any:
             return self.full_row(identity, key, text, Outcome(0, value, wall=wall))
-        return (identity, self.number, state, None if key is text else key, text, written, wall, None)
+        row = (identity, self.number, state, text, written, wall)
+        return row if key is text else (*row, key, None)
 
     def full_row(
         self, identity: int, key: bytes | str | None, text: str | None, outcome: Outcome, action: str = ""
@@ -107,7 +132,7 @@ class RowWriter:
         item = self._moved(detail, "item_file", item)
         own = key if isinstance(key, bytes) else None  # a text is the item's, which stands beside it
         more = encode(detail) if detail else None
-        return (identity, self.number, state, own, item, written, outcome.wall, more)
+        return (identity, self.number, state, item, written, outcome.wall, own, more)
 
     def _text(self, value: Any) -> tuple[str | None, bool]:
         """The JSON text of a value, and whether it gives the value back."""

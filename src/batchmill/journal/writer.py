@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchmill.errors import StorageError
 from batchmill.journal.database import faults
@@ -29,10 +30,20 @@ if TYPE_CHECKING:
 LONGEST_PAUSE = 0.1  # seconds between commits
 PAUSE_PER_COMMIT = 4.0  # of a commit's own time: writing takes no more than a fifth of a core
 MOST_PENDING = 8_000  # rows; who puts more waits
+MOST_PENDING_CHARACTERS = 4 << 20  # in their texts; as much again may be about to be committed
 TOGETHER = 64  # rows in one statement
-_ALIKE = "add_outcome"  # the statement that is worth it
+_OUTCOMES = "add_outcome"  # the statement that this is worth it for
+_PLAIN = 6  # fields of an outcome that has a shorter statement of its own
 
 Row = Sequence[Any]
+
+
+class Put(NamedTuple):
+    """Rows to be written by the statement called ``name``, with ``characters`` of text in them."""
+
+    name: str
+    rows: Sequence[Row]
+    characters: int
 
 
 class Writer:
@@ -54,13 +65,13 @@ class Writer:
         self._lock = threading.Lock()
         self._come = threading.Condition(self._lock)
         self._gone = threading.Condition(self._lock)
-        self._pending: list[tuple[str, Sequence[Row]]] = []
+        self._pending: list[Put] = []
         self._rows = 0  # pending
+        self._characters = 0  # in them
         self._put = 0  # batches of rows, ever
         self._committed = 0  # of them
         self._urgent = 0  # threads that wait for a commit
         self._closing = False
-        self._several = ""
         self._thread = threading.Thread(target=self._work, name="batchmill-journal", daemon=True)
         self._thread.start()
 
@@ -69,16 +80,22 @@ class Writer:
         for :meth:`wait`. Waits while too much is waiting already."""
         if not rows:
             return self._put
+        put = Put(name, rows, _characters(rows) if name == _OUTCOMES else 0)
         with self._lock:
-            while self._rows >= MOST_PENDING and self.fault is None:
+            while self._is_full() and self.fault is None:
                 self._gone.wait()
             if self.fault is not None:
                 return 0
-            self._pending.append((name, rows))
+            self._pending.append(put)
             self._rows += len(rows)
+            self._characters += put.characters
             self._put += 1
             self._come.notify()
             return self._put
+
+    def _is_full(self, part: int = 1) -> bool:
+        """Under the lock: whether as much is pending as may be, or a ``part`` of it."""
+        return self._rows * part >= MOST_PENDING or self._characters * part >= MOST_PENDING_CHARACTERS
 
     def wait(self, ticket: int) -> None:
         """Wait until what ``ticket`` was given for is committed, or never will be."""
@@ -121,43 +138,41 @@ class Writer:
                 self._gone.notify_all()
         self._end()
 
-    def _take(self, earliest: float) -> list[tuple[str, Sequence[Row]]] | None:
+    def _take(self, earliest: float) -> list[Put] | None:
         """All there is, not before ``earliest`` unless somebody waits for it; None at the end."""
         with self._lock:
             while not self._pending and not self._closing:
                 self._come.wait()
-            while not (self._closing or self._urgent or self._rows >= MOST_PENDING // 2):
+            while not (self._closing or self._urgent or self._is_full(2)):
                 left = earliest - time.monotonic()
                 if left <= 0:
                     break
                 self._come.wait(left)
-            taken, self._pending, self._rows = self._pending, [], 0
+            taken, self._pending = self._pending, []
+            self._rows = self._characters = 0
             return taken or None
 
-    def _commit(self, taken: list[tuple[str, Sequence[Row]]]) -> None:
+    def _commit(self, taken: list[Put]) -> None:
         self._look()
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        for name, group in groupby(taken, key=lambda one: one[0]):
-            rows = [row for _, some in group for row in some]
-            if name == _ALIKE:
-                rows = self._several_at_once(rows)
-            connection.executemany(statement(name), rows)
-        connection.execute("COMMIT")
+        self._connection.execute("BEGIN IMMEDIATE")
+        for name, group in groupby(taken, key=lambda put: put.name):
+            rows = [row for put in group for row in put.rows]
+            if name == _OUTCOMES:  # each is that of another item: among them they have no order
+                plain = [row for row in rows if len(row) == _PLAIN]
+                self._write_together("add_plain_outcome", plain)
+                rows = [row for row in rows if len(row) != _PLAIN] if len(plain) < len(rows) else []
+                self._write_together(name, rows)
+            else:
+                self._connection.executemany(statement(name), rows)
+        self._connection.execute("COMMIT")
 
-    def _several_at_once(self, rows: list[Row]) -> list[Row]:
-        """Write as many rows as fill whole statements; the others."""
-        if len(rows) < TOGETHER:
-            return rows
-        if not self._several:
-            one = statement(_ALIKE)
-            values = one[one.index("VALUES") + len("VALUES") :]
-            self._several = one + f",{values}" * (TOGETHER - 1)
+    def _write_together(self, name: str, rows: list[Row]) -> None:
+        """Write rows by as few statements as there can be."""
         whole = len(rows) - len(rows) % TOGETHER
         for start in range(0, whole, TOGETHER):
-            flat: Iterable[Any] = chain.from_iterable(rows[start : start + TOGETHER])
-            self._connection.execute(self._several, tuple(flat))
-        return rows[whole:]
+            flat = tuple(chain.from_iterable(rows[start : start + TOGETHER]))
+            self._connection.execute(_for_several(name), flat)
+        self._connection.executemany(statement(name), rows[whole:])
 
     def _look(self) -> None:
         """SQLite goes on writing to a file that was deleted, and nobody would ever find it. Raises
@@ -173,7 +188,8 @@ class Writer:
     def _give_up(self, fault: StorageError) -> None:
         with self._lock:
             self.fault = fault
-            self._pending, self._rows = [], 0
+            self._pending = []
+            self._rows = self._characters = 0
             self._gone.notify_all()
         self._failed(fault)
 
@@ -185,3 +201,16 @@ class Writer:
         except StorageError as fault:
             if self.fault is None:
                 self._give_up(fault)
+
+
+@cache
+def _for_several(name: str) -> str:
+    """The statement called ``name``, for :data:`TOGETHER` rows."""
+    one = statement(name)
+    values = one[one.index("VALUES") + len("VALUES") :]
+    return one + f",{values}" * (TOGETHER - 1)
+
+
+def _characters(rows: Sequence[Row]) -> int:
+    """Those in the items and values of outcomes."""
+    return sum(len(row[3] or "") + len(row[4] or "") for row in rows)

@@ -22,8 +22,13 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE visit SET total = ? WHERE id = ?
 
 -- name: add_outcome
-INSERT OR REPLACE INTO outcome (id, pass, state, key, item, value, wall, detail)
+INSERT OR REPLACE INTO outcome (id, pass, state, item, value, wall, key, detail)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- One without key and detail, as most are. To bind two NULLs costs Python as much as all the other values.
+-- name: add_plain_outcome
+INSERT OR REPLACE INTO outcome (id, pass, state, item, value, wall)
+VALUES (?, ?, ?, ?, ?, ?)
 
 -- One outcome once more, at another place.
 -- name: copy_outcome
