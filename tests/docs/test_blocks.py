@@ -9,20 +9,24 @@
 | ``text``, no word | nothing: a drawing, a grammar, an extract |
 
 ``file=NAME`` behind the language makes a block a file that later blocks of the page find. A block runs
-in a folder that holds those files, ``docs`` and ``src``.
+in a folder that holds those files, ``docs`` and ``src``. A ``$`` line that is no more than a call of
+batchmill is called in this process, which spares half a second; all others are given to a shell.
 """
 
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
+from batchmill.cli.main import outcome
 from batchmill.graph.check import check
 from batchmill.ir.loading import load
 from batchmill.nodes import default_registry
@@ -31,6 +35,8 @@ REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EDGE = {"from", "to", "action"}
+CODE = '; echo "exit code $?"'  # behind a command
+SHELL = set("$`;|&<>*?~#(){}[]\\")  # what a line with any of these means, a shell has to say
 
 
 @dataclass(frozen=True)
@@ -144,17 +150,61 @@ def test_python_runs_and_prints_what_it_says(block, folder, environment):
 
 
 @of("console")
-def test_commands_print_what_stands_below_them(block, folder, environment):
+def test_commands_print_what_stands_below_them(block, folder, environment, monkeypatch):
     put(block, folder)
+    monkeypatch.chdir(folder)
+    for name in os.environ.keys() - environment.keys():
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     for command, wanted in commands_of(block.text):
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
-        )  # fmt: skip
+        code, printed = called_here(command) if is_a_plain_call(command) else called_in_a_shell(command)
         if wanted:
-            assert_like(done.stdout, wanted)
+            assert_like(printed, wanted)
         else:
-            assert done.returncode == 0, done.stdout
+            assert code == 0, printed
+
+
+def is_a_plain_call(command):
+    return command.startswith("batchmill ") and not SHELL & set(command.strip().removesuffix(CODE))
+
+
+def called_in_a_shell(command):
+    done = subprocess.run(
+        ["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, timeout=60,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def called_here(command):
+    call = command.strip().removesuffix(CODE)
+    with open("printed", "w+") as printed:
+        with led_to(printed.fileno()):
+            code = outcome(shlex.split(call)[1:])
+        printed.seek(0)
+        text = printed.read()
+    os.unlink("printed")
+    return (code, text) if call == command.strip() else (0, f"{text}exit code {code}\n")
+
+
+@contextmanager
+def led_to(target):
+    """stdout and stderr go to one file, line by line as to a terminal."""
+    kept = [os.dup(1), os.dup(2)]
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            for number, name in ((1, "stdout"), (2, "stderr")):
+                os.dup2(target, number)
+                stream = open(number, "w", buffering=1, closefd=False)  # noqa: SIM115  # nothing is to be closed
+                patch.setattr(sys, name, stream)
+            yield
+            sys.stdout.flush()
+            sys.stderr.flush()
+    finally:
+        for number, descriptor in zip((1, 2), kept, strict=True):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
 
 
 def commands_of(text):
@@ -171,6 +221,19 @@ def commands_of(text):
 def assert_like(got, wanted):
     pattern = ".*?".join(map(re.escape, wanted.strip().split("...")))
     assert re.fullmatch(pattern, got.strip(), re.DOTALL), f"printed:\n{got}\nwanted:\n{wanted}"
+
+
+def test_what_needs_no_shell():
+    assert is_a_plain_call("batchmill run a.json n=1 -q\n")
+    assert is_a_plain_call('batchmill run a.json -q; echo "exit code $?"')
+    for command in (
+        "batchmill run a.json | tail -1",
+        "batchmill run $a",
+        "ls",
+        "batchmill run a *",
+        "x=1 batchmill",
+    ):
+        assert not is_a_plain_call(command)
 
 
 def test_what_counts_as_alike():
