@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchmill.lists import JoinedList, LazyList, MappedList, Rows, held, holds_lazy
+from batchmill.lists import (
+    FlatList,
+    JoinedList,
+    LazyList,
+    MappedList,
+    Rows,
+    flattened,
+    held,
+    holds_lazy,
+    joined,
+    mapped,
+)
 
 
 def spilled(values: list[Any]) -> LazyList:
@@ -21,9 +32,19 @@ def spilled(values: list[Any]) -> LazyList:
     return listed if isinstance(listed, LazyList) else JoinedList([])
 
 
+def pieces(values: list[Any]) -> list[list[Any]]:
+    """The values in pieces of 0, 1, 2, 0, ... of them."""
+    made, at, size = [], 0, 0
+    while at < len(values):
+        made.append(values[at : at + size])
+        at, size = at + size, (size + 1) % 3
+    return made
+
+
 KINDS = {
     "spilled": spilled,
     "mapped": lambda values: MappedList(spilled([[one] for one in values]), lambda one: one[0]),
+    "flat": lambda values: FlatList(spilled(pieces(values)), tuple),
     "joined": lambda values: JoinedList([values[:2], [], spilled(values[2:5]), values[5:]]),
 }
 
@@ -83,3 +104,31 @@ def test_held_makes_lists_of_lazy_ones_and_keeps_the_rest() -> None:
     assert holds_lazy(mixed)
     assert held(mixed) == {"a": [[1], 2], "b": {"c": []}}
     assert not holds_lazy(held(mixed))
+
+
+@pytest.mark.parametrize("sizes", [[1] * 300, [0] * 200, [0] * 70 + [3] + [0] * 200, [200, 0, 1] * 60, []])
+def test_a_flat_list_over_many_elements(sizes: list[int]) -> None:
+    elements = [[(n, k) for k in range(size)] for n, size in enumerate(sizes)]
+    whole = [one for some in elements for one in some]
+    flat = flattened(spilled(elements), tuple)
+    assert isinstance(flat, FlatList) or not sizes
+    assert len(flat) == len(whole)
+    assert list(flat) == whole
+    for start in (0, 1, 63, 64, 65, len(whole) - 1, len(whole)):
+        for stop in (start, start + 1, start + 64, len(whole)):
+            assert flat[start:stop] == whole[start:stop]
+
+
+def test_lists_made_of_held_ones_are_held() -> None:
+    assert mapped((1, 2), str) == ["1", "2"]
+    assert joined([[1], (2, 3), []]) == [1, 2, 3]
+    assert flattened([[1], [2, 3]], tuple) == [1, 2, 3]
+    assert all(type(one) is list for one in (mapped((), str), joined([]), flattened([], tuple)))
+
+
+def test_lists_made_of_lazy_ones_are_lazy() -> None:
+    lazy = spilled([1, 2])
+    assert joined([[], lazy]) is lazy
+    for one in (mapped(lazy, str), joined([[0], lazy]), flattened([[0], lazy], lambda some: some)):
+        assert isinstance(one, LazyList)
+    assert joined([[0], lazy]) == flattened([[0], lazy], lambda some: some) == [0, 1, 2]

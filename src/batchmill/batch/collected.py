@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from batchmill.batch.results import Results, is_unstarted
@@ -91,11 +91,9 @@ class Collected:
         whole = JoinedList([*parts, tried[done:], never_taken])
         return whole if len(whole) > MOST_HELD else list(whole)
 
-    def recorded(self) -> Iterator[tuple[int, Any]]:
-        """What the items recorded, each with its item's index, in item order."""
-        for index, records in self._records.listed_present():
-            for record in records:
-                yield index, record
+    def recorded(self) -> Sequence[tuple[int, tuple[Any, ...]]]:
+        """What the items recorded that recorded something, each with its index, in item order."""
+        return self._records.listed_present()
 
 
 def _put(rows: Rows, start: int, values: dict[int, Any]) -> None:

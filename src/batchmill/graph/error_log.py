@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from batchmill.lists import JoinedList, LazyList, MappedList
+from batchmill.lists import JoinedList, LazyList, joined, mapped
 
 Entry = dict[str, Any]
 
@@ -34,10 +34,7 @@ class ErrorLog(LazyList):
 
     def add(self, node: str, entries: Sequence[Entry]) -> None:
         """Add the entries of one visit of a node."""
-        if isinstance(entries, LazyList):
-            self.extend(MappedList(entries, partial(_signed, node)))
-        else:
-            self.extend([_signed(node, entry) for entry in entries])
+        self.extend(mapped(entries, partial(_signed, node)))
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
@@ -47,9 +44,7 @@ class ErrorLog(LazyList):
 
     def listed(self) -> Sequence[Entry]:
         """All of them: a list where they are in memory."""
-        if any(isinstance(part, LazyList) for part in self._parts):
-            return JoinedList(self._parts)
-        return [entry for part in self._parts for entry in part]
+        return joined(self._parts)
 
 
 def _signed(node: str, entry: Entry) -> Entry:

@@ -40,7 +40,7 @@ def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, A
     else:
         visit = _succeeded(outcome.value)
     if outcome.records:
-        visit.add_records(((None, record) for record in outcome.records), around.place(node.id))
+        visit.add_records([(None, outcome.records)], around.place(node.id))
     return visit
 
 

@@ -214,10 +214,11 @@ def _report(
     reports: Mapping[str, NodeReport],
 ) -> None:
     """Tell what was recorded inside; of errors only those that the sub-workflow got over."""
-    errors = () if walk.status == "failed" else tuple(walk.errors.listed())
+    errors = () if walk.status == "failed" else walk.errors.listed()
     degraded = walk.status == "degraded"
-    report = SubReport(tuple(namespace.calls()), errors, degraded, walk.environment, secrets, reports)
-    if report != SubReport():
+    calls = namespace.calls()
+    if calls or errors or degraded or walk.environment or secrets or reports:
+        report = SubReport(calls, errors, degraded, walk.environment, secrets, reports)
         attempt.recorder.append(report)
 
 

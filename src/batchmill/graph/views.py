@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from batchmill.graph.machine import Decision
@@ -25,7 +25,7 @@ class Views:
         self._topology = topology
         self._views: dict[str, tuple[Namespace, bool]] = {}  # and whether it is this node's to hand on
         self._entries: dict[str, Entry] = {}
-        self._calls: dict[tuple[int, int], list[Any]] = {}
+        self._calls: dict[tuple[int, int], Sequence[Any]] = {}
 
     def decided(self, decision: Decision) -> Namespace:
         """The layer for a node that starts, or the one that what follows a node passed by goes on with."""
@@ -59,11 +59,11 @@ class Views:
         self._views[node][0].set(node, entry)
         self._entries[node] = entry
 
-    def record(self, node: str, calls: list[Any], place: int, visit: int) -> None:
+    def record(self, node: str, calls: Sequence[Any], place: int, visit: int) -> None:
         """What a visit recorded, for what follows it."""
         self._views[node][0].record(calls, place, visit)
 
-    def keep(self, calls: list[Any], place: int, visit: int) -> None:
+    def keep(self, calls: Sequence[Any], place: int, visit: int) -> None:
         """What a visit recorded, for the run's end."""
         if calls:
             self._calls[place, visit] = calls

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 from batchmill.errors import ExecutorUnavailable, MissingExtra, StorageError
+from batchmill.lists import flattened, joined
 from batchmill.nodes import DEFAULT_ACTION
 from batchmill.outcome import ErrorInfo, Outcome
 from batchmill.record import LLMCall
@@ -20,13 +22,16 @@ class SubReport:
     degraded, whether it failed by its surroundings, and what must not be shown of it. ``reports`` are those
     of the nodes inside by their addresses; of an item of a batch there are none."""
 
-    calls: tuple[Any, ...] = ()
-    errors: tuple[dict[str, Any], ...] = ()
+    calls: Sequence[Any] = ()
+    errors: Sequence[dict[str, Any]] = ()
     degraded: bool = False
     environment: bool = False
     secrets: tuple[str, ...] = ()
     reports: Mapping[str, Any] = field(default_factory=dict)
 
+
+Recorded = tuple[int | None, Sequence[Any]]
+"""What the attempts of an item recorded, with its index, None where it is no item of a batch."""
 
 VisitStatus = Literal["success", "degraded", "failed", "cancelled"]
 
@@ -55,7 +60,7 @@ class Visit:
     failure: str | None = None
     present: frozenset[str] = frozenset()
     errors: Sequence[dict[str, Any]] = ()
-    records: list[Any] = field(default_factory=list)
+    records: Sequence[Any] = ()
     unresolved: tuple[str, ...] = ()
     batch: dict[str, Any] | None = None
     retries: int = 0
@@ -64,7 +69,7 @@ class Visit:
     ended_by: str | None = None
     void: bool = False
     degraded: bool = False
-    inner_errors: list[dict[str, Any]] = field(default_factory=list)
+    inner_errors: Sequence[dict[str, Any]] = ()
     cause: ErrorInfo | None = None
     secrets: tuple[str, ...] = ()
     inner_reports: list[tuple[str, Any]] = field(default_factory=list)
@@ -86,21 +91,24 @@ class Visit:
         known = bool(error.address)
         self.cause = error if known else replace(error, address=place, message=f"{place}: {error.message}")
 
-    def add_records(self, recorded: Iterable[tuple[int | None, Any]], node: str) -> None:
+    def add_records(self, recorded: Sequence[Recorded], node: str) -> None:
         """Sort what attempts recorded into calls and unresolved references.
 
-        ``recorded`` has each record with the index of its item, None in a node that is no batch. A call
-        that does not say which node and item made it is told.
+        ``recorded`` has the records of each item with its index, None in a node that is no batch. A call
+        that does not say which node and item made it is told. Of many items nothing is held.
         """
-        left: list[str] = list(self.unresolved)
-        for index, record in recorded:
-            if isinstance(record, Unresolved):
-                left += record.references
-            elif isinstance(record, SubReport):
-                self._add_report(record)
-            else:
-                self.records.append(_signed(record, node, index))
-        self.unresolved = tuple(dict.fromkeys(left))
+        unresolved = dict.fromkeys(self.unresolved)
+        secrets = dict.fromkeys(self.secrets)
+        for _, records in recorded:
+            for record in records:
+                if isinstance(record, Unresolved):
+                    unresolved.update(dict.fromkeys(record.references))
+                elif isinstance(record, SubReport):
+                    self._add_report(record)
+                    secrets.update(dict.fromkeys(record.secrets))
+        self.unresolved, self.secrets = tuple(unresolved), tuple(secrets)
+        self.records = joined([self.records, flattened(recorded, partial(_calls, node))])
+        self.inner_errors = joined([self.inner_errors, flattened(recorded, _inner_errors)])
 
     def without_outputs(self) -> Visit:
         """What is told of it besides, which is little."""
@@ -109,20 +117,34 @@ class Visit:
     def tell_instead(self, visits: Iterable[Visit]) -> None:
         """Tell what several visits have to tell besides their outputs and errors, in their order."""
         told = list(visits)
-        self.records = [record for visit in told for record in visit.records]
+        self.records = joined(visit.records for visit in told)
         self.unresolved = tuple(dict.fromkeys(one for visit in told for one in visit.unresolved))
-        self.inner_errors = [entry for visit in told for entry in visit.inner_errors]
+        self.inner_errors = joined(visit.inner_errors for visit in told)
         self.degraded = any(visit.degraded for visit in told)
         self.secrets = tuple(one for visit in told for one in visit.secrets)
         self.inner_reports = [one for visit in told for one in visit.inner_reports]
 
     def _add_report(self, report: SubReport) -> None:
-        self.records += report.calls
-        self.inner_errors += report.errors
         self.degraded |= report.degraded
         self.environment |= report.environment
-        self.secrets += report.secrets
         self.inner_reports += report.reports.items()
+
+
+def _calls(node: str, recorded: Recorded) -> Sequence[Any]:
+    """The calls among the records of an item of ``node``, those of sub-workflows included."""
+    index, records = recorded
+    return joined(_calls_of(record, node, index) for record in records)
+
+
+def _calls_of(record: Any, node: str, index: int | None) -> Sequence[Any]:
+    if isinstance(record, SubReport):
+        return record.calls
+    return () if isinstance(record, Unresolved) else (_signed(record, node, index),)
+
+
+def _inner_errors(recorded: Recorded) -> Sequence[dict[str, Any]]:
+    """The error entries that sub-workflows reported of an item."""
+    return joined(record.errors for record in recorded[1] if isinstance(record, SubReport))
 
 
 def _signed(record: Any, node: str, index: int | None) -> Any:

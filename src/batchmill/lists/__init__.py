@@ -1,11 +1,13 @@
 """Lists that need not be in memory: they are read, compared and printed as lists are."""
 
-from batchmill.lists.lazy import JoinedList, LazyList, MappedList, Shared, held, holds_lazy
+from batchmill.lists.combined import FlatList, JoinedList, MappedList, flattened, joined, mapped
+from batchmill.lists.lazy import LazyList, Shared, held, holds_lazy
 from batchmill.lists.rows import ABSENT, Rows, RowsList
 from batchmill.lists.spill import SpillError
 
 __all__ = [
     "ABSENT",
+    "FlatList",
     "JoinedList",
     "LazyList",
     "MappedList",
@@ -13,6 +15,9 @@ __all__ = [
     "RowsList",
     "Shared",
     "SpillError",
+    "flattened",
     "held",
     "holds_lazy",
+    "joined",
+    "mapped",
 ]

@@ -1,11 +1,9 @@
-"""The contract of a list whose elements are read when they are asked for, and two made of others."""
+"""The contract of a list whose elements are read when they are asked for."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, overload
 
 READ_TOGETHER = 512  # elements that a loop over a list reads at once
@@ -91,46 +89,6 @@ class Shared:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._of.by_place() or self._of.__reduce__()
-
-
-class MappedList(LazyList):
-    """Another list with a function applied to each element as it is read."""
-
-    __slots__ = ("_change", "_of")
-
-    def __init__(self, of: LazyList, change: Callable[[Any], Any]) -> None:
-        self._of = of
-        self._change = change
-
-    def __len__(self) -> int:
-        return len(self._of)
-
-    def part(self, start: int, stop: int) -> list[Any]:
-        return [self._change(one) for one in self._of.part(start, stop)]
-
-
-class JoinedList(LazyList):
-    """Lists one behind the other."""
-
-    __slots__ = ("_ends", "_parts")
-
-    def __init__(self, parts: Sequence[Sequence[Any]]) -> None:
-        self._parts = [part for part in parts if len(part)]
-        self._ends = list(accumulate(map(len, self._parts)))
-
-    def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
-
-    def part(self, start: int, stop: int) -> list[Any]:
-        found: list[Any] = []
-        place = bisect_right(self._ends, start)
-        while start < stop:
-            first = self._ends[place] - len(self._parts[place])
-            end = min(stop, self._ends[place])
-            found += self._parts[place][start - first : end - first]
-            start = end
-            place += 1
-        return found
 
 
 def held(value: Any) -> Any:

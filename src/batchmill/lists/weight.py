@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from typing import Any
 
 _LOOKED_AT = 64  # values inside one that are measured; the rest is taken to be like them
@@ -10,19 +11,27 @@ _CONTAINERS = (dict, list, tuple)
 
 
 def weight(value: Any) -> int:
-    """Bytes, roughly: text and bytes as they are, containers by their first members."""
+    """Bytes, roughly: text and bytes as they are, containers and dataclasses by their first members."""
     return _weight(value, [_LOOKED_AT])
 
 
 def _weight(value: Any, left: list[int]) -> int:
     left[0] -= 1
     own = sys.getsizeof(value, 64)
-    if not isinstance(value, _CONTAINERS) or not value:
-        return own
+    members = _members(value)
     measured = seen = 0
-    for one in value.values() if isinstance(value, dict) else value:
+    for one in members:
         if left[0] <= 0:
             break
         measured += _weight(one, left)
         seen += 1
-    return own + (measured * len(value) // seen if seen else 0)
+    return own + (measured * len(members) // seen if seen else 0)
+
+
+def _members(value: Any) -> Collection[Any]:
+    if isinstance(value, _CONTAINERS):
+        return value.values() if isinstance(value, dict) else value
+    fields = getattr(
+        type(value), "__dataclass_fields__", ()
+    )  # ours have slots, which have no size of their own
+    return [getattr(value, name, None) for name in fields]

@@ -26,10 +26,11 @@ class RunResult:
     and, for a batch, its counts and how it was run; nodes of sub-workflows are there by their addresses,
     such as ``flow.fetch``, those within items excepted. ``errors`` lists every error with ``node``,
     ``index``, ``item``, ``type``, ``message``, ``attempts`` and ``kind``, in the order the nodes ran and in
-    index order within a batch; items that never started are not among them. Lists of more than 10,000
-    entries may be :class:`~batchmill.lists.LazyList`, which reads and compares like a list. ``index`` is
-    None where the error is not that of an item, ``node`` where it is not that of a node. ``llm_calls`` are
-    the recorded calls in item order. ``timing`` has ``started_at`` (seconds since the epoch) and ``wall``.
+    index order within a batch; items that never started are not among them. ``index`` is None where the
+    error is not that of an item, ``node`` where it is not that of a node. ``llm_calls`` are the recorded
+    calls in item order. Lists of more than 10,000 entries, in ``outputs`` too, may be
+    :class:`~batchmill.lists.LazyList`, which reads and compares like a list. ``timing`` has ``started_at``
+    (seconds since the epoch) and ``wall``.
 
     ``interrupted`` says that the run was stopped from outside; its status is ``failed`` then.
     ``resumed`` has the counts of a resumed run: items and nodes ``kept``, ``redone``, ``new`` and
@@ -45,7 +46,7 @@ class RunResult:
     outputs: dict[str, Any] = field(default_factory=dict)
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     errors: Sequence[dict[str, Any]] = field(default_factory=list)
-    llm_calls: list[Any] = field(default_factory=list)
+    llm_calls: Sequence[Any] = field(default_factory=list)
     timing: Mapping[str, float] = field(default_factory=dict)
     interrupted: bool = False
     environment: bool = False

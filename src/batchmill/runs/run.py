@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -30,7 +30,7 @@ from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import load
 from batchmill.journal.journal import Journal
 from batchmill.journal.runlog import SqliteRunLog
-from batchmill.lists import LazyList, MappedList
+from batchmill.lists import mapped
 from batchmill.masking import Masker
 from batchmill.nodes import Registry, default_registry
 from batchmill.plain import plain, shown
@@ -180,20 +180,14 @@ def _walked(
         status=walk.status,
         outputs=mask(outputs),
         nodes={node: mask(plain(report.as_json())) for node, report in walk.addressed_reports().items()},
-        errors=mask(_plain_errors(walk.errors.listed())),
-        llm_calls=[mask(_plain_call(call)) for call in around.namespace.calls()],
+        errors=mask(mapped(walk.errors.listed(), _plain_error)),
+        llm_calls=mask(mapped(around.namespace.calls(), _plain_call)),
         timing={"started_at": started_at, "wall": round(wall, 6)},
         interrupted=walk.interrupted,
         environment=walk.environment,
         limit=around.gates.exhausted,
     )
     return result if log is None else finished(log, result)
-
-
-def _plain_errors(entries: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    if isinstance(entries, LazyList):
-        return MappedList(entries, _plain_error)
-    return [_plain_error(entry) for entry in entries]
 
 
 def _plain_error(entry: dict[str, Any]) -> dict[str, Any]:
@@ -203,7 +197,7 @@ def _plain_error(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain_call(call: Any) -> Any:
-    return plain(call.as_json() if isinstance(call, LLMCall) else call, "recorded call")
+    return shown(call.as_json() if isinstance(call, LLMCall) else call)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.lists import LazyList, held
+from batchmill.lists import joined as joined_lists
 from batchmill.record import LLM_CALLS_KEY, Recorder
 from batchmill.template import Path, Scope
 
@@ -26,7 +27,7 @@ _BULKY = ("results", "succeeded", "errors")  # what grows with the items in the 
 
 _HELD = frozenset({str, int, float, bool, type(None), dict, list})  # types of nearly all outputs
 
-Calls = dict[tuple[int, int], tuple[Any, ...]]  # recorded calls by (place of the node, visit), in that order
+Calls = dict[tuple[int, int], Sequence[Any]]  # recorded calls by (place of the node, visit), in that order
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Namespace:
     def record(self, calls: Sequence[Any], place: int, visit: int = 0) -> None:
         """Add the calls that a visit recorded; ``place`` is the node's in the document."""
         if calls:
-            self._calls[place, visit] = tuple(calls)
+            self._calls[place, visit] = calls
 
     def drop(self, nodes: Iterable[str]) -> None:
         """Let nodes that succeeded have no outputs: their branch failed all the same."""
@@ -139,12 +140,13 @@ class Namespace:
             layer = layer._below
         return None
 
-    def calls(self) -> list[Any]:
-        """The recorded calls in document order, those of a node in the order of its visits and items."""
+    def calls(self) -> Sequence[Any]:
+        """The recorded calls in document order, those of a node in the order of its visits and items; a lazy
+        list where a node has many."""
         every: Calls = {}
         for layer in self._layers():
             every.update(layer._calls)
-        return [call for key in sorted(every) for call in every[key]]
+        return joined_lists(every[key] for key in sorted(every))
 
     @property
     def values(self) -> Mapping[str, Any]:

@@ -1,0 +1,101 @@
+"""Lists made of other lists, which are lazy where those are."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+from typing import Any
+
+from batchmill.lists.lazy import LazyList
+
+_COUNTED_TOGETHER = 64  # elements; to read one that is made of them all of them are read
+
+
+class MappedList(LazyList):
+    """Another list with a function applied to each element as it is read."""
+
+    __slots__ = ("_change", "_of")
+
+    def __init__(self, of: LazyList, change: Callable[[Any], Any]) -> None:
+        self._of = of
+        self._change = change
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def part(self, start: int, stop: int) -> list[Any]:
+        return [self._change(one) for one in self._of.part(start, stop)]
+
+
+class JoinedList(LazyList):
+    """Lists one behind the other."""
+
+    __slots__ = ("_ends", "_parts")
+
+    def __init__(self, parts: Sequence[Sequence[Any]]) -> None:
+        self._parts = [part for part in parts if len(part)]
+        self._ends = list(accumulate(map(len, self._parts)))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def part(self, start: int, stop: int) -> list[Any]:
+        found: list[Any] = []
+        place = bisect_right(self._ends, start)
+        while start < stop:
+            first = self._ends[place] - len(self._parts[place])
+            end = min(stop, self._ends[place])
+            found += self._parts[place][start - first : end - first]
+            start = end
+            place += 1
+        return found
+
+
+class FlatList(LazyList):
+    """What a function makes of each element of another list, all of it one behind the other.
+
+    ``expand`` is called for every element once at first, which is how their number is known, and again when
+    elements are read: it gives the same each time.
+    """
+
+    __slots__ = ("_ends", "_expand", "_of")
+
+    def __init__(self, of: LazyList, expand: Callable[[Any], Sequence[Any]]) -> None:
+        self._of = of
+        self._expand = expand
+        self._ends = array("Q")  # where the elements that are made of each so many end
+        end = 0
+        for number, element in enumerate(of, 1):
+            end += len(expand(element))
+            if not number % _COUNTED_TOGETHER or number == len(of):
+                self._ends.append(end)
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def part(self, start: int, stop: int) -> list[Any]:
+        first, last = bisect_right(self._ends, start), bisect_left(self._ends, stop)
+        skipped = self._ends[first - 1] if first else 0
+        read = self._of[first * _COUNTED_TOGETHER : (last + 1) * _COUNTED_TOGETHER]
+        made = [one for element in read for one in self._expand(element)]
+        return made[start - skipped : stop - skipped]
+
+
+def mapped(of: Sequence[Any], change: Callable[[Any], Any]) -> Sequence[Any]:
+    """``change`` applied to each element: a list where ``of`` is held."""
+    return MappedList(of, change) if isinstance(of, LazyList) else [change(one) for one in of]
+
+
+def joined(parts: Iterable[Sequence[Any]]) -> Sequence[Any]:
+    """Lists one behind the other: a list where all of them are held."""
+    some = [part for part in parts if len(part)]
+    if any(isinstance(part, LazyList) for part in some):
+        return some[0] if len(some) == 1 else JoinedList(some)
+    return [one for part in some for one in part]
+
+
+def flattened(of: Sequence[Any], expand: Callable[[Any], Sequence[Any]]) -> Sequence[Any]:
+    """What ``expand`` makes of each element, one behind the other: a list where all of it is held."""
+    return FlatList(of, expand) if isinstance(of, LazyList) else joined(map(expand, of))
