@@ -208,7 +208,7 @@ def test_a_timeout_holds_from_the_first_item_on():
 
 def test_the_run_tells_of_the_choice():
     heard = []
-    node = {"id": "n", "type": "shell", "params": {"command": "sleep 0.02; echo ${item}"}}
+    node = {"id": "n", "type": "shell", "params": {"command": "sleep 0.1; echo ${item}"}}
     node["batch"] = {"items": {"range": [0, 12]}, "executor": "auto"}
     told = {"told": {"source": "${n.batch_metadata}"}}
     run = batchmill.run({"nodes": [node], "outputs": told}, listeners=[heard.append])

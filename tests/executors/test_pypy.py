@@ -3,10 +3,12 @@
 import platform
 import subprocess
 import sys
+import threading
 
 import pytest
 
 import batchmill
+from batchmill.executors import pickling
 from batchmill.executors.pypy import needed, repair_cloudpickle
 
 ROUND_TRIP = """
@@ -47,6 +49,16 @@ def test_elsewhere_nothing_is_touched():
     repair_cloudpickle()
     assert (internals._code_reduce, internals._walk_global_ops) == before
     assert platform.python_implementation() != "PyPy"
+
+
+def one():
+    yield 1
+
+
+@pytest.mark.parametrize("make", [threading.Lock, threading.RLock, threading.local, one])
+def test_what_belongs_to_its_process_does_not_travel(make):
+    with pytest.raises(TypeError, match="cannot pickle '"):
+        pickling.dumps({"here": make()}, [])
 
 
 def test_closures_go_to_worker_processes_and_come_back_as_results():

@@ -117,6 +117,61 @@ def test_too_few_open_files_for_any_worker_is_said(tmp_path: Path) -> None:
     assert "ulimit -n" in done.stderr
 
 
+AUTO = """
+import os, resource, sys, time
+import batchmill
+from batchmill.executors import auto
+from batchmill.executors.choice import Choice
+
+
+def work(item):
+    time.sleep(0.001)
+    return item
+
+
+if __name__ == "__main__":
+    auto.choose = lambda seen, machine, shipping: Choice("process", "so says the test", machine.n_processes)
+    {limit}
+    done = batchmill.map(work, range(300), executor="auto")
+    assert done == list(range(300))
+    assert done.metadata["executor"] == "thread", done.metadata
+    print(done.metadata["reason"])
+    try:
+        batchmill.map(work, range(300), executor="process")
+    except batchmill.ExecutorUnavailable as fault:
+        print(fault)
+"""
+NO_DESCRIPTORS = """import ctypes; gcc = ctypes.CDLL("libgcc_s.so.1")  # or a thread's end would
+    resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))"""
+NO_FOLDER = """import tempfile; from batchmill.executors import folders
+    tempfile.tempdir = folders.MEMORY_FOLDER = "/nowhere\""""
+NO_PYTHON = "os.environ['PYTHONPATH'] = os.path.dirname(__file__) + '/broken'"
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (NO_DESCRIPTORS, "no worker process can be started: OSError: [Errno 24] Too many open files"),
+        (NO_FOLDER, "no worker process can be started: FileNotFoundError"),
+        (NO_PYTHON, "worker processes end before they can work: the last one exited with code 3"),
+    ],
+    ids=["descriptors", "folders", "broken"],
+)
+def test_auto_goes_on_with_threads_where_no_worker_process_can_be_started(
+    limit: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "sitecustomize.py").write_text("import os; os._exit(3)")
+    script = tmp_path / "script.py"
+    script.write_text(AUTO.format(limit=limit))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    chosen, refused = done.stdout.splitlines()
+    assert chosen.startswith(f"auto chose thread: {words}")
+    assert chosen.endswith("; so threads run what processes would do faster")
+    assert refused.startswith(words)
+
+
 def test_one_core(tmp_path: Path) -> None:
     run(tmp_path, "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})", most="(None,)")
 

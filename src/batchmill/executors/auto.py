@@ -10,6 +10,8 @@ choose while the first item is still running, and a long one holds nobody up. No
 scout has taken it finishes, and the chosen executor begins with the items behind. While the scout is at a
 long item the other has one worker less, which follows when the scout is done, so no more than
 ``max_concurrent`` items are ever in flight.
+
+Where no worker process can be started at all, threads take over from the processes that were chosen.
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from batchmill.cancel import CancelToken
+from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.choice import Choice, Machine, Measured, choose, known_beforehand
 from batchmill.executors.choose import executor_named
-from batchmill.executors.contract import Channel, Executor, ExecutorSettings, Task
+from batchmill.executors.contract import Channel, ExecutorSettings, Task
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.leg import Leg, Readings
 from batchmill.executors.shipping import nominal, shipping
@@ -94,7 +97,7 @@ class Conductor:
     """Runs one batch: the scout, the choice, and the legs after it.
 
     Concurrency: ``_conduct`` runs in a thread of its own, ``close`` in the consumer's; ``_lock`` guards
-    ``_legs`` and ``_closed``.
+    ``_legs``, ``_closed`` and ``_replaced``; legs run in threads of their own.
     """
 
     def __init__(
@@ -113,13 +116,14 @@ class Conductor:
         self._lock = threading.Lock()
         self._legs: list[tuple[Leg, threading.Thread]] = []
         self._closed = threading.Event()
+        self._replaced = False
         self._context = contextvars.copy_context()  # what items see of it is what the caller set
         self._thread = threading.Thread(target=self._conduct, name="batchmill-conductor", daemon=True)
         self._forget = cancel.on_cancel(channel.stop)
 
     def start(self) -> None:
         """Begin with the scout. Raises RuntimeError when the system has no thread to give."""
-        self._scout = self._launch(ThreadExecutor(), 1)
+        self._scout = self._launch(Choice("thread", "the scout", 1))
         self._gil = GilWatch()
         self._thread.start()
 
@@ -137,15 +141,13 @@ class Conductor:
         for _, thread in legs:
             thread.join(CLOSE_SECONDS)
 
-    def _launch(self, executor: Executor, size: int) -> Leg | None:
-        """Let ``executor`` work on the channel, ``size`` items at once; None when the batch is over."""
+    def _launch(self, choice: Choice, spared: int = 0) -> Leg | None:
+        """Let the chosen executor work on the channel, with ``spared`` workers less; None when the batch is
+        over."""
         leg = Leg(self._channel)
-        settings = replace(self._settings, max_concurrent=size)
         context = self._context.copy()
         thread = threading.Thread(
-            target=lambda: context.run(self._serve, executor, leg, settings),
-            name="batchmill-leg",
-            daemon=True,
+            target=lambda: context.run(self._serve, leg, choice, spared), name="batchmill-leg", daemon=True
         )
         with self._lock:
             if self._closed.is_set():
@@ -154,12 +156,38 @@ class Conductor:
             self._legs.append((leg, thread))
         return leg
 
-    def _serve(self, executor: Executor, leg: Leg, settings: ExecutorSettings) -> None:
+    def _serve(self, leg: Leg, choice: Choice, spared: int) -> None:
         try:
-            for _ in executor.run(self._task, leg, settings, self._cancel):
-                pass
+            refusal = self._run_leg(leg, choice.executor, choice.workers - spared)
+            if refusal is not None and choice.executor != "process":
+                raise refusal
+            if refusal is not None:
+                self._replace(choice, spared, refusal)
         except BaseException as fault:  # noqa: BLE001  # a leg's end: the batch must hear of it
             self._channel.fail(fault)
+
+    def _run_leg(self, leg: Leg, executor: str, size: int) -> ExecutorUnavailable | None:
+        """Work through a leg; why the executor cannot, where it turns out so. What it took it gave back."""
+        settings = replace(self._settings, max_concurrent=size)
+        try:
+            for _ in executor_named(executor).run(self._task, leg, settings, self._cancel):
+                pass
+        except ExecutorUnavailable as fault:
+            return fault
+        return leg.refusal
+
+    def _replace(self, choice: Choice, spared: int, refusal: ExecutorUnavailable) -> None:
+        """Threads in place of processes, in the thread of the leg: another may not be to be had."""
+        substitute = instead_of(choice, refusal, self._machine)
+        leg = Leg(self._channel)
+        with self._lock:
+            if self._closed.is_set():
+                return
+            first, self._replaced = not self._replaced, True
+            self._legs.append((leg, threading.current_thread()))
+        if first:
+            _tell(self._settings, substitute)
+        self._serve(leg, substitute, spared)
 
     def _conduct(self) -> None:
         scout = self._scout
@@ -218,15 +246,14 @@ class Conductor:
         _tell(self._settings, choice)
         scout.dry()
         scout.sample = None  # it may be large, and the batch may last
-        executor = executor_named(choice.executor)
         if scout.wait_over(DRAIN_SECONDS):
-            self._launch(executor, choice.workers)
+            self._launch(choice)
             return
-        self._launch(executor, choice.workers - 1)
+        self._launch(choice, spared=1)
         while not scout.wait_over(1.0) and not self._closed.is_set():
             pass
         if self._channel.more():
-            self._launch(executor, 1)
+            self._launch(replace(choice, workers=1))
 
 
 def measured(last: Readings, now: Readings, held: float, stolen: float, left: int | None) -> Measured:
@@ -242,6 +269,14 @@ def measured(last: Readings, now: Readings, held: float, stolen: float, left: in
         wall = max(cpu, wall - stolen)
     mean = wall / count, cpu / count, min(held * wall, cpu) / count
     return Measured(count, *mean, left, now.running > 0, crowded)
+
+
+def instead_of(choice: Choice, refusal: ExecutorUnavailable, machine: Machine) -> Choice:
+    """Threads in place of the processes that were chosen and are not to be had: as many as ``machine``
+    allows, or one where it was to be one process."""
+    workers = 1 if choice.workers == 1 else machine.n_threads
+    why = str(refusal).partition(";")[0]
+    return Choice("thread", f"{why}; so threads run what processes would do faster", workers)
 
 
 def _done_already(readings: Readings) -> Choice:

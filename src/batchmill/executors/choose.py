@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from batchmill.errors import InvalidSetting
+from batchmill.errors import ExecutorUnavailable, InvalidSetting
 from batchmill.executors.contract import Executor
 
 KINDS = {
@@ -16,7 +16,8 @@ KINDS = {
 
 
 def executor_named(name: str) -> Executor:
-    """The executor of that name; raises :class:`InvalidSetting` for a name there is none of."""
+    """The executor of that name. Raises :class:`InvalidSetting` for a name there is none of,
+    :class:`ExecutorUnavailable` where this Python lacks what it takes."""
     if name not in KINDS:
         import difflib  # for the error alone
 
@@ -24,5 +25,8 @@ def executor_named(name: str) -> Executor:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InvalidSetting(f"there is no executor {name!r}, only {', '.join(KINDS)}{hint}")
     module, kind = KINDS[name]
-    executor: Executor = getattr(importlib.import_module(module), kind)()
+    try:
+        executor: Executor = getattr(importlib.import_module(module), kind)()
+    except ImportError as fault:  # such as a Python that was built without semaphores
+        raise ExecutorUnavailable(f"this Python cannot run the executor {name!r}: {fault}") from fault
     return executor

@@ -11,6 +11,7 @@ import time
 
 import psutil
 
+from batchmill.errors import ExecutorUnavailable
 from batchmill.executors import child, pickling
 from batchmill.executors.cells import OFFSET, SEQ, STARTED
 from batchmill.executors.contract import Chunk
@@ -57,12 +58,21 @@ class Driver:
             self._channel.fail(fault)
 
     def start(self) -> None:
-        """Feed the slot, in a thread of the pool's; no thread is needed where all items have been sent."""
+        """Feed the slot, in a thread of the pool's; no thread is needed where all items have been sent.
+
+        Raises :class:`ExecutorUnavailable` when the system has no thread to give."""
         with self._lock:
             sent = bool(self._sent)
             self._driving = not sent or self._channel.more()
-        if self._driving:
+        if not self._driving:
+            return
+        try:
             self._pool.threads.run(self._drive)
+        except RuntimeError as fault:
+            self._ended.set()
+            raise ExecutorUnavailable(
+                f"no thread can be started to feed a worker process: {fault}"
+            ) from fault
 
     def join(self, seconds: float) -> None:
         """Wait for the driver's end; one that is stuck in the source of items is left behind."""

@@ -2,7 +2,7 @@
 
 The executor takes from it, delivers into it and closes it as if it were alone; the channel behind goes
 on. A leg that is *dry* hands out nothing more and ends when what it handed out is settled; a *stopped* one
-ends at once.
+ends at once. One whose executor turns out to be unavailable ends dry, and says why: another can take over.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.contract import Channel, Chunk
 from batchmill.outcome import Block
 
@@ -48,6 +49,7 @@ class Leg:
         self._cpu = 0.0
         self.begun = threading.Event()
         self.sample: tuple[Any, Any] | None = None  # an item and its result
+        self.refusal: ExecutorUnavailable | None = None
 
     @property
     def stopped(self) -> bool:
@@ -141,7 +143,12 @@ class Leg:
                 self._changed.notify_all()
 
     def fail(self, error: BaseException) -> None:
-        self._channel.fail(error)
+        if not isinstance(error, ExecutorUnavailable):
+            self._channel.fail(error)
+            return
+        with self._lock:
+            self.refusal = self.refusal or error
+        self.dry()
 
     def more(self) -> bool:
         return not self._shut() and self._channel.more()

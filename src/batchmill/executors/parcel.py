@@ -111,6 +111,9 @@ def unwrap(parcel: Parcel, region: Region | None = None, *, keep: bool = False) 
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     if not keep:
         discard(parcel)
+    if not parcel.buffers:  # nothing of the value lies in the file: it need not stay mapped
+        with mapped, memoryview(mapped) as view, view[: parcel.length] as stream:
+            return pickling.loads(stream)
     view = memoryview(mapped)
     return pickling.loads(
         view[: parcel.length], [view[start : start + length] for start, length in parcel.buffers]

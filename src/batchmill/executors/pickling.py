@@ -3,13 +3,15 @@
 cloudpickle takes what is defined in the main module, in a function or as a lambda; values that are
 plain all through go the faster way of the standard pickler. Buffers of :data:`OUT_OF_BAND_BYTES` and
 more (numpy arrays and the like) are kept out of the stream (PEP 574), to be written once and mapped
-by the receiver.
+by the receiver. Not so on PyPy, where numpy never lets go of a buffer that it was given: there arrays travel
+as formats before 5 have them, in the stream, and are copied out of it.
 """
 
 from __future__ import annotations
 
 import io
 import pickle  # nosec: what is unpickled comes from this program's own processes
+import platform
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +24,8 @@ from batchmill.executors.describe import text_of
 from batchmill.executors.pypy import repair_cloudpickle
 
 OUT_OF_BAND_BYTES = 1 << 20
+OUT_OF_BAND = platform.python_implementation() != "PyPy"
+PROTOCOL = 5 if OUT_OF_BAND else 4
 repair_cloudpickle()
 PLAIN = frozenset({int, float, str, bytes, bool, type(None), complex})
 
@@ -37,7 +41,8 @@ def dumps(value: Any, buffers: list[pickle.PickleBuffer], *, plain: bool | None 
     if is_plain(value) if plain is None else plain:
         return pickle.dumps(value, 5)
     stream = io.BytesIO()
-    cloudpickle.CloudPickler(stream, 5, buffer_callback=_keeper(buffers)).dump(value)
+    keeper = _keeper(buffers) if OUT_OF_BAND else None
+    cloudpickle.CloudPickler(stream, PROTOCOL, buffer_callback=keeper).dump(value)
     return stream.getbuffer()
 
 

@@ -90,9 +90,7 @@ class Pool:
         except ExecutorUnavailable:
             raise
         except Exception as fault:  # whatever loky makes of a lack of files, memory or processes
-            reason = f"no worker process can be started: {type(fault).__name__}: {fault}"
-            advice = "raise the limits (ulimit -n, -u), lower max_concurrent, or use executor 'thread'"
-            raise ExecutorUnavailable(f"{reason}; {advice}") from fault
+            raise _unavailable(fault) from fault
         return started
 
     def _take_back(self, starting: Future[Any]) -> None:
@@ -245,6 +243,12 @@ class Pool:
             slot.close()
 
 
+def _unavailable(fault: Exception) -> ExecutorUnavailable:
+    reason = f"no worker process can be started: {type(fault).__name__}: {fault}"
+    advice = "raise the limits (ulimit -n, -u), lower max_concurrent, or use executor 'thread'"
+    return ExecutorUnavailable(f"{reason}; {advice}")
+
+
 def _check_descriptors() -> None:
     """Raise OSError when another worker would leave this process too few descriptors to go on with."""
     spare = [os.open(os.devnull, os.O_RDONLY)]
@@ -300,9 +304,16 @@ def shared_pool() -> Pool:
 
 def _begin(made: Future[Pool]) -> None:
     try:  # not by threading, whose start waits for the thread and can be interrupted at that
-        _thread.start_new_thread(_settle, (Pool, made))
+        _thread.start_new_thread(_settle, (_make, made))
     except RuntimeError as fault:  # the system has no thread to give
-        made.set_exception(ExecutorUnavailable(f"no thread can be started: {fault}"))
+        made.set_exception(_unavailable(fault))
+
+
+def _make() -> Pool:
+    try:
+        return Pool()
+    except (OSError, RuntimeError) as fault:  # no folder, no process for loky's tracker, no thread
+        raise _unavailable(fault) from fault
 
 
 def current_pool() -> Pool | None:

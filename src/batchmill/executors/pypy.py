@@ -2,8 +2,9 @@
 
 cloudpickle 3.1 has two faults on PyPy 3.11 (cloudpipe/cloudpickle#557): it takes code objects apart with a
 field that PyPy's have not, and reads the operands of LOAD_GLOBAL as CPython counts them, so that functions
-lose the globals they use. Both are repaired where functions are pickled: in the parent, and in workers for
-their results.
+lose the globals they use. And PyPy's locks, generators and the like do not say that they cannot be pickled:
+they arrive as objects that cannot be used, or not at all. All is repaired where things are pickled: in the
+parent, and in workers for their results.
 
 This file can go, with its one call in ``pickling``, when a release of cloudpickle does without it: then
 ``tests/executors/test_pypy.py`` fails on PyPy and says so.
@@ -12,8 +13,10 @@ This file can go, with its one call in ``pickling``, when a release of cloudpick
 from __future__ import annotations
 
 import platform
+import threading
 import types
-from typing import Any
+import weakref
+from typing import Any, NoReturn
 
 import cloudpickle.cloudpickle as _internals
 
@@ -31,6 +34,10 @@ FIELDS = (
         "cellvars",
     ),
 )
+BOUND_TO_A_PROCESS = (
+    *(type(threading.Lock()), type(threading.RLock()), threading.local, weakref.ref),
+    *(types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.FrameType),
+)
 
 
 def needed() -> bool:
@@ -47,10 +54,18 @@ def repair_cloudpickle() -> None:
     _internals._code_reduce = _reduce_code
     _internals.Pickler._dispatch_table[types.CodeType] = _reduce_code
     _internals._walk_global_ops = _names_of
+    _internals.Pickler._dispatch_table.update(dict.fromkeys(BOUND_TO_A_PROCESS, _refuse))
 
 
 def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
     return types.CodeType, tuple(getattr(code, f"co_{field}") for field in FIELDS)
+
+
+def _refuse(value: Any) -> NoReturn:
+    """In CPython's words."""
+    kind = type(value)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    raise TypeError(f"cannot pickle '{module}{kind.__qualname__}' object")
 
 
 def _names_of(code: types.CodeType) -> Any:

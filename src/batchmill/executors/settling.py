@@ -135,7 +135,7 @@ class Settler:
             self._stillborn += 1
             hopeless = self._stillborn >= STILLBIRTHS
         if hopeless:
-            reason = f"worker processes end before they can work; the last one {death.reason}"
+            reason = f"worker processes end before they can work: the last one {death.reason}"
             self.channel.fail(ExecutorUnavailable(reason))
 
 
