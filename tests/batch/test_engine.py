@@ -109,7 +109,7 @@ def test_a_listener_that_fails_ends_the_batch() -> None:
         raise RuntimeError("listener")
 
     with pytest.raises(RuntimeError, match="listener"):
-        run_batch(Sleeps(0.001), range(10**6), BatchSettings("thread", 3), on_block=fail)
+        run_batch(Sleeps(0.001), range(10**5), BatchSettings("thread", 3), on_block=fail)
 
 
 def test_a_stream_of_blocks_is_in_order() -> None:

@@ -132,7 +132,7 @@ def test_what_is_pointless_is_not_tried_again(executor: str) -> None:
 
 
 def test_an_overdue_item_times_out_and_the_others_do_not(executor: str) -> None:
-    items = [0.0, 1.0, 0.001, 0.0]
+    items = [0.0, 0.5, 0.001, 0.0]
     began = time.monotonic()
     result = batchmill.map(sleepy, items, executor=executor, timeout=0.2, error_handling="continue")
     assert time.monotonic() - began < 0.2 + 2.0  # the promise is about the end, not about speed
@@ -155,7 +155,7 @@ def test_a_result_that_comes_after_its_timeout_is_a_timeout(executor: str) -> No
 
 def test_timeouts_count_as_attempts(executor: str) -> None:
     result = batchmill.map(
-        sleepy, [0.0, 0.9], executor=executor, timeout=0.1, max_retries=2, error_handling="continue"
+        sleepy, [0.0, 0.4], executor=executor, timeout=0.1, max_retries=2, error_handling="continue"
     )
     assert [(e["index"], e["attempts"], e["kind"]) for e in result.errors] == [(1, 2, "timeout")]
 

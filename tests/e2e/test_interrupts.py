@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,14 +56,23 @@ def test_stop_lets_running_items_finish_and_starts_no_more(executor: str) -> Non
     assert result.nodes["each"]["error_count"] == 0
 
 
+def is_there(path: Path) -> bool:
+    deadline = time.monotonic() + 30
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return path.exists()
+
+
 @pytest.mark.parametrize("executor", ["thread", "process"])
-def test_cancel_ends_what_runs(executor: str) -> None:
-    cancel = CancelToken()
-    text = "import time\ntime.sleep(1.5 if n else 0)\nresult = n"
-    timer = threading.Timer(0.5, cancel.cancel)
-    timer.start()
+def test_cancel_ends_what_runs(executor: str, tmp_path: Path) -> None:
+    cancel, began, over = CancelToken(), tmp_path / "began", tmp_path / "over"
+    text = f"import pathlib, time\nn and pathlib.Path({str(began)!r}).touch()\n"
+    text += f"while n and not pathlib.Path({str(over)!r}).exists():\n    time.sleep(0.01)\nresult = n"
+    canceller = threading.Thread(target=lambda: is_there(began) and cancel.cancel())
+    canceller.start()
     result = batchmill.run(waiting(executor, text, 100), cancel=cancel)
-    timer.join()
+    canceller.join()
+    over.touch()  # threads that were abandoned end
     assert (result.status, result.interrupted, list(result.nodes)) == ("failed", True, ["each"])
     assert {error["kind"] for error in result.outputs["errors"]} == {"cancelled"}
     assert len(result.outputs["errors"]) >= 98

@@ -379,14 +379,14 @@ def test_a_timeout_ends_it_and_what_runs_inside(executor: str, tmp_path: Path) -
     mark = tmp_path / "mark"
     inner = {
         "nodes": [
-            {"id": "a", "type": "shell", "params": {"command": ["sleep", "1.5"]}},
+            {"id": "a", "type": "shell", "params": {"command": ["sleep", "0.8"]}},
             {"id": "b", "type": "shell", "params": {"command": ["touch", str(mark)]}},
         ]
     }
-    batch = {"items": [1], "executor": executor, "timeout": 0.5}
+    batch = {"items": [1], "executor": executor, "timeout": 0.3}
     result = ran(sub("s", inner, batch=batch))
     assert [error["kind"] for error in result.outputs["errors"]] == ["timeout"]
-    time.sleep(1.5)
+    time.sleep(0.8)
     assert not mark.exists()
 
 

@@ -25,10 +25,10 @@ def total(item: int) -> int:
     return sum(batchmill.map(double, range(item), executor="process", max_concurrent=2).succeeded)
 
 
-def total_or_hang(item: int) -> int:
+def double_or_hang(item: int) -> int:
     if item == 4:
         batchmill.map(time.sleep, [60, 60], executor="process", max_concurrent=2)
-    return total(item)
+    return 2 * item
 
 
 def total_or_die(item: int) -> int:
@@ -66,12 +66,17 @@ def test_an_item_may_run_processes_of_its_own(settled: Any) -> None:
 
 
 def test_a_hung_item_goes_with_its_workers(settled: Any) -> None:
+    pool.shutdown()
+    batchmill.map(total, [3], executor="process", max_concurrent=1)  # so that all of them are there
+    pids = workers_and_theirs()
+    assert len(pids) >= 2
     items = [3, 4, 5]
     result = batchmill.map(
-        total_or_hang, items, executor="process", max_concurrent=2, timeout=2, error_handling="continue"
+        double_or_hang, items, executor="process", max_concurrent=1, timeout=1, error_handling="continue"
     )
     assert [(e["index"], e["kind"]) for e in result.errors] == [(1, "timeout")]
-    settled(result, items, [6, 12, 20])
+    nothing_of(pids)
+    settled(result, items, [6, 8, 10])
     pool.shutdown()
 
 

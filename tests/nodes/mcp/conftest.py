@@ -22,14 +22,14 @@ def _the_extra():
     pytest.importorskip("mcp", reason="the extra `mcp` is not installed", exc_type=ImportError)
 
 
+def over_stdio(*words, **more):
+    return {"command": sys.executable, "args": [PROGRAM, *words], **more}
+
+
 @pytest.fixture
 def stdio():
     """``stdio("noise", timeout=5)``: a server over stdio as a document writes it."""
-
-    def of(*words, **more):
-        return {"command": sys.executable, "args": [PROGRAM, *words], **more}
-
-    return of
+    return over_stdio
 
 
 @pytest.fixture
@@ -64,10 +64,9 @@ class OverHttp:
         self.process.stdout.close()
 
 
-@pytest.fixture
-def call(stdio):
-    """``call("add", a=1)``: the outputs of a call; a server of its own for each test."""
-    servers = {"s": McpServerSpec.model_validate(stdio())}
+def caller():
+    """What calls tools of the server of the last call, or of one that is given."""
+    servers = {"s": McpServerSpec.model_validate(over_stdio())}
 
     def of(tool, /, attempt=None, server=None, limit=None, **arguments):
         if server is not None:
@@ -76,5 +75,20 @@ def call(stdio):
         params = {"server": "s", "tool": tool, "arguments": arguments, "timeout": limit}
         return kind().run(bind(kind, params), attempt or Attempt()).outputs
 
-    yield of
+    return of
+
+
+@pytest.fixture
+def call():
+    """``call("add", a=1)``: the outputs of a call; a server of its own for each test."""
+    yield caller()
+    close_held()
+
+
+@pytest.fixture(scope="module")
+def call_of_one_server():
+    """``call_of_one_server("add", a=1)``: a server that runs before the module's first test."""
+    call = caller()
+    call("pid")
+    yield call
     close_held()

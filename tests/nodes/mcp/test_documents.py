@@ -44,7 +44,8 @@ def _line(process):
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
 def test_a_batch(stdio, executor):
-    result = batchmill.run(document(stdio(), executor))
+    settings = {"max_concurrent": 2} if executor == "process" else {}  # each worker starts a server
+    result = batchmill.run(document(stdio(), executor, **settings))
     assert result.status == "success", result.errors
     assert [one["result"] for one in result.outputs["results"]] == [n + 100 for n in range(8)]
     deadline = time.monotonic() + 10
