@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 _LOOKED_AT = 64  # values inside one that are measured; the rest is taken to be like them
+_OBJECT, _REFERENCE = 64, 8  # bytes
 _CONTAINERS = (dict, list, tuple)
 
 
@@ -17,7 +18,7 @@ def weight(value: Any) -> int:
 
 def _weight(value: Any, left: list[int]) -> int:
     left[0] -= 1
-    own = sys.getsizeof(value, 64)
+    own = sys.getsizeof(value, 0) or _estimate(value)
     members = _members(value)
     measured = seen = 0
     for one in members:
@@ -35,3 +36,12 @@ def _members(value: Any) -> Collection[Any]:
         type(value), "__dataclass_fields__", ()
     )  # ours have slots, which have no size of their own
     return [getattr(value, name, None) for name in fields]
+
+
+def _estimate(value: Any) -> int:
+    """Where objects do not tell their size, as on PyPy."""
+    if isinstance(value, (str, bytes, bytearray)):
+        return _OBJECT + len(value)
+    if isinstance(value, _CONTAINERS):
+        return _OBJECT + _REFERENCE * len(value)
+    return _OBJECT + int(getattr(value, "nbytes", 0))
