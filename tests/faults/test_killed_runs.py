@@ -142,8 +142,18 @@ def instants_of(seed):
     return [chosen.uniform(0.15, 1.3) for _ in range(chosen.randint(1, 3))]
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["parent", "group"])
-@pytest.mark.parametrize("executor", ["thread", "process", "sequential"])
+@pytest.mark.parametrize(
+    ("executor", "group"),
+    [
+        pytest.param("thread", False, id="thread-parent"),
+        pytest.param("thread", True, id="thread-group"),
+        pytest.param("process", False, id="process-parent"),
+        pytest.param("process", True, id="process-group"),
+        # the longest, of one process: whether it is killed alone or with its group makes no difference
+        pytest.param("sequential", False, id="sequential-parent"),
+        pytest.param("sequential", True, id="sequential-group", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_run_goes_on_where_it_was(tmp_path, executor, group):
     check(tmp_path, executor, instants_of(f"{executor} {group}"), group)
 
