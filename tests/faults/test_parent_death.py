@@ -153,21 +153,20 @@ def test_ctrl_c_twice_ends_a_script_whose_items_hang(hang: str, tmp_path: Path) 
         assert gone(workers, 3.0)
 
 
-def test_ctrl_c_while_workers_start(tmp_path: Path) -> None:
-    call = MAP.format(executor="process")
-    for delay in (0.0, 0.05, 0.1, 0.2):
-        place = tmp_path / str(delay)
-        place.mkdir()
-        with running(place, "time.sleep(0.2)", call) as (parent, _):
-            assert parent.stdout is not None
-            assert parent.stdout.readline() == "ready\n"
-            time.sleep(delay)
-            os.killpg(parent.pid, signal.SIGINT)
-            out, err = parent.communicate(timeout=20)
-            assert parent.returncode == -signal.SIGINT, err
-            assert "done" not in out
-            assert quiet_end(err), err
-            assert our_folders(place) == []
+@pytest.mark.parametrize(
+    "delay", [0.0, pytest.param(0.05, marks=pytest.mark.slow), 0.1, pytest.param(0.2, marks=pytest.mark.slow)]
+)
+def test_ctrl_c_while_workers_start(delay: float, tmp_path: Path) -> None:
+    with running(tmp_path, "time.sleep(0.2)", MAP.format(executor="process")) as (parent, _):
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "ready\n"
+        time.sleep(delay)
+        os.killpg(parent.pid, signal.SIGINT)
+        out, err = parent.communicate(timeout=20)
+        assert parent.returncode == -signal.SIGINT, err
+        assert "done" not in out
+        assert quiet_end(err), err
+        assert our_folders(tmp_path) == []
 
 
 def test_sigterm_ends_a_script_and_its_workers(tmp_path: Path) -> None:
