@@ -169,15 +169,15 @@ def test_a_killed_run_is_gone_on_with_and_all_of_it_printed(tmp_path, executor, 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path, soon):
     command = [sys.executable, "-m", "batchmill", "map", "--items", "range:0:9", "-j", "2", "--", SLOWLY]
-    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    with running:
-        begun = tmp_path / "begun"
-        assert soon(lambda: begun.exists() and len(begun.read_text().split()) == 6)
-        running.send_signal(signal.SIGINT)
-        running.send_signal(signal.SIGINT)
-        said = running.communicate(timeout=30)[1].decode().splitlines()
-    assert running.returncode == 130
-    assert said[-1].startswith("resume with: batchmill resume ")
+    begun, said = tmp_path / "begun", tmp_path / "said"
+    with open(said, "wb") as stderr, open(os.devnull, "wb") as nowhere:
+        running = subprocess.Popen(command, cwd=tmp_path, stdout=nowhere, stderr=stderr)
+    assert soon(lambda: begun.exists() and len(begun.read_text().split()) == 6)
+    running.send_signal(signal.SIGINT)
+    assert soon(lambda: "no new items start" in said.read_text())  # two signals at once would be one
+    running.send_signal(signal.SIGINT)
+    assert running.wait(30) == 130
+    assert said.read_text().splitlines()[-1].startswith("resume with: batchmill resume ")
 
 
 def test_a_finished_run_is_in_the_journal(mapped, tmp_path):
