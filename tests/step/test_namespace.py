@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from batchmill.errors import UnresolvedReference
-from batchmill.record import Recorder
 from batchmill.step import LLM_CALLS_KEY, Namespace
 from batchmill.template import Scope, compile_value
 
@@ -40,7 +39,6 @@ def test_recorded_calls_read_like_a_list_in_document_order() -> None:
     namespace.record(["a2"], place=0, visit=2)
     namespace.record(["a1", "a1'"], place=0, visit=1)
     assert namespace.values[LLM_CALLS_KEY] == ["a1", "a1'", "a2", "b"]
-    assert isinstance(namespace.values[LLM_CALLS_KEY], Recorder)
 
 
 def test_a_later_visit_replaces_outputs_and_forgets_the_failure() -> None:

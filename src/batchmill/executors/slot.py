@@ -192,6 +192,7 @@ class Slot:
             with self._lock:
                 settle = self._under_way.pop(reply.seq)
             settle(reply)
+            del settle, reply  # they hold on to the batch, and the next reply may be that of another one
         death = self._death()
         with self._lock:
             self._dead = True

@@ -30,7 +30,9 @@ class KeptThreads:
         if inbox is not None:
             inbox.put(call)
             return
-        threading.Thread(target=self._serve, args=(call,), name=BUSY, daemon=True).start()
+        inbox = queue.SimpleQueue()
+        inbox.put(call)  # not an argument of the thread, which keeps those to its end
+        threading.Thread(target=self._serve, args=(inbox,), name=BUSY, daemon=True).start()
 
     def close(self) -> None:
         """End the idle threads; the others end when their call does."""
@@ -40,11 +42,9 @@ class KeptThreads:
         for inbox in idle:
             inbox.put(None)
 
-    def _serve(self, first: Call) -> None:
-        inbox: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+    def _serve(self, inbox: queue.SimpleQueue[Call | None]) -> None:
         me = threading.current_thread()
-        call: Call | None = first
-        while call is not None:
+        while (call := inbox.get()) is not None:
             me.name = BUSY
             call()
             call = None  # it may hold on to a whole batch
@@ -53,4 +53,3 @@ class KeptThreads:
                     return
                 me.name = IDLE
                 self._idle.append(inbox)
-            call = inbox.get()

@@ -60,8 +60,13 @@ def encode_all(values: Sequence[Any]) -> list[str]:
     return texts if len(texts) == len(values) else [encode(value) for value in values]
 
 
-decode: Callable[[str], Any] = json.loads
-"""The value of a JSON text. Raises ValueError."""
+_decoded = json.JSONDecoder().raw_decode
+
+
+def decode(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError, TypeError for what is no text."""
+    value, end = _decoded(text)
+    return value if end == len(text) else json.loads(text)  # which says what is wrong behind it
 
 
 def is_exact(value: Any) -> bool:

@@ -103,7 +103,8 @@ class Matcher:
 
     def positions(self, first: int, end: int) -> list[int]:
         """Which ids from ``first`` to before ``end`` have outcomes of earlier passes, less ``first``."""
-        return [row[0] - first for row in self._between(first, end)]
+        query = statement("ids_between")
+        return [row[0] - first for row in self._connection.execute(query, (first, end, self._before))]
 
     def _look(self, visit: int, start: int, keys: Sequence[Key | None], found: dict[int, Found]) -> None:
         """Look where the items stood, as far as earlier ones tell; what kept its place goes first."""
@@ -113,6 +114,8 @@ class Matcher:
         for offset, row in here.items():
             if 0 <= offset < len(keys) and offset not in found and row[2] == keys[offset] is not None:
                 self._take(offset, row, found)
+        if len(found) == len(keys):
+            return
         by_key: dict[Any, list[Row]] = {}
         for row in reversed(rows):
             by_key.setdefault(row[2], []).append(row)

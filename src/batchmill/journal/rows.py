@@ -200,6 +200,8 @@ def outcome_of(row: Row, index: int, files: ValueFiles, codec: Codec) -> tuple[O
     had any more: a file is gone, a text makes no sense."""
     _, _, _, text, wall, more = row
     try:
+        if not more and text is not None:
+            return Outcome(index, decode(text), wall=float(wall)), ""
         detail = decode(more) if more else {}
         if "value_file" in detail:
             text = files.get(detail["value_file"])

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batchmill.lists import LazyList, held
+from batchmill.lists import LazyList, held, mapped
 from batchmill.lists import joined as joined_lists
-from batchmill.record import LLM_CALLS_KEY, Recorder
+from batchmill.record import LLM_CALLS_KEY, LLMCall
 from batchmill.template import Path, Scope
 
 INDEX_KEY = "__index__"  # the 0-based position of the item that a batch node is working on
@@ -178,7 +178,9 @@ class Namespace:
         for root, keys in wanted.items():
             entry = self.entry(root)
             if entry is None:
-                if root in self.values:
+                if root == LLM_CALLS_KEY:
+                    values[root] = held(self.values[root])
+                elif root in self.values:
                     values[root] = self.values[root]
             elif entry.outputs is not None:
                 values[root] = _reached(entry.outputs, keys)
@@ -201,7 +203,7 @@ class _Values(Mapping[str, Any]):
             return entry.outputs
         if entry is None:
             if name == LLM_CALLS_KEY:
-                return Recorder(self._namespace.calls())
+                return mapped(self._namespace.calls(), _as_json)
             return self._namespace._inputs[name]
         raise KeyError(name)
 
@@ -257,6 +259,10 @@ def joined(branches: Sequence[Namespace]) -> Namespace:
     made = common._on_top(entries, calls)
     made.lazy = any(branch.lazy for branch in branches)
     return made if made._depth < MOST_LAYERS else made._flattened()._on_top({}, {})
+
+
+def _as_json(call: Any) -> Any:
+    return call.as_json() if isinstance(call, LLMCall) else call
 
 
 def _reached(value: Any, keys: set[Any]) -> Any:

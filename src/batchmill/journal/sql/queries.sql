@@ -63,6 +63,9 @@ SELECT count(*) FROM outcome WHERE id >= ? AND id < ? AND pass < ?
 SELECT id, state, coalesce(key, item), value, wall, detail FROM outcome
 WHERE id >= ? AND id < ? AND pass < ? ORDER BY id
 
+-- name: ids_between
+SELECT id FROM outcome WHERE id >= ? AND id < ? AND pass < ?
+
 -- Into a table of a matcher's own.
 -- name: index_outcomes
 INSERT INTO temp.{} SELECT coalesce(key, item), id FROM outcome
