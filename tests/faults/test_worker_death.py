@@ -38,7 +38,7 @@ def sigterm() -> None:
 
 
 def segfault() -> None:
-    ctypes.string_at(0)
+    ctypes.CDLL(None).strlen(None)
 
 
 def sigsegv() -> None:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+_MASK = "Cpus_allowed:"  # hexadecimal, with commas (proc(5))
 
 
 def usable_cores() -> int:
@@ -21,6 +22,9 @@ def affinity() -> int:
     """How many cores the system lets this process run on; that may change while it runs."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
+    allowed = [line for line in _text(Path("/proc/self/status")).splitlines() if line.startswith(_MASK)]
+    if allowed:  # on PyPy
+        return max(1, int(allowed[0].removeprefix(_MASK).replace(",", ""), 16).bit_count())
     return os.cpu_count() or 1
 
 

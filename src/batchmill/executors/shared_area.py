@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -127,9 +128,9 @@ class SharedArea:
 
 def _reserve(descriptor: int, start: int, end: int) -> None:
     fallocate: Callable[..., Any] | None = getattr(os, "posix_fallocate", None)
-    if fallocate is not None:
+    if fallocate is not None and platform.python_implementation() != "PyPy":  # which ignores its errors
         fallocate(descriptor, start, end - start)
         return
     os.lseek(descriptor, start, os.SEEK_SET)
-    for _ in range(start, end, CELLS_BYTES):  # no such call: writing reserves as well
+    for _ in range(start, end, CELLS_BYTES):  # writing reserves as well
         os.write(descriptor, bytes(CELLS_BYTES))
