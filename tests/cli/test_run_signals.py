@@ -49,8 +49,15 @@ def finish(process):
     return process.returncode, out, err
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("executor", "number", "code"),
+    [
+        *((executor, signal.SIGINT, 130) for executor in EXECUTORS),
+        ("thread", signal.SIGTERM, 143),
+        pytest.param("sequential", signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param("process", signal.SIGTERM, 143, marks=pytest.mark.slow),
+    ],
+)
 def test_the_first_signal_lets_running_items_finish(tmp_path, executor, number, code):
     process = start(tmp_path, slow(0.3, executor))
     process.send_signal(number)
@@ -105,7 +112,7 @@ def test_commands_that_items_started_are_ended_with_them(tmp_path):
     assert json.loads(out)["status"] == "failed"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_items_in_processes_finish_when_the_whole_group_gets_the_signal(tmp_path, number):
     """As a terminal, timeout(1) and systemd send it."""
     process = start(tmp_path, slow(0.6, "process"))
