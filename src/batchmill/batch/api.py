@@ -15,8 +15,8 @@ from batchmill.batch.settings import BatchSettings
 from batchmill.errors import BatchFailed, InvalidSetting
 from batchmill.executors.contract import Task
 from batchmill.policy import FailurePolicy, RetryPolicy
-from batchmill.policy.adaptive import Span
 from batchmill.policy.limits import Limits
+from batchmill.policy.span import Span
 
 _LIMITS = ("per_second", "burst", "tokens_per_minute", "max_concurrent")
 T = TypeVar("T")

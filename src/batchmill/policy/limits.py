@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from batchmill.errors import InvalidSetting
-from batchmill.policy.adaptive import Adaptive, Decision, Span, Ticket
+from batchmill.policy.adaptive import Adaptive, Decision
 from batchmill.policy.bucket import TokenBucket, paced
+from batchmill.policy.span import Span
+from batchmill.policy.traffic import Ticket
 
 MAX_PER_SECOND, MAX_TOKENS = 10**6, 10**12
 Number = TypeVar("Number", int, float)

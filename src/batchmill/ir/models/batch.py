@@ -25,7 +25,7 @@ from batchmill.ir.models.fields import (
 )
 from batchmill.ir.models.limits import RateLimit
 from batchmill.policy import FailurePolicy, RetryPolicy
-from batchmill.policy.adaptive import Span
+from batchmill.policy.span import Span
 
 ExecutorName = Literal["sequential", "thread", "process", "auto", "dask"]
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
