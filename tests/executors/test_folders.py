@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from batchmill.executors.folders import OWNER, Folders, remove_abandoned
+from batchmill.executors.leftovers import SEMAPHORES
 
 HOLDER = """
 import sys, time
@@ -47,6 +48,8 @@ def test_those_of_a_killed_process_group_are_removed(own: Path) -> None:
     with holder:
         assert holder.stdout is not None
         left = holder.stdout.readline().split()
+        semaphore = Path(f"{SEMAPHORES}loky-{holder.pid}-abcdefgh")
+        semaphore.touch()
         remove_abandoned(parents, grace=0)
         assert all(map(os.path.isdir, left))
         os.killpg(holder.pid, signal.SIGKILL)
@@ -54,7 +57,7 @@ def test_those_of_a_killed_process_group_are_removed(own: Path) -> None:
     assert len(left) == 2
     assert all(map(os.path.isdir, left))  # so young that it may be about to be locked
     remove_abandoned(parents, grace=0)
-    assert not any(map(os.path.exists, left))
+    assert not any(map(os.path.exists, [*left, semaphore]))
 
 
 def test_what_others_call_alike_is_left_alone(own: Path) -> None:

@@ -17,8 +17,9 @@ import time
 from collections.abc import Iterable
 
 import loky.backend.resource_tracker as tracker
+import psutil
 
-from batchmill.executors.leftovers import folder_prefix
+from batchmill.executors.leftovers import folder_prefix, remove_semaphores
 
 MEMORY_FOLDER = "/dev/shm"  # noqa: S108  # a folder of our own is made in it, mode 0700
 OWNER = ".batchmill-pool"  # nobody else has a file of this name, so no folder of others is taken for ours
@@ -76,8 +77,9 @@ def remove_abandoned(parents: Iterable[str], grace: float = GRACE_SECONDS) -> No
     ``grace`` is in seconds."""
     for parent in parents:
         for owner in glob.glob(os.path.join(glob.escape(parent), f"{folder_prefix('*')}*", OWNER)):
-            for path in _abandoned(owner, grace):
-                shutil.rmtree(path, ignore_errors=True)
+            told = _abandoned(owner, grace)
+            if told:
+                _clear(os.path.dirname(owner), told)
 
 
 def _abandoned(owner: str, grace: float) -> list[str]:
@@ -93,7 +95,14 @@ def _abandoned(owner: str, grace: float) -> list[str]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:  # its process lives
             return []
-        told = os.fsdecode(file.read()).split("\0")
-    first = os.path.dirname(owner)
-    prefix = "-".join(os.path.basename(first).split("-")[:2]) + "-"  # with the number of its process
-    return [first, *(path for path in told if os.path.basename(path).startswith(prefix))]
+        return os.fsdecode(file.read()).split("\0")
+
+
+def _clear(first: str, told: list[str]) -> None:
+    """Remove a dead process's folders, the ``first`` and those it told of, and loky's semaphores."""
+    pid = os.path.basename(first).split("-")[1]
+    others = (path for path in told if os.path.basename(path).startswith(folder_prefix(pid)))
+    for path in {first, *others}:
+        shutil.rmtree(path, ignore_errors=True)
+    if pid.isdecimal() and not psutil.pid_exists(int(pid)):  # the number may be another's by now
+        remove_semaphores(int(pid))

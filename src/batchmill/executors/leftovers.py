@@ -28,9 +28,17 @@ def remove_leftovers(pid: int, parents: Iterable[str]) -> None:
         for folder in glob.glob(os.path.join(glob.escape(parent), f"{folder_prefix(pid)}*")):
             shutil.rmtree(folder, ignore_errors=True)
             tracker.unregister(folder, "folder")
+    for name in remove_semaphores(pid):
+        tracker.unregister(name, "semlock")
+
+
+def remove_semaphores(pid: int) -> list[str]:
+    """Remove those that loky made in process ``pid``, which is dead; their names."""
+    removed = []
     for path in glob.glob(f"{SEMAPHORES}loky-{pid}-*"):
         try:
             os.unlink(path)
         except OSError:  # it was on its way out by itself
             continue
-        tracker.unregister(f"/{path.removeprefix(SEMAPHORES)}", "semlock")
+        removed.append(f"/{path.removeprefix(SEMAPHORES)}")
+    return removed
