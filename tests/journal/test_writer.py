@@ -83,9 +83,15 @@ def test_rows_are_written_in_their_order(writer, path):
 
 
 @pytest.mark.parametrize(
-    ("limit", "most", "value"), [("MOST_PENDING", 10, "1"), ("MOST_PENDING_CHARACTERS", 5_000, "x" * 999)]
+    ("limit", "most", "one"),
+    [
+        ("MOST_PENDING", 10, lambda n: row(n)),
+        ("MOST_PENDING_CHARACTERS", 5_000, lambda n: row(n, "x" * 999)),
+        ("MOST_PENDING_CHARACTERS", 5_000, lambda n: (*row(n), None, "x" * 999)),
+    ],
+    ids=["rows", "values", "details"],
 )
-def test_whoever_puts_too_much_waits(writer, path, monkeypatch, limit, most, value):
+def test_whoever_puts_too_much_waits(writer, path, monkeypatch, limit, most, one):
     monkeypatch.setattr(writing, limit, most)
     blocker = connect(path)
     blocker.execute("BEGIN IMMEDIATE")
@@ -93,7 +99,7 @@ def test_whoever_puts_too_much_waits(writer, path, monkeypatch, limit, most, val
 
     def work():
         for n in range(40):
-            writer.put("add_outcome", [row(n, value)])
+            writer.put("add_outcome", [one(n)])
         put.set()
 
     thread = threading.Thread(target=work)

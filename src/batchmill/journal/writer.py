@@ -212,5 +212,6 @@ def _for_several(name: str) -> str:
 
 
 def _characters(rows: Sequence[Row]) -> int:
-    """Those in the items and values of outcomes."""
-    return sum(len(row[3] or "") + len(row[4] or "") for row in rows)
+    """Those in the items and values of outcomes, and in the details of those that have any."""
+    told = sum(len(row[3] or "") + len(row[4] or "") for row in rows)
+    return told + sum(len(row[7] or "") for row in rows if len(row) > _PLAIN)
