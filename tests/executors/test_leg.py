@@ -5,6 +5,7 @@ import time
 
 from batchmill.batch.sources import as_source
 from batchmill.batch.window import Window
+from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.leg import Leg, thread_clock
 from batchmill.outcome import Block
 from batchmill.policy import FailurePolicy, FailureWatch
@@ -50,6 +51,20 @@ def test_what_is_taken_while_it_dries_up_is_given_back():
     thread.join()
     assert got == [None]
     assert Leg(window).take(1, 10).items == [1]
+
+
+def test_where_an_executor_is_unavailable_the_leg_ends_and_the_channel_goes_on():
+    window = window_of(range(4))
+    leg = Leg(window)
+    chunk = leg.take(2, 100)
+    leg.fail(ExecutorUnavailable("no process"))
+    leg.fail(ExecutorUnavailable("no other process"))
+    assert not leg.over
+    leg.give_back(chunk)
+    assert leg.over
+    assert str(leg.refusal) == "no process"
+    assert not window.stopped
+    assert [Leg(window).take(2, 100).start, Leg(window).take(2, 100).start] == [0, 2]
 
 
 def test_it_counts_what_passes():
