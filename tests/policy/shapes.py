@@ -25,6 +25,7 @@ from batchmill.policy.limits import Limiter, Limits
 from batchmill.policy.span import AUTO_MOST, Span
 
 SETTLED, STEADY_SECONDS, PHASE_SECONDS = 5, 40, 20
+BUSY_CALLS = 4000
 LATENCIES = (0.005, 0.05, 0.3, 1.0)
 
 
@@ -35,6 +36,11 @@ class Shape:
     make: Callable[[], Service]
     latency: float
     limits: tuple[int, ...] = ()
+
+    @property
+    def busy(self):
+        """Whether it takes so many calls that simulating them takes long."""
+        return self._possible(STEADY_SECONDS) > BUSY_CALLS
 
     def changes(self):
         return {PHASE_SECONDS * phase: limit for phase, limit in enumerate(self.limits) if phase}
@@ -121,7 +127,7 @@ GROUPS = {
     ),
     "Retry-After as a date": _group(WindowService, (10, 50), (0.05,), possible=0.87, retry_after="date"),
     "Retry-After 1, so many at once": _group(
-        AtOnceService, (3, 5, 30), (0.05, 0.3, 1.0), possible=0.85, retry_after=1.0
+        AtOnceService, (1, 3, 5, 30), (0.05, 0.3, 1.0), possible=0.85, refused=0.06, retry_after=1.0
     ),
     "changing token bucket": _group(bucket, ((50, 20, 80), (10, 80, 10), (200, 25, 100)), QUICK),
     "changing, in each second": _group(WindowService, ((50, 20, 80), (200, 25, 100)), QUICK),

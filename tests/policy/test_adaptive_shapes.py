@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from shapes import GROUPS
 
+MANY_CALLS = {False: (), True: (pytest.mark.slow,)}  # the busiest third takes two thirds of the time
 CASES = [
-    pytest.param(shape, group.possible, group.refused, id=f"{name}: {which}")
+    pytest.param(shape, group.possible, group.refused, id=f"{name}: {which}", marks=MANY_CALLS[shape.busy])
     for name, group in GROUPS.items()
     for which, shape in group.shapes.items()
 ]
