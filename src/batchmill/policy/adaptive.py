@@ -152,12 +152,15 @@ class Adaptive:
         self._openings.cut(now, pause)
         self._new_round(self._openings.opened_at)
         self._slowness.forget_trial()
-        self._narrowed = self._is_too_many(ticket.in_flight, known)
+        in_flight = ticket.in_flight
+        if not known:  # the first calls leave at the same moment, and overtake each other
+            in_flight = max(in_flight, self.in_flight + 1)
+        self._narrowed = self._is_too_many(in_flight, known)
         if self._narrowed:
             unsure = self._pace.doubt(now) or unsure
-            blamed, decision = self._wide, self._narrower(ticket.in_flight, known, pause)
+            blamed, decision = self._wide, self._narrower(in_flight, known, pause)
         else:
-            blamed, decision = self._slower(ticket.in_flight, now, pause)
+            blamed, decision = self._slower(in_flight, now, pause)
         self._hold(blamed, now, pause, unsure)
         return decision
 
