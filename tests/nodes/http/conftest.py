@@ -204,3 +204,14 @@ def after():
 @pytest.fixture(name="reply")
 def reply_fixture():
     return reply
+
+
+@pytest.fixture
+def sent(run, server, reply):
+    """``sent(**params)``: the request as the server saw it."""
+
+    def send(path="/x", **params):
+        run("http", url=server.on(path, reply(200, b"")), **params)
+        return server.received[-1]
+
+    return send

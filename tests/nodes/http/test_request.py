@@ -8,17 +8,6 @@ from batchmill.errors import NodeError
 from batchmill.nodes.http.address import address_of
 
 
-@pytest.fixture
-def sent(run, server, reply):
-    """``sent(**params)``: the request as the server saw it."""
-
-    def send(path="/x", **params):
-        run("http", url=server.on(path, reply(200, b"")), **params)
-        return server.received[-1]
-
-    return send
-
-
 def test_query(sent, run, server, reply):
     one = sent(params={"a b": "c&d", "n": [1, 2], "none": None, "t": True, "e": ""})
     assert one.target == "/x?a%20b=c%26d&n=1&n=2&t=True&e="

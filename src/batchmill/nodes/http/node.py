@@ -51,6 +51,12 @@ class HttpNode(Node):
         Param("body", "any", "text as it is, anything else as JSON"),
         Param("body_is_binary", "boolean", "whether `body` is base64 of the bytes to send", default=False),
         Param("form", "object", "sent as the fields of a form, in place of `body`"),
+        Param(
+            "files",
+            "object",
+            "files sent with the fields of `form` as multipart: by field a path, an object with `path`, "
+            "`filename` and `content_type`, or a list of those",
+        ),
         Param("body_file", "string", "a file that is sent, in place of `body`"),
         Param("auth_token", "string", "sent as `Authorization: Bearer`"),
         Param("auth_token_env", "string", "the variable of the environment that holds the token"),

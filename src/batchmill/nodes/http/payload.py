@@ -1,4 +1,4 @@
-"""The body of a request: JSON, a form, text, bytes or a file."""
+"""The body of a request: JSON, a form, also with files, text, bytes or a file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from typing import IO, Any
 from batchmill.errors import InvalidParams
 from batchmill.nodes.files import full_path, in_words, require_file
 from batchmill.nodes.http.address import encoded_pairs
+from batchmill.nodes.http.multipart import multipart
 from batchmill.template import to_json
 
 FORM = "application/x-www-form-urlencoded"
-_KINDS = ("body", "form", "body_file")
+_KINDS = ("body", "form", "body_file", "files")
+_TOGETHER = ["form", "files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,13 @@ def payload_of(params: Mapping[str, Any], content_type: str) -> Payload:
     Raises :class:`~batchmill.errors.InvalidParams`.
     """
     given = [name for name in _KINDS if params[name] is not None]
-    if len(given) > 1:
+    if len(given) > 1 and given != _TOGETHER:
         raise InvalidParams(f"http: a request has one body, and {' and '.join(given)} are given")
+    if params["files"] is not None:
+        if content_type:
+            raise InvalidParams(f"http: `files` make the Content-Type themselves; leave out {content_type!r}")
+        data, made = multipart(params["form"] or {}, params["files"])
+        return Payload(data, content_type=made)
     if params["form"] is not None:
         return Payload(encoded_pairs(params["form"]).encode("ascii"), content_type=FORM)
     if params["body_file"] is not None:
@@ -90,4 +97,6 @@ def _from_base64(body: Any) -> bytes:
 def payload_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
     """For ``check``: more than one body."""
     given = [name for name in _KINDS if params.get(name) is not None]
+    if given == _TOGETHER:
+        return []
     return [(name, f"`{given[0]}` is given too; a request has one body") for name in given[1:]]
