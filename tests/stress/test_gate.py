@@ -216,7 +216,7 @@ def server():
 
 
 def test_a_document_with_limits_makes_each_request_once(server):
-    batch = {"items": {"range": [600]}, "executor": "thread", "max_concurrent": 64, "max_retries": 10}
+    batch = {"items": {"range": [300]}, "executor": "thread", "max_concurrent": 64, "max_retries": 10}
     limit = {"per_second": 3_000, "burst": 64, "max_concurrent": 16, "key": "service"}
     params = {"url": f"http://127.0.0.1:{server.server_port}/"}
     node = {"id": "ask", "type": "http", "params": params, "batch": {**batch, "rate_limit": limit}}
@@ -224,5 +224,5 @@ def test_a_document_with_limits_makes_each_request_once(server):
     numbers = [entry["response"]["number"] for entry in run.outputs["all"]]
     came = server.came.now
     assert sorted(numbers) == [number for number in range(1, came + 1) if number % 7]
-    assert len(numbers) == 600
+    assert len(numbers) == 300
     assert server.inside.most <= 16
