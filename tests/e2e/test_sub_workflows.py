@@ -304,17 +304,17 @@ def test_calls_recorded_inside_come_up_in_item_order_with_addresses(
     executor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "recording", raising=False)
-    (tmp_path / "recording.py").write_text(
+    monkeypatch.delitem(sys.modules, "recording_within", raising=False)
+    (tmp_path / "recording_within.py").write_text(
         "class Records:\n"
         "    def prep(self, shared): return shared['n']\n"
         "    def exec(self, n): return n\n"
         "    def post(self, shared, n, result): shared['__llm_calls__'].append({'prompt': n})\n"
     )
-    node = {"id": "ask", "type": "recording:Records", "params": {"n": "${n}"}}
+    node = {"id": "ask", "type": "recording_within:Records", "params": {"n": "${n}"}}
     each = {
         "id": "each",
-        "type": "recording:Records",
+        "type": "recording_within:Records",
         "params": {"n": "${item}"},
         "batch": {"items": ["${n}", 7]},
     }
