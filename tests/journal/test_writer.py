@@ -143,3 +143,22 @@ def test_a_row_that_cannot_be_written_is_a_fault(writer, failures):
     with pytest.raises(StorageError):
         writer.flush()
     assert len(failures) == 1
+
+
+def test_a_mistake_of_ours_leaves_nobody_waiting(writer, failures):
+    writer.put("no such statement", [(1,)])
+    writer.wait(writer.put("add_outcome", [row(1)]))
+    with pytest.raises(StorageError):
+        writer.flush()
+    assert len(failures) == 1
+
+
+def test_an_unforeseen_fault_leaves_nobody_waiting(writer, failures, monkeypatch):
+    def broken(name):
+        raise AssertionError("unforeseen")
+
+    monkeypatch.setattr(writing, "statement", broken)
+    writer.put("add_event", [(1, 0.0, "kind", "{}")])
+    with pytest.raises(StorageError, match="AssertionError: unforeseen"):
+        writer.flush()
+    assert len(failures) == 1

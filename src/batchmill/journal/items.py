@@ -104,7 +104,7 @@ class SqliteItemLog:
         """Go on in a new visit: those below ``start`` are in their places, the others may be needed yet."""
         old = self._place.visit
         new = self._place.fork()
-        row = (first_id(old), first_id(new), first_id(old) + start)
+        row = (first_id(old), first_id(new), first_id(old), first_id(old) + start)
         self._writer.put("copy_visit", [row])
 
     def _outcomes(self, start: int, found: dict[int, Found]) -> dict[int, Outcome]:

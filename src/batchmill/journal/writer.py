@@ -131,6 +131,10 @@ class Writer:
             except StorageError as fault:
                 self._give_up(fault)
                 break
+            except Exception as fault:  # noqa: BLE001  # our own mistake: who waits must hear, or waits for ever
+                words = f"{type(fault).__name__}: {fault}"
+                self._give_up(StorageError(f"the journal {self._path} cannot be written: {words}"))
+                break
             ended = time.monotonic()
             earliest = ended + min(LONGEST_PAUSE, PAUSE_PER_COMMIT * (ended - began))
             with self._lock:

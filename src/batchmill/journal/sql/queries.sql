@@ -38,7 +38,7 @@ SELECT ?, ?, state, key, item, value, wall, detail FROM outcome WHERE id = ?
 -- The outcomes of a visit below a position, as those of another visit.
 -- name: copy_visit
 INSERT OR REPLACE INTO outcome (id, pass, state, key, item, value, wall, detail)
-SELECT id - ?1 + ?2, pass, state, key, item, value, wall, detail FROM outcome WHERE id >= ?1 AND id < ?3
+SELECT id - ? + ?, pass, state, key, item, value, wall, detail FROM outcome WHERE id >= ? AND id < ?
 
 -- name: add_event
 INSERT INTO event (run, at, kind, detail) VALUES (?, ?, ?, ?)
