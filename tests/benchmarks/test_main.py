@@ -17,6 +17,7 @@ from benchmarks.workload import OURS
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_a_smoke_run_keeps_figures_and_makes_the_table(tmp_path: Path) -> None:
     kept, page = tmp_path / "kept.json", tmp_path / "page.md"
     rows = "noop-thread,chain-copies"

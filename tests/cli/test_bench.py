@@ -95,6 +95,7 @@ def test_people_get_a_table_and_a_sentence(bench, tmp_path):
     assert out.rstrip().splitlines()[-1].startswith("Take ")
 
 
+@pytest.mark.slow
 def test_what_differs_from_run_to_run_is_told_and_no_failure(bench):
     code, out, _ = bench(COUNTED, "--executors", "sequential,thread", "--repeat", "2", "-q")
     assert code == 0

@@ -31,6 +31,7 @@ def good():
     return {"command": sys.executable, "args": [PROGRAM]}
 
 
+@pytest.mark.slow
 def test_tools_are_listed_with_their_schemas(servers, good, capfd):
     path = servers(files=good)
     assert outcome(["nodes", "--mcp", path]) == 0

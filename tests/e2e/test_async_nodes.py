@@ -96,6 +96,7 @@ def ran(cls, items=None, params=None, node=None, batch=None, **more):
     return batchmill.run({"nodes": [given]}, registry=Registry(), **more)  # a fresh one: so is the module
 
 
+@pytest.mark.slow
 def test_ten_thousand_items_wait_a_thousand_at_a_time(waiting):
     result = ran(
         "Waits",

@@ -92,7 +92,8 @@ def most_within(times, seconds):
 
 
 @pytest.mark.parametrize(
-    "executor", [pytest.param("sequential", marks=pytest.mark.slow), "thread", "process"]
+    "executor",
+    [pytest.param(name, marks=pytest.mark.slow) for name in ("sequential", "process")] + ["thread"],
 )
 def test_a_server_sees_no_more_than_the_limit(executor, serve):
     server = serve(per_second=45, seconds=0.005)
@@ -122,6 +123,7 @@ def test_retry_after_holds_up_all_under_the_key(serve):
     assert server.refused <= 3  # those that were under way together, once
 
 
+@pytest.mark.slow
 def test_auto_finds_how_many_a_server_takes_at_once(serve):
     server = serve(at_once=5, seconds=0.05)  # far longer than a busy machine keeps an answer waiting
     told: list[Any] = []
@@ -143,6 +145,7 @@ def test_auto_finds_how_often_a_server_may_be_asked(serve):
     assert server.refused <= 0.5 * 200  # the few seconds it takes are mostly the search
 
 
+@pytest.mark.slow
 def test_decisions_are_told_when_asked_for(serve, tmp_path, batchmill_command):
     server, flow = serve(at_once=2), tmp_path / "flow.json"
     flow.write_text(json.dumps(asking(server.address, 40, max_concurrent="1-8-8", max_retries=10)))

@@ -374,7 +374,9 @@ def test_cancel_ends_what_runs_inside() -> None:
     assert (result.interrupted, time.monotonic() - began < 30) == (True, True)
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize(
+    "executor", [pytest.param("sequential", marks=pytest.mark.slow), "thread", "process"]
+)
 def test_a_timeout_ends_it_and_what_runs_inside(executor: str, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     inner = {

@@ -60,8 +60,10 @@ def wait_for_ever() -> None:
     threading.Event().wait()
 
 
-HANGS = [spin, sleep, hold_the_gil, backtrack, ignore_sigterm]
-MORE_HANGS = [pytest.param(hang, marks=pytest.mark.slow) for hang in (swallow_everything, wait_for_ever)]
+HANGS = [spin, sleep, hold_the_gil, ignore_sigterm]
+MORE_HANGS = [
+    pytest.param(hang, marks=pytest.mark.slow) for hang in (backtrack, swallow_everything, wait_for_ever)
+]
 every_hang = pytest.mark.parametrize("hang", HANGS + MORE_HANGS, ids=lambda hang: hang.__name__)
 
 
@@ -136,6 +138,7 @@ def test_a_hung_item_is_killed_and_the_others_finish(hang: Callable[[], None], s
     settled(result, items, items)
 
 
+@pytest.mark.slow
 def test_several_hung_items_at_once(settled: Any) -> None:
     items: list[Any] = [sleep if number % 10 == 3 else number for number in range(40)]
     result = batchmill.map(
@@ -211,6 +214,7 @@ def test_a_hang_while_unpickling(retries: int, settled: Any) -> None:
     settled(result, items, items)
 
 
+@pytest.mark.slow
 def test_a_hang_while_its_result_is_pickled(settled: Any) -> None:
     result = batchmill.map(
         hang_on_the_way_back,

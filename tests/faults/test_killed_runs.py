@@ -145,12 +145,12 @@ def instants_of(seed):
 @pytest.mark.parametrize(
     ("executor", "group"),
     [
-        pytest.param("thread", False, id="thread-parent"),
+        pytest.param("thread", False, id="thread-parent", marks=pytest.mark.slow),
         pytest.param("thread", True, id="thread-group"),
         pytest.param("process", False, id="process-parent"),
-        pytest.param("process", True, id="process-group"),
+        pytest.param("process", True, id="process-group", marks=pytest.mark.slow),
         # the longest, of one process: whether it is killed alone or with its group makes no difference
-        pytest.param("sequential", False, id="sequential-parent"),
+        pytest.param("sequential", False, id="sequential-parent", marks=pytest.mark.slow),
         pytest.param("sequential", True, id="sequential-group", marks=pytest.mark.slow),
     ],
 )

@@ -27,7 +27,7 @@ def document(folder: Path, count: int, executor: str, **batch: Any) -> None:
 
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
-@pytest.mark.parametrize("bytes_before", [1, 300_000])
+@pytest.mark.parametrize("bytes_before", [pytest.param(1, marks=pytest.mark.slow), 300_000])
 def test_a_killed_run_has_written_a_beginning(tmp_path: Path, executor: str, bytes_before: int) -> None:
     document(tmp_path, 1_000_000, executor, collect={"jsonl": "out.jsonl"})
     process = subprocess.Popen(

@@ -172,11 +172,13 @@ def test_auto_goes_on_with_threads_where_no_worker_process_can_be_started(
     assert refused.startswith(words)
 
 
+@pytest.mark.slow
 def test_one_core(tmp_path: Path) -> None:
     limit = "import psutil; me = psutil.Process(); me.cpu_affinity(me.cpu_affinity()[:1])"
     assert run(tmp_path, limit, most="(None,)") == "workers 1\n"
 
 
+@pytest.mark.slow
 def test_full_shared_memory(tmp_path: Path) -> None:
     fill = "dd if=/dev/zero of=/dev/shm/fill bs=4096 2>/dev/null"
     run(tmp_path, "pass", *in_memory_of("2m", fill), most="(2,)")

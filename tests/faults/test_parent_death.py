@@ -123,7 +123,9 @@ def test_no_worker_outlives_a_parent_that_was_killed(hang: str, tmp_path: Path) 
         assert left == []
 
 
-@pytest.mark.parametrize("executor", ["process", "thread", "sequential"])
+@pytest.mark.parametrize(
+    "executor", ["process", pytest.param("thread", marks=pytest.mark.slow), "sequential"]
+)
 def test_ctrl_c_ends_a_script(executor: str, tmp_path: Path) -> None:
     call = MAP.format(executor=executor)
     with running(tmp_path, "time.sleep(1.5)", call) as (parent, folder):

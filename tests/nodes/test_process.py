@@ -202,7 +202,9 @@ def test_an_interrupt_in_the_caller_ends_the_command(tmp_path, monkeypatch, pid_
     assert is_gone(pid_in(tmp_path / "pid"))
 
 
-@pytest.mark.parametrize("missing", [["pidfd_open"], ["pidfd_open", "waitid"]])
+@pytest.mark.parametrize(
+    "missing", [["pidfd_open"], pytest.param(["pidfd_open", "waitid"], marks=pytest.mark.slow)]
+)
 def test_systems_that_have_less_to_wait_with(monkeypatch, missing, tmp_path, pid_in, is_gone):
     for name in missing:
         monkeypatch.delattr(os, name, raising=False)

@@ -32,6 +32,7 @@ def checked(program: Path, cache: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_users_program_passes(tmp_path):
     assert "no issues found" in checked(HERE / "program.py", tmp_path)
 

@@ -64,6 +64,7 @@ def test_a_death_ends_every_call_on_the_session(call):
     assert all(failure.retryable for failure in failures)
 
 
+@pytest.mark.slow
 def test_a_killed_server(call, is_gone):
     first = call("pid")["result"]
     os.kill(first, signal.SIGKILL)
@@ -82,6 +83,7 @@ def test_a_server_that_hangs_is_replaced(call, is_gone):
     assert is_gone(first)
 
 
+@pytest.mark.slow
 def test_a_cancelled_run(call):
     call("pid")
     token = CancelToken()
@@ -109,7 +111,9 @@ def test_noise_is_survived(call, stdio):
         ),
         ({"command": "true"}, "ended before it answered", True),
         ({"command": "sleep", "args": ["600"], "start_timeout": 0.5}, r"within 0\.5 s", True),
-        ({"command": "yes", "start_timeout": 0.5}, r"within 0\.5 s", True),
+        pytest.param(
+            {"command": "yes", "start_timeout": 0.5}, r"within 0\.5 s", True, marks=pytest.mark.slow
+        ),
         ({"url": "http://127.0.0.1:9/mcp", "start_timeout": 5}, "MCP server", True),
     ],
     ids=["missing", "refuses", "ends", "deaf", "endless noise", "nobody listens"],
@@ -130,6 +134,7 @@ def test_nothing_of_a_server_stays(call, is_gone):
     os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_want_to_end(call, stdio, is_gone, tmp_path, pid_in):
     call("add", a=1, server=stdio("stubborn", str(tmp_path / "pid")))
     pid = pid_in(tmp_path / "pid")
@@ -149,6 +154,7 @@ def test_over_http(call, http):
         call("fail", why="x")
 
 
+@pytest.mark.slow
 def test_over_http_after_a_restart(call, http):
     server = http()
     first = call("pid", server={"url": server.url, "timeout": 3})["result"]

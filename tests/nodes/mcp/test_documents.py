@@ -57,6 +57,7 @@ def test_a_batch(stdio, executor):
     pool.shutdown()
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_under_a_batch(stdio, tmp_path):
     mark = tmp_path / "mark"
     mark.touch()
