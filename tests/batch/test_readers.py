@@ -165,7 +165,7 @@ GZIP_FAULTS = {
     "cut short": (lambda data: data[: len(data) * 3 // 4], "end-of-stream"),
     "no gzip": (lambda data: b"plain text\n" * 9, "[Nn]ot a gzipped file"),
     "garbage behind": (lambda data: data + b"garbage", "[Nn]ot a gzipped file"),
-    "damaged": (lambda data: data[:5000] + bytes(300) + data[5300:], "(?i)error|invalid|crc"),
+    "damaged": (lambda data: data[:-8] + bytes(4) + data[-4:], "(?i)crc"),  # its checksum
     "empty": (lambda data: b"", None),
 }
 
@@ -176,8 +176,7 @@ def test_gzip_that_is_none(folder: Path, name: str) -> None:
     lines = [os.urandom(20).hex() for _ in range(4000)]
     written(folder, "x.gz", spoil(gzip.compress("\n".join(lines).encode())))  # type: ignore[no-untyped-call]
     found, fault = items({"lines": "x.gz"}, folder)
-    if name != "damaged":  # which its checksum tells, at the end
-        assert found == lines[: len(found)]
+    assert found == lines[: len(found)]
     if words is None:
         assert (found, fault) == ([], "")
         return

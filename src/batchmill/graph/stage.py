@@ -137,6 +137,8 @@ class RunningStage:
         """Give a block's entries to the stages that wait for them; waits while they have enough."""
         window = self._batch.batch.window if self._batch is not None else None
         self._handed += len(block)
+        if self.failing:  # this may be known here before the window has told those that look out for it
+            self._failed(self)
         if (tap := self._around.taps.get(self.id)) is not None:
             tap(block)
         for handoff, succeeded in self._outlets:
