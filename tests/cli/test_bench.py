@@ -108,7 +108,7 @@ def test_what_differs_between_executors_fails(bench):
     assert "Not the same under all: output pids" in out
 
 
-@pytest.mark.parametrize("suffix", [".svg", ".html"])
+@pytest.mark.parametrize("suffix", [".svg", pytest.param(".html", marks=pytest.mark.slow)])
 def test_the_picture_is_written(bench, tmp_path, suffix):
     path = tmp_path / f"picture{suffix}"
     bench(GREETING, "name=you", "--executors", "thread", "--repeat", "1", "-q", "--plot", str(path))
@@ -146,6 +146,7 @@ def test_an_interpreter_without_batchmill_is_told_with_a_remedy(bench, tmp_path)
     assert "cannot be run" in err
 
 
+@pytest.mark.slow
 def test_another_interpreter_has_rows_of_its_own(bench):
     code, out, err = bench(
         GREETING,
@@ -163,6 +164,7 @@ def test_another_interpreter_has_rows_of_its_own(bench):
     assert len(json.loads(out)["workloads"][0]["cases"]) == 1  # the same one is not run twice
 
 
+@pytest.mark.slow
 def test_the_built_in_workloads_run(capfd):
     code = outcome(
         [

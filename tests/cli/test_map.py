@@ -146,7 +146,7 @@ def test_a_reader_that_goes_away_ends_the_run(tmp_path):
 SLOWLY = "echo {} >> begun; test {} -lt 4 || until test -e on; do sleep 0.05; done; echo {}"
 
 
-@pytest.mark.parametrize("executor", ["thread", "process"])
+@pytest.mark.parametrize("executor", ["thread", pytest.param("process", marks=pytest.mark.slow)])
 def test_a_killed_run_is_gone_on_with_and_all_of_it_printed(tmp_path, executor, soon):
     command = [sys.executable, "-m", "batchmill"]
     flags = ["--items", "range:0:8", "--executor", executor, "-j", "2", "--", SLOWLY]

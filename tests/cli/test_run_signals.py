@@ -52,7 +52,9 @@ def finish(process):
 @pytest.mark.parametrize(
     ("executor", "number", "code"),
     [
-        *((executor, signal.SIGINT, 130) for executor in EXECUTORS),
+        ("sequential", signal.SIGINT, 130),
+        pytest.param("thread", signal.SIGINT, 130, marks=pytest.mark.slow),
+        ("process", signal.SIGINT, 130),
         ("thread", signal.SIGTERM, 143),
         pytest.param("sequential", signal.SIGTERM, 143, marks=pytest.mark.slow),
         pytest.param("process", signal.SIGTERM, 143, marks=pytest.mark.slow),

@@ -115,7 +115,14 @@ def most_within(starts, seconds):
     return max(sum(began <= at < began + seconds for at in starts) for began in starts)
 
 
-@pytest.mark.parametrize(("executor", "kind"), KINDS)
+@pytest.mark.parametrize(
+    ("executor", "kind"),
+    [
+        pytest.param(*KINDS[0], marks=pytest.mark.slow),
+        *KINDS[1:3],
+        pytest.param(*KINDS[3], marks=pytest.mark.slow),
+    ],
+)
 def test_no_half_second_sees_more_attempts_than_allowed_retries_included(executor, kind, tmp_path):
     task = kind(tmp_path / "log", fails=1)
     given = settings(executor, gated(Limits(per_second=40)), retry=RetryPolicy(2), failures=CONTINUE)

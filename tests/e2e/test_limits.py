@@ -115,6 +115,7 @@ def test_nodes_with_one_key_are_one_to_the_server(serve):
     assert most_within(server.came, 0.5) <= 20 + 3
 
 
+@pytest.mark.slow
 def test_retry_after_holds_up_all_under_the_key(serve):
     server = serve(per_second=10, seconds=0, refusal={"Retry-After": "1"})
     batch = {"max_retries": 5, "rate_limit": {"max_concurrent": 2}}

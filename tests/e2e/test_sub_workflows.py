@@ -375,7 +375,8 @@ def test_cancel_ends_what_runs_inside() -> None:
 
 
 @pytest.mark.parametrize(
-    "executor", [pytest.param("sequential", marks=pytest.mark.slow), "thread", "process"]
+    "executor",
+    [pytest.param(name, marks=pytest.mark.slow) for name in ("sequential", "thread")] + ["process"],
 )
 def test_a_timeout_ends_it_and_what_runs_inside(executor: str, tmp_path: Path) -> None:
     mark = tmp_path / "mark"

@@ -61,6 +61,7 @@ def test_a_worker_that_was_held_goes_on_afterwards() -> None:
         assert done.values == [None] * 40
 
 
+@pytest.mark.slow
 def test_items_that_have_always_been_short_and_are_long_now(tmp_path: Path) -> None:
     """Two of them would travel together, for one alone is not worth the trip."""
     call = functools.partial(work, str(tmp_path))

@@ -56,6 +56,7 @@ def workers_and_theirs() -> list[int]:
     return workers + inner
 
 
+@pytest.mark.slow
 def test_an_item_may_run_processes_of_its_own(settled: Any) -> None:
     result = batchmill.map(total, [3, 10, 4], executor="process", max_concurrent=2)
     settled(result, [3, 10, 4], [6, 90, 12])

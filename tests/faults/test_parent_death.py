@@ -194,7 +194,7 @@ def test_a_script_that_leaves_a_stream_ends_at_once(executor: str, tmp_path: Pat
         assert our_folders(tmp_path) == []
 
 
-@pytest.mark.parametrize("executor", ["process", "thread"])
+@pytest.mark.parametrize("executor", [pytest.param("process", marks=pytest.mark.slow), "thread"])
 def test_a_script_with_abandoned_items_ends_at_once(executor: str, tmp_path: Path) -> None:
     call = (
         f"print(batchmill.map(item, range(2), executor={executor!r}, timeout=0.3, "

@@ -353,7 +353,7 @@ def judge(source, registry):
     assert str(found).encode()
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(st.sampled_from(PLACES), JSON)
 def test_mutated_objects_raise_nothing_else(registry, place, value):
     document = mutated(place, value)
@@ -361,7 +361,7 @@ def test_mutated_objects_raise_nothing_else(registry, place, value):
         judge(document, registry)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.sampled_from(PLACES), JSON)
 def test_mutated_texts_raise_nothing_else(registry, tmp_path_factory, place, value):
     path = tmp_path_factory.getbasetemp() / "mutated.json"

@@ -267,7 +267,7 @@ def changed(document):
     return st.tuples(st.just(document), changes)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.sampled_from([FULL, PIPED]).flatmap(changed))
 @example((FULL, [(("nodes", 0, "batch", "items"), {"range": [1.0, 2]})]))
 def test_both_judge_mutated_documents_alike(case):

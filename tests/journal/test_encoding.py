@@ -5,7 +5,7 @@ import json
 from collections import OrderedDict
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all, is_exact
@@ -33,6 +33,7 @@ def test_json_comes_back_as_it_was(value):
     assert json.loads(text) == value
 
 
+@settings(max_examples=30)  # each of which is many values
 @given(st.lists(JSON | st.lists(st.just("~"), max_size=4)))
 def test_many_values_are_encoded_as_each_by_itself(values):
     assert encode_all(values) == [encode(value) for value in values]
@@ -50,6 +51,7 @@ def test_one_value_that_is_no_json_refuses_all():
         encode_all([1, float("nan"), 2])
 
 
+@settings(max_examples=30)
 @given(st.lists(st.dictionaries(st.text(), JSON | st.just((1,)) | st.just(Colour.RED)) | JSON))
 def test_many_values_are_exact_as_each_by_itself(values):
     assert are_exact(values) == [is_exact(value) for value in values]

@@ -135,6 +135,7 @@ def test_asking_comes_first_and_what_is_said_then_is_kept(monkeypatch):
     assert (done.stdout, done.exit_code) == (b"bye\n", 7)
 
 
+@pytest.mark.slow
 def test_who_ignores_being_asked_is_killed(tmp_path, pid_in, is_gone):
     script = (
         'trap "" TERM; (trap "" TERM; while :; do sleep 1; done) & echo $! > "$1"; while :; do sleep 1; done'

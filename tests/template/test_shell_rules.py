@@ -242,7 +242,11 @@ def test_what_would_be_run_is_refused() -> None:
         assert 0 <= caught.value.position <= len(command), command
 
 
-@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+@pytest.mark.parametrize(
+    "shell",
+    [pytest.param(shell, marks=pytest.mark.slow if shell != ["bash"] else ()) for shell in SHELLS],
+    ids=lambda shell: shell[0],
+)
 def test_what_is_allowed_is_safe(shell: list[str], tmp_path: Path) -> None:
     """It is run for every attack that is not refused; wrong syntax in one of the shells is no fault here."""
     for command in [*CHECKED, *ALLOWED]:

@@ -73,6 +73,7 @@ def test_a_killed_server(call, is_gone):
     assert call("pid")["result"] != first
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_replaced(call, is_gone):
     first = call("pid")["result"]
     began = time.monotonic()
@@ -110,7 +111,12 @@ def test_noise_is_survived(call, stdio):
             True,
         ),
         ({"command": "true"}, "ended before it answered", True),
-        ({"command": "sleep", "args": ["600"], "start_timeout": 0.5}, r"within 0\.5 s", True),
+        pytest.param(
+            {"command": "sleep", "args": ["600"], "start_timeout": 0.5},
+            r"within 0\.5 s",
+            True,
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             {"command": "yes", "start_timeout": 0.5}, r"within 0\.5 s", True, marks=pytest.mark.slow
         ),
