@@ -10,6 +10,7 @@ from typing import Any
 
 import cloudpickle
 import psutil
+import pytest
 
 import batchmill
 from batchmill.executors import pool
