@@ -102,6 +102,7 @@ def test_what_differs_from_run_to_run_is_told_and_no_failure(bench):
     assert "differs from run to run: output pids" in out
 
 
+@pytest.mark.slow
 def test_what_differs_between_executors_fails(bench):
     code, out, _ = bench(COUNTED, "--executors", "sequential,thread", "--repeat", "1", "-q")
     assert code == 1

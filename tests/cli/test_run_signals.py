@@ -114,7 +114,8 @@ def test_commands_that_items_started_are_ended_with_them(tmp_path):
     assert json.loads(out)["status"] == "failed"
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_items_in_processes_finish_when_the_whole_group_gets_the_signal(tmp_path, number):
     """As a terminal, timeout(1) and systemd send it."""
     process = start(tmp_path, slow(0.6, "process"))

@@ -196,7 +196,8 @@ def test_an_abandoned_thread_does_not_try_again() -> None:
     assert task.attempts == [1, 2]
 
 
-@pytest.mark.parametrize("retries", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("retries", [1, 2])
 def test_a_hang_while_unpickling(retries: int, settled: Any) -> None:
     items: list[Any] = list(range(10))
     items[4] = HangsUnpickling(os.getpid())

@@ -195,5 +195,6 @@ def test_shared_memory_that_cannot_be_written(tmp_path: Path) -> None:
     run(tmp_path, "pass", *in_memory_of("1m", "mount -o remount,ro /dev/shm"), most="(2,)")
 
 
+@pytest.mark.slow
 def test_no_shared_memory_at_all(tmp_path: Path) -> None:
     run(tmp_path, "folders.MEMORY_FOLDER = '/nowhere'", most="(2,)")

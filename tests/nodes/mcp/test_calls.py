@@ -42,6 +42,7 @@ def test_a_server_that_dies_is_started_again(call, is_gone):
     assert call("pid")["result"] != first
 
 
+@pytest.mark.slow
 def test_a_death_ends_every_call_on_the_session(call):
     call("pid")
     failures = []
