@@ -185,16 +185,17 @@ def read(path: Path) -> tuple[list[RowResult], dict[str, Any]]:
 
 
 def read_all(paths: Sequence[Path]) -> tuple[list[RowResult], dict[str, Any]]:
-    """Read several kept runs as one: rows measured again take the place of the earlier ones, and
-    ``again`` tells of each later run which rows those are."""
-    rows, about = read(paths[0])
+    """Read several kept runs as one: rows measured again take the place of the earlier ones, new ones follow,
+    and ``again`` tells of each later run which rows it has. What was not measured yet is what the last says."""
+    first, about = read(paths[0])
+    rows = {row.name: row for row in first}
     about["again"] = []
     for path in paths[1:]:
         later, told = read(path)
-        measured = {row.name: row for row in later}
-        rows = [measured.get(row.name, row) for row in rows]
-        about["again"].append({**told, "rows": list(measured)})
-    return rows, about
+        rows.update((row.name, row) for row in later)
+        about["again"].append({**told, "rows": [row.name for row in later]})
+        about["pending"] = told["pending"]
+    return list(rows.values()), about
 
 
 def _row_from(entry: dict[str, Any]) -> RowResult:

@@ -43,7 +43,7 @@ def _made_on(rows: list[RowResult], about: dict[str, Any]) -> list[str]:
     lines = [
         f"- made by: `{about['command']}`, {about['started']} to {about['ended']}\n",
         *(
-            f"- measured again: {', '.join(f'`{name}`' for name in run['rows'])} by `{run['command']}`, "
+            f"- measured later: {', '.join(f'`{name}`' for name in run['rows'])} by `{run['command']}`, "
             f"{run['started']} to {run['ended']}\n"
             for run in about.get("again", ())
         ),

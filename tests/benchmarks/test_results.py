@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -104,15 +105,16 @@ def test_a_kept_run_reads_back_the_same(tmp_path: Path) -> None:
     assert about["foreign_load"] == pytest.approx(0.02)
 
 
-def test_rows_measured_again_take_the_place_of_the_earlier(tmp_path: Path) -> None:
+def test_rows_measured_later_take_the_place_of_the_earlier_or_follow_them(tmp_path: Path) -> None:
     workload = _workload("lower", Target(0.5, "peer"), Target(1.0, "peer"))
     first, second = (_made(workload, _side(OURS, [wall], workload)) for wall in (1.0, 3.0))
-    for name, row in (("first", first), ("second", second)):
-        results.write(tmp_path / name, results.kept([row], {"command": name}))
+    new = replace(first, name="new")
+    for name, kept in (("first", [first]), ("second", [new, second])):
+        results.write(tmp_path / name, results.kept(kept, {"command": name, "pending": [f"after {name}"]}))
     rows, about = results.read_all([tmp_path / "first", tmp_path / "second"])
-    assert rows == [second]
-    assert about["command"] == "first"
-    assert [run["rows"] for run in about["again"]] == [["row"]]
+    assert rows == [second, new]
+    assert (about["command"], about["pending"]) == ("first", ["after second"])
+    assert [run["rows"] for run in about["again"]] == [["new", "row"]]
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
