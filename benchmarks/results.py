@@ -185,8 +185,10 @@ def read(path: Path) -> tuple[list[RowResult], dict[str, Any]]:
 
 
 def read_all(paths: Sequence[Path]) -> tuple[list[RowResult], dict[str, Any]]:
-    """Read several kept runs as one: rows measured again take the place of the earlier ones, new ones follow,
-    and ``again`` tells of each later run which rows it has. What was not measured yet is what the last says."""
+    """Read several kept runs as one: rows measured again take the place of the earlier ones, new ones follow.
+
+    ``again`` tells of each later run which rows it has; what was not measured yet is what the last says.
+    """
     first, about = read(paths[0])
     rows = {row.name: row for row in first}
     about["again"] = []
