@@ -18,10 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
-import psutil
 import pytest
-
-from batchmill.cli.main import outcome
 
 PATIENCE = 5.0  # seconds that what is ending may take to be gone; nothing waits where nothing is left
 WARM_PROCESSES = ("loky", "resource_tracker", "multiprocessing")  # in the command lines of pool workers
@@ -46,6 +43,8 @@ def batchmill_command(
     The command is called in this process and in the test's folder: a process for each would spend half a
     second on imports. ``text`` is its standard input; variables of the environment are given by name.
     """
+    from batchmill.cli.main import outcome  # here: tests that only read the source run without the package
+
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str, text: str = "", **environment: str) -> tuple[int, str, str]:
@@ -135,6 +134,8 @@ def _processes() -> set[str]:
     if os.path.isdir("/proc/self/task"):
         pids = _children() | _marked()
     else:
+        import psutil
+
         pids = {process.pid for process in psutil.Process().children(recursive=True)}
     return {line for pid in pids if (line := _described(pid))}
 
@@ -177,6 +178,8 @@ def _command(pid: int) -> str:
     """The command line; empty of a process that has ended. psutil is slow: only where /proc says nothing."""
     if text := _read(f"/proc/{pid}/cmdline"):
         return text.replace("\0", " ").strip()
+    import psutil
+
     try:
         process = psutil.Process(pid)
         return " ".join(process.cmdline()) or process.name()

@@ -11,9 +11,9 @@ is behind, it has none.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 
 from batchmill.executors.contract import Channel, Chunk
+from batchmill.executors.passing import PassingChannel
 from batchmill.outcome import Block
 from batchmill.permits import Permit, Permits
 
@@ -28,7 +28,7 @@ class _Out:
         self.permit = permit
 
 
-class SharedChannel:
+class SharedChannel(PassingChannel):
     """See the module. ``one_by_one`` has each item travel alone: for workers that run those of a chunk side
     by side.
 
@@ -36,16 +36,12 @@ class SharedChannel:
     """
 
     def __init__(self, channel: Channel, permits: Permits, *, one_by_one: bool) -> None:
-        self._channel = channel
+        super().__init__(channel)
         self._permits = permits
         self._one_by_one = one_by_one
         self._lock = threading.Lock()
         self._out: dict[int, _Out] = {}  # by index of the item
         channel.on_stop(permits.wake)
-
-    @property
-    def stopped(self) -> bool:
-        return self._channel.stopped
 
     @property
     def instant(self) -> bool:
@@ -87,30 +83,3 @@ class SharedChannel:
                     done.append(out.permit)
         for permit in done:
             self._permits.release(permit)
-
-    def fail(self, error: BaseException) -> None:
-        self._channel.fail(error)
-
-    def more(self) -> bool:
-        return self._channel.more()
-
-    def remaining(self) -> int | None:
-        return self._channel.remaining()
-
-    def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
-        return self._channel.on_stop(callback)
-
-    def on_idle(self, callback: Callable[[], None]) -> None:
-        self._channel.on_idle(callback)
-
-    def blocks(self) -> Iterator[Block]:
-        return self._channel.blocks()
-
-    def ready(self) -> Iterator[Block]:
-        return self._channel.ready()
-
-    def stop(self) -> None:
-        self._channel.stop()
-
-    def wait_idle(self, seconds: float) -> bool:
-        return self._channel.wait_idle(seconds)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.contract import Channel, Chunk
+from batchmill.executors.passing import PassingChannel
 from batchmill.outcome import Block
 
 
@@ -27,7 +28,7 @@ class Readings(NamedTuple):
     cpu: float = 0.0
 
 
-class Leg:
+class Leg(PassingChannel):
     """See the module. It counts what passes, for whoever wants to know how the items are.
 
     Concurrency: workers and the leg's owner call from their own threads; ``_lock`` (through the condition
@@ -35,7 +36,7 @@ class Leg:
     """
 
     def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+        super().__init__(channel)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._out = 0
@@ -54,10 +55,6 @@ class Leg:
     @property
     def stopped(self) -> bool:
         return self._stopped or self._channel.stopped
-
-    @property
-    def instant(self) -> bool:
-        return self._channel.instant
 
     @property
     def over(self) -> bool:
@@ -144,7 +141,7 @@ class Leg:
 
     def fail(self, error: BaseException) -> None:
         if not isinstance(error, ExecutorUnavailable):
-            self._channel.fail(error)
+            super().fail(error)
             return
         with self._lock:
             self.refusal = self.refusal or error
@@ -152,15 +149,6 @@ class Leg:
 
     def more(self) -> bool:
         return not self._shut() and self._channel.more()
-
-    def remaining(self) -> int | None:
-        return self._channel.remaining()
-
-    def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
-        return self._channel.on_stop(callback)
-
-    def on_idle(self, callback: Callable[[], None]) -> None:
-        self._channel.on_idle(callback)
 
     def blocks(self) -> Iterator[Block]:
         """None of them: they go to the consumer of the channel. Ends when the leg is over."""

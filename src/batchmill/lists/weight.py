@@ -9,6 +9,7 @@ from typing import Any
 _LOOKED_AT = 64  # values inside one that are measured; the rest is taken to be like them
 _OBJECT, _REFERENCE = 64, 8  # bytes
 _CONTAINERS = (dict, list, tuple)
+_SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 
 
 def weight(value: Any) -> int:
@@ -19,6 +20,8 @@ def weight(value: Any) -> int:
 def _weight(value: Any, left: list[int]) -> int:
     left[0] -= 1
     own = sys.getsizeof(value, 0) or _estimate(value)
+    if type(value) in _SCALARS:  # as most are
+        return own
     members = _members(value)
     measured = seen = 0
     for one in members:
@@ -32,10 +35,8 @@ def _weight(value: Any, left: list[int]) -> int:
 def _members(value: Any) -> Collection[Any]:
     if isinstance(value, _CONTAINERS):
         return value.values() if isinstance(value, dict) else value
-    fields = getattr(
-        type(value), "__dataclass_fields__", ()
-    )  # ours have slots, which have no size of their own
-    return [getattr(value, name, None) for name in fields]
+    # of a dataclass with slots these are not part of its own size
+    return [getattr(value, name, None) for name in getattr(type(value), "__dataclass_fields__", ())]
 
 
 def _estimate(value: Any) -> int:

@@ -35,11 +35,8 @@ UNSURE_SECONDS, UNSURE_PAUSES = 0.5, 2.0  # how long to keep what was found with
 FEWER, STEP = 0.8, 0.1  # shares of the number in flight: what is kept of it, and what is added first
 FULL_SHARE = 0.3  # of the calls had as many in flight as may be: then that is what bounds
 ROOM = 1.3  # times the calls in flight that a paced service is left
-CONSISTENT, MANY, HARDLY = (
-    4,
-    50,
-    0.02,
-)  # refusals in a row, calls to compare with, the share that is hardly any
+CONSISTENT = 4  # refusals in a row
+MANY, HARDLY = 50, 0.02  # calls to compare with, the share of them that is hardly any
 
 
 class Decision(NamedTuple):
