@@ -10,9 +10,15 @@ import pytest
 
 from batchmill import errors
 from batchmill.errors import Problem
+from batchmill.warned import Warned
 
 EXAMPLES: dict[str, tuple[Any, ...]] = {
-    "InvalidDocument": ((Problem("$.nodes[0]", "wrong", "do so", 3, 4),), "flow.json"),
+    "InvalidDocument": (
+        (Problem("$.nodes[0]", "wrong", "do so", 3, 4),),
+        "flow.json",
+        (Warned("dead-action", "no"),),
+    ),
+    "KeyCollision": ("a", "${x}", "${y}", "headers"),
     "MissingExtra": ("dask", "the dask executor"),
     "TemplateSyntaxError": ("unclosed", "a ${b", 2),
     "UnresolvedReference": ("a.b", "there is no b"),
@@ -73,7 +79,8 @@ def test_texts_say_what_where_and_how() -> None:
     assert str(problem) == (
         "$.nodes[2].batch.executor (line 7, column 3): there is no 'proces'; did you mean 'process'?"
     )
-    assert str(Problem("$", "wrong")) == "$: wrong"
+    assert str(Problem("$", "wrong", line=1, column=1)) == "the document (line 1, column 1): wrong"
+    assert str(Problem("$", "wrong", source="sub.json")) == "sub.json: the document: wrong"
     assert str(errors.InvalidDocument((problem, problem), "f.json")).startswith("f.json: 2 problems\n  $")
     assert str(errors.InvalidDocument((problem,))).startswith("document: 1 problem\n")
     assert "pip install 'batchmill[dask]'" in str(errors.MissingExtra("dask", "the dask executor"))

@@ -42,6 +42,7 @@ RANKS = {
     "cancel": 1,
     "lists": 1,
     "held": 1,
+    "warned": 0,
 }
 FACE = {"__init__", "__main__"}  # the package's own face: below everyone's feet and above everyone's head
 FILES = sorted(SOURCE.rglob("*.py"))

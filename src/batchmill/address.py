@@ -7,9 +7,18 @@ calls and reports all name their node so.
 
 from __future__ import annotations
 
+import re
+
+_INDEX = re.compile(r"\[[0-9]+\]$")
+
 
 def address_of(node: str, *, within: str = "", index: int | None = None) -> str:
     """The address of a node, or of its item ``index`` (from 0), in the workflow that ``within`` runs; the
     run's own document is within nothing."""
     place = f"{within}.{node}" if within else node
     return place if index is None else f"{place}[{index}]"
+
+
+def without_index(address: str) -> str:
+    """The address of the node itself, where ``address`` is that of one of its items."""
+    return _INDEX.sub("", address)

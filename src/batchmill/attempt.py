@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from batchmill.cancel import CancelToken
 from batchmill.record import Recorder
+from batchmill.warned import Warned
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ class Attempt:
     deadline: float | None = None
     recorder: Recorder = field(default_factory=Recorder)
     cancel: CancelToken = field(default_factory=CancelToken)
+
+    def warn(self, code: str, message: str, hint: str = "") -> None:
+        """Have the run tell something that is no error and hardly meant; see
+        :class:`~batchmill.warned.Warned`. Of many items of a node one is told."""
+        self.recorder.append(Warned(code, message, hint))
 
     def remaining(self) -> float | None:
         """Seconds until the deadline, at least 0; None where there is none."""

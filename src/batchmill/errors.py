@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from batchmill.warned import Warned
+
 
 class BatchmillError(Exception):
     """Base of all errors raised by batchmill."""
@@ -32,8 +34,9 @@ class Problem:
 
     @property
     def place(self) -> str:
-        """File, path, line and column, as far as they are known."""
-        path = f"{self.source}: {self.path}" if self.source else self.path
+        """File, path, line and column, as far as they are known; ``$`` is called the document."""
+        path = "the document" if self.path == "$" else self.path
+        path = f"{self.source}: {path}" if self.source else path
         return f"{path} (line {self.line}, column {self.column})" if self.line else path
 
     def __str__(self) -> str:
@@ -41,12 +44,16 @@ class Problem:
 
 
 class InvalidDocument(BatchmillError):
-    """Raised when a document cannot be run as it stands; carries every problem found, in text order."""
+    """Raised when a document cannot be run as it stands; carries every problem found, in text order, and
+    what is hardly meant besides."""
 
-    def __init__(self, problems: tuple[Problem, ...], source: str = "document") -> None:
-        super().__init__(problems, source)
+    def __init__(
+        self, problems: tuple[Problem, ...], source: str = "document", warnings: tuple[Warned, ...] = ()
+    ) -> None:
+        super().__init__(problems, source, warnings)
         self.problems = problems
         self.source = source
+        self.warnings = warnings
 
     def __str__(self) -> str:
         head = f"{self.source}: {len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
@@ -122,6 +129,22 @@ class UnresolvedReference(TemplateError):
 
     def __str__(self) -> str:
         return f"${{{self.reference}}} cannot be resolved: {self.reason}"
+
+
+class KeyCollision(TemplateError):
+    """Raised when two keys of one object become the same once their templates are resolved; ``place`` is the
+    object's, empty where it is a param as a whole."""
+
+    def __init__(self, key: str, first: str, second: str, place: str = "") -> None:
+        super().__init__(key, first, second, place)
+        self.key = key
+        self.first = first
+        self.second = second
+        self.place = place
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        return f"{where}the keys {self.first!r} and {self.second!r} both become {self.key!r}"
 
 
 class FilterError(TemplateError):

@@ -65,7 +65,17 @@ def test_json_is_one_object_whatever_nodes_print(run):
     exit_code, out, err = run(one_output(code), "--json")
     told = json.loads(out)
     assert exit_code == 0
-    assert set(told) == {"schema", "run", "status", "outputs", "nodes", "errors", "llm_calls", "timing"}
+    assert set(told) == {
+        "schema",
+        "run",
+        "status",
+        "outputs",
+        "nodes",
+        "errors",
+        "warnings",
+        "llm_calls",
+        "timing",
+    }
     assert (told["schema"], told["status"], told["outputs"]) == ("batchmill.run/1", "success", {"out": 1})
     assert "written" in err
     assert "by a child" in err

@@ -102,11 +102,24 @@ def test_the_hint_says_what_to_do(text, node, kind, hint):
 
 
 def test_every_text_of_a_structure_is_looked_at():
-    value = {"a": ["${x}", {"b": "${y.z} ${w}"}], "c": 1, "${not_read}": None}
+    value = {"a": ["${x}", {"b": "${y.z} ${w}"}], "c": 1, "k ${key}": None}
     sites, unreadable = sites_in(value, ("p",), None, "output")
     assert unreadable == []
-    assert [site.path for site in sites] == [("p", "a", 0), ("p", "a", 1, "b"), ("p", "a", 1, "b")]
-    assert used_roots(sites) == {"x", "y", "w"}
+    places = [("p", "a", 0), ("p", "a", 1, "b"), ("p", "a", 1, "b"), ("p", "k ${key}")]
+    assert [site.path for site in sites] == places
+    assert [site.on_key for site in sites] == [False, False, False, True]
+    assert used_roots(sites) == {"x", "y", "w", "key"}
+
+
+def test_every_template_of_a_text_that_cannot_be_read_is_told():
+    text = "${a.b} ${x | nope} $${not} ${c[} ${d} ${{ inputs.e }} ${"
+    sites, unreadable = sites_in({text: text}, ("p",), None, "output")
+    assert [site.expression.text for site in sites] == ["${a.b}", "${d}"] * 2
+    words = ["no filter 'nope'", "between [ and ]", "write ${inputs.e}", "name or a JSON value is expected"]
+    assert len(unreadable) == 2 * len(words)
+    for fault, word in zip(unreadable, words * 2, strict=True):
+        assert word in fault.message
+    assert [fault.on_key for fault in unreadable] == [True] * len(words) + [False] * len(words)
 
 
 def test_where_the_order_is_not_known_only_names_are_judged():

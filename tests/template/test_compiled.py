@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchmill.errors import TemplateSyntaxError
+from batchmill.errors import KeyCollision, TemplateSyntaxError, UnresolvedReference
 from batchmill.template import Scope, StructureSyntaxError, compile_value, syntax_errors
 
 STRUCTURE = {"a": "${x}", "b": [1, {"c": "t ${y.z} ${x}"}, ["plain"]], "d": {"e": []}, "f": None}
@@ -80,7 +80,7 @@ def test_faults_say_where() -> None:
     assert isinstance(caught.value, TemplateSyntaxError)
     again = pickle.loads(pickle.dumps(caught.value))
     assert (again.path, str(again)) == (caught.value.path, str(caught.value))
-    assert [fault.path for fault in syntax_errors(broken)] == [("inputs", "n"), ("list", 1)]
+    assert [fault.path for fault in syntax_errors(broken)] == [("inputs", "n"), ("list", 1), ("${",)]
     assert syntax_errors(STRUCTURE) == []
     with pytest.raises(StructureSyntaxError, match=r"^a filter is expected"):
         compile_value("${a |}")
@@ -103,3 +103,56 @@ def test_copies_are_cheap() -> None:
     assert copy.copy(compiled) is compiled
     assert len(pickle.dumps(compiled)) < len(pickle.dumps(STRUCTURE)) + 100
     assert pickle.loads(pickle.dumps(compiled)).resolve(SCOPE) == compiled.resolve(SCOPE)
+
+
+class TestKeys:
+    """Templates in the keys of objects."""
+
+    def resolved(self, value, at=(), **names):
+        return compile_value(value, at=at).resolve(Scope(names))
+
+    def test_they_are_resolved_like_those_in_values_at_any_depth(self):
+        written = {"${x}": [{"p-${y.z}": "${x}", "plain": 1}], "$${x}": 0}
+        found = self.resolved(written, x="a", y={"z": 7})
+        assert found == {"a": [{"p-7": "a", "plain": 1}], "${x}": 0}
+        assert list(found) == ["a", "${x}"]
+
+    @pytest.mark.parametrize(
+        ("value", "key"), [(3, "3"), (True, "True"), (1.5, "1.5"), ("", ""), ("a b", "a b")]
+    )
+    def test_a_key_is_text(self, value, key):
+        assert self.resolved({"${x}": 1}, x=value) == {key: 1}
+
+    @pytest.mark.parametrize("value", [None, [1], {"a": 1}])
+    def test_what_makes_no_key_is_an_error_with_its_place(self, value):
+        with pytest.raises(UnresolvedReference, match=r"\$\{x\}.*key of headers\.inner"):
+            self.resolved({"inner": {"${x}": 1}}, at=("headers",), x=value)
+
+    def test_two_keys_that_become_the_same_are_an_error_with_both_and_the_place(self):
+        with pytest.raises(KeyCollision, match=r"body\.0: the keys 'a' and '\$\{x\}' both become 'a'"):
+            self.resolved([{"a": 1, "${x}": 2}], at=("body",), x="a")
+
+    def test_each_item_gets_its_own(self):
+        compiled = compile_value({"${item}": {"n": "${item}"}})
+        assert [compiled.resolve(Scope({"item": one})) for one in "ab"] == [
+            {"a": {"n": "a"}},
+            {"b": {"n": "b"}},
+        ]
+
+    def test_a_reference_in_a_key_is_one_of_the_structure(self):
+        compiled = compile_value({"k": {"${a.b}": "${c}"}}, at=("data",))
+        assert [path.text for path in compiled.references] == ["a.b", "c"]
+        assert [place for place, _ in compiled.located] == [("data", "k", "${a.b}"), ("data", "k", "${a.b}")]
+        again = pickle.loads(pickle.dumps(compiled))
+        assert again.resolve(Scope({"a": {"b": "x"}, "c": 1})) == {"k": {"x": 1}}
+
+    def test_what_is_missing_is_told_or_stays_in_a_permissive_scope(self):
+        with pytest.raises(UnresolvedReference, match="nope"):
+            self.resolved({"p${nope}": 1})
+        scope = Scope({}, permissive=True)
+        assert compile_value({"p${nope}": 1}).resolve(scope) == {"p${nope}": 1}
+        assert scope.unresolved == ["${nope}"]
+
+    def test_one_that_cannot_be_read_is_told_with_its_place(self):
+        with pytest.raises(StructureSyntaxError, match=r"^data\.\$\{x: the \$\{ is never closed"):
+            compile_value({"${x": 1}, at=("data",))

@@ -11,6 +11,7 @@ import click
 from batchmill.cli.exits import is_expected, of_error
 from batchmill.cli.streams import colour
 from batchmill.errors import InvalidDocument, Problem
+from batchmill.warned import Warned
 
 
 def say(text: str) -> None:
@@ -61,6 +62,11 @@ def _headline(error: InvalidDocument) -> str:
 def _one(problem: Problem) -> str:
     where = problem.place.replace(problem.path, click.style(problem.path, bold=True), 1)
     return f"{where}: {problem.message}" + (f"; {problem.hint}" if problem.hint else "")
+
+
+def warning_line(warned: Warned) -> str:
+    """A warning in one line."""
+    return f"{click.style('warning:', fg='yellow', bold=True)} {warned}"
 
 
 def _label() -> str:

@@ -9,11 +9,14 @@ import click
 
 from batchmill.cli import options
 from batchmill.cli.exits import Exit
+from batchmill.cli.faults import say, warning_line
 from batchmill.cli.json_text import as_json
-from batchmill.errors import InvalidDocument
+from batchmill.errors import InvalidDocument, Problem
+from batchmill.events.words import count
 from batchmill.graph.check import check
 from batchmill.ir.loading import load
 from batchmill.nodes.registry import default_registry
+from batchmill.warned import Warned
 
 SCHEMA = "batchmill.validation/1"
 
@@ -22,26 +25,37 @@ SCHEMA = "batchmill.validation/1"
 @options.document
 @options.json_flag("Print the verdict as one JSON object.")
 def command(file: str, json_wanted: bool) -> int:
-    """Check the workflow document FILE and report every problem with its path, line and column.
+    """Check the workflow document FILE and report every problem with its path, line and column, and what is
+    allowed but hardly meant as a warning.
 
     Nothing is run and no code of the document is imported.
     """
     try:
-        check(load(file), default_registry())
+        warnings = check(load(file), default_registry()).warnings
     except InvalidDocument as error:
         if not json_wanted:
+            _tell(error.warnings)
             raise
-        click.echo(as_json(_verdict(file, error), 2))
+        click.echo(as_json(_verdict(file, error.problems, error.warnings), 2))
         return Exit.INVALID
-    click.echo(as_json(_verdict(file, None), 2) if json_wanted else f"{file}: valid")
+    if json_wanted:
+        click.echo(as_json(_verdict(file, (), warnings), 2))
+        return Exit.SUCCESS
+    _tell(warnings)
+    click.echo(f"{file}: valid" + (f", {count(len(warnings), 'warning')}" if warnings else ""))
     return Exit.SUCCESS
 
 
-def _verdict(file: str, error: InvalidDocument | None) -> dict[str, Any]:
-    problems = error.problems if error is not None else ()
+def _tell(warnings: tuple[Warned, ...]) -> None:
+    for warned in warnings:
+        say(warning_line(warned))
+
+
+def _verdict(file: str, problems: tuple[Problem, ...], warnings: tuple[Warned, ...]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "source": file,
-        "valid": error is None,
+        "valid": not problems,
         "problems": [asdict(problem) for problem in problems],
+        "warnings": [warned.as_json() for warned in warnings],
     }

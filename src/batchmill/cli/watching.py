@@ -8,23 +8,31 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from batchmill.events import Listener
+from batchmill.cli.faults import say, warning_line
+from batchmill.events import Event, Listener
 from batchmill.events.progress import ProgressKind, display
 from batchmill.events.summary import Summary
+from batchmill.warned import Warned
 
 
 @contextmanager
 def watching(progress: ProgressKind, quiet: bool, verbose: bool) -> Iterator[tuple[list[Listener], Summary]]:
-    """The listeners for progress and for the summary; the display is closed at the end."""
+    """The listeners for progress, warnings and the summary; the display is closed at the end. Who wants no
+    progress is told the warnings all the same, who wants ``quiet`` is not."""
     summary = Summary()
     shown = display("none" if quiet else progress, sys.stderr, os.environ, verbose=verbose)
     if shown is None:
-        yield [summary], summary
+        yield ([summary] if quiet else [summary, _say_warning]), summary
         return
     try:
         yield [shown, summary], summary
     finally:
         shown.close()
+
+
+def _say_warning(event: Event) -> None:
+    if isinstance(event, Warned):
+        say(warning_line(event))
 
 
 @contextmanager

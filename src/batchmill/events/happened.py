@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from batchmill.warned import Warned
+
 Status = Literal["success", "degraded", "failed", "cancelled"]
 
 
@@ -126,5 +128,6 @@ Event = (
     | NodeFinished
     | Noticed
     | LimitChanged
+    | Warned
     | RunFinished
 )

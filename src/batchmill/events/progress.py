@@ -17,6 +17,7 @@ from batchmill.events.happened import (
     Noticed,
 )
 from batchmill.events.words import count, is_inside_item, rate, seconds, shortened
+from batchmill.warned import Warned
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -84,6 +85,9 @@ class PlainProgress:
     _closed: bool = False
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, Warned):
+            self._say(f"warning: {event}")
+            return
         if not self.verbose and is_inside_item(getattr(event, "node", "")):
             return
         if isinstance(event, NodeStarted):
@@ -176,6 +180,9 @@ class BarProgress:
         self._verbose = verbose
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, Warned):
+            self._progress.console.print(f"warning: {event}", markup=False, highlight=False)
+            return
         if is_inside_item(getattr(event, "node", "")):
             return
         if isinstance(event, NodeStarted):

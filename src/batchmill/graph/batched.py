@@ -17,6 +17,7 @@ from batchmill.executors.choice import Choice
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
 from batchmill.graph.keys import batch_log
 from batchmill.graph.limited import gate_of
+from batchmill.graph.no_items import no_items
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, faulty_visit
 from batchmill.ir.models.batch import BatchSpec
@@ -28,7 +29,6 @@ from batchmill.step import item_step
 from batchmill.template import compile_value
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
 
-_RETRY_KEYS = {"max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter"}
 WITHIN_A_WORKER = {
     "process": ("sequential", "process was asked for, and a worker process has no workers of its own"),
     "auto": ("thread", "auto was asked for, and a worker process has no workers of its own"),
@@ -109,6 +109,9 @@ class NodeBatch:
         unfinished = done.cancelled_count > 0 or ending.unread
         ended = self._around.cancel.cancelled or (ending.stopped and unfinished)
         visit.stopped = ended and not (done.complete and not ending.unread)
+        if not done.count and not visit.failed and not isinstance(self.batch.source, Handoff):
+            warned = no_items(self._spec, self._around)
+            visit.warnings += () if warned is None else (warned,)
         return visit
 
 
@@ -120,7 +123,7 @@ def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     """
     if is_large(spec.items_value) and not may_hold_templates(spec.items_value):
         return ConstantItems(spec.items_value)
-    value = compile_value(spec.items_value).resolve(around.namespace.scope(lazy=True))
+    value = compile_value(spec.items_value, at=("batch", "items")).resolve(around.namespace.scope(lazy=True))
     kind = spec.items_kind
     if kind == "list":
         return list(value)
@@ -176,8 +179,7 @@ def _slots(executor: str, spec: BatchSpec, around: Surroundings) -> Permits | No
 
 def _retry(node: RunnableNode, spec: BatchSpec) -> RetryPolicy:
     """The block's own policy; the node's ``retry`` where the block says nothing of retries."""
-    own = bool(_RETRY_KEYS & spec.model_fields_set)
-    return spec.retry_policy() if own or node.spec.retry is None else node.retry
+    return spec.retry_policy() if spec.retry_keys_given or node.spec.retry is None else node.retry
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
 from batchmill.graph.outputs import key_faults
@@ -10,7 +11,9 @@ from batchmill.graph.params import param_faults, param_sites
 from batchmill.graph.plan import Plan, compile_plan
 from batchmill.graph.sub_documents import Examined, SubDocuments, input_faults, note_interface
 from batchmill.graph.sub_workflow import SubWorkflow
-from batchmill.ir.faults import Fault, did_you_mean
+from batchmill.graph.warnings.look import Looked, doubts_of
+from batchmill.graph.warnings.ways import Ways
+from batchmill.ir.faults import Doubt, Fault, did_you_mean
 from batchmill.ir.loading import Draft
 from batchmill.ir.parts import NodePart
 from batchmill.ir.references import Site, sites_in, used_roots
@@ -22,18 +25,21 @@ from batchmill.nodes.workflow import WorkflowNode
 
 
 def check(draft: Draft, registry: Registry) -> Plan:
-    """The plan of a document. Raises :class:`InvalidDocument` with every problem in it, in text order, and
-    after those the problems of its sub-workflows that are files.
+    """The plan of a document, with its warnings. Raises :class:`InvalidDocument` with every problem in it, in
+    text order, and after those the problems of its sub-workflows that are files.
 
     Nothing is run. Code that the document names is imported only where a node's ``type`` is written as
     ``module:Class``.
     """
     checking = _Checking(registry)
-    found = checking.examine(draft, checking.documents.begin(draft))
+    whole = checking.documents.begin(draft)
+    found = checking.examine(draft, whole)
     problems = (*draft.problems(found.faults), *checking.documents.problems)
+    warnings = (*draft.warnings(found.doubts), *checking.documents.warnings)
     if problems or found.plan is None:
-        raise InvalidDocument(problems, draft.source)
-    return found.plan
+        raise InvalidDocument(problems, draft.source, warnings)
+    whole.plan = replace(found.plan, warnings=warnings)
+    return whole.plan
 
 
 class _Checking:
@@ -52,31 +58,39 @@ class _Checking:
         tables, faults = _tables(validation, draft, around)
         types, unknown = _types(validation, self._registry, tables)
         self._tables = tables or around
-        subs, more = self._subs(validation, types, draft)
+        subs, more, doubts = self._subs(validation, types, draft)
         self._tables = around
-        faults += [*unknown, *validation.faults, *more, *_param_and_reference_faults(validation, types, subs)]
-        if faults or draft.faults or validation.workflow is None or validation.graph is None:
-            return Examined(None, tuple(faults))
+        sites, unreadable = _param_sites(validation, types)
+        faults += [*unknown, *validation.faults, *more]
+        faults += _param_and_reference_faults(validation, types, subs, sites, unreadable)
+        ways = Ways(validation.outline, validation.graph, types) if validation.graph is not None else None
+        every = (*validation.sites, *sites)
+        doubts += doubts_of(Looked(validation, types, subs, every, draft.odd_numbers, ways))
+        if faults or draft.faults or validation.workflow is None or ways is None:
+            return Examined(None, tuple(faults), tuple(doubts))
         folder = str(draft.folder.resolve()) if draft.is_file else None
-        graph, outline = validation.graph, validation.outline
-        whole.plan = compile_plan(validation.workflow, outline, graph, types, subs, draft.source, folder)
-        return Examined(whole.plan, ())
+        whole.plan = compile_plan(
+            validation.workflow, validation.outline, ways.graph, types, subs, draft.source, folder, ways.dead
+        )
+        return Examined(whole.plan, (), tuple(doubts))
 
     def _subs(
         self, validation: Validation, types: Mapping[str, type[Node]], draft: Draft
-    ) -> tuple[dict[str, SubWorkflow], list[Fault]]:
+    ) -> tuple[dict[str, SubWorkflow], list[Fault], list[Doubt]]:
         """The sub-workflow of each node that runs one, by node id."""
         subs: dict[str, SubWorkflow] = {}
         faults: list[Fault] = []
+        doubts: list[Doubt] = []
         for node in validation.outline.nodes:
             if types.get(node.id) is not WorkflowNode:
                 continue
-            sub, found = self.documents.of(node, draft, self.examine)
-            faults += found
-            if sub is not None:
-                subs[node.id] = sub
-                faults += input_faults(node, sub)
-        return subs, faults
+            named = self.documents.of(node, draft, self.examine)
+            faults += named.faults
+            doubts += named.doubts
+            if named.sub is not None:
+                subs[node.id] = named.sub
+                faults += input_faults(node, named.sub)
+        return subs, faults, doubts
 
 
 def _tables(validation: Validation, draft: Draft, around: Tables) -> tuple[Tables | None, list[Fault]]:
@@ -112,27 +126,41 @@ def _unknown_type(node: NodePart, name: str, registry: Registry) -> Fault:
     return Fault(path, f"there is no node type `{name}`", hint)
 
 
-def _param_and_reference_faults(
-    validation: Validation, types: Mapping[str, type[Node]], subs: Mapping[str, SubWorkflow]
-) -> list[Fault]:
+def _param_sites(
+    validation: Validation, types: Mapping[str, type[Node]]
+) -> tuple[list[Site], dict[str, list[Fault]]]:
+    """Every template in the params of the nodes, and by a node's id those that cannot be read."""
     sites: list[Site] = []
-    faults: list[Fault] = []
-    unreadable: list[Fault] = []
+    unreadable: dict[str, list[Fault]] = {}
     for node in validation.outline.nodes:
         if node.id not in types:  # which params take templates is not known, that names are used is
-            sites_of_node, _ = sites_in(dict(node.params), (*node.path, "params"), node, "params")
+            found, _ = sites_in(dict(node.params), (*node.path, "params"), node, "params")
         else:
-            sites_of_node, broken = param_sites(node, types[node.id])
-            unreadable += broken
-            faults += param_faults(node, types[node.id], templates_readable=not broken)
-        sites += sites_of_node
+            found, broken = param_sites(node, types[node.id])
+            unreadable.setdefault(node.id, []).extend(broken)
+        sites += found
+    return sites, unreadable
+
+
+def _param_and_reference_faults(
+    validation: Validation,
+    types: Mapping[str, type[Node]],
+    subs: Mapping[str, SubWorkflow],
+    sites: list[Site],
+    unreadable: Mapping[str, list[Fault]],
+) -> list[Fault]:
+    faults: list[Fault] = []
+    for node in validation.outline.nodes:
+        if node.id in types:
+            faults += param_faults(node, types[node.id], templates_readable=not unreadable[node.id])
     for site in sites:
         faults += validation.references.faults(site)
     for site in (*validation.sites, *sites):
         faults += key_faults(site, validation.references, types, subs)
-    if not unreadable:
+    broken = [fault for found in unreadable.values() for fault in found]
+    if not broken:
         faults += _unused_inputs(validation, used_roots((*validation.sites, *sites)))
-    return faults + unreadable
+    return faults + broken
 
 
 def _unused_inputs(validation: Validation, used: set[str]) -> Iterator[Fault]:

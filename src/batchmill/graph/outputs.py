@@ -80,19 +80,19 @@ def _fault(site: Site, path: Path, node: NodePart, names: tuple[str, ...], each:
     key = path.segments[0]
     if not isinstance(key, str):
         message = f"`${{{path.text}}}` takes a position of `{node.id}`, whose outputs have names"
-        return Fault(site.path, message, f"there are {any_of(names)}")
+        return site.fault(message, f"there are {any_of(names)}")
     if node.has_batch and key in RESULTS:
         return _not_kept(site, path, node)
     message = f"`${{{path.text}}}`: the node `{node.id}` has no output `{key}`"
     if node.has_batch and key in each:
         hint = f"that of each item is in `${{{node.id}.results[*].{key}}}`"
-        return Fault(site.path, message, hint)
-    return Fault(site.path, message, did_you_mean(key, names) or f"there are {any_of(names)}")
+        return site.fault(message, hint)
+    return site.fault(message, did_you_mean(key, names) or f"there are {any_of(names)}")
 
 
 def _not_kept(site: Site, path: Path, node: NodePart) -> Fault:
     message = f"`${{{path.text}}}`: the node `{node.id}` does not keep its results: see its `batch.collect`"
     names = _batch_outputs(node)
     if PATH_KEY in names:
-        return Fault(site.path, message, f"they are in the file `${{{node.id}.{PATH_KEY}}}`")
-    return Fault(site.path, message, f"remove `collect` there; without results there are {any_of(names)}")
+        return site.fault(message, f"they are in the file `${{{node.id}.{PATH_KEY}}}`")
+    return site.fault(message, f"remove `collect` there; without results there are {any_of(names)}")

@@ -6,7 +6,7 @@ Both ways to write a graph, nodes with edges and a pipeline, become the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Literal
 from batchmill.ir.flow_graph import FlowGraph, Loop, edges_in_force
 from batchmill.ir.models import InputSpec, NodeSpec, OutputSpec, Workflow
 from batchmill.ir.outline import Outline
+from batchmill.ir.parts import EdgePart
 from batchmill.ir.pipeline import PipelineStep
 from batchmill.ir.streams import Stage, chains
 from batchmill.nodes import Node
+from batchmill.warned import Warned
 
 if TYPE_CHECKING:
     from batchmill.graph.sub_workflow import SubWorkflow  # which has a plan itself
@@ -40,12 +42,14 @@ class PlannedNode:
 
 @dataclass(frozen=True, slots=True)
 class PlannedEdge:
-    """An edge between two nodes or gates. ``backward`` says that it closes a cycle."""
+    """An edge between two nodes or gates. ``backward`` says that it closes a cycle, ``dead`` that its node
+    cannot end with its action."""
 
     source: str
     action: str
     target: str
     backward: bool = False
+    dead: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Plan:
     of the places where its blocks begin and end: they stand among the edges like nodes that do nothing.
     ``source`` is the document's name, ``import_folder`` where Python modules of it are found, None for a
     document that is no file. ``stages`` are the chains of streaming batch nodes, by the id of their first
-    node.
+    node. ``warnings`` are those of the document and of the sub-workflows in it.
     """
 
     workflow: Workflow
@@ -72,6 +76,7 @@ class Plan:
     source: str = "document"
     import_folder: str | None = None
     stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
+    warnings: tuple[Warned, ...] = ()
 
     def import_folders(self) -> list[str]:
         """Its own import folder and those of all sub-workflows inside, each once, its own first."""
@@ -143,10 +148,12 @@ def compile_plan(
     subs: Mapping[str, SubWorkflow] | None = None,
     source: str = "document",
     import_folder: str | None = None,
+    dead: Iterable[EdgePart] = (),
 ) -> Plan:
     """The plan of a document without faults; ``types`` has the class of every node, by its id, ``subs`` the
-    sub-workflows of those that run one."""
+    sub-workflows of those that run one; ``dead`` are the edges that cannot be taken."""
     backward = {id(edge) for edge in graph.backward}
+    never = set(map(id, dead))
     inner = subs or {}
     return Plan(
         workflow,
@@ -157,7 +164,7 @@ def compile_plan(
         },
         graph.start,
         tuple(
-            PlannedEdge(edge.source, edge.action, edge.target, id(edge) in backward)
+            PlannedEdge(edge.source, edge.action, edge.target, id(edge) in backward, id(edge) in never)
             for edge in edges_in_force(outline)
         ),
         tuple(graph.order),

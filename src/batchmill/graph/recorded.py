@@ -10,8 +10,10 @@ from batchmill.graph.visit import SubReport
 from batchmill.journal.contract import Codec
 from batchmill.record import LLMCall
 from batchmill.step import Unresolved
+from batchmill.warned import Warned
 
 _CALL_FIELDS = {one.name for one in fields(LLMCall)}
+_WARNED_FIELDS = {one.name for one in fields(Warned)}
 
 
 def write(records: Sequence[Any]) -> list[Any]:
@@ -28,7 +30,10 @@ def _written(record: Any) -> dict[str, Any]:
         if record.reports or record.secrets:
             raise TypeError("a report with secrets or with those of nodes inside is not kept")
         inside = {"errors": list(record.errors), "degraded": record.degraded}
-        return {"sub": {"calls": write(record.calls), "environment": record.environment, **inside}}
+        told = {"warnings": [one.as_json() for one in record.warnings]} if record.warnings else {}
+        return {"sub": {"calls": write(record.calls), "environment": record.environment, **inside, **told}}
+    if isinstance(record, Warned):
+        return {"warned": record.as_json()}
     if isinstance(record, dict):
         return {"record": record}
     raise TypeError(f"a record of type {type(record).__name__} is not kept")
@@ -45,11 +50,26 @@ def _read(written: Any) -> Any:
             return LLMCall(**call)
         case {"unresolved": list(references)}:
             return Unresolved(tuple(references))
-        case {"sub": {"calls": calls, "errors": errors, "degraded": degraded, "environment": environment}}:
-            return SubReport(read(calls), tuple(errors), bool(degraded), bool(environment))
+        case {"warned": dict(warned)} if warned.keys() <= _WARNED_FIELDS:
+            return Warned(**warned)
+        case {
+            "sub": {
+                "calls": calls,
+                "errors": errors,
+                "degraded": degraded,
+                "environment": environment,
+                **more,
+            }
+        }:
+            warnings = tuple(Warned(**one) for one in _list(more.get("warnings")))
+            return SubReport(read(calls), tuple(errors), bool(degraded), bool(environment), warnings=warnings)
         case {"record": dict(record)}:
             return record
     raise ValueError(f"no record: {str(written)[:80]}")
+
+
+def _list(written: Any) -> list[Any]:
+    return written if isinstance(written, list) else []
 
 
 CODEC = Codec(write, read)

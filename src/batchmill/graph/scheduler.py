@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from batchmill.address import without_index
 from batchmill.cancel import CancelToken
 from batchmill.graph.crew import Crew
 from batchmill.graph.machine import MAX_VISITS, Decision, Machine
@@ -28,9 +29,12 @@ from batchmill.graph.views import Views
 from batchmill.graph.visit import Visit, cut_short
 from batchmill.graph.visiting import run_visit, tell_end
 from batchmill.graph.walk import NodeReport, Walk
+from batchmill.graph.warnings.dead import leads_nowhere
+from batchmill.ir.faults import path_text
 from batchmill.nodes import DEFAULT_ACTION, ERROR_ACTION
 from batchmill.outcome import ErrorInfo
 from batchmill.step.namespace import Entry
+from batchmill.warned import Warned
 
 MOST_AT_ONCE = 1000  # nodes, where the run has no number of jobs
 
@@ -136,6 +140,7 @@ class Scheduler:
         began = time.perf_counter()
         visit = run_visit(start.node, start.around)
         wall = time.perf_counter() - began
+        self._warn(name, visit)
         with self._lock:
             end = self._entered(StageEnd(start.node, visit, wall))
             ready = self._started(self._follow(end))
@@ -155,6 +160,7 @@ class Scheduler:
             nodes = {stage.id: self._node(stage.id) for stage in stages}
         first = StageEnd(start.node, Visit(), 0.0)
         for came in Chain(stages, nodes.__getitem__, handled, start.around).run():
+            self._warn(came.node.id, came.visit)
             with self._lock:
                 end = self._entered(came)
                 if end.node is start.node:
@@ -183,6 +189,28 @@ class Scheduler:
         if visit.errors or visit.inner_errors:
             self._errors[place, report.visits] = (self._around.place(node.id), visit)
         self._views.keep(visit.records, place, report.visits)
+
+    def _warn(self, name: str, visit: Visit) -> None:
+        """Tell the warnings of a visit. Those of the node itself have its address, and its place where it
+        stands in the document that is run."""
+        place = self._outside.place(name)
+        path = "" if self._outside.address else path_text(self._plan.nodes[name].path)
+        for warned in (*visit.warnings, *self._lost_action(name, visit)):
+            if not warned.node or without_index(warned.node) == place:
+                warned = replace(warned, node=warned.node or place, path=path)
+            self._outside.warnings.add(warned)
+
+    def _lost_action(self, name: str, visit: Visit) -> Iterator[Warned]:
+        """Whether the node ended with an action that none of its edges has; where that could be told from
+        the document it has been."""
+        planned = self._plan.nodes[name]
+        if visit.failed or planned.spec.batch is not None or planned.kind.actions(planned.spec.params):
+            return
+        actions = [edge.action for edge in self._plan.leaving.get(name, ())]
+        looped = any(name in loop.body for loop in self._plan.loops)
+        words = leads_nowhere(visit.action, name, actions, looped=looped)
+        if words is not None:
+            yield Warned("lost-action", *words)
 
     def _follow(self, end: StageEnd) -> list[Decision]:
         """Under the lock: enter what a visit left into the namespace, and where the run goes after it."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchmill.errors import InvalidDocument, Problem, StorageError
 from batchmill.graph.plan import Plan
 from batchmill.graph.sub_workflow import SubWorkflow
-from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean
+from batchmill.ir.faults import DocumentPath, Doubt, Fault, any_of, did_you_mean
 from batchmill.ir.inputs import input_values
 from batchmill.ir.loading import Draft, load
 from batchmill.ir.outline import Outline
 from batchmill.ir.parts import NodePart
+from batchmill.warned import Warned
 
 DOCUMENT_PARAM = "workflow"
 INPUTS_PARAM = "inputs"
@@ -23,20 +24,32 @@ _SUFFIXES = (".json", ".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What came of looking at a document: its plan, None where it has faults."""
+    """What came of looking at a document: its plan, None where it has faults, and what is hardly meant."""
 
     plan: Plan | None
     faults: tuple[Fault, ...]
+    doubts: tuple[Doubt, ...] = ()
 
 
 Examine = Callable[[Draft, SubWorkflow], Examined]
 
 
+class Named(NamedTuple):
+    """The sub-workflow that a node names, None where nothing is known of it, with what is wrong, or hardly
+    meant, at the node's place."""
+
+    sub: SubWorkflow | None = None
+    faults: tuple[Fault, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+
+
 @dataclass(slots=True)
 class SubDocuments:
-    """``problems`` are those found in files of their own. Used by one thread while documents are checked."""
+    """``problems`` and ``warnings`` are those found in files of their own. Used by one thread while
+    documents are checked."""
 
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
     _files: dict[Path, SubWorkflow] = field(default_factory=dict)
 
     def begin(self, draft: Draft) -> SubWorkflow:
@@ -46,56 +59,59 @@ class SubDocuments:
             self._files[Path(draft.source).resolve()] = whole
         return whole
 
-    def of(self, node: NodePart, draft: Draft, examine: Examine) -> tuple[SubWorkflow | None, list[Fault]]:
-        """The sub-workflow of a ``workflow`` node and what is wrong with how the node names it; None where
-        nothing is known of it. Faults of an inline document are among these, those of a file in
-        :attr:`problems`."""
+    def of(self, node: NodePart, draft: Draft, examine: Examine) -> Named:
+        """The sub-workflow of a ``workflow`` node and what is wrong with how the node names it. Faults of an
+        inline document are among these, those of a file in :attr:`problems`."""
         written = node.params.get(DOCUMENT_PARAM)
         path = (*node.path, "params", DOCUMENT_PARAM)
         if isinstance(written, dict):
             return _inline(written, node, draft, examine)
         if not isinstance(written, str) or "${" in written:  # reported with the node's other params
-            return None, []
+            return Named()
         try:
             file = draft.folder / Path(written).expanduser()
             whole, is_file = file.resolve(), file.is_file()
         except (OSError, ValueError, RuntimeError) as error:  # NUL, a user or loop of links nobody knows, ...
-            return None, [Fault(path, f"leads nowhere: {error}")]
+            return Named(faults=(Fault(path, f"leads nowhere: {error}"),))
         return self._file(file, whole, is_file, path, examine)
 
-    def _file(
-        self, file: Path, whole: Path, is_file: bool, path: DocumentPath, examine: Examine
-    ) -> tuple[SubWorkflow | None, list[Fault]]:
+    def _file(self, file: Path, whole: Path, is_file: bool, path: DocumentPath, examine: Examine) -> Named:
         known = self._files.get(whole)
         if known is not None:
-            return known, []
+            return Named(known)
         if not is_file:
             what = "there is a folder, not a file, at" if file.is_dir() else "there is no file"
-            return None, [Fault(path, f"{what} {file}", _near(file))]
+            return Named(faults=(Fault(path, f"{what} {file}", _near(file)),))
         try:
             draft = load(file)
         except InvalidDocument as error:  # it cannot be read as JSON or YAML at all
             self.problems += [replace(problem, source=error.source) for problem in error.problems]
             self._files[whole] = SubWorkflow(str(file))
-            return None, []
+            return Named()
         except StorageError as error:
-            return None, [Fault(path, str(error))]
-        return self._examined(draft, whole, examine), []
+            return Named(faults=(Fault(path, str(error)),))
+        return Named(self._examined(draft, whole, examine))
 
     def _examined(self, draft: Draft, whole: Path, examine: Examine) -> SubWorkflow:
         sub = self._files[whole] = SubWorkflow(draft.source)
         found = examine(draft, sub)
         self.problems += [replace(one, source=draft.source) for one in draft.problems(found.faults)]
+        self.warnings += [replace(one, source=draft.source) for one in draft.warnings(found.doubts)]
         return sub
 
 
-def _inline(
-    written: dict[str, Any], node: NodePart, draft: Draft, examine: Examine
-) -> tuple[SubWorkflow, list[Fault]]:
+def _inline(written: dict[str, Any], node: NodePart, draft: Draft, examine: Examine) -> Named:
     sub = SubWorkflow(f"the workflow in node {node.id}")
-    found = examine(replace(draft, raw=written, faults=()), sub)
     path = (*node.path, "params", DOCUMENT_PARAM)
-    return sub, [replace(fault, path=(*path, *fault.path)) for fault in found.faults]
+    depth = len(path)
+    odd = [one._replace(path=one.path[depth:]) for one in draft.odd_numbers if one.path[:depth] == path]
+    found = examine(replace(draft, raw=written, faults=(), odd_numbers=tuple(odd)), sub)
+    doubts = tuple(Doubt(one.code, _within(path, one.fault)) for one in found.doubts)
+    return Named(sub, tuple(_within(path, fault) for fault in found.faults), doubts)
+
+
+def _within(path: DocumentPath, fault: Fault) -> Fault:
+    return replace(fault, path=(*path, *fault.path))
 
 
 def _near(file: Path) -> str:
@@ -117,14 +133,15 @@ def input_faults(node: NodePart, sub: SubWorkflow) -> Iterator[Fault]:
     given = node.params.get(INPUTS_PARAM)
     if sub.inputs is None or not (given is None or isinstance(given, dict)):
         return
-    given = given or {}
+    given = {name: value for name, value in (given or {}).items() if "${" not in name}
+    named_later = len(given) < len(node.params.get(INPUTS_PARAM) or ())  # their keys hold templates
     specs = {name: spec for name, spec in sub.inputs.items() if spec is not None}
     literal = {name: value for name, value in given.items() if name not in sub.inputs or not _is_open(value)}
     inside = (*node.path, "params", INPUTS_PARAM)
     around = inside if INPUTS_PARAM in node.params else (*node.path, "params")
     for fault in input_values(specs, literal, way="`inputs.{}`")[1]:
         name = str(fault.path[1])
-        if name in literal or name not in given:
+        if name in literal or (name not in given and not named_later):
             path = (*inside, name) if name in given else around
             if name in specs or name not in sub.inputs:
                 yield replace(fault, path=path, on_key=name not in sub.inputs)

@@ -35,6 +35,7 @@ from batchmill.nodes import NodeResult
 from batchmill.nodes.workflow import SubRun
 from batchmill.outcome import ErrorInfo
 from batchmill.step import Namespace
+from batchmill.warned import Warned, Warnings
 
 
 class SubWorkflow:
@@ -56,6 +57,11 @@ class SubWorkflow:
         self._topology: Topology | None = None
         self._folder: str | None = None
         self._content: str | None = None
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it has a plan."""
+        return self._plan is not None
 
     @property
     def plan(self) -> Plan:
@@ -131,12 +137,14 @@ class PlacedRun:
         permits = self._around.permits
         lent = permits.lent() if permits is not None else nullcontext()
         with _ended_in_time(attempt) as cancel, lent:
-            inside = replace(self._inside(namespace, cancel, address), masker=masker, log=log)
+            warnings = Warnings(self._around.warnings.add)
+            inside = self._inside(namespace, cancel, address)
+            inside = replace(inside, masker=masker, log=log, warnings=warnings)
             walk = Scheduler(plan, inside, self._workflow.nodes, self._workflow.topology).run()
             outputs = held(resolved_outputs(plan.workflow, namespace, walk))
         secrets = tuple(masker.secrets) if self._around.in_worker else ()
         reports = {} if is_inside_item(address) else walk.addressed_reports(address)
-        _report(walk, namespace, attempt, secrets, reports)
+        _report(walk, namespace, attempt, secrets, reports, warnings.listed())
         if walk.status == "failed":
             raise _failure(walk, address, attempt)
         return NodeResult(outputs)
@@ -212,13 +220,14 @@ def _report(
     attempt: Attempt,
     secrets: tuple[str, ...],
     reports: Mapping[str, NodeReport],
+    warnings: tuple[Warned, ...],
 ) -> None:
     """Tell what was recorded inside; of errors only those that the sub-workflow got over."""
     errors = () if walk.status == "failed" else walk.errors.listed()
     degraded = walk.status == "degraded"
     calls = namespace.calls()
-    if calls or errors or degraded or walk.environment or secrets or reports:
-        report = SubReport(calls, errors, degraded, walk.environment, secrets, reports)
+    if calls or errors or degraded or walk.environment or secrets or reports or warnings:
+        report = SubReport(calls, errors, degraded, walk.environment, secrets, reports, warnings)
         attempt.recorder.append(report)
 
 

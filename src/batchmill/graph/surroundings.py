@@ -22,6 +22,7 @@ from batchmill.permits import Permits
 from batchmill.policy import RetryPolicy
 from batchmill.policy.budget import Budget
 from batchmill.step import Namespace, StepParams
+from batchmill.warned import Warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Surroundings:
     workflows are around this one. ``in_worker`` says that all this happens in a worker process. ``taps``
     has by a batch node's id who is given its blocks, with finished entries, in input order as they come.
     ``masker`` is told the values of secret inputs of sub-workflows. ``log`` keeps what comes of the nodes
-    and knows what came of them before; None where nothing is kept.
+    and knows what came of them before; None where nothing is kept. ``warnings`` takes what is to be told
+    of the run besides.
     """
 
     namespace: Namespace
@@ -57,6 +59,7 @@ class Surroundings:
     shares: Shares | None = None
     masker: Masker = field(default_factory=Masker)
     log: RunLog | None = None
+    warnings: Warnings = field(default_factory=Warnings)
 
     @property
     def permits(self) -> Permits | None:

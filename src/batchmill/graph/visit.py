@@ -13,6 +13,7 @@ from batchmill.nodes import DEFAULT_ACTION
 from batchmill.outcome import ErrorInfo, Outcome
 from batchmill.record import LLMCall
 from batchmill.step import Unresolved
+from batchmill.warned import Warned, Warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class SubReport:
     """A record of what a sub-workflow has to tell the run around it: the calls that were recorded inside,
     entries of errors that did not fail it, with the full address of their nodes, whether it ended
     degraded, whether it failed by its surroundings, and what must not be shown of it. ``reports`` are those
-    of the nodes inside by their addresses; of an item of a batch there are none."""
+    of the nodes inside by their addresses; of an item of a batch there are none. ``warnings`` are those of
+    the nodes inside."""
 
     calls: Sequence[Any] = ()
     errors: Sequence[dict[str, Any]] = ()
@@ -28,6 +30,7 @@ class SubReport:
     environment: bool = False
     secrets: tuple[str, ...] = ()
     reports: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[Warned, ...] = ()
 
 
 Recorded = tuple[int | None, Sequence[Any]]
@@ -52,7 +55,8 @@ class Visit:
     ``inner_errors`` are entries of sub-workflows, each with its ``node``; they make
     the visit ``degraded``, as one does that ended so itself. ``cause`` is the error that failed the visit,
     with the full address of where it arose. ``secrets`` are texts from inside that must not be shown,
-    ``inner_reports`` those of the nodes inside, by address.
+    ``inner_reports`` those of the nodes inside, by address. ``warnings`` are its own, and those of nodes
+    inside, each kind once.
     """
 
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -73,6 +77,7 @@ class Visit:
     cause: ErrorInfo | None = None
     secrets: tuple[str, ...] = ()
     inner_reports: list[tuple[str, Any]] = field(default_factory=list)
+    warnings: tuple[Warned, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -99,14 +104,20 @@ class Visit:
         """
         unresolved = dict.fromkeys(self.unresolved)
         secrets = dict.fromkeys(self.secrets)
-        for _, records in recorded:
+        warnings = Warnings()
+        for index, records in recorded:
             for record in records:
                 if isinstance(record, Unresolved):
                     unresolved.update(dict.fromkeys(record.references))
+                elif isinstance(record, Warned):
+                    warnings.add(replace(record, node=node if index is None else f"{node}[{index}]"))
                 elif isinstance(record, SubReport):
                     self._add_report(record)
                     secrets.update(dict.fromkeys(record.secrets))
+                    for warned in record.warnings:
+                        warnings.add(warned)
         self.unresolved, self.secrets = tuple(unresolved), tuple(secrets)
+        self.warnings += warnings.listed()
         self.records = joined([self.records, flattened(recorded, partial(_calls, node))])
         self.inner_errors = joined([self.inner_errors, flattened(recorded, _inner_errors)])
 
@@ -123,6 +134,7 @@ class Visit:
         self.degraded = any(visit.degraded for visit in told)
         self.secrets = tuple(one for visit in told for one in visit.secrets)
         self.inner_reports = [one for visit in told for one in visit.inner_reports]
+        self.warnings = tuple(dict.fromkeys(one for visit in told for one in visit.warnings))
 
     def _add_report(self, report: SubReport) -> None:
         self.degraded |= report.degraded
@@ -139,7 +151,7 @@ def _calls(node: str, recorded: Recorded) -> Sequence[Any]:
 def _calls_of(record: Any, node: str, index: int | None) -> Sequence[Any]:
     if isinstance(record, SubReport):
         return record.calls
-    return () if isinstance(record, Unresolved) else (_signed(record, node, index),)
+    return () if isinstance(record, (Unresolved, Warned)) else (_signed(record, node, index),)
 
 
 def _inner_errors(recorded: Recorded) -> Sequence[dict[str, Any]]:

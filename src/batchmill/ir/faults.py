@@ -28,6 +28,14 @@ class Fault:
     on_key: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is allowed at a fault's place and hardly meant; ``code`` is that of the warning it becomes."""
+
+    code: str
+    fault: Fault
+
+
 def path_text(path: DocumentPath) -> str:
     """``("nodes", 2, "batch")`` as ``$.nodes[2].batch``; a very deep path is cut."""
     steps = [_step(step) for step in path[:_LONGEST_PATH]]

@@ -7,13 +7,13 @@ import copy
 import json
 import marshal
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from batchmill.errors import InvalidDocument, Problem, StorageError
-from batchmill.ir.faults import DocumentPath, Fault, path_text
+from batchmill.ir.faults import DocumentPath, Doubt, Fault, path_text
 from batchmill.ir.positions import (
     NOWHERE,
     JsonPositions,
@@ -25,7 +25,8 @@ from batchmill.ir.positions import (
 )
 from batchmill.ir.quick_screening import no_collection, reads_clean
 from batchmill.ir.screening import Unwalkable, screen
-from batchmill.ir.yaml_text import YamlError, read_yaml
+from batchmill.ir.yaml_text import OddNumber, YamlError, read_yaml
+from batchmill.warned import Warned
 
 MAX_JSON_BYTES = 64 * 2**20
 MAX_YAML_BYTES = 4 * 2**20
@@ -41,7 +42,7 @@ class Draft:
 
     ``raw`` is plain JSON. ``source`` names it in messages; ``folder`` is the file's folder, or the
     current one for an object. ``faults`` are what reading found that does not hinder checking the
-    rest, each with its place.
+    rest, each with its place. ``odd_numbers`` are numbers whose text says more than their value.
     """
 
     raw: Any
@@ -49,6 +50,7 @@ class Draft:
     folder: Path = Path()
     faults: tuple[tuple[Fault, Position], ...] = ()
     positions: Positions = field(default_factory=NoPositions)
+    odd_numbers: tuple[OddNumber, ...] = ()
 
     @property
     def is_file(self) -> bool:
@@ -68,10 +70,22 @@ class Draft:
         placed = list(self.faults)
         no_value = {fault.path for fault, _ in placed if not fault.on_key}
         new = [fault for fault in dict.fromkeys(faults) if fault.on_key or fault.path not in no_value]
-        places = self.positions.find({prefix for fault in new for prefix in _prefixes(fault.path)})
-        placed += [(fault, _place(fault, places)) for fault in new]
+        placed += zip(new, self._positions_of(new), strict=True)
         placed.sort(key=lambda pair: pair[1])
         return tuple(_problem(fault, position) for fault, position in placed)
+
+    def warnings(self, doubts: Iterable[Doubt]) -> tuple[Warned, ...]:
+        """What is hardly meant as warnings with their places, in text order."""
+        every = list(dict.fromkeys(doubts))
+        placed = zip(every, self._positions_of([doubt.fault for doubt in every]), strict=True)
+        return tuple(
+            Warned(doubt.code, doubt.fault.message, doubt.fault.hint, path_text(doubt.fault.path), *position)
+            for doubt, position in sorted(placed, key=lambda pair: pair[1])
+        )
+
+    def _positions_of(self, faults: Sequence[Fault]) -> list[Position]:
+        places = self.positions.find({prefix for fault in faults for prefix in _prefixes(fault.path)})
+        return [_place(fault, places) for fault in faults]
 
 
 def load(source: str | Path | dict[str, Any]) -> Draft:
@@ -244,7 +258,8 @@ def _from_yaml(text: str, path: Path) -> Draft:
     positions = KnownPositions(document.places)
     places = positions.find({prefix for fault in faults for prefix in _prefixes(fault.path)})
     found = document.faults + [(fault, _place(fault, places)) for fault in faults]
-    return Draft(document.value, str(path), path.parent, tuple(found), positions)
+    odd = tuple(document.odd_numbers)
+    return Draft(document.value, str(path), path.parent, tuple(found), positions, odd)
 
 
 def _prefixes(path: DocumentPath) -> list[DocumentPath]:

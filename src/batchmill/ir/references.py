@@ -12,7 +12,7 @@ from batchmill.ir.flow_graph import FlowGraph
 from batchmill.ir.outline import Outline
 from batchmill.ir.parts import NodePart
 from batchmill.ir.streams import still_running
-from batchmill.template import Expression, Path, parse
+from batchmill.template import Expression, Path, expressions_in
 from batchmill.template.presence import is_large, may_hold_templates
 
 INDEX = "__index__"  # also in step.namespace, which ranks above; tests/graph/test_check.py compares the two
@@ -24,12 +24,18 @@ SiteKind = Literal["params", "items", "loop", "output"]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One ``${...}``: where it stands, and in which part of which node (None in an output)."""
+    """One ``${...}``: where it stands, and in which part of which node (None in an output); ``on_key`` says
+    that it stands in the key of that path, not in the value."""
 
     path: DocumentPath
     expression: Expression
     node: NodePart | None
     kind: SiteKind
+    on_key: bool = False
+
+    def fault(self, message: str, hint: str = "") -> Fault:
+        """A fault where it stands."""
+        return Fault(self.path, message, hint, self.on_key)
 
 
 def sites_in(
@@ -40,33 +46,36 @@ def sites_in(
         return [], []
     sites: list[Site] = []
     faults: list[Fault] = []
-    for place, text in _texts(value, path):
-        try:
-            sites += [Site(place, expression, node, kind) for expression in parse(text).expressions]
-        except TemplateSyntaxError as error:
-            faults.append(syntax_fault(place, error))
+    for place, text, on_key in texts_in(value, path):
+        found, errors = expressions_in(text)
+        sites += [Site(place, expression, node, kind, on_key) for expression in found]
+        faults += [syntax_fault(place, error, on_key) for error in errors]
     return sites, faults
 
 
-def syntax_fault(path: DocumentPath, error: TemplateSyntaxError) -> Fault:
+def syntax_fault(path: DocumentPath, error: TemplateSyntaxError, on_key: bool = False) -> Fault:
     """A template that cannot be read as a fault of the text at ``path``."""
-    return Fault(path, f"template cannot be read: {error}")
+    return Fault(path, f"template cannot be read: {error}", on_key=on_key)
 
 
-def _texts(value: Any, path: DocumentPath) -> Iterator[tuple[DocumentPath, str]]:
-    """Every text with a ``${`` in a value, in order."""
+def texts_in(
+    value: Any, path: DocumentPath, marks: tuple[str, ...] = ("${",)
+) -> Iterator[tuple[DocumentPath, str, bool]]:
+    """Every text with one of ``marks`` in a value, in order, with its place; True for the key of that
+    place."""
     if isinstance(value, str):
-        if "${" in value:
-            yield path, value
-        return
-    pairs: Iterable[tuple[str | int, Any]] = ()
-    if isinstance(value, dict):
-        pairs = value.items()
+        if any(mark in value for mark in marks):
+            yield path, value, False
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            if isinstance(key, str) and any(mark in key for mark in marks):
+                yield (*path, key), key, True
+            if isinstance(member, (str, dict, list)):
+                yield from texts_in(member, (*path, key), marks)
     elif isinstance(value, list):
-        pairs = enumerate(value)
-    for key, member in pairs:
-        if isinstance(member, (str, dict, list)):  # numbers by the million are passed over quickly
-            yield from _texts(member, (*path, key))
+        for place, member in enumerate(value):
+            if isinstance(member, (str, dict, list)):  # numbers by the million are passed over quickly
+                yield from texts_in(member, (*path, place), marks)
 
 
 class ReferenceCheck:
@@ -119,7 +128,7 @@ class ReferenceCheck:
         message = f"`${{{path.text}}}` refers to `{root}`, which is no node and no input"
         known = [*self._known, *sorted(local - ALWAYS_THERE)]
         hint = self._item_hint(root, site) or did_you_mean(root, known) or _known_names(known)
-        return Fault(site.path, message, hint)
+        return site.fault(message, hint)
 
     def _item_hint(self, root: str, site: Site) -> str:
         """What to say of a name that exists, but only inside a batch."""
@@ -141,14 +150,14 @@ class ReferenceCheck:
             if source is not None and source.id in running:
                 message = f"`${{{path.text}}}`: the node `{source.id}` is still running when this one begins"
                 hint = f"use the item, `${{{site.node.item_name}}}`, or remove `stream`"
-                return Fault(site.path, message, hint)
+                return site.fault(message, hint)
         return None
 
     def _too_early(self, alternative: Path, site: Site) -> Fault | None:
         for path in alternative.walk():
             source = self.node_of(path, site)
             if source is not None and not self._can_be_there(source, site):
-                return Fault(site.path, self._too_early_words(path, source, site), *_OTHERWISE)
+                return site.fault(self._too_early_words(path, source, site), *_OTHERWISE)
         return None
 
     def _can_be_there(self, source: NodePart, site: Site) -> bool:

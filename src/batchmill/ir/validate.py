@@ -77,7 +77,10 @@ def _rule_faults(outline: Outline, graph: FlowGraph | None) -> list[Fault]:
 def _sites(outline: Outline) -> tuple[list[Site], list[Fault]]:
     found = [_node_sites(node) for node in outline.nodes]
     for name, output in outline.outputs.items():
-        found.append(sites_in(output.source, ("outputs", name, "source"), None, "output"))
+        if output.source is not None:
+            found.append(sites_in(output.source, ("outputs", name, "source"), None, "output"))
+        elif name in outline.by_id:
+            found.append(sites_in(output.template(name), ("outputs", name), None, "output"))
     return [site for sites, _ in found for site in sites], [fault for _, faults in found for fault in faults]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchmill.ir.faults import DocumentPath, Fault
 from batchmill.ir.positions import Place, Position
@@ -23,9 +23,19 @@ _HEX_OR_OCTAL = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _FIRST = frozenset(["", *"nN~tTfF+-.0123456789"])  # what every word that is no text begins with
+_HASH = re.compile(r"[0-9]{3,}[eE][0-9]+")
+_FLOAT_DIGITS = 17
 _MAX_DIGITS = 4000
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = ("str", "int", "float", "bool", "null")
+
+
+class OddNumber(NamedTuple):
+    """A number whose text says more than its value: ``3.10``, ``007``. ``path`` is where it stands."""
+
+    path: DocumentPath
+    written: str
+    value: int | float
 
 
 class YamlError(Exception):
@@ -40,11 +50,13 @@ class YamlError(Exception):
 
 @dataclass(slots=True)
 class YamlDocument:
-    """What a text says: the value, the place of every value in it, and what is wrong but readable."""
+    """What a text says: the value, the place of every value in it, what is wrong but readable, and what may
+    not be meant."""
 
     value: Any = None
     places: dict[DocumentPath, Place] = field(default_factory=dict)
     faults: list[tuple[Fault, Position]] = field(default_factory=list)
+    odd_numbers: list[OddNumber] = field(default_factory=list)
 
 
 def read_yaml(text: str) -> YamlDocument:
@@ -121,6 +133,8 @@ class _Builder:
             return None
         if tag and not _has_tag(value, tag):
             raise YamlError(f"{event.value!r} is not what its tag !!{tag} says", _at(event), path)
+        if not tag and _says_more(event.value, value):
+            self._out.odd_numbers.append(OddNumber(path, event.value, value))
         return value
 
     def _alias(self, event: Any) -> None:
@@ -213,6 +227,20 @@ def plain_value(text: str) -> Any:
             raise ValueError(f"has more than {_MAX_DIGITS} digits")
         return int(text, 0) if _HEX_OR_OCTAL.fullmatch(text) else int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _says_more(text: str, value: Any) -> bool:
+    """Whether a plain word that was read as a number may have been meant as text, as a part of it is lost:
+    a plus, zeros in front (a zip code), zeros at the end of a fraction (a version), digits that no float
+    has, an ``e`` among digits (a hash)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or _HEX_OR_OCTAL.fullmatch(text):
+        return False
+    if text.startswith("+") or _HASH.fullmatch(text):
+        return True
+    whole, _, fraction = text.lower().partition("e")[0].lstrip("-").partition(".")
+    if isinstance(value, float) and len((whole + fraction).lstrip("0")) > _FLOAT_DIGITS:
+        return True
+    return (len(whole) > 1 and whole[0] == "0") or (len(fraction) > 1 and fraction[-1] == "0")
 
 
 def _plain_or_none(text: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.limited import run_limited
+from batchmill.nodes.next_action import chosen_actions
 from batchmill.nodes.program import ACTION_NAME, Program, check_code
 
 
@@ -35,10 +36,17 @@ class CodeNode(Node):
         Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
     )
 
+    @classmethod
+    def actions(cls, params: Mapping[str, Any]) -> frozenset[str] | None:
+        code = params.get("code")
+        return chosen_actions(code) if isinstance(code, str) else None
+
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         code, inputs = params.get("code"), params.get("inputs")
         faults = check_code(code) if isinstance(code, str) else []
         for name in inputs if isinstance(inputs, dict) else ():
+            if "${" in name:
+                continue  # it is known when the node runs
             if not name.isidentifier() or keyword.iskeyword(name):
                 faults.append(("inputs", f"{name!r} cannot be a name in Python code"))
             elif name == ACTION_NAME:

@@ -84,6 +84,21 @@ class Node(ABC):
     """Whether an attempt is a request to a service, which budgets count. None: it makes as many as it
     records calls of language models."""
 
+    only_default: ClassVar[bool] = False
+    """Whether every run that does not fail ends with the action ``default``."""
+
+    @classmethod
+    def actions(cls, params: Mapping[str, Any]) -> frozenset[str] | None:
+        """The actions that a run with these params, as written, may end with, but for ``error``; None where
+        that cannot be told. Nothing is run or imported."""
+        return frozenset({DEFAULT_ACTION}) if cls.only_default else None
+
+    @classmethod
+    def changes(cls, params: Mapping[str, Any]) -> bool:
+        """Whether a run with these params, as written, is known to change something outside of it: what an
+        outcome taken from an earlier run would not do."""
+        return False
+
     def expected_tokens(self, params: Mapping[str, Any]) -> float:
         """About how many tokens of language models an attempt with these (resolved, unchecked) params uses.
 

@@ -14,6 +14,7 @@ from batchmill.nodes.places import require_free
 class CopyFileNode(Node):
     type = "copy-file"
     requests = False
+    only_default = True
     summary = "Copy a file with its mode and times, whole or not at all; folders are made."
     params = (
         Param("source_path", "string", "the file to copy", required=True),
@@ -25,6 +26,10 @@ class CopyFileNode(Node):
         Output("dest_path", "string", "the absolute path of the copy"),
         Output("error", "string", "why the file could not be copied", diagnostic=True),
     )
+
+    @classmethod
+    def changes(cls, params: Mapping[str, Any]) -> bool:
+        return True
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         source = full_path(params["source_path"], "source_path")

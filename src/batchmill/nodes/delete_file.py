@@ -21,6 +21,7 @@ class DeleteFileNode(Node):
 
     type = "delete-file"
     requests = False
+    only_default = True
     summary = "Delete a file; of a symbolic link the link."
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),
@@ -31,6 +32,10 @@ class DeleteFileNode(Node):
         Output("file_path", "string", "the absolute path"),
         Output("error", "string", "why the file could not be deleted", diagnostic=True),
     )
+
+    @classmethod
+    def changes(cls, params: Mapping[str, Any]) -> bool:
+        return True
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         path = full_path(params["file_path"], "file_path")

@@ -13,6 +13,7 @@ from batchmill.template import to_text
 class EchoNode(Node):
     type = "echo"
     requests = False
+    only_default = True
     summary = "Give back a message and whatever else it is given."
     params = (
         Param("message", "any", "what to say, turned into text", default="Hello, World!"),

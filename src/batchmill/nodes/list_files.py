@@ -19,6 +19,7 @@ class ListFilesNode(Node):
 
     type = "list-files"
     requests = False
+    only_default = True
     summary = "List the files of a folder that match a pattern, sorted."
     params = (
         Param("path", "string", "the folder; ~ is the home folder", default="."),
@@ -50,6 +51,8 @@ class ListFilesNode(Node):
             below = [parts for parts in _walk(folder, (), recursive, hidden) if _matches(parts, pattern)]
         start = () if folder == os.curdir else (folder,)
         files = sorted(os.path.join(*start, *parts) for parts in below)
+        if not files:
+            attempt.warn("no-files", f"no file in `{params['path']}` matches `{params['pattern']}`")
         return NodeResult({"files": files, "count": len(files)})
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InvalidParams
-from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.contract import DEFAULT_ACTION, Node, NodeResult, Output, Param
 from batchmill.nodes.coroutines import run_coroutine
 from batchmill.nodes.functions import load_function, misspelt
+from batchmill.nodes.next_action import chosen_actions
 from batchmill.nodes.objects import merge_objects
 from batchmill.nodes.program import Program, check_code
 from batchmill.template import to_text
@@ -56,6 +57,11 @@ class MergeNode(Node):
         Output("result", "any", "the merged value; null in mode first when there is none"),
         Output("count", "integer", "how many values were there, nulls not counted"),
     )
+
+    @classmethod
+    def actions(cls, params: Mapping[str, Any]) -> frozenset[str] | None:
+        code = params.get("code")
+        return chosen_actions(code) if isinstance(code, str) else frozenset({DEFAULT_ACTION})
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         code, function = params.get("code"), params.get("function")

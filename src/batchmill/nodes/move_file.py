@@ -16,6 +16,7 @@ from batchmill.nodes.places import require_free
 class MoveFileNode(Node):
     type = "move-file"
     requests = False
+    only_default = True
     summary = "Move or rename a file, also to another disk; folders are made."
     params = (
         Param("source_path", "string", "the file to move", required=True),
@@ -27,6 +28,10 @@ class MoveFileNode(Node):
         Output("dest_path", "string", "the absolute new path"),
         Output("error", "string", "why the file could not be moved", diagnostic=True),
     )
+
+    @classmethod
+    def changes(cls, params: Mapping[str, Any]) -> bool:
+        return True
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         source = full_path(params["source_path"], "source_path")

@@ -105,6 +105,9 @@ class Program:
     def _check_names(self, names: Mapping[str, Any]) -> None:
         if ACTION_NAME in names:
             raise InvalidParams(f"code: an input cannot be called {ACTION_NAME!r}, which names the action")
+        for name in names:
+            if not name.isidentifier():
+                raise InvalidParams(f"code: the input {name!r} cannot be a name in Python code")
         for name, kind in self._inputs.items():
             if name in names and not _is_a(names[name], kind):
                 raise InvalidParams(f"code: input {name!r} is declared {kind}, not {_described(names[name])}")

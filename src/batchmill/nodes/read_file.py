@@ -21,6 +21,7 @@ class ReadFileNode(Node):
 
     type = "read-file"
     requests = False
+    only_default = True
     summary = "Read a file into text."
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),

@@ -42,6 +42,7 @@ class ShellNode(Node):
 
     type = "shell"
     requests = False
+    only_default = True
     summary = "Run a command: a string through a shell, a list without one."
     params = (
         Param(
@@ -107,6 +108,9 @@ class ShellNode(Node):
             raise _cancelled()
         if completed.timed_out:
             raise AttemptTimeout(_timeout_message(completed, timeout))
+        if completed.truncated:
+            limit = f"output beyond {params['max_output_bytes']:,} bytes was thrown away"
+            attempt.warn("cut-short", limit, "raise `max_output_bytes`, or write the output to a file")
         return _ended(params, _outputs(completed, params["strip_newline"]))
 
 

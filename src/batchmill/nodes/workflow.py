@@ -33,6 +33,7 @@ class WorkflowNode(Node):
 
     type = "workflow"
     requests = False
+    only_default = True
     summary = "Run another workflow as one step: its inputs go in, its outputs come out."
     params = (
         Param(

@@ -20,6 +20,7 @@ from batchmill.template import to_text
 class WriteFileNode(Node):
     type = "write-file"
     requests = False
+    only_default = True
     summary = "Write a file, whole or not at all; its folders are made."
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),
@@ -38,6 +39,10 @@ class WriteFileNode(Node):
         Output("file_path", "string", "the absolute path that was written"),
         Output("error", "string", "why the file could not be written", diagnostic=True),
     )
+
+    @classmethod
+    def changes(cls, params: Mapping[str, Any]) -> bool:
+        return True
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         return encoding_faults(params)

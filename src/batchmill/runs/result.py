@@ -28,7 +28,8 @@ class RunResult:
     ``index``, ``item``, ``type``, ``message``, ``attempts`` and ``kind``, in the order the nodes ran and in
     index order within a batch; items that never started are not among them. ``index`` is None where the
     error is not that of an item, ``node`` where it is not that of a node. ``llm_calls`` are the recorded
-    calls in item order. Lists of more than 10,000 entries, in ``outputs`` too, may be
+    calls in item order. ``warnings`` are what the document says, or the run did, and hardly means, as the
+    fields of :class:`~batchmill.warned.Warned`. Lists of more than 10,000 entries, in ``outputs`` too, may be
     :class:`~batchmill.lists.LazyList`, which reads and compares like a list. ``timing`` has ``started_at``
     (seconds since the epoch) and ``wall``.
 
@@ -46,6 +47,7 @@ class RunResult:
     outputs: dict[str, Any] = field(default_factory=dict)
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     errors: Sequence[dict[str, Any]] = field(default_factory=list)
+    warnings: Sequence[dict[str, Any]] = field(default_factory=list)
     llm_calls: Sequence[Any] = field(default_factory=list)
     timing: Mapping[str, float] = field(default_factory=dict)
     interrupted: bool = False
@@ -74,6 +76,7 @@ class RunResult:
             "outputs": self.outputs,
             "nodes": self.nodes,
             "errors": self.errors,
+            "warnings": self.warnings,
             "llm_calls": self.llm_calls,
             "timing": dict(self.timing),
             **({} if self.resumed is None else {"resumed": dict(self.resumed)}),

@@ -91,7 +91,7 @@ def _as_it_was(reader: Reader, run: RunRecord) -> RunResult | None:
     found = reader.result(run)
     if found is None:
         return None
-    names = ("run", "status", "outputs", "nodes", "errors", "llm_calls", "timing")
+    names = ("run", "status", "outputs", "nodes", "errors", "warnings", "llm_calls", "timing")
     count = sum(visit.done - visit.failed for visit in reader.visits(run))
     resumed = {"kept": count, "redone": 0, "new": 0, "changed": 0}
     fields = {name: found[name] for name in names if name in found}

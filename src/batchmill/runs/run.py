@@ -50,6 +50,7 @@ from batchmill.runs.result import RunResult
 from batchmill.runs.secrets import Secrets
 from batchmill.runs.settings import RunSettings
 from batchmill.step import Namespace
+from batchmill.warned import Warnings
 
 
 def run(
@@ -159,6 +160,7 @@ def _surroundings(
         masker=known.masker,
         shares=Shares(settings.jobs) if plan.crowded else None,
         log=log,
+        warnings=Warnings(bus.emit),
     )
 
 
@@ -170,6 +172,8 @@ def _walked(
     name = secrets.token_hex(4) if log is None else log.name
     began, started_at = time.perf_counter(), time.time()
     around.bus.emit(RunStarted(name, source, len(plan.nodes)))
+    for warned in plan.warnings:
+        around.warnings.add(warned)
     walk = Scheduler(plan, around).run()
     tell_limit(around.gates, walk)
     outputs = outputs_of(plan.workflow, around.namespace, walk)
@@ -181,6 +185,7 @@ def _walked(
         outputs=mask(outputs),
         nodes={node: mask(plain(report.as_json())) for node, report in walk.addressed_reports().items()},
         errors=mask(mapped(walk.errors.listed(), _plain_error)),
+        warnings=[mask(warned.as_json()) for warned in around.warnings.listed()],
         llm_calls=mask(mapped(around.namespace.calls(), _plain_call)),
         timing={"started_at": started_at, "wall": round(wall, 6)},
         interrupted=walk.interrupted,

@@ -41,7 +41,7 @@ class StepParams:
             elif kind == "url" and isinstance(written, str):
                 self._add(name, compile_url(written))
             else:
-                self._add(name, compile_value(written, branches=kind == "branches"))
+                self._add(name, compile_value(written, branches=kind == "branches", at=(name,)))
 
     def _add(self, name: str, template: Readable) -> None:
         if template.references:

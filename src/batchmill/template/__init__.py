@@ -1,7 +1,7 @@
 """Templates: text with ``${...}`` in it, what the names in it mean, and resolving it without running code."""
 
 from batchmill.template.compiled import Compiled, StructureSyntaxError, compile_value, syntax_errors
-from batchmill.template.parse import parse
+from batchmill.template.parse import expressions_in, parse
 from batchmill.template.parts import EVERY, Every, Expression, Filter, Literal, Path, Template
 from batchmill.template.scope import Scope
 from batchmill.template.shell import CommandTemplate, ShellCommand, compile_command
@@ -25,6 +25,7 @@ __all__ = [
     "compile_command",
     "compile_url",
     "compile_value",
+    "expressions_in",
     "parse",
     "syntax_errors",
     "to_json",

@@ -10,10 +10,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from batchmill.errors import TemplateSyntaxError
+from batchmill.errors import KeyCollision, TemplateSyntaxError
 from batchmill.template.parse import parse
 from batchmill.template.parts import Expression, Path, Template
-from batchmill.template.resolve import resolve_text, resolve_whole
+from batchmill.template.resolve import resolve_key, resolve_text, resolve_whole
 from batchmill.template.scope import Scope
 from batchmill.template.text import from_json
 
@@ -125,6 +125,27 @@ class _Text(_Plan):
         return resolve_text(self._template, scope)
 
 
+class _Keyed(_Plan):
+    """A dictionary some of whose keys hold templates. ``place`` is what messages call it."""
+
+    __slots__ = ("_members", "_place")
+
+    def __init__(self, members: list[tuple[Any, Template | None, _Plan]], at: Keys) -> None:
+        self._members = members
+        self._place = ".".join(map(str, at))
+
+    def resolve(self, scope: Scope) -> Any:
+        made: dict[Any, Any] = {}
+        written: dict[Any, str] = {}
+        for key, template, plan in self._members:
+            name = key if template is None else resolve_key(template, scope, self._place)
+            if name in made:
+                raise KeyCollision(name, written[name], key, self._place)
+            made[name] = plan.resolve(scope)
+            written[name] = key
+        return made
+
+
 class _Container(_Plan):
     """A dictionary or list some of whose values hold templates."""
 
@@ -156,12 +177,18 @@ class Compiled:
     made from.
     """
 
-    __slots__ = ("_branches", "_plan", "located", "source")
+    __slots__ = ("_at", "_branches", "_plan", "located", "source")
 
     def __init__(
-        self, source: Any, plan: _Plan, located: tuple[tuple[Keys, Expression], ...], branches: bool
+        self,
+        source: Any,
+        plan: _Plan,
+        located: tuple[tuple[Keys, Expression], ...],
+        branches: bool,
+        at: Keys = (),
     ) -> None:
         self.source = source
+        self._at = at
         self._plan = plan
         self.located = located
         self._branches = branches
@@ -193,23 +220,25 @@ class Compiled:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return compile_value, (self.source, self._branches)
+        return compile_value, (self.source, self._branches, self._at)
 
 
-def compile_value(value: Any, branches: bool = False) -> Compiled:
-    """Read every template in a JSON structure; the keys of dictionaries are not templates.
+def compile_value(value: Any, branches: bool = False, at: Keys = ()) -> Compiled:
+    """Read every template in a JSON structure, those in the keys of its dictionaries included.
 
     With ``branches`` a string that is one path and nothing else is null where the node it starts from has
-    not run, or failed and does not count as present; a ``??`` in it says otherwise.
+    not run, or failed and does not count as present; a ``??`` in it says otherwise. Resolving raises
+    :class:`~batchmill.errors.KeyCollision` where two keys of one dictionary become the same; ``at`` is where
+    the structure stands, for its message.
 
     Raises :class:`StructureSyntaxError` for the first string that cannot be read.
     """
     reading = _Reading(branches)
-    plan = reading.plan(value, ())
+    plan = reading.plan(value, at)
     if reading.faults:
         raise reading.faults[0]
     source = _copied(value) if isinstance(value, (dict, list)) else value
-    return Compiled(source, plan, tuple(reading.located), branches)
+    return Compiled(source, plan, tuple(reading.located), branches, at)
 
 
 def syntax_errors(value: Any) -> list[StructureSyntaxError]:
@@ -248,7 +277,27 @@ class _Reading:
         self.located.extend((at, expression) for expression in template.expressions)
         return _plan_string(template, self._branches)
 
+    def _keyed(self, value: dict[str, Any], at: Keys) -> _Plan:
+        members = [
+            (key, self._key(key, (*at, key)), self.plan(one, (*at, key))) for key, one in value.items()
+        ]
+        return _Keyed(members, at)
+
+    def _key(self, key: Any, at: Keys) -> Template | None:
+        """The template in a key, None where there is none."""
+        if not isinstance(key, str) or "${" not in key:
+            return None
+        try:
+            template = parse(key)
+        except TemplateSyntaxError as error:
+            self.faults.append(StructureSyntaxError(error.message, error.text, error.position, at))
+            return None
+        self.located.extend((at, expression) for expression in template.expressions)
+        return template
+
     def _container(self, value: dict[str, Any] | list[Any], at: Keys) -> _Plan:
+        if isinstance(value, dict) and any(isinstance(key, str) and "${" in key for key in value):
+            return self._keyed(value, at)
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
         plans = [(key, self.plan(one, (*at, key))) for key, one in pairs]
         values = [plan.value if isinstance(plan, _Same) else None for _, plan in plans]

@@ -32,6 +32,7 @@ _NAME = re.compile(r"\w[\w-]*")
 _KEY = re.compile(r"[\w-]+")
 _INDEX = re.compile(r"-?[0-9]{1,18}(?=\])")
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![\w.\[-])")
+_DOUBLED = re.compile(r"\{\s*([A-Za-z_][^{}\"]*)\}\}")  # ${{ name }}, as in other tools
 _SINGLE_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
@@ -66,6 +67,26 @@ def parse(text: str) -> Template:
     return Template(text, tuple(parts))
 
 
+def expressions_in(text: str) -> tuple[list[Expression], list[TemplateSyntaxError]]:
+    """The expressions in ``text`` that can be read, and every fault of those that cannot. Behind a fault
+    reading goes on at the next ``${``."""
+    expressions: list[Expression] = []
+    faults: list[TemplateSyntaxError] = []
+    start = 0
+    while (found := text.find("${", start)) >= 0:
+        start = found + 2
+        if found and text[found - 1] == "$":
+            continue
+        reader = _Reader(text, start)
+        try:
+            expressions.append(reader.expression(found))
+            start = reader.position
+        except TemplateSyntaxError as error:
+            faults.append(error)
+            start = max(start, error.position)
+    return expressions, faults
+
+
 def _flush(literal: list[str], parts: list[str | Expression]) -> None:
     joined = "".join(literal)
     if joined:
@@ -97,6 +118,8 @@ class _Reader:
     def _operand(self) -> Path | Literal:
         self._skip_space()
         following = self.text[self.position : self.position + 1]
+        if following == "{" and (doubled := _DOUBLED.match(self.text, self.position)):
+            self._fail(f"one pair of braces is enough: write ${{{doubled[1].strip()}}}", self.position - 2)
         if following in ('"', "[", "{"):
             return Literal(self._json())
         if _NUMBER.match(self.text, self.position):

@@ -232,6 +232,20 @@ def resolve_whole(expression: Expression, scope: Scope) -> Any:
     return value
 
 
+def resolve_key(template: Template, scope: Scope, place: str) -> str:
+    """The key of an object: text as it is, a number or boolean as in text. Raises :class:`TemplateError`,
+    also for a value that makes no key; ``place`` is the object's in messages."""
+    if len(template.parts) == 1 and isinstance(template.parts[0], Expression):
+        value = resolve_expression(template.parts[0], scope)
+        if value is None or isinstance(value, (Mapping, *LISTS)):
+            path = place or "an object"
+            raise UnresolvedReference(
+                template.parts[0].text[2:-1], f"as a key of {path} it must be text, not {kind_of(value)}"
+            )
+        return to_text(value)
+    return resolve_text(template, scope)
+
+
 def resolve_text(template: Template, scope: Scope) -> str:
     """A template as text, whatever the types of its values. Raises :class:`TemplateError`."""
     texts = []

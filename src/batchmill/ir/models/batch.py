@@ -31,6 +31,8 @@ ExecutorName = Literal["sequential", "thread", "process", "auto", "dask"]
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
 ITEMS_ERROR = "items_kind"
 
+_RETRY_KEYS = ("max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter")
+
 MIN_WORKER_BYTES = 16 * 2**20
 """Less memory than this does not even start a Python worker."""
 
@@ -225,6 +227,11 @@ class BatchSpec(Spec):
     def items_value(self) -> Any:
         """What is written for the items: the template, the list, or what the source's key holds."""
         return self.items if isinstance(self.items, (str, list)) else getattr(self.items, self.items_kind)
+
+    @property
+    def retry_keys_given(self) -> tuple[str, ...]:
+        """Those of its keys that say when a failed attempt is tried again, as far as it has them."""
+        return tuple(key for key in _RETRY_KEYS if key in self.model_fields_set)
 
     def retry_policy(self) -> RetryPolicy:
         """When a failed attempt of an item is tried again."""

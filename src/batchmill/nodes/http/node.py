@@ -24,6 +24,7 @@ from batchmill.nodes.http.sockets import Exchange, exchanging
 
 TIMEOUT = 30.0
 MAX_REDIRECTS = 5
+_CHANGING = frozenset({"PUT", "PATCH", "DELETE"})  # POST is how services are asked questions, too
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
 
@@ -36,6 +37,7 @@ class HttpNode(Node):
 
     type = "http"
     requests = True
+    only_default = True
     summary = "Send an HTTP request; an answer other than 2xx is an error result with its body."
     params = (
         Param(
@@ -97,6 +99,11 @@ class HttpNode(Node):
         Output("response_time", "number", "seconds until the whole answer was there", diagnostic=True),
         Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
     )
+
+    @classmethod
+    def changes(cls, params: Mapping[str, Any]) -> bool:
+        method = params.get("method")
+        return isinstance(method, str) and method.upper() in _CHANGING
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         faults = [*credential_faults(params, "auth_token", "api_key"), *payload_faults(params)]

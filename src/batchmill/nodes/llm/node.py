@@ -34,6 +34,7 @@ class LlmNode(Node):
 
     type = "llm"
     requests = True
+    only_default = True
     summary = "Ask a language model, of any server that speaks OpenAI's chat interface."
     prices: ClassVar[PriceTable] = PriceTable()
     params = (

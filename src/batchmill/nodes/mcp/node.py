@@ -29,6 +29,7 @@ class McpNode(Node):
     """
 
     type = "mcp"
+    only_default = True
     summary = "Call a tool of an MCP server."
     servers: ClassVar[Mapping[str, McpServerSpec]] = {}
     params = (
@@ -63,6 +64,7 @@ class McpToolNode(Node):
     """Base of the types that name a server and a tool of it; their params are the tool's arguments."""
 
     type = "mcp-<server>-<tool>"
+    only_default = True
     summary = "Call this tool of an MCP server; the params are its arguments."
     open_params = True
     outputs = _OUTPUTS

@@ -1,0 +1,43 @@
+"""References to nodes whose branch may not be taken, with nothing to fall back on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from batchmill.graph.warnings.ways import Ways
+from batchmill.ir.faults import Doubt, Fault
+from batchmill.ir.references import ReferenceCheck, Site
+from batchmill.nodes import Node
+from batchmill.template import Path
+
+
+def branch_doubts(
+    sites: Iterable[Site], references: ReferenceCheck, ways: Ways, types: Mapping[str, type[Node]]
+) -> Iterator[Doubt]:
+    """Every template of which it depends on the branches taken whether it resolves."""
+    for site in sites:
+        at = None if site.node is None else site.node.id
+        if (at is not None and not ways.runs(at)) or site.expression.optional or _is_lenient(site, types):
+            continue
+        for path in site.expression.references:
+            source = references.node_of(path, site)
+            if source is None or source.id == at or not ways.runs(source.id):
+                continue
+            if not ways.is_certain(source.id, at):
+                yield Doubt("untaken-branch", _fault(site, path, source.id))
+                break
+
+
+def _is_lenient(site: Site, types: Mapping[str, type[Node]]) -> bool:
+    """Whether it stands where what a branch that was not taken would have given is null."""
+    if site.node is None or site.kind != "params" or site.node.id not in types:
+        return False
+    name = site.path[len(site.node.path) + 1] if len(site.path) > len(site.node.path) + 1 else None
+    return any(one.name == name and one.templates == "branches" for one in types[site.node.id].params)
+
+
+def _fault(site: Site, path: Path, source: str) -> Fault:
+    what = "this node" if site.node is not None else "the run"
+    fails = f"and where it has not, {what} fails"
+    message = f"`{source}` has not run on every way that leads here, {fails}: `{site.expression.text}`"
+    return Fault(site.path, message, f"give another value with `??`: `${{{path.text} ?? ...}}`")

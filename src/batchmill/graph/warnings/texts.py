@@ -1,0 +1,110 @@
+"""Texts that look as if they referred to something in the manner of another tool, and numbers of YAML
+that may have been meant as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from batchmill.graph.sub_documents import DOCUMENT_PARAM
+from batchmill.ir.faults import DocumentPath, Doubt, Fault
+from batchmill.ir.outline import Outline
+from batchmill.ir.parts import NodePart
+from batchmill.ir.references import texts_in
+from batchmill.ir.yaml_text import OddNumber
+from batchmill.nodes import Node
+from batchmill.nodes.workflow import WorkflowNode
+from batchmill.template.presence import is_large
+
+_BRACES = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)((?:\.\w+|\[\w+\])*)[^{}]*\}\}")
+_DOLLAR = re.compile(r"(?<![\\$])\$([A-Za-z_]\w*)((?:\.\w+)*)")
+_QUOTED = re.compile(r"'[^']*'")  # where no shell looks for variables
+_OTHERS = frozenset({"inputs", "steps", "outputs", "params", "item", "matrix", "env", "tasks", "workflow"})
+"""What references of other tools start from."""
+_SET_IN_SHELL = r"(?:^|[\s;&|(])(?:for|read(?: -\w+)*|local|export|declare|select)(?: \w+)*? {0}\b|\b{0}="
+
+
+def text_doubts(node: NodePart, kind: type[Node], outline: Outline) -> Iterator[Doubt]:
+    """References of a form that is text here."""
+    known = {*outline.by_id, *outline.inputs} | ({node.item_name} if node.item_name else set())
+    for param in kind.params:
+        written = node.params.get(param.name)
+        if written is None or param.templates == "none" or is_large(written):
+            continue
+        place = (*node.path, "params", param.name)
+        for path, text, _ in texts_in(written, place, marks=("{{",)):
+            yield from _braces(path, text, known)
+        if param.templates == "shell" and isinstance(written, str):
+            yield from _shell_names(place, written, known, node.params)
+
+
+def _braces(path: DocumentPath, text: str, known: set[str]) -> Iterator[Doubt]:
+    for found in _BRACES.finditer(text):
+        if found.start() and text[found.start() - 1] == "$":
+            continue  # which no template can be, and is said where templates are read
+        root, rest = found[1], found[2]
+        if root in known:
+            instead = root + rest
+        elif root in _OTHERS and rest:
+            instead = rest.lstrip(".")
+        else:
+            continue
+        message = f"`{found[0]}` is text here, and stays as it is"
+        yield Doubt("not-a-template", Fault(path, message, f"a reference is written `${{{instead}}}`"))
+
+
+def _shell_names(
+    path: DocumentPath, text: str, known: set[str], params: Mapping[str, Any]
+) -> Iterator[Doubt]:
+    """Variables of a shell that have the name of an input, a node or the item and are set nowhere."""
+    env = params.get("env")
+    own = set(env) if isinstance(env, dict) else set()
+    for found in _DOLLAR.finditer(_QUOTED.sub(lambda quoted: " " * len(quoted[0]), text)):
+        name = found[1]
+        if name not in known or name in own or re.search(_SET_IN_SHELL.format(re.escape(name)), text):
+            continue
+        message = f"`${name}` is a variable of the shell, which nothing sets here"
+        instead = f"`${{{name}{found[2]}}}`"
+        yield Doubt("not-a-template", Fault(path, message, f"what `{name}` is here is written {instead}"))
+
+
+def number_doubts(
+    numbers: tuple[OddNumber, ...], outline: Outline, types: Mapping[str, type[Node]]
+) -> Iterator[Doubt]:
+    """Numbers whose text says more than their value, where the value may be meant as text."""
+    if not numbers:
+        return
+    for number in numbers:
+        if _may_be_text(number.path, outline, types):
+            yield Doubt("number-from-text", number_fault(number))
+
+
+def number_fault(number: OddNumber) -> Fault:
+    """The words for a number that may have been meant as text."""
+    message = f"{number.written} is read as the number {number.value}"
+    return Fault(number.path, message, f'write "{number.written}" where text is meant')
+
+
+def _may_be_text(path: DocumentPath, outline: Outline, types: Mapping[str, type[Node]]) -> bool:
+    """Whether any value may stand there, and not just a number. A sub-workflow that stands in a node is
+    looked at by itself."""
+    if path[:1] == ("inputs",):
+        spec = outline.inputs.get(str(path[1])) if len(path) > 2 and path[2] == "default" else None
+        return spec is not None and (spec.json_type not in ("number", "integer") or len(path) > 3)
+    for node in outline.nodes:
+        inside = path[len(node.path) :]
+        if path[: len(node.path)] != node.path or not inside:
+            continue
+        if inside[:2] == ("params", DOCUMENT_PARAM) and types.get(node.id) is WorkflowNode:
+            return False
+        if inside[:1] == ("params",) and len(inside) > 1:
+            return len(inside) > 2 or not _is_number(str(inside[1]), types.get(node.id))
+        is_range = inside[:3] == ("batch", "items", "range")
+        return (inside[:2] in (("batch", "items"), ("loop", "carry"))) and not is_range
+    return False
+
+
+def _is_number(name: str, kind: type[Node] | None) -> bool:
+    declared = [one.type.split("|") for one in kind.params if one.name == name] if kind else []
+    return any(one in ("number", "integer") for names in declared for one in names)
