@@ -41,7 +41,8 @@ class Outcome:
 
     ``index`` is the item's 0-based position, ``wall`` the seconds its attempts took together,
     ``records`` what its node recorded (LLM calls), in order. ``again`` is set, in seconds to wait, where
-    this was one attempt and another one is to be made.
+    this was one attempt and another one is to be made. ``kept`` says that an earlier run made it, so that
+    nothing was done for it now.
     """
 
     index: int
@@ -51,6 +52,7 @@ class Outcome:
     wall: float = 0.0
     records: tuple[Any, ...] = ()
     again: float | None = None
+    kept: bool = False
 
     @property
     def ok(self) -> bool:

@@ -179,3 +179,35 @@ def test_a_reader_that_goes_away_is_no_error(batchmill, tmp_path):
     assert done.returncode == 0
     assert json.loads(done.stdout)["result"] == 0
     assert done.stderr == ""
+
+
+def test_attempts_of_an_earlier_pass_are_not_told_as_those_of_this_one(batchmill):
+    code = (
+        "import os\n"
+        "if x != 2 and not os.path.exists(f'tried{x}'):\n    open(f'tried{x}', 'w').close()\n    raise ValueError\n"
+        "assert x != 2 or os.path.exists('repaired')\nresult = x"
+    )
+    batchmill.write(flow(4, code, error_handling="continue", max_retries=2))
+    assert "  4 more attempts after failures" in batchmill("run", "flow.json")[2]
+    (batchmill.folder / "repaired").touch()
+    code, _, err = batchmill("resume", "--failed")
+    assert code == 0
+    assert "more attempt" not in err
+
+
+def test_show_of_one_node(batchmill):
+    document = flow(2)
+    document["nodes"].append({"id": "then", "type": "echo"})
+    batchmill.write(document)
+    batchmill("run", "flow.json", "-q")
+    _, out, _ = batchmill("show")
+    assert [line.partition(":")[0] for line in out.splitlines()[2:]] == ["  each", "  then"]
+    _, out, _ = batchmill("show", "--node", "then")
+    assert [line.partition(":")[0] for line in out.splitlines()[2:]] == ["  then"]
+    _, out, _ = batchmill("show", "--node", "each", "--json")
+    assert [node["node"] for node in json.loads(out)["nodes"]] == ["each"]
+    code, out, err = batchmill("show", "--node", "eech")
+    assert (code, out) == (2, "")
+    assert "the run has no node 'eech'; it has each, then" in err
+    code, out, err = batchmill("show", "--node", "eech", "--errors")
+    assert (code, out) == (2, "")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
 from batchmill.cli.exits import OF_STATUS, Exit, of_error
 from batchmill.errors import Interrupted
@@ -40,9 +42,15 @@ def _way_on(result: RunResult) -> list[str]:
         return []
     if result.status == "failed":
         return [way_on(result.run, result.journal)]
-    items = sum(node.get("error_count", 0) for node in result.nodes.values())
     command = f"batchmill resume {result.run} --failed{_option(result.journal)}"
-    return [f"run failed items again with: {command}"] if items else []
+    again = any(map(_has_failed, result.nodes.values()))
+    return [f"run failed items again with: {command}"] if again else []
+
+
+def _has_failed(node: Mapping[str, Any]) -> bool:
+    """Whether a node, items of it or something inside them failed, and the run went on."""
+    failed = node.get("error_count", 0) + node.get("degraded_count", 0)
+    return bool(failed) or node["status"] == "failed"
 
 
 def way_on(run: str, journal: str | None) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from batchmill.address import address_of
 from batchmill.cli import options
 from batchmill.cli.runs import as_json
 from batchmill.cli.streams import DataStream, data_only
@@ -16,7 +17,8 @@ from batchmill.errors import UnknownRun
 from batchmill.events.words import seconds, shortened
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import LAST, Journal
-from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
+from batchmill.journal.reading import Reader, VisitRecord
+from batchmill.runs.calls import inner_errors
 
 MOST_ERRORS = 1000  # lines of errors without --json; who wants more reads JSON
 
@@ -24,8 +26,8 @@ MOST_ERRORS = 1000  # lines of errors without --json; who wants more reads JSON
 @click.command("show", short_help="Show what a run did, or one of its items.")
 @click.argument("run", default=LAST)
 @click.option("--item", type=click.IntRange(0), metavar="N", help="Show the item at position N, from 0.")
-@click.option("--node", metavar="ID", help="Of this node; else of the only batch node, or of the last one.")
-@click.option("--errors", is_flag=True, help="Show the items that failed.")
+@click.option("--node", metavar="ID", help="Of this node only; --item without it means the last batch node.")
+@click.option("--errors", is_flag=True, help="Show what failed, inside items too.")
 @options.journal
 @options.json_flag("Print JSON.")
 def command(
@@ -37,8 +39,12 @@ def command(
         visits = reader.visits(found)
         if item is not None:
             _show_item(reader, visit_of(visits, node), item, data, json_wanted)
-        elif errors:
-            _show_errors(reader, visits, node, data, json_wanted)
+            return 0
+        if node is not None:
+            visit_of(visits, node)  # which complains of one that the run does not have
+            visits = [visit for visit in visits if visit.address == node]
+        if errors:
+            _show_errors(reader, visits, data, json_wanted)
         else:
             _show_run(reader, found, visits, data, json_wanted)
     return 0
@@ -60,17 +66,30 @@ def _show_item(reader: Reader, visit: VisitRecord, index: int, data: DataStream,
     data.write_json({"node": visit.address, **found.as_json()}, indent=None if as_text else 2)
 
 
-def _show_errors(
-    reader: Reader, visits: list[VisitRecord], node: str | None, data: DataStream, as_list: bool
-) -> None:
-    wanted = [visit for visit in visits if visit.failed and node in (None, visit.address)]
-    every = ((visit, one) for visit in wanted for one in reader.items(visit, failed_only=True))
+def _show_errors(reader: Reader, visits: list[VisitRecord], data: DataStream, as_list: bool) -> None:
+    every = _errors(reader, visits)
     if as_list:
-        for piece in _json_list({"node": visit.address, **one.as_json()} for visit, one in every):
+        for piece in _json_list(told for _, told in every):
             data.write(piece)
         return
-    for visit, one in islice(every, MOST_ERRORS):
-        data.write_line(_error_line(visit, one))
+    for place, one in islice(every, MOST_ERRORS):
+        data.write_line(_error_line(place, one))
+
+
+def _errors(reader: Reader, visits: list[VisitRecord]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What failed in the visits, with its address, and what failed inside of items that did not fail
+    themselves: that has the item in ``within``."""
+    for visit in visits:
+        if not (visit.failed or visit.degraded):
+            continue
+        for one in reader.items(visit, failed_only=True):
+            place = address_of(visit.address, index=one.index if visit.is_batch else None)
+            if one.error is not None:
+                yield place, {"node": visit.address, **one.as_json()}
+                continue
+            within = {"node": visit.address, "index": one.index}
+            for entry in inner_errors(reader, one):
+                yield address_of(entry["node"], index=entry["index"]), {**entry, "within": within}
 
 
 def _json_list(values: Iterator[Any]) -> Iterator[str]:
@@ -80,10 +99,9 @@ def _json_list(values: Iterator[Any]) -> Iterator[str]:
     yield "]\n"
 
 
-def _error_line(visit: VisitRecord, one: ItemRecord) -> str:
-    error = one.error or {}
-    where = f"{visit.address}[{one.index}]" if visit.is_batch else visit.address
-    return f"{where}: {error.get('type')}: {shortened(str(error.get('message')), 200)}"
+def _error_line(place: str, one: dict[str, Any]) -> str:
+    error = one.get("error") or {}
+    return f"{place}: {error.get('type')}: {shortened(str(error.get('message')), 200)}"
 
 
 def _show_run(
@@ -97,6 +115,7 @@ def _show_run(
                 "total": visit.total,
                 "done": visit.done,
                 "failed": visit.failed,
+                "degraded": visit.degraded,
                 "wall": round(visit.wall, 6),
             }
             for visit in visits
@@ -116,4 +135,5 @@ def _counts(visit: VisitRecord) -> str:
         return f"{'failed' if visit.failed else 'done'} in {seconds(visit.wall)}"
     every = "" if visit.total is None else f" of {visit.total:,}"
     failed = f", {visit.failed:,} failed" if visit.failed else ""
-    return f"{visit.done:,}{every} items done{failed}, {seconds(visit.wall)} of work"
+    degraded = f", {visit.degraded:,} degraded" if visit.degraded else ""
+    return f"{visit.done:,}{every} items done{failed}{degraded}, {seconds(visit.wall)} of work"

@@ -75,8 +75,8 @@ class ItemsTimed:
 
 @dataclass(frozen=True, slots=True)
 class NodeFinished:
-    """A node reached its end. A batch node counts its items, the attempts beyond each item's first
-    (``retries``) and carries its ``errors`` entries as they stand in its result; a plain node that
+    """A node reached its end. A batch node counts its items, those of the ``succeeded`` ones inside of which
+    something failed (``degraded``), the attempts beyond each item's first (``retries``), and carries its ``errors`` entries as they stand in its result; a plain node that
     failed says why in ``error``."""
 
     node: str
@@ -89,6 +89,7 @@ class NodeFinished:
     error: str = ""
     errors: Sequence[Mapping[str, Any]] = ()
     is_batch: bool = False
+    degraded: int = 0
 
 
 @dataclass(frozen=True, slots=True)

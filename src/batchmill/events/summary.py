@@ -110,7 +110,8 @@ def _counts(batches: list[NodeFinished]) -> str:
     failed = sum(batch.failed for batch in batches)
     cancelled = sum(batch.cancelled for batch in batches)
     wall = sum(batch.wall for batch in batches)
-    parts = [f"{done:,} ok"]
+    degraded = sum(batch.degraded for batch in batches)
+    parts = [f"{done:,} ok" + (f" ({degraded:,} of them degraded)" if degraded else "")]
     if failed:
         parts.append(f"{failed:,} failed")
     if cancelled:

@@ -208,7 +208,7 @@ class _Progress:
         self.done += len(block)
         for outcome in block.special.values():
             self.failed += outcome.error is not None
-            self.retries += max(0, outcome.attempts - 1)
+            self.retries += 0 if outcome.kept else max(0, outcome.attempts - 1)
         if self.detailed:
             self.around.bus.emit(ItemsTimed(self.node, block.start, tuple(block.walls)))
         if self.pace is not None and self.pace.due():

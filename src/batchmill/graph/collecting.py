@@ -82,6 +82,8 @@ def batch_visit(place: str, done: Collected, ending: Ending, retries: int) -> Vi
     if failure is not None:
         _blame(visit, place, done, ending)
     visit.add_records(done.recorded(), place)
+    if visit.degraded_items and visit.batch is not None:
+        visit.batch["degraded_count"] = visit.degraded_items
     return visit
 
 

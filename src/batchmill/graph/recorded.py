@@ -72,4 +72,9 @@ def _list(written: Any) -> list[Any]:
     return written if isinstance(written, list) else []
 
 
-CODEC = Codec(write, read)
+def degraded(records: Sequence[Any]) -> bool:
+    """Whether a sub-workflow among the records ended degraded."""
+    return any(isinstance(record, SubReport) and record.degraded for record in records)
+
+
+CODEC = Codec(write, read, degraded)

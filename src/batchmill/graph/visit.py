@@ -53,7 +53,8 @@ class Visit:
     it and has not failed itself; ``void`` says that it counts as one that never began.
 
     ``inner_errors`` are entries of sub-workflows, each with its ``node``; they make
-    the visit ``degraded``, as one does that ended so itself. ``cause`` is the error that failed the visit,
+    the visit ``degraded``, as one does that ended so itself; ``degraded_items`` counts the items of which that
+    is so. ``cause`` is the error that failed the visit,
     with the full address of where it arose. ``secrets`` are texts from inside that must not be shown,
     ``inner_reports`` those of the nodes inside, by address. ``warnings`` are its own, and those of nodes
     inside, each kind once.
@@ -73,6 +74,7 @@ class Visit:
     ended_by: str | None = None
     void: bool = False
     degraded: bool = False
+    degraded_items: int = 0
     inner_errors: Sequence[dict[str, Any]] = ()
     cause: ErrorInfo | None = None
     secrets: tuple[str, ...] = ()
@@ -113,6 +115,7 @@ class Visit:
                     warnings.add(replace(record, node=node if index is None else f"{node}[{index}]"))
                 elif isinstance(record, SubReport):
                     self._add_report(record)
+                    self.degraded_items += record.degraded and index is not None
                     secrets.update(dict.fromkeys(record.secrets))
                     for warned in record.warnings:
                         warnings.add(warned)

@@ -44,5 +44,6 @@ def tell_end(node: RunnableNode, visit: Visit, wall: float, around: Surroundings
             error=visit.failure or "",
             errors=visit.errors if is_batch else (),
             is_batch=is_batch,
+            degraded=counts.get("degraded_count", 0),
         )
     )

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, Protocol
 
 from batchmill.outcome import Block, Outcome
 
-OK, FAILED, NOT_KEPT = 0, 1, 2
-"""States of an outcome: a result; failed; a result that JSON does not hold exactly, computed again."""
+OK, FAILED, NOT_KEPT, DEGRADED = 0, 1, 2, 3
+"""States of an outcome: a result; failed; a result that JSON does not hold exactly, computed again; a result
+of an item inside of which something failed, which is not whole for who runs again what had failed."""
 
 KeyMore = Callable[[Any, int], Any]
 """What an item's result depends on besides the item itself, by item and index."""
@@ -69,12 +70,18 @@ class Kept:
         return {"kept": self.kept, "redone": self.redone, "new": self.new, "changed": self.changed}
 
 
+def _never(records: Sequence[Any]) -> bool:
+    return False
+
+
 class Codec(NamedTuple):
     """How what attempts record becomes JSON and comes back. ``write`` raises TypeError for a record that
-    cannot be kept, ``read`` ValueError for one that makes no sense."""
+    cannot be kept, ``read`` ValueError for one that makes no sense. ``degraded`` says whether records tell
+    of something that failed inside without failing the item."""
 
     write: Callable[[Sequence[Any]], list[Any]]
     read: Callable[[Sequence[Any]], tuple[Any, ...]]
+    degraded: Callable[[Sequence[Any]], bool] = _never
 
 
 class ItemLog(Protocol):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchmill.journal.contract import OK
+from batchmill.journal.contract import DEGRADED, OK
 from batchmill.journal.rows import POSITION_BITS, Row, first_id
 from batchmill.journal.statements import one_row, statement
 
@@ -27,9 +27,11 @@ _numbers = itertools.count()
 
 @dataclass(slots=True)
 class Found:
-    """What was found of one item: the row of a result or of what has none, and its id."""
+    """What was found of one item: the row of a result or of what has none, and its id. ``whole`` says that
+    a degraded one is no result."""
 
     row: Row
+    whole: bool = False
 
     @property
     def id(self) -> int:
@@ -37,7 +39,7 @@ class Found:
 
     @property
     def has_result(self) -> bool:
-        return bool(self.row[1] == OK)
+        return bool(self.row[1] == OK or (self.row[1] == DEGRADED and not self.whole))
 
 
 class Claims:
@@ -67,16 +69,24 @@ class Matcher:
     this pass, whose own outcomes do not count.
 
     Used by one thread at a time, with ``connection`` locked by its owner. ``claims`` belongs to all visits of
-    the node in this pass; without it (a cache) an outcome may be given any number of times.
+    the node in this pass; without it (a cache) a result may be given any number of times, and nothing else
+    is. ``whole`` says that a degraded outcome is no result.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, visits: Sequence[int], before: int, claims: Claims | None
+        self,
+        connection: sqlite3.Connection,
+        visits: Sequence[int],
+        before: int,
+        claims: Claims | None,
+        *,
+        whole: bool = False,
     ) -> None:
         self._connection = connection
         self._visits = list(visits)
         self._before = before
         self._claims = claims
+        self._whole = whole
         self._shifts: dict[int, int] = {}
         self._table = ""  # the index, once there is one
         self._left = sum(self._count(visit) for visit in visits) - (claims.count if claims else 0)
@@ -128,12 +138,15 @@ class Matcher:
         return self._connection.execute(query, (first, end, self._before)).fetchall()
 
     def _take(self, offset: int, row: Row, found: dict[int, Found]) -> None:
+        one = Found(row, self._whole)
         if self._claims is not None:
             if row[0] in self._claims:
                 return
             self._claims.add(row[0])
             self._left -= 1
-        found[offset] = Found(row)
+        elif not one.has_result:
+            return
+        found[offset] = one
 
     def _search(self, start: int, keys: Sequence[Key | None], found: dict[int, Found]) -> None:
         """Look everywhere."""
@@ -150,13 +163,15 @@ class Matcher:
                 self._take_from(places.get(key, []), start, offset, found)
 
     def _take_from(self, places: list[int], start: int, offset: int, found: dict[int, Found]) -> None:
-        while places and offset not in found:
-            identity = places[0] if self._claims is None else places.pop(0)
-            row = one_row(self._connection, statement("outcome_at"), (identity,))
+        tried = 0
+        while tried < len(places) and offset not in found:
+            row = one_row(self._connection, statement("outcome_at"), (places[tried],))
+            if self._claims is not None:  # whatever becomes of it, no other item gets it
+                del places[tried]
+            else:
+                tried += 1
             if row is not None:
                 self._take(offset, row, found)
-            elif self._claims is None:
-                return
         if offset in found:
             visit = found[offset].id >> POSITION_BITS
             self._shifts[visit] = (found[offset].id & 0xFFFFFFFF) - start - offset

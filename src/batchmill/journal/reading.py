@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import UnknownRun
-from batchmill.journal.contract import FAILED, OK, RunRecord
+from batchmill.journal.contract import DEGRADED, FAILED, OK, RunRecord
 from batchmill.journal.database import connect, faults
 from batchmill.journal.encoding import decode
 from batchmill.journal.journal import Journal, chosen
@@ -23,8 +23,9 @@ _PAGE = 1000  # outcomes read at once
 
 @dataclass(frozen=True, slots=True)
 class VisitRecord:
-    """One visit of a node: ``total`` items, None where nobody knew, of which ``done`` have an outcome and
-    ``failed`` of those have failed; ``wall`` is the sum over them, in seconds."""
+    """One visit of a node: ``total`` items, None where nobody knew, of which ``done`` have an outcome,
+    ``failed`` of those have failed and inside ``degraded`` ones something has; ``wall`` is the sum over them,
+    in seconds."""
 
     id: int
     address: str
@@ -34,13 +35,14 @@ class VisitRecord:
     done: int
     failed: int
     wall: float
+    degraded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRecord:
-    """The outcome of an item. ``state`` is ``ok``, ``failed`` or ``not kept``: done, with a value that JSON
-    does not hold, of which ``value`` is what can be shown. ``error`` has ``type``, ``message``, ``kind`` and
-    ``traceback``."""
+    """The outcome of an item. ``state`` is ``ok``, ``failed``, ``degraded`` (done, and something inside has
+    failed) or ``not kept``: done, with a value that JSON does not hold, of which ``value`` is what can be
+    shown. ``error`` has ``type``, ``message``, ``kind`` and ``traceback``."""
 
     index: int
     state: str
@@ -123,8 +125,9 @@ class Reader:
 
     def _visit(self, visit: int, address: str, turn: int, is_batch: int, total: int | None) -> VisitRecord:
         bounds = (first_id(visit), first_id(visit + 1))
-        done, failed, wall = one_row(self._connection, statement("counts_of"), bounds)
-        return VisitRecord(visit, address, turn, bool(is_batch), total, done, failed or 0, wall or 0.0)
+        done, failed, degraded, wall = one_row(self._connection, statement("counts_of"), bounds)
+        counts = (done, failed or 0, wall or 0.0, degraded or 0)
+        return VisitRecord(visit, address, turn, bool(is_batch), total, *counts)
 
     def nodes(self, run: RunRecord) -> dict[str, dict[str, Any]]:
         """What the result of the run says of its nodes, by address; empty while it is unfinished."""
@@ -133,7 +136,8 @@ class Reader:
             return {address: decode(detail) for address, _, _, _, detail in rows}
 
     def items(self, visit: VisitRecord, *, failed_only: bool = False) -> Iterator[ItemRecord]:
-        """The outcomes of a visit in the order of the items, a page at a time."""
+        """The outcomes of a visit in the order of the items, a page at a time; with ``failed_only`` those
+        that failed, or inside of which something has."""
         return self._outcomes("read_failed" if failed_only else "read_outcomes", visit)
 
     def _outcomes(self, query: str, visit: VisitRecord) -> Iterator[ItemRecord]:
@@ -174,7 +178,7 @@ class Reader:
         detail = decode(more) if more else {}
         item = self._text(item, detail.get("item_file"))
         value = self._text(value, detail.get("value_file"))
-        name = {OK: "ok", FAILED: "failed"}.get(state, "not kept")
+        name = {OK: "ok", FAILED: "failed", DEGRADED: "degraded"}.get(state, "not kept")
         attempts = int(detail.get("attempts", 1))
         records = list(detail.get("records", []))
         return ItemRecord(index, name, item, value, float(wall), attempts, detail.get("error"), records)

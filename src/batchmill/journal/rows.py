@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
-from batchmill.journal.contract import FAILED, NOT_KEPT, OK, Codec
+from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, OK, Codec
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all, is_exact
 from batchmill.journal.files import LARGE, ValueFiles
@@ -127,6 +127,8 @@ class RowWriter:
         if outcome.error is None:
             written, exact = self._text(outcome.value)
             state = state if exact else max(state, NOT_KEPT)
+        if state == OK and outcome.records and self.codec.degraded(outcome.records):
+            state = DEGRADED
         item = None if text is None else self._masked(text)[0]
         written = self._moved(detail, "value_file", written)
         item = self._moved(detail, "item_file", item)
@@ -201,14 +203,15 @@ def outcome_of(row: Row, index: int, files: ValueFiles, codec: Codec) -> tuple[O
     _, _, _, text, wall, more = row
     try:
         if not more and text is not None:
-            return Outcome(index, decode(text), wall=float(wall)), ""
+            return Outcome(index, decode(text), wall=float(wall), kept=True), ""
         detail = decode(more) if more else {}
         if "value_file" in detail:
             text = files.get(detail["value_file"])
         if text is None:
             return None
         records = codec.read(detail.get("records", ()))
-        outcome = Outcome(index, decode(text), None, int(detail.get("attempts", 1)), float(wall), records)
+        attempts = int(detail.get("attempts", 1))
+        outcome = Outcome(index, decode(text), None, attempts, float(wall), records, kept=True)
         return outcome, str(detail.get("action", ""))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

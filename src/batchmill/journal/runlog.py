@@ -198,10 +198,13 @@ class SqliteRunLog:
             place.rows_before = self._rows_in(now[0]) if now else 0
             visits = [visit for visit, _, one in before if one == key]
             claims = self._claims.setdefault((address, key), Claims())
-            matcher = Matcher(self._connection, visits, self.run.passes, claims) if visits else None
+            whole = self._failed_only
+            matcher = (
+                Matcher(self._connection, visits, self.run.passes, claims, whole=whole) if visits else None
+            )
             if cached and (matcher is None or matcher.empty):
                 others = self._of_other_runs(key, is_batch=True)
-                matcher = Matcher(self._connection, others, 1 << 62, None) if others else matcher
+                matcher = Matcher(self._connection, others, 1 << 62, None, whole=True) if others else matcher
         return SqliteItemLog(
             place,
             self._writer,

@@ -1,4 +1,4 @@
-"""The recorded calls of a run, read out of its journal: also of one that is running, or was killed."""
+"""What attempts of a run recorded, read out of its journal: also of one that is running, or was killed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from batchmill.graph.recorded import CODEC
 from batchmill.graph.visit import SubReport
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.database import faults
-from batchmill.journal.reading import Reader
+from batchmill.journal.reading import ItemRecord, Reader
 from batchmill.record import LLMCall
 
 
@@ -23,6 +23,25 @@ def calls_of(reader: Reader, run: RunRecord) -> Iterator[dict[str, Any]]:
         for call in _flat(records):
             fields = call.as_json() if isinstance(call, LLMCall) else dict(call)
             yield fields if fields.get("node") else {**fields, **place}
+
+
+def inner_errors(reader: Reader, item: ItemRecord) -> Iterator[dict[str, Any]]:
+    """What failed inside of an item that did not fail itself, in the form of
+    :meth:`~batchmill.journal.reading.ItemRecord.as_json` with the address of the ``node``; ``index`` is None
+    of what is no item of a batch there. Raises :class:`~batchmill.errors.StorageError`."""
+    with faults(reader.journal.path):
+        records = CODEC.read(item.records)
+    for record in records:
+        for entry in record.errors if isinstance(record, SubReport) else ():
+            told = {key: entry.get(key) for key in ("node", "index", "item")}
+            error = {key: entry.get(key) for key in ("type", "message", "kind")}
+            yield {
+                **told,
+                "state": "failed",
+                "value": None,
+                "attempts": entry.get("attempts"),
+                "error": error,
+            }
 
 
 def _flat(records: Iterable[Any]) -> Iterator[Any]:

@@ -87,7 +87,7 @@ SELECT max(id), address, occurrence, is_batch, total FROM visit WHERE run = ?
 GROUP BY address, occurrence ORDER BY min(id)
 
 -- name: counts_of
-SELECT count(*), sum(state = 1), sum(wall) FROM outcome WHERE id >= ? AND id < ?
+SELECT count(*), sum(state = 1), sum(state = 3), sum(wall) FROM outcome WHERE id >= ? AND id < ?
 
 -- name: read_outcomes
 SELECT position, state, item, value, wall, detail FROM outcome
@@ -95,7 +95,7 @@ WHERE id >= ? AND id < ? ORDER BY id
 
 -- name: read_failed
 SELECT position, state, item, value, wall, detail FROM outcome
-WHERE id >= ? AND id < ? AND state = 1 ORDER BY id
+WHERE id >= ? AND id < ? AND state IN (1, 3) ORDER BY id
 
 -- Those that may have recorded something.
 -- name: read_detailed
