@@ -184,7 +184,8 @@ def test_a_reader_that_goes_away_is_no_error(batchmill, tmp_path):
 def test_attempts_of_an_earlier_pass_are_not_told_as_those_of_this_one(batchmill):
     code = (
         "import os\n"
-        "if x != 2 and not os.path.exists(f'tried{x}'):\n    open(f'tried{x}', 'w').close()\n    raise ValueError\n"
+        "if x != 2 and not os.path.exists(f'tried{x}'):\n"
+        "    open(f'tried{x}', 'w').close()\n    raise ValueError\n"
         "assert x != 2 or os.path.exists('repaired')\nresult = x"
     )
     batchmill.write(flow(4, code, error_handling="continue", max_retries=2))

@@ -1,4 +1,4 @@
-"""Items of a batched sub-workflow inside of which something failed: told, run again, never taken for whole."""
+"""Items of a batched sub-workflow in which something failed: told, run again, never taken for whole."""
 
 from __future__ import annotations
 

@@ -76,8 +76,8 @@ class ItemsTimed:
 @dataclass(frozen=True, slots=True)
 class NodeFinished:
     """A node reached its end. A batch node counts its items, those of the ``succeeded`` ones inside of which
-    something failed (``degraded``), the attempts beyond each item's first (``retries``), and carries its ``errors`` entries as they stand in its result; a plain node that
-    failed says why in ``error``."""
+    something failed (``degraded``), the attempts beyond each item's first (``retries``), and carries its
+    ``errors`` entries as they stand in its result; a plain node that failed says why in ``error``."""
 
     node: str
     status: Status
