@@ -132,7 +132,7 @@ class PlacedRun:
         plan = self._workflow.plan
         values = self._inputs(params["inputs"] or {})
         masker = self._masker(values)
-        namespace = Namespace(values, permissive=plan.mode == "permissive")
+        namespace = Namespace(values, permissive=plan.mode == "permissive", nodes=plan.nodes)
         log = self._around.log if index is None else None  # of an item of a batch the whole is kept
         permits = self._around.permits
         lent = permits.lent() if permits is not None else nullcontext()

@@ -52,11 +52,11 @@ class Visit:
     it, not the document. ``ended_by`` is the node whose failure ended this one, which was running beside
     it and has not failed itself; ``void`` says that it counts as one that never began.
 
-    ``inner_errors`` are entries of sub-workflows, each with its ``node``; they make
-    the visit ``degraded``, as one does that ended so itself; ``degraded_items`` counts the items of which
-    that is so. ``cause`` is the error that failed the visit, with the full address of where it arose. ``secrets`` are texts from inside that must not be shown,
-    ``inner_reports`` those of the nodes inside, by address. ``warnings`` are its own, and those of nodes
-    inside, each kind once.
+    ``inner_errors`` are entries of sub-workflows, each with its ``node``; they make the visit ``degraded``,
+    as one does that ended so itself; ``degraded_items`` counts the items of which that is so. ``cause`` is
+    the error that failed the visit, with the full address of where it arose. ``secrets`` are texts from
+    inside that must not be shown, ``inner_reports`` those of the nodes inside, by address. ``warnings`` are
+    its own, and those of nodes inside, each kind once.
     """
 
     outputs: dict[str, Any] = field(default_factory=dict)

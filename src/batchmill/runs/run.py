@@ -148,7 +148,7 @@ def _surroundings(
     bus = Bus([*listeners, *event_listeners(log)], known.masker.value)
     gates = gates_of(bus, ending)
     return Surroundings(
-        Namespace(order.inputs, permissive=plan.mode == "permissive"),
+        Namespace(order.inputs, permissive=plan.mode == "permissive", nodes=plan.nodes),
         bus,
         stop=ending,
         executor=settings.executor,

@@ -9,7 +9,7 @@ The reserved keys of the store are named here, the recorder's beside the recorde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,14 +48,18 @@ class Entry:
 class Namespace:
     """What templates of a run may refer to: one layer, over others.
 
-    ``permissive`` leaves what cannot be resolved as it stands.
+    ``permissive`` leaves what cannot be resolved as it stands. ``nodes`` are the ids of all nodes there are,
+    so that one without outputs is not called unknown.
 
     Concurrency: a layer is written by the one branch it belongs to, in one thread at a time, and no more
     once another layer stands on it. Then any thread may read it. Steps work on snapshots.
     """
 
-    def __init__(self, inputs: Mapping[str, Any], *, permissive: bool = False) -> None:
+    def __init__(
+        self, inputs: Mapping[str, Any], *, permissive: bool = False, nodes: Collection[str] = ()
+    ) -> None:
         self.permissive = permissive
+        self.nodes = nodes
         self._inputs: Mapping[str, Any] = inputs
         self._below: Namespace | None = None
         self._entries: dict[str, Entry] = {}
@@ -71,7 +75,7 @@ class Namespace:
         return below._on_top({}, {})
 
     def _on_top(self, entries: dict[str, Entry], calls: Calls) -> Namespace:
-        made = Namespace(self._inputs, permissive=self.permissive)
+        made = Namespace(self._inputs, permissive=self.permissive, nodes=self.nodes)
         made._below, made._depth = self, self._depth + 1
         made._entries, made._calls = entries, calls
         made.lazy = self.lazy
@@ -80,7 +84,7 @@ class Namespace:
     def _flattened(self) -> Namespace:
         """One layer with all there is in this one and those below it."""
         if self._flat is None:
-            flat = Namespace(self._inputs, permissive=self.permissive)
+            flat = Namespace(self._inputs, permissive=self.permissive, nodes=self.nodes)
             flat.lazy = self.lazy
             for layer in self._layers()[::-1]:
                 flat._entries.update(layer._entries)
@@ -159,9 +163,20 @@ class Namespace:
         ones; a batch node that failed keeps all it has."""
         return _Failed(self)
 
+    def why_absent(self, name: str) -> str:
+        """Why the node of that name has no outputs here; empty where it has, and for what is no node."""
+        if name not in self.nodes:
+            return ""
+        entry = self.entry(name)
+        if entry is None:
+            return f"the node {name!r} has not run, as no branch that was taken led to it"
+        return f"the branch of the node {name!r} failed" if entry.outputs is None else ""
+
     def scope(self, *, lazy: bool = False) -> Scope:
         """Everything there is, for resolving in the thread of the branch; see :class:`Scope` for ``lazy``."""
-        return Scope(self.values, failed=self.failed, permissive=self.permissive, lazy=lazy)
+        return Scope(
+            self.values, failed=self.failed, permissive=self.permissive, lazy=lazy, absent=_Absent(self)
+        )
 
     def snapshot(self, references: Iterable[Path], whole: Iterable[Path] = ()) -> Scope:
         """Only what ``references`` can reach, for a step that is copied or sent to another process.
@@ -175,6 +190,7 @@ class Namespace:
             wanted.setdefault(path.root, set()).add(path.segments[0] if path.segments else None)
         values: dict[str, Any] = {}
         failed: dict[str, frozenset[str]] = {}
+        absent = {root: why for root in wanted if (why := self.why_absent(root))}
         for root, keys in wanted.items():
             entry = self.entry(root)
             if entry is None:
@@ -188,7 +204,7 @@ class Namespace:
                     failed[root] = entry.present
         if self.lazy:
             _hold(values, whole)
-        return Scope(values, failed=failed, permissive=self.permissive)
+        return Scope(values, failed=failed, permissive=self.permissive, absent=absent)
 
 
 class _Values(Mapping[str, Any]):
@@ -232,6 +248,24 @@ class _Failed(Mapping[str, frozenset[str]]):
     def __iter__(self) -> Iterator[str]:
         names = {name: None for layer in self._namespace._layers() for name in layer._entries}
         return (name for name in names if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class _Absent(Mapping[str, str]):
+    """The nodes of a namespace without outputs, and why that is."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+
+    def __getitem__(self, name: str) -> str:
+        if why := self._namespace.why_absent(name):
+            return why
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._namespace.nodes if name in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

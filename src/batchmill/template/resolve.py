@@ -58,6 +58,8 @@ class Missing:
 
     def _no_name(self, scope: Scope) -> str:
         name = self.path.root
+        if why := scope.absent.get(name):
+            return f"{why}; {_otherwise(self.path)}"
         if not _SHELL_NAME.fullmatch(name):
             return f"there is no {name!r}; {_keys(name, scope)}"
         return f"there is no {name!r}; if the shell's own variable is meant, write $${{{name}}}"
@@ -69,6 +71,17 @@ class Missing:
         return f"{self.reached!r} is a list and has no key {self.segment!r}; write [0] or [*] first"
 
 
+class _OfFailed(Missing):
+    """An output that a node which failed did not come to."""
+
+    __slots__ = ()
+
+    def _reason(self) -> str:
+        there = ", ".join(map(str, self.holder)) or "nothing"
+        told = f"the node {self.path.root!r} failed and has no {self.segment!r}, only {there}"
+        return f"{told}; {_otherwise(self.path)}"
+
+
 class _PassedOver(Missing):
     """An output of a failed node that does not count as present."""
 
@@ -76,6 +89,10 @@ class _PassedOver(Missing):
 
     def _reason(self) -> str:
         return f"{self.path.root!r} failed, and nothing else in the ?? chain is there"
+
+
+def _otherwise(path: Path) -> str:
+    return f"give another value with ??: ${{{path.text} ?? ...}}"
 
 
 def _keys(wanted: str, names: Iterable[Any]) -> str:
@@ -112,7 +129,8 @@ def _walk(path: Path, start: int, value: Any, reached: str, scope: Scope) -> Any
             return _walk_every(path, place, value, reached, scope)
         found = _step(value, segment)
         if found is _ABSENT:
-            return Missing(path, reached, segment, value)
+            of_failed = place == 0 and scope.passed_over(path.root, segment)
+            return (_OfFailed if of_failed else Missing)(path, reached, segment, value)
         value = found
         reached = f"{reached}.{segment}" if isinstance(segment, str) else f"{reached}[{segment}]"
     return value
@@ -247,12 +265,27 @@ def resolve_key(template: Template, scope: Scope, place: str) -> str:
 
 
 def resolve_text(template: Template, scope: Scope) -> str:
-    """A template as text, whatever the types of its values. Raises :class:`TemplateError`."""
-    texts = []
+    """A template as text, whatever the types of its values. Raises :class:`TemplateError`, which names all
+    the references that lead nowhere."""
+    texts: list[str] = []
+    missing: list[UnresolvedReference] = []
     length = 0
     for part in template.parts:
-        text = part if isinstance(part, str) else to_text(resolve_expression(part, scope))
+        try:
+            text = part if isinstance(part, str) else to_text(resolve_expression(part, scope))
+        except UnresolvedReference as error:
+            missing.append(error)
+            continue
         length += len(text)
         check_length(length)
         texts.append(text)
+    if missing:
+        raise _together(missing)
     return "".join(texts)
+
+
+def _together(missing: list[UnresolvedReference]) -> UnresolvedReference:
+    """All that is missing in one text as one error."""
+    first, *others = dict.fromkeys(map(str, missing))
+    known = missing[0]
+    return UnresolvedReference(known.reference, "; ".join([known.reason, *others])) if others else known

@@ -45,7 +45,8 @@ class Scope:
     """The names one item's templates can use.
 
     ``values`` maps names to values. ``failed`` maps the id of a failed node to the names of its
-    outputs that count as present all the same: in a ``??`` chain its others are passed over.
+    outputs that count as present all the same: in a ``??`` chain its others are passed over. ``absent`` maps
+    the id of a node without outputs to the words why it has none.
     In a ``permissive`` scope an expression that does not resolve stays as its text, which is added to
     ``unresolved``. In a ``lazy`` scope a list that ``[*]`` makes of a lazy one may be lazy as well; who
     resolves for a node's params, which may be anybody's code, wants real lists.
@@ -54,7 +55,9 @@ class Scope:
     one parent may live on different threads.
     """
 
-    __slots__ = ("_base", "_extra", "_own_texts", "_texts", "failed", "lazy", "permissive", "unresolved")
+    __slots__ = (
+        "_base", "_extra", "_own_texts", "_texts", "absent", "failed", "lazy", "permissive", "unresolved"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -63,7 +66,9 @@ class Scope:
         failed: Mapping[str, frozenset[str]] = _NOTHING,
         permissive: bool = False,
         lazy: bool = False,
+        absent: Mapping[str, str] = _NOTHING,
     ) -> None:
+        self.absent = absent
         self._base = values
         self._extra = _NOTHING
         self._texts = ParsedTexts()
@@ -81,6 +86,7 @@ class Scope:
         child._texts = self._texts
         child._own_texts = None
         child.failed = self.failed
+        child.absent = self.absent
         child.permissive = self.permissive
         child.lazy = self.lazy
         child.unresolved = []
@@ -92,7 +98,7 @@ class Scope:
         base = {name: _shared(value) for name, value in self._base.items()}
         if all(base[name] is value for name, value in self._base.items()):
             return self
-        return Scope(base, failed=self.failed, permissive=self.permissive, lazy=self.lazy)
+        return Scope(base, failed=self.failed, permissive=self.permissive, lazy=self.lazy, absent=self.absent)
 
     def __getitem__(self, name: str) -> Any:
         """The value of ``name``. Raises :class:`KeyError`."""
