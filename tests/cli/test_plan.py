@@ -59,8 +59,8 @@ def test_the_order_is_that_of_the_edges(plan):
     assert [node["after"] for node in found["nodes"]] == [[], ["a"], ["a"], ["b", "c"]]
     _, out, _ = plan(document)
     assert "a (echo): the first\n├─ b (echo)\n└─ on error: c (echo)\n" in out
-    assert "d (echo), after b, c\n    on again back to a\n" in out
-    assert "lost is not reached" in out
+    assert "d (echo), after b, c\n    on again (dead) back to a\n" in out
+    assert "lost (echo) never runs: it is not reached by any edge" in out
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,9 @@ def test_the_order_is_that_of_the_edges(plan):
     [
         ([1, 2, 3, 4, 5], 5, [1, 2, 3]),
         ({"range": [2]}, 2, [0, 1]),
-        ({"glob": "*.txt"}, None, ["a.txt", "b.txt"]),
-        ({"lines": "a.txt"}, None, ["one", "two", "three"]),
+        ({"glob": "*.txt"}, 2, ["a.txt", "b.txt"]),
+        ({"lines": "a.txt"}, 4, ["one", "two", "three"]),
+        ({"csv": "a.txt"}, 3, [{"one": "two"}, {"one": "three"}, {"one": "four"}]),
         ("${given}", 2, ["x", "y"]),
         (["${given[0]}", 7], 2, ["x", 7]),
         ("${before.data}", None, []),
@@ -126,3 +127,40 @@ def test_an_invalid_document_is_refused(plan):
     code, out, err = plan({"nodes": [echo("a", typo=1)]})
     assert (code, out) == (2, "")
     assert "$.nodes[0].typo" in err
+
+
+@pytest.mark.parametrize(
+    "items", [{"lines": "b.txt"}, {"csv": "b.txt"}, {"glob": "none/*"}, [], {"range": [0]}]
+)
+def test_a_source_without_items_says_so(plan, tmp_path, items):
+    (tmp_path / "b.txt").touch()
+    document = {"nodes": [batch(items)]}
+    found = planned(plan, document)["nodes"][0]["batch"]["items"]
+    assert (found["count"], found["first"], "why" in found) == (0, [], False)
+    _, out, _ = plan(document)
+    assert "    no items from " in out
+    assert "- ..." not in out
+
+
+@pytest.mark.parametrize(("number", "more"), [(1, False), (3, False), (4, True)])
+def test_only_where_more_follows_it_says_so(plan, tmp_path, number, more):
+    (tmp_path / "rows.txt").write_text("x\n" * number)
+    _, out, _ = plan({"nodes": [batch({"lines": "rows.txt"})]})
+    assert f"{number} item{'s' if number > 1 else ''} from lines rows.txt" in out
+    assert out.count("    - x\n") == min(number, 3)
+    assert ("    - ..." in out) is more
+
+
+def test_a_large_source_is_not_read_to_its_end(plan, tmp_path):
+    (tmp_path / "rows.txt").write_text("x\n" * 200_000)
+    found = planned(plan, {"nodes": [batch({"lines": "rows.txt"})]})["nodes"][0]["batch"]["items"]
+    assert (found["count"], found["first"]) == (None, ["x", "x", "x"])
+    _, out, _ = plan({"nodes": [batch({"lines": "rows.txt"})]})
+    assert "    items from lines rows.txt" in out
+    assert "    - ..." in out
+
+
+def test_a_row_that_cannot_be_read_is_told_where_it_is_counted(plan, tmp_path):
+    (tmp_path / "rows.jsonl").write_text("1\n2\n{\n")
+    found = planned(plan, {"nodes": [batch({"jsonl": "rows.jsonl"})]})["nodes"][0]["batch"]["items"]
+    assert (found["count"], "line 3" in found["why"]) == (None, True)

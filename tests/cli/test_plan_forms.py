@@ -28,7 +28,7 @@ DOCUMENT = {
             "id": "look",
             "type": "code",
             "purpose": "choose a way",
-            "params": {"code": "next = 'big'"},
+            "params": {"code": "next = str(1)"},
             "retry": {"max": 4},
             "timeout": 3,
         },
@@ -81,7 +81,7 @@ each (workflow), after small, big
 last (echo)
     items from reference ${each.results}, thread executor, 3 at once
     takes each as soon as each has done it
-lost is not reached by any edge
+lost (echo) never runs: it is not reached by any edge
 """
 
 MERMAID = """\
@@ -91,6 +91,7 @@ flowchart TD
     n3["big<br/>echo"]
     n4[["each<br/>workflow<br/>4 items, process, 2 at once"]]
     n5[["last<br/>echo<br/>items, thread, 3 at once"]]
+    n6["lost<br/>echo<br/>never runs"]
     subgraph n4_sub["inner.json"]
         n4_1[["rows<br/>code<br/>2 items, sequential, one after another"]]
         n4_2["again<br/>workflow<br/>runs inner.json again"]
@@ -113,6 +114,7 @@ digraph "main.json" {
     n3 [label="big\\necho"];
     n4 [label="each\\nworkflow\\n4 items, process, 2 at once", shape=box3d];
     n5 [label="last\\necho\\nitems, thread, 3 at once", shape=box3d];
+    n6 [label="lost\\necho\\nnever runs"];
     subgraph cluster_n4_ {
         label="inner.json";
         n4_1 [label="rows\\ncode\\n2 items, sequential, one after another", shape=box3d];
@@ -169,7 +171,10 @@ def test_json_by_either_flag(printed):
 
 def test_what_is_odd_in_names_stays_within_its_quotes(printed):
     document = {
-        "nodes": [{"id": "end", "type": "echo"}, {"id": "graph", "type": "echo"}],
+        "nodes": [
+            {"id": "end", "type": "code", "params": {"code": "next = str(1)"}},
+            {"id": "graph", "type": "echo"},
+        ],
         "edges": [{"from": "end", "to": "graph", "action": 'a"|b #<i>\\'}],
     }
     assert 'n1 -->|"a#quot;|b #35;#lt;i#gt;\\"| n2' in printed(document, "--format", "mermaid")
@@ -266,3 +271,49 @@ def test_a_fan_out_of_edges(printed):
         "└─ c (echo)\n"
         "d (echo), after b, c\n"
     )
+
+
+DEAD = {
+    "nodes": [
+        {"id": "a", "type": "echo", "batch": {"items": []}},
+        {"id": "b", "type": "echo"},
+        {"id": "c", "type": "echo"},
+        {"id": "d", "type": "echo"},
+        {"id": "e", "type": "echo"},
+    ],
+    "edges": [
+        {"from": "a", "to": "b", "action": "x"},
+        {"from": "b", "to": "c"},
+        {"from": "a", "to": "a", "action": "again"},
+        {"from": "a", "to": "d"},
+        {"from": "e", "to": "d"},
+    ],
+}
+
+
+def test_what_never_runs_is_marked_in_every_form(printed):
+    lines = printed(DEAD).splitlines()[1:]
+    assert lines == [
+        "a (echo)",
+        "    no items from list [], sequential executor, one after another",
+        "    on again (dead) back to a",
+        "├─ on x (dead): b (echo), never runs",
+        "│  c (echo), never runs",
+        "└─ d (echo)",
+        "e (echo) never runs: it is not reached by any edge",
+    ]
+    told = json.loads(printed(DEAD, "--json"))
+    assert [node["id"] for node in told["nodes"] if node.get("never_runs")] == ["b", "c"]
+    assert [node.get("dead_actions") for node in told["nodes"]] == [["again", "x"], None, None, None]
+    assert {one["code"] for one in told["warnings"]} == {"dead-action", "no-items", "unreached-node"}
+    mermaid = printed(DEAD, "--format", "mermaid")
+    for line in (
+        'n2["b<br/>echo<br/>never runs"]',
+        'n5["e<br/>echo<br/>never runs"]',
+        'n1 --x|"again"| n1',
+        'n1 --x|"x"| n2',
+        "n5 --x n4",
+        "n1 --> n4",
+    ):
+        assert f"    {line}\n" in mermaid
+    assert 'n1 -> n2 [label="x", color=gray, arrowhead=tee];' in printed(DEAD, "--format", "dot")

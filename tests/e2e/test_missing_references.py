@@ -33,8 +33,8 @@ def test_a_node_whose_branch_was_not_taken(more):
     result = choosing("${other.echo}", **more)
     assert result.status == "failed"
     assert result.errors[0]["message"] == (
-        "${other.echo} cannot be resolved: the node 'other' has not run, as no branch that was taken led to it; "
-        "give another value with ??: ${other.echo ?? ...}"
+        "${other.echo} cannot be resolved: the node 'other' has not run, as no branch that was taken led "
+        "to it; give another value with ??: ${other.echo ?? ...}"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import click
 
 from batchmill.cli import options
+from batchmill.cli.faults import say, warning_line
 from batchmill.cli.given import Given, given
 from batchmill.cli.json_text import as_json
 from batchmill.cli.plan_diagram import diagram_of, dot, mermaid
@@ -59,11 +60,15 @@ def command(
     left open.
     """
     plan = check(load(file), default_registry())
+    for warned in plan.warnings if form == "tree" and not json_wanted else ():
+        say(warning_line(warned))
     values = _inputs(plan, given(inputs, set_json, params_file))
     around = Surroundings(Namespace(values), executor=executor, jobs=jobs)
     told = described_plan(plan, around)
     if json_wanted or form == "json":
-        click.echo(as_json({"schema": SCHEMA, "source": file, "inputs": plain(values), **told}, 2))
+        warnings = [warned.as_json() for warned in plan.warnings]
+        whole = {"schema": SCHEMA, "source": file, "inputs": plain(values), **told, "warnings": warnings}
+        click.echo(as_json(whole, 2))
     else:
         click.echo("\n".join(_drawn(plan, told, form)))
 

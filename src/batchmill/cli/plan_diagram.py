@@ -6,17 +6,18 @@ https://graphviz.org/doc/info/lang.html.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from batchmill.cli.plan_shape import Shape
-from batchmill.cli.plan_tree import flight_words
-from batchmill.events.words import count, shortened
+from batchmill.cli.plan_tree import flight_words, item_words
+from batchmill.events.words import shortened
 from batchmill.graph.plan import Plan
 from batchmill.nodes import DEFAULT_ACTION
 
-ArrowKind = Literal["plain", "backward", "stream", "inside"]
+NEVER = "never runs"
+ArrowKind = Literal["plain", "backward", "stream", "inside", "dead"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,19 @@ def diagram_of(plan: Plan, told: Mapping[str, Any], key: str = "n") -> Diagram:
         drawn.boxes.append(Box(keys[node["id"]], tuple(_box_lines(node)), "batch" in node))
         drawn.arrows += _arrows(shape, node, keys)
         _draw_inside(drawn, plan, node, keys[node["id"]])
+    _draw_unreached(drawn, plan, told["unreached"], keys)
     return drawn
+
+
+def _draw_unreached(drawn: Diagram, plan: Plan, names: Sequence[str], keys: dict[str, str]) -> None:
+    """The nodes that no edge leads to, with the edges out of them."""
+    for number, name in enumerate(names, len(keys) + 1):
+        keys[name] = f"{drawn.key}{number}"
+        drawn.boxes.append(Box(keys[name], (name, plan.nodes[name].spec.type, NEVER)))
+    for name in names:
+        for edge in plan.leaving.get(name, ()):
+            for target in plan.behind(edge.target):
+                drawn.arrows.append(Arrow(keys[name], keys[target], "dead", _label(edge.action)))
 
 
 def _box_lines(node: Mapping[str, Any]) -> Iterator[str]:
@@ -69,8 +82,9 @@ def _box_lines(node: Mapping[str, Any]) -> Iterator[str]:
     yield node["type"]
     if "batch" in node:
         items = node["batch"]["items"]
-        number = "items" if items["count"] is None else count(items["count"], "item")
-        yield f"{number}, {node['batch']['executor']}, {flight_words(node['batch'])}"
+        yield f"{item_words(items['count'])}, {node['batch']['executor']}, {flight_words(node['batch'])}"
+    if node.get("never_runs"):
+        yield NEVER
     if node.get("workflow", {}).get("recursive"):
         yield f"runs {node['workflow']['source']} again"
 
@@ -79,11 +93,11 @@ def _arrows(shape: Shape, node: Mapping[str, Any], keys: Mapping[str, str]) -> I
     name = node["id"]
     for link in shape.arriving(name):
         streams = node.get("batch", {}).get("streams_from") == link.source
-        kind: ArrowKind = "stream" if streams else "plain"
+        kind: ArrowKind = "dead" if link.dead else "stream" if streams else "plain"
         yield Arrow(keys[link.source], keys[name], kind, _label(link.action))
     for link in shape.leaving(name, backward=True):
         for target in shape.behind(link.target):
-            yield Arrow(keys[name], keys[target], "backward", _label(link.action))
+            yield Arrow(keys[name], keys[target], "dead" if link.dead else "backward", _label(link.action))
 
 
 def _label(action: str) -> str:
@@ -105,6 +119,7 @@ _MERMAID_ARROWS: Mapping[ArrowKind, str] = {
     "backward": "-.->",
     "stream": "==>",
     "inside": "-.->",
+    "dead": "--x",
 }
 
 
@@ -139,6 +154,7 @@ _DOT_STYLES: Mapping[ArrowKind, str] = {
     "backward": "style=dashed, constraint=false",
     "stream": "style=bold",
     "inside": "style=dotted",
+    "dead": "color=gray, arrowhead=tee",
 }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Generator, Iterable, Mapping, Sequence, Sized
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -26,13 +27,16 @@ from batchmill.step import Namespace
 from batchmill.template import compile_value
 
 SHOWN = 3  # items of a batch that are shown
+MOST_COUNTED = 10_000  # items of a source that is read to count them
+COUNTING_SECONDS = 0.5
 
 Told = dict[str, Any]
 
 
 def described_plan(plan: Plan, around: Surroundings, within: tuple[Plan, ...] = ()) -> Told:
     """The ``nodes`` of a plan in the order they would run and those ``unreached`` by any edge; ``within``
-    are the plans that it stands in. Of a pipeline the ``steps`` as well."""
+    are the plans that it stands in. Of a pipeline the ``steps`` as well. A node that edges lead to and
+    nothing else can reach says that it ``never_runs``, one before such an edge names its ``dead_actions``."""
     shape = Shape.of(plan)
     names = [name for name in shape.order if name in plan.nodes]
     nodes = [_described(plan, name, shape, around, (*within, plan)) for name in names]
@@ -57,6 +61,11 @@ def _described(plan: Plan, name: str, shape: Shape, around: Surroundings, within
         told["purpose"] = node.spec.purpose
     told["after"] = shape.before(name)
     told["next"] = _following(shape, name)
+    leaving = (*shape.leaving(name), *shape.leaving(name, backward=True))
+    if dead := {link.action for link in leaving if link.dead}:
+        told["dead_actions"] = sorted(dead)
+    if name in plan.never:
+        told["never_runs"] = True
     told.update(_limits(node.spec))
     if node.spec.batch is not None:
         told["batch"] = _batch(plan, node, node.spec.batch, around)
@@ -126,13 +135,34 @@ def _items(spec: BatchSpec, around: Surroundings) -> Told:
         items = items_of(spec, around)
         if isinstance(items, Pieces) and items.live:
             return {"count": None, "first": [], "why": "a pipe is read when it runs"}
-        first = [plain(item) for item in islice(items, SHOWN)]
+        if isinstance(items, Sized):
+            return {"count": len(items), "first": [plain(item) for item in islice(items, SHOWN)]}
     except (TemplateError, NodeError):  # it needs a node's outputs, or an input that was not given
         known = len(spec.items) if isinstance(spec.items, list) else None
         return {"count": known, "first": [], "why": "known when it runs"}
     except (StorageError, OSError) as error:
         return {"count": None, "first": [], "why": str(error)}
-    return {"count": len(items) if isinstance(items, Sized) else None, "first": first}
+    return _counted(items)
+
+
+def _counted(items: Iterable[Any]) -> Told:
+    """The same of a source that has to be read for it: to its end, unless that takes long."""
+    first: list[Any] = []
+    count, over = 0, time.monotonic() + COUNTING_SECONDS
+    reading = iter(items)
+    try:
+        for item in reading:
+            if count < SHOWN:
+                first.append(plain(item))
+            count += 1
+            if count >= MOST_COUNTED or (count > SHOWN and time.monotonic() > over):
+                return {"count": None, "first": first}
+    except (StorageError, OSError) as error:
+        return {"count": None, "first": first, "why": str(error)}
+    finally:
+        if isinstance(reading, Generator):
+            reading.close()  # and what it reads from with it
+    return {"count": count, "first": first}
 
 
 def _sub(node: PlannedNode, sub: SubWorkflow, around: Surroundings, within: tuple[Plan, ...]) -> Told:

@@ -19,12 +19,18 @@ _NONE: Mapping[str, str] = {}
 
 
 class Link(NamedTuple):
-    """An edge that can be taken; ``backward`` says that it closes a cycle."""
+    """An edge; ``backward`` says that it closes a cycle, ``dead`` that its action cannot come."""
 
     source: str
     action: str
     target: str
     backward: bool = False
+    dead: bool = False
+
+    @property
+    def label(self) -> str:
+        """Its action, and whether that can come."""
+        return f"{self.action} (dead)" if self.dead else self.action
 
 
 @dataclass(slots=True)
@@ -68,7 +74,7 @@ class Shape:
     @classmethod
     def of(cls, plan: Plan) -> Shape:
         """The shape of a plan."""
-        links = (Link(edge.source, edge.action, edge.target, edge.backward) for edge in plan.edges)
+        links = (Link(edge.source, edge.action, edge.target, edge.backward, edge.dead) for edge in plan.edges)
         forks = {block.fork: block.on_error for block in all_blocks(plan.steps)}
         return cls(plan.start, links, plan.gates, forks)
 
@@ -103,8 +109,8 @@ class Shape:
         return list(dict.fromkeys(one for link in self.leaving(name) for one in self.behind(link.target)))
 
     def actions_to(self, name: str) -> list[str]:
-        """The actions other than the default that lead to a node or gate, sorted."""
-        return sorted({link.action for link in self.entering(name)} - {DEFAULT_ACTION})
+        """The actions other than the default that lead to a node or gate, sorted, dead ones marked."""
+        return sorted({link.label for link in self.entering(name) if link.action != DEFAULT_ACTION})
 
     def fans_out(self, step: Step) -> bool:
         """Whether several of the branches behind a step run at the same time."""

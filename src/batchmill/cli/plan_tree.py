@@ -24,7 +24,7 @@ def tree_lines(plan: Plan, told: Told) -> Iterator[str]:
 def _plan_lines(plan: Plan, told: Told) -> Iterator[str]:
     yield from _Tree(plan, told).lines()
     for name in told["unreached"]:
-        yield f"{name} is not reached by any edge"
+        yield f"{name} ({plan.nodes[name].spec.type}) never runs: it is not reached by any edge"
 
 
 class _Tree:
@@ -75,15 +75,16 @@ class _Tree:
         on = _on(self._shape.actions_to(node["id"])) if len(node["after"]) == 1 else ""
         purpose = f": {node['purpose']}" if "purpose" in node else ""
         waits = "" if list(node["after"]) in ([], list(expected)) else f", after {', '.join(node['after'])}"
-        return f"{on}{node['id']} ({node['type']}){purpose}{waits}"
+        never = ", never runs" if node.get("never_runs") else ""
+        return f"{on}{node['id']} ({node['type']}){purpose}{waits}{never}"
 
     def _jumps(self, name: str) -> Iterator[str]:
         """Edges that the rows do not show: back, and on an action to a node that others lead to as well."""
         for link in self._shape.leaving(name, backward=True):
-            yield f"on {link.action} back to {', '.join(self._shape.behind(link.target))}"
+            yield f"on {link.label} back to {', '.join(self._shape.behind(link.target))}"
         for link in self._shape.leaving(name):
             if link.action != DEFAULT_ACTION and len(self._shape.before(link.target)) > 1:
-                yield f"on {link.action} to {', '.join(self._shape.behind(link.target))}"
+                yield f"on {link.label} to {', '.join(self._shape.behind(link.target))}"
 
     def _sub(self, told: Told, name: str) -> Iterator[str]:
         sub = self._plan.nodes[name].sub
@@ -122,7 +123,7 @@ def _details(node: Told) -> Iterator[str]:
 
 def _batch_lines(batch: Told) -> Iterator[str]:
     items = batch["items"]
-    number = "items" if items["count"] is None else count(items["count"], "item")
+    number = item_words(items["count"])
     written = shortened(items["written"])
     flight = flight_words(batch)
     yield f"{number} from {items['from']} {written}, {batch['executor']} executor, {flight}"
@@ -136,6 +137,13 @@ def _batch_lines(batch: Told) -> Iterator[str]:
         yield f"- {shortened(item)}"
     if items["first"] and (items["count"] is None or items["count"] > len(items["first"])):
         yield "- ..."
+
+
+def item_words(number: int | None) -> str:
+    """How many items there are, as far as is known."""
+    if number is None:
+        return "items"
+    return count(number, "item") if number else "no items"
 
 
 def flight_words(batch: Told) -> str:

@@ -123,6 +123,17 @@ class Plan:
         inner = any(node.sub is not None for node in self.nodes.values())
         return self.branches or bool(self.stages) or inner
 
+    @cached_property
+    def never(self) -> frozenset[str]:
+        """The ids of the nodes that can never run: no edge that can be taken leads to them."""
+        found, waiting = {self.start}, [self.start]
+        while waiting:
+            for edge in self.leaving.get(waiting.pop(), ()):
+                if not edge.dead and edge.target not in found:
+                    found.add(edge.target)
+                    waiting.append(edge.target)
+        return frozenset(name for name in self.nodes if name not in found)
+
     def follow(self, node: str, action: str) -> tuple[str, ...]:
         """The names of what follows ``node`` once it ended with ``action``; none where no edge says."""
         return tuple(edge.target for edge in self.leaving.get(node, ()) if edge.action == action)

@@ -286,6 +286,6 @@ def resolve_text(template: Template, scope: Scope) -> str:
 
 def _together(missing: list[UnresolvedReference]) -> UnresolvedReference:
     """All that is missing in one text as one error."""
-    first, *others = dict.fromkeys(map(str, missing))
-    known = missing[0]
-    return UnresolvedReference(known.reference, "; ".join([known.reason, *others])) if others else known
+    first = missing[0]
+    others = [text for text in dict.fromkeys(map(str, missing)) if text != str(first)]
+    return UnresolvedReference(first.reference, "; ".join([first.reason, *others])) if others else first
