@@ -115,7 +115,7 @@ def test_every_template_of_a_text_that_cannot_be_read_is_told():
     text = "${a.b} ${x | nope} $${not} ${c[} ${d} ${{ inputs.e }} ${"
     sites, unreadable = sites_in({text: text}, ("p",), None, "output")
     assert [site.expression.text for site in sites] == ["${a.b}", "${d}"] * 2
-    words = ["no filter 'nope'", "between [ and ]", "write ${inputs.e}", "name or a JSON value is expected"]
+    words = ["no filter 'nope'", "between [ and ]", "write ${e} ", "name or a JSON value is expected"]
     assert len(unreadable) == 2 * len(words)
     for fault, word in zip(unreadable, words * 2, strict=True):
         assert word in fault.message

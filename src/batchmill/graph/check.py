@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
+from batchmill.graph.misplaced import Beside, params_beside, with_lines_to_write
 from batchmill.graph.outputs import key_faults
 from batchmill.graph.params import param_faults, param_sites
 from batchmill.graph.plan import Plan, compile_plan
@@ -61,8 +62,9 @@ class _Checking:
         subs, more, doubts = self._subs(validation, types, draft)
         self._tables = around
         sites, unreadable = _param_sites(validation, types)
-        faults += [*unknown, *validation.faults, *more]
-        faults += _param_and_reference_faults(validation, types, subs, sites, unreadable)
+        beside = params_beside(validation.outline.nodes, types, draft.raw)
+        faults += [*unknown, *with_lines_to_write(validation.faults, validation.outline.nodes, beside), *more]
+        faults += _param_and_reference_faults(validation, types, subs, sites, unreadable, beside)
         ways = Ways(validation.outline, validation.graph, types) if validation.graph is not None else None
         every = (*validation.sites, *sites)
         doubts += doubts_of(Looked(validation, types, subs, every, draft.odd_numbers, ways))
@@ -148,11 +150,13 @@ def _param_and_reference_faults(
     subs: Mapping[str, SubWorkflow],
     sites: list[Site],
     unreadable: Mapping[str, list[Fault]],
+    beside: Beside,
 ) -> list[Fault]:
     faults: list[Fault] = []
     for node in validation.outline.nodes:
         if node.id in types:
-            faults += param_faults(node, types[node.id], templates_readable=not unreadable[node.id])
+            readable, elsewhere = not unreadable[node.id], beside.get(node.id, ())
+            faults += param_faults(node, types[node.id], templates_readable=readable, beside=elsewhere)
     for site in sites:
         faults += validation.references.faults(site)
     for site in (*validation.sites, *sites):

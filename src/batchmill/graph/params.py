@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from batchmill.errors import TemplateError, TemplateSyntaxError
@@ -23,13 +23,18 @@ def param_sites(node: NodePart, kind: type[Node]) -> tuple[list[Site], list[Faul
     return sites_in(read, (*node.path, "params"), node, "params")
 
 
-def param_faults(node: NodePart, kind: type[Node], templates_readable: bool) -> Iterator[Fault]:
-    """What is wrong with a node's params before any template is resolved."""
+def param_faults(
+    node: NodePart, kind: type[Node], templates_readable: bool, beside: Collection[str] = ()
+) -> Iterator[Fault]:
+    """What is wrong with a node's params before any template is resolved; nothing is said of those that stand
+    ``beside`` them."""
     found = check_params(kind, node.params, _holds_template)
     if not found:  # the node's own look relies on what was checked here
         found = kind().check(node.params)
     known = {param.name for param in kind.params}
     for name, message in found:
+        if name in beside:
+            continue
         path = (*node.path, "params", name) if name in node.params else (*node.path, "params")
         yield Fault(path, message, on_key=name not in known)
     if templates_readable:

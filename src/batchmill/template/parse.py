@@ -33,6 +33,8 @@ _KEY = re.compile(r"[\w-]+")
 _INDEX = re.compile(r"-?[0-9]{1,18}(?=\])")
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![\w.\[-])")
 _DOUBLED = re.compile(r"\{\s*([A-Za-z_][^{}\"]*)\}\}")  # ${{ name }}, as in other tools
+_NAMESPACE = re.compile(r"^(?:inputs|params|parameters|steps|needs|jobs|tasks|nodes|workflow)\.")
+_OUTPUTS = re.compile(r"^([\w-]+)\.(?:outputs|output|results)\.")
 _SINGLE_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
@@ -87,6 +89,11 @@ def expressions_in(text: str) -> tuple[list[Expression], list[TemplateSyntaxErro
     return expressions, faults
 
 
+def without_namespace(path: str) -> str:
+    """A path of another tool, such as ``inputs.name`` or ``steps.a.outputs.b``, as it is written here."""
+    return _OUTPUTS.sub(r"\1.", _NAMESPACE.sub("", path))
+
+
 def _flush(literal: list[str], parts: list[str | Expression]) -> None:
     joined = "".join(literal)
     if joined:
@@ -119,7 +126,8 @@ class _Reader:
         self._skip_space()
         following = self.text[self.position : self.position + 1]
         if following == "{" and (doubled := _DOUBLED.match(self.text, self.position)):
-            self._fail(f"one pair of braces is enough: write ${{{doubled[1].strip()}}}", self.position - 2)
+            instead = without_namespace(doubled[1].strip())
+            self._fail(f"one pair of braces is enough: write ${{{instead}}}", self.position - 2)
         if following in ('"', "[", "{"):
             return Literal(self._json())
         if _NUMBER.match(self.text, self.position):

@@ -23,7 +23,7 @@ ITEMS = {"batch": {"items": [1]}}
         ("{{first.echo}}", "${first.echo}"),
         ("{{ item }}", "${item}"),
         ("{{ inputs.name }}", "${name}"),
-        ("{{steps.first.outputs.x}}", "${first.outputs.x}"),
+        ("{{steps.first.outputs.x}}", "${first.x}"),
         ("{{ name | upper }}", "${name}"),
     ],
 )

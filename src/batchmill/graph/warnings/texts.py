@@ -15,6 +15,7 @@ from batchmill.ir.references import texts_in
 from batchmill.ir.yaml_text import OddNumber
 from batchmill.nodes import Node
 from batchmill.nodes.workflow import WorkflowNode
+from batchmill.template.parse import without_namespace
 from batchmill.template.presence import is_large
 
 _BRACES = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)((?:\.\w+|\[\w+\])*)[^{}]*\}\}")
@@ -47,7 +48,7 @@ def _braces(path: DocumentPath, text: str, known: set[str]) -> Iterator[Doubt]:
         if root in known:
             instead = root + rest
         elif root in _OTHERS and rest:
-            instead = rest.lstrip(".")
+            instead = without_namespace(root + rest)
         else:
             continue
         message = f"`{found[0]}` is text here, and stays as it is"

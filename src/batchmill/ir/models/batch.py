@@ -28,6 +28,8 @@ from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.policy.span import Span
 
 ExecutorName = Literal["sequential", "thread", "process", "auto", "dask"]
+LATER_EXECUTORS = ("dask",)
+"""Those that the format knows and this version does not have."""
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
 ITEMS_ERROR = "items_kind"
 

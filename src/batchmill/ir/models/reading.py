@@ -13,6 +13,7 @@ from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean, kind_
 from batchmill.ir.models.batch import (
     ITEMS_ERROR,
     ITEMS_TAG,
+    LATER_EXECUTORS,
     SOURCES,
     BatchSpec,
     StdinSource,
@@ -23,6 +24,7 @@ from batchmill.ir.models.limits import RateLimit
 from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
 from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode
 from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec
+from batchmill.ir.models.slips import key_hint, missing_hint, value_hint
 from batchmill.ir.models.workflow import NODE_KEYS, Edge, InputSpec, OutputSpec, Workflow
 
 _TAGS = (ITEMS_TAG, FORM_TAG)
@@ -44,7 +46,6 @@ _OTHER_NAMES = {
     "retries": "max_retries",
     "on_error": "error_handling",
     "name": "id",
-    "batch_size": "chunk_size",
 }
 """What others call our keys."""
 
@@ -63,7 +64,7 @@ def _form_faults(raw: dict[Any, Any]) -> Iterator[Fault]:
     """Steps are written in one of two forms, and one of them must be there."""
     if "pipeline" not in raw:
         if "nodes" not in raw:
-            yield Fault((), *_missing("nodes"))
+            yield Fault((), "`nodes` is missing", missing_hint("nodes", raw))
         return
     for key in NODE_KEYS:
         if key in raw:
@@ -93,7 +94,7 @@ def _fault(path: DocumentPath, home: DocumentPath, detail: ErrorDetails) -> Faul
     if kind == "missing":
         return Fault(path[:-1], *_missing(str(path[-1])))
     if kind == "extra_forbidden":
-        return _unknown_key(path, home)
+        return _unknown_key(path, home, value)
     if kind == "literal_error":
         return _wrong_word(path, home, value)
     if kind == ITEMS_ERROR:
@@ -101,7 +102,7 @@ def _fault(path: DocumentPath, home: DocumentPath, detail: ErrorDetails) -> Faul
         message = f"must be a template such as `${{node.results}}`, a list, or one source, not {shown(value)}"
         return Fault(path, message, f"sources are {sources}")
     if kind in _WRONG_TYPE:
-        return Fault(path, f"must be {_WRONG_TYPE[kind]}, not {_seen(value)}")
+        return Fault(path, f"must be {_WRONG_TYPE[kind]}, not {_seen(value)}", value_hint(path, value))
     if kind in ("too_short", "too_long"):
         return Fault(path, _wrong_length(path))
     return Fault(path, detail["msg"])
@@ -123,18 +124,19 @@ def _wrong_length(path: DocumentPath) -> str:
     return "must have 1 to 3 entries"
 
 
-def _unknown_key(path: DocumentPath, home: DocumentPath) -> Fault:
+def _unknown_key(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
     key = str(path[-1])
     known = _keys(home[:-1])
     if path[-2:-1] == ("items",):
         return Fault(path, f"`{key}` stands beside another key", "a source has exactly one key", on_key=True)
     other = _OTHER_NAMES.get(key)
-    hint = f"did you mean `{other}`?" if other in known else did_you_mean(key, known)
+    hint = f"did you mean `{other}`?" if other in known else ""
+    hint = hint or key_hint(key, value, home[:-1]) or did_you_mean(key, known)
     return Fault(path, f"unknown key {shown(key)}", hint or f"known keys are {any_of(known)}", on_key=True)
 
 
 def _wrong_word(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
-    choices = _choices(home)
+    choices = [word for word in _choices(home) if word not in LATER_EXECUTORS]
     hint = did_you_mean(value, choices) if isinstance(value, str) else ""
     return Fault(path, f"must be {any_of(choices)}, not {shown(value)}", hint)
 

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.faults import DocumentPath, Fault
 from batchmill.ir.models import BatchSpec, LoopSpec, RangeSource
+from batchmill.ir.models.batch import LATER_EXECUTORS
 from batchmill.ir.parts import NodePart
 from batchmill.template import Expression, parse
-
-_LATER_EXECUTORS = ("dask",)
 
 
 def node_faults(node: NodePart) -> Iterator[Fault]:
@@ -44,7 +43,7 @@ def _contradictions(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
 
 
 def _not_available(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
-    if batch.executor in _LATER_EXECUTORS:
+    if batch.executor in LATER_EXECUTORS:
         message = f"the executor `{batch.executor}` is not available in this version"
         yield Fault((*path, "executor"), message, "use `thread` or `process`")
 

@@ -1,0 +1,205 @@
+"""Usual slips: what is written in other tools, or in short, and the lines to write here instead."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+from batchmill.ir.faults import DocumentPath
+from batchmill.ir.models.batch import SOURCES, BatchSpec
+from batchmill.ir.models.workflow import TypeName
+
+_LONGEST = 60  # characters of a value that is written out in a hint
+_ARROW = re.compile(r"\s*([\w-]+)\s*(?:->|=>|>>|,|\s)\s*([\w-]+)\s*")
+_STEPS = 'write the steps as a list: `"nodes": [{"id": "a", "type": "shell", "params": {"command": "..."}}]`'
+_INPUTS = 'values that a run is given are inputs: `"inputs": {"name": {"type": "string"}}`'
+_EDGES = 'what runs after what is said beside the nodes: `"edges": [{"from": "a", "to": "b"}]`'
+_BATCH_KEYS = tuple(info.alias or name for name, info in BatchSpec.model_fields.items())
+
+
+def as_written(value: Any) -> str:
+    """A value as JSON that may be copied; ``...`` where it is long, or no JSON."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+        text = text if text.isprintable() else json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return "..."
+    return text if len(text) <= _LONGEST else "..."
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _same(words: str, hint: str) -> dict[str, str]:
+    return dict.fromkeys(words.split(), hint)
+
+
+_OF_DOCUMENT = {
+    **_same("steps jobs tasks stages actions operations", _STEPS),
+    **_same("workflow flow dag", "its keys stand at the top of the document"),
+    **_same("params parameters args arguments variables vars with", _INPUTS),
+    **_same("depends_on needs connections links transitions", _EDGES),
+    **_same("name description title purpose", "leave it out: a document has no name of its own"),
+    **_same(
+        "on triggers trigger schedule cron",
+        "leave it out: `batchmill run` starts a run, from cron or by hand",
+    ),
+    "env": 'variables are given to a `shell` node: `"params": {"command": "...", "env": {"NAME": "..."}}`',
+    "batch": "it stands in a node, and maps that node over many items",
+}
+_OF_NODE = {
+    **_same(
+        "depends_on dependsOn needs after requires dependencies upstream downstream runAfter",
+        _EDGES + "; without `edges` nodes run in the order of the list",
+    ),
+    **_same(
+        "if when condition",
+        "an edge with an `action` decides: a `code` node sets `next` to the action's name",
+    ),
+    "on_success": _EDGES,
+    **_same(
+        "on_failure onError catch",
+        'a failed node takes the edge `{"from": "a", "to": "b", "action": "error"}`',
+    ),
+    "next": 'where an action leads is said by an edge: `{"from": "a", "to": "b", "action": "..."}`',
+    **_same(
+        "env", 'variables are given to a `shell` node in its params: `"params": {"env": {"NAME": "..."}}`'
+    ),
+    "outputs": "leave it out: a node has the outputs of its type, `batchmill nodes TYPE` lists them",
+    "description": "say it in `purpose`",
+}
+_OF_BATCH = {
+    "batch_size": "items are run one by one; `chunk_size` is how many travel to a worker process together",
+    "limit": "all items are run: shorten the list, or read another file",
+    **_same("in from list source values data input", "the items stand in `items`"),
+}
+_TYPE_WORDS = _words("uses kind task tool operator action node node_type")
+_PARAM_WORDS = _words("with args arguments parameters config kwargs options input inputs")
+_COMMAND_WORDS = _words("run cmd script sh bash shell command")
+_ITEM_WORDS = _words("foreach for_each forEach with_items withItems withParam map over each matrix items")
+_RETRY_WORDS = _words("retries max_retries attempts")
+
+
+def key_hint(key: str, value: Any, place: DocumentPath) -> str:
+    """What to write in place of an unknown key, which stands in the object at ``place`` as the models know
+    it: ``()`` the document, two steps a node, a third the blocks in it. Empty for a key that is no known
+    slip."""
+    if not place:
+        return _OF_DOCUMENT.get(key, "")
+    if len(place) == 2 and place[0] not in ("edges", "inputs", "outputs", "prices", "mcp_servers"):
+        return _node_hint(key, value)
+    if place[2:] == ("batch",):
+        source = f'a source stands in `items`: `"items": {{{as_written(key)}: {as_written(value)}}}`'
+        return source if key in SOURCES else _OF_BATCH.get(key, "")
+    if place[:1] == ("outputs",) and key in ("value", "from", "default"):
+        return f'write `"source": {as_written(value)}`'
+    return ""
+
+
+def _node_hint(key: str, value: Any) -> str:
+    if key in _COMMAND_WORDS:
+        return f'a command is run by `"type": "shell", "params": {{"command": {as_written(value)}}}`'
+    if key in _TYPE_WORDS:
+        return "what a node does is its `type`; `batchmill nodes` lists them"
+    if key in _PARAM_WORDS:
+        return f'write `"params": {as_written(value)}`'
+    if key in _ITEM_WORDS:
+        return f'a node is mapped over items by `"batch": {{"items": {as_written(value)}}}`'
+    if key in _RETRY_WORDS:
+        return f'write `"retry": {{"max": {as_written(value)}}}`'
+    if key in _OF_NODE:
+        return _OF_NODE[key]
+    if key in _BATCH_KEYS:
+        line = f'"batch": {{"items": ..., {as_written(key)}: {as_written(value)}}}'
+        return f"write it in the batch block: `{line}`"
+    return ""
+
+
+def missing_hint(key: str, found: Mapping[Any, Any]) -> str:
+    """What to do about a missing key of an object that has the keys ``found``."""
+    slips = [one for one in found if _OF_DOCUMENT.get(one) == _STEPS]
+    if key == "nodes":
+        return f"the steps stand there, not in `{slips[0]}`" if slips else _STEPS
+    return "add it"
+
+
+def value_hint(path: DocumentPath, value: Any) -> str:
+    """The lines to write in place of a value of the wrong kind at ``path``; empty where it is no known
+    slip."""
+    if path[:1] == ("inputs",) and len(path) <= 2:
+        return _input_hint(path, value)
+    if path[:1] == ("outputs",) and len(path) <= 2:
+        return _output_hint(path, value)
+    if path == ("nodes",) and isinstance(value, dict):
+        name = as_written(next(iter(value), "a"))
+        return f'write a list, and the name as `id`: `"nodes": [{{"id": {name}, ...}}]`'
+    if path[:1] == ("edges",) and len(path) <= 2:
+        return _edge_hint(path, value)
+    if path[-2:-1] in (("nodes",), ("pipeline",)) and isinstance(value, str):
+        return f'write `{{"id": {as_written(value)}, "type": ...}}`'
+    wanted = _WANTED.get(path[-1]) if path and isinstance(path[-1], str) else None
+    return wanted(value) if wanted is not None else ""
+
+
+def _input_hint(path: DocumentPath, value: Any) -> str:
+    if len(path) == 1:
+        names = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+        written = ", ".join(f"{as_written(name)}: {{}}" for name in names[:3])
+        return f'write `"inputs": {{{written}}}`' if names else ""
+    if isinstance(value, str) and value in get_args(TypeName):
+        return f'write `{as_written(path[1])}: {{"type": {as_written(value)}}}`'
+    return f'write `{as_written(path[1])}: {{"default": {as_written(value)}}}`, or its type: `{{"type": "string"}}`'
+
+
+def _output_hint(path: DocumentPath, value: Any) -> str:
+    if len(path) == 2:
+        source = value if isinstance(value, str) and "${" in value else f"${{{value}}}"
+        return (
+            f'write `{as_written(path[1])}: {{"source": {as_written(source)}}}`'
+            if isinstance(value, str)
+            else ""
+        )
+    if isinstance(value, str):
+        return f'write `"outputs": {{"result": {{"source": {as_written(value)}}}}}`'
+    names = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    written = ", ".join(
+        f'{as_written(name)}: {{"source": {as_written(f"${{{name}}}")}}}' for name in names[:3]
+    )
+    return f'write `"outputs": {{{written}}}`' if names else ""
+
+
+def _edge_hint(path: DocumentPath, value: Any) -> str:
+    if len(path) == 1 and isinstance(value, dict):
+        ends: Any = next(iter(value.items()), None)
+        value = list(ends) if ends is not None and isinstance(ends[1], str) else None
+    elif isinstance(value, str):
+        found = _ARROW.fullmatch(value)
+        value = list(found.groups()) if found else None
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(one, str) for one in value):
+        edge = f'{{"from": {as_written(value[0])}, "to": {as_written(value[1])}}}'
+        return f'write `"edges": [{edge}]`' if len(path) == 1 else f"write `{edge}`"
+    return _EDGES if len(path) == 1 else 'write `{"from": "a", "to": "b"}`'
+
+
+def _block(key: str, inside: str) -> Callable[[Any], str]:
+    """The hint for a block that was written as one value, which is that of its key ``inside``."""
+
+    def hint(value: Any) -> str:
+        if value is None or isinstance(value, bool):
+            return ""
+        return f'write `"{key}": {{"{inside}": {as_written(value)}}}`'
+
+    return hint
+
+
+_WANTED = {
+    "batch": _block("batch", "items"),
+    "retry": _block("retry", "max"),
+    "rate_limit": _block("rate_limit", "per_second"),
+    "tolerate": _block("tolerate", "count"),
+    "budget": _block("budget", "usd"),
+}
+"""Blocks that are written as one value."""
