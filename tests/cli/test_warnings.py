@@ -45,3 +45,32 @@ def test_a_document_without_doubts_is_silent(batchmill_command, tmp_path):
     _, out, err = batchmill_command("run", "d.json", "--json")
     assert json.loads(out)["warnings"] == []
     assert lines(err) == []
+
+
+def test_numbers_of_a_file_of_inputs_that_may_be_meant_as_text(batchmill_command, tmp_path):
+    inputs = {"zip": {}, "version": {}, "rate": {"type": "number"}, "typed": {"type": "integer"}, "deep": {}}
+    data = {name: f"${{{name}}}" for name in inputs}
+    document = {"inputs": inputs, "nodes": [{"id": "a", "type": "echo", "params": {"data": data}}]}
+    (tmp_path / "d.json").write_text(json.dumps(document))
+    (tmp_path / "p.yaml").write_text(
+        "zip: 00501\nversion: 3.10\nrate: 0.50\ntyped: 007\ndeep: {rate: [1.0, 1.10]}\n"
+    )
+    code, out, err = batchmill_command("run", "d.json", "--params", "p.yaml", "--json", "version=3.10")
+    assert code == 0
+    first, second = lines(err)
+    assert first == (
+        "warning: p.yaml: $.zip (line 1, column 6): 00501 is read as the number 501; "
+        'write "00501" where text is meant'
+    )
+    assert second.startswith(
+        "warning: p.yaml: $.deep.rate[1] (line 5, column 20): 1.10 is read as the number 1.1"
+    )
+    told = json.loads(out)["warnings"]
+    assert [(one["path"], one["source"]) for one in told] == [
+        ("$.zip", "p.yaml"),
+        ("$.deep.rate[1]", "p.yaml"),
+    ]
+    _, _, err = batchmill_command("plan", "d.json", "--params", "p.yaml")
+    assert len(lines(err)) == 3
+    _, out, err = batchmill_command("resume", "last", "--params", "p.yaml", "--json", "zip=1")
+    assert [one["path"] for one in json.loads(out)["warnings"]] == ["$.version", "$.deep.rate[1]"]

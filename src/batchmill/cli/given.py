@@ -5,23 +5,44 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from batchmill.errors import InvalidDocument, Problem
+from batchmill.graph.warnings.texts import number_doubt
+from batchmill.ir.faults import path_text
 from batchmill.ir.loading import load
+from batchmill.warned import Warned
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
     """Inputs by name. ``text`` holds those given as ``name=value``, whose type the document decides;
-    ``values`` those that came with a type. No name is in both."""
+    ``values`` those that came with a type. No name is in both. ``warnings`` has by name what may not be
+    meant in the file that they came from."""
 
     values: dict[str, Any] = field(default_factory=dict)
     text: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[tuple[str, Warned], ...] = ()
+
+    def told(self, document: Any) -> tuple[Warned, ...]:
+        """The warnings of inputs that are used, but for those of which the raw ``document`` says that they
+        are numbers."""
+        declared = document.get("inputs") if isinstance(document, dict) else None
+        specs = declared if isinstance(declared, dict) else {}
+        numbers = {name for name, spec in specs.items() if isinstance(spec, dict) and _is_number(spec)}
+        return tuple(
+            warned
+            for name, warned in self.warnings
+            if name in self.values and not (name in numbers and warned.path == path_text((name,)))
+        )
+
+
+def _is_number(spec: dict[str, Any]) -> bool:
+    return spec.get("type") in ("number", "integer", "float", "int")
 
 
 def given(pairs: Iterable[str], as_json: Iterable[str], file: Path | None) -> Given:
@@ -35,9 +56,9 @@ def given(pairs: Iterable[str], as_json: Iterable[str], file: Path | None) -> Gi
     twice = sorted(text.keys() & typed.keys())
     if twice:
         raise click.UsageError(f"input {twice[0]!r} is given both as NAME=VALUE and by --set-json: keep one")
-    from_file = _from_file(file) if file is not None else {}
+    from_file, warnings = _from_file(file) if file is not None else ({}, ())
     values = {name: value for name, value in from_file.items() if name not in text}
-    return Given(values | typed, text)
+    return Given(values | typed, text, tuple(one for one in warnings if one[0] not in typed))
 
 
 def with_stdin(found: Given, document: Any) -> Given:
@@ -48,7 +69,7 @@ def with_stdin(found: Given, document: Any) -> Given:
         wanted = isinstance(spec, dict) and spec.get("stdin") is True
         if wanted and name not in found.values and name not in found.text and _is_piped():
             text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
-            return Given(found.values, {**found.text, name: text})
+            return replace(found, text={**found.text, name: text})
     return found
 
 
@@ -76,12 +97,16 @@ def _parsed(name: str, text: str) -> Any:
         raise click.UsageError(f"--set-json {name}: {text!r} is not JSON ({error}); {hint}") from None
 
 
-def _from_file(file: Path) -> Mapping[str, Any]:
-    """The inputs in a file. Raises :class:`InvalidDocument` with line and column for a fault in it."""
+def _from_file(file: Path) -> tuple[Mapping[str, Any], tuple[tuple[str, Warned], ...]]:
+    """The inputs in a file, and what may not be meant there, with the input's name. Raises
+    :class:`InvalidDocument` with line and column for a fault in it."""
     draft = load(file)
     if draft.faults:
         raise InvalidDocument(draft.problems(()), draft.source)
     if not isinstance(draft.raw, dict):
         message = Problem("$", "is not an object of inputs by name", 'write {"name": value, ...}')
         raise InvalidDocument((message,), draft.source)
-    return draft.raw
+    doubts = [number_doubt(number) for number in draft.odd_numbers if number.path]
+    placed = {one.path: replace(one, source=draft.source) for one in draft.warnings(doubts)}
+    named = ((str(doubt.fault.path[0]), placed[path_text(doubt.fault.path)]) for doubt in doubts)
+    return draft.raw, tuple(named)

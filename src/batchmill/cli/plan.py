@@ -59,15 +59,18 @@ def command(
     Nothing is run: items that come from another node are known only in a run. Inputs that are missing are
     left open.
     """
-    plan = check(load(file), default_registry())
-    for warned in plan.warnings if form == "tree" and not json_wanted else ():
+    draft = load(file)
+    plan = check(draft, default_registry())
+    from_inputs = given(inputs, set_json, params_file)
+    warnings = (*from_inputs.told(draft.raw), *plan.warnings)
+    for warned in warnings if form == "tree" and not json_wanted else ():
         say(warning_line(warned))
-    values = _inputs(plan, given(inputs, set_json, params_file))
+    values = _inputs(plan, from_inputs)
     around = Surroundings(Namespace(values), executor=executor, jobs=jobs)
     told = described_plan(plan, around)
     if json_wanted or form == "json":
-        warnings = [warned.as_json() for warned in plan.warnings]
-        whole = {"schema": SCHEMA, "source": file, "inputs": plain(values), **told, "warnings": warnings}
+        listed = [warned.as_json() for warned in warnings]
+        whole = {"schema": SCHEMA, "source": file, "inputs": plain(values), **told, "warnings": listed}
         click.echo(as_json(whole, 2))
     else:
         click.echo("\n".join(_drawn(plan, told, form)))

@@ -72,6 +72,7 @@ def command(
         jobs=jobs,
         journal=journal,
         failed_only=failed_only,
+        warnings=inputs.told(found.document),
     )
     items = None if json_wanted else items_of(found, quiet)
     return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose, items), caller)

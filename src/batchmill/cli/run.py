@@ -46,7 +46,8 @@ def command(
     text output is printed as it is, anything else as JSON.
     """
     caller.verbose = verbose
-    wanted = with_stdin(given(inputs, set_json, params_file), load(file).raw)
+    document = load(file).raw
+    wanted = with_stdin(given(inputs, set_json, params_file), document)
     journal = options.kept_in(journal_path, no_journal, durable)
     begin = partial(
         run,
@@ -56,5 +57,6 @@ def command(
         executor=executor,
         jobs=jobs,
         journal=journal,
+        warnings=wanted.told(document),
     )
     return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose), caller)

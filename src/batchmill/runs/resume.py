@@ -25,6 +25,7 @@ from batchmill.runs.journaled import Order
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
 from batchmill.runs.settings import RunSettings
+from batchmill.warned import Warned
 
 
 def resume(
@@ -41,6 +42,7 @@ def resume(
     text_params: Mapping[str, str] | None = None,
     taps: Mapping[str, OnBlock] | None = None,
     masker: Masker | None = None,
+    warnings: Iterable[Warned] = (),
 ) -> RunResult:
     """Go on with a run that was interrupted or failed: everything that has a result keeps it.
 
@@ -71,7 +73,7 @@ def resume(
                 result = _as_it_was(reader, found)
                 if result is not None:
                     return result
-        order = _order(found, document, params, text_params, executor, jobs)
+        order = _order(found, document, params, text_params, executor, jobs, warnings)
         opening = partial(_opened, kept, found, order, lock, failed_only)
         return execute(order, opening, listeners, cancel, stop, taps, masker)
     finally:
@@ -105,6 +107,7 @@ def _order(
     text_params: Mapping[str, str] | None,
     executor: str | None,
     jobs: int | None,
+    warnings: Iterable[Warned],
 ) -> Order:
     texts = dict(text_params or {})
     values = {name: value for name, value in {**run.inputs, **(params or {})}.items() if name not in texts}
@@ -112,7 +115,7 @@ def _order(
     values = {name: value for name, value in values.items() if name in declared or name in (params or {})}
     settings = RunSettings(executor or run.settings.get("executor"), jobs or run.settings.get("jobs"))
     try:
-        return ordered(document, values, texts, settings)
+        return ordered(document, values, texts, settings, warnings=warnings)
     except InvalidDocument as error:
         missing = [name for name in declared if name not in values and name not in texts]
         if missing:

@@ -50,7 +50,7 @@ from batchmill.runs.result import RunResult
 from batchmill.runs.secrets import Secrets
 from batchmill.runs.settings import RunSettings
 from batchmill.step import Namespace
-from batchmill.warned import Warnings
+from batchmill.warned import Warned, Warnings
 
 
 def run(
@@ -67,6 +67,7 @@ def run(
     taps: Mapping[str, OnBlock] | None = None,
     masker: Masker | None = None,
     journal: Journal | str | Path | None = None,
+    warnings: Iterable[Warned] = (),
 ) -> RunResult:
     """Run a workflow document: a file's path, or the document itself as a dictionary.
 
@@ -82,6 +83,7 @@ def run(
     result, in events and in what batchmill logs.
     ``journal``, a path or a :class:`~batchmill.journal.journal.Journal`, keeps what the run does, so that
     :func:`batchmill.resume` goes on where it was; without it nothing is kept.
+    ``warnings`` are the caller's own, such as those of a file of inputs, to be told with those of the run.
     Cancelling ``stop`` lets no new node or item start, cancelling ``cancel`` ends running ones too; either
     way the result is ``interrupted``.
 
@@ -93,7 +95,7 @@ def run(
     :class:`~batchmill.errors.StorageError` for a document file that cannot be read.
     """
     settings = RunSettings(executor, jobs)
-    order = ordered(document, params, text_params, settings, registry)
+    order = ordered(document, params, text_params, settings, registry, warnings)
     kept = Journal(journal) if isinstance(journal, (str, Path)) else journal
     opening = nothing_kept if kept is None else partial(begun, kept, order)
     return execute(order, opening, listeners, cancel, stop, taps, masker)
@@ -105,10 +107,12 @@ def ordered(
     text_params: Mapping[str, str] | None,
     settings: RunSettings,
     registry: Registry | None = None,
+    warnings: Iterable[Warned] = (),
 ) -> Order:
     """What there is to run, checked. Raises what :func:`run` raises before anything runs."""
     draft = load(document)
     plan = check(draft, registry or default_registry())
+    plan = replace(plan, warnings=(*warnings, *plan.warnings))
     texts = dict(text_params or {})
     inputs, problems = check_inputs(plan.workflow, {**(params or {}), **texts}, text=frozenset(texts))
     if problems:

@@ -78,13 +78,14 @@ def number_doubts(
         return
     for number in numbers:
         if _may_be_text(number.path, outline, types):
-            yield Doubt("number-from-text", number_fault(number))
+            yield number_doubt(number)
 
 
-def number_fault(number: OddNumber) -> Fault:
+def number_doubt(number: OddNumber) -> Doubt:
     """The words for a number that may have been meant as text."""
     message = f"{number.written} is read as the number {number.value}"
-    return Fault(number.path, message, f'write "{number.written}" where text is meant')
+    fault = Fault(number.path, message, f'write "{number.written}" where text is meant')
+    return Doubt("number-from-text", fault)
 
 
 def _may_be_text(path: DocumentPath, outline: Outline, types: Mapping[str, type[Node]]) -> bool:

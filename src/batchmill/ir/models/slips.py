@@ -151,7 +151,8 @@ def _input_hint(path: DocumentPath, value: Any) -> str:
         return f'write `"inputs": {{{written}}}`' if names else ""
     if isinstance(value, str) and value in get_args(TypeName):
         return f'write `{as_written(path[1])}: {{"type": {as_written(value)}}}`'
-    return f'write `{as_written(path[1])}: {{"default": {as_written(value)}}}`, or its type: `{{"type": "string"}}`'
+    written = f'{as_written(path[1])}: {{"default": {as_written(value)}}}'
+    return f'write `{written}`, or its type: `{{"type": "string"}}`'
 
 
 def _output_hint(path: DocumentPath, value: Any) -> str:
