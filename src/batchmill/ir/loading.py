@@ -6,14 +6,15 @@ import codecs
 import copy
 import json
 import marshal
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from batchmill.errors import InvalidDocument, Problem, StorageError
-from batchmill.ir.faults import DocumentPath, Doubt, Fault, path_text
+from batchmill.ir.faults import DocumentPath, Doubt, Fault, kind_of, path_text
 from batchmill.ir.positions import (
     NOWHERE,
     JsonPositions,
@@ -94,13 +95,27 @@ def load(source: str | Path | dict[str, Any]) -> Draft:
     A file of any other name is read as JSON. Raises :class:`InvalidDocument` where the source is no
     document at all, and :class:`StorageError` where the file cannot be read.
     """
-    if isinstance(source, dict):
-        return _from_object(source)
-    path = Path(source)
+    if isinstance(source, Mapping):
+        return _from_object(source if isinstance(source, dict) else dict(source))
+    path = _path_of(source)
     text = _read_text(path, MAX_YAML_BYTES if _is_yaml(path) else MAX_JSON_BYTES)
     if not text.strip():
         raise _invalid(str(path), Fault((), "the file is empty", "write a document with `nodes`"))
     return _from_yaml(text, path) if _is_yaml(path) else _from_json(text, path)
+
+
+def _path_of(source: Any) -> Path:
+    if not isinstance(source, (str, os.PathLike)) or not isinstance(os.fspath(source), str):
+        raise _invalid(
+            "document", Fault((), f"is given by a path or as a dictionary, not as {kind_of(source)}")
+        )
+    text = os.fspath(source)
+    if not text.strip():
+        raise _invalid("document", Fault((), "the path of the document is empty"))
+    if "\n" in text or text.lstrip().startswith("{"):
+        hint = "give its path, or read it: json.loads(text)"
+        raise _invalid("document", Fault((), "its text stands where its path is wanted", hint))
+    return Path(text)
 
 
 def _is_yaml(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from batchmill.batch import OnBlock
 from batchmill.cancel import CancelToken
-from batchmill.errors import InvalidDocument
+from batchmill.errors import InvalidDocument, InvalidSetting
 from batchmill.events import Listener
 from batchmill.graph.recorded import CODEC
 from batchmill.ir.loading import load
@@ -21,6 +21,7 @@ from batchmill.journal.locks import RunLock
 from batchmill.journal.reading import Reader
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.masking import Masker
+from batchmill.runs.arguments import check_arguments, journal_of
 from batchmill.runs.journaled import Order
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
@@ -60,7 +61,10 @@ def resume(
     Raises what :func:`batchmill.run` raises, :class:`~batchmill.errors.UnknownRun` and
     :class:`~batchmill.errors.RunLocked` where another process is running it.
     """
-    kept = Journal(journal) if isinstance(journal, (str, Path)) else journal
+    listeners = check_arguments(params, text_params, listeners)
+    if run is not None and not isinstance(run, str):
+        raise InvalidSetting(f"`run` is the name of a run, not {run!r}")
+    kept = journal_of(journal)
     with Reader(kept) as reader:
         found = reader.to_resume(run)
     lock = kept.lock(found.name)

@@ -35,6 +35,7 @@ from batchmill.masking import Masker
 from batchmill.nodes import Registry, default_registry
 from batchmill.plain import plain, shown
 from batchmill.record import LLMCall
+from batchmill.runs.arguments import check_arguments, journal_of
 from batchmill.runs.journaled import (
     Opening,
     Order,
@@ -95,8 +96,9 @@ def run(
     :class:`~batchmill.errors.StorageError` for a document file that cannot be read.
     """
     settings = RunSettings(executor, jobs)
+    listeners = check_arguments(params, text_params, listeners)
+    kept = None if journal is None else journal_of(journal)
     order = ordered(document, params, text_params, settings, registry, warnings)
-    kept = Journal(journal) if isinstance(journal, (str, Path)) else journal
     opening = nothing_kept if kept is None else partial(begun, kept, order)
     return execute(order, opening, listeners, cancel, stop, taps, masker)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batchmill.batch import BatchSettings
+from batchmill.batch.settings import MAX_CONCURRENT
+from batchmill.errors import InvalidSetting
 from batchmill.executors.choose import executor_named
 
 
@@ -18,6 +19,12 @@ class RunSettings:
     jobs: int | None = None
 
     def __post_init__(self) -> None:
-        BatchSettings(max_concurrent=self.jobs)
-        if self.executor is not None:
-            executor_named(self.executor)
+        if self.jobs is not None and (type(self.jobs) is not int or not 1 <= self.jobs <= MAX_CONCURRENT):
+            raise InvalidSetting(
+                f"jobs must be a whole number from 1 to {MAX_CONCURRENT:,}, not {self.jobs!r}"
+            )
+        if self.executor is None:
+            return
+        if not isinstance(self.executor, str):
+            raise InvalidSetting(f"executor must be the name of one, not {self.executor!r}")
+        executor_named(self.executor)

@@ -1,0 +1,49 @@
+"""The arguments of :func:`batchmill.run` and :func:`batchmill.resume`, looked at before anything is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from batchmill.errors import InvalidSetting
+from batchmill.events import Listener
+from batchmill.ir.faults import kind_of
+from batchmill.journal.journal import Journal
+
+
+def check_arguments(
+    params: Mapping[str, Any] | None, text_params: Mapping[str, str] | None, listeners: Iterable[Listener]
+) -> tuple[Listener, ...]:
+    """The listeners as a tuple. Raises :class:`InvalidSetting` for an argument of another kind."""
+    _check_mapping("params", params)
+    _check_mapping("text_params", text_params)
+    heard = tuple(listeners) if isinstance(listeners, Iterable) else None
+    if heard is None or not all(map(callable, heard)):
+        raise InvalidSetting(f"`listeners` must be a list of functions, not {_shown(listeners)}")
+    return heard
+
+
+def _check_mapping(name: str, given: Any) -> None:
+    if given is None:
+        return
+    if not isinstance(given, Mapping):
+        hint = "; --params of `batchmill run` reads files" if isinstance(given, (str, os.PathLike)) else ""
+        raise InvalidSetting(f"`{name}` must be a dictionary of inputs by name, not {_shown(given)}{hint}")
+    for key in given:
+        if not isinstance(key, str):
+            raise InvalidSetting(f"`{name}` has a key that is no name of an input: {key!r}")
+
+
+def journal_of(given: Journal | str | Path) -> Journal:
+    """The journal that an argument names. Raises :class:`InvalidSetting`."""
+    if isinstance(given, Journal):
+        return given
+    if isinstance(given, (str, os.PathLike)) and str(given):
+        return Journal(given)
+    raise InvalidSetting(f"`journal` must be a path or a Journal, not {_shown(given)}")
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, (int, float, str)) else kind_of(value)
