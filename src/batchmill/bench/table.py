@@ -15,7 +15,8 @@ COLUMNS = ("wall", "spread", "× seq.", "CPU", "memory", "items", "p50", "p95", 
 
 
 def table_of(comparison: Comparison) -> Table:
-    """A row per case, those of an interpreter together; needs rich."""
+    """A row per case, those of an interpreter together, without columns that have nothing to say; needs
+    rich."""
     from rich.table import Table  # 40 ms, only where it is shown
 
     count = comparison.figures[0].items if comparison.figures else 0
@@ -25,13 +26,15 @@ def table_of(comparison: Comparison) -> Table:
     if several:
         table.add_column("on", no_wrap=True)
     table.add_column("executor", no_wrap=True)
-    for column in COLUMNS:
+    rows = [_cells(one) for one in comparison.figures]
+    told = [place for place in range(len(COLUMNS)) if any(row[place] for row in rows)]
+    for column in (COLUMNS[place] for place in told):
         table.add_column(column, justify="right" if column else "left", no_wrap=bool(column))
     shown = ""
-    for one in comparison.figures:
+    for one, cells in zip(comparison.figures, rows, strict=True):
         build = one.case.build if one.case.build != shown else ""
         shown = one.case.build
-        table.add_row(*([build] if several else []), one.case.label, *_cells(one))
+        table.add_row(*([build] if several else []), one.case.label, *(cells[place] for place in told))
     return table
 
 
@@ -39,9 +42,7 @@ def _cells(one: Figures) -> tuple[str, ...]:
     return (
         seconds(one.wall.median),
         _around(one.wall),
-        ""
-        if one.speedup is None
-        else f"{one.speedup.median:.2f} ({one.speedup.least:.2f}-{one.speedup.most:.2f})",
+        _times(one.speedup),
         seconds(one.cpu.median),
         bytes_(one.peak_memory),
         a_second(one.throughput),
@@ -52,9 +53,19 @@ def _cells(one: Figures) -> tuple[str, ...]:
     )
 
 
+def _times(speedup: Spread | None) -> str:
+    """How many times as fast, with the least and the most where there were several runs."""
+    if speedup is None:
+        return ""
+    span = f" ({speedup.least:.2f}-{speedup.most:.2f})" if speedup.least < speedup.most else ""
+    return f"{speedup.median:.2f}{span}"
+
+
 def _around(spread: Spread) -> str:
-    """Half of the span between the least and the most, in percent of the median."""
-    return f"±{50 * (spread.most - spread.least) / spread.median:.0f} %" if spread.median else ""
+    """Half of the span between the least and the most, in percent of the median; nothing of one run."""
+    if not spread.median or spread.least == spread.most:
+        return ""
+    return f"±{50 * (spread.most - spread.least) / spread.median:.0f} %"
 
 
 def _remarks(one: Figures) -> str:
