@@ -174,13 +174,3 @@ def test_what_is_told_of_them(folder, batchmill_command):
     with Reader(Journal(".batchmill/runs.sqlite")) as reader:
         (visit,) = reader.visits(reader.run("last"))
     assert (visit.done, visit.failed, visit.degraded) == (2, 0, 2)
-
-
-def test_a_node_that_failed_beside_an_error_edge_can_be_run_again_too(folder, batchmill_command):
-    (folder / "flow.json").write_text(json.dumps({**ERROR_EDGE, "inputs": {"n": {"default": 1}}}))
-    code, out, err = batchmill_command("run", "flow.json")
-    assert (code, out) == (3, "rescued\n")
-    assert "run failed items again with: batchmill resume" in err
-    (folder / "fixed").touch()
-    code, out, err = batchmill_command("resume", "--failed")
-    assert (code, out) == (0, "fine\n")
