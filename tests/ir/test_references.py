@@ -91,6 +91,9 @@ def test_a_bad_reference_is_a_fault(text, node, kind, words):
     ("text", "node", "kind", "hint"),
     [
         ("${frist.x}", "last", "params", "did you mean `first`?"),
+        ("${inputs.folder}", "last", "params", "write `${folder}`"),
+        ("${steps.first.outputs.x[0]}", "last", "params", "write `${first.x[0]}`"),
+        ("${params.row.name}", "each", "params", "write `${row.name}`"),
         ("${item}", "each", "params", "the item is called `row` here"),
         ("${row}", "last", "params", "an item exists only in the params of a node with `batch`"),
         ("${row}", "each", "items", "there is no item yet where the items are named"),

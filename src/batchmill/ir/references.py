@@ -13,6 +13,7 @@ from batchmill.ir.outline import Outline
 from batchmill.ir.parts import NodePart
 from batchmill.ir.streams import still_running
 from batchmill.template import Expression, Path, expressions_in
+from batchmill.template.parse import without_namespace
 from batchmill.template.presence import is_large, may_hold_templates
 
 INDEX = "__index__"  # also in step.namespace, which ranks above; tests/graph/test_check.py compares the two
@@ -127,8 +128,16 @@ class ReferenceCheck:
             return None
         message = f"`${{{path.text}}}` refers to `{root}`, which is no node and no input"
         known = [*self._known, *sorted(local - ALWAYS_THERE)]
-        hint = self._item_hint(root, site) or did_you_mean(root, known) or _known_names(known)
+        hint = self._item_hint(root, site) or self._without_namespace(path, site)
+        hint = hint or did_you_mean(root, known) or _known_names(known)
         return site.fault(message, hint)
+
+    def _without_namespace(self, path: Path, site: Site) -> str:
+        """What to write for ``inputs.name`` and the like, as other tools have it."""
+        written = without_namespace(path.text)
+        root = written.partition(".")[0].partition("[")[0]
+        known = root in self._outline.by_id or root in self._outline.inputs or root in self._local_names(site)
+        return f"write `${{{written}}}`" if written != path.text and known else ""
 
     def _item_hint(self, root: str, site: Site) -> str:
         """What to say of a name that exists, but only inside a batch."""

@@ -25,6 +25,12 @@ ITEMS = {"batch": {"items": [1]}}
         ("{{ inputs.name }}", "${name}"),
         ("{{steps.first.outputs.x}}", "${first.x}"),
         ("{{ name | upper }}", "${name}"),
+        ("#{name} x", "${name}"),
+        ("%{item}", "${item}"),
+        ("@{first.echo}", "${first.echo}"),
+        ("$(params.name)", "${name}"),
+        ("$(name)", "${name}"),
+        ("<%= name %>", "${name}"),
     ],
 )
 def test_braces_of_other_tools(warned, text, hint):
@@ -57,6 +63,7 @@ def test_code_is_not_looked_at(codes):
         ("read -r item; echo $item", []),
         ("export name; echo $name", []),
         ("awk '{print $name}'", []),
+        ("echo $(name) $(date) $(ls $HOME)", []),
         ("echo $itemize $HOME $1 $${item} \\$item ${item}", []),
         (["echo", "$item"], []),
     ],

@@ -23,9 +23,10 @@ def dead_doubts(outline: Outline, ways: Ways) -> Iterator[Doubt]:
     yield from _unreached(outline, ways)
     for edge in ways.dead:
         yield Doubt("dead-action", _dead_edge(edge, outline, ways))
+    looped = {name for loop in ways.graph.loops for name in loop.body}
     for node in outline.nodes:
         if ways.runs(node.id):
-            yield from _lost_actions(node, ways)
+            yield from _lost_actions(node, ways, looped=node.id in looped)
 
 
 def _unreached(outline: Outline, ways: Ways) -> Iterator[Doubt]:
@@ -80,13 +81,12 @@ def _instead(action: str, known: Collection[str], node: NodePart) -> str:
     return did_you_mean(action, known) or "decide in a `code` node, which sets `next`"
 
 
-def _lost_actions(node: NodePart, ways: Ways) -> Iterator[Doubt]:
+def _lost_actions(node: NodePart, ways: Ways, *, looped: bool) -> Iterator[Doubt]:
     """Actions that the code of a node sets and that no edge has."""
     known = ways.actions[node.id]
     if known is None or node.has_batch:
         return
     leading = [edge.action for edge in ways.graph.leaving[node.id]]
-    looped = any(node.id in loop.body for loop in ways.graph.loops)
     for action in sorted(known - {DEFAULT_ACTION, ERROR_ACTION}):
         words = leads_nowhere(action, node.id, leading, looped=looped)
         if words is not None:

@@ -4,7 +4,7 @@ that may have been meant as text."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from batchmill.graph.sub_documents import DOCUMENT_PARAM
@@ -18,7 +18,20 @@ from batchmill.nodes.workflow import WorkflowNode
 from batchmill.template.parse import without_namespace
 from batchmill.template.presence import is_large
 
-_BRACES = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)((?:\.\w+|\[\w+\])*)[^{}]*\}\}")
+Known = Callable[[str], bool]
+"""Whether a name is one of the document, there in the node at hand."""
+
+_PATH = r"([A-Za-z_]\w*)((?:\.\w+|\[\w+\])*)"
+_FORMS = tuple(
+    re.compile(form.format(_PATH))
+    for form in (
+        r"\{{\{{-?\s*{}[^{{}}]*\}}\}}",  # {{ name }}
+        r"[#%@]\{{\s*{}\s*\}}",
+        r"\$\(\s*{}\s*\)",
+        r"<%=?\s*{}\s*%>",
+    )
+)
+_MARKS = ("{{", "#{", "%{", "@{", "$(", "<%")  # of which one is in each of these
 _DOLLAR = re.compile(r"(?<![\\$])\$([A-Za-z_]\w*)((?:\.\w+)*)")
 _QUOTED = re.compile(r"'[^']*'")  # where no shell looks for variables
 _OTHERS = frozenset({"inputs", "steps", "outputs", "params", "item", "matrix", "env", "tasks", "workflow"})
@@ -28,42 +41,47 @@ _SET_IN_SHELL = r"(?:^|[\s;&|(])(?:for|read(?: -\w+)*|local|export|declare|selec
 
 def text_doubts(node: NodePart, kind: type[Node], outline: Outline) -> Iterator[Doubt]:
     """References of a form that is text here."""
-    known = {*outline.by_id, *outline.inputs} | ({node.item_name} if node.item_name else set())
+
+    def known(name: str) -> bool:
+        return name == node.item_name or name in outline.by_id or name in outline.inputs
+
     for param in kind.params:
         written = node.params.get(param.name)
         if written is None or param.templates == "none" or is_large(written):
             continue
         place = (*node.path, "params", param.name)
-        for path, text, _ in texts_in(written, place, marks=("{{",)):
-            yield from _braces(path, text, known)
-        if param.templates == "shell" and isinstance(written, str):
+        is_script = param.templates == "shell" and isinstance(written, str)
+        for path, text, _ in texts_in(written, place, marks=_MARKS):
+            yield from _other_forms(path, text, known, is_script=is_script)
+        if is_script:
             yield from _shell_names(place, written, known, node.params)
 
 
-def _braces(path: DocumentPath, text: str, known: set[str]) -> Iterator[Doubt]:
-    for found in _BRACES.finditer(text):
-        if found.start() and text[found.start() - 1] == "$":
-            continue  # which no template can be, and is said where templates are read
-        root, rest = found[1], found[2]
-        if root in known:
-            instead = root + rest
-        elif root in _OTHERS and rest:
-            instead = without_namespace(root + rest)
-        else:
-            continue
-        message = f"`{found[0]}` is text here, and stays as it is"
-        yield Doubt("not-a-template", Fault(path, message, f"a reference is written `${{{instead}}}`"))
+def _other_forms(path: DocumentPath, text: str, known: Known, *, is_script: bool) -> Iterator[Doubt]:
+    for form in _FORMS:
+        for found in form.finditer(text):
+            root, rest = found[1], found[2]
+            if found.start() and text[found.start() - 1] == "$":
+                continue  # ${{, which no template can be, and is said where templates are read
+            if is_script and found[0].startswith("$(") and not rest:
+                continue  # a command of that name
+            if known(root):
+                instead = root + rest
+            elif root in _OTHERS and rest:
+                instead = without_namespace(root + rest)
+            else:
+                continue
+            message = f"`{found[0]}` is text here, and stays as it is"
+            yield Doubt("not-a-template", Fault(path, message, f"a reference is written `${{{instead}}}`"))
 
 
-def _shell_names(
-    path: DocumentPath, text: str, known: set[str], params: Mapping[str, Any]
-) -> Iterator[Doubt]:
+def _shell_names(path: DocumentPath, text: str, known: Known, params: Mapping[str, Any]) -> Iterator[Doubt]:
     """Variables of a shell that have the name of an input, a node or the item and are set nowhere."""
     env = params.get("env")
     own = set(env) if isinstance(env, dict) else set()
     for found in _DOLLAR.finditer(_QUOTED.sub(lambda quoted: " " * len(quoted[0]), text)):
         name = found[1]
-        if name not in known or name in own or re.search(_SET_IN_SHELL.format(re.escape(name)), text):
+        if not known(name) or name in own or re.search(_SET_IN_SHELL.format(re.escape(name)), text):
             continue
         message = f"`${name}` is a variable of the shell, which nothing sets here"
         instead = f"`${{{name}{found[2]}}}`"
