@@ -76,12 +76,13 @@ class Warnings:
         self._found: dict[tuple[str, ...], Warned] = {}
         self._tell = tell
 
-    def add(self, warned: Warned) -> None:
-        """Add a warning, unless there is one like it."""
+    def add(self, warned: Warned) -> bool:
+        """Add a warning, unless there is one like it; whether there was none."""
         with self._lock:
             if self._found.setdefault(warned.kind, warned) is not warned:
-                return
+                return False
         self._tell(warned)
+        return True
 
     def listed(self) -> tuple[Warned, ...]:
         """What was added: those of the document first, then those of its nodes in document order."""

@@ -8,6 +8,8 @@ import json
 import pytest
 
 import batchmill
+from batchmill.journal.journal import Journal
+from batchmill.journal.reading import Reader
 from batchmill.nodes import Node, NodeResult
 from batchmill.nodes.registry import Registry
 from batchmill.warned import Warned
@@ -189,3 +191,19 @@ def test_secrets_are_not_in_them(tmp_path, monkeypatch):
     (one,) = batchmill.run(document, {"key": "swordfish-77"}).warnings
     assert "swordfish" not in json.dumps(one)
     assert "***" in one["message"]
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+def test_of_many_items_that_run_a_workflow_few_report_the_same(executor, tmp_path):
+    inner = flow(shell("cut", CUT, max_output_bytes=10))
+    batch = {"items": list(range(50)), "executor": executor, "max_concurrent": 2}
+    node = {"id": "w", "type": "workflow", "params": {"workflow": inner}, "batch": batch}
+    result = batchmill.run(flow(node), journal=tmp_path / "runs.sqlite")
+    assert [code for code, _, _ in told(result)] == ["cut-short"]
+    with Reader(Journal(tmp_path / "runs.sqlite")) as reader:
+        run = reader.run("last")
+        recorded = list(reader.recorded(run))
+    assert 1 <= len(recorded) <= 2
+    assert told(batchmill.resume("last", {}, journal=tmp_path / "runs.sqlite", failed_only=True)) == told(
+        result
+    )

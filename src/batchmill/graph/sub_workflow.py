@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -137,17 +137,22 @@ class PlacedRun:
         permits = self._around.permits
         lent = permits.lent() if permits is not None else nullcontext()
         with _ended_in_time(attempt) as cancel, lent:
-            warnings = Warnings(self._around.warnings.add)
+            told = Warnings()
             inside = self._inside(namespace, cancel, address)
-            inside = replace(inside, masker=masker, log=log, warnings=warnings)
+            inside = replace(inside, masker=masker, log=log, warnings=Warnings(self._passing_on(told)))
             walk = Scheduler(plan, inside, self._workflow.nodes, self._workflow.topology).run()
             outputs = held(resolved_outputs(plan.workflow, namespace, walk))
         secrets = tuple(masker.secrets) if self._around.in_worker else ()
         reports = {} if is_inside_item(address) else walk.addressed_reports(address)
-        _report(walk, namespace, attempt, secrets, reports, warnings.listed())
+        _report(walk, namespace, attempt, secrets, reports, told.listed())
         if walk.status == "failed":
             raise _failure(walk, address, attempt)
         return NodeResult(outputs)
+
+    def _passing_on(self, told: Warnings) -> Callable[[Warned], object]:
+        """What passes warnings on to the workflow around, and puts those that are new there into ``told``:
+        of many items one reports each."""
+        return lambda warned: self._around.warnings.add(warned) and told.add(warned)
 
     def _check_depth(self, address: str, most: int) -> None:
         if self._around.depth < most:
