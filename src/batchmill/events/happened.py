@@ -94,7 +94,7 @@ class NodeFinished:
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """Something worth a line that is no error: an empty source, a template left as it stands."""
+    """Something worth a line that is no error: a template left as it stands."""
 
     message: str
     node: str = ""
