@@ -1,6 +1,7 @@
 """Warnings on stderr and in the JSON of commands that run something."""
 
 import json
+import re
 
 import pytest
 
@@ -28,6 +29,7 @@ def test_each_is_told_once_whatever_progress_is_shown(batchmill_command, documen
     assert second.startswith(
         "warning: a: no file matches `none/*`, so nothing was run; there is no folder `none`"
     )
+    assert re.search(r"^success: 1 node \(1 success\) in \S+ s, 2 warnings$", err, re.MULTILINE)
 
 
 def test_quiet_keeps_them_out_of_stderr_and_not_out_of_the_json(batchmill_command, document):

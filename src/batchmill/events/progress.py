@@ -181,7 +181,7 @@ class BarProgress:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Warned):
-            self._progress.console.print(f"warning: {event}", markup=False, highlight=False)
+            self._progress.console.print(f"warning: {event}", markup=False, highlight=False, soft_wrap=True)
             return
         if is_inside_item(getattr(event, "node", "")):
             return

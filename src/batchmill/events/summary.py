@@ -9,6 +9,7 @@ from typing import Any
 
 from batchmill.events.happened import Event, NodeFinished, NodeRetried, RunFinished
 from batchmill.events.words import count, is_inside_item, rate, seconds, shortened
+from batchmill.warned import Warned
 
 MOST_LINES = 8
 MOST_GROUPS = 3
@@ -34,6 +35,7 @@ class Summary:
     nodes: dict[str, str] = field(default_factory=dict)  # each node's last status
     batches: list[NodeFinished] = field(default_factory=list)
     retries: int = 0
+    warnings: int = 0
     finished: RunFinished | None = None
     _groups: dict[tuple[str, str], _Group] = field(default_factory=dict)
 
@@ -42,6 +44,8 @@ class Summary:
             self._add(event)
         elif isinstance(event, NodeRetried):
             self.retries += 1
+        elif isinstance(event, Warned):
+            self.warnings += 1
         elif isinstance(event, RunFinished):
             self.finished = event
 
@@ -96,7 +100,8 @@ class Summary:
         numbers = Counter(self.nodes.values())
         states = ", ".join(f"{number} {state}" for state, number in numbers.items())
         told = f" ({states})" if states else ""
-        return f"{run.status}: {count(len(self.nodes), 'node')}{told} in {seconds(run.wall)}"
+        warned = f", {count(self.warnings, 'warning')}" if self.warnings else ""
+        return f"{run.status}: {count(len(self.nodes), 'node')}{told} in {seconds(run.wall)}{warned}"
 
     def _batch_lines(self) -> list[str]:
         """A line for each of up to three batches; with more, one line for all together."""
