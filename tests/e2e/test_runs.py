@@ -30,7 +30,17 @@ def ran(*nodes: dict[str, Any], given: dict[str, Any] | None = None, **document:
 def test_a_result_has_the_keys_of_its_schema_in_order() -> None:
     result = ran(echo("a", "x"))
     shown = result.as_json()
-    assert list(shown) == ["schema", "run", "status", "outputs", "nodes", "errors", "llm_calls", "timing"]
+    assert list(shown) == [
+        "schema",
+        "run",
+        "status",
+        "outputs",
+        "nodes",
+        "errors",
+        "warnings",
+        "llm_calls",
+        "timing",
+    ]
     assert (shown["schema"], shown["status"], result.ok) == ("batchmill.run/1", "success", True)
     assert (shown["nodes"]["a"]["type"], shown["nodes"]["a"]["visits"]) == ("echo", 1)
     assert shown["timing"]["wall"] >= 0

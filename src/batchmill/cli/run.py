@@ -46,8 +46,9 @@ def command(
     text output is printed as it is, anything else as JSON.
     """
     caller.verbose = verbose
+    from_line = given(inputs, set_json, params_file)
     document = load(file).raw
-    wanted = with_stdin(given(inputs, set_json, params_file), document)
+    wanted = with_stdin(from_line, document)
     journal = options.kept_in(journal_path, no_journal, durable)
     begin = partial(
         run,

@@ -20,9 +20,7 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         if self.jobs is not None and (type(self.jobs) is not int or not 1 <= self.jobs <= MAX_CONCURRENT):
-            raise InvalidSetting(
-                f"jobs must be a whole number from 1 to {MAX_CONCURRENT:,}, not {self.jobs!r}"
-            )
+            raise InvalidSetting(f"jobs must be a whole number from 1 to {MAX_CONCURRENT}, not {self.jobs!r}")
         if self.executor is None:
             return
         if not isinstance(self.executor, str):
