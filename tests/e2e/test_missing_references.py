@@ -94,3 +94,22 @@ def test_in_a_sub_workflow():
 def test_a_name_that_is_no_node_is_found_before_the_run():
     with pytest.raises(batchmill.InvalidDocument, match="did you mean `other`"):
         choosing("${othre.echo}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "param", "text"),
+    [
+        ("shell", "command", 'echo ${a.data.x} ${a.echo} "${a.data.y}"'),
+        ("http", "url", "http://localhost/${a.data.x}/${a.echo}?q=${a.data.y}"),
+        ("echo", "message", "${a.data.x} ${a.echo} ${a.data.y | count}"),
+    ],
+)
+def test_in_every_kind_of_text(kind, param, text):
+    nodes = [
+        {"id": "a", "type": "echo", "params": {"data": {}}},
+        {"id": "b", "type": kind, "params": {param: text}},
+    ]
+    (error,) = batchmill.run({"nodes": nodes}).errors
+    assert error["message"].count(" cannot be resolved: ") == 2
+    assert "${a.data.x}" in error["message"]
+    assert "${a.data.y}" in error["message"]

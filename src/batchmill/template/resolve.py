@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from batchmill.errors import UnresolvedReference
+from batchmill.errors import TemplateError, UnresolvedReference
 from batchmill.lists import LazyList, Rows
 from batchmill.lists.lazy import READ_TOGETHER
 from batchmill.template.filters import apply_filter, kind_of
@@ -268,20 +268,29 @@ def resolve_text(template: Template, scope: Scope) -> str:
     """A template as text, whatever the types of its values. Raises :class:`TemplateError`, which names all
     the references that lead nowhere."""
     texts: list[str] = []
-    missing: list[UnresolvedReference] = []
     length = 0
     for part in template.parts:
         try:
             text = part if isinstance(part, str) else to_text(resolve_expression(part, scope))
-        except UnresolvedReference as error:
-            missing.append(error)
-            continue
+        except UnresolvedReference:
+            raise all_missing(template.expressions, scope) from None
         length += len(text)
         check_length(length)
         texts.append(text)
-    if missing:
-        raise _together(missing)
     return "".join(texts)
+
+
+def all_missing(expressions: Iterable[Expression], scope: Scope) -> UnresolvedReference:
+    """The error for all of one text's expressions that lead nowhere; one of them at least does."""
+    missing: list[UnresolvedReference] = []
+    for expression in expressions:
+        try:
+            resolve_expression(expression, scope)
+        except UnresolvedReference as error:
+            missing.append(error)
+        except TemplateError:  # told once everything is there
+            continue
+    return _together(missing)
 
 
 def _together(missing: list[UnresolvedReference]) -> UnresolvedReference:

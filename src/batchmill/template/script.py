@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from batchmill.errors import TemplateSyntaxError, UnsafeValue
+from batchmill.errors import TemplateSyntaxError, UnresolvedReference, UnsafeValue
 from batchmill.template.commands import CommandReader
 from batchmill.template.direct import Words, direct_words
 from batchmill.template.parts import Expression, Template
-from batchmill.template.resolve import resolve_expression
+from batchmill.template.resolve import all_missing, resolve_expression
 from batchmill.template.scope import Scope
 from batchmill.template.text import check_length, to_text
 from batchmill.template.words import MARK, Check, Slot, render
@@ -88,7 +88,10 @@ class ScriptPlan:
         sizes: dict[str, int] = {}
         texts = []
         for variable in self._variables:
-            text = to_text(resolve_expression(variable.expression, scope))
+            try:
+                text = to_text(resolve_expression(variable.expression, scope))
+            except UnresolvedReference:
+                raise all_missing([one.expression for one in self._variables], scope) from None
             sizes[variable.handed_over] = _check_value(text, variable)
             env[variable.handed_over] = text
             texts.append(text)

@@ -27,10 +27,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
-from batchmill.errors import UnsafeValue
+from batchmill.errors import UnresolvedReference, UnsafeValue
 from batchmill.template.parse import parse
 from batchmill.template.parts import Expression, Path, Template
-from batchmill.template.resolve import resolve_expression
+from batchmill.template.resolve import all_missing, resolve_expression
 from batchmill.template.scope import Scope
 from batchmill.template.text import check_length, to_text
 
@@ -84,9 +84,15 @@ class UrlTemplate:
             if isinstance(part, str):
                 made.text += part
             else:
-                made.add(part, resolve_expression(part, scope), parts[index + 1 :])
+                made.add(part, self._value(part, scope), parts[index + 1 :])
         made.check_segments()
         return made.text
+
+    def _value(self, expression: Expression, scope: Scope) -> Any:
+        try:
+            return resolve_expression(expression, scope)
+        except UnresolvedReference:
+            raise all_missing(self._template.expressions, scope) from None
 
     def __copy__(self) -> UrlTemplate:
         return self
