@@ -37,7 +37,6 @@ def _is_lenient(site: Site, types: Mapping[str, type[Node]]) -> bool:
 
 
 def _fault(site: Site, path: Path, source: str) -> Fault:
-    what = "this node" if site.node is not None else "the run"
-    fails = f"and where it has not, {what} fails"
-    message = f"`{source}` has not run on every way that leads here, {fails}: `{site.expression.text}`"
-    return Fault(site.path, message, f"give another value with `??`: `${{{path.text} ?? ...}}`")
+    where = f"where it does not, `{site.expression.text}` cannot be resolved"
+    message = f"`{source}` does not run on every way that leads here, and {where}"
+    return site.fault(message, f"give another value with `??`: `${{{path.text} ?? ...}}`")
