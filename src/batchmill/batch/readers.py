@@ -7,7 +7,6 @@ of a slow pipe are there as soon as they are written.
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +20,7 @@ from batchmill.batch.globbing import find_paths
 from batchmill.batch.sources import Pieces
 from batchmill.batch.text_lines import MAX_LINE, Lines, numbered_lines
 from batchmill.errors import InvalidSetting, StorageError
+from batchmill.plain import NotJson, from_json
 
 Reader = Callable[[Any, str], "Iterable[Any]"]
 Opened = Callable[[], AbstractContextManager[Read]]
@@ -105,10 +105,11 @@ def _values(stream: Opened, source: str) -> Iterator[list[Any]]:
                 if not text or text.isspace():
                     continue
                 try:
-                    values.append(json.loads(text))
-                except (ValueError, RecursionError) as fault:
+                    values.append(from_json(text))
+                except NotJson as fault:
                     yield values
-                    raise StorageError(f"{source}, line {number}: not JSON: {fault}") from fault
+                    message = f"{source}, line {number}: not JSON: {fault.message} at {fault.place}"
+                    raise StorageError(message) from fault
             yield values
 
 

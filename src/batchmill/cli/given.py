@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import click
 
 from batchmill.errors import InvalidDocument, Problem
 from batchmill.ir.loading import load
+from batchmill.plain import NotJson, from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ def _pairs(words: Iterable[str], form: str) -> dict[str, str]:
 
 def _parsed(name: str, text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError as error:
+        return from_json(text)
+    except NotJson as error:
         hint = f"for text write {name}={text}, or --set-json '{name}=\"{text}\"'"
         raise click.UsageError(f"--set-json {name}: {text!r} is not JSON ({error}); {hint}") from None
 

@@ -13,12 +13,12 @@ anything else         a pattern of file names
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from batchmill.batch.readers import READERS
+from batchmill.plain import NotJson, from_json
 
 
 def source_of(written: str) -> Any:
@@ -58,8 +58,8 @@ def _file(path: str) -> dict[str, Any]:
 
 def _json(written: str) -> Any:
     try:
-        return literal(json.loads(written))
-    except ValueError as error:
+        return literal(from_json(written))
+    except NotJson as error:
         raise click.BadParameter(f"is not JSON: {error}") from error
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
 
 from batchmill.cli import options
+from batchmill.cli.json_text import as_json
 from batchmill.cli.show import visit_of
 from batchmill.cli.streams import data_only
 from batchmill.journal.journal import LAST, Journal
@@ -47,7 +47,7 @@ def _json(reader: Reader, visit: VisitRecord, *, lines: bool) -> Iterator[str]:
     yield first
     number = -1
     for number, entry in enumerate(_aligned(reader.items(visit), visit.total)):
-        yield (between if number else "") + json.dumps(entry, ensure_ascii=False)
+        yield (between if number else "") + as_json(entry)
     yield last if number >= 0 or not lines else ""
 
 
@@ -99,5 +99,5 @@ def _cell(value: Any) -> Any:
         return ""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else as_json(value)
     return f"'{text}" if text.startswith(FORMULA) else text

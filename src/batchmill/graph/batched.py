@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +22,7 @@ from batchmill.ir.models.batch import BatchSpec
 from batchmill.lists import LazyList
 from batchmill.outcome import Block
 from batchmill.permits import Permits
+from batchmill.plain import NotJson, from_json
 from batchmill.policy import RetryPolicy
 from batchmill.step import item_step
 from batchmill.template import compile_value
@@ -131,7 +131,7 @@ def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
 
 def _as_list(value: Any, written: str) -> Iterable[Any]:
     if isinstance(value, str):
-        value = _parsed(value)
+        value = _parsed(value, written)
     if isinstance(value, (list, tuple, range, LazyList)):
         return value
     shown = type(value).__name__ if not isinstance(value, str) else f"text ({value[:40]!r})"
@@ -140,11 +140,14 @@ def _as_list(value: Any, written: str) -> Iterable[Any]:
     )
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str, written: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:  # no JSON: the caller says what it is instead
-        return text
+        return from_json(text)
+    except NotJson as fault:
+        if text.lstrip()[:1] not in ("[", "{"):
+            return text  # the caller says what it is instead
+        message = f"batch.items must be a list, but {written} is text that is no JSON: {fault}"
+        raise NodeError(message, retryable=False, type_name="InvalidItems") from fault
 
 
 def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> BatchSettings:

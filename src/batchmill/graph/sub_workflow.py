@@ -34,6 +34,7 @@ from batchmill.masking import Masker
 from batchmill.nodes import NodeResult
 from batchmill.nodes.workflow import SubRun
 from batchmill.outcome import ErrorInfo
+from batchmill.plain import to_json
 from batchmill.step import Namespace
 
 
@@ -101,7 +102,7 @@ def _contents(plan: Plan, seen: set[int]) -> Iterator[str]:
     if id(plan) in seen:
         return
     seen.add(id(plan))
-    yield plan.workflow.model_dump_json(by_alias=True)
+    yield to_json(plan.workflow.model_dump(by_alias=True, warnings=False))
     for node in plan.nodes.values():
         yield code_of(node.kind, node.spec.params)
         if node.sub is not None:

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batchmill.ir.faults import DocumentPath, Fault
-from batchmill.ir.positions import Place, Position
-from batchmill.ir.screening import MAX_DEPTH, Unwalkable
+from batchmill.ir.positions import Place
+from batchmill.ir.screening import Unwalkable
+from batchmill.plain import MAX_DEPTH, MAX_DIGITS, exact_float
+from batchmill.plain.scanning import Position
 
 _NULL = re.compile(r"null|Null|NULL|~|")
 _TRUE = re.compile(r"true|True|TRUE")
@@ -23,7 +25,6 @@ _HEX_OR_OCTAL = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _FIRST = frozenset(["", *"nN~tTfF+-.0123456789"])  # what every word that is no text begins with
-_MAX_DIGITS = 4000
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = ("str", "int", "float", "bool", "null")
 
@@ -199,7 +200,8 @@ def _at(event: Any) -> Position:
 
 
 def plain_value(text: str) -> Any:
-    """What an unquoted word means. Raises ValueError for a number that JSON does not have."""
+    """What an unquoted word means. Raises ValueError for a number that JSON does not have, or
+    that would lose digits."""
     if text[:1] not in _FIRST:
         return text
     if _NULL.fullmatch(text):
@@ -209,10 +211,10 @@ def plain_value(text: str) -> Any:
     if _NOT_FINITE.fullmatch(text):
         raise ValueError("must be a finite number: JSON has no NaN or Infinity")
     if _INTEGER.fullmatch(text) or _HEX_OR_OCTAL.fullmatch(text):
-        if len(text) > _MAX_DIGITS:
-            raise ValueError(f"has more than {_MAX_DIGITS} digits")
+        if len(text) > MAX_DIGITS:
+            raise ValueError(f"has more than {MAX_DIGITS:,} digits")
         return int(text, 0) if _HEX_OR_OCTAL.fullmatch(text) else int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    return exact_float(text) if _FLOAT.fullmatch(text) else text
 
 
 def _plain_or_none(text: str) -> Any:

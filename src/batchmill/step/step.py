@@ -16,6 +16,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.errors import TemplateError
 from batchmill.nodes import Node, NodeResult, bind
+from batchmill.nodes.json_params import container_param
 from batchmill.step.namespace import INDEX_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.template import Scope
@@ -86,7 +87,7 @@ class Step:
         return self._scope.child({})
 
     def _overlay(self, params: dict[str, Any]) -> None:
-        inputs = params.get(INPUTS_PARAM)
+        inputs = container_param(params.get(INPUTS_PARAM), "object", f"`{INPUTS_PARAM}`")
         if isinstance(inputs, dict):
             params[INPUTS_PARAM] = {**inputs, **self._carried}
         else:

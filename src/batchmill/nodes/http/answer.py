@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from email.message import Message
 from functools import lru_cache
@@ -16,6 +15,7 @@ from batchmill.errors import NodeError
 from batchmill.nodes.http.decoding import TooLarge, decoded
 from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.retry_after import seconds_asked_for
+from batchmill.plain import from_json
 
 PIECE = 256 * 1024  # bytes that are read at once
 MAX_DRAINED = 64 * 1024  # of a redirect's body, read so that the connection can be used again
@@ -114,8 +114,8 @@ def _value(content: bytes, content_type: str) -> tuple[Any, bool]:
     kind, charset = _described(content_type)
     if (kind == "application/json" or kind.endswith("+json")) and content:
         try:
-            return json.loads(content), False
-        except (ValueError, RecursionError):  # it is not what it says it is: text, or bytes
+            return from_json(content.decode("utf-8-sig")), False
+        except ValueError:  # it is not what it says it is: text, or bytes
             pass
     try:
         return content.decode(charset), False
