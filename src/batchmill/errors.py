@@ -61,6 +61,10 @@ class StorageError(BatchmillError):
     """Raised when files or the environment fail a run: an unreadable source, a full disk."""
 
 
+class WrongOutput(BatchmillError):
+    """Raised when an output of a run is not of the type that its document declares."""
+
+
 class RunLocked(BatchmillError):
     """Raised when another process is running the run that is to be resumed; ``holder`` tells which."""
 

@@ -195,6 +195,6 @@ def test_values_without_a_text() -> None:
         compile_value("x${a}").resolve(Scope({"a": deep}))
     with pytest.raises(TemplateError, match="cannot be written as text"):
         compile_value("x${a}").resolve(Scope({"a": 10**5000}))
-    with pytest.raises(TemplateError, match="value.0. is an object, which has no form"):
+    with pytest.raises(TemplateError, match=r"value.0. is an object, which has no form"):
         compile_value("x${a}").resolve(Scope({"a": [object()]}))
     assert compile_value("${a}").resolve(Scope({"a": "[" * 100_000})) == "[" * 100_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
-from batchmill.graph.outputs import key_faults
+from batchmill.graph.outputs import key_faults, reserved_faults
 from batchmill.graph.params import param_faults, param_sites
 from batchmill.graph.plan import Plan, compile_plan
 from batchmill.graph.sub_documents import Examined, SubDocuments, input_faults, note_interface
@@ -125,6 +125,7 @@ def _param_and_reference_faults(
             sites_of_node, broken = param_sites(node, types[node.id])
             unreadable += broken
             faults += param_faults(node, types[node.id], templates_readable=not broken)
+            faults += reserved_faults(node, types[node.id], subs.get(node.id))
         sites += sites_of_node
     for site in sites:
         faults += validation.references.faults(site)

@@ -79,6 +79,7 @@ class Node(ABC):
     outputs: ClassVar[tuple[Output, ...]] = ()
     open_params: ClassVar[bool] = False  # True: params that are not listed are accepted
     open_outputs: ClassVar[bool] = False  # True: outputs that are not listed may be referred to
+    passes_params: ClassVar[bool] = False  # True: params that are not listed are outputs of the same name
 
     requests: ClassVar[bool | None] = None
     """Whether an attempt is a request to a service, which budgets count. None: it makes as many as it

@@ -24,14 +24,14 @@ def json_param(value: Any, node: str, name: str, *, indent: int | None = None) -
         raise InvalidParams(f"{node}: {error}") from error
 
 
-_KINDS = {list: "array", dict: "object"}
+_KINDS: dict[type, str] = {list: "array", dict: "object"}
 CONTAINERS = frozenset({"array", "object"})
 """Names of the types that text is read for."""
 
 
 def container_param(value: Any, types: Any, name: str) -> Any:
     """``value``; where it is text, and ``types`` (a name of JSON Schema's, or a list of them) are lists and
-    objects alone, the list or object that the text writes as JSON. Other text is left to whoever checks types.
+    objects alone, the list or object that the text writes as JSON. Other text is for whoever checks types.
 
     Raises :class:`~batchmill.errors.InvalidParams` for text that begins like one and is no JSON.
     """

@@ -100,6 +100,18 @@ def shown(value: Any) -> Any:
         return _described("", value)
 
 
+def nearest(value: Any) -> Any:
+    """What stands for ``value`` in JSON, members of it left as they are; itself where it has no form."""
+    for _ in range(MAX_DEPTH):
+        if value is None or isinstance(value, (str, int, float, dict, list, tuple, LazyList)):
+            return value
+        try:
+            value = _one_level(value)
+        except _NoForm:
+            return value
+    return value
+
+
 def _refuse(why: str, value: Any) -> Any:
     raise _NoForm(why)
 

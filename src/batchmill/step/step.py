@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import TemplateError
+from batchmill.errors import NodeError, TemplateError
 from batchmill.nodes import Node, NodeResult, bind
 from batchmill.nodes.json_params import container_param
 from batchmill.step.namespace import INDEX_KEY, Namespace
@@ -22,6 +22,8 @@ from batchmill.step.params import StepParams
 from batchmill.template import Scope
 
 INPUTS_PARAM = "inputs"  # where the carried values of a loop go in a node that has it
+RESERVED_OUTPUTS = frozenset({"item", "index"})
+"""What stands beside the outputs of an item among the results of a batch, and in tables of them."""
 _CONTAINERS = (dict, list)
 
 
@@ -137,6 +139,7 @@ class ItemStep(Step):
     ) -> None:
         super().__init__(node, params, namespace, folder=folder)
         self._item_name = item_name
+        self._looked_at = self._kind.open_outputs
 
     def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
         """One attempt of one item: the node's outputs.
@@ -145,7 +148,17 @@ class ItemStep(Step):
         show in the next attempt, in the results and in the node the items came from, but not where the
         item travelled to another process.
         """
-        return self.run_in(self._scope_of(item, index), attempt).outputs
+        return self._outputs(self.run_in(self._scope_of(item, index), attempt))
+
+    def _outputs(self, result: NodeResult) -> dict[str, Any]:
+        """The outputs of an item. Raises :class:`~batchmill.errors.NodeError` for one that has the name of
+        what stands beside them; where the names are known before, validation has looked."""
+        outputs = result.outputs
+        if self._looked_at and not RESERVED_OUTPUTS.isdisjoint(outputs):
+            name = next(iter(RESERVED_OUTPUTS.intersection(outputs)))
+            message = f"an item's output cannot be called {name!r}, which is the key of the item's own {name}"
+            raise NodeError(message, retryable=False, type_name="ReservedOutput")
+        return outputs
 
     def _scope_of(self, item: Any, index: int) -> Scope:
         if type(item) in _CONTAINERS:
@@ -160,7 +173,7 @@ class AsyncItemStep(ItemStep):
         """One attempt of one item, to be awaited."""
         scope = self._scope_of(item, index)
         result = await self.node.run_async(self.bound_in(scope, attempt), attempt)  # type: ignore[attr-defined]  # such a node
-        return result.outputs  # type: ignore[no-any-return]
+        return self._outputs(result)
 
 
 class PlacedItemStep(ItemStep):
@@ -168,7 +181,7 @@ class PlacedItemStep(ItemStep):
 
     def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
         params = self.bound_in(self._scope_of(item, index), attempt)
-        return self.node.run_item(params, attempt, index).outputs  # type: ignore[attr-defined, no-any-return]  # such a node
+        return self._outputs(self.node.run_item(params, attempt, index))  # type: ignore[attr-defined]  # such a node
 
 
 def single_step(
