@@ -95,7 +95,7 @@ def command(
     }
     batch.update({"max_concurrent": jobs} if jobs and executor != "sequential" else {})
     batch.update({"timeout": timeout} if timeout is not None else {})
-    params = {"command": command_of(command_words), "strip_newline": False}
+    params = {"command": command_of(command_words), "strip_newline": False, "encoding": "auto"}
     node = {"id": NODE, "type": "shell", "params": params, "batch": batch}
     items = ItemsWanted(NODE, json_wanted, collect is None, quiet)
     journal = options.kept_in(journal_path, no_journal, durable)

@@ -106,6 +106,8 @@ class Program:
                 exec(self._compiled, namespace)  # noqa: S102  # running the user's code is what this is for
             except SystemExit as error:
                 raise _failure(f"the code called sys.exit({error.code!r})", captured, "SystemExit") from error
+        if captured.fault:
+            raise _failure(captured.fault, captured, "OutputLost")
         return Ran(self._result(namespace, captured), _action(namespace, captured), captured)
 
     def _read_names(self, names: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -41,11 +41,11 @@ class WriteFileNode(Node):
     )
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
-        return encoding_faults(params)
+        return encoding_faults(params, auto=False)
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         path = full_path(params["file_path"], "file_path")
-        lookup(params["encoding"])
+        lookup(params["encoding"], auto=False)
         data = _bytes(params)
         with in_words("append to" if params["append"] else "write", path):
             if params["append"]:
