@@ -18,7 +18,7 @@ import numpy
 import pytest
 
 from batchmill.lists import JoinedList
-from batchmill.plain import MAX_DEPTH, MAX_DIGITS, NotPlain, plain, shown
+from batchmill.plain import MAX_DEPTH, MAX_DIGITS, NotPlain, is_true, plain, shown
 
 Point = namedtuple("Point", "x y")
 
@@ -214,3 +214,17 @@ def test_a_frame_of_pandas_is_a_list_of_its_rows() -> None:
     assert plain(pandas.array([1, pandas.NA])) == [1, None]
     with pytest.raises(NotPlain, match="two columns are called 'a'"):
         plain(pandas.concat([frame, frame], axis=1))
+
+
+@pytest.mark.parametrize(
+    "value", [None, False, 0, 0.0, "", [], {}, (), set(), Decimal(0), numpy.bool_(False), JoinedList([])]
+)
+def test_what_counts_as_false(value: Any) -> None:
+    assert is_true(value) is False
+
+
+@pytest.mark.parametrize(
+    "value", [True, 1, -1, "0", "false", "no", "null", " ", "[]", [0], {"a": None}, numpy.array([0, 0])]
+)
+def test_what_counts_as_true(value: Any) -> None:
+    assert is_true(value) is True

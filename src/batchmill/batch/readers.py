@@ -18,7 +18,7 @@ from typing import Any
 from batchmill.batch.byte_streams import Read, Waker, is_live, opened, standard_input
 from batchmill.batch.globbing import find_paths
 from batchmill.batch.sources import Pieces
-from batchmill.batch.text_lines import MAX_LINE, Lines, numbered_lines
+from batchmill.batch.text_lines import MAX_LINE, Lines, numbered_lines, quote_left_open
 from batchmill.errors import InvalidSetting, StorageError
 from batchmill.plain import NotJson, from_json
 
@@ -30,7 +30,7 @@ _NAMES_TOGETHER = 256
 
 def read_glob(pattern: Any, folder: str) -> Pieces:
     """The paths that match, in the order of their text; see :mod:`batchmill.batch.globbing`."""
-    paths = find_paths(_text("glob", pattern), folder)
+    paths = find_paths(os.path.expanduser(_text("glob", pattern)), folder)
     return Pieces(lambda: iter(lambda: list(islice(paths, _NAMES_TOGETHER)), []))
 
 
@@ -86,7 +86,7 @@ def _text(kind: str, value: Any) -> str:
 
 
 def _of_file(kind: str, path: Any, folder: str, read: Callable[[Opened, str], Iterator[list[Any]]]) -> Pieces:
-    place = os.path.join(folder, _text(kind, path))
+    place = os.path.join(folder, os.path.expanduser(_text(kind, path)))
     waker = Waker() if is_live(place) else None
     return Pieces(partial(read, partial(opened, place, waker), path), wake=waker.wake if waker else None)
 
@@ -114,11 +114,13 @@ def _values(stream: Opened, source: str) -> Iterator[list[Any]]:
 
 
 class _Feed(Iterator[str]):
-    """The lines that a CSV reader asks for, one by one; ``more`` says that the next one is there already."""
+    """The lines that a CSV reader asks for, one by one; ``more`` says that the next one is there already.
+    ``begun`` are those of the row that is being read, with their numbers."""
 
     def __init__(self, lines: Iterator[Lines]) -> None:
         self._lines = lines
-        self._there: deque[str] = deque()
+        self._there: deque[tuple[int, str]] = deque()
+        self.begun: Lines = []
 
     @property
     def more(self) -> bool:
@@ -126,8 +128,10 @@ class _Feed(Iterator[str]):
 
     def __next__(self) -> str:
         while not self._there:
-            self._there.extend(text for _, text in next(self._lines))
-        return self._there.popleft()
+            self._there.extend(next(self._lines))
+        line = self._there.popleft()
+        self.begun.append(line)
+        return line[1]
 
 
 def _rows(stream: Opened, source: str) -> Iterator[list[dict[str, str]]]:
@@ -138,19 +142,30 @@ def _rows(stream: Opened, source: str) -> Iterator[list[dict[str, str]]]:
         rows: list[dict[str, str]] = []
         try:
             header = _header(reader, source)
+            feed.begun.clear()
             for row in reader:
                 if row:
                     rows.append(_row(header, row))
+                feed.begun.clear()
                 if not feed.more:
                     yield rows
                     rows = []
         except (csv.Error, _Ragged) as fault:
             yield rows
-            line = f"line {reader.line_num}: "
-            raise StorageError(f"{source}, {line}{str(fault).removeprefix(line)}") from fault  # PyPy's has it
+            raise StorageError(f"{source}, {_csv_words(fault, reader.line_num, feed.begun)}") from fault
         except StorageError:
             yield rows
             raise
+
+
+def _csv_words(fault: Exception, line: int, row: Lines) -> str:
+    """Where in a file a row cannot be read and why; ``row`` is what was read of it."""
+    opened = quote_left_open(row) if isinstance(fault, csv.Error) else None
+    if opened is not None:
+        return f"line {opened}: the quote that opens here is never closed"
+    begun = f" (its row begins on line {row[0][0]})" if len(row) > 1 else ""
+    place = f"line {line}: "
+    return f"{place}{str(fault).removeprefix(place)}{begun}"  # PyPy's words have the line already
 
 
 class _Ragged(Exception):  # becomes a StorageError where the line is known

@@ -13,6 +13,7 @@ anything else         a pattern of file names
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -49,11 +50,24 @@ def literal(value: Any) -> Any:
 def _file(path: str) -> dict[str, Any]:
     if not path:
         raise click.BadParameter("a file's name belongs behind the @")
-    plain = path.removesuffix(".gz")
-    for kind in ("jsonl", "csv"):
-        if plain.endswith(f".{kind}"):
-            return {kind: literal(path)}
-    return {"lines": literal(path)}
+    suffix = _suffix(path)
+    if suffix in _NOT_READ:
+        raise click.BadParameter(f"{path}: {_NOT_READ[suffix]}; for its lines write lines:{path}")
+    return {_KINDS.get(suffix, "lines"): literal(path)}
+
+
+def _suffix(path: str) -> str:
+    """The ending that says what is in a file, in small letters, with that of gzip left out."""
+    return os.path.splitext(path.lower().removesuffix(".gz"))[1]
+
+
+_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+_NOT_READ = {
+    ".tsv": "tables with tabs between their cells are not read; convert it to CSV",
+    ".json": "one JSON document is no list of items by itself; write it as JSON lines (.jsonl)",
+    **dict.fromkeys((".parquet", ".xlsx", ".sqlite"), "files of this kind are not read; convert it to CSV"),
+    **dict.fromkeys((".bz2", ".xz", ".zst"), "it is packed in a way that is not read; unpack it"),
+}
 
 
 def _json(written: str) -> Any:

@@ -112,6 +112,13 @@ def nearest(value: Any) -> Any:
     return value
 
 
+def is_true(value: Any) -> bool:
+    """Whether a value counts as true: null, false, 0 and empty text, lists and objects do not, all else does,
+    text such as ``false`` and ``0`` too."""
+    form = value if isinstance(value, (Decimal, Fraction)) else nearest(value)
+    return len(form) > 0 if isinstance(form, LazyList) else bool(form)
+
+
 def _refuse(why: str, value: Any) -> Any:
     raise _NoForm(why)
 

@@ -119,14 +119,14 @@ def _ordered(name: str, choose: Callable[[Sequence[Any]], Any], items: Sequence[
 
 
 def _lines(value: Any) -> list[str]:
+    """As sources read lines: LF and CRLF end one, a CR by itself is data, a byte-order mark is dropped."""
     if value is None:
         return []
     if not isinstance(value, str):
         raise FilterError(f"the filter 'lines' needs text, not {kind_of(value)}")
-    lines = value.removeprefix("\ufeff").split("\n")
-    if not lines[-1]:
-        lines.pop()
-    return [line[:-1] if line.endswith("\r") else line for line in lines]
+    *ended, last = value.removeprefix("\ufeff").split("\n")
+    lines = [line.removesuffix("\r") for line in ended]
+    return [*lines, last] if last else lines
 
 
 def _join(value: Any, separator: str) -> str:
