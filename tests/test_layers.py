@@ -29,6 +29,7 @@ RANKS = {
     "ir": 3,
     "attempt": 3,
     "plain": 1,
+    "file_table": 1,
     "masking": 2,
     "policy": 2,
     "template": 2,

@@ -61,6 +61,12 @@ class StorageError(BatchmillError):
     """Raised when files or the environment fail a run: an unreadable source, a full disk."""
 
 
+class FileInUse(BatchmillError):
+    """Raised when a file that a run is to write is one that it reads, writes elsewhere, or needs itself."""
+
+    retryable = False
+
+
 class WrongOutput(BatchmillError):
     """Raised when an output of a run is not of the type that its document declares."""
 
