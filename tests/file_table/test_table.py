@@ -130,6 +130,18 @@ def test_globs_pass_over_what_is_not_finished(folder: Path) -> None:
     assert not table.passes_over("sub/x")
 
 
+def test_folders_of_the_run_itself(folder: Path) -> None:
+    table = FileTable()
+    table.own_folder("way", "the journal")
+    assert [table.passes_over(name) for name in ("sub", "way", "sub/deep/x", "way/x", "subx", "in")] == [
+        *[True] * 4,
+        *[False] * 2,
+    ]
+    with pytest.raises(FileInUse, match="it is the journal"):
+        table.check("sub/x", "`a`")
+    table.check("subx", "`a`")
+
+
 def test_other_processes_see_the_same_table(folder: Path) -> None:
     table = FileTable()
     table.reading("in", "`a`")

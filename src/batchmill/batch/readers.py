@@ -15,7 +15,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from batchmill.batch.byte_streams import Read, Waker, is_live, opened, standard_input
+from batchmill.batch.byte_streams import Read, Waker, is_live, opened, standard_input, standard_input_number
 from batchmill.batch.globbing import find_paths
 from batchmill.batch.sources import Pieces
 from batchmill.batch.text_lines import MAX_LINE, Lines, numbered_lines, quote_left_open
@@ -28,9 +28,12 @@ STDIN = "standard input"
 _NAMES_TOGETHER = 256
 
 
-def read_glob(pattern: Any, folder: str) -> Pieces:
+def read_glob(pattern: Any, folder: str, passed_over: Callable[[str], bool] | None = None) -> Pieces:
     """The paths that match, in the order of their text; see :mod:`batchmill.batch.globbing`."""
     paths = find_paths(os.path.expanduser(_text("glob", pattern)), folder)
+    if passed_over is not None:
+        found, leave_out = paths, passed_over
+        paths = (path for path in found if not leave_out(os.path.join(folder, path)))
     return Pieces(lambda: iter(lambda: list(islice(paths, _NAMES_TOGETHER)), []))
 
 
@@ -66,7 +69,8 @@ def read_stdin(form: Any, folder: str) -> Pieces:
         raise InvalidSetting(f'stdin is read as "lines" or "jsonl", not {form!r}')
     waker = Waker()
     read = _values if form == "jsonl" else _texts
-    return Pieces(partial(read, partial(standard_input, waker), STDIN), wake=waker.wake)
+    stream = partial(standard_input, waker)
+    return Pieces(partial(read, stream, STDIN), wake=waker.wake, file=standard_input_number())
 
 
 READERS: dict[str, Reader] = {
@@ -88,7 +92,8 @@ def _text(kind: str, value: Any) -> str:
 def _of_file(kind: str, path: Any, folder: str, read: Callable[[Opened, str], Iterator[list[Any]]]) -> Pieces:
     place = os.path.join(folder, os.path.expanduser(_text(kind, path)))
     waker = Waker() if is_live(place) else None
-    return Pieces(partial(read, partial(opened, place, waker), path), wake=waker.wake if waker else None)
+    stream = partial(opened, place, waker)
+    return Pieces(partial(read, stream, path), wake=waker.wake if waker else None, file=place)
 
 
 def _texts(stream: Opened, source: str) -> Iterator[list[str]]:
@@ -187,13 +192,20 @@ def _row(header: list[str], row: list[str]) -> dict[str, str]:
     return dict(zip(header, row, strict=True))
 
 
-def open_source(spec: Mapping[str, Any], folder: str | os.PathLike[str] | None = None) -> Iterable[Any]:
+def open_source(
+    spec: Mapping[str, Any],
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    passed_over: Callable[[str], bool] | None = None,
+) -> Iterable[Any]:
     """The items of a document's source, such as ``{"glob": "data/*.csv"}``.
 
-    ``folder`` is where relative paths start, the working folder by default. Raises
-    :class:`InvalidSetting` for a source there is none of.
+    ``folder`` is where relative paths start, the working folder by default. ``passed_over`` says which files
+    that a pattern matches are left out. Raises :class:`InvalidSetting` for a source there is none of.
     """
     kind, value = _only_entry(spec)
+    if kind == "glob":
+        return read_glob(value, os.fspath(folder) if folder is not None else "", passed_over)
     return READERS[kind](value, os.fspath(folder) if folder is not None else "")
 
 

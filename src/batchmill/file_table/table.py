@@ -50,6 +50,11 @@ class FileTable:
         """Enter a file of the run itself, which nothing of the run may write: the journal, the document."""
         self._add("own", path, words)
 
+    def own_folder(self, path: str, words: str) -> None:
+        """The same for a folder and all that is in it, whether it is there yet or not."""
+        with self._at_work():
+            self._enter("own", words, Place(os.path.realpath(path) + os.sep, None))
+
     def plan(self, path: str, by: str) -> None:
         """Enter a file that ``by`` is going to write, for globs to pass over."""
         self._add("planned", path, by)
@@ -112,10 +117,8 @@ class FileTable:
     def passes_over(self, path: str) -> bool:
         """Whether a glob leaves out a file that it found: one of the run itself, or one that the run is to
         write and has not finished."""
-        place = place_of(path)
-        if place is None:
-            return False
-        places = [place]
+        place = place_of(path) or Place(os.path.realpath(path), None)
+        places = [place, Place(place.real + os.sep, None)]
         if place.real.endswith(PARTIAL):
             places.append(Place(place.real.removesuffix(PARTIAL), None))
         with self._at_work():
@@ -146,6 +149,8 @@ class FileTable:
     def _of(self, place: Place) -> list[Entry]:
         """What is entered of a file."""
         keys = dict.fromkeys(self._by_path.get(place.real, ()) if place.real else ())
+        for folder in _folders_around(place.real):
+            keys.update(dict.fromkeys(self._by_path.get(folder, ())))
         same = self._by_inode.get(place.inode, ()) if place.inode is not None else ()
         keys.update(dict.fromkeys(key for key in same if _is_there(self._entries[key])))
         return [self._entries[key] for key in keys]
@@ -206,6 +211,14 @@ def _elsewhere(changes: list[dict[str, Any]], address: Address | None) -> FileTa
     if table._log is None:
         table._replay(changes)
     return table
+
+
+def _folders_around(path: str) -> Iterator[str]:
+    """The folders that a file is in, each with a separator at its end."""
+    end = path.rfind(os.sep)
+    while end > 0:
+        yield path[: end + 1]
+        end = path.rfind(os.sep, 0, end)
 
 
 def _is_there(entry: Entry) -> bool:

@@ -10,9 +10,11 @@ from batchmill.batch import Batch, BatchSettings, OnBlock
 from batchmill.batch.collected import Collected
 from batchmill.batch.handoff import Handoff
 from batchmill.batch.readers import open_source
+from batchmill.batch.sources import Pieces
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pace
 from batchmill.executors.choice import Choice
+from batchmill.file_table import Entry
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
 from batchmill.graph.keys import batch_log
 from batchmill.graph.limited import gate_of
@@ -67,7 +69,12 @@ class NodeBatch:
     ) -> None:
         settings = settings_of(node, spec, around)
         step = item_step(
-            node.made(around), node.params, around.namespace, item_name=spec.as_, folder=around.folder
+            node.made(around),
+            node.params,
+            around.namespace,
+            item_name=spec.as_,
+            folder=around.folder,
+            as_json=spec.results_path is not None,
         )
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
@@ -82,6 +89,7 @@ class NodeBatch:
             log=log,
         )
         self._place = around.place(node.id)
+        self._reading = _entered(items, around, self._place)
         self._spec = spec
         self._around = around
         self._progress = _Progress(self._place, around, self.batch.total)
@@ -95,7 +103,13 @@ class NodeBatch:
 
         Raises what keeps the batch from running.
         """
-        done = Collected(results_of(self._spec, self._around))
+        try:
+            return self._run(hand_on)
+        finally:
+            self._around.files.done(self._reading)
+
+    def _run(self, hand_on: OnBlock | None) -> Visit:
+        done = Collected(results_of(self._spec, self._around, self._place))
         self.batch.on_choice = self._progress.chosen
 
         def on_block(block: Block) -> None:
@@ -125,8 +139,15 @@ def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     if kind == "list":
         return list(value)
     if kind != "reference":
-        return open_source({kind: value})
+        return open_source({kind: value}, passed_over=around.files.passes_over)
     return _as_list(value, str(spec.items))
+
+
+def _entered(items: Iterable[Any] | Handoff, around: Surroundings, place: str) -> Entry | None:
+    """The file that the items are read from, entered into the table of the run's files."""
+    if not isinstance(items, Pieces) or items.file is None:
+        return None
+    return around.files.reading(items.file, f"`{place}`")
 
 
 def _as_list(value: Any, written: str) -> Iterable[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
+from batchmill.graph.file_uses import file_faults
 from batchmill.graph.outputs import key_faults, reserved_faults
 from batchmill.graph.params import param_faults, param_sites
 from batchmill.graph.plan import Plan, compile_plan
@@ -55,6 +56,7 @@ class _Checking:
         subs, more = self._subs(validation, types, draft)
         self._tables = around
         faults += [*unknown, *validation.faults, *more, *_param_and_reference_faults(validation, types, subs)]
+        faults += file_faults(validation.outline.nodes, subs, validation.graph, {}, _own_file(draft))
         if faults or draft.faults or validation.workflow is None or validation.graph is None:
             return Examined(None, tuple(faults))
         folder = str(draft.folder.resolve()) if draft.is_file else None
@@ -77,6 +79,10 @@ class _Checking:
                 subs[node.id] = sub
                 faults += input_faults(node, sub)
         return subs, faults
+
+
+def _own_file(draft: Draft) -> dict[str, str]:
+    return {draft.source: "the document itself"} if draft.is_file else {}
 
 
 def _tables(validation: Validation, draft: Draft, around: Tables) -> tuple[Tables | None, list[Fault]]:

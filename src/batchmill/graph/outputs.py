@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from batchmill.batch.jsonl import PATH_KEY
+from batchmill.batch.jsonl import ERRORS_PATH_KEY, PATH_KEY
 from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.ir.faults import Fault, any_of, did_you_mean
 from batchmill.ir.parts import NodePart
@@ -54,7 +54,9 @@ def _batch_outputs(node: NodePart) -> tuple[str, ...]:
     if batch is None or batch.keeps_results:
         return BATCH_OUTPUTS
     others = tuple(name for name in BATCH_OUTPUTS if name not in RESULTS)
-    return others if batch.results_path is None else (*others, PATH_KEY)
+    if batch.results_path is None:
+        return others
+    return (*others, PATH_KEY) if batch.errors_path is None else (*others, PATH_KEY, ERRORS_PATH_KEY)
 
 
 def reserved_faults(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -> Iterator[Fault]:

@@ -48,8 +48,9 @@ class SubWorkflow:
     ``topology`` is made, by any thread, and it does not matter which of two equal ones stays.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, is_file: bool = False) -> None:
         self.source = source
+        self.is_file = is_file
         self.inputs: Mapping[str, InputSpec | None] | None = None
         self.outputs: tuple[str, ...] | None = None
         self.nodes: dict[str, RunnableNode] = {}
@@ -69,6 +70,11 @@ class SubWorkflow:
     def plan(self, plan: Plan) -> None:
         self._plan = plan
         self._folder = plan.import_folder
+
+    @property
+    def compiled(self) -> Plan | None:
+        """The plan; None before it is there."""
+        return self._plan
 
     @property
     def content(self) -> str:
@@ -132,7 +138,7 @@ class PlacedRun:
         permits = self._around.permits
         lent = permits.lent() if permits is not None else nullcontext()
         with _ended_in_time(attempt) as cancel, lent:
-            inside = replace(self._inside(namespace, cancel, address), masker=masker, log=log)
+            inside = replace(self._inside(namespace, cancel, address, attempt), masker=masker, log=log)
             walk = Scheduler(plan, inside, self._workflow.nodes, self._workflow.topology).run()
             outputs = held(resolved_outputs(plan.workflow, namespace, walk))
         secrets = tuple(masker.secrets) if self._around.in_worker else ()
@@ -167,7 +173,9 @@ class PlacedRun:
                 masker.add(values[name])
         return masker
 
-    def _inside(self, namespace: Namespace, cancel: CancelToken, address: str) -> Surroundings:
+    def _inside(
+        self, namespace: Namespace, cancel: CancelToken, address: str, attempt: Attempt
+    ) -> Surroundings:
         own = self._workflow.plan.workflow.budget
         budgets = self._around.budgets
         if own is not None:
@@ -181,6 +189,7 @@ class PlacedRun:
             depth=self._around.depth + 1,
             taps={},
             budgets=budgets,
+            again=self._around.again or attempt.number > 1,
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PlacedRun:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from batchmill.attempt import Attempt
+from batchmill.file_table import FileTable
 from batchmill.nodes.coroutines import run_coroutine
 
 if TYPE_CHECKING:  # it imports pydantic
@@ -98,6 +99,11 @@ class Node(ABC):
     def withhold(self, variables: frozenset[str]) -> None:
         """Start nothing with these variables of the environment, which hold credentials, unless the params
         pass them on. Called once, before the first run; nodes that start no programs need not care."""
+        return
+
+    def look_in(self, files: FileTable, by: str) -> None:
+        """Write no file that is in use elsewhere in the run: ``files`` tells, and ``by`` is what this node is
+        called there. Called once, before the first run; nodes that write no files need not care."""
         return
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -11,14 +11,15 @@ from batchmill.attempt import Attempt
 from batchmill.errors import InvalidParams
 from batchmill.lists import LazyList
 from batchmill.nodes.append import append_whole
-from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.contract import NodeResult, Output, Param
 from batchmill.nodes.encodings import BINARY, encoding_faults, lookup
 from batchmill.nodes.files import full_path, in_words, write_whole
 from batchmill.nodes.json_params import json_param, plain_param
+from batchmill.nodes.writing import WritingNode
 from batchmill.template import to_text
 
 
-class WriteFileNode(Node):
+class WriteFileNode(WritingNode):
     type = "write-file"
     requests = False
     summary = "Write a file, whole or not at all; its folders are made."
@@ -46,6 +47,7 @@ class WriteFileNode(Node):
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         path = full_path(params["file_path"], "file_path")
         lookup(params["encoding"], auto=False)
+        self.require_unused(path)
         data = _bytes(params)
         with in_words("append to" if params["append"] else "write", path):
             if params["append"]:
