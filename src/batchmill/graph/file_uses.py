@@ -76,16 +76,19 @@ class FileUse:
 
 
 def file_uses(
-    nodes: Iterable[Part], subs: Mapping[str, SubWorkflow], known: Mapping[str, Any]
+    nodes: Iterable[Part],
+    subs: Mapping[str, SubWorkflow],
+    known: Mapping[str, Any],
+    around: tuple[SubWorkflow, ...] = (),
 ) -> list[FileUse]:
     """What the nodes of a document do with files whose paths can be told from the values in ``known``, those
-    in sub-workflows that run once included."""
+    in sub-workflows that run once included. ``around`` are the workflows that these nodes are part of."""
     found: list[FileUse] = []
     for node in nodes:
         found += _own_uses(node, known)
         sub = subs.get(node.id)
         if sub is not None and not _repeats(node):
-            found += _inner_uses(node, sub)
+            found += _inner_uses(node, sub, around)
     return found
 
 
@@ -174,11 +177,11 @@ def _resolved(written: Any, known: Mapping[str, Any]) -> str | None:
     return os.path.expanduser(path) if isinstance(path, str) and path and "\0" not in path else None
 
 
-def _inner_uses(node: Part, sub: SubWorkflow) -> Iterator[FileUse]:
+def _inner_uses(node: Part, sub: SubWorkflow, around: tuple[SubWorkflow, ...] = ()) -> Iterator[FileUse]:
     """What the nodes of a sub-workflow do, as far as it does not depend on its inputs."""
     plan = sub.compiled
-    if plan is not None:
-        for use in file_uses(plan.nodes.values(), _subs_of(plan), {}):
+    if plan is not None and sub not in around:
+        for use in file_uses(plan.nodes.values(), _subs_of(plan), {}, (*around, sub)):
             path = (*node.path, "params", "workflow")
             yield replace(use, node=f"{node.id}.{use.node}", outer=node.id, path=path)
 
