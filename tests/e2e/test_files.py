@@ -11,6 +11,7 @@ import pytest
 
 import batchmill
 from batchmill.errors import InvalidDocument
+from batchmill.events import Noticed
 
 ROWS = '{"a": 1}\n{"a": 2}\n{"a": 3}\n'
 
@@ -259,7 +260,7 @@ def test_a_round_that_would_write_over_the_one_before_fails() -> None:
     assert len(Path("out").read_text().splitlines()) == 3
 
 
-def test_a_glob_never_finds_what_its_run_writes() -> None:
+def test_a_glob_never_finds_what_its_run_writes(batchmill_command: Any) -> None:
     for name in ("hard.jsonl", "soft.jsonl"):
         os.unlink(name)
     Path("two.jsonl").touch()
@@ -272,6 +273,9 @@ def test_a_glob_never_finds_what_its_run_writes() -> None:
     outputs = {name: {"source": f"${{{name}.count}}"} for name in "abd"}
     for _ in range(2):
         assert batchmill.run({"nodes": nodes, "outputs": outputs}).outputs == {"a": 2, "b": 1, "d": 5}
+    Path("flow.json").write_text(json.dumps({"nodes": nodes}))
+    code, out, _ = batchmill_command("plan", "flow.json", "--json")
+    assert (code, json.loads(out)["nodes"][0]["batch"]["items"]["first"]) == (0, ["in.jsonl", "two.jsonl"])
 
 
 def test_the_journal_and_the_document_are_not_written(batchmill_command: Any) -> None:
@@ -316,9 +320,12 @@ def numbers(path: str) -> list[int]:
 
 def test_a_failed_batch_leaves_what_was_there_and_what_it_did_beside(tmp_path: Path) -> None:
     Path("out").write_text("old\n")
-    run = batchmill.run(fails_at(3), journal="j.sqlite")
+    heard: list[Any] = []
+    run = batchmill.run(fails_at(3), journal="j.sqlite", listeners=[heard.append])
     assert run.status == "failed"
     assert run.outputs["results_path"] == "out.partial"
+    noticed = [event.message for event in heard if isinstance(event, Noticed)]
+    assert noticed == ["what it has done so far is in out.partial"]
     assert (Path("out").read_text(), numbers("out.partial")) == ("old\n", [0, 1, 2])
     run = batchmill.run(fails_at(3, error_handling="continue", tolerate={"count": 0}))
     assert (run.status, Path("out").read_text()) == ("failed", "old\n")

@@ -21,6 +21,7 @@ from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import load
 from batchmill.nodes.registry import default_registry
 from batchmill.plain import plain
+from batchmill.runs.files import table_of
 from batchmill.step import Namespace
 
 SCHEMA = "batchmill.plan/1"
@@ -60,7 +61,7 @@ def command(
     """
     plan = check(load(file), default_registry())
     values = _inputs(plan, given(inputs, set_json, params_file))
-    around = Surroundings(Namespace(values), executor=executor, jobs=jobs)
+    around = Surroundings(Namespace(values), executor=executor, jobs=jobs, files=table_of(plan, values, {}))
     told = described_plan(plan, around)
     if json_wanted or form == "json":
         click.echo(as_json({"schema": SCHEMA, "source": file, "inputs": plain(values), **told}, 2))

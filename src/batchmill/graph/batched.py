@@ -9,6 +9,7 @@ from typing import Any
 from batchmill.batch import Batch, BatchSettings, OnBlock
 from batchmill.batch.collected import Collected
 from batchmill.batch.handoff import Handoff
+from batchmill.batch.jsonl import PATH_KEY
 from batchmill.batch.readers import open_source
 from batchmill.batch.sources import Pieces
 from batchmill.errors import BatchmillError, NodeError
@@ -123,6 +124,9 @@ class NodeBatch:
         unfinished = done.cancelled_count > 0 or ending.unread
         ended = self._around.cancel.cancelled or (ending.stopped and unfinished)
         visit.stopped = ended and not (done.complete and not ending.unread)
+        if visit.failed and self._spec.results_path is not None:
+            path = visit.outputs[PATH_KEY]
+            self._around.bus.emit(Noticed(f"what it has done so far is in {path}", self._place))
         return visit
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import datetime  # whoever has a length of time has loaded it
 
 _DATES, _LENGTHS = "M", "m"  # kinds of numpy's types
 _READ_BY = ("to_dicts", "to_pylist")  # polars' frames; Arrow's tables and arrays
@@ -95,7 +97,7 @@ def _holds_numbers(found: Any) -> bool:
 
 def duration(length: datetime.timedelta) -> str:
     """A length of time as ISO 8601 writes it: ``P1DT2H3M4.5S``, with a minus before what is negative."""
-    sign = "-" if length < datetime.timedelta() else ""
+    sign = "-" if length.days < 0 else ""
     length = abs(length)
     minutes, seconds = divmod(length.seconds, 60)
     hours, minutes = divmod(minutes, 60)

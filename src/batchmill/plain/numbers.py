@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
 
 from batchmill.plain.values import MAX_DIGITS
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?P<point>\.[0-9]*)?|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]+)?")
+_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]+)?"
 _SURE = 16  # characters of a float that has 15 digits at the most, which every float of usual size keeps
 _SMALL, _LARGE = 1e-290, 1e300
 
@@ -30,6 +29,8 @@ def exact_float(text: str) -> float:
         return value
     if math.isinf(value):
         raise LostDigits(f"the number {_short(text)} is too large: floats end at 1.8e308")
+    from decimal import Decimal  # slow to load, and few numbers come here
+
     written = Decimal(text)
     digits = max(1, len("".join(map(str, written.as_tuple().digits)).rstrip("0")))
     if Decimal(f"{value:.{digits - 1}e}") != written:
@@ -45,7 +46,7 @@ def exact_number(text: str) -> int | float:
     Raises :class:`LostDigits`, and ValueError for what is no number.
     """
     word = text.strip()
-    found = _NUMBER.fullmatch(word)
+    found = re.fullmatch(_NUMBER, word)
     if found is None:
         raise ValueError(f"{_short(text)!r} is no number")
     if found["exponent"] or "." in word:

@@ -8,7 +8,7 @@ import re
 JsonPath = tuple[str | int, ...]
 """Keys and positions from the outside in."""
 
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_PLAIN_KEY = r"[A-Za-z_][A-Za-z0-9_-]*"
 _LONGEST_PATH = 12
 
 
@@ -21,4 +21,4 @@ def path_text(path: JsonPath, root: str = "$") -> str:
 def _step(step: str | int) -> str:
     if isinstance(step, int):
         return f"[{step}]"
-    return f".{step}" if _PLAIN_KEY.fullmatch(step) else f"[{json.dumps(step)}]"
+    return f".{step}" if re.fullmatch(_PLAIN_KEY, step) else f"[{json.dumps(step)}]"

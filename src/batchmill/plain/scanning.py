@@ -7,6 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from batchmill.plain.places import JsonPath
 
@@ -14,9 +15,10 @@ Position = tuple[int, int]
 """Line and column, from 1."""
 
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
-_TOKEN = re.compile(rf"[\s,:]*(?:(?P<string>{_STRING})|(?P<mark>[\[\]{{}}])|[^\s,:\[\]{{}}\"]+)", re.DOTALL)
-_BRACKET = re.compile(rf"{_STRING}|[\[\]{{}}]", re.DOTALL)
-_WORD = re.compile(r"[^\s,:\[\]{}\"]+")
+_TOKEN = rf"[\s,:]*(?:(?P<string>{_STRING})|(?P<mark>[\[\]{{}}])|[^\s,:\[\]{{}}\"]+)"
+_BRACKET = rf"{_STRING}|[\[\]{{}}]"
+_WORD = r"[^\s,:\[\]{}\"]+"
+_compiled = cache(re.compile)  # most runs have nothing to place
 
 
 class Lines:
@@ -52,7 +54,8 @@ def walk_json(text: str, enter: Callable[[JsonPath], bool]) -> Iterator[tuple[Js
     """
     stack: list[_Open] = []
     at = 0
-    while match := _TOKEN.match(text, at):
+    token = _compiled(_TOKEN, re.DOTALL)
+    while match := token.match(text, at):
         at = match.end()
         begin = match.start("string") if match["string"] else match.start("mark") if match["mark"] else -1
         mark = match["mark"]
@@ -75,7 +78,7 @@ def walk_json(text: str, enter: Callable[[JsonPath], bool]) -> Iterator[tuple[Js
 
 def word_at(text: str, offset: int) -> str:
     """The number or constant that stands at ``offset``, empty where another kind of value begins."""
-    found = _WORD.match(text, offset)
+    found = _compiled(_WORD).match(text, offset)
     return found.group() if found else ""
 
 
@@ -104,7 +107,7 @@ def _advance(top: _Open | None) -> None:
 def _end_of_container(text: str, begin: int) -> int:
     """The offset behind the bracket that closes the one at ``begin``."""
     depth = 0
-    for match in _BRACKET.finditer(text, begin):
+    for match in _compiled(_BRACKET, re.DOTALL).finditer(text, begin):
         token = match[0]
         if token in ("[", "{"):
             depth += 1

@@ -26,15 +26,11 @@ from __future__ import annotations
 import base64
 import collections
 import dataclasses
-import datetime
 import enum
 import math
-import uuid
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set, ValuesView
-from decimal import Decimal
-from fractions import Fraction
 from functools import partial
-from pathlib import PurePath
 from typing import Any
 
 from batchmill.errors import BatchmillError
@@ -52,6 +48,7 @@ _TOO_LARGE: int = 10**MAX_DIGITS
 _CONSTANT_KEYS = {True: "true", False: "false", None: "null"}
 _COPIED = frozenset({str, bool, type(None)})
 _NESTING = frozenset({dict, list, tuple})
+_TEXTS = (("pathlib", "PurePath"), ("uuid", "UUID"), ("decimal", "Decimal"), ("fractions", "Fraction"))
 _MISSING = frozenset({"NAType", "NaTType"})  # what pandas has for values that are not there
 
 
@@ -115,7 +112,8 @@ def nearest(value: Any) -> Any:
 def is_true(value: Any) -> bool:
     """Whether a value counts as true: null, false, 0 and empty text, lists and objects do not, all else does,
     text such as ``false`` and ``0`` too."""
-    form = value if isinstance(value, (Decimal, Fraction)) else nearest(value)
+    number = _is(value, "decimal", "Decimal") or _is(value, "fractions", "Fraction")
+    form = value if number else nearest(value)
     return len(form) > 0 if isinstance(form, LazyList) else bool(form)
 
 
@@ -256,21 +254,34 @@ def _nearer(value: Any) -> Any:
             return dict(value)
         case Set():
             return list(value)
-        case Decimal() if not value.is_finite():
-            return None
-        case PurePath() | uuid.UUID() | Decimal() | Fraction() | collections.UserString():
+        case collections.UserString():
             return str(value)
-        case datetime.timedelta() if type(value).__name__ not in _MISSING:
-            return duration(value)
-        case datetime.date() | datetime.time() if type(value).__name__ not in _MISSING:
-            return value.isoformat()
+    if type(value).__name__ in _MISSING:
+        return None
+    return _of_library(value)
+
+
+def _of_library(value: Any) -> Any:
+    """Of classes of the standard library that most runs never load."""
+    if _is(value, "decimal", "Decimal") and not value.is_finite():
+        return None
+    if any(_is(value, *one) for one in _TEXTS):
+        return str(value)
+    if _is(value, "datetime", "timedelta"):
+        return duration(value)
+    if _is(value, "datetime", "date") or _is(value, "datetime", "time"):
+        return value.isoformat()
     return _by_shape(value)
+
+
+def _is(value: Any, module: str, name: str) -> bool:
+    """Whether ``value`` is of a class, which it cannot be while nobody has loaded that."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(value, getattr(loaded, name, ()))
 
 
 def _by_shape(value: Any) -> Any:
     kind = type(value)
-    if kind.__name__ in _MISSING:
-        return None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if not isinstance(value, type):
