@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -297,6 +299,40 @@ def test_the_journal_and_the_document_are_not_written(batchmill_command: Any) ->
     run = batchmill.run({"nodes": nodes}, journal="j.sqlite")
     assert "it is the journal of the run" in run.errors[0]["message"]
     assert batchmill.run({"nodes": [batch("a", {"glob": "j.*"})]}, journal="j.sqlite").outputs["count"] == 0
+
+
+@pytest.mark.parametrize("source", [{"items": {"stdin": "jsonl"}}, {"items": {"lines": "/dev/stdin"}}])
+def test_what_standard_input_comes_from_is_not_written(source: dict[str, Any]) -> None:
+    node = {**batch("a", N), "batch": {**source, "collect": {"jsonl": "in.jsonl"}}}
+    Path("flow.json").write_text(json.dumps({"nodes": [node]}))
+    command = [sys.executable, "-m", "batchmill", "run", "flow.json", "--no-journal"]
+    with open("hard.jsonl") as rows:
+        done = subprocess.run(command, stdin=rows, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    words = (
+        "what `a` reads its items from" if "lines" in source["items"] else "where standard input comes from"
+    )
+    assert f"`in.jsonl` is also {words}" in done.stderr
+    assert Path("in.jsonl").read_text() == ROWS
+
+
+def test_where_standard_output_goes_is_not_written() -> None:
+    Path("flow.json").write_text(json.dumps({"nodes": [write("a", "out.json")]}))
+    command = [sys.executable, "-m", "batchmill", "run", "flow.json", "--no-journal"]
+    with open("out.json", "w") as out:
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, "also where standard output goes" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+def test_a_node_inside_does_not_write_the_source_around_it(executor: str) -> None:
+    inner = {"inputs": {"to": {}}, "nodes": [write("a", "${to}")]}
+    node = inside(inner, batch={"items": {"lines": "names"}, "executor": executor})
+    node["params"]["inputs"] = {"to": "${item}"}
+    Path("names").write_text("one\nnames\n")
+    run = batchmill.run({"nodes": [node]})
+    assert "names cannot be written by `w[1].a`: it is also what `w` reads" in run.errors[0]["message"]
+    assert Path("names").read_text() == "one\nnames\n"
 
 
 def test_the_command_map_says_it_without_a_document(batchmill_command: Any) -> None:

@@ -6,13 +6,17 @@ import os
 import stat
 from pathlib import Path
 
-from batchmill.cli.streams import STDERR, STDOUT
+from batchmill.cli.streams import STDERR, STDIN, STDOUT
 
-_STREAMS = ((STDOUT, "where standard output goes"), (STDERR, "where messages go"))
+_STREAMS = (
+    (STDIN, "where standard input comes from"),
+    (STDOUT, "where standard output goes"),
+    (STDERR, "where messages go"),
+)
 
 
 def own_files(params: Path | None = None) -> dict[str, str]:
-    """Paths with what each is: the file of ``params``, and files that standard output and messages go to.
+    """Paths with what each is: the file of ``params``, and those that the three standard streams lead to.
 
     To be asked before standard output is led elsewhere.
     """
