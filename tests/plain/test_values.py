@@ -200,6 +200,13 @@ def test_a_table_is_a_list_of_its_rows() -> None:
     assert plain(Frame()) == [{"a": 1, "b": None}, {"a": 2, "b": "2024-01-02"}]
 
 
+def test_a_frame_of_polars_is_a_list_of_its_rows() -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"a": [1, None], "d": [datetime.date(2024, 1, 2)] * 2})
+    assert plain(frame) == [{"a": 1, "d": "2024-01-02"}, {"a": None, "d": "2024-01-02"}]
+    assert plain(frame["a"]) == [1, None]
+
+
 def test_a_frame_of_pandas_is_a_list_of_its_rows() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": range(1000), "b": [1.5, None] * 500})
