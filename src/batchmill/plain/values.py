@@ -132,7 +132,7 @@ def _described(why: str, value: Any) -> str:
 def _way_to_fault(value: Any, fault: _NoForm) -> JsonPath:
     """Where in ``value`` the first part without a form is."""
     path: list[str | int] = []
-    while isinstance(fault, _NoForm) and not isinstance(fault, _TooDeep):
+    while not isinstance(fault, _TooDeep):
         for step, part in _parts(value):
             try:
                 _plain(part, len(path) + 1, lambda one: one, _refuse)
