@@ -68,6 +68,16 @@ class StorageError(BatchmillError):
     """Raised when files or the environment fail a run: an unreadable source, a full disk."""
 
 
+class FileInUse(BatchmillError):
+    """Raised when a file that a run is to write is one that it reads, writes elsewhere, or needs itself."""
+
+    retryable = False
+
+
+class WrongOutput(BatchmillError):
+    """Raised when an output of a run is not of the type that its document declares."""
+
+
 class RunLocked(BatchmillError):
     """Raised when another process is running the run that is to be resumed; ``holder`` tells which."""
 

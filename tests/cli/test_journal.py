@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from batchmill.cli.results import _cell
 from batchmill.journal.journal import Journal
 
 CODE = "import os\nassert x != 2 or os.path.exists('repaired')\nresult = x"
@@ -147,12 +146,21 @@ def test_results_in_every_form(batchmill):
     lines = batchmill("results", "last", "--format", "jsonl")[1].splitlines()
     assert [json.loads(line) for line in lines] == entries
     rows = list(csv.DictReader(io.StringIO(batchmill("results", "--format", "csv")[1])))
-    assert [(row["index"], row["result"]) for row in rows] == [("0", "'=1+1"), ("1", "'-2"), ("3", "-3")]
+    assert [(row["index"], row["result"]) for row in rows] == [("0", "=1+1"), ("1", "-2"), ("3", "-3")]
+    safe = batchmill("results", "--format", "csv", "--safe-for-spreadsheets")[1]
+    assert [row["result"] for row in csv.DictReader(io.StringIO(safe))] == ["'=1+1", "-2", "-3"]
+    assert batchmill("results", "--safe-for-spreadsheets")[0] == 2
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\ta", "\ra"])
-def test_a_cell_is_no_formula(text):
-    assert _cell(text) == f"'{text}"
+def test_a_table_has_the_columns_of_all_results(batchmill):
+    text = "result = {**({'late': 'here'} if x > 1001 else {}), 'x': x}"
+    document = flow(1005, text)
+    document["nodes"][0]["params"] = {"code": text + "\n", "inputs": {"x": "${item}"}}
+    batchmill.write(document)
+    batchmill("run", "flow.json", "-q")
+    rows = list(csv.DictReader(io.StringIO(batchmill("results", "--format", "csv")[1])))
+    assert len(rows) == 1005
+    assert json.loads(rows[-1]["result"]) == {"late": "here", "x": 1004}
 
 
 def test_gc_forgets_runs_with_their_files(batchmill, tmp_path):

@@ -151,8 +151,8 @@ def test_a_loop_carries_into_params_where_there_are_no_inputs() -> None:
     assert ran(echo("a", "hi", loop=loop)).outputs["echo"] == "hi!!"
 
 
-FALSE = ("'false'", "' FALSE '", "'0'", "''", "0", "None", "[]", "{}")
-TRUE = ("'no'", "'true'", "1", "[0]", "True")
+FALSE = ("False", "''", "0", "0.0", "None", "[]", "{}")
+TRUE = ("'no'", "'true'", "'false'", "' FALSE '", "'0'", "'[]'", "'null'", "1", "[0]", "True")
 
 
 @pytest.mark.parametrize(("value", "iterations"), [(v, 2) for v in FALSE] + [(v, 1) for v in TRUE])

@@ -177,12 +177,12 @@ def test_results_that_go_to_a_file_are_masked(tmp_path):
         "batch": {
             "items": {"range": [0, 3]},
             "error_handling": "continue",
-            "collect": {"jsonl": str(tmp_path / "results.jsonl")},
+            "collect": {"jsonl": str(tmp_path / "results.jsonl"), "errors": str(tmp_path / "errors.jsonl")},
         },
     }
     run = batchmill.run({"inputs": {"token": {"secret": True}}, "nodes": [leak]}, {"token": CANARY})
     assert run.status == "degraded"
-    written = (tmp_path / "results.jsonl").read_text()
+    written = (tmp_path / "results.jsonl").read_text() + (tmp_path / "errors.jsonl").read_text()
     assert len(written.splitlines()) == 3
     assert MASK in written
     assert found_in(written) == []

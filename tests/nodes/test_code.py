@@ -91,3 +91,13 @@ def test_a_cancelled_run_does_not_wait(run):
     with pytest.raises(NodeError, match="cancelled"):
         run("code", code="stop.wait(30)", inputs={"stop": stop}, timeout=30, attempt=Attempt(cancel=cancel))
     stop.set()
+
+
+def test_what_was_printed_and_cannot_be_given_as_it_was_fails_the_node(run):
+    with pytest.raises(NodeError, match="more than 10,485,760 characters were printed"):
+        run("code", code="print('x' * (10 * 1024 * 1024))")
+    with pytest.raises(NodeError, match="byte 0xff at offset 1") as caught:
+        run("code", code="import sys\nsys.stdout.buffer.write(b'a\\xff')")
+    assert caught.value.outputs["stdout"] == r"a\xff"
+    with pytest.raises(NodeError, match="characters were printed"):
+        run("python", function="builtins:print", args=["x" * (10 * 1024 * 1024)])

@@ -103,6 +103,14 @@ def _waiting(number: int, waker: Waker) -> Read:
     return read
 
 
+def standard_input_number() -> int | None:
+    """The descriptor of standard input, None where it has none."""
+    try:
+        return None if sys.stdin is None else sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):  # closed, or somebody put text in its place
+        return None
+
+
 @contextmanager
 def standard_input(waker: Waker) -> Iterator[Read]:
     """Standard input. Raises :class:`StorageError` where there is none.

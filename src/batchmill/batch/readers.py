@@ -7,7 +7,6 @@ of a slow pipe are there as soon as they are written.
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,11 +15,12 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from batchmill.batch.byte_streams import Read, Waker, is_live, opened, standard_input
+from batchmill.batch.byte_streams import Read, Waker, is_live, opened, standard_input, standard_input_number
 from batchmill.batch.globbing import find_paths
 from batchmill.batch.sources import Pieces
-from batchmill.batch.text_lines import MAX_LINE, Lines, numbered_lines
+from batchmill.batch.text_lines import MAX_LINE, Lines, numbered_lines, quote_left_open
 from batchmill.errors import InvalidSetting, StorageError
+from batchmill.plain import NotJson, from_json
 
 Reader = Callable[[Any, str], "Iterable[Any]"]
 Opened = Callable[[], AbstractContextManager[Read]]
@@ -28,9 +28,12 @@ STDIN = "standard input"
 _NAMES_TOGETHER = 256
 
 
-def read_glob(pattern: Any, folder: str) -> Pieces:
+def read_glob(pattern: Any, folder: str, passed_over: Callable[[str], bool] | None = None) -> Pieces:
     """The paths that match, in the order of their text; see :mod:`batchmill.batch.globbing`."""
-    paths = find_paths(_text("glob", pattern), folder)
+    paths = find_paths(os.path.expanduser(_text("glob", pattern)), folder)
+    if passed_over is not None:
+        found, leave_out = paths, passed_over
+        paths = (path for path in found if not leave_out(os.path.join(folder, path)))
     return Pieces(lambda: iter(lambda: list(islice(paths, _NAMES_TOGETHER)), []))
 
 
@@ -66,7 +69,8 @@ def read_stdin(form: Any, folder: str) -> Pieces:
         raise InvalidSetting(f'stdin is read as "lines" or "jsonl", not {form!r}')
     waker = Waker()
     read = _values if form == "jsonl" else _texts
-    return Pieces(partial(read, partial(standard_input, waker), STDIN), wake=waker.wake)
+    stream = partial(standard_input, waker)
+    return Pieces(partial(read, stream, STDIN), wake=waker.wake, file=standard_input_number())
 
 
 READERS: dict[str, Reader] = {
@@ -86,9 +90,10 @@ def _text(kind: str, value: Any) -> str:
 
 
 def _of_file(kind: str, path: Any, folder: str, read: Callable[[Opened, str], Iterator[list[Any]]]) -> Pieces:
-    place = os.path.join(folder, _text(kind, path))
+    place = os.path.join(folder, os.path.expanduser(_text(kind, path)))
     waker = Waker() if is_live(place) else None
-    return Pieces(partial(read, partial(opened, place, waker), path), wake=waker.wake if waker else None)
+    stream = partial(opened, place, waker)
+    return Pieces(partial(read, stream, path), wake=waker.wake if waker else None, file=place)
 
 
 def _texts(stream: Opened, source: str) -> Iterator[list[str]]:
@@ -105,19 +110,22 @@ def _values(stream: Opened, source: str) -> Iterator[list[Any]]:
                 if not text or text.isspace():
                     continue
                 try:
-                    values.append(json.loads(text))
-                except (ValueError, RecursionError) as fault:
+                    values.append(from_json(text))
+                except NotJson as fault:
                     yield values
-                    raise StorageError(f"{source}, line {number}: not JSON: {fault}") from fault
+                    message = f"{source}, line {number}: not JSON: {fault.message} at {fault.place}"
+                    raise StorageError(message) from fault
             yield values
 
 
 class _Feed(Iterator[str]):
-    """The lines that a CSV reader asks for, one by one; ``more`` says that the next one is there already."""
+    """The lines that a CSV reader asks for, one by one; ``more`` says that the next one is there already.
+    ``begun`` are those of the row that is being read, with their numbers."""
 
     def __init__(self, lines: Iterator[Lines]) -> None:
         self._lines = lines
-        self._there: deque[str] = deque()
+        self._there: deque[tuple[int, str]] = deque()
+        self.begun: Lines = []
 
     @property
     def more(self) -> bool:
@@ -125,8 +133,10 @@ class _Feed(Iterator[str]):
 
     def __next__(self) -> str:
         while not self._there:
-            self._there.extend(text for _, text in next(self._lines))
-        return self._there.popleft()
+            self._there.extend(next(self._lines))
+        line = self._there.popleft()
+        self.begun.append(line)
+        return line[1]
 
 
 def _rows(stream: Opened, source: str) -> Iterator[list[dict[str, str]]]:
@@ -137,19 +147,30 @@ def _rows(stream: Opened, source: str) -> Iterator[list[dict[str, str]]]:
         rows: list[dict[str, str]] = []
         try:
             header = _header(reader, source)
+            feed.begun.clear()
             for row in reader:
                 if row:
                     rows.append(_row(header, row))
+                feed.begun.clear()
                 if not feed.more:
                     yield rows
                     rows = []
         except (csv.Error, _Ragged) as fault:
             yield rows
-            line = f"line {reader.line_num}: "
-            raise StorageError(f"{source}, {line}{str(fault).removeprefix(line)}") from fault  # PyPy's has it
+            raise StorageError(f"{source}, {_csv_words(fault, reader.line_num, feed.begun)}") from fault
         except StorageError:
             yield rows
             raise
+
+
+def _csv_words(fault: Exception, line: int, row: Lines) -> str:
+    """Where in a file a row cannot be read and why; ``row`` is what was read of it."""
+    opened = quote_left_open(row) if isinstance(fault, csv.Error) else None
+    if opened is not None:
+        return f"line {opened}: the quote that opens here is never closed"
+    begun = f" (its row begins on line {row[0][0]})" if len(row) > 1 else ""
+    place = f"line {line}: "
+    return f"{place}{str(fault).removeprefix(place)}{begun}"  # PyPy's words have the line already
 
 
 class _Ragged(Exception):  # becomes a StorageError where the line is known
@@ -171,13 +192,20 @@ def _row(header: list[str], row: list[str]) -> dict[str, str]:
     return dict(zip(header, row, strict=True))
 
 
-def open_source(spec: Mapping[str, Any], folder: str | os.PathLike[str] | None = None) -> Iterable[Any]:
+def open_source(
+    spec: Mapping[str, Any],
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    passed_over: Callable[[str], bool] | None = None,
+) -> Iterable[Any]:
     """The items of a document's source, such as ``{"glob": "data/*.csv"}``.
 
-    ``folder`` is where relative paths start, the working folder by default. Raises
-    :class:`InvalidSetting` for a source there is none of.
+    ``folder`` is where relative paths start, the working folder by default. ``passed_over`` says which files
+    that a pattern matches are left out. Raises :class:`InvalidSetting` for a source there is none of.
     """
     kind, value = _only_entry(spec)
+    if kind == "glob":
+        return read_glob(value, os.fspath(folder) if folder is not None else "", passed_over)
     return READERS[kind](value, os.fspath(folder) if folder is not None else "")
 
 

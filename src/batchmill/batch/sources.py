@@ -96,14 +96,20 @@ class Pieces:
     """Items that come in lists, some of which may be empty. Reading begins anew with every iteration.
 
     Of a pipe or the like, which may be waited for and of which a second reader gets nothing, ``wake`` ends
-    the wait: :class:`InputStopped` is raised there.
+    the wait: :class:`InputStopped` is raised there. ``file`` is the path or the descriptor they are read
+    from.
     """
 
     def __init__(
-        self, read: Callable[[], Iterator[Sequence[Any]]], *, wake: Callable[[], None] | None = None
+        self,
+        read: Callable[[], Iterator[Sequence[Any]]],
+        *,
+        wake: Callable[[], None] | None = None,
+        file: str | int | None = None,
     ) -> None:
         self.read = read
         self.wake = wake
+        self.file = file
 
     @property
     def live(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from batchmill.cli.json_text import as_json
 from batchmill.errors import StorageError
 from batchmill.journal.journal import LAST, Journal
 from batchmill.journal.reading import Reader
+from batchmill.plain import from_json
 from batchmill.record.ledger import Entry, ledger, total
 from batchmill.runs.calls import calls_of
 
@@ -47,7 +47,7 @@ def command(run: str, journal_path: str, json_wanted: bool) -> int:
 def calls_in(file: str) -> list[dict[str, Any]]:
     """The recorded calls of a result. Raises :class:`StorageError` for a file that has none in it."""
     try:
-        told = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
+        told = from_json(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
     except OSError as error:
         raise StorageError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:

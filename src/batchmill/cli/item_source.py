@@ -13,12 +13,13 @@ anything else         a pattern of file names
 
 from __future__ import annotations
 
-import json
+import os
 from typing import Any
 
 import click
 
 from batchmill.batch.readers import READERS
+from batchmill.plain import NotJson, from_json
 
 
 def source_of(written: str) -> Any:
@@ -49,17 +50,30 @@ def literal(value: Any) -> Any:
 def _file(path: str) -> dict[str, Any]:
     if not path:
         raise click.BadParameter("a file's name belongs behind the @")
-    plain = path.removesuffix(".gz")
-    for kind in ("jsonl", "csv"):
-        if plain.endswith(f".{kind}"):
-            return {kind: literal(path)}
-    return {"lines": literal(path)}
+    suffix = _suffix(path)
+    if suffix in _NOT_READ:
+        raise click.BadParameter(f"{path}: {_NOT_READ[suffix]}; for its lines write lines:{path}")
+    return {_KINDS.get(suffix, "lines"): literal(path)}
+
+
+def _suffix(path: str) -> str:
+    """The ending that says what is in a file, in small letters, with that of gzip left out."""
+    return os.path.splitext(path.lower().removesuffix(".gz"))[1]
+
+
+_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+_NOT_READ = {
+    ".tsv": "tables with tabs between their cells are not read; convert it to CSV",
+    ".json": "one JSON document is no list of items by itself; write it as JSON lines (.jsonl)",
+    **dict.fromkeys((".parquet", ".xlsx", ".sqlite"), "files of this kind are not read; convert it to CSV"),
+    **dict.fromkeys((".bz2", ".xz", ".zst"), "it is packed in a way that is not read; unpack it"),
+}
 
 
 def _json(written: str) -> Any:
     try:
-        return literal(json.loads(written))
-    except ValueError as error:
+        return literal(from_json(written))
+    except NotJson as error:
         raise click.BadParameter(f"is not JSON: {error}") from error
 
 

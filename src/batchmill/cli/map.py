@@ -14,6 +14,8 @@ from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.item_command import command_of
 from batchmill.cli.item_printer import ItemsWanted
 from batchmill.cli.item_source import source_of
+from batchmill.cli.own_files import own_files
+from batchmill.errors import InvalidDocument
 from batchmill.events.progress import ProgressKind
 from batchmill.executors.choose import KINDS
 from batchmill.journal.contract import RunRecord
@@ -95,16 +97,23 @@ def command(
     }
     batch.update({"max_concurrent": jobs} if jobs and executor != "sequential" else {})
     batch.update({"timeout": timeout} if timeout is not None else {})
-    params = {"command": command_of(command_words), "strip_newline": False}
+    params = {"command": command_of(command_words), "strip_newline": False, "encoding": "auto"}
     node = {"id": NODE, "type": "shell", "params": params, "batch": batch}
     items = ItemsWanted(NODE, json_wanted, collect is None, quiet)
     journal = options.kept_in(journal_path, no_journal, durable)
-    begin = partial(_begin, {"nodes": [node]}, journal)
+    begin = partial(_begin, {"nodes": [node]}, journal, own_files())
     return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose, items), caller)
 
 
-def _begin(document: dict[str, Any], journal: Journal | None, **shared: Any) -> RunResult:
-    order = replace(ordered(document, None, None, RunSettings()), source=SOURCE)
+def _begin(
+    document: dict[str, Any], journal: Journal | None, own: dict[str, str], **shared: Any
+) -> RunResult:
+    settings = RunSettings(own_files=own)
+    try:
+        order = replace(ordered(document, None, None, settings, journal=journal), source=SOURCE)
+    except InvalidDocument as error:  # there is no document to point into
+        told = (f"{one.message}; {one.hint}" if one.hint else one.message for one in error.problems)
+        raise click.UsageError(". ".join(told)) from None
     return execute(order, nothing_kept if journal is None else partial(begun, journal, order), **shared)
 
 

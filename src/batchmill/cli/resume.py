@@ -12,6 +12,7 @@ from batchmill.cli.caller import Caller
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given
 from batchmill.cli.map import items_of
+from batchmill.cli.own_files import own_files
 from batchmill.events.progress import ProgressKind
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
@@ -71,6 +72,7 @@ def command(
         executor=executor,
         jobs=jobs,
         journal=journal,
+        own_files=own_files(params_file),
         failed_only=failed_only,
         warnings=inputs.told(found.document),
     )

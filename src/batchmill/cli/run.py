@@ -11,6 +11,7 @@ from batchmill.cli import options
 from batchmill.cli.caller import Caller
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given, with_stdin
+from batchmill.cli.own_files import own_files
 from batchmill.events.progress import ProgressKind
 from batchmill.ir.loading import load
 from batchmill.runs.run import run
@@ -59,5 +60,6 @@ def command(
         jobs=jobs,
         journal=journal,
         warnings=wanted.told(document),
+        own_files=own_files(params_file),
     )
     return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose), caller)

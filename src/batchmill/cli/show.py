@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -18,6 +17,7 @@ from batchmill.events.words import seconds, shortened
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import LAST, Journal
 from batchmill.journal.reading import Reader, VisitRecord
+from batchmill.plain import to_json
 from batchmill.runs.calls import inner_errors
 
 MOST_ERRORS = 1000  # lines of errors without --json; who wants more reads JSON
@@ -95,7 +95,7 @@ def _errors(reader: Reader, visits: list[VisitRecord]) -> Iterator[tuple[str, di
 def _json_list(values: Iterator[Any]) -> Iterator[str]:
     yield "["
     for number, value in enumerate(values):
-        yield (", " if number else "") + json.dumps(value)
+        yield (", " if number else "") + to_json(value)
     yield "]\n"
 
 

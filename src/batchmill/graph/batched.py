@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,10 +9,13 @@ from typing import Any
 from batchmill.batch import Batch, BatchSettings, OnBlock
 from batchmill.batch.collected import Collected
 from batchmill.batch.handoff import Handoff
+from batchmill.batch.jsonl import PATH_KEY
 from batchmill.batch.readers import open_source
+from batchmill.batch.sources import Pieces
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pace
 from batchmill.executors.choice import Choice
+from batchmill.file_table import Entry
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
 from batchmill.graph.keys import batch_log
 from batchmill.graph.limited import gate_of
@@ -24,6 +26,7 @@ from batchmill.ir.models.batch import BatchSpec
 from batchmill.lists import LazyList
 from batchmill.outcome import Block
 from batchmill.permits import Permits
+from batchmill.plain import NotJson, from_json
 from batchmill.policy import RetryPolicy
 from batchmill.step import item_step
 from batchmill.template import compile_value
@@ -67,7 +70,12 @@ class NodeBatch:
     ) -> None:
         settings = settings_of(node, spec, around)
         step = item_step(
-            node.made(around), node.params, around.namespace, item_name=spec.as_, folder=around.folder
+            node.made(around),
+            node.params,
+            around.namespace,
+            item_name=spec.as_,
+            folder=around.folder,
+            as_json=spec.results_path is not None,
         )
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
@@ -82,6 +90,7 @@ class NodeBatch:
             log=log,
         )
         self._place = around.place(node.id)
+        self._reading = _entered(items, around, self._place)
         self._spec = spec
         self._around = around
         self._progress = _Progress(self._place, around, self.batch.total)
@@ -95,7 +104,13 @@ class NodeBatch:
 
         Raises what keeps the batch from running.
         """
-        done = Collected(results_of(self._spec, self._around))
+        try:
+            return self._run(hand_on)
+        finally:
+            self._around.files.done(self._reading)
+
+    def _run(self, hand_on: OnBlock | None) -> Visit:
+        done = Collected(results_of(self._spec, self._around, self._place))
         self.batch.on_choice = self._progress.chosen
 
         def on_block(block: Block) -> None:
@@ -112,6 +127,9 @@ class NodeBatch:
         if not done.count and not visit.failed and not isinstance(self.batch.source, Handoff):
             warned = no_items(self._spec, self._around)
             visit.warnings += () if warned is None else (warned,)
+        if visit.failed and self._spec.results_path is not None:
+            path = visit.outputs[PATH_KEY]
+            self._around.bus.emit(Noticed(f"what it has done so far is in {path}", self._place))
         return visit
 
 
@@ -128,13 +146,20 @@ def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     if kind == "list":
         return list(value)
     if kind != "reference":
-        return open_source({kind: value})
+        return open_source({kind: value}, passed_over=around.files.passes_over)
     return _as_list(value, str(spec.items))
+
+
+def _entered(items: Iterable[Any] | Handoff, around: Surroundings, place: str) -> Entry | None:
+    """The file that the items are read from, entered into the table of the run's files."""
+    if not isinstance(items, Pieces) or items.file is None:
+        return None
+    return around.files.reading(items.file, f"`{place}`")
 
 
 def _as_list(value: Any, written: str) -> Iterable[Any]:
     if isinstance(value, str):
-        value = _parsed(value)
+        value = _parsed(value, written)
     if isinstance(value, (list, tuple, range, LazyList)):
         return value
     shown = type(value).__name__ if not isinstance(value, str) else f"text ({value[:40]!r})"
@@ -143,11 +168,14 @@ def _as_list(value: Any, written: str) -> Iterable[Any]:
     )
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str, written: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:  # no JSON: the caller says what it is instead
-        return text
+        return from_json(text)
+    except NotJson as fault:
+        if text.lstrip()[:1] not in ("[", "{"):
+            return text  # the caller says what it is instead
+        message = f"batch.items must be a list, but {written} is text that is no JSON: {fault}"
+        raise NodeError(message, retryable=False, type_name="InvalidItems") from fault
 
 
 def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> BatchSettings:

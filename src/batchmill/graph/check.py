@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
+from batchmill.graph.file_uses import file_faults
 from batchmill.graph.misplaced import Beside, params_beside, with_lines_to_write
-from batchmill.graph.outputs import key_faults
+from batchmill.graph.outputs import key_faults, reserved_faults
 from batchmill.graph.params import param_faults, param_sites
 from batchmill.graph.plan import Plan, compile_plan
 from batchmill.graph.sub_documents import Examined, SubDocuments, input_faults, note_interface
@@ -65,6 +66,7 @@ class _Checking:
         beside = params_beside(validation.outline.nodes, types, draft.raw)
         faults += [*unknown, *with_lines_to_write(validation.faults, validation.outline.nodes, beside), *more]
         faults += _param_and_reference_faults(validation, types, subs, sites, unreadable, beside)
+        faults += file_faults(validation.outline.nodes, subs, validation.graph, {}, _own_file(draft))
         ways = Ways(validation.outline, validation.graph, types) if validation.graph is not None else None
         every = (*validation.sites, *sites)
         doubts += doubts_of(Looked(validation, types, subs, every, draft.odd_numbers, ways))
@@ -93,6 +95,10 @@ class _Checking:
                 subs[node.id] = named.sub
                 faults += input_faults(node, named.sub)
         return subs, faults, doubts
+
+
+def _own_file(draft: Draft) -> dict[str, str]:
+    return {draft.source: "the document itself"} if draft.is_file else {}
 
 
 def _tables(validation: Validation, draft: Draft, around: Tables) -> tuple[Tables | None, list[Fault]]:
@@ -157,6 +163,7 @@ def _param_and_reference_faults(
         if node.id in types:
             readable, elsewhere = not unreadable[node.id], beside.get(node.id, ())
             faults += param_faults(node, types[node.id], templates_readable=readable, beside=elsewhere)
+            faults += reserved_faults(node, types[node.id], subs.get(node.id))
     for site in sites:
         faults += validation.references.faults(site)
     for site in (*validation.sites, *sites):

@@ -34,6 +34,7 @@ from batchmill.masking import Masker
 from batchmill.nodes import NodeResult
 from batchmill.nodes.workflow import SubRun
 from batchmill.outcome import ErrorInfo
+from batchmill.plain import to_json
 from batchmill.step import Namespace
 from batchmill.warned import Warned, Warnings
 
@@ -48,8 +49,9 @@ class SubWorkflow:
     ``topology`` is made, by any thread, and it does not matter which of two equal ones stays.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, is_file: bool = False) -> None:
         self.source = source
+        self.is_file = is_file
         self.inputs: Mapping[str, InputSpec | None] | None = None
         self.outputs: tuple[str, ...] | None = None
         self.nodes: dict[str, RunnableNode] = {}
@@ -57,11 +59,6 @@ class SubWorkflow:
         self._topology: Topology | None = None
         self._folder: str | None = None
         self._content: str | None = None
-
-    @property
-    def compiled(self) -> bool:
-        """Whether it has a plan."""
-        return self._plan is not None
 
     @property
     def plan(self) -> Plan:
@@ -74,6 +71,11 @@ class SubWorkflow:
     def plan(self, plan: Plan) -> None:
         self._plan = plan
         self._folder = plan.import_folder
+
+    @property
+    def compiled(self) -> Plan | None:
+        """The plan; None before it is there."""
+        return self._plan
 
     @property
     def content(self) -> str:
@@ -107,7 +109,7 @@ def _contents(plan: Plan, seen: set[int]) -> Iterator[str]:
     if id(plan) in seen:
         return
     seen.add(id(plan))
-    yield plan.workflow.model_dump_json(by_alias=True)
+    yield to_json(plan.workflow.model_dump(by_alias=True, warnings=False))
     for node in plan.nodes.values():
         yield code_of(node.kind, node.spec.params)
         if node.sub is not None:
@@ -138,7 +140,7 @@ class PlacedRun:
         lent = permits.lent() if permits is not None else nullcontext()
         with _ended_in_time(attempt) as cancel, lent:
             told = Warnings()
-            inside = self._inside(namespace, cancel, address)
+            inside = self._inside(namespace, cancel, address, attempt)
             inside = replace(inside, masker=masker, log=log, warnings=Warnings(self._passing_on(told)))
             walk = Scheduler(plan, inside, self._workflow.nodes, self._workflow.topology).run()
             outputs = held(resolved_outputs(plan.workflow, namespace, walk))
@@ -179,7 +181,9 @@ class PlacedRun:
                 masker.add(values[name])
         return masker
 
-    def _inside(self, namespace: Namespace, cancel: CancelToken, address: str) -> Surroundings:
+    def _inside(
+        self, namespace: Namespace, cancel: CancelToken, address: str, attempt: Attempt
+    ) -> Surroundings:
         own = self._workflow.plan.workflow.budget
         budgets = self._around.budgets
         if own is not None:
@@ -193,6 +197,7 @@ class PlacedRun:
             depth=self._around.depth + 1,
             taps={},
             budgets=budgets,
+            again=self._around.again or attempt.number > 1,
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PlacedRun:

@@ -12,6 +12,7 @@ from batchmill.batch import OnBlock
 from batchmill.batch.gate import Gates
 from batchmill.cancel import CancelToken
 from batchmill.events import Bus
+from batchmill.file_table import FileTable
 from batchmill.graph.shares import Shares
 from batchmill.ir.models.node import NodeSpec
 from batchmill.journal.contract import RunLog
@@ -39,7 +40,8 @@ class Surroundings:
     has by a batch node's id who is given its blocks, with finished entries, in input order as they come.
     ``masker`` is told the values of secret inputs of sub-workflows. ``log`` keeps what comes of the nodes
     and knows what came of them before; None where nothing is kept. ``warnings`` takes what is to be told
-    of the run besides.
+    of the run besides. ``files`` are those that the run reads and writes; ``again`` says that this is another
+    attempt of something around, which may have written some.
     """
 
     namespace: Namespace
@@ -60,6 +62,8 @@ class Surroundings:
     masker: Masker = field(default_factory=Masker)
     log: RunLog | None = None
     warnings: Warnings = field(default_factory=Warnings)
+    files: FileTable = field(default_factory=FileTable)
+    again: bool = False
 
     @property
     def permits(self) -> Permits | None:
@@ -78,7 +82,8 @@ class Surroundings:
     def __reduce__(self) -> tuple[Any, ...]:
         # What is pickled goes to a worker process. Nobody there hears events or stops a run, and the
         # namespace stays behind: a sub-workflow has one of its own.
-        return _in_worker, (self.executor, self.jobs, self.folder, self.address, self.depth, self.withheld)
+        told = (self.executor, self.jobs, self.folder, self.address, self.depth, self.withheld)
+        return _in_worker, (*told, self.files, self.again)
 
 
 def _in_worker(
@@ -88,6 +93,8 @@ def _in_worker(
     address: str,
     depth: int,
     withheld: frozenset[str],
+    files: FileTable,
+    again: bool,
 ) -> Surroundings:
     return Surroundings(
         Namespace({}),
@@ -98,6 +105,8 @@ def _in_worker(
         depth=depth,
         in_worker=True,
         withheld=withheld,
+        files=files,
+        again=again,
         shares=None if jobs is None else Shares(1),
     )
 
@@ -132,6 +141,7 @@ class RunnableNode:
         node = self.kind()
         if around.withheld:
             node.withhold(around.withheld)
+        node.look_in(around.files, f"`{around.place(self.id)}`")
         return node
 
     @property

@@ -9,12 +9,12 @@ from typing import Any
 
 from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, OK, Codec
 from batchmill.journal.digest import NoDigest, digest_of
-from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all, is_exact
+from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all
 from batchmill.journal.files import LARGE, ValueFiles
 from batchmill.lists.weight import weight
 from batchmill.masking import Masker
 from batchmill.outcome import ErrorInfo, Outcome
-from batchmill.plain import shown
+from batchmill.plain import is_exact, shown
 
 SHORT = 1024  # characters of an item's text up to which it is its own key
 POSITION_BITS = 32

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from batchmill.attempt import Attempt
+from batchmill.file_table import FileTable
 from batchmill.nodes.coroutines import run_coroutine
 
 if TYPE_CHECKING:  # it imports pydantic
@@ -79,6 +80,7 @@ class Node(ABC):
     outputs: ClassVar[tuple[Output, ...]] = ()
     open_params: ClassVar[bool] = False  # True: params that are not listed are accepted
     open_outputs: ClassVar[bool] = False  # True: outputs that are not listed may be referred to
+    passes_params: ClassVar[bool] = False  # True: params that are not listed are outputs of the same name
 
     requests: ClassVar[bool | None] = None
     """Whether an attempt is a request to a service, which budgets count. None: it makes as many as it
@@ -112,6 +114,11 @@ class Node(ABC):
     def withhold(self, variables: frozenset[str]) -> None:
         """Start nothing with these variables of the environment, which hold credentials, unless the params
         pass them on. Called once, before the first run; nodes that start no programs need not care."""
+        return
+
+    def look_in(self, files: FileTable, by: str) -> None:
+        """Write no file that is in use elsewhere in the run: ``files`` tells, and ``by`` is what this node is
+        called there. Called once, before the first run; nodes that write no files need not care."""
         return
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:

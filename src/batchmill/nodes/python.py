@@ -50,6 +50,9 @@ class PythonNode(Node):
                 outputs = {"stdout": captured.stdout, "stderr": captured.stderr}
                 message = f"{params['function']} called sys.exit({error.code!r})"
                 raise NodeError(message, outputs=outputs, type_name="SystemExit") from error
+        if captured.fault:
+            outputs = {"stdout": captured.stdout, "stderr": captured.stderr}
+            raise NodeError(captured.fault, outputs=outputs, retryable=False, type_name="OutputLost")
         return NodeResult({"result": result, "stdout": captured.stdout, "stderr": captured.stderr})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import errno
 import os
 import signal
@@ -14,6 +13,16 @@ from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.encodings import (
+    AUTO,
+    BINARY,
+    ENCODING_WORDS,
+    UTF_8,
+    as_text,
+    encoding_faults,
+    lookup,
+    readable,
+)
 from batchmill.nodes.invocation import ways
 from batchmill.nodes.process import Completed, run_command
 from batchmill.template import to_json, to_text
@@ -34,8 +43,9 @@ _FAULTS = {
 class ShellNode(Node):
     """Runs a command.
 
-    Output that is not UTF-8 is given as base64, so that no byte is lost; ``stdout_is_binary`` tells. What
-    of ``stderr`` is not UTF-8 is shown as U+FFFD. After the command ended, what it left running in the
+    Output that is no text of the ``encoding`` asked for, and output beyond ``max_output_bytes``, fail the
+    node, so that nothing is changed or cut without a word. Of a command that failed by itself such bytes are
+    shown as escapes. After the command ended, what it left running in the
     background and still holds its output is waited for, as a pipeline would; at the timeout all of it is
     killed, except for what made itself a session of its own.
     """
@@ -66,17 +76,24 @@ class ShellNode(Node):
         Param("strip_newline", "boolean", "whether trailing newlines of stdout go", default=True),
         Param("shell", "string", "the shell that reads a string: sh, bash, zsh, ...", default="sh"),
         Param("allow_raw", "boolean", "whether ${x | raw} may paste into the command", default=False),
+        Param("encoding", "string", ENCODING_WORDS, default=UTF_8),
         Param(
             "max_output_bytes",
             "integer",
-            "of stdout and of stderr each that are kept; the rest is read and thrown away",
+            "of stdout and of stderr each; a command that prints more fails",
             default=MAX_OUTPUT_BYTES,
             minimum=0,
+        ),
+        Param(
+            "truncate",
+            "boolean",
+            "whether the first `max_output_bytes` of more are enough, which `truncated` then tells",
+            default=False,
         ),
     )
     outputs = (
         Output("stdout", "string", "what the command printed"),
-        Output("stdout_is_binary", "boolean", "whether `stdout` is base64, being no UTF-8"),
+        Output("stdout_is_binary", "boolean", "whether `stdout` is base64 of it"),
         Output("stderr", "string", "what it printed as errors", diagnostic=True),
         Output("exit_code", "integer", "0 is success; 128 + n after signal n", diagnostic=True),
         Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
@@ -92,11 +109,12 @@ class ShellNode(Node):
         command = params.get("command")
         if command == [] or (isinstance(command, str) and not command.strip()):
             return [("command", "the command is empty")]
-        return []
+        return encoding_faults(params)
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         if attempt.cancel.cancelled:
             raise _cancelled()
+        lookup(params["encoding"])
         timeout = attempt.within(params["timeout"])
         try:
             completed = _run(params, timeout, attempt.cancel, self._withheld)
@@ -108,10 +126,11 @@ class ShellNode(Node):
             raise _cancelled()
         if completed.timed_out:
             raise AttemptTimeout(_timeout_message(completed, timeout))
+        outputs = _outputs(completed, params)
         if completed.truncated:
             limit = f"output beyond {params['max_output_bytes']:,} bytes was thrown away"
             attempt.warn("cut-short", limit, "raise `max_output_bytes`, or write the output to a file")
-        return _ended(params, _outputs(completed, params["strip_newline"]))
+        return _ended(params, outputs)
 
 
 class _NotStarted(Exception):  # never leaves this module
@@ -175,31 +194,54 @@ def _environment(added: Mapping[str, Any], withheld: frozenset[str]) -> dict[str
     return environment
 
 
-def _outputs(completed: Completed, strip_newline: bool) -> dict[str, Any]:
-    stdout = _text(completed.stdout, completed.truncated)
-    binary = stdout is None
-    if stdout is None:
-        stdout = base64.b64encode(completed.stdout).decode("ascii")
-    elif strip_newline:
-        stdout = stdout.rstrip("\n")
-    stderr = completed.stderr.decode("utf-8", "replace")
-    return {
-        "stdout": stdout,
-        "stdout_is_binary": binary,
-        "stderr": stderr,
+def _outputs(completed: Completed, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs of a command that ended. Raises :class:`~batchmill.errors.NodeError` for output that cannot
+    be given whole and as it is."""
+    said = readable(completed.stderr)
+    failed = completed.exit_code != 0 and not params["ignore_errors"]
+    outputs = {
+        "stdout": readable(completed.stdout),
+        "stdout_is_binary": False,
+        "stderr": said,
         "exit_code": completed.exit_code,
-        "error": _failure(completed, stderr) if completed.exit_code else "",
+        "error": _failure(completed, said) if completed.exit_code else "",
         "truncated": completed.truncated,
     }
-
-
-def _text(data: bytes, truncated: bool) -> str | None:
-    """``data`` as text, None where it is not UTF-8; a character that the limit cut in half is dropped."""
+    if completed.truncated and not (failed or params["truncate"]):
+        raise _too_much(params["max_output_bytes"], outputs)
+    encoding = params["encoding"]
     try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        cut = truncated and error.end == len(data) and error.reason == "unexpected end of data"
-        return data[: error.start].decode("utf-8") if cut else None
+        stdout, binary = as_text(_whole(completed.stdout, completed.truncated), encoding, "what it printed")
+        # Who asks for the bytes of stdout wants to read stderr all the same.
+        stderr = said if encoding in (BINARY, AUTO) else as_text(completed.stderr, encoding, "its stderr")[0]
+    except NodeError as fault:
+        if failed:
+            return outputs
+        fault.outputs = {**outputs, "error": fault.message}
+        raise
+    if not binary and params["strip_newline"]:
+        stdout = stdout.rstrip("\n")
+    return {**outputs, "stdout": stdout, "stdout_is_binary": binary, "stderr": stderr}
+
+
+def _whole(data: bytes, truncated: bool) -> bytes:
+    """``data`` without a character of UTF-8 that the limit cut in half."""
+    if truncated:
+        try:
+            data.decode(UTF_8)
+        except UnicodeDecodeError as error:
+            if error.end == len(data) and error.reason == "unexpected end of data":
+                return data[: error.start]
+    return data
+
+
+def _too_much(most: int, outputs: dict[str, Any]) -> NodeError:
+    message = (
+        f"the command printed more than {most:,} bytes (`max_output_bytes`); let it write to a file, raise "
+        "the limit, or set `truncate` where the beginning is enough"
+    )
+    outputs = {**outputs, "error": message}
+    return NodeError(message, outputs=outputs, retryable=False, type_name="OutputTooLarge")
 
 
 def _failure(completed: Completed, stderr: str) -> str:
@@ -252,7 +294,7 @@ def _timeout_message(completed: Completed, timeout: float | None) -> str:
     message = f"the command did not end within {timeout:.3g} s and was killed with all it had started"
     if completed.escaped:
         message += ", except for a process that made a session of its own and still holds the output open"
-    said = completed.stderr.decode("utf-8", "replace").strip()[-_SHOWN_CHARACTERS:]
+    said = readable(completed.stderr).strip()[-_SHOWN_CHARACTERS:]
     return f"{message}: {said}" if said else message
 
 

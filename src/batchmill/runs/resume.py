@@ -44,6 +44,7 @@ def resume(
     taps: Mapping[str, OnBlock] | None = None,
     masker: Masker | None = None,
     warnings: Iterable[Warned] = (),
+    own_files: Mapping[str, str] | None = None,
 ) -> RunResult:
     """Go on with a run that was interrupted or failed: everything that has a result keeps it.
 
@@ -77,7 +78,10 @@ def resume(
                 result = _as_it_was(reader, found)
                 if result is not None:
                     return result
-        order = _order(found, document, params, text_params, executor, jobs, warnings)
+        settings = RunSettings(
+            executor or found.settings.get("executor"), jobs or found.settings.get("jobs"), own_files or {}
+        )
+        order = _order(found, document, params, text_params, settings, kept, warnings)
         opening = partial(_opened, kept, found, order, lock, failed_only)
         return execute(order, opening, listeners, cancel, stop, taps, masker)
     finally:
@@ -109,17 +113,16 @@ def _order(
     document: str | dict[str, Any],
     params: Mapping[str, Any] | None,
     text_params: Mapping[str, str] | None,
-    executor: str | None,
-    jobs: int | None,
+    settings: RunSettings,
+    journal: Journal,
     warnings: Iterable[Warned],
 ) -> Order:
     texts = dict(text_params or {})
     values = {name: value for name, value in {**run.inputs, **(params or {})}.items() if name not in texts}
     declared = _declared(document)
     values = {name: value for name, value in values.items() if name in declared or name in (params or {})}
-    settings = RunSettings(executor or run.settings.get("executor"), jobs or run.settings.get("jobs"))
     try:
-        return ordered(document, values, texts, settings, warnings=warnings)
+        return ordered(document, values, texts, settings, journal=journal, warnings=warnings)
     except InvalidDocument as error:
         missing = [name for name in declared if name not in values and name not in texts]
         if missing:

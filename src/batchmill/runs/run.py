@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidDocument
 from batchmill.events import Bus, Listener, RunFinished, RunStarted
 from batchmill.graph.check import check
+from batchmill.graph.file_uses import faults_of_plan
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.shares import Shares
@@ -36,6 +37,7 @@ from batchmill.nodes import Registry, default_registry
 from batchmill.plain import plain, shown
 from batchmill.record import LLMCall
 from batchmill.runs.arguments import check_arguments, journal_of
+from batchmill.runs.files import own_files_of, table_of
 from batchmill.runs.journaled import (
     Opening,
     Order,
@@ -69,6 +71,7 @@ def run(
     masker: Masker | None = None,
     journal: Journal | str | Path | None = None,
     warnings: Iterable[Warned] = (),
+    own_files: Mapping[str, str] | None = None,
 ) -> RunResult:
     """Run a workflow document: a file's path, or the document itself as a dictionary.
 
@@ -85,6 +88,8 @@ def run(
     ``journal``, a path or a :class:`~batchmill.journal.journal.Journal`, keeps what the run does, so that
     :func:`batchmill.resume` goes on where it was; without it nothing is kept.
     ``warnings`` are the caller's own, such as those of a file of inputs, to be told with those of the run.
+    ``own_files`` are further files that nothing in the run may write, by path, with what each is, such as
+    ``{"params.json": "the file of params"}``.
     Cancelling ``stop`` lets no new node or item start, cancelling ``cancel`` ends running ones too; either
     way the result is ``interrupted``.
 
@@ -95,10 +100,10 @@ def run(
     or inputs that cannot be run, before anything ran, :class:`~batchmill.errors.InvalidSetting`, and
     :class:`~batchmill.errors.StorageError` for a document file that cannot be read.
     """
-    settings = RunSettings(executor, jobs)
     listeners = check_arguments(params, text_params, listeners)
     kept = None if journal is None else journal_of(journal)
-    order = ordered(document, params, text_params, settings, registry, warnings)
+    settings = RunSettings(executor, jobs, own_files or {})
+    order = ordered(document, params, text_params, settings, registry, kept, warnings)
     opening = nothing_kept if kept is None else partial(begun, kept, order)
     return execute(order, opening, listeners, cancel, stop, taps, masker)
 
@@ -109,9 +114,11 @@ def ordered(
     text_params: Mapping[str, str] | None,
     settings: RunSettings,
     registry: Registry | None = None,
+    journal: Journal | None = None,
     warnings: Iterable[Warned] = (),
 ) -> Order:
-    """What there is to run, checked. Raises what :func:`run` raises before anything runs."""
+    """What there is to run, checked; ``journal`` is where it is going to be kept. Raises what :func:`run`
+    raises before anything runs."""
     draft = load(document)
     plan = check(draft, registry or default_registry())
     plan = replace(plan, warnings=(*warnings, *plan.warnings))
@@ -119,7 +126,12 @@ def ordered(
     inputs, problems = check_inputs(plan.workflow, {**(params or {}), **texts}, text=frozenset(texts))
     if problems:
         raise InvalidDocument(tuple(problems), draft.source)
-    return Order(plan, draft.raw, draft.source, not isinstance(document, dict), inputs, settings)
+    own = own_files_of(draft, plan, journal, settings.own_files)
+    faults = faults_of_plan(plan, inputs, own)
+    if faults:
+        raise InvalidDocument(draft.problems(faults), draft.source)
+    is_file = not isinstance(document, dict)
+    return Order(plan, draft.raw, draft.source, is_file, inputs, replace(settings, own_files=own))
 
 
 def execute(
@@ -136,8 +148,15 @@ def execute(
     known = Secrets(plan, order.inputs, masker or Masker())
     ending = CancelToken()
     log = opening(known.masker, ending)
-    with closing_log(log), _importing_from(plan.import_folders()), holding(), _following(stop, ending):
-        around = _surroundings(order, log, known, listeners, ending)
+    files = table_of(plan, order.inputs, order.settings.own_files)
+    with (
+        closing(files),
+        closing_log(log),
+        _importing_from(plan.import_folders()),
+        holding(),
+        _following(stop, ending),
+    ):
+        around = replace(_surroundings(order, log, known, listeners, ending), files=files)
         around = replace(around, cancel=cancel or CancelToken(), taps=taps or {})
         return _walked(plan, around, order.source, known.masker, log)
 

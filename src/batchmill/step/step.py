@@ -14,13 +14,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import TemplateError
+from batchmill.errors import NodeError, TemplateError
 from batchmill.nodes import Node, NodeResult, bind
+from batchmill.nodes.json_params import container_param
+from batchmill.plain import plain
 from batchmill.step.namespace import INDEX_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.template import Scope
 
 INPUTS_PARAM = "inputs"  # where the carried values of a loop go in a node that has it
+RESERVED_OUTPUTS = frozenset({"item", "index"})
+"""What stands beside the outputs of an item among the results of a batch, and in tables of them."""
 _CONTAINERS = (dict, list)
 
 
@@ -86,7 +90,7 @@ class Step:
         return self._scope.child({})
 
     def _overlay(self, params: dict[str, Any]) -> None:
-        inputs = params.get(INPUTS_PARAM)
+        inputs = container_param(params.get(INPUTS_PARAM), "object", f"`{INPUTS_PARAM}`")
         if isinstance(inputs, dict):
             params[INPUTS_PARAM] = {**inputs, **self._carried}
         else:
@@ -123,7 +127,8 @@ class AsyncSingleStep(SingleStep):
 
 
 class ItemStep(Step):
-    """A batch node; ``item_name`` is what templates call the item."""
+    """A batch node; ``item_name`` is what templates call the item. ``as_json`` makes plain data of outputs,
+    and an error of what has no form in JSON."""
 
     def __init__(
         self,
@@ -133,9 +138,12 @@ class ItemStep(Step):
         *,
         item_name: str = "item",
         folder: str | None = None,
+        as_json: bool = False,
     ) -> None:
         super().__init__(node, params, namespace, folder=folder)
         self._item_name = item_name
+        self._as_json = as_json
+        self._looked_at = self._kind.open_outputs
 
     def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
         """One attempt of one item: the node's outputs.
@@ -144,7 +152,20 @@ class ItemStep(Step):
         show in the next attempt, in the results and in the node the items came from, but not where the
         item travelled to another process.
         """
-        return self.run_in(self._scope_of(item, index), attempt).outputs
+        return self._outputs(self.run_in(self._scope_of(item, index), attempt), item)
+
+    def _outputs(self, result: NodeResult, item: Any) -> dict[str, Any]:
+        """The outputs of an item. Raises :class:`~batchmill.errors.NodeError` for one that has the name of
+        what stands beside them; where the names are known before, validation has looked."""
+        outputs = result.outputs
+        if self._looked_at and not RESERVED_OUTPUTS.isdisjoint(outputs):
+            name = next(iter(RESERVED_OUTPUTS.intersection(outputs)))
+            message = f"an item's output cannot be called {name!r}, which is the key of the item's own {name}"
+            raise NodeError(message, retryable=False, type_name="ReservedOutput")
+        if self._as_json:
+            plain(item, "the item")
+            return {name: plain(value, f"`{name}`") for name, value in outputs.items()}
+        return outputs
 
     def _scope_of(self, item: Any, index: int) -> Scope:
         if type(item) in _CONTAINERS:
@@ -159,7 +180,7 @@ class AsyncItemStep(ItemStep):
         """One attempt of one item, to be awaited."""
         scope = self._scope_of(item, index)
         result = await self.node.run_async(self.bound_in(scope, attempt), attempt)  # type: ignore[attr-defined]  # such a node
-        return result.outputs  # type: ignore[no-any-return]
+        return self._outputs(result, item)
 
 
 class PlacedItemStep(ItemStep):
@@ -167,7 +188,7 @@ class PlacedItemStep(ItemStep):
 
     def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
         params = self.bound_in(self._scope_of(item, index), attempt)
-        return self.node.run_item(params, attempt, index).outputs  # type: ignore[attr-defined, no-any-return]  # such a node
+        return self._outputs(self.node.run_item(params, attempt, index), item)  # type: ignore[attr-defined]  # such a node
 
 
 def single_step(
@@ -185,12 +206,13 @@ def item_step(
     *,
     item_name: str = "item",
     folder: str | None = None,
+    as_json: bool = False,
 ) -> ItemStep:
     """The step of a batch node; it can be awaited where the node can."""
     kind = AsyncItemStep if _can_be_awaited(node) else ItemStep
     if callable(getattr(node, "run_item", None)):
         kind = PlacedItemStep
-    return kind(node, params, namespace, item_name=item_name, folder=folder)
+    return kind(node, params, namespace, item_name=item_name, folder=folder, as_json=as_json)
 
 
 def _can_be_awaited(node: Node) -> bool:

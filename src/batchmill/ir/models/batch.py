@@ -158,7 +158,8 @@ class BatchSpec(Spec):
     )
     collect: Annotated[Any, ResultsTo()] = Field(
         "results",
-        description="`results`: kept. `none`: dropped. An object with `jsonl`: written to that file.",
+        description="`results`: kept. `none`: dropped. An object with `jsonl`: written to that file, and the "
+        "entries of failed items to the file `errors`, where it has that.",
     )
     memory_limit: Annotated[int, Bytes(MIN_WORKER_BYTES, 2**50)] | None = Field(
         None,
@@ -174,6 +175,11 @@ class BatchSpec(Spec):
     def results_path(self) -> str | None:
         """The file that results are written to, as it stands in the document; None where it is none."""
         return self.collect["jsonl"] if isinstance(self.collect, dict) else None
+
+    @property
+    def errors_path(self) -> str | None:
+        """The same for the entries of failed items."""
+        return self.collect.get("errors") if isinstance(self.collect, dict) else None
 
     @property
     def executor_name(self) -> ExecutorName:

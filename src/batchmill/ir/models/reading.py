@@ -48,6 +48,11 @@ _OTHER_NAMES = {
     "name": "id",
 }
 """What others call our keys."""
+_NOT_MEANT = {
+    "batch_size": "items are run one by one; put several of them into one item",
+    "limit": "which items there are is said by `items`, how often they start by `rate_limit`",
+}
+"""Keys whose names are near to others that do something else."""
 
 
 def read_workflow(raw: Any) -> tuple[Workflow | None, list[Fault]]:
@@ -130,7 +135,7 @@ def _unknown_key(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
     if path[-2:-1] == ("items",):
         return Fault(path, f"`{key}` stands beside another key", "a source has exactly one key", on_key=True)
     other = _OTHER_NAMES.get(key)
-    hint = f"did you mean `{other}`?" if other in known else ""
+    hint = _NOT_MEANT.get(key) or (f"did you mean `{other}`?" if other in known else "")
     hint = hint or key_hint(key, value, home[:-1]) or did_you_mean(key, known)
     return Fault(path, f"unknown key {shown(key)}", hint or f"known keys are {any_of(known)}", on_key=True)
 

@@ -13,6 +13,7 @@ from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.credentials import credential_faults
+from batchmill.nodes.encodings import encoding_faults, lookup
 from batchmill.nodes.http.address import url_fault
 from batchmill.nodes.http.answer import Answer, drain, read_answer
 from batchmill.nodes.http.connections import connections
@@ -80,6 +81,12 @@ class HttpNode(Node):
             minimum=0,
         ),
         Param(
+            "encoding",
+            "string",
+            "of an answer that is text, in place of what its Content-Type says, or UTF-8; `binary` gives "
+            "base64 of the bytes, `auto` text where they are UTF-8 and else base64",
+        ),
+        Param(
             "max_response_bytes",
             "integer",
             "a larger body, as sent or decompressed, is refused",
@@ -92,7 +99,10 @@ class HttpNode(Node):
             "response", "any", "the body: JSON parsed where it is sent as such, else text", diagnostic=True
         ),
         Output(
-            "response_is_binary", "boolean", "whether `response` is base64, being no text", diagnostic=True
+            "response_is_binary",
+            "boolean",
+            "whether `response` is base64: of a picture, a PDF and the like, and where that was asked for",
+            diagnostic=True,
         ),
         Output("status_code", "integer", "the status of the answer", diagnostic=True),
         Output("response_headers", "object", "the answer's headers, by name as sent", diagnostic=True),
@@ -107,6 +117,7 @@ class HttpNode(Node):
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         faults = [*credential_faults(params, "auth_token", "api_key"), *payload_faults(params)]
+        faults += encoding_faults(params)
         for name, fault_of in (("url", url_fault), ("method", method_fault)):
             written = params.get(name)
             literal = isinstance(written, str) and (name == "url" or "${" not in written)
@@ -116,6 +127,7 @@ class HttpNode(Node):
         return faults
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        lookup(params["encoding"])
         request = request_of(params)
         left = attempt.remaining()
         seconds = params["timeout"] if left is None else min(params["timeout"], left)
@@ -124,8 +136,8 @@ class HttpNode(Node):
             request, answer = _followed(request, exchange, seconds, params)
         took = time.monotonic() - began
         if not answer.ok:
-            raise answer.failure(request, took)
-        return NodeResult(answer.outputs(took))
+            raise answer.failure(request, took, params["encoding"])
+        return NodeResult(answer.outputs(took, params["encoding"]))
 
 
 def _followed(

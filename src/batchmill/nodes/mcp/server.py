@@ -12,7 +12,7 @@ from batchmill.ir.models import McpServerSpec
 from batchmill.nodes.background import BackgroundLoop, background
 from batchmill.nodes.mcp.sdk import sdk
 from batchmill.nodes.mcp.session import Session
-from batchmill.nodes.mcp.tools import check_arguments, outputs_of, tool_named
+from batchmill.nodes.mcp.tools import checked_arguments, outputs_of, tool_named
 
 CLOSE_SECONDS = 20.0
 
@@ -58,7 +58,7 @@ class Server:
     ) -> dict[str, Any]:
         session = await self._session()
         described = tool_named(self._name, tool, session.tools)
-        check_arguments(described, arguments)
+        arguments = checked_arguments(described, arguments)
         try:
             async with asyncio.timeout(seconds) as limit:
                 result = await session.call(described["name"], arguments)
