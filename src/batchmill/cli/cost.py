@@ -47,7 +47,7 @@ def command(run: str, journal_path: str, json_wanted: bool) -> int:
 def calls_in(file: str) -> list[dict[str, Any]]:
     """The recorded calls of a result. Raises :class:`StorageError` for a file that has none in it."""
     try:
-        told = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
+        told = json.loads(_stdin() if file == "-" else Path(file).read_text("utf-8"))
     except OSError as error:
         raise StorageError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
@@ -56,6 +56,12 @@ def calls_in(file: str) -> list[dict[str, Any]]:
     if not isinstance(calls, list):
         raise StorageError(f"{file} has no `llm_calls`; give what `batchmill run --json` printed")
     return [call for call in calls if isinstance(call, dict)]
+
+
+def _stdin() -> str:
+    if sys.stdin is None:
+        raise StorageError("standard input is closed: there is nothing to read")
+    return sys.stdin.read()
 
 
 def _table(entries: list[Entry]) -> list[str]:
