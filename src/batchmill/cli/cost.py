@@ -11,10 +11,10 @@ import click
 
 from batchmill.cli import options
 from batchmill.cli.exits import Exit
+from batchmill.cli.journals import Journals
 from batchmill.cli.json_text import as_json
 from batchmill.errors import StorageError
-from batchmill.journal.journal import LAST, Journal
-from batchmill.journal.reading import Reader
+from batchmill.journal.journal import LAST
 from batchmill.record.ledger import Entry, ledger, total
 from batchmill.runs.calls import calls_of
 
@@ -25,7 +25,7 @@ HEAD = ("node", "model", "calls", "input", "cached", "output", "USD")
 @click.argument("run", default=LAST)
 @options.journal
 @options.json_flag("Print the ledger as JSON.")
-def command(run: str, journal_path: str, json_wanted: bool) -> int:
+def command(run: str, journal_path: str | None, json_wanted: bool) -> int:
     """Add up the calls of language models of RUN by node and model.
 
     RUN is a run of the journal (its name, the beginning of it, or `last`), a file with what `batchmill run
@@ -34,8 +34,9 @@ def command(run: str, journal_path: str, json_wanted: bool) -> int:
     if run == "-" or Path(run).is_file():
         entries = ledger(calls_in(run))
     else:
-        with Reader(Journal(journal_path)) as reader:
-            entries = ledger(calls_of(reader, reader.run(run)))
+        with Journals(journal_path) as journals:
+            reader, found, _ = journals.run(run)
+            entries = ledger(calls_of(reader, found))
     if json_wanted:
         whole = {"entries": [entry.as_json() for entry in entries], "total": total(entries).as_json()}
         click.echo(as_json(whole, 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from batchmill.batch import OnBlock
@@ -13,6 +13,7 @@ from batchmill.cli.ending import exit_code, last_words, way_on
 from batchmill.cli.faults import say
 from batchmill.cli.interrupts import Interrupts
 from batchmill.cli.item_printer import ItemPrinter, ItemsWanted
+from batchmill.cli.journals import working_folder
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.watching import log_to_stderr, watching
 from batchmill.events import Event, Listener, RunStarted
@@ -40,7 +41,7 @@ class Begin(Protocol):
 @dataclass(frozen=True, slots=True)
 class Request:
     """What one call of such a command asks for: its results item by item as ``items`` says, or the outputs at
-    the end."""
+    the end. ``folder`` is that where the command was called."""
 
     begin: Begin
     journal: Journal | None
@@ -49,6 +50,7 @@ class Request:
     quiet: bool
     verbose: bool
     items: ItemsWanted | None = None
+    folder: str = field(default_factory=working_folder)
 
 
 def fulfil(request: Request, caller: Caller) -> int:
@@ -68,7 +70,7 @@ def fulfil(request: Request, caller: Caller) -> int:
 
             def name_way_on(event: Event) -> None:
                 if isinstance(event, RunStarted) and request.journal is not None:
-                    interrupts.last_words = way_on(event.run, str(request.journal.path))
+                    interrupts.last_words = way_on(event.run, str(request.journal.path), request.folder)
 
             listeners.append(name_way_on)
             result = request.begin(listeners=listeners, stop=stop, cancel=cancel, masker=masker, taps=taps)
@@ -76,7 +78,7 @@ def fulfil(request: Request, caller: Caller) -> int:
             _show(result, data, request.as_json)
         elif data.broken:  # who read the results has seen enough
             return 0
-        for line in last_words(summary, result, request.quiet):
+        for line in last_words(summary, result, request.quiet, request.folder):
             say(line)
     return exit_code(result, interrupts.first)
 

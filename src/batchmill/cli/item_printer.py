@@ -11,6 +11,7 @@ from batchmill.cancel import CancelToken
 from batchmill.cli.faults import say
 from batchmill.cli.json_text import as_json
 from batchmill.cli.streams import DataStream
+from batchmill.journal.contract import READER_LEFT
 from batchmill.outcome import Block
 from batchmill.plain import shown
 
@@ -42,7 +43,7 @@ class ItemPrinter:
         if text and not self.data.broken:
             self.data.write(text)
         if self.data.broken:
-            self.stop.cancel()
+            self.stop.cancel(READER_LEFT)
 
     def _texts(self, block: Block) -> Iterator[str]:
         for offset, entry in enumerate(block.values):

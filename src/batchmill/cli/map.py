@@ -14,10 +14,13 @@ from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.item_command import command_of
 from batchmill.cli.item_printer import ItemsWanted
 from batchmill.cli.item_source import source_of
+from batchmill.cli.journals import working_folder
+from batchmill.cli.titles import MAP
 from batchmill.events.progress import ProgressKind
 from batchmill.executors.choose import KINDS
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import Journal
+from batchmill.journal.places import own_map_journal
 from batchmill.runs.journaled import begun, nothing_kept
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
@@ -68,9 +71,10 @@ def command(
     timeout: float | None,
     on_error: str,
     collect: str | None,
-    journal_path: str,
+    journal_path: str | None,
     no_journal: bool,
     durable: bool,
+    name: str | None,
     json_wanted: bool,
     progress: ProgressKind,
     quiet: bool,
@@ -98,19 +102,25 @@ def command(
     params = {"command": command_of(command_words), "strip_newline": False}
     node = {"id": NODE, "type": "shell", "params": params, "batch": batch}
     items = ItemsWanted(NODE, json_wanted, collect is None, quiet)
-    journal = options.kept_in(journal_path, no_journal, durable)
-    begin = partial(_begin, {"nodes": [node]}, journal)
+    journal = options.kept_in(journal_path, no_journal, durable, partial(own_map_journal, working_folder()))
+    told = {
+        **options.remembered(name, json_wanted, progress),
+        MAP: {"items": [source], "words": list(command_words)},
+    }
+    begin = partial(_begin, {"nodes": [node]}, journal, told)
     return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose, items), caller)
 
 
-def _begin(document: dict[str, Any], journal: Journal | None, **shared: Any) -> RunResult:
-    order = replace(ordered(document, None, None, RunSettings()), source=SOURCE)
+def _begin(
+    document: dict[str, Any], journal: Journal | None, told: dict[str, Any], **shared: Any
+) -> RunResult:
+    order = replace(ordered(document, None, None, RunSettings(remembered=told)), source=SOURCE)
     return execute(order, nothing_kept if journal is None else partial(begun, journal, order), **shared)
 
 
-def items_of(run: RunRecord, quiet: bool) -> ItemsWanted | None:
+def items_of(run: RunRecord, quiet: bool, as_json: bool) -> ItemsWanted | None:
     """What a run prints item by item when it is resumed; None for one that this command did not begin."""
     if run.source != SOURCE:
         return None
     (node,) = run.document["nodes"]
-    return ItemsWanted(NODE, False, node["batch"]["collect"] == "none", quiet)
+    return ItemsWanted(NODE, as_json, node["batch"]["collect"] == "none", quiet)

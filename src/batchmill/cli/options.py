@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from batchmill.cli.journals import VARIABLE
 from batchmill.executors.choose import KINDS
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 
@@ -60,15 +61,15 @@ def journal(command: Command) -> Command:
         "--journal",
         "journal_path",
         metavar="PATH",
-        envvar="BATCHMILL_JOURNAL",
-        default=str(DEFAULT_PATH),
-        show_default=True,
-        help="The journal of runs; also BATCHMILL_JOURNAL.",
+        envvar=VARIABLE,
+        help=f"The journal of runs, {DEFAULT_PATH} unless given; that of `map` is among the user's state. "
+        f"Also {VARIABLE}.",
     )(command)
 
 
 def keeping(command: Command) -> Command:
-    """``--journal``, ``--no-journal`` and ``--durable`` for commands that write it."""
+    """``--journal``, ``--no-journal``, ``--durable`` and ``--name`` for commands that write it."""
+    command = click.option("--name", metavar="NAME", help="What the run is called in lists.")(command)
     command = click.option(
         "--durable", is_flag=True, help="Have every commit of the journal reach the disk before going on."
     )(command)
@@ -78,9 +79,14 @@ def keeping(command: Command) -> Command:
     return journal(command)
 
 
-def kept_in(path: str, no_journal: bool, durable: bool) -> Journal | None:
-    """The journal that the options of :func:`keeping` name; ``none`` as a path is none as well."""
-    return None if no_journal or path.lower() in ("", "none") else Journal(path, durable=durable)
+def kept_in(
+    path: str | None, no_journal: bool, durable: bool, otherwise: Callable[[], Path] = lambda: DEFAULT_PATH
+) -> Journal | None:
+    """The journal that the options of :func:`keeping` name, that at ``otherwise`` where they name none;
+    ``none`` as a path is none at all."""
+    if no_journal or (path is not None and path.lower() in ("", "none")):
+        return None
+    return Journal(otherwise() if path is None else path, durable=durable)
 
 
 def talk(command: Command) -> Command:
@@ -94,3 +100,9 @@ def talk(command: Command) -> Command:
         show_default=True,
         help="How to show progress on stderr.",
     )(command)
+
+
+def remembered(name: str | None, as_json: bool, progress: str) -> dict[str, Any]:
+    """What of a command's options is kept with the run, to hold when it is resumed."""
+    told = {"name": name, "json": as_json, "progress": None if progress == "auto" else progress}
+    return {key: value for key, value in told.items() if value}

@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from batchmill.cli import options
+from batchmill.cli.journals import Journals
 from batchmill.cli.show import visit_of
 from batchmill.cli.streams import data_only
-from batchmill.journal.journal import LAST, Journal
+from batchmill.journal.journal import LAST
 from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -28,12 +29,13 @@ COLUMNS_FROM = 1000  # results whose keys make the columns of a table
     "--format", "form", type=click.Choice(("json", "jsonl", "csv")), default="json", show_default=True
 )
 @options.journal
-def command(run: str, node: str | None, form: str, journal_path: str) -> int:
+def command(run: str, node: str | None, form: str, journal_path: str | None) -> int:
     """Write the results of RUN (its name, the beginning of it, or `last`): one entry per item, in order of
     the items, the node's outputs and `item`. Items without a result are null, in a table they are left out.
     """
-    with Reader(Journal(journal_path)) as reader, data_only() as data:
-        visit = visit_of(reader.visits(reader.run(run)), node)
+    with Journals(journal_path) as journals, data_only() as data:
+        reader, found, _ = journals.run(run)
+        visit = visit_of(reader.visits(found), node)
         pieces = _csv(reader, visit) if form == "csv" else _json(reader, visit, lines=form == "jsonl")
         for piece in pieces:
             data.write(piece)

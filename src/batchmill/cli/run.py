@@ -32,9 +32,10 @@ def command(
     set_json: tuple[str, ...],
     executor: str | None,
     jobs: int | None,
-    journal_path: str,
+    journal_path: str | None,
     no_journal: bool,
     durable: bool,
+    name: str | None,
     json_wanted: bool,
     progress: ProgressKind,
     quiet: bool,
@@ -56,5 +57,6 @@ def command(
         executor=executor,
         jobs=jobs,
         journal=journal,
+        remembered=options.remembered(name, json_wanted, progress),
     )
     return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose), caller)

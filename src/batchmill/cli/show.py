@@ -10,14 +10,17 @@ from typing import Any
 import click
 
 from batchmill.cli import options
+from batchmill.cli.journals import Journals
 from batchmill.cli.runs import as_json
 from batchmill.cli.streams import DataStream, data_only
+from batchmill.cli.titles import MAP, moment, title
 from batchmill.errors import UnknownRun
 from batchmill.events.words import seconds, shortened
 from batchmill.journal.contract import RunRecord
-from batchmill.journal.journal import LAST, Journal
+from batchmill.journal.journal import LAST
 from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
 
+LONGEST_TITLE = 1000  # characters
 MOST_ERRORS = 1000  # lines of errors without --json; who wants more reads JSON
 
 
@@ -29,11 +32,11 @@ MOST_ERRORS = 1000  # lines of errors without --json; who wants more reads JSON
 @options.journal
 @options.json_flag("Print JSON.")
 def command(
-    run: str, item: int | None, node: str | None, errors: bool, journal_path: str, json_wanted: bool
+    run: str, item: int | None, node: str | None, errors: bool, journal_path: str | None, json_wanted: bool
 ) -> int:
     """Show what RUN did: its name, the beginning of it, or `last`."""
-    with Reader(Journal(journal_path)) as reader, data_only() as data:
-        found = reader.run(run)
+    with Journals(journal_path) as journals, data_only() as data:
+        reader, found, _ = journals.run(run)
         visits = reader.visits(found)
         if item is not None:
             _show_item(reader, visit_of(visits, node), item, data, json_wanted)
@@ -106,7 +109,11 @@ def _show_run(
     again = f", begun {run.passes} times" if run.passes > 1 else ""
     wall = f" in {seconds(run.wall)}" if run.wall is not None else ""
     data.write_line(f"run {run.name}: {run.status}{wall}{again}")
-    data.write_line(f"document {run.source}")
+    is_map = MAP in run.settings
+    data.write_line(title(run, LONGEST_TITLE) if is_map or run.label else f"document {run.source}")
+    if run.label and not is_map:
+        data.write_line(f"document {run.source}")
+    data.write_line(f"begun {moment(run.started_at)} in {run.folder}")
     for visit in visits:
         data.write_line(f"  {visit.address}: {_counts(visit)}")
 

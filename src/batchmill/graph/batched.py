@@ -14,6 +14,7 @@ from batchmill.batch.readers import open_source
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pace
 from batchmill.executors.choice import Choice
+from batchmill.graph.attached import Attachment
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
 from batchmill.graph.keys import batch_log
 from batchmill.graph.limited import gate_of
@@ -28,6 +29,7 @@ from batchmill.step import item_step
 from batchmill.template import compile_value
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
 
+NOTHING_ATTACHED = Attachment()
 _RETRY_KEYS = {"max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter"}
 WITHIN_A_WORKER = {
     "process": ("sequential", "process was asked for, and a worker process has no workers of its own"),
@@ -41,7 +43,9 @@ def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Vi
     """Run ``node`` on every item; what keeps the batch from running at all fails the node."""
     try:
         tap = around.taps.get(node.id)
-        batch = NodeBatch(node, spec, items_of(spec, around), around, ordered=tap is not None)
+        given = around.attached.get(node.id, NOTHING_ATTACHED).items
+        items = items_of(spec, around) if given is None else given()
+        batch = NodeBatch(node, spec, items, around, ordered=tap is not None)
         batch.tell_start()
         return batch.run(tap)
     except (BatchmillError, OSError) as fault:
@@ -71,6 +75,7 @@ class NodeBatch:
         )
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
+        log = around.attached.get(node.id, NOTHING_ATTACHED).heard(log)
         self.batch = Batch(
             step,
             items,

@@ -179,6 +179,7 @@ class PlacedRun:
             address=address,
             depth=self._around.depth + 1,
             taps={},
+            attached={},
             budgets=budgets,
         )
 

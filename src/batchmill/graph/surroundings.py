@@ -12,6 +12,7 @@ from batchmill.batch import OnBlock
 from batchmill.batch.gate import Gates
 from batchmill.cancel import CancelToken
 from batchmill.events import Bus
+from batchmill.graph.attached import Attachment
 from batchmill.graph.shares import Shares
 from batchmill.ir.models.node import NodeSpec
 from batchmill.journal.contract import RunLog
@@ -35,7 +36,8 @@ class Surroundings:
 
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
     workflows are around this one. ``in_worker`` says that all this happens in a worker process. ``taps``
-    has by a batch node's id who is given its blocks, with finished entries, in input order as they come.
+    has by a batch node's id who is given its blocks, with finished entries, in input order as they come,
+    ``attached`` what else a caller has to do with its items.
     ``masker`` is told the values of secret inputs of sub-workflows. ``log`` keeps what comes of the nodes
     and knows what came of them before; None where nothing is kept.
     """
@@ -53,6 +55,7 @@ class Surroundings:
     gates: Gates = field(default_factory=Gates)
     budgets: tuple[Budget, ...] = ()
     taps: Mapping[str, OnBlock] = field(default_factory=dict)
+    attached: Mapping[str, Attachment] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
     shares: Shares | None = None
     masker: Masker = field(default_factory=Masker)

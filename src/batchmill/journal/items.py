@@ -155,13 +155,14 @@ class SqliteItemLog:
         timed = Outcome(outcome.index, outcome.value, outcome.error, outcome.attempts, wall, outcome.records)
         return self._rows.full_row(identity, key, text, timed)
 
-    def close(self, total: int | None) -> None:
+    def close(self, total: int | None, *, read: bool = True) -> None:
         if total is not None:
             self._writer.put("set_total", [(total, self._place.visit)])
         if self._counts is not None:
-            gone = max(0, self._place.rows_before - self._kept.kept - self._kept.redone)
-            self._kept.changed = min(gone, self._unknown)
+            missing = max(0, self._place.rows_before - self._kept.kept - self._kept.redone)
+            self._kept.changed = min(missing, self._unknown)
             self._kept.new = self._unknown - self._kept.changed
+            self._kept.gone = missing - self._kept.changed if read else 0
             self._counts(self._kept)
 
 

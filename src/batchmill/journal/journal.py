@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from batchmill.errors import StorageError, UnknownRun
-from batchmill.journal.contract import Codec, RunRecord
+from batchmill.journal.contract import READER_LEFT, Codec, RunRecord
 from batchmill.journal.database import connect, faults
 from batchmill.journal.encoding import NOT_JSON, encode
 from batchmill.journal.files import ValueFiles
@@ -143,14 +143,28 @@ def _text(value: Any) -> str:
         return encode(shown(value))
 
 
-def chosen(runs: list[RunRecord], name: str) -> RunRecord:
-    """The run that ``name`` means: its name, a beginning that no other has, or ``last``. ``runs`` are in
-    order, the latest first. Raises :class:`UnknownRun`."""
+def chosen(runs: Sequence[RunRecord], name: str) -> RunRecord:
+    """The run that ``name`` means: its name, a beginning that no other has, the latest that its caller gave
+    this name, or ``last``. ``runs`` are in order, the latest first. Raises :class:`UnknownRun`."""
     if name == LAST and runs:
         return runs[0]
-    found = [run for run in runs if run.name == name] or [run for run in runs if run.name.startswith(name)]
+    found = [run for run in runs if run.name == name] or [run for run in runs if run.label == name][:1]
+    found = found or [run for run in runs if run.name.startswith(name)]
     if len(found) == 1:
         return found[0]
     if found:
         raise UnknownRun(f"several runs begin with {name!r}: {', '.join(run.name for run in found[:5])}")
     raise UnknownRun(f"the journal has no run {name!r}; `batchmill runs` lists all")
+
+
+def chosen_to_resume(runs: Sequence[RunRecord], name: str | None) -> RunRecord:
+    """The run that ``name`` means; None means the latest that was interrupted or failed, without one the
+    latest that is running, or the latest of all. One whose reader left was a look at the first results: it is
+    resumed by its name only. Raises :class:`UnknownRun` where there is none."""
+    if name is not None:
+        return chosen(runs, name)
+    open_ones = [run for run in runs if not run.finished and run.status != READER_LEFT]
+    found = [run for run in open_ones if run.status != "running"] or open_ones or runs
+    if not found:
+        raise UnknownRun("the journal has no runs yet")
+    return found[0]

@@ -14,7 +14,7 @@ from batchmill.journal.database import faults
 from batchmill.journal.encoding import encode
 from batchmill.journal.items import SLOW, SqliteItemLog
 from batchmill.journal.matching import Claims, Matcher
-from batchmill.journal.rows import RowWriter, files_in, first_id, outcome_of
+from batchmill.journal.rows import RowWriter, end_of, files_in, first_id, outcome_of
 from batchmill.journal.statements import one_row, statement
 from batchmill.journal.writer import Writer
 from batchmill.outcome import Outcome
@@ -97,6 +97,10 @@ class SqliteRunLog:
         """Enter a visit; before its outcomes."""
         row = (visit, self.run.id, address, turn, key, int(is_batch), self.run.passes, total)
         self._writer.put("add_visit", [row])
+
+    def set_total(self, visit: int, total: int | None) -> None:
+        """Enter how many items a visit has, None for nobody knows yet."""
+        self._writer.put("set_total", [(total, visit)])
 
     def _turn(self, address: str) -> int:
         with self._lock:
@@ -214,7 +218,8 @@ class SqliteRunLog:
         )
 
     def _rows_in(self, visit: int) -> int:
-        bounds = (first_id(visit), first_id(visit + 1), self.run.passes)
+        total = one_row(self._connection, statement("total_of"), (visit,))[0]
+        bounds = (first_id(visit), end_of(visit, total), self.run.passes)
         return int(one_row(self._connection, statement("count_outcomes"), bounds)[0])
 
     def _reading(self) -> _Reading:
@@ -285,6 +290,7 @@ class _Place:
         self._next = log.new_visit
         if before is not None and before[1] == key:
             self.visit = before[0]
+            log.set_total(self.visit, total)  # there may be more of them now
         else:
             self.visit = self.fork()
 

@@ -20,6 +20,7 @@ from batchmill.batch import OnBlock
 from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidDocument
 from batchmill.events import Bus, Listener, RunFinished, RunStarted
+from batchmill.graph.attached import Attachment
 from batchmill.graph.check import check
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
@@ -66,6 +67,7 @@ def run(
     taps: Mapping[str, OnBlock] | None = None,
     masker: Masker | None = None,
     journal: Journal | str | Path | None = None,
+    remembered: Mapping[str, Any] | None = None,
 ) -> RunResult:
     """Run a workflow document: a file's path, or the document itself as a dictionary.
 
@@ -81,6 +83,8 @@ def run(
     result, in events and in what batchmill logs.
     ``journal``, a path or a :class:`~batchmill.journal.journal.Journal`, keeps what the run does, so that
     :func:`batchmill.resume` goes on where it was; without it nothing is kept.
+    ``remembered``, JSON, is kept with it for the caller; ``name`` in it is a name for the run, ``json`` the
+    form in which ``batchmill resume`` prints it.
     Cancelling ``stop`` lets no new node or item start, cancelling ``cancel`` ends running ones too; either
     way the result is ``interrupted``.
 
@@ -91,7 +95,7 @@ def run(
     or inputs that cannot be run, before anything ran, :class:`~batchmill.errors.InvalidSetting`, and
     :class:`~batchmill.errors.StorageError` for a document file that cannot be read.
     """
-    settings = RunSettings(executor, jobs)
+    settings = RunSettings(executor, jobs, remembered or {})
     order = ordered(document, params, text_params, settings, registry)
     kept = Journal(journal) if isinstance(journal, (str, Path)) else journal
     opening = nothing_kept if kept is None else partial(begun, kept, order)
@@ -123,6 +127,7 @@ def execute(
     stop: CancelToken | None = None,
     taps: Mapping[str, OnBlock] | None = None,
     masker: Masker | None = None,
+    attached: Mapping[str, Attachment] | None = None,
 ) -> RunResult:
     """Run what :func:`ordered` found; ``opening`` makes the run's log in a journal."""
     plan = order.plan
@@ -131,7 +136,7 @@ def execute(
     log = opening(known.masker, ending)
     with closing_log(log), _importing_from(plan.import_folders()), holding(), _following(stop, ending):
         around = _surroundings(order, log, known, listeners, ending)
-        around = replace(around, cancel=cancel or CancelToken(), taps=taps or {})
+        around = replace(around, cancel=cancel or CancelToken(), taps=taps or {}, attached=attached or {})
         return _walked(plan, around, order.source, known.masker, log)
 
 
@@ -184,6 +189,7 @@ def _walked(
         llm_calls=mask(mapped(around.namespace.calls(), _plain_call)),
         timing={"started_at": started_at, "wall": round(wall, 6)},
         interrupted=walk.interrupted,
+        stopped_by=around.stop.reason,
         environment=walk.environment,
         limit=around.gates.exhausted,
     )
@@ -203,7 +209,7 @@ def _plain_call(call: Any) -> Any:
 @contextmanager
 def _following(stop: CancelToken | None, ending: CancelToken) -> Iterator[None]:
     """Cancel the run's own token with the caller's, but never the other way round."""
-    forget = stop.on_cancel(ending.cancel) if stop is not None else None
+    forget = stop.on_cancel(lambda: ending.cancel(stop.reason)) if stop is not None else None
     try:
         yield
     finally:

@@ -21,6 +21,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 -- name: set_total
 UPDATE visit SET total = ? WHERE id = ?
 
+-- name: total_of
+SELECT total FROM visit WHERE id = ?
+
 -- name: add_outcome
 INSERT OR REPLACE INTO outcome (id, pass, state, item, value, wall, key, detail)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
