@@ -198,8 +198,9 @@ class SqliteRunLog:
         with self._lock, faults(self.path):
             before = self._visits_at(address)
             now = next(((visit, one) for visit, number, one in before if number == turn), None)
+            rows_before = self._rows_in(now[0]) if now else 0  # while the total is that of the pass before
             place = _Place(self, address, turn, key, total, now)
-            place.rows_before = self._rows_in(now[0]) if now else 0
+            place.rows_before = rows_before
             visits = [visit for visit, _, one in before if one == key]
             claims = self._claims.setdefault((address, key), Claims())
             matcher = Matcher(self._connection, visits, self.run.passes, claims) if visits else None
