@@ -74,8 +74,8 @@ class ShellNode(Node):
         ),
     )
     outputs = (
-        Output("stdout", "string", "what the command printed"),
-        Output("stdout_is_binary", "boolean", "whether `stdout` is base64, being no UTF-8"),
+        Output("stdout", "string", "what the command printed, also one that failed", diagnostic=True),
+        Output("stdout_is_binary", "boolean", "whether `stdout` is base64, being no UTF-8", diagnostic=True),
         Output("stderr", "string", "what it printed as errors", diagnostic=True),
         Output("exit_code", "integer", "0 is success; 128 + n after signal n", diagnostic=True),
         Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
@@ -106,7 +106,8 @@ class ShellNode(Node):
         if completed.cancelled:
             raise _cancelled()
         if completed.timed_out:
-            raise AttemptTimeout(_timeout_message(completed, timeout))
+            message = _timeout_message(completed, timeout)
+            raise AttemptTimeout(message, {**_outputs(completed, params["strip_newline"]), "error": message})
         return _ended(params, _outputs(completed, params["strip_newline"]))
 
 
@@ -172,7 +173,7 @@ def _environment(added: Mapping[str, Any], withheld: frozenset[str]) -> dict[str
 
 
 def _outputs(completed: Completed, strip_newline: bool) -> dict[str, Any]:
-    stdout = _text(completed.stdout, completed.truncated)
+    stdout = _text(completed.stdout, completed.truncated or completed.timed_out)
     binary = stdout is None
     if stdout is None:
         stdout = base64.b64encode(completed.stdout).decode("ascii")
@@ -190,7 +191,7 @@ def _outputs(completed: Completed, strip_newline: bool) -> dict[str, Any]:
 
 
 def _text(data: bytes, truncated: bool) -> str | None:
-    """``data`` as text, None where it is not UTF-8; a character that the limit cut in half is dropped."""
+    """``data`` as text, None where it is not UTF-8; a character cut in half by force is dropped."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -206,10 +207,13 @@ def _failure(completed: Completed, stderr: str) -> str:
         message = f"the command failed with exit code {code}, as after {name}"
     else:
         message = f"the command failed with exit code {code}"
-    said = stderr.strip()
-    if len(said) > _SHOWN_CHARACTERS:
-        said = "... " + said[-_SHOWN_CHARACTERS:]
+    said = _end_of(stderr)
     return f"{message}: {said}" if said else message
+
+
+def _end_of(text: str) -> str:
+    said = text.strip()
+    return said if len(said) <= _SHOWN_CHARACTERS else "... " + said[-_SHOWN_CHARACTERS:]
 
 
 def _signal_name(number: int) -> str:
@@ -240,6 +244,9 @@ def _not_started(error: OSError, program: str, folder: str | None) -> dict[str, 
 
 def _ended(params: Mapping[str, Any], outputs: dict[str, Any], *, retryable: bool = True) -> NodeResult:
     if outputs["exit_code"] and not params["ignore_errors"]:
+        if not outputs["stderr"].strip() and not outputs["stdout_is_binary"] and outputs["stdout"].strip():
+            # many a checker says what is wrong on stdout
+            outputs["error"] += f"; it printed: {_end_of(outputs['stdout'])}"
         raise NodeError(outputs["error"], outputs=outputs, retryable=retryable, type_name="CommandFailed")
     return NodeResult(outputs)
 
