@@ -13,12 +13,15 @@ from batchmill.events.words import count
 from batchmill.runs.result import RunResult
 
 
-def last_words(summary: Summary, result: RunResult, quiet: bool, folder: str) -> list[str]:
-    """The summary; of it only the errors of a failed run where nothing else is wanted. ``folder`` is that
-    where the command was called."""
-    summary.take_errors(result.errors)
+def last_words(
+    summary: Summary, result: RunResult, quiet: bool, folder: str, *, named: bool = False
+) -> list[str]:
+    """The summary; of it only the errors of a failed run where nothing else is wanted, of items only where
+    they were not ``named`` as they failed. ``folder`` is that where the command was called."""
     if not quiet:
+        summary.take_errors(result.errors)
         return [*summary.lines(), *_of_resuming(result, folder)]
+    summary.take_errors(one for one in result.errors if not named or one["index"] is None)
     errors = summary.errors() if result.status == "failed" else []
     return [*errors, *_all_gone(result), *_way_on(result, folder)]
 

@@ -56,7 +56,9 @@ class Journals:
     def runs(self) -> list[Found]:
         """All runs, the latest first."""
         if not self._readers:
-            where = self._path or default_journals(working_folder())[0]
+            where = (
+                self._path or f"{default_journals(working_folder())[0]}, and none of `map` for this folder"
+            )
             raise StorageError(f"there is no journal {where}; --journal PATH names another one")
         found = [(reader, run) for reader in self._readers for run in reader.runs()]
         found.sort(key=lambda one: one[1].started_at, reverse=True)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import click
 
 from batchmill.cli import options
+from batchmill.cli.item_rows import as_shown
 from batchmill.cli.journals import Journals
 from batchmill.cli.show import visit_of
 from batchmill.cli.streams import data_only
+from batchmill.cli.titles import is_map
 from batchmill.journal.journal import LAST
 from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
 
@@ -36,19 +38,37 @@ def command(run: str, node: str | None, form: str, journal_path: str | None) -> 
     with Journals(journal_path) as journals, data_only() as data:
         reader, found, _ = journals.run(run)
         visit = visit_of(reader.visits(found), node)
-        pieces = _csv(reader, visit) if form == "csv" else _json(reader, visit, lines=form == "jsonl")
-        for piece in pieces:
+        source = _Source(reader, visit, as_shown if is_map(found) else _as_it_is)
+        for piece in _csv(source) if form == "csv" else _json(source, lines=form == "jsonl"):
             data.write(piece)
             if data.broken:
                 break
     return 0
 
 
-def _json(reader: Reader, visit: VisitRecord, *, lines: bool) -> Iterator[str]:
+def _as_it_is(one: ItemRecord) -> ItemRecord:
+    return one
+
+
+class _Source(NamedTuple):
+    """Where results are read, and what is made of each before it is written."""
+
+    reader: Reader
+    visit: VisitRecord
+    shown: Callable[[ItemRecord], ItemRecord]
+
+    def items(self) -> Iterator[ItemRecord]:
+        return map(self.shown, self.reader.items(self.visit))
+
+    def first(self) -> Iterator[ItemRecord]:
+        return map(self.shown, self.reader.part(self.visit, 0, COLUMNS_FROM))
+
+
+def _json(source: _Source, *, lines: bool) -> Iterator[str]:
     first, between, last = ("", "\n", "\n") if lines else ("[", ",\n", "]\n")
     yield first
     number = -1
-    for number, entry in enumerate(_aligned(reader.items(visit), visit.total)):
+    for number, entry in enumerate(_aligned(source.items(), source.visit.total)):
         yield (between if number else "") + json.dumps(entry, ensure_ascii=False)
     yield last if number >= 0 or not lines else ""
 
@@ -68,15 +88,15 @@ def entry_of(one: ItemRecord) -> Any:
     return {**one.value, "item": one.item} if isinstance(one.value, dict) else one.value
 
 
-def _csv(reader: Reader, visit: VisitRecord) -> Iterator[str]:
+def _csv(source: _Source) -> Iterator[str]:
     """A table: the keys of the first results are its columns, later keys of others go into no column."""
     columns: dict[str, None] = {"index": None}
-    for one in reader.part(visit, 0, COLUMNS_FROM):
+    for one in source.first():
         columns.update(dict.fromkeys(_flat(one)))
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([_cell(name) for name in columns])
-    for one in reader.items(visit):
+    for one in source.items():
         if one.state == "failed":
             continue
         row = _flat(one)

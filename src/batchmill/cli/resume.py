@@ -16,8 +16,8 @@ from batchmill.cli.faults import say
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given
 from batchmill.cli.journals import Found, Journals, working_folder
-from batchmill.cli.map import items_of
-from batchmill.cli.titles import introduced
+from batchmill.cli.map_run import MapRun, map_resumed
+from batchmill.cli.titles import introduced, is_map
 from batchmill.events.progress import ProgressKind
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import Journal
@@ -90,11 +90,21 @@ def command(
     )
     if not quiet and not run.finished:
         _introduce(found)
-    items = items_of(run, quiet, as_json)
     shown = _kept_progress(run) if progress == "auto" else progress
-    request = Request(begin, journal, as_json, shown, quiet, verbose, items)
-    with _working_in(run.folder):
+    folder = working_folder()
+    with _working_in(run.folder), _items_of(run, journal, as_json, failed_only) as items:
+        request = Request(begin, journal, as_json, shown, quiet, verbose, items, folder)
         return fulfil(request, caller)
+
+
+@contextmanager
+def _items_of(run: RunRecord, journal: Journal, as_json: bool, again: bool) -> Iterator[MapRun | None]:
+    """The items of a run of `map`, in the folder of the run."""
+    if not is_map(run) or not os.path.isdir(run.folder):
+        yield None
+        return
+    with map_resumed(run, journal, as_json, again) as items:
+        yield items
 
 
 def _introduce(found: Found) -> None:

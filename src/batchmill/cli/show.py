@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
 import click
 
 from batchmill.cli import options
+from batchmill.cli.item_rows import as_shown
 from batchmill.cli.journals import Journals
 from batchmill.cli.runs import as_json
 from batchmill.cli.streams import DataStream, data_only
-from batchmill.cli.titles import MAP, moment, title
+from batchmill.cli.titles import is_map, moment, title
 from batchmill.errors import UnknownRun
 from batchmill.events.words import seconds, shortened
 from batchmill.journal.contract import RunRecord
@@ -39,7 +40,8 @@ def command(
         reader, found, _ = journals.run(run)
         visits = reader.visits(found)
         if item is not None:
-            _show_item(reader, visit_of(visits, node), item, data, json_wanted)
+            shown = as_shown if is_map(found) else None
+            _show_item(reader, visit_of(visits, node), item, data, json_wanted, shown)
         elif errors:
             _show_errors(reader, visits, node, data, json_wanted)
         else:
@@ -56,10 +58,18 @@ def visit_of(visits: list[VisitRecord], node: str | None) -> VisitRecord:
     raise UnknownRun(f"the run has no {'batch node' if node is None else f'node {node!r}'}; it has {known}")
 
 
-def _show_item(reader: Reader, visit: VisitRecord, index: int, data: DataStream, as_text: bool) -> None:
+def _show_item(
+    reader: Reader,
+    visit: VisitRecord,
+    index: int,
+    data: DataStream,
+    as_text: bool,
+    shown: Callable[[ItemRecord], ItemRecord] | None,
+) -> None:
     found = reader.item(visit, index)
     if found is None:
         raise UnknownRun(f"item {index} of {visit.address} has no outcome; {visit.done} items have one")
+    found = found if shown is None else shown(found)
     data.write_json({"node": visit.address, **found.as_json()}, indent=None if as_text else 2)
 
 
@@ -109,9 +119,9 @@ def _show_run(
     again = f", begun {run.passes} times" if run.passes > 1 else ""
     wall = f" in {seconds(run.wall)}" if run.wall is not None else ""
     data.write_line(f"run {run.name}: {run.status}{wall}{again}")
-    is_map = MAP in run.settings
-    data.write_line(title(run, LONGEST_TITLE) if is_map or run.label else f"document {run.source}")
-    if run.label and not is_map:
+    mapped = is_map(run)
+    data.write_line(title(run, LONGEST_TITLE) if mapped or run.label else f"document {run.source}")
+    if run.label and not mapped:
         data.write_line(f"document {run.source}")
     data.write_line(f"begun {moment(run.started_at)} in {run.folder}")
     for visit in visits:

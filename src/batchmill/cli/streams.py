@@ -23,7 +23,11 @@ class DataStream:
 
     def write(self, text: str) -> None:
         """Write all of ``text``; bytes that were not UTF-8 when read come out as they were."""
-        rest = memoryview(_encoded(text))
+        self.write_bytes(_encoded(text))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write all of ``data``."""
+        rest = memoryview(data)
         try:
             while rest and not self.broken:
                 rest = rest[os.write(self._descriptor, rest) :]

@@ -13,8 +13,14 @@ from batchmill.events.words import count, seconds, shortened
 from batchmill.journal.contract import RunRecord
 
 MAP = "map"  # the key of a run's settings that says what `map` was asked
+OUTPUTS = "outputs"  # the key with the name of the folder for what its commands print
 DAY = 86400
 _LONGEST = 70  # characters
+
+
+def is_map(run: RunRecord) -> bool:
+    """Whether a run is one of ``map``."""
+    return MAP in run.settings and OUTPUTS in run.settings
 
 
 def title(run: RunRecord, longest: int = _LONGEST) -> str:

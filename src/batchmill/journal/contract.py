@@ -53,6 +53,11 @@ class RunRecord:
         """The name that its caller gave it; empty without one."""
         return str(self.settings.get("name") or "")
 
+    @property
+    def outputs(self) -> str:
+        """The name of the folder with what its commands printed; empty without one."""
+        return str(self.settings.get("outputs") or "")
+
 
 @dataclass(slots=True)
 class Kept:

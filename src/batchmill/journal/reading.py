@@ -82,6 +82,12 @@ class Reader:
             found = self._connection.execute(statement("runs")).fetchall()
             return [self._run(row) for row in found]
 
+    def count_runs(self) -> tuple[int, float | None]:
+        """How many runs there are, and when the first of them began."""
+        with self._reading():
+            number, first = one_row(self._connection, statement("count_runs"), ())
+            return int(number), first
+
     def _run(self, row: tuple[Any, ...]) -> RunRecord:
         identity, name, source, folder, document, inputs, settings, status, passes, started, ended, wall = row
         if status == "running" and not self.journal.is_running(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 
@@ -47,6 +48,8 @@ def _forgotten(journal: Journal, run: RunRecord) -> bool:
     try:
         for digest in _deleted(journal, run):
             journal.files.remove(digest)
+        if run.outputs:
+            shutil.rmtree(journal.outputs_of(run.outputs), ignore_errors=True)
     finally:
         lock.release()
     return True

@@ -8,14 +8,14 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.invocation import ways
-from batchmill.nodes.process import Completed, run_command
+from batchmill.nodes.process import Completed, Sink, run_command
 from batchmill.template import to_json, to_text
 
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
@@ -26,7 +26,8 @@ _SHELL_KNOWS = (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR)
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY)
 _FAULTS = {
     errno.ENOEXEC: "is not a program the system can run; a script needs a first line such as #!/bin/sh",
-    errno.E2BIG: "has arguments or an environment that are too long; pass large values through `stdin`",
+    errno.E2BIG: "has arguments or an environment that are too long; pass large values through `stdin`, "
+    "which is --stdin of `map`",
     errno.EACCES: "may not be run: look at the rights of the file and its folders",
 }
 
@@ -43,7 +44,7 @@ class ShellNode(Node):
     type = "shell"
     requests = False
     summary = "Run a command: a string through a shell, a list without one."
-    params = (
+    params: ClassVar[tuple[Param, ...]] = (
         Param(
             "command",
             "string|array",
@@ -73,7 +74,7 @@ class ShellNode(Node):
             minimum=0,
         ),
     )
-    outputs = (
+    outputs: ClassVar[tuple[Output, ...]] = (
         Output("stdout", "string", "what the command printed, also one that failed", diagnostic=True),
         Output("stdout_is_binary", "boolean", "whether `stdout` is base64, being no UTF-8", diagnostic=True),
         Output("stderr", "string", "what it printed as errors", diagnostic=True),
@@ -98,21 +99,18 @@ class ShellNode(Node):
             raise _cancelled()
         timeout = attempt.within(params["timeout"])
         try:
-            completed = _run(params, timeout, attempt.cancel, self._withheld)
-        except _NotStarted as failure:
+            completed = completed_command(params, timeout, attempt.cancel, self._withheld)
+        except NotStarted as failure:
             return _ended(params, failure.outputs, retryable=failure.retryable)
-        except ValueError as error:  # NUL, or a character that has no form in bytes
-            raise InvalidParams(f"shell: the command cannot be given to a program: {error}") from error
-        if completed.cancelled:
-            raise _cancelled()
         if completed.timed_out:
-            message = _timeout_message(completed, timeout)
+            message = timeout_message(completed, timeout)
             raise AttemptTimeout(message, {**_outputs(completed, params["strip_newline"]), "error": message})
         return _ended(params, _outputs(completed, params["strip_newline"]))
 
 
-class _NotStarted(Exception):  # never leaves this module
-    """Raised when no way of running the command could be started."""
+class NotStarted(Exception):  # never leaves this room
+    """Raised when no way of running a command could be started. ``outputs`` are what a shell would have said
+    of it."""
 
     def __init__(self, error: OSError, program: str, folder: str | None) -> None:
         super().__init__(error, program, folder)
@@ -120,8 +118,34 @@ class _NotStarted(Exception):  # never leaves this module
         self.outputs = _not_started(error, program, folder)
 
 
-def _run(
-    params: Mapping[str, Any], timeout: float | None, cancel: CancelToken, withheld: frozenset[str]
+def completed_command(
+    params: Mapping[str, Any],
+    timeout: float | None,
+    cancel: CancelToken,
+    withheld: frozenset[str],
+    sinks: tuple[Sink, Sink] | None = None,
+) -> Completed:
+    """What became of the command that a shell node's ``params`` describe; ``sinks`` are those of
+    :func:`~batchmill.nodes.process.run_command`.
+
+    Raises :class:`NotStarted`, :class:`~batchmill.errors.InvalidParams`, and
+    :class:`~batchmill.errors.NodeError` where the run was cancelled.
+    """
+    try:
+        completed = _completed(params, timeout, cancel, withheld, sinks)
+    except ValueError as error:  # NUL, or a character that has no form in bytes
+        raise InvalidParams(f"shell: the command cannot be given to a program: {error}") from error
+    if completed.cancelled:
+        raise _cancelled()
+    return completed
+
+
+def _completed(
+    params: Mapping[str, Any],
+    timeout: float | None,
+    cancel: CancelToken,
+    withheld: frozenset[str],
+    sinks: tuple[Sink, Sink] | None,
 ) -> Completed:
     folder = os.path.expanduser(params["cwd"]) if params["cwd"] else None
     stdin = _stdin(params["stdin"])
@@ -136,10 +160,11 @@ def _run(
                     env=_environment({**(params["env"] or {}), **variables}, withheld),
                     timeout=timeout,
                     max_output_bytes=params["max_output_bytes"],
+                    sinks=sinks,
                     cancel=cancel,
                 )
             except OSError as error:
-                failure = _NotStarted(error, argv[0], folder)
+                failure = NotStarted(error, argv[0], folder)
                 if error.errno not in _SHELL_KNOWS:
                     break
     assert failure is not None  # noqa: S101  # there is at least one way
@@ -185,7 +210,7 @@ def _outputs(completed: Completed, strip_newline: bool) -> dict[str, Any]:
         "stdout_is_binary": binary,
         "stderr": stderr,
         "exit_code": completed.exit_code,
-        "error": _failure(completed, stderr) if completed.exit_code else "",
+        "error": failure_of(completed, stderr) if completed.exit_code else "",
         "truncated": completed.truncated,
     }
 
@@ -199,7 +224,8 @@ def _text(data: bytes, truncated: bool) -> str | None:
         return data[: error.start].decode("utf-8") if cut else None
 
 
-def _failure(completed: Completed, stderr: str) -> str:
+def failure_of(completed: Completed, stderr: str) -> str:
+    """Why a command failed, in words, with the end of its ``stderr``."""
     code = completed.exit_code
     if completed.signal:
         message = f"the command was killed by {_signal_name(completed.signal)} (exit code {code})"
@@ -251,7 +277,8 @@ def _ended(params: Mapping[str, Any], outputs: dict[str, Any], *, retryable: boo
     return NodeResult(outputs)
 
 
-def _timeout_message(completed: Completed, timeout: float | None) -> str:
+def timeout_message(completed: Completed, timeout: float | None) -> str:
+    """What is said of a command that was killed at its timeout, with the end of its stderr."""
     message = f"the command did not end within {timeout:.3g} s and was killed with all it had started"
     if completed.escaped:
         message += ", except for a process that made a session of its own and still holds the output open"

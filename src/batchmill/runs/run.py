@@ -68,6 +68,7 @@ def run(
     masker: Masker | None = None,
     journal: Journal | str | Path | None = None,
     remembered: Mapping[str, Any] | None = None,
+    attached: Mapping[str, Attachment] | None = None,
 ) -> RunResult:
     """Run a workflow document: a file's path, or the document itself as a dictionary.
 
@@ -84,7 +85,8 @@ def run(
     ``journal``, a path or a :class:`~batchmill.journal.journal.Journal`, keeps what the run does, so that
     :func:`batchmill.resume` goes on where it was; without it nothing is kept.
     ``remembered``, JSON, is kept with it for the caller; ``name`` in it is a name for the run, ``json`` the
-    form in which ``batchmill resume`` prints it.
+    form in which ``batchmill resume`` prints it. ``attached`` has by a batch node's id what takes the place
+    of its items, and who hears of them as they end.
     Cancelling ``stop`` lets no new node or item start, cancelling ``cancel`` ends running ones too; either
     way the result is ``interrupted``.
 
@@ -99,7 +101,7 @@ def run(
     order = ordered(document, params, text_params, settings, registry)
     kept = Journal(journal) if isinstance(journal, (str, Path)) else journal
     opening = nothing_kept if kept is None else partial(begun, kept, order)
-    return execute(order, opening, listeners, cancel, stop, taps, masker)
+    return execute(order, opening, listeners, cancel, stop, taps, masker, attached)
 
 
 def ordered(

@@ -81,6 +81,9 @@ SELECT id, state, coalesce(key, item), value, wall, detail FROM outcome WHERE id
 SELECT id, name, source, folder, document, inputs, settings, status, passes, started_at, finished_at, wall
 FROM run ORDER BY id DESC
 
+-- name: count_runs
+SELECT count(*), min(started_at) FROM run
+
 -- name: result_of
 SELECT result FROM run WHERE id = ?
 
