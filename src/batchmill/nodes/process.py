@@ -63,7 +63,7 @@ def run_command(
     *,
     stdin: bytes | None = None,
     cwd: str | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[bytes, bytes] | None = None,
     timeout: float | None = None,
     max_output_bytes: int = 0,
     sinks: tuple[Sink, Sink] | None = None,

@@ -183,17 +183,20 @@ def _stdin(value: Any) -> bytes | None:
         raise InvalidParams(f"shell: `stdin` is no text that has a form in bytes: {error}") from error
 
 
-def _environment(added: Mapping[str, Any], withheld: frozenset[str]) -> dict[str, str] | None:
+def _environment(added: Mapping[str, Any], withheld: frozenset[str]) -> dict[bytes, bytes] | None:
+    """As bytes: to decode a hundred variables and encode them again takes a tenth of what a command does."""
     if not added and not withheld:
         return None
-    environment = {name: value for name, value in os.environ.items() if name not in withheld}
+    environment: dict[bytes, bytes] = dict(getattr(os.environ, "_data", None) or os.environb)
+    for name in withheld:
+        environment.pop(os.fsencode(name), None)
     for name, value in added.items():
         if not name or "=" in name:
             raise InvalidParams(f"shell: {name!r} in `env` cannot be the name of a variable")
         if value is None:
-            environment.pop(name, None)
+            environment.pop(os.fsencode(name), None)
         else:
-            environment[name] = to_text(value)
+            environment[os.fsencode(name)] = os.fsencode(to_text(value))
     return environment
 
 
