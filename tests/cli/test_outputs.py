@@ -29,6 +29,16 @@ def test_beside_a_journal_it_stays_when_there_is_something_in_it(tmp_path):
         assert again == folder
 
 
+def test_large_values_of_a_killed_pass_go_with_the_next(tmp_path):
+    journal, name = Journal(tmp_path / "j.sqlite"), new_name()
+    folder = journal.outputs_of(name)
+    folder.mkdir(parents=True)
+    (folder / "batchmill-x").touch()
+    (folder / "stdout.x").touch()
+    with outputs_folder(journal, name):
+        assert os.listdir(folder) == ["stdout.x"]
+
+
 def test_without_a_journal_it_goes_with_the_run():
     with outputs_folder(None, "") as folder:
         open(os.path.join(folder, "stdout.x"), "w").close()

@@ -137,6 +137,22 @@ def test_cached_outcomes_are_those_of_the_same_folder(command, folders, monkeypa
         assert command(name, "run", "../v.json", "-q")[1] == f"{name}\n"
 
 
+@pytest.mark.parametrize("source", [{"glob": "*"}, {"stdin": "lines"}, {"lines": "names"}])
+def test_a_runs_own_journal_is_none_of_its_items(command, folders, source):
+    folder = folders / "a"
+    names = ["flow.json", "./runs.sqlite"]
+    node = {"id": "a", "type": "shell", "params": {"command": ["rm", "${item}"]}, "batch": {"items": source}}
+    for _ in range(2):
+        (folder / "flow.json").write_text(json.dumps({"nodes": [node]}))
+        (folder / "names").write_text("\n".join(names))
+        flags = ["--journal", "runs.sqlite", "--progress", "plain"]
+        code, _, err = command("a", "run", "flow.json", *flags, text="\n".join(names))
+        assert code == 0
+    assert "left out, as files of this run: " in err
+    assert (folder / "runs.sqlite").exists()
+    assert not (folder / "flow.json").exists()
+
+
 def test_the_journals_folder_is_no_business_of_git(command, folders):
     command("a", "run", "flow.json", "-q")
     assert (folders / "a" / ".batchmill" / ".gitignore").read_text() == "*\n"

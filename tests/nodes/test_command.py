@@ -10,6 +10,8 @@ from batchmill.nodes import bind
 from batchmill.nodes.command import CommandNode, key_of
 from batchmill.nodes.placeholders import Placeholder
 from batchmill.nodes.spool import IN_MEMORY
+from batchmill.template import Scope
+from batchmill.template.shell import compile_command
 
 
 @pytest.fixture
@@ -62,6 +64,13 @@ def test_nothing_is_left_of_a_command_that_was_cancelled(tmp_path):
     with pytest.raises(NodeError, match="cancelled"):
         CommandNode().run(params, attempt)
     timer.join()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_too_large_for_an_argument_lies_beside_what_is_printed(run, tmp_path):
+    command = compile_command("ls -d $(dirname ${v})/* | wc -l; : ${large}", allow_raw=False)
+    scope = Scope({"v": str(tmp_path / "x"), "large": "y" * 200_000})
+    assert run(command.resolve(scope))["stdout"].strip() == "1"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from batchmill.errors import StorageError
 from batchmill.journal.folders import make_private
 from batchmill.journal.journal import Journal
+from batchmill.nodes.invocation import VALUE_PREFIX
 
 PREFIX = "batchmill-map-"
 OWNER = ".owner"  # locked by who made the folder, as long as that process lives
@@ -38,6 +39,7 @@ def outputs_folder(journal: Journal | None, name: str) -> Iterator[str]:
         folder = journal.outputs_of(name)
         try:
             make_private(folder)
+            _remove_values(folder)
         except OSError as fault:
             raise _fault(folder, fault) from fault
         try:
@@ -69,6 +71,12 @@ def _locked(folder: str) -> int:
     descriptor = os.open(os.path.join(folder, OWNER), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
+
+
+def _remove_values(folder: Path) -> None:
+    """Remove the large values of commands of a pass that was killed; else they go with the command."""
+    for path in folder.glob(f"{VALUE_PREFIX}*"):
+        path.unlink(missing_ok=True)
 
 
 def _remove_empty(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from batchmill.batch import Batch, BatchSettings, OnBlock
 from batchmill.batch.collected import Collected
 from batchmill.batch.handoff import Handoff
 from batchmill.batch.readers import open_source
+from batchmill.batch.sources import Pieces
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pace
 from batchmill.executors.choice import Choice
@@ -130,8 +131,24 @@ def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     if kind == "list":
         return list(value)
     if kind != "reference":
-        return open_source({kind: value})
+        return _without_own(open_source({kind: value}), kind, around)
     return _as_list(value, str(spec.items))
+
+
+def _without_own(items: Iterable[Any], kind: str, around: Surroundings) -> Iterable[Any]:
+    """Names of files without those of the run itself: its journal may lie among the files it works on."""
+    own = around.own_files
+    if own is None or kind not in ("glob", "lines", "stdin") or not isinstance(items, Pieces):
+        return items
+
+    def others(piece: Sequence[Any]) -> Sequence[Any]:
+        places = own.among(piece)
+        if places:
+            left_out = ", ".join(str(piece[one]) for one in sorted(places))
+            around.bus.emit(Noticed(f"left out, as files of this run: {left_out}"))
+        return [item for place, item in enumerate(piece) if place not in places] if places else piece
+
+    return Pieces(lambda: map(others, items.read()), wake=items.wake)
 
 
 def _as_list(value: Any, written: str) -> Iterable[Any]:

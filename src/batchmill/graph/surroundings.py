@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from batchmill.address import address_of
 from batchmill.batch import OnBlock
 from batchmill.batch.gate import Gates
+from batchmill.batch.own_files import OwnFiles
 from batchmill.cancel import CancelToken
 from batchmill.events import Bus
 from batchmill.graph.attached import Attachment
@@ -34,12 +35,13 @@ class Surroundings:
     are given these surroundings; ``shares`` are the workers that they have between them, None where no two
     nodes run at once.
 
-    ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
-    workflows are around this one. ``in_worker`` says that all this happens in a worker process. ``taps``
-    has by a batch node's id who is given its blocks, with finished entries, in input order as they come,
-    ``attached`` what else a caller has to do with its items.
-    ``masker`` is told the values of secret inputs of sub-workflows. ``log`` keeps what comes of the nodes
-    and knows what came of them before; None where nothing is kept.
+    ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how
+    many workflows are around this one. ``in_worker`` says that all this happens in a worker process.
+    ``taps`` has by a batch node's id who is given its blocks, with finished entries, in input order as
+    they come, ``attached`` what else a caller has to do with its items. ``own_files`` are those of the
+    run itself, which are no items. ``masker`` is told the values of secret inputs of sub-workflows.
+    ``log`` keeps what comes of the nodes and knows what came of them before; None where nothing is
+    kept.
     """
 
     namespace: Namespace
@@ -58,6 +60,7 @@ class Surroundings:
     attached: Mapping[str, Attachment] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
     shares: Shares | None = None
+    own_files: OwnFiles | None = None
     masker: Masker = field(default_factory=Masker)
     log: RunLog | None = None
 

@@ -151,7 +151,8 @@ def _completed(
     stdin = _stdin(params["stdin"])
     failure = None
     with ExitStack() as files:
-        for argv, variables in ways(params["command"], params["shell"], files):
+        folder_of_files = params.get("outputs")  # which only the node of `map` has
+        for argv, variables in ways(params["command"], params["shell"], files, folder_of_files):
             try:
                 return run_command(
                     argv,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from batchmill.batch import OnBlock
+from batchmill.batch.own_files import OwnFiles
 from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidDocument
 from batchmill.events import Bus, Listener, RunFinished, RunStarted
@@ -165,6 +166,7 @@ def _surroundings(
         withheld=known.withheld,
         masker=known.masker,
         shares=Shares(settings.jobs) if plan.crowded else None,
+        own_files=None if log is None else OwnFiles.of_journal(str(log.path)),
         log=log,
     )
 
