@@ -184,6 +184,11 @@ def test_rows_and_their_columns(mapped, tmp_path):
     (tmp_path / "rows.csv").write_text("name,full size\na b,1\nc,2\n")
     assert mapped("@rows.csv", "-q", "--", "echo", "{item.full size}", "{name}")[1] == "1 a b\n2 c\n"
     assert mapped("@rows.csv", "-q", "--", "echo {full size} '{name}'")[1] == "1 a b\n2 c\n"
+    (tmp_path / "n.jsonl").write_text('{"a": 1e5}\n{"a": 1.10}\n')
+    for executor in ("thread", "process"):
+        flags = ["--executor", executor, "-q", "--", "echo", "{a}"]
+        assert mapped("@n.jsonl", *flags)[1] == "1e5\n1.10\n"
+    assert mapped("[1.50, 2]", "-q", "--", "echo")[1] == "1.50\n2\n"
     values = '[{"a": true}, {"a": null}, {"a": [1, {}]}]'
     assert mapped(values, "-q", "--", "echo", "{a}")[1] == "true\nnull\n[1, {}]\n"
 

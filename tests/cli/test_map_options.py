@@ -146,6 +146,8 @@ def test_when_it_ends_early(called, tmp_path):
         (["--link"], "give --items twice"),
         (["-C", ",", "--items", "[2]"], "there are several"),
         (["--collect", "-"], "write --json"),
+        (["--collect", "a", "--collect", "b"], "--collect is given twice: keep one"),
+        (["--journal", "a", "--journal=b"], "--journal is given twice"),
         (["--collect", "a", "--tag"], "nothing is"),
         (["--tolerate", "1", "--halt", "now"], "after the first one all ends"),
         (["--timeout", "1 fortnight"], "no time span"),

@@ -67,6 +67,17 @@ def test_nothing_is_left_of_a_command_that_was_cancelled(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_attempt_takes_the_place_of_the_one_before(tmp_path):
+    params = {"command": "seq 9000; exit 1", "outputs": str(tmp_path), "env": {"BATCHMILL_INDEX": "3"}}
+    for number in (1, 2, 3):
+        with pytest.raises(NodeError):
+            CommandNode().run(bind(CommandNode, params), Attempt(number))
+        assert len(list(tmp_path.iterdir())) == 1
+    with pytest.raises(NodeError):
+        CommandNode().run(bind(CommandNode, {**params, "env": {"BATCHMILL_INDEX": "33"}}), Attempt(2))
+    assert len(list(tmp_path.iterdir())) == 2, "another item's is left alone"
+
+
 def test_a_value_too_large_for_an_argument_lies_beside_what_is_printed(run, tmp_path):
     command = compile_command("ls -d $(dirname ${v})/* | wc -l; : ${large}", allow_raw=False)
     scope = Scope({"v": str(tmp_path / "x"), "large": "y" * 200_000})

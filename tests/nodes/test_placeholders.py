@@ -1,12 +1,13 @@
 """What the placeholders of ``map`` stand for."""
 
 import os
+import pickle
 import subprocess
 
 import pytest
 
 from batchmill.errors import UnresolvedReference
-from batchmill.nodes.placeholders import PARTS, Placeholder, text_of, view_of
+from batchmill.nodes.placeholders import PARTS, Placeholder, as_written, text_of, view_of
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,17 @@ def test_names_and_folders_are_those_of_the_system():
 )  # fmt: skip
 def test_values_read_as_in_json(value, text):
     assert text_of(value) == text
+
+
+@pytest.mark.parametrize(
+    "number", ["1e5", "1.10", "-0.0", "1E+2", "0.30000000000000004", "100000.0", "7", "-3"]
+)
+def test_numbers_stay_as_they_were_written(number):
+    for value in (as_written(number), as_written(f"[{number}]")[0], as_written(f'{{"a": {number}}}')["a"]):
+        assert value == float(number)
+        assert text_of(value) == text_of(pickle.loads(pickle.dumps(value))) == number
+    with pytest.raises(ValueError, match="Extra data"):
+        as_written("1.5 [")
 
 
 ROW = {"name": "pear", "size": 3, "a.b": "dotted", "a": {"b": "nested", "l": [1, [True]]}, "full name": "x y"}

@@ -39,9 +39,9 @@ def read_lines(path: Any, folder: str) -> Pieces:
     return _of_file("lines", path, folder, _texts)
 
 
-def read_jsonl(path: Any, folder: str) -> Pieces:
-    """The JSON value on each line that is not blank."""
-    return _of_file("jsonl", path, folder, _values)
+def read_jsonl(path: Any, folder: str, decode: Callable[[str], Any] = json.loads) -> Pieces:
+    """The JSON value on each line that is not blank; ``decode`` raises ValueError for what is none."""
+    return _of_file("jsonl", path, folder, partial(_values, decode=decode))
 
 
 def read_csv(path: Any, folder: str) -> Pieces:
@@ -60,12 +60,12 @@ def read_range(bounds: Any, folder: str) -> range:
     return range(*bounds)
 
 
-def read_stdin(form: Any, folder: str) -> Pieces:
-    """Standard input as ``"lines"`` or ``"jsonl"``."""
+def read_stdin(form: Any, folder: str, decode: Callable[[str], Any] = json.loads) -> Pieces:
+    """Standard input as ``"lines"`` or ``"jsonl"``, of which ``decode`` makes values."""
     if form not in ("lines", "jsonl"):
         raise InvalidSetting(f'stdin is read as "lines" or "jsonl", not {form!r}')
     waker = Waker()
-    read = _values if form == "jsonl" else _texts
+    read = partial(_values, decode=decode) if form == "jsonl" else _texts
     return Pieces(partial(read, partial(standard_input, waker), STDIN), wake=waker.wake)
 
 
@@ -97,7 +97,7 @@ def _texts(stream: Opened, source: str) -> Iterator[list[str]]:
             yield [text for _, text in lines]
 
 
-def _values(stream: Opened, source: str) -> Iterator[list[Any]]:
+def _values(stream: Opened, source: str, decode: Callable[[str], Any]) -> Iterator[list[Any]]:
     with stream() as read:
         for lines in numbered_lines(read, source):
             values: list[Any] = []
@@ -105,7 +105,7 @@ def _values(stream: Opened, source: str) -> Iterator[list[Any]]:
                 if not text or text.isspace():
                     continue
                 try:
-                    values.append(json.loads(text))
+                    values.append(decode(text))
                 except (ValueError, RecursionError) as fault:
                     yield values
                     raise StorageError(f"{source}, line {number}: not JSON: {fault}") from fault

@@ -101,7 +101,7 @@ class ItemPrinter:
                 else:
                     self._write(ended)
                 if self.manner.passing:
-                    _remove(ended.outputs)
+                    _remove(ended.files)
         if self.data.broken:
             self.stop.cancel(READER_LEFT)
 
@@ -124,17 +124,16 @@ class ItemPrinter:
     def _write(self, ended: Ended) -> None:
         if self.data.broken:
             return
-        try:
-            for piece in self._pieces(ended):
-                if self.file is not None:
-                    self.file.write(piece)
-                else:
-                    self.data.write_bytes(piece)
-        except FileNotFoundError as fault:
+        missing = next((path for path in ended.files if not os.path.exists(path)), None)
+        if missing is not None:
             self.lost += 1
-            self._say(
-                f"error: {ended.name}: what its command printed is not there any more: {fault.filename}"
-            )
+            self._say(f"error: {ended.name}: what its command printed is not there any more: {missing}")
+            return
+        for piece in self._pieces(ended):
+            if self.file is not None:
+                self.file.write(piece)
+            else:
+                self.data.write_bytes(piece)
 
     def _pieces(self, ended: Ended) -> Iterator[bytes]:
         if self.manner.as_json or self.file is not None:
@@ -189,6 +188,12 @@ class Ended:
         return self.outcome.error if self.outcome is not None else None
 
     @property
+    def files(self) -> list[str]:
+        """Those with what its command printed, where that was much."""
+        paths = (self.outputs.get(f"{stream}_file") for stream in STREAMS)
+        return [path for path in paths if path is not None]
+
+    @property
     def name(self) -> str:
         return f"item {self.index} ({shortened(self.item)})"
 
@@ -232,8 +237,7 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _remove(outputs: Mapping[str, Any]) -> None:
-    for stream in STREAMS:
-        if (path := outputs.get(f"{stream}_file")) is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+def _remove(paths: list[str]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.unlink(path)

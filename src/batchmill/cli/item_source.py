@@ -26,7 +26,8 @@ from typing import Any
 import click
 
 from batchmill.batch.names import names_in_file, names_in_stdin
-from batchmill.batch.readers import READERS, open_source
+from batchmill.batch.readers import READERS, open_source, read_jsonl, read_stdin
+from batchmill.nodes.placeholders import as_written
 
 FORMS = """SOURCE is one of
   'data/*.csv'        a pattern of file names, in quotes so that the shell leaves it alone
@@ -82,6 +83,10 @@ class ItemSource:
             return names_in_file(self.value, os.fsencode(self.end))
         if self.from_stdin and self.value in ("lines", "nul"):
             return names_in_stdin(b"\0" if self.value == "nul" else os.fsencode(self.end))
+        if self.kind == "jsonl":
+            return read_jsonl(self.value, "", as_written)
+        if self.from_stdin:
+            return read_stdin(self.value, "", as_written)
         return open_source(self.spec)
 
     @property
@@ -160,7 +165,7 @@ def _file(path: str) -> dict[str, Any]:
 
 def _json(written: str) -> Any:
     try:
-        found = json.loads(written)
+        found = as_written(written)
     except ValueError as error:
         hint = f"; for a pattern that begins so write glob:{written}" if glob.has_magic(written) else ""
         raise click.BadParameter(f"is not JSON: {error}{hint}") from error

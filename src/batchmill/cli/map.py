@@ -126,6 +126,7 @@ def _of_results(command: Command) -> Command:
 
 @click.command(
     "map",
+    cls=options.OnceCommand,
     short_help="Run one command over many items, without a document.",
     # the command begins at the first word that is no option of ours: its options are its own
     context_settings={"allow_interspersed_args": False},

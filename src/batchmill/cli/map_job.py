@@ -17,7 +17,7 @@ from batchmill.cli.item_command import ITEM, ItemCommand, Shape, command_of
 from batchmill.cli.item_feed import ItemFeed
 from batchmill.cli.item_source import ItemSource, literal, source_of
 from batchmill.errors import UnresolvedReference
-from batchmill.nodes.command import TEXT, CommandNode
+from batchmill.nodes.command import INDEX, INDEX_VARIABLE, KEY, KEY_VARIABLE, TEXT, CommandNode
 from batchmill.step import StepParams
 from batchmill.template import Scope
 from batchmill.template.shell import ShellCommand
@@ -89,7 +89,7 @@ class MapJob:
         """The workflow that does it; ``outputs`` is the folder for what is too much to be held, ``run`` what
         makes the keys of its items unique."""
         command = self.command
-        environment = {"BATCHMILL_INDEX": f"${{{ITEM}.index}}", "BATCHMILL_ITEM_KEY": f"${{{ITEM}.key}}"}
+        environment = {INDEX_VARIABLE: f"${{{ITEM}.{INDEX}}}", KEY_VARIABLE: f"${{{ITEM}.{KEY}}}"}
         params: dict[str, Any] = {
             **literal(dict(self.params)),
             "command": command.command,

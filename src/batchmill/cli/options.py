@@ -13,7 +13,20 @@ from batchmill.executors.choose import KINDS
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 
 MOST_JOBS = 1000
+ONCE = frozenset({"collect", "results", "joblog", "mark", "journal_path", "params_file", "name"})
+"""Options of which a second one would silently take the place of the first, with what it was to keep."""
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class OnceCommand(click.Command):
+    """A command that refuses options of :data:`ONCE` given twice; of others the last one holds, as usual."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = [one for one in self.make_parser(ctx).parse_args(list(args))[2] if one.name in ONCE]
+        twice = next((one for one in given if given.count(one) > 1), None)
+        if twice is not None:
+            raise click.UsageError(f"{twice.opts[-1]} is given twice: keep one", ctx)
+        return super().parse_args(ctx, args)
 
 
 def document(command: Command) -> Command:

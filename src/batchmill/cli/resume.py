@@ -25,7 +25,9 @@ from batchmill.runs.environment import changed_since
 from batchmill.runs.resume import resume
 
 
-@click.command("resume", short_help="Go on with a run that was interrupted or failed.")
+@click.command(
+    "resume", cls=options.OnceCommand, short_help="Go on with a run that was interrupted or failed."
+)
 @click.argument("words", nargs=-1, metavar="[RUN] [NAME=VALUE]...")
 @click.option("--failed", "failed_only", is_flag=True, help="Run only the items again that had failed.")
 @click.option("--set-json", multiple=True, metavar="NAME=JSON", help="Give one input as JSON.")

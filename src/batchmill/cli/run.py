@@ -16,7 +16,7 @@ from batchmill.ir.loading import load
 from batchmill.runs.run import run
 
 
-@click.command("run", short_help="Run a workflow document.")
+@click.command("run", cls=options.OnceCommand, short_help="Run a workflow document.")
 @options.document
 @options.inputs
 @options.overrides

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 import re
+import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import blake2b
 from typing import Any
 
@@ -28,6 +31,9 @@ from batchmill.nodes.spool import Spool
 NUMBER, SLOT = "{#}", "{%}"
 INDEX, KEY, TEXT = "index", "key", "text"  # in what templates see of the item; no placeholder is written so
 STREAMS = ("stdout", "stderr")
+INDEX_VARIABLE, KEY_VARIABLE = "BATCHMILL_INDEX", "BATCHMILL_ITEM_KEY"
+"""What tells a command which item it is run for."""
+_OURS = secrets.token_hex(4)  # of this process and those forked from it
 _WHOLE = Placeholder("{}")
 _KEY_BYTES = 16
 _TEMPLATE = re.compile(r"\$\{item\[\"(.*?)\"\](?: \| raw)?\}")
@@ -83,8 +89,10 @@ class CommandNode(ShellNode):
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         params = {**_FIXED, **params}
         timeout = attempt.within(params["timeout"])
-        spools = tuple(Spool(params["outputs"], name) for name in STREAMS)
-        out, err = spools
+        place = f"{(params['env'] or {}).get(INDEX_VARIABLE, '')}-{os.getpid()}-{_OURS}"
+        out, err = (Spool(params["outputs"], f"{name}.{place}") for name in STREAMS)
+        if attempt.number > 1:
+            _remove_earlier(params["outputs"], place)
         try:
             outputs = self._completed(params, timeout, attempt.cancel, (out, err))
         except BaseException as error:
@@ -117,6 +125,13 @@ class CommandNode(ShellNode):
         if completed.exit_code not in params["ok_codes"]:
             raise _failed({**outputs, "error": failure_of(completed, _text(completed.stderr))})
         return outputs
+
+
+def _remove_earlier(folder: str, place: str) -> None:
+    """Remove what an attempt before this one printed: nobody will read it."""
+    for path in glob.glob(os.path.join(glob.escape(folder), f"*.{place}.*")):
+        with suppress(OSError):
+            os.unlink(path)
 
 
 _FIXED = {"max_output_bytes": 0, "strip_newline": False}

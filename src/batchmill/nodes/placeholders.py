@@ -7,6 +7,7 @@ The parts of a path are those that dirname(1) and basename(1) give. A JSON value
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from batchmill.errors import UnresolvedReference
 from batchmill.template import to_json, to_text
 
 _SUFFIX = re.compile(r"(?<=[^/])\.[^/.]+$")  # not that of a name that begins with its only dot
+_HAS_FLOATS = re.compile(r"[0-9](?:\.[0-9]|[eE])")
 _SHOWN_KEYS = 8
 
 
@@ -105,10 +107,34 @@ def _why_not(value: Any, key: str | int) -> str:
     return f"there is no {key!r} in the row; it has {shown or 'no keys'}"
 
 
+class Written(float):
+    """A number that keeps how it was written: ``1e5`` is handed on as ``1e5``, and ``1.10`` as ``1.10``."""
+
+    __slots__ = ("text",)
+
+    def __new__(cls, text: str) -> Written:
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+    text: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Written, (self.text,)
+
+
+def as_written(text: str) -> Any:
+    """The value of a JSON text, with its numbers as :class:`Written`. Raises ValueError."""
+    value = json.loads(text)
+    return json.loads(text, parse_float=Written) if _HAS_FLOATS.search(text) else value
+
+
 def text_of(value: Any) -> str:
     """A value as it reads in a command: text as it is, everything else as JSON."""
     if isinstance(value, str):
         return value
+    if isinstance(value, Written):
+        return value.text
     if value is None or isinstance(value, (bool, dict, list, tuple)):
         return to_json(value)
     return to_text(value)
