@@ -101,6 +101,7 @@ def nothing_left_by_the_session() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="tests-of-batchmill-") as folder:
         outside, tempfile.tempdir = tempfile.tempdir, folder
         os.environ["TMPDIR"] = folder
+        os.environ["XDG_STATE_HOME"] = os.path.join(folder, "state")
         yield
         _end_pools()
         tempfile.tempdir = outside

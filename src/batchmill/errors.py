@@ -240,7 +240,12 @@ class BrokenNodeType(BatchmillError):
 
 
 class AttemptTimeout(BatchmillError, TimeoutError):
-    """Raised when one attempt of one item took longer than its ``timeout``."""
+    """Raised when one attempt of one item took longer than its ``timeout``. ``outputs`` is what a node had to
+    say until then."""
+
+    def __init__(self, message: str, outputs: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.outputs = dict(outputs or {})
 
 
 class Stopped(BatchmillError):

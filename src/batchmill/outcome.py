@@ -118,3 +118,10 @@ def cancelled(index: int, attempts: int = 0) -> Outcome:
     """The Outcome of an item that was not started (``attempts`` 0) or not run to its end."""
     why = "ended by force while it ran" if attempts else "the batch was stopped before the item started"
     return Outcome(index, error=ErrorInfo("Cancelled", why, "cancelled", retryable=False), attempts=attempts)
+
+
+def interrupted(index: int, attempts: int, error: ErrorInfo) -> Outcome:
+    """The Outcome of an item that waited for another attempt, after ``error``, when nothing was to start any
+    more: it has neither failed for good nor succeeded."""
+    why = f"stopped while it waited for another attempt, after {error.type}: {error.message}"
+    return Outcome(index, error=ErrorInfo("Cancelled", why, "cancelled", retryable=False), attempts=attempts)

@@ -268,7 +268,7 @@ def test_items_read_while_the_batch_was_stopped_are_cancelled() -> None:
     assert [o.error.kind for block in window.ready() for o in block.outcomes() if o.error] == ["cancelled"]
 
 
-def test_a_lost_attempt_that_is_not_tried_again_keeps_its_error() -> None:
+def test_an_item_that_waited_for_another_attempt_is_cancelled_and_says_after_what() -> None:
     window = window_of(range(2))
     chunk = window.take(1, 10)
     assert chunk is not None
@@ -276,7 +276,8 @@ def test_a_lost_attempt_that_is_not_tried_again_keeps_its_error() -> None:
     window.give_back(Chunk(0, chunk.items, 2, ErrorInfo("WorkerDied", "gone", "worker_died")))
     (outcome,) = [one for block in window.ready() for one in block.outcomes()]
     assert outcome.error is not None
-    assert (outcome.error.kind, outcome.attempts) == ("worker_died", 2)
+    assert (outcome.error.kind, outcome.attempts) == ("cancelled", 2)
+    assert outcome.error.message.endswith("another attempt, after WorkerDied: gone")
 
 
 def test_waiting_for_running_items_has_an_end() -> None:

@@ -9,15 +9,15 @@ import pytest
 from batchmill.cancel import CancelToken
 from batchmill.cli.interrupts import HANDLED, Interrupts
 
-# waits until a token is set and says so; the argument names the token, the grace and the last wait
+# waits until a token is set and says so; arguments: the token, grace, last wait, what is one event
 PROGRAM = """
 import sys, time
 from batchmill.cancel import CancelToken
 from batchmill.cli.interrupts import Interrupts
-name, grace, last_wait = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
+name, grace, last_wait, one_event = sys.argv[1], *map(float, sys.argv[2:])
 tokens = {"stop": CancelToken(), "cancel": CancelToken(), "neither": CancelToken()}
 say = lambda text: print(text, flush=True)
-with Interrupts(tokens["stop"], tokens["cancel"], say, grace, last_wait) as interrupts:
+with Interrupts(tokens["stop"], tokens["cancel"], say, grace, last_wait, one_event) as interrupts:
     print("ready", flush=True)
     tokens[name].wait(60)
 print("ended", interrupts.first, flush=True)
@@ -29,8 +29,8 @@ def started():
     """Start the program; whatever becomes of the test, it is ended."""
     running = []
 
-    def start(token, grace=60.0, last_wait=60.0, program=PROGRAM):
-        command = [sys.executable, "-c", program, token, str(grace), str(last_wait)]
+    def start(token, grace=60.0, last_wait=60.0, one_event=0.0, program=PROGRAM):
+        command = [sys.executable, "-c", program, token, str(grace), str(last_wait), str(one_event)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         running.append(process)
         assert process.stdout.readline() == "ready\n"
@@ -62,6 +62,27 @@ def test_the_second_signal_ends_what_runs(started):
     assert "ended 2" in out
 
 
+def test_the_same_signal_again_within_a_moment_is_the_same_event(started):
+    """GNU timeout signals its child and then the child's group."""
+    process = started("neither", grace=0.5, last_wait=0.1, one_event=60.0)
+    for _ in range(5):
+        process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    lines = out.splitlines()
+    assert "no new items start" in lines[0]
+    assert lines[1].startswith("0.5 s have passed")
+    assert lines[2:] == ["some items do not end: leaving without them"]
+
+
+def test_another_signal_is_another_event(started):
+    process = started("cancel", one_event=60.0)
+    process.send_signal(signal.SIGINT)
+    assert "SIGINT" in process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    assert "ending what still runs" in out
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_third_signal_leaves_at_once(started, number, code):
     process = started("neither")
@@ -85,7 +106,7 @@ def test_what_does_not_end_is_left_with_its_children():
     program = PROGRAM.replace(
         'print("ready"', 'child = __import__("subprocess").Popen(["sleep", "60"]); print("ready"'
     )
-    command = [sys.executable, "-c", program, "neither", "0.05", "0.05"]
+    command = [sys.executable, "-c", program, "neither", "0.05", "0.05", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     process.stdout.readline()
     process.send_signal(signal.SIGINT)

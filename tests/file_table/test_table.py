@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from batchmill.errors import FileInUse
-from batchmill.file_table import FileTable, place_of
+from batchmill.file_table import FileTable, place_of, without
 
 
 @pytest.fixture
@@ -114,29 +114,30 @@ def test_what_is_no_regular_file_is_not_looked_at(folder: Path, name: str) -> No
     table.done(None)
 
 
-def test_globs_pass_over_what_is_not_finished(folder: Path) -> None:
+def test_what_is_not_finished_is_no_item(folder: Path) -> None:
     table = FileTable()
     table.own("in", "the journal")
     table.plan("out", "`a`")
-    assert [table.passes_over(name) for name in ("in", "hard", "out", "out.partial", "sub")] == [
-        *[True] * 4,
-        False,
-    ]
+    names = ["in", "hard", "out", "out.partial", "sub", "sub/x", "gone", "", 7, None, "no\0name"]
+    for name in ("out", "out.partial", "sub/x"):
+        Path(name).touch()
+    assert table.among(names) == [0, 1, 2, 3]
     entry = table.writing("out", "`a`")
-    assert table.passes_over("out")
+    assert table.among(names) == [0, 1, 2, 3]
     table.done(entry)
-    assert not table.passes_over("out")
+    assert table.among(names) == [0, 1]
     table.reading("sub/x", "`a`")
-    assert not table.passes_over("sub/x")
+    assert table.among(names) == [0, 1]
+    assert without(names[:3], table.among(names)) == ["out"]
 
 
 def test_folders_of_the_run_itself(folder: Path) -> None:
     table = FileTable()
     table.own_folder("way", "the journal")
-    assert [table.passes_over(name) for name in ("sub", "way", "sub/deep/x", "way/x", "subx", "in")] == [
-        *[True] * 4,
-        *[False] * 2,
-    ]
+    Path("sub/deep").mkdir()
+    for name in ("sub/deep/x", "way/x", "subx"):
+        Path(name).touch()
+    assert table.among(["sub", "way", "sub/deep/x", "way/x", "subx", "in"]) == [0, 1, 2, 3]
     with pytest.raises(FileInUse, match="it is the journal"):
         table.check("sub/x", "`a`")
     table.check("subx", "`a`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import pickle
 import tempfile
 import threading
 import time
@@ -85,6 +86,12 @@ def test_a_failing_command_is_an_error_result_with_its_outputs(run):
     assert error.outputs["exit_code"] == 3
     assert error.message == error.outputs["error"] == "the command failed with exit code 3: why"
     assert error.retryable
+
+
+def test_a_failure_without_a_complaint_shows_what_was_printed(run):
+    error = failure(run, command="echo '3 of 4 passed'; exit 1")
+    assert error.message == "the command failed with exit code 1; it printed: 3 of 4 passed"
+    assert failure(run, command="seq 10000; exit 1").message.endswith("9999\n10000")
 
 
 def test_errors_can_be_ignored(run):
@@ -225,6 +232,18 @@ def test_a_timeout_is_a_timeout_and_says_what_was_heard_last(run):
         run("shell", command="echo still here >&2; sleep 60", timeout=1)
     with pytest.raises(AttemptTimeout):
         run("shell", command="sleep 60", timeout=0.2, ignore_errors=True)
+
+
+def test_what_a_command_printed_until_its_timeout_is_kept(run):
+    with pytest.raises(AttemptTimeout) as caught:
+        run("shell", command=r"printf 'so far \303'; echo heard >&2; sleep 60", timeout=0.5)
+    outputs = caught.value.outputs
+    assert (outputs["stdout"], outputs["stderr"], outputs["error"]) == (
+        "so far ",
+        "heard\n",
+        str(caught.value),
+    )
+    assert pickle.loads(pickle.dumps(caught.value)).outputs == outputs
 
 
 def test_the_deadline_of_the_attempt_counts_too(run):

@@ -154,7 +154,7 @@ def test_a_known_outcome_is_given_to_one_only(journal, storm):
     storm(work)
     assert sorted(known) == list(range(THREADS))
     assert resumed.single("same", b"same").known is None
-    assert resumed.kept.as_json() == {"kept": THREADS, "redone": 1, "new": 0, "changed": 0}
+    assert resumed.kept.as_json() == {"kept": THREADS, "redone": 1, "new": 0, "changed": 0, "gone": 0}
     resumed.close()
 
 
@@ -194,4 +194,4 @@ def test_a_run_on_64_threads_is_journaled_and_resumed_whole(tmp_path):
     run = batchmill.run(tmp_path / "flow.json", journal=where)
     again = batchmill.resume("last", journal=where)
     assert run.outputs == again.outputs == {"all": list(range(1, 1_001))}
-    assert again.resumed == {"kept": 1_000, "redone": 0, "new": 0, "changed": 0}
+    assert again.resumed == {"kept": 1_000, "redone": 0, "new": 0, "changed": 0, "gone": 0}

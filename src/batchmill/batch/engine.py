@@ -162,7 +162,8 @@ class Batch:
             fault = error
         gathering.add_cancelled(self.source.rest())
         if self._log is not None:
-            self._log.close(gathering.count if self.window.exhausted else self.total)
+            read = self.window.exhausted
+            self._log.close(gathering.count if read else self.total, read=read)
         stopped = self._stop.cancelled or self._cancel.cancelled
         cut_short = stopped and not (gathering.complete and self.window.exhausted)
         failure = self.watch.verdict() if fault is None else f"{type(fault).__name__}: {fault}"

@@ -28,12 +28,9 @@ STDIN = "standard input"
 _NAMES_TOGETHER = 256
 
 
-def read_glob(pattern: Any, folder: str, passed_over: Callable[[str], bool] | None = None) -> Pieces:
+def read_glob(pattern: Any, folder: str) -> Pieces:
     """The paths that match, in the order of their text; see :mod:`batchmill.batch.globbing`."""
     paths = find_paths(os.path.expanduser(_text("glob", pattern)), folder)
-    if passed_over is not None:
-        found, leave_out = paths, passed_over
-        paths = (path for path in found if not leave_out(os.path.join(folder, path)))
     return Pieces(lambda: iter(lambda: list(islice(paths, _NAMES_TOGETHER)), []))
 
 
@@ -42,9 +39,9 @@ def read_lines(path: Any, folder: str) -> Pieces:
     return _of_file("lines", path, folder, _texts)
 
 
-def read_jsonl(path: Any, folder: str) -> Pieces:
-    """The JSON value on each line that is not blank."""
-    return _of_file("jsonl", path, folder, _values)
+def read_jsonl(path: Any, folder: str, decode: Callable[[str], Any] = from_json) -> Pieces:
+    """The JSON value on each line that is not blank; ``decode`` raises :class:`~batchmill.plain.NotJson`."""
+    return _of_file("jsonl", path, folder, partial(_values, decode=decode))
 
 
 def read_csv(path: Any, folder: str) -> Pieces:
@@ -63,12 +60,12 @@ def read_range(bounds: Any, folder: str) -> range:
     return range(*bounds)
 
 
-def read_stdin(form: Any, folder: str) -> Pieces:
-    """Standard input as ``"lines"`` or ``"jsonl"``."""
+def read_stdin(form: Any, folder: str, decode: Callable[[str], Any] = from_json) -> Pieces:
+    """Standard input as ``"lines"`` or ``"jsonl"``, of which ``decode`` makes values."""
     if form not in ("lines", "jsonl"):
         raise InvalidSetting(f'stdin is read as "lines" or "jsonl", not {form!r}')
     waker = Waker()
-    read = _values if form == "jsonl" else _texts
+    read = partial(_values, decode=decode) if form == "jsonl" else _texts
     stream = partial(standard_input, waker)
     return Pieces(partial(read, stream, STDIN), wake=waker.wake, file=standard_input_number())
 
@@ -102,7 +99,7 @@ def _texts(stream: Opened, source: str) -> Iterator[list[str]]:
             yield [text for _, text in lines]
 
 
-def _values(stream: Opened, source: str) -> Iterator[list[Any]]:
+def _values(stream: Opened, source: str, decode: Callable[[str], Any]) -> Iterator[list[Any]]:
     with stream() as read:
         for lines in numbered_lines(read, source):
             values: list[Any] = []
@@ -110,7 +107,7 @@ def _values(stream: Opened, source: str) -> Iterator[list[Any]]:
                 if not text or text.isspace():
                     continue
                 try:
-                    values.append(from_json(text))
+                    values.append(decode(text))
                 except NotJson as fault:
                     yield values
                     message = f"{source}, line {number}: not JSON: {fault.message} at {fault.place}"
@@ -192,20 +189,13 @@ def _row(header: list[str], row: list[str]) -> dict[str, str]:
     return dict(zip(header, row, strict=True))
 
 
-def open_source(
-    spec: Mapping[str, Any],
-    folder: str | os.PathLike[str] | None = None,
-    *,
-    passed_over: Callable[[str], bool] | None = None,
-) -> Iterable[Any]:
+def open_source(spec: Mapping[str, Any], folder: str | os.PathLike[str] | None = None) -> Iterable[Any]:
     """The items of a document's source, such as ``{"glob": "data/*.csv"}``.
 
-    ``folder`` is where relative paths start, the working folder by default. ``passed_over`` says which files
-    that a pattern matches are left out. Raises :class:`InvalidSetting` for a source there is none of.
+    ``folder`` is where relative paths start, the working folder by default. Raises
+    :class:`InvalidSetting` for a source there is none of.
     """
     kind, value = _only_entry(spec)
-    if kind == "glob":
-        return read_glob(value, os.fspath(folder) if folder is not None else "", passed_over)
     return READERS[kind](value, os.fspath(folder) if folder is not None else "")
 
 

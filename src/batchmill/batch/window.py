@@ -22,7 +22,7 @@ from typing import Any
 from batchmill.batch.sources import Source
 from batchmill.executors.contract import Chunk
 from batchmill.journal.contract import ItemLog
-from batchmill.outcome import Block, Outcome, cancelled
+from batchmill.outcome import Block, Outcome, cancelled, interrupted
 from batchmill.policy import FailureWatch
 
 MATCHED_TOGETHER = 500  # items that are read at once while some of them may be known already
@@ -368,9 +368,9 @@ class Window:
 
 
 def _not_run(chunk: Chunk) -> Block:
-    """Items that were read and never started, or whose lost attempt is not tried again."""
+    """Items that were read and never started, or that waited for another attempt."""
     if chunk.lost is not None:
-        outcomes = [Outcome(chunk.start, error=chunk.lost, attempts=chunk.attempts)]
+        outcomes = [interrupted(chunk.start, chunk.attempts, chunk.lost)]
     else:
         outcomes = [cancelled(chunk.start + offset) for offset in range(len(chunk))]
     count = len(chunk)

@@ -10,10 +10,10 @@ import click
 
 from batchmill.cli import options
 from batchmill.cli.exits import Exit
+from batchmill.cli.journals import Journals
 from batchmill.cli.json_text import as_json
 from batchmill.errors import StorageError
-from batchmill.journal.journal import LAST, Journal
-from batchmill.journal.reading import Reader
+from batchmill.journal.journal import LAST
 from batchmill.plain import from_json
 from batchmill.record.ledger import Entry, ledger, total
 from batchmill.runs.calls import calls_of
@@ -25,7 +25,7 @@ HEAD = ("node", "model", "calls", "input", "cached", "output", "USD")
 @click.argument("run", default=LAST)
 @options.journal
 @options.json_flag("Print the ledger as JSON.")
-def command(run: str, journal_path: str, json_wanted: bool) -> int:
+def command(run: str, journal_path: str | None, json_wanted: bool) -> int:
     """Add up the calls of language models of RUN by node and model.
 
     RUN is a run of the journal (its name, the beginning of it, or `last`), a file with what `batchmill run
@@ -34,8 +34,9 @@ def command(run: str, journal_path: str, json_wanted: bool) -> int:
     if run == "-" or Path(run).is_file():
         entries = ledger(calls_in(run))
     else:
-        with Reader(Journal(journal_path)) as reader:
-            entries = ledger(calls_of(reader, reader.run(run)))
+        with Journals(journal_path) as journals:
+            reader, found, _ = journals.run(run)
+            entries = ledger(calls_of(reader, found))
     if json_wanted:
         whole = {"entries": [entry.as_json() for entry in entries], "total": total(entries).as_json()}
         click.echo(as_json(whole, 2))
@@ -47,7 +48,7 @@ def command(run: str, journal_path: str, json_wanted: bool) -> int:
 def calls_in(file: str) -> list[dict[str, Any]]:
     """The recorded calls of a result. Raises :class:`StorageError` for a file that has none in it."""
     try:
-        told = from_json(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
+        told = from_json(_stdin() if file == "-" else Path(file).read_text("utf-8"))
     except OSError as error:
         raise StorageError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
@@ -56,6 +57,12 @@ def calls_in(file: str) -> list[dict[str, Any]]:
     if not isinstance(calls, list):
         raise StorageError(f"{file} has no `llm_calls`; give what `batchmill run --json` printed")
     return [call for call in calls if isinstance(call, dict)]
+
+
+def _stdin() -> str:
+    if sys.stdin is None:
+        raise StorageError("standard input is closed: there is nothing to read")
+    return sys.stdin.read()
 
 
 def _table(entries: list[Entry]) -> list[str]:

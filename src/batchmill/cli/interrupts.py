@@ -8,6 +8,7 @@ the pipe and acts.
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -24,6 +25,7 @@ from batchmill.cli.streams import STDERR
 GRACE = 10.0  # seconds that running items have after the first signal
 LAST_WAIT = 3.0  # seconds from ending items by force until the command leaves without them
 TRACKER = "resource_tracker"  # in the command line of loky's
+ONE_EVENT = 0.1  # seconds within which the same signal once more tells of the same event
 SHOW_CURSOR = b"\x1b[?25h"
 _END = b"\0"  # no signal has the number 0
 
@@ -35,7 +37,9 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interrupts:
     """While entered, turns signals into tokens: ``stop`` (no new items), then ``cancel`` (end running ones).
 
-    A signal that is ignored when this is entered stays so: that is what ``nohup`` is for.
+    A signal that is ignored when this is entered stays so: that is what ``nohup`` is for. The same signal
+    twice within a moment is one: ``timeout``, systemd and init programs of containers signal a process and
+    then its group.
 
     ``first`` is the number of the first signal that came, None without any; ``last_words`` are said where
     the process leaves at once. ``say`` is called with
@@ -53,12 +57,14 @@ class Interrupts:
         say: Callable[[str], None],
         grace: float = GRACE,
         last_wait: float = LAST_WAIT,
+        one_event: float = ONE_EVENT,
     ) -> None:
         self.first: int | None = None
         self.last_words = ""
         self._stop, self._cancel, self._say = stop, cancel, say
-        self._grace, self._last_wait = grace, last_wait
+        self._grace, self._last_wait, self._one_event = grace, last_wait, one_event
         self._number = 0
+        self._latest: tuple[int, float] = (0, -math.inf)  # the signal that counted last, and when
         self._kill_at: float | None = None
         self._leave_at: float | None = None
         self._previous: dict[int, Any] = {}
@@ -110,10 +116,14 @@ class Interrupts:
         return None if due is None else max(0.0, due - time.monotonic())
 
     def _receive(self, number: int) -> None:
+        now = time.monotonic()
+        if number == self._latest[0] and now - self._latest[1] < self._one_event:
+            return
+        self._latest = (number, now)
         self._number += 1
         if self.first is None:
             self.first = number
-            self._kill_at = time.monotonic() + self._grace
+            self._kill_at = now + self._grace
             self._say(
                 f"{signal.Signals(number).name}: no new items start, running ones have {self._grace:g} s to "
                 "finish; once more ends them now"

@@ -15,7 +15,7 @@ import click
 from batchmill.cli.caller import Caller, nothing
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import complain
-from batchmill.cli.streams import forget_stdout
+from batchmill.cli.streams import flush_stdout, forget_stdout, stand_in_for_closed
 
 COMMANDS = {
     "run": "Run a workflow document.",
@@ -91,10 +91,11 @@ def main(ready: Callable[[], None] = nothing) -> None:
 
 def outcome(arguments: Sequence[str], ready: Callable[[], None] = nothing) -> int:
     """Run the command and return its exit code; every error ends here."""
+    stand_in_for_closed()
     caller = Caller(ready=ready)
     try:
         code = group.main(list(arguments), "batchmill", standalone_mode=False, obj=caller)
-        sys.stdout.flush()
+        flush_stdout()
     except BrokenPipeError:
         forget_stdout()
         return Exit.SUCCESS

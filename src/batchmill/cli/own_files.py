@@ -20,7 +20,7 @@ def own_files(params: Path | None = None) -> dict[str, str]:
 
     To be asked before standard output is led elsewhere.
     """
-    found = {} if params is None else {str(params): "the file of params"}
+    found = {} if params is None else {os.path.abspath(params): "the file of params"}
     for number, words in _STREAMS:
         path = os.path.realpath(f"/dev/fd/{number}")
         if _is_file(path):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import click
 
 from batchmill.cli import options
 from batchmill.cli.csv_table import csv_table
+from batchmill.cli.item_rows import as_shown
+from batchmill.cli.journals import Journals
 from batchmill.cli.json_text import as_json
 from batchmill.cli.show import visit_of
 from batchmill.cli.streams import data_only
-from batchmill.journal.journal import LAST, Journal
+from batchmill.cli.titles import is_map
+from batchmill.journal.journal import LAST
 from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
 
 
@@ -29,7 +32,7 @@ from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
     help="In a table, put an apostrophe before text that a spreadsheet would take for a formula.",
 )
 @options.journal
-def command(run: str, node: str | None, form: str, safe: bool, journal_path: str) -> int:
+def command(run: str, node: str | None, form: str, safe: bool, journal_path: str | None) -> int:
     """Write the results of RUN (its name, the beginning of it, or `last`): one entry per item, in order of
     the items, the node's outputs and `item`. Items without a result are null, in a table they are left out.
 
@@ -38,12 +41,14 @@ def command(run: str, node: str | None, form: str, safe: bool, journal_path: str
     """
     if safe and form != "csv":
         raise click.UsageError("--safe-for-spreadsheets is for --format csv")
-    with Reader(Journal(journal_path)) as reader, data_only() as data:
-        visit = visit_of(reader.visits(reader.run(run)), node)
+    with Journals(journal_path) as journals, data_only() as data:
+        reader, found, _ = journals.run(run)
+        visit = visit_of(reader.visits(found), node)
+        source = _Source(reader, visit, as_shown if is_map(found) else _as_it_is)
         if form == "csv":
-            pieces = csv_table(lambda: _rows(reader, visit), safe=safe)
+            pieces = csv_table(source.rows, safe=safe)
         else:
-            pieces = _json(reader, visit, lines=form == "jsonl")
+            pieces = _json(source, lines=form == "jsonl")
         for piece in pieces:
             data.write(piece)
             if data.broken:
@@ -51,11 +56,30 @@ def command(run: str, node: str | None, form: str, safe: bool, journal_path: str
     return 0
 
 
-def _json(reader: Reader, visit: VisitRecord, *, lines: bool) -> Iterator[str]:
+def _as_it_is(one: ItemRecord) -> ItemRecord:
+    return one
+
+
+class _Source(NamedTuple):
+    """Where results are read, and what is made of each before it is written."""
+
+    reader: Reader
+    visit: VisitRecord
+    shown: Callable[[ItemRecord], ItemRecord]
+
+    def items(self) -> Iterator[ItemRecord]:
+        return map(self.shown, self.reader.items(self.visit))
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The results as the rows of a table."""
+        return (_flat(one) for one in self.items() if one.state != "failed")
+
+
+def _json(source: _Source, *, lines: bool) -> Iterator[str]:
     first, between, last = ("", "\n", "\n") if lines else ("[", ",\n", "]\n")
     yield first
     number = -1
-    for number, entry in enumerate(_aligned(reader.items(visit), visit.total)):
+    for number, entry in enumerate(_aligned(source.items(), source.visit.total)):
         yield (between if number else "") + as_json(entry)
     yield last if number >= 0 or not lines else ""
 
@@ -73,10 +97,6 @@ def _aligned(items: Iterable[ItemRecord], total: int | None) -> Iterator[Any]:
 def entry_of(one: ItemRecord) -> Any:
     """What stands in ``results`` for an item."""
     return {**one.value, "item": one.item} if isinstance(one.value, dict) else one.value
-
-
-def _rows(reader: Reader, visit: VisitRecord) -> Iterator[dict[str, Any]]:
-    return (_flat(one) for one in reader.items(visit) if one.state != "failed")
 
 
 def _flat(one: ItemRecord) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from batchmill.ir.loading import load
 from batchmill.runs.run import run
 
 
-@click.command("run", short_help="Run a workflow document.")
+@click.command("run", cls=options.OnceCommand, short_help="Run a workflow document.")
 @options.document
 @options.inputs
 @options.overrides
@@ -33,9 +33,10 @@ def command(
     set_json: tuple[str, ...],
     executor: str | None,
     jobs: int | None,
-    journal_path: str,
+    journal_path: str | None,
     no_journal: bool,
     durable: bool,
+    name: str | None,
     json_wanted: bool,
     progress: ProgressKind,
     quiet: bool,
@@ -61,5 +62,6 @@ def command(
         journal=journal,
         warnings=wanted.told(document),
         own_files=own_files(params_file),
+        remembered=options.remembered(name, json_wanted, progress),
     )
     return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose), caller)

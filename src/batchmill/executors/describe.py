@@ -48,6 +48,7 @@ def outline(error: BaseException) -> ErrorInfo:
         retryable=bool(getattr(error, "retryable", True)),
         retry_after=retry_after,
         refused=retry_after is not None or _wants_less(getattr(error, "status_code", None)),
+        outputs=error.outputs if isinstance(error, AttemptTimeout) else {},
     )
 
 

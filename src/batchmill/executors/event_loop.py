@@ -24,7 +24,7 @@ from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.copying import copy_task
 from batchmill.executors.describe import outline
 from batchmill.executors.runner import FailedAttempt
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
+from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled, interrupted
 from batchmill.record import Recorder
 
 LEAST_AHEAD = 16
@@ -65,6 +65,7 @@ class LoopCrew:
         self._running: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._done = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._threads = [
             threading.Thread(target=self._run_loop, name="batchmill-event-loop", daemon=True),
             threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True),
@@ -195,13 +196,26 @@ class LoopCrew:
                 failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault)
             else:
                 return Outcome(index, value, attempts=attempts[0], records=recorder.drain())
-            if not failed.decision.retry or self._channel.stopped:
+            if not failed.decision.retry:
                 return self._failed(index, attempts[0], failed.error, recorder)
-            if self._settings.by_attempt:
+            if self._settings.by_attempt and not self._channel.stopped:
                 ended = self._failed(index, attempts[0], failed.error, recorder)
                 return replace(ended, again=failed.decision.after)
-            await asyncio.sleep(failed.decision.after)
+            if await self._stopped_within(failed.decision.after):
+                return replace(interrupted(index, attempts[0], failed.error), records=recorder.drain())
             attempts[0] += 1
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        """Wait before another attempt; True as soon as nothing may start any more."""
+        if not seconds:
+            await asyncio.sleep(0)
+            return self._channel.stopped
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return self._channel.stopped
+        return True
 
     def _failed(self, index: int, attempts: int, error: ErrorInfo, recorder: Recorder) -> Outcome:
         """An attempt that fails while the run is being ended by force fails for that reason."""
@@ -232,6 +246,7 @@ class LoopCrew:
             self._hungry.notify_all()
         for index, item, attempts in left:
             self._channel.give_back(Chunk(index, [item], attempts))
+        self._call(self._stopping.set)
         self._call(self._finish_if_idle)
 
     def _cancel_all(self) -> None:

@@ -19,7 +19,7 @@ from batchmill.errors import AttemptTimeout
 from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, STOPPED, Cells
 from batchmill.executors.contract import Chunk, Task
 from batchmill.executors.describe import outline, traced
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
+from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled, interrupted
 from batchmill.policy import Decision, RetryPolicy
 from batchmill.record import Recorder
 
@@ -154,8 +154,10 @@ class ItemRunner:
         while isinstance(tried, FailedAttempt):
             if self._job.by_attempt and tried.decision.retry:
                 return replace(self._failed(index, attempts, tried.error), again=tried.decision.after)
-            if not tried.decision.retry or self._stopped_within(tried.decision.after):
+            if not tried.decision.retry:
                 return self._failed(index, attempts, tried.error)
+            if self._stopped_within(tried.decision.after):
+                return replace(interrupted(index, attempts, tried.error), records=self._recorder.drain())
             attempts += 1
             tried = self._attempt(item, index, attempts)
         return tried

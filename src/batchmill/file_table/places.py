@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 PARTIAL = ".partial"
 """Ends the name of a file that is written beside the one whose place it takes once it is complete."""
@@ -29,3 +30,30 @@ def place_of(path: str | int) -> Place | None:
     if not stat.S_ISREG(found.st_mode):
         return None
     return Place(os.path.realpath(path) if isinstance(path, str) else "", (found.st_dev, found.st_ino))
+
+
+def places_of(items: Iterable[Any]) -> list[tuple[int, Place]]:
+    """The positions of the texts among ``items`` that name something which is there, each with where it
+    leads; of what is no regular file that is all that is told."""
+    folders: dict[str, str] = {}
+    found = []
+    for position, item in enumerate(items):
+        if not isinstance(item, str) or not item:
+            continue
+        try:
+            there = os.stat(item)
+        except (OSError, ValueError):
+            continue
+        inode = (there.st_dev, there.st_ino) if stat.S_ISREG(there.st_mode) else None
+        found.append((position, Place(_real(item, folders), inode)))
+    return found
+
+
+def _real(path: str, folders: dict[str, str]) -> str:
+    """The path with links followed; those of the same folder, in ``folders``, only once."""
+    folder, name = os.path.split(path)
+    if name in ("", os.curdir, os.pardir) or os.path.islink(path):
+        return os.path.realpath(path)
+    if folder not in folders:
+        folders[folder] = os.path.realpath(folder)
+    return os.path.join(folders[folder], name)

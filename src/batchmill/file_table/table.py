@@ -6,14 +6,14 @@ import itertools
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from batchmill.errors import FileInUse
 from batchmill.file_table.log import Address, SharedLog
-from batchmill.file_table.places import PARTIAL, Inode, Place, place_of
+from batchmill.file_table.places import PARTIAL, Inode, Place, place_of, places_of
 
 Kind = Literal["own", "read", "planned", "write"]
 _numbers = itertools.count()
@@ -114,15 +114,18 @@ class FileTable:
             inode = entry.inode if place is None else place.inode
             self._put(replace(entry, open=False, inode=inode), gone=not kept)
 
-    def passes_over(self, path: str) -> bool:
-        """Whether a glob leaves out a file that it found: one of the run itself, or one that the run is to
-        write and has not finished."""
-        place = place_of(path) or Place(os.path.realpath(path), None)
+    def among(self, items: Sequence[Any]) -> list[int]:
+        """The positions of the texts in ``items`` that name what is no item of the run: a file or folder of
+        its own, or a file that it is to write and has not finished."""
+        there = places_of(items)
+        with self._at_work():
+            return [position for position, place in there if self._is_left_out(place)]
+
+    def _is_left_out(self, place: Place) -> bool:
         places = [place, Place(place.real + os.sep, None)]
         if place.real.endswith(PARTIAL):
             places.append(Place(place.real.removesuffix(PARTIAL), None))
-        with self._at_work():
-            return any(one.open and one.kind != "read" for each in places for one in self._of(each))
+        return any(one.open and one.kind != "read" for each in places for one in self._of(each))
 
     def close(self) -> None:
         """The run is over."""
@@ -202,6 +205,12 @@ class FileTable:
                     for change in changes:
                         self._log.append(change)
             return _elsewhere, (changes, None if self._log is None else self._log.address)
+
+
+def without(items: Sequence[Any], positions: Iterable[int]) -> list[Any]:
+    """The items but for those at ``positions``."""
+    left_out = set(positions)
+    return [item for position, item in enumerate(items) if position not in left_out]
 
 
 def _elsewhere(changes: list[dict[str, Any]], address: Address | None) -> FileTable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,8 @@ from batchmill.batch.sources import Pieces
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pace
 from batchmill.executors.choice import Choice
-from batchmill.file_table import Entry
+from batchmill.file_table import Entry, without
+from batchmill.graph.attached import Attachment
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
 from batchmill.graph.keys import batch_log
 from batchmill.graph.limited import gate_of
@@ -32,6 +33,7 @@ from batchmill.step import item_step
 from batchmill.template import compile_value
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
 
+NOTHING_ATTACHED = Attachment()
 WITHIN_A_WORKER = {
     "process": ("sequential", "process was asked for, and a worker process has no workers of its own"),
     "auto": ("thread", "auto was asked for, and a worker process has no workers of its own"),
@@ -44,7 +46,9 @@ def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Vi
     """Run ``node`` on every item; what keeps the batch from running at all fails the node."""
     try:
         tap = around.taps.get(node.id)
-        batch = NodeBatch(node, spec, items_of(spec, around), around, ordered=tap is not None)
+        given = around.attached.get(node.id, NOTHING_ATTACHED).items
+        items = items_of(spec, around) if given is None else given()
+        batch = NodeBatch(node, spec, items, around, ordered=tap is not None)
         batch.tell_start()
         return batch.run(tap)
     except (BatchmillError, OSError) as fault:
@@ -79,6 +83,7 @@ class NodeBatch:
         )
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
+        log = around.attached.get(node.id, NOTHING_ATTACHED).heard(log)
         self.batch = Batch(
             step,
             items,
@@ -146,8 +151,24 @@ def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     if kind == "list":
         return list(value)
     if kind != "reference":
-        return open_source({kind: value}, passed_over=around.files.passes_over)
+        return _without_own(open_source({kind: value}), kind, around)
     return _as_list(value, str(spec.items))
+
+
+def _without_own(items: Iterable[Any], kind: str, around: Surroundings) -> Iterable[Any]:
+    """Names of files without those of the run itself, and without those that it is to write."""
+    if kind not in ("glob", "lines", "stdin") or not isinstance(items, Pieces):
+        return items
+
+    def others(piece: Sequence[Any]) -> Sequence[Any]:
+        own = around.files.among(piece)
+        if not own:
+            return piece
+        left_out = ", ".join(str(piece[one]) for one in own)
+        around.bus.emit(Noticed(f"left out, as files of this run: {left_out}"))
+        return without(piece, own)
+
+    return Pieces(lambda: map(others, items.read()), wake=items.wake, file=items.file)
 
 
 def _entered(items: Iterable[Any] | Handoff, around: Surroundings, place: str) -> Entry | None:

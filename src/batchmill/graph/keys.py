@@ -1,14 +1,15 @@
 """What the outcome of a node or of an item depends on, as a digest: outcomes are known again by it.
 
-That is the node's type and its params as written, the code of the user that it runs, the values its
-templates refer to, and for an item the item itself. Not the address: that says where outcomes are looked for,
-not what they are.
+That is the node's type and its params as written, the code of the user that it runs, the working folder, the
+values its templates refer to, and for an item the item itself. Not the address: that says where outcomes are
+looked for, not what they are.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sized
 from functools import cache
@@ -85,8 +86,16 @@ def _values(paths: Iterable[Path], scope: Scope) -> list[Any]:
 
 
 def _of_node(node: RunnableNode) -> tuple[Any, ...]:
+    """The folder is among it: relative paths, and commands, mean other files elsewhere."""
     spec = node.spec
-    return spec.type, dict(spec.params), code_of(node.kind, spec.params)
+    return spec.type, dict(spec.params), code_of(node.kind, spec.params), _folder()
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # removed under us
+        return ""
 
 
 def code_of(kind: type[Node], params: Mapping[str, Any]) -> str:

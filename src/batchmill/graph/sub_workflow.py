@@ -196,6 +196,7 @@ class PlacedRun:
             address=address,
             depth=self._around.depth + 1,
             taps={},
+            attached={},
             budgets=budgets,
             again=self._around.again or attempt.number > 1,
         )

@@ -13,6 +13,7 @@ from batchmill.batch.gate import Gates
 from batchmill.cancel import CancelToken
 from batchmill.events import Bus
 from batchmill.file_table import FileTable
+from batchmill.graph.attached import Attachment
 from batchmill.graph.shares import Shares
 from batchmill.ir.models.node import NodeSpec
 from batchmill.journal.contract import RunLog
@@ -37,11 +38,12 @@ class Surroundings:
 
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
     workflows are around this one. ``in_worker`` says that all this happens in a worker process. ``taps``
-    has by a batch node's id who is given its blocks, with finished entries, in input order as they come.
-    ``masker`` is told the values of secret inputs of sub-workflows. ``log`` keeps what comes of the nodes
-    and knows what came of them before; None where nothing is kept. ``warnings`` takes what is to be told
-    of the run besides. ``files`` are those that the run reads and writes; ``again`` says that this is another
-    attempt of something around, which may have written some.
+    has by a batch node's id who is given its blocks, with finished entries, in input order as they come,
+    ``attached`` what else a caller has to do with its items. ``masker`` is told the values of secret inputs
+    of sub-workflows. ``log`` keeps what comes of the nodes and knows what came of them before; None where
+    nothing is kept. ``warnings`` takes what is to be told of the run besides. ``files`` are those that the run
+    reads and writes; ``again`` says that this is another attempt of something around, which may have written
+    some.
     """
 
     namespace: Namespace
@@ -57,6 +59,7 @@ class Surroundings:
     gates: Gates = field(default_factory=Gates)
     budgets: tuple[Budget, ...] = ()
     taps: Mapping[str, OnBlock] = field(default_factory=dict)
+    attached: Mapping[str, Attachment] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
     shares: Shares | None = None
     masker: Masker = field(default_factory=Masker)

@@ -18,6 +18,9 @@ OK, FAILED, NOT_KEPT, DEGRADED = 0, 1, 2, 3
 """States of an outcome: a result; failed; a result that JSON does not hold exactly, computed again; a result
 of an item inside of which something failed, which is not whole for who runs again what had failed."""
 
+READER_LEFT = "reader left"
+"""Status of a run that ended because nobody read its results any more, as behind ``| head -1``."""
+
 KeyMore = Callable[[Any, int], Any]
 """What an item's result depends on besides the item itself, by item and index."""
 
@@ -26,7 +29,7 @@ KeyMore = Callable[[Any, int], Any]
 class RunRecord:
     """What is kept of a run besides its outcomes. ``source`` is the document's file or a name for it,
     ``folder`` the working folder; ``inputs`` lack those that are secret. Times are seconds since the epoch,
-    ``wall`` seconds. ``status`` is ``running``, ``interrupted`` or that of a result."""
+    ``wall`` seconds. ``status`` is ``running``, ``interrupted``, :data:`READER_LEFT` or that of a result."""
 
     source: str
     folder: str
@@ -46,16 +49,28 @@ class RunRecord:
         """Whether it came to its end without having failed."""
         return self.status in ("success", "degraded")
 
+    @property
+    def label(self) -> str:
+        """The name that its caller gave it; empty without one."""
+        return str(self.settings.get("name") or "")
+
+    @property
+    def outputs(self) -> str:
+        """The name of the folder with what its commands printed; empty without one."""
+        return str(self.settings.get("outputs") or "")
+
 
 @dataclass(slots=True)
 class Kept:
     """What a resumed run did: items and nodes whose results were ``kept``, those ``redone`` because they had
-    failed or could not be kept, those ``changed`` since, and ``new`` ones."""
+    failed or could not be kept, those ``changed`` since, and ``new`` ones; and how many items have an outcome
+    and are ``gone``, being among the items no more."""
 
     kept: int = 0
     redone: int = 0
     new: int = 0
     changed: int = 0
+    gone: int = 0
 
     def __add__(self, other: Kept) -> Kept:
         return Kept(
@@ -63,11 +78,18 @@ class Kept:
             self.redone + other.redone,
             self.new + other.new,
             self.changed + other.changed,
+            self.gone + other.gone,
         )
 
     def as_json(self) -> dict[str, int]:
-        """The four counts."""
-        return {"kept": self.kept, "redone": self.redone, "new": self.new, "changed": self.changed}
+        """The counts by name."""
+        return {
+            "kept": self.kept,
+            "redone": self.redone,
+            "new": self.new,
+            "changed": self.changed,
+            "gone": self.gone,
+        }
 
 
 def _never(records: Sequence[Any]) -> bool:
@@ -105,8 +127,9 @@ class ItemLog(Protocol):
     def record(self, block: Block) -> None:
         """Keep the outcomes of a block. Those of items that took long are on disk when it returns."""
 
-    def close(self, total: int | None) -> None:
-        """The visit has ended; ``total`` is the number of its items, None where nobody knows."""
+    def close(self, total: int | None, *, read: bool = True) -> None:
+        """The visit has ended; ``total`` is the number of its items, None where nobody knows. ``read`` says
+        that all of them were read: what is known and did not come up is gone then."""
 
 
 class SingleLog(Protocol):

@@ -6,6 +6,7 @@ is brought up to date when it is opened, one of a newer format is refused.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x626D696C  # "bmil"
 VERSION = 1
 OLDEST_SQLITE = (3, 35, 0)  # generated columns, RETURNING
+OWN_FOLDER = ".batchmill"
 BUSY_SECONDS = 30.0  # how long another process that writes is waited for
 BUSY_LOOK_SECONDS = 0.005
 ELSEWHERE = "use --journal PATH for another file, or --no-journal"
@@ -52,7 +54,12 @@ def _make_file(path: Path) -> None:
     A file that is there must not be opened here: closing it again would drop the locks that SQLite has on
     it in this process (fcntl(2)), and another process would take the journal for its own.
     """
-    make_private(path.parent)
+    if make_private(path.parent) and path.parent.name == OWN_FOLDER:
+        with (
+            contextlib.suppress(FileExistsError),
+            open(path.parent / ".gitignore", "x", encoding="ascii") as file,
+        ):
+            file.write("*\n")  # whatever else the folder around is under, this is nothing to share
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from batchmill.journal.contract import Kept, KeyMore
-from batchmill.journal.matching import Found, Matcher
+from batchmill.journal.matching import Claims, Found, Matcher
 from batchmill.journal.rows import Row, RowWriter, files_in, first_id, outcome_of
 from batchmill.journal.writer import Writer
 from batchmill.outcome import Block, ErrorInfo, Outcome
@@ -21,6 +21,9 @@ class Place(Protocol):
 
     visit: int
     rows_before: int
+
+    def positions_missing(self) -> Iterator[int]:
+        """Where outcomes of the pass before stand that no item has been given."""
 
     def fork(self) -> int:
         """A further visit of the same node in this one's place; its id."""
@@ -57,6 +60,7 @@ class SqliteItemLog:
         self._counts = counts
         self._kept = Kept()
         self._unknown = 0
+        self._unknown_at = Claims()
         self.left_out = 0
 
     @property
@@ -78,17 +82,24 @@ class SqliteItemLog:
                 self._fork(start)
             known = self._outcomes(start, found)
             self._kept.redone += len(found) - len(known)
-            self._unknown += len(items) - len(found)
         else:
             found = {}
-            self._unknown += len(items)
+        if self._counts is not None:
+            self._note_unknown(start, len(items), found)
         self._kept.kept += len(known)
         if self._failed_only:
             left_out = [offset for offset in range(len(items)) if offset not in found]
             self.left_out += len(left_out)
-            self._unknown -= len(left_out)
             known.update((offset, _left_out(start + offset)) for offset in left_out)
         return known
+
+    def _note_unknown(self, start: int, count: int, found: dict[int, Found]) -> None:
+        if self._failed_only:  # those are left out
+            return
+        self._unknown += count - len(found)
+        for offset in range(count):
+            if offset not in found:
+                self._unknown_at.add(start + offset)
 
     def _extra(self, item: Any, index: int) -> Any:
         return None if self._more is None else self._more(item, index)
@@ -155,13 +166,18 @@ class SqliteItemLog:
         timed = Outcome(outcome.index, outcome.value, outcome.error, outcome.attempts, wall, outcome.records)
         return self._rows.full_row(identity, key, text, timed)
 
-    def close(self, total: int | None) -> None:
+    def close(self, total: int | None, *, read: bool = True) -> None:
         if total is not None:
             self._writer.put("set_total", [(total, self._place.visit)])
         if self._counts is not None:
-            gone = max(0, self._place.rows_before - self._kept.kept - self._kept.redone)
-            self._kept.changed = min(gone, self._unknown)
-            self._kept.new = self._unknown - self._kept.changed
+            missing = changed = 0
+            if self._place.rows_before > self._kept.kept + self._kept.redone:
+                with self._locked:
+                    for position in self._place.positions_missing():
+                        missing += 1
+                        changed += position in self._unknown_at
+            self._kept.changed, self._kept.new = changed, self._unknown - changed
+            self._kept.gone = missing - changed if read else 0
             self._counts(self._kept)
 
 

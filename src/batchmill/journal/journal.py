@@ -5,19 +5,21 @@
     .batchmill/runs.sqlite          the journal, with -wal and -shm beside it while somebody writes
     .batchmill/runs.sqlite.files/   large values, by digest
     .batchmill/runs.sqlite.locks/   a file for each run that is being run
+    .batchmill/runs.sqlite.outputs/ what commands of `map` printed, a folder for each run
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from batchmill.errors import StorageError, UnknownRun
-from batchmill.journal.contract import Codec, RunRecord
+from batchmill.journal.contract import READER_LEFT, Codec, RunRecord
 from batchmill.journal.database import connect, faults
 from batchmill.journal.encoding import NOT_JSON, encode
 from batchmill.journal.files import ValueFiles
@@ -31,6 +33,7 @@ from batchmill.plain import shown
 
 DEFAULT_PATH = Path(".batchmill/runs.sqlite")
 LAST = "last"
+_FOLDER_NAME = re.compile(r"[0-9a-f]{16}")
 _NO_CODEC = Codec(list, tuple)
 
 
@@ -43,6 +46,7 @@ class Journal:
         self.durable = durable
         self.files = ValueFiles(self.path.with_name(self.path.name + ".files"), durable=durable)
         self.locks = self.path.with_name(self.path.name + ".locks")
+        self.outputs = self.path.with_name(self.path.name + ".outputs")
 
     def begin(
         self,
@@ -107,6 +111,15 @@ class Journal:
         )
         return SqliteRunLog(run, connection, writer, lock, self.path, rows, failed_only=failed_only)
 
+    def outputs_of(self, name: str) -> Path:
+        """The folder called ``name`` for what commands of a run printed. Raises :class:`StorageError` for
+        what is no such name: with the run the folder is deleted."""
+        if not _FOLDER_NAME.fullmatch(name):
+            raise StorageError(
+                f"the journal {self.path} has a run with outputs in {name!r}, which is no name"
+            )
+        return self.outputs / name
+
     def lock(self, name: str) -> RunLock:
         """Take the run ``name`` for this process. Raises :class:`~batchmill.errors.RunLocked`."""
         return RunLock(self.locks, name)
@@ -143,14 +156,34 @@ def _text(value: Any) -> str:
         return encode(shown(value))
 
 
-def chosen(runs: list[RunRecord], name: str) -> RunRecord:
-    """The run that ``name`` means: its name, a beginning that no other has, or ``last``. ``runs`` are in
-    order, the latest first. Raises :class:`UnknownRun`."""
+def chosen(runs: Sequence[RunRecord], name: str) -> RunRecord:
+    """The run that ``name`` means: its name, a beginning that no other has, the latest that its caller gave
+    this name, or ``last``. ``runs`` are in order, the latest first. Raises :class:`UnknownRun`."""
     if name == LAST and runs:
         return runs[0]
-    found = [run for run in runs if run.name == name] or [run for run in runs if run.name.startswith(name)]
+    found = [run for run in runs if run.name == name] or [run for run in runs if run.label == name][:1]
+    found = found or [run for run in runs if run.name.startswith(name)]
     if len(found) == 1:
         return found[0]
     if found:
         raise UnknownRun(f"several runs begin with {name!r}: {', '.join(run.name for run in found[:5])}")
     raise UnknownRun(f"the journal has no run {name!r}; `batchmill runs` lists all")
+
+
+def chosen_to_resume(runs: Sequence[RunRecord], name: str | None) -> RunRecord:
+    """The run that ``name`` means; None means the latest that was interrupted or failed, without one the
+    latest that is running, or the latest of all. One whose reader left was a look at the first results: it is
+    resumed by its name only. Raises :class:`UnknownRun` where there is none."""
+    if name is not None:
+        return chosen(runs, name)
+    looks = [run for run in runs if run.status == READER_LEFT]
+    open_ones = [run for run in runs if not run.finished and run not in looks]
+    found = [run for run in open_ones if run.status != "running"] or open_ones
+    found = found or [run for run in runs if run.finished]
+    if found:
+        return found[0]
+    if looks:
+        raise UnknownRun(
+            f"there is no run to go on with but {looks[0].name}, whose reader left: say its name"
+        )
+    raise UnknownRun("the journal has no runs yet")

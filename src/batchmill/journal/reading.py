@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchmill.errors import UnknownRun
 from batchmill.journal.contract import DEGRADED, FAILED, OK, RunRecord
 from batchmill.journal.database import connect, faults
 from batchmill.journal.encoding import decode
-from batchmill.journal.journal import Journal, chosen
-from batchmill.journal.rows import first_id
+from batchmill.journal.journal import Journal, chosen, chosen_to_resume
+from batchmill.journal.rows import end_of, first_id
 from batchmill.journal.statements import one_row, statement
 
 if TYPE_CHECKING:
@@ -85,6 +84,12 @@ class Reader:
             found = self._connection.execute(statement("runs")).fetchall()
             return [self._run(row) for row in found]
 
+    def count_runs(self) -> tuple[int, float | None]:
+        """How many runs there are, and when the first of them began."""
+        with self._reading():
+            number, first = one_row(self._connection, statement("count_runs"), ())
+            return int(number), first
+
     def _run(self, row: tuple[Any, ...]) -> RunRecord:
         identity, name, source, folder, document, inputs, settings, status, passes, started, ended, wall = row
         if status == "running" and not self.journal.is_running(name):
@@ -99,16 +104,8 @@ class Reader:
         return chosen(self.runs(), name)
 
     def to_resume(self, name: str | None) -> RunRecord:
-        """The run that ``name`` means; None means the latest that was interrupted or failed, without one the
-        latest that is running, or the latest of all. Raises :class:`UnknownRun` where there is none."""
-        runs = self.runs()
-        if name is not None:
-            return chosen(runs, name)
-        ended = [run for run in runs if not run.finished]
-        found = [run for run in ended if run.status != "running"] or ended or runs
-        if not found:
-            raise UnknownRun(f"the journal {self.journal.path} has no runs yet")
-        return found[0]
+        """The run to go on with; see :func:`~batchmill.journal.journal.chosen_to_resume`."""
+        return chosen_to_resume(self.runs(), name)
 
     def result(self, run: RunRecord) -> dict[str, Any] | None:
         """The object that ``--json`` printed at the end of the run; None where it is not kept."""
@@ -124,7 +121,7 @@ class Reader:
             return [self._visit(*row) for row in rows]
 
     def _visit(self, visit: int, address: str, turn: int, is_batch: int, total: int | None) -> VisitRecord:
-        bounds = (first_id(visit), first_id(visit + 1))
+        bounds = (first_id(visit), end_of(visit, total))
         done, failed, degraded, wall = one_row(self._connection, statement("counts_of"), bounds)
         counts = (done, failed or 0, wall or 0.0, degraded or 0)
         return VisitRecord(visit, address, turn, bool(is_batch), total, *counts)
@@ -141,7 +138,7 @@ class Reader:
         return self._outcomes("read_failed" if failed_only else "read_outcomes", visit)
 
     def _outcomes(self, query: str, visit: VisitRecord) -> Iterator[ItemRecord]:
-        at, end = first_id(visit.id), first_id(visit.id + 1)
+        at, end = first_id(visit.id), end_of(visit.id, visit.total if visit.is_batch else None)
         with self._reading():
             cursor = self._connection.execute(statement(query), (at, end))
         while True:

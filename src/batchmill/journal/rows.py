@@ -31,6 +31,12 @@ def first_id(visit: int) -> int:
     return visit << POSITION_BITS
 
 
+def end_of(visit: int, total: int | None) -> int:
+    """One past the id of a visit's last outcome, of ``total`` items where that is known: behind them may be
+    outcomes of an earlier pass that had more."""
+    return first_id(visit + 1) if total is None else first_id(visit) + total
+
+
 @dataclass(slots=True)
 class RowWriter:
     """Makes the rows of one pass of a run. ``on_file`` is told the digest of each value put into a file,

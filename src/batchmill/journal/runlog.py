@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import StorageError
@@ -14,7 +14,7 @@ from batchmill.journal.database import faults
 from batchmill.journal.encoding import encode
 from batchmill.journal.items import SLOW, SqliteItemLog
 from batchmill.journal.matching import Claims, Matcher
-from batchmill.journal.rows import RowWriter, files_in, first_id, outcome_of
+from batchmill.journal.rows import RowWriter, end_of, files_in, first_id, outcome_of
 from batchmill.journal.statements import one_row, statement
 from batchmill.journal.writer import Writer
 from batchmill.outcome import Outcome
@@ -97,6 +97,10 @@ class SqliteRunLog:
         """Enter a visit; before its outcomes."""
         row = (visit, self.run.id, address, turn, key, int(is_batch), self.run.passes, total)
         self._writer.put("add_visit", [row])
+
+    def set_total(self, visit: int, total: int | None) -> None:
+        """Enter how many items a visit has, None for nobody knows yet."""
+        self._writer.put("set_total", [(total, visit)])
 
     def _turn(self, address: str) -> int:
         with self._lock:
@@ -194,10 +198,11 @@ class SqliteRunLog:
         with self._lock, faults(self.path):
             before = self._visits_at(address)
             now = next(((visit, one) for visit, number, one in before if number == turn), None)
-            place = _Place(self, address, turn, key, total, now)
-            place.rows_before = self._rows_in(now[0]) if now else 0
-            visits = [visit for visit, _, one in before if one == key]
             claims = self._claims.setdefault((address, key), Claims())
+            bounds = self._bounds(now[0]) if now else (0, 0)  # while the total is that of the pass before
+            place = _Place(self, address, turn, key, total, now, claims)
+            place.bounds, place.rows_before = bounds, self._rows_in(bounds)
+            visits = [visit for visit, _, one in before if one == key]
             whole = self._failed_only
             matcher = (
                 Matcher(self._connection, visits, self.run.passes, claims, whole=whole) if visits else None
@@ -216,9 +221,18 @@ class SqliteRunLog:
             counts=self._add_counts if self.resumed else None,
         )
 
-    def _rows_in(self, visit: int) -> int:
-        bounds = (first_id(visit), first_id(visit + 1), self.run.passes)
-        return int(one_row(self._connection, statement("count_outcomes"), bounds)[0])
+    def _bounds(self, visit: int) -> tuple[int, int]:
+        total = one_row(self._connection, statement("total_of"), (visit,))[0]
+        return first_id(visit), end_of(visit, total)
+
+    def _rows_in(self, bounds: tuple[int, int]) -> int:
+        query = statement("count_outcomes")
+        return int(one_row(self._connection, query, (*bounds, self.run.passes))[0])
+
+    def ids_in(self, bounds: tuple[int, int]) -> Iterator[int]:
+        """The ids of the outcomes that earlier passes left between two ids; under the lock."""
+        found = self._connection.execute(statement("ids_between"), (*bounds, self.run.passes))
+        return (row[0] for row in found)
 
     def _reading(self) -> _Reading:
         return _Reading(self._lock, self.path)
@@ -280,16 +294,26 @@ class _Place:
         key: bytes,
         total: int | None,
         before: tuple[int, bytes] | None,
+        claims: Claims,
     ) -> None:
         self.rows_before = 0
+        self.bounds = (0, 0)
+        self._log = log
+        self._claims = claims
         self._new: Callable[[int], None] = lambda visit: log.add_visit(
             visit, address, turn, key, total, is_batch=True
         )
         self._next = log.new_visit
         if before is not None and before[1] == key:
             self.visit = before[0]
+            log.set_total(self.visit, total)  # there may be more of them now
         else:
             self.visit = self.fork()
+
+    def positions_missing(self) -> Iterator[int]:
+        for identity in self._log.ids_in(self.bounds):
+            if identity not in self._claims:
+                yield identity - self.bounds[0]
 
     def fork(self) -> int:
         self.visit = self._next()

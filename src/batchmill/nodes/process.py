@@ -27,6 +27,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from batchmill.cancel import CancelToken
 
@@ -62,15 +63,17 @@ def run_command(
     *,
     stdin: bytes | None = None,
     cwd: str | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[bytes, bytes] | None = None,
     timeout: float | None = None,
-    max_output_bytes: int,
+    max_output_bytes: int = 0,
+    sinks: tuple[Sink, Sink] | None = None,
     cancel: CancelToken,
 ) -> Completed:
     """Run ``argv`` to its end; ``timeout`` in seconds, ``max_output_bytes`` for each stream.
 
-    ``env`` is the whole environment, None for this process's own. Raises :class:`OSError` where the
-    command cannot be started and :class:`ValueError` for text with NUL in it.
+    ``sinks`` take what comes out of stdout and stderr instead; they decide what they keep of it. ``env`` is
+    the whole environment, None for this process's own. Raises :class:`OSError` where the command cannot be
+    started and :class:`ValueError` for text with NUL in it.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     process = subprocess.Popen(
@@ -84,7 +87,7 @@ def run_command(
         start_new_session=True,
     )
     group = _Group(process)
-    streams = _Streams(process, stdin or b"", max_output_bytes)
+    streams = _Streams(process, stdin or b"", sinks or (_Capped(max_output_bytes), _Capped(max_output_bytes)))
     forget = cancel.on_cancel(group.kill)
     try:
         ended = _until_end(group, streams, deadline, cancel)
@@ -220,8 +223,8 @@ class _Group:
 class _Streams:
     """The pipes of a command: input written as it is taken, output read as it comes."""
 
-    def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, limit: int) -> None:
-        self.out, self.err = _Capped(limit), _Capped(limit)
+    def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, sinks: tuple[Sink, Sink]) -> None:
+        self.out, self.err = sinks
         self._poll = select.poll()
         self._files = [pipe for pipe in (process.stdout, process.stderr) if pipe]
         self._outputs = {
@@ -278,6 +281,18 @@ class _Streams:
         self._close_stdin()
         for file in self._files:
             file.close()
+
+
+class Sink(Protocol):
+    """What takes a stream of a command. Used by one thread."""
+
+    truncated: bool
+
+    def add(self, piece: bytes) -> None:
+        """Take what came."""
+
+    def value(self) -> bytes:
+        """What it holds in memory of it."""
 
 
 class _Capped:

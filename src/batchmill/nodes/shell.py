@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
@@ -24,7 +24,7 @@ from batchmill.nodes.encodings import (
     readable,
 )
 from batchmill.nodes.invocation import ways
-from batchmill.nodes.process import Completed, run_command
+from batchmill.nodes.process import Completed, Sink, run_command
 from batchmill.template import to_json, to_text
 
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
@@ -35,7 +35,8 @@ _SHELL_KNOWS = (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR)
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY)
 _FAULTS = {
     errno.ENOEXEC: "is not a program the system can run; a script needs a first line such as #!/bin/sh",
-    errno.E2BIG: "has arguments or an environment that are too long; pass large values through `stdin`",
+    errno.E2BIG: "has arguments or an environment that are too long; pass large values through `stdin`, "
+    "which is --stdin of `map`",
     errno.EACCES: "may not be run: look at the rights of the file and its folders",
 }
 
@@ -54,7 +55,7 @@ class ShellNode(Node):
     requests = False
     only_default = True
     summary = "Run a command: a string through a shell, a list without one."
-    params = (
+    params: ClassVar[tuple[Param, ...]] = (
         Param(
             "command",
             "string|array",
@@ -91,9 +92,9 @@ class ShellNode(Node):
             default=False,
         ),
     )
-    outputs = (
-        Output("stdout", "string", "what the command printed"),
-        Output("stdout_is_binary", "boolean", "whether `stdout` is base64 of it"),
+    outputs: ClassVar[tuple[Output, ...]] = (
+        Output("stdout", "string", "what the command printed, also one that failed", diagnostic=True),
+        Output("stdout_is_binary", "boolean", "whether `stdout` is base64 of it", diagnostic=True),
         Output("stderr", "string", "what it printed as errors", diagnostic=True),
         Output("exit_code", "integer", "0 is success; 128 + n after signal n", diagnostic=True),
         Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
@@ -117,15 +118,12 @@ class ShellNode(Node):
         lookup(params["encoding"])
         timeout = attempt.within(params["timeout"])
         try:
-            completed = _run(params, timeout, attempt.cancel, self._withheld)
-        except _NotStarted as failure:
+            completed = completed_command(params, timeout, attempt.cancel, self._withheld)
+        except NotStarted as failure:
             return _ended(params, failure.outputs, retryable=failure.retryable)
-        except ValueError as error:  # NUL, or a character that has no form in bytes
-            raise InvalidParams(f"shell: the command cannot be given to a program: {error}") from error
-        if completed.cancelled:
-            raise _cancelled()
         if completed.timed_out:
-            raise AttemptTimeout(_timeout_message(completed, timeout))
+            message = timeout_message(completed, timeout)
+            raise AttemptTimeout(message, {**_outputs(completed, params), "error": message})
         outputs = _outputs(completed, params)
         if completed.truncated:
             limit = f"output beyond {params['max_output_bytes']:,} bytes was thrown away"
@@ -133,8 +131,9 @@ class ShellNode(Node):
         return _ended(params, outputs)
 
 
-class _NotStarted(Exception):  # never leaves this module
-    """Raised when no way of running the command could be started."""
+class NotStarted(Exception):  # never leaves this room
+    """Raised when no way of running a command could be started. ``outputs`` are what a shell would have said
+    of it."""
 
     def __init__(self, error: OSError, program: str, folder: str | None) -> None:
         super().__init__(error, program, folder)
@@ -142,14 +141,41 @@ class _NotStarted(Exception):  # never leaves this module
         self.outputs = _not_started(error, program, folder)
 
 
-def _run(
-    params: Mapping[str, Any], timeout: float | None, cancel: CancelToken, withheld: frozenset[str]
+def completed_command(
+    params: Mapping[str, Any],
+    timeout: float | None,
+    cancel: CancelToken,
+    withheld: frozenset[str],
+    sinks: tuple[Sink, Sink] | None = None,
+) -> Completed:
+    """What became of the command that a shell node's ``params`` describe; ``sinks`` are those of
+    :func:`~batchmill.nodes.process.run_command`.
+
+    Raises :class:`NotStarted`, :class:`~batchmill.errors.InvalidParams`, and
+    :class:`~batchmill.errors.NodeError` where the run was cancelled.
+    """
+    try:
+        completed = _completed(params, timeout, cancel, withheld, sinks)
+    except ValueError as error:  # NUL, or a character that has no form in bytes
+        raise InvalidParams(f"shell: the command cannot be given to a program: {error}") from error
+    if completed.cancelled:
+        raise _cancelled()
+    return completed
+
+
+def _completed(
+    params: Mapping[str, Any],
+    timeout: float | None,
+    cancel: CancelToken,
+    withheld: frozenset[str],
+    sinks: tuple[Sink, Sink] | None,
 ) -> Completed:
     folder = os.path.expanduser(params["cwd"]) if params["cwd"] else None
     stdin = _stdin(params["stdin"])
     failure = None
     with ExitStack() as files:
-        for argv, variables in ways(params["command"], params["shell"], files):
+        folder_of_files = params.get("outputs")  # which only the node of `map` has
+        for argv, variables in ways(params["command"], params["shell"], files, folder_of_files):
             try:
                 return run_command(
                     argv,
@@ -158,10 +184,11 @@ def _run(
                     env=_environment({**(params["env"] or {}), **variables}, withheld),
                     timeout=timeout,
                     max_output_bytes=params["max_output_bytes"],
+                    sinks=sinks,
                     cancel=cancel,
                 )
             except OSError as error:
-                failure = _NotStarted(error, argv[0], folder)
+                failure = NotStarted(error, argv[0], folder)
                 if error.errno not in _SHELL_KNOWS:
                     break
     assert failure is not None  # noqa: S101  # there is at least one way
@@ -180,38 +207,42 @@ def _stdin(value: Any) -> bytes | None:
         raise InvalidParams(f"shell: `stdin` is no text that has a form in bytes: {error}") from error
 
 
-def _environment(added: Mapping[str, Any], withheld: frozenset[str]) -> dict[str, str] | None:
+def _environment(added: Mapping[str, Any], withheld: frozenset[str]) -> dict[bytes, bytes] | None:
+    """As bytes: to decode a hundred variables and encode them again takes a tenth of what a command does."""
     if not added and not withheld:
         return None
-    environment = {name: value for name, value in os.environ.items() if name not in withheld}
+    environment: dict[bytes, bytes] = dict(getattr(os.environ, "_data", None) or os.environb)
+    for name in withheld:
+        environment.pop(os.fsencode(name), None)
     for name, value in added.items():
         if not name or "=" in name:
             raise InvalidParams(f"shell: {name!r} in `env` cannot be the name of a variable")
         if value is None:
-            environment.pop(name, None)
+            environment.pop(os.fsencode(name), None)
         else:
-            environment[name] = to_text(value)
+            environment[os.fsencode(name)] = os.fsencode(to_text(value))
     return environment
 
 
 def _outputs(completed: Completed, params: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs of a command that ended. Raises :class:`~batchmill.errors.NodeError` for output that cannot
-    be given whole and as it is."""
+    be given whole and as it is, but for a command that failed anyway."""
     said = readable(completed.stderr)
-    failed = completed.exit_code != 0 and not params["ignore_errors"]
+    failed = completed.timed_out or (completed.exit_code != 0 and not params["ignore_errors"])
     outputs = {
         "stdout": readable(completed.stdout),
         "stdout_is_binary": False,
         "stderr": said,
         "exit_code": completed.exit_code,
-        "error": _failure(completed, said) if completed.exit_code else "",
+        "error": failure_of(completed, said) if completed.exit_code else "",
         "truncated": completed.truncated,
     }
     if completed.truncated and not (failed or params["truncate"]):
         raise _too_much(params["max_output_bytes"], outputs)
     encoding = params["encoding"]
+    cut = completed.truncated or completed.timed_out
     try:
-        stdout, binary = as_text(_whole(completed.stdout, completed.truncated), encoding, "what it printed")
+        stdout, binary = as_text(_whole(completed.stdout, cut), encoding, "what it printed")
         # Who asks for the bytes of stdout wants to read stderr all the same.
         stderr = said if encoding in (BINARY, AUTO) else as_text(completed.stderr, encoding, "its stderr")[0]
     except NodeError as fault:
@@ -224,9 +255,9 @@ def _outputs(completed: Completed, params: Mapping[str, Any]) -> dict[str, Any]:
     return {**outputs, "stdout": stdout, "stdout_is_binary": binary, "stderr": stderr}
 
 
-def _whole(data: bytes, truncated: bool) -> bytes:
-    """``data`` without a character of UTF-8 that the limit cut in half."""
-    if truncated:
+def _whole(data: bytes, cut: bool) -> bytes:
+    """``data`` without a character of UTF-8 that was cut in half by force."""
+    if cut:
         try:
             data.decode(UTF_8)
         except UnicodeDecodeError as error:
@@ -244,7 +275,8 @@ def _too_much(most: int, outputs: dict[str, Any]) -> NodeError:
     return NodeError(message, outputs=outputs, retryable=False, type_name="OutputTooLarge")
 
 
-def _failure(completed: Completed, stderr: str) -> str:
+def failure_of(completed: Completed, stderr: str) -> str:
+    """Why a command failed, in words, with the end of its ``stderr``."""
     code = completed.exit_code
     if completed.signal:
         message = f"the command was killed by {_signal_name(completed.signal)} (exit code {code})"
@@ -252,10 +284,13 @@ def _failure(completed: Completed, stderr: str) -> str:
         message = f"the command failed with exit code {code}, as after {name}"
     else:
         message = f"the command failed with exit code {code}"
-    said = stderr.strip()
-    if len(said) > _SHOWN_CHARACTERS:
-        said = "... " + said[-_SHOWN_CHARACTERS:]
+    said = _end_of(stderr)
     return f"{message}: {said}" if said else message
+
+
+def _end_of(text: str) -> str:
+    said = text.strip()
+    return said if len(said) <= _SHOWN_CHARACTERS else "... " + said[-_SHOWN_CHARACTERS:]
 
 
 def _signal_name(number: int) -> str:
@@ -286,11 +321,15 @@ def _not_started(error: OSError, program: str, folder: str | None) -> dict[str, 
 
 def _ended(params: Mapping[str, Any], outputs: dict[str, Any], *, retryable: bool = True) -> NodeResult:
     if outputs["exit_code"] and not params["ignore_errors"]:
+        if not outputs["stderr"].strip() and not outputs["stdout_is_binary"] and outputs["stdout"].strip():
+            # many a checker says what is wrong on stdout
+            outputs["error"] += f"; it printed: {_end_of(outputs['stdout'])}"
         raise NodeError(outputs["error"], outputs=outputs, retryable=retryable, type_name="CommandFailed")
     return NodeResult(outputs)
 
 
-def _timeout_message(completed: Completed, timeout: float | None) -> str:
+def timeout_message(completed: Completed, timeout: float | None) -> str:
+    """What is said of a command that was killed at its timeout, with the end of its stderr."""
     message = f"the command did not end within {timeout:.3g} s and was killed with all it had started"
     if completed.escaped:
         message += ", except for a process that made a session of its own and still holds the output open"

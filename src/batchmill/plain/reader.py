@@ -7,7 +7,8 @@ would lose digits or is too large, nesting beyond 200 levels. A byte-order mark 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, NoReturn
 
 from batchmill.errors import BatchmillError
@@ -46,12 +47,13 @@ class NotJson(BatchmillError, ValueError):  # named as the errors of the tree ar
         return f"{self.message} at line {self.line}, {self.place}"
 
 
-def from_json(text: str) -> Any:
-    """The value of a JSON text. Raises :class:`NotJson`."""
+def from_json(text: str, number: Callable[[str], float] = exact_float) -> Any:
+    """The value of a JSON text; ``number`` makes the numbers that are no integers, and raises
+    :class:`~batchmill.plain.LostDigits`. Raises :class:`NotJson`."""
     if text.startswith(BOM):
         text = text[1:]
     try:
-        value = _decode(text)
+        value = _decoding(number)(text)
     except json.JSONDecodeError as fault:
         raise syntax_fault(fault) from None
     except (ValueError, RecursionError) as fault:
@@ -110,9 +112,9 @@ def _constant(word: str) -> NoReturn:
     raise ValueError(word)
 
 
-_decode = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=exact_float, parse_constant=_constant
-).decode
+@cache
+def _decoding(number: Callable[[str], float]) -> Callable[[str], Any]:
+    return json.JSONDecoder(object_pairs_hook=_object, parse_float=number, parse_constant=_constant).decode
 
 
 def _first(text: str, fault: BaseException) -> NotJson:

@@ -22,9 +22,7 @@ def own_files_of(
     """Files that nothing in the run may write, by path, with what each is; folders end with a separator."""
     found = dict(others)
     if journal is not None:
-        paths = [f"{journal.path}{ending}" for ending in _BESIDE_SQLITE]
-        paths += [f"{folder}{os.sep}" for folder in (journal.files.folder, journal.locks)]
-        found |= dict.fromkeys(paths, "the journal of the run")
+        found |= files_of_journal(journal)
     found |= dict.fromkeys(_documents(plan), "a document of the run")
     for written, words in ((plan.workflow.prices, "prices"), (plan.workflow.mcp_servers, "MCP servers")):
         if isinstance(written, str):
@@ -32,6 +30,13 @@ def own_files_of(
     if draft.is_file:
         found[draft.source] = "the document itself"
     return found
+
+
+def files_of_journal(journal: Journal) -> dict[str, str]:
+    """Those of a journal in the same form."""
+    paths = [f"{journal.path}{ending}" for ending in _BESIDE_SQLITE]
+    paths += [f"{folder}{os.sep}" for folder in (journal.files.folder, journal.locks, journal.outputs)]
+    return dict.fromkeys(paths, "the journal of the run")
 
 
 def _documents(plan: Plan) -> list[str]:
@@ -51,9 +56,14 @@ def _documents(plan: Plan) -> list[str]:
 def table_of(plan: Plan, inputs: Mapping[str, Any], own_files: Mapping[str, str]) -> FileTable:
     """The table that a run begins with."""
     table = FileTable()
-    for path, words in own_files.items():
-        enter = table.own_folder if path.endswith(os.sep) else table.own
-        enter(path, words)
+    enter(table, own_files)
     for path, node in planned_files(plan, inputs):
         table.plan(path, f"`{node}`")
     return table
+
+
+def enter(table: FileTable, own_files: Mapping[str, str]) -> None:
+    """Enter files of the run itself, by path, with what each is."""
+    for path, words in own_files.items():
+        own = table.own_folder if path.endswith(os.sep) else table.own
+        own(path, words)

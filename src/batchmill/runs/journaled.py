@@ -20,6 +20,7 @@ from batchmill.journal.journal import Journal
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.lists import holds_lazy
 from batchmill.masking import Masker
+from batchmill.runs.environment import surroundings
 from batchmill.runs.result import RunResult
 from batchmill.runs.settings import RunSettings
 
@@ -43,7 +44,8 @@ class Order:
         secret = {name for name, spec in self.plan.inputs.items() if spec.secret}
         shown = {name: value for name, value in self.inputs.items() if name not in secret}
         source = os.path.abspath(self.source) if self.is_file else self.source
-        settings = {"executor": self.settings.executor, "jobs": self.settings.jobs}
+        own = {"executor": self.settings.executor, "jobs": self.settings.jobs, "around": surroundings()}
+        settings = {**self.settings.remembered, **own}
         return RunRecord(source, os.getcwd(), self.document, shown, settings)
 
 
@@ -95,7 +97,8 @@ def finished(log: SqliteRunLog, result: RunResult) -> RunResult:
     resumed = log.kept.as_json() if log.resumed else None
     result = replace(result, resumed=resumed, journal=str(log.path))
     if fault is None:
-        status = "interrupted" if result.interrupted or result.limit else result.status
+        ended = result.interrupted or result.limit is not None
+        status = (result.stopped_by or "interrupted") if ended else result.status
         text = _result_text(result)
         try:
             log.finish(status, result.timing["wall"], result.nodes, text)

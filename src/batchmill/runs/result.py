@@ -33,10 +33,11 @@ class RunResult:
     :class:`~batchmill.lists.LazyList`, which reads and compares like a list. ``timing`` has ``started_at``
     (seconds since the epoch) and ``wall``.
 
-    ``interrupted`` says that the run was stopped from outside; its status is ``failed`` then.
+    ``interrupted`` says that the run was stopped from outside; its status is ``failed`` then, and
+    ``stopped_by`` has what the one who stopped it gave as the reason.
     ``resumed`` has the counts of a resumed run: items and nodes ``kept``, ``redone``, ``new`` and
-    ``changed``. ``journal`` is the file the run is kept in, None where it is in none. ``untouched`` says that
-    the run had finished before and nothing was to be done.
+    ``changed``, and items ``gone``. ``journal`` is the file the run is kept in, None where it is in none.
+    ``untouched`` says that the run had finished before and nothing was to be done.
     ``limit`` says in words which budget stopped the run, None where none did.
     ``environment`` says that the run failed by its surroundings (an unreadable source, a full disk, an
     executor that cannot start here), not by what its nodes did.
@@ -51,6 +52,7 @@ class RunResult:
     llm_calls: Sequence[Any] = field(default_factory=list)
     timing: Mapping[str, float] = field(default_factory=dict)
     interrupted: bool = False
+    stopped_by: str = ""
     environment: bool = False
     limit: str | None = None
     resumed: Mapping[str, int] | None = None

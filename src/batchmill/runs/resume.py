@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from batchmill.address import address_of
 from batchmill.batch import OnBlock
+from batchmill.batch.byte_streams import standard_input_is_empty
 from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidDocument, InvalidSetting
 from batchmill.events import Listener
+from batchmill.graph.attached import Attachment
+from batchmill.graph.plan import Plan
 from batchmill.graph.recorded import CODEC
 from batchmill.ir.loading import load
-from batchmill.journal.contract import RunRecord
+from batchmill.journal.contract import Kept, RunRecord
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.locks import RunLock
 from batchmill.journal.reading import Reader
@@ -45,6 +49,8 @@ def resume(
     masker: Masker | None = None,
     warnings: Iterable[Warned] = (),
     own_files: Mapping[str, str] | None = None,
+    remembered: Mapping[str, Any] | None = None,
+    attached: Mapping[str, Attachment] | None = None,
 ) -> RunResult:
     """Go on with a run that was interrupted or failed: everything that has a result keeps it.
 
@@ -53,14 +59,18 @@ def resume(
     Results are known again by content: what was edited, in the document or among the items, is run again,
     what only moved is not. ``params`` take the place of inputs of the same name; those that are secret must
     be given again. ``failed_only`` runs items that had failed, and leaves out those that were never begun.
-    ``executor`` and ``jobs`` are those of the run unless given. The other arguments are those of
-    :func:`batchmill.run`.
+    ``executor``, ``jobs`` and what is ``remembered`` are those of the run unless given. The other arguments
+    are those of :func:`batchmill.run`.
+
+    The paths of a run are those of the folder it was begun in, so it is resumed there: call ``os.chdir``
+    before, where this process works in another one. Items out of standard input must be given once more.
 
     A run that has finished is not run again, unless its document has changed since, inputs are given, or
     ``failed_only`` is; the result is the one it had. The counts are in ``resumed`` of the result.
 
-    Raises what :func:`batchmill.run` raises, :class:`~batchmill.errors.UnknownRun` and
-    :class:`~batchmill.errors.RunLocked` where another process is running it.
+    Raises what :func:`batchmill.run` raises, :class:`~batchmill.errors.UnknownRun`,
+    :class:`~batchmill.errors.RunLocked` where another process is running it, and
+    :class:`~batchmill.errors.InvalidSetting` for another folder and for missing standard input.
     """
     listeners = check_arguments(params, text_params, listeners)
     if run is not None and not isinstance(run, str):
@@ -78,12 +88,17 @@ def resume(
                 result = _as_it_was(reader, found)
                 if result is not None:
                     return result
+        _require_folder(found)
         settings = RunSettings(
-            executor or found.settings.get("executor"), jobs or found.settings.get("jobs"), own_files or {}
+            executor or found.settings.get("executor"),
+            jobs or found.settings.get("jobs"),
+            own_files or {},
+            _remembered(found, remembered),
         )
         order = _order(found, document, params, text_params, settings, kept, warnings)
+        _require_stdin(kept, found, order.plan)
         opening = partial(_opened, kept, found, order, lock, failed_only)
-        return execute(order, opening, listeners, cancel, stop, taps, masker)
+        return execute(order, opening, listeners, cancel, stop, taps, masker, attached)
     finally:
         lock.release()
 
@@ -103,9 +118,49 @@ def _as_it_was(reader: Reader, run: RunRecord) -> RunResult | None:
         return None
     names = ("run", "status", "outputs", "nodes", "errors", "warnings", "llm_calls", "timing")
     count = sum(visit.done - visit.failed for visit in reader.visits(run))
-    resumed = {"kept": count, "redone": 0, "new": 0, "changed": 0}
+    resumed = Kept(kept=count).as_json()
     fields = {name: found[name] for name in names if name in found}
     return RunResult(**fields, resumed=resumed, journal=str(reader.journal.path), untouched=True)
+
+
+def _require_folder(run: RunRecord) -> None:
+    """Raises :class:`InvalidSetting` in another folder than the run's: its paths would be other files."""
+    try:
+        if os.path.samefile(run.folder, os.getcwd()):
+            return
+        problem = f"this process works in {os.getcwd()}: change the folder first"
+    except OSError:
+        problem = "which is not there any more: put it back, or begin a new run"
+    raise InvalidSetting(f"run {run.name} was begun in {run.folder}, {problem}")
+
+
+def _remembered(run: RunRecord, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    own = {name: value for name, value in run.settings.items() if name not in ("executor", "jobs", "around")}
+    return {**own, **(given or {})}
+
+
+def _require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
+    """Raises :class:`InvalidSetting` where items came from standard input and there is nothing in it now: as
+    no items they would end the run as done."""
+    with Reader(journal) as reader:
+        recorded = {visit.address for visit in reader.visits(run) if visit.done}
+    node = next((one for one in _from_stdin(plan) if one in recorded), None)
+    if node is not None and standard_input_is_empty():
+        raise InvalidSetting(
+            f"the items of {node!r} came from standard input, and it is empty now; give them once more: "
+            f"... | batchmill resume {run.name}"
+        )
+
+
+def _from_stdin(plan: Plan, within: str = "", above: tuple[Plan, ...] = ()) -> Iterator[str]:
+    """The addresses of the nodes whose items come from standard input; a workflow may run itself inside."""
+    for node in plan.nodes.values():
+        address = address_of(node.spec.id, within=within)
+        if node.sub is not None:
+            if node.sub.plan not in above:
+                yield from _from_stdin(node.sub.plan, address, (*above, plan))
+        elif node.spec.batch is not None and node.spec.batch.items_kind == "stdin":
+            yield address
 
 
 def _order(

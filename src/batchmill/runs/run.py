@@ -20,6 +20,7 @@ from batchmill.batch import OnBlock
 from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidDocument
 from batchmill.events import Bus, Listener, RunFinished, RunStarted
+from batchmill.graph.attached import Attachment
 from batchmill.graph.check import check
 from batchmill.graph.file_uses import faults_of_plan
 from batchmill.graph.plan import Plan
@@ -72,6 +73,8 @@ def run(
     journal: Journal | str | Path | None = None,
     warnings: Iterable[Warned] = (),
     own_files: Mapping[str, str] | None = None,
+    remembered: Mapping[str, Any] | None = None,
+    attached: Mapping[str, Attachment] | None = None,
 ) -> RunResult:
     """Run a workflow document: a file's path, or the document itself as a dictionary.
 
@@ -90,6 +93,9 @@ def run(
     ``warnings`` are the caller's own, such as those of a file of inputs, to be told with those of the run.
     ``own_files`` are further files that nothing in the run may write, by path, with what each is, such as
     ``{"params.json": "the file of params"}``.
+    ``remembered``, JSON, is kept with it for the caller; ``name`` in it is a name for the run, ``json`` the
+    form in which ``batchmill resume`` prints it. ``attached`` has by a batch node's id what takes the place
+    of its items, and who hears of them as they end.
     Cancelling ``stop`` lets no new node or item start, cancelling ``cancel`` ends running ones too; either
     way the result is ``interrupted``.
 
@@ -102,10 +108,10 @@ def run(
     """
     listeners = check_arguments(params, text_params, listeners)
     kept = None if journal is None else journal_of(journal)
-    settings = RunSettings(executor, jobs, own_files or {})
+    settings = RunSettings(executor, jobs, own_files or {}, remembered or {})
     order = ordered(document, params, text_params, settings, registry, kept, warnings)
     opening = nothing_kept if kept is None else partial(begun, kept, order)
-    return execute(order, opening, listeners, cancel, stop, taps, masker)
+    return execute(order, opening, listeners, cancel, stop, taps, masker, attached)
 
 
 def ordered(
@@ -142,6 +148,7 @@ def execute(
     stop: CancelToken | None = None,
     taps: Mapping[str, OnBlock] | None = None,
     masker: Masker | None = None,
+    attached: Mapping[str, Attachment] | None = None,
 ) -> RunResult:
     """Run what :func:`ordered` found; ``opening`` makes the run's log in a journal."""
     plan = order.plan
@@ -157,7 +164,7 @@ def execute(
         _following(stop, ending),
     ):
         around = replace(_surroundings(order, log, known, listeners, ending), files=files)
-        around = replace(around, cancel=cancel or CancelToken(), taps=taps or {})
+        around = replace(around, cancel=cancel or CancelToken(), taps=taps or {}, attached=attached or {})
         return _walked(plan, around, order.source, known.masker, log)
 
 
@@ -214,6 +221,7 @@ def _walked(
         llm_calls=mask(mapped(around.namespace.calls(), _plain_call)),
         timing={"started_at": started_at, "wall": round(wall, 6)},
         interrupted=walk.interrupted,
+        stopped_by=around.stop.reason,
         environment=walk.environment,
         limit=around.gates.exhausted,
     )
@@ -233,7 +241,7 @@ def _plain_call(call: Any) -> Any:
 @contextmanager
 def _following(stop: CancelToken | None, ending: CancelToken) -> Iterator[None]:
     """Cancel the run's own token with the caller's, but never the other way round."""
-    forget = stop.on_cancel(ending.cancel) if stop is not None else None
+    forget = stop.on_cancel(lambda: ending.cancel(stop.reason)) if stop is not None else None
     try:
         yield
     finally:

@@ -183,6 +183,15 @@ class AsyncItemStep(ItemStep):
         return self._outputs(result, item)
 
 
+class SeenItemStep(ItemStep):
+    """The same for a node with ``seen``, by which templates see something made of the item in its place."""
+
+    def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
+        with self.node.seen(item, index, self._params.constants) as seen:  # type: ignore[attr-defined]  # such a node
+            scope = self._scope.child({self._item_name: seen, INDEX_KEY: index})
+            return self.run_in(scope, attempt).outputs
+
+
 class PlacedItemStep(ItemStep):
     """The same for a node with ``run_item``, which is told the item's position as well."""
 
@@ -212,6 +221,8 @@ def item_step(
     kind = AsyncItemStep if _can_be_awaited(node) else ItemStep
     if callable(getattr(node, "run_item", None)):
         kind = PlacedItemStep
+    elif callable(getattr(node, "seen", None)):
+        kind = SeenItemStep
     return kind(node, params, namespace, item_name=item_name, folder=folder, as_json=as_json)
 
 

@@ -21,6 +21,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 -- name: set_total
 UPDATE visit SET total = ? WHERE id = ?
 
+-- name: total_of
+SELECT total FROM visit WHERE id = ?
+
 -- name: add_outcome
 INSERT OR REPLACE INTO outcome (id, pass, state, item, value, wall, key, detail)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -77,6 +80,9 @@ SELECT id, state, coalesce(key, item), value, wall, detail FROM outcome WHERE id
 -- name: runs
 SELECT id, name, source, folder, document, inputs, settings, status, passes, started_at, finished_at, wall
 FROM run ORDER BY id DESC
+
+-- name: count_runs
+SELECT count(*), min(started_at) FROM run
 
 -- name: result_of
 SELECT result FROM run WHERE id = ?
