@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from batchmill.cancel import CancelToken
-from batchmill.record import Recorder
+from batchmill.record import CallsUnderWay, Recorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +14,17 @@ class Attempt:
     """One attempt of one item.
 
     ``number`` counts from 1. ``deadline`` is the :func:`time.monotonic` second at which the attempt
-    times out, None without a timeout. ``recorder`` takes what the attempt records. ``cancel`` is
-    cancelled when the run is being ended by force.
+    times out, ``timeout`` the seconds that it was given then; None without a timeout. ``recorder`` takes what
+    the attempt records. ``cancel`` is cancelled when the run is being ended by force. ``calls`` is where calls
+    of language models are entered before they are made, None where nothing is kept of them.
     """
 
     number: int = 1
     deadline: float | None = None
     recorder: Recorder = field(default_factory=Recorder)
     cancel: CancelToken = field(default_factory=CancelToken)
+    timeout: float | None = None
+    calls: CallsUnderWay | None = None
 
     def remaining(self) -> float | None:
         """Seconds until the deadline, at least 0; None where there is none."""
@@ -33,3 +36,7 @@ class Attempt:
         """The smaller of ``seconds`` and what remains; None where neither is set."""
         bounds = [bound for bound in (seconds, self.remaining()) if bound is not None]
         return min(bounds) if bounds else None
+
+    def given(self, seconds: float) -> float:
+        """The smaller of ``seconds`` and the whole time that the attempt was given: what messages tell."""
+        return seconds if self.timeout is None else min(seconds, self.timeout)

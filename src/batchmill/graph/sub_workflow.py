@@ -235,6 +235,7 @@ def _failure(walk: Walk, address: str, attempt: Attempt) -> Exception:
         outputs={"error": message},
         retryable=cause.retryable,
         retry_after=cause.retry_after,
+        refused=cause.refused,
         type_name=cause.type,
         address=cause.address or address,
     )

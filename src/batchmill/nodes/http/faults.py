@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +9,7 @@ from urllib3 import exceptions as lib
 
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+from batchmill.nodes.certificates import certificate_fault, inner_error
 from batchmill.nodes.http.request import Request
 
 
@@ -42,7 +42,7 @@ def _is_timeout(error: BaseException) -> bool:
 
 
 def _failure(asked: str, error: BaseException) -> NodeError:
-    certificate = _certificate_fault(error)
+    certificate = certificate_fault(error)
     if certificate:
         message = f"{asked}: the certificate of the server is not to be trusted: {certificate}"
         return NodeError(message, retryable=False, type_name="CertificateError", outputs={"error": message})
@@ -50,20 +50,6 @@ def _failure(asked: str, error: BaseException) -> NodeError:
         return InvalidParams(f"http: {asked} cannot be sent: {error}")
     message = f"{asked} failed: {_reason(error)}"
     return NodeError(message, type_name="ConnectionFailed", outputs={"error": message})
-
-
-def _certificate_fault(error: BaseException) -> str:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return seen.verify_message
-        seen = seen.__cause__ or seen.__context__ or _inner(seen)
-    return ""
-
-
-def _inner(error: BaseException) -> BaseException | None:
-    found = next((part for part in error.args if isinstance(part, BaseException)), None)
-    return found if found is not error else None
 
 
 def _reason(error: BaseException) -> str:
@@ -74,5 +60,5 @@ def _reason(error: BaseException) -> str:
         return str(error).rpartition("no connection to ")[2]
     if isinstance(error, lib.IncompleteRead):
         return "the connection ended before the whole answer had come"
-    inner = _inner(error) if isinstance(error, (lib.ProtocolError, lib.SSLError)) else None
+    inner = inner_error(error) if isinstance(error, (lib.ProtocolError, lib.SSLError)) else None
     return _reason(inner) if inner is not None else f"{error}" or type(error).__name__

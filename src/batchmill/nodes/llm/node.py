@@ -21,6 +21,7 @@ from batchmill.nodes.llm.server import ServerProvider
 from batchmill.record import PriceTable
 
 TIMEOUT = 300.0
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 KEY_VARIABLE = "OPENAI_API_KEY"
 ECHO_MODEL = "echo"
 
@@ -65,6 +66,13 @@ class LlmNode(Node):
             "string",
             f"the variable of the environment that holds the key; without `base_url` {KEY_VARIABLE}",
         ),
+        Param(
+            "max_response_bytes",
+            "integer",
+            "a larger answer is refused",
+            default=MAX_RESPONSE_BYTES,
+            minimum=0,
+        ),
         Param("options", "object", "further keys of the request, as the server knows them"),
         Param("replay_file", "string", "the file of recorded answers, for the provider replay"),
         Param(
@@ -78,10 +86,18 @@ class LlmNode(Node):
     outputs = (
         Output("response", "any", "the answer: text, or with `output_schema` the value", diagnostic=True),
         Output(
+            "tool_calls",
+            "array",
+            "the calls of tools that the model asks for, each with `id`, `name` and `arguments`",
+            diagnostic=True,
+        ),
+        Output("reasoning", "string", "what the model thought before, where it tells", diagnostic=True),
+        Output(
             "llm_usage",
             "object",
-            "`model`, `calls`, `input_tokens`, `output_tokens`, `total_tokens`, `cached_tokens` and `cost` "
-            "in US dollars, null without a price",
+            "`model`, `calls`, `input_tokens`, `output_tokens`, `total_tokens`, `cached_tokens`, null where "
+            "that was not told, and `cost` in US dollars, null without a price; `estimated` where it is a "
+            "guess, `kept` where nobody was asked",
             diagnostic=True,
         ),
         Output("finish_reason", "string", "why the answer ended: stop, length, ...", diagnostic=True),
@@ -147,4 +163,4 @@ def _server(params: Mapping[str, Any]) -> Provider:
         raise InvalidParams(f"llm: `base_url` begins with http:// or https://, not {base_url[:60]!r}")
     own = base_url is None and not params["api_key"]
     named = {**params, "api_key_env": params["api_key_env"] or (KEY_VARIABLE if own else None)}
-    return ServerProvider(base_url, credential(named, "api_key"))
+    return ServerProvider(base_url, credential(named, "api_key"), params["max_response_bytes"])
