@@ -14,9 +14,9 @@ class Attempt:
     """One attempt of one item.
 
     ``number`` counts from 1. ``deadline`` is the :func:`time.monotonic` second at which the attempt
-    times out, ``timeout`` the seconds that it was given then; None without a timeout. ``recorder`` takes what
-    the attempt records. ``cancel`` is cancelled when the run is being ended by force. ``calls`` is where calls
-    of language models are entered before they are made, None where nothing is kept of them.
+    times out, ``timeout`` the seconds that it was given then; None without a timeout. ``recorder`` takes
+    what the attempt records. ``cancel`` is cancelled when the run is being ended by force. ``calls`` is where
+    calls of language models are entered before they are made, None where nothing is kept of them.
     """
 
     number: int = 1

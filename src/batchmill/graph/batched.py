@@ -16,7 +16,7 @@ from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pa
 from batchmill.executors.choice import Choice
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
 from batchmill.graph.keys import batch_log
-from batchmill.graph.limited import gate_of
+from batchmill.graph.limited import gate_of, paying_for
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, faulty_visit
 from batchmill.ir.models.batch import BatchSpec
@@ -67,7 +67,12 @@ class NodeBatch:
     ) -> None:
         settings = settings_of(node, spec, around)
         step = item_step(
-            node.made(around), node.params, around.namespace, item_name=spec.as_, folder=around.folder
+            node.made(around),
+            node.params,
+            around.namespace,
+            item_name=spec.as_,
+            folder=around.folder,
+            paying=paying_for(node, around),
         )
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)

@@ -8,6 +8,7 @@ from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
 from batchmill.graph.outputs import key_faults
 from batchmill.graph.params import param_faults, param_sites
 from batchmill.graph.plan import Plan, compile_plan
+from batchmill.graph.pricing import is_bounded, price_faults
 from batchmill.graph.sub_documents import Examined, SubDocuments, input_faults, note_interface
 from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.ir.faults import Fault, did_you_mean
@@ -43,17 +44,19 @@ class _Checking:
         self.documents = SubDocuments()
         self._registry = registry
         self._tables = Tables()  # of the document that the next one is part of
+        self._bounded = False  # whether a budget around the next one is in dollars
 
     def examine(self, draft: Draft, whole: SubWorkflow) -> Examined:
         """The faults of one document, and its plan where there are none; ``whole`` is given either."""
         validation = validate(draft)
         note_interface(whole, validation.outline)
-        around = self._tables
+        around, bounded = self._tables, self._bounded
         tables, faults = _tables(validation, draft, around)
         types, unknown = _types(validation, self._registry, tables)
-        self._tables = tables or around
+        self._tables, self._bounded = tables or around, bounded or is_bounded(validation.workflow)
         subs, more = self._subs(validation, types, draft)
-        self._tables = around
+        faults += price_faults(validation.outline, types, tables, bounded=self._bounded)
+        self._tables, self._bounded = around, bounded
         faults += [*unknown, *validation.faults, *more, *_param_and_reference_faults(validation, types, subs)]
         if faults or draft.faults or validation.workflow is None or validation.graph is None:
             return Examined(None, tuple(faults))
@@ -71,7 +74,9 @@ class _Checking:
         for node in validation.outline.nodes:
             if types.get(node.id) is not WorkflowNode:
                 continue
+            bounded, self._bounded = self._bounded, self._bounded or is_bounded(node.spec)
             sub, found = self.documents.of(node, draft, self.examine)
+            self._bounded = bounded
             faults += found
             if sub is not None:
                 subs[node.id] = sub

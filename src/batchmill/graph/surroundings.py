@@ -21,6 +21,7 @@ from batchmill.nodes.workflow import SubRun, WorkflowNode
 from batchmill.permits import Permits
 from batchmill.policy import RetryPolicy
 from batchmill.policy.budget import Budget
+from batchmill.record import CallsUnderWay
 from batchmill.step import Namespace, StepParams
 
 
@@ -37,7 +38,9 @@ class Surroundings:
     workflows are around this one. ``in_worker`` says that all this happens in a worker process. ``taps``
     has by a batch node's id who is given its blocks, with finished entries, in input order as they come.
     ``masker`` is told the values of secret inputs of sub-workflows. ``log`` keeps what comes of the nodes
-    and knows what came of them before; None where nothing is kept.
+    and knows what came of them before; None where nothing is kept. ``calls`` is where calls of language
+    models are entered before they are made, None where they are not; ``bounded`` says that something around
+    bounds in dollars what they cost.
     """
 
     namespace: Namespace
@@ -57,6 +60,13 @@ class Surroundings:
     shares: Shares | None = None
     masker: Masker = field(default_factory=Masker)
     log: RunLog | None = None
+    calls: CallsUnderWay | None = None
+    bounded: bool = False
+
+    @property
+    def in_dollars(self) -> bool:
+        """Whether anything around bounds in dollars what is spent here."""
+        return self.bounded or any(budget.limits.usd is not None for budget in self.budgets)
 
     @property
     def permits(self) -> Permits | None:
@@ -75,7 +85,16 @@ class Surroundings:
     def __reduce__(self) -> tuple[Any, ...]:
         # What is pickled goes to a worker process. Nobody there hears events or stops a run, and the
         # namespace stays behind: a sub-workflow has one of its own.
-        return _in_worker, (self.executor, self.jobs, self.folder, self.address, self.depth, self.withheld)
+        return _in_worker, (
+            self.executor,
+            self.jobs,
+            self.folder,
+            self.address,
+            self.depth,
+            self.withheld,
+            self.calls,
+            self.in_dollars,
+        )
 
 
 def _in_worker(
@@ -85,6 +104,8 @@ def _in_worker(
     address: str,
     depth: int,
     withheld: frozenset[str],
+    calls: CallsUnderWay | None,
+    bounded: bool,
 ) -> Surroundings:
     return Surroundings(
         Namespace({}),
@@ -96,6 +117,8 @@ def _in_worker(
         in_worker=True,
         withheld=withheld,
         shares=None if jobs is None else Shares(1),
+        calls=calls,
+        bounded=bounded,
     )
 
 

@@ -84,6 +84,9 @@ class Node(ABC):
     """Whether an attempt is a request to a service, which budgets count. None: it makes as many as it
     records calls of language models."""
 
+    calls_models: ClassVar[bool] = False
+    """Whether attempts ask language models: what they use counts although nobody tells, as an estimate."""
+
     def expected_tokens(self, params: Mapping[str, Any]) -> float:
         """About how many tokens of language models an attempt with these (resolved, unchecked) params uses.
 
@@ -92,7 +95,22 @@ class Node(ABC):
         """
         most = params.get("max_tokens")
         answer = most if isinstance(most, (int, float)) and not isinstance(most, bool) else 0
-        return _characters(params) / CHARACTERS_PER_TOKEN + answer
+        return characters_in(params) / CHARACTERS_PER_TOKEN + answer
+
+    def expected_usd(self, params: Mapping[str, Any]) -> float:
+        """About how many US dollars an attempt with these (resolved, unchecked) params costs; 0 where nobody
+        knows."""
+        return 0.0
+
+    def is_free(self, params: Mapping[str, Any]) -> bool:
+        """Whether an attempt with these (resolved, unchecked) params certainly asks nobody who is paid."""
+        return False
+
+    @classmethod
+    def unpriced(cls, params: Mapping[str, Any]) -> str | None:
+        """The model that an attempt with these params may have to pay for and that has no price; None where
+        there is no such. Params may still hold templates: of those nothing is known."""
+        return None
 
     def withhold(self, variables: frozenset[str]) -> None:
         """Start nothing with these variables of the environment, which hold credentials, unless the params
@@ -124,13 +142,13 @@ class Node(ABC):
         """
 
 
-def _characters(value: Any) -> int:
+def characters_in(value: Any) -> int:
     """The length of all text in ``value``."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, Mapping):
-        return sum(map(_characters, value.values()))
-    return sum(map(_characters, value)) if isinstance(value, (list, tuple)) else 0
+        return sum(map(characters_in, value.values()))
+    return sum(map(characters_in, value)) if isinstance(value, (list, tuple)) else 0
 
 
 class AsyncRunNode(Node):

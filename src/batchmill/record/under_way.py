@@ -24,7 +24,7 @@ from typing import Any
 from batchmill.errors import StorageError
 from batchmill.record.call import LLMCall
 
-PASS_KEY = "pass"  # in a line: the number of the pass, beside the fields of the call
+NUMBER_KEY = "pass"  # in a line, beside the fields of the call: the number of the pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class CallsUnderWay:
     def _write(self, call: LLMCall, flags: int) -> None:
         index = self.index if call.index is None else call.index
         shown = replace(call, node=call.node or self.node, index=index, prompt="", response="")
-        line = json.dumps({PASS_KEY: self.number, **shown.as_json()}).encode("ascii") + b"\n"
+        line = json.dumps({NUMBER_KEY: self.number, **shown.as_json()}).encode("ascii") + b"\n"
         path = os.path.join(self.folder, call.id)
         try:
             file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o600)
@@ -91,7 +91,7 @@ class CallsUnderWay:
 
 def calls_left(folder: str | Path) -> Iterator[dict[str, Any]]:
     """The calls that stand in a folder, as plain data with the number of their pass under
-    :data:`PASS_KEY`."""
+    :data:`NUMBER_KEY`."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:  # there is none

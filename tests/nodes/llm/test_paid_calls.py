@@ -1,4 +1,4 @@
-"""Every call that was paid, or may have been, is recorded, whatever became of its answer; and nothing else is."""
+"""Every call that was paid, or may have been, is recorded whatever became of it; and nothing else is."""
 
 from __future__ import annotations
 

@@ -90,8 +90,8 @@ def _error(message: str, type_name: str, *, retryable: bool) -> NodeError:
 def _of_move(moved: Moved, key: str) -> NodeError:
     place = masked(moved.location.partition("?")[0], key)
     message = (
-        f"the server answered with {moved.status}: it has moved to {place or 'another place'}, and a question "
-        "is not sent on there; set `base_url` to the new address"
+        f"the server answered with {moved.status}: it has moved to {place or 'another place'}, and a "
+        "question is not sent on there; set `base_url` to the new address"
     )
     return NodeError(
         message,

@@ -6,18 +6,28 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
-from batchmill.errors import InvalidParams
+from batchmill.errors import BatchmillError, InvalidParams
 from batchmill.ir.services import Tables
 from batchmill.ir.value_schema import schema_fault
-from batchmill.nodes.contract import Node, NodeClass, NodeResult, Output, Param
+from batchmill.nodes.contract import (
+    CHARACTERS_PER_TOKEN,
+    Node,
+    NodeClass,
+    NodeResult,
+    Output,
+    Param,
+    characters_in,
+)
 from batchmill.nodes.credentials import credential, credential_faults
 from batchmill.nodes.files import full_path
 from batchmill.nodes.llm.asking import Asking
 from batchmill.nodes.llm.echo import EchoProvider
+from batchmill.nodes.llm.estimate import ANSWER_TOKENS, IMAGE_TOKENS
 from batchmill.nodes.llm.messages import messages_of
 from batchmill.nodes.llm.question import Provider, Question
 from batchmill.nodes.llm.replay import ReplayProvider
 from batchmill.nodes.llm.server import ServerProvider
+from batchmill.nodes.params import bind
 from batchmill.record import PriceTable
 
 TIMEOUT = 300.0
@@ -35,6 +45,7 @@ class LlmNode(Node):
 
     type = "llm"
     requests = True
+    calls_models = True
     summary = "Ask a language model, of any server that speaks OpenAI's chat interface."
     prices: ClassVar[PriceTable] = PriceTable()
     params = (
@@ -120,6 +131,32 @@ class LlmNode(Node):
             faults.append(("output_schema", f"is no JSON Schema: {fault}"))
         return faults
 
+    def expected_tokens(self, params: Mapping[str, Any]) -> float:
+        return sum(_expected(params))
+
+    def expected_usd(self, params: Mapping[str, Any]) -> float:
+        sent, answered = _expected(params)
+        return self.prices.cost(_model(params), round(sent), answered or ANSWER_TOKENS) or 0.0
+
+    def is_free(self, params: Mapping[str, Any]) -> bool:
+        if params.get("provider") != "replay":
+            return False
+        try:
+            bound = bind(LlmNode, params)
+            return _provider(bound).recall(_question(bound)) is not None
+        except BatchmillError:  # the attempt itself is about to say so
+            return False
+
+    @classmethod
+    def unpriced(cls, params: Mapping[str, Any]) -> str | None:
+        written = [params.get(name) for name in ("model", "provider", "on_missing")]
+        if any(isinstance(one, str) and "${" in one for one in written):
+            return None
+        if params.get("provider") == "replay" and params.get("on_missing") == "fail":  # nobody is asked
+            return None
+        model = _model(params)
+        return model if isinstance(model, str) and model and model not in cls.prices else None
+
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         question = _question(params)
         asking = Asking(_provider(params), attempt, self.prices, params["timeout"])
@@ -127,11 +164,24 @@ class LlmNode(Node):
         return NodeResult(asking.outputs(question, reply, value, ""))
 
 
+def _expected(params: Mapping[str, Any]) -> tuple[float, int]:
+    """About how many tokens are sent, and how many answered at the most; 0 where nothing bounds that."""
+    images, most = params.get("images") or (), params.get("max_tokens")
+    count = 1 if isinstance(images, str) else len(images) if isinstance(images, (list, tuple)) else 0
+    texts = [params.get(name) for name in ("prompt", "system", "output_schema")]
+    sent = characters_in(texts) / CHARACTERS_PER_TOKEN + IMAGE_TOKENS * count
+    return sent, most if isinstance(most, int) and not isinstance(most, bool) else 0
+
+
+def _model(params: Mapping[str, Any]) -> str:
+    return params.get("model") or (ECHO_MODEL if params.get("provider") == "echo" else "")
+
+
 def _question(params: Mapping[str, Any]) -> Question:
     schema = params["output_schema"]
     if schema is not None and (fault := schema_fault(schema)):
         raise InvalidParams(f"llm: `output_schema` is no JSON Schema: {fault}")
-    model = params["model"] or (ECHO_MODEL if params["provider"] == "echo" else "")
+    model = _model(params)
     if not model and params["provider"] == "openai":
         raise InvalidParams("llm: `model` is missing")
     return Question(

@@ -45,7 +45,7 @@ class Reply:
     """An answer. Token counts are None where the provider told none; ``cached_tokens`` are among the
     ``input_tokens``, ``total_tokens`` is their sum as the provider told it. ``finish`` is why it ended:
     ``stop``, ``length``, ``content_filter``, ... ``tool_calls`` are objects with ``id``, ``name`` and
-    ``arguments``, ``reasoning`` is what the model thought before. ``fault`` says why this is no answer at all.
+    ``arguments``, ``reasoning`` is what the model thought before. ``fault`` says why this is none.
     """
 
     text: str

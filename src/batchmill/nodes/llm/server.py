@@ -50,7 +50,7 @@ async def _stay_a_post(response: Any) -> None:
 
 
 class ServerProvider(Provider):
-    """``key`` is sent to ``base_url``, OpenAI's own where it is None; answers have at most ``limit`` bytes."""
+    """``key`` is sent to ``base_url``, OpenAI's own where it is None; ``limit`` is in bytes of the answer."""
 
     name = "openai"
 
