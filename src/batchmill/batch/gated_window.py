@@ -152,7 +152,10 @@ class GatedWindow(Window):
     def _remember(self, index: int, wall: float, outcome: Outcome) -> None:
         with self._gated:
             seconds, records = self._before.get(index, (0.0, ()))
-            self._before[index] = (seconds + wall, (*records, *outcome.records))
+            records = (*records, *outcome.records)
+            self._before[index] = (seconds + wall, records)
+        if self._log is not None and outcome.records:  # it may be that nothing more comes of the item
+            self._log.enter(index, records)
 
     def _keep(self, block: Block) -> None:
         self._complete(block)

@@ -8,6 +8,7 @@ import shlex
 from batchmill.cli.exits import OF_STATUS, Exit, of_error
 from batchmill.errors import Interrupted
 from batchmill.events.summary import Summary
+from batchmill.events.words import spending
 from batchmill.journal.journal import DEFAULT_PATH
 from batchmill.runs.result import RunResult
 
@@ -30,7 +31,9 @@ def _of_resuming(result: RunResult) -> list[str]:
         lines.append(f"run {result.run} is finished ({result.status}): nothing to do")
     elif result.resumed is not None:
         counts = ", ".join(f"{number:,} {word}" for word, number in result.resumed.items())
-        lines.append(f"resumed {result.run}: {counts}")
+        before = result.spent_before
+        spent = "" if before is None else f"; earlier passes: {spending(**before)}"
+        lines.append(f"resumed {result.run}: {counts}{spent}")
     return lines + _way_on(result)
 
 

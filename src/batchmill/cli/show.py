@@ -13,10 +13,11 @@ from batchmill.cli import options
 from batchmill.cli.runs import as_json
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.errors import UnknownRun
-from batchmill.events.words import seconds, shortened
+from batchmill.events.words import seconds, shortened, spending
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import LAST, Journal
 from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
+from batchmill.runs.ledger import sum_of
 
 MOST_ERRORS = 1000  # lines of errors without --json; who wants more reads JSON
 
@@ -101,7 +102,7 @@ def _show_run(
             }
             for visit in visits
         ]
-        data.write_json({**as_json(run), "nodes": nodes})
+        data.write_json({**as_json(run), "nodes": nodes, "spent": _spent(reader, run)})
         return
     again = f", begun {run.passes} times" if run.passes > 1 else ""
     wall = f" in {seconds(run.wall)}" if run.wall is not None else ""
@@ -109,6 +110,13 @@ def _show_run(
     data.write_line(f"document {run.source}")
     for visit in visits:
         data.write_line(f"  {visit.address}: {_counts(visit)}")
+    if (spent := _spent(reader, run)) is not None:
+        data.write_line(f"spent{' in all' if run.passes > 1 else ''}: {spending(**spent)}")
+
+
+def _spent(reader: Reader, run: RunRecord) -> dict[str, Any] | None:
+    """What the calls of all passes used, None where there were none."""
+    return sum_of(call for _, call in reader.calls(run))
 
 
 def _counts(visit: VisitRecord) -> str:

@@ -32,15 +32,15 @@ _OWN = "batchmill."
 def single_log(
     node: RunnableNode, around: Surroundings, carried: Mapping[str, Any] | None
 ) -> SingleLog | None:
-    """Where the outcome of this visit is kept and looked for; None where there is no journal, and for what
-    cannot be known again. Of a sub-workflow the nodes inside are kept."""
+    """Where the outcome of this visit is kept and looked for; None where there is no journal. Of a
+    sub-workflow the nodes inside are kept. Of what cannot be known again only the calls are."""
     if around.log is None or issubclass(node.kind, WorkflowNode):
         return None
     scope = around.namespace.scope(lazy=True)
     try:
         key = digest_of(*_of_node(node), dict(carried or {}), _values(node.params.references, scope))
     except NoDigest:
-        return None
+        return around.log.single_not_kept(around.place(node.id))
     return around.log.single(around.place(node.id), key, cached=node.spec.cache)
 
 
@@ -55,7 +55,7 @@ def batch_log(node: RunnableNode, spec: BatchSpec, items: Any, around: Surroundi
     try:
         key = digest_of(*_of_node(node), spec.as_, _values(fixed, scope), node.inner_content)
     except NoDigest:
-        return None
+        return around.log.batch_not_kept(around.place(node.id))
     moving = [path for path in paths if _roots(path) & own]
     by_index = any(INDEX_KEY in _roots(path) for path in node.params.references)
     more = _more(spec.as_, moving, scope, by_index=by_index) if moving or by_index else None

@@ -69,12 +69,22 @@ class Kept:
         return {"kept": self.kept, "redone": self.redone, "new": self.new, "changed": self.changed}
 
 
+def _no_calls(records: Sequence[Any], node: str, index: int | None) -> list[tuple[str, dict[str, Any]]]:
+    return []
+
+
 class Codec(NamedTuple):
     """How what attempts record becomes JSON and comes back. ``write`` raises TypeError for a record that
-    cannot be kept, ``read`` ValueError for one that makes no sense."""
+    cannot be kept, ``read`` ValueError for one that makes no sense.
+
+    ``calls`` gives the calls among records of a node and item, for the ledger: each with its id, empty where
+    it has none. ``as_kept`` gives records as they are where an outcome is taken from another run: nobody was
+    asked for them."""
 
     write: Callable[[Sequence[Any]], list[Any]]
     read: Callable[[Sequence[Any]], tuple[Any, ...]]
+    calls: Callable[[Sequence[Any], str, int | None], list[tuple[str, dict[str, Any]]]] = _no_calls
+    as_kept: Callable[[Sequence[Any]], tuple[Any, ...]] = tuple
 
 
 class ItemLog(Protocol):
@@ -97,6 +107,9 @@ class ItemLog(Protocol):
 
     def record(self, block: Block) -> None:
         """Keep the outcomes of a block. Those of items that took long are on disk when it returns."""
+
+    def enter(self, index: int, records: Sequence[Any]) -> None:
+        """Keep what the attempts at an item recorded so far, which may be all that ever comes of it."""
 
     def close(self, total: int | None) -> None:
         """The visit has ended; ``total`` is the number of its items, None where nobody knows."""
@@ -126,3 +139,9 @@ class RunLog(Protocol):
         self, address: str, key: bytes, total: int | None, more: KeyMore | None, *, cached: bool
     ) -> ItemLog:
         """One visit of a batch node of ``total`` items; ``more`` is what else each item depends on."""
+
+    def single_not_kept(self, address: str) -> SingleLog:
+        """One visit whose outcome cannot be known again: of it only what was recorded is kept."""
+
+    def batch_not_kept(self, address: str) -> ItemLog:
+        """The same for a batch node."""

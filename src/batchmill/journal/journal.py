@@ -5,18 +5,20 @@
     .batchmill/runs.sqlite          the journal, with -wal and -shm beside it while somebody writes
     .batchmill/runs.sqlite.files/   large values, by digest
     .batchmill/runs.sqlite.locks/   a file for each run that is being run
+    .batchmill/runs.sqlite.calls/   calls of language models that are under way, in a folder for each run
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from batchmill.errors import StorageError, UnknownRun
+from batchmill.journal.calls import Ledger
 from batchmill.journal.contract import Codec, RunRecord
 from batchmill.journal.database import connect, faults
 from batchmill.journal.encoding import NOT_JSON, encode
@@ -43,6 +45,7 @@ class Journal:
         self.durable = durable
         self.files = ValueFiles(self.path.with_name(self.path.name + ".files"), durable=durable)
         self.locks = self.path.with_name(self.path.name + ".locks")
+        self.calls = self.path.with_name(self.path.name + ".calls")
 
     def begin(
         self,
@@ -51,9 +54,12 @@ class Journal:
         codec: Codec = _NO_CODEC,
         masker: Masker | None = None,
         failed: Callable[[StorageError], None] = lambda fault: None,
+        order: Sequence[str] = (),
+        asks: bool = True,
     ) -> SqliteRunLog:
         """Begin a run under a new name. ``failed`` is called, from a thread, when it cannot be written any
-        more. Raises :class:`StorageError`."""
+        more. ``order`` has the addresses of the nodes in the order of the document, ``asks`` says that some
+        of them ask language models. Raises :class:`StorageError`."""
         run = replace(run, name=secrets.token_hex(4), started_at=time.time(), passes=1)
         masker = masker or Masker()
         connection = connect(self.path, durable=self.durable)
@@ -64,7 +70,7 @@ class Journal:
                 fields = {"name": run.name, "source": run.source, "folder": run.folder, "at": run.started_at}
                 added = connection.execute(statement("begin_run"), {**fields, **_texts(run, masker)})
                 run = replace(run, id=int(added.lastrowid or 0))
-            return self._log(run, connection, lock, codec, masker, failed)
+            return self._log(run, connection, lock, codec, masker, failed, order=order, asks=asks)
         except BaseException:
             lock.release()
             raise
@@ -79,6 +85,8 @@ class Journal:
         masker: Masker | None = None,
         failed: Callable[[StorageError], None] = lambda fault: None,
         failed_only: bool = False,
+        order: Sequence[str] = (),
+        asks: bool = True,
     ) -> SqliteRunLog:
         """Begin a further pass of the run ``name``, whose document, inputs and settings are now those of
         ``run``; ``lock`` is that of the run, and goes with it. Raises :class:`StorageError`."""
@@ -88,7 +96,9 @@ class Journal:
             fields = {"id": run.id, **_texts(run, masker)}
             passes = one_row(connection, statement("begin_pass"), fields)[0]
             run = replace(run, name=name, passes=int(passes))
-        return self._log(run, connection, lock, codec, masker, failed, failed_only)
+        return self._log(
+            run, connection, lock, codec, masker, failed, order=order, asks=asks, failed_only=failed_only
+        )
 
     def _log(
         self,
@@ -98,6 +108,9 @@ class Journal:
         codec: Codec,
         masker: Masker,
         failed: Callable[[StorageError], None],
+        *,
+        order: Sequence[str],
+        asks: bool,
         failed_only: bool = False,
     ) -> SqliteRunLog:
         with _closing_on_error(connection):
@@ -105,7 +118,17 @@ class Journal:
         rows = RowWriter(
             self.files, codec, masker, run.passes, lambda digest: writer.put("add_file", [(digest, run.id)])
         )
-        return SqliteRunLog(run, connection, writer, lock, self.path, rows, failed_only=failed_only)
+        folder = self.calls / run.name
+        ledger = Ledger(run.id, run.passes, folder, writer, codec, masker, order, durable=self.durable)
+        log = SqliteRunLog(run, connection, writer, lock, self.path, rows, ledger, failed_only=failed_only)
+        try:
+            ledger.absorb()  # what the pass before was at when its process ended
+            if asks:
+                ledger.open()
+        except BaseException:
+            log.close()
+            raise
+        return log
 
     def lock(self, name: str) -> RunLock:
         """Take the run ``name`` for this process. Raises :class:`~batchmill.errors.RunLocked`."""

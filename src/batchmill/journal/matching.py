@@ -27,9 +27,11 @@ _numbers = itertools.count()
 
 @dataclass(slots=True)
 class Found:
-    """What was found of one item: the row of a result or of what has none, and its id."""
+    """What was found of one item: the row of a result or of what has none, and its id. ``foreign`` says that
+    it is that of another run, or of another visit that this one does not go on with."""
 
     row: Row
+    foreign: bool = False
 
     @property
     def id(self) -> int:
@@ -133,7 +135,7 @@ class Matcher:
                 return
             self._claims.add(row[0])
             self._left -= 1
-        found[offset] = Found(row)
+        found[offset] = Found(row, self._claims is None)
 
     def _search(self, start: int, keys: Sequence[Key | None], found: dict[int, Found]) -> None:
         """Look everywhere."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import UnknownRun
+from batchmill.journal.calls import with_those_left
 from batchmill.journal.contract import FAILED, OK, RunRecord
 from batchmill.journal.database import connect, faults
 from batchmill.journal.encoding import decode
@@ -147,12 +148,13 @@ class Reader:
                 return
             yield from page
 
-    def recorded(self, run: RunRecord) -> Iterator[tuple[VisitRecord, ItemRecord]]:
-        """The outcomes of the run that recorded something, in order, each with its visit."""
-        for visit in self.visits(run):
-            for item in self._outcomes("read_detailed", visit):
-                if item.records:
-                    yield visit, item
+    def calls(self, run: RunRecord) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The calls of every pass of the run, as the entries of ``llm_calls`` in a result, each with the
+        number of its pass; also those of a run that is at work, or was killed: calls that were under way then
+        are the last, with an estimate of what they used."""
+        with self._reading():
+            rows = self._connection.execute(statement("calls_of"), (run.id,))
+            yield from with_those_left(rows, self.journal.calls / run.name)
 
     def item(self, visit: VisitRecord, index: int) -> ItemRecord | None:
         """The outcome of one item; None where there is none."""

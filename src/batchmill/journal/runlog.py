@@ -5,19 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import StorageError
+from batchmill.journal.calls import Ledger, VisitLedger
 from batchmill.journal.contract import OK, Kept, KeyMore, RunRecord
 from batchmill.journal.database import faults
-from batchmill.journal.encoding import encode
+from batchmill.journal.encoding import decode, encode
 from batchmill.journal.items import SLOW, SqliteItemLog
 from batchmill.journal.matching import Claims, Matcher
 from batchmill.journal.rows import RowWriter, files_in, first_id, outcome_of
 from batchmill.journal.statements import one_row, statement
 from batchmill.journal.writer import Writer
-from batchmill.outcome import Outcome
+from batchmill.outcome import Block, Outcome
 from batchmill.plain import shown
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class SqliteRunLog:
         lock: RunLock,
         path: Path,
         rows: RowWriter,
+        ledger: Ledger,
         *,
         failed_only: bool = False,
     ) -> None:
@@ -57,6 +60,7 @@ class SqliteRunLog:
         self._writer = writer
         self._run_lock = lock
         self._rows = rows
+        self.ledger = ledger
         self._failed_only = failed_only
         self._lock = threading.RLock()
         self._occurrences: Counter[str] = Counter()
@@ -160,7 +164,9 @@ class SqliteRunLog:
         row = self._connection.execute(statement("outcome_at"), (first_id(source),)).fetchone()
         self._writer.put("add_file", [(digest, self.run.id) for digest in files_in(row[5])])
         self._writer.put("copy_outcome", [(first_id(visit), self.run.passes, first_id(source))])
-        return _SingleLog(self, address, turn, key, known)
+        outcome = replace(known[0], records=self._rows.codec.as_kept(known[0].records))
+        self.ledger.enter(address, turn, None, outcome.records)
+        return _SingleLog(self, address, turn, key, (outcome, known[1]))
 
     def _count_missing(self, visits: list[int], was_there: bool) -> None:
         if visits:
@@ -172,6 +178,7 @@ class SqliteRunLog:
 
     def record_single(self, address: str, turn: int, key: bytes, outcome: Outcome, action: str) -> None:
         """Keep the outcome of a visit."""
+        self.ledger.enter(address, turn, None, outcome.records)
         if outcome.error is not None and outcome.error.kind == "cancelled":
             return
         visit = self.new_visit()
@@ -207,11 +214,18 @@ class SqliteRunLog:
             self._writer,
             self._rows,
             more,
+            self.ledger.of_visit(address, turn, is_batch=True),
             matcher=matcher,
             locked=self._reading(),
             failed_only=self._failed_only,
             counts=self._add_counts if self.resumed else None,
         )
+
+    def single_not_kept(self, address: str) -> CallsOnly:
+        return CallsOnly(self.ledger.of_visit(address, self._turn(address), is_batch=False))
+
+    def batch_not_kept(self, address: str) -> CallsOnly:
+        return CallsOnly(self.ledger.of_visit(address, self._turn(address), is_batch=True))
 
     def _rows_in(self, visit: int) -> int:
         bounds = (first_id(visit), first_id(visit + 1), self.run.passes)
@@ -223,6 +237,21 @@ class SqliteRunLog:
     def _add_counts(self, kept: Kept) -> None:
         with self._lock:
             self.kept = self.kept + kept
+
+    def count_calls(self) -> int:
+        """How many calls the ledger has of the run, of every pass; those are among them that were left by
+        attempts that never came back. Raises :class:`StorageError`."""
+        self.ledger.absorb()
+        with self._lock, faults(self.path):
+            return int(one_row(self._connection, statement("count_calls"), (self.run.id,))[0])
+
+    def calls(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The calls of every pass, each with the number of its pass, in document order within each; as far as
+        they are committed. Raises :class:`StorageError`."""
+        with self._lock, faults(self.path):
+            rows = self._connection.execute(statement("calls_of"), (self.run.id,))
+            for _, number, text in rows:
+                yield int(number), decode(text)
 
     def event(self, kind: str, detail: Mapping[str, Any]) -> None:
         """Keep that something happened."""
@@ -244,8 +273,36 @@ class SqliteRunLog:
     def close(self) -> None:
         """Write what there is, end the writer, let go of the run."""
         self._writer.close()
+        self.ledger.close()
         self._connection.close()
         self._run_lock.release()
+
+
+class CallsOnly:
+    """The log of a visit whose outcomes cannot be known again: only its calls are kept, for those are paid.
+    See :class:`~batchmill.journal.contract.ItemLog` and :class:`~batchmill.journal.contract.SingleLog`."""
+
+    knows = False
+    left_out = 0
+    known = None
+
+    def __init__(self, ledger: VisitLedger) -> None:
+        self._ledger = ledger
+
+    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+        return {}
+
+    def record(self, outcomes: Block | Outcome, action: str = "") -> None:
+        if isinstance(outcomes, Block):
+            self._ledger.enter_block(outcomes)
+        else:
+            self._ledger.enter(0, outcomes.records)
+
+    def enter(self, index: int, records: Sequence[Any]) -> None:
+        self._ledger.enter(index, records)
+
+    def close(self, total: int | None) -> None:
+        """Nothing is known of how many there were."""
 
 
 class _Reading:

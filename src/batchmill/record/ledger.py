@@ -110,9 +110,13 @@ class Entry:
 
 def ledger(calls: Iterable[Mapping[str, Any]]) -> list[Entry]:
     """An entry for each node and model, in the order in which they are first met."""
+    return added(map(Entry.of, calls))
+
+
+def added(parts: Iterable[Entry]) -> list[Entry]:
+    """Entries of the same node and model as one, in the order in which they are first met."""
     entries: dict[tuple[str, str], Entry] = {}
-    for call in calls:
-        one = Entry.of(call)
+    for one in parts:
         key = (one.node, one.model)
         entries[key] = entries[key] + one if key in entries else one
     return list(entries.values())

@@ -34,8 +34,10 @@ class RunResult:
 
     ``interrupted`` says that the run was stopped from outside; its status is ``failed`` then.
     ``resumed`` has the counts of a resumed run: items and nodes ``kept``, ``redone``, ``new`` and
-    ``changed``. ``journal`` is the file the run is kept in, None where it is in none. ``untouched`` says that
-    the run had finished before and nothing was to be done.
+    ``changed``; ``spent_before`` has the ``calls``, ``tokens`` and ``cost`` of its earlier passes, None
+    where they made no calls, and ``llm_calls`` has those of all passes. ``journal`` is the file the run is
+    kept in, None where it is in none. ``untouched`` says that the run had finished before and nothing was to
+    be done.
     ``limit`` says in words which budget stopped the run, None where none did.
     ``environment`` says that the run failed by its surroundings (an unreadable source, a full disk, an
     executor that cannot start here), not by what its nodes did.
@@ -54,6 +56,7 @@ class RunResult:
     resumed: Mapping[str, int] | None = None
     journal: str | None = None
     untouched: bool = False
+    spent_before: Mapping[str, Any] | None = None
 
     @property
     def ok(self) -> bool:
@@ -77,4 +80,5 @@ class RunResult:
             "llm_calls": self.llm_calls,
             "timing": dict(self.timing),
             **({} if self.resumed is None else {"resumed": dict(self.resumed)}),
+            **({} if self.spent_before is None else {"spent_before": dict(self.spent_before)}),
         }

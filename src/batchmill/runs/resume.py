@@ -22,6 +22,7 @@ from batchmill.journal.reading import Reader
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.masking import Masker
 from batchmill.runs.journaled import Order
+from batchmill.runs.ledger import addresses, asks_models
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
 from batchmill.runs.settings import RunSettings
@@ -147,4 +148,6 @@ def _opened(
         masker=masker,
         failed=lambda fault: stop.cancel(),
         failed_only=failed_only,
+        order=addresses(order.plan),
+        asks=asks_models(order.plan),
     )

@@ -19,7 +19,8 @@ from typing import Any
 from batchmill.batch import OnBlock
 from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidDocument
-from batchmill.events import Bus, Listener, RunFinished, RunStarted
+from batchmill.events import Bus, Listener, Noticed, RunFinished, RunStarted
+from batchmill.events.words import spending
 from batchmill.graph.check import check
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
@@ -43,7 +44,9 @@ from batchmill.runs.journaled import (
     event_listeners,
     finished,
     nothing_kept,
+    with_all_calls,
 )
+from batchmill.runs.ledger import calls_of_the_run, spent_before
 from batchmill.runs.limits import budgets_of, gates_of, tell_limit
 from batchmill.runs.outputs import outputs_of
 from batchmill.runs.result import RunResult
@@ -129,9 +132,15 @@ def execute(
     known = Secrets(plan, order.inputs, masker or Masker())
     ending = CancelToken()
     log = opening(known.masker, ending)
-    with closing_log(log), _importing_from(plan.import_folders()), holding(), _following(stop, ending):
+    with (
+        closing_log(log),
+        calls_of_the_run(log, plan) as calls,
+        _importing_from(plan.import_folders()),
+        holding(),
+        _following(stop, ending),
+    ):
         around = _surroundings(order, log, known, listeners, ending)
-        around = replace(around, cancel=cancel or CancelToken(), taps=taps or {})
+        around = replace(around, cancel=cancel or CancelToken(), taps=taps or {}, calls=calls)
         return _walked(plan, around, order.source, known.masker, log)
 
 
@@ -170,6 +179,8 @@ def _walked(
     name = secrets.token_hex(4) if log is None else log.name
     began, started_at = time.perf_counter(), time.time()
     around.bus.emit(RunStarted(name, source, len(plan.nodes)))
+    if log is not None and log.resumed and (before := spent_before(log)) is not None:
+        around.bus.emit(Noticed(f"earlier passes of this run made {spending(**before)}"))
     walk = Scheduler(plan, around).run()
     tell_limit(around.gates, walk)
     outputs = outputs_of(plan.workflow, around.namespace, walk)
@@ -187,7 +198,7 @@ def _walked(
         environment=walk.environment,
         limit=around.gates.exhausted,
     )
-    return result if log is None else finished(log, result)
+    return with_all_calls(result, around.calls) if log is None else finished(log, result)
 
 
 def _plain_error(entry: dict[str, Any]) -> dict[str, Any]:
