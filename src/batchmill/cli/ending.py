@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 
 from batchmill.cli.exits import OF_STATUS, Exit, of_error
 from batchmill.errors import Interrupted
@@ -34,7 +35,13 @@ def _of_resuming(result: RunResult) -> list[str]:
         before = result.spent_before
         spent = "" if before is None else f"; earlier passes: {spending(**before)}"
         lines.append(f"resumed {result.run}: {counts}{spent}")
+        lines += [f"  {node} changed by {_names(names)}" for node, names in result.changed_by.items()]
     return lines + _way_on(result)
+
+
+def _names(names: Sequence[str]) -> str:
+    """What changed, params as they are written in a document."""
+    return ", ".join(name if " " in name else f"`{name}`" for name in names)
 
 
 def _way_on(result: RunResult) -> list[str]:

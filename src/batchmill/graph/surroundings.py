@@ -132,6 +132,10 @@ class Inner(Protocol):
     def content(self) -> str:
         """All it does, as text: equal text, equal outcome."""
 
+    @property
+    def content_in_format_1(self) -> str:
+        """The same as the first format of the journal had it."""
+
 
 class RunnableNode:
     """A node of the document, its type, its params with their templates read, and its sub-workflow.
@@ -160,12 +164,23 @@ class RunnableNode:
         return "" if self._sub is None else self._sub.content
 
     @property
+    def inner_content_in_format_1(self) -> str:
+        """The same as the first format of the journal had it."""
+        return "" if self._sub is None else self._sub.content_in_format_1
+
+    @property
     def id(self) -> str:
         return self.spec.id
 
     @cached_property
     def params(self) -> StepParams:
         return StepParams(self.kind, self.spec.params)
+
+    @cached_property
+    def content(self) -> StepParams:
+        """Those of the params that can change what comes out."""
+        content = self.kind.content(self.spec.params)
+        return self.params if content == self.spec.params else StepParams(self.kind, content)
 
     @cached_property
     def diagnostics(self) -> frozenset[str]:

@@ -9,7 +9,7 @@ content and runs only what is not: so branches, loops, stages and sub-workflows 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from batchmill.outcome import Block, Outcome
@@ -46,15 +46,32 @@ class RunRecord:
         return self.status in ("success", "degraded")
 
 
+class ContentKey(NamedTuple):
+    """What the outcomes of a visit depend on but for the items. ``parts`` has a digest for each thing that
+    ``digest`` is made of, by its name: they tell what changed.
+
+    ``older`` gives the key as the first format of the journal made it, None where that has none;
+    ``same_items`` says that the keys of items are made as they were then, else ``older_more`` is what an item
+    depended on."""
+
+    digest: bytes
+    parts: Mapping[str, str]
+    older: Callable[[], bytes | None] = lambda: None
+    same_items: bool = True
+    older_more: KeyMore | None = None
+
+
 @dataclass(slots=True)
 class Kept:
     """What a resumed run did: items and nodes whose results were ``kept``, those ``redone`` because they had
-    failed or could not be kept, those ``changed`` since, and ``new`` ones."""
+    failed or could not be kept, those ``changed`` since, ``new`` ones, and those that are ``gone``: they had
+    a result, and nothing stands in their place."""
 
     kept: int = 0
     redone: int = 0
     new: int = 0
     changed: int = 0
+    gone: int = 0
 
     def __add__(self, other: Kept) -> Kept:
         return Kept(
@@ -62,11 +79,12 @@ class Kept:
             self.redone + other.redone,
             self.new + other.new,
             self.changed + other.changed,
+            self.gone + other.gone,
         )
 
     def as_json(self) -> dict[str, int]:
-        """The four counts."""
-        return {"kept": self.kept, "redone": self.redone, "new": self.new, "changed": self.changed}
+        """The counts."""
+        return asdict(self)
 
 
 def _no_calls(records: Sequence[Any], node: str, index: int | None) -> list[tuple[str, dict[str, Any]]]:
@@ -131,12 +149,12 @@ class RunLog(Protocol):
 
     name: str
 
-    def single(self, address: str, key: bytes, *, cached: bool) -> SingleLog:
+    def single(self, address: str, key: ContentKey, *, cached: bool) -> SingleLog:
         """One visit of the node at ``address``, whose outcome depends on what ``key`` digests. ``cached``
         looks at other runs too."""
 
     def batch(
-        self, address: str, key: bytes, total: int | None, more: KeyMore | None, *, cached: bool
+        self, address: str, key: ContentKey, total: int | None, more: KeyMore | None, *, cached: bool
     ) -> ItemLog:
         """One visit of a batch node of ``total`` items; ``more`` is what else each item depends on."""
 

@@ -174,9 +174,12 @@ class SqliteItemLog:
         if total is not None:
             self._writer.put("set_total", [(total, self._place.visit)])
         if self._counts is not None:
-            gone = max(0, self._place.rows_before - self._kept.kept - self._kept.redone)
+            known = self._kept.kept + self._kept.redone
+            seen = known + self._unknown + self.left_out
+            gone = max(0, self._place.rows_before - known - max(0, (total or 0) - seen))
             self._kept.changed = min(gone, self._unknown)
             self._kept.new = self._unknown - self._kept.changed
+            self._kept.gone = gone - self._kept.changed if total is not None else 0
             self._counts(self._kept)
 
 

@@ -19,41 +19,40 @@ if TYPE_CHECKING:
 def _enter_recorded_calls(connection: sqlite3.Connection) -> None:
     """Format 2: what stood in the details of outcomes goes into the ledger too.
 
-    Outcomes were copied when a visit was begun anew, so in older visits of a node what is there already is
-    passed over.
+    Outcomes were copied when a visit was begun anew. A call is told by its own figures, so each is entered
+    where it stood first; other records are entered as they stand in the latest visit of a node.
     """
-    seen: set[tuple[Any, ...]] = set()
-    latest: dict[tuple[Any, ...], int] = {}
-    entered: list[tuple[Any, ...]] = []
-    for run, address, turn, is_batch, identity, number, text in connection.execute(
-        statement("recorded_in_format_1")
-    ):
+    rows = connection.execute(statement("recorded_in_format_1")).fetchall()
+    latest = {(run, address, turn): identity >> 32 for run, address, turn, _, identity, _, _ in rows}
+    positions: dict[tuple[int, str], int] = {}
+    entered: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for run, address, turn, is_batch, identity, number, text in rows:
         visit, item = identity >> 32, identity & 0xFFFFFFFF
-        is_latest = latest.setdefault((run, address, turn), visit) == visit
+        position = positions.setdefault((run, address), len(positions))
         index = item if is_batch else None
-        for place, call in enumerate(_calls(text)):
-            call.setdefault("node", "")
-            if not call["node"]:
-                call.update(node=address, index=index)
-            detail = encode(call)
-            if (run, address, detail) in seen and not is_latest:
+        for place, (is_call, call) in enumerate(_recorded(text)):
+            if not is_call and latest[run, address, turn] != visit:
                 continue
-            seen.add((run, address, detail))
-            name = f"{run}.{number}.{address}.{turn}.{index}.{place}.{visit}"
-            entered.append((name, run, number, address, 0, turn, index, place, detail))
-    connection.executemany(statement("add_call"), entered)
+            known_by = (run, address, encode(call)) if is_call else (visit, item, place)
+            signed = call if call.get("node") else {**call, "node": address, "index": index}
+            name = f"{run}.{number}.{address}.{turn}.{index}.{place}"
+            row = (name, run, number, address, position, turn, index, place, encode(signed))
+            entered.setdefault(known_by, row)
+    connection.executemany(statement("add_call"), entered.values())
 
 
-def _calls(detail: str) -> Iterator[dict[str, Any]]:
-    """The calls in the detail of an outcome, as format 1 has them."""
+def _recorded(detail: str) -> Iterator[tuple[bool, dict[str, Any]]]:
+    """What an outcome recorded, as format 1 has it; whether it is a call, and its fields."""
     try:
         waiting = list(decode(detail).get("records", ()))
     except (ValueError, TypeError, AttributeError):  # a damaged row: of it nothing was told before either
         return
     while waiting:
         match waiting.pop(0):
-            case {"call": dict(call)} | {"record": dict(call)}:
-                yield call
+            case {"call": dict(call)}:
+                yield True, call
+            case {"record": dict(record)}:
+                yield False, record
             case {"sub": {"calls": list(calls)}}:
                 waiting[:0] = calls
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
-from batchmill.nodes.files import copy_whole, full_path, in_words, require_file
+from batchmill.nodes.files import copy_whole, full_path, in_words, paths_in, require_file
 from batchmill.nodes.places import require_free
 
 
@@ -25,6 +25,12 @@ class CopyFileNode(Node):
         Output("dest_path", "string", "the absolute path of the copy"),
         Output("error", "string", "why the file could not be copied", diagnostic=True),
     )
+
+    reads = ("source_path",)
+
+    @classmethod
+    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+        return paths_in(params.get("source_path"))
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         source = full_path(params["source_path"], "source_path")

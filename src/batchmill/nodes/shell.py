@@ -60,7 +60,13 @@ class ShellNode(Node):
             "added to the environment; null takes a variable away. Variables that hold the document's "
             "credentials are not in it unless they are given here",
         ),
-        Param("timeout", "number", "seconds until the command and all it started are killed", minimum=0.001),
+        Param(
+            "timeout",
+            "number",
+            "seconds until the command and all it started are killed",
+            minimum=0.001,
+            content=False,
+        ),
         Param("ignore_errors", "boolean", "whether a command that fails is no failure", default=False),
         Param("strip_newline", "boolean", "whether trailing newlines of stdout go", default=True),
         Param("shell", "string", "the shell that reads a string: sh, bash, zsh, ...", default="sh"),

@@ -108,7 +108,7 @@ def finished(log: SqliteRunLog, result: RunResult) -> RunResult:
     surroundings: what is there can be resumed."""
     fault = log.fault
     resumed = log.kept.as_json() if log.resumed else None
-    result = replace(result, resumed=resumed, journal=str(log.path))
+    result = replace(result, resumed=resumed, changed_by=log.changes, journal=str(log.path))
     if fault is None:
         try:
             before = spent_before(log) if log.resumed else None

@@ -15,7 +15,7 @@ from batchmill.errors import InvalidDocument
 from batchmill.events import Listener
 from batchmill.graph.recorded import CODEC
 from batchmill.ir.loading import load
-from batchmill.journal.contract import RunRecord
+from batchmill.journal.contract import Kept, RunRecord
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.locks import RunLock
 from batchmill.journal.reading import Reader
@@ -94,7 +94,7 @@ def _as_it_was(reader: Reader, run: RunRecord) -> RunResult | None:
         return None
     names = ("run", "status", "outputs", "nodes", "errors", "llm_calls", "timing")
     count = sum(visit.done - visit.failed for visit in reader.visits(run))
-    resumed = {"kept": count, "redone": 0, "new": 0, "changed": 0}
+    resumed = Kept(count).as_json()
     fields = {name: found[name] for name in names if name in found}
     return RunResult(**fields, resumed=resumed, journal=str(reader.journal.path), untouched=True)
 

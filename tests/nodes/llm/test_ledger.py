@@ -318,15 +318,3 @@ def test_kills_lose_no_call_and_add_none(model, bill, tmp_path, executor, batchm
     _, out, _ = batchmill_command("cost")
     assert f"{len(kept) - len(answered)} did not tell all they used and count as an estimate" in out
     assert "pass 3: " in out
-
-
-def test_a_journal_of_the_first_format_keeps_what_it_told(journal, tmp_path):
-    from tests.journal import old_formats
-
-    old_formats.write_first(journal)
-    kept = stored(journal)
-    assert [(call["node"], call["index"], call["input_tokens"]) for call in kept] == [
-        ("ask", 0, 10),
-        ("ask", 1, 11),
-        ("each[0].ask", None, 12),
-    ]

@@ -15,8 +15,11 @@ UPDATE run SET status = ?, finished_at = ?, wall = ?, result = ? WHERE id = ?
 UPDATE sequence SET next_visit = next_visit + :count RETURNING next_visit - :count
 
 -- name: add_visit
-INSERT OR IGNORE INTO visit (id, run, address, occurrence, key, is_batch, pass, total)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR IGNORE INTO visit (id, run, address, occurrence, key, is_batch, pass, total, parts)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: set_key
+UPDATE visit SET key = ?, parts = ? WHERE id = ?
 
 -- name: add_call
 INSERT OR REPLACE INTO call (id, run, pass, address, position, turn, item, place, detail)
@@ -68,7 +71,7 @@ INSERT OR IGNORE INTO file (digest, run) VALUES (?, ?)
 
 -- The visits of a node of a run that may hold what a new visit of it needs, the latest first.
 -- name: visits_at
-SELECT id, occurrence, key FROM visit WHERE run = ? AND address = ? AND pass < ? ORDER BY id DESC
+SELECT id, occurrence, key, parts FROM visit WHERE run = ? AND address = ? AND pass < ? ORDER BY id DESC
 
 -- name: visits_with_key
 SELECT id FROM visit WHERE key = ? AND is_batch = ? ORDER BY id DESC LIMIT 50
@@ -141,11 +144,11 @@ DELETE FROM call WHERE run = ?
 -- name: delete_run
 DELETE FROM run WHERE id = ?
 
--- For the way from format 1 to 2: what attempts recorded, the latest visit of each node first.
+-- For the way from format 1 to 2: what attempts recorded, in the order of visits.
 -- name: recorded_in_format_1
 SELECT visit.run, visit.address, visit.occurrence, visit.is_batch, outcome.id, outcome.pass, outcome.detail
 FROM outcome JOIN visit ON visit.id = outcome.visit WHERE outcome.detail LIKE '%"records"%'
-ORDER BY visit.run, visit.id DESC, outcome.id
+ORDER BY visit.run, visit.id, outcome.id
 
 -- name: files_of
 SELECT digest FROM file WHERE run = ?

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
@@ -19,11 +19,11 @@ from batchmill.nodes.contract import (
     characters_in,
 )
 from batchmill.nodes.credentials import credential, credential_faults
-from batchmill.nodes.files import full_path
+from batchmill.nodes.files import full_path, paths_in
 from batchmill.nodes.llm.asking import Asking
 from batchmill.nodes.llm.echo import EchoProvider
 from batchmill.nodes.llm.estimate import ANSWER_TOKENS, IMAGE_TOKENS
-from batchmill.nodes.llm.messages import messages_of
+from batchmill.nodes.llm.messages import is_url, messages_of
 from batchmill.nodes.llm.question import Provider, Question
 from batchmill.nodes.llm.replay import ReplayProvider
 from batchmill.nodes.llm.server import ServerProvider
@@ -62,6 +62,7 @@ class LlmNode(Node):
             "seconds for the answer, a second try of its shape included",
             default=TIMEOUT,
             minimum=0.001,
+            content=False,
         ),
         Param(
             "provider",
@@ -70,12 +71,19 @@ class LlmNode(Node):
             default="openai",
             choices=("openai", "echo", "replay"),
         ),
-        Param("base_url", "string", "where the server is; OpenAI's own without it", templates="url"),
-        Param("api_key", "string", "the key for the server"),
+        Param(
+            "base_url",
+            "string",
+            "where the server is; OpenAI's own without it",
+            templates="url",
+            content=False,
+        ),
+        Param("api_key", "string", "the key for the server", content=False),
         Param(
             "api_key_env",
             "string",
             f"the variable of the environment that holds the key; without `base_url` {KEY_VARIABLE}",
+            content=False,
         ),
         Param(
             "max_response_bytes",
@@ -83,6 +91,7 @@ class LlmNode(Node):
             "a larger answer is refused",
             default=MAX_RESPONSE_BYTES,
             minimum=0,
+            content=False,
         ),
         Param("options", "object", "further keys of the request, as the server knows them"),
         Param("replay_file", "string", "the file of recorded answers, for the provider replay"),
@@ -92,6 +101,7 @@ class LlmNode(Node):
             "what is done where no answer is recorded. record: the server is asked, and its answer added",
             default="record",
             choices=("record", "fail"),
+            content=False,
         ),
     )
     outputs = (
@@ -118,6 +128,12 @@ class LlmNode(Node):
     @classmethod
     def of_document(cls, tables: Tables) -> NodeClass:
         return type(cls.__name__, (cls,), {"prices": tables.prices, "__module__": cls.__module__})
+
+    reads = ("images",)
+
+    @classmethod
+    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+        return (path for path in paths_in(params.get("images")) if not is_url(path))
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         faults = credential_faults(params, "api_key")
