@@ -1,4 +1,4 @@
-"""Journals that earlier formats left: what they told they still tell, and nothing in them is paid for again."""
+"""Journals that earlier formats left: what they told they still tell, and nothing is paid for again."""
 
 from __future__ import annotations
 

@@ -438,3 +438,10 @@ def test_a_clock_that_jumps_changes_no_duration(runner, effects, monkeypatch):
     with Reader(Journal(runner.journal)) as reader:
         assert 0 <= reader.run("last").wall < 60
     assert runner.resume(failed_only=True).status == "success"
+
+
+def test_what_the_document_does_not_have_any_more_is_gone(runner, effects):
+    last = {"id": "last", "type": "echo", "params": {"message": "x"}}
+    runner.run(flow(batch(effects, [1, 2]), last))
+    run = runner.resume(flow({**last, "id": "other"}))
+    assert run.resumed == {"kept": 0, "redone": 0, "new": 1, "changed": 0, "gone": 3}

@@ -35,11 +35,11 @@ def _of_resuming(result: RunResult) -> list[str]:
         before = result.spent_before
         spent = "" if before is None else f"; earlier passes: {spending(**before)}"
         lines.append(f"resumed {result.run}: {counts}{spent}")
-        lines += [f"  {node} changed by {_names(names)}" for node, names in result.changed_by.items()]
+        lines += [f"  {node} changed by {names_in_words(names)}" for node, names in result.changed_by.items()]
     return lines + _way_on(result)
 
 
-def _names(names: Sequence[str]) -> str:
+def names_in_words(names: Sequence[str]) -> str:
     """What changed, params as they are written in a document."""
     return ", ".join(name if " " in name else f"`{name}`" for name in names)
 

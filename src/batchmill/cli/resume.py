@@ -9,17 +9,23 @@ import click
 
 from batchmill.cli import options
 from batchmill.cli.caller import Caller
+from batchmill.cli.exits import Exit
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given
 from batchmill.cli.map import items_of
+from batchmill.cli.rehearsed import tell
 from batchmill.events.progress import ProgressKind
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
+from batchmill.runs.rehearse import rehearse
 from batchmill.runs.resume import resume
 
 
 @click.command("resume", short_help="Go on with a run that was interrupted or failed.")
 @click.argument("words", nargs=-1, metavar="[RUN] [NAME=VALUE]...")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be run again, why and for how much; run nothing."
+)
 @click.option("--failed", "failed_only", is_flag=True, help="Run only the items again that had failed.")
 @click.option("--set-json", multiple=True, metavar="NAME=JSON", help="Give one input as JSON.")
 @click.option(
@@ -38,6 +44,7 @@ from batchmill.runs.resume import resume
 def command(
     caller: Caller,
     words: tuple[str, ...],
+    dry_run: bool,
     failed_only: bool,
     set_json: tuple[str, ...],
     params_file: Path | None,
@@ -61,6 +68,12 @@ def command(
     name, pairs = _split(words)
     inputs = given(pairs, set_json, params_file)
     journal = Journal(journal_path, durable=durable)
+    if dry_run:
+        told = rehearse(
+            name, inputs.values, journal=journal, failed_only=failed_only, text_params=inputs.text
+        )
+        tell(told, json_wanted)
+        return Exit.SUCCESS
     with Reader(journal) as reader:
         found = reader.to_resume(name)
     begin = partial(

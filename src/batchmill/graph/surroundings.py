@@ -13,6 +13,7 @@ from batchmill.batch.gate import Gates
 from batchmill.cancel import CancelToken
 from batchmill.events import Bus
 from batchmill.graph.shares import Shares
+from batchmill.graph.visit import Visit
 from batchmill.ir.models.node import NodeSpec
 from batchmill.journal.contract import RunLog
 from batchmill.masking import Masker
@@ -40,7 +41,7 @@ class Surroundings:
     ``masker`` is told the values of secret inputs of sub-workflows. ``log`` keeps what comes of the nodes
     and knows what came of them before; None where nothing is kept. ``calls`` is where calls of language
     models are entered before they are made, None where they are not; ``bounded`` says that something around
-    bounds in dollars what they cost.
+    bounds in dollars what they cost. ``rehearsal`` takes the place of running anything.
     """
 
     namespace: Namespace
@@ -62,6 +63,7 @@ class Surroundings:
     log: RunLog | None = None
     calls: CallsUnderWay | None = None
     bounded: bool = False
+    rehearsal: Rehearsing | None = None
 
     @property
     def in_dollars(self) -> bool:
@@ -120,6 +122,16 @@ def _in_worker(
         calls=calls,
         bounded=bounded,
     )
+
+
+class Rehearsing(Protocol):
+    """What visits nodes where a run is only rehearsed."""
+
+    def visit(self, node: RunnableNode, around: Surroundings) -> Visit:
+        """Visit a node: give what is known of it, and run nothing."""
+
+    def would_run(self, place: str) -> Visit:
+        """The visit of the node at ``place``, of which no outcome is known."""
 
 
 class Inner(Protocol):

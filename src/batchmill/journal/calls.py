@@ -50,6 +50,17 @@ class Positions:
                 return LAST_POSITION
         return self.places[address]
 
+    def lacks(self, address: str) -> bool:
+        """Whether the document has no such node. Of a workflow that runs itself only the first level is told:
+        what is further down is not said to be missing."""
+        above, dot, _ = address.rpartition(".")
+        if address in self.places or (dot and not self._has_inside(above)):
+            return False
+        return bool(self.places)
+
+    def _has_inside(self, address: str) -> bool:
+        return self.lacks(address) or any(place.startswith(f"{address}.") for place in self.places)
+
 
 class Ledger:
     """See the module. ``folder`` is where calls under way have their files.
@@ -76,7 +87,7 @@ class Ledger:
         self._writer = writer
         self._codec = codec
         self._masker = masker
-        self._positions = Positions({address: place for place, address in enumerate(order)})
+        self.positions = Positions({address: place for place, address in enumerate(order)})
 
     def open(self) -> None:
         """Make room for calls under way. Raises :class:`StorageError`."""
@@ -99,7 +110,7 @@ class Ledger:
 
     def enter(self, address: str, turn: int | None, item: int | None, records: Sequence[Any]) -> None:
         """Enter the calls among what the attempts of an item recorded; those that stand here already stay."""
-        position = self._positions.of(address)
+        position = self.positions.of(address)
         rows: list[Row] = []
         for place, (identity, call) in enumerate(self._codec.calls(records, address, item)):
             # one of somebody's own code has no id: it is known by where it stands
@@ -129,7 +140,7 @@ class Ledger:
     def _left(self, call: dict[str, Any]) -> Row:
         number = int(call.pop(NUMBER_KEY, self._number))
         address, item = visited(call)
-        where = (self._run, number, address, self._positions.of(address), None, item, 0)
+        where = (self._run, number, address, self.positions.of(address), None, item, 0)
         return (call[_ID], *where, self._text(call))
 
 

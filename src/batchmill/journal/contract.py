@@ -82,6 +82,15 @@ class Kept:
             self.gone + other.gone,
         )
 
+    def __sub__(self, other: Kept) -> Kept:
+        return Kept(
+            self.kept - other.kept,
+            self.redone - other.redone,
+            self.new - other.new,
+            self.changed - other.changed,
+            self.gone - other.gone,
+        )
+
     def as_json(self) -> dict[str, int]:
         """The counts."""
         return asdict(self)

@@ -285,6 +285,22 @@ class SqliteRunLog:
     def _reading(self) -> Reading:
         return Reading(self._lock, self.path)
 
+    def counts(self) -> Kept:
+        """What was kept, redone and so on until now."""
+        with self._lock:
+            return replace(self.kept)
+
+    def gone(self) -> list[tuple[str, int]]:
+        """The nodes of earlier passes that the document does not have any more, and how many outcomes each
+        has. Raises :class:`StorageError`."""
+        with self._lock, faults(self.path):
+            rows = self._connection.execute(statement("visits_of"), (self.run.id,)).fetchall()
+            found: dict[str, int] = {}
+            for visit, address, *_ in rows:
+                if self.ledger.positions.lacks(address):
+                    found[address] = found.get(address, 0) + self._rows_in(visit)
+        return list(found.items())
+
     def count_calls(self) -> int:
         """How many calls the ledger has of the run, of every pass; those are among them that were left by
         attempts that never came back. Raises :class:`StorageError`."""

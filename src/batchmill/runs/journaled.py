@@ -15,7 +15,7 @@ from batchmill.events import Listener
 from batchmill.events.happened import BatchProgress, Event, ItemsTimed, NodeFinished
 from batchmill.graph.plan import Plan
 from batchmill.graph.recorded import CODEC
-from batchmill.journal.contract import RunRecord
+from batchmill.journal.contract import Kept, RunRecord
 from batchmill.journal.encoding import NOT_JSON
 from batchmill.journal.journal import Journal
 from batchmill.journal.runlog import SqliteRunLog
@@ -103,11 +103,17 @@ def with_all_calls(result: RunResult, under_way: CallsUnderWay | None) -> RunRes
     return replace(result, llm_calls=all_calls(result.llm_calls, None, under_way))
 
 
+def _counts(log: SqliteRunLog, *, whole: bool) -> dict[str, int]:
+    """What a resumed run kept, redid and so on; at its end also what its document does not have any more."""
+    lost = sum(count for _, count in log.gone()) if whole and log.fault is None else 0
+    return (log.counts() + Kept(gone=lost)).as_json()
+
+
 def finished(log: SqliteRunLog, result: RunResult) -> RunResult:
     """Enter the result into the journal. A run that could not be kept to its end has failed by its
     surroundings: what is there can be resumed."""
     fault = log.fault
-    resumed = log.kept.as_json() if log.resumed else None
+    resumed = _counts(log, whole=not result.interrupted) if log.resumed else None
     result = replace(result, resumed=resumed, changed_by=log.changes, journal=str(log.path))
     if fault is None:
         try:

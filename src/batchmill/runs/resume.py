@@ -68,11 +68,11 @@ def resume(
             found = reader.run(found.name)
             given = {**(params or {}), **(text_params or {})}
             document = document_of(found)
-            if found.finished and not (given or failed_only) and load(document).raw == found.document:
+            if is_done(found, document, bool(given), failed_only):
                 result = _as_it_was(reader, found)
                 if result is not None:
                     return result
-        order = _order(found, document, params, text_params, executor, jobs)
+        order = order_of(found, document, params, text_params, executor, jobs)
         opening = partial(_opened, kept, found, order, lock, failed_only)
         return execute(order, opening, listeners, cancel, stop, taps, masker)
     finally:
@@ -87,6 +87,11 @@ def document_of(run: RunRecord) -> str | dict[str, Any]:
     return document
 
 
+def is_done(run: RunRecord, document: str | dict[str, Any], given: bool, failed_only: bool) -> bool:
+    """Whether the run has finished and nothing asks for more: no edit, no input that is ``given``."""
+    return run.finished and not (given or failed_only) and load(document).raw == run.document
+
+
 def _as_it_was(reader: Reader, run: RunRecord) -> RunResult | None:
     """The result that a finished run had; None where it is not kept."""
     found = reader.result(run)
@@ -99,14 +104,16 @@ def _as_it_was(reader: Reader, run: RunRecord) -> RunResult | None:
     return RunResult(**fields, resumed=resumed, journal=str(reader.journal.path), untouched=True)
 
 
-def _order(
+def order_of(
     run: RunRecord,
     document: str | dict[str, Any],
     params: Mapping[str, Any] | None,
     text_params: Mapping[str, str] | None,
-    executor: str | None,
-    jobs: int | None,
+    executor: str | None = None,
+    jobs: int | None = None,
 ) -> Order:
+    """What there is to run of a run that is resumed: its document as it is now, its inputs and those that are
+    given. Raises :class:`InvalidDocument`."""
     texts = dict(text_params or {})
     values = {name: value for name, value in {**run.inputs, **(params or {})}.items() if name not in texts}
     declared = _declared(document)

@@ -135,7 +135,7 @@ def execute(
     with (
         closing_log(log),
         calls_of_the_run(log, plan) as calls,
-        _importing_from(plan.import_folders()),
+        importing_from(plan.import_folders()),
         holding(),
         _following(stop, ending),
     ):
@@ -223,7 +223,7 @@ def _following(stop: CancelToken | None, ending: CancelToken) -> Iterator[None]:
 
 
 @contextmanager
-def _importing_from(folders: Iterable[str]) -> Iterator[None]:
+def importing_from(folders: Iterable[str]) -> Iterator[None]:
     """Put ``folders`` first on the import path for a while, as Python does for a script."""
     sys.path[:0] = folders
     try:
