@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,8 @@ from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
 from batchmill.nodes.certificates import certificate_fault, inner_error
 from batchmill.nodes.http.request import Request
+
+_REFUSED_BY_PROXY = re.compile(r"\b4\d\d\b")  # such as 407: it wants credentials
 
 
 @contextmanager
@@ -48,8 +51,18 @@ def _failure(asked: str, error: BaseException) -> NodeError:
         return NodeError(message, retryable=False, type_name="CertificateError", outputs={"error": message})
     if isinstance(error, lib.LocationValueError):
         return InvalidParams(f"http: {asked} cannot be sent: {error}")
+    if isinstance(error, lib.ProxyError):
+        return _of_proxy(asked, error)
     message = f"{asked} failed: {_reason(error)}"
     return NodeError(message, type_name="ConnectionFailed", outputs={"error": message})
+
+
+def _of_proxy(asked: str, error: lib.ProxyError) -> NodeError:
+    """The proxy that the environment names could not be reached, or would not let the request through."""
+    reason = _reason(error.original_error)
+    refused = _REFUSED_BY_PROXY.search(reason) is not None
+    message = f"{asked}: the proxy on the way there failed: {reason}"
+    return NodeError(message, retryable=not refused, type_name="ProxyFailed", outputs={"error": message})
 
 
 def _reason(error: BaseException) -> str:
