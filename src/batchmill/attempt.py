@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -37,6 +38,7 @@ class Attempt:
         bounds = [bound for bound in (seconds, self.remaining()) if bound is not None]
         return min(bounds) if bounds else None
 
-    def given(self, seconds: float) -> float:
-        """The smaller of ``seconds`` and the whole time that the attempt was given: what messages tell."""
-        return seconds if self.timeout is None else min(seconds, self.timeout)
+    def given(self, seconds: float | None) -> float:
+        """The smaller of ``seconds`` and the whole time that the attempt was given: what messages tell, and
+        not what was left of it. Infinite where neither is set."""
+        return min((bound for bound in (seconds, self.timeout) if bound is not None), default=math.inf)

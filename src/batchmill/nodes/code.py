@@ -56,7 +56,10 @@ class CodeNode(Node):
         if params["timeout"] is None:
             ran = program.run(inputs)
         else:
-            ran = run_limited(lambda: program.run(inputs), attempt.within(params["timeout"]), attempt.cancel)
+            seconds = params["timeout"]
+            ran = run_limited(
+                lambda: program.run(inputs), attempt.within(seconds), attempt.cancel, attempt.given(seconds)
+            )
         outputs = {
             "result": ran.result,
             "stdout": ran.captured.stdout,

@@ -112,7 +112,7 @@ class ShellNode(Node):
         if completed.cancelled:
             raise _cancelled()
         if completed.timed_out:
-            raise AttemptTimeout(_timeout_message(completed, timeout))
+            raise AttemptTimeout(_timeout_message(completed, attempt.given(params["timeout"])))
         return _ended(params, _outputs(completed, params["strip_newline"]))
 
 
@@ -250,8 +250,8 @@ def _ended(params: Mapping[str, Any], outputs: dict[str, Any], *, retryable: boo
     return NodeResult(outputs)
 
 
-def _timeout_message(completed: Completed, timeout: float | None) -> str:
-    message = f"the command did not end within {timeout:.3g} s and was killed with all it had started"
+def _timeout_message(completed: Completed, timeout: float) -> str:
+    message = f"the command did not end within {timeout:g} s and was killed with all it had started"
     if completed.escaped:
         message += ", except for a process that made a session of its own and still holds the output open"
     said = completed.stderr.decode("utf-8", "replace").strip()[-_SHOWN_CHARACTERS:]

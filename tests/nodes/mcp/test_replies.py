@@ -14,8 +14,8 @@ import pytest
 from batchmill.errors import NodeError
 from batchmill.held import close_held
 
-# A server that needs no SDK: it answers to `initialize` and `tools/list` as it should, and to a call of a tool
-# with the text that the call gives it, `ID` in it being the id of the request.
+# A server that needs no SDK: it answers to `initialize` and `tools/list` as it should, and to a call of a
+# tool with the text that the call gives it, `ID` in it being the id of the request.
 PROGRAM = """
 import json, sys
 def send(text):

@@ -29,7 +29,7 @@ def in_words(request: Request, seconds: float, cancel: CancelToken) -> Iterator[
             raise NodeError("the run was cancelled", retryable=False, type_name="Cancelled") from error
         asked = f"{request.method} {request.address.shown()}"
         if _is_timeout(error):
-            raise AttemptTimeout(f"{asked} was not answered in full within {seconds:.3g} s") from error
+            raise AttemptTimeout(f"{asked} was not answered in full within {seconds:g} s") from error
         raise _failure(asked, error) from error
 
 

@@ -135,7 +135,7 @@ class HttpNode(Node):
         seconds = params["timeout"] if left is None else min(params["timeout"], left)
         began = time.monotonic()
         with exchanging(attempt, seconds) as exchange:
-            request, answer = _followed(request, exchange, seconds, params)
+            request, answer = _followed(request, exchange, attempt.given(params["timeout"]), params)
         took = time.monotonic() - began
         if not answer.ok:
             raise answer.failure(request, took)
@@ -145,7 +145,8 @@ class HttpNode(Node):
 def _followed(
     request: Request, exchange: Exchange, seconds: float, params: Mapping[str, Any]
 ) -> tuple[Request, Answer]:
-    """The answer at the end of all redirects, and the request that it is for."""
+    """The answer at the end of all redirects, and the request that it is for; ``seconds`` is what it was
+    given."""
     most = params["max_redirects"]
     for _ in range(most + 1):
         with in_words(request, seconds, exchange.cancel):

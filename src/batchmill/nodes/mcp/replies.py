@@ -1,8 +1,8 @@
 """What the SDK cannot make anything of: replies that nobody could read, and statuses other than 200.
 
 The SDK passes over what it cannot read, so that whoever waits for a reply waits until the timeout, and it
-tells of a refusal over HTTP no more than that there was one. Both become errors of JSON-RPC here, for the call
-that they belong to.
+tells of a refusal over HTTP no more than that there was one. Both become errors of JSON-RPC here, for the
+call that they belong to.
 """
 
 from __future__ import annotations
