@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import AttemptTimeout, NodeError
+from batchmill.errors import AttemptTimeout, NodeError, StorageError
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.estimate import Counted, counted
 from batchmill.nodes.llm.question import Provider, Question, Reply, Unanswered
@@ -29,6 +29,33 @@ class Judged:
     reply: Reply
     value: Any
     wrong: list[str]
+
+
+class _Leaving:
+    """What is done when a question leaves: its call is entered, once. ``fault`` is why it could not be; then
+    the question must not leave."""
+
+    def __init__(self, call: LLMCall, attempt: Attempt) -> None:
+        self.done = False
+        self.fault: StorageError | None = None
+        self._call = call
+        self._attempt = attempt
+
+    def __call__(self) -> None:
+        if self.done:  # it is sent on to another place of the same server
+            return
+        try:
+            if self._attempt.calls is not None:
+                self._attempt.calls.begin(self._call)
+        except StorageError as fault:
+            self.fault = fault
+            raise
+        self.done = True
+
+    def undo(self) -> None:
+        """The question did not leave after all, or certainly costs nothing."""
+        if self.done and self._attempt.calls is not None:
+            self._attempt.calls.forget([self._call.id])
 
 
 @dataclass(slots=True)
@@ -78,25 +105,21 @@ class Asking:
         return Judged(reply, value, wrong)
 
     def _asked(self, question: Question, call: LLMCall, began: float) -> Reply:
-        left = self._left()
-        if self.attempt.calls is not None:
-            self.attempt.calls.begin(call)
+        leaving = _Leaving(call, self.attempt)
         try:
-            return self.provider.ask(question, self.attempt, left)
+            return self.provider.ask(question, self.attempt, self._left(), leaving)
         except Unanswered as unanswered:
-            self._enter_unanswered(call, unanswered, began)
+            if leaving.done and unanswered.paid:
+                self._enter(replace(call, error=str(unanswered), wall=_since(began)))
+            else:
+                leaving.undo()
             if isinstance(unanswered.error, AttemptTimeout):
                 raise self._overdue() from unanswered
-            raise unanswered.error from unanswered.__cause__
+            raise leaving.fault or unanswered.error from unanswered.__cause__
         except BaseException:  # Ctrl-C, or a fault of ours: it may be paid all the same
-            self._enter(replace(call, error=BROKEN_OFF, wall=_since(began)))
+            if leaving.done:
+                self._enter(replace(call, error=BROKEN_OFF, wall=_since(began)))
             raise
-
-    def _enter_unanswered(self, call: LLMCall, unanswered: Unanswered, began: float) -> None:
-        if unanswered.paid:
-            self._enter(replace(call, error=str(unanswered), wall=_since(began)))
-        elif self.attempt.calls is not None:
-            self.attempt.calls.forget([call.id])
 
     def _enter(self, call: LLMCall) -> None:
         """Have a call that has ended stand in the ledger."""

@@ -9,7 +9,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, NodeError
 from batchmill.nodes.llm import structured
-from batchmill.nodes.llm.question import Provider, Question, Reply, Unanswered
+from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered
 
 _MOST_LEVELS = 20  # of a schema that refers to itself
 
@@ -22,7 +22,8 @@ class EchoProvider(Provider):
 
     name = "echo"
 
-    def ask(self, question: Question, attempt: Attempt, seconds: float) -> Reply:
+    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+        leaving()
         _wait(float(question.options.get("delay") or 0.0), attempt, seconds)
         text = question.prompt
         if question.schema is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -75,6 +75,9 @@ class Unanswered(Exception):  # never leaves this room
         self.paid = paid
 
 
+Leaving = Callable[[], None]
+
+
 class Provider:
     """Who answers questions. ``name`` stands in the records of calls."""
 
@@ -87,8 +90,12 @@ class Provider:
         """
         return None
 
-    def ask(self, question: Question, attempt: Attempt, seconds: float) -> Reply:
-        """The reply, within ``seconds``. Raises :class:`Unanswered`."""
+    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+        """The reply, within ``seconds``. ``leaving`` is called when everything is ready and the question is
+        about to leave: from then on it may be paid; what it raises is raised here.
+
+        Raises :class:`Unanswered`.
+        """
         raise NotImplementedError
 
     def keep(self, question: Question, reply: Reply) -> None:

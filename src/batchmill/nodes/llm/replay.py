@@ -19,7 +19,7 @@ from batchmill.errors import InternalError, NodeError
 from batchmill.held import held
 from batchmill.nodes.append import append_whole
 from batchmill.nodes.files import in_words
-from batchmill.nodes.llm.question import Provider, Question, Reply
+from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply
 
 _PROMPT_CHARACTERS = 200  # of the prompt, for people who read the file
 _log = logging.getLogger("batchmill.llm")
@@ -106,10 +106,10 @@ class ReplayProvider(Provider):
             raise NodeError(message, retryable=False, type_name="NotRecorded", outputs={"error": message})
         return found
 
-    def ask(self, question: Question, attempt: Attempt, seconds: float) -> Reply:
+    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
         if self._source is None:
             raise InternalError("a recording was asked beyond what it holds")
-        return self._source().ask(question, attempt, seconds)
+        return self._source().ask(question, attempt, seconds, leaving)
 
     def keep(self, question: Question, reply: Reply) -> None:
         self._recording().add(question.fingerprint(), question, reply)

@@ -7,6 +7,7 @@ off: attempts are counted, waited for and recorded in one place for all nodes.
 from __future__ import annotations
 
 import hashlib
+from contextvars import ContextVar
 from typing import Any
 
 from batchmill.attempt import Attempt
@@ -15,7 +16,7 @@ from batchmill.held import held
 from batchmill.nodes.background import BackgroundLoop, background
 from batchmill.nodes.llm.completion import reply_of
 from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, unanswered
-from batchmill.nodes.llm.question import Provider, Question, Reply, Unanswered
+from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered
 from batchmill.nodes.llm.structured import response_format
 
 NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
@@ -36,11 +37,20 @@ class _Client:
 
     def __init__(self, module: Any, loop: BackgroundLoop, base_url: str | None, key: str) -> None:
         self._loop = loop
-        transport = module.DefaultAsyncHttpxClient(event_hooks={"response": [_stay_a_post]})
+        hooks = {"request": [_tell_leaving], "response": [_stay_a_post]}
+        transport = module.DefaultAsyncHttpxClient(event_hooks=hooks)
         self.client = module.AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, http_client=transport)
 
     def close(self) -> None:
         self._loop.settle(self.client.close)
+
+
+_leaving: ContextVar[Leaving] = ContextVar("leaving")  # of the question whose task this is
+
+
+async def _tell_leaving(request: Any) -> None:
+    """The last thing before a request is handed to its connection."""
+    _leaving.get()()
 
 
 async def _stay_a_post(response: Any) -> None:
@@ -59,12 +69,13 @@ class ServerProvider(Provider):
         self._key = key
         self._limit = limit
 
-    def ask(self, question: Question, attempt: Attempt, seconds: float) -> Reply:
+    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
         module, loop = sdk(), background()
         client = self._client(module, loop).client
         body = _body(question)
 
         async def ask() -> bytes:
+            _leaving.set(leaving)
             asking = client.chat.completions.with_streaming_response.create(**body, timeout=seconds)
             async with asking as answer:
                 return await _read(answer, self._limit)
