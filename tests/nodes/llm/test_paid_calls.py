@@ -294,3 +294,10 @@ def test_a_folder_that_is_gone_stops_nobody(ask, tmp_path):
 def test_lines_that_are_not_whole_are_no_calls(under_way, tmp_path, text):
     (tmp_path / "a").write_text(text)
     assert left(under_way) == []
+
+
+def test_a_server_that_is_not_there_is_not_paid(ask, under_way):
+    attempt = Attempt(calls=under_way)
+    with pytest.raises(NodeError, match="could not be asked"):
+        ask("x", base_url="http://127.0.0.1:9/v1", attempt=attempt)
+    assert list(attempt.recorder) == left(under_way) == []

@@ -21,6 +21,7 @@ from batchmill.nodes.llm.structured import response_format
 
 NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
 _BECOME_GET = frozenset({301, 302, 303})
+_FIRST_BYTE = "send_request_headers.started"  # how the events of httpcore end, behind the kind of connection
 
 
 def sdk() -> Any:
@@ -37,7 +38,7 @@ class _Client:
 
     def __init__(self, module: Any, loop: BackgroundLoop, base_url: str | None, key: str) -> None:
         self._loop = loop
-        hooks = {"request": [_tell_leaving], "response": [_stay_a_post]}
+        hooks = {"request": [_watch], "response": [_stay_a_post]}
         transport = module.DefaultAsyncHttpxClient(event_hooks=hooks)
         self.client = module.AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, http_client=transport)
 
@@ -48,13 +49,20 @@ class _Client:
 _leaving: ContextVar[Leaving] = ContextVar("leaving")  # of the question whose task this is
 
 
-async def _tell_leaving(request: Any) -> None:
-    """The last thing before a request is handed to its connection."""
-    _leaving.get()()
+async def _watch(request: Any) -> None:
+    """Have the transport tell of the moment before the first byte of a request: there is a connection then."""
+    leaving = _leaving.get()
+
+    async def trace(event: str, info: Any) -> None:
+        if event.endswith(_FIRST_BYTE):
+            leaving()
+
+    request.extensions = {**request.extensions, "trace": trace}
 
 
 async def _stay_a_post(response: Any) -> None:
     """Redirects of these kinds turn a POST into a GET, as browsers do it: a question would arrive empty."""
+    _leaving.get()()  # late, where a transport does not tell
     if response.status_code in _BECOME_GET and response.request.method == "POST":
         raise Moved(response.status_code, response.headers.get("location", ""))
 
