@@ -175,13 +175,13 @@ def visited(call: Mapping[str, Any]) -> tuple[str, int | None]:
 
 
 def with_those_left(
-    rows: Iterable[tuple[str, int, str]], folder: Path
+    rows: Iterable[tuple[str, int, str]], left: Iterable[dict[str, Any]]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The calls of ``rows`` (id, pass, JSON), each with its pass, and behind them those that stand in files
-    only: of a run that is at work, or was killed."""
-    left = {call[_ID]: call for call in calls_left(folder)}
+    """The calls of ``rows`` (id, pass, JSON), each with its pass, and behind them those of ``left`` that are
+    not among them: of a run that is at work, or was killed."""
+    files = {call[_ID]: call for call in left}
     for identity, number, text in rows:
-        left.pop(identity, None)
+        files.pop(identity, None)
         yield number, decode(text)
-    for call in left.values():
+    for call in files.values():
         yield int(call.pop(NUMBER_KEY, 1)), call

@@ -15,6 +15,7 @@ from batchmill.journal.encoding import decode
 from batchmill.journal.journal import Journal, chosen
 from batchmill.journal.rows import first_id
 from batchmill.journal.statements import one_row, statement
+from batchmill.record import calls_left
 
 if TYPE_CHECKING:
     import sqlite3
@@ -153,8 +154,10 @@ class Reader:
         number of its pass; also those of a run that is at work, or was killed: calls that were under way then
         are the last, with an estimate of what they used."""
         with self._reading():
+            # Files first: whichever is gone when the rows are read has become one of them.
+            left = list(calls_left(self.journal.calls / run.name))
             rows = self._connection.execute(statement("calls_of"), (run.id,))
-            yield from with_those_left(rows, self.journal.calls / run.name)
+            yield from with_those_left(rows, left)
 
     def item(self, visit: VisitRecord, index: int) -> ItemRecord | None:
         """The outcome of one item; None where there is none."""

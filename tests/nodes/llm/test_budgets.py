@@ -110,3 +110,27 @@ def test_what_was_not_kept_is_still_paid(model, tmp_path):
     assert run.limit is not None
     assert len(model.asked) == 6
     assert [call["kept"] for call in run.llm_calls].count(False) == 2
+
+
+DIES = """
+import os, signal
+from batchmill.nodes.llm.node import LlmNode
+
+class Dies(LlmNode):
+    type = "dies"
+    def run(self, params, attempt):
+        super().run(params, attempt)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_calls_of_workers_that_died_are_counted(model, tmp_path, monkeypatch):
+    model.answers = [completion(USAGES["all of it"])]
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "node_that_dies_asking.py").write_text(DIES)
+    document = asking(model, batch={"executor": "process", "max_concurrent": 1}, budget={"tokens": 200})
+    document["nodes"][0]["type"] = "node_that_dies_asking:Dies"
+    run = batchmill.run(document)
+    assert run.limit is not None
+    assert 2 <= len(model.asked) == len(run.llm_calls) <= 3

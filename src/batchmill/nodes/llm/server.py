@@ -50,7 +50,7 @@ _leaving: ContextVar[Leaving] = ContextVar("leaving")  # of the question whose t
 
 
 async def _watch(request: Any) -> None:
-    """Have the transport tell of the moment before the first byte of a request: there is a connection then."""
+    """Have the transport tell of the moment before a request's first byte: there is a connection then."""
     leaving = _leaving.get()
 
     async def trace(event: str, info: Any) -> None:
