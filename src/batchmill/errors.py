@@ -170,7 +170,8 @@ class NodeError(BatchmillError):
 
     ``outputs`` is what the node has to say all the same (``stderr``, ``exit_code``, ...);
     ``retryable`` is False where another attempt would be pointless; ``retry_after`` is the wait in
-    seconds that the other side asked for; ``address`` is the node inside a sub-workflow that failed.
+    seconds that the other side asked for; ``refused`` says that it wanted fewer calls, or none for a while;
+    ``address`` is the node inside a sub-workflow that failed.
     """
 
     def __init__(
@@ -180,6 +181,7 @@ class NodeError(BatchmillError):
         outputs: Mapping[str, Any] | None = None,
         retryable: bool = True,
         retry_after: float | None = None,
+        refused: bool = False,
         type_name: str = "NodeError",
         address: str = "",
     ) -> None:
@@ -188,6 +190,7 @@ class NodeError(BatchmillError):
         self.outputs = dict(outputs or {})
         self.retryable = retryable
         self.retry_after = retry_after
+        self.refused = refused
         self.type_name = type_name
         self.address = address
 
@@ -196,6 +199,7 @@ class NodeError(BatchmillError):
             "outputs": self.outputs,
             "retryable": self.retryable,
             "retry_after": self.retry_after,
+            "refused": self.refused,
             "type_name": self.type_name,
             "address": self.address,
         }

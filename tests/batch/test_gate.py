@@ -130,6 +130,41 @@ def test_the_first_call_of_unknown_cost_runs_alone_and_teaches_what_calls_cost()
     assert second.reserved[0].nano_usd == nano_usd(0.02)
 
 
-@pytest.mark.parametrize(("cost", "nano"), [(None, 0), (0.1, 100_000_000), (1e-9, 1)])
+@pytest.mark.parametrize(("cost", "nano"), [(None, 0), (0.1, 100_000_000), (1e-9, 1), (1e-12, 1), (0.0, 0)])
 def test_dollars_become_whole_billionths(cost, nano):
     assert nano_usd(cost) == nano
+
+
+def test_a_call_of_which_nothing_is_heard_counts_as_what_was_expected():
+    limits = BudgetLimits(tokens=1000, usd=1)
+    way = gate(budget=limits, expect=lambda *_: 25, expect_usd=lambda *_: 0.03, models=True)
+    budget = way._budgets[0][0]
+    way.leave(way.enter([("a", 0)], never)[0], Ended(tokens=None))
+    assert (budget.spent.tokens, budget.spent.nano_usd) == (25, nano_usd(0.03))
+    way.leave(way.enter([("b", 1)], never)[0], Ended(tokens=100), calls=1, nano_usd=nano_usd(0.02))
+    way.leave(way.enter([("c", 2)], never)[0], Ended(tokens=None))  # by now it is known what calls use
+    assert (budget.spent.tokens, budget.spent.nano_usd) == (225, nano_usd(0.07))
+
+
+def test_an_attempt_that_never_made_a_call_counts_as_none():
+    way = gate(budget=BudgetLimits(tokens=1000), expect=lambda *_: 25)
+    way.leave(way.enter([("a", 0)], never)[0], Ended(tokens=None))
+    assert way._budgets[0][0].spent.tokens == 0
+
+
+def test_what_was_not_asked_spends_no_request():
+    way = gate(Limits(per_second=10), budget=BudgetLimits(requests=1))
+    for number in range(3):
+        way.leave(way.enter([(number, number)], never)[0], Ended(asked=False))
+    assert way._budgets[0][0].spent.requests == 0
+
+
+def test_a_call_without_a_price_ends_a_budget_of_dollars():
+    told = []
+    gates = Gates(on_exhausted=told.append)
+    way = gate(gates=gates, budget=BudgetLimits(usd=5))
+    way.leave(way.enter([("a", 0)], never)[0], Ended(tokens=5), calls=1, unpriced="m")
+    assert told == ["the budget of 5 USD of the run cannot be held: the model 'm' has no price"]
+    tokens = gate(gates=gates, key="other")
+    tokens.leave(tokens.enter([("a", 0)], never)[0], Ended(), calls=1, unpriced="m")
+    assert len(told) == 1

@@ -49,7 +49,7 @@ def test_a_failed_run_is_resumed_by_the_command_it_ends_with(batchmill, tmp_path
     told = json.loads(out)
     assert (code, told["schema"], told["status"]) == (0, "batchmill.run/1", "success")
     assert told["resumed"] == {"kept": 2, "redone": 1, "new": 1, "changed": 0, "gone": 0}
-    assert "2 kept, 1 redone, 1 new, 0 changed" in err
+    assert "2 kept, 1 redone, 1 new, 0 changed, 0 gone" in err
     code, out, err = batchmill("resume", "--json")
     assert (code, json.loads(out)["outputs"]) == (0, told["outputs"])
     assert f"run {told['run']} is finished (success): nothing to do" in err

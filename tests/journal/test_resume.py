@@ -112,7 +112,8 @@ def test_edited_items_redo_only_what_changed(runner, effects, edit, executor):
     run = runner.resume(flow(batch(effects, items, executor=executor)))
     assert effects.taken() == ran
     assert results(run) == items
-    assert counts(run) == told
+    assert tuple(run.resumed.values()) == told
+    assert run.changed_by == ({"each": ["its items"]} if told[3] else {})
     with Reader(Journal(runner.journal)) as reader:
         visit = reader.visits(reader.run("last"))[-1]
         kept = [one.item for one in reader.items(visit)]
@@ -442,3 +443,10 @@ def test_a_clock_that_jumps_changes_no_duration(runner, effects, monkeypatch):
     with Reader(Journal(runner.journal)) as reader:
         assert 0 <= reader.run("last").wall < 60
     assert runner.resume(failed_only=True).status == "success"
+
+
+def test_what_the_document_does_not_have_any_more_is_gone(runner, effects):
+    last = {"id": "last", "type": "echo", "params": {"message": "x"}}
+    runner.run(flow(batch(effects, [1, 2]), last))
+    run = runner.resume(flow({**last, "id": "other"}))
+    assert run.resumed == {"kept": 0, "redone": 0, "new": 1, "changed": 0, "gone": 3}

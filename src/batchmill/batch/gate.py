@@ -15,8 +15,8 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from batchmill.clock import SYSTEM_CLOCK, Clock
 from batchmill.policy.adaptive import Decision
@@ -28,6 +28,15 @@ RECENT = 0.05  # weight of one call in what calls are expected to cost
 
 Expect = Callable[[Any, int], float]
 OnDecision = Callable[[str, Decision], None]
+
+
+class Expected(NamedTuple):
+    """What an attempt may use: tokens of language models and US dollars, as far as anybody can say. ``free``
+    says that it will ask nobody."""
+
+    tokens: float
+    usd: float
+    free: bool
 
 
 @dataclass(slots=True)
@@ -97,10 +106,12 @@ class Gates:
 
 @dataclass(slots=True)
 class Pass:
-    """Leave for one attempt, with what each budget set aside for it."""
+    """Leave for one attempt, with what each budget set aside for it. ``guess`` is what it counts as where it
+    never tells what it used."""
 
     permit: Permit
     reserved: list[Spent] = field(default_factory=list)
+    guess: Spent = field(default_factory=Spent)
 
 
 class Gate:
@@ -108,8 +119,10 @@ class Gate:
 
     ``budgets`` has each budget with whether every attempt counts as a request in it; else only those of
     nodes that make requests (``requests``) and recorded calls do. ``expect`` tells how many tokens an
-    attempt may use; where it is None nothing is known. ``longest_pause`` (seconds) bounds what a service may
-    ask for.
+    attempt may use, ``expect_usd`` what it may cost, ``is_free`` whether it will ask nobody; where
+    one is None nothing is known. ``models`` says that attempts ask language models, so that one that
+    is lost counts as what was expected of it; others do once one of them has recorded a call.
+    ``longest_pause`` (seconds) bounds what a service may ask for.
 
     Concurrency: any thread may call any method; the lock of ``gates`` guards what is in here too.
     """
@@ -121,14 +134,20 @@ class Gate:
         budgets: Sequence[tuple[Budget, bool]] = (),
         *,
         expect: Expect | None = None,
+        expect_usd: Expect | None = None,
+        is_free: Callable[[Any, int], bool] | None = None,
         requests: bool = True,
+        models: bool = False,
         longest_pause: float = math.inf,
     ) -> None:
         self._gates = gates
         self._lane = lane
         self._budgets = tuple(budgets)
         self._expect = expect
+        self._expect_usd = expect_usd
+        self._is_free = is_free
         self._requests = requests
+        self._models = models
         self._longest_pause = longest_pause
         self._factor = 1.0  # real tokens for each expected one
         self._nano_usd = 0.0  # what a call is expected to cost
@@ -145,7 +164,7 @@ class Gate:
     def enter(self, items: Sequence[tuple[Any, int]], stopped: Callable[[], bool]) -> list[Pass]:
         """Wait until the first of ``items`` (each with its index) may start; passes for it and for those
         after it that may start too. None at all once ``stopped`` says so or a budget is used up."""
-        expected = [self._expect(item, index) if self._expect is not None else 0.0 for item, index in items]
+        expected = [self._expected(*one) for one in items]
         refusal: str | None = None
         passes: list[Pass] = []
         with self._gates.lock:
@@ -158,8 +177,8 @@ class Gate:
                         seconds, refusal = self._try(expected[0], passes)
                     if refusal is None and not passes:
                         waiter.wait(seconds)
-                for tokens in expected[1:] if passes else ():
-                    self._try(tokens, passes)
+                for one in expected[1:] if passes else ():
+                    self._try(one, passes)
             finally:
                 self._lane.waiting.remove(waiter)
                 self._lane.wake()
@@ -167,22 +186,35 @@ class Gate:
             self._gates.exhaust(refusal)
         return passes
 
-    def _try(self, expected: float, passes: list[Pass]) -> tuple[float | None, str | None]:
+    def _expected(self, item: Any, index: int) -> Expected:
+        if self._is_free is not None and self._is_free(item, index):
+            return Expected(0.0, 0.0, free=True)
+        tokens = 0.0 if self._expect is None else self._expect(item, index)
+        usd = 0.0 if self._expect_usd is None else self._expect_usd(item, index)
+        return Expected(tokens, usd, free=False)
+
+    def _try(self, expected: Expected, passes: list[Pass]) -> tuple[float | None, str | None]:
         """Under the lock: add a pass if one may start now; else how long to wait (None: until woken), or why
         nothing will start any more."""
         now = self._gates.clock.monotonic()
-        tokens = expected * self._factor
+        tokens = expected.tokens * self._factor
         if seconds := self._lane.limiter.wait(tokens, now):
             return None if seconds == math.inf else seconds, None
         reserved: list[Spent] = []
         for budget, amount in self._amounts(tokens):
-            why = budget.reserve(amount)
+            if expected.free:
+                budget.admit()
+                amount, why = Spent(), None
+            else:
+                why = budget.reserve(amount)
             if why is not None:
                 for (earlier, _), set_aside in zip(self._budgets, reserved, strict=False):
                     earlier.release(set_aside)
                 return None, None if budget.outstanding else why
             reserved.append(amount)
-        passes.append(Pass(self._lane.limiter.start(tokens, now), reserved))
+        usd = self._nano_usd if self._known else nano_usd(expected.usd)
+        guess = Spent(1, round(tokens), round(usd))
+        passes.append(Pass(self._lane.limiter.start(tokens, now), reserved, guess))
         return None, None
 
     def _amounts(self, tokens: float) -> Iterator[tuple[Budget, Spent]]:
@@ -210,19 +242,37 @@ class Gate:
                 budget.release(reserved)
             self._settled()
 
-    def leave(self, leave: Pass, ended: Ended, calls: int = 0, nano_usd: int = 0) -> None:
-        """An attempt ended: it made ``calls`` of language models, which cost ``nano_usd``."""
+    def leave(
+        self, leave: Pass, ended: Ended, calls: int = 0, nano_usd: int = 0, *, unpriced: str | None = None
+    ) -> None:
+        """An attempt ended: it made ``calls`` of language models, which cost ``nano_usd``. Where nobody knows
+        what it used (``ended`` has no tokens) it counts as what was expected. ``unpriced`` names a model that
+        was asked and has no price: no budget of dollars can be held then."""
         if ended.pause > self._longest_pause:
-            ended = Ended(ended.latency, ended.tokens, ended.refused, self._longest_pause)
+            ended = replace(ended, pause=self._longest_pause)
         with self._gates.lock:
+            self._models = self._models or calls > 0
+            tokens = ended.tokens
+            if tokens is None:
+                tokens, nano_usd = (leave.guess.tokens, leave.guess.nano_usd) if self._models else (0, 0)
+            ended = replace(ended, tokens=tokens)
             decision = self._lane.limiter.end(leave.permit, ended, self._gates.clock.monotonic())
             for (budget, every), reserved in zip(self._budgets, leave.reserved, strict=True):
-                requests = max(calls, int(every or self._requests))
-                budget.settle(reserved, Spent(requests, round(ended.tokens), nano_usd))
-            self._learn(leave.permit.tokens, ended.tokens, calls, nano_usd)
+                requests = max(calls, int(ended.asked and (every or self._requests)))
+                budget.settle(reserved, Spent(requests, round(tokens), nano_usd))
+            self._learn(leave.permit.tokens, tokens, calls, nano_usd)
             self._settled()
         if decision is not None:
             self._gates.on_decision(self._lane.key, decision)
+        if unpriced is not None:
+            self._refuse_unpriced(unpriced)
+
+    def _refuse_unpriced(self, model: str) -> None:
+        """A call was made that nobody can put into dollars: it is the last one under a budget of them."""
+        for budget, _ in self._budgets:
+            if budget.limits.usd is not None:
+                self._gates.exhaust(f"{budget.named('usd')} cannot be held: the model {model!r} has no price")
+                return
 
     def _settled(self) -> None:
         if self._budgets:
@@ -242,5 +292,5 @@ class Gate:
 
 
 def nano_usd(cost: float | None) -> int:
-    """A cost in dollars as whole billionths; 0 where it is not known."""
-    return round((cost or 0.0) * NANO)
+    """A cost in dollars as whole billionths, the part of one counting as one; 0 where it is not known."""
+    return math.ceil(round((cost or 0.0) * NANO, 6))

@@ -22,6 +22,8 @@ from batchmill.policy import FailureWatch, RetryPolicy
 from batchmill.policy.limits import Ended
 from batchmill.record import Usage
 
+_LOST = ("timeout", "worker_died", "cancelled")  # how an attempt ends of which nothing is heard any more
+
 
 @dataclass(slots=True)
 class _Started:
@@ -96,7 +98,7 @@ class GatedWindow(Window):
             return
         begun = [self._end(chunk.start + offset) for offset in range(len(chunk))]
         if chunk.lost is not None and chunk.attempts > begun[0].chunk.attempts:  # it was lost on the way
-            self._gate.leave(begun[0].leave, Ended(pause=chunk.lost.retry_after or 0.0))
+            self._gate.leave(begun[0].leave, Ended(tokens=None, pause=chunk.lost.retry_after or 0.0))
             self.defer(chunk, self._retry.decide(chunk.attempts, chunk.lost).after)
             return
         for one in begun:
@@ -133,16 +135,27 @@ class GatedWindow(Window):
         quick_failure = error is not None and error.kind != "timeout"
         ended = Ended(
             None if quick_failure else block.walls[offset],
-            usage.input_tokens + usage.output_tokens,
+            _tokens(usage, begun.leave, lost=error is not None and error.kind in _LOST and not records),
             error is not None and error.refused,
             (error.retry_after or 0.0) if error is not None else 0.0,
+            asked=bool(usage.calls or not usage.kept),
         )
-        self._gate.leave(begun.leave, ended, usage.calls, sum(map(_cost, records)))
+        unpriced = next((one for one in records if usage.unpriced and Usage.of(one).unpriced), None)
+        self._gate.leave(
+            begun.leave,
+            ended,
+            usage.calls,
+            sum(map(_cost, records)),
+            unpriced=None if unpriced is None else _field(unpriced, "model"),
+        )
 
     def _remember(self, index: int, wall: float, outcome: Outcome) -> None:
         with self._gated:
             seconds, records = self._before.get(index, (0.0, ()))
-            self._before[index] = (seconds + wall, (*records, *outcome.records))
+            records = (*records, *outcome.records)
+            self._before[index] = (seconds + wall, records)
+        if self._log is not None and outcome.records:  # it may be that nothing more comes of the item
+            self._log.enter(index, records)
 
     def _keep(self, block: Block) -> None:
         self._complete(block)
@@ -187,6 +200,15 @@ def _calls(records: Iterable[Any]) -> Iterator[Any]:
             yield from _calls(getattr(record, "calls", ()))
 
 
+def _tokens(usage: Usage, leave: Pass, *, lost: bool) -> float | None:
+    """What an attempt counts as; a call that did not tell its tokens as what was set aside for one. None
+    where nothing came of the attempt, so that nobody knows whether it made any."""
+    return None if lost else usage.tokens + usage.untold * leave.permit.tokens
+
+
 def _cost(record: Any) -> int:
-    cost = record.get("cost") if isinstance(record, dict) else getattr(record, "cost", None)
-    return nano_usd(cost)
+    return nano_usd(_field(record, "cost"))
+
+
+def _field(record: Any, name: str) -> Any:
+    return record.get(name) if isinstance(record, dict) else getattr(record, name, None)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchmill.cli.exits import OF_STATUS, Exit, of_error
 from batchmill.cli.journals import is_found
 from batchmill.errors import Interrupted
 from batchmill.events.summary import Summary
-from batchmill.events.words import count
+from batchmill.events.words import count, spending
 from batchmill.runs.result import RunResult
 
 
@@ -37,8 +37,16 @@ def _of_resuming(result: RunResult, folder: str) -> list[str]:
         lines.append(f"run {result.run} is finished ({result.status}): nothing to do")
     elif result.resumed is not None:
         counts = ", ".join(f"{number:,} {word}" for word, number in result.resumed.items())
-        lines.append(f"resumed {result.run}: {counts}")
+        before = result.spent_before
+        spent = "" if before is None else f"; earlier passes: {spending(**before)}"
+        lines.append(f"resumed {result.run}: {counts}{spent}")
+        lines += [f"  {node} changed by {names_in_words(names)}" for node, names in result.changed_by.items()]
     return lines + _all_gone(result) + _way_on(result, folder)
+
+
+def names_in_words(names: Sequence[str]) -> str:
+    """What changed, params as they are written in a document."""
+    return ", ".join(name if " " in name else f"`{name}`" for name in names)
 
 
 def _all_gone(result: RunResult) -> list[str]:

@@ -93,7 +93,8 @@ class MapRun:
             printer.file.complete()
         elif printer.file.path != self.job.collect:
             say(
-                f"note: {self.job.collect} is as it was; what the run has done so far is in {printer.file.path}"
+                f"note: {self.job.collect} is as it was; "
+                f"what the run has done so far is in {printer.file.path}"
             )
 
     def _write_again(self, printer: ItemPrinter, name: str) -> None:

@@ -45,11 +45,8 @@ def command(run: str, node: str | None, form: str, safe: bool, journal_path: str
         reader, found, _ = journals.run(run)
         visit = visit_of(reader.visits(found), node)
         source = _Source(reader, visit, as_shown if is_map(found) else _as_it_is)
-        if form == "csv":
-            pieces = csv_table(source.rows, safe=safe)
-        else:
-            pieces = _json(source, lines=form == "jsonl")
-        for piece in pieces:
+        lines = form == "jsonl"
+        for piece in csv_table(source.rows, safe=safe) if form == "csv" else _json(source, lines=lines):
             data.write(piece)
             if data.broken:
                 break

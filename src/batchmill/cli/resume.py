@@ -12,17 +12,20 @@ import click
 
 from batchmill.cli import options
 from batchmill.cli.caller import Caller
+from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given
 from batchmill.cli.journals import Found, Journals, working_folder
 from batchmill.cli.map_run import MapRun, map_resumed
 from batchmill.cli.own_files import own_files
+from batchmill.cli.rehearsed import tell
 from batchmill.cli.titles import introduced, is_map
 from batchmill.events.progress import ProgressKind
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import Journal
 from batchmill.runs.environment import changed_since
+from batchmill.runs.rehearse import rehearse
 from batchmill.runs.resume import resume
 
 
@@ -30,6 +33,9 @@ from batchmill.runs.resume import resume
     "resume", cls=options.OnceCommand, short_help="Go on with a run that was interrupted or failed."
 )
 @click.argument("words", nargs=-1, metavar="[RUN] [NAME=VALUE]...")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be run again, why and for how much; run nothing."
+)
 @click.option("--failed", "failed_only", is_flag=True, help="Run only the items again that had failed.")
 @click.option("--set-json", multiple=True, metavar="NAME=JSON", help="Give one input as JSON.")
 @click.option(
@@ -53,6 +59,7 @@ from batchmill.runs.resume import resume
 def command(
     caller: Caller,
     words: tuple[str, ...],
+    dry_run: bool,
     failed_only: bool,
     set_json: tuple[str, ...],
     params_file: Path | None,
@@ -79,6 +86,13 @@ def command(
     with Journals(journal_path) as journals:
         found = journals.to_resume(name)
     journal, run = Journal(found.journal.path, durable=durable), found.run
+    if dry_run:
+        with _working_in(run.folder):
+            told = rehearse(
+                run.name, inputs.values, journal=journal, failed_only=failed_only, text_params=inputs.text
+            )
+        tell(told, bool(json_wanted))
+        return Exit.SUCCESS
     as_json = bool(run.settings.get("json")) if json_wanted is None else json_wanted
     begin = partial(
         resume,

@@ -16,12 +16,13 @@ from batchmill.cli.runs import as_json
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.titles import is_map, moment, title
 from batchmill.errors import UnknownRun
-from batchmill.events.words import seconds, shortened
+from batchmill.events.words import seconds, shortened, spending
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import LAST
 from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
 from batchmill.plain import to_json
-from batchmill.runs.calls import inner_errors
+from batchmill.runs.inner_errors import inner_errors
+from batchmill.runs.ledger import sum_of
 
 LONGEST_TITLE = 1000  # characters
 MOST_ERRORS = 1000  # lines of errors without --json; who wants more reads JSON
@@ -133,7 +134,7 @@ def _show_run(
             }
             for visit in visits
         ]
-        data.write_json({**as_json(run), "nodes": nodes})
+        data.write_json({**as_json(run), "nodes": nodes, "spent": _spent(reader, run)})
         return
     again = f", begun {run.passes} times" if run.passes > 1 else ""
     wall = f" in {seconds(run.wall)}" if run.wall is not None else ""
@@ -145,6 +146,13 @@ def _show_run(
     data.write_line(f"begun {moment(run.started_at)} in {run.folder}")
     for visit in visits:
         data.write_line(f"  {visit.address}: {_counts(visit)}")
+    if (spent := _spent(reader, run)) is not None:
+        data.write_line(f"spent{' in all' if run.passes > 1 else ''}: {spending(**spent)}")
+
+
+def _spent(reader: Reader, run: RunRecord) -> dict[str, Any] | None:
+    """What the calls of all passes used, None where there were none."""
+    return sum_of(call for _, call in reader.calls(run))
 
 
 def _counts(visit: VisitRecord) -> str:

@@ -14,7 +14,9 @@ from typing import Any
 from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped
 from batchmill.outcome import ErrorInfo, ErrorKind
 
-_TOO_MANY = (429, 503)  # Too Many Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4)
+# What the exceptions of client libraries have for a `status_code` where a service wants fewer calls: Too Many
+# Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4). Nodes say so themselves.
+_TOO_MANY = (429, 503)
 MAX_MESSAGE = 10_000
 MAX_TRACEBACK = 20_000
 
@@ -36,7 +38,7 @@ def outline(error: BaseException) -> ErrorInfo:
             "error_result",
             retryable=error.retryable,
             retry_after=error.retry_after,
-            refused=error.retry_after is not None or _wants_less(error.outputs.get("status_code")),
+            refused=error.refused or error.retry_after is not None,
             outputs=error.outputs,
             address=error.address,
         )
@@ -47,7 +49,7 @@ def outline(error: BaseException) -> ErrorInfo:
         _kind(error),
         retryable=bool(getattr(error, "retryable", True)),
         retry_after=retry_after,
-        refused=retry_after is not None or _wants_less(getattr(error, "status_code", None)),
+        refused=retry_after is not None or _wants_less(error),
         outputs=error.outputs if isinstance(error, AttemptTimeout) else {},
     )
 
@@ -59,9 +61,10 @@ def _seconds(value: Any) -> float | None:
     return None
 
 
-def _wants_less(status: Any) -> bool:
-    """Whether this status of HTTP says that there were too many requests, or too much work."""
-    return status in _TOO_MANY if isinstance(status, int) else False
+def _wants_less(error: BaseException) -> bool:
+    """Whether the exception of somebody's code says that a service wants fewer calls."""
+    status = getattr(error, "status_code", None)
+    return getattr(error, "refused", False) is True or (isinstance(status, int) and status in _TOO_MANY)
 
 
 def traced(info: ErrorInfo, error: BaseException) -> ErrorInfo:

@@ -228,7 +228,7 @@ class LoopCrew:
         timeout = self._settings.timeout
         if timeout is None:
             return await self._task.run_async(item, index, Attempt(number, None, recorder, self._cancel))
-        attempt = Attempt(number, time.monotonic() + timeout, recorder, self._cancel)
+        attempt = Attempt(number, time.monotonic() + timeout, recorder, self._cancel, timeout)
         try:
             async with asyncio.timeout(timeout) as limit:
                 return await self._task.run_async(item, index, attempt)

@@ -195,7 +195,7 @@ class ItemRunner:
             return Attempt(number, None, self._recorder, self._cancel)
         now = time.monotonic_ns()
         self._cells[STARTED] = now
-        return Attempt(number, now / 1e9 + timeout, self._recorder, self._cancel)
+        return Attempt(number, now / 1e9 + timeout, self._recorder, self._cancel, timeout)
 
     def _caught(self, error: BaseException, attempts: int) -> FailedAttempt:
         self._cells[STARTED] = 0

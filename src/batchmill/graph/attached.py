@@ -51,6 +51,10 @@ class _Heard:
             self._log.record(block)
         self._ended(block)
 
+    def enter(self, index: int, records: Sequence[Any]) -> None:
+        if self._log is not None:
+            self._log.enter(index, records)
+
     def close(self, total: int | None, *, read: bool = True) -> None:
         if self._log is not None:
             self._log.close(total, read=read)

@@ -19,7 +19,7 @@ from batchmill.file_table import Entry, without
 from batchmill.graph.attached import Attachment
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
 from batchmill.graph.keys import batch_log
-from batchmill.graph.limited import gate_of
+from batchmill.graph.limited import gate_of, paying_for
 from batchmill.graph.no_items import no_items
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, faulty_visit
@@ -80,6 +80,7 @@ class NodeBatch:
             item_name=spec.as_,
             folder=around.folder,
             as_json=spec.results_path is not None,
+            paying=paying_for(node, around),
         )
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)

@@ -19,12 +19,13 @@ from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InternalError, InvalidParams, NodeError, Stopped
 from batchmill.events.words import is_inside_item
+from batchmill.graph.content import content_of
 from batchmill.graph.ending import resolved_outputs
-from batchmill.graph.keys import code_of
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.topology import Topology
+from batchmill.graph.user_code import code_of
 from batchmill.graph.visit import SubReport
 from batchmill.graph.walk import NodeReport, Walk
 from batchmill.ir.inputs import input_values
@@ -81,8 +82,13 @@ class SubWorkflow:
     def content(self) -> str:
         """All it does, with what the documents within do, as text."""
         if self._content is None:
-            self._content = "\n".join(_contents(self.plan, set()))
+            self._content = content_of(self.plan)
         return self._content
+
+    @property
+    def content_in_format_1(self) -> str:
+        """The same as the first format of the journal had it."""
+        return "\n".join(_contents(self.plan, set()))
 
     @property
     def topology(self) -> Topology:
@@ -255,6 +261,7 @@ def _failure(walk: Walk, address: str, attempt: Attempt) -> Exception:
         outputs={"error": message},
         retryable=cause.retryable,
         retry_after=cause.retry_after,
+        refused=cause.refused,
         type_name=cause.type,
         address=cause.address or address,
     )

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import StorageError
 from batchmill.journal.folders import make_private
+from batchmill.journal.migrations import MIGRATIONS
 from batchmill.journal.statements import one_row, schema
 
 if TYPE_CHECKING:
     import sqlite3
 
 APPLICATION_ID = 0x626D696C  # "bmil"
-VERSION = 1
+VERSION = 2
 OLDEST_SQLITE = (3, 35, 0)  # generated columns, RETURNING
 OWN_FOLDER = ".batchmill"
 BUSY_SECONDS = 30.0  # how long another process that writes is waited for
@@ -130,6 +131,8 @@ def _migrate(connection: sqlite3.Connection) -> None:
         for version in range(_one(connection, "PRAGMA user_version") + 1, VERSION + 1):
             for statement in filter(str.strip, schema(version).split(";\n")):
                 connection.execute(statement)
+            if (rest := MIGRATIONS.get(version)) is not None:
+                rest(connection)
             connection.execute(f"PRAGMA user_version = {version}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("COMMIT")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
+from batchmill.journal.calls import VisitLedger
 from batchmill.journal.contract import Kept, KeyMore
 from batchmill.journal.matching import Claims, Found, Matcher
 from batchmill.journal.rows import Row, RowWriter, files_in, first_id, outcome_of
@@ -31,7 +33,8 @@ class Place(Protocol):
 
 class SqliteItemLog:
     """See the module. ``matcher`` is None where nothing is known; ``failed_only`` leaves out what was never
-    begun; ``count`` is given the counts at the end.
+    begun; ``counts`` is given the counts at the end. Calls go
+    into ``ledger``.
 
     Concurrency: ``record`` is called by workers, ``match`` by one thread at a time, with ``locked`` around
     what it reads. The visit changes in ``match`` only, and whoever records just before writes to the old one,
@@ -44,6 +47,7 @@ class SqliteItemLog:
         writer: Writer,
         rows: RowWriter,
         more: KeyMore | None,
+        ledger: VisitLedger,
         *,
         matcher: Matcher | None = None,
         locked: Any = None,
@@ -54,6 +58,7 @@ class SqliteItemLog:
         self._writer = writer
         self._rows = rows
         self._more = more
+        self._ledger = ledger
         self._matcher = matcher
         self._locked = locked
         self._failed_only = failed_only
@@ -128,7 +133,7 @@ class SqliteItemLog:
             read = outcome_of(one.row, start + offset, self._rows.files, self._rows.codec)
             if read is None:
                 continue
-            known[offset] = read[0]
+            known[offset] = self._own(read[0]) if one.foreign else read[0]
             if one.id != own + offset:
                 copies.append((own + offset, self._rows.number, one.id))
                 for digest in files_in(one.row[5]):
@@ -136,7 +141,17 @@ class SqliteItemLog:
         self._writer.put("copy_outcome", copies)
         return known
 
+    def _own(self, outcome: Outcome) -> Outcome:
+        """An outcome of another run as one of this run: nobody was asked for it."""
+        kept = replace(outcome, records=self._rows.codec.as_kept(outcome.records))
+        self._ledger.enter(kept.index, kept.records)
+        return kept
+
+    def enter(self, index: int, records: Sequence[Any]) -> None:
+        self._ledger.enter(index, records)
+
     def record(self, block: Block) -> None:
+        self._ledger.enter_block(block)  # before the outcomes: none of them may be kept without its calls
         base = first_id(self._place.visit) + block.start
         if block.special or self._more is not None:
             rows = self._rows_of(base, block)

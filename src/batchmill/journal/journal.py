@@ -6,6 +6,7 @@
     .batchmill/runs.sqlite.files/   large values, by digest
     .batchmill/runs.sqlite.locks/   a file for each run that is being run
     .batchmill/runs.sqlite.outputs/ what commands of `map` printed, a folder for each run
+    .batchmill/runs.sqlite.calls/   calls of language models that are under way, in a folder for each run
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from batchmill.errors import StorageError, UnknownRun
+from batchmill.journal.calls import Ledger
 from batchmill.journal.contract import READER_LEFT, Codec, RunRecord
 from batchmill.journal.database import connect, faults
 from batchmill.journal.encoding import NOT_JSON, encode
@@ -47,6 +49,7 @@ class Journal:
         self.files = ValueFiles(self.path.with_name(self.path.name + ".files"), durable=durable)
         self.locks = self.path.with_name(self.path.name + ".locks")
         self.outputs = self.path.with_name(self.path.name + ".outputs")
+        self.calls = self.path.with_name(self.path.name + ".calls")
 
     def begin(
         self,
@@ -55,9 +58,12 @@ class Journal:
         codec: Codec = _NO_CODEC,
         masker: Masker | None = None,
         failed: Callable[[StorageError], None] = lambda fault: None,
+        order: Sequence[str] = (),
+        asks: bool = True,
     ) -> SqliteRunLog:
         """Begin a run under a new name. ``failed`` is called, from a thread, when it cannot be written any
-        more. Raises :class:`StorageError`."""
+        more. ``order`` has the addresses of the nodes in the order of the document, ``asks`` says that some
+        of them ask language models. Raises :class:`StorageError`."""
         run = replace(run, name=secrets.token_hex(4), started_at=time.time(), passes=1)
         masker = masker or Masker()
         connection = connect(self.path, durable=self.durable)
@@ -68,7 +74,7 @@ class Journal:
                 fields = {"name": run.name, "source": run.source, "folder": run.folder, "at": run.started_at}
                 added = connection.execute(statement("begin_run"), {**fields, **_texts(run, masker)})
                 run = replace(run, id=int(added.lastrowid or 0))
-            return self._log(run, connection, lock, codec, masker, failed)
+            return self._log(run, connection, lock, codec, masker, failed, order=order, asks=asks)
         except BaseException:
             lock.release()
             raise
@@ -83,6 +89,8 @@ class Journal:
         masker: Masker | None = None,
         failed: Callable[[StorageError], None] = lambda fault: None,
         failed_only: bool = False,
+        order: Sequence[str] = (),
+        asks: bool = True,
     ) -> SqliteRunLog:
         """Begin a further pass of the run ``name``, whose document, inputs and settings are now those of
         ``run``; ``lock`` is that of the run, and goes with it. Raises :class:`StorageError`."""
@@ -92,7 +100,9 @@ class Journal:
             fields = {"id": run.id, **_texts(run, masker)}
             passes = one_row(connection, statement("begin_pass"), fields)[0]
             run = replace(run, name=name, passes=int(passes))
-        return self._log(run, connection, lock, codec, masker, failed, failed_only)
+        return self._log(
+            run, connection, lock, codec, masker, failed, order=order, asks=asks, failed_only=failed_only
+        )
 
     def _log(
         self,
@@ -102,6 +112,9 @@ class Journal:
         codec: Codec,
         masker: Masker,
         failed: Callable[[StorageError], None],
+        *,
+        order: Sequence[str],
+        asks: bool,
         failed_only: bool = False,
     ) -> SqliteRunLog:
         with _closing_on_error(connection):
@@ -109,7 +122,17 @@ class Journal:
         rows = RowWriter(
             self.files, codec, masker, run.passes, lambda digest: writer.put("add_file", [(digest, run.id)])
         )
-        return SqliteRunLog(run, connection, writer, lock, self.path, rows, failed_only=failed_only)
+        folder = self.calls / run.name
+        ledger = Ledger(run.id, run.passes, folder, writer, codec, masker, order, durable=self.durable)
+        log = SqliteRunLog(run, connection, writer, lock, self.path, rows, ledger, failed_only=failed_only)
+        try:
+            ledger.absorb()  # what the pass before was at when its process ended
+            if asks:
+                ledger.open()
+        except BaseException:
+            log.close()
+            raise
+        return log
 
     def outputs_of(self, name: str) -> Path:
         """The folder called ``name`` for what commands of a run printed. Raises :class:`StorageError` for

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from batchmill.journal.calls import with_those_left
 from batchmill.journal.contract import DEGRADED, FAILED, OK, RunRecord
 from batchmill.journal.database import connect, faults
 from batchmill.journal.encoding import decode
 from batchmill.journal.journal import Journal, chosen, chosen_to_resume
 from batchmill.journal.rows import end_of, first_id
 from batchmill.journal.statements import one_row, statement
+from batchmill.record import calls_left
 
 if TYPE_CHECKING:
     import sqlite3
@@ -148,12 +150,15 @@ class Reader:
                 return
             yield from page
 
-    def recorded(self, run: RunRecord) -> Iterator[tuple[VisitRecord, ItemRecord]]:
-        """The outcomes of the run that recorded something, in order, each with its visit."""
-        for visit in self.visits(run):
-            for item in self._outcomes("read_detailed", visit):
-                if item.records:
-                    yield visit, item
+    def calls(self, run: RunRecord) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The calls of every pass of the run, as the entries of ``llm_calls`` in a result, each with the
+        number of its pass; also those of a run that is at work, or was killed: calls that were under way then
+        are the last, with an estimate of what they used."""
+        with self._reading():
+            # Files first: whichever is gone when the rows are read has become one of them.
+            left = list(calls_left(self.journal.calls / run.name))
+            rows = self._connection.execute(statement("calls_of"), (run.id,))
+            yield from with_those_left(rows, left)
 
     def item(self, visit: VisitRecord, index: int) -> ItemRecord | None:
         """The outcome of one item; None where there is none."""

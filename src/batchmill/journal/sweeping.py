@@ -50,6 +50,7 @@ def _forgotten(journal: Journal, run: RunRecord) -> bool:
             journal.files.remove(digest)
         if run.outputs:
             shutil.rmtree(journal.outputs_of(run.outputs), ignore_errors=True)
+        shutil.rmtree(journal.calls / run.name, ignore_errors=True)
     finally:
         lock.release()
     return True
@@ -65,7 +66,14 @@ def _deleted(journal: Journal, run: RunRecord) -> list[str]:
             for visit in visits:
                 connection.execute(statement("delete_outcomes"), (first_id(visit), first_id(visit + 1)))
             digests = [row[0] for row in connection.execute(statement("files_of"), (run.id,))]
-            for name in ("delete_visits", "delete_events", "delete_nodes", "delete_files", "delete_run"):
+            for name in (
+                "delete_visits",
+                "delete_calls",
+                "delete_events",
+                "delete_nodes",
+                "delete_files",
+                "delete_run",
+            ):
                 connection.execute(statement(name), (run.id,))
             used = statement("file_is_used")
             unused = [one for one in digests if one_row(connection, used, (one,)) is None]

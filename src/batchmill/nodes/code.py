@@ -26,8 +26,13 @@ class CodeNode(Node):
     params = (
         Param("code", "string", "Python text; sets `result`, and may set `next`", True, templates="none"),
         Param("inputs", "object", "names and the values they have in the code"),
-        Param("timeout", "number", "seconds after which the code is given up", minimum=0.001),
-        Param("requires", "array", "packages the code needs, for the reader; nothing is installed"),
+        Param("timeout", "number", "seconds after which the code is given up", minimum=0.001, content=False),
+        Param(
+            "requires",
+            "array",
+            "packages the code needs, for the reader; nothing is installed",
+            content=False,
+        ),
     )
     outputs = (
         Output("result", "any", "the value of `result` when the code ended, null when it set none"),
@@ -59,7 +64,10 @@ class CodeNode(Node):
         if params["timeout"] is None:
             ran = program.run(inputs)
         else:
-            ran = run_limited(lambda: program.run(inputs), attempt.within(params["timeout"]), attempt.cancel)
+            seconds = params["timeout"]
+            ran = run_limited(
+                lambda: program.run(inputs), attempt.within(seconds), attempt.cancel, attempt.given(seconds)
+            )
         outputs = {
             "result": ran.result,
             "stdout": ran.captured.stdout,

@@ -13,7 +13,6 @@ from hashlib import blake2b
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, NodeError, StorageError, UnsafeValue
 from batchmill.nodes.contract import NodeResult, Output, Param
 from batchmill.nodes.placeholders import Placeholder, view_of
@@ -88,13 +87,12 @@ class CommandNode(ShellNode):
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         params = {**_FIXED, **params}
-        timeout = attempt.within(params["timeout"])
         place = f"{(params['env'] or {}).get(INDEX_VARIABLE, '')}-{os.getpid()}-{_OURS}"
         out, err = (Spool(params["outputs"], f"{name}.{place}") for name in STREAMS)
         if attempt.number > 1:
             _remove_earlier(params["outputs"], place)
         try:
-            outputs = self._completed(params, timeout, attempt.cancel, (out, err))
+            outputs = self._completed(params, attempt, (out, err))
         except BaseException as error:
             if not getattr(error, "outputs", None):  # nobody will read them
                 out.discard()
@@ -108,19 +106,19 @@ class CommandNode(ShellNode):
     def _completed(
         self,
         params: Mapping[str, Any],
-        timeout: float | None,
-        cancel: CancelToken,
+        attempt: Attempt,
         spools: tuple[Spool, Spool],
     ) -> dict[str, Any]:
+        timeout = attempt.within(params["timeout"])
         try:
-            completed = completed_command(params, timeout, cancel, self._withheld, spools)
+            completed = completed_command(params, timeout, attempt.cancel, self._withheld, spools)
         except NotStarted as failure:
             outputs = {name: failure.outputs[name] for name in (*STREAMS, "exit_code", "error")}
             raise _failed(outputs, retryable=failure.retryable) from None
         _raise_fault(params["outputs"], spools)
         outputs = _outputs(completed, spools)
         if completed.timed_out:
-            message = timeout_message(completed, timeout)
+            message = timeout_message(completed, attempt.given(params["timeout"]))
             raise AttemptTimeout(message, {**outputs, "error": message})
         if completed.exit_code not in params["ok_codes"]:
             raise _failed({**outputs, "error": failure_of(completed, _text(completed.stderr))})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.nodes.contract import NodeResult, Output, Param
-from batchmill.nodes.files import copy_whole, full_path, in_words, require_file
+from batchmill.nodes.files import copy_whole, full_path, in_words, paths_in, require_file
 from batchmill.nodes.places import require_free
 from batchmill.nodes.writing import WritingNode
 
@@ -31,6 +31,12 @@ class CopyFileNode(WritingNode):
     @classmethod
     def changes(cls, params: Mapping[str, Any]) -> bool:
         return True
+
+    reads = ("source_path",)
+
+    @classmethod
+    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+        return paths_in(params.get("source_path"))
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         source = full_path(params["source_path"], "source_path")

@@ -12,8 +12,9 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from batchmill.errors import InvalidParams, NodeError
 
@@ -52,6 +53,18 @@ def full_path(value: str, param: str) -> str:
     except UnicodeEncodeError as error:
         raise InvalidParams(f"param {param!r} cannot be the name of a file: {error}") from error
     return path
+
+
+def paths_in(value: Any) -> Iterator[str]:
+    """The paths that a param names: itself, those in a list, those of an object or under its ``path``; what
+    is none is passed over."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from paths_in(value["path"] if "path" in value else list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from paths_in(one)
 
 
 @contextmanager

@@ -32,10 +32,13 @@ class _Call:
         self.done.set()
 
 
-def run_limited(function: Callable[[], T], seconds: float | None, cancel: CancelToken) -> T:
+def run_limited(
+    function: Callable[[], T], seconds: float | None, cancel: CancelToken, given: float | None = None
+) -> T:
     """What ``function`` returns or raises, in a thread with a copy of this one's context variables.
 
-    Raises :class:`~batchmill.errors.AttemptTimeout` after ``seconds``; the thread is then left behind,
+    Raises :class:`~batchmill.errors.AttemptTimeout` after ``seconds``, which tells of those that were
+    ``given`` where that is another number; the thread is then left behind,
     a daemon that does not keep the process alive. A cancelled run leaves it behind too.
     """
     call = _Call(function)
@@ -49,7 +52,7 @@ def run_limited(function: Callable[[], T], seconds: float | None, cancel: Cancel
     if not call.ended:
         if cancel.cancelled:
             raise NodeError("the run was cancelled", retryable=False, type_name="Cancelled")
-        raise AttemptTimeout(f"the code did not end within {seconds:g} s")
+        raise AttemptTimeout(f"the code did not end within {seconds if given is None else given:g} s")
     if call.error is not None:
         raise call.error
     return call.value  # type: ignore[return-value]  # set by the thread from this very function

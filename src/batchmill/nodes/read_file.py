@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.encodings import ENCODING_WORDS, UTF_8, as_text, encoding_faults, lookup
-from batchmill.nodes.files import full_path, in_words, refuse, require_file
+from batchmill.nodes.files import full_path, in_words, paths_in, refuse, require_file
 
 MAX_BYTES = 256 * 1024 * 1024
 
@@ -24,7 +24,9 @@ class ReadFileNode(Node):
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),
         Param("encoding", "string", ENCODING_WORDS, default=UTF_8),
-        Param("max_bytes", "integer", "a larger file is refused", default=MAX_BYTES, minimum=0),
+        Param(
+            "max_bytes", "integer", "a larger file is refused", default=MAX_BYTES, minimum=0, content=False
+        ),
     )
     outputs = (
         Output("content", "string", "the text, or base64 of the bytes"),
@@ -32,6 +34,12 @@ class ReadFileNode(Node):
         Output("file_path", "string", "the absolute path that was read"),
         Output("error", "string", "why the file could not be read", diagnostic=True),
     )
+
+    reads = ("file_path",)
+
+    @classmethod
+    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+        return paths_in(params.get("file_path"))
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         return encoding_faults(params)

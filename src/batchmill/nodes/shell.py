@@ -72,7 +72,13 @@ class ShellNode(Node):
             "added to the environment; null takes a variable away. Variables that hold the document's "
             "credentials are not in it unless they are given here",
         ),
-        Param("timeout", "number", "seconds until the command and all it started are killed", minimum=0.001),
+        Param(
+            "timeout",
+            "number",
+            "seconds until the command and all it started are killed",
+            minimum=0.001,
+            content=False,
+        ),
         Param("ignore_errors", "boolean", "whether a command that fails is no failure", default=False),
         Param("strip_newline", "boolean", "whether trailing newlines of stdout go", default=True),
         Param("shell", "string", "the shell that reads a string: sh, bash, zsh, ...", default="sh"),
@@ -122,7 +128,7 @@ class ShellNode(Node):
         except NotStarted as failure:
             return _ended(params, failure.outputs, retryable=failure.retryable)
         if completed.timed_out:
-            message = timeout_message(completed, timeout)
+            message = timeout_message(completed, attempt.given(params["timeout"]))
             raise AttemptTimeout(message, {**_outputs(completed, params), "error": message})
         outputs = _outputs(completed, params)
         if completed.truncated:
@@ -328,9 +334,10 @@ def _ended(params: Mapping[str, Any], outputs: dict[str, Any], *, retryable: boo
     return NodeResult(outputs)
 
 
-def timeout_message(completed: Completed, timeout: float | None) -> str:
-    """What is said of a command that was killed at its timeout, with the end of its stderr."""
-    message = f"the command did not end within {timeout:.3g} s and was killed with all it had started"
+def timeout_message(completed: Completed, timeout: float) -> str:
+    """What is said of a command that was killed at its timeout of so many seconds, with the end of its
+    stderr."""
+    message = f"the command did not end within {timeout:g} s and was killed with all it had started"
     if completed.escaped:
         message += ", except for a process that made a session of its own and still holds the output open"
     said = readable(completed.stderr).strip()[-_SHOWN_CHARACTERS:]

@@ -70,10 +70,14 @@ class Budget:
         after = self.spent + self._reserved + amount
         for unit, used, limit, least in self._measures(after, amount):
             if limit is not None and (used > limit or (used == limit and not least)):
-                return f"the budget of {self._shown(unit)} of {self.owner} is used up"
+                return f"{self.named(unit)} is used up"
         self._reserved += amount
         self.outstanding += 1
         return None
+
+    def admit(self) -> None:
+        """Let something start that costs nothing, as if nothing had been set aside for it."""
+        self.outstanding += 1
 
     def _measures(self, after: Spent, amount: Spent) -> list[tuple[str, int, int | None, int]]:
         """Per unit: its name, what would be used, what may be, and what is asked for."""
@@ -84,10 +88,10 @@ class Budget:
             ("usd", after.nano_usd, nano, amount.nano_usd),
         ]
 
-    def _shown(self, unit: str) -> str:
-        if unit == "usd":
-            return f"{self.limits.usd:g} USD"
-        return f"{getattr(self.limits, unit):,} {unit}"
+    def named(self, unit: str) -> str:
+        """The limit in words, such as ``the budget of 5 USD of the run``."""
+        shown = f"{self.limits.usd:g} USD" if unit == "usd" else f"{getattr(self.limits, unit):,} {unit}"
+        return f"the budget of {shown} of {self.owner}"
 
     def left(self) -> Spent:
         """What nobody spent or set aside; 0 where there is no limit."""

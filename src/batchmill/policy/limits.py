@@ -78,12 +78,14 @@ class Permit:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How an attempt ended. ``latency`` in seconds, None where it says nothing of the service; ``tokens``
-    that it really used; ``refused`` and ``pause`` (seconds) as the service said."""
+    that it really used, None where nobody knows, and then it counts as what was set aside; ``refused`` and
+    ``pause`` (seconds) as the service said. ``asked`` is false where the service was not asked after all."""
 
     latency: float | None = None
-    tokens: float = 0.0
+    tokens: float | None = 0.0
     refused: bool = False
     pause: float = 0.0
+    asked: bool = True
 
 
 class Limiter:
@@ -155,8 +157,10 @@ class Limiter:
     def end(self, permit: Permit, ended: Ended, now: float) -> Decision | None:
         """Settle an attempt; what adaptive concurrency made of it."""
         self.in_flight -= 1
-        if self._tokens is not None:
+        if self._tokens is not None and ended.tokens is not None:
             self._tokens.give_back(permit.tokens - ended.tokens, now)
+        if self._starts is not None and not ended.asked:
+            self._starts.give_back(1, now)
         self._paused_until = max(self._paused_until, now + ended.pause)
         if self._adaptive is None or permit.ticket is None:
             return None

@@ -27,6 +27,7 @@ from batchmill.journal.runlog import SqliteRunLog
 from batchmill.masking import Masker
 from batchmill.runs.arguments import check_arguments, journal_of
 from batchmill.runs.journaled import Order
+from batchmill.runs.ledger import addresses, asks_models
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
 from batchmill.runs.settings import RunSettings
@@ -84,19 +85,21 @@ def resume(
             found = reader.run(found.name)
             given = {**(params or {}), **(text_params or {})}
             document = document_of(found)
-            if found.finished and not (given or failed_only) and load(document).raw == found.document:
+            if is_done(found, document, bool(given), failed_only):
                 result = _as_it_was(reader, found)
                 if result is not None:
                     return result
-        _require_folder(found)
-        settings = RunSettings(
-            executor or found.settings.get("executor"),
-            jobs or found.settings.get("jobs"),
-            own_files or {},
-            _remembered(found, remembered),
+        require_folder(found)
+        order = order_of(
+            found,
+            document,
+            params,
+            text_params,
+            settings_of(found, executor, jobs, own_files, remembered),
+            kept,
+            warnings,
         )
-        order = _order(found, document, params, text_params, settings, kept, warnings)
-        _require_stdin(kept, found, order.plan)
+        require_stdin(kept, found, order.plan)
         opening = partial(_opened, kept, found, order, lock, failed_only)
         return execute(order, opening, listeners, cancel, stop, taps, masker, attached)
     finally:
@@ -111,6 +114,11 @@ def document_of(run: RunRecord) -> str | dict[str, Any]:
     return document
 
 
+def is_done(run: RunRecord, document: str | dict[str, Any], given: bool, failed_only: bool) -> bool:
+    """Whether the run has finished and nothing asks for more: no edit, no input that is ``given``."""
+    return run.finished and not (given or failed_only) and load(document).raw == run.document
+
+
 def _as_it_was(reader: Reader, run: RunRecord) -> RunResult | None:
     """The result that a finished run had; None where it is not kept."""
     found = reader.result(run)
@@ -123,7 +131,7 @@ def _as_it_was(reader: Reader, run: RunRecord) -> RunResult | None:
     return RunResult(**fields, resumed=resumed, journal=str(reader.journal.path), untouched=True)
 
 
-def _require_folder(run: RunRecord) -> None:
+def require_folder(run: RunRecord) -> None:
     """Raises :class:`InvalidSetting` in another folder than the run's: its paths would be other files."""
     try:
         if os.path.samefile(run.folder, os.getcwd()):
@@ -134,12 +142,24 @@ def _require_folder(run: RunRecord) -> None:
     raise InvalidSetting(f"run {run.name} was begun in {run.folder}, {problem}")
 
 
-def _remembered(run: RunRecord, given: Mapping[str, Any] | None) -> dict[str, Any]:
+def settings_of(
+    run: RunRecord,
+    executor: str | None = None,
+    jobs: int | None = None,
+    own_files: Mapping[str, str] | None = None,
+    remembered: Mapping[str, Any] | None = None,
+) -> RunSettings:
+    """The settings of the run, but for those that are given."""
     own = {name: value for name, value in run.settings.items() if name not in ("executor", "jobs", "around")}
-    return {**own, **(given or {})}
+    return RunSettings(
+        executor or run.settings.get("executor"),
+        jobs or run.settings.get("jobs"),
+        own_files or {},
+        {**own, **(remembered or {})},
+    )
 
 
-def _require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
+def require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
     """Raises :class:`InvalidSetting` where items came from standard input and there is nothing in it now: as
     no items they would end the run as done."""
     with Reader(journal) as reader:
@@ -163,15 +183,17 @@ def _from_stdin(plan: Plan, within: str = "", above: tuple[Plan, ...] = ()) -> I
             yield address
 
 
-def _order(
+def order_of(
     run: RunRecord,
     document: str | dict[str, Any],
     params: Mapping[str, Any] | None,
     text_params: Mapping[str, str] | None,
     settings: RunSettings,
     journal: Journal,
-    warnings: Iterable[Warned],
+    warnings: Iterable[Warned] = (),
 ) -> Order:
+    """What there is to run of a run that is resumed: its document as it is now, its inputs and those that are
+    given. Raises :class:`InvalidDocument`."""
     texts = dict(text_params or {})
     values = {name: value for name, value in {**run.inputs, **(params or {})}.items() if name not in texts}
     declared = _declared(document)
@@ -212,4 +234,6 @@ def _opened(
         masker=masker,
         failed=lambda fault: stop.cancel(),
         failed_only=failed_only,
+        order=addresses(order.plan),
+        asks=asks_models(order.plan),
     )

@@ -19,7 +19,8 @@ from typing import Any
 from batchmill.batch import OnBlock
 from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidDocument
-from batchmill.events import Bus, Listener, RunFinished, RunStarted
+from batchmill.events import Bus, Listener, Noticed, RunFinished, RunStarted
+from batchmill.events.words import spending
 from batchmill.graph.attached import Attachment
 from batchmill.graph.check import check
 from batchmill.graph.file_uses import faults_of_plan
@@ -47,7 +48,9 @@ from batchmill.runs.journaled import (
     event_listeners,
     finished,
     nothing_kept,
+    with_all_calls,
 )
+from batchmill.runs.ledger import calls_of_the_run, spent_before
 from batchmill.runs.limits import budgets_of, gates_of, tell_limit
 from batchmill.runs.outputs import outputs_of
 from batchmill.runs.result import RunResult
@@ -159,11 +162,12 @@ def execute(
     with (
         closing(files),
         closing_log(log),
-        _importing_from(plan.import_folders()),
+        calls_of_the_run(log, plan) as calls,
+        importing_from(plan.import_folders()),
         holding(),
         _following(stop, ending),
     ):
-        around = replace(_surroundings(order, log, known, listeners, ending), files=files)
+        around = replace(_surroundings(order, log, known, listeners, ending), files=files, calls=calls)
         around = replace(around, cancel=cancel or CancelToken(), taps=taps or {}, attached=attached or {})
         return _walked(plan, around, order.source, known.masker, log)
 
@@ -206,6 +210,8 @@ def _walked(
     around.bus.emit(RunStarted(name, source, len(plan.nodes)))
     for warned in plan.warnings:
         around.warnings.add(warned)
+    if log is not None and log.resumed and (before := spent_before(log)) is not None:
+        around.bus.emit(Noticed(f"earlier passes of this run made {spending(**before)}"))
     walk = Scheduler(plan, around).run()
     tell_limit(around.gates, walk)
     outputs = outputs_of(plan.workflow, around.namespace, walk)
@@ -225,7 +231,7 @@ def _walked(
         environment=walk.environment,
         limit=around.gates.exhausted,
     )
-    return result if log is None else finished(log, result)
+    return with_all_calls(result, around.calls) if log is None else finished(log, result)
 
 
 def _plain_error(entry: dict[str, Any]) -> dict[str, Any]:
@@ -250,7 +256,7 @@ def _following(stop: CancelToken | None, ending: CancelToken) -> Iterator[None]:
 
 
 @contextmanager
-def _importing_from(folders: Iterable[str]) -> Iterator[None]:
+def importing_from(folders: Iterable[str]) -> Iterator[None]:
     """Put ``folders`` first on the import path for a while, as Python does for a script."""
     sys.path[:0] = folders
     try:

@@ -20,6 +20,7 @@ from batchmill.nodes.json_params import container_param
 from batchmill.plain import plain
 from batchmill.step.namespace import INDEX_KEY, Namespace
 from batchmill.step.params import StepParams
+from batchmill.step.paying import FREE, Paying
 from batchmill.template import Scope
 
 INPUTS_PARAM = "inputs"  # where the carried values of a loop go in a node that has it
@@ -39,7 +40,8 @@ class Step:
     """One node with its params and a snapshot of the namespace.
 
     ``carried`` are values that a loop lays over the params; they are data and are not scanned for
-    templates. ``folder`` is put on the import path of a process that the step is shipped to.
+    templates. ``folder`` is put on the import path of a process that the step is shipped to. ``paying`` is
+    what a node is held to that asks language models.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Step:
         *,
         carried: Mapping[str, Any] | None = None,
         folder: str | None = None,
+        paying: Paying = FREE,
     ) -> None:
         self.node = node
         self._kind = type(node)
@@ -57,6 +60,7 @@ class Step:
         self._scope = namespace.snapshot(params.references, params.whole)
         self._carried = dict(carried or {})
         self._folder = folder
+        self._paying = paying
 
     @property
     def share(self) -> bool:
@@ -75,15 +79,31 @@ class Step:
             self._overlay(params)
         if scope.unresolved:
             attempt.recorder.append(Unresolved(tuple(scope.unresolved)))
-        return bind(self._kind, params)
+        bound = bind(self._kind, params)
+        if self._paying.in_dollars:
+            self._paying.check(self.node, bound)
+        return bound
 
     def expected_tokens(self, item: Any, index: int) -> float:
         """About how many tokens of language models an attempt at this item uses; 0 where nobody knows."""
+        params = self._resolved(item, index)
+        return 0.0 if params is None else self.node.expected_tokens(params)
+
+    def expected_usd(self, item: Any, index: int) -> float:
+        """About how many US dollars an attempt at this item costs; 0 where nobody knows."""
+        params = self._resolved(item, index)
+        return 0.0 if params is None else self.node.expected_usd(params)
+
+    def is_free(self, item: Any, index: int) -> bool:
+        """Whether an attempt at this item certainly asks nobody who is paid."""
+        params = self._resolved(item, index)
+        return params is not None and self.node.is_free(params)
+
+    def _resolved(self, item: Any, index: int) -> dict[str, Any] | None:
         try:
-            params = self._params.resolve(self._scope_of(item, index))
+            return self._params.resolve(self._scope_of(item, index))
         except TemplateError:  # the attempt itself is about to say so
-            return 0.0
-        return self.node.expected_tokens(params)
+            return None
 
     def _scope_of(self, item: Any, index: int) -> Scope:
         """The names for one item; a node that is no batch has none of its own."""
@@ -115,7 +135,7 @@ class SingleStep(Step):
 
     def run(self, item: Any, index: int, attempt: Attempt) -> NodeResult:
         """One attempt; ``item`` and ``index`` mean nothing here."""
-        return self.run_in(self._scope.child({}), attempt)
+        return self.run_in(self._scope.child({}), self._paying.told(attempt, None))
 
 
 class AsyncSingleStep(SingleStep):
@@ -123,6 +143,7 @@ class AsyncSingleStep(SingleStep):
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> NodeResult:
         """One attempt, to be awaited."""
+        attempt = self._paying.told(attempt, None)
         return await self.node.run_async(self.bound_in(self._scope.child({}), attempt), attempt)  # type: ignore[attr-defined, no-any-return]  # such a node
 
 
@@ -139,8 +160,9 @@ class ItemStep(Step):
         item_name: str = "item",
         folder: str | None = None,
         as_json: bool = False,
+        paying: Paying = FREE,
     ) -> None:
-        super().__init__(node, params, namespace, folder=folder)
+        super().__init__(node, params, namespace, folder=folder, paying=paying)
         self._item_name = item_name
         self._as_json = as_json
         self._looked_at = self._kind.open_outputs
@@ -152,7 +174,9 @@ class ItemStep(Step):
         show in the next attempt, in the results and in the node the items came from, but not where the
         item travelled to another process.
         """
-        return self._outputs(self.run_in(self._scope_of(item, index), attempt), item)
+        return self._outputs(
+            self.run_in(self._scope_of(item, index), self._paying.told(attempt, index)), item
+        )
 
     def _outputs(self, result: NodeResult, item: Any) -> dict[str, Any]:
         """The outputs of an item. Raises :class:`~batchmill.errors.NodeError` for one that has the name of
@@ -178,7 +202,7 @@ class AsyncItemStep(ItemStep):
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
         """One attempt of one item, to be awaited."""
-        scope = self._scope_of(item, index)
+        scope, attempt = self._scope_of(item, index), self._paying.told(attempt, index)
         result = await self.node.run_async(self.bound_in(scope, attempt), attempt)  # type: ignore[attr-defined]  # such a node
         return self._outputs(result, item)
 
@@ -201,11 +225,16 @@ class PlacedItemStep(ItemStep):
 
 
 def single_step(
-    node: Node, params: StepParams, namespace: Namespace, *, carried: Mapping[str, Any] | None = None
+    node: Node,
+    params: StepParams,
+    namespace: Namespace,
+    *,
+    carried: Mapping[str, Any] | None = None,
+    paying: Paying = FREE,
 ) -> SingleStep:
     """The step of a node that is no batch; it can be awaited where the node can."""
     kind = AsyncSingleStep if _can_be_awaited(node) else SingleStep
-    return kind(node, params, namespace, carried=carried)
+    return kind(node, params, namespace, carried=carried, paying=paying)
 
 
 def item_step(
@@ -216,6 +245,7 @@ def item_step(
     item_name: str = "item",
     folder: str | None = None,
     as_json: bool = False,
+    paying: Paying = FREE,
 ) -> ItemStep:
     """The step of a batch node; it can be awaited where the node can."""
     kind = AsyncItemStep if _can_be_awaited(node) else ItemStep
@@ -223,7 +253,7 @@ def item_step(
         kind = PlacedItemStep
     elif callable(getattr(node, "seen", None)):
         kind = SeenItemStep
-    return kind(node, params, namespace, item_name=item_name, folder=folder, as_json=as_json)
+    return kind(node, params, namespace, item_name=item_name, folder=folder, as_json=as_json, paying=paying)
 
 
 def _can_be_awaited(node: Node) -> bool:

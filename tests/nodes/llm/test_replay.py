@@ -9,7 +9,7 @@ import pytest
 
 from batchmill.errors import NodeError
 from batchmill.held import close_held
-from batchmill.nodes.llm.question import Question, Reply
+from batchmill.nodes.llm.question import Provider, Question, Reply
 from batchmill.nodes.llm.replay import Recording, ReplayProvider
 
 
@@ -25,9 +25,11 @@ def test_an_answer_is_asked_for_once(ask, model, path, monkeypatch):
     first = ask("Who?", **more)
     close_held()
     monkeypatch.delenv("SOME_KEY")
-    assert ask("Who?", **more) == first  # no key is needed for what is there
+    again = ask("Who?", **more)  # no key is needed for what is there
+    assert again.pop("llm_usage") == {**first.pop("llm_usage"), "calls": 0, "cost": 0, "kept": True}
+    assert again == first
     assert len(model.asked) == 1
-    assert ask("Who?", **more, on_missing="fail") == first
+    assert ask("Who?", **more, on_missing="fail")["response"] == "hello"
     with open(path) as file:
         text = file.read()
     assert "canary" not in text
@@ -79,15 +81,20 @@ def test_what_others_add_is_found(path):
 
 
 def test_many_threads_record(path):
-    class Source:
-        name = "source"
-
-        def ask(self, question, attempt, seconds):
+    class Source(Provider):
+        def ask(self, question, attempt, seconds, leaving):
             return Reply(question.prompt.upper())
 
     provider = ReplayProvider(path, Source)
+
+    def answer(n):
+        asked = question(f"q{n % 20}")
+        if (found := provider.recall(asked)) is None:
+            provider.keep(asked, found := provider.ask(asked, None, 1, lambda: None))
+        return found
+
     with ThreadPoolExecutor(8) as pool:
-        replies = list(pool.map(lambda n: provider.ask(question(f"q{n % 20}"), None, 1), range(200)))
+        replies = list(pool.map(answer, range(200)))
     assert [reply.text for reply in replies] == [f"Q{n % 20}" for n in range(200)]
     with open(path) as file:
         assert {json.loads(line)["prompt"] for line in file} == {f"q{n}" for n in range(20)}

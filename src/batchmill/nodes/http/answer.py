@@ -15,7 +15,7 @@ from batchmill.errors import NodeError
 from batchmill.nodes.encodings import AUTO, BINARY, UTF_8, as_text, readable
 from batchmill.nodes.http.decoding import TooLarge, decoded
 from batchmill.nodes.http.request import Request
-from batchmill.nodes.http.retry_after import seconds_asked_for
+from batchmill.nodes.http.retry_after import TOO_MANY, seconds_asked_for
 from batchmill.plain import from_json
 
 PIECE = 256 * 1024  # bytes that are read at once
@@ -76,11 +76,13 @@ class Answer:
         said = "" if outputs["response_is_binary"] else _excerpt(self.content)
         message = f"{request.method} {request.address.shown()} was answered with {self.status} {self.reason}"
         outputs["error"] = message.rstrip() + (f": {said}" if said else "")
+        retry_after = seconds_asked_for(self.get("retry-after"), self.get("date"))
         return NodeError(
             outputs["error"],
             outputs=outputs,
             retryable=self.status >= 500 or self.status in RETRYABLE,
-            retry_after=seconds_asked_for(self.get("retry-after"), self.get("date")),
+            retry_after=retry_after,
+            refused=retry_after is not None or self.status in TOO_MANY,
             type_name=f"HTTP{self.status}",
         )
 

@@ -15,11 +15,11 @@ from dataclasses import asdict
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import NodeError
+from batchmill.errors import InternalError, NodeError
 from batchmill.held import held
 from batchmill.nodes.append import append_whole
 from batchmill.nodes.files import in_words
-from batchmill.nodes.llm.question import Provider, Question, Reply
+from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply
 
 _PROMPT_CHARACTERS = 200  # of the prompt, for people who read the file
 _log = logging.getLogger("batchmill.llm")
@@ -89,7 +89,7 @@ class Recording:
             _log.warning("%s: a line that is no recorded answer was passed over: %s", self._path, error)
 
 
-class ReplayProvider:
+class ReplayProvider(Provider):
     """Plays back what is in the file. What is not there is asked of what ``source`` gives and added, or fails
     where that is None."""
 
@@ -99,15 +99,20 @@ class ReplayProvider:
         self._path = path
         self._source = source
 
-    def ask(self, question: Question, attempt: Attempt, seconds: float) -> Reply:
-        recording = held(("llm recording", self._path), lambda: Recording(self._path))
-        key = question.fingerprint()
-        found = recording.find(key)
-        if found is not None:
-            return found
-        if self._source is None:
+    def recall(self, question: Question) -> Reply | None:
+        found = self._recording().find(question.fingerprint())
+        if found is None and self._source is None:
             message = f"there is no recorded answer to this question in {self._path!r}"
             raise NodeError(message, retryable=False, type_name="NotRecorded", outputs={"error": message})
-        reply = self._source().ask(question, attempt, seconds)
-        recording.add(key, question, reply)
-        return reply
+        return found
+
+    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+        if self._source is None:
+            raise InternalError("a recording was asked beyond what it holds")
+        return self._source().ask(question, attempt, seconds, leaving)
+
+    def keep(self, question: Question, reply: Reply) -> None:
+        self._recording().add(question.fingerprint(), question, reply)
+
+    def _recording(self) -> Recording:
+        return held(("llm recording", self._path), lambda: Recording(self._path))

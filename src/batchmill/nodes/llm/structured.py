@@ -60,5 +60,6 @@ def asked_again(question: Question, reply: Reply, wrong: list[str]) -> Question:
         f"This answer cannot be used:\n{told}\n"
         f"Answer again, with nothing but JSON that meets this JSON Schema:\n{wanted}"
     )
-    more = ({"role": "assistant", "content": reply.text}, {"role": "user", "content": correction})
+    said = [{"role": "assistant", "content": reply.text}] if reply.text else []  # servers refuse an empty one
+    more = [*said, {"role": "user", "content": correction}]
     return replace(question, messages=(*question.messages, *more))

@@ -39,7 +39,10 @@ class Server:
         """
         limit = attempt.within(seconds if seconds is not None else self._spec.timeout)
         what = f"the tool {tool!r} of the MCP server {self._name!r}"
-        return self._loop.call(lambda: self._call(tool, arguments, limit, what), attempt.cancel, None, what)
+        given = attempt.given(seconds if seconds is not None else self._spec.timeout)
+        return self._loop.call(
+            lambda: self._call(tool, arguments, limit, what, given), attempt.cancel, None, what
+        )
 
     def tools(self, attempt: Attempt) -> list[dict[str, Any]]:
         """The descriptions of all tools, as the server gives them."""
@@ -54,7 +57,7 @@ class Server:
         self._loop.settle(self._end, CLOSE_SECONDS)
 
     async def _call(
-        self, tool: str, arguments: dict[str, Any], seconds: float | None, what: str
+        self, tool: str, arguments: dict[str, Any], seconds: float | None, what: str, given: float
     ) -> dict[str, Any]:
         session = await self._session()
         described = tool_named(self._name, tool, session.tools)
@@ -66,7 +69,7 @@ class Server:
             if not limit.expired():
                 raise
             await session.check()
-            raise AttemptTimeout(f"{what} did not end within {seconds:.3g} s") from error
+            raise AttemptTimeout(f"{what} did not end within {given:g} s") from error
         return outputs_of(described["name"], result)
 
     async def _session(self) -> Session:
