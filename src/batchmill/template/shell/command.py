@@ -19,7 +19,7 @@ use it like any other, but the system will not start a program with it as an arg
 
 Beside text, what a value gives is what templates give: an empty value is an empty argument where it stands
 alone, objects and lists are JSON text. Refused with :class:`~batchmill.errors.UnsafeValue` is what no
-argument can hold (NUL), and what a shell would read more into (see :mod:`batchmill.template.rules`).
+argument can hold (NUL), and what a shell would read more into (see :mod:`batchmill.template.shell.rules`).
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from batchmill.template.parse import parse
 from batchmill.template.parts import Expression, Path, Template
 from batchmill.template.resolve import resolve_text
 from batchmill.template.scope import Scope
-from batchmill.template.script import (
+from batchmill.template.shell.checks import size_in_bytes
+from batchmill.template.shell.script import (
     MAX_STRING_BYTES,
     Resolved,
     ScriptPlan,
     plan_script,
-    size_in_bytes,
     too_large,
 )
 from batchmill.template.text import to_text
