@@ -27,9 +27,24 @@ def test_commands(words, command):
     assert command_of(words) == command
 
 
-@pytest.mark.parametrize("shell", ["sh", "/bin/bash", "zsh"])
-def test_a_shell_that_would_run_the_item_is_refused(shell):
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sh", "-e", "-c", "wc {item.path}"],
+        ["/bin/bash", "-lc", "wc {}"],
+        ["env", "zsh", "-c", "wc {}"],
+        ["timeout", "5", "sh", "-c", "wc {}"],
+        ["sh", "-c"],
+    ],
+)
+def test_a_shell_that_would_run_the_item_is_refused(words):
     with pytest.raises(
-        click.UsageError, match=r"would run what the item holds; give the command as one word"
+        click.UsageError, match=r"run a value as code.*-- sh -c .* sh {}; or give the command as one"
     ):
-        command_of([shell, "-e", "-c", "wc {item.path}"])
+        command_of(words)
+
+
+def test_other_programs_that_would_run_the_item_are_refused():
+    for words in (["ssh", "host", "cat", "{}"], ["su", "-lc", "cat {}"], ["python3", "-c", "print('{}')"]):
+        with pytest.raises(click.UsageError, match=r"would (run|read) a value"):
+            command_of(words)

@@ -19,6 +19,8 @@ SHELLS = [
 ]
 
 ATTACKS = [
+    "path[$(touch pwned)]",
+    "eval",
     "$(touch pwned)",
     "`touch pwned`",
     "; touch pwned; ",
@@ -103,13 +105,12 @@ REFUSED = {
     "getopts ab ${v}": "name of a variable",
     "export ${v}": "name of a variable",
     "export ${v}=1": "name of a variable",
+    "declare -n x=n y=${v}": "calculate",
     "local a${v}=1": "name of a variable",
     "typeset ${v}": "name of a variable",
     "declare -a x=${v}": "read more into",
     "declare $opts x=${v}": "read more into",
     "declare -n x=${v}": "calculate",
-    "typeset -i n; n=${v}": "calculate",
-    "n=${v}; typeset -i n": "calculate",
     "printf -v ${v} x": "name of a variable",
     "printf -${v} x": "an option",
     "for ${v} in a; do :; done": "name of a variable",
@@ -157,6 +158,20 @@ REFUSED = {
 }
 
 CHECKED = [
+    "typeset -i n; n=${v}",
+    "n=${v}; typeset -i n",
+    "exit ${v}",
+    "f() { return ${v}; }; f",
+    "for x in a; do break ${v}; done",
+    "printf '%d %s' ${v} a",
+    "printf '%*d' ${v} 1",
+    "[ -t ${v} ]",
+    "read -t ${v} x",
+    'b=(1 2); echo "$b[${v}]"',
+    "echo $(( $(echo ${v}) ))",
+    "sed -n ${v}p",
+    "make ${v}",
+    "${v} ${v}",
     "printf ${v}",
     'printf "${v}${v}\\n" a',
     "[ ${v} ${v} ]",

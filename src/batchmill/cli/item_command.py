@@ -6,17 +6,18 @@ beside the text there, so whatever it holds is one word of the command and nothi
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 
 import click
 
 from batchmill.cli.item_source import literal
+from batchmill.errors import TemplateSyntaxError
+from batchmill.template import review_words
 
 _PLACE = re.compile(r"\{(item(?:\.[\w-]+)*)?\}")  # {}, {item} or {item.key}
 AS_IT_IS = " | raw"  # nothing is pasted where there is no shell, and text that is JSON stays the text it is
-_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish"})
+_AS_ARGUMENT = "hand it over as an argument: -- sh -c 'echo \"$1\"' sh {}; or give the command as one word"
 
 
 def command_of(words: Sequence[str]) -> str | list[str]:
@@ -28,8 +29,12 @@ def command_of(words: Sequence[str]) -> str | list[str]:
         words = [f"{words[0]} {{}}"] if len(words) == 1 else [*words, "{}"]
     if len(words) == 1:
         return _with_templates(words[0], "")
-    _refuse_pasting(words)
-    return [_with_templates(word, AS_IT_IS) for word in words]
+    command = [_with_templates(word, AS_IT_IS) for word in words]
+    try:
+        review_words(command, _AS_ARGUMENT)
+    except TemplateSyntaxError as error:
+        raise click.UsageError(error.message) from None
+    return command
 
 
 def _with_templates(word: str, filters: str) -> str:
@@ -39,15 +44,3 @@ def _with_templates(word: str, filters: str) -> str:
         parts += [literal(word[end : match.start()]), f"${{{match[1] or 'item'}{filters}}}"]
         end = match.end()
     return "".join([*parts, literal(word[end:])])
-
-
-def _refuse_pasting(words: Sequence[str]) -> None:
-    """``sh -c 'wc {}'``: what the item holds would be run."""
-    if os.path.basename(words[0]) not in _SHELLS or "-c" not in words[:-1]:
-        return
-    program = words[words.index("-c") + 1]
-    if _PLACE.search(program):
-        raise click.UsageError(
-            f"{words[0]} -c would run what the item holds; give the command as one word, "
-            f"-- {program!r}, or the item as an argument, -- {words[0]} -c '... \"$1\"' {words[0]} {{}}"
-        )

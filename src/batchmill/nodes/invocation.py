@@ -24,10 +24,13 @@ def ways(command: Any, shell: str, files: ExitStack) -> Iterator[Way]:
     """
     if isinstance(command, ShellCommand):
         if command.argv:
+            _require_text(command.argv[0])
             yield list(command.argv), {}
         if command.script:
             _require_text(command.script)
             yield ShellCommand(script=command.script).arguments(shell), command.environment(_storing(files))
+        elif not command.argv:
+            _require_text("")
     elif isinstance(command, str):
         _require_text(command)
         yield ShellCommand(script=command).arguments(shell), {}

@@ -16,7 +16,7 @@ from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.invocation import ways
 from batchmill.nodes.process import Completed, run_command
-from batchmill.template import to_json, to_text
+from batchmill.template import ShellCommand, to_json, to_text
 
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
 _NOT_FOUND, _NOT_STARTED = 127, 126  # what a shell answers for a command it does not find or cannot run
@@ -123,6 +123,9 @@ def _run(
     params: Mapping[str, Any], timeout: float | None, cancel: CancelToken, withheld: frozenset[str]
 ) -> Completed:
     folder = os.path.expanduser(params["cwd"]) if params["cwd"] else None
+    added = params["env"] or {}
+    if isinstance(params["command"], ShellCommand):
+        params["command"].check_variables({name: to_text(value) for name, value in added.items()})
     stdin = _stdin(params["stdin"])
     failure = None
     with ExitStack() as files:
@@ -132,7 +135,7 @@ def _run(
                     argv,
                     stdin=stdin,
                     cwd=folder,
-                    env=_environment({**(params["env"] or {}), **variables}, withheld),
+                    env=_environment({**added, **variables}, withheld),
                     timeout=timeout,
                     max_output_bytes=params["max_output_bytes"],
                     cancel=cancel,

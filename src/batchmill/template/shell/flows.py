@@ -30,8 +30,9 @@ from batchmill.template.shell.words import (
     identifiers,
 )
 
-# What of a value is asked where only something made from it is calculated with.
-_OF_A_PART = {Check.INTEGER: Check.NO_INDEX, Check.NUMBER: Check.NO_INDEX}
+_CALCULATING = frozenset({Check.INTEGER, Check.NUMBER})
+# What of a value is asked where only something made from it arrives.
+_OF_A_PART = dict.fromkeys((*_CALCULATING, Check.ONE_WORD), Check.NO_INDEX)
 _OF_THE_START = frozenset({Check.NO_OPTION, Check.NO_OPERATOR})
 
 
@@ -62,12 +63,12 @@ class Flows:
         self._functions: dict[str, Positions] = {}
         self._keyed: set[str] = set()
         self._lists: set[str] = set()
-        self._passed: set[str] = set()
+        self._calculated: set[str] = set()
 
     @property
     def calculated(self) -> frozenset[str]:
-        """The names of variables with which the shell calculates, once all is settled."""
-        return frozenset(self._passed)
+        """The names of variables with which the shell calculates as they are, once all is settled."""
+        return frozenset(self._calculated)
 
     def function(self, name: str) -> Positions:
         """The positional parameters of a function, whether it is defined or not."""
@@ -87,7 +88,7 @@ class Flows:
         if text:
             self._texts.setdefault(target, []).extend(identifiers(text))
         into = self._into.setdefault(target, [])
-        into.extend(Flow(flow.source, flow.derived or derived, flow.leading) for flow in flows)
+        into.extend(Flow(one.source, one.derived or derived, one.leading or derived) for one in flows)
 
     def spread(self, positions: Positions, words: Iterable[Word], first: int = 1) -> None:
         """``words`` become positional parameters, counted from ``first``."""
@@ -125,13 +126,13 @@ class Flows:
         for demand in self._demands:
             if demand.array in self._keyed or (demand.list and demand.list not in self._lists):
                 continue
-            calculated = demand.check in _OF_A_PART
+            calculated = demand.check in _CALCULATING
             for slot, flow, _ in self._arriving(demand.flows, by_name=calculated):
                 if flow.leading or demand.check not in _OF_THE_START:
                     check = _OF_A_PART.get(demand.check, demand.check) if flow.derived else demand.check
                     slot.checks.add(check)
             if calculated:
-                self._passed.update(self._names(demand.flows))
+                self._calculated.update(self._names(demand.flows))
 
     def _arriving(self, flows: Iterable[Flow], *, by_name: bool = False) -> Iterator[tuple[Slot, Flow, str]]:
         """Each value that arrives, how it does, and the name of the variable it comes through last. A shell
@@ -141,7 +142,9 @@ class Flows:
                 yield flow.source, flow, name
 
     def _names(self, flows: Iterable[Flow]) -> Iterator[str]:
-        return (flow.source for flow, _ in self._all(flows, True) if isinstance(flow.source, str))
+        for flow, _ in self._all(flows, True):
+            if isinstance(flow.source, str) and not flow.derived:
+                yield flow.source
 
     def _all(self, flows: Iterable[Flow], by_name: bool) -> Iterator[tuple[Flow, str]]:
         """``flows`` and all that flows into them, each as it arrives at the end, once."""
@@ -157,8 +160,8 @@ class Flows:
             if isinstance(flow.source, str):
                 name = name or flow.source
             for before in self._before(flow.source, by_name):
-                derived, leading = flow.derived or before.derived, flow.leading and before.leading
-                waiting.append((Flow(before.source, derived, leading), name))
+                leading = flow.leading and (before.leading or flow.derived)
+                waiting.append((Flow(before.source, flow.derived or before.derived, leading), name))
 
     def _before(self, source: Source, by_name: bool) -> Iterator[Flow]:
         """What flows into ``source`` at once."""

@@ -25,24 +25,35 @@ _ARGUMENT = "hand it over as an argument: {}"
 
 @dataclass(frozen=True, slots=True)
 class _Language:
-    """An interpreter: its options that are followed by a program, and how to hand a value over instead."""
+    """An interpreter: its options that are followed by a program, how to hand a value over instead, and its
+    options that are followed by something else. Options end at the first operand unless ``anywhere``."""
 
     letters: str
     long: tuple[str, ...] = ()
     instead: str = "hand it over as an argument or in the environment"
+    followed: tuple[str, ...] = ()
+    anywhere: bool = False
 
 
-_PYTHON = _Language("c", (), _ARGUMENT.format("python -c 'import sys; print(sys.argv[1])' ${...}"))
-_PERL = _Language("eE", (), _ARGUMENT.format("perl -e 'print $ARGV[0]' ${...}"))
-_RUBY = _Language("e", (), _ARGUMENT.format("ruby -e 'puts ARGV[0]' ${...}"))
-_NODE = _Language(
-    "ep", ("--eval", "--print"), _ARGUMENT.format("node -e 'console.log(process.argv[1])' ${...}")
+_PYTHON = _Language(
+    "c", (), _ARGUMENT.format("python -c 'import sys; print(sys.argv[1])' ${...}"), ("-W", "-X", "-Q")
 )
-_PHP = _Language("rBRE", ("--run",), _ARGUMENT.format("php -r 'echo $argv[1];' ${...}"))
-_R = _Language("e")
-_EVAL = _Language("eE", ("--eval", "--print", "-eval"))
+_PERL = _Language("eE", (), _ARGUMENT.format("perl -e 'print $ARGV[0]' ${...}"), ("-I", "-C", "-D"))
+_RUBY = _Language("e", (), _ARGUMENT.format("ruby -e 'puts ARGV[0]' ${...}"), ("-I", "-r", "-C", "-E"))
+_NODE = _Language(
+    "ep",
+    ("--eval", "--print"),
+    _ARGUMENT.format("node -e 'console.log(process.argv[1])' ${...}"),
+    ("-r", "--require", "--import", "--loader", "-C", "--conditions"),
+)
+_PHP = _Language("rBRE", ("--run",), _ARGUMENT.format("php -r 'echo $argv[1];' ${...}"), ("-d", "-c", "-z"))
+_R = _Language("e", anywhere=True)
+_EVAL = _Language("eE", ("--eval", "--print", "-eval"), anywhere=True)
 _SQL = _Language(
-    "ce", ("--command", "--execute", "-cmd"), "hand it over as a variable of the client, or in a file"
+    "ce",
+    ("--command", "--execute", "-cmd"),
+    "hand it over as a variable of the client, or in a file",
+    anywhere=True,
 )
 _LANGUAGES = {
     **dict.fromkeys(names("python python2 python3 pypy pypy3"), _PYTHON),
@@ -124,13 +135,26 @@ def _in_quotes(before: str) -> bool:
 def _language(words: list[Word], command: Command, reader: Reader) -> None:
     name = words[0].program
     language = _LANGUAGES.get(name) or _LANGUAGES[_VERSIONED.fullmatch(name)[1]]  # type: ignore[index]
-    texts = list(after_options(words, language.letters, language.long))
+    own = words if language.anywhere else _own_words(words, language)
+    texts = list(after_options(own, language.letters, language.long))
     for word in texts:
         _text(word, name, reader, language.instead)
     operands = [word for word in words[1:] if not _is_option(word)]
     from_file = any(word not in texts and word.text not in _STANDARD_INPUT for word in operands)
     if not texts and (language is _SQL or not from_file):
         _input(words, command, reader, language.instead)
+
+
+def _own_words(words: list[Word], language: _Language) -> list[Word]:
+    """The words up to the first operand and with it: what follows is for the program that it names."""
+    code = re.compile(rf"-[A-Za-z0-9]*[{language.letters}]")
+    before = words[0].text
+    for place, word in enumerate(words[1:], 1):
+        follows = before in language.followed or before in language.long or code.fullmatch(before)
+        if not _is_option(word) and not follows:
+            return words[: place + 1]
+        before = word.text
+    return words
 
 
 def _input(words: list[Word], command: Command, reader: Reader, instead: str) -> None:

@@ -27,7 +27,7 @@ _START = names(
     "unbuffer unshare uv uvx valgrind xvfb-run"
 )
 _STARTING = _HAND_ON | _START
-_RUNNERS = SHELLS | _STARTING | names("eval . source command builtin trap alias ssh su parallel watch")
+_RUNNERS = names("eval trap alias watch parallel hyperfine")
 _FIND_ACTIONS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _REMOTE = frozenset({"ssh", "autossh", "rsh", "remsh", "mosh", "slogin"})
 _REMOTE_ARGUMENT = frozenset("BbcDEeFIiJLlmOoPpQRSWw")  # the options of ssh that are followed by one
@@ -106,8 +106,8 @@ def _unknown_program(words: list[Word], reader: Reader) -> None:
 
 
 def is_runner(name: str) -> bool:
-    """Whether the program ``name`` runs what it is given."""
-    return name.rpartition("/")[2] in _RUNNERS or program_texts.rule(name.rpartition("/")[2]) is not None
+    """Whether the program ``name`` runs the argument it is given."""
+    return name.rpartition("/")[2] in _RUNNERS
 
 
 def _shell(words: list[Word], place: int, command: Command, reader: Reader) -> None:
@@ -178,10 +178,7 @@ def _script_argument(
     known = place == 0 or words[0].program in _HAND_ON
     if words[0].program == "find" and words[place - 1].text not in _FIND_ACTIONS:
         known = False
-    message = (
-        f"{words[place].text} would run a value as code; put the whole script in one pair of "
-        f"single quotes, or {reader.as_argument}"
-    )
+    message = f"{words[place].text} would run a value as code; {reader.in_script}"
     _placeholder(words, script, command, reader, message)
     if script.holds_value:
         by = words[0] if known and handed_on else None

@@ -70,6 +70,11 @@ class CommandReader(RedirectionReader):
     def as_argument(self) -> str:
         """How to hand a value over to a script as an argument."""
 
+    @property
+    @abstractmethod
+    def in_script(self) -> str:
+        """What can be done about a script with values in it."""
+
     @abstractmethod
     def embed(
         self, word: Word, command: Command, by: Word | None = None, positions: Positions | None = None

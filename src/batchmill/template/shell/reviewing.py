@@ -13,7 +13,8 @@ class Reader(Protocol):
     """The reader of a command, as far as the rules need it.
 
     ``positions`` are the positional parameters at the place where it is. ``as_argument`` says how to hand a
-    value over to a script as an argument, in the form in which the command was written.
+    value over to a script as an argument, in the form in which the command was written; ``in_script`` what
+    else can be done about a script with values in it.
     """
 
     @property
@@ -24,6 +25,9 @@ class Reader(Protocol):
 
     @property
     def as_argument(self) -> str: ...
+
+    @property
+    def in_script(self) -> str: ...
 
     def fail(self, message: str, at: int | None = None) -> NoReturn:
         """Refuse the command because of what is at ``at``."""

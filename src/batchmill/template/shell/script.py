@@ -16,7 +16,7 @@ from batchmill.template.shell.checks import check_value, size_in_bytes
 from batchmill.template.shell.direct import Words, direct_words
 from batchmill.template.shell.flows import Flows
 from batchmill.template.shell.frames import Frame
-from batchmill.template.shell.scripts import ScriptReader
+from batchmill.template.shell.scripts import ScriptReader, look_into
 from batchmill.template.shell.words import MARK, Check, Positions, Slot, render
 from batchmill.template.text import check_length, to_text
 
@@ -50,24 +50,28 @@ class Resolved:
     script: str
     env: dict[str, str]
     large: dict[str, str]
+    calculated: tuple[str, ...] = ()
 
 
 class ScriptPlan:
     """How the script of a command and its variables are made.
 
     ``pieces`` is the rewritten script, an expression where its value is pasted. ``direct`` has the words
-    of a command that needs no shell, each a list of texts and places in ``variables``.
+    of a command that needs no shell, each a list of texts and places in ``variables``. ``calculated`` names
+    the shell's variables with which it calculates.
     """
 
-    __slots__ = ("_direct", "_fixed", "_pieces", "_variables")
+    __slots__ = ("_direct", "_fixed", "_pieces", "_variables", "calculated")
 
     def __init__(
         self,
         pieces: tuple[str | Expression, ...],
         variables: tuple[_Variable, ...],
         direct: Words | None,
+        calculated: frozenset[str],
     ) -> None:
         self._pieces = pieces
+        self.calculated = calculated
         self._variables = variables
         self._direct = direct
         texts = [one for one in pieces if isinstance(one, str)]
@@ -91,6 +95,7 @@ class ScriptPlan:
             script,
             {name: text for name, text in env.items() if name not in large} if large else env,
             {name: env[name] for name in large},
+            tuple(sorted(self.calculated)),
         )
 
     def _words(self, texts: list[str]) -> tuple[str, ...]:
@@ -159,17 +164,17 @@ def _too_large_for_environment(sizes: dict[str, int]) -> frozenset[str]:
 
 
 def plan_script(template: Template) -> ScriptPlan:
-    expressions = template.expressions
+    expressions, refusal = template.expressions, _Refusal(template)
     if MARK in template.text:
         raise TemplateSyntaxError("a command cannot hold NUL", template.text, template.text.index(MARK))
-    if not expressions:
-        return ScriptPlan(("".join(map(str, template.parts)),), (), direct_words(template, {}))
     source = "".join(part if isinstance(part, str) else MARK for part in template.parts)
     flows, positions = Flows(), Positions()
     base = Frame("", positions.reads, positions.writes, positions)
-    reader = ScriptReader(
-        source, [one.raw for one in expressions], _Refusal(template), flows=flows, base=base
-    )
+    if not expressions:
+        look_into(source, flows, base, lambda message: refusal(message, 0), "")
+        flows.settle()
+        return ScriptPlan((source,), (), direct_words(template, {}), flows.calculated)
+    reader = ScriptReader(source, [one.raw for one in expressions], refusal, flows=flows, base=base)
     reader.read()
     flows.settle()
     pieces = render(source, reader.edits)
@@ -178,7 +183,8 @@ def plan_script(template: Template) -> ScriptPlan:
     names = {variable.expression.text: place for place, variable in enumerate(variables)}
     written = tuple(_written(piece, expressions, variables, names) for piece in pieces)
     shortcut = not (reader.embedded or any(variable.checks for variable in variables))
-    return ScriptPlan(written, variables, direct_words(template, names) if shortcut else None)
+    direct = direct_words(template, names) if shortcut else None
+    return ScriptPlan(written, variables, direct, flows.calculated)
 
 
 class _Refusal:

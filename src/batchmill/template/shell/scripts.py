@@ -7,9 +7,11 @@ arguments and with the variables that values were assigned to.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NoReturn
 
 from batchmill.errors import BatchmillError
+from batchmill.template.shell.flows import Flows
 from batchmill.template.shell.frames import Frame
 from batchmill.template.shell.reader import CommandReader
 from batchmill.template.shell.words import (
@@ -38,6 +40,10 @@ class ScriptReader(CommandReader):
     @property
     def as_argument(self) -> str:
         return "hand it over as an argument instead: sh -c 'echo \"$1\"' sh ${...}"
+
+    @property
+    def in_script(self) -> str:
+        return f"put the whole script in one pair of single quotes, or {self.as_argument}"
 
     @property
     def input(self) -> Stream:
@@ -74,20 +80,11 @@ class ScriptReader(CommandReader):
     def look_into(self, text: str, at: int, command: Command, positions: Positions | None = None) -> None:
         """Read ``text``, a script without values that stands at ``at`` and that ``command`` runs, for what it
         does with variables and arguments."""
-        if self.level >= _MAX_LEVELS:
-            return
+        refuse = partial(self._fail_at, at)
+        look_into(text, self.flows, self._base(command, positions), refuse, self.as_argument, self.level + 1)
 
-        def fail(message: str, _: int) -> NoReturn:
-            raise _Unreadable(message)
-
-        base = self._base(command, positions)
-        text = text.replace(MARK, "$")
-        inner = _Looking(text, (), fail, flows=self.flows, base=base, level=self.level + 1)
-        inner.refuse = lambda message: self._fail(message, at)
-        try:
-            inner.read()
-        except _Unreadable:
-            return
+    def _fail_at(self, at: int, message: str) -> NoReturn:
+        self._fail(message, at)
 
     def _base(self, command: Command, positions: Positions | None) -> Frame:
         kind = "loop" if positions is None and self.frames.in_loop else ""
@@ -129,6 +126,42 @@ class _Looking(ScriptReader):
     """Reads a script without values. What it does that is refused is refused where the script stands."""
 
     refuse: Callable[[str], NoReturn]
+    advice: str
+
+    @property
+    def as_argument(self) -> str:
+        return self.advice
+
+    @property
+    def in_script(self) -> str:
+        return self.advice
 
     def forbid(self, flows: Iterable[Flow], message: str, at: int, parts: Check | None = None) -> None:
         self.flows.forbid(flows, message, self.refuse, parts)
+
+    def _fail_at(self, at: int, message: str) -> NoReturn:
+        self.refuse(message)
+
+
+def look_into(
+    text: str,
+    flows: Flows,
+    base: Frame,
+    refuse: Callable[[str], NoReturn],
+    as_argument: str,
+    level: int = 1,
+) -> None:
+    """Read ``text``, a script without values, and add to ``flows`` what it does with its arguments in
+    ``base``; ``refuse(message)`` raises where it does with them what it must not."""
+    if level > _MAX_LEVELS:
+        return
+
+    def fail(message: str, _: int) -> NoReturn:
+        raise _Unreadable(message)
+
+    inner = _Looking(text.replace(MARK, "$"), (), fail, flows=flows, base=base, level=level)
+    inner.refuse, inner.advice = refuse, as_argument
+    try:
+        inner.read()
+    except _Unreadable:
+        return

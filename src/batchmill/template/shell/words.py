@@ -32,8 +32,7 @@ class Check(Enum):
         "hand it over as an argument or in the environment"
     )
     NO_RUNNER = (
-        "a program that runs nothing of what it is given there, as another value is handed to it: "
-        "no shell, no eval or source, and nothing that starts another program"
+        "a program that does not run what it is given there, as eval does: another value is handed to it"
     )
     TARGET = (
         "letters, digits and the signs _ . / : + - (not first), as make would calculate with anything else"
