@@ -33,6 +33,7 @@ from typing import Any
 
 from batchmill.errors import BatchmillError
 from batchmill.lists import LazyList, MappedList
+from batchmill.redaction import shortened
 
 MAX_DEPTH = 200  # levels; the encoder of the standard library gives up somewhat later, and without a place
 
@@ -56,7 +57,7 @@ def shown(value: Any) -> Any:
     try:
         return _plain(value, "value", 0)
     except NotPlain:
-        return repr(value)[:MAX_SHOWN]
+        return shortened(repr(value), MAX_SHOWN, more="")
 
 
 def _plain(value: Any, where: str, depth: int) -> Any:

@@ -24,6 +24,7 @@ from batchmill.lists import LazyList
 from batchmill.outcome import Block
 from batchmill.permits import Permits
 from batchmill.policy import RetryPolicy
+from batchmill.redaction import shortened
 from batchmill.step import item_step
 from batchmill.template import compile_value
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
@@ -69,6 +70,7 @@ class NodeBatch:
         step = item_step(
             node.made(around), node.params, around.namespace, item_name=spec.as_, folder=around.folder
         )
+        step.masker = around.masker
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
         self.batch = Batch(
@@ -134,7 +136,7 @@ def _as_list(value: Any, written: str) -> Iterable[Any]:
         value = _parsed(value)
     if isinstance(value, (list, tuple, range, LazyList)):
         return value
-    shown = type(value).__name__ if not isinstance(value, str) else f"text ({value[:40]!r})"
+    shown = type(value).__name__ if not isinstance(value, str) else f"text ({shortened(value, 40)!r})"
     raise NodeError(
         f"batch.items must be a list, but {written} is {shown}", retryable=False, type_name="InvalidItems"
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 from batchmill.errors import InvalidParams
 from batchmill.nodes.contract import Node, Param
+from batchmill.redaction import shortened
 from batchmill.template.shell import ShellCommand
 
 JSON_TYPES: dict[str, tuple[type, ...]] = {
@@ -147,8 +148,7 @@ def _names(param: Param) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+    return shortened(repr(value), _SHOWN_CHARACTERS)
 
 
 def _closest(value: Any, param: Param) -> str:

@@ -29,6 +29,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batchmill.cancel import CancelToken
+from batchmill.redaction import OVERLAP_BYTES, cut_bytes
 
 GRACE_SECONDS = 0.5
 DRAIN_SECONDS = 0.3
@@ -281,23 +282,26 @@ class _Streams:
 
 
 class _Capped:
-    """The first ``limit`` bytes of a stream."""
+    """The first ``limit`` bytes of a stream. A little more is read, to see where a secret goes on behind."""
 
     def __init__(self, limit: int) -> None:
         self._pieces: list[bytes] = []
-        self._room = limit
-        self.truncated = False
+        self._limit = limit
+        self._held = 0
+
+    @property
+    def truncated(self) -> bool:
+        return self._held > self._limit
 
     def add(self, piece: bytes) -> None:
-        if len(piece) > self._room:
-            piece = piece[: self._room]
-            self.truncated = True
+        piece = piece[: max(0, self._limit + OVERLAP_BYTES - self._held)]
         if piece:
             self._pieces.append(piece)
-            self._room -= len(piece)
+            self._held += len(piece)
 
     def value(self) -> bytes:
-        return b"".join(self._pieces)
+        whole = b"".join(self._pieces)
+        return cut_bytes(whole, self._limit) if self.truncated else whole
 
 
 def _milliseconds(seconds: float) -> int:

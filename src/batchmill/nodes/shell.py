@@ -16,6 +16,7 @@ from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.invocation import ways
 from batchmill.nodes.process import Completed, run_command
+from batchmill.redaction import shortened
 from batchmill.template import ShellCommand, to_json, to_text
 
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
@@ -209,9 +210,7 @@ def _failure(completed: Completed, stderr: str) -> str:
         message = f"the command failed with exit code {code}, as after {name}"
     else:
         message = f"the command failed with exit code {code}"
-    said = stderr.strip()
-    if len(said) > _SHOWN_CHARACTERS:
-        said = "... " + said[-_SHOWN_CHARACTERS:]
+    said = shortened(stderr.strip(), _SHOWN_CHARACTERS, "end", more="... ")
     return f"{message}: {said}" if said else message
 
 
@@ -251,7 +250,7 @@ def _timeout_message(completed: Completed, timeout: float | None) -> str:
     message = f"the command did not end within {timeout:.3g} s and was killed with all it had started"
     if completed.escaped:
         message += ", except for a process that made a session of its own and still holds the output open"
-    said = completed.stderr.decode("utf-8", "replace").strip()[-_SHOWN_CHARACTERS:]
+    said = shortened(completed.stderr.decode("utf-8", "replace").strip(), _SHOWN_CHARACTERS, "end", more="")
     return f"{message}: {said}" if said else message
 
 

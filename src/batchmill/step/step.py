@@ -15,6 +15,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import TemplateError
+from batchmill.masking import Masker
 from batchmill.nodes import Node, NodeResult, bind
 from batchmill.step.namespace import INDEX_KEY, Namespace
 from batchmill.step.params import StepParams
@@ -35,8 +36,11 @@ class Step:
     """One node with its params and a snapshot of the namespace.
 
     ``carried`` are values that a loop lays over the params; they are data and are not scanned for
-    templates. ``folder`` is put on the import path of a process that the step is shipped to.
+    templates. ``folder`` is put on the import path of a process that the step is shipped to. ``masker`` is
+    told the run's secrets: a worker process, too, must not cut a text short in the middle of one.
     """
+
+    masker: Masker | None = None
 
     def __init__(
         self,

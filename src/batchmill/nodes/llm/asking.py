@@ -11,6 +11,7 @@ from batchmill.errors import AttemptTimeout, NodeError
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.question import Provider, Question, Reply
 from batchmill.record import LLMCall, PriceTable, Usage
+from batchmill.redaction import shortened
 
 KEPT_CHARACTERS = 1000  # of prompt and answer in the record of a call
 
@@ -48,8 +49,8 @@ class Asking:
         value, wrong = _judge(reply, question)
         call = LLMCall(
             model=question.model,
-            prompt=question.prompt[:KEPT_CHARACTERS],
-            response=reply.text[:KEPT_CHARACTERS],
+            prompt=shortened(question.prompt, KEPT_CHARACTERS, more=""),
+            response=shortened(reply.text, KEPT_CHARACTERS, more=""),
             input_tokens=reply.input_tokens,
             output_tokens=reply.output_tokens,
             cached_tokens=reply.cached_tokens,

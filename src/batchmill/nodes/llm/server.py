@@ -18,6 +18,7 @@ from batchmill.nodes.background import BackgroundLoop, background
 from batchmill.nodes.llm.faults import raised_for
 from batchmill.nodes.llm.question import Question, Reply
 from batchmill.nodes.llm.structured import response_format
+from batchmill.redaction import shortened
 
 NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
 
@@ -93,7 +94,7 @@ def _reply(content: bytes) -> Reply:
         message = choice["message"]
         text, refusal = _text(message.get("content")), message.get("refusal") or ""
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        shown = content[:200].decode("utf-8", "replace")
+        shown = shortened(content[:65536].decode("utf-8", "replace"), 200)
         message = f"the server's answer is no chat completion ({type(error).__name__}): {shown}"
         raise NodeError(message, type_name="BadAnswer", outputs={"error": message}) from error
     usage = _mapping(answer.get("usage"))

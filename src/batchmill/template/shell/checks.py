@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from batchmill.errors import UnsafeValue
+from batchmill.redaction import shortened
 from batchmill.template.shell.programs import is_runner
 from batchmill.template.shell.words import Check
 
@@ -39,7 +40,7 @@ def check_value(text: str, expression: str, checks: Iterable[Check]) -> int:
     """The size in bytes of the value of ``expression``. Raises :class:`~batchmill.errors.UnsafeValue`."""
     for check in checks:
         if not _PASSES[check](text):
-            shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+            shown = shortened(text, _SHOWN_CHARACTERS)
             raise UnsafeValue(f"the value of {expression} must be {check.value}, and is {shown!r}")
     return size_in_bytes(text, f"the value of {expression}")
 
