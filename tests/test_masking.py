@@ -203,7 +203,6 @@ def test_base64_in_lines_is_masked(width, end, before):
         "hexdump -C",
         "hexdump -c",
         "fold -w 20",
-        "qprint -e",
         "openssl base64",
     ],
 )

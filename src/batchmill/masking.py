@@ -48,13 +48,14 @@ class Masker:
     It travels to worker processes with what it knows, and is asked there too for texts that are cut short.
 
     Concurrency: any thread may call any method. ``_lock`` is held while a secret is added; readers use what
-    was made last: ``_secrets`` and ``_forms`` are each replaced as a whole.
+    was made last: ``_secrets``, ``_forms`` and ``_ordinary`` are each replaced as a whole.
     """
 
     def __init__(self, secrets: Iterable[Any] = ()) -> None:
         self._lock = threading.Lock()
         self._secrets: frozenset[str] = frozenset()
         self._forms = Forms(())
+        self._ordinary: tuple[str, ...] = ()
         for secret in secrets:
             self.add(secret)
         remember(self)
@@ -78,16 +79,24 @@ class Masker:
         """Whether there is anything to mask."""
         return bool(self._forms)
 
-    def add(self, secret: Any) -> bool:
+    @property
+    def ordinary(self) -> tuple[str, ...]:
+        """What the secrets are called that are too ordinary to be masked."""
+        return self._ordinary
+
+    def add(self, secret: Any, called: str = "") -> bool:
         """Mask ``secret`` from now on: text, bytes, a number, or all of these in a list or an object. False
-        where a text in it is too ordinary for that."""
+        where a text in it is too ordinary for that; ``called`` is then among the :attr:`ordinary` ones."""
         texts = list(_texts(secret))
         telling = {text for text in texts if not is_ordinary(text)}
         with self._lock:
             new = telling - self._secrets
             self._forms = Forms((*self._forms.all, *(form for text in sorted(new) for form in forms(text))))
             self._secrets |= new
-        return len(telling) == len(set(texts))
+            masked = len(telling) == len(set(texts))
+            if not (masked or called in self._ordinary):
+                self._ordinary += (called,) if called else ()
+        return masked
 
     def text(self, text: str) -> str:
         """``text`` with every form of every secret masked; where two overlap, what both cover."""
@@ -136,6 +145,11 @@ class Masker:
         new = {name: self._masked(member) for name, member in old.items()}
         changed = {name: member for name, member in new.items() if member is not old[name]}
         return replace(value, **changed) if changed else value
+
+
+def called_input(name: str) -> str:
+    """What a secret input is called."""
+    return f"the input `{name}`"
 
 
 def is_ordinary(text: str) -> bool:

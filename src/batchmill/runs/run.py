@@ -6,6 +6,7 @@ outputs, and turn everything into plain data.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sys
 import time
@@ -50,6 +51,8 @@ from batchmill.runs.result import RunResult
 from batchmill.runs.secrets import Secrets
 from batchmill.runs.settings import RunSettings
 from batchmill.step import Namespace
+
+_log = logging.getLogger("batchmill.runs")
 
 
 def run(
@@ -132,7 +135,19 @@ def execute(
     with closing_log(log), _importing_from(plan.import_folders()), holding(), _following(stop, ending):
         around = _surroundings(order, log, known, listeners, ending)
         around = replace(around, cancel=cancel or CancelToken(), taps=taps or {})
-        return _walked(plan, around, order.source, known.masker, log)
+        try:
+            return _walked(plan, around, order.source, known.masker, log)
+        finally:
+            _tell_ordinary(known.masker)
+
+
+def _tell_ordinary(masker: Masker) -> None:
+    for called in masker.ordinary:
+        _log.warning(
+            "the value of %s is too ordinary to be a secret and was not masked; "
+            "give it a value of its own, or do not call it a secret",
+            called,
+        )
 
 
 def _surroundings(
