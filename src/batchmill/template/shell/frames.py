@@ -55,6 +55,11 @@ class Frames:
         """The next compound command is the body of a function."""
         self._named = positions
 
+    @property
+    def named(self) -> bool:
+        """Whether the name of a function was read, and not yet its body."""
+        return self._named is not None
+
     def forget_name(self) -> None:
         """A simple command came in its place."""
         self._named = None

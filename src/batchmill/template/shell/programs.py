@@ -32,6 +32,7 @@ _FIND_ACTIONS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _REMOTE = frozenset({"ssh", "autossh", "rsh", "remsh", "mosh", "slogin"})
 _REMOTE_ARGUMENT = frozenset("BbcDEeFIiJLlmOoPpQRSWw")  # the options of ssh that are followed by one
 _STANDARD_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+_VARIABLE = re.compile(r"(?:-\w|--[a-z-]+=)?([A-Za-z_]\w*)=")
 _SPLIT = re.compile(r"(?:-[0iv]*S|--split-string=)(.*)", re.DOTALL)  # an option of env
 _COMMAND_LINE = names("parallel watch hyperfine tmux screen sem pdsh clush pssh")
 _COMMANDS_FROM_INPUT = names("at batch")
@@ -66,6 +67,7 @@ def review_program(words: list[Word], command: Command, reader: Reader) -> None:
     first = words[0]
     if not first.literal:
         _unknown_program(words, reader)
+    _hand_variables_on(words, reader)
     rule = _rule(first.program)
     if rule is not None:
         rule(words, command, reader)
@@ -75,6 +77,14 @@ def review_program(words: list[Word], command: Command, reader: Reader) -> None:
         if word.program in SHELLS:
             _shell(words, place, command, reader)
             return
+
+
+def _hand_variables_on(words: Sequence[Word], reader: Reader) -> None:
+    """``env n=${v} sh -c '...'``, ``docker run -e n=${v}``: the script that is started finds them."""
+    for word in words[1:]:
+        found = _VARIABLE.match(word.text)
+        if found:
+            reader.flows.add(found[1], word.flows_from(found.end()))
 
 
 def _rule(name: str) -> Rule | None:
@@ -297,6 +307,9 @@ def _env(words: list[Word], command: Command, reader: Reader) -> None:
 
 def _xargs(words: list[Word], command: Command, reader: Reader) -> None:
     """What xargs reads comes after its words; to a program on another machine that is code."""
+    for word in words:
+        if word.text.startswith("<("):
+            reader.flows.add(command.reads, word.flows)
     if any(word.program in _REMOTE for word in words):
         message = "the shell on the other machine would run a value as code; send it to the input of ssh"
         refuse_input(command, reader, message, words[0].start)

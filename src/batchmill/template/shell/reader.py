@@ -24,6 +24,7 @@ from batchmill.template.shell.words import (
     Argument,
     Command,
     Edit,
+    Flow,
     Positions,
     Stream,
     Word,
@@ -241,7 +242,9 @@ class CommandReader(RedirectionReader):
         """What follows, such as a redirection, belongs to the compound command that ends here."""
         state.command.words.clear()
         frame = self.frames.close(kind)
-        state.command = frame.command if frame else state.command
+        if frame is not None:
+            state.command = frame.command
+            self.flows.add(frame.reads, [Flow(frame.command.reads)])
 
     def _function(self, state: State, name: Word) -> None:
         if name.slots:
@@ -252,16 +255,18 @@ class CommandReader(RedirectionReader):
     def _open(self, state: State) -> None:
         """Read a ``(`` outside of quotes."""
         words, word = state.command.words, state.word
-        if word is None and (not words or words[0].keyword in ("for", "function")):
+        empty = _EMPTY_PARENTHESES.match(self.source, self.at, self.end)
+        if empty and self.frames.named and not (word or words):  # function f()
+            self.at = empty.end()
+        elif word is None and (not words or words[0].keyword in ("for", "function")):
             self._open_group(state)
         elif word is not None and word.parts == [] and _ARRAY.fullmatch(word.text):
             self.array(word)
         else:
             self.end_word(state)
-            found = _EMPTY_PARENTHESES.match(self.source, self.at, self.end)
-            if found and words:
+            if empty and words:
                 self._function(state, words[0])
-                self.at = found.end()
+                self.at = empty.end()
             else:
                 self.doubt(PARENTHESIS)
                 state.blocks.append("(")

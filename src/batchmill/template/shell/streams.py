@@ -62,7 +62,7 @@ def _simple(command: Command, words: Sequence[Word], reader: _Reader) -> None:
 
 def _read(words: Sequence[Word], command: Command, reader: _Reader) -> None:
     operands = list(_operands(words, _READ_WITH))
-    arrays = [after for before, after in pairwise(words) if before.text in ("-a", "-A")]
+    arrays = [after for before, after in pairwise(words) if re.fullmatch(r"-\w*[aA]", before.text)]
     for word in arrays:
         reader.flows.list(word.text)
     for word in [*operands, *arrays]:
