@@ -43,6 +43,8 @@ RANKS = {
     "file_table": 2,
     "errors": 1,
     "lists": 1,
+    "redaction": 1,
+    "secret_forms": 1,
     "warned": 0,
 }
 FACE = {"__init__", "__main__"}  # the package's own face: below everyone's feet and above everyone's head

@@ -123,10 +123,24 @@ def test_more_sources_than_there_are():
     )
 
 
-@pytest.mark.parametrize("shell", ["sh", "/bin/bash", "zsh"])
-@pytest.mark.parametrize("written", ["{item.path}", "{}", "{.}"])
-def test_a_shell_that_would_run_the_item_is_refused(shell, written):
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sh", "-e", "-c", "wc {item.path}"],
+        ["/bin/bash", "-lc", "wc {}"],
+        ["env", "zsh", "-c", "wc {.}"],
+        ["timeout", "5", "sh", "-c", "wc {}"],
+        ["sh", "-c"],
+    ],
+)
+def test_a_shell_that_would_run_the_item_is_refused(words):
     with pytest.raises(
-        click.UsageError, match=r"would run what the item holds; give the command as one word"
+        click.UsageError, match=r"run a value as code.*-- sh -c .* sh {}; or give the command as one"
     ):
-        command_of([shell, "-e", "-c", f"wc {written}"])
+        command_of(words)
+
+
+def test_other_programs_that_would_run_the_item_are_refused():
+    for words in (["ssh", "host", "cat", "{}"], ["su", "-lc", "cat {}"], ["python3", "-c", "print('{}')"]):
+        with pytest.raises(click.UsageError, match=r"would (run|read) a value"):
+            command_of(words)

@@ -13,7 +13,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, UnsafeValue
 from batchmill.template import Scope
 from batchmill.template.shell import compile_command
 
@@ -38,6 +38,18 @@ def test_a_string_goes_through_a_shell(run):
 def test_a_list_goes_through_none(run):
     command = ["printf", "%s|", "$HOME", "a b", 5, True, None, {"a": [1]}, "`x`"]
     assert run("shell", command=command).outputs["stdout"] == '$HOME|a b|5|True||{"a": [1]}|`x`|'
+
+
+def test_a_variable_that_the_shell_calculates_with(run):
+    """Also one that comes with the environment is code where it is an index."""
+    for text in ("echo $((N + 1))", "echo ${v}; [[ $N -gt 3 ]]", "n=$N; echo $((n))"):
+        command = compile_command(text, allow_raw=False).resolve(Scope({"v": ""}))
+        params = {"command": command, "shell": "bash"}
+        assert run("shell", **params, env={"N": "1 + 4"}).outputs["exit_code"] == 0
+        with pytest.raises(UnsafeValue, match="N in `env` must be free of"):
+            run("shell", **params, env={"N": "a[$(touch pwned)]"})
+    plain = compile_command("echo $N", allow_raw=False).resolve(Scope({}))
+    assert run("shell", command=plain, env={"N": "a[1]"}).outputs["stdout"] == "a[1]"
 
 
 def test_another_shell(run):

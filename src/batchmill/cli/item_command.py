@@ -21,7 +21,6 @@ beside the text there, so whatever it holds is one word of the command and nothi
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,12 +29,14 @@ from difflib import get_close_matches
 import click
 
 from batchmill.cli.item_source import literal
+from batchmill.errors import TemplateSyntaxError
 from batchmill.nodes.command import NUMBER, SLOT
 from batchmill.nodes.placeholders import PARTS, Placeholder
+from batchmill.template import review_words
 
 ITEM = "item"  # what templates call it
 AS_IT_IS = " | raw"  # nothing is pasted where there is no shell, and text that is JSON stays the text it is
-_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish"})
+_AS_ARGUMENT = "hand it over as an argument: -- sh -c 'echo \"$1\"' sh {}; or give the command as one word"
 
 # A word in braces has no blanks, quotes and signs of a shell's or awk's own text in it; the key of a row may
 # have blanks inside. ``${x}`` is the shell's own, wherever it stands, and ``{{`` is a brace.
@@ -105,8 +106,11 @@ def command_of(
     if len(parts) == 1:
         command: str | list[str] = "".join(_line(parts[0], shape))
     else:
-        _refuse_pasting(words, parts)
         command = ["".join(_templates(word, AS_IT_IS)) for word in _words(parts, shape)]
+        try:
+            review_words(command, _AS_ARGUMENT)
+        except TemplateSyntaxError as error:
+            raise click.UsageError(error.message) from None
     used = [one for whole in found for one in ([whole, *_each(whole, shape)])]
     return ItemCommand(command, tuple(dict.fromkeys(used)))
 
@@ -221,15 +225,3 @@ def _templates(parts: Sequence[str | Placeholder], filters: str) -> Iterator[str
             yield literal(one)
         else:
             yield f"${{{ITEM}[{json.dumps(one.written)}]{filters}}}"
-
-
-def _refuse_pasting(words: Sequence[str], parts: Sequence[Sequence[str | Placeholder]]) -> None:
-    """``sh -c 'wc {}'``: what the item holds would be run."""
-    if os.path.basename(words[0]) not in _SHELLS or "-c" not in words[:-1]:
-        return
-    place = words.index("-c") + 1
-    if any(isinstance(one, Placeholder) for one in parts[place]):
-        raise click.UsageError(
-            f"{words[0]} -c would run what the item holds; give the command as one word, "
-            f"-- {words[place]!r}, or the item as an argument, -- {words[0]} -c '... \"$1\"' {words[0]} {{}}"
-        )

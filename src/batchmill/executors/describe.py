@@ -13,6 +13,7 @@ from typing import Any
 
 from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped
 from batchmill.outcome import ErrorInfo, ErrorKind
+from batchmill.redaction import hidden
 
 # What the exceptions of client libraries have for a `status_code` where a service wants fewer calls: Too Many
 # Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4). Nodes say so themselves.
@@ -126,5 +127,6 @@ def _chained(error: BaseException) -> str:
 def _shorten(text: str, most: int) -> str:
     if len(text) <= most:
         return text
+    text = hidden(text)
     half = most // 2
     return f"{text[:half]} ... {len(text) - most} characters left out ... {text[-half:]}"

@@ -29,6 +29,7 @@ from batchmill.outcome import Block
 from batchmill.permits import Permits
 from batchmill.plain import NotJson, from_json
 from batchmill.policy import RetryPolicy
+from batchmill.redaction import shortened
 from batchmill.step import item_step
 from batchmill.template import compile_value
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
@@ -82,6 +83,7 @@ class NodeBatch:
             as_json=spec.results_path is not None,
             paying=paying_for(node, around),
         )
+        step.masker = around.masker
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
         log = around.attached.get(node.id, NOTHING_ATTACHED).heard(log)
@@ -184,7 +186,7 @@ def _as_list(value: Any, written: str) -> Iterable[Any]:
         value = _parsed(value, written)
     if isinstance(value, (list, tuple, range, LazyList)):
         return value
-    shown = type(value).__name__ if not isinstance(value, str) else f"text ({value[:40]!r})"
+    shown = type(value).__name__ if not isinstance(value, str) else f"text ({shortened(value, 40)!r})"
     raise NodeError(
         f"batch.items must be a list, but {written} is {shown}", retryable=False, type_name="InvalidItems"
     )

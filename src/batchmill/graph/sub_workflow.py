@@ -31,7 +31,7 @@ from batchmill.graph.walk import NodeReport, Walk
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import InputSpec
 from batchmill.lists import held
-from batchmill.masking import Masker
+from batchmill.masking import Masker, called_input
 from batchmill.nodes import NodeResult
 from batchmill.nodes.workflow import SubRun
 from batchmill.outcome import ErrorInfo
@@ -184,7 +184,7 @@ class PlacedRun:
         masker = Masker() if self._around.in_worker else self._around.masker
         for name, spec in self._workflow.plan.inputs.items():
             if spec.secret:
-                masker.add(values[name])
+                masker.add(values[name], called_input(name))
         return masker
 
     def _inside(

@@ -7,7 +7,9 @@ is brought up to date when it is opened, one of a newer format is refused.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +31,9 @@ OWN_FOLDER = ".batchmill"
 BUSY_SECONDS = 30.0  # how long another process that writes is waited for
 BUSY_LOOK_SECONDS = 0.005
 ELSEWHERE = "use --journal PATH for another file, or --no-journal"
+
+_BESIDE = ("-wal", "-shm")  # what SQLite puts beside it
+_log = logging.getLogger("batchmill.journal")
 
 
 def connect(path: Path, *, durable: bool = False, create: bool = True) -> sqlite3.Connection:
@@ -64,7 +69,26 @@ def _make_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        pass
+        _require_own(path)
+
+
+def _require_own(path: Path) -> None:
+    """What is in a journal is run again by ``resume``: it must be this user's, and is made theirs alone."""
+    found = os.stat(path)
+    if found.st_uid != os.geteuid():
+        raise StorageError(
+            f"the journal {path} belongs to another user, who could have commands run as you with it; "
+            f"copy it to have one of your own, or {ELSEWHERE}"
+        )
+    if not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return
+    for one in (path, *(path.with_name(path.name + beside) for beside in _BESIDE)):
+        try:
+            os.chmod(one, stat.S_IRUSR | stat.S_IWUSR)
+        except OSError:  # it is not there; or the file system has no rights, or is not to be changed
+            continue
+    if os.stat(path).st_mode != found.st_mode and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        _log.warning("the journal %s could be written to by others; now it is yours alone", path)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

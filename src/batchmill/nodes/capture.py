@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TextIO
 
+from batchmill.redaction import cut
+
 MAX_CHARACTERS = 10 * 1024 * 1024
 
 
@@ -41,7 +43,7 @@ class Captured:
         with self._lock:
             room = self._room[name]
             if len(text) > room:
-                text = text[:room]
+                text = cut(text, room)
                 self.truncated = True
             if text:
                 self._pieces[name].append(text)

@@ -26,6 +26,7 @@ def ways(command: Any, shell: str, files: ExitStack, folder: str | None = None) 
     """
     if isinstance(command, ShellCommand):
         if command.argv:
+            _require_text(command.argv[0])
             yield list(command.argv), {}
         if command.script:
             _require_text(command.script)
@@ -33,6 +34,8 @@ def ways(command: Any, shell: str, files: ExitStack, folder: str | None = None) 
                 ShellCommand(script=command.script).arguments(shell),
                 command.environment(_storing(files, folder)),
             )
+        elif not command.argv:
+            _require_text("")
     elif isinstance(command, str):
         _require_text(command)
         yield ShellCommand(script=command).arguments(shell), {}

@@ -15,6 +15,7 @@ from typing import Any
 from batchmill.errors import InvalidParams
 from batchmill.nodes.contract import Node, Param
 from batchmill.nodes.json_params import CONTAINERS, container_param
+from batchmill.redaction import shortened
 from batchmill.template.shell import ShellCommand
 
 JSON_TYPES: dict[str, tuple[type, ...]] = {
@@ -168,8 +169,7 @@ def _names(param: Param) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+    return shortened(repr(value), _SHOWN_CHARACTERS)
 
 
 def _closest(value: Any, param: Param) -> str:

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from batchmill.cancel import CancelToken
+from batchmill.redaction import OVERLAP_BYTES, cut_bytes
 
 GRACE_SECONDS = 0.5
 DRAIN_SECONDS = 0.3
@@ -286,7 +287,9 @@ class _Streams:
 class Sink(Protocol):
     """What takes a stream of a command. Used by one thread."""
 
-    truncated: bool
+    @property
+    def truncated(self) -> bool:
+        """Whether anything was thrown away."""
 
     def add(self, piece: bytes) -> None:
         """Take what came."""
@@ -296,23 +299,26 @@ class Sink(Protocol):
 
 
 class _Capped:
-    """The first ``limit`` bytes of a stream."""
+    """The first ``limit`` bytes of a stream. A little more is read, to see where a secret goes on behind."""
 
     def __init__(self, limit: int) -> None:
         self._pieces: list[bytes] = []
-        self._room = limit
-        self.truncated = False
+        self._limit = limit
+        self._held = 0
+
+    @property
+    def truncated(self) -> bool:
+        return self._held > self._limit
 
     def add(self, piece: bytes) -> None:
-        if len(piece) > self._room:
-            piece = piece[: self._room]
-            self.truncated = True
+        piece = piece[: max(0, self._limit + OVERLAP_BYTES - self._held)]
         if piece:
             self._pieces.append(piece)
-            self._room -= len(piece)
+            self._held += len(piece)
 
     def value(self) -> bytes:
-        return b"".join(self._pieces)
+        whole = b"".join(self._pieces)
+        return cut_bytes(whole, self._limit) if self.truncated else whole
 
 
 def _milliseconds(seconds: float) -> int:

@@ -22,6 +22,7 @@ from batchmill.errors import InvalidParams, NodeError
 from batchmill.nodes.capture import Captured, capture
 from batchmill.nodes.contract import DEFAULT_ACTION
 from batchmill.nodes.json_params import container_param
+from batchmill.redaction import shortened
 
 MAX_PROGRAMS = 256  # compiled texts kept; a document has a handful, a server may see many documents
 ACTION_NAME = "next"
@@ -261,8 +262,7 @@ def _is_a(value: Any, kind: str) -> bool:
 
 
 def _described(value: Any) -> str:
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:60] + '...'}"
+    return f"{type(value).__name__} {shortened(repr(value), 60)}"
 
 
 def _action(namespace: dict[str, Any], captured: Captured) -> str:

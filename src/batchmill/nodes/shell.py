@@ -25,7 +25,8 @@ from batchmill.nodes.encodings import (
 )
 from batchmill.nodes.invocation import ways
 from batchmill.nodes.process import Completed, Sink, run_command
-from batchmill.template import to_json, to_text
+from batchmill.redaction import shortened
+from batchmill.template import ShellCommand, to_json, to_text
 
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
 _NOT_FOUND, _NOT_STARTED = 127, 126  # what a shell answers for a command it does not find or cannot run
@@ -177,6 +178,9 @@ def _completed(
     sinks: tuple[Sink, Sink] | None,
 ) -> Completed:
     folder = os.path.expanduser(params["cwd"]) if params["cwd"] else None
+    added = params["env"] or {}
+    if isinstance(params["command"], ShellCommand):
+        params["command"].check_variables({name: to_text(value) for name, value in added.items()})
     stdin = _stdin(params["stdin"])
     failure = None
     with ExitStack() as files:
@@ -187,7 +191,7 @@ def _completed(
                     argv,
                     stdin=stdin,
                     cwd=folder,
-                    env=_environment({**(params["env"] or {}), **variables}, withheld),
+                    env=_environment({**added, **variables}, withheld),
                     timeout=timeout,
                     max_output_bytes=params["max_output_bytes"],
                     sinks=sinks,
@@ -295,8 +299,7 @@ def failure_of(completed: Completed, stderr: str) -> str:
 
 
 def _end_of(text: str) -> str:
-    said = text.strip()
-    return said if len(said) <= _SHOWN_CHARACTERS else "... " + said[-_SHOWN_CHARACTERS:]
+    return shortened(text.strip(), _SHOWN_CHARACTERS, "end", more="... ")
 
 
 def _signal_name(number: int) -> str:
@@ -340,7 +343,7 @@ def timeout_message(completed: Completed, timeout: float) -> str:
     message = f"the command did not end within {timeout:g} s and was killed with all it had started"
     if completed.escaped:
         message += ", except for a process that made a session of its own and still holds the output open"
-    said = readable(completed.stderr).strip()[-_SHOWN_CHARACTERS:]
+    said = shortened(readable(completed.stderr).strip(), _SHOWN_CHARACTERS, "end", more="")
     return f"{message}: {said}" if said else message
 
 

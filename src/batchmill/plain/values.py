@@ -37,6 +37,7 @@ from batchmill.errors import BatchmillError
 from batchmill.lists import LazyList, MappedList
 from batchmill.plain.arrays import Unwritable, duration, elements, rows_of
 from batchmill.plain.places import JsonPath, path_text
+from batchmill.redaction import shortened
 
 MAX_DEPTH = 200  # levels; the encoder of the standard library gives up somewhat later, and without a place
 
@@ -126,7 +127,7 @@ def _described(why: str, value: Any) -> str:
         text = repr(value)
     except Exception:  # noqa: BLE001  # whatever an object's own code raises
         text = f"<{type(value).__name__}>"
-    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
+    return shortened(text, MAX_SHOWN)
 
 
 def _way_to_fault(value: Any, fault: _NoForm) -> JsonPath:

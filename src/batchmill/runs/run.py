@@ -172,6 +172,14 @@ def execute(
         return _walked(plan, around, order.source, known.masker, log)
 
 
+def _warn_of_ordinary(around: Surroundings) -> None:
+    """Tell of the secrets that are not masked: by the end of the walk also those of sub-workflows."""
+    for called in around.masker.ordinary:
+        message = f"the value of {called} is too ordinary to be a secret and was not masked"
+        hint = "give it a value of its own, or do not call it a secret"
+        around.warnings.add(Warned("ordinary-secret", message, hint))
+
+
 def _surroundings(
     order: Order,
     log: SqliteRunLog | None,
@@ -214,6 +222,7 @@ def _walked(
         around.bus.emit(Noticed(f"earlier passes of this run made {spending(**before)}"))
     walk = Scheduler(plan, around).run()
     tell_limit(around.gates, walk)
+    _warn_of_ordinary(around)
     outputs = outputs_of(plan.workflow, around.namespace, walk)
     wall = time.perf_counter() - began
     around.bus.emit(RunFinished(name, walk.status, wall))

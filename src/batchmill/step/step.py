@@ -15,6 +15,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import NodeError, TemplateError
+from batchmill.masking import Masker
 from batchmill.nodes import Node, NodeResult, bind
 from batchmill.nodes.json_params import container_param
 from batchmill.plain import plain
@@ -41,8 +42,11 @@ class Step:
 
     ``carried`` are values that a loop lays over the params; they are data and are not scanned for
     templates. ``folder`` is put on the import path of a process that the step is shipped to. ``paying`` is
-    what a node is held to that asks language models.
+    what a node is held to that asks language models. ``masker`` is told the run's secrets: a worker process,
+    too, must not cut a text short in the middle of one.
     """
+
+    masker: Masker | None = None
 
     def __init__(
         self,
@@ -174,9 +178,8 @@ class ItemStep(Step):
         show in the next attempt, in the results and in the node the items came from, but not where the
         item travelled to another process.
         """
-        return self._outputs(
-            self.run_in(self._scope_of(item, index), self._paying.told(attempt, index)), item
-        )
+        result = self.run_in(self._scope_of(item, index), self._paying.told(attempt, index))
+        return self._outputs(result, item)
 
     def _outputs(self, result: NodeResult, item: Any) -> dict[str, Any]:
         """The outputs of an item. Raises :class:`~batchmill.errors.NodeError` for one that has the name of

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from batchmill.errors import NodeError
 from batchmill.held import close_held
+from batchmill.masking import Masker
 from batchmill.nodes.llm.question import Provider, Question, Reply
 from batchmill.nodes.llm.replay import Recording, ReplayProvider
+from batchmill.redaction import MASK
 
 
 @pytest.fixture
@@ -34,6 +38,27 @@ def test_an_answer_is_asked_for_once(ask, model, path, monkeypatch):
         text = file.read()
     assert "canary" not in text
     assert json.loads(text)["reply"]["text"] == "hello"
+
+
+def test_a_recording_is_private_and_holds_no_secret(path):
+    """An answer may repeat the key it was asked with; what is played back of it has none either."""
+    masker = Masker(["sk-canary-0123456789"])
+    recording = Recording(path)
+    old = os.umask(0)
+    try:
+        recording.add(
+            "k", question("use sk-canary-0123456789" + "x" * 300), Reply("wrong key sk-canary-0123456789")
+        )
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    with open(path) as file:
+        entry = json.loads(file.read())
+    assert entry["reply"]["text"] == f"wrong key {MASK}"
+    assert entry["prompt"].startswith(f"use {MASK}xxx")
+    assert recording.find("k").text == "wrong key sk-canary-0123456789"
+    assert Recording(path).find("k").text == f"wrong key {MASK}"
+    assert masker.knows_any
 
 
 def test_another_question_is_another_answer(ask, path, model):

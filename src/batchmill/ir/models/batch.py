@@ -96,7 +96,8 @@ def _items_tag(value: Any) -> str | None:
         return f"{ITEMS_TAG}reference"
     if isinstance(value, list):
         return f"{ITEMS_TAG}list"
-    kind = next((key for key in SOURCES if key in value), None) if isinstance(value, dict) else None
+    given = type(value).model_fields if isinstance(value, Spec) else value  # a model, when it is written
+    kind = next((key for key in SOURCES if key in given), None) if isinstance(given, dict) else None
     return f"{ITEMS_TAG}{kind}" if kind else None
 
 

@@ -17,6 +17,7 @@ from batchmill.nodes.http.decoding import TooLarge, decoded
 from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.retry_after import TOO_MANY, seconds_asked_for
 from batchmill.plain import from_json
+from batchmill.redaction import shortened
 
 PIECE = 256 * 1024  # bytes that are read at once
 MAX_DRAINED = 64 * 1024  # of a redirect's body, read so that the connection can be used again
@@ -26,6 +27,7 @@ _BINARY_FAMILIES = ("image", "audio", "video", "font")
 _BINARY_KINDS = frozenset(
     f"application/{name}" for name in ("pdf", "zip", "gzip", "x-gzip", "x-tar", "x-7z-compressed", "wasm")
 )
+_LOOKED_AT_BYTES = 65536  # of a body, for what is shown of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,5 +175,5 @@ def _described(content_type: str) -> tuple[str, str]:
 
 
 def _excerpt(content: bytes) -> str:
-    text = " ".join(content[: 4 * _SHOWN_CHARACTERS].decode("utf-8", "replace").split())
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+    text = content[:_LOOKED_AT_BYTES].decode("utf-8", "replace")
+    return shortened(" ".join(text.split()), _SHOWN_CHARACTERS)

@@ -16,6 +16,7 @@ from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.estimate import Counted, counted
 from batchmill.nodes.llm.question import Provider, Question, Reply, Unanswered
 from batchmill.record import LLMCall, PriceTable, new_id
+from batchmill.redaction import shortened
 
 KEPT_CHARACTERS = 1000  # of prompt and answer in the record of a call
 UNKNOWN = "no answer to it was kept"
@@ -131,7 +132,7 @@ class Asking:
         """What a call is known by before it is made: it counts as what it may use."""
         call = LLMCall(
             model=question.model,
-            prompt=question.prompt[:KEPT_CHARACTERS],
+            prompt=shortened(question.prompt, KEPT_CHARACTERS, more=""),
             input_tokens=None,
             output_tokens=None,
             cached_tokens=None,
@@ -149,7 +150,7 @@ class Asking:
     def _filled(self, call: LLMCall, question: Question, reply: Reply, *, kept: bool, wall: float) -> LLMCall:
         call = replace(
             self._counted(call, counted(question, reply), reply.cached_tokens),
-            response=reply.text[:KEPT_CHARACTERS],
+            response=shortened(reply.text, KEPT_CHARACTERS, more=""),
             input_tokens=reply.input_tokens,
             output_tokens=reply.output_tokens,
             cached_tokens=reply.cached_tokens,

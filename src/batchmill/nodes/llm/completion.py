@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.nodes.llm.question import Reply
+from batchmill.redaction import shortened
 
-_SHOWN_BYTES = 200
+_LOOKED_AT_BYTES = 65536  # of an answer, for what is shown of it
+_SHOWN_CHARACTERS = 200
 
 
 def reply_of(content: bytes) -> Reply:
@@ -39,7 +41,7 @@ def reply_of(content: bytes) -> Reply:
 
 
 def _no_completion(why: str, content: bytes, **usage: int | None) -> Reply:
-    shown = content[:_SHOWN_BYTES].decode("utf-8", "replace")
+    shown = shortened(content[:_LOOKED_AT_BYTES].decode("utf-8", "replace"), _SHOWN_CHARACTERS)
     return Reply("", fault=f"the server's answer is no chat completion: {why}: {shown}", **usage)  # type: ignore[arg-type]  # counts only
 
 

@@ -10,6 +10,7 @@ from batchmill.nodes.certificates import certificate_fault
 from batchmill.nodes.credentials import masked
 from batchmill.nodes.http.retry_after import MOST_SECONDS, TOO_MANY, seconds_asked_for
 from batchmill.nodes.llm.question import Unanswered
+from batchmill.redaction import shortened
 
 _RETRYABLE = frozenset({408, 409, 425, 429})
 _SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})  # waiting does not bring it back
@@ -121,8 +122,7 @@ def _of_status(error: Any, key: str) -> NodeError:
 def _said(error: Any) -> str:
     body = error.body
     said = body.get("message") if isinstance(body, Mapping) else body
-    text = " ".join(str(said or error.message).split())
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+    return shortened(" ".join(str(said or error.message).split()), _SHOWN_CHARACTERS)
 
 
 def _asked_for(headers: Mapping[str, str]) -> float | None:

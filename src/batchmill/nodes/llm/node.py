@@ -29,6 +29,7 @@ from batchmill.nodes.llm.replay import ReplayProvider
 from batchmill.nodes.llm.server import ServerProvider
 from batchmill.nodes.params import bind
 from batchmill.record import PriceTable
+from batchmill.redaction import shortened
 
 TIMEOUT = 300.0
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
@@ -227,7 +228,8 @@ def _server(params: Mapping[str, Any]) -> Provider:
     """The server that is meant. The key of OpenAI's own goes to no other one unless the document says so."""
     base_url = params["base_url"] or None
     if base_url is not None and not base_url.startswith(("http://", "https://")):
-        raise InvalidParams(f"llm: `base_url` begins with http:// or https://, not {base_url[:60]!r}")
+        written = shortened(base_url, 60)
+        raise InvalidParams(f"llm: `base_url` begins with http:// or https://, not {written!r}")
     own = base_url is None and not params["api_key"]
     named = {**params, "api_key_env": params["api_key_env"] or (KEY_VARIABLE if own else None)}
     return ServerProvider(base_url, credential(named, "api_key"), params["max_response_bytes"])

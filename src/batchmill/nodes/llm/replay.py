@@ -20,8 +20,10 @@ from batchmill.held import held
 from batchmill.nodes.append import append_whole
 from batchmill.nodes.files import in_words
 from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply
+from batchmill.redaction import hidden_in, shortened
 
 _PROMPT_CHARACTERS = 200  # of the prompt, for people who read the file
+_MODE = 0o600  # answers may be anybody's business as little as what was asked
 _log = logging.getLogger("batchmill.llm")
 
 
@@ -46,16 +48,16 @@ class Recording:
             return self._replies.get(key)
 
     def add(self, key: str, question: Question, reply: Reply) -> None:
-        """Keep an answer; it is in the file when this returns."""
+        """Keep an answer; it is in the file when this returns, without secrets that it repeats."""
         entry = {
             "key": key,
             "model": question.model,
-            "prompt": question.prompt[:_PROMPT_CHARACTERS],
+            "prompt": shortened(question.prompt, _PROMPT_CHARACTERS, more=""),
             "reply": asdict(reply),
         }
-        line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+        line = json.dumps(hidden_in(entry), ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
         with in_words("record an answer in", self._path), self._lock:
-            append_whole(self._path, self._line_break() + line)
+            append_whole(self._path, self._line_break() + line, _MODE)
             self._replies[key] = reply
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from batchmill.errors import InvalidParams, NodeError
 from batchmill.ir.value_schema import schema_fault, value_faults
 from batchmill.nodes.json_params import container_param, plain_param
+from batchmill.redaction import shortened
 
 MOST_FAULTS = 5
 _WRAPPED = "result"  # the key under which the SDK's servers give a value that is no object
@@ -63,7 +64,7 @@ def outputs_of(tool: str, result: Mapping[str, Any]) -> dict[str, Any]:
     outputs = {"result": _value(result, content), "content": content, "error": ""}
     if result.get("isError"):
         said = _text(content) or json.dumps(content)
-        message = f"the tool {tool!r} failed: {said[:2000]}"
+        message = f"the tool {tool!r} failed: {shortened(said, 2000)}"
         raise NodeError(message, type_name="ToolError", outputs={**outputs, "error": message})
     return outputs
 

@@ -19,31 +19,27 @@ use it like any other, but the system will not start a program with it as an arg
 
 Beside text, what a value gives is what templates give: an empty value is an empty argument where it stands
 alone, objects and lists are JSON text. Refused with :class:`~batchmill.errors.UnsafeValue` is what no
-argument can hold (NUL), and what a shell would read more into (see :mod:`batchmill.template.rules`).
+argument can hold (NUL), and what a shell would read more into (see :mod:`batchmill.template.shell.rules`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from batchmill.errors import TemplateSyntaxError
-from batchmill.template.compiled import StructureSyntaxError
 from batchmill.template.filters import kind_of
 from batchmill.template.parse import parse
 from batchmill.template.parts import Expression, Path, Template
-from batchmill.template.resolve import resolve_text
 from batchmill.template.scope import Scope
-from batchmill.template.script import (
-    MAX_STRING_BYTES,
-    Resolved,
+from batchmill.template.shell.checks import check_value
+from batchmill.template.shell.listed import ListPlan, plan_list
+from batchmill.template.shell.script import (
     ScriptPlan,
     plan_script,
-    size_in_bytes,
-    too_large,
 )
-from batchmill.template.text import to_text
+from batchmill.template.shell.words import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +50,26 @@ class ShellCommand:
     with one, as ``[shell, "-c", script, "sh"]`` with ``environment()`` added to the environment; empty
     for a command that was written as a list. Where both are there they do the same, and ``argv`` is
     cheaper; when it cannot be started (it is not found, not executable, or has no ``#!`` line), the
-    script still can, and fails in the shell's own words.
+    script still can, and fails in the shell's own words. ``calculated`` are the variables that the script
+    calculates with and that may come with the environment: see :meth:`check_variables`.
     """
 
     argv: tuple[str, ...] = ()
     script: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     large: Mapping[str, str] = field(default_factory=dict)
+    calculated: tuple[str, ...] = ()
 
     def arguments(self, shell: str = "sh") -> list[str]:
         """The argument list to run, with ``shell`` where one is needed."""
         return list(self.argv) or [shell, "-c", self.script, "sh"]
+
+    def check_variables(self, given: Mapping[str, str]) -> None:
+        """Look at the variables that are added to the environment. Raises
+        :class:`~batchmill.errors.UnsafeValue` for one with which a shell would calculate and run code."""
+        for name in self.calculated:
+            if name in given:
+                check_value(given[name], f"{name} in `env`", (Check.NO_INDEX,))
 
     def environment(self, store: Callable[[str], str]) -> dict[str, str]:
         """What the script needs in its environment.
@@ -87,7 +92,7 @@ class CommandTemplate:
         source: Any,
         allow_raw: bool,
         expressions: tuple[Expression, ...],
-        plan: _ListPlan | ScriptPlan,
+        plan: ListPlan | ScriptPlan,
     ) -> None:
         self.source = source
         self._allow_raw = allow_raw
@@ -111,7 +116,7 @@ class CommandTemplate:
         value that cannot be handed to the command as it is.
         """
         made = self._plan.resolve(scope)
-        return ShellCommand(made.argv, made.script, made.env, made.large)
+        return ShellCommand(made.argv, made.script, made.env, made.large, made.calculated)
 
     def __copy__(self) -> CommandTemplate:
         return self
@@ -139,10 +144,8 @@ def _compile(command: Any, allow_raw: bool) -> CommandTemplate:
         _check_raw(template, allow_raw)
         return CommandTemplate(command, allow_raw, template.expressions, plan_script(template))
     if isinstance(command, (list, tuple)):
-        plan = _plan_list(command)
-        found = (one for one in plan.elements if isinstance(one, Template))
-        expressions = tuple(expression for template in found for expression in template.expressions)
-        return CommandTemplate(list(command), allow_raw, expressions, plan)
+        plan = plan_list(command, allow_raw=allow_raw)
+        return CommandTemplate(list(command), allow_raw, plan.expressions, plan)
     raise TemplateSyntaxError(f"a command is a string or a list, not {kind_of(command)}")
 
 
@@ -156,31 +159,10 @@ def _check_raw(template: Template, allow_raw: bool) -> None:
             )
 
 
-class _ListPlan:
-    """How the arguments of a command that is a list are made."""
+def review_words(words: Sequence[str], as_argument: str) -> None:
+    """Look at a command that was written as words, with templates in them, and will run without a shell.
 
-    __slots__ = ("elements",)
-
-    def __init__(self, elements: list[Template | str]) -> None:
-        self.elements = elements
-
-    def resolve(self, scope: Scope) -> Resolved:
-        argv = [one if isinstance(one, str) else resolve_text(one, scope) for one in self.elements]
-        for place, argument in enumerate(argv):
-            if size_in_bytes(argument, f"element {place} of the command") > MAX_STRING_BYTES:
-                raise too_large(f"element {place} of the command")
-        return Resolved(tuple(argv), "", {}, {})
-
-
-def _plan_list(command: list[Any] | tuple[Any, ...]) -> _ListPlan:
-    elements: list[Template | str] = []
-    for place, one in enumerate(command):
-        if not isinstance(one, str):
-            elements.append(to_text(one))
-            continue
-        try:
-            template = parse(one)
-        except TemplateSyntaxError as error:
-            raise StructureSyntaxError(error.message, error.text, error.position, (place,)) from error
-        elements.append(template if template.expressions else "".join(map(str, template.parts)))
-    return _ListPlan(elements)
+    Raises :class:`~batchmill.errors.TemplateSyntaxError` where a program among them would run a value as
+    code. ``as_argument`` says how to hand the value over instead, in the form the words were written in.
+    """
+    plan_list(words, allow_raw=False, as_argument=as_argument)

@@ -5,20 +5,20 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
 from batchmill.errors import TemplateSyntaxError, UnresolvedReference, UnsafeValue
-from batchmill.template.commands import CommandReader
-from batchmill.template.direct import Words, direct_words
 from batchmill.template.parts import Expression, Template
 from batchmill.template.resolve import all_missing, resolve_expression
 from batchmill.template.scope import Scope
+from batchmill.template.shell.checks import check_value, size_in_bytes
+from batchmill.template.shell.direct import Words, direct_words
+from batchmill.template.shell.flows import Flows
+from batchmill.template.shell.frames import Frame
+from batchmill.template.shell.scripts import ScriptReader, look_into
+from batchmill.template.shell.words import MARK, Check, Positions, Slot, render
 from batchmill.template.text import check_length, to_text
-from batchmill.template.words import MARK, Check, Slot, render
 
 # Linux takes arguments and environment strings of at most 32 pages (MAX_ARG_STRLEN), the end included.
 MAX_STRING_BYTES = 131_071
@@ -26,14 +26,6 @@ MAX_STRING_BYTES = 131_071
 MAX_TOTAL_BYTES = 512 * 1024
 _PASSED_BY_FILE = 4096  # below this a value is never worth a file
 _NAME_BYTES = 40  # more than a variable's name, "=" and the end take
-
-_INTEGER = re.compile(r"[ \t\n]*[+-]?[0-9]+[ \t\n]*")
-_OPERATOR = re.compile(r"-[A-Za-z]{0,2}|[!()]")
-_PASSES: Mapping[Check, Callable[[str], bool]] = {
-    Check.INTEGER: lambda text: _INTEGER.fullmatch(text) is not None,
-    Check.NO_OPTION: lambda text: not text.startswith("-"),
-    Check.NO_OPERATOR: lambda text: _OPERATOR.fullmatch(text) is None,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +50,28 @@ class Resolved:
     script: str
     env: dict[str, str]
     large: dict[str, str]
+    calculated: tuple[str, ...] = ()
 
 
 class ScriptPlan:
     """How the script of a command and its variables are made.
 
     ``pieces`` is the rewritten script, an expression where its value is pasted. ``direct`` has the words
-    of a command that needs no shell, each a list of texts and places in ``variables``.
+    of a command that needs no shell, each a list of texts and places in ``variables``. ``calculated`` names
+    the shell's variables with which it calculates.
     """
 
-    __slots__ = ("_direct", "_fixed", "_pieces", "_variables")
+    __slots__ = ("_direct", "_fixed", "_pieces", "_variables", "calculated")
 
     def __init__(
         self,
         pieces: tuple[str | Expression, ...],
         variables: tuple[_Variable, ...],
         direct: Words | None,
+        calculated: frozenset[str],
     ) -> None:
         self._pieces = pieces
+        self.calculated = calculated
         self._variables = variables
         self._direct = direct
         texts = [one for one in pieces if isinstance(one, str)]
@@ -92,7 +88,7 @@ class ScriptPlan:
                 text = to_text(resolve_expression(variable.expression, scope))
             except UnresolvedReference:
                 raise all_missing([one.expression for one in self._variables], scope) from None
-            sizes[variable.handed_over] = _check_value(text, variable)
+            sizes[variable.handed_over] = check_value(text, variable.expression.text, variable.checks)
             env[variable.handed_over] = text
             texts.append(text)
         large = _too_large_for_environment(sizes)
@@ -102,6 +98,7 @@ class ScriptPlan:
             script,
             {name: text for name, text in env.items() if name not in large} if large else env,
             {name: env[name] for name in large},
+            tuple(sorted(self.calculated)),
         )
 
     def _words(self, texts: list[str]) -> tuple[str, ...]:
@@ -147,29 +144,6 @@ def _prelude(variables: tuple[_Variable, ...], large: frozenset[str]) -> str:
     return "; ".join(taken) + "; "
 
 
-def _check_value(text: str, variable: _Variable) -> int:
-    """The size of a value in bytes. Raises :class:`UnsafeValue`."""
-    for check in variable.checks:
-        if not _PASSES[check](text):
-            shown = text if len(text) <= 60 else text[:60] + "..."
-            raise UnsafeValue(
-                f"the value of {variable.expression.text} must be {check.value}, and is {shown!r}"
-            )
-    return size_in_bytes(text, f"the value of {variable.expression.text}")
-
-
-def size_in_bytes(text: str, what: str) -> int:
-    """The size of ``text`` in bytes. Raises :class:`UnsafeValue` where no command can be given it."""
-    if "\0" in text:
-        raise UnsafeValue(f"{what} has a NUL in it, which no command can be given; hand it over in a file")
-    if text.isascii():
-        return len(text)
-    try:
-        return len(os.fsencode(text))
-    except UnicodeEncodeError as error:
-        raise UnsafeValue(f"{what} has a character that has no form in bytes: {error}") from error
-
-
 def too_large(what: str) -> UnsafeValue:
     return UnsafeValue(
         f"{what} is larger than the {MAX_STRING_BYTES:,} bytes that a program can be given as one argument; "
@@ -193,21 +167,27 @@ def _too_large_for_environment(sizes: dict[str, int]) -> frozenset[str]:
 
 
 def plan_script(template: Template) -> ScriptPlan:
-    expressions = template.expressions
+    expressions, refusal = template.expressions, _Refusal(template)
     if MARK in template.text:
         raise TemplateSyntaxError("a command cannot hold NUL", template.text, template.text.index(MARK))
-    if not expressions:
-        return ScriptPlan(("".join(map(str, template.parts)),), (), direct_words(template, {}))
     source = "".join(part if isinstance(part, str) else MARK for part in template.parts)
-    reader = CommandReader(source, [one.raw for one in expressions], _Refusal(template))
+    flows, positions = Flows(), Positions()
+    base = Frame("", positions.reads, positions.writes, positions)
+    if not expressions:
+        look_into(source, flows, base, lambda message: refusal(message, 0), "")
+        flows.settle()
+        return ScriptPlan((source,), (), direct_words(template, {}), flows.calculated)
+    reader = ScriptReader(source, [one.raw for one in expressions], refusal, flows=flows, base=base)
     reader.read()
+    flows.settle()
     pieces = render(source, reader.edits)
     slots = [piece for piece in pieces if isinstance(piece, Slot)]
     variables = _variables(template, [slot for slot in slots if not slot.raw])
     names = {variable.expression.text: place for place, variable in enumerate(variables)}
     written = tuple(_written(piece, expressions, variables, names) for piece in pieces)
     shortcut = not (reader.embedded or any(variable.checks for variable in variables))
-    return ScriptPlan(written, variables, direct_words(template, names) if shortcut else None)
+    direct = direct_words(template, names) if shortcut else None
+    return ScriptPlan(written, variables, direct, flows.calculated)
 
 
 class _Refusal:

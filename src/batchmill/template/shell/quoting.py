@@ -17,9 +17,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from batchmill.template.words import MARK, Check, Edit, HereDocument, Slot, Word
-
-MAX_NESTING = 40  # substitutions within each other; a level takes some ten Python frames
+from batchmill.template.shell.flows import Flows
+from batchmill.template.shell.words import MARK, Edit, HereDocument, Slot, Word
 
 BARE = '"${%}"'
 QUOTED = "${%}"
@@ -31,26 +30,23 @@ _END_LINE = "BATCHMILL_END_OF_TEXT"
 _ORDINARY = re.compile(r"[^ \t\n'\"\\$`\0;&|<>()]+")
 _IN_SINGLE = re.compile(r"[^'\0]*")
 _IN_DOUBLE = re.compile(r"[^\"\0\\$`]+")
-_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-]")
 _DOLLAR_QUOTED = re.compile(r"(?:[^'\\]|\\.)*", re.DOTALL)
-_BACKQUOTED = re.compile(r"`(?:[^`\\]|\\.)*`", re.DOTALL)
-_HARMLESS_QUOTES = re.compile(r"\"[^\"'\\`}\0$]*\"")
 _ESCAPED_IN_DOUBLE = '$`"\\'
-_BACKSLASH = (
+BACKSLASH = (
     "a backslash stands right before a template; take it away, or write $${...} for the shell's own ${...}"
-)
-_ARITHMETIC_WITH_QUOTES = (
-    "a value after quotes, a backslash or a comment within (( )) cannot be placed with certainty; "
-    "write ( ( with a space where a command is meant, and keep calculations free of quotes"
 )
 
 
 class QuoteReader(ABC):
-    """Reads words; ``at`` is where it is, ``end`` where it must stop, ``seen`` how many values it met."""
+    """Reads words; ``at`` is where it is, ``end`` where it must stop, ``seen`` how many values it met, and
+    ``flows`` where they go."""
 
-    def __init__(self, source: str, raw: Sequence[bool], fail: Callable[[str, int], NoReturn]) -> None:
+    def __init__(
+        self, source: str, raw: Sequence[bool], fail: Callable[[str, int], NoReturn], flows: Flows
+    ) -> None:
         """``raw`` tells of each expression whether it is pasted; ``fail(message, at)`` raises."""
         self.source = source
+        self.flows = flows
         self.at = 0
         self.end = len(source)
         self.edits: list[Edit] = []
@@ -58,7 +54,6 @@ class QuoteReader(ABC):
         self._raw = raw
         self._fail = fail
         self._doubt = ""
-        self._depth = 0
         marks = (at for at, char in enumerate(source) if char == MARK)
         self._expressions = {at: number for number, at in enumerate(marks)}
 
@@ -86,7 +81,7 @@ class QuoteReader(ABC):
         """Whether ``text`` comes next."""
         return self.source.startswith(text, self.at, self.end)
 
-    def value(self, word: Word, form: str, *checks: Check, pasted: bool = True) -> None:
+    def value(self, word: Word, form: str, *, pasted: bool = True) -> None:
         """Replace the mark that comes next by a reference of the given form.
 
         One that asks for it is pasted, unless ``pasted`` is False.
@@ -99,9 +94,10 @@ class QuoteReader(ABC):
         else:
             if self._doubt:
                 self.fail(self._doubt)
-            slot = Slot(number, at, form, checks=set(checks))
+            slot = Slot(number, at, form)
             self.edits.append(Edit(at, at + 1, [slot]))
             word.slots.append(slot)
+            word.take(slot)
             self.seen += 1
         word.text += MARK
         self.at += 1
@@ -120,7 +116,7 @@ class QuoteReader(ABC):
         elif char == "$":
             self.dollar(word, quoted=False)
         elif char == "`":
-            self._backquotes(word, quoted=False)
+            self.backquotes(word, quoted=False)
         else:
             self._take(_ORDINARY, word)
 
@@ -134,7 +130,7 @@ class QuoteReader(ABC):
     def _escape(self, word: Word) -> None:
         following = self.char(1)
         if following == MARK:
-            self.fail(_BACKSLASH, self.at + 1)
+            self.fail(BACKSLASH, self.at + 1)
         if following != "\n":
             word.text += following
             word.quoted = True
@@ -180,7 +176,7 @@ class QuoteReader(ABC):
 
     def _escape_in_dollar_quotes(self) -> None:
         if self.char(1) == MARK:
-            self.fail(_BACKSLASH, self.at + 1)
+            self.fail(BACKSLASH, self.at + 1)
         if self.char(1) == "'":
             self.doubt(r"a value in or after $'...' with \' in it cannot be placed: not every shell knows \'")
         self.at += 2
@@ -209,178 +205,48 @@ class QuoteReader(ABC):
             elif char == "$":
                 self.dollar(word, quoted=True)
             elif char == "`":
-                self._backquotes(word, quoted=True)
+                self.backquotes(word, quoted=True)
             else:
                 self._take(_IN_DOUBLE, word)
 
     def _escape_in_double_quotes(self, word: Word) -> None:
         following = self.char(1)
         if following == MARK:
-            self.fail(_BACKSLASH, self.at + 1)
+            self.fail(BACKSLASH, self.at + 1)
         if following in _ESCAPED_IN_DOUBLE:
             word.text += following
         elif following != "\n":
             word.text += "\\" + following
         self.at = min(self.at + 2, self.end)
 
+    @abstractmethod
     def dollar(self, word: Word, *, quoted: bool) -> None:
         """Read what a ``$`` begins."""
-        following = self.char(1)
-        if following == "(":
-            self.at += 1
-            self._parenthesis(word)
-        elif following == "{":
-            self._parameter(word, quoted=quoted)
-        elif following == "'" and not quoted:
-            self._dollar_single_quotes(word)
-        else:
-            if following == "[":
-                self.doubt("a value after $[ cannot be placed: some shells calculate there; write $(( ))")
-            found = _PARAMETER.match(self.source, self.at + 1, self.end)
-            word.dynamic = word.dynamic or found is not None
-            word.text += "$"
-            self.at = found.end() if found else self.at + 1
 
-    def _parenthesis(self, word: Word) -> None:
-        """Read a substitution; this is at its first ``(``."""
-        word.dynamic = True
-        if self.starts("(("):
-            self.arithmetic(word)
-        else:
-            self.substitution(word)
-
-    def substitution(self, word: Word) -> None:
-        """Read commands in parentheses whose output becomes part of ``word``."""
-        opening = self.at
-        if self._depth >= MAX_NESTING:
-            self.fail(f"substitutions are nested more than {MAX_NESTING} deep")
-        before = self.seen
-        self._depth += 1
-        self.at += 1
-        if not self.commands(closed=True):
-            self.fail("a ( is never closed", opening)
-        self._depth -= 1
-        word.dynamic = True
-        word.within += self.seen - before
-
-    def arithmetic(self, word: Word) -> None:
-        """Read ``((...))``. A value in it must be a whole number: the shell would run what looks like
-        ``a[$(command)]``. Where two parentheses begin a command after all, the end is the same."""
-        opening = self.at
-        self.at += 2
-        depth = 2
-        while depth:
-            char = self.char()
-            if not char:
-                self.fail("a (( is never closed", opening)
-            if char == MARK:
-                self.value(word, QUOTED, Check.INTEGER)
-            elif char == "$":
-                self.dollar(word, quoted=True)
-            else:
-                depth += (char == "(") - (char == ")")
-                self._look_in_arithmetic(char, depth)
-                self.at += 1
-        if re.search(r"\bcase\b", self.source[opening : self.at]):
-            self.doubt(_ARITHMETIC_WITH_QUOTES)
-
-    def _look_in_arithmetic(self, char: str, depth: int) -> None:
-        comment = char == "#" and self.source[self.at - 1] in " \t\n;("
-        command = char == ")" and depth == 1 and self.char(1) != ")"
-        if char in "'\"\\`" or comment or command:
-            self.doubt(_ARITHMETIC_WITH_QUOTES)
-
-    def _parameter(self, word: Word, *, quoted: bool) -> None:
-        """Read the shell's own ``${...}``; values have no place in it, but in substitutions there."""
-        opening = self.at
-        self.at += 2
-        if self.char() in (" ", "\t", "\n", "|"):
-            self.doubt("a value after ${ with a command in it cannot be placed; write $( )")
-        inner = Word(opening)
-        while (char := self.char()) != "}":
-            if not char:
-                self.fail("a ${ of the shell is never closed", opening)
-            self._in_parameter(inner, char, quoted=quoted)
-        if inner.slots:
-            self.fail(
-                "a value cannot stand inside the shell's own ${...}; set a variable to it first, "
-                "such as value=${...}, and use that",
-                inner.slots[0].at,
-            )
-        word.dynamic = True
-        word.within += inner.within
-        self.at += 1
-
-    def _in_parameter(self, inner: Word, char: str, *, quoted: bool) -> None:
-        if char == "$":
-            self.dollar(inner, quoted=quoted)
-        elif char == "`":
-            self._backquotes(inner, quoted=quoted)
-        elif char == "\\":
-            self._escape(inner)
-        elif char == MARK:
-            self.value(inner, QUOTED)
-        elif char in "'\"" and quoted:
-            self._quote_in_quoted_parameter()
-        elif char == "'":
-            self._single_quotes(inner)
-        elif char == '"':
-            self._double_quotes(inner)
-        else:
-            self.at += 1
-
-    def _quote_in_quoted_parameter(self) -> None:
-        """In ``"${a:-"b"}"`` the inner quotes are text to some shells and quotes to others."""
-        found = _HARMLESS_QUOTES.match(self.source, self.at, self.end)
-        if found is None:
-            self.doubt('a value after quotes within "${...}" cannot be placed: shells read them differently')
-        self.at = found.end() if found else self.at + 1
-
-    def _backquotes(self, word: Word, *, quoted: bool) -> None:
-        """Read an old-style substitution; one with a value in it becomes a ``$( )``.
-
-        Text in backquotes has its backslashes taken away before it is read as commands, so only text
-        without any is the same in both forms. A ``#`` could hide the parenthesis that closes.
-        """
-        closing = self._closing_backquote()
-        text = self.source[self.at + 1 : closing]
-        word.dynamic = True
-        if MARK not in text:
-            if text.count("'") % 2 or text.count('"') % 2:
-                self.doubt("a value after backquotes with single quotes in them cannot be placed; write $( )")
-            self.at = closing + 1
-            return
-        if any(found in text for found in ("\\", "#", "<<")) or (quoted and '"' in text):
-            self.fail("a value cannot be placed in these backquotes; write $( ) in their place")
-        self.edits.append(Edit(self.at, self.at + 1, ["$( "]))
-        before, end = self.seen, self.end
-        self.at, self.end = self.at + 1, closing
-        self.commands(closed=False)
-        self.at, self.end = closing + 1, end
-        self.edits.append(Edit(closing, closing + 1, [" )"]))
-        word.within += self.seen - before
-
-    def _closing_backquote(self) -> int:
-        found = _BACKQUOTED.match(self.source, self.at, self.end)
-        if found is None:
-            self.fail("a backquote is never closed")
-        return found.end() - 1
+    @abstractmethod
+    def backquotes(self, word: Word, *, quoted: bool) -> None:
+        """Read an old-style substitution."""
 
     def here_document(self, document: HereDocument) -> None:
         """Read the body of a here-document that starts here, up to and with the line that ends it."""
         start = self.at
         stop, after = self._body_end(document)
-        if MARK in self.source[start:stop]:
-            if document.script:
-                self.fail(
-                    "a value cannot stand in a script that a shell reads from a here-document; "
-                    "hand it over as an argument: sh -s ${...} <<'EOF', and \"$1\" in the script",
-                    self.source.index(MARK, start),
-                )
-            if document.quoted:
-                self._open_body(document, start, stop, after)
-            else:
-                self._expanded_body(stop)
+        if document.script and MARK in self.source[start:stop]:
+            self.fail(
+                "a value cannot stand in a program that is read from a here-document; hand it over as an "
+                "argument: sh -s ${...} <<'EOF', and \"$1\" in the script",
+                self.source.index(MARK, start),
+            )
+        body = Word(start, stop)
+        if not document.quoted:
+            self._expanded_body(body)
+        elif MARK in self.source[start:stop]:
+            self._open_body(document, body, after)
+        else:
+            body.text = self.source[start:stop]
+        self.flows.add(document.reads, body.flows, derived=True)
+        if document.script:
+            document.script(body.flows, body.text, start)
         self.at = after
 
     def _body_end(self, document: HereDocument) -> tuple[int, int]:
@@ -400,22 +266,21 @@ class QuoteReader(ABC):
             self.doubt("a value after a here-document whose last line ends in \\ cannot be placed")
         return line, stop
 
-    def _expanded_body(self, stop: int) -> None:
-        end, self.end = self.end, stop
-        self._expanded_text(Word(self.at), "")
+    def _expanded_body(self, body: Word) -> None:
+        end, self.end = self.end, body.end
+        self._expanded_text(body, "")
         self.end = end
 
-    def _open_body(self, document: HereDocument, start: int, stop: int, after: int) -> None:
+    def _open_body(self, document: HereDocument, body: Word, after: int) -> None:
         """Rewrite ``<<'EOF'``, in which nothing is expanded, as ``<<EOF`` with all but values escaped."""
         if _END_LINE in self.source:
-            self.fail(f"{_END_LINE} cannot be used in a command with a here-document", start)
+            self.fail(f"{_END_LINE} cannot be used in a command with a here-document", body.start)
         self.edits.append(Edit(document.start, document.stop, [_END_LINE]))
-        self.edits.append(Edit(stop, after, [_END_LINE]))
-        word = Word(start)
-        for place in range(start, stop):
+        self.edits.append(Edit(body.end, after, [_END_LINE]))
+        for place in range(body.start, body.end):
             char = self.source[place]
             if char == MARK:
                 self.at = place
-                self.value(word, QUOTED, pasted=False)  # pasted text would be expanded now
+                self.value(body, QUOTED, pasted=False)  # pasted text would be expanded now
             elif char in "\\$`":
                 self.edits.append(Edit(place, place + 1, ["\\" + char]))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 from batchmill.template.parts import Expression, Template
-from batchmill.template.words import MARK, names
+from batchmill.template.shell.words import MARK, names
 
 # A bare stretch of a word, or one in quotes within which no shell finds anything; MARK is a template.
 _STRETCH = re.compile(r"[A-Za-z0-9_./:@%+,=\0-]+|'[^']*'|\"[^\"$`\\!]*\"")
