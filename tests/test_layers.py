@@ -28,6 +28,7 @@ RANKS = {
     "journal": 4,
     "ir": 3,
     "attempt": 3,
+    "awaiting": 2,
     "plain": 2,
     "masking": 2,
     "policy": 2,

@@ -258,3 +258,25 @@ class Interrupted(BatchmillError):
 
 class InternalError(BatchmillError):
     """Raised when batchmill contradicts itself: our bug, please report it with the traceback."""
+
+
+_OUTPUTS = "_batchmill_outputs"
+
+
+def tell_outputs(error: BaseException, outputs: Mapping[str, Any]) -> None:
+    """Have an exception of the user's code carry what its node has to say all the same (``stdout``)."""
+    try:
+        if isinstance(error, NodeError):
+            error.outputs = {**outputs, **error.outputs}
+        else:
+            setattr(error, _OUTPUTS, dict(outputs))
+    except Exception:  # noqa: BLE001, S110  # its class takes no attributes: then it goes without
+        pass
+
+
+def outputs_of(error: BaseException) -> dict[str, Any]:
+    """What a node that failed with ``error`` has to say all the same; empty where it is not known."""
+    if isinstance(error, NodeError):
+        return error.outputs
+    found = vars(error).get(_OUTPUTS)
+    return found if isinstance(found, dict) else {}

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any, Generic, TypeVar
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.promises import KEPT_AS_THEY_ARE, awaits, kept, settled
 from batchmill.batch.closing import close_when_dropped
 from batchmill.batch.engine import Batch, run_batch
 from batchmill.batch.gate import Gate, Gates
@@ -36,8 +37,22 @@ class FunctionTask(Generic[T, R]):
         """The function, which is all there is to the task."""
         return self.function
 
-    def run(self, item: T, index: int, attempt: Attempt) -> R:
-        return self.function(item)
+    def run(self, item: T, index: int, attempt: Attempt) -> Any:
+        value = self.function(item)
+        if type(value) in KEPT_AS_THEY_ARE:
+            return value
+        return kept(value, attempt.cancel, attempt.remaining())
+
+
+class AsyncFunctionTask(FunctionTask[T, R]):
+    """A function to be awaited; on threads, as many items at once in one event loop."""
+
+    def run(self, item: T, index: int, attempt: Attempt) -> Any:
+        return kept(self.run_async(item, index, attempt), attempt.cancel, attempt.remaining())
+
+    async def run_async(self, item: T, index: int, attempt: Attempt) -> Any:
+        """One attempt, to be awaited."""
+        return await settled(self.function(item))
 
 
 def as_task(function: Any) -> Task:
@@ -47,7 +62,7 @@ def as_task(function: Any) -> Task:
         return task
     if not callable(function):
         raise InvalidSetting(f"a function or a node is needed, not {type(function).__name__}")
-    return FunctionTask(function)
+    return (AsyncFunctionTask if awaits(function) else FunctionTask)(function)
 
 
 def settings_of(

@@ -18,13 +18,13 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from batchmill.cancel import CancelToken
 from batchmill.errors import InternalError
 from batchmill.executors.cells import KEPT, LOADING, OFFSET, PACKING, PHASE, RUNNING, SEQ, STARTED
 from batchmill.executors.contract import Chunk
-from batchmill.executors.describe import describe, outline
+from batchmill.executors.describe import describe
 from batchmill.executors.frames import FrameWriter
 from batchmill.executors.parcel import Parcel, unwrap
 from batchmill.executors.runner import ItemRunner, Job
@@ -32,7 +32,7 @@ from batchmill.executors.shared_area import SharedArea
 from batchmill.executors.signals import heed_signals
 from batchmill.executors.surroundings import Surroundings
 from batchmill.executors.wire import Wire
-from batchmill.held import anything_held, close_held
+from batchmill.held import anything_held, close_held, holding
 from batchmill.outcome import Block, ErrorInfo
 
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
@@ -151,22 +151,8 @@ class WorkerProcess:
         surroundings: Surroundings = pickle.loads(around)  # noqa: S301  # from our own parent
         surroundings.enter()
         job: Job = unwrap(packed, keep=True) if isinstance(packed, Parcel) else packed
-        runner = ItemRunner(job, self.area.cells, CancelToken(), describe=_describe_here)
+        runner = ItemRunner(job, self.area.cells, CancelToken())
         return runner, surroundings
-
-
-def _describe_here(error: BaseException) -> ErrorInfo:
-    """In a worker process ``sys.exit`` asks for the worker's end; the item is charged with it."""
-    if isinstance(error, SystemExit):
-        message = f"the item ended worker process {os.getpid()} with exit code {_exit_code(error.code)}"
-        return ErrorInfo("WorkerDied", message, "worker_died")
-    return outline(error)
-
-
-def _exit_code(code: Any) -> int:
-    if code is None:
-        return 0
-    return code if isinstance(code, int) else 1
 
 
 _attached: tuple[Wire, WorkerProcess] | None = None
@@ -189,7 +175,7 @@ def serve() -> None:
     if _attached is None:
         raise InternalError("a worker process was never attached")
     wire, worker = _attached
-    with closing(wire):  # whatever happens: that is how the parent hears of this worker's end
+    with holding(), closing(wire):  # whatever happens: that is how the parent hears of this worker's end
         while True:
             if anything_held() and not wire.waits(IDLE_SECONDS):
                 close_held()

@@ -11,7 +11,7 @@ import traceback
 from dataclasses import replace
 from typing import Any
 
-from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped
+from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped, outputs_of
 from batchmill.outcome import ErrorInfo, ErrorKind
 
 _TOO_MANY = (429, 503)  # Too Many Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4)
@@ -48,6 +48,7 @@ def outline(error: BaseException) -> ErrorInfo:
         retryable=bool(getattr(error, "retryable", True)),
         retry_after=retry_after,
         refused=retry_after is not None or _wants_less(getattr(error, "status_code", None)),
+        outputs=outputs_of(error),
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, cast
 
+from batchmill.awaiting.promises import settled
 from batchmill.flow.async_flow import AsyncFlow
 from batchmill.flow.async_node import AsyncNode
 from batchmill.flow.batch import BatchFlow, BatchNode
@@ -29,6 +30,9 @@ class AsyncBatchNode(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, P
         one = super()._exec
         return await gather_items(self, one, items or [], options, limit=1)
 
+    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[Any]]) -> Any:
+        return await super()._tried_async(prep_res, settled)  # of an item, whatever asks for it
+
 
 class AsyncParallelBatchNode(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, ParamsT]):
     """``exec_async`` of all items at once in the caller's event loop, ``max_concurrent`` at a time.
@@ -43,6 +47,9 @@ class AsyncParallelBatchNode(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[Sh
             return await off_the_loop(lambda cancel: exec_batch(self, items or [], options, cancel))
         one = super()._exec
         return await gather_items(self, one, items or [], options, limit=options.max_concurrent)
+
+    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[Any]]) -> Any:
+        return await super()._tried_async(prep_res, settled)  # of an item, whatever asks for it
 
 
 class AsyncBatchFlow(AsyncFlow[SharedT, ParamsT], BatchFlow[SharedT, ParamsT]):

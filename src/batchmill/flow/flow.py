@@ -6,6 +6,7 @@ import copy
 import warnings
 from typing import Any, cast
 
+from batchmill.awaiting.promises import awaited
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
 from batchmill.flow.flow_tasks import StoreTask
@@ -53,9 +54,9 @@ class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
 
     def _run(self, shared: SharedT) -> Any:
         with Call(self, shared):
-            prep_res = self.prep(shared)
+            prep_res = awaited(self.prep(shared))
             last_action = self._orch(shared)
-            return self.post(shared, prep_res, last_action)
+            return awaited(self.post(shared, prep_res, last_action))
 
     def post(self, shared: SharedT, prep_res: Any, exec_res: Any) -> Any:
         """Returns the last node's action, so that a flow inside a flow branches by it."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.coroutines import run_coroutine
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
 from batchmill.flow.changes import Change, changes_since, imprint
 from batchmill.flow.isolation import alone, detached, isolated
 from batchmill.flow.item_tasks import is_async
-from batchmill.nodes import run_coroutine
 from batchmill.step import LLM_CALLS_KEY
 
 
@@ -45,7 +45,9 @@ class AsyncFlowTask(FlowTask):
     """The same for an async flow."""
 
     def run(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> Any:
-        return run_coroutine(lambda: self.run_async(item, index, attempt), attempt.cancel)
+        return run_coroutine(
+            lambda: self.run_async(item, index, attempt), attempt.cancel, attempt.remaining()
+        )
 
     async def run_async(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> Any:
         """One attempt as a coroutine."""

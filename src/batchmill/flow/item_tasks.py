@@ -7,16 +7,16 @@ shares all the same. To other processes the node goes without its successors.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.coroutines import run_coroutine
+from batchmill.awaiting.promises import kept, settled
 from batchmill.errors import NodeError
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
 from batchmill.flow.isolation import alone, detached
-from batchmill.nodes import run_coroutine
 
 
 def hopeless(error: Exception) -> bool:
@@ -26,7 +26,7 @@ def hopeless(error: Exception) -> bool:
 
 def is_async(node: Any) -> bool:
     """Whether a node works by ``exec_async``."""
-    return inspect.iscoroutinefunction(getattr(node, "exec_async", None))
+    return callable(getattr(node, "exec_async", None))
 
 
 def exec_task(node: Any, attempts: int) -> Task:
@@ -46,11 +46,11 @@ class ExecTask:
         with Call(node, recorder=attempt.recorder):
             node.cur_retry = attempt.number - 1
             try:
-                return node.exec(item)
+                return _result(node.exec(item), attempt)
             except Exception as error:
                 if not self._last(attempt, error):
                     raise
-                return node.exec_fallback(item, error)
+                return _result(node.exec_fallback(item, error), attempt)
 
     def _last(self, attempt: Attempt, error: Exception) -> bool:
         return attempt.number >= self.attempts or hopeless(error)
@@ -66,7 +66,9 @@ class AsyncExecTask(ExecTask):
     """The same for ``exec_async``; an executor that has an event loop awaits ``run_async`` on it."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
-        return run_coroutine(lambda: self.run_async(item, index, attempt), attempt.cancel)
+        return run_coroutine(
+            lambda: self.run_async(item, index, attempt), attempt.cancel, attempt.remaining()
+        )
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
         """One attempt as a coroutine. Many may be under way on one node: the retry is per call."""
@@ -74,12 +76,16 @@ class AsyncExecTask(ExecTask):
         with Call(node, recorder=attempt.recorder):
             node.cur_retry = attempt.number - 1
             try:
-                return await node.exec_async(item)
+                return await settled(node.exec_async(item))
             except Exception as error:
                 if not self._last(attempt, error):
                     raise
                 fallback = getattr(node, "exec_fallback_async", None)
-                return node.exec_fallback(item, error) if fallback is None else await fallback(item, error)
+                return await settled((fallback or node.exec_fallback)(item, error))
+
+
+def _result(value: Any, attempt: Attempt) -> Any:
+    return kept(value, attempt.cancel, attempt.remaining())
 
 
 class OwnRetriesTask:
@@ -107,7 +113,9 @@ class AsyncOwnRetriesTask(OwnRetriesTask):
     """The same for an async node."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
-        return run_coroutine(lambda: self.run_async(item, index, attempt), attempt.cancel)
+        return run_coroutine(
+            lambda: self.run_async(item, index, attempt), attempt.cancel, attempt.remaining()
+        )
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
         """All attempts of one item, as a coroutine."""

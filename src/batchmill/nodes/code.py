@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.limited import run_limited
+from batchmill.errors import AttemptTimeout, tell_outputs
+from batchmill.nodes.capture import Captured
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
-from batchmill.nodes.limited import run_limited
-from batchmill.nodes.program import ACTION_NAME, Program, check_code
+from batchmill.nodes.program import ACTION_NAME, Program, Ran, check_code
 
 
 class CodeNode(Node):
@@ -30,7 +32,7 @@ class CodeNode(Node):
     )
     outputs = (
         Output("result", "any", "the value of `result` when the code ended, null when it set none"),
-        Output("stdout", "string", "what the code printed"),
+        Output("stdout", "string", "what the code printed", diagnostic=True),
         Output("stderr", "string", "what it printed to sys.stderr", diagnostic=True),
         Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
     )
@@ -48,14 +50,14 @@ class CodeNode(Node):
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         program = Program.of(params["code"])
         inputs = params["inputs"] or {}
-        if params["timeout"] is None:
-            ran = program.run(inputs)
-        else:
-            ran = run_limited(lambda: program.run(inputs), attempt.within(params["timeout"]), attempt.cancel)
-        outputs = {
-            "result": ran.result,
-            "stdout": ran.captured.stdout,
-            "stderr": ran.captured.stderr,
-            "error": "",
-        }
-        return NodeResult(outputs, ran.action)
+        seconds, captured = attempt.within(params["timeout"]), Captured()
+
+        def run() -> Ran:
+            return program.run(inputs, attempt.cancel, seconds, captured)
+
+        try:
+            ran = run() if params["timeout"] is None else run_limited(run, seconds, attempt.cancel)
+        except AttemptTimeout as error:
+            tell_outputs(error, captured.outputs)
+            raise
+        return NodeResult({"result": ran.result, **ran.captured.outputs, "error": ""}, ran.action)

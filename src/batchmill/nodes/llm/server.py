@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.background import BackgroundLoop, background
 from batchmill.errors import MissingExtra, NodeError
 from batchmill.held import held
-from batchmill.nodes.background import BackgroundLoop, background
 from batchmill.nodes.llm.faults import raised_for
 from batchmill.nodes.llm.question import Question, Reply
 from batchmill.nodes.llm.structured import response_format
