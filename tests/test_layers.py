@@ -43,6 +43,7 @@ RANKS = {
     "cancel": 1,
     "lists": 1,
     "held": 1,
+    "tracebacks": 1,
 }
 FACE = {"__init__", "__main__"}  # the package's own face: below everyone's feet and above everyone's head
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -233,8 +233,20 @@ class BenchFailed(BatchmillError):
     """Raised when something that was to be measured cannot be run at all."""
 
 
+class RemoteTraceback(BatchmillError):
+    """Raised as the cause of another error only, for an exception that does not travel from where it was
+    raised, or came without its traceback; the text is that traceback."""
+
+    def __str__(self) -> str:
+        text = str(self.args[0] if self.args else "").rstrip()
+        return f'\n"""\n{text}\n"""'
+
+
 class BatchFailed(BatchmillError):
-    """Raised by :func:`batchmill.map` when the batch failed; ``result`` is the finished part."""
+    """Raised by :func:`batchmill.map` when the batch failed; ``result`` is the finished part.
+
+    Its cause is the exception of the first item that failed, or a :class:`RemoteTraceback`.
+    """
 
     def __init__(self, message: str, result: Any = None) -> None:
         super().__init__(message, result)

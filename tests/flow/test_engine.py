@@ -112,6 +112,7 @@ def test_a_failed_batch_raises_and_carries_the_finished_part(executor):
 def test_failures_may_be_gone_past(executor):
     results, _ = run(Square(executor=executor, error_handling="continue"), 0, -1, 2)
     assert results == [(0, None, 0), None, (4, None, 0)]
+    assert results.errors[0].pop("traceback").endswith("ValueError: cannot do -1\n")
     assert results.errors == [
         {
             "index": 1,

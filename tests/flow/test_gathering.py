@@ -181,6 +181,7 @@ def run(node, *items):
 def test_a_parallel_batch_node_goes_on_after_failures_where_asked():
     results = run(Sleeps(max_retries=2, error_handling="continue"), (0, 1), (0, KeyError("x")), (0, 3))
     assert results == [1, None, 3]
+    assert results.errors[0].pop("traceback").endswith("KeyError: 'x'\n")
     assert results.errors == [
         {
             "index": 1,

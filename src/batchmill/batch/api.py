@@ -14,10 +14,13 @@ from batchmill.batch.gate import Gate, Gates
 from batchmill.batch.result import BatchResult
 from batchmill.batch.settings import BatchSettings
 from batchmill.errors import BatchFailed, InvalidSetting
+from batchmill.executors.cause import cause_of
 from batchmill.executors.contract import Task
+from batchmill.outcome import ErrorInfo
 from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.policy.limits import Limits
 from batchmill.policy.span import Span
+from batchmill.tracebacks import at_own_line
 
 _LIMITS = ("per_second", "burst", "tokens_per_minute", "max_concurrent")
 T = TypeVar("T")
@@ -144,7 +147,7 @@ def map(function: Callable[[T], R], items: Iterable[T], **settings: Any) -> Batc
     chosen = settings_of(**settings)
     result: BatchResult[R] = run_batch(as_task(function), items, chosen)
     if result.failure is not None and _raises(chosen, result):
-        raise BatchFailed(_first_error(result), result)
+        raise BatchFailed(_first_error(result), result) from cause_of(result.first_failure)
     return result
 
 
@@ -178,7 +181,7 @@ class Stream(Iterator[R | None]):
             value: R | None = next(self._values)
         except BatchFailed as failure:
             self._unless_dropped.detach()
-            raise BatchFailed(failure.message, self) from None
+            raise BatchFailed(failure.message, self) from failure.__cause__
         except BaseException:
             self._unless_dropped.detach()
             raise
@@ -193,6 +196,7 @@ class Stream(Iterator[R | None]):
 def _values(batch: Batch, errors: list[dict[str, Any]]) -> Generator[Any, None, None]:
     """The values of a batch as they come; errors are appended to ``errors``."""
     fail_fast = batch.settings.failures.fail_fast
+    first: ErrorInfo | None = None
     broken = False  # an item was cancelled: the failure that did it is still to come, values are not
     with closing(batch.blocks()) as blocks:
         for block in blocks:
@@ -201,14 +205,15 @@ def _values(batch: Batch, errors: list[dict[str, Any]]) -> Generator[Any, None, 
                 continue
             for outcome in block.outcomes():
                 if outcome.error is not None:
+                    first = first or outcome.error
                     errors.append(outcome.as_error(block.items[outcome.index - block.start]))
                     if fail_fast and outcome.error.kind != "cancelled":
-                        raise BatchFailed(_say(errors[-1]))
+                        raise BatchFailed(_say(errors[-1])) from cause_of(outcome.error)
                     broken = broken or fail_fast
                 if not broken:
                     yield outcome.value
     if not fail_fast and (why := batch.watch.verdict()) and _tolerates(batch.settings):
-        raise BatchFailed(why)
+        raise BatchFailed(why) from cause_of(first)
 
 
 def _raises(settings: BatchSettings, result: BatchResult[Any]) -> bool:
@@ -227,4 +232,4 @@ def _first_error(result: BatchResult[Any]) -> str:
 
 def _say(error: dict[str, Any]) -> str:
     where = f"item {error['index']} (attempt {error['attempts']})"
-    return f"{where}: {error['type']}: {error['message']}"
+    return f"{where}: {error['type']}: {error['message']}{at_own_line(error['traceback'])}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast, overload
 
-from batchmill.outcome import Block, Outcome, cancelled
+from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 
 R = TypeVar("R")
 
@@ -44,9 +44,10 @@ class Timing:
 class BatchResult(Sequence[R | None], Generic[R]):
     """One value per item, in input order; None where the item failed or was not run.
 
-    ``errors`` has an entry ``{index, item, type, message, attempts, kind}`` for each item without a
-    value, in index order. Entries of kind ``cancelled`` (never started, or ended by force) are not
-    counted in ``error_count``. ``failure`` says why the batch as a whole failed, None if it did not.
+    ``errors`` has an entry ``{index, item, type, message, attempts, kind, traceback}`` for each item without
+    a value, in index order; the traceback is that of the user's code, as text. Entries of kind ``cancelled``
+    (never started, or ended by force) are not counted in ``error_count``. ``failure`` says why the batch as a
+    whole failed, None if it did not.
     ``recorded`` is what the items recorded (LLM calls), each with its item's index, in item order.
     """
 
@@ -80,6 +81,12 @@ class BatchResult(Sequence[R | None], Generic[R]):
     @property
     def errors(self) -> list[dict[str, Any]]:
         return [self.failed[index].as_error(self.items[index]) for index in sorted(self.failed)]
+
+    @property
+    def first_failure(self) -> ErrorInfo | None:
+        """The error of the first item that was run and failed, None where there is none."""
+        found = (self.failed[index].error for index in sorted(self.failed))
+        return next((error for error in found if error is not None and error.kind != "cancelled"), None)
 
     @property
     def succeeded(self) -> list[R]:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from batchmill.cli import options
+from batchmill.cli.faults import error_details
 from batchmill.cli.runs import as_json
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.errors import UnknownRun
@@ -83,7 +84,7 @@ def _json_list(values: Iterator[Any]) -> Iterator[str]:
 def _error_line(visit: VisitRecord, one: ItemRecord) -> str:
     error = one.error or {}
     where = f"{visit.address}[{one.index}]" if visit.is_batch else visit.address
-    return f"{where}: {error.get('type')}: {shortened(str(error.get('message')), 200)}"
+    return f"{where}: {error.get('type')}: {shortened(str(error.get('message')), 200)}{error_details(error)}"
 
 
 def _show_run(

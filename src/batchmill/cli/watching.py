@@ -16,7 +16,7 @@ from batchmill.events.summary import Summary
 @contextmanager
 def watching(progress: ProgressKind, quiet: bool, verbose: bool) -> Iterator[tuple[list[Listener], Summary]]:
     """The listeners for progress and for the summary; the display is closed at the end."""
-    summary = Summary()
+    summary = Summary(tracebacks=verbose)
     shown = display("none" if quiet else progress, sys.stderr, os.environ, verbose=verbose)
     if shown is None:
         yield [summary], summary

@@ -23,6 +23,7 @@ from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidParams, NodeError
 from batchmill.nodes.capture import Captured, capture
 from batchmill.nodes.contract import DEFAULT_ACTION
+from batchmill.tracebacks import code_file
 
 MAX_PROGRAMS = 256  # compiled texts kept; a document has a handful, a server may see many documents
 ACTION_NAME = "next"
@@ -68,7 +69,7 @@ class Program:
 
     def __init__(self, text: str) -> None:
         """Compile ``text``; raises :class:`SyntaxError`."""
-        self.filename = f"<code {next(_numbers)}>"
+        self.filename = code_file(next(_numbers))
         tree = _parse(text, self.filename)
         self._compiled = compile(tree, self.filename, "exec", flags=_NEVER_EVALUATE, dont_inherit=True)
         declared = list(_declarations(tree))
