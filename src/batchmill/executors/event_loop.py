@@ -195,7 +195,8 @@ class LoopCrew:
                 error = ErrorInfo("CancelledError", "the item cancelled itself")
                 failed = FailedAttempt.judged(retry, attempts[0], error, None)
             except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
-                failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault)
+                keep = self._settings.stop_on_failure
+                failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault, keep)
             else:
                 return Outcome(index, value, attempts=attempts[0], records=recorder.drain())
             if not failed.decision.retry or self._channel.stopped:
