@@ -154,7 +154,7 @@ def test_an_attribute_of_the_programs_own_by_that_name_says_nothing():
 
 def test_more_attempts_than_the_engine_makes_are_refused_only_there():
     assert run(SquareOrZero(max_retries=50), -1)[0] == [(0, "cannot do -1", 49)]
-    with pytest.raises(InvalidSetting, match="max_retries must be 1 to 10, not 50"):
+    with pytest.raises(InvalidSetting, match="`max_retries` must be a whole number from 1 to 10, not 50"):
         run(SquareOrZero(max_retries=50, executor="thread"), -1)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -15,6 +14,7 @@ from batchmill.flow.item_tasks import AsyncOwnRetriesTask, hopeless
 from batchmill.flow.node import Node
 from batchmill.flow.options import options_of
 from batchmill.flow.typevars import ExecT, ParamsT, PrepT, SharedT
+from batchmill.flow.warned import class_of, warn
 
 
 def _as_it_is(work: Awaitable[Any]) -> Awaitable[Any]:
@@ -69,7 +69,7 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
     async def run_async(self, shared: SharedT) -> Any:
         """Run this node alone and return what ``post_async`` returned. Warns where it has successors."""
         if self.successors:
-            warnings.warn("Node won't run successors. Use AsyncFlow.", stacklevel=2)
+            warn(f"Node won't run successors. Use AsyncFlow. ({class_of(self)})")
         return await self._run_async(shared)
 
     async def _run_async(self, shared: SharedT) -> Any:

@@ -27,9 +27,9 @@ class BatchNode(Node[SharedT, ParamsT, Any, Any]):
     batch_options: BatchOptions | None = None
 
     def __init__(self, max_retries: int = 1, wait: float = 0, **options: Unpack[BatchKeywords]) -> None:
-        super().__init__(max_retries, options.get("retry_wait", wait))
         if options:
             self.batch_options = BatchOptions(**options)
+        super().__init__(max_retries, options.get("retry_wait", wait))
 
     def _exec(self, items: Iterable[Any] | None) -> Any:
         options = options_of(self)

@@ -27,7 +27,8 @@ def exec_batch(
 ) -> BatchResults[Any]:
     """``exec`` of a batch node on every item. Raises :class:`~batchmill.errors.BatchFailed`."""
     settings = options.settings(max_retries=node.max_retries, retry_wait=node.wait)
-    result = _run(exec_task(node, settings.retry.max_attempts), items, settings, options, cancel)
+    task = exec_task(node, settings.retry.max_attempts, share=not options.isolated)
+    result = _run(task, items, settings, options, cancel)
     call = call_of(node)
     if result.records and call is not None and isinstance(call.shared, MutableMapping):
         recorder_in(call.shared).extend(result.records)
@@ -46,7 +47,7 @@ def flow_batch(
     settings = options.settings()
     if settings.executor in IN_THIS_PROCESS:
         _recorder(shared)
-        result = _run(flow_task(flow, shared, options.isolate), entries, settings, options, cancel)
+        result = _run(flow_task(flow, shared, options.isolated), entries, settings, options, cancel)
         return _checked(result, result.values)
     if not isinstance(shared, MutableMapping):
         raise InvalidSetting(

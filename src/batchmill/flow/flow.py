@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import Any, cast
 
 from batchmill.awaiting.promises import awaited
@@ -12,6 +11,7 @@ from batchmill.flow.calls import Call
 from batchmill.flow.flow_tasks import StoreTask
 from batchmill.flow.node import AnyNode, BaseNode
 from batchmill.flow.typevars import ParamsT, SharedT
+from batchmill.flow.warned import class_of, warn
 
 
 class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
@@ -40,7 +40,7 @@ class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
         named = action or "default"
         successor = curr.successors.get(named)
         if successor is None and curr.successors and named not in curr.successors:
-            warnings.warn(f"Flow ends: '{action}' not found in {list(curr.successors)}", stacklevel=2)
+            warn(f"Flow ends: '{action}' not found in {list(curr.successors)}, after {class_of(curr)}")
         return successor
 
     def _orch(self, shared: SharedT, params: Any = None) -> Any:

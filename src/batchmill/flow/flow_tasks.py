@@ -18,10 +18,12 @@ from batchmill.step import LLM_CALLS_KEY
 
 
 def flow_for_one_run(flow: Any, isolate: bool = True) -> Any:
-    """The flow with nodes of its own. Attributes of the flow itself stay those of the original."""
+    """The flow with nodes of its own, attributes of the flow staying those of the original; or the flow
+    itself, which makes a shallow copy of a node for each visit."""
+    if not isolate:
+        return flow
     twin = copy.copy(flow)
-    if isolate:
-        twin.start_node = isolated(flow.start_node)
+    twin.start_node = isolated(flow.start_node)
     return twin
 
 

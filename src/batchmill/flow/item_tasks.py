@@ -1,8 +1,8 @@
 """``exec`` of a node as a task of the engine: what an executor runs for one item.
 
-A task holds the program's own node. An executor that runs it on threads copies the task once for each,
-and the node with it, so that they share no state; see :mod:`batchmill.flow.isolation` for what a copy
-shares all the same. To other processes the node goes without its successors.
+A task holds the program's own node. An executor that runs it on threads copies the task once for each, and
+the node with it, so that they share no state (unless they are to); see :mod:`batchmill.flow.isolation` for
+what a copy shares all the same. To other processes the node goes without its successors.
 """
 
 from __future__ import annotations
@@ -29,17 +29,19 @@ def is_async(node: Any) -> bool:
     return callable(getattr(node, "exec_async", None))
 
 
-def exec_task(node: Any, attempts: int) -> Task:
-    """The task that runs ``node.exec`` (or ``exec_async``) on an item, ``attempts`` times at most."""
-    return (AsyncExecTask if is_async(node) else ExecTask)(node, attempts)
+def exec_task(node: Any, attempts: int, *, share: bool) -> Task:
+    """The task that runs ``node.exec`` (or ``exec_async``) on an item, ``attempts`` times at most. ``share``
+    has all threads work on the node itself."""
+    return (AsyncExecTask if is_async(node) else ExecTask)(node, attempts, share)
 
 
 class ExecTask:
     """One attempt of ``exec``; the last one's failure goes to ``exec_fallback``."""
 
-    def __init__(self, node: Any, attempts: int) -> None:
+    def __init__(self, node: Any, attempts: int, share: bool) -> None:
         self.node = node
         self.attempts = attempts
+        self.share = share
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
         node = self.node
@@ -56,10 +58,10 @@ class ExecTask:
         return attempt.number >= self.attempts or hopeless(error)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ExecTask:
-        return type(self)(alone(self.node), self.attempts)
+        return type(self)(alone(self.node), self.attempts, self.share)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (detached(self.node), self.attempts)
+        return type(self), (detached(self.node), self.attempts, self.share)
 
 
 class AsyncExecTask(ExecTask):

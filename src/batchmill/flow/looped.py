@@ -35,11 +35,13 @@ async def gather_items(
     options.need_no_engine()
     if attempts > 1:
         work = _retried(work, options, attempts)
-    on_failure = options.on_failure or "cancel"
     if options.fail_fast:
-        return await Gathering(lambda item, index: work(item), limit=limit, on_failure=on_failure).run(items)
+        alone = Gathering(
+            lambda item, index: work(item), limit=limit, on_failure=options.on_failure or "go on"
+        )
+        return await alone.run(items)
     tally = _Tally(node, work, list(items), options)
-    gathering = Gathering(tally.attempt, limit=limit, on_failure=on_failure)
+    gathering = Gathering(tally.attempt, limit=limit, on_failure=options.on_failure or "cancel")
     try:
         values = await gathering.run(tally.items)
     except BatchFailed as failed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -13,6 +12,7 @@ from batchmill.executors.contract import Task
 from batchmill.flow.calls import Attempts, Call, CurRetry
 from batchmill.flow.item_tasks import OwnRetriesTask, hopeless
 from batchmill.flow.typevars import ExecT, NextT, ParamsT, PrepT, SharedT, Typed
+from batchmill.flow.warned import class_of, warn
 
 AnyNode = Any
 """A node of whatever types. Any, because what follows a node may be None: the end, said aloud."""
@@ -45,7 +45,7 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
         Warns where the action has a successor already. ``None`` as ``node`` ends the flow there.
         """
         if action in self.successors:
-            warnings.warn(f"Overwriting successor for action '{action}'", stacklevel=2)
+            warn(f"Overwriting successor for action '{action}' of {class_of(self)}")
         self.successors[action] = node
         return node
 
@@ -73,7 +73,7 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
     def run(self, shared: SharedT) -> Any:
         """Run this node alone and return what ``post`` returned. Warns where it has successors."""
         if self.successors:
-            warnings.warn("Node won't run successors. Use Flow.", stacklevel=2)
+            warn(f"Node won't run successors. Use Flow. ({class_of(self)})")
         return self._run(shared)
 
     def __rshift__(self, other: NextT) -> NextT:
@@ -114,12 +114,12 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
 
     def __init__(self, max_retries: int = 1, wait: float = 0) -> None:
         super().__init__()
-        if max_retries < 1:
+        if not isinstance(max_retries, int) or max_retries < 1:
             raise InvalidSetting(
-                f"max_retries counts attempts in total and must be 1 or more, not {max_retries}"
+                f"max_retries counts attempts in total and must be 1 or more, not {max_retries!r}"
             )
-        if wait < 0:
-            raise InvalidSetting(f"wait must be 0 or more seconds, not {wait}")
+        if not isinstance(wait, (int, float)) or wait < 0:
+            raise InvalidSetting(f"wait must be 0 or more seconds, not {wait!r}")
         self.max_retries = max_retries
         self.wait = wait
         self.cur_retry = 0
