@@ -32,8 +32,10 @@ if TYPE_CHECKING:
         StorageError,
         TemplateError,
         UnknownRun,
+        UnknownSetting,
         UnresolvedReference,
     )
+    from batchmill.executors.ending import shutdown
     from batchmill.flow import (
         AsyncBatchFlow,
         AsyncBatchNode,
@@ -56,6 +58,7 @@ _HOMES = {
     "batchmill.runs": ("RunResult", "resume", "run"),
     "batchmill.batch": ("BatchResult",),
     "batchmill.batch.api": ("imap", "map"),
+    "batchmill.executors.ending": ("shutdown",),
     "batchmill.flow": (
         "AsyncBatchFlow",
         "AsyncBatchNode",
@@ -90,6 +93,7 @@ _HOMES = {
         "StorageError",
         "TemplateError",
         "UnknownRun",
+        "UnknownSetting",
         "UnresolvedReference",
     ),
 }
@@ -129,12 +133,14 @@ __all__ = [
     "StorageError",
     "TemplateError",
     "UnknownRun",
+    "UnknownSetting",
     "UnresolvedReference",
     "__version__",
     "imap",
     "map",
     "resume",
     "run",
+    "shutdown",
 ]
 
 
@@ -148,4 +154,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

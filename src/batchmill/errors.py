@@ -57,6 +57,10 @@ class InvalidSetting(BatchmillError, ValueError):
     """Raised when an argument of the Python face or an option of a run is out of its range."""
 
 
+class UnknownSetting(InvalidSetting, TypeError):
+    """Raised when a keyword argument names no setting; says which one was probably meant."""
+
+
 class StorageError(BatchmillError):
     """Raised when files or the environment fail a run: an unreadable source, a full disk."""
 

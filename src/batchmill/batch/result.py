@@ -40,7 +40,24 @@ class Timing:
         }
 
 
-@dataclass
+class Count(int):
+    """How many items there were. Called with a value it is the method of that name that sequences have: how
+    many results are equal to the value."""
+
+    _values: Sequence[Any]
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Count:
+        """That of some values."""
+        made = cls(len(values))
+        made._values = values
+        return made
+
+    def __call__(self, value: object) -> int:
+        return self._values.count(value)
+
+
+@dataclass(repr=False)
 class BatchResult(Sequence[R | None], Generic[R]):
     """One value per item, in input order; None where the item failed or was not run.
 
@@ -65,9 +82,9 @@ class BatchResult(Sequence[R | None], Generic[R]):
         return tuple(record for _, record in self.recorded)
 
     @property
-    def count(self) -> int:  # type: ignore[override]  # the name a batch's results have everywhere
-        """All items, those never started included."""
-        return len(self.values)
+    def count(self) -> Count:
+        """All items, those never started included; ``count(value)`` how many results equal a value."""
+        return Count.of(self.values)
 
     @property
     def success_count(self) -> int:
@@ -93,6 +110,10 @@ class BatchResult(Sequence[R | None], Generic[R]):
         """The values without the places of failed items."""
         kept = [value for index, value in enumerate(self.values) if index not in self.failed]
         return cast("list[R]", kept)
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed):,} without a value" if self.failed else ""
+        return f"<BatchResult of {len(self.values):,} item{'' if len(self.values) == 1 else 's'}{failed}>"
 
     def __len__(self) -> int:
         return len(self.values)
