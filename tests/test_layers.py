@@ -33,6 +33,7 @@ RANKS = {
     "record": 3,
     "events": 3,
     "masking": 3,
+    "awaiting": 3,
     "plain": 2,
     "clock": 2,
     "outcome": 2,
@@ -45,6 +46,7 @@ RANKS = {
     "lists": 1,
     "redaction": 1,
     "secret_forms": 1,
+    "tracebacks": 1,
     "warned": 0,
 }
 FACE = {"__init__", "__main__"}  # the package's own face: below everyone's feet and above everyone's head

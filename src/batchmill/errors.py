@@ -64,6 +64,10 @@ class InvalidSetting(BatchmillError, ValueError):
     """Raised when an argument of the Python face or an option of a run is out of its range."""
 
 
+class UnknownSetting(InvalidSetting, TypeError):
+    """Raised when a keyword argument names no setting; says which one was probably meant."""
+
+
 class StorageError(BatchmillError):
     """Raised when files or the environment fail a run: an unreadable source, a full disk."""
 
@@ -275,8 +279,20 @@ class BenchFailed(BatchmillError):
     """Raised when something that was to be measured cannot be run at all."""
 
 
+class RemoteTraceback(BatchmillError):
+    """Raised as the cause of another error only, for an exception that does not travel from where it was
+    raised, or came without its traceback; the text is that traceback."""
+
+    def __str__(self) -> str:
+        text = str(self.args[0] if self.args else "").rstrip()
+        return f'\n"""\n{text}\n"""'
+
+
 class BatchFailed(BatchmillError):
-    """Raised by :func:`batchmill.map` when the batch failed; ``result`` is the finished part."""
+    """Raised by :func:`batchmill.map` when the batch failed; ``result`` is the finished part.
+
+    Its cause is the exception of the first item that failed, or a :class:`RemoteTraceback`.
+    """
 
     def __init__(self, message: str, result: Any = None) -> None:
         super().__init__(message, result)
@@ -300,3 +316,25 @@ class Interrupted(BatchmillError):
 
 class InternalError(BatchmillError):
     """Raised when batchmill contradicts itself: our bug, please report it with the traceback."""
+
+
+_OUTPUTS = "_batchmill_outputs"
+
+
+def tell_outputs(error: BaseException, outputs: Mapping[str, Any]) -> None:
+    """Have an exception of the user's code carry what its node has to say all the same (``stdout``)."""
+    try:
+        if isinstance(error, (NodeError, AttemptTimeout)):
+            error.outputs = {**outputs, **error.outputs}
+        else:
+            setattr(error, _OUTPUTS, dict(outputs))
+    except Exception:  # noqa: BLE001, S110  # its class takes no attributes: then it goes without
+        pass
+
+
+def outputs_of(error: BaseException) -> dict[str, Any]:
+    """What a node that failed with ``error`` has to say all the same; empty where it is not known."""
+    if isinstance(error, (NodeError, AttemptTimeout)):
+        return error.outputs
+    found = vars(error).get(_OUTPUTS)
+    return found if isinstance(found, dict) else {}

@@ -91,7 +91,7 @@ def make(number: int) -> Any:
     return {
         1: Holder(name="x", inner={"locks": [1, threading.Lock()]}),
         3: socket.socket(),
-        5: (part for part in "abc"),
+        5: threading.Event(),
         7: RefusesWith(ValueError),
         9: Holder(local=local),
         11: RefusesWith(KeyboardInterrupt),

@@ -19,6 +19,7 @@ from batchmill.cancel import CancelToken
 from batchmill.executors.choice import Choice
 from batchmill.executors.choose import executor_named
 from batchmill.executors.contract import Channel, Executor, ExecutorSettings, Task
+from batchmill.held import holding
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block
 from batchmill.policy import FailureWatch
@@ -111,13 +112,14 @@ class Batch:
         """Run the batch and yield its blocks; closing the iterator stops it."""
         forget = self._stop.on_cancel(self.window.stop)
         running = self._executor.run(self.task, self._channel(), self._running_with, self._cancel)
-        try:
-            for block in running:
-                self.timing.add(block.walls)
-                yield block
-        finally:
-            running.close()  # type: ignore[attr-defined]  # executors' iterators are generators
-            forget()
+        with holding():
+            try:
+                for block in running:
+                    self.timing.add(block.walls)
+                    yield block
+            finally:
+                running.close()  # type: ignore[attr-defined]  # executors' iterators are generators
+                forget()
 
     def _channel(self) -> Channel:
         """What the executor takes items from."""

@@ -10,6 +10,7 @@ import click
 
 from batchmill.address import address_of
 from batchmill.cli import options
+from batchmill.cli.faults import error_details
 from batchmill.cli.item_rows import as_shown
 from batchmill.cli.journals import Journals
 from batchmill.cli.runs import as_json
@@ -115,7 +116,8 @@ def _json_list(values: Iterator[Any]) -> Iterator[str]:
 
 def _error_line(place: str, one: dict[str, Any]) -> str:
     error = one.get("error") or {}
-    return f"{place}: {error.get('type')}: {shortened(str(error.get('message')), 200)}"
+    text = shortened(str(error.get("message")), 200)
+    return f"{place}: {error.get('type')}: {text}{error_details(error)}"
 
 
 def _show_run(

@@ -7,13 +7,13 @@ needs none. So :func:`outline` leaves it out and :func:`traced` adds it where th
 from __future__ import annotations
 
 import math
-import traceback
 from dataclasses import replace
 from typing import Any
 
-from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped
+from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped, outputs_of
 from batchmill.outcome import ErrorInfo, ErrorKind
 from batchmill.redaction import hidden
+from batchmill.tracebacks import trimmed
 
 # What the exceptions of client libraries have for a `status_code` where a service wants fewer calls: Too Many
 # Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4). Nodes say so themselves.
@@ -51,7 +51,7 @@ def outline(error: BaseException) -> ErrorInfo:
         retryable=bool(getattr(error, "retryable", True)),
         retry_after=retry_after,
         refused=retry_after is not None or _wants_less(error),
-        outputs=error.outputs if isinstance(error, AttemptTimeout) else {},
+        outputs=outputs_of(error),
     )
 
 
@@ -69,7 +69,7 @@ def _wants_less(error: BaseException) -> bool:
 
 
 def traced(info: ErrorInfo, error: BaseException) -> ErrorInfo:
-    """``info`` with the traceback of the exception that it tells of."""
+    """``info`` with the traceback of the exception that it tells of, as far as it is in the user's code."""
     if info.kind in _NEVER_TRACED:
         return info
     return replace(info, traceback=_shorten(_traceback(error), MAX_TRACEBACK))
@@ -95,33 +95,9 @@ def text_of(error: BaseException) -> str:
 
 def _traceback(error: BaseException) -> str:
     try:
-        return _chained(error) if _has_chain(error) else _single(error)
-    except BaseException as fault:  # noqa: BLE001  # same: formatting runs the item's own code
+        return trimmed(error)
+    except BaseException as fault:  # noqa: BLE001  # formatting runs the item's own code
         return f"(no traceback: {type(fault).__name__} while formatting it)"
-
-
-def _has_chain(error: BaseException) -> bool:
-    context = None if error.__suppress_context__ else error.__context__
-    return error.__cause__ is not None or context is not None or isinstance(error, BaseExceptionGroup)
-
-
-def _single(error: BaseException) -> str:
-    """As Python shows it, without the carets under each line: finding their places is what costs most."""
-    stack = traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__))
-    head = ["Traceback (most recent call last):\n"] if stack else []
-    return "".join([*head, *stack.format(), *traceback.format_exception_only(error)])
-
-
-def _chained(error: BaseException) -> str:
-    whole = traceback.TracebackException.from_exception(error, compact=True)
-    waiting: list[traceback.TracebackException | None] = [whole]
-    while waiting:
-        part = waiting.pop()
-        if part is not None:
-            lines = [(frame.filename, frame.lineno or 0, frame.name, frame.line) for frame in part.stack]
-            part.stack = traceback.StackSummary.from_list(lines)  # without the carets' places
-            waiting += [part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ())]
-    return "".join(whole.format())
 
 
 def _shorten(text: str, most: int) -> str:

@@ -10,6 +10,7 @@ not. Items share one copy of the task: what an attempt keeps, it keeps in its ow
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
 from collections import deque
@@ -63,6 +64,7 @@ class LoopCrew:
         self._fed = False
         self._over = False
         self._running: set[asyncio.Task[None]] = set()
+        self._context = contextvars.copy_context()  # what items see of it is what the caller set
         self._loop = asyncio.new_event_loop()
         self._done = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -149,7 +151,8 @@ class LoopCrew:
                 index, item, attempts = self._buffer.popleft()
                 if len(self._buffer) == self._ahead // 2:
                     self._hungry.notify()
-            running = self._loop.create_task(self._run(index, item, attempts + 1))
+            attempt = self._run(index, item, attempts + 1)
+            running = self._loop.create_task(attempt, context=self._context.copy())
             self._running.add(running)
             running.add_done_callback(self._ended)
         self._finish_if_idle()
@@ -193,7 +196,8 @@ class LoopCrew:
                 error = ErrorInfo("CancelledError", "the item cancelled itself")
                 failed = FailedAttempt.judged(retry, attempts[0], error, None)
             except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
-                failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault)
+                keep = self._settings.stop_on_failure
+                failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault, keep)
             else:
                 return Outcome(index, value, attempts=attempts[0], records=recorder.drain())
             if not failed.decision.retry:

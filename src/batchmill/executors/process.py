@@ -10,11 +10,12 @@ reply, or the news that the worker died, and settles the chunk.
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from collections.abc import Iterator
 
 from batchmill.cancel import CancelToken
-from batchmill.errors import NotPicklable
+from batchmill.errors import ExecutorUnavailable, NotPicklable
 from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, ExecutorSettings, Task
 from batchmill.executors.cores import usable_cores
@@ -49,6 +50,7 @@ class ProcessExecutor:
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
         job = Job(task, settings.retry, settings.timeout, settings.stop_on_failure, settings.by_attempt)
+        _check_parenthood()
         pool = shared_pool()
         try:
             shipment = Shipment(job, pool)
@@ -62,6 +64,16 @@ class ProcessExecutor:
         finally:
             crew.close()
             shipment.withdraw()
+
+
+def _check_parenthood() -> None:
+    """Raise :class:`ExecutorUnavailable` in a process that may not have children."""
+    if multiprocessing.current_process().daemon:
+        raise ExecutorUnavailable(
+            "no worker process can be started: this process is itself a daemonic worker, of Celery or of "
+            "multiprocessing.Pool say, and those may not have children; use executor 'thread', or 'auto', "
+            "which takes threads there"
+        )
 
 
 def _refuse_all(channel: Channel, error: ErrorInfo) -> Iterator[Block]:

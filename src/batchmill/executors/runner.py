@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
+from batchmill.executors.cause import Cause
 from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, STOPPED, Cells
 from batchmill.executors.contract import Chunk, Task
 from batchmill.executors.describe import outline, traced
@@ -26,7 +27,6 @@ from batchmill.record import Recorder
 PAUSE_STEP = 0.05  # seconds between looks at the stop cell while waiting to try again
 LATE_SECONDS = 0.05  # a value that comes up to this long after its deadline still counts
 
-Describe = Callable[[BaseException], ErrorInfo]
 Flush = Callable[[Block, float], bool]
 
 
@@ -49,19 +49,26 @@ class FailedAttempt(NamedTuple):
 
     @classmethod
     def judged(
-        cls, retry: RetryPolicy, attempts: int, error: ErrorInfo, cause: BaseException | None
+        cls,
+        retry: RetryPolicy,
+        attempts: int,
+        error: ErrorInfo,
+        cause: BaseException | None,
+        keep: bool = False,
     ) -> FailedAttempt:
-        """What is to become of an item after its ``attempts``-th attempt ended in ``error``."""
+        """What is to become of an item after its ``attempts``-th attempt ended in ``error``. ``keep`` says
+        that the exception itself will be asked for."""
         decision = retry.decide(attempts, error)
-        return cls(error if decision.retry or cause is None else traced(error, cause), decision)
+        if not decision.retry and cause is not None:
+            error = traced(error, cause)
+            error = replace(error, cause=Cause(cause)) if keep else error
+        return cls(error, decision)
 
 
 class ItemRunner:
     """Runs items of one job in one worker. Not shared between threads: every worker has its own.
 
-    ``describe`` turns an exception into data, without a traceback; a worker process has a word of its own
-    for some.
-    ``interrupts`` says that a KeyboardInterrupt is the user's, not the item's, and is to be raised.
+    ``interrupts`` says of what an item raised that it is the user's and not the item's, and is to be raised.
     """
 
     def __init__(
@@ -70,13 +77,11 @@ class ItemRunner:
         cells: Cells,
         cancel: CancelToken,
         *,
-        describe: Describe = outline,
-        interrupts: bool = False,
+        interrupts: Callable[[BaseException], bool] | None = None,
     ) -> None:
         self._job = job
         self._cells = cells
         self._cancel = cancel
-        self._describe = describe
         self._interrupts = interrupts
         self._recorder = Recorder()
         self._first = Attempt(1, None, self._recorder, cancel)
@@ -199,9 +204,10 @@ class ItemRunner:
 
     def _caught(self, error: BaseException, attempts: int) -> FailedAttempt:
         self._cells[STARTED] = 0
-        if self._interrupts and isinstance(error, KeyboardInterrupt):
+        if self._interrupts is not None and self._interrupts(error):
             raise error
-        return FailedAttempt.judged(self._job.retry, attempts, self._describe(error), error)
+        described = outline(error)
+        return FailedAttempt.judged(self._job.retry, attempts, described, error, self._job.stop_on_failure)
 
     def _stopped_within(self, seconds: float) -> bool:
         """Wait before another attempt; True as soon as nothing may start any more."""

@@ -17,6 +17,7 @@ from batchmill.executors.cells import PACKING, RUNNING
 from batchmill.executors.child import Reply
 from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, Chunk
+from batchmill.executors.pickling import named
 from batchmill.executors.runner import Job, lost_attempt
 from batchmill.executors.slot import CANCELLED, TIMED_OUT, TOO_LARGE, Death, Slot
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
@@ -44,6 +45,8 @@ class Settler:
         if reply.status == "no_job":  # it kept other jobs since
             slot.known.clear()
             self.channel.give_back(chunk)
+        elif reply.status == "unloadable" and reply.error is not None:
+            self._refuse(chunk, _unloadable(self.job, reply.error))
         elif reply.status == "unreadable" and reply.error is not None:
             self.split(chunk, _unreadable(reply.error))
         elif reply.status == "failed" and reply.error is not None:
@@ -84,6 +87,11 @@ class Settler:
             return
         for offset in range(len(chunk)):
             self.channel.give_back(chunk.part(offset, offset + 1))
+
+    def _refuse(self, chunk: Chunk, error: ErrorInfo) -> None:
+        """Charge ``error`` to all items of a chunk: it is not theirs, and each of them would meet it."""
+        for offset, item in enumerate(chunk.items):
+            self.channel.deliver(Block.of(Outcome(chunk.start + offset, error=error), item))
 
     def _deliver(self, chunk: Chunk, block: Block) -> Chunk:
         """Deliver what is finished; the rest of the chunk."""
@@ -144,6 +152,16 @@ def _worker_died(death: Death, verdict: str | None = None) -> ErrorInfo:
     return ErrorInfo("WorkerDied", f"worker process {death.pid} {cause}", "worker_died")
 
 
+def _unloadable(job: Job, error: ErrorInfo) -> ErrorInfo:
+    function = getattr(job.task, "only_function", None)
+    what = "task" if function is None else named(function)
+    message = (
+        f"the {what} cannot be loaded in a worker process: {error.type}: {error.message}; "
+        "move it into a module that can be imported, or use executor 'thread'"
+    )
+    return ErrorInfo("NotPicklable", message, "not_picklable", error.traceback)
+
+
 def _unreadable(error: ErrorInfo) -> ErrorInfo:
-    message = f"the item or task does not unpickle in a worker process: {error.type}: {error.message}"
+    message = f"the item does not unpickle in a worker process: {error.type}: {error.message}"
     return ErrorInfo("NotPicklable", message, "not_picklable", error.traceback)

@@ -28,6 +28,7 @@ from batchmill.errors import BatchmillError
 from batchmill.executors import child
 from batchmill.executors.cells import ATTEMPT, HELD, KEPT, OFFSET, PHASE, SEQ, STARTED, STOP, STOPPED
 from batchmill.executors.leftovers import remove_leftovers
+from batchmill.executors.logs import Logged, handle
 from batchmill.executors.shared_area import SharedArea
 from batchmill.executors.wire import Wire
 
@@ -204,14 +205,16 @@ class Slot:
         """The worker's next reply; None when there will be none any more."""
         while True:
             try:
-                reply: child.Reply = pickle.loads(self._wire.receive())  # noqa: S301  # from our own worker
+                reply: child.Reply | Logged = pickle.loads(self._wire.receive())  # noqa: S301  # our own worker's
             except BlockingIOError:  # nothing for a while
                 if self._process.exitcode is not None:
                     return None
             except (EOFError, OSError):
                 return None
             else:
-                return reply
+                if not isinstance(reply, Logged):
+                    return reply
+                handle(reply)
 
     def _death(self) -> Death:
         """How the worker ended and what it was at. One that only closed the pipe is ended here."""

@@ -209,13 +209,12 @@ def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Ba
     if around.in_worker:
         executor, reason = WITHIN_A_WORKER.get(executor, (executor, ""))
     wanted = spec.fixed_concurrent if around.jobs is None else around.jobs
-    return BatchSettings(
+    return replace(
+        BatchSettings.of_block(spec),
         executor=executor,
         max_concurrent=None if executor == "sequential" else wanted,
-        chunk_size=spec.fixed_chunk_size,
         timeout=spec.timeout if spec.timeout is not None else node.spec.timeout,
         retry=_retry(node, spec),
-        failures=spec.failure_policy(),
         memory_limit_bytes=spec.memory_limit if executor == "process" else None,
         reason=reason,
         permits=around.permits,

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TextIO
 
+from batchmill.errors import tell_outputs
 from batchmill.redaction import cut
 
 MAX_CHARACTERS = 10 * 1024 * 1024
@@ -73,6 +74,11 @@ class Captured:
     @property
     def stderr(self) -> str:
         return self._text("stderr")
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Both, named as outputs of a node are."""
+        return {"stdout": self.stdout, "stderr": self.stderr}
 
     def _text(self, name: str) -> str:
         with self._lock:
@@ -215,13 +221,17 @@ _installation = _Installation()
 
 
 @contextmanager
-def capture(limit: int = MAX_CHARACTERS) -> Iterator[Captured]:
-    """Catch what the code inside prints, in this thread only."""
-    captured = Captured(limit)
+def capture(limit: int = MAX_CHARACTERS, into: Captured | None = None) -> Iterator[Captured]:
+    """Catch what the code inside prints, in this thread only. An exception that the code raises carries it
+    on."""
+    captured = into or Captured(limit)
     _installation.enter()
     token = _current.set(captured)
     try:
         yield captured
+    except BaseException as error:
+        tell_outputs(error, captured.outputs)
+        raise
     finally:
         _current.reset(token)
         _installation.leave()

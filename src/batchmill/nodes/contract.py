@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.coroutines import run_coroutine
 from batchmill.file_table import FileTable
-from batchmill.nodes.coroutines import run_coroutine
 
 if TYPE_CHECKING:  # it imports pydantic
     from batchmill.ir.services import Tables
@@ -203,8 +203,8 @@ class AsyncRunNode(Node):
 
     On threads the items of a batch then run on one event loop, ``max_concurrent`` of them at once. They
     share the node object: what an attempt keeps, it keeps in its own locals. Everywhere else ``run``
-    gives each attempt an event loop of its own. A node type that has ``run_async`` without this base is
-    treated the same.
+    has each attempt awaited on the one event loop of its process. A node type that has ``run_async`` without
+    this base is treated the same.
     """
 
     @abstractmethod
@@ -213,4 +213,4 @@ class AsyncRunNode(Node):
         cancelled."""
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
-        return run_coroutine(lambda: self.run_async(params, attempt), attempt.cancel)
+        return run_coroutine(lambda: self.run_async(params, attempt), attempt.cancel, attempt.remaining())

@@ -18,11 +18,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from batchmill.awaiting.promises import plain_result
+from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidParams, NodeError
 from batchmill.nodes.capture import Captured, capture
 from batchmill.nodes.contract import DEFAULT_ACTION
 from batchmill.nodes.json_params import container_param
 from batchmill.redaction import shortened
+from batchmill.tracebacks import code_file
 
 MAX_PROGRAMS = 256  # compiled texts kept; a document has a handful, a server may see many documents
 ACTION_NAME = "next"
@@ -69,7 +72,7 @@ class Program:
 
     def __init__(self, text: str) -> None:
         """Compile ``text``; raises :class:`SyntaxError`."""
-        self.filename = f"<code {next(_numbers)}>"
+        self.filename = code_file(next(_numbers))
         tree = _parse(text, self.filename)
         self._compiled = compile(tree, self.filename, "exec", flags=_NEVER_EVALUATE, dont_inherit=True)
         declared = list(_declarations(tree))
@@ -92,19 +95,29 @@ class Program:
         except SyntaxError as error:
             raise InvalidParams(f"code: {_syntax_message(error)}") from error
 
-    def run(self, names: Mapping[str, Any]) -> Ran:
-        """Run with ``names`` as globals.
+    def run(
+        self,
+        names: Mapping[str, Any],
+        cancel: CancelToken | None = None,
+        seconds: float | None = None,
+        captured: Captured | None = None,
+    ) -> Ran:
+        """Run with ``names`` as globals. A ``result`` that is only promised is waited for (see
+        :mod:`batchmill.awaiting.promises`), until ``cancel`` is cancelled or for ``seconds``. What the code
+        prints goes to ``captured`` where that is given.
 
-        What the code raises is raised here as it is. Raises
-        :class:`~batchmill.errors.InvalidParams` for a name whose value is not what the code declares,
-        and :class:`~batchmill.errors.NodeError` for a result that is not, or for ``sys.exit``.
+        What the code raises is raised here as it is, with what was printed until then. Raises
+        :class:`~batchmill.errors.InvalidParams` for a name whose value is not what the code declares, and
+        :class:`~batchmill.errors.NodeError` for a result that is not, or for ``sys.exit``.
         """
         names = self._read_names(names)
         self._check_names(names)
         namespace = {**_PREDEFINED, **names}
-        with capture() as captured:
+        with capture(into=captured) as captured:
             try:
                 exec(self._compiled, namespace)  # noqa: S102  # running the user's code is what this is for
+                if "result" in namespace:
+                    namespace["result"] = plain_result(namespace["result"], cancel, seconds)
             except SystemExit as error:
                 raise _failure(f"the code called sys.exit({error.code!r})", captured, "SystemExit") from error
         if captured.fault:
@@ -275,7 +288,7 @@ def _action(namespace: dict[str, Any], captured: Captured) -> str:
 
 
 def _failure(message: str, captured: Captured, type_name: str = "NodeError") -> NodeError:
-    outputs = {"stdout": captured.stdout, "stderr": captured.stderr, "error": message}
+    outputs = {**captured.outputs, "error": message}
     return NodeError(message, outputs=outputs, type_name=type_name)
 
 

@@ -137,7 +137,7 @@ def finished(log: SqliteRunLog, result: RunResult) -> RunResult:
     if fault is None:
         return result
     entry = {"node": None, "index": None, "item": None, "type": "StorageError", "message": str(fault)}
-    errors = [*result.errors, {**entry, "attempts": 0, "kind": "exception"}]
+    errors = [*result.errors, {**entry, "attempts": 0, "kind": "exception", "traceback": ""}]
     return replace(result, status="failed", environment=True, errors=errors)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.promises import awaited
 from batchmill.errors import NodeError, TemplateError
 from batchmill.masking import Masker
 from batchmill.nodes import Node, NodeResult, bind
@@ -74,7 +75,8 @@ class Step:
     def run_in(self, scope: Scope, attempt: Attempt) -> NodeResult:
         """One attempt with the names of ``scope``. Raises :class:`~batchmill.errors.TemplateError` for a
         reference that leads nowhere, :class:`~batchmill.errors.InvalidParams`, and what the node raises."""
-        return self.node.run(self.bound_in(scope, attempt), attempt)
+        result = self.node.run(self.bound_in(scope, attempt), attempt)
+        return result if type(result) is NodeResult else awaited(result, attempt.cancel)
 
     def bound_in(self, scope: Scope, attempt: Attempt) -> dict[str, Any]:
         """The node's params for one attempt, resolved with the names of ``scope``, and checked."""

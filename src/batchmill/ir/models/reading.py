@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean, kind_of, shown
+from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean, kind_of, path_text, shown
 from batchmill.ir.models.batch import (
     ITEMS_ERROR,
     ITEMS_TAG,
@@ -83,6 +83,21 @@ def faults_of(model: type[Spec], raw: Any, at: DocumentPath) -> tuple[Any, list[
         return model.model_validate(raw), []
     except ValidationError as error:
         return None, list(_faults(error, at))
+
+
+_A_BATCH: DocumentPath = ("nodes", 0, "batch")
+
+
+def faults_of_batch(raw: dict[str, Any]) -> tuple[BatchSpec | None, list[str]]:
+    """A batch block that stands in no document, or what hinders it, in words that name its keys alone."""
+    block, faults = faults_of(BatchSpec, raw, _A_BATCH)
+    return block, [_without_place(fault) for fault in faults]
+
+
+def _without_place(fault: Fault) -> str:
+    path = fault.path[len(_A_BATCH) : -1 if fault.on_key else None]
+    where = f"`{path_text(path).removeprefix('$.')}`" + (":" if fault.on_key else "")
+    return f"{where} {fault.message}" + (f"; {fault.hint}" if fault.hint else "")
 
 
 def _faults(error: ValidationError, at: DocumentPath = ()) -> Iterator[Fault]:

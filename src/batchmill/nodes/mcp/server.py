@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.background import BackgroundLoop, background
 from batchmill.errors import AttemptTimeout
 from batchmill.held import held
 from batchmill.ir.models import McpServerSpec
-from batchmill.nodes.background import BackgroundLoop, background
 from batchmill.nodes.mcp.sdk import sdk
 from batchmill.nodes.mcp.session import Session
 from batchmill.nodes.mcp.tools import checked_arguments, outputs_of, tool_named

@@ -1,7 +1,9 @@
-"""An event loop on a thread of its own, for libraries that wait as coroutines.
+"""An event loop on a thread of its own, for callers that block.
 
-There is one in a process. Clients and sessions live on it, whichever thread's item uses them, and a call
-that is overdue or whose run is cancelled is cancelled there, which closes what it was reading from.
+There is one in a process for libraries that wait as coroutines: clients and sessions live on it, whichever
+thread's item uses them. There is another for the coroutines of the user's own functions (see
+:mod:`batchmill.awaiting.coroutines`). A call that is overdue, or whose run is cancelled, is cancelled on the
+loop, which closes what it was reading from.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, NoReturn, TypeVar
 
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, NodeError
@@ -24,11 +27,15 @@ Make = Callable[[], Coroutine[Any, Any, T]]
 
 
 class BackgroundLoop:
-    """Concurrency: any thread but its own may call any method; the loop takes calls in by itself."""
+    """``name`` is that of its thread; :meth:`close` waits ``patience`` seconds for tasks that will not end.
 
-    def __init__(self) -> None:
+    Concurrency: any thread but its own may call any method; the loop takes calls in by itself.
+    """
+
+    def __init__(self, name: str = "batchmill-services", patience: float = CLOSE_SECONDS) -> None:
+        self._patience = patience
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="batchmill-services", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
@@ -38,7 +45,7 @@ class BackgroundLoop:
             self._loop.close()
 
     def call(self, make: Make[T], cancel: CancelToken, seconds: float | None, what: str) -> T:
-        """What the coroutine that ``make`` gives returns or raises.
+        """What the coroutine that ``make`` gives returns or raises. It sees the caller's context variables.
 
         Raises :class:`~batchmill.errors.AttemptTimeout` after ``seconds``, saying that ``what`` did not end,
         and :class:`~batchmill.errors.NodeError` when the run is cancelled.
@@ -50,7 +57,7 @@ class BackgroundLoop:
 
         forget = cancel.on_cancel(end)
         try:
-            return running.result(None if seconds is None else seconds + GRACE_SECONDS)
+            ended = running.result(None if seconds is None else seconds + GRACE_SECONDS)
         except concurrent.futures.CancelledError:
             raise NodeError("the run was cancelled", retryable=False, type_name="Cancelled") from None
         except TimeoutError as error:
@@ -60,10 +67,12 @@ class BackgroundLoop:
         finally:
             forget()
             end()
+        return ended()
 
-    def settle(self, make: Make[T], seconds: float = CLOSE_SECONDS) -> T:
-        """The same for what closes something. Raises :class:`TimeoutError` after ``seconds``."""
-        return self._start(make()).result(seconds)
+    def settle(self, make: Make[T], seconds: float | None = None) -> T:
+        """The same for what closes something. Raises :class:`TimeoutError` after ``seconds``, the loop's
+        patience unless given."""
+        return self._start(make()).result(self._patience if seconds is None else seconds)
 
     def _start(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         try:
@@ -79,7 +88,7 @@ class BackgroundLoop:
         except TimeoutError:  # a task that will not end goes with the process
             pass
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(CLOSE_SECONDS)
+        self._thread.join(self._patience)
 
     async def _end_tasks(self) -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
@@ -89,16 +98,24 @@ class BackgroundLoop:
         await self._loop.shutdown_asyncgens()
 
 
-async def _limited(make: Make[T], seconds: float | None, what: str) -> T:
+async def _limited(make: Make[T], seconds: float | None, what: str) -> Callable[[], T]:
+    """What gives the coroutine's value, or raises what it raised if that would end the loop."""
     try:
         async with asyncio.timeout(seconds) as limit:
-            return await make()
+            value = await make()
     except TimeoutError as error:
         if limit.expired():
             raise AttemptTimeout(f"{what} did not end within {seconds:.3g} s") from error
         raise
+    except (SystemExit, KeyboardInterrupt) as error:
+        return partial(_raise, error)
+    return lambda: value
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 def background() -> BackgroundLoop:
-    """The loop of this process, until the last run in it ends."""
+    """The loop of this process for libraries, until the last run in it ends."""
     return held("background loop", BackgroundLoop)

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from batchmill.awaiting.background import background
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, NodeError
 from batchmill.held import close_held
-from batchmill.nodes.background import background
 
 
 @pytest.fixture
