@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batchmill.batch.gate import Gate, Pass, nano_usd
+from batchmill.batch.made_blocks import one_of
 from batchmill.batch.sources import Source
 from batchmill.batch.window import Window
 from batchmill.executors.contract import Chunk
@@ -107,7 +108,7 @@ class GatedWindow(Window):
         final: list[int] = []
         for offset in range(len(block)):
             outcome = block.special.get(offset)
-            self._settle(block, offset, outcome)
+            self._tell_gate(block, offset, outcome)
             if outcome is None or outcome.again is None or outcome.error is None:
                 final.append(offset)
                 continue
@@ -119,9 +120,9 @@ class GatedWindow(Window):
             super().deliver(block)
             return
         for offset in final:
-            super().deliver(_one(block, offset))
+            super().deliver(one_of(block, offset))
 
-    def _settle(self, block: Block, offset: int, outcome: Outcome | None) -> None:
+    def _tell_gate(self, block: Block, offset: int, outcome: Outcome | None) -> None:
         """Tell the gate how an attempt ended."""
         begun = self._end(block.start + offset)
         if outcome is None:
@@ -144,9 +145,9 @@ class GatedWindow(Window):
             seconds, records = self._before.get(index, (0.0, ()))
             self._before[index] = (seconds + wall, (*records, *outcome.records))
 
-    def _keep(self, block: Block) -> None:
+    def _keep(self, block: Block, log: ItemLog) -> None:
         self._complete(block)
-        super()._keep(block)
+        super()._keep(block, log)
 
     def _file(self, block: Block) -> None:
         """Every final outcome passes here."""
@@ -170,12 +171,6 @@ class GatedWindow(Window):
                 found = self._before.pop(index, None)
             if found is not None:
                 yield index, *found
-
-
-def _one(block: Block, offset: int) -> Block:
-    special = {0: block.special[offset]} if offset in block.special else {}
-    items = (block.items[offset],)
-    return Block(block.start + offset, [block.values[offset]], [block.walls[offset]], special, items)
 
 
 def _calls(records: Iterable[Any]) -> Iterator[Any]:

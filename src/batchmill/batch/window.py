@@ -19,10 +19,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from batchmill.batch.keeping import keep
+from batchmill.batch.made_blocks import not_run, parts, settled
+from batchmill.batch.outstanding import Outstanding
 from batchmill.batch.sources import Source
+from batchmill.errors import InternalError, StorageError
 from batchmill.executors.contract import Chunk
 from batchmill.journal.contract import ItemLog
-from batchmill.outcome import Block, Outcome, cancelled
+from batchmill.outcome import Block, Outcome
 from batchmill.policy import FailureWatch
 
 MATCHED_TOGETHER = 500  # items that are read at once while some of them may be known already
@@ -51,8 +55,9 @@ class Window:
         self._stop_callbacks: list[Callable[[], None]] = []
         self._idle_callbacks: list[Callable[[], None]] = []
         self._error: BaseException | None = None
+        self._broken = False  # by it: what is out may never come back
         self._taken = 0  # items read from the source
-        self._running = 0  # of them, not delivered or given back
+        self._out = Outstanding()  # of them, not delivered or given back
         self._consumed = 0  # handed to the consumer
         self._next = 0  # index the ordered consumer waits for
         self._pulling = False
@@ -108,7 +113,7 @@ class Window:
                 while not self._may_pull(ahead):
                     if self._returned:
                         return self._retake(most)
-                    if self._stopped or (self._exhausted and not self._running and not self._deferred):
+                    if self._stopped or (self._exhausted and not self._out.count and not self._deferred):
                         return None
                     if self._exhausted and self._idle_callbacks:
                         idle, self._idle_callbacks = self._idle_callbacks, idle
@@ -157,7 +162,7 @@ class Window:
         if len(chunk) > most:
             self._returned.appendleft(chunk.part(most))
             chunk = chunk.part(0, most)
-        self._running += len(chunk)
+        self._out.add(chunk.start, len(chunk))
         return chunk
 
     def _pull(self, most: int) -> Chunk | None:
@@ -189,12 +194,12 @@ class Window:
         start, first = self._taken, len(self._returned)
         chunk = self._number(items)
         if chunk is not None:
-            self._running -= len(items)
-            for part, outcomes in _parts(start, items, known):
+            self._out.remove(start, len(items), "matched")
+            for part, outcomes in parts(start, items, known):
                 if outcomes:
-                    self._file(_settled(part, outcomes))
+                    self._file(settled(part, outcomes))
                 elif self._stopped:
-                    self._file(_not_run(part))
+                    self._file(not_run(part))
                 else:
                     self._returned.append(part)
         if len(self._returned) == first:
@@ -214,31 +219,38 @@ class Window:
         chunk = Chunk(self._taken, items)
         self._taken += len(items)
         if self._stopped:  # stopped while the source was being read: these never start
-            self._file(_not_run(chunk))
+            self._file(not_run(chunk))
             return None
-        self._running += len(items)
+        self._out.add(chunk.start, len(items))
         return chunk
 
     def give_back(self, chunk: Chunk) -> None:
         if not len(chunk):
             return
         with self._lock:
-            self._running -= len(chunk)
-            if self._stopped:
-                self._file(_not_run(chunk))
-            else:
-                self._returned.append(chunk)
-            self._work.notify_all()
+            fault = self._settle(chunk.start, len(chunk), "given back")
+            if fault is None:
+                self._put_back(chunk)
+        self._raise(fault)
+
+    def _put_back(self, chunk: Chunk) -> None:
+        """Under the lock: a chunk that is not out any more is to be run, if anything still is."""
+        if self._stopped:
+            self._file(not_run(chunk))
+        else:
+            self._returned.append(chunk)
+        self._work.notify_all()
 
     def defer(self, chunk: Chunk, seconds: float) -> None:
         """Return an item that is to be tried again, but not before ``seconds`` have passed."""
         with self._lock:
-            self._running -= len(chunk)
-            if self._stopped:
-                self._file(_not_run(chunk))
-            else:
+            fault = self._settle(chunk.start, len(chunk), "put off")
+            if fault is None and self._stopped:
+                self._file(not_run(chunk))
+            elif fault is None:
                 heapq.heappush(self._deferred, (time.monotonic() + seconds, chunk.start, chunk))
             self._work.notify_all()
+        self._raise(fault)
 
     def _return_due(self) -> float | None:
         """Under the lock: return what is due; seconds until the next is, None where there is no next one."""
@@ -250,21 +262,46 @@ class Window:
         return self._deferred[0][0] - now if self._deferred else None
 
     def deliver(self, block: Block) -> None:
-        self._keep(block)
+        if self._log is not None:
+            self._keep(block, self._log)
         callbacks: list[Callable[[], None]] = []
         with self._lock:
-            self._running -= len(block)
-            self._file(block)
-            if not self._stopped and self._watch.must_stop():
-                callbacks = self._begin_stop()
-            if not self._running and (self._exhausted or self._stopped or self._awaited):
-                self._work.notify_all()
+            fault = self._settle(block.start, len(block), "delivered")
+            if fault is None:
+                self._file(block)
+                if not self._stopped and self._watch.must_stop():
+                    callbacks = self._begin_stop()
+                if not self._out.count and (self._exhausted or self._stopped or self._awaited):
+                    self._work.notify_all()
         _call(callbacks)
+        self._raise(fault)
 
-    def _keep(self, block: Block) -> None:
-        """Keep final outcomes, before anybody sees them."""
-        if self._log is not None:
-            self._log.record(block)
+    def _settle(self, start: int, length: int, what: str) -> InternalError | None:
+        """Under the lock: these items are out no more. The error where they were not: somebody settles them
+        for a second time, and nobody can tell which results are right."""
+        try:
+            self._out.remove(start, length, what)
+        except InternalError as fault:
+            return fault
+        return None
+
+    def _raise(self, fault: InternalError | None) -> None:
+        """End the batch with ``fault``, and tell who brought it about."""
+        if fault is not None:
+            self.fail(fault)
+            raise fault
+
+    def _keep(self, block: Block, log: ItemLog) -> None:
+        """Keep final outcomes, before anybody sees them; never those of items that were settled already."""
+        with self._lock:
+            try:
+                self._out.check(block.start, len(block), "delivered")
+            except InternalError:
+                return  # as filing it is about to say
+        try:
+            keep(log, block)
+        except StorageError as fault:  # a full disk, say: no item is to blame
+            self.fail(fault)
 
     def _file(self, block: Block) -> None:
         """Under the lock: count a block and put it where the consumer finds it."""
@@ -280,6 +317,7 @@ class Window:
     def fail(self, error: BaseException) -> None:
         with self._lock:
             self._error = self._error or error
+            self._broken = True
             callbacks = self._begin_stop()
             self._ready.notify_all()
         _call(callbacks)
@@ -297,7 +335,7 @@ class Window:
         self._returned.extend(chunk for _, _, chunk in self._deferred)
         self._deferred.clear()
         while self._returned:
-            self._file(_not_run(self._returned.popleft()))
+            self._file(not_run(self._returned.popleft()))
         self._work.notify_all()
         self._ready.notify_all()
         callbacks, self._stop_callbacks = self._stop_callbacks, []
@@ -355,8 +393,10 @@ class Window:
         return block
 
     def _finished(self) -> bool:
-        """Whether nothing more will be filed."""
-        if self._running:
+        """Whether nothing more will be filed, or nobody can say what will be."""
+        if self._broken:
+            return True
+        if self._out.count:
             return False
         return self._stopped or (self._exhausted and not self._returned and not self._deferred)
 
@@ -364,39 +404,7 @@ class Window:
         """Wait until no taken item runs any more, at most ``seconds``; whether that came about."""
         with self._lock:
             self._awaited = True
-            return self._work.wait_for(lambda: not self._running, seconds)
-
-
-def _not_run(chunk: Chunk) -> Block:
-    """Items that were read and never started, or whose lost attempt is not tried again."""
-    if chunk.lost is not None:
-        outcomes = [Outcome(chunk.start, error=chunk.lost, attempts=chunk.attempts)]
-    else:
-        outcomes = [cancelled(chunk.start + offset) for offset in range(len(chunk))]
-    count = len(chunk)
-    return Block(chunk.start, [None] * count, [0.0] * count, dict(enumerate(outcomes)), chunk.items)
-
-
-def _parts(
-    start: int, items: Sequence[Any], known: dict[int, Outcome]
-) -> Iterator[tuple[Chunk, list[Outcome]]]:
-    """Neighbouring items that are all known, with their outcomes, or all not, without."""
-    begin = 0
-    while begin < len(items):
-        is_known = begin in known
-        end = begin + 1
-        while end < len(items) and (end in known) is is_known:
-            end += 1
-        outcomes = [known[offset] for offset in range(begin, end)] if is_known else []
-        yield Chunk(start + begin, items[begin:end]), outcomes
-        begin = end
-
-
-def _settled(chunk: Chunk, outcomes: Sequence[Outcome]) -> Block:
-    """The block of items whose outcomes are known."""
-    special = {offset: one for offset, one in enumerate(outcomes) if not one.plain}
-    values, walls = [one.value for one in outcomes], [one.wall for one in outcomes]
-    return Block(chunk.start, values, walls, special, chunk.items)
+            return self._work.wait_for(lambda: not self._out.count, seconds)
 
 
 def _call(callbacks: list[Callable[[], None]]) -> None:

@@ -5,15 +5,16 @@ While items are short a second chunk waits at the worker, so that it never idles
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import threading
 import time
 
 import psutil
 
-from batchmill.errors import ExecutorUnavailable
+from batchmill.errors import ExecutorUnavailable, InternalError
 from batchmill.executors import child, pickling
-from batchmill.executors.cells import OFFSET, SEQ, STARTED
+from batchmill.executors.cells import STARTED, Position, position
 from batchmill.executors.contract import Chunk
 from batchmill.executors.describe import describe
 from batchmill.executors.leases import Leases
@@ -235,7 +236,8 @@ class Driver:
                 self._settler.reply(slot, seq, chunk, end)
         except BaseException as fault:  # noqa: BLE001  # nobody else would hear of it
             self._channel.fail(fault)
-            self._channel.give_back(chunk)
+            with contextlib.suppress(InternalError):  # where it was settled before the fault
+                self._channel.give_back(chunk)
         finally:
             discard(items)
             with self._lock:
@@ -259,13 +261,13 @@ class Driver:
         with self._lock:
             return sum(len(chunk) for chunk, _ in self._sent.values()) > 1
 
-    def at(self) -> tuple[int, int] | None:
+    def at(self) -> Position | None:
         """Which item of which chunk the worker is on; None while it is on none or was held."""
         with self._lock:
             if self._slot is None or self._held:
                 return None
-            seq, offset = self._slot.area.cells[SEQ], self._slot.area.cells[OFFSET]
-            return (seq, offset) if seq in self._sent and offset >= 0 else None
+            at = position(self._slot.area.cells)
+            return at if at.seq in self._sent and at.begun else None
 
     def hold(self) -> None:
         """Let the worker begin nothing more of what it has, so that :meth:`take_back` can have it."""
@@ -279,9 +281,9 @@ class Driver:
         with self._lock:
             if self._slot is None or not self._held:
                 return
-            cells, unbegun = self._slot.area.cells, []
+            at, unbegun = position(self._slot.area.cells), []
             for seq, (chunk, items) in self._sent.items():
-                begun = cells[OFFSET] + 1 if cells[SEQ] == seq else len(chunk) if cells[SEQ] > seq else 0
+                begun = at.begun if at.seq == seq else len(chunk) if at.seq > seq else 0
                 self._sent[seq] = chunk.part(0, begun), items
                 unbegun.append(chunk.part(begun))
         for rest in unbegun:
@@ -306,7 +308,7 @@ class Driver:
                 return
             cells = self._slot.area.cells
             began = cells[STARTED]
-            if began and cells[SEQ] in self._sent and time.monotonic_ns() - began > seconds * 1e9:
+            if began and position(cells).seq in self._sent and time.monotonic_ns() - began > seconds * 1e9:
                 self._slot.kill(TIMED_OUT)
 
     def kill_large(self, limit: int) -> None:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from batchmill.executors.cells import Position
 from batchmill.executors.contract import Channel
 from batchmill.executors.driver import Driver
 
@@ -57,7 +58,7 @@ class Sharing:
         self._over.set()
 
     def _watch(self) -> None:
-        before: dict[Driver, tuple[int, int]] = {}
+        before: dict[Driver, Position] = {}
         while not self._over.wait(LOOK_SECONDS) and not self._channel.stopped:
             now = {driver: place for driver in self._drivers() if driver.spare() and (place := driver.at())}
             stuck = [driver for driver, place in now.items() if before.get(driver) == place]

@@ -21,7 +21,16 @@ from dataclasses import replace
 from typing import cast
 
 from batchmill.cancel import CancelToken
-from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, STOPPED, new_cells
+from batchmill.executors.cells import (
+    ATTEMPT,
+    POSITION,
+    STARTED,
+    STOP,
+    STOPPED,
+    at_chunk,
+    new_cells,
+    position,
+)
 from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.copying import copy_task
@@ -183,7 +192,7 @@ def _cut_short(chunk: Chunk, offset: int, attempt: int) -> Outcome:
 class Worker:
     """One thread of a crew.
 
-    Concurrency: ``_lock`` guards ``_chunk`` and ``abandoned``: whoever takes the chunk out, the
+    Concurrency: ``_lock`` guards ``_chunk``, ``_block`` and ``_abandoned``: whoever takes the chunk out, the
     worker with its block or someone who gives up on the worker, settles its items; the other finds
     nothing there.
     """
@@ -193,6 +202,7 @@ class Worker:
         self._crew = crew
         self._lock = threading.Lock()
         self._chunk: Chunk | None = None
+        self._block = Block(0, [], [])  # what has become of it so far
         self._abandoned = False
         context = contextvars.copy_context()
         self._thread = threading.Thread(
@@ -232,12 +242,14 @@ class Worker:
     def _run(self, runner: ItemRunner, chunk: Chunk) -> bool:
         """Run a chunk and hand over what became of it; False when this worker was given up."""
         crew = self._crew
+        block = Block(chunk.start, [], [], items=chunk.items)
         with self._lock:
-            self._chunk = chunk
+            self._chunk, self._block = chunk, block
+            self.cells[POSITION] = at_chunk(0)
         if crew.channel.stopped:
             self.cells[STOP] = STOPPED
         began = time.perf_counter()
-        block = runner.run_chunk(chunk, CHUNK_SECONDS)
+        runner.run_chunk(chunk, CHUNK_SECONDS, block=block)
         with self._lock:
             self._chunk = None
             if self._abandoned:
@@ -253,19 +265,30 @@ class Worker:
         """Give up on the chunk in hand; False when there was none, or its attempt began after ``latest``."""
         with self._lock:
             chunk = self._chunk
-            begun = self.cells[STARTED]
-            if chunk is None or (latest is not None and not 0 < begun < latest):
+            started = self.cells[STARTED]
+            if chunk is None or (latest is not None and not 0 < started < latest):
                 return False
             self._chunk = None
             self._abandoned = True
             self.cells[STOP] = STOPPED  # its item must not be tried again in there
-            offset, attempt = self.cells[OFFSET], self.cells[ATTEMPT]
+            begun, attempt = position(self.cells).begun, self.cells[ATTEMPT]
+            finished = _finished(self._block, begun)
         channel = self._crew.channel
-        channel.give_back(chunk.part(0, offset))
-        channel.give_back(chunk.part(offset + 1))
-        settled = settle(chunk, offset, attempt)
+        if len(finished):
+            channel.deliver(finished)
+        channel.give_back(chunk.part(begun) if begun else chunk)
+        if len(finished) == begun:  # it was between two items
+            return True
+        settled = settle(chunk, begun - 1, attempt)
         if isinstance(settled, Chunk):
             channel.give_back(settled)
         else:
-            channel.deliver(Block.of(settled, chunk.items[offset]))
+            channel.deliver(Block.of(settled, chunk.items[begun - 1]))
         return True
+
+
+def _finished(block: Block, begun: int) -> Block:
+    """What is whole of a block that another thread is filling, ``begun`` of whose items have begun."""
+    done = min(begun, len(block.walls))
+    special = {offset: block.special[offset] for offset in range(done) if offset in block.special}
+    return Block(block.start, block.values[:done], block.walls[:done], special, block.items[:done])
