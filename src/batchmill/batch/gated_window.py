@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batchmill.batch.gate import Gate, Pass, nano_usd
+from batchmill.batch.keeping import Record
 from batchmill.batch.made_blocks import one_of
 from batchmill.batch.sources import Source
 from batchmill.batch.window import Window
@@ -48,8 +49,9 @@ class GatedWindow(Window):
         gate: Gate,
         retry: RetryPolicy,
         log: ItemLog | None = None,
+        fits: Record | None = None,
     ) -> None:
-        super().__init__(source, watch, ordered=ordered, log=log)
+        super().__init__(source, watch, ordered=ordered, log=log, fits=fits)
         self._gate = gate
         self._retry = retry
         self._gated = threading.Lock()
@@ -145,9 +147,9 @@ class GatedWindow(Window):
             seconds, records = self._before.get(index, (0.0, ()))
             self._before[index] = (seconds + wall, (*records, *outcome.records))
 
-    def _keep(self, block: Block, log: ItemLog) -> None:
+    def _keep(self, block: Block, record: Record) -> None:
         self._complete(block)
-        super()._keep(block, log)
+        super()._keep(block, record)
 
     def _file(self, block: Block) -> None:
         """Every final outcome passes here."""

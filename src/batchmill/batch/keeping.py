@@ -1,7 +1,9 @@
-"""Keeping outcomes in the journal: what cannot be kept of an item is that item's error and nobody else's."""
+"""Keeping outcomes, in the journal or in a file: what cannot be kept of an item is that item's error and
+nobody else's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from batchmill.batch.made_blocks import one_of
@@ -10,26 +12,42 @@ from batchmill.executors.describe import describe, text_of
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block, ErrorInfo, Outcome
 
+Record = Callable[[Block], None]
+"""Keeps a block, or raises and has kept nothing of it."""
 
-def keep(log: ItemLog, block: Block) -> None:
+
+def record_of(log: ItemLog | None, fits: Record | None) -> Record | None:
+    """How the outcomes of a batch are recorded: in ``log``, and only what ``fits`` raises nothing for, as for
+    what does not fit into the file that the results go to. None where nothing is recorded at all."""
+    if log is None or fits is None:
+        return fits if log is None else log.record
+
+    def record(block: Block) -> None:
+        fits(block)
+        log.record(block)
+
+    return record
+
+
+def keep(record: Record, block: Block) -> None:
     """Record the outcomes of a block.
 
-    A result that the log cannot take (a number of too many digits, a list that nests too deep, an object
+    A result that cannot be recorded (a number of too many digits, a list that nests too deep, an object
     whose ``__repr__`` raises) is replaced in the block by an error of its item. Raises
     :class:`~batchmill.errors.StorageError`, which is no item's fault.
     """
     try:
-        log.record(block)
+        record(block)
     except StorageError:
         raise
     except Exception:  # noqa: BLE001  # told below, of the item that it comes from
         for offset in range(len(block)):
-            _keep_one(log, block, offset)
+            _keep_one(record, block, offset)
 
 
-def _keep_one(log: ItemLog, block: Block, offset: int) -> None:
+def _keep_one(record: Record, block: Block, offset: int) -> None:
     try:
-        log.record(one_of(block, offset))
+        record(one_of(block, offset))
         return
     except StorageError:
         raise
@@ -38,7 +56,7 @@ def _keep_one(log: ItemLog, block: Block, offset: int) -> None:
         block.special[offset] = refused(outcome, fault)
         block.values[offset] = None
     try:
-        log.record(one_of(block, offset))
+        record(one_of(block, offset))
     except StorageError:
         raise
     except Exception:  # noqa: BLE001, S110
@@ -52,6 +70,6 @@ def refused(outcome: Outcome, fault: Exception) -> Outcome:
     is an error already stays that error, without what the node had reported along with it."""
     if outcome.error is not None:
         return replace(outcome, error=replace(outcome.error, outputs={}))
-    message = f"the result cannot be kept in the journal: {text_of(fault)}"
+    message = f"the result cannot be kept: {text_of(fault)}"
     error = ErrorInfo(type(fault).__name__, message, traceback=describe(fault).traceback, retryable=False)
     return replace(outcome, value=None, error=error)

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from batchmill.batch.keeping import keep
+from batchmill.batch.keeping import Record, keep, record_of
 from batchmill.batch.made_blocks import not_run, parts, settled
 from batchmill.batch.outstanding import Outstanding
 from batchmill.batch.sources import Source
@@ -35,12 +35,19 @@ MATCHED_TOGETHER = 500  # items that are read at once while some of them may be 
 class Window:
     """See the module. ``ordered`` hands blocks out in index order, else as they come.
 
-    With a ``log`` every final outcome is kept there before it is handed out. Items of which the log knows
+    With a ``log`` every final outcome is kept there before it is handed out; what ``fits`` raises for is kept
+    as an error. Items of which the log knows
     an outcome are never taken: the outcome is filed as if it had just been delivered.
     """
 
     def __init__(
-        self, source: Source, watch: FailureWatch, *, ordered: bool, log: ItemLog | None = None
+        self,
+        source: Source,
+        watch: FailureWatch,
+        *,
+        ordered: bool,
+        log: ItemLog | None = None,
+        fits: Record | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
@@ -67,6 +74,7 @@ class Window:
         self._behind = False  # a worker waits for the consumer
         self._awaited = False  # somebody waits until no item runs
         self._log = log
+        self._record = record_of(log, fits)
         self._matching = log is not None and log.knows
 
     @property
@@ -262,8 +270,8 @@ class Window:
         return self._deferred[0][0] - now if self._deferred else None
 
     def deliver(self, block: Block) -> None:
-        if self._log is not None:
-            self._keep(block, self._log)
+        if self._record is not None:
+            self._keep(block, self._record)
         callbacks: list[Callable[[], None]] = []
         with self._lock:
             fault = self._settle(block.start, len(block), "delivered")
@@ -291,7 +299,7 @@ class Window:
             self.fail(fault)
             raise fault
 
-    def _keep(self, block: Block, log: ItemLog) -> None:
+    def _keep(self, block: Block, record: Record) -> None:
         """Keep final outcomes, before anybody sees them; never those of items that were settled already."""
         with self._lock:
             try:
@@ -299,7 +307,7 @@ class Window:
             except InternalError:
                 return  # as filing it is about to say
         try:
-            keep(log, block)
+            keep(record, block)
         except StorageError as fault:  # a full disk, say: no item is to blame
             self.fail(fault)
 

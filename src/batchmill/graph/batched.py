@@ -14,7 +14,7 @@ from batchmill.batch.readers import open_source
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pace
 from batchmill.executors.choice import Choice
-from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
+from batchmill.graph.collecting import batch_visit, entries, fits_of, results_of, run_collected
 from batchmill.graph.keys import batch_log
 from batchmill.graph.limited import gate_of
 from batchmill.graph.surroundings import RunnableNode, Surroundings
@@ -80,6 +80,7 @@ class NodeBatch:
             stop=around.stop,
             apart=apart,
             log=log,
+            fits=fits_of(spec),
         )
         self._place = around.place(node.id)
         self._spec = spec

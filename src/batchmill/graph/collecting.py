@@ -9,11 +9,13 @@ from typing import Any
 from batchmill.batch import Batch, Ending, OnBlock
 from batchmill.batch.collected import Collected
 from batchmill.batch.jsonl import JsonlResults
+from batchmill.batch.keeping import Record
 from batchmill.batch.results import DroppedResults, KeptResults, Results
 from batchmill.errors import NodeError, StorageError
 from batchmill.graph.surroundings import Surroundings
 from batchmill.graph.visit import ENVIRONMENT, Visit, error_entry
 from batchmill.ir.models.batch import BatchSpec
+from batchmill.journal.encoding import NOT_JSON, encode, encode_all
 from batchmill.outcome import Block, ErrorInfo
 from batchmill.plain import shown
 from batchmill.template import compile_value
@@ -34,6 +36,20 @@ def results_of(spec: BatchSpec, around: Surroundings) -> Results:
             raise NodeError(message, retryable=False, type_name="InvalidResultsPath")
         return JsonlResults(path, lambda value: around.masker.value(shown(value)))
     return KeptResults() if spec.keeps_results else DroppedResults()
+
+
+def fits_of(spec: BatchSpec) -> Record | None:
+    """What raises for results that have no form in the file they go to; None where they go to none."""
+    return None if spec.results_path is None else _fits
+
+
+def _fits(block: Block) -> None:
+    try:
+        encode_all(block.values)
+        encode_all(block.items)
+    except NOT_JSON:  # as it stands: JsonlResults writes what is shown of it
+        for entry in entries(block):
+            encode(shown(entry))
 
 
 def entries(block: Block) -> list[Any]:
