@@ -74,7 +74,7 @@ def test_one_result_that_cannot_be_kept_costs_one_item(executor: str) -> None:
         (3, "ValueError", "exception"),
         (11, "ValueError", "exception"),
     ]
-    assert "cannot be kept in the journal: cannot be shown" in done.errors[0]["message"]
+    assert "cannot be kept: cannot be shown" in done.errors[0]["message"]
     assert log.kept == {n: "exception" if n in (3, 11) else n for n in range(40)}
 
 

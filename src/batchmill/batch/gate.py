@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batchmill.clock import SYSTEM_CLOCK, Clock
+from batchmill.executors.contract import Seat
 from batchmill.policy.adaptive import Decision
 from batchmill.policy.budget import NANO, Budget, BudgetLimits, Spent
 from batchmill.policy.limits import Ended, Limiter, Limits, Permit
@@ -142,48 +143,91 @@ class Gate:
             return 1
         return max(1, int(per_second * CHUNK_SECONDS))
 
-    def enter(self, items: Sequence[tuple[Any, int]], stopped: Callable[[], bool]) -> list[Pass]:
+    def enter(
+        self, items: Sequence[tuple[Any, int]], stopped: Callable[[], bool], seat: Seat | None = None
+    ) -> list[Pass] | None:
         """Wait until the first of ``items`` (each with its index) may start; passes for it and for those
-        after it that may start too. None at all once ``stopped`` says so or a budget is used up."""
+        after it that may start too. None at all once ``stopped`` says so or a budget is used up; None in
+        place of a list where the ``seat`` is not to be had.
+
+        The seat is got when an item could start, and the passes are made out when it is there: whoever has
+        passes begins at once. Had they been made out before, those who wait for seats would all begin
+        together when some come free. Where the item may not start any more by then the seat is given back:
+        what waits here has none.
+        """
         expected = [self._expect(item, index) if self._expect is not None else 0.0 for item, index in items]
-        refusal: str | None = None
-        passes: list[Pass] = []
+        waiter = self._join()
+        try:
+            while self._wait_turn(waiter, expected[0], stopped):
+                if seat is not None and not seat.get():
+                    return None
+                passes = self._let_through(expected, stopped)
+                if passes:
+                    return passes
+                if seat is not None:
+                    seat.give_back()
+            return []
+        finally:
+            self._part(waiter)
+
+    def _join(self) -> threading.Condition:
+        """A place at the end of the lane's line."""
+        waiter = threading.Condition(self._gates.lock)
         with self._gates.lock:
-            waiter = threading.Condition(self._gates.lock)
             self._lane.waiting.append(waiter)
-            try:
-                while refusal is None and not passes and not stopped():
-                    seconds: float | None = None
-                    if self._lane.waiting[0] is waiter:
-                        seconds, refusal = self._try(expected[0], passes)
-                    if refusal is None and not passes:
-                        waiter.wait(seconds)
-                for tokens in expected[1:] if passes else ():
-                    self._try(tokens, passes)
-            finally:
-                self._lane.waiting.remove(waiter)
-                self._lane.wake()
+        return waiter
+
+    def _part(self, waiter: threading.Condition) -> None:
+        with self._gates.lock:
+            self._lane.waiting.remove(waiter)
+            self._lane.wake()
+
+    def _wait_turn(self, waiter: threading.Condition, expected: float, stopped: Callable[[], bool]) -> bool:
+        """Wait until whoever is first in line could start; False where nobody will any more."""
+        with self._gates.lock:
+            refusal: str | None = None
+            while refusal is None and not stopped():
+                seconds: float | None = None
+                if self._lane.waiting[0] is waiter:
+                    seconds, refusal = self._look(expected)
+                    if seconds == 0.0:
+                        return True
+                if refusal is None:
+                    waiter.wait(seconds)
         if refusal is not None:
             self._gates.exhaust(refusal)
+        return False
+
+    def _let_through(self, expected: Sequence[float], stopped: Callable[[], bool]) -> list[Pass]:
+        """Passes for the first of those who expect so many tokens and may start now."""
+        passes: list[Pass] = []
+        with self._gates.lock:
+            for each in expected:
+                if stopped() or self._look(each)[0] != 0.0:
+                    break
+                passes.append(self._pass(each))
         return passes
 
-    def _try(self, expected: float, passes: list[Pass]) -> tuple[float | None, str | None]:
-        """Under the lock: add a pass if one may start now; else how long to wait (None: until woken), or why
-        nothing will start any more."""
-        now = self._gates.clock.monotonic()
+    def _look(self, expected: float) -> tuple[float | None, str | None]:
+        """Under the lock: how long to wait (0.0: not at all, None: until woken), or why nothing will start
+        any more."""
         tokens = expected * self._factor
-        if seconds := self._lane.limiter.wait(tokens, now):
+        if seconds := self._lane.limiter.wait(tokens, self._gates.clock.monotonic()):
             return None if seconds == math.inf else seconds, None
+        for budget, amount in self._amounts(tokens):
+            why = budget.refusal(amount)
+            if why is not None:
+                return None, None if budget.outstanding else why
+        return 0.0, None
+
+    def _pass(self, expected: float) -> Pass:
+        """Under the lock, after a look: count an attempt as started."""
+        tokens = expected * self._factor
         reserved: list[Spent] = []
         for budget, amount in self._amounts(tokens):
-            why = budget.reserve(amount)
-            if why is not None:
-                for (earlier, _), set_aside in zip(self._budgets, reserved, strict=False):
-                    earlier.release(set_aside)
-                return None, None if budget.outstanding else why
+            budget.reserve(amount)
             reserved.append(amount)
-        passes.append(Pass(self._lane.limiter.start(tokens, now), reserved))
-        return None, None
+        return Pass(self._lane.limiter.start(tokens, self._gates.clock.monotonic()), reserved)
 
     def _amounts(self, tokens: float) -> Iterator[tuple[Budget, Spent]]:
         """What to set aside in each budget. While nobody knows what a call costs that is all there is, so

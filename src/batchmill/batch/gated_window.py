@@ -17,7 +17,7 @@ from batchmill.batch.keeping import Record
 from batchmill.batch.made_blocks import one_of
 from batchmill.batch.sources import Source
 from batchmill.batch.window import Window
-from batchmill.executors.contract import Chunk
+from batchmill.executors.contract import Chunk, Seat
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block, Outcome
 from batchmill.policy import FailureWatch, RetryPolicy
@@ -63,16 +63,21 @@ class GatedWindow(Window):
     def instant(self) -> bool:
         return False  # somebody may have to wait at the gate
 
-    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
-        while (chunk := super().take(min(most, self._gate.most), ahead, consumes=consumes)) is not None:
+    def take(
+        self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
+    ) -> Chunk | None:
+        while (chunk := self._take(min(most, self._gate.most), ahead, consumes)) is not None:
             if not len(chunk):
                 return chunk
             indexed = [(item, chunk.start + offset) for offset, item in enumerate(chunk.items)]
             try:
-                passes = self._gate.enter(indexed, lambda: self._stopped)
+                passes = self._gate.enter(indexed, lambda: self._stopped, seat)
             except BaseException:
                 super().give_back(chunk)
                 raise
+            if passes is None:
+                super().give_back(chunk)
+                return None
             if not passes:  # stopped, or about to be
                 super().give_back(chunk)
                 self.stop()

@@ -24,7 +24,7 @@ from batchmill.batch.made_blocks import not_run, parts, settled
 from batchmill.batch.outstanding import Outstanding
 from batchmill.batch.sources import Source
 from batchmill.errors import InternalError, StorageError
-from batchmill.executors.contract import Chunk
+from batchmill.executors.contract import Chunk, Seat
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block, Outcome
 from batchmill.policy import FailureWatch
@@ -111,7 +111,16 @@ class Window:
         with self._lock:
             return self._source.remaining()
 
-    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
+    def take(
+        self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
+    ) -> Chunk | None:
+        chunk = self._take(most, ahead, consumes)
+        if chunk is None or not len(chunk) or seat is None or seat.get():
+            return chunk
+        self.give_back(chunk)
+        return None
+
+    def _take(self, most: int, ahead: int, consumes: bool) -> Chunk | None:
         waited = False
         while True:
             idle: list[Callable[[], None]] = []

@@ -52,6 +52,16 @@ class Chunk:
         return Chunk(self.start + start, self.items[start:end])
 
 
+class Seat(Protocol):
+    """What running items needs besides the items, and of which there are few: a permit, a worker process."""
+
+    def get(self) -> bool:
+        """Wait for it; False where whoever wanted it gives up. Called when an item could start."""
+
+    def give_back(self) -> None:
+        """It is not needed after all."""
+
+
 class Channel(Protocol):
     """Where items come from and where their outcomes go. Every method may be called from any thread."""
 
@@ -63,8 +73,12 @@ class Channel(Protocol):
     def instant(self) -> bool:
         """Whether ``take`` waits for nobody but the consumer: the items are there."""
 
-    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
+    def take(
+        self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
+    ) -> Chunk | None:
         """Up to ``most`` items; waits while there may be some later, None when there never will be.
+
+        The ``seat`` is there when the items are; None too where it is not to be had.
 
         Who takes items and ``consumes`` the outcomes in one thread is given an empty chunk where it would
         wait for itself: outcomes that are known without running anything are to be consumed first.

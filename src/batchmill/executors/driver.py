@@ -45,7 +45,6 @@ class Driver:
         self._changed = threading.Condition(self._lock)
         self._slot: Slot | None = None
         self._sent: dict[int, tuple[Chunk, Parcel]] = {}
-        self._cold = True
         self._driving = True  # a thread of the pool's is, or will be, at it
         self._held = False  # the worker was told to begin nothing more of what it has
         self._ended = threading.Event()
@@ -92,12 +91,13 @@ class Driver:
 
     def _next(self) -> bool:
         """Take a chunk and send it; False when there is none to come."""
-        if self._leases.shared:
-            self._lend()
-        elif self._cold and self._settler.job.by_attempt:
-            self._warm_up()
+        by_attempt = self._settler.job.by_attempt
+        self.lend()
+        if by_attempt and not self._leases.shared:
+            self.warm_up()
         self._wait_for_room()
-        chunk = self._channel.take(*self._sizer.next(self._channel.remaining()))
+        most, ahead = self._sizer.next(self._channel.remaining())
+        chunk = self._channel.take(most, ahead, seat=_Seat(self) if by_attempt else None)
         if chunk is None:
             return False
         if self._is_held():  # since we began to wait; it may be what was taken back from this very worker
@@ -117,8 +117,10 @@ class Driver:
             self._channel.give_back(chunk)
         return slot is not None
 
-    def _lend(self) -> None:
-        """Give the slot back once it has nothing to do: others may be waiting for one."""
+    def lend(self) -> None:
+        """Give a shared slot back once it has nothing to do: others may be waiting for one."""
+        if not self._leases.shared:
+            return
         with self._lock:
             while self._sent:
                 self._changed.wait()
@@ -126,17 +128,18 @@ class Driver:
         if slot is not None:
             self._leases.release(slot)
 
-    def _warm_up(self) -> None:
+    def warm_up(self) -> bool:
         """Have the worker started and the job loaded, by a chunk without items: an item that is allowed to
-        start must not wait for that."""
-        self._cold = False
+        start must not wait for that. False where no worker is to be had."""
         slot = self._healthy_slot()
         if slot is None:
-            return
-        self._send(slot, Chunk(0, ()))
-        with self._lock:
-            while self._sent:
-                self._changed.wait()
+            return False
+        if self._shipment.digest not in slot.known:
+            self._send(slot, Chunk(0, ()))
+            with self._lock:
+                while self._sent:
+                    self._changed.wait()
+        return True
 
     def _wait_for_room(self) -> None:
         depth = 1
@@ -316,6 +319,19 @@ class Driver:
         with self._lock:
             if self._slot is not None and self._sent and _resident(self._slot.pid) > limit:
                 self._slot.kill(TOO_LARGE)
+
+
+class _Seat:
+    """A driver's worker as a :class:`~batchmill.executors.contract.Seat`: up, and with the job loaded."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def get(self) -> bool:
+        return self._driver.warm_up()
+
+    def give_back(self) -> None:
+        self._driver.lend()
 
 
 def _resident(pid: int) -> int:

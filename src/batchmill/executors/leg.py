@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from batchmill.errors import ExecutorUnavailable
-from batchmill.executors.contract import Channel, Chunk
+from batchmill.executors.contract import Channel, Chunk, Seat
 from batchmill.executors.passing import PassingChannel
 from batchmill.outcome import Block
 
@@ -93,11 +93,13 @@ class Leg(PassingChannel):
         except OSError:  # that thread has ended
             return self._cpu
 
-    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
+    def take(
+        self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
+    ) -> Chunk | None:
         with self._lock:
             if self._shut():
                 return None
-        chunk = self._channel.take(most, ahead, consumes=consumes)
+        chunk = self._channel.take(most, ahead, consumes=consumes, seat=seat)
         if chunk is None:
             self.dry()
             return None
