@@ -109,7 +109,7 @@ def _gate(rate_limit: Mapping[str, Any] | None, span: Span | None, longest_pause
         raise InvalidSetting(f"rate_limit has no {sorted(unknown)[0]!r}; it has {known}")
     limits = Limits(**asked, adaptive=span)
     gates = Gates() if key is None else _gates
-    return Gate(gates, gates.lane(str(key), limits), longest_pause=longest_pause)
+    return Gate(gates, gates.lane(str(key), Limits()), longest_pause=longest_pause, limits=limits)
 
 
 def map(function: Callable[[T], R], items: Iterable[T], **settings: Any) -> BatchResult[R]:  # noqa: A001  # the name users expect
@@ -119,7 +119,7 @@ def map(function: Callable[[T], R], items: Iterable[T], **settings: Any) -> Batc
     ``max_concurrent``, ``chunk_size``, ``max_retries``, ``retry_wait``, ``retry_backoff``,
     ``retry_max_wait``, ``retry_jitter``, ``timeout``, ``error_handling``, ``tolerate``,
     ``memory_limit`` (bytes per worker process) and ``rate_limit``. Calls whose ``rate_limit`` names the same
-    ``key`` share its limit, for as long as the process lives.
+    ``key`` share its limit; where they ask for different ones the strictest of those at work holds.
 
     Raises :class:`BatchFailed`, which carries the finished part, when an item failed under
     ``fail_fast`` or more failed than tolerated; :class:`InvalidSetting` for settings out of range;

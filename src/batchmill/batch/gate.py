@@ -11,6 +11,7 @@ What waits here holds no worker: no thread runs it, no process has it. All gates
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections import deque
@@ -38,6 +39,7 @@ class Lane:
     key: str
     limiter: Limiter
     waiting: deque[threading.Condition] = field(default_factory=deque)
+    asked: list[Limits] = field(default_factory=list)  # by gates that are open
 
     def wake(self) -> None:
         """Have the first in line look again."""
@@ -110,7 +112,7 @@ class Gate:
     ``budgets`` has each budget with whether every attempt counts as a request in it; else only those of
     nodes that make requests (``requests``) and recorded calls do. ``expect`` tells how many tokens an
     attempt may use; where it is None nothing is known. ``longest_pause`` (seconds) bounds what a service may
-    ask for.
+    ask for. ``limits`` hold in the lane while this gate is open, beside those of others that are.
 
     Concurrency: any thread may call any method; the lock of ``gates`` guards what is in here too.
     """
@@ -124,6 +126,7 @@ class Gate:
         expect: Expect | None = None,
         requests: bool = True,
         longest_pause: float = math.inf,
+        limits: Limits | None = None,
     ) -> None:
         self._gates = gates
         self._lane = lane
@@ -131,9 +134,31 @@ class Gate:
         self._expect = expect
         self._requests = requests
         self._longest_pause = longest_pause
+        self._limits = None if limits == Limits() else limits
         self._factor = 1.0  # real tokens for each expected one
         self._nano_usd = 0.0  # what a call is expected to cost
         self._known = not any(budget.needs_tokens for budget, _ in budgets)
+
+    def open(self) -> None:
+        """The batch begins."""
+        if self._limits is not None:
+            with self._gates.lock:
+                self._lane.asked.append(self._limits)
+                self._hold_to_what_is_asked()
+
+    def close(self) -> None:
+        """The batch has ended. Its limits stay in an empty lane until somebody comes with other ones; used-up
+        starts and a pause stay in any case."""
+        if self._limits is not None:
+            with self._gates.lock:
+                self._lane.asked.remove(self._limits)
+                if self._lane.asked:
+                    self._hold_to_what_is_asked()
+                    self._lane.wake()
+
+    def _hold_to_what_is_asked(self) -> None:
+        limits = functools.reduce(Limits.stricter, self._lane.asked)
+        self._lane.limiter.hold_to(limits, self._gates.clock.monotonic())
 
     @property
     def most(self) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, NodeError
+from batchmill.errors import AttemptTimeout, Stopped
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def run_limited(function: Callable[[], T], seconds: float | None, cancel: Cancel
         forget()
     if not call.ended:
         if cancel.cancelled:
-            raise NodeError("the run was cancelled", retryable=False, type_name="Cancelled")
+            raise Stopped("the run was cancelled")
         raise AttemptTimeout(f"the code did not end within {seconds:g} s")
     if call.error is not None:
         raise call.error

@@ -12,7 +12,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.invocation import ways
 from batchmill.nodes.process import Completed, run_command
@@ -252,5 +252,5 @@ def _timeout_message(completed: Completed, timeout: float | None) -> str:
     return f"{message}: {said}" if said else message
 
 
-def _cancelled() -> NodeError:
-    return NodeError("the run was cancelled", retryable=False, type_name="Cancelled")
+def _cancelled() -> Stopped:
+    return Stopped("the run was cancelled")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import AttemptTimeout, NodeError
+from batchmill.errors import AttemptTimeout, Stopped
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.question import Question, Reply
 
@@ -38,7 +38,7 @@ class EchoProvider:
 
 def _wait(delay: float, attempt: Attempt, seconds: float) -> None:
     if attempt.cancel.wait(min(delay, seconds)) if delay > 0 else attempt.cancel.cancelled:
-        raise NodeError("the run was cancelled", retryable=False, type_name="Cancelled")
+        raise Stopped("the run was cancelled")
     if delay > seconds:
         raise AttemptTimeout(f"the model did not answer within {seconds:.3g} s")
 
