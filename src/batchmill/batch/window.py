@@ -67,6 +67,7 @@ class Window:
         self._out = Outstanding()  # of them, not delivered or given back
         self._consumed = 0  # handed to the consumer
         self._next = 0  # index the ordered consumer waits for
+        self._idle = 0  # workers that wait in take
         self._pulling = False
         self._exhausted = False
         self._stopped = False
@@ -121,23 +122,23 @@ class Window:
         return None
 
     def _take(self, most: int, ahead: int, consumes: bool) -> Chunk | None:
-        waited = False
+        waited = told = False
         while True:
             idle: list[Callable[[], None]] = []
             with self._lock:
                 if self._deferred:
                     self._return_due()
-                while not self._may_pull(ahead):
+                while not (self._may_pull(ahead) and self._can_give(most, consumes)):
                     if self._returned:
                         return self._retake(most)
                     if self._stopped or (self._exhausted and not self._out.count and not self._deferred):
                         return None
-                    if self._exhausted and self._idle_callbacks:
-                        idle, self._idle_callbacks = self._idle_callbacks, idle
+                    if not told and self._idle_callbacks:
+                        idle, told = self._idle_callbacks.copy(), True
                         break
                     if consumes and (self._done or self._next in self._early):
                         return Chunk(self._taken, ())
-                    self._work.wait(self._return_due() if self._deferred else None)
+                    self._wait_for_work()
                     waited = True
                 else:
                     if self._source.instant and not self._matching:
@@ -158,6 +159,30 @@ class Window:
             return False
         self._behind = self._behind or self._taken - self._consumed >= ahead
         return self._taken - self._consumed < ahead
+
+    def _can_give(self, most: int, consumes: bool) -> bool:
+        """Whether the source has something or is to be waited for by who takes; else it tells when it has."""
+        if self._source.instant:
+            return True
+        most = max(most, MATCHED_TOGETHER) if self._matching else most
+        return self._source.ready(self._source_has_something, most, here=consumes)
+
+    def _source_has_something(self) -> None:
+        with self._lock:
+            self._wake_another()
+
+    def _wait_for_work(self) -> None:
+        self._idle += 1
+        try:
+            self._work.wait(self._return_due() if self._deferred else None)
+        finally:
+            self._idle -= 1
+
+    @property
+    def starving(self) -> bool:
+        """Whether somebody waits for items and there are none to be had now."""
+        with self._lock:
+            return self._idle > 0 and not self._returned
 
     def _wake_another(self) -> None:
         """Under the lock: another worker may have a turn at the source. To wake all of them for every item of

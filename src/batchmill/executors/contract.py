@@ -48,7 +48,9 @@ class Chunk:
         return len(self.items)
 
     def part(self, start: int, end: int | None = None) -> Chunk:
-        """The items from offset ``start`` to before ``end``."""
+        """The items from offset ``start`` to before ``end``; all of them are this very chunk."""
+        if start <= 0 and (end is None or end >= len(self.items)):
+            return self
         return Chunk(self.start + start, self.items[start:end])
 
 
@@ -106,8 +108,11 @@ class Channel(Protocol):
         """Have ``callback`` run once when no new item may start any more; returns its removal."""
 
     def on_idle(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` run once, by a worker that finds nothing to take, and nothing left to read, while
-        others still run items."""
+        """Have ``callback`` run by each worker that finds nothing to take and is about to wait."""
+
+    @property
+    def starving(self) -> bool:
+        """Whether somebody waits for items and there are none to be had now."""
 
     def blocks(self) -> Iterator[Block]:
         """What was delivered, in the order the owner wants, until all is; waits for more.

@@ -9,6 +9,7 @@ import contextlib
 import pickle
 import threading
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -28,13 +29,21 @@ from batchmill.outcome import ErrorInfo
 
 
 class Driver:
-    """Feeds one slot.
+    """Feeds one slot. ``share`` is called where it sends several items while others have none.
 
     Concurrency: its own thread sends, the slot's receiver settles, that of :class:`Sharing` takes back.
     ``_lock`` (through the condition ``_changed``) guards ``_slot``, ``_sent``, ``_driving`` and ``_held``.
     """
 
-    def __init__(self, shipment: Shipment, settler: Settler, pool: Pool, leases: Leases) -> None:
+    def __init__(
+        self,
+        shipment: Shipment,
+        settler: Settler,
+        pool: Pool,
+        leases: Leases,
+        share: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._share = share
         self._shipment = shipment
         self._settler = settler
         self._pool = pool
@@ -142,9 +151,9 @@ class Driver:
         return True
 
     def _wait_for_room(self) -> None:
-        depth = 1
-        if not self._settler.job.by_attempt:  # else what waits at a worker would have been allowed to start
-            depth = self._sizer.depth(self._channel.remaining() if self._channel.instant else None)
+        depth = 1  # of items that come one by one: a second chunk waits at no worker while others are idle
+        if self._channel.instant and not self._settler.job.by_attempt:  # nor when it is allowed to start
+            depth = self._sizer.depth(self._channel.remaining())
         with self._lock:
             while len(self._sent) >= (1 if self._held else depth):
                 self._changed.wait()
@@ -186,6 +195,8 @@ class Driver:
         order = child.Order(seq, digest, job, chunk.start, chunk.attempts, chunk.lost, items, patience)
         with self._lock:
             self._sent[seq] = (chunk, items)
+        if self._channel.starving:
+            self._share()
         slot.known.add(digest)
         try:
             slot.send(order, lambda end: self._settle(slot, seq, end))

@@ -25,6 +25,10 @@ class PassingChannel:
     def instant(self) -> bool:
         return self._channel.instant
 
+    @property
+    def starving(self) -> bool:
+        return self._channel.starving
+
     def take(
         self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
     ) -> Chunk | None:

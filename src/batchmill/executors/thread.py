@@ -17,16 +17,19 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
 from batchmill.cancel import CancelToken
 from batchmill.executors.cells import (
     ATTEMPT,
+    HELD,
     POSITION,
     STARTED,
     STOP,
     STOPPED,
+    Position,
     at_chunk,
     new_cells,
     position,
@@ -36,6 +39,7 @@ from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.copying import copy_task
 from batchmill.executors.event_loop import AsyncTask, LoopCrew
 from batchmill.executors.runner import LATE_SECONDS, ItemRunner, Job, lost_attempt
+from batchmill.executors.sharing import Sharing
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 
 DEFAULT_CONCURRENCY = 10
@@ -96,7 +100,10 @@ class Crew:
         self._lock = threading.Lock()
         self._workers: list[Worker] = []
         self._unhired = 0
+        self._several = 0  # workers that have more than one item
         self._over = threading.Event()
+        self.sharing = Sharing(channel, _in_a_thread, self._now, self._any_has_several)
+        channel.on_idle(self.sharing.begin)
         self._watcher = threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True)
         self._forget = [channel.on_stop(self._stop_workers), cancel.on_cancel(self._abandon_all)]
 
@@ -113,6 +120,7 @@ class Crew:
     def close(self) -> None:
         """End the batch: running items get a moment to finish, then their threads are abandoned."""
         self._over.set()
+        self.sharing.end()
         self.channel.stop()
         if not self.channel.wait_idle(CLOSE_SECONDS):
             self._abandon_all()
@@ -120,10 +128,21 @@ class Crew:
             forget()
         if self._watcher.ident is not None:  # it may be hiring: every worker must have been started
             self._watcher.join()
-        with self._lock:
-            workers = list(self._workers)
-        for worker in workers:
+        for worker in self._now():
             worker.join()
+
+    def _now(self) -> list[Worker]:
+        with self._lock:
+            return list(self._workers)
+
+    def has_several(self, more: int) -> None:
+        """A worker has (1) or has not any more (-1) a chunk of several items."""
+        with self._lock:
+            self._several += more
+
+    def _any_has_several(self) -> bool:
+        with self._lock:
+            return self._several > 0
 
     def retire(self, worker: Worker) -> None:
         """A worker has nothing left to do."""
@@ -157,25 +176,19 @@ class Crew:
         return True
 
     def _stop_workers(self) -> None:
-        with self._lock:
-            workers = list(self._workers)
-        for worker in workers:
+        for worker in self._now():
             worker.cells[STOP] = STOPPED
 
     def _abandon_all(self) -> None:
         self.channel.stop()
-        with self._lock:
-            workers = list(self._workers)
-        for worker in workers:
+        for worker in self._now():
             worker.abandon(_cut_short)
 
     def _watch(self) -> None:
         timeout = self.job.timeout or 0.0
         while not self._over.wait(WATCH_SECONDS):
-            with self._lock:
-                workers = list(self._workers)
             latest = time.monotonic_ns() - int((timeout + LATE_SECONDS) * 1e9)
-            for worker in workers:
+            for worker in self._now():
                 if 0 < worker.cells[STARTED] < latest and worker.abandon(self._overdue, latest):
                     self._hire()
 
@@ -185,6 +198,10 @@ class Crew:
         return lost_attempt(self.job, chunk, offset, attempt, error)
 
 
+def _in_a_thread(call: Callable[[], None]) -> None:
+    threading.Thread(target=call, name="batchmill-sharing", daemon=True).start()
+
+
 def _cut_short(chunk: Chunk, offset: int, attempt: int) -> Outcome:
     return cancelled(chunk.start + offset, attempt)
 
@@ -192,9 +209,9 @@ def _cut_short(chunk: Chunk, offset: int, attempt: int) -> Outcome:
 class Worker:
     """One thread of a crew.
 
-    Concurrency: ``_lock`` guards ``_chunk``, ``_block`` and ``_abandoned``: whoever takes the chunk out, the
-    worker with its block or someone who gives up on the worker, settles its items; the other finds
-    nothing there.
+    Concurrency: ``_lock`` guards ``_chunk``, ``_block``, ``_number`` and ``_abandoned``: whoever takes the
+    chunk out, the worker with its block or someone who gives up on the worker, settles its items; the other
+    finds nothing there.
     """
 
     def __init__(self, crew: Crew) -> None:
@@ -203,6 +220,7 @@ class Worker:
         self._lock = threading.Lock()
         self._chunk: Chunk | None = None
         self._block = Block(0, [], [])  # what has become of it so far
+        self._number = 0  # of that chunk
         self._abandoned = False
         context = contextvars.copy_context()
         self._thread = threading.Thread(
@@ -244,22 +262,64 @@ class Worker:
         crew = self._crew
         block = Block(chunk.start, [], [], items=chunk.items)
         with self._lock:
+            self._number += 1
             self._chunk, self._block = chunk, block
-            self.cells[POSITION] = at_chunk(0)
+            self.cells[POSITION] = at_chunk(self._number)
         if crew.channel.stopped:
             self.cells[STOP] = STOPPED
         began = time.perf_counter()
-        runner.run_chunk(chunk, CHUNK_SECONDS, block=block)
+        with self._several(chunk):
+            runner.run_chunk(chunk, CHUNK_SECONDS, block=block)
         with self._lock:
-            self._chunk = None
-            if self._abandoned:
+            left, self._chunk = self._chunk, None
+            if self._abandoned or left is None:
                 return False
+            chunk = left  # what was not taken back
+            if self.cells[STOP] == HELD:
+                self.cells[STOP] = 0
         crew.sizer.observe(len(block), time.perf_counter() - began)
         if len(block):
             crew.channel.deliver(block)
         if len(block) < len(chunk):
             crew.channel.give_back(chunk.part(len(block)) if len(block) else chunk)
         return True
+
+    @contextmanager
+    def _several(self, chunk: Chunk) -> Iterator[None]:
+        """While it has several items others may want some of them."""
+        if len(chunk) == 1:
+            yield
+            return
+        crew = self._crew
+        crew.has_several(1)
+        if crew.channel.starving:
+            crew.sharing.begin()
+        try:
+            yield
+        finally:
+            crew.has_several(-1)
+
+    def spare(self) -> bool:
+        with self._lock:
+            return self._chunk is not None and len(self._chunk) > position(self.cells).begun
+
+    def at(self) -> Position | None:
+        with self._lock:
+            at = position(self.cells)
+            return at if self._chunk is not None and at.begun and not self.cells[STOP] else None
+
+    def hold(self) -> None:
+        with self._lock:
+            if self._chunk is not None:
+                self.cells[STOP] = self.cells[STOP] or HELD
+
+    def take_back(self) -> None:
+        with self._lock:
+            if self._chunk is None or self.cells[STOP] != HELD:
+                return
+            begun = position(self.cells).begun
+            rest, self._chunk = self._chunk.part(begun), self._chunk.part(0, begun)
+        self._crew.channel.give_back(rest)
 
     def abandon(self, settle: Settle, latest: int | None = None) -> bool:
         """Give up on the chunk in hand; False when there was none, or its attempt began after ``latest``."""
@@ -276,7 +336,7 @@ class Worker:
         channel = self._crew.channel
         if len(finished):
             channel.deliver(finished)
-        channel.give_back(chunk.part(begun) if begun else chunk)
+        channel.give_back(chunk.part(begun))
         if len(finished) == begun:  # it was between two items
             return True
         settled = settle(chunk, begun - 1, attempt)
