@@ -51,6 +51,7 @@ def test_what_is_taken_while_it_dries_up_is_given_back():
     thread.join()
     assert got == [None]
     assert Leg(window).take(1, 10).items == [1]
+    window.stop()
 
 
 def test_where_an_executor_is_unavailable_the_leg_ends_and_the_channel_goes_on():

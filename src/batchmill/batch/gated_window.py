@@ -89,6 +89,9 @@ class GatedWindow(Window):
             return started
         return None
 
+    def _reads_itself(self, most: int) -> bool:
+        return False  # who waits in the source would not hear of an item that is due to be tried again
+
     def _begin(self, chunk: Chunk, passes: Sequence[Pass]) -> None:
         with self._gated:
             for offset, leave in enumerate(passes):

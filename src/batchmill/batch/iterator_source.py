@@ -5,7 +5,8 @@
 An iterator says nothing of when its next item comes: at once, when a request arrives, or once somebody has
 answered the last one. A worker that went on reading to fill its chunk would sit on what it has until then. So
 workers take what is there, and wait where they can be woken; the one who waits in the iterator has nothing in
-hand. The thread is started for the first worker that has to wait, and reads no further than one chunk.
+hand. A worker that wants one item only needs nobody to read for it: the thread is started for the first
+larger chunk, and reads a few chunks ahead.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any
 
 from batchmill.batch.byte_streams import InputStopped
 
+CHUNKS_AHEAD = 4  # threads that wake each other for every chunk spend more on that than on short items
+
 
 class IteratorSource:
     """A :class:`~batchmill.batch.sources.Source` of anything iterable. ``wake`` ends a wait in the iterator,
@@ -27,7 +30,8 @@ class IteratorSource:
     Concurrency: one thread at a time takes, any may call ``stop``, the reading thread reads. ``_lock`` guards
     all fields but ``_items``, to which the reading thread appends without it, for there may be a million
     items: it looks at ``_tell`` after it has appended, and who waits looks at ``_items`` after having set
-    ``_tell``. So one of the two sees the other.
+    ``_tell``. So one of the two sees the other. Between setting and looking that one takes ``_fence``, as
+    appending takes the deque's own lock where there is no GIL: no processor puts the look first then.
     """
 
     def __init__(self, items: Iterable[Any], *, wake: Callable[[], None] | None = None) -> None:
@@ -35,10 +39,12 @@ class IteratorSource:
         self._wake = wake
         self._context = contextvars.copy_context()  # what the caller set is what the iterator sees
         self._lock = threading.Lock()
+        self._fence = threading.Lock()
         self._asked = threading.Condition(self._lock)
         self._items: deque[Any] = deque()
         self._tell: Callable[[], None] | None = None  # somebody waits
-        self._most = 1
+        self._room = 1  # items that may be there before reading pauses
+        self._paused = False
         self._thread: threading.Thread | None = None
         self._fault: BaseException | None = None
         self._over = False  # read to its end, or stopped
@@ -49,11 +55,13 @@ class IteratorSource:
 
     def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
         with self._lock:
-            self._most = most
+            self._room = 1 if most == 1 else max(self._room, CHUNKS_AHEAD * most)
             if here and self._wake is None and self._thread is None:
                 return True
             self._tell = tell
-            if not (self._items or self._over) and self._has_reader():
+            with self._fence:
+                there = bool(self._items)
+            if not (there or self._over) and self._has_reader():
                 self._asked.notify()
                 return False
             self._tell = None
@@ -77,25 +85,30 @@ class IteratorSource:
         try:
             for item in self._iterator:
                 append(item)
-                if (self._tell is not None or len(items) >= self._most) and not self._wait_until_asked():
+                if (self._tell is not None or len(items) >= self._room) and not self._goes_on():
                     return
         except InputStopped:
             pass
         except BaseException as fault:  # noqa: BLE001  # raised again where the items are taken
             self._fault = fault
-        self._end()
+        with self._lock:
+            self._over = True
+        self._tell_of_it()
 
-    def _wait_until_asked(self) -> bool:
-        """Tell who waits, and wait while as much is there as one chunk holds; False once nothing is wanted
-        any more. Where chunks hold one item, none is read before somebody waits for it."""
+    def _goes_on(self) -> bool:
+        """Tell who waits; pause while enough is there; False once nothing is wanted any more. Where chunks
+        hold one item, the next is read when somebody waits for it."""
         self._tell_of_it()
         with self._lock:
-            while not self._over and self._tell is None and len(self._items) >= self._room():
-                self._asked.wait()
+            if len(self._items) >= self._room or self._room == 1:
+                self._paused = True
+                while not (self._over or self._tell is not None or self._is_low()):
+                    self._asked.wait()
+                self._paused = False
             return not self._over
 
-    def _room(self) -> int:
-        return self._most if self._most > 1 else 0
+    def _is_low(self) -> bool:
+        return self._room > 1 and len(self._items) <= self._room // 2
 
     def _tell_of_it(self) -> None:
         with self._lock:
@@ -103,23 +116,19 @@ class IteratorSource:
         if tell is not None:
             tell()
 
-    def _end(self) -> None:
-        with self._lock:
-            self._over = True
-        self._tell_of_it()
-
     def take(self, most: int) -> Sequence[Any]:
-        came = threading.Event()
-        if not self.ready(came.set, most, here=self._thread is None):
-            came.wait()
         if self._thread is None:
             return self._read_here()
+        came = threading.Event()
+        if not (self._items or self.ready(came.set, most, here=False)):
+            came.wait()
         with self._lock:
             pop = self._items.popleft
             taken = [pop() for _ in range(min(most, len(self._items)))]
             if not taken and self._fault is not None:
                 raise self._fault
-            self._asked.notify()
+            if self._paused and self._is_low():
+                self._asked.notify()
             return taken
 
     def _read_here(self) -> Sequence[Any]:

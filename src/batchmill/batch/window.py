@@ -165,7 +165,11 @@ class Window:
         if self._source.instant:
             return True
         most = max(most, MATCHED_TOGETHER) if self._matching else most
-        return self._source.ready(self._source_has_something, most, here=consumes)
+        return self._source.ready(self._source_has_something, most, here=consumes or self._reads_itself(most))
+
+    def _reads_itself(self, most: int) -> bool:
+        """Whether a worker reads the one item it wants: it keeps none that others could run meanwhile."""
+        return most == 1
 
     def _source_has_something(self) -> None:
         with self._lock:
