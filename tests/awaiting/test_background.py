@@ -11,7 +11,7 @@ import pytest
 
 from batchmill.awaiting.background import background
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, NodeError
+from batchmill.errors import AttemptTimeout, Stopped
 from batchmill.held import close_held
 
 
@@ -80,7 +80,7 @@ def test_a_cancelled_run_ends_it(loop, early):
     timer = threading.Timer(0.0 if early else 0.1, token.cancel)
     timer.start()
     began = time.monotonic()
-    with pytest.raises(NodeError, match="cancelled"):
+    with pytest.raises(Stopped, match="cancelled"):
         loop.call(wait, token, 30.0, "it")
     timer.join()
     assert time.monotonic() - began < 10
@@ -88,7 +88,7 @@ def test_a_cancelled_run_ends_it(loop, early):
 
 def test_after_its_end_there_is_another(loop):
     close_held()
-    with pytest.raises(NodeError, match="ended"):
+    with pytest.raises(Stopped, match="ended"):
         loop.call(lambda: value(1), CancelToken(), 1.0, "it")
     assert background().call(lambda: value(1), CancelToken(), 1.0, "it") == 1
 
@@ -99,7 +99,7 @@ def test_its_end_ends_what_runs(loop):
     def ask():
         try:
             loop.call(lambda: asyncio.sleep(60), CancelToken(), None, "it")
-        except NodeError as error:
+        except Stopped as error:
             failures.append(error)
 
     thread = threading.Thread(target=ask)

@@ -7,7 +7,9 @@ import time
 
 import pytest
 
+import batchmill
 from batchmill.batch.gate import Gate, Gates, nano_usd
+from batchmill.clock import FakeClock
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Ended, Limits
 
@@ -168,3 +170,45 @@ def test_a_call_without_a_price_ends_a_budget_of_dollars():
     tokens = gate(gates=gates, key="other")
     tokens.leave(tokens.enter([("a", 0)], never)[0], Ended(), calls=1, unpriced="m")
     assert len(told) == 1
+
+
+def test_limits_of_a_lane_are_those_of_the_gates_that_are_open():
+    gates = Gates()
+    lane = gates.lane("api", Limits())
+
+    def asking(**limits):
+        return Gate(gates, lane, limits=Limits(**limits))
+
+    slow, quick, any_will_do = asking(per_second=1), asking(per_second=100), asking()
+    quick.open()
+    slow.open()
+    assert lane.limiter.limits.per_second == 1
+    slow.close()
+    assert lane.limiter.limits.per_second == 100
+    quick.close()
+    any_will_do.open()
+    assert lane.limiter.limits.per_second == 100
+    slow.open()
+    assert lane.limiter.limits.per_second == 1
+
+
+def test_calls_one_after_another_with_the_same_limits_go_on_where_the_last_one_stopped():
+    clock = FakeClock()
+    gates = Gates(clock=clock)
+    lane = gates.lane("api", Limits())
+    for _ in range(2):
+        one = Gate(gates, lane, limits=Limits(per_second=1))
+        one.open()
+        wait = lane.limiter.wait(0, clock.monotonic())
+        if not wait:
+            one.leave(one.enter([("a", 0)], never)[0], Ended(pause=3.0))
+        one.close()
+    assert wait == 3.0
+
+
+def test_a_key_can_get_another_limit_in_the_same_process():
+    """What nobody at work asks for any more does not hold."""
+    limited = {"per_second": 0.001, "key": "one that can be changed"}
+    batchmill.map(abs, [1], rate_limit=limited)
+    done = batchmill.map(abs, range(50), rate_limit={**limited, "per_second": 10_000})
+    assert list(done) == list(range(50))

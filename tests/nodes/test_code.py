@@ -9,7 +9,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, outputs_of
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped, outputs_of
 
 
 def test_inputs_result_and_prints(run):
@@ -139,7 +139,7 @@ def test_the_deadline_of_the_attempt_counts_too(run):
 def test_a_cancelled_run_does_not_wait(run):
     stop, cancel = threading.Event(), CancelToken()
     threading.Timer(0.1, cancel.cancel).start()
-    with pytest.raises(NodeError, match="cancelled"):
+    with pytest.raises(Stopped, match="cancelled"):
         run("code", code="stop.wait(30)", inputs={"stop": stop}, timeout=30, attempt=Attempt(cancel=cancel))
     stop.set()
 

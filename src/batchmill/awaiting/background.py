@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, NodeError
+from batchmill.errors import AttemptTimeout, Stopped
 from batchmill.held import held
 
 GRACE_SECONDS = 5.0  # for a call that is cancelled to let go; then it is left behind
@@ -48,7 +48,7 @@ class BackgroundLoop:
         """What the coroutine that ``make`` gives returns or raises. It sees the caller's context variables.
 
         Raises :class:`~batchmill.errors.AttemptTimeout` after ``seconds``, saying that ``what`` did not end,
-        and :class:`~batchmill.errors.NodeError` when the run is cancelled.
+        and :class:`~batchmill.errors.Stopped` when the run is cancelled.
         """
         running = self._start(_limited(make, seconds, what))
 
@@ -59,7 +59,7 @@ class BackgroundLoop:
         try:
             ended = running.result(None if seconds is None else seconds + GRACE_SECONDS)
         except concurrent.futures.CancelledError:
-            raise NodeError("the run was cancelled", retryable=False, type_name="Cancelled") from None
+            raise Stopped("the run was cancelled") from None
         except TimeoutError as error:
             if running.done():
                 raise
@@ -79,7 +79,7 @@ class BackgroundLoop:
             return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         except RuntimeError as error:  # closed: the last run has ended while this item was left behind
             coroutine.close()
-            raise NodeError("the run has ended", retryable=False, type_name="Cancelled") from error
+            raise Stopped("the run has ended") from error
 
     def close(self) -> None:
         """Cancel what runs and end the thread."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, NodeError
+from batchmill.errors import AttemptTimeout, Stopped
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ def run_limited(
         forget()
     if not call.ended:
         if cancel.cancelled:
-            raise NodeError("the run was cancelled", retryable=False, type_name="Cancelled")
+            raise Stopped("the run was cancelled")
         raise AttemptTimeout(f"the code did not end within {seconds if given is None else given:g} s")
     if call.error is not None:
         raise call.error

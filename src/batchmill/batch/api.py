@@ -65,7 +65,8 @@ def map(  # noqa: A001  # the name users expect
     ``timeout`` (of one attempt) in seconds; ``error_handling`` ``"fail_fast"`` or ``"continue"``;
     ``tolerate`` such as ``{"count": 3}`` or ``{"percent": 5}``; ``memory_limit`` of a worker process in
     bytes, or such as ``"512MB"``; ``rate_limit`` such as ``{"per_second": 5}``. Calls whose ``rate_limit``
-    names the same ``key`` share its limit, for as long as the process lives.
+    names the same ``key`` share its limit; where they ask for different ones the strictest of those at work
+    holds.
 
     Raises :class:`BatchFailed`, which carries the finished part and has the exception of the item as its
     cause, when an item failed under ``fail_fast`` or more failed than tolerated; :class:`InvalidSetting` for

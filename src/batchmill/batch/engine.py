@@ -110,6 +110,8 @@ class Batch:
 
     def blocks(self) -> Generator[Block, None, None]:
         """Run the batch and yield its blocks; closing the iterator stops it."""
+        if self.settings.gate is not None:
+            self.settings.gate.open()
         forget = self._stop.on_cancel(self.window.stop)
         running = self._executor.run(self.task, self._channel(), self._running_with, self._cancel)
         with holding():
@@ -120,6 +122,8 @@ class Batch:
             finally:
                 running.close()  # type: ignore[attr-defined]  # executors' iterators are generators
                 forget()
+                if self.settings.gate is not None:
+                    self.settings.gate.close()
 
     def _channel(self) -> Channel:
         """What the executor takes items from."""

@@ -11,6 +11,7 @@ What waits here holds no worker: no thread runs it, no process has it. All gates
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections import deque
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from batchmill.clock import SYSTEM_CLOCK, Clock
+from batchmill.executors.contract import Seat
 from batchmill.policy.adaptive import Decision
 from batchmill.policy.budget import NANO, Budget, BudgetLimits, Spent
 from batchmill.policy.limits import Ended, Limiter, Limits, Permit
@@ -46,6 +48,7 @@ class Lane:
     key: str
     limiter: Limiter
     waiting: deque[threading.Condition] = field(default_factory=deque)
+    asked: list[Limits] = field(default_factory=list)  # by gates that are open
 
     def wake(self) -> None:
         """Have the first in line look again."""
@@ -122,7 +125,8 @@ class Gate:
     attempt may use, ``expect_usd`` what it may cost, ``is_free`` whether it will ask nobody; where
     one is None nothing is known. ``models`` says that attempts ask language models, so that one that
     is lost counts as what was expected of it; others do once one of them has recorded a call.
-    ``longest_pause`` (seconds) bounds what a service may ask for.
+    ``longest_pause`` (seconds) bounds what a service may ask for. ``limits`` hold in the lane while this gate
+    is open, beside those of others that are.
 
     Concurrency: any thread may call any method; the lock of ``gates`` guards what is in here too.
     """
@@ -139,6 +143,7 @@ class Gate:
         requests: bool = True,
         models: bool = False,
         longest_pause: float = math.inf,
+        limits: Limits | None = None,
     ) -> None:
         self._gates = gates
         self._lane = lane
@@ -149,9 +154,31 @@ class Gate:
         self._requests = requests
         self._models = models
         self._longest_pause = longest_pause
+        self._limits = None if limits == Limits() else limits
         self._factor = 1.0  # real tokens for each expected one
         self._nano_usd = 0.0  # what a call is expected to cost
         self._known = not any(budget.needs_tokens for budget, _ in budgets)
+
+    def open(self) -> None:
+        """The batch begins."""
+        if self._limits is not None:
+            with self._gates.lock:
+                self._lane.asked.append(self._limits)
+                self._hold_to_what_is_asked()
+
+    def close(self) -> None:
+        """The batch has ended. Its limits stay in an empty lane until somebody comes with other ones; used-up
+        starts and a pause stay in any case."""
+        if self._limits is not None:
+            with self._gates.lock:
+                self._lane.asked.remove(self._limits)
+                if self._lane.asked:
+                    self._hold_to_what_is_asked()
+                    self._lane.wake()
+
+    def _hold_to_what_is_asked(self) -> None:
+        limits = functools.reduce(Limits.stricter, self._lane.asked)
+        self._lane.limiter.hold_to(limits, self._gates.clock.monotonic())
 
     @property
     def most(self) -> int:
@@ -161,29 +188,71 @@ class Gate:
             return 1
         return max(1, int(per_second * CHUNK_SECONDS))
 
-    def enter(self, items: Sequence[tuple[Any, int]], stopped: Callable[[], bool]) -> list[Pass]:
+    def enter(
+        self, items: Sequence[tuple[Any, int]], stopped: Callable[[], bool], seat: Seat | None = None
+    ) -> list[Pass] | None:
         """Wait until the first of ``items`` (each with its index) may start; passes for it and for those
-        after it that may start too. None at all once ``stopped`` says so or a budget is used up."""
+        after it that may start too. None at all once ``stopped`` says so or a budget is used up; None in
+        place of a list where the ``seat`` is not to be had.
+
+        The seat is got when an item could start, and the passes are made out when it is there: whoever has
+        passes begins at once. Had they been made out before, those who wait for seats would all begin
+        together when some come free. Where the item may not start any more by then the seat is given back:
+        what waits here has none.
+        """
         expected = [self._expected(*one) for one in items]
-        refusal: str | None = None
-        passes: list[Pass] = []
+        waiter = self._join()
+        try:
+            while self._wait_turn(waiter, expected[0], stopped):
+                if seat is not None and not seat.get():
+                    return None
+                passes = self._let_through(expected, stopped)
+                if passes:
+                    return passes
+                if seat is not None:
+                    seat.give_back()
+            return []
+        finally:
+            self._part(waiter)
+
+    def _join(self) -> threading.Condition:
+        """A place at the end of the lane's line."""
+        waiter = threading.Condition(self._gates.lock)
         with self._gates.lock:
-            waiter = threading.Condition(self._gates.lock)
             self._lane.waiting.append(waiter)
-            try:
-                while refusal is None and not passes and not stopped():
-                    seconds: float | None = None
-                    if self._lane.waiting[0] is waiter:
-                        seconds, refusal = self._try(expected[0], passes)
-                    if refusal is None and not passes:
-                        waiter.wait(seconds)
-                for one in expected[1:] if passes else ():
-                    self._try(one, passes)
-            finally:
-                self._lane.waiting.remove(waiter)
-                self._lane.wake()
+        return waiter
+
+    def _part(self, waiter: threading.Condition) -> None:
+        with self._gates.lock:
+            self._lane.waiting.remove(waiter)
+            self._lane.wake()
+
+    def _wait_turn(
+        self, waiter: threading.Condition, expected: Expected, stopped: Callable[[], bool]
+    ) -> bool:
+        """Wait until whoever is first in line could start; False where nobody will any more."""
+        with self._gates.lock:
+            refusal: str | None = None
+            while refusal is None and not stopped():
+                seconds: float | None = None
+                if self._lane.waiting[0] is waiter:
+                    seconds, refusal = self._look(expected)
+                    if seconds == 0.0:
+                        return True
+                if refusal is None:
+                    waiter.wait(seconds)
         if refusal is not None:
             self._gates.exhaust(refusal)
+        return False
+
+    def _let_through(self, expected: Sequence[Expected], stopped: Callable[[], bool]) -> list[Pass]:
+        """Passes for the first of those who expect so many tokens and may start now."""
+        passes: list[Pass] = []
+        with self._gates.lock:
+            for each in expected:
+                if stopped() or self._look(each)[0] != 0.0:
+                    break
+                passes.append(self._pass(each))
         return passes
 
     def _expected(self, item: Any, index: int) -> Expected:
@@ -193,29 +262,31 @@ class Gate:
         usd = 0.0 if self._expect_usd is None else self._expect_usd(item, index)
         return Expected(tokens, usd, free=False)
 
-    def _try(self, expected: Expected, passes: list[Pass]) -> tuple[float | None, str | None]:
-        """Under the lock: add a pass if one may start now; else how long to wait (None: until woken), or why
-        nothing will start any more."""
-        now = self._gates.clock.monotonic()
+    def _look(self, expected: Expected) -> tuple[float | None, str | None]:
+        """Under the lock: how long to wait (0.0: not at all, None: until woken), or why nothing will start
+        any more."""
         tokens = expected.tokens * self._factor
-        if seconds := self._lane.limiter.wait(tokens, now):
+        if seconds := self._lane.limiter.wait(tokens, self._gates.clock.monotonic()):
             return None if seconds == math.inf else seconds, None
+        for budget, amount in self._amounts(tokens):
+            why = None if expected.free else budget.refusal(amount)
+            if why is not None:
+                return None, None if budget.outstanding else why
+        return 0.0, None
+
+    def _pass(self, expected: Expected) -> Pass:
+        """Under the lock, after a look: count an attempt as started."""
+        tokens = expected.tokens * self._factor
         reserved: list[Spent] = []
         for budget, amount in self._amounts(tokens):
             if expected.free:
                 budget.admit()
-                amount, why = Spent(), None
             else:
-                why = budget.reserve(amount)
-            if why is not None:
-                for (earlier, _), set_aside in zip(self._budgets, reserved, strict=False):
-                    earlier.release(set_aside)
-                return None, None if budget.outstanding else why
-            reserved.append(amount)
+                budget.reserve(amount)
+            reserved.append(Spent() if expected.free else amount)
         usd = self._nano_usd if self._known else nano_usd(expected.usd)
         guess = Spent(1, round(tokens), round(usd))
-        passes.append(Pass(self._lane.limiter.start(tokens, now), reserved, guess))
-        return None, None
+        return Pass(self._lane.limiter.start(tokens, self._gates.clock.monotonic()), reserved, guess)
 
     def _amounts(self, tokens: float) -> Iterator[tuple[Budget, Spent]]:
         """What to set aside in each budget. While nobody knows what a call costs that is all there is, so

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batchmill.batch.gate import Gate, Pass, nano_usd
+from batchmill.batch.keeping import Record
+from batchmill.batch.made_blocks import one_of
 from batchmill.batch.sources import Source
 from batchmill.batch.window import Window
-from batchmill.executors.contract import Chunk
+from batchmill.executors.contract import Chunk, Seat
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block, Outcome
 from batchmill.policy import FailureWatch, RetryPolicy
@@ -62,16 +64,21 @@ class GatedWindow(Window):
     def instant(self) -> bool:
         return False  # somebody may have to wait at the gate
 
-    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
-        while (chunk := super().take(min(most, self._gate.most), ahead, consumes=consumes)) is not None:
+    def take(
+        self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
+    ) -> Chunk | None:
+        while (chunk := self._take(min(most, self._gate.most), ahead, consumes)) is not None:
             if not len(chunk):
                 return chunk
             indexed = [(item, chunk.start + offset) for offset, item in enumerate(chunk.items)]
             try:
-                passes = self._gate.enter(indexed, lambda: self._stopped)
+                passes = self._gate.enter(indexed, lambda: self._stopped, seat)
             except BaseException:
                 super().give_back(chunk)
                 raise
+            if passes is None:
+                super().give_back(chunk)
+                return None
             if not passes:  # stopped, or about to be
                 super().give_back(chunk)
                 self.stop()
@@ -82,6 +89,9 @@ class GatedWindow(Window):
             self._begin(started, passes)
             return started
         return None
+
+    def _reads_itself(self, most: int) -> bool:
+        return False  # who waits in the source would not hear of an item that is due to be tried again
 
     def _begin(self, chunk: Chunk, passes: Sequence[Pass]) -> None:
         with self._gated:
@@ -109,7 +119,7 @@ class GatedWindow(Window):
         final: list[int] = []
         for offset in range(len(block)):
             outcome = block.special.get(offset)
-            self._settle(block, offset, outcome)
+            self._tell_gate(block, offset, outcome)
             if outcome is None or outcome.again is None or outcome.error is None:
                 final.append(offset)
                 continue
@@ -121,9 +131,9 @@ class GatedWindow(Window):
             super().deliver(block)
             return
         for offset in final:
-            super().deliver(_one(block, offset))
+            super().deliver(one_of(block, offset))
 
-    def _settle(self, block: Block, offset: int, outcome: Outcome | None) -> None:
+    def _tell_gate(self, block: Block, offset: int, outcome: Outcome | None) -> None:
         """Tell the gate how an attempt ended."""
         begun = self._end(block.start + offset)
         if outcome is None:
@@ -157,9 +167,9 @@ class GatedWindow(Window):
         if self._log is not None and outcome.records:  # it may be that nothing more comes of the item
             self._log.enter(index, records)
 
-    def _keep(self, block: Block) -> None:
+    def _keep(self, block: Block, record: Record) -> None:
         self._complete(block)
-        super()._keep(block)
+        super()._keep(block, record)
 
     def _file(self, block: Block) -> None:
         """Every final outcome passes here."""
@@ -183,12 +193,6 @@ class GatedWindow(Window):
                 found = self._before.pop(index, None)
             if found is not None:
                 yield index, *found
-
-
-def _one(block: Block, offset: int) -> Block:
-    special = {0: block.special[offset]} if offset in block.special else {}
-    items = (block.items[offset],)
-    return Block(block.start + offset, [block.values[offset]], [block.walls[offset]], special, items)
 
 
 def _calls(records: Iterable[Any]) -> Iterator[Any]:

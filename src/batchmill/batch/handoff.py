@@ -38,12 +38,30 @@ class Handoff:
         self._room = LEAST_ROOM
         self._ended = False
         self._stopped = False
+        self._tell: Callable[[], None] | None = None  # somebody waits for items
 
     @property
     def instant(self) -> bool:
         """Whether a ``take`` would not wait now; true stays true until one is made."""
         with self._lock:
-            return bool(self._items) or self._ended or self._stopped
+            return self._is_ready()
+
+    def _is_ready(self) -> bool:
+        return bool(self._items) or self._ended or self._stopped
+
+    def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
+        """Whether a ``take`` would not wait now; else ``tell`` is called when it would not."""
+        with self._lock:
+            ready = self._is_ready()
+            self._tell = None if ready else tell
+            return ready
+
+    def _tell_of_it(self) -> None:
+        """Outside the lock: there is something for who waits."""
+        with self._lock:
+            tell, self._tell = self._tell, None
+        if tell is not None:
+            tell()
 
     def put(self, items: Sequence[Any], waits: Callable[[bool], None] | None = None) -> None:
         """Hand items over; waits first while the buffer is full and somebody still takes from it.
@@ -64,6 +82,7 @@ class Handoff:
         with self._lock:
             self._items.extend(items)
             self._filled.notify_all()
+        self._tell_of_it()
 
     def _is_full(self, most: int) -> bool:
         return not self._stopped and len(self._items) >= most
@@ -73,6 +92,7 @@ class Handoff:
         with self._lock:
             self._ended = True
             self._filled.notify_all()
+        self._tell_of_it()
 
     def take(self, most: int) -> Sequence[Any]:
         """What there is, at least one item, without waiting for more to fill a chunk; empty at the end.
@@ -105,6 +125,7 @@ class Handoff:
             self._stopped = True
             self._filled.notify_all()
             self._emptied.notify_all()
+        self._tell_of_it()
 
     def rest(self) -> Sequence[Any]:
         """What was not taken; waits for the producer's end."""

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from batchmill.cancel import CancelToken
 from batchmill.errors import InternalError
-from batchmill.executors.cells import KEPT, LOADING, OFFSET, PACKING, PHASE, RUNNING, SEQ, STARTED
+from batchmill.executors.cells import KEPT, LOADING, PACKING, PHASE, POSITION, RUNNING, STARTED, at_chunk
 from batchmill.executors.contract import Chunk
 from batchmill.executors.describe import describe
 from batchmill.executors.frames import FrameWriter
@@ -83,9 +83,8 @@ class WorkerProcess:
         """Run a chunk; its results are in the shared area afterwards."""
         cells = self.area.cells
         cells[KEPT] = 0
-        cells[OFFSET] = -1
         cells[PHASE] = LOADING
-        cells[SEQ] = order.seq
+        cells[POSITION] = at_chunk(order.seq)
         if order.job is None and order.digest not in self._runners:
             return Reply(order.seq, "no_job")
         try:

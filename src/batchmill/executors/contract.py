@@ -48,8 +48,20 @@ class Chunk:
         return len(self.items)
 
     def part(self, start: int, end: int | None = None) -> Chunk:
-        """The items from offset ``start`` to before ``end``."""
+        """The items from offset ``start`` to before ``end``; all of them are this very chunk."""
+        if start <= 0 and (end is None or end >= len(self.items)):
+            return self
         return Chunk(self.start + start, self.items[start:end])
+
+
+class Seat(Protocol):
+    """What running items needs besides the items, and of which there are few: a permit, a worker process."""
+
+    def get(self) -> bool:
+        """Wait for it; False where whoever wanted it gives up. Called when an item could start."""
+
+    def give_back(self) -> None:
+        """It is not needed after all."""
 
 
 class Channel(Protocol):
@@ -63,8 +75,12 @@ class Channel(Protocol):
     def instant(self) -> bool:
         """Whether ``take`` waits for nobody but the consumer: the items are there."""
 
-    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
+    def take(
+        self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
+    ) -> Chunk | None:
         """Up to ``most`` items; waits while there may be some later, None when there never will be.
+
+        The ``seat`` is there when the items are; None too where it is not to be had.
 
         Who takes items and ``consumes`` the outcomes in one thread is given an empty chunk where it would
         wait for itself: outcomes that are known without running anything are to be consumed first.
@@ -92,8 +108,11 @@ class Channel(Protocol):
         """Have ``callback`` run once when no new item may start any more; returns its removal."""
 
     def on_idle(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` run once, by a worker that finds nothing to take, and nothing left to read, while
-        others still run items."""
+        """Have ``callback`` run by each worker that finds nothing to take and is about to wait."""
+
+    @property
+    def starving(self) -> bool:
+        """Whether somebody waits for items and there are none to be had now."""
 
     def blocks(self) -> Iterator[Block]:
         """What was delivered, in the order the owner wants, until all is; waits for more.

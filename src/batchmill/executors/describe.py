@@ -45,7 +45,7 @@ def outline(error: BaseException) -> ErrorInfo:
         )
     retry_after = _seconds(getattr(error, "retry_after", None))
     return ErrorInfo(
-        type(error).__name__,
+        "Cancelled" if isinstance(error, Stopped) else type(error).__name__,
         _shorten(text_of(error), MAX_MESSAGE),
         _kind(error),
         retryable=bool(getattr(error, "retryable", True)),

@@ -76,6 +76,14 @@ def refusal(value: Any, fault: BaseException, what: str) -> NotPicklable:
     )
 
 
+def refused_here(fault: BaseException) -> NotPicklable:
+    """The error for a result that came back and does not unpickle in this process."""
+    return NotPicklable(
+        f"the result does not unpickle in the main process ({type(fault).__name__}: {text_of(fault)}); "
+        "return plain data instead, or use executor 'thread'"
+    )
+
+
 def _try(value: Any) -> None:
     dumps(value, [])
 

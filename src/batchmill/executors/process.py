@@ -121,7 +121,7 @@ class Crew:
         self._size = size
         self._lock = threading.Lock()
         self._drivers: list[Driver] = []
-        self._sharing = Sharing(channel, pool.threads.run, self._now, self._widen)
+        self._sharing = Sharing(channel, pool.threads.run, self._now, self._several, self._widen)
         channel.on_idle(self._sharing.begin)
         self._over = threading.Event()
         self._forget = [channel.on_stop(self._stop_items), cancel.on_cancel(self._cancel)]
@@ -137,16 +137,19 @@ class Crew:
                 driver.send_first()
         for driver in self._now():
             driver.start()
-        if not self._channel.more() and any(driver.spare() for driver in self._now()):
+        if not self._channel.more():
             self._sharing.begin()  # where all is sent, nobody may come to ask for more
         if self._timeout is not None or self._memory_limit is not None:
             threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True).start()
 
     def _add_driver(self) -> Driver:
-        driver = Driver(self._shipment, self._settler, self._pool, self._leases)
+        driver = Driver(self._shipment, self._settler, self._pool, self._leases, self._sharing.begin)
         with self._lock:
             self._drivers.append(driver)
         return driver
+
+    def _several(self) -> bool:
+        return any(driver.spare() for driver in self._now())
 
     def _widen(self) -> None:
         """Add drivers for items that were given back, where fewer are at work than may be."""

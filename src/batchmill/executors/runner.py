@@ -17,7 +17,7 @@ from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.cause import Cause
-from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, STOPPED, Cells
+from batchmill.executors.cells import ATTEMPT, ITEMS, POSITION, STARTED, STOP, STOPPED, Cells
 from batchmill.executors.contract import Chunk, Task
 from batchmill.executors.describe import outline, traced
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled, interrupted
@@ -91,24 +91,29 @@ class ItemRunner:
         """Whether attempts have a deadline."""
         return self._job.timeout is not None
 
-    def run_chunk(self, chunk: Chunk, seconds: float, flush: Flush | None = None) -> Block:
+    def run_chunk(
+        self, chunk: Chunk, seconds: float, flush: Flush | None = None, block: Block | None = None
+    ) -> Block:
         """Run items until the chunk ends or ``seconds`` have passed; at least one, unless stopped.
 
         The block may be shorter than the chunk. ``flush`` is told after every item how far the block
-        has come and at what :func:`time.perf_counter` second; True ends the chunk there.
+        has come and at what :func:`time.perf_counter` second; True ends the chunk there. ``block`` is an
+        empty one to be filled, for who looks at it meanwhile: an item's wall time is put there last.
         """
-        block = Block(chunk.start, [], [], items=chunk.items)
+        block = Block(chunk.start, [], [], items=chunk.items) if block is None else block
         values, walls, special = block.values, block.walls, block.special
         run, cells, drain = self._job.task.run, self._cells, self._recorder.drain
         timed, clock = self.timed, time.perf_counter
         index = chunk.start
+        place = cells[POSITION] & ~ITEMS
         cells[ATTEMPT] = 1
         last = clock()
         end = last + seconds
         for offset, item in enumerate(chunk.items):
-            cells[OFFSET] = offset  # before the look at STOP: who stops us and looks here later knows all
+            place += 1
+            cells[POSITION] = place  # before the look at STOP: who stops us and looks here later knows all
             if cells[STOP]:
-                cells[OFFSET] = offset - 1
+                cells[POSITION] = place - 1
                 break
             tried: Outcome | FailedAttempt | None = None
             if timed or chunk.lost is not None:

@@ -58,15 +58,16 @@ class Settler:
 
     def death(self, slot: Slot, seq: int, chunk: Chunk, death: Death) -> None:
         """Settle a chunk whose worker died before it answered."""
-        if death.seq != seq:
-            if death.seq == 0 and slot.verdict is None:
+        at, begun = death.position
+        if at != seq:
+            if at == 0 and slot.verdict is None:
                 self._died_unborn(death)
             self.channel.give_back(chunk)
             return
         self._alive()
         block, _ = frames.read(slot.area.outward(seq), death.kept, chunk.start)
         rest = self._deliver(chunk, block)
-        offset = death.offset - len(block)
+        offset = begun - 1 - len(block)
         if death.phase == RUNNING:
             self._lose(rest, offset, slot, death)
             return
@@ -94,10 +95,16 @@ class Settler:
             self.channel.deliver(Block.of(Outcome(chunk.start + offset, error=error), item))
 
     def _deliver(self, chunk: Chunk, block: Block) -> Chunk:
-        """Deliver what is finished; the rest of the chunk."""
+        """Deliver what is finished; the rest of the chunk. What was taken back from the worker is another
+        one's by now: were it delivered too, an item would count twice, and another's result would be lost."""
         done = len(block)
         if not done:
             return chunk
+        if done > len(chunk):
+            raise InternalError(
+                f"a worker process ran {done} items from {block.start} on, of which {len(chunk)} were still "
+                "its own: a fault in batchmill; please report it"
+            )
         block.items = chunk.items[:done]
         self.channel.deliver(block)
         return chunk.part(done)

@@ -26,7 +26,18 @@ import psutil
 
 from batchmill.errors import BatchmillError
 from batchmill.executors import child
-from batchmill.executors.cells import ATTEMPT, HELD, KEPT, OFFSET, PHASE, SEQ, STARTED, STOP, STOPPED
+from batchmill.executors.cells import (
+    ATTEMPT,
+    HELD,
+    KEPT,
+    MOST_CHUNKS,
+    PHASE,
+    STARTED,
+    STOP,
+    STOPPED,
+    Position,
+    position,
+)
 from batchmill.executors.leftovers import remove_leftovers
 from batchmill.executors.logs import Logged, handle
 from batchmill.executors.shared_area import SharedArea
@@ -47,9 +58,8 @@ class Death(NamedTuple):
 
     pid: int
     exit_code: int | None
-    seq: int
+    position: Position
     phase: int
-    offset: int
     attempt: int
     kept: int
     started: int
@@ -115,7 +125,7 @@ class Slot:
     def healthy(self) -> bool:
         """Whether the worker can be given chunks, as far as anyone knows."""
         with self._lock:
-            return not self._dead
+            return not self._dead and self._seq + 1 < MOST_CHUNKS
 
     def reset(self) -> None:
         """Make ready for another batch."""
@@ -138,7 +148,7 @@ class Slot:
             if self._dead:
                 raise SlotBroken(f"worker process {self.pid} is dead")
             self._under_way[order.seq] = settle
-        self._seq = order.seq
+            self._seq = order.seq
         try:
             self._wire.send(pickle.dumps(order, 5))
         except OSError:  # it died just now: the receiver is about to settle the chunk
@@ -222,8 +232,9 @@ class Slot:
         if self._exit_code() is None:
             _kill_tree(self.pid)
             self._process.join(EXIT_SECONDS)
-        last = (self.area.cells[place] for place in (SEQ, PHASE, OFFSET, ATTEMPT, KEPT, STARTED))
-        return Death(self.pid, self._exit_code(), *last)
+        cells = self.area.cells
+        last = (cells[place] for place in (PHASE, ATTEMPT, KEPT, STARTED))
+        return Death(self.pid, self._exit_code(), position(cells), *last)
 
     def _exit_code(self) -> int | None:
         """The worker's exit code. loky's manager asks as well, and of two threads that do at the same

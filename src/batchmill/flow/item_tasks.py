@@ -13,15 +13,14 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.awaiting.coroutines import run_coroutine
 from batchmill.awaiting.promises import kept, settled
-from batchmill.errors import NodeError
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
 from batchmill.flow.isolation import alone, detached
 
 
 def hopeless(error: Exception) -> bool:
-    """Whether a node said of its failure that another attempt would fail too."""
-    return isinstance(error, NodeError) and not error.retryable
+    """Whether a failure says of itself that another attempt would fail too."""
+    return getattr(error, "retryable", True) is False
 
 
 def is_async(node: Any) -> bool:

@@ -10,6 +10,7 @@ from batchmill.errors import BatchFailed
 from batchmill.executors.describe import describe
 from batchmill.flow.calls import Call
 from batchmill.flow.gathering import Gathering
+from batchmill.flow.item_tasks import hopeless
 from batchmill.flow.options import BatchOptions
 from batchmill.flow.results import BatchResults
 from batchmill.outcome import Outcome
@@ -56,8 +57,8 @@ def _retried(work: Work, options: BatchOptions, attempts: int) -> Work:
         for left in reversed(range(attempts)):
             try:
                 return await work(item)
-            except Exception:
-                if not left:
+            except Exception as error:
+                if not left or hopeless(error):
                     raise
                 await asyncio.sleep(options.retry_wait)
         return None

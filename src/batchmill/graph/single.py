@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from batchmill.batch import Batch, BatchSettings
-from batchmill.errors import InternalError
+from batchmill.batch.keeping import refused
+from batchmill.errors import InternalError, StorageError
 from batchmill.executors.alone import run_alone
 from batchmill.graph.keys import single_log
 from batchmill.graph.limited import gate_of, is_limited, paying_for
@@ -36,7 +37,7 @@ def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, A
         step = single_step(made, node.params, around.namespace, carried=carried, paying=paying)
         outcome = _outcome(node, step, around)
         if log is not None:
-            _keep(log, replace(outcome, wall=time.perf_counter() - began))
+            outcome = _kept(log, replace(outcome, wall=time.perf_counter() - began))
     if outcome.error is not None:
         visit = failed_visit(outcome.error, outcome.attempts, node.diagnostics)
         visit.blame(outcome.error, around.place(node.id))
@@ -52,7 +53,19 @@ def _given_back(outcome: Outcome, action: str) -> tuple[dict[str, Any], str]:
     return outcome.value, action or DEFAULT_ACTION
 
 
-def _keep(log: SingleLog, outcome: Outcome) -> None:
+def _kept(log: SingleLog, outcome: Outcome) -> Outcome:
+    """Keep an outcome in the journal; the error that takes its place where that cannot be done."""
+    try:
+        _record(log, outcome)
+    except StorageError:
+        raise
+    except Exception as fault:  # noqa: BLE001  # becomes the node's error
+        outcome = refused(outcome, fault)
+        _record(log, outcome)
+    return outcome
+
+
+def _record(log: SingleLog, outcome: Outcome) -> None:
     """Hand an outcome to the journal, which keeps outputs and the action apart."""
     result = outcome.value
     if isinstance(result, NodeResult):

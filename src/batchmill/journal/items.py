@@ -79,7 +79,7 @@ class SqliteItemLog:
     def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
         known: dict[int, Outcome] = {}
         if self._matcher is not None and not self._matcher.empty:
-            keys = [self._rows.key_of(item, self._extra(item, start + o))[0] for o, item in enumerate(items)]
+            keys = [self._key_of(item, start + offset) for offset, item in enumerate(items)]
             with self._locked:
                 found = self._matcher.find(start, keys)
                 conflict = self._conflict(start, len(items), found)
@@ -105,6 +105,13 @@ class SqliteItemLog:
         for offset in range(count):
             if offset not in found:
                 self._unknown_at.add(start + offset)
+
+    def _key_of(self, item: Any, index: int) -> bytes | str | None:
+        """What the item is looked for by; None where that cannot be made, and nothing is known of it then."""
+        try:
+            return self._rows.key_of(item, self._extra(item, index))[0]
+        except Exception:  # noqa: BLE001  # whatever its templates meet: an attempt at the item says what
+            return None
 
     def _extra(self, item: Any, index: int) -> Any:
         return None if self._more is None else self._more(item, index)

@@ -192,6 +192,8 @@ def _digest(value: Any, more: Any) -> bytes | None:
         return digest_of(value) if more is None else digest_of(value, more)
     except NoDigest:
         return None
+    except Exception:  # noqa: BLE001  # what an object's own code raises: its content cannot be told either
+        return None
 
 
 def files_in(detail: str | None) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.encodings import (
     AUTO,
@@ -347,5 +347,5 @@ def timeout_message(completed: Completed, timeout: float) -> str:
     return f"{message}: {said}" if said else message
 
 
-def _cancelled() -> NodeError:
-    return NodeError("the run was cancelled", retryable=False, type_name="Cancelled")
+def _cancelled() -> Stopped:
+    return Stopped("the run was cancelled")

@@ -150,7 +150,7 @@ def _parts(value: Any) -> Iterator[tuple[str | int, Any]]:
     """The members of a value that is written as a container, each with its key or position."""
     for _ in range(MAX_DEPTH):
         if isinstance(value, Mapping):
-            yield from ((key if isinstance(key, str) else str(key), part) for key, part in value.items())
+            yield from ((_key(key, _described), part) for key, part in value.items())
             return
         if type(value) in (list, tuple):
             yield from enumerate(value)

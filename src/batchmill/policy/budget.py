@@ -65,15 +65,21 @@ class Budget:
         """Whether what a call costs has to be known beforehand."""
         return self.limits.tokens is not None or self.limits.usd is not None
 
-    def reserve(self, amount: Spent) -> str | None:
-        """Set ``amount`` aside; None when that went well, else why not, in words."""
+    def refusal(self, amount: Spent) -> str | None:
+        """Why ``amount`` cannot be set aside now, in words; None where it can."""
         after = self.spent + self._reserved + amount
         for unit, used, limit, least in self._measures(after, amount):
             if limit is not None and (used > limit or (used == limit and not least)):
                 return f"{self.named(unit)} is used up"
-        self._reserved += amount
-        self.outstanding += 1
         return None
+
+    def reserve(self, amount: Spent) -> str | None:
+        """Set ``amount`` aside; None when that went well, else the :meth:`refusal`."""
+        refusal = self.refusal(amount)
+        if refusal is None:
+            self._reserved += amount
+            self.outstanding += 1
+        return refusal
 
     def admit(self) -> None:
         """Let something start that costs nothing, as if nothing had been set aside for it."""

@@ -12,7 +12,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
 
 
 def test_an_answer_becomes_outputs(run, server, reply):
@@ -255,7 +255,7 @@ def test_a_cancelled_run_lets_go_of_its_request(run, server):
         server.closing.wait(20)
 
     url = server.on("/deaf", sit)
-    with pytest.raises(NodeError, match="cancelled") as caught:
+    with pytest.raises(Stopped, match="cancelled") as caught:
         run("http", url=url, attempt=Attempt(cancel=token))
     assert not caught.value.retryable
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from urllib3 import exceptions as lib
 
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
 from batchmill.nodes.certificates import certificate_fault, inner_error
 from batchmill.nodes.http.request import Request
 
@@ -20,13 +20,14 @@ _REFUSED_BY_PROXY = re.compile(r"\b4\d\d\b")  # such as 407: it wants credential
 def in_words(request: Request, seconds: float, cancel: CancelToken) -> Iterator[None]:
     """Turn what the library raises inside into errors that say what was asked and what went wrong.
 
-    Raises :class:`~batchmill.errors.AttemptTimeout` and :class:`~batchmill.errors.NodeError`.
+    Raises :class:`~batchmill.errors.AttemptTimeout`, :class:`~batchmill.errors.NodeError`, and
+    :class:`~batchmill.errors.Stopped` in a run that was cancelled.
     """
     try:
         yield
     except (lib.HTTPError, OSError, ValueError) as error:
         if cancel.cancelled:
-            raise NodeError("the run was cancelled", retryable=False, type_name="Cancelled") from error
+            raise Stopped("the run was cancelled") from error
         asked = f"{request.method} {request.address.shown()}"
         if _is_timeout(error):
             raise AttemptTimeout(f"{asked} was not answered in full within {seconds:g} s") from error

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import AttemptTimeout, NodeError
+from batchmill.errors import AttemptTimeout, Stopped
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered
 
@@ -39,8 +39,7 @@ class EchoProvider(Provider):
 
 def _wait(delay: float, attempt: Attempt, seconds: float) -> None:
     if attempt.cancel.wait(min(delay, seconds)) if delay > 0 else attempt.cancel.cancelled:
-        error = NodeError("the run was cancelled", retryable=False, type_name="Cancelled")
-        raise Unanswered(error, paid=True)
+        raise Unanswered(Stopped("the run was cancelled"), paid=True)
     if delay > seconds:
         raise Unanswered(AttemptTimeout("the model did not answer in time"), paid=True)
 
