@@ -88,7 +88,7 @@ def test_a_limit_reads_no_further(fed):
 
 def test_columns(fed, tmp_path):
     (tmp_path / "a.tsv").write_text("1\t2\nx\ty\n")
-    assert fed("@a.tsv", change=lambda line: line.split("\t")) == [["1", "2"], ["x", "y"]]
+    assert fed("lines:a.tsv", change=lambda line: line.split("\t")) == [["1", "2"], ["x", "y"]]
 
 
 def test_files_of_the_run_itself_are_no_items(fed, tmp_path):

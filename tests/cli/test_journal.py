@@ -210,9 +210,9 @@ def test_show_of_one_node(batchmill):
     batchmill.write(document)
     batchmill("run", "flow.json", "-q")
     _, out, _ = batchmill("show")
-    assert [line.partition(":")[0] for line in out.splitlines()[2:]] == ["  each", "  then"]
+    assert [line.partition(":")[0] for line in out.splitlines()[3:]] == ["  each", "  then"]
     _, out, _ = batchmill("show", "--node", "then")
-    assert [line.partition(":")[0] for line in out.splitlines()[2:]] == ["  then"]
+    assert [line.partition(":")[0] for line in out.splitlines()[3:]] == ["  then"]
     _, out, _ = batchmill("show", "--node", "each", "--json")
     assert [node["node"] for node in json.loads(out)["nodes"]] == ["each"]
     code, out, err = batchmill("show", "--node", "eech")

@@ -214,7 +214,7 @@ def test_a_file_of_results_is_whole_or_what_it_was(mapped, tmp_path):
     flags = ["-q", "--executor", "sequential", "--on-error", "fail", "--collect", "all.jsonl"]
     code, _, err = mapped("range:0:3", *flags, "--journal", "j.sqlite", "--", "test {} != 1 -o -e on")
     assert code == 1
-    assert "note: all.jsonl is as it was, until the run is complete" in err
+    assert "note: all.jsonl is as it was; what the run has done so far is in all.jsonl.partial" in err
     assert (tmp_path / "all.jsonl").read_text() == "as it was\n"
     (tmp_path / "on").touch()
     assert outcome(["resume", "--journal", "j.sqlite", "-q"]) == 0
@@ -288,7 +288,7 @@ def test_names_of_files_that_the_shell_has_made_of_a_pattern(mapped, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--", "sh", "-c", "wc {}"], "would run what the item holds"),
+        (["--", "sh", "-c", "wc {}"], "would run a value as code"),
         ([], "Missing argument"),
         (["--jobs", "0", "--", "echo"], "0 is not in the range"),
         (["--executor", "proces", "--", "echo"], "proces"),

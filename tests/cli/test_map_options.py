@@ -125,7 +125,9 @@ def test_where_and_how_the_command_runs(called, tmp_path):
 
 def test_columns_of_a_line(called, tmp_path):
     (tmp_path / "t.tsv").write_text("a\t1\nb c\t2\n")
-    assert called("map", "--items", "@t.tsv", "-C", "\\t", "-q", "echo", "{2}", "{1}")[1] == "1 a\n2 b c\n"
+    assert (
+        called("map", "--items", "lines:t.tsv", "-C", "\\t", "-q", "echo", "{2}", "{1}")[1] == "1 a\n2 b c\n"
+    )
 
 
 def test_when_it_ends_early(called, tmp_path):

@@ -84,7 +84,8 @@ def test_another_round_is_refused_and_another_attempt_is_not(folder: Path) -> No
 
 def test_files_of_the_run_itself(folder: Path) -> None:
     table = FileTable()
-    table.own("in", "the document")
+    table.own("in", "the document", written=False)
+    assert table.among(["in"]) == []
     for refused in (table.check, table.writing):
         with pytest.raises(FileInUse, match="hard cannot be written by `a`: it is the document"):
             refused("hard", "`a`")

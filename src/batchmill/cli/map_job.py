@@ -104,7 +104,12 @@ class MapJob:
             params["number"] = "${__index__}"
         if self.on_stdin:
             params["stdin"] = f"${{{ITEM}.{TEXT} | raw}}"
-        batch = {"items": [], "as": ITEM, "collect": "none", **self.batch}
+        batch = {
+            "items": [None],
+            "as": ITEM,
+            "collect": "none",
+            **self.batch,
+        }  # the feed's come in their place
         return {"nodes": [{"id": NODE, "type": TYPE, "params": params, "batch": batch}]}
 
     def feed(self, own: FileTable, say: Callable[[str], object], *, resuming: bool = False) -> ItemFeed:

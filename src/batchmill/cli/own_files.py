@@ -7,9 +7,10 @@ import stat
 from pathlib import Path
 
 from batchmill.cli.streams import STDERR, STDIN, STDOUT
+from batchmill.runs import files
 
 _STREAMS = (
-    (STDIN, "where standard input comes from"),
+    (STDIN, files.STDIN),
     (STDOUT, "where standard output goes"),
     (STDERR, "where messages go"),
 )
@@ -20,7 +21,7 @@ def own_files(params: Path | None = None) -> dict[str, str]:
 
     To be asked before standard output is led elsewhere.
     """
-    found = {} if params is None else {os.path.abspath(params): "the file of params"}
+    found = {} if params is None else {os.path.abspath(params): files.PARAMS}
     for number, words in _STREAMS:
         path = os.path.realpath(f"/dev/fd/{number}")
         if _is_file(path):

@@ -15,7 +15,7 @@ from batchmill.errors import FileInUse
 from batchmill.file_table.log import Address, SharedLog
 from batchmill.file_table.places import PARTIAL, Inode, Place, place_of, places_of
 
-Kind = Literal["own", "read", "planned", "write"]
+Kind = Literal["own", "input", "read", "planned", "write"]
 _numbers = itertools.count()
 
 
@@ -46,9 +46,10 @@ class FileTable:
         self._by_inode: defaultdict[Inode, list[str]] = defaultdict(list)
         self._log: SharedLog | None = None
 
-    def own(self, path: str | int, words: str) -> None:
-        """Enter a file of the run itself, which nothing of the run may write: the journal, the document."""
-        self._add("own", path, words)
+    def own(self, path: str | int, words: str, *, written: bool = True) -> None:
+        """Enter a file of the run itself, which nothing of the run may write. One that the run itself writes,
+        such as its journal, is no item of it either; one that it only reads, such as its document, may be."""
+        self._add("own" if written else "input", path, words)
 
     def own_folder(self, path: str, words: str) -> None:
         """The same for a folder and all that is in it, whether it is there yet or not."""
@@ -86,7 +87,7 @@ class FileTable:
             for entry in self._of(place):
                 if entry.kind == "read" and again and not entry.open:
                     continue  # of what was written before this attempt
-                if entry.by != by or entry.kind in ("own", "read"):
+                if entry.by != by or entry.kind in ("own", "input", "read"):
                     raise FileInUse(_words(path, by, entry))
                 if entry.kind == "write" and not again:
                     raise FileInUse(
@@ -115,8 +116,8 @@ class FileTable:
             self._put(replace(entry, open=False, inode=inode), gone=not kept)
 
     def among(self, items: Sequence[Any]) -> list[int]:
-        """The positions of the texts in ``items`` that name what is no item of the run: a file or folder of
-        its own, or a file that it is to write and has not finished."""
+        """The positions of the texts in ``items`` that name what is no item of the run: a file or folder that
+        it writes for itself, or a file that it is to write and has not finished."""
         there = places_of(items)
         with self._at_work():
             return [position for position, place in there if self._is_left_out(place)]
@@ -125,7 +126,9 @@ class FileTable:
         places = [place, Place(place.real + os.sep, None)]
         if place.real.endswith(PARTIAL):
             places.append(Place(place.real.removesuffix(PARTIAL), None))
-        return any(one.open and one.kind != "read" for each in places for one in self._of(each))
+        return any(
+            one.open and one.kind not in ("input", "read") for each in places for one in self._of(each)
+        )
 
     def close(self) -> None:
         """The run is over."""
@@ -241,6 +244,7 @@ def _is_there(entry: Entry) -> bool:
 def _words(path: str, by: str, entry: Entry) -> str:
     reason = {
         "own": f"it is {entry.by}",
+        "input": f"it is {entry.by}",
         "read": f"it is also what {entry.by} reads",
         "planned": f"{entry.by} writes its results there",
         "write": f"{entry.by} {'writes' if entry.open else 'has written'} its results there",

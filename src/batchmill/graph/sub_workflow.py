@@ -15,6 +15,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
+from pydantic_core import PydanticSerializationError
+
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InternalError, InvalidParams, NodeError, Stopped
@@ -115,7 +117,10 @@ def _contents(plan: Plan, seen: set[int]) -> Iterator[str]:
     if id(plan) in seen:
         return
     seen.add(id(plan))
-    yield to_json(plan.workflow.model_dump(by_alias=True, warnings=False))
+    try:
+        yield plan.workflow.model_dump_json(by_alias=True, warnings=False)
+    except PydanticSerializationError:  # half of a surrogate pair, say: no such run was kept
+        yield to_json(plan.workflow.model_dump(by_alias=True, warnings=False))
     for node in plan.nodes.values():
         yield code_of(node.kind, node.spec.params)
         if node.sub is not None:

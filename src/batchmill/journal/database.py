@@ -63,13 +63,17 @@ def _make_file(path: Path) -> None:
     if make_private(path.parent) and path.parent.name == OWN_FOLDER:
         with (
             contextlib.suppress(FileExistsError),
-            open(path.parent / ".gitignore", "x", encoding="ascii") as file,
+            open(path.parent / ".gitignore", "x", encoding="ascii", opener=_opened_private) as file,
         ):
             file.write("*\n")  # whatever else the folder around is under, this is nothing to share
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         _require_own(path)
+
+
+def _opened_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _require_own(path: Path) -> None:

@@ -100,8 +100,8 @@ class ShellNode(Node):
         ),
     )
     outputs: ClassVar[tuple[Output, ...]] = (
-        Output("stdout", "string", "what the command printed, also one that failed", diagnostic=True),
-        Output("stdout_is_binary", "boolean", "whether `stdout` is base64 of it", diagnostic=True),
+        Output("stdout", "string", "what the command printed, also one that failed"),
+        Output("stdout_is_binary", "boolean", "whether `stdout` is base64 of it"),
         Output("stderr", "string", "what it printed as errors", diagnostic=True),
         Output("exit_code", "integer", "0 is success; 128 + n after signal n", diagnostic=True),
         Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),

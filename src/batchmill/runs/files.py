@@ -13,6 +13,9 @@ from batchmill.graph.plan import Plan
 from batchmill.ir.loading import Draft
 from batchmill.journal.journal import Journal
 
+DOCUMENT, INNER_DOCUMENT = "the document itself", "a document of the run"
+PARAMS, STDIN = "the file of params", "where standard input comes from"
+_ONLY_READ = frozenset({DOCUMENT, INNER_DOCUMENT, PARAMS, STDIN})
 _BESIDE_SQLITE = ("", "-wal", "-shm", "-journal")
 
 
@@ -23,19 +26,22 @@ def own_files_of(
     found = dict(others)
     if journal is not None:
         found |= files_of_journal(journal)
-    found |= dict.fromkeys(_documents(plan), "a document of the run")
+    found |= dict.fromkeys(_documents(plan), INNER_DOCUMENT)
     for written, words in ((plan.workflow.prices, "prices"), (plan.workflow.mcp_servers, "MCP servers")):
         if isinstance(written, str):
             found[str(draft.folder / Path(written).expanduser())] = f"the file of the document's {words}"
     if draft.is_file:
-        found[draft.source] = "the document itself"
+        found[draft.source] = DOCUMENT
     return found
 
 
 def files_of_journal(journal: Journal) -> dict[str, str]:
     """Those of a journal in the same form."""
     paths = [f"{journal.path}{ending}" for ending in _BESIDE_SQLITE]
-    paths += [f"{folder}{os.sep}" for folder in (journal.files.folder, journal.locks, journal.outputs)]
+    paths += [
+        f"{folder}{os.sep}"
+        for folder in (journal.files.folder, journal.locks, journal.calls, journal.outputs)
+    ]
     return dict.fromkeys(paths, "the journal of the run")
 
 
@@ -65,5 +71,7 @@ def table_of(plan: Plan, inputs: Mapping[str, Any], own_files: Mapping[str, str]
 def enter(table: FileTable, own_files: Mapping[str, str]) -> None:
     """Enter files of the run itself, by path, with what each is."""
     for path, words in own_files.items():
-        own = table.own_folder if path.endswith(os.sep) else table.own
-        own(path, words)
+        if path.endswith(os.sep):
+            table.own_folder(path, words)
+        else:
+            table.own(path, words, written=words not in _ONLY_READ)
