@@ -12,7 +12,7 @@ import pytest
 import batchmill
 from batchmill.awaiting.coroutines import run_coroutine
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, NodeError
+from batchmill.errors import AttemptTimeout, NodeError, Stopped
 from batchmill.held import holding
 
 place = contextvars.ContextVar("place", default="nowhere")
@@ -145,5 +145,5 @@ def test_a_cancelled_run_cancels_it_in_a_running_loop_too():
 def test_a_token_cancelled_before_ends_it():
     token = CancelToken()
     token.cancel()
-    with pytest.raises(NodeError, match="cancelled"):
+    with pytest.raises(Stopped, match="cancelled"):
         run_coroutine(lambda: waits(threading.Event(), []), token)

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from batchmill.attempt import Attempt
-from batchmill.errors import AttemptTimeout, NodeError, StorageError, UnsafeValue
+from batchmill.errors import AttemptTimeout, NodeError, Stopped, StorageError, UnsafeValue
 from batchmill.nodes import bind
 from batchmill.nodes.command import CommandNode, key_of
 from batchmill.nodes.placeholders import Placeholder
@@ -61,7 +61,7 @@ def test_nothing_is_left_of_a_command_that_was_cancelled(tmp_path):
     params = bind(CommandNode, {"command": "seq 100000; sleep 60", "outputs": str(tmp_path)})
     timer = threading.Timer(0.5, attempt.cancel.cancel)
     timer.start()
-    with pytest.raises(NodeError, match="cancelled"):
+    with pytest.raises(Stopped, match="cancelled"):
         CommandNode().run(params, attempt)
     timer.join()
     assert list(tmp_path.iterdir()) == []
