@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from batchmill.cancel import CancelToken
 from batchmill.record import Recorder
+
+
+def _no_one_waits(seconds: float) -> None:
+    """Without a timeout nobody gives an attempt up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +20,17 @@ class Attempt:
 
     ``number`` counts from 1. ``deadline`` is the :func:`time.monotonic` second at which the attempt
     times out, None without a timeout. ``recorder`` takes what the attempt records. ``cancel`` is
-    cancelled when the run is being ended by force.
+    cancelled when the run is being ended by force, and when the attempt was given up.
+
+    ``ending`` is for whoever keeps to the deadline and has to end something then, a command say: told that
+    this takes up to so many seconds, the executor does not give the attempt up before they have passed.
     """
 
     number: int = 1
     deadline: float | None = None
     recorder: Recorder = field(default_factory=Recorder)
     cancel: CancelToken = field(default_factory=CancelToken)
+    ending: Callable[[float], None] = _no_one_waits
 
     def remaining(self) -> float | None:
         """Seconds until the deadline, at least 0; None where there is none."""

@@ -20,6 +20,7 @@ from typing import Any
 from batchmill.cancel import CancelToken
 from batchmill.cli.exits import SIGNAL_BASE
 from batchmill.cli.streams import STDERR
+from batchmill.executors.family import kill_descendants
 
 GRACE = 10.0  # seconds that running items have after the first signal
 LAST_WAIT = 3.0  # seconds from ending items by force until the command leaves without them
@@ -164,14 +165,14 @@ def _show_cursor() -> None:
 
 def _kill_children() -> None:
     """Kill all descendants but loky's resource tracker, which ends with us and removes what we leave."""
-    import psutil  # 17 ms that only a run left by force pays
+    kill_descendants(os.getpid(), _is_tracker)
 
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if not any(TRACKER in word for word in child.cmdline()):
-                child.kill()
-        except psutil.Error:
-            pass  # ended meanwhile: what was wanted
+
+def _is_tracker(process: Any) -> bool:
+    try:
+        return any(TRACKER in word for word in process.cmdline())
+    except Exception:  # noqa: BLE001  # ended meanwhile: psutil has its own errors for that
+        return False
 
 
 def _ignored(number: int) -> bool:

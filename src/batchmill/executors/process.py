@@ -27,6 +27,7 @@ from batchmill.executors.settling import Settler
 from batchmill.executors.sharing import Sharing
 from batchmill.executors.shipment import Shipment
 from batchmill.executors.slot import CANCELLED
+from batchmill.executors.slot import GRACE_SECONDS as CANCEL_SECONDS
 from batchmill.outcome import Block, ErrorInfo, Outcome
 
 CHUNK_SECONDS = 0.018
@@ -154,7 +155,7 @@ class Crew:
         for forget in self._forget:
             forget()
         for driver in self._now():
-            driver.join(CLOSE_SECONDS)
+            driver.join(CLOSE_SECONDS + CANCEL_SECONDS)
         self._shipment.pace = self._sizer.pace
 
     def _now(self) -> list[Driver]:

@@ -79,6 +79,7 @@ class ItemRunner:
         self._describe = describe
         self._interrupts = interrupts
         self._recorder = Recorder()
+        self._began = 0  # time.monotonic_ns() at which the attempt under way did
         self._first = Attempt(1, None, self._recorder, cancel)
 
     @property
@@ -185,8 +186,8 @@ class ItemRunner:
     def _too_late(self) -> bool:
         """Whether the attempt that just returned had been given up already, or would have been by a
         quicker watcher: what counts as a timeout must not depend on who looks when."""
-        timeout, began = self._job.timeout, self._cells[STARTED]
-        return timeout is not None and time.monotonic_ns() - began > (timeout + LATE_SECONDS) * 1e9
+        timeout = self._job.timeout
+        return timeout is not None and time.monotonic_ns() - self._began > (timeout + LATE_SECONDS) * 1e9
 
     def _overdue(self) -> AttemptTimeout:
         return AttemptTimeout(f"no result within {self._job.timeout:g} s; it came later and was dropped")
@@ -197,8 +198,14 @@ class ItemRunner:
         if timeout is None:
             return Attempt(number, None, self._recorder, self._cancel)
         now = time.monotonic_ns()
-        self._cells[STARTED] = now
-        return Attempt(number, now / 1e9 + timeout, self._recorder, self._cancel)
+        self._began = self._cells[STARTED] = now
+        return Attempt(number, now / 1e9 + timeout, self._recorder, self._cancel, self._ending)
+
+    def _ending(self, seconds: float) -> None:
+        """The attempt is over, and what it started is being ended: who watches looks at it as at one that
+        began later."""
+        if self._cells[STARTED]:
+            self._cells[STARTED] = time.monotonic_ns() + int((seconds - (self._job.timeout or 0.0)) * 1e9)
 
     def _caught(self, error: BaseException, attempts: int) -> FailedAttempt:
         self._cells[STARTED] = 0

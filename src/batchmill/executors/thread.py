@@ -222,6 +222,8 @@ class Worker:
         self._block = Block(0, [], [])  # what has become of it so far
         self._number = 0  # of that chunk
         self._abandoned = False
+        self._cancel = CancelToken()  # what its items started must end when it is given up
+        self._forget = crew.cancel.on_cancel(self._cancel.cancel)
         context = contextvars.copy_context()
         self._thread = threading.Thread(
             target=lambda: context.run(self._work), name="batchmill-worker", daemon=True
@@ -241,7 +243,7 @@ class Worker:
     def _work(self) -> None:
         crew = self._crew
         try:
-            runner = ItemRunner(self._own_job(), self.cells, crew.cancel)
+            runner = ItemRunner(self._own_job(), self.cells, self._cancel)
             begun = False
             while (chunk := crew.channel.take(*crew.sizer.next(crew.channel.remaining()))) is not None:
                 if not begun:
@@ -251,6 +253,7 @@ class Worker:
                     break
         except BaseException as fault:  # noqa: BLE001  # a worker's end: the batch must hear of it
             crew.channel.fail(fault)
+        self._forget()
         crew.retire(self)
 
     def _own_job(self) -> Job:
@@ -333,6 +336,8 @@ class Worker:
             self.cells[STOP] = STOPPED  # its item must not be tried again in there
             begun, attempt = position(self.cells).begun, self.cells[ATTEMPT]
             finished = _finished(self._block, begun)
+        self._forget()
+        self._cancel.cancel()
         channel = self._crew.channel
         if len(finished):
             channel.deliver(finished)

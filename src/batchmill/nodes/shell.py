@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.invocation import ways
@@ -98,7 +97,7 @@ class ShellNode(Node):
             raise _cancelled()
         timeout = attempt.within(params["timeout"])
         try:
-            completed = _run(params, timeout, attempt.cancel, self._withheld)
+            completed = _run(params, timeout, attempt, self._withheld)
         except _NotStarted as failure:
             return _ended(params, failure.outputs, retryable=failure.retryable)
         except ValueError as error:  # NUL, or a character that has no form in bytes
@@ -120,7 +119,7 @@ class _NotStarted(Exception):  # never leaves this module
 
 
 def _run(
-    params: Mapping[str, Any], timeout: float | None, cancel: CancelToken, withheld: frozenset[str]
+    params: Mapping[str, Any], timeout: float | None, attempt: Attempt, withheld: frozenset[str]
 ) -> Completed:
     folder = os.path.expanduser(params["cwd"]) if params["cwd"] else None
     stdin = _stdin(params["stdin"])
@@ -135,7 +134,8 @@ def _run(
                     env=_environment({**(params["env"] or {}), **variables}, withheld),
                     timeout=timeout,
                     max_output_bytes=params["max_output_bytes"],
-                    cancel=cancel,
+                    cancel=attempt.cancel,
+                    ending=attempt.ending,
                 )
             except OSError as error:
                 failure = _NotStarted(error, argv[0], folder)
