@@ -40,6 +40,7 @@ from batchmill.executors.copying import copy_task
 from batchmill.executors.event_loop import AsyncTask, LoopCrew
 from batchmill.executors.runner import LATE_SECONDS, ItemRunner, Job, lost_attempt
 from batchmill.executors.sharing import Sharing
+from batchmill.executors.weighing import bytes_of
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 
 DEFAULT_CONCURRENCY = 10
@@ -280,7 +281,7 @@ class Worker:
             chunk = left  # what was not taken back
             if self.cells[STOP] == HELD:
                 self.cells[STOP] = 0
-        crew.sizer.observe(len(block), time.perf_counter() - began)
+        crew.sizer.observe(len(block), time.perf_counter() - began, bytes_of(block))
         if len(block):
             crew.channel.deliver(block)
         if len(block) < len(chunk):
