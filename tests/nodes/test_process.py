@@ -313,3 +313,38 @@ for spare in range(len(held)):
     assert lines[0] == "24"
     assert "ran 0" in lines
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 12
+
+
+MANY_AT_ONCE = """
+import os, resource, sys, threading
+from batchmill.cancel import CancelToken
+from batchmill.nodes import groups
+from batchmill.nodes.process import run_command
+resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
+if sys.argv[1] == "unforeseen":
+    groups._most_at_once = lambda: 1000
+held = [os.dup(0) for _ in range(int(sys.argv[2]))]
+codes = []
+def work():
+    done = run_command(["sh", "-c", "sleep 0.1; echo x"], max_output_bytes=9, cancel=CancelToken())
+    codes.append((done.exit_code, done.stdout))
+threads = [threading.Thread(target=work) for _ in range(40)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(codes == [(0, b"x\\n")] * 40, codes)
+"""
+
+
+@pytest.mark.parametrize("how", [["foreseen", "0"], ["unforeseen", "0"], ["foreseen", "28"]], ids=" ".join)
+def test_commands_wait_for_one_another_where_descriptors_are_few(how):
+    command = [sys.executable, "-c", MANY_AT_ONCE, *how]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("True"), done.stdout + done.stderr
+
+
+def test_who_waits_for_room_is_not_kept_from_its_end(monkeypatch):
+    monkeypatch.setattr(groups, "_most_at_once", lambda: 0)
+    assert sh("echo x", timeout=0.2).timed_out
+    cancel = CancelToken()
+    threading.Timer(0.2, cancel.cancel).start()
+    assert sh("echo x", cancel=cancel).cancelled

@@ -3,14 +3,21 @@
 A command leads a group of its own, so a signal reaches all it started. Whoever ends one sends SIGTERM and,
 after :data:`GRACE_SECONDS`, SIGKILL. The thread that does so may be a daemon that ends with the interpreter,
 in the midst of the grace; so groups that are there at the exit of the process are ended by the exit itself.
+
+Commands need descriptors and processes, of which the system gives so many. Where it has no more to give, a
+command waits until another one has ended: that is no fault of its own.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import random
+import resource
 import select
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +28,10 @@ from batchmill.errors import InternalError
 GRACE_SECONDS = 1.0
 REAP_SECONDS = 2.0  # a killed process that is not gone by then hangs in the kernel
 _LOOK_SECONDS = 0.01
+_WAIT_SECONDS = 0.1  # between looks whether somebody who waits for room was stopped
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+_TRIES = 20  # at a command where no other runs that could make room, while several start at once
+_DESCRIPTORS, _LEFT_TO_OTHERS = 4, 24  # what a command takes; what is kept for files, connections and pools
 # Without waitid (PyPy) nobody can look whether a command has ended without reaping it.
 CAN_LOOK = hasattr(os, "waitid")
 
@@ -34,12 +45,29 @@ class Group:
     """
 
     @classmethod
-    def started(cls, start: Callable[[], subprocess.Popen[bytes]]) -> Group:
-        """The group of the command that ``start`` starts. Raises what that raises."""
-        with _alive.starting():
-            group = cls(start())
-            _alive.add(group)
-        return group
+    def started(
+        cls, start: Callable[[], subprocess.Popen[bytes]], stopped: Callable[[], bool]
+    ) -> Group | None:
+        """The group of the command that ``start`` starts, once there is room for it; None where ``stopped``
+        says so first. Raises what starting raises, for want of room only where no command is about to leave
+        some."""
+        tries = 0
+        while True:
+            with _alive.starting(_most_at_once(), stopped) as may_start:
+                if not may_start:
+                    return None
+                try:
+                    group = cls(start())
+                except OSError as error:
+                    tries += 1
+                    if error.errno not in _NO_ROOM or tries == _TRIES:
+                        raise
+                else:
+                    _alive.add(group)
+                    return group
+            if _alive.wait_for_an_end(stopped):
+                tries = 0
+            time.sleep(_LOOK_SECONDS * random.uniform(1, 5))  # noqa: S311  # spreads load, guards nothing
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
@@ -118,11 +146,22 @@ class Group:
         """The return code as :mod:`subprocess` gives it; nothing is signalled after this."""
         with self._lock:
             self._reaped = True
-        _alive.remove(self)
         try:
             return self.process.wait(REAP_SECONDS)
         except subprocess.TimeoutExpired:  # killed, and held by the kernel until some device answers
             return -signal.SIGKILL
+
+    def release(self) -> None:
+        """The command has been reaped, and what it was connected by is closed: there is room for another."""
+        _alive.remove(self)
+
+
+def _most_at_once() -> int:
+    """How many commands may run at once for the descriptors they take, with some left for all else."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(1, (soft - max(_LEFT_TO_OTHERS, soft // 8)) // _DESCRIPTORS)
 
 
 class _Alive:
@@ -138,23 +177,29 @@ class _Alive:
         """Know of none, in a new process: those of the one it was forked from are not its own, and a lock
         that another thread held there is never released here."""
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._groups: set[Group] = set()
         self._starting = 0  # commands that may be running and have no group here yet
         self._ends_at_exit = False
+        self._over = False  # the process is at its exit
 
     @contextmanager
-    def starting(self) -> Iterator[None]:
-        """While a command is being started: the exit waits until it is known."""
+    def starting(self, most: int, stopped: Callable[[], bool]) -> Iterator[bool]:
+        """While a command is being started, for which the exit waits; first until fewer than ``most`` run.
+        False where ``stopped`` says so before, or the process is at its exit: no command may start then."""
         with self._lock:
-            self._starting += 1
             if not self._ends_at_exit:
                 self._ends_at_exit = True
                 self._end_at_exit()
+            while not (may_start := len(self._groups) + self._starting < most) and not stopped():
+                self._changed.wait(_WAIT_SECONDS)
+            may_start = may_start and not self._over
+            self._starting += may_start
         try:
-            yield
+            yield may_start
         finally:
             with self._lock:
-                self._starting -= 1
+                self._starting -= may_start
 
     def _end_at_exit(self) -> None:
         import multiprocessing.util  # 5 ms that only a run with commands pays
@@ -170,6 +215,15 @@ class _Alive:
     def remove(self, group: Group) -> None:
         with self._lock:
             self._groups.discard(group)
+            self._changed.notify()
+
+    def wait_for_an_end(self, stopped: Callable[[], bool]) -> bool:
+        """Wait until one of the commands that run has ended; False where none runs."""
+        with self._lock:
+            before = len(self._groups)
+            while self._groups and len(self._groups) >= before and not stopped():
+                self._changed.wait(_WAIT_SECONDS)
+            return before > 0
 
     def _now(self) -> list[Group]:
         with self._lock:
@@ -182,6 +236,8 @@ class _Alive:
     def end(self) -> None:
         """End all there are, those in their grace at its end. Threads that run commands go on meanwhile; what
         they are done with is not waited for."""
+        with self._lock:
+            self._over = True
         until = time.monotonic() + GRACE_SECONDS
         while not self._is_empty() and time.monotonic() < until:
             for group in self._now():

@@ -66,9 +66,10 @@ def run_command(
 ) -> Completed:
     """Run ``argv`` to its end; ``timeout`` in seconds, ``max_output_bytes`` for each stream.
 
-    ``ending`` is told at the timeout how many seconds it may take from then on to end the command. ``env``
-    is the whole environment, None for this process's own. Raises :class:`OSError` where the command cannot
-    be started and :class:`ValueError` for text with NUL in it.
+    Where the system has no descriptors or processes left it waits until another command of this process has
+    ended. ``ending`` is told at the timeout how many seconds it may take from then on to end the command.
+    ``env`` is the whole environment, None for this process's own. Raises :class:`OSError` where the command
+    cannot be started and :class:`ValueError` for text with NUL in it.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     group = Group.started(
@@ -81,8 +82,11 @@ def run_command(
             cwd=cwd,
             env=env,
             start_new_session=True,
-        )
+        ),
+        lambda: cancel.cancelled or (deadline is not None and time.monotonic() >= deadline),
     )
+    if group is None:
+        return Completed(-1, b"", b"", timed_out=not cancel.cancelled, cancelled=cancel.cancelled)
     streams = _Streams(group.process, stdin or b"", max_output_bytes)
     forget = cancel.on_cancel(group.terminate)
     try:
@@ -100,6 +104,7 @@ def run_command(
     finally:
         forget()
         streams.close()
+        group.release()
     return Completed(
         exit_code=128 - code if code < 0 else code,
         stdout=streams.out.value(),
