@@ -49,7 +49,7 @@ class ProcessExecutor:
     def run(
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
-        job = Job(task, settings.retry, settings.timeout, settings.stop_on_failure, settings.by_attempt)
+        job = Job.of(task, settings)
         pool = shared_pool()
         try:
             shipment = Shipment(job, pool)

@@ -17,7 +17,7 @@ from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.cells import ATTEMPT, ITEMS, POSITION, STARTED, STOP, STOPPED, Cells
-from batchmill.executors.contract import Chunk, Task
+from batchmill.executors.contract import Chunk, ExecutorSettings, Task
 from batchmill.executors.describe import outline, traced
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 from batchmill.policy import Decision, RetryPolicy
@@ -39,6 +39,19 @@ class Job:
     timeout: float | None = None
     stop_on_failure: bool = False
     by_attempt: bool = False
+    judges_failures: bool = False
+
+    @classmethod
+    def of(cls, task: Task, settings: ExecutorSettings) -> Job:
+        """The job of a batch with these settings."""
+        return cls(
+            task,
+            settings.retry,
+            settings.timeout,
+            settings.stop_on_failure,
+            settings.by_attempt,
+            settings.judges_failures,
+        )
 
 
 class FailedAttempt(NamedTuple):
@@ -135,7 +148,7 @@ class ItemRunner:
             walls.append(now - last)
             last = now
             index += 1
-            if now >= end:
+            if now >= end or (self._job.judges_failures and tried is not None and outcome.error is not None):
                 break
             if flush is not None:
                 if flush(block, now):

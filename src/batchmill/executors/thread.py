@@ -92,7 +92,7 @@ class Crew:
     ) -> None:
         self.channel = channel
         self.cancel = cancel
-        self.job = Job(task, settings.retry, settings.timeout, settings.stop_on_failure, settings.by_attempt)
+        self.job = Job.of(task, settings)
         fixed = settings.chunk_size if settings.timeout is None else 1
         most = 1 if settings.timeout is not None else MOST_PER_CHUNK
         self.sizer = ChunkSizer(size, CHUNK_SECONDS, most, fixed)
