@@ -12,7 +12,7 @@ import pytest
 import batchmill
 from batchmill.awaiting.coroutines import run_coroutine
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, NodeError, Stopped
+from batchmill.errors import AttemptTimeout, Stopped
 from batchmill.held import holding
 
 place = contextvars.ContextVar("place", default="nowhere")
@@ -121,7 +121,7 @@ def cancelled_once_begun(run):
     canceller = threading.Thread(target=lambda: (began.wait(10), token.cancel()))
     canceller.start()
     try:
-        with pytest.raises(NodeError) as caught:
+        with pytest.raises(Stopped) as caught:
             run(lambda: waits(began, ended), token)
     finally:
         canceller.join()
@@ -130,7 +130,7 @@ def cancelled_once_begun(run):
 
 def test_a_cancelled_run_cancels_it():
     error, ended = cancelled_once_begun(run_coroutine)
-    assert isinstance(error, NodeError)
+    assert isinstance(error, Stopped)
     assert ended == [True]
 
 
@@ -139,7 +139,7 @@ def test_a_cancelled_run_cancels_it_in_a_running_loop_too():
         return run_coroutine(make, token)
 
     error, _ = cancelled_once_begun(lambda make, token: asyncio.run(outer(make, token)))
-    assert isinstance(error, NodeError)
+    assert isinstance(error, Stopped)
 
 
 def test_a_token_cancelled_before_ends_it():

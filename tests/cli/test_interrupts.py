@@ -3,16 +3,20 @@
 import signal
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from batchmill.cancel import CancelToken
+from batchmill.cli.guard import PATIENCE
 from batchmill.cli.interrupts import HANDLED, Interrupts
 
 # waits until a token is set and says so; arguments: the token, grace, last wait, what is one event
 PROGRAM = """
 import sys, time
 from batchmill.cancel import CancelToken
+from batchmill.cli.guard import PATIENCE
 from batchmill.cli.interrupts import Interrupts
 name, grace, last_wait, one_event = sys.argv[1], *map(float, sys.argv[2:])
 tokens = {"stop": CancelToken(), "cancel": CancelToken(), "neither": CancelToken()}
@@ -133,3 +137,48 @@ def test_a_long_call_into_c_does_not_delay_the_token(started):
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     assert "ended 2" in out
+
+
+SEARCHES = """
+import re, sys, threading
+from batchmill.cancel import CancelToken
+from batchmill.cli.guard import PATIENCE
+from batchmill.cli.interrupts import Interrupts
+with Interrupts(CancelToken(), CancelToken(), lambda text: print(text, flush=True)):
+    def search():
+        print("ready", flush=True)
+        re.match("(a+)+$", "a" * 80 + "!")
+    if sys.argv[1] == "thread":
+        threading.Thread(target=search, daemon=True).start()
+        threading.Event().wait()
+    else:
+        search()
+"""
+
+
+@pytest.mark.parametrize("where", ["main", "thread"])
+def test_the_third_signal_leaves_while_a_search_keeps_the_interpreter_to_itself(started, where):
+    process = started(where, program=SEARCHES)
+    for _ in range(3):
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    # 130 where the command hears its signals, 137 where only its guard can end it
+    assert process.returncode in (130, -signal.SIGKILL)
+
+
+def test_signals_that_are_heard_are_no_affair_of_the_guard(started):
+    """Three that come within a moment, while the interpreter is busy for less than the guard's patience."""
+    process = started("neither", last_wait=0.2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(2 * PATIENCE)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+
+
+def test_the_guard_is_gone_with_the_block():
+    before = {child.pid for child in psutil.Process().children()}
+    with Interrupts(CancelToken(), CancelToken(), print):
+        assert {child.pid for child in psutil.Process().children()} > before
+    assert {child.pid for child in psutil.Process().children()} == before

@@ -14,7 +14,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from batchmill.executors.weighing import bytes_in
+
 LEAST_ROOM = 64  # items; a stage rides out that many while the one before it pauses
+BYTES_OF_ROOM = 64 << 20  # that fewer, larger items may take
 CHUNKS_OF_ROOM = 4  # of the size the consumer asks for, so that short items still travel in large chunks
 
 
@@ -36,6 +39,7 @@ class Handoff:
         self._total = total
         self._taken = 0
         self._room = LEAST_ROOM
+        self._each = 0.0  # bytes that an item takes
         self._ended = False
         self._stopped = False
         self._tell: Callable[[], None] | None = None  # somebody waits for items
@@ -69,13 +73,15 @@ class Handoff:
         ``waits`` is told True before such a wait and False after it. A wait ends when half of the buffer
         is gone, so that the two sides do not wake each other for every item.
         """
+        each = bytes_in(items) / max(1, len(items))
         with self._lock:
-            full = self._is_full(self._room)
+            self._each = max(0.9 * self._each, each)
+            full = self._is_full(self._limit())
         if full:
             if waits is not None:
                 waits(True)
             with self._lock:
-                while self._is_full(self._room // 2 + 1):
+                while self._is_full(self._limit() // 2 + 1):
                     self._emptied.wait()
             if waits is not None:
                 waits(False)
@@ -83,6 +89,10 @@ class Handoff:
             self._items.extend(items)
             self._filled.notify_all()
         self._tell_of_it()
+
+    def _limit(self) -> int:
+        """Under the lock: how many items may lie here before the producer waits."""
+        return max(1, min(self._room, int(BYTES_OF_ROOM / self._each))) if self._each else self._room
 
     def _is_full(self, most: int) -> bool:
         return not self._stopped and len(self._items) >= most
@@ -109,7 +119,7 @@ class Handoff:
             n = min(most, there if self._ended else (there + 1) // 2)
             taken = [self._items.popleft() for _ in range(n)]
             self._taken += n
-            if len(self._items) <= self._room // 2:
+            if len(self._items) <= self._limit() // 2:
                 self._emptied.notify()
             return taken
 

@@ -66,6 +66,7 @@ class BatchSettings:
             timeout=self.timeout,
             retry=self.retry,
             stop_on_failure=self.failures.fail_fast,
+            judges_failures=self.failures.judged_before_the_end,
             memory_limit_bytes=self.memory_limit_bytes,
             by_attempt=self.gate is not None,
             by_permit=self.permits is not None,

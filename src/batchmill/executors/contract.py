@@ -136,7 +136,9 @@ class ExecutorSettings:
 
     ``max_concurrent`` is how many items are in flight at once, None for the executor's default.
     ``chunk_size`` fixes how many items travel together, None sizes chunks by time. ``stop_on_failure``
-    says that nothing starts after a failure; ``memory_limit_bytes`` bounds one worker process.
+    says that nothing starts after a failure, ``judges_failures`` that somebody counts them: a chunk ends with
+    a failed item, so that it is counted before the next starts. ``memory_limit_bytes`` bounds one worker
+    process.
     ``on_choice`` is told, from any thread, which executor one that chooses has chosen.
     ``by_attempt`` says that the channel decides when each attempt starts: a worker makes one attempt of an
     item and hands it back with what is to become of it (:attr:`Outcome.again`). ``by_permit`` says that
@@ -149,6 +151,7 @@ class ExecutorSettings:
     timeout: float | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     stop_on_failure: bool = False
+    judges_failures: bool = False
     memory_limit_bytes: int | None = None
     on_choice: Callable[[Choice], None] | None = None
     by_attempt: bool = False

@@ -21,10 +21,12 @@ from typing import Any, Protocol
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
+from batchmill.executors.chunking import bounded
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.copying import copy_task
 from batchmill.executors.describe import outline
 from batchmill.executors.runner import FailedAttempt
+from batchmill.executors.weighing import bytes_of
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled, interrupted
 from batchmill.record import Recorder
 
@@ -44,8 +46,8 @@ class AsyncTask(Task, Protocol):
 class LoopCrew:
     """The event loop of one batch and the thread that feeds it.
 
-    Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_fed`` and ``_over``. ``_running``
-    belongs to the loop's thread alone.
+    Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_bytes``, ``_fed`` and ``_over``.
+    ``_running`` belongs to the loop's thread alone.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class LoopCrew:
         self._hungry = threading.Condition(self._lock)
         self._buffer: deque[tuple[int, Any, int]] = deque()  # index, item, attempts made
         self._in_hand = 0  # taken and not delivered, where the channel starts attempts
+        self._bytes = 0.0  # that a result takes
         self._fed = False
         self._over = False
         self._running: set[asyncio.Task[None]] = set()
@@ -98,7 +101,7 @@ class LoopCrew:
         window = max(LEAST_WINDOW, WINDOW_PER_ITEM * self._size)
         try:
             while room := self._wait_until_hungry():
-                chunk = self._channel.take(room, window)
+                chunk = self._channel.take(room, bounded(window, self._size, self._bytes))
                 if chunk is None:
                     break
                 with self._lock:
@@ -182,6 +185,9 @@ class LoopCrew:
             outcome = cancelled(index, attempts[0])
         block = Block.of(outcome, item)
         block.walls[0] = time.perf_counter() - began
+        n_bytes = bytes_of(block)
+        with self._lock:
+            self._bytes = max(0.9 * self._bytes, n_bytes)
         self._channel.deliver(block)
 
     async def _attempts(self, item: Any, index: int, attempts: list[int]) -> Outcome:

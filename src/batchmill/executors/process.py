@@ -28,6 +28,7 @@ from batchmill.executors.settling import Settler
 from batchmill.executors.sharing import Sharing
 from batchmill.executors.shipment import Shipment
 from batchmill.executors.slot import CANCELLED
+from batchmill.executors.slot import GRACE_SECONDS as CANCEL_SECONDS
 from batchmill.outcome import Block, ErrorInfo, Outcome
 
 CHUNK_SECONDS = 0.018
@@ -49,7 +50,7 @@ class ProcessExecutor:
     def run(
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
-        job = Job(task, settings.retry, settings.timeout, settings.stop_on_failure, settings.by_attempt)
+        job = Job.of(task, settings)
         _check_parenthood()
         pool = shared_pool()
         try:
@@ -166,7 +167,7 @@ class Crew:
         for forget in self._forget:
             forget()
         for driver in self._now():
-            driver.join(CLOSE_SECONDS)
+            driver.join(CLOSE_SECONDS + CANCEL_SECONDS)
         self._shipment.pace = self._sizer.pace
 
     def _now(self) -> list[Driver]:

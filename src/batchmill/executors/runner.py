@@ -18,7 +18,7 @@ from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.cause import Cause
 from batchmill.executors.cells import ATTEMPT, ITEMS, POSITION, STARTED, STOP, STOPPED, Cells
-from batchmill.executors.contract import Chunk, Task
+from batchmill.executors.contract import Chunk, ExecutorSettings, Task
 from batchmill.executors.describe import outline, traced
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled, interrupted
 from batchmill.policy import Decision, RetryPolicy
@@ -39,6 +39,19 @@ class Job:
     timeout: float | None = None
     stop_on_failure: bool = False
     by_attempt: bool = False
+    judges_failures: bool = False
+
+    @classmethod
+    def of(cls, task: Task, settings: ExecutorSettings) -> Job:
+        """The job of a batch with these settings."""
+        return cls(
+            task,
+            settings.retry,
+            settings.timeout,
+            settings.stop_on_failure,
+            settings.by_attempt,
+            settings.judges_failures,
+        )
 
 
 class FailedAttempt(NamedTuple):
@@ -84,6 +97,7 @@ class ItemRunner:
         self._cancel = cancel
         self._interrupts = interrupts
         self._recorder = Recorder()
+        self._began = 0  # time.monotonic_ns() at which the attempt under way did
         self._first = Attempt(1, None, self._recorder, cancel)
 
     @property
@@ -139,7 +153,7 @@ class ItemRunner:
             walls.append(now - last)
             last = now
             index += 1
-            if now >= end:
+            if now >= end or (self._job.judges_failures and tried is not None and outcome.error is not None):
                 break
             if flush is not None:
                 if flush(block, now):
@@ -192,8 +206,8 @@ class ItemRunner:
     def _too_late(self) -> bool:
         """Whether the attempt that just returned had been given up already, or would have been by a
         quicker watcher: what counts as a timeout must not depend on who looks when."""
-        timeout, began = self._job.timeout, self._cells[STARTED]
-        return timeout is not None and time.monotonic_ns() - began > (timeout + LATE_SECONDS) * 1e9
+        timeout = self._job.timeout
+        return timeout is not None and time.monotonic_ns() - self._began > (timeout + LATE_SECONDS) * 1e9
 
     def _overdue(self) -> AttemptTimeout:
         return AttemptTimeout(f"no result within {self._job.timeout:g} s; it came later and was dropped")
@@ -204,8 +218,16 @@ class ItemRunner:
         if timeout is None:
             return Attempt(number, None, self._recorder, self._cancel)
         now = time.monotonic_ns()
-        self._cells[STARTED] = now
-        return Attempt(number, now / 1e9 + timeout, self._recorder, self._cancel, timeout)
+        self._began = self._cells[STARTED] = now
+        return Attempt(
+            number, now / 1e9 + timeout, self._recorder, self._cancel, timeout, ending=self._ending
+        )
+
+    def _ending(self, seconds: float) -> None:
+        """The attempt is over, and what it started is being ended: who watches looks at it as at one that
+        began later."""
+        if self._cells[STARTED]:
+            self._cells[STARTED] = time.monotonic_ns() + int((seconds - (self._job.timeout or 0.0)) * 1e9)
 
     def _caught(self, error: BaseException, attempts: int) -> FailedAttempt:
         self._cells[STARTED] = 0

@@ -38,7 +38,7 @@ class SequentialExecutor:
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
         cells = new_cells()
-        job = Job(task, settings.retry, None, settings.stop_on_failure, settings.by_attempt)
+        job = Job.of(task, settings)
         ctrl_c = CtrlC()
         runner = ItemRunner(job, cells, cancel, interrupts=ctrl_c.is_the_users)
         forget = [channel.on_stop(lambda: cells.__setitem__(STOP, STOPPED)), cancel.on_cancel(channel.stop)]

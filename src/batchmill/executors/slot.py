@@ -12,7 +12,6 @@ its place, and the other workers never notice.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import signal
@@ -38,12 +37,14 @@ from batchmill.executors.cells import (
     Position,
     position,
 )
+from batchmill.executors.family import kill_family
 from batchmill.executors.leftovers import remove_leftovers
 from batchmill.executors.logs import Logged, handle
 from batchmill.executors.shared_area import SharedArea
 from batchmill.executors.wire import Wire
 
 EXIT_SECONDS = 5.0
+GRACE_SECONDS = 1.0  # that commands of a cancelled batch have from SIGTERM to SIGKILL
 LOOK_SECONDS = 1  # between looks at a silent worker, for one whose pipe somebody else holds open
 
 CANCELLED, TIMED_OUT, TOO_LARGE = "cancelled", "timed out", "over its memory limit"  # why we kill a worker
@@ -168,10 +169,17 @@ class Slot:
             self.area.cells[STOP] = 0
 
     def kill(self, verdict: str) -> None:
-        """End the worker and all it started; ``verdict`` says why, the first one counts."""
+        """End the worker and all it started; ``verdict`` says why, the first one counts.
+
+        Commands of a cancelled batch are asked to end first; nobody waits here until they have.
+        """
         with self._lock:
-            self._verdict = self._verdict or verdict
-        _kill_tree(self.pid)
+            first, self._verdict = self._verdict is None, self._verdict or verdict
+        if verdict == CANCELLED and first and _has_children(self.pid):
+            name = "batchmill-pool-ending"
+            threading.Thread(target=kill_family, args=(self.pid, GRACE_SECONDS), name=name).start()
+        elif first:
+            kill_family(self.pid)
 
     @property
     def verdict(self) -> str | None:
@@ -230,7 +238,7 @@ class Slot:
         """How the worker ended and what it was at. One that only closed the pipe is ended here."""
         self._process.join(LOOK_SECONDS)
         if self._exit_code() is None:
-            _kill_tree(self.pid)
+            kill_family(self.pid)
             self._process.join(EXIT_SECONDS)
         cells = self.area.cells
         last = (cells[place] for place in (PHASE, ATTEMPT, KEPT, STARTED))
@@ -247,20 +255,8 @@ class Slot:
         return None
 
 
-def _kill_tree(pid: int) -> None:
-    """SIGKILL a worker and its descendants, the worker first so that it starts no more of them."""
+def _has_children(pid: int) -> bool:
     try:
-        worker = psutil.Process(pid)
-        worker.suspend()
-        family = [*worker.children(recursive=True), worker]
-    except psutil.NoSuchProcess:
-        return
-    except (psutil.Error, OSError):  # such as no descriptor left to look with
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        return
-    for process in family:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:  # it ended by itself meanwhile
-            pass
+        return bool(psutil.Process(pid).children())
+    except (psutil.Error, OSError):
+        return False

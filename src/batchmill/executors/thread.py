@@ -40,6 +40,7 @@ from batchmill.executors.copying import copy_task
 from batchmill.executors.event_loop import AsyncTask, LoopCrew
 from batchmill.executors.runner import LATE_SECONDS, ItemRunner, Job, lost_attempt
 from batchmill.executors.sharing import Sharing
+from batchmill.executors.weighing import bytes_of
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 
 DEFAULT_CONCURRENCY = 10
@@ -91,7 +92,7 @@ class Crew:
     ) -> None:
         self.channel = channel
         self.cancel = cancel
-        self.job = Job(task, settings.retry, settings.timeout, settings.stop_on_failure, settings.by_attempt)
+        self.job = Job.of(task, settings)
         fixed = settings.chunk_size if settings.timeout is None else 1
         most = 1 if settings.timeout is not None else MOST_PER_CHUNK
         self.sizer = ChunkSizer(size, CHUNK_SECONDS, most, fixed)
@@ -222,6 +223,8 @@ class Worker:
         self._block = Block(0, [], [])  # what has become of it so far
         self._number = 0  # of that chunk
         self._abandoned = False
+        self._cancel = CancelToken()  # what its items started must end when it is given up
+        self._forget = crew.cancel.on_cancel(self._cancel.cancel)
         context = contextvars.copy_context()
         self._thread = threading.Thread(
             target=lambda: context.run(self._work), name="batchmill-worker", daemon=True
@@ -241,7 +244,7 @@ class Worker:
     def _work(self) -> None:
         crew = self._crew
         try:
-            runner = ItemRunner(self._own_job(), self.cells, crew.cancel)
+            runner = ItemRunner(self._own_job(), self.cells, self._cancel)
             begun = False
             while (chunk := crew.channel.take(*crew.sizer.next(crew.channel.remaining()))) is not None:
                 if not begun:
@@ -251,6 +254,7 @@ class Worker:
                     break
         except BaseException as fault:  # noqa: BLE001  # a worker's end: the batch must hear of it
             crew.channel.fail(fault)
+        self._forget()
         crew.retire(self)
 
     def _own_job(self) -> Job:
@@ -277,7 +281,7 @@ class Worker:
             chunk = left  # what was not taken back
             if self.cells[STOP] == HELD:
                 self.cells[STOP] = 0
-        crew.sizer.observe(len(block), time.perf_counter() - began)
+        crew.sizer.observe(len(block), time.perf_counter() - began, bytes_of(block))
         if len(block):
             crew.channel.deliver(block)
         if len(block) < len(chunk):
@@ -333,6 +337,8 @@ class Worker:
             self.cells[STOP] = STOPPED  # its item must not be tried again in there
             begun, attempt = position(self.cells).begun, self.cells[ATTEMPT]
             finished = _finished(self._block, begun)
+        self._forget()
+        self._cancel.cancel()
         channel = self._crew.channel
         if len(finished):
             channel.deliver(finished)

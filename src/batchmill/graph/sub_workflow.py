@@ -35,6 +35,7 @@ from batchmill.ir.models import InputSpec
 from batchmill.lists import held
 from batchmill.masking import Masker, called_input
 from batchmill.nodes import NodeResult
+from batchmill.nodes.process import END_SECONDS
 from batchmill.nodes.workflow import SubRun
 from batchmill.outcome import ErrorInfo
 from batchmill.plain import to_json
@@ -225,7 +226,12 @@ def _ended_in_time(attempt: Attempt) -> Iterator[CancelToken]:
         yield attempt.cancel
         return
     cancel = CancelToken()
-    timer = threading.Timer(left, cancel.cancel)
+
+    def end() -> None:
+        attempt.ending(END_SECONDS)
+        cancel.cancel()
+
+    timer = threading.Timer(left, end)
     timer.daemon = True
     forget = attempt.cancel.on_cancel(cancel.cancel)
     timer.start()

@@ -111,7 +111,7 @@ class CommandNode(ShellNode):
     ) -> dict[str, Any]:
         timeout = attempt.within(params["timeout"])
         try:
-            completed = completed_command(params, timeout, attempt.cancel, self._withheld, spools)
+            completed = completed_command(params, timeout, attempt, self._withheld, spools)
         except NotStarted as failure:
             outputs = {name: failure.outputs[name] for name in (*STREAMS, "exit_code", "error")}
             raise _failed(outputs, retryable=failure.retryable) from None

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
-from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.encodings import (
@@ -125,7 +124,7 @@ class ShellNode(Node):
         lookup(params["encoding"])
         timeout = attempt.within(params["timeout"])
         try:
-            completed = completed_command(params, timeout, attempt.cancel, self._withheld)
+            completed = completed_command(params, timeout, attempt, self._withheld)
         except NotStarted as failure:
             return _ended(params, failure.outputs, retryable=failure.retryable)
         if completed.timed_out:
@@ -151,7 +150,7 @@ class NotStarted(Exception):  # never leaves this room
 def completed_command(
     params: Mapping[str, Any],
     timeout: float | None,
-    cancel: CancelToken,
+    attempt: Attempt,
     withheld: frozenset[str],
     sinks: tuple[Sink, Sink] | None = None,
 ) -> Completed:
@@ -159,10 +158,10 @@ def completed_command(
     :func:`~batchmill.nodes.process.run_command`.
 
     Raises :class:`NotStarted`, :class:`~batchmill.errors.InvalidParams`, and
-    :class:`~batchmill.errors.NodeError` where the run was cancelled.
+    :class:`~batchmill.errors.Stopped` where the run was cancelled.
     """
     try:
-        completed = _completed(params, timeout, cancel, withheld, sinks)
+        completed = _completed(params, timeout, attempt, withheld, sinks)
     except ValueError as error:  # NUL, or a character that has no form in bytes
         raise InvalidParams(f"shell: the command cannot be given to a program: {error}") from error
     if completed.cancelled:
@@ -173,7 +172,7 @@ def completed_command(
 def _completed(
     params: Mapping[str, Any],
     timeout: float | None,
-    cancel: CancelToken,
+    attempt: Attempt,
     withheld: frozenset[str],
     sinks: tuple[Sink, Sink] | None,
 ) -> Completed:
@@ -195,7 +194,8 @@ def _completed(
                     timeout=timeout,
                     max_output_bytes=params["max_output_bytes"],
                     sinks=sinks,
-                    cancel=cancel,
+                    cancel=attempt.cancel,
+                    ending=attempt.ending,
                 )
             except OSError as error:
                 failure = NotStarted(error, argv[0], folder)

@@ -30,6 +30,11 @@ class FailurePolicy:
         """Whether it says how many failures are too many."""
         return self.tolerate_count is not None or self.tolerate_percent is not None
 
+    @property
+    def judged_before_the_end(self) -> bool:
+        """Whether some number of failures stops the batch, but not each."""
+        return not self.fail_fast and self.tolerates
+
 
 class FailureWatch:
     """Counts failures of one batch against its policy. Not locked: its owner calls it under a lock."""
