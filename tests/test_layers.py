@@ -18,6 +18,7 @@ RANKS = {
     "cli": 10,
     "bench": 9,
     "doctor": 9,
+    "report": 9,
     "runs": 8,
     "graph": 7,
     "flow": 7,

@@ -256,10 +256,6 @@ class BenchFailed(BatchmillError):
     """Raised when something that was to be measured cannot be run at all."""
 
 
-class InvalidReport(BatchmillError):
-    """Raised when data that should be a report of a run is something else."""
-
-
 class BatchFailed(BatchmillError):
     """Raised by :func:`batchmill.map` when the batch failed; ``result`` is the finished part."""
 

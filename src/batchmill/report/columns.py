@@ -58,11 +58,10 @@ class Cells:
         known = self._state[cell]
         if known == NO_STATE or code > known:
             self._state[cell] = code
+        if row.wall or row.start is not None:
+            self._wall[cell] = max(self._wall[cell], _coded_wall(row.wall))
         if row.start is None:
             return
-        wall = _coded_wall(row.wall)
-        if wall > self._wall[cell]:
-            self._wall[cell] = wall
         start = min(LAST_START, max(0, int(row.start / self.tick)))
         if start < self._start[cell]:
             self._start[cell] = start

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from batchmill.errors import InvalidReport
 from batchmill.report.measured import (
     Budget,
     CallSum,
@@ -28,7 +27,7 @@ from batchmill.report.parts import Edge, Node, Pass, Provenance, Run, Shares
 from batchmill.report.rows import FAILURES, Death, State
 
 SCHEMA: Final = "batchmill.report/1"
-Values = Literal["none", "failed", "all"]
+Values = Literal["none", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,48 +42,6 @@ class Finding:
     seconds: float
     sentence: str
     switch: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """One figure in two runs: ``this`` one and ``that`` one. ``unit`` is ``s``, ``items/s``, ``usd`` or
-    ``items``; ``node`` is empty for the run. ``better`` says whether less is better or more."""
-
-    name: str
-    unit: str
-    this: float | None
-    that: float | None
-    node: str = ""
-    better: Literal["less", "more"] = "less"
-
-
-@dataclass(frozen=True, slots=True)
-class Differences:
-    """Items of ``node`` that ended otherwise than in the other run, by position: at most 200 of each, and how
-    many there are. ``changed`` have other content."""
-
-    node: str
-    newly_failed: list[int] = field(default_factory=list)
-    newly_failed_total: int = 0
-    mended: list[int] = field(default_factory=list)
-    mended_total: int = 0
-    changed: list[int] = field(default_factory=list)
-    changed_total: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Against:
-    """The run beside another one of the same document. ``histograms`` are the other's durations by node.
-    ``unknown`` says why items cannot be compared one by one, where they cannot."""
-
-    run: str
-    began: float
-    status: str
-    deltas: list[Delta] = field(default_factory=list)
-    items: list[Differences] = field(default_factory=list)
-    nodes_only_here: list[str] = field(default_factory=list)
-    nodes_only_there: list[str] = field(default_factory=list)
-    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +68,6 @@ class Report:
     dearest: list[Notable] = field(default_factory=list)
     deaths: list[Death] = field(default_factory=list)
     deaths_total: int = 0
-    against: Against | None = None
     provenance: Provenance = field(default_factory=Provenance)
     told: dict[str, list[str]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
@@ -121,25 +77,9 @@ class Report:
     schema: Literal["batchmill.report/1"] = SCHEMA
 
     def as_json(self) -> dict[str, Any]:
-        """The report as plain data; what is binary as base64."""
+        """The report as plain data, with its :attr:`counts`; what is binary as base64."""
         found: dict[str, Any] = _adapter().dump_python(self, mode="json")
-        return {"schema": found.pop("schema"), **found}
-
-    @classmethod
-    def from_json(cls, data: Any) -> Report:
-        """The report that :meth:`as_json` gave. Raises :class:`~batchmill.errors.InvalidReport` for other
-        data."""
-        try:
-            return _adapter().validate_python(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise InvalidReport(f"this is no report of schema {SCHEMA}: {place}: {first['msg']}") from error
-
-    def epoch(self, at: float) -> float:
-        """The time of day of a moment in run time."""
-        here = [one for one in self.passes if one.at <= at] or self.passes[:1]
-        return here[-1].began + at - here[-1].at if here else self.run.began + at
+        return {"schema": found.pop("schema"), "counts": self.counts, **found}
 
     @property
     def counts(self) -> dict[State, int]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
+from batchmill.record.ledger import Entry
 from batchmill.report import text
 from batchmill.report.commands import show
+from batchmill.report.facts import Describe
 from batchmill.report.measured import CallSum, Notable, Retries, RetryCause
 from batchmill.report.parts import Run
 from batchmill.report.rows import Call, Row
@@ -15,7 +17,6 @@ from batchmill.report.rows import Call, Row
 LONGEST_INPUT = 500
 MOST_CALL_SUMS = 200
 OTHERS = "others"
-Describe = Callable[[str, int], str | None]
 
 
 class Highest:
@@ -103,29 +104,30 @@ def _cause(error: str, kind: str, status: int | None) -> str:
 
 
 class CallSums:
-    """Calls of language models by node and model."""
+    """Calls of language models by node and model, added up as the ledger does."""
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[str, str], CallSum] = {}
+        self._sums: dict[tuple[str, str], Entry] = {}
 
     def add(self, call: Call) -> None:
         """Count a call."""
         key = (call.node, text.line(call.model, 100))
         if key not in self._sums and len(self._sums) >= MOST_CALL_SUMS:
             key = (OTHERS, OTHERS)
-        known = self._sums.get(key) or CallSum(*key, 0, 0, 0, 0, 0.0, 0)
-        self._sums[key] = CallSum(
-            *key,
-            known.calls + 1,
-            known.input_tokens + call.input_tokens,
-            known.output_tokens + call.output_tokens,
-            known.cached_tokens + call.cached_tokens,
-            known.cost + (call.cost or 0.0),
-            known.unpriced + (call.cost is None),
-            known.failed + bool(call.error),
-            known.wall + call.wall,
-        )
+        entry = Entry(
+            *key, 1, call.input_tokens, call.cached_tokens, call.output_tokens, call.wall,
+            Decimal(0) if call.cost is None else Decimal(repr(call.cost)),
+            int(call.cost is None), int(bool(call.error)),
+        )  # fmt: skip
+        self._sums[key] = self._sums[key] + entry if key in self._sums else entry
 
     def sums(self) -> list[CallSum]:
         """What was counted, the dearest first."""
-        return sorted(self._sums.values(), key=lambda one: (-one.cost, -one.calls))
+        found = [
+            CallSum(
+                one.node, one.model, one.calls, one.input_tokens, one.output_tokens, one.cached_tokens,
+                float(one.cost), one.unpriced, one.failed, one.wall,
+            )
+            for one in self._sums.values()
+        ]  # fmt: skip
+        return sorted(found, key=lambda one: (-one.cost, -one.calls))

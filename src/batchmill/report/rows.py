@@ -2,7 +2,7 @@
 
 Times are *run time*: seconds since the run began, with the pauses between the passes of a resumed run left
 out. So a run that was interrupted for a night has one gapless timeline;
-:meth:`batchmill.report.model.Report.epoch` tells the time of day."""
+:meth:`batchmill.report.facts.Facts.epoch` tells the time of day."""
 
 from __future__ import annotations
 
@@ -128,12 +128,13 @@ class Row:
 
 @dataclass(slots=True)
 class Call:
-    """One call of a language model: when it began (run time), who asked and what it took.
+    """One call of a language model: when it began (run time, None where nobody noted it), who asked and what
+    it took.
 
     ``input_tokens`` include the ``cached_tokens``. ``cost`` is in US dollars, None without a price.
     """
 
-    at: float
+    at: float | None
     node: str
     index: int | None
     model: str

@@ -205,18 +205,6 @@ def _passes(report: Report) -> list[str]:
     ]
 
 
-def _against(report: Report) -> list[str]:
-    other = report.against
-    if other is None:
-        return []
-    wall = next((one for one in other.deltas if one.name == "wall" and not one.node), None)
-    if wall is None or not wall.this or not wall.that:
-        return [f"Against run {text.line(other.run, 60)}."]
-    faster = wall.that / wall.this
-    how = f"{number(faster)} times as fast as" if faster >= 1 else f"{number(1 / faster)} times as long as"
-    return [f"This run was {how} run {text.line(other.run, 60)}."]
-
-
 SECTIONS: dict[str, Callable[[Report], list[str]]] = {
     "head": _head,
     "time": _time,
@@ -229,5 +217,4 @@ SECTIONS: dict[str, Callable[[Report], list[str]]] = {
     "calls": _calls,
     "resources": _resources,
     "passes": _passes,
-    "against": _against,
 }

@@ -17,7 +17,7 @@ class NodeSums:
 
     __slots__ = (
         "_attempts", "_bytes", "_calls", "_cost", "_counts", "_cpu", "_failed", "_ok", "_priced", "_rss",
-        "_waits", "_work", "cells", "node", "slots",
+        "_untimed", "_waits", "_work", "cells", "node", "slots",
     )  # fmt: skip
 
     def __init__(self, node: Node, slots: SlotTime | None, cells: Cells) -> None:
@@ -29,7 +29,7 @@ class NodeSums:
         self._cpu: float | None = None
         self._rss: int | None = None
         self._bytes: int | None = None
-        self._priced = False
+        self._priced = self._untimed = False
 
     def add(self, row: Row, attempted: Sequence[Attempted]) -> None:
         """Count a row with the attempts that are known to have taken time."""
@@ -41,6 +41,9 @@ class NodeSums:
                 self.slots.add(row, attempted)
         if row.state not in ("kept", "skipped", "not run"):
             self._add_effort(row)
+            if row.start is None:
+                self._untimed = True
+                self._work += row.wall
 
     def _add_effort(self, row: Row) -> None:
         self._attempts += row.attempts
@@ -78,7 +81,9 @@ class NodeSums:
             durations=(self._ok + self._failed).durations(),
             waits=self._waits.durations(),
             histogram=histogram(self._ok, self._failed) if node.batch else None,
-            shares=None if self.slots is None or not node.visits else self.slots.shares(steps),
+            shares=None
+            if self._untimed or self.slots is None or not node.visits
+            else self.slots.shares(steps),
             cpu=self._cpu if node.cpu is None else node.cpu,
             peak_rss=self._rss if node.peak_rss is None else node.peak_rss,
             bytes_out=self._bytes if node.bytes_out is None else node.bytes_out,

@@ -25,6 +25,7 @@ class _NodeLine:
         self.node = node
         self.ok, self.failed, self.retried = ([0] * bins for _ in range(3))
         self.in_flight = Occupancy(bins, seconds)
+        self.known = False  # whether anything of it has a time
 
     def series(self) -> NodeSeries:
         busy = [round(one, 3) for one in self.in_flight.means()]
@@ -38,11 +39,13 @@ class _NodeLanes:
         self.lanes = -(-slots // self.group)
         self.busy = [Occupancy(bins, seconds) for _ in range(self.lanes)]
         self.worst = array("B", [NOTHING_ENDED]) * (self.lanes * bins)
+        self.known = False
 
     def lane(self, slot: int) -> int:
         return min(self.lanes - 1, slot // self.group)
 
     def mark(self, slot: int, at_bin: int, code: int) -> None:
+        self.known = True
         place = self.lane(slot) * self.bins + at_bin
         known = self.worst[place]
         if known == NOTHING_ENDED or code > known:
@@ -68,7 +71,6 @@ class Timeline:
         self.left_out = len(nodes) - len(own)
         self._lines = {node: _NodeLine(node, self.bins, self.seconds) for node in own}
         self._others = _NodeLine(OTHERS, self.bins, self.seconds)
-        self._has_others = False
         self._lanes: dict[str, _NodeLanes] = {}
         room = MOST_LANES_OF_ALL
         for node in ranked[:MOST_NODES]:
@@ -88,9 +90,8 @@ class Timeline:
 
     def add(self, row: Row, attempted: Sequence[Attempted]) -> None:
         """Count a row that took time."""
-        line = self._lines.get(row.node)
-        if line is None:
-            line, self._has_others = self._others, True
+        line = self._lines.get(row.node, self._others)
+        line.known = True
         lanes = self._lanes.get(row.node)
         start = row.start or 0.0
         ended = self.bin(start + row.wall)
@@ -111,6 +112,8 @@ class Timeline:
 
     def add_call(self, call: Call) -> None:
         """Count a call of a language model."""
+        if call.at is None:
+            return
         self._tokens[self.bin(call.at)] += call.input_tokens + call.output_tokens
         self._cost[self.bin(call.at + call.wall)] += call.cost or 0.0
 
@@ -144,14 +147,12 @@ class Timeline:
         return sorted(self._steps.get(key, ()), key=lambda step: step.at)
 
     def lanes(self) -> list[Lanes]:
-        """The lanes of the nodes that have some."""
-        return [one.finished() for one in self._lanes.values()]
+        """The lanes of the nodes whose items' slots are known."""
+        return [one.finished() for one in self._lanes.values() if one.known]
 
     def series(self) -> Series:
         """What was counted."""
-        lines = [line.series() for line in self._lines.values()]
-        if self._has_others:
-            lines.append(self._others.series())
+        lines = [line.series() for line in (*self._lines.values(), self._others) if line.known]
         total, cost = 0.0, []
         for spent in self._cost:
             total += spent
@@ -162,7 +163,7 @@ class Timeline:
             self.seconds,
             self.bins,
             lines,
-            OTHERS if self._has_others else "",
+            OTHERS if self._others.known else "",
             [LimitSeries(key, self._thinned(key)) for key in sorted(self._steps)[:MOST_KEYS]],
             refused,
             self._tokens if any(self._tokens) else [],

@@ -1,7 +1,7 @@
-"""Runs that never were, item by item, as a report sees them: for pictures of reports, and for their tests.
+"""Runs that never were, item by item, as a report sees them.
 
-Slots take items one after another, as batches do: durations are log-normal, some attempts fail and are made again,
-a limit lets only so many start in a second. What comes out is a function of the seed alone.
+Slots take items one after another, as batches do: durations are log-normal, some attempts fail and are made
+again, a limit lets only so many start in a second. What comes out is a function of the seed alone.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import heapq
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
 
-from batchmill.report.aggregate import Aggregate
-from batchmill.report.measured import Budget
-from batchmill.report.model import Report, Values
-from batchmill.report.parts import Edge, Node, Pass, Provenance, Run, Visit
-from batchmill.report.rows import Attempt, Call, Death, Failure, LimitStep, Refusal, Row, Sample, State
+import pytest
+
+from batchmill.report.facts import Facts
+from batchmill.report.parts import Edge, Node, Pass, Run, Visit
+from batchmill.report.rows import Attempt, Call, Failure, Refusal, Row, Sample, State
 
 BEGAN = 1_795_893_483.0  # a Saturday evening
 
@@ -42,8 +44,8 @@ class Trouble:
 class Batch:
     """A batch node: ``items`` on ``slots`` from ``at`` on, each some ``seconds``, spread by ``sigma``.
 
-    At most ``rate`` attempts start in a second. Items up to ``first`` are left out, and from ``upto`` on none is
-    begun: what another pass did, and what an interrupted one did not come to.
+    At most ``rate`` attempts start in a second. Items up to ``first`` are left out, and from ``upto`` on none
+    is begun: what another pass did, and what an interrupted one did not come to.
     """
 
     node: Node
@@ -69,7 +71,7 @@ class Batch:
 
     def rows(self) -> Iterator[Row]:
         """Its items, in the order in which they begin."""
-        draw = random.Random(self.seed)  # noqa: S311  # nothing secret
+        draw = random.Random(self.seed)
         free = [(self.at + 0.004 * slot, slot) for slot in range(self.slots)]
         heapq.heapify(free)
         open_at = self.at
@@ -100,7 +102,9 @@ class Batch:
             if draw.random() < trouble.lasting:
                 lasting = trouble
             wall = trouble.wall if trouble.wall is not None else wall
-            message = trouble.message.format(index=index, line=draw.randrange(1000), port=draw.randrange(9000))
+            message = trouble.message.format(
+                index=index, line=draw.randrange(1000), port=draw.randrange(9000)
+            )
             tried.append(
                 Attempt(
                     at, wall, trouble.error, message, trouble.kind, trouble.status, waited, paused,
@@ -153,18 +157,12 @@ class Batch:
 
 @dataclass
 class Simulated:
-    """A run of batches and of plain nodes. ``rows`` are the latter's."""
+    """A run of batches and of plain nodes, whose rows are ``rows``."""
 
     batches: list[Batch]
     rows: list[Row] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
-    edges: list[Edge] = field(default_factory=list)
-    passes: list[Pass] = field(default_factory=list)
-    limits: list[LimitStep] = field(default_factory=list)
-    budgets: list[Budget] = field(default_factory=list)
-    deaths: list[Death] = field(default_factory=list)
-    adaptive: dict[str, str] = field(default_factory=dict)
-    provenance: Provenance = field(default_factory=Provenance)
+    more: dict[str, Any] = field(default_factory=dict)  # further facts
     run: Run = field(default_factory=lambda: Run("7f3a", "sizes.yaml", "degraded", BEGAN, 1.0, 3))
 
     def every_row(self) -> Iterator[Row]:
@@ -173,47 +171,101 @@ class Simulated:
         for batch in self.batches:
             yield from batch.rows()
 
-    def report(self, values: Values = "failed") -> Report:
-        """The report of the run."""
-        gathered = Aggregate(
-            self.run, self.nodes, passes=self.passes, edges=self.edges, provenance=self.provenance,
-            budgets=self.budgets, adaptive=self.adaptive, values=values,
-        )  # fmt: skip
-        for step in self.limits:
-            gathered.add_limit(step)
-        for death in self.deaths:
-            gathered.add_death(death)
-        rows = 0
+    def calls(self) -> Iterator[Call]:
+        """One for each item of a batch that has a model."""
         models = {batch.node.id: batch for batch in self.batches if batch.model}
         for row in self.every_row():
-            gathered.add(row)
+            if row.node in models:
+                yield _call(models[row.node], row)
+
+    def refusals(self) -> Iterator[Refusal]:
+        """One for each attempt that was answered with 429."""
+        for row in self.every_row():
             for one in row.tried:
                 if one.status == 429:
-                    gathered.add_refusal(Refusal(one.at + one.wall, row.node, 429, one.retry_after))
-            if row.node in models and row.start is not None:
-                gathered.add_call(_call(models[row.node], row))
-            rows += 1
+                    yield Refusal(one.at + one.wall, row.node, 429, one.retry_after)
+
+    def samples(self) -> Iterator[Sample]:
+        """One a second."""
         for second in range(int(self.run.wall)):
-            busy = 0.6 + 0.3 * (second * 7 % 11) / 11
-            gathered.add_sample(Sample(second + 0.5, busy * 2, (180 << 20) + second * 9_000 % (90 << 20)))
-        values_of = {batch.node.id: batch.value for batch in self.batches}
-        return gathered.finish(lambda node, index: values_of.get(node, "{0}").format(index))
+            yield Sample(second + 0.5, 1.2 + second * 7 % 11 / 20, (180 << 20) + second * 9_000 % (90 << 20))
+
+    def facts(self) -> Facts:
+        """The run as the room takes it."""
+        values = {batch.node.id: batch.value for batch in self.batches}
+        edges = self.more.get("edges") or [Edge(a.id, b.id) for a, b in pairwise(self.nodes)]
+        return Facts(
+            self.run, self.nodes, self.every_row, self.calls, refusals=self.refusals, samples=self.samples,
+            describe=lambda node, index: values.get(node, "{0}").format(index),
+            **{**self.more, "edges": edges},
+        )  # fmt: skip
 
 
 def _call(batch: Batch, row: Row) -> Call:
     sent, answered = 400 + row.index % 300, 60 + row.index % 90
-    return Call(row.start or 0.0, row.node, row.index, batch.model, sent, answered, sent // 3, row.cost, row.wall)
+    return Call(row.start, row.node, row.index, batch.model, sent, answered, sent // 3, row.cost, row.wall)
 
 
-def one_batch(
-    items: int, *, troubles: tuple[Trouble, ...] = (), seconds: float = 0.05, slots: int = 16, sigma: float = 0.6,
-    rate: float | None = None, executor: str = "thread", began: float = BEGAN,
-) -> Simulated:  # fmt: skip
-    """A run of one batch node."""
-    node = Node("size", "shell", batch=True, executor=executor, slots=slots, total=items, status="degraded")
-    batch = Batch(node, items, seconds, sigma, slots=slots, rate=rate, troubles=troubles)
+def simulated(items: int, *, began: float = BEGAN, **settings: Any) -> Simulated:
+    """A run of one batch node, with the settings of :class:`Batch`."""
+    settings = {"seconds": 0.05, "slots": 16, "sigma": 0.6, **settings}
+    slots = settings["slots"]
+    node = Node("size", "shell", batch=True, executor="thread", slots=slots, total=items, status="degraded")
+    batch = Batch(node, items, **settings)
     wall = batch.end() + 0.01
     node = replace(node, visits=[Visit(0.0, wall, slots)], wall=wall)
-    made = Simulated([replace(batch, node=node)], nodes=[node], passes=[Pass(began, 0.0, wall, "finished")])
+    made = Simulated([replace(batch, node=node)], nodes=[node])
+    made.more["passes"] = [Pass(began, 0.0, wall, "finished")]
     made.run = replace(made.run, wall=wall)
+    return made
+
+
+REFUSED = Trouble(
+    0.05, "HTTPError", "the server answered 429 to page {index}", "exception", lasting=0.1, status=429,
+    retry_after=0.4, wall=0.01,
+)  # fmt: skip
+BROKEN = Trouble(
+    0.02, "CommandFailed", "the command failed with exit code 2: line {line}", "error_result", exit_code=2,
+    stderr="no such page: {index}",
+)  # fmt: skip
+
+
+@pytest.fixture(name="simulated")
+def simulated_fixture():
+    """``simulated(items, **settings of Batch)``: a :class:`Simulated` run of one batch."""
+    return simulated
+
+
+@pytest.fixture
+def troubled():
+    """A run of 2,000 items with refusals, failures and retries."""
+    return simulated(2000, troubles=(REFUSED, BROKEN), command="curl -s https://example.org/{0}", cost=0.001)
+
+
+@pytest.fixture
+def hostile():
+    """A run whose every text tries to be something else."""
+    return _hostile()
+
+
+HOSTILE = (
+    "</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "`|a|`", "a\tb\nc\rd", "=1+1",
+    "\x1b[31mred\x1b[0m", "\u202egnp", "\udcff", "-->", "]]>", "{{ 7 * 7 }}", "&lt;", "\x00", "${item}",
+    "```",
+)  # fmt: skip
+
+
+def _hostile() -> Simulated:
+    nodes = [Node(text, text, batch=True, total=1, visits=[Visit(0.0, 1.0)], wall=1.0) for text in HOSTILE]
+    rows = [
+        Row(
+            text, 0, "failed", 0.0, 1.0, 0, tried=(Attempt(0.0, 1.0, text, text, slot=0),), error=text,
+            message=text, command=text,
+            failure=Failure(input=text, params=text, stdout=text, stderr=text, traceback=text),
+        )
+        for text in HOSTILE
+    ]  # fmt: skip
+    made = Simulated([], rows, nodes)
+    made.run = Run("7f3a", HOSTILE[0], "failed", BEGAN, 1.0, 1, why=HOSTILE[1])
+    made.more["missing"] = {"calls": HOSTILE[0]}
     return made
