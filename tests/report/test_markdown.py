@@ -45,13 +45,10 @@ def test_code_is_as_it_was(value):
     assert inner.strip(" ") == value
 
 
-def test_it_stays_below_what_pages_take(hostile):
-    nodes = [
-        node.__class__(f"{node.id}{number}", "shell", batch=True)
-        for node in hostile.nodes
-        for number in range(60)
-    ]
-    hostile.nodes = nodes
+@pytest.mark.parametrize("most", [700, 2000, 5000])
+def test_what_does_not_fit_is_left_out_and_said(hostile, most, monkeypatch):
+    monkeypatch.setattr(markdown, "MOST_BYTES", most)
     told = "".join(markdown.lines(report_of(hostile.facts())))
-    assert len(told.encode()) <= 60_000
+    assert len(told.encode()) <= most
     assert told.endswith(markdown.CUT)
+    assert told.count("<details>") == told.count("</details>")

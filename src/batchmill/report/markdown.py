@@ -75,15 +75,11 @@ def _section(report: Report, section: Section) -> Iterator[str]:
 
 
 def _table(table: Table) -> str:
+    table = table.cut(MOST_ROWS)
     ruler = ["---" if place < table.words else "---:" for place in range(len(table.head))]
-    rows = [
-        list(map(escaped, table.head)),
-        ruler,
-        *(list(map(escaped, row)) for row in table.rows[:MOST_ROWS]),
-    ]
-    more = len(table.rows) - MOST_ROWS
+    rows = [list(map(escaped, table.head)), ruler, *(list(map(escaped, row)) for row in table.rows)]
     caption = f"**{escaped(table.caption)}**\n\n" if table.caption else ""
-    rest = f"\n{more:,} more rows were left out.\n" if more > 0 else ""
+    rest = f"\n{table.more:,} more rows were left out.\n" if table.more else ""
     return caption + "".join(f"| {' | '.join(row)} |\n" for row in rows) + f"{rest}\n"
 
 

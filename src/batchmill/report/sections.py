@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from batchmill.report import text
 from batchmill.report.measured import NodeSeries, Notable
@@ -26,18 +26,27 @@ TITLES = {
     "provenance": "What ran, and where",
 }
 LONGEST_CELL = 120
+MOST_ROWS = 200
 TIMES = 20  # rows of a table over time
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """Cells of text. The first ``words`` columns are words, those behind them figures; ``caption`` may be
-    empty."""
+    empty. ``more`` is the number of rows behind these that are left out."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     words: int = 1
     caption: str = ""
+    more: int = 0
+
+    def cut(self, most: int) -> Table:
+        """The table with ``most`` rows at most."""
+        left_out = len(self.rows) - most
+        if left_out <= 0:
+            return self
+        return replace(self, rows=self.rows[:most], more=self.more + left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,7 @@ def sections(report: Report) -> list[Section]:
     }  # fmt: skip
     found = []
     for key, title in TITLES.items():
-        tables = [table for table in makers[key](report) if table.rows]
+        tables = [table.cut(MOST_ROWS) for table in makers[key](report) if table.rows]
         missing = text.line(report.missing.get(key, ""))
         sentences = [] if missing and not tables else report.told.get(key, [])
         if tables or sentences or missing:

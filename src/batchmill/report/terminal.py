@@ -44,7 +44,8 @@ def _tables(section: Section) -> Iterator[str]:
 
 def aligned(table: Table) -> Iterator[str]:
     """A table in columns: words to the left, figures to the right."""
-    rows: list[Sequence[str]] = [table.head, *table.rows[:MOST_ROWS]]
+    table = table.cut(MOST_ROWS)
+    rows: list[Sequence[str]] = [table.head, *table.rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (
@@ -52,8 +53,8 @@ def aligned(table: Table) -> Iterator[str]:
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         yield f"{'  '.join(cells).rstrip()}\n"
-    if len(table.rows) > MOST_ROWS:
-        yield f"... and {len(table.rows) - MOST_ROWS:,} more\n"
+    if table.more:
+        yield f"... and {table.more:,} more\n"
 
 
 def _failures(report: Report) -> Iterator[str]:
