@@ -74,7 +74,7 @@ def test_what_nobody_noted_is_absent_and_not_invented(troubled):
     )
     assert report.retries.causes == []
     assert all(group.first is None for group in report.failures.groups)
-    assert [one.kind for one in report.advice] == ["nothing"]
+    assert report.advice == []
     assert any("2,000 items" in line for line in report.left_out)
 
 

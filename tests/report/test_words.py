@@ -28,6 +28,8 @@ from batchmill.report import words
         (words.percent(1, 0), "–"),
         (words.dollars(12.3), "$12.30"),
         (words.dollars(0.0123), "$0.0123"),
+        (words.dollars(0.000018), "$0.000018"),
+        (words.dollars(0.0), "$0.00"),
         (words.dollars(None), "–"),
         (words.clock(1e300), "–"),
     ],

@@ -20,7 +20,7 @@ def append_whole(path: str, data: bytes) -> None:
     if mode is None:
         make_folders(target)
     elif not stat.S_ISREG(mode):
-        write_into(target, data)
+        write_into(target, (data,))
         return
     number = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     try:

@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from batchmill.errors import InvalidParams, NodeError
@@ -94,22 +94,32 @@ def make_folders(path: str) -> None:
 
 
 def write_whole(path: str, data: bytes) -> None:
-    """Make ``data`` the content of ``path``, keeping the mode of a file that is there.
+    """Make ``data`` the content of ``path``; see :func:`write_pieces`."""
+    write_pieces(path, (data,))
 
-    A symbolic link is written through; a device is written to. Raises :class:`OSError`.
+
+def write_pieces(path: str, pieces: Iterable[bytes], *, private: bool = False) -> None:
+    """Make ``pieces``, one after another, the content of ``path``, keeping the mode of a file that is there.
+    ``private`` has a new one be the user's alone.
+
+    A symbolic link is written through; a device is written to. Raises :class:`OSError`, and what ``pieces``
+    raises: the file that is there stays as it is then.
     """
     target, mode = destination(path)
     if mode is not None and not stat.S_ISREG(mode):
-        write_into(target, data)
+        write_into(target, pieces)
         return
 
     def fill(number: int) -> int:
-        _write_all(number, data)
+        size = 0
+        for piece in pieces:
+            _write_all(number, piece)
+            size += len(piece)
         if mode is not None:
             os.fchmod(number, stat.S_IMODE(mode))
-        return len(data)
+        return size
 
-    place(target, fill, overwrite=True)
+    place(target, fill, overwrite=True, rights=0o600 if private else 0o666)
 
 
 def copy_whole(source: str, dest: str, *, overwrite: bool) -> None:
@@ -127,19 +137,20 @@ def copy_whole(source: str, dest: str, *, overwrite: bool) -> None:
     place(target, fill, overwrite=overwrite)
 
 
-def place(target: str, fill: Callable[[int], int], *, overwrite: bool) -> None:
+def place(target: str, fill: Callable[[int], int], *, overwrite: bool, rights: int = 0o666) -> None:
     """Have ``fill`` write a file of its size to a descriptor and give it the name ``target`` when whole.
 
+    A file has these ``rights``, less those that the process' umask takes away, unless ``fill`` sets others.
     Folders that are missing are made. Raises :class:`OSError`; :class:`FileExistsError` where something
     has that name and must not be overwritten, whoever came first. The folder is not flushed: after a crash
     of the machine the old file may be back, whole.
     """
     temporary = _temporary_beside(target)
     try:
-        number = os.open(temporary, _NEW, 0o666)
+        number = os.open(temporary, _NEW, rights)
     except FileNotFoundError:
         make_folders(target)
-        number = os.open(temporary, _NEW, 0o666)
+        number = os.open(temporary, _NEW, rights)
     try:
         try:
             expected = fill(number)
@@ -222,12 +233,13 @@ def writable_mode(path: str) -> int | None:
     return mode
 
 
-def write_into(path: str, data: bytes) -> None:
+def write_into(path: str, pieces: Iterable[bytes]) -> None:
     """Write to what is there, a device or a pipe. Raises :class:`OSError`."""
     number = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe nobody reads: an error
     try:
         os.set_blocking(number, True)
-        _write_all(number, data)
+        for piece in pieces:
+            _write_all(number, piece)
     finally:
         os.close(number)
 

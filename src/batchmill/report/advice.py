@@ -26,9 +26,12 @@ Rule = Callable[[Report, Node, Shares], tuple[float, str, str] | None]
 
 
 def advise(report: Report) -> list[Finding]:
-    """What held the run back, the worst first; at least one finding, which may be that nothing stands out."""
+    """What held the run back, the worst first, or that nothing stands out; nothing at all where nobody noted
+    where the time went."""
     whole = report.shares.capacity
-    found = sorted(_findings(report, whole), key=lambda one: -one.share) if whole > 0 else []
+    if whole <= 0:
+        return []
+    found = sorted(_findings(report, whole), key=lambda one: -one.share)
     if found:
         return found[:MOST]
     return [

@@ -77,7 +77,7 @@ class Aggregate:
         if ran:
             self._retries.add(row)
             if row.start is None:
-                self._untimed += 1
+                self._untimed += node.batch
             else:
                 self._timeline.add(row, attempted)
             if node.batch and row.final:

@@ -14,7 +14,7 @@ MOST_BYTES = 60_000
 MOST_ROWS = 30
 MOST_GROUPS, MOST_NODES = 20, 50
 CUT = "\n*The rest was left out: the page has it all.*\n"
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&@:-])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&@]|:(?=//|\w))")
 
 
 def lines(report: Report) -> Iterator[str]:

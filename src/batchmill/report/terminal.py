@@ -27,7 +27,7 @@ def lines(report: Report) -> Iterator[str]:
             yield from _failures(report)
         elif section.key in SHOWN and section.tables:
             yield from _tables(section)
-    for line in (*report.missing.values(), *report.left_out):
+    for line in dict.fromkeys([*report.missing.values(), *report.left_out]):
         yield f"note: {text.line(line)}\n"
     if run.resume:
         yield f"go on with: {text.line(run.resume)}\n"

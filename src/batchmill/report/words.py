@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 
 from batchmill.events.words import count, seconds
 
@@ -68,7 +69,7 @@ def dollars(value: float | None) -> str:
         return "–"
     if value == 0 or abs(value) >= 1:
         return f"${value:,.2f}"
-    return f"${value:.4f}" if abs(value) >= 0.001 else f"${value:.2g}"
+    return f"${value:.{max(4, 1 - math.floor(math.log10(abs(value))))}f}"
 
 
 def clock(epoch: float) -> str:

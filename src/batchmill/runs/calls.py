@@ -9,7 +9,7 @@ from batchmill.graph.recorded import CODEC
 from batchmill.graph.visit import SubReport
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.database import faults
-from batchmill.journal.reading import ItemRecord, Reader
+from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
 from batchmill.record import LLMCall
 
 
@@ -17,12 +17,17 @@ def calls_of(reader: Reader, run: RunRecord) -> Iterator[dict[str, Any]]:
     """The calls of every outcome that the journal has of the run, those inside sub-workflows included, as the
     entries of ``llm_calls`` in a result. Raises :class:`~batchmill.errors.StorageError`."""
     for visit, item in reader.recorded(run):
-        with faults(reader.journal.path):
-            records = CODEC.read(item.records)
-        place = {"node": visit.address, "index": item.index if visit.is_batch else None}
-        for call in _flat(records):
-            fields = call.as_json() if isinstance(call, LLMCall) else dict(call)
-            yield fields if fields.get("node") else {**fields, **place}
+        yield from calls_in(reader, visit, item)
+
+
+def calls_in(reader: Reader, visit: VisitRecord, item: ItemRecord) -> Iterator[dict[str, Any]]:
+    """Those of one outcome. Raises :class:`~batchmill.errors.StorageError`."""
+    with faults(reader.journal.path):
+        records = CODEC.read(item.records)
+    place = {"node": visit.address, "index": item.index if visit.is_batch else None}
+    for call in _flat(records):
+        fields = call.as_json() if isinstance(call, LLMCall) else dict(call)
+        yield fields if fields.get("node") else {**fields, **place}
 
 
 def inner_errors(reader: Reader, item: ItemRecord) -> Iterator[dict[str, Any]]:
