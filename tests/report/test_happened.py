@@ -56,7 +56,7 @@ def test_the_night_between_two_passes_is_left_out_and_what_was_killed_ends_with_
         run_finished(9004.0, 4.0, "degraded"),
     ]
     told = happened(events, record(), 99_999.0)
-    assert told.passes == [Pass(100.0, 0.0, 4.0, "killed"), Pass(9000.0, 4.0, 4.0, "finished")]
+    assert told.passes == [Pass(100.0, 0.0, 4.0, "killed", at_least=True), Pass(9000.0, 4.0, 4.0, "finished")]
     assert told.visits == {"a": [Visit(1.0, 2.0)], "b": [Visit(3.0, 1.0), Visit(5.0, 2.0)]}
     assert told.statuses["b"] == "success"
 

@@ -123,6 +123,9 @@ def test_a_run_resumed_has_its_passes(run, reader, batchmill_command):
     assert report.passes[1].at == report.passes[0].wall
     assert report.run.wall == sum(one.wall for one in report.passes)
     assert report.failed == len(run["errors"])
+    assert report.passes[0].kept is None
+    # those that failed, and the one whose result held the secret and so is in no journal
+    assert (report.passes[1].redone, report.passes[1].kept) == (len(run["errors"]) + 1, 11)
     assert "2 passes" in report.told["head"][1]
 
 

@@ -30,6 +30,12 @@ def test_passes_are_counted():
     assert report.told["head"][1] == "It took 3 s in 3 passes."
 
 
+def test_no_rate_is_told_of_a_run_whose_length_nobody_knows(simulated):
+    run = simulated(10)
+    run.more["passes"] = [Pass(1000.0, 0.0, 0.001, "killed", at_least=True)]
+    assert report_of(run.facts()).told["head"][1].startswith("It took at least ")
+
+
 def test_no_sentence_has_a_character_that_is_not_seen(hostile):
     for sentences in report_of(hostile.facts()).told.values():
         for one in sentences:

@@ -88,7 +88,7 @@ class _Reading:
             self._told.visits.setdefault(node, []).append(Visit(begun, self._at + wall - begun, slots))
             self._told.statuses[node] = ended
         self._open.clear()
-        self._told.passes.append(Pass(self._begun, self._at, wall, ended))
+        self._told.passes.append(Pass(self._begun, self._at, wall, ended, at_least=ended == "killed"))
         self._at += wall
         self._begun = None
 

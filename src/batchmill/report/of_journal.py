@@ -10,7 +10,7 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +19,10 @@ from batchmill.journal.database import faults
 from batchmill.journal.journal import DEFAULT_PATH
 from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
 from batchmill.report.commands import call
-from batchmill.report.edges import edges_of
+from batchmill.report.document import edges_of, read
 from batchmill.report.facts import Facts
 from batchmill.report.happened import Happened, happened
-from batchmill.report.parts import Node, Provenance, Run, RunStatus
+from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus
 from batchmill.report.rows import Call, Failure, Row, State
 from batchmill.runs.calls import calls_in, calls_of
 
@@ -34,6 +34,7 @@ STATUSES: dict[str, RunStatus] = {
     "success": "success", "degraded": "degraded", "failed": "failed", "running": "running",
     "interrupted": "interrupted",
 }  # fmt: skip
+COUNTS = ("kept", "redone", "new", "changed")
 _POSITION = re.compile(r"\[\d+\]")
 
 
@@ -43,14 +44,15 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
     with faults(reader.journal.path):
         told = happened(reader.events(record), record, time.time())
     visits = reader.visits(record)
+    outline = read(record.document)
     run = _run(reader, record, told)
     return Facts(
         run,
-        _nodes(reader, record, visits, told),
+        _nodes(reader.nodes(record), {node.id: node.type or "" for node in outline.nodes}, visits, told),
         lambda: _rows(reader, visits),
         lambda: _calls(reader, record),
-        passes=told.passes,
-        edges=edges_of(record.document),
+        passes=_with_counts(reader, record, told.passes),
+        edges=edges_of(outline),
         limits=told.limits,
         provenance=_provenance(record),
         missing=MISSING,
@@ -71,13 +73,26 @@ def _run(reader: Reader, record: RunRecord, told: Happened) -> Run:
     return run
 
 
-def _nodes(reader: Reader, record: RunRecord, visits: Sequence[VisitRecord], told: Happened) -> list[Node]:
-    ended = reader.nodes(record)
-    names = dict.fromkeys([*(visit.address for visit in visits), *told.visits, *ended])
-    return [
-        _node(name, ended.get(name, {}), [one for one in visits if one.address == name], told)
-        for name in names
-    ]
+def _with_counts(reader: Reader, record: RunRecord, passes: Sequence[Pass]) -> Sequence[Pass]:
+    """The passes; the last one with what was kept and what was done again, where its result is kept."""
+    counts = (reader.result(record) or {}).get("resumed")
+    if not counts or not passes:
+        return passes
+    return [*passes[:-1], replace(passes[-1], **{name: counts.get(name) for name in COUNTS})]
+
+
+def _nodes(
+    ended: Mapping[str, dict[str, Any]],
+    types: Mapping[str, str],
+    visits: Sequence[VisitRecord],
+    told: Happened,
+) -> list[Node]:
+    of_each: dict[str, list[VisitRecord]] = {}
+    for visit in visits:
+        of_each.setdefault(visit.address, []).append(visit)
+    names = dict.fromkeys([*of_each, *told.visits, *ended])
+    known = {name: {"type": types.get(name, ""), **ended.get(name, {})} for name in names}
+    return [_node(name, known[name], of_each.get(name, []), told) for name in names]
 
 
 def _node(name: str, ended: dict[str, Any], visits: Sequence[VisitRecord], told: Happened) -> Node:

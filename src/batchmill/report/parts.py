@@ -40,19 +40,20 @@ class Run:
 class Pass:
     """One time the run was begun or gone on with.
 
-    It began at the time of day ``began``, which is ``at`` in run time, and took ``wall`` seconds. ``ended``
-    says why it was over: ``finished``, ``failed``, ``Ctrl-C``, ``killed``, ... The counts are those of nodes
-    and items: ``kept`` from before, ``redone``, ``new``, ``changed``, and ``gone`` since the pass before."""
+    It began at the time of day ``began``, which is ``at`` in run time, and took ``wall`` seconds, or longer
+    where ``at_least`` is set: of one that was killed nobody may have noted the end. ``ended`` says why it was
+    over: ``finished``, ``failed``, ``killed``, ... The counts are those of nodes and items: ``kept`` from
+    before, ``redone``, ``new`` and ``changed``."""
 
     began: float
     at: float
     wall: float
     ended: str = ""
-    kept: int = 0
-    redone: int = 0
-    new: int = 0
-    changed: int = 0
-    gone: int = 0
+    at_least: bool = False
+    kept: int | None = None
+    redone: int | None = None
+    new: int | None = None
+    changed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Provenance:
     """What ran, where, and with what; texts, secrets masked, empty where unknown.
 
     ``document`` is the file and ``digest`` its content's; ``inputs`` by name as JSON text; ``argv`` the
-    command line. ``cores`` are those the run may use, ``memory`` bytes; ``gil`` is False on a free-threaded
+    command line. ``cores`` are those the run may use; ``gil`` is False on a free-threaded
     interpreter. ``versions`` are those of batchmill and what it stands on; ``settings`` what was set
     otherwise than by the document."""
 
@@ -72,7 +73,6 @@ class Provenance:
     host: str = ""
     system: str = ""
     cores: float | None = None
-    memory: int | None = None
     python: str = ""
     gil: bool = True
     versions: dict[str, str] = field(default_factory=dict)
@@ -170,7 +170,6 @@ class Node:
     batch: bool = False
     executor: str = ""
     reason: str = ""
-    purpose: str = ""
     status: str = ""
     nested: bool = False
     slots: int = 1

@@ -245,7 +245,7 @@ def _passes(report: Report) -> Iterator[Table]:
         return
     rows = [
         [
-            str(place), clock(one.began), _cell(one.ended), duration(one.wall),
+            str(place), clock(one.began), _cell(one.ended), f"{'≥ ' * one.at_least}{duration(one.wall)}",
             *map(_figure, (one.kept, one.redone, one.new, one.changed)),
         ]
         for place, one in enumerate(report.passes, 1)

@@ -34,7 +34,9 @@ def _head(report: Report) -> list[str]:
     told = [_counts(report)]
     ended = sum(n for state, n in report.counts.items() if state in DONE | FAILURES and state != "kept")
     again = f" in {count(len(report.passes), 'pass')[:-1]}es" if len(report.passes) > 1 else ""
-    if ended and report.run.wall > 0:
+    if any(one.at_least for one in report.passes):
+        told.append(f"It took at least {duration(report.run.wall)}{again}.")
+    elif ended and report.run.wall > 0:
         told.append(f"{rate(ended / report.run.wall)} over {duration(report.run.wall)}{again}.")
     else:
         told.append(f"It took {duration(report.run.wall)}{again}.")

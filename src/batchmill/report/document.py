@@ -1,4 +1,4 @@
-"""The edges of a document as a report shows them."""
+"""What a document says of the nodes of a run: their types, and what comes after what."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ from batchmill.ir.validate import validate
 from batchmill.report.parts import Edge
 
 
-def edges_of(document: Any) -> list[Edge]:
-    """The edges in force; none of a document that is not understood, as one of another version may be. The
-    gates that blocks of a pipeline begin and end with are passed through."""
+def read(document: Any) -> Outline:
+    """The outline of a document as a journal has it; empty for one that is not understood, as one of another
+    version may be."""
     if not isinstance(document, Mapping):
-        return []
+        return Outline()
     try:
-        outline = validate(load(dict(document))).outline
+        return validate(load(dict(document))).outline
     except InvalidDocument:
-        return []
+        return Outline()
+
+
+def edges_of(outline: Outline) -> list[Edge]:
+    """The edges in force. The gates that blocks of a pipeline begin and end with are passed through."""
     streams = set(_streams(outline))
     leaving: defaultdict[str, list[EdgePart]] = defaultdict(list)
     for edge in edges_in_force(outline):

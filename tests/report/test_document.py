@@ -1,10 +1,10 @@
-"""The edges of a document."""
+"""What a document says of its nodes."""
 
 from __future__ import annotations
 
 import pytest
 
-from batchmill.report.edges import edges_of
+from batchmill.report.document import edges_of, read
 from batchmill.report.parts import Edge
 
 
@@ -15,14 +15,15 @@ def echo(name, **more):
 def test_written_edges_with_their_actions():
     edges = [{"from": "a", "to": "b"}, {"from": "a", "to": "c", "action": "error"}]
     document = {"nodes": [echo("a"), echo("b"), echo("c")], "edges": edges}
-    assert edges_of(document) == [Edge("a", "b"), Edge("a", "c", "error")]
+    assert edges_of(read(document)) == [Edge("a", "b"), Edge("a", "c", "error")]
+    assert {node.id: node.type for node in read(document).nodes} == dict.fromkeys("abc", "echo")
 
 
 def test_list_order_and_streams():
     first = echo("first", batch={"items": {"range": [3]}})
     second = echo("second", batch={"items": "${first.results}", "stream": True})
     third = echo("third")
-    assert edges_of({"nodes": [first, second, third]}) == [
+    assert edges_of(read({"nodes": [first, second, third]})) == [
         Edge("first", "second", stream=True),
         Edge("second", "third"),
     ]
@@ -30,7 +31,7 @@ def test_list_order_and_streams():
 
 def test_gates_of_a_pipeline_are_passed_through():
     document = {"pipeline": [echo("a"), {"parallel": [echo("b"), echo("c")]}, echo("d")]}
-    assert [(one.source, one.target) for one in edges_of(document)] == [
+    assert [(one.source, one.target) for one in edges_of(read(document))] == [
         ("a", "b"),
         ("a", "c"),
         ("b", "d"),
@@ -40,4 +41,4 @@ def test_gates_of_a_pipeline_are_passed_through():
 
 @pytest.mark.parametrize("document", [None, [], {}, {"nodes": 3}, {"nodes": [{"type": 1}], "edges": [7]}])
 def test_what_is_not_understood_has_none(document):
-    assert edges_of(document) == []
+    assert edges_of(read(document)) == []
