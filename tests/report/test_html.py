@@ -90,6 +90,16 @@ def test_nothing_is_fetched(troubled):
     assert all(attrs["href"].startswith("#") for _, attrs in found.elements if "href" in attrs)
 
 
+def test_its_scripts_fetch_nothing_and_make_no_code_of_texts():
+    for source in (html._file("vendor.min.js"), html._file("page.js")):
+        assert not re.findall(r"\beval\(|new Function|\bfetch\(|XMLHttpRequest|document\.write", source)
+        assert all(one.startswith("http://www.w3.org/") for one in re.findall(r"https?://[^\"'`\s]+", source))
+
+
+def test_its_own_script_makes_no_markup_of_texts():
+    assert not re.findall(r"innerHTML|outerHTML|insertAdjacent|\.html\(", html._file("page.js"))
+
+
 def test_no_text_becomes_markup(hostile, simulated):
     plain = {tag for tag, _ in Page(html.page(report_of(simulated(3).facts()))).elements}
     found = Page(html.page(report_of(hostile.facts())))
@@ -157,6 +167,7 @@ def test_a_browser_draws_it_and_has_nothing_to_complain_of(kind, request, tmp_pa
     drawn, _, _ = done.stdout.partition('id="data"')
     assert "data-ready" in drawn
     assert "NaN" not in drawn
+    assert not re.search("<g[^>]*aria-label", drawn)
     if kind == "troubled":
         charts = re.findall(r'<(?:svg|canvas)[^>]*aria-label="([^"]*)"', drawn)
         assert [one.split(" of size")[0] for one in charts if "size" in one] == [

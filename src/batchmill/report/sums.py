@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from batchmill.report.columns import Cells
-from batchmill.report.parts import Node
+from batchmill.report.parts import Node, Shares
 from batchmill.report.rows import Call, LimitStep, Row, State
 from batchmill.report.slot_time import Attempted, SlotTime
 from batchmill.report.tally import Tally, histogram
@@ -81,12 +81,17 @@ class NodeSums:
             durations=(self._ok + self._failed).durations(),
             waits=self._waits.durations(),
             histogram=histogram(self._ok, self._failed) if node.batch else None,
-            shares=None
-            if self._untimed or self.slots is None or not node.visits
-            else self.slots.shares(steps),
+            shares=self._shares(steps),
             cpu=self._cpu if node.cpu is None else node.cpu,
             peak_rss=self._rss if node.peak_rss is None else node.peak_rss,
             bytes_out=self._bytes if node.bytes_out is None else node.bytes_out,
             calls=self._calls,
             cost=self._cost if self._priced else None,
         )
+
+    def _shares(self, steps: Sequence[LimitStep]) -> Shares | None:
+        """None where nobody noted what its slots did: of any of its items, or of a node that is no batch."""
+        unknown = self._untimed or not (self._attempts or self.node.batch)
+        if unknown or self.slots is None or not self.node.visits:
+            return None
+        return self.slots.shares(steps)
