@@ -103,7 +103,7 @@ def _timeline(report: Report) -> list[str]:
     for node in series.nodes:
         for place in range(series.bins):
             ended[place] += node.ok[place] + node.failed[place] + node.retried[place]
-    if not any(ended):
+    if not any(ended) or report.run.wall <= 0:
         return []
     width = max(1, series.bins // 60)
     rates = [
