@@ -18,6 +18,7 @@ RANKS = {
     "cli": 11,
     "bench": 10,
     "doctor": 10,
+    "report": 10,
     "runs": 9,
     "graph": 8,
     "flow": 8,

@@ -13,7 +13,7 @@ import pytest
 
 from batchmill.errors import InvalidParams, NodeError
 from batchmill.nodes import files
-from batchmill.nodes.files import copy_whole, full_path, give_name, in_words, place, write_whole
+from batchmill.nodes.files import copy_whole, full_path, give_name, in_words, place, write_pieces, write_whole
 
 
 def listing(folder):
@@ -357,3 +357,22 @@ def test_a_file_is_private_while_it_is_written(tmp_path, monkeypatch, there, cop
     assert seen == [0o600]
     assert stat.S_IMODE(target.stat().st_mode) == (copied or there or 0o644)
     assert target.read_text() == "data"
+
+
+def test_pieces_become_one_file_or_none(tmp_path):
+    path = tmp_path / "whole"
+    write_pieces(str(path), (b"one ", b"", b"two"), private=True)
+    assert path.read_bytes() == b"one two"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+    def broken():
+        yield b"half"
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        write_pieces(str(path), broken())
+    assert path.read_bytes() == b"one two"
+    assert [one.name for one in tmp_path.iterdir()] == ["whole"]
+    path.chmod(0o644)
+    write_pieces(str(path), (b"new",), private=True)
+    assert path.stat().st_mode & 0o777 == 0o644

@@ -29,6 +29,7 @@ COMMANDS = {
     "init": "Write a small document to begin with.",
     "runs": "List the runs in the journal.",
     "show": "Show what a run did, or one of its items.",
+    "report": "Show where the time of a run went, as text, a page, a trace or a table.",
     "results": "Write the results of a run as JSON, JSON lines or CSV.",
     "gc": "Forget old runs.",
     "cost": "Show what the calls of a run used and cost.",

@@ -128,6 +128,20 @@ class Reader:
         counts = (done, failed or 0, wall or 0.0, degraded or 0)
         return VisitRecord(visit, address, turn, bool(is_batch), total, *counts)
 
+    def events(self, run: RunRecord) -> Iterator[tuple[float, str, dict[str, Any]]]:
+        """What happened in the run, in order: when (seconds since the epoch), the kind of event, its
+        fields."""
+        with self._reading():
+            cursor = self._connection.execute(statement("events_of"), (run.id,))
+        while True:
+            with self._reading():
+                page = [
+                    (float(at), str(kind), decode(detail)) for at, kind, detail in cursor.fetchmany(_PAGE)
+                ]
+            if not page:
+                return
+            yield from page
+
     def nodes(self, run: RunRecord) -> dict[str, dict[str, Any]]:
         """What the result of the run says of its nodes, by address; empty while it is unfinished."""
         with self._reading():

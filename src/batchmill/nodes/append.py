@@ -21,7 +21,7 @@ def append_whole(path: str, data: bytes, mode: int = 0o666) -> None:
     if there is None:
         make_folders(target)
     elif not stat.S_ISREG(there):
-        write_into(target, data)
+        write_into(target, (data,))
         return
     number = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, mode)
     try:

@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -112,20 +112,30 @@ def make_folders(path: str) -> None:
 
 
 def write_whole(path: str, data: bytes) -> None:
-    """Make ``data`` the content of ``path``, keeping the mode of a file that is there.
+    """Make ``data`` the content of ``path``; see :func:`write_pieces`."""
+    write_pieces(path, (data,))
 
-    A symbolic link is written through; a device is written to. Raises :class:`OSError`.
+
+def write_pieces(path: str, pieces: Iterable[bytes], *, private: bool = False) -> None:
+    """Make ``pieces``, one after another, the content of ``path``, keeping the mode of a file that is there.
+    ``private`` has a new one be the user's alone.
+
+    A symbolic link is written through; a device is written to. Raises :class:`OSError`, and what ``pieces``
+    raises: the file that is there stays as it is then.
     """
     target, mode = destination(path)
     if mode is not None and not stat.S_ISREG(mode):
-        write_into(target, data)
+        write_into(target, pieces)
         return
 
     def fill(number: int) -> int:
-        _write_all(number, data)
-        return len(data)
+        size = 0
+        for piece in pieces:
+            _write_all(number, piece)
+            size += len(piece)
+        return size
 
-    place(target, fill, overwrite=True, mode=mode)
+    place(target, fill, overwrite=True, mode=0o600 if mode is None and private else mode)
 
 
 def copy_whole(source: str, dest: str, *, overwrite: bool) -> None:
@@ -262,12 +272,13 @@ def writable_mode(path: str) -> int | None:
     return mode
 
 
-def write_into(path: str, data: bytes) -> None:
+def write_into(path: str, pieces: Iterable[bytes]) -> None:
     """Write to what is there, a device or a pipe. Raises :class:`OSError`."""
     number = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe nobody reads: an error
     try:
         os.set_blocking(number, True)
-        _write_all(number, data)
+        for piece in pieces:
+            _write_all(number, piece)
     finally:
         os.close(number)
 
