@@ -81,7 +81,9 @@ def formats(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @options.journal
 @options.json_flag("Print the report as JSON.")
-def command(run: str, values: Values, journal_path: str | None, json_wanted: bool, **files: str | None) -> int:
+def command(
+    run: str, values: Values, journal_path: str | None, json_wanted: bool, **files: str | None
+) -> int:
     """Report on RUN (its name, the beginning of it, or `last`): counts, durations, failures in groups,
     retries, calls and cost, as text or in the files you name. `-` as FILE is stdout."""
     asked = {name: file for name, file in files.items() if file is not None}
