@@ -3,7 +3,7 @@
     python docs/make_reference.py           write the pages
     python docs/make_reference.py --check   say which are out of date, and exit with 1 if any is
 
-``reference/keys.md`` is what ``batchmill schema`` prints, ``reference/options.md`` what ``--help`` prints, both as
+``reference/keys.md`` is what ``batchmill schema`` prints, ``reference/options.md`` what ``--help`` prints, as
 tables. In ``nodes.md`` only the tables are made; you write the text around them.
 """
 
