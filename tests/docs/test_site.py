@@ -33,7 +33,8 @@ def test_every_page_is_in_the_navigation_once():
 def test_every_page_begins_with_its_one_title():
     for name in pages(SETTINGS["nav"]):
         title, _, rest = (DOCS / name).read_text().partition("\n")
-        assert title.startswith("# ") and len(title) > 5, name
+        assert title.startswith("# "), name
+        assert len(title) > 5, name
         assert len(rest) > 100, f"{name} says nothing"
 
 
