@@ -8,9 +8,10 @@
 | ``sh`` | nothing here: those are README's two commands, which the CI script runs as printed |
 | ``text``, no word | nothing: a drawing, a grammar, an extract |
 
-``file=NAME`` behind the language makes a block a file that later blocks of the page find. A block runs
-in a folder that holds those files, ``docs`` and ``src``. A ``$`` line that is no more than a call of
-batchmill is called in this process, which spares half a second; all others are given to a shell.
+``title="NAME"`` behind the language makes a block a file that later blocks of the page find; the site shows
+the name above the block. A block runs in a folder that holds those files, ``docs`` and ``src``. A ``$`` line
+that is no more than a call of batchmill is called in this process, which spares half a second; all others are
+given to a shell.
 """
 
 import json
@@ -33,7 +34,7 @@ from batchmill.nodes import default_registry
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
-FENCE = re.compile(r"^```(\w*)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r'^```(\w*)(?: title="([^"\n]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 EDGE = {"from", "to", "action"}
 CODE = '; echo "exit code $?"'  # behind a command
 SHELL = set("$`;|&<>*?~#(){}[]\\")  # what a line with any of these means, a shell has to say
@@ -115,6 +116,13 @@ def as_document(value):
 def test_every_block_is_of_a_kind_that_is_held():
     known = {"json", "yaml", "python", "console", "sh", "text", ""}
     assert [str(block) for block in BLOCKS if block.language not in known] == []
+
+
+def test_every_fence_is_written_in_a_form_that_the_site_reads():
+    for path in PAGES:
+        fences = re.findall(r"^```.*$", path.read_text(), re.MULTILINE)
+        odd = [fence for fence in fences if not re.fullmatch(r'```(\w*)( title="[^"]+")?', fence)]
+        assert odd == [], f'{path}: write ```LANGUAGE title="NAME" for a file'
 
 
 def test_readme_has_two_commands_and_no_other_page_has_any():

@@ -7,7 +7,7 @@ import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,13 +31,19 @@ SCHEMA = "batchmill.bench/1"
 DEFAULT_EXECUTORS = ("sequential", "thread", "process")
 PICTURES = (".html", ".svg")
 
+# generic in what is read by type checkers; click before 8.4 has a plain class
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType
 
-class Listed(click.ParamType[Any]):
+
+class Listed(ParamType):
     """Words between commas, each of which is checked."""
 
     name = "list"
 
-    def __init__(self, kind: click.ParamType[Any]) -> None:
+    def __init__(self, kind: ParamType) -> None:
         self.kind = kind
 
     def convert(
@@ -49,7 +55,7 @@ class Listed(click.ParamType[Any]):
         return tuple(dict.fromkeys(self.kind.convert(word, param, ctx) for word in words))
 
 
-class Picture(click.ParamType[Any]):
+class Picture(ParamType):
     """The path of a picture, whose suffix says its kind."""
 
     name = "file"

@@ -58,6 +58,12 @@ class LazyGroup(click.Group):
         except click.UsageError as error:
             raise click.UsageError(f"{error.format_message()}{_meant(args[0])}", ctx) from None
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # here, as click before 8.2 prints the same on stdout and ends with 0
+        if not args and not ctx.resilient_parsing:
+            raise click.UsageError(ctx.get_help(), ctx)
+        return super().parse_args(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))

@@ -34,7 +34,6 @@ from batchmill.executors.describe import text_of
 from batchmill.executors.importable import is_importable, prepare
 from batchmill.executors.pypy import repair_cloudpickle
 
-MAIN_OF_MULTIPROCESSING = "__mp_main__"
 OUT_OF_BAND_BYTES = 1 << 20
 OUT_OF_BAND = platform.python_implementation() != "PyPy"
 PROTOCOL = 5 if OUT_OF_BAND else 4
@@ -55,7 +54,6 @@ def dumps(
     """
     if is_plain(value) if plain is None else plain:
         return pickle.dumps(value, 5)
-    _heed_main_module()
     stream = io.BytesIO()
     keeper = _keeper(buffers) if OUT_OF_BAND and not in_band else None
     _Pickler(stream, PROTOCOL, buffer_callback=keeper).dump(value)
@@ -99,7 +97,6 @@ def is_plain(value: Any) -> bool:
 
 def goes_by_name(function: Any) -> bool:
     """Whether cloudpickle would pickle ``function`` as no more than its module and name."""
-    _heed_main_module()
     module = sys.modules.get(getattr(function, "__module__", None) or "__main__")
     name = getattr(function, "__qualname__", "")
     if module is None or module.__name__ == "__main__" or getattr(module, name, None) is not function:
@@ -165,16 +162,6 @@ class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]  # it comes with
             if isinstance(value, _NAMED):
                 prepare(value)
             return super().save(value, save_persistent_id)
-
-
-def _heed_main_module() -> None:
-    """Let what is defined in the main module travel as such where multiprocessing gave that another name too,
-    in a process that it made: nobody else has a module of this name."""
-    main = sys.modules.get(MAIN_OF_MULTIPROCESSING)
-    if main is None or main.__name__ != MAIN_OF_MULTIPROCESSING:
-        return
-    if MAIN_OF_MULTIPROCESSING not in cloudpickle.list_registry_pickle_by_value():
-        cloudpickle.register_pickle_by_value(main)
 
 
 def _keeper(buffers: list[pickle.PickleBuffer]) -> Any:
