@@ -335,7 +335,7 @@ def test_a_reader_that_goes_away_ends_the_run(tmp_path):
     assert listed.stdout.endswith("  map - -- echo\n")
 
 
-SLOWLY = "echo {} >> begun; test {} -lt 4 || until test -e on; do sleep 0.05; done; echo {}"
+SLOWLY = "echo {} >> begun; sleep 0.02; test {} -lt 4 || until test -e on; do sleep 0.05; done; echo {}"
 
 
 @pytest.mark.parametrize("executor", ["thread", pytest.param("process", marks=pytest.mark.slow)])
