@@ -61,7 +61,6 @@ def attempt(interpreter: str, archive: Path, folder: Path) -> str:
     constrained = output(python, "-c", IS_FREE_THREADED_313, folder=folder).strip() == "True"
     constraints = ("-c", CONSTRAINTS) if constrained else ()
     output(python, "-m", "pip", "install", "--quiet", archive, *constraints, folder=folder)
-    output(python, "-m", "pip", "check", folder=folder)
     document = REPOSITORY / "docs" / "examples" / "census.json"
     shutil.copytree(REPOSITORY / "docs" / "examples", folder / "docs" / "examples")
     shutil.copytree(REPOSITORY / "src", folder / "src")
