@@ -37,3 +37,10 @@ def test_every_attempt_has_its_own_recorder_and_token() -> None:
     one, other = Attempt(), Attempt()
     assert one.recorder is not other.recorder
     assert one.cancel is not other.cancel
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds", "given"), [(None, 2.0, 2.0), (5.0, 2.0, 2.0), (1.5, 2.0, 1.5), (1.5, None, 1.5)]
+)
+def test_messages_tell_the_time_that_was_given_and_not_what_was_left(timeout, seconds, given):
+    assert Attempt(deadline=time.monotonic() + 0.1, timeout=timeout).given(seconds) == given

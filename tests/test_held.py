@@ -52,3 +52,47 @@ def test_the_last_run_closes_them():
         assert thing.closed == 0
     assert thing.closed == 1
     assert held("one", Thing) is not thing
+
+
+def test_who_wants_another_thing_does_not_wait_for_one_that_is_being_made():
+    begun, go = threading.Event(), threading.Event()
+
+    def slowly():
+        begun.set()
+        assert go.wait(10)
+        return Thing()
+
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(held, "slow", slowly)
+        assert begun.wait(10)
+        other = held("other", Thing)
+        assert held("inside", lambda: held("other", Thing)) is other
+        go.set()
+        assert held("slow", Thing) is slow.result()
+
+
+def test_a_thing_that_could_not_be_made_is_made_at_the_next_call():
+    def fails():
+        raise OSError("no route")
+
+    with pytest.raises(OSError, match="no route"):
+        held("one", fails)
+    assert held("one", Thing) is held("one", Thing)
+
+
+def test_what_is_being_made_while_all_is_closed_is_closed_too():
+    begun, go = threading.Event(), threading.Event()
+
+    def slowly():
+        begun.set()
+        assert go.wait(10)
+        return Thing()
+
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(held, "slow", slowly)
+        assert begun.wait(10)
+        closing = pool.submit(close_held)
+        go.set()
+        closing.result()
+        assert slow.result().closed == 1
+    assert held("slow", Thing) is not slow.result()

@@ -28,6 +28,7 @@ def test_an_error_entry_is_plain_data() -> None:
         "message": "bad",
         "attempts": 2,
         "kind": "exception",
+        "traceback": "...",
     }
     with pytest.raises(ValueError, match="a success has no error entry"):
         Outcome(4, 1).as_error("item")

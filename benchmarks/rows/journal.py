@@ -29,7 +29,7 @@ def _values(n: int) -> list[dict[str, Any]]:
 
 @contextmanager
 def _ours(n: int) -> Iterator[Ready]:
-    from batchmill.journal.contract import RunRecord
+    from batchmill.journal.contract import ContentKey, RunRecord
     from batchmill.journal.journal import Journal
     from batchmill.outcome import Block
 
@@ -42,7 +42,7 @@ def _ours(n: int) -> Iterator[Ready]:
 
         def work() -> None:
             log = Journal(Path(folder) / "runs.sqlite").begin(RunRecord("flow.json", folder, {}))
-            kept = log.batch("each", b"key", n)
+            kept = log.batch("each", ContentKey(b"key", {}), n)
             for block in blocks:
                 kept.record(block)
             log.close()

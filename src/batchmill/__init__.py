@@ -27,12 +27,15 @@ if TYPE_CHECKING:
         NotCopyable,
         NotPicklable,
         Problem,
+        RemoteTraceback,
         RunLocked,
         StorageError,
         TemplateError,
         UnknownRun,
+        UnknownSetting,
         UnresolvedReference,
     )
+    from batchmill.executors.ending import shutdown
     from batchmill.flow import (
         AsyncBatchFlow,
         AsyncBatchNode,
@@ -55,6 +58,7 @@ _HOMES = {
     "batchmill.runs": ("RunResult", "resume", "run"),
     "batchmill.batch": ("BatchResult",),
     "batchmill.batch.api": ("imap", "map"),
+    "batchmill.executors.ending": ("shutdown",),
     "batchmill.flow": (
         "AsyncBatchFlow",
         "AsyncBatchNode",
@@ -84,10 +88,12 @@ _HOMES = {
         "NotCopyable",
         "NotPicklable",
         "Problem",
+        "RemoteTraceback",
         "RunLocked",
         "StorageError",
         "TemplateError",
         "UnknownRun",
+        "UnknownSetting",
         "UnresolvedReference",
     ),
 }
@@ -121,17 +127,20 @@ __all__ = [
     "NotCopyable",
     "NotPicklable",
     "Problem",
+    "RemoteTraceback",
     "RunLocked",
     "RunResult",
     "StorageError",
     "TemplateError",
     "UnknownRun",
+    "UnknownSetting",
     "UnresolvedReference",
     "__version__",
     "imap",
     "map",
     "resume",
     "run",
+    "shutdown",
 ]
 
 
@@ -145,4 +154,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

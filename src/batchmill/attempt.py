@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from batchmill.cancel import CancelToken
-from batchmill.record import Recorder
+from batchmill.record import CallsUnderWay, Recorder
 from batchmill.warned import Warned
+
+
+def _no_one_waits(seconds: float) -> None:
+    """Without a timeout nobody gives an attempt up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +21,22 @@ class Attempt:
     """One attempt of one item.
 
     ``number`` counts from 1. ``deadline`` is the :func:`time.monotonic` second at which the attempt
-    times out, None without a timeout. ``recorder`` takes what the attempt records. ``cancel`` is
-    cancelled when the run is being ended by force.
+    times out, ``timeout`` the seconds that it was given then; None without a timeout. ``recorder`` takes
+    what the attempt records. ``cancel`` is cancelled when the run is being ended by force, and when the
+    attempt was given up. ``calls`` is where calls of language models are entered before they are made, None
+    where nothing is kept of them.
+
+    ``ending`` is for whoever keeps to the deadline and has to end something then, a command say: told that
+    this takes up to so many seconds, the executor does not give the attempt up before they have passed.
     """
 
     number: int = 1
     deadline: float | None = None
     recorder: Recorder = field(default_factory=Recorder)
     cancel: CancelToken = field(default_factory=CancelToken)
+    timeout: float | None = None
+    calls: CallsUnderWay | None = None
+    ending: Callable[[float], None] = _no_one_waits
 
     def warn(self, code: str, message: str, hint: str = "") -> None:
         """Have the run tell something that is no error and hardly meant; see
@@ -39,3 +53,8 @@ class Attempt:
         """The smaller of ``seconds`` and what remains; None where neither is set."""
         bounds = [bound for bound in (seconds, self.remaining()) if bound is not None]
         return min(bounds) if bounds else None
+
+    def given(self, seconds: float | None) -> float:
+        """The smaller of ``seconds`` and the whole time that the attempt was given: what messages tell, and
+        not what was left of it. Infinite where neither is set."""
+        return min((bound for bound in (seconds, self.timeout) if bound is not None), default=math.inf)

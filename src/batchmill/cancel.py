@@ -16,9 +16,12 @@ from typing import Any
 class CancelToken:
     """Set once, heard by all.
 
-    Concurrency: any thread may call any method. ``_lock`` guards ``_callbacks``; callbacks run in
+    Concurrency: any thread may call any method. ``_lock`` guards ``_callbacks`` and ``reason``, which stays
+    as it is from then on; callbacks run in
     the thread that cancels, outside the lock, and must not block.
     """
+
+    reason = ""  # why, in words that a run may be listed with; what the first who cancelled gave
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -34,11 +37,12 @@ class CancelToken:
         """Wait until cancelled or until ``seconds`` have passed; True when cancelled."""
         return self._event.wait(seconds)
 
-    def cancel(self) -> None:
+    def cancel(self, reason: str = "") -> None:
         """Cancel: run every registered callback once. Cancelling twice does nothing more."""
         with self._lock:
             if self._event.is_set():
                 return
+            self.reason = reason
             self._event.set()
             callbacks = list(self._callbacks.values())
             self._callbacks.clear()

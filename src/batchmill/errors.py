@@ -64,8 +64,22 @@ class InvalidSetting(BatchmillError, ValueError):
     """Raised when an argument of the Python face or an option of a run is out of its range."""
 
 
+class UnknownSetting(InvalidSetting, TypeError):
+    """Raised when a keyword argument names no setting; says which one was probably meant."""
+
+
 class StorageError(BatchmillError):
     """Raised when files or the environment fail a run: an unreadable source, a full disk."""
+
+
+class FileInUse(BatchmillError):
+    """Raised when a file that a run is to write is one that it reads, writes elsewhere, or needs itself."""
+
+    retryable = False
+
+
+class WrongOutput(BatchmillError):
+    """Raised when an output of a run is not of the type that its document declares."""
 
 
 class RunLocked(BatchmillError):
@@ -160,7 +174,8 @@ class NodeError(BatchmillError):
 
     ``outputs`` is what the node has to say all the same (``stderr``, ``exit_code``, ...);
     ``retryable`` is False where another attempt would be pointless; ``retry_after`` is the wait in
-    seconds that the other side asked for; ``address`` is the node inside a sub-workflow that failed.
+    seconds that the other side asked for; ``refused`` says that it wanted fewer calls, or none for a while;
+    ``address`` is the node inside a sub-workflow that failed.
     """
 
     def __init__(
@@ -170,6 +185,7 @@ class NodeError(BatchmillError):
         outputs: Mapping[str, Any] | None = None,
         retryable: bool = True,
         retry_after: float | None = None,
+        refused: bool = False,
         type_name: str = "NodeError",
         address: str = "",
     ) -> None:
@@ -178,6 +194,7 @@ class NodeError(BatchmillError):
         self.outputs = dict(outputs or {})
         self.retryable = retryable
         self.retry_after = retry_after
+        self.refused = refused
         self.type_name = type_name
         self.address = address
 
@@ -186,6 +203,7 @@ class NodeError(BatchmillError):
             "outputs": self.outputs,
             "retryable": self.retryable,
             "retry_after": self.retry_after,
+            "refused": self.refused,
             "type_name": self.type_name,
             "address": self.address,
         }
@@ -230,7 +248,12 @@ class BrokenNodeType(BatchmillError):
 
 
 class AttemptTimeout(BatchmillError, TimeoutError):
-    """Raised when one attempt of one item took longer than its ``timeout``."""
+    """Raised when one attempt of one item took longer than its ``timeout``. ``outputs`` is what a node had to
+    say until then."""
+
+    def __init__(self, message: str, outputs: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.outputs = dict(outputs or {})
 
 
 class Stopped(BatchmillError):
@@ -256,8 +279,20 @@ class BenchFailed(BatchmillError):
     """Raised when something that was to be measured cannot be run at all."""
 
 
+class RemoteTraceback(BatchmillError):
+    """Raised as the cause of another error only, for an exception that does not travel from where it was
+    raised, or came without its traceback; the text is that traceback."""
+
+    def __str__(self) -> str:
+        text = str(self.args[0] if self.args else "").rstrip()
+        return f'\n"""\n{text}\n"""'
+
+
 class BatchFailed(BatchmillError):
-    """Raised by :func:`batchmill.map` when the batch failed; ``result`` is the finished part."""
+    """Raised by :func:`batchmill.map` when the batch failed; ``result`` is the finished part.
+
+    Its cause is the exception of the first item that failed, or a :class:`RemoteTraceback`.
+    """
 
     def __init__(self, message: str, result: Any = None) -> None:
         super().__init__(message, result)
@@ -281,3 +316,25 @@ class Interrupted(BatchmillError):
 
 class InternalError(BatchmillError):
     """Raised when batchmill contradicts itself: our bug, please report it with the traceback."""
+
+
+_OUTPUTS = "_batchmill_outputs"
+
+
+def tell_outputs(error: BaseException, outputs: Mapping[str, Any]) -> None:
+    """Have an exception of the user's code carry what its node has to say all the same (``stdout``)."""
+    try:
+        if isinstance(error, (NodeError, AttemptTimeout)):
+            error.outputs = {**outputs, **error.outputs}
+        else:
+            setattr(error, _OUTPUTS, dict(outputs))
+    except Exception:  # noqa: BLE001, S110  # its class takes no attributes: then it goes without
+        pass
+
+
+def outputs_of(error: BaseException) -> dict[str, Any]:
+    """What a node that failed with ``error`` has to say all the same; empty where it is not known."""
+    if isinstance(error, (NodeError, AttemptTimeout)):
+        return error.outputs
+    found = vars(error).get(_OUTPUTS)
+    return found if isinstance(found, dict) else {}

@@ -24,25 +24,42 @@ class Closable(Protocol):
 T = TypeVar("T", bound=Closable)
 
 
+class _Place:
+    """Where one thing is, or is about to be.
+
+    Concurrency: ``lock`` guards both fields and is held while the thing is made, which may take its time:
+    only those who want this very thing wait for it.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.thing: Closable | None = None
+        self.closed = False  # nothing is put here any more, for nobody would close it
+
+
 class _Held:
-    """Concurrency: any thread may call any method; ``_lock`` guards ``_things`` and ``_runs``. Things are
-    made under the lock, so that there is one of each: making one must be quick and not ask for another."""
+    """Concurrency: any thread may call any method; ``_lock`` guards ``_places`` and ``_runs`` and is never
+    held while a thing is made or closed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._things: dict[Hashable, Closable] = {}
+        self._places: dict[Hashable, _Place] = {}
         self._runs = 0
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        with self._lock:
-            found = self._things.get(key)
-            if found is None:
-                found = self._things[key] = make()
-            return found  # type: ignore[return-value]  # what was made for this key before
+        while True:
+            with self._lock:
+                place = self._places.setdefault(key, _Place())
+            with place.lock:
+                if place.closed:
+                    continue
+                if place.thing is None:
+                    place.thing = make()
+                return place.thing  # type: ignore[return-value]  # what was made for this key before
 
     @property
     def any(self) -> bool:
-        return bool(self._things)  # a stale look costs a moment at most
+        return bool(self._places)  # a stale look costs a moment at most
 
     def enter(self) -> None:
         with self._lock:
@@ -57,10 +74,13 @@ class _Held:
 
     def close(self) -> None:
         with self._lock:
-            things = list(self._things.values())
-            self._things.clear()
-        for thing in reversed(things):  # the later ones may stand on the earlier ones
-            thing.close()
+            places = list(self._places.values())
+            self._places.clear()
+        for place in reversed(places):  # the later ones may stand on the earlier ones
+            with place.lock:
+                place.closed, thing = True, place.thing
+            if thing is not None:
+                thing.close()
 
 
 _held = _Held()

@@ -20,8 +20,9 @@ class ErrorInfo:
 
     ``type`` is the exception's class name. ``outputs`` is what a node reported along with an error
     result. ``retry_after`` is in seconds; ``refused`` says that a service wanted fewer calls, or none for a
-    while. ``traceback`` is text and may be empty. ``address`` is the node inside a sub-workflow that failed,
-    empty where it is the task itself.
+    while. ``traceback`` is text, of the user's own code, and may be empty. ``address`` is the node inside a
+    sub-workflow that failed, empty where it is the task itself. ``cause`` leads to the exception where that
+    was wanted (see :mod:`batchmill.executors.cause`).
     """
 
     type: str
@@ -33,6 +34,7 @@ class ErrorInfo:
     refused: bool = False
     outputs: dict[str, Any] = field(default_factory=dict)
     address: str = ""
+    cause: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Outcome:
             "message": self.error.message,
             "attempts": self.attempts,
             "kind": self.error.kind,
+            "traceback": self.error.traceback,
         }
 
 
@@ -117,4 +120,11 @@ class Block:
 def cancelled(index: int, attempts: int = 0) -> Outcome:
     """The Outcome of an item that was not started (``attempts`` 0) or not run to its end."""
     why = "ended by force while it ran" if attempts else "the batch was stopped before the item started"
+    return Outcome(index, error=ErrorInfo("Cancelled", why, "cancelled", retryable=False), attempts=attempts)
+
+
+def interrupted(index: int, attempts: int, error: ErrorInfo) -> Outcome:
+    """The Outcome of an item that waited for another attempt, after ``error``, when nothing was to start any
+    more: it has neither failed for good nor succeeded."""
+    why = f"stopped while it waited for another attempt, after {error.type}: {error.message}"
     return Outcome(index, error=ErrorInfo("Cancelled", why, "cancelled", retryable=False), attempts=attempts)

@@ -7,7 +7,9 @@ import time
 
 import pytest
 
+import batchmill
 from batchmill.batch.gate import Gate, Gates, nano_usd
+from batchmill.clock import FakeClock
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Ended, Limits
 
@@ -130,6 +132,83 @@ def test_the_first_call_of_unknown_cost_runs_alone_and_teaches_what_calls_cost()
     assert second.reserved[0].nano_usd == nano_usd(0.02)
 
 
-@pytest.mark.parametrize(("cost", "nano"), [(None, 0), (0.1, 100_000_000), (1e-9, 1)])
+@pytest.mark.parametrize(("cost", "nano"), [(None, 0), (0.1, 100_000_000), (1e-9, 1), (1e-12, 1), (0.0, 0)])
 def test_dollars_become_whole_billionths(cost, nano):
     assert nano_usd(cost) == nano
+
+
+def test_a_call_of_which_nothing_is_heard_counts_as_what_was_expected():
+    limits = BudgetLimits(tokens=1000, usd=1)
+    way = gate(budget=limits, expect=lambda *_: 25, expect_usd=lambda *_: 0.03, models=True)
+    budget = way._budgets[0][0]
+    way.leave(way.enter([("a", 0)], never)[0], Ended(tokens=None))
+    assert (budget.spent.tokens, budget.spent.nano_usd) == (25, nano_usd(0.03))
+    way.leave(way.enter([("b", 1)], never)[0], Ended(tokens=100), calls=1, nano_usd=nano_usd(0.02))
+    way.leave(way.enter([("c", 2)], never)[0], Ended(tokens=None))  # by now it is known what calls use
+    assert (budget.spent.tokens, budget.spent.nano_usd) == (225, nano_usd(0.07))
+
+
+def test_an_attempt_that_never_made_a_call_counts_as_none():
+    way = gate(budget=BudgetLimits(tokens=1000), expect=lambda *_: 25)
+    way.leave(way.enter([("a", 0)], never)[0], Ended(tokens=None))
+    assert way._budgets[0][0].spent.tokens == 0
+
+
+def test_what_was_not_asked_spends_no_request():
+    way = gate(Limits(per_second=10), budget=BudgetLimits(requests=1))
+    for number in range(3):
+        way.leave(way.enter([(number, number)], never)[0], Ended(asked=False))
+    assert way._budgets[0][0].spent.requests == 0
+
+
+def test_a_call_without_a_price_ends_a_budget_of_dollars():
+    told = []
+    gates = Gates(on_exhausted=told.append)
+    way = gate(gates=gates, budget=BudgetLimits(usd=5))
+    way.leave(way.enter([("a", 0)], never)[0], Ended(tokens=5), calls=1, unpriced="m")
+    assert told == ["the budget of 5 USD of the run cannot be held: the model 'm' has no price"]
+    tokens = gate(gates=gates, key="other")
+    tokens.leave(tokens.enter([("a", 0)], never)[0], Ended(), calls=1, unpriced="m")
+    assert len(told) == 1
+
+
+def test_limits_of_a_lane_are_those_of_the_gates_that_are_open():
+    gates = Gates()
+    lane = gates.lane("api", Limits())
+
+    def asking(**limits):
+        return Gate(gates, lane, limits=Limits(**limits))
+
+    slow, quick, any_will_do = asking(per_second=1), asking(per_second=100), asking()
+    quick.open()
+    slow.open()
+    assert lane.limiter.limits.per_second == 1
+    slow.close()
+    assert lane.limiter.limits.per_second == 100
+    quick.close()
+    any_will_do.open()
+    assert lane.limiter.limits.per_second == 100
+    slow.open()
+    assert lane.limiter.limits.per_second == 1
+
+
+def test_calls_one_after_another_with_the_same_limits_go_on_where_the_last_one_stopped():
+    clock = FakeClock()
+    gates = Gates(clock=clock)
+    lane = gates.lane("api", Limits())
+    for _ in range(2):
+        one = Gate(gates, lane, limits=Limits(per_second=1))
+        one.open()
+        wait = lane.limiter.wait(0, clock.monotonic())
+        if not wait:
+            one.leave(one.enter([("a", 0)], never)[0], Ended(pause=3.0))
+        one.close()
+    assert wait == 3.0
+
+
+def test_a_key_can_get_another_limit_in_the_same_process():
+    """What nobody at work asks for any more does not hold."""
+    limited = {"per_second": 0.001, "key": "one that can be changed"}
+    batchmill.map(abs, [1], rate_limit=limited)
+    done = batchmill.map(abs, range(50), rate_limit={**limited, "per_second": 10_000})
+    assert list(done) == list(range(50))

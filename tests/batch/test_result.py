@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -63,6 +66,23 @@ def test_a_result_is_a_sequence_of_its_values() -> None:
     assert 12 in one
     with pytest.raises(TypeError):
         hash(one)
+
+
+def test_count_is_a_number_and_the_method_of_sequences() -> None:
+    one = result()
+    assert (one.count, one.count + 1, f"{one.count:,}", json.dumps(one.count)) == (4, 5, "4", "4")
+    assert (one.count(None), one.count(10), one.count("no")) == (2, 1, 0)
+    assert isinstance(one, Sequence)
+    assert (one.index(12), list(reversed(one))[-1]) == (2, 10)
+    again = pickle.loads(pickle.dumps(one))
+    assert again == one
+    assert again.count(None) == 2
+
+
+def test_it_is_shown_in_short() -> None:
+    assert repr(result()) == "<BatchResult of 4 items, 2 without a value>"
+    assert repr(BatchResult([1], ["a"])) == "<BatchResult of 1 item>"
+    assert repr(BatchResult(list(range(100_000)), [0] * 100_000)) == "<BatchResult of 100,000 items>"
 
 
 def test_cancelled_items_are_listed_and_not_counted() -> None:

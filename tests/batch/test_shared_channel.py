@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
+from batchmill.batch.gate import Gate, Gates
+from batchmill.batch.gated_window import GatedWindow
 from batchmill.batch.shared_channel import SharedChannel
 from batchmill.batch.sources import as_source
 from batchmill.batch.window import Window
+from batchmill.clock import FakeClock
 from batchmill.outcome import Block
 from batchmill.permits import Permits
-from batchmill.policy import FailurePolicy, FailureWatch
+from batchmill.policy import FailurePolicy, FailureWatch, RetryPolicy
+from batchmill.policy.budget import BudgetLimits
+from batchmill.policy.limits import Ended, Limits
 
 
 def shared(n: int, permits: Permits, *, one_by_one: bool = False) -> tuple[SharedChannel, Window]:
@@ -79,3 +86,105 @@ def test_it_is_no_source_that_gives_at_once() -> None:
     channel, window = shared(4, Permits(1))
     assert window.instant
     assert not channel.instant
+
+
+class Limited:
+    """Batches of one item each behind one limit, in a run with few permits; each has a worker that takes."""
+
+    def __init__(
+        self, count: int, permits: Permits, limits: Limits, budget: BudgetLimits | None = None
+    ) -> None:
+        self.clock = FakeClock()
+        self.gates = Gates(clock=self.clock)
+        self.permits = permits
+        self.lane = self.gates.lane("api", limits)
+        budgets = [(self.gates.budget("the run", budget), True)] if budget is not None else []
+        self.channels: list[SharedChannel] = []
+        self.started: list[SharedChannel] = []
+        for _ in range(count):
+            watch = FailureWatch(FailurePolicy(), 1)
+            gate = Gate(self.gates, self.lane, budgets)
+            window = GatedWindow(as_source([7]), watch, ordered=False, gate=gate, retry=RetryPolicy())
+            self.channels.append(SharedChannel(window, permits, one_by_one=False))
+        self.threads = [threading.Thread(target=self._take, args=(one,)) for one in self.channels]
+        for thread in self.threads:
+            thread.start()
+
+    def _take(self, channel: SharedChannel) -> None:
+        if channel.take(1, 100) is not None:
+            self.started.append(channel)
+
+    def look(self) -> None:
+        with self.gates.lock:
+            self.lane.wake()
+
+    def close(self) -> None:
+        for channel in self.channels:
+            channel.stop()
+        for thread in self.threads:
+            thread.join()
+
+
+def test_who_waits_for_a_permit_has_not_started_yet(soon: Callable[[Any], bool]) -> None:
+    """The limit allows three starts while there is no permit: one of them may be made when there is one."""
+    permits = Permits(3)
+    held = [permits.acquire(lambda: False) for _ in range(3)]
+    run = Limited(5, permits, Limits(per_second=1))
+    try:
+        assert soon(lambda: len(run.lane.waiting) == 5)
+        for _ in range(3):
+            run.clock.advance(1.0)
+            run.look()
+        assert soon(lambda: len(permits._waiting) == 1)  # the first in line; the others have no need yet
+        for permit in held:
+            assert permit is not None
+            permits.release(permit)
+        assert soon(lambda: run.started)
+        assert soon(lambda: len(run.lane.waiting) == 4)
+        assert not run.threads[-1].join(0.05)
+        assert len(run.started) == 1
+        run.clock.advance(1.0)
+        run.look()
+        assert soon(lambda: len(run.started) == 2)
+    finally:
+        run.close()
+
+
+def test_a_pause_that_a_service_asks_for_holds_those_who_wait_for_a_permit(
+    soon: Callable[[Any], bool],
+) -> None:
+    permits = Permits(1)
+    run = Limited(2, permits, Limits(per_second=1000, burst=100))
+    try:
+        assert soon(lambda: run.started)
+        assert soon(lambda: len(permits._waiting) == 1)
+        first = run.started[0]
+        gated = first._channel
+        assert isinstance(gated, GatedWindow)
+        run.clock.advance(0.5)
+        gated._gate.leave(gated._started[0].leave, Ended(refused=True, pause=30.0))
+        permits.release(first._out[0].permit)
+        assert not run.threads[-1].join(0.05)
+        assert len(run.started) == 1
+        assert free(permits) == 1  # what waits out the pause has none
+        run.clock.advance(30.0)
+        run.look()
+        assert soon(lambda: len(run.started) == 2)
+    finally:
+        run.close()
+
+
+def test_what_waits_for_a_permit_has_set_nothing_aside(soon: Callable[[Any], bool]) -> None:
+    permits = Permits(1)
+    held = permits.acquire(lambda: False)
+    run = Limited(3, permits, Limits(max_concurrent=2), BudgetLimits(requests=2))
+    try:
+        assert soon(lambda: len(run.lane.waiting) == 3)
+        budget = run.gates.budget("the run", BudgetLimits())
+        assert budget.outstanding == 0
+        assert run.lane.limiter.in_flight == 0
+        assert held is not None
+        permits.release(held)
+        assert soon(lambda: run.lane.limiter.in_flight == 1)
+    finally:
+        run.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -248,7 +248,8 @@ def test_callbacks_run_once_when_no_item_may_start() -> None:
     assert heard == ["early", "late"]
 
 
-def test_items_read_while_the_batch_was_stopped_are_cancelled() -> None:
+@pytest.mark.parametrize("most", [1, 5])
+def test_items_read_while_the_batch_was_stopped_are_cancelled(soon: Callable[[Any], bool], most: int) -> None:
     asked, go = threading.Event(), threading.Event()
 
     def items() -> Iterator[int]:
@@ -258,17 +259,22 @@ def test_items_read_while_the_batch_was_stopped_are_cancelled() -> None:
 
     window = window_of(items())
     taken: list[Chunk | None] = []
-    worker = threading.Thread(target=lambda: taken.append(window.take(1, 10)))
+    worker = threading.Thread(target=lambda: taken.append(window.take(most, 10)))
     worker.start()
     assert asked.wait(5)
     window.stop()
     go.set()
     worker.join(5)
     assert taken == [None]
-    assert [o.error.kind for block in window.ready() for o in block.outcomes() if o.error] == ["cancelled"]
+    if most == 1:  # the worker read it
+        (block,) = window.ready()
+        assert [outcome.error.kind for outcome in block.outcomes() if outcome.error] == ["cancelled"]
+    else:  # nobody took it: whoever runs the batch reports it as cancelled
+        assert list(window.ready()) == []
+        assert soon(lambda: window._source.rest() == [1])
 
 
-def test_a_lost_attempt_that_is_not_tried_again_keeps_its_error() -> None:
+def test_an_item_that_waited_for_another_attempt_is_cancelled_and_says_after_what() -> None:
     window = window_of(range(2))
     chunk = window.take(1, 10)
     assert chunk is not None
@@ -276,7 +282,8 @@ def test_a_lost_attempt_that_is_not_tried_again_keeps_its_error() -> None:
     window.give_back(Chunk(0, chunk.items, 2, ErrorInfo("WorkerDied", "gone", "worker_died")))
     (outcome,) = [one for block in window.ready() for one in block.outcomes()]
     assert outcome.error is not None
-    assert (outcome.error.kind, outcome.attempts) == ("worker_died", 2)
+    assert (outcome.error.kind, outcome.attempts) == ("cancelled", 2)
+    assert outcome.error.message.endswith("another attempt, after WorkerDied: gone")
 
 
 def test_waiting_for_running_items_has_an_end() -> None:

@@ -1,9 +1,12 @@
 """Inputs from the command line and from files."""
 
+import io
+import sys
+
 import click
 import pytest
 
-from batchmill.cli.given import given
+from batchmill.cli.given import Given, given, with_stdin
 from batchmill.errors import InvalidDocument
 
 
@@ -55,3 +58,9 @@ def test_a_faulty_file_is_said_with_its_place(tmp_path, name, text, says):
     file.write_text(text)
     with pytest.raises(InvalidDocument, match=says):
         given([], [], file)
+
+
+def test_standard_input_that_is_no_text_is_refused_with_its_place(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\nb\xff")))
+    with pytest.raises(click.UsageError, match="byte 0xff at offset 3, line 2"):
+        with_stdin(Given(), {"inputs": {"t": {"stdin": True}}})

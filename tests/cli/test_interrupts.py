@@ -3,21 +3,25 @@
 import signal
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from batchmill.cancel import CancelToken
+from batchmill.cli.guard import PATIENCE
 from batchmill.cli.interrupts import HANDLED, Interrupts
 
-# waits until a token is set and says so; the argument names the token, the grace and the last wait
+# waits until a token is set and says so; arguments: the token, grace, last wait, what is one event
 PROGRAM = """
 import sys, time
 from batchmill.cancel import CancelToken
+from batchmill.cli.guard import PATIENCE
 from batchmill.cli.interrupts import Interrupts
-name, grace, last_wait = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
+name, grace, last_wait, one_event = sys.argv[1], *map(float, sys.argv[2:])
 tokens = {"stop": CancelToken(), "cancel": CancelToken(), "neither": CancelToken()}
 say = lambda text: print(text, flush=True)
-with Interrupts(tokens["stop"], tokens["cancel"], say, grace, last_wait) as interrupts:
+with Interrupts(tokens["stop"], tokens["cancel"], say, grace, last_wait, one_event) as interrupts:
     print("ready", flush=True)
     tokens[name].wait(60)
 print("ended", interrupts.first, flush=True)
@@ -29,8 +33,8 @@ def started():
     """Start the program; whatever becomes of the test, it is ended."""
     running = []
 
-    def start(token, grace=60.0, last_wait=60.0, program=PROGRAM):
-        command = [sys.executable, "-c", program, token, str(grace), str(last_wait)]
+    def start(token, grace=60.0, last_wait=60.0, one_event=0.0, program=PROGRAM):
+        command = [sys.executable, "-c", program, token, str(grace), str(last_wait), str(one_event)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         running.append(process)
         assert process.stdout.readline() == "ready\n"
@@ -62,6 +66,27 @@ def test_the_second_signal_ends_what_runs(started):
     assert "ended 2" in out
 
 
+def test_the_same_signal_again_within_a_moment_is_the_same_event(started):
+    """GNU timeout signals its child and then the child's group."""
+    process = started("neither", grace=0.5, last_wait=0.1, one_event=60.0)
+    for _ in range(5):
+        process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    lines = out.splitlines()
+    assert "no new items start" in lines[0]
+    assert lines[1].startswith("0.5 s have passed")
+    assert lines[2:] == ["some items do not end: leaving without them"]
+
+
+def test_another_signal_is_another_event(started):
+    process = started("cancel", one_event=60.0)
+    process.send_signal(signal.SIGINT)
+    assert "SIGINT" in process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    assert "ending what still runs" in out
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_third_signal_leaves_at_once(started, number, code):
     process = started("neither")
@@ -85,7 +110,7 @@ def test_what_does_not_end_is_left_with_its_children():
     program = PROGRAM.replace(
         'print("ready"', 'child = __import__("subprocess").Popen(["sleep", "60"]); print("ready"'
     )
-    command = [sys.executable, "-c", program, "neither", "0.05", "0.05"]
+    command = [sys.executable, "-c", program, "neither", "0.05", "0.05", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
@@ -112,3 +137,48 @@ def test_a_long_call_into_c_does_not_delay_the_token(started):
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     assert "ended 2" in out
+
+
+SEARCHES = """
+import re, sys, threading
+from batchmill.cancel import CancelToken
+from batchmill.cli.guard import PATIENCE
+from batchmill.cli.interrupts import Interrupts
+with Interrupts(CancelToken(), CancelToken(), lambda text: print(text, flush=True)):
+    def search():
+        print("ready", flush=True)
+        re.match("(a+)+$", "a" * 80 + "!")
+    if sys.argv[1] == "thread":
+        threading.Thread(target=search, daemon=True).start()
+        threading.Event().wait()
+    else:
+        search()
+"""
+
+
+@pytest.mark.parametrize("where", ["main", "thread"])
+def test_the_third_signal_leaves_while_a_search_keeps_the_interpreter_to_itself(started, where):
+    process = started(where, program=SEARCHES)
+    for _ in range(3):
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    # 130 where the command hears its signals, 137 where only its guard can end it
+    assert process.returncode in (130, -signal.SIGKILL)
+
+
+def test_signals_that_are_heard_are_no_affair_of_the_guard(started):
+    """Three that come within a moment, while the interpreter is busy for less than the guard's patience."""
+    process = started("neither", last_wait=0.2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(2 * PATIENCE)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+
+
+def test_the_guard_is_gone_with_the_block():
+    before = {child.pid for child in psutil.Process().children()}
+    with Interrupts(CancelToken(), CancelToken(), print):
+        assert {child.pid for child in psutil.Process().children()} > before
+    assert {child.pid for child in psutil.Process().children()} == before

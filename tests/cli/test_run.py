@@ -133,7 +133,9 @@ def test_quiet_says_nothing_of_a_success_and_why_of_a_failure(run):
     assert run(one_output("result = 1"), "-q") == (0, "1\n", "")
     code, out, err = run(one_output("raise ValueError('no good')"), "-q")
     assert (code, out) == (1, "")
-    assert re.fullmatch(r"a: ValueError: no good\nresume with: batchmill resume [0-9a-f]{8}\n", err)
+    why, way_on = err.splitlines()
+    assert why == "a: ValueError: no good (line 1 of the code)"
+    assert re.fullmatch(r"resume with: batchmill resume [0-9a-f]{8}", way_on)
 
 
 def test_an_invalid_document_lists_every_problem_and_runs_nothing(run, tmp_path):

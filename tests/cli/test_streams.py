@@ -47,6 +47,25 @@ def test_closed_streams(shut, code, out, tmp_path):
         assert b"StorageError: stdout is closed" in done.stderr
 
 
+@pytest.mark.parametrize("shut", ["2>&-", "2>&- <&-"])
+@pytest.mark.parametrize("command", ["run hello.json", "map --items range:0:2 -q -- echo"])
+def test_a_closed_stderr_is_no_reason_not_to_run(command, shut, tmp_path):
+    (tmp_path / "hello.json").write_text(
+        '{"nodes": [{"id": "a", "type": "echo"}], "outputs": {"a": {"source": "${a.message}"}}}'
+    )
+    line = f"{sys.executable} -m batchmill {command} {shut}"
+    done = subprocess.run(line, shell=True, stdout=subprocess.PIPE, timeout=60, cwd=tmp_path)
+    assert (done.returncode, done.stdout.split()) in [(0, [b"Hello,", b"World!"]), (0, [b"0", b"1"])]
+
+
+@pytest.mark.parametrize(("command", "code"), [("schema", 0), ("runs", 5), ("validate none.json", 2)])
+def test_a_closed_stdout_is_told_to_who_has_something_to_write(command, code, tmp_path):
+    line = f"{sys.executable} -m batchmill {command} >&-"
+    done = subprocess.run(line, shell=True, stderr=subprocess.PIPE, timeout=60, cwd=tmp_path, text=True)
+    assert done.returncode == code
+    assert "this is a fault" not in done.stderr
+
+
 @pytest.fixture
 def pipe():
     reader, writer = os.pipe()
@@ -92,8 +111,7 @@ def test_json_is_always_json():
     assert as_json({"a": "é"}) == '{"a": "é"}'
     assert json.loads(as_json({"a": "\ud800"})) == {"a": "\ud800"}
     assert as_json({"a": "\ud800é"}).isascii()
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        as_json(float("nan"))
+    assert as_json({"a": float("nan")}) == '{"a": null}'
 
 
 @pytest.mark.parametrize(

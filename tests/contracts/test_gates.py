@@ -19,6 +19,7 @@ from batchmill.batch import BatchSettings, run_batch
 from batchmill.batch.gate import Gate, Gates
 from batchmill.cancel import CancelToken
 from batchmill.errors import NodeError
+from batchmill.permits import Permits
 from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Limits
@@ -224,3 +225,24 @@ def test_a_failure_that_ends_the_batch_is_not_one_that_is_tried_again(executor, 
     task = Logged(tmp_path / "log", fails=1)
     given = settings(executor, gated(Limits(per_second=1000)), retry=RetryPolicy(2))
     assert list(run_batch(task, range(20), given)) == list(range(20))
+
+
+@pytest.mark.parametrize(("executor", "kind"), KINDS)
+def test_batches_that_share_a_key_and_workers_start_no_more_than_the_limit_allows(executor, kind, tmp_path):
+    """All workers are taken for a while, long enough for the limit to allow ten starts. When they come free
+    no more than one of those begins at once."""
+    gates, permits, slots = Gates(), Permits(4), Permits(4)
+    task = kind(tmp_path / "log")
+    given = settings(executor, gated(Limits(per_second=20), gates=gates), permits=permits, slots=slots)
+    held = [permits.acquire(lambda: False) for _ in range(4)]
+    batches = [threading.Thread(target=run_batch, args=(task, range(3), given)) for _ in range(5)]
+    for batch in batches:
+        batch.start()
+    time.sleep(0.5)
+    for permit in held:
+        permits.release(permit)
+    for batch in batches:
+        batch.join()
+    starts = task.starts()
+    assert len(starts) == 15
+    assert most_within(starts, 0.2) <= 4 + 1 + TOLERANCE

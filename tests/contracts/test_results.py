@@ -52,6 +52,7 @@ def test_a_thousand_items_with_mixed_failures_equal_the_reference_entry_by_entry
 def test_errors_are_plain_data_in_index_order(executor: str) -> None:
     errors = batchmill.map(mixed, range(20), executor=executor, error_handling="continue").errors
     assert [error["index"] for error in errors] == [3, 5, 8, 10, 16, 17]
+    assert errors[0].pop("traceback").endswith("ValueError: bad 3\n")
     assert errors[0] == {
         "index": 3,
         "item": 3,

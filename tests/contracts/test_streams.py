@@ -14,6 +14,7 @@ import cloudpickle
 import pytest
 
 import batchmill
+from batchmill.batch import iterator_source
 from batchmill.errors import BatchFailed
 from batchmill.executors.chunking import CHUNKS_AHEAD, WINDOW_PER_WORKER
 
@@ -101,7 +102,8 @@ def test_a_slow_consumer_bounds_what_is_read(executor: str) -> None:
     source = Source()
     stream = batchmill.imap(double, source, executor=executor, max_concurrent=2, chunk_size=4)
     next(stream)
-    most = 2 * max(WINDOW_PER_WORKER, CHUNKS_AHEAD * 4) + 2 * 4
+    window = 2 * max(WINDOW_PER_WORKER, CHUNKS_AHEAD * 4) + 2 * 4
+    most = window + iterator_source.CHUNKS_AHEAD * 4 + 1  # with what nobody took yet
     seen = 0
     for _ in range(20):
         time.sleep(0.01)

@@ -24,6 +24,14 @@ result = {'row': row, 'score': row['n'] ** 2 % 1009, 'at': n}
 """
 
 
+FAILED = """\
+Traceback (most recent call last):
+  File "<code>", line 5, in <module>
+    raise ValueError(f"unlucky {row['n']}")
+ValueError: unlucky 13
+"""
+
+
 def scoring(executor: str, **batch: Any) -> dict[str, Any]:
     return {
         "nodes": [
@@ -76,6 +84,7 @@ def test_the_reference_is_what_the_document_says(reference: RunResult) -> None:
         "message": "unlucky 13",
         "attempts": 2,
         "kind": "exception",
+        "traceback": FAILED,
     }
     assert outputs["succeeded"] == [entry for entry in outputs["results"] if entry is not None]
 

@@ -42,18 +42,21 @@ def test_results_in_a_file_are_the_same_and_in_order(executor: str, tmp_path: Pa
     kept = batchmill.run({"nodes": [doubled(3000, executor=executor)]}).outputs
     written = batchmill.run(
         {
-            "inputs": {"to": {}},
-            "nodes": [doubled(3000, executor=executor, collect={"jsonl": "${to}"})],
-            "outputs": {"path": {"source": "${double.results_path}"}},
+            "inputs": {"to": {}, "no": {}},
+            "nodes": [doubled(3000, executor=executor, collect={"jsonl": "${to}", "errors": "${no}"})],
+            "outputs": {
+                "path": {"source": "${double.results_path}"},
+                "no": {"source": "${double.errors_path}"},
+            },
         },
-        {"to": str(path)},
+        {"to": str(path), "no": str(tmp_path / "no.jsonl")},
     )
-    assert written.outputs == {"path": str(path)}
+    assert written.outputs == {"path": str(path), "no": str(tmp_path / "no.jsonl")}
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert lines.pop(13) == kept["errors"][0]
     del kept["results"][13]
-    assert [one["result"] for one in lines] == [one["result"] for one in kept["results"]]
-    assert [one["item"] for one in lines] == [one["item"] for one in kept["results"]]
+    assert lines == kept["results"]
+    (failed,) = map(json.loads, (tmp_path / "no.jsonl").read_text().splitlines())
+    assert {**failed, "traceback": ""} == {**kept["errors"][0], "traceback": ""}
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import batchmill
+from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
+from batchmill.errors import NodeError
 from batchmill.events import BatchProgress, Event, NodeStarted
+from batchmill.nodes import NodeResult, Param, Registry
+from batchmill.nodes.contract import AsyncRunNode
+from batchmill.runs.run import run
 
 
 def waiting(executor: str, text: str, items: int) -> dict[str, Any]:
@@ -104,3 +109,47 @@ def test_stop_ends_a_loop_between_two_iterations() -> None:
     timer.join()
     assert (result.status, result.interrupted) == ("failed", True)
     assert result.outputs["loop_stopped"] == "interrupted"
+
+
+class Refusing(AsyncRunNode):
+    """Says that it was asked, and fails."""
+
+    type = "refusing"
+    summary = "Fails."
+    params = (Param("path", "string", "what is touched"),)
+    outputs = ()
+
+    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        Path(params["path"]).touch()
+        raise NodeError("refused")
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process", "event loop", "limited", "single"])
+def test_who_waits_for_another_attempt_is_cancelled_by_stop_and_has_not_failed(
+    executor: str, tmp_path: Path
+) -> None:
+    waits = {"max_retries": 5, "retry_wait": 60, "retry_max_wait": 60, "retry_jitter": False}
+    batch = {"items": ["tried"], "executor": executor, "error_handling": "continue", **waits}
+    text = "import pathlib\npathlib.Path(path).touch()\nraise ValueError('refused')"
+    node: dict[str, Any] = {"id": "a", "type": "code", "params": {"code": text}, "batch": batch}
+    if executor == "event loop":
+        batch["executor"] = "thread"
+        node = {"id": "a", "type": "refusing", "params": {"path": str(tmp_path / "tried")}, "batch": batch}
+    elif executor == "limited":
+        batch.update(executor="thread", rate_limit={"per_second": 1000})
+    elif executor == "single":
+        node = {**node, "retry": {"max": 5, "wait": 60, "jitter": False}}
+        del node["batch"]
+    if node["type"] == "code":
+        node["params"]["inputs"] = {"path": str(tmp_path / "tried")}
+    registry = Registry()
+    registry.register(Refusing)
+    stop = CancelToken()
+    stopper = threading.Thread(target=lambda: is_there(tmp_path / "tried") and stop.cancel())
+    stopper.start()
+    result = run({"nodes": [node]}, stop=stop, registry=registry)
+    stopper.join()
+    assert (result.status, result.interrupted) == ("failed", True)
+    if executor != "single":
+        assert result.nodes["a"]["error_count"] == 0
+        assert {error["kind"] for error in result.outputs["errors"]} == {"cancelled"}

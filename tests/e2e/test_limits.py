@@ -235,9 +235,9 @@ def test_the_python_face_has_the_same_limits():
     )
     assert list(done) == list(range(30))
     assert times[-1] - times[0] >= (30 - 1 - 2) / 100
-    with pytest.raises(InvalidSetting, match="rate_limit has no 'per_minute'"):
+    with pytest.raises(InvalidSetting, match='`rate_limit`: unknown key "per_minute"'):
         batchmill.map(note, [1], rate_limit={"per_minute": 5})
-    with pytest.raises(InvalidSetting, match="max_concurrent is a number, `auto` or"):
+    with pytest.raises(InvalidSetting, match="`max_concurrent` must be a whole number from 1"):
         batchmill.map(note, [1], max_concurrent="many")
 
 

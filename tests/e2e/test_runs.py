@@ -12,6 +12,8 @@ import pytest
 import batchmill
 from batchmill import InvalidDocument, InvalidSetting, RunResult
 from batchmill.events import Event, RunFinished, RunStarted
+from batchmill.journal.journal import Journal
+from batchmill.journal.reading import Reader
 
 
 def code(name: str, text: str, **rest: Any) -> dict[str, Any]:
@@ -70,6 +72,11 @@ def test_what_a_failed_last_node_has_to_say_is_given() -> None:
 def test_a_code_nodes_exception_is_an_error_of_the_run() -> None:
     entry = {"index": None, "item": None, "type": "ValueError", "message": "why", "attempts": 1}
     result = ran(code("a", "raise ValueError('why')"))
+    assert result.errors[0].pop("traceback").splitlines()[1:] == [
+        '  File "<code>", line 1, in <module>',
+        "    raise ValueError('why')",
+        "ValueError: why",
+    ]
     assert result.errors == [{"node": "a", **entry, "kind": "exception"}]
 
 
@@ -151,8 +158,8 @@ def test_a_loop_carries_into_params_where_there_are_no_inputs() -> None:
     assert ran(echo("a", "hi", loop=loop)).outputs["echo"] == "hi!!"
 
 
-FALSE = ("'false'", "' FALSE '", "'0'", "''", "0", "None", "[]", "{}")
-TRUE = ("'no'", "'true'", "1", "[0]", "True")
+FALSE = ("False", "''", "0", "0.0", "None", "[]", "{}")
+TRUE = ("'no'", "'true'", "'false'", "' FALSE '", "'0'", "'[]'", "'null'", "1", "[0]", "True")
 
 
 @pytest.mark.parametrize(("value", "iterations"), [(v, 2) for v in FALSE] + [(v, 1) for v in TRUE])
@@ -316,17 +323,22 @@ def test_a_shell_that_fails_says_so_to_its_error_edge() -> None:
     assert (result.status, result.outputs["echo"]) == ("degraded", "3 gone nothing")
 
 
-@pytest.mark.parametrize(
-    ("kind", "params"),
-    [
-        ("code", {"code": "print('half')\nimport sys\nsys.exit(3)"}),
-        ("python", {"function": "sys:exit", "args": [3]}),
-    ],
-)
-def test_what_failed_code_printed_does_not_count_as_there(kind: str, params: dict[str, Any]) -> None:
-    a = {"id": "a", "type": kind, "params": params}
-    b = echo("b", '${a.stdout ?? "nothing"}, ${a.error}')
+@pytest.mark.parametrize("end", ["import sys; sys.exit(3)", "1/0", "raise ValueError('why')"])
+def test_what_failed_code_printed_is_there_behind_its_error_edge(end: str) -> None:
+    a = code("a", f"import sys\nprint('looking')\nprint('hm', file=sys.stderr)\n{end}")
+    b = echo("b", '${a.stdout}, ${a.stderr}, ${a.result ?? "nothing"}')
     edges = [{"from": "a", "to": "b", "action": "error"}]
     result = batchmill.run({"nodes": [a, b], "edges": edges})
-    assert result.outputs["echo"].startswith("nothing, ")
-    assert "sys.exit(3)" in result.outputs["echo"]
+    assert result.outputs["echo"] == "looking\n, hm\n, nothing"
+
+
+def test_what_a_failed_item_printed_is_told_with_its_error(tmp_path: Path) -> None:
+    a = code("a", "print('looking at', n)\nresult = 1 // n", inputs={"n": "${item}"})
+    a["batch"] = {"items": [1, 0], "error_handling": "continue"}
+    batchmill.run({"nodes": [a]}, journal=tmp_path / "j.sqlite")
+    with Reader(Journal(tmp_path / "j.sqlite")) as reader:
+        (visit,) = reader.visits(reader.run("last"))
+        item = reader.item(visit, 1)
+    assert item is not None
+    assert item.error is not None
+    assert item.error["outputs"] == {"stdout": "looking at 0\n", "stderr": ""}

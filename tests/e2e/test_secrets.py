@@ -177,12 +177,12 @@ def test_results_that_go_to_a_file_are_masked(tmp_path):
         "batch": {
             "items": {"range": [0, 3]},
             "error_handling": "continue",
-            "collect": {"jsonl": str(tmp_path / "results.jsonl")},
+            "collect": {"jsonl": str(tmp_path / "results.jsonl"), "errors": str(tmp_path / "errors.jsonl")},
         },
     }
     run = batchmill.run({"inputs": {"token": {"secret": True}}, "nodes": [leak]}, {"token": CANARY})
     assert run.status == "degraded"
-    written = (tmp_path / "results.jsonl").read_text()
+    written = (tmp_path / "results.jsonl").read_text() + (tmp_path / "errors.jsonl").read_text()
     assert len(written.splitlines()) == 3
     assert MASK in written
     assert found_in(written) == []
@@ -245,3 +245,117 @@ def test_answers_are_data_and_never_templates(address):
     assert run.status == "success", run.errors
     assert run.outputs["ran"] == sly
     assert sly in str(run.outputs["model"])
+
+
+LONG = "sk-proj-Ab3dE5gH7jK9mN1pQ3sT5vW7yZ9aB1cD3eF5gH7iJ9kL1mN3oP5qR7sT9uV1"
+
+
+def parts_of_long(text: str) -> set[str]:
+    """Stretches of LONG that are in ``text``."""
+    return {LONG[at : at + 8] for at in range(len(LONG) - 7) if LONG[at : at + 8] in text}
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_texts_are_masked_before_they_are_cut(executor: str, tmp_path: Path) -> None:
+    """Wherever the secret stands: the ends of messages go through it in one of the items."""
+    cut = "head -c $(( ${item} )) /dev/zero | tr '\\0' x"
+    node = {
+        "id": "cut",
+        "type": "shell",
+        "params": {
+            "command": f"printf %s ${{t}} >&2; {cut} >&2; {cut}; printf %s ${{t}}; exit 3",
+            "max_output_bytes": 480,
+        },
+        "batch": {
+            "items": {"range": [410, 500, 10]},
+            "executor": executor,
+            "error_handling": "continue",
+            "max_concurrent": 2,
+        },
+    }
+    run = batchmill.run(
+        {"inputs": {"t": {"type": "string", "secret": True}}, "nodes": [node]},
+        {"t": LONG},
+        journal=tmp_path / "j.sqlite",
+    )
+    assert len(run.errors) >= 9
+    assert MASK in json.dumps(run.as_json())
+    assert not parts_of_long(json.dumps(run.as_json()) + everything_in(tmp_path))
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+def test_what_code_and_templates_cut_is_masked_first(executor: str) -> None:
+    batch = {"items": {"range": [56]}, "executor": executor, "error_handling": "continue"}
+    code = "raise ValueError('x' * (4950 + i) + t + 'y' * 5100)"
+    nodes = [
+        {
+            "id": "raised",
+            "type": "code",
+            "params": {"code": code, "inputs": {"t": "${t}", "i": "${item}"}},
+            "batch": batch,
+        },
+        {
+            "id": "refused",
+            "type": "shell",
+            "params": {"command": "echo $((${t}))"},
+            "batch": batch,
+        },
+    ]
+    document = {"inputs": {"t": {"type": "string", "secret": True}}}
+    for node in nodes:
+        run = batchmill.run({**document, "nodes": [node]}, {"t": LONG})
+        assert run.errors
+        assert not parts_of_long(json.dumps(run.as_json()))
+
+
+ORDINARY = {
+    "nodes": [
+        {
+            "id": "ask",
+            "type": "llm",
+            "params": {"provider": "echo", "api_key": "ollama", "prompt": "compare ollama and vllm, ${item}"},
+            "batch": {"items": [1, 2, 3]},
+        },
+        {"id": "fails", "type": "code", "params": {"code": "1/0"}},
+    ]
+}
+
+
+def test_dummy_keys_and_words_stay_in_results_and_are_told(tmp_path: Path) -> None:
+    run = batchmill.run(ORDINARY, journal=tmp_path / "j.sqlite")
+    assert [call["response"] for call in run.llm_calls] == [
+        f"compare ollama and vllm, {n}" for n in (1, 2, 3)
+    ]
+    (warning,) = run.warnings
+    assert warning["code"] == "ordinary-secret"
+    assert "`api_key` of the node `ask` is too ordinary" in warning["message"]
+    resumed = batchmill.resume(journal=tmp_path / "j.sqlite")
+    assert resumed.resumed["kept"] == 3
+    document = {
+        "inputs": {name: {"secret": True} for name in ("user", "pin", "key")},
+        "nodes": [{"id": "a", "type": "echo", "params": {"message": "${user} ${pin} ${key}"}}],
+        "outputs": {"said": {"source": "${a.echo}"}},
+    }
+    run = batchmill.run(document, {"user": "Siemens", "pin": "abc", "key": LONG})
+    assert run.outputs["said"] == f"Siemens abc {MASK}"
+    user, pin = (warning["message"] for warning in run.warnings)
+    assert "the input `user` is too ordinary" in user
+    assert "the input `pin` is too ordinary" in pin
+    assert "Siemens" not in str(run.warnings)
+
+
+def test_a_variable_is_not_withheld_for_a_word_that_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPANY_NAME", "Siemens")
+    monkeypatch.setenv("COMPANY_KEY", LONG)
+    document = {
+        "inputs": {"a": {"secret": True}, "b": {"secret": True}},
+        "nodes": [
+            {
+                "id": "n",
+                "type": "shell",
+                "params": {"command": ": ${a} ${b}; echo $COMPANY_NAME $COMPANY_KEY"},
+            }
+        ],
+        "outputs": {"said": {"source": "${n.stdout}"}},
+    }
+    assert batchmill.run(document, {"a": "Siemens", "b": LONG}).outputs["said"] == "Siemens"

@@ -7,6 +7,7 @@ import math
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -426,3 +427,36 @@ def test_secret_inputs_are_masked_wherever_the_run_shows_something(executor: str
     if executor == "sequential":
         told = [event for event in heard if isinstance(event, NodeFinished) and event.node.endswith(".say")]
         assert [event.error for event in told] == ["ValueError: with ***"] * 3
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        {"range": [2]},
+        {"lines": "in.txt"},
+        {"glob": "*.txt"},
+        {"csv": "in.csv"},
+        {"jsonl": "in.jsonl"},
+        [1],
+        "${k}",
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("form", ["nodes", "pipeline"])
+def test_with_a_journal_its_content_is_told_apart_without_a_warning(
+    items: Any, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.txt").write_text("a\nb\n")
+    Path("in.csv").write_text("a\n1\n")
+    Path("in.jsonl").write_text("{}\n")
+    inner = {"id": "i", "type": "echo", "batch": {"items": items}}
+    steps = [inner] if form == "nodes" else [{"parallel": [inner, [{"id": "j", "type": "echo"}]]}]
+    sub = {"inputs": {"k": {"type": "array", "default": [1]}}, form: steps}
+    node = {"id": "w", "type": "workflow", "params": {"workflow": sub}, "batch": {"items": [1, 2]}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = batchmill.run({"nodes": [node]}, journal=tmp_path / "j.sqlite")
+        assert run.status == "success"
+        resumed = batchmill.resume(journal=tmp_path / "j.sqlite")
+    assert resumed.resumed["kept"] == 2

@@ -53,6 +53,30 @@ def test_an_error_result_brings_what_the_node_said() -> None:
     )
 
 
+class TooMany(Exception):
+    status_code = 429
+
+
+class Refused(Exception):
+    refused = True
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        (NodeError("no", refused=True), True),
+        (NodeError("no", retry_after=0.0), True),
+        (NodeError("no", outputs={"status_code": 429}), False),  # the node has not said so
+        (TooMany(), True),
+        (Refused(), True),
+        (ValueError("no"), False),
+    ],
+)
+def test_who_wants_fewer_calls_says_so(error: BaseException, refused: bool) -> None:
+    assert describe(error).refused is refused
+    assert not isinstance(error, NodeError) or pickle.loads(pickle.dumps(error)).refused is error.refused
+
+
 def test_errors_may_say_that_another_attempt_is_pointless() -> None:
     assert not describe(UnresolvedReference("a.b", "no b")).retryable
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from batchmill.executors.folders import OWNER, Folders, remove_abandoned
-from batchmill.executors.leftovers import SEMAPHORES
+from batchmill.executors.folders import Folders, remove_abandoned
+from batchmill.executors.leftovers import OWNER, SEMAPHORES, folder_prefix, remove_leftovers
 
 HOLDER = """
 import sys, time
@@ -48,7 +48,7 @@ def test_those_of_a_killed_process_group_are_removed(own: Path) -> None:
     with holder:
         assert holder.stdout is not None
         left = holder.stdout.readline().split()
-        semaphore = Path(f"{SEMAPHORES}loky-{holder.pid}-abcdefgh")
+        semaphore = Path(SEMAPHORES, f"sem.loky-{holder.pid}-abcdefgh")
         semaphore.touch()
         remove_abandoned(parents, grace=0)
         assert all(map(os.path.isdir, left))
@@ -68,3 +68,81 @@ def test_what_others_call_alike_is_left_alone(own: Path) -> None:
     (own / "batchmill-notes" / OWNER).touch()
     remove_abandoned([str(own)], grace=0)
     assert len(list(own.iterdir())) == 5
+
+
+DEAD = 2**22 + 1  # more than a process id can be
+
+
+def planted(parent: Path, name: str, told: str = "") -> Path:
+    """A folder that looks like that of a dead process's pool."""
+    folder = parent / name
+    folder.mkdir()
+    (folder / OWNER).write_text(told)
+    return folder
+
+
+def test_no_path_in_a_file_is_believed(own: Path) -> None:
+    """Anybody may write such a file; a folder that it names stays, and so does one of a living pool."""
+    precious = own / "batchmill-report-2026"
+    precious.mkdir()
+    living = Folders()
+    planted(own / "memory", f"batchmill-{DEAD}-x", f"{own}\0{precious}\0{living.paths[0]}\0{living.paths[1]}")
+    planted(own / "memory", "batchmill-report-x", f"x\0{precious}")
+    remove_abandoned([str(own / "memory"), str(own)], grace=0)
+    assert precious.is_dir()
+    assert all(map(os.path.isdir, living.paths))
+    assert sorted(path.name for path in (own / "memory").iterdir())[-1] == "batchmill-report-x"
+    living.remove()
+
+
+def test_links_are_neither_followed_nor_removed(own: Path) -> None:
+    target = planted(own, "results")
+    (own / f"batchmill-{DEAD}-link").symlink_to(target)
+    linked = planted(own, f"batchmill-{DEAD}-file")
+    (linked / OWNER).unlink()
+    (linked / OWNER).symlink_to(target / OWNER)
+    remove_abandoned([str(own)], grace=0)
+    assert target.is_dir()
+    assert (own / f"batchmill-{DEAD}-link").is_symlink()
+    assert linked.is_dir()
+    remove_leftovers(DEAD, [str(own)])
+    assert target.is_dir()
+    assert (own / f"batchmill-{DEAD}-link").is_symlink()
+
+
+def test_what_belongs_to_another_user_is_left_alone(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batchmill.executors.leftovers.SEMAPHORES", str(own))
+    folder = planted(own, f"batchmill-{DEAD}-x")
+    semaphore = own / f"sem.loky-{DEAD}-x"
+    semaphore.touch()
+    monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)  # seen as by somebody else
+    remove_abandoned([str(own)], grace=0)
+    remove_leftovers(DEAD, [str(own)])
+    assert folder.is_dir()
+    assert semaphore.exists()
+    monkeypatch.undo()
+    monkeypatch.setattr("batchmill.executors.leftovers.SEMAPHORES", str(own))
+    remove_abandoned([str(own)], grace=0)
+    assert not folder.exists()
+    assert not semaphore.exists()
+
+
+def test_leftovers_of_a_process_are_only_those_with_its_number(own: Path) -> None:
+    kept = [
+        planted(own, name) for name in (f"batchmill-{DEAD}1-x", f"batchmill-{DEAD}", f"batchmill-{DEAD}-a b")
+    ]
+    gone = [planted(own, f"{folder_prefix(DEAD)}x"), planted(own, f"{folder_prefix(DEAD)}y")]
+    (gone[1] / OWNER).unlink()  # it was killed before it had locked it
+    remove_leftovers(DEAD, [str(own), str(own / "nowhere")])
+    assert not any(folder.exists() for folder in gone)
+    assert all(folder.is_dir() for folder in kept)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_root_removes_nothing_of_an_unprivileged_user(own: Path) -> None:
+    theirs = planted(own, f"batchmill-{DEAD}-x", f"x\0{own}")
+    for path in (theirs, theirs / OWNER):
+        os.chown(path, 65534, 65534)
+    remove_abandoned([str(own)], grace=0)
+    remove_leftovers(DEAD, [str(own)])
+    assert theirs.is_dir()

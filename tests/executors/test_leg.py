@@ -51,6 +51,7 @@ def test_what_is_taken_while_it_dries_up_is_given_back():
     thread.join()
     assert got == [None]
     assert Leg(window).take(1, 10).items == [1]
+    window.stop()
 
 
 def test_where_an_executor_is_unavailable_the_leg_ends_and_the_channel_goes_on():
@@ -68,7 +69,7 @@ def test_where_an_executor_is_unavailable_the_leg_ends_and_the_channel_goes_on()
 
 
 def test_it_counts_what_passes():
-    leg = Leg(window_of(range(10)))
+    leg = Leg(window_of(range(10)), samples=True)
     assert leg.readings() == (0, 0.0, 0.0, 0.0)
     chunk = leg.take(4, 100)
     assert leg.begun.is_set()
@@ -114,3 +115,14 @@ def test_a_threads_clock_is_read_from_another_one():
     assert clocks[0]() >= 0.02
     over.set()
     thread.join()
+
+
+def test_only_a_leg_that_samples_keeps_an_item_and_only_until_it_is_told_to_forget():
+    window = window_of(range(10))
+    plain, scout = Leg(window), Leg(window, samples=True)
+    for leg, sample in ((plain, None), (scout, (1, 1))):
+        leg.deliver(done(leg.take(1, 100)))
+        assert leg.sample == sample
+    scout.forget_sample()
+    scout.deliver(done(scout.take(1, 100)))
+    assert scout.sample is None

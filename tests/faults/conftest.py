@@ -13,7 +13,7 @@ import pytest
 import batchmill
 from batchmill.executors import folders, pool
 
-ENTRY = {"index", "item", "type", "message", "attempts", "kind"}
+ENTRY = {"index", "item", "type", "message", "attempts", "kind", "traceback"}
 KINDS = {"exception", "error_result", "timeout", "worker_died", "cancelled", "not_picklable"}
 
 Settled = Callable[..., None]

@@ -33,7 +33,8 @@ def test_a_killed_run_has_written_a_beginning(tmp_path: Path, executor: str, byt
     process = subprocess.Popen(
         BATCHMILL, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    out, deadline = tmp_path / "out.jsonl", time.monotonic() + 60
+    (tmp_path / "out.jsonl").write_text("of before\n")
+    out, deadline = tmp_path / "out.jsonl.partial", time.monotonic() + 60
     while not (out.exists() and out.stat().st_size >= bytes_before) and time.monotonic() < deadline:
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
@@ -44,6 +45,29 @@ def test_a_killed_run_has_written_a_beginning(tmp_path: Path, executor: str, byt
     assert [line["item"] for line in lines] == list(range(len(lines)))
     assert all(line["result"] == "x" * (line["item"] % 50) for line in lines)
     assert '{"result": "'.startswith(rest[:12])
+    assert (tmp_path / "out.jsonl").read_text() == "of before\n"
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+def test_a_killed_run_that_is_resumed_writes_the_file_of_an_undisturbed_one(
+    tmp_path: Path, executor: str
+) -> None:
+    document(tmp_path, 4000, executor, collect={"jsonl": "out.jsonl"})
+    process = subprocess.Popen(
+        BATCHMILL, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    partial, deadline = tmp_path / "out.jsonl.partial", time.monotonic() + 60
+    while not (partial.exists() and partial.stat().st_size > 1000) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    command = [sys.executable, "-m", "batchmill", "resume", "-q"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [line["item"] for line in lines] == list(range(4000))
+    assert all(line["result"] == "x" * (line["item"] % 50) for line in lines)
+    assert not partial.exists()
 
 
 def test_a_full_disk_for_the_file_of_results(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -100,3 +102,44 @@ def test_a_consumer_may_run_batches_between_results() -> None:
         assert value is not None
         got.append(sum(batchmill.map(double, [value], executor="process", max_concurrent=2).succeeded))
     assert got == [4 * item for item in range(12)]
+
+
+CHILD_THAT_MAPS = """
+import multiprocessing, sys
+import batchmill
+
+class Half:
+    def __init__(self, value):
+        self.value = value
+
+def half(number):
+    return Half(number / 2)
+
+def child():
+    halves = list(batchmill.map(half, range(3), executor="process", max_concurrent=2))
+    assert [one.value for one in halves] == [0.0, 0.5, 1.0], halves
+    assert all(type(one) is Half for one in halves)
+
+if __name__ == "__main__":
+    if "warm" in sys.argv:
+        child()
+    process = multiprocessing.get_context(sys.argv[1]).Process(target=child)
+    process.start()
+    process.join(45)
+    print("exit code", process.exitcode)
+    process.kill()
+"""
+
+
+@pytest.mark.parametrize(
+    "how",
+    [["fork"], ["fork", "warm"], ["spawn"], pytest.param(["forkserver"], marks=pytest.mark.slow)],
+    ids=" ".join,
+)
+def test_a_process_of_multiprocessing_that_maps_on_processes_ends(tmp_path: Path, how: list[str]) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(CHILD_THAT_MAPS)
+    done = subprocess.run(
+        [sys.executable, str(script), *how], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (done.stdout, done.stderr) == ("exit code 0\n", "")

@@ -91,7 +91,7 @@ def make(number: int) -> Any:
     return {
         1: Holder(name="x", inner={"locks": [1, threading.Lock()]}),
         3: socket.socket(),
-        5: (part for part in "abc"),
+        5: threading.Event(),
         7: RefusesWith(ValueError),
         9: Holder(local=local),
         11: RefusesWith(KeyboardInterrupt),
@@ -298,3 +298,58 @@ def test_arguments_larger_than_the_shared_area(settled: Any) -> None:
     items = [b"\xab" * size for size in (0, 200_000, 300_000, 20 << 20)]
     result = batchmill.map(length, items, **CONTINUE)
     settled(result, items, [len(item) for item in items])
+
+
+class BreaksHere:
+    """A result that unpickles anywhere but where it is wanted; ``how`` says in which operation it breaks."""
+
+    def __init__(self, home: int, how: str) -> None:
+        self.home, self.how = home, how
+
+    def __reduce__(self) -> Any:
+        if self.how == "made":
+            return _made, (self.home,)
+        if self.how == "filled":
+            return BreaksHere, (self.home, "made"), {"home": self.home}
+        return Odd, (self.home,), None, iter([1, 2])
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _made(state["home"])
+
+
+class Odd(list[int]):
+    def __init__(self, home: int) -> None:
+        self.home = home
+
+    def extend(self, values: Any) -> None:
+        _made(self.home)
+
+    append = extend
+
+
+def _made(home: int) -> int:
+    if home == os.getpid():
+        raise RuntimeError("not here")
+    return 1
+
+
+def result_of(item: tuple[int, int]) -> Any:
+    index, home = item
+    how = {3: "made", 7: "filled", 11: "extended"}.get(index)
+    good = {"index": index, "bytes": bytes(2000)}
+    return good if how is None else {"deep": [(good, BreaksHere(home, how))]}
+
+
+@pytest.mark.parametrize("padding", [0, 3_000_000])
+def test_a_result_that_does_not_unpickle_in_the_parent_costs_one_item(padding: int) -> None:
+    def call(item: tuple[int, int]) -> Any:
+        return result_of(item), bytes(padding if item[0] == 3 else 0)
+
+    done = batchmill.map(call, [(index, os.getpid()) for index in range(30)], **CONTINUE)
+    assert [(error["index"], error["type"], error["kind"]) for error in done.errors] == [
+        (index, "NotPicklable", "not_picklable") for index in (3, 7, 11)
+    ]
+    assert all("does not unpickle in the main process" in error["message"] for error in done.errors)
+    assert "not here" in done.errors[0]["message"]
+    for index, value in enumerate(done.values):
+        assert value is None or value[0]["index"] == index

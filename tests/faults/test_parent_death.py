@@ -209,7 +209,8 @@ def test_a_script_with_abandoned_items_ends_at_once(executor: str, tmp_path: Pat
 def test_a_script_ends_while_another_thread_runs_a_batch(tmp_path: Path) -> None:
     call = (
         "threading.Thread(target=lambda: batchmill.map(item, range(8), executor='process', "
-        "max_concurrent=2), daemon=True).start(); time.sleep(1.5)"
+        "max_concurrent=2), daemon=True).start()\n"
+        "    while len(os.listdir(FOLDER)) < 2: time.sleep(0.02)"
     )
     with running(tmp_path, "time.sleep(60)", call) as (parent, folder):
         workers = workers_at_work(folder, 2)

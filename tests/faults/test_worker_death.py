@@ -183,12 +183,12 @@ def test_a_death_costs_the_one_item_whatever_travels_with_it(size: int, settled:
     settled(result, items, items)
 
 
-def test_sys_exit_ends_the_item_with_its_code(settled: Any) -> None:
+def test_sys_exit_is_the_items_error_and_no_death(settled: Any) -> None:
     items: list[Any] = [0, sys_exit, 2]
     result = batchmill.map(deadly, items, **CONTINUE)
     (error,) = result.errors
-    assert (error["index"], error["kind"], error["type"]) == (1, "worker_died", "WorkerDied")
-    assert re.search(r"worker process \d+ .*exit code 3", error["message"])
+    assert (error["index"], error["kind"], error["type"]) == (1, "exception", "SystemExit")
+    assert error["message"] == "3"
     settled(result, items, items)
 
 

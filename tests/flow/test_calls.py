@@ -9,7 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from batchmill.errors import InvalidSetting, NodeError
-from batchmill.flow import AsyncNode, AsyncParallelBatchNode, BatchNode, Flow, Node, current_recorder
+from batchmill.flow import (
+    AsyncNode,
+    AsyncParallelBatchFlow,
+    AsyncParallelBatchNode,
+    BatchNode,
+    Flow,
+    Node,
+    current_recorder,
+)
 from batchmill.record import Recorder
 
 THREADS = 16
@@ -248,3 +256,22 @@ def test_threads_that_need_the_first_recorder_get_the_same_one():
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _, shared=shared, node=node: node.run(shared), range(8)))
         assert len(shared["__llm_calls__"]) == 8
+
+
+def test_an_entry_whose_failure_is_pointless_to_repeat_is_not_tried_again():
+    tries = []
+
+    class Refused(AsyncNode):
+        async def prep_async(self, shared):
+            tries.append(1)
+            raise NodeError("no such model", retryable=False)
+
+    class Entries(AsyncParallelBatchFlow):
+        max_retries = 4
+
+        async def prep_async(self, shared):
+            return [{}]
+
+    with pytest.raises(NodeError, match="no such model"):
+        asyncio.run(Entries(start=Refused()).run_async({}))
+    assert len(tries) == 1

@@ -112,6 +112,7 @@ def test_a_failed_batch_raises_and_carries_the_finished_part(executor):
 def test_failures_may_be_gone_past(executor):
     results, _ = run(Square(executor=executor, error_handling="continue"), 0, -1, 2)
     assert results == [(0, None, 0), None, (4, None, 0)]
+    assert results.errors[0].pop("traceback").endswith("ValueError: cannot do -1\n")
     assert results.errors == [
         {
             "index": 1,
@@ -153,7 +154,7 @@ def test_an_attribute_of_the_programs_own_by_that_name_says_nothing():
 
 def test_more_attempts_than_the_engine_makes_are_refused_only_there():
     assert run(SquareOrZero(max_retries=50), -1)[0] == [(0, "cannot do -1", 49)]
-    with pytest.raises(InvalidSetting, match="max_retries must be 1 to 10, not 50"):
+    with pytest.raises(InvalidSetting, match="`max_retries` must be a whole number from 1 to 10, not 50"):
         run(SquareOrZero(max_retries=50, executor="thread"), -1)
 
 

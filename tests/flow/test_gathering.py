@@ -181,6 +181,7 @@ def run(node, *items):
 def test_a_parallel_batch_node_goes_on_after_failures_where_asked():
     results = run(Sleeps(max_retries=2, error_handling="continue"), (0, 1), (0, KeyError("x")), (0, 3))
     assert results == [1, None, 3]
+    assert results.errors[0].pop("traceback").endswith("KeyError: 'x'\n")
     assert results.errors == [
         {
             "index": 1,
@@ -275,12 +276,57 @@ def test_the_first_failing_flow_ends_the_others():
 
     async def main():
         with pytest.raises(LookupError):
-            await Entries(Fails()).run_async({"entries": 4})
+            await Entries(Fails(), on_failure="cancel").run_async({"entries": 4})
         return asyncio.all_tasks() - {asyncio.current_task()}
 
     work = Counted(WAITING)
     assert asyncio.run(main()) == set()
     assert work.begun == work.ended == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"max_concurrent": 4}])
+def test_by_default_it_is_raised_at_once_and_the_others_go_on(options):
+    class Saves(AsyncNode):
+        async def exec_async(self, prep_res):
+            if self.params["n"] == 0:
+                raise LookupError
+            await asyncio.wait_for(allowed.wait(), 20)
+
+        async def post_async(self, shared, prep_res, exec_res):
+            shared["saved"].append(self.params["n"])
+
+    async def main():
+        shared = {"entries": 4, "saved": []}
+        with pytest.raises(LookupError):
+            await Entries(Saves(), **options).run_async(shared)
+        assert shared["saved"] == []
+        allowed.set()
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+        return shared["saved"]
+
+    allowed = asyncio.Event()
+    assert asyncio.run(main()) == [1, 2, 3]
+
+
+def test_items_go_on_too_and_later_failures_are_nobodys():
+    class Two(AsyncParallelBatchNode):
+        async def prep_async(self, shared):
+            return range(3)
+
+        async def exec_async(self, n):
+            await asyncio.sleep(0.001 * n)
+            ran.append(n)
+            if n != 1:
+                raise LookupError(n)
+
+    async def main():
+        with pytest.raises(LookupError, match="0"):
+            await Two().run_async({})
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+
+    ran: list[int] = []
+    asyncio.run(main())
+    assert ran == [0, 1, 2]
 
 
 def test_a_flow_entry_is_tried_again_as_a_whole_and_bounded_in_time():

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from batchmill.flow import AsyncNode, AsyncParallelBatchFlow, BatchNode, Flow, Node
+from batchmill.flow import AsyncNode, AsyncParallelBatchFlow, BatchFlow, BatchNode, Flow, Node
 from batchmill.flow.isolation import alone, isolated
 from batchmill.flow.item_tasks import exec_task
 
@@ -168,15 +168,68 @@ def test_flows_that_run_at_the_same_time_do_not_see_each_others_state():
     first = Remembers()
     first >> Remembers()
     shared: dict = {"runs": []}
-    asyncio.run(Entries(start=first).run_async(shared))
+    asyncio.run(Entries(start=first, isolate=True).run_async(shared))
     assert sorted(shared["runs"]) == sorted([(n, n, n, [n], 1) for n in range(30)] * 2)
     assert (first.log, first.stats, first.params) == ([], Stats(), {})
 
 
-def test_shallow_copies_are_had_for_the_asking():
+@pytest.mark.parametrize("options", [{}, {"isolate": False}, {"max_concurrent": 100}, {"timeout": 60}])
+def test_without_an_executor_copies_are_as_shallow_as_pocketflows(options):
     first = Remembers()
-    asyncio.run(Entries(start=first, isolate=False).run_async({"runs": []}))
+    asyncio.run(Entries(start=first, **options).run_async({"runs": []}))
     assert first.log == list(range(30))
+
+
+class Sums(BatchNode):
+    """Collects in a dictionary of its own."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.sums = {}
+
+    def prep(self, shared):
+        return range(30)
+
+    def exec(self, n):
+        self.sums[n] = self.cur_retry
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({}, True),
+        ({"max_concurrent": 4}, True),
+        ({"error_handling": "continue"}, True),
+        ({"executor": "thread"}, False),
+        ({"executor": "thread", "isolate": False}, True),
+        ({"executor": "process"}, False),
+    ],
+)
+def test_who_names_an_executor_gets_copies_of_batch_nodes(options, kept):
+    node = Sums(**options)
+    node.run({})
+    assert node.sums == (dict.fromkeys(range(30), 0) if kept else {})
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"), [({}, True), ({"max_concurrent": 4}, True), ({"executor": "thread"}, False)]
+)
+def test_and_of_batch_flows(options, kept):
+    class Notes(Node):
+        def __init__(self):
+            super().__init__()
+            self.log = []
+
+        def exec(self, _):
+            self.log.append(self.params["n"])
+
+    class Each(BatchFlow):
+        def prep(self, shared):
+            return [{"n": n} for n in range(10)]
+
+    node = Notes()
+    Each(node, **options).run({})
+    assert sorted(node.log) == (list(range(10)) if kept else [])
 
 
 def test_what_is_set_on_the_flow_itself_stays_the_flows():
@@ -261,8 +314,8 @@ def test_one_after_another_items_run_on_the_node_itself():
 def test_a_task_that_travels_leaves_the_successors_behind():
     for task in (
         Counted().as_task(),
-        exec_task(Node(), 1),
-        exec_task(AsyncNode(), 1),
+        exec_task(Node(), 1, share=False),
+        exec_task(AsyncNode(), 1, share=True),
         Flow(Node()).as_task(),
     ):
         kept = vars(task).get("node") or task.flow

@@ -31,6 +31,11 @@ def recorded(work: Any) -> tuple[Any, list[str]]:
     return result, [str(one.message) for one in seen]
 
 
+def said(texts: list[str], *expected: str) -> bool:
+    """Whether the warnings begin like those, and ours also name the class of the node."""
+    return len(texts) == len(expected) and all(map(str.startswith, texts, expected))
+
+
 def step(lib: ModuleType, name: str, action: Any = None) -> Any:
     """A node that notes its name in the store and returns ``action``."""
 
@@ -87,10 +92,10 @@ def test_overwriting_a_successor_warns(lib):
     a = lib.Node()
     a >> lib.Node()
     _, texts = recorded(lambda: a >> lib.Node())
-    assert texts == ["Overwriting successor for action 'default'"]
+    assert said(texts, "Overwriting successor for action 'default'")
     a - "x" >> lib.Node()
     _, texts = recorded(lambda: a - "x" >> lib.Node())
-    assert texts == ["Overwriting successor for action 'x'"]
+    assert said(texts, "Overwriting successor for action 'x'")
 
 
 def test_an_action_is_text(lib):
@@ -101,14 +106,14 @@ def test_an_action_is_text(lib):
 def test_running_a_node_with_successors_warns(lib):
     node = lib.Node()
     node >> lib.Node()
-    assert recorded(lambda: node.run({})) == (None, ["Node won't run successors. Use Flow."])
+    assert said(recorded(lambda: node.run({}))[1], "Node won't run successors. Use Flow.")
 
 
 def test_running_an_async_node_with_successors_warns(lib):
     node = lib.AsyncNode()
     node >> lib.Node()
     texts = recorded(lambda: asyncio.run(node.run_async({})))[1]
-    assert texts == ["Node won't run successors. Use AsyncFlow."]
+    assert said(texts, "Node won't run successors. Use AsyncFlow.")
 
 
 def test_an_async_node_cannot_be_run_in_the_sync_way(lib):
@@ -136,13 +141,13 @@ def test_an_action_without_successor_ends_the_flow_with_a_warning(lib):
     node - "kept" >> step(lib, "c")
     result, texts = recorded(lambda: lib.Flow(node).run({}))
     assert result == "lost"
-    assert texts == ["Flow ends: 'lost' not found in ['found', 'kept']"]
+    assert said(texts, "Flow ends: 'lost' not found in ['found', 'kept']")
 
 
 def test_no_action_means_default_and_is_called_none_in_the_warning(lib):
     node = step(lib, "a")
     node - "found" >> step(lib, "b")
-    assert recorded(lambda: lib.Flow(node).run({}))[1] == ["Flow ends: 'None' not found in ['found']"]
+    assert said(recorded(lambda: lib.Flow(node).run({}))[1], "Flow ends: 'None' not found in ['found']")
 
 
 def test_a_node_without_successors_ends_the_flow_silently(lib):
@@ -573,3 +578,86 @@ def test_nodes_can_be_copied_and_pickled_with_their_links(lib):
         assert twin.max_retries == 2
         assert twin.successors["default"] is not b
     assert copy.copy(a).successors is a.successors
+
+
+def test_an_async_parallel_flow_shares_what_its_nodes_hold(lib):
+    class Sum(lib.AsyncNode):
+        def __init__(self):
+            super().__init__()
+            self.totals = {}
+
+        async def exec_async(self, _):
+            await asyncio.sleep(0)
+            self.totals[self.params["n"]] = self.params["n"] * 10
+
+    class Each(lib.AsyncParallelBatchFlow):
+        async def prep_async(self, shared):
+            return [{"n": n} for n in range(3)]
+
+    node = Sum()
+    asyncio.run(Each(start=node).run_async({}))
+    assert node.totals == {0: 0, 1: 10, 2: 20}
+
+
+@pytest.mark.parametrize("kind", ["AsyncParallelBatchFlow", "AsyncParallelBatchNode"])
+def test_one_that_fails_leaves_the_others_running(lib, kind):
+    async def save(shared, n):
+        if n == 0:
+            raise ValueError("boom")
+        await asyncio.sleep(0.02)
+        shared["saved"].append(n)
+
+    class Save(lib.AsyncNode):
+        async def post_async(self, shared, prep_res, exec_res):
+            await save(shared, self.params["n"])
+
+    class Flow(lib.AsyncParallelBatchFlow):
+        async def prep_async(self, shared):
+            return [{"n": n} for n in range(4)]
+
+    class Node(lib.AsyncParallelBatchNode):
+        async def prep_async(self, shared):
+            return [(shared, n) for n in range(4)]
+
+        async def exec_async(self, given):
+            await save(*given)
+
+    async def main():
+        shared = {"saved": []}
+        with pytest.raises(ValueError, match="boom"):
+            await (Flow(start=Save()) if kind == "AsyncParallelBatchFlow" else Node()).run_async(shared)
+        seen = list(shared["saved"])
+        await asyncio.sleep(0.2)
+        return seen, shared["saved"]
+
+    assert asyncio.run(main()) == ([], [1, 2, 3])
+
+
+def test_a_generator_of_exec_is_given_to_post_as_it_is(lib):
+    class Streams(lib.Node):
+        def exec(self, _):
+            yield from ("a", "b")
+
+        def post(self, shared, prep_res, exec_res):
+            shared["first"] = next(exec_res)
+            shared["rest"] = list(exec_res)
+
+    shared: dict[str, Any] = {}
+    Streams().run(shared)
+    assert shared == {"first": "a", "rest": ["b"]}
+
+
+def test_what_a_batch_nodes_exec_yields_can_be_gone_through(lib):
+    class Pieces(lib.BatchNode):
+        def prep(self, shared):
+            return ["ab", "c"]
+
+        def exec(self, text):
+            yield from text
+
+        def post(self, shared, prep_res, exec_res):
+            shared["all"] = [piece for pieces in exec_res for piece in pieces]
+
+    shared: dict[str, Any] = {}
+    Pieces().run(shared)
+    assert shared == {"all": ["a", "b", "c"]}

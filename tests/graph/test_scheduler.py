@@ -108,6 +108,7 @@ def test_a_failed_node_without_an_error_edge_ends_the_run(registry: Registry) ->
             "message": "no luck",
             "attempts": 1,
             "kind": "error_result",
+            "traceback": "",
         }
     ]
     assert walk.reports["a"].as_json()["failure"] == "NodeError: no luck"

@@ -109,7 +109,9 @@ def test_text_that_is_not_of_the_type_is_a_problem(kind, text):
         ("integer", None),
         ("number", math.nan),
         ("string", 3),
-        ("array", "[]"),
+        ("boolean", "true"),
+        ("array", "text"),
+        ("array", '{"a": 1}'),
     ],
 )
 def test_a_value_that_is_no_text_is_not_converted(kind, value):

@@ -119,10 +119,10 @@ def test_ten_thousand_levels_do_not_crash(write, name, pair):
 
 
 def test_a_little_too_deep_is_refused_with_its_place(write):
-    text = '{"nodes":\n' + "[" * 150 + "]" * 150 + "}"
+    text = '{"nodes":\n' + "[" * 222 + "]" * 222 + "}"
     (problem,) = problems_of(write(text))
     assert problem.line == 2
-    assert problem.column == 128
+    assert problem.column == 200
 
 
 def test_size_has_a_limit(write, monkeypatch):
@@ -171,7 +171,7 @@ def test_duplicate_keys_are_problems_and_the_rest_is_read(write):
     assert places(load(write("a: 1\na: 2\n", "flow.yaml"))) == [("$.a", 2, 1)]
 
 
-@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999", "3.14159265358979323846"])
 def test_numbers_that_json_does_not_have_are_problems(write, word):
     draft = load(write(f'{{"a":\n [1, {word}]}}'))
     assert places(draft) == [("$.a[1]", 2, 6)]
@@ -183,8 +183,8 @@ def test_a_number_without_end_is_a_problem(write):
     assert (line, column) == (1, 7)
 
 
-def test_half_a_surrogate_pair_is_a_problem(write):
-    assert places(load(write('{"a": "\\ud800"}'))) == [("$.a", 1, 7)]
+def test_half_a_surrogate_pair_is_text_as_it_is_everywhere(write):
+    assert load(write('{"a": "\\udce9"}')).raw == {"a": "\udce9"}
     assert load(write('{"a": "\\ud83d\\ude00"}')).raw == {"a": "😀"}
 
 

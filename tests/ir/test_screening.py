@@ -17,8 +17,6 @@ class Text(str):
     [
         (float("nan"), ()),
         ({"a": [1, float("inf")]}, ("a", 1)),
-        ({"a": "\ud800"}, ("a",)),
-        ({"a": {"\udfff": 1}}, ("a",)),
         ({"a": {1: 2}}, ("a",)),
         ({"a": {1, 2}}, ("a",)),
         ({"a": (1, 2)}, ("a",)),
@@ -37,7 +35,10 @@ def test_every_fault_is_found():
 
 
 def test_plain_json_has_none():
-    assert screen({"a": [1, 1.5, None, True, "é😀", Text("x"), {}, []], "b": {"c": {"d": -(10**300)}}}) == []
+    assert (
+        screen({"a": [1, 1.5, None, True, "é😀", "\ud800", Text("x"), {}, []], "b": {"c": {"d": -(10**300)}}})
+        == []
+    )
 
 
 def nested(levels):

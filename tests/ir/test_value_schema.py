@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from batchmill.ir import patterns
 from batchmill.ir.value_schema import schema_fault, value_faults
 
 
@@ -79,3 +80,27 @@ def test_references_within_the_schema_are_followed():
     schema = {"$defs": {"small": {"maximum": 3}}, "items": {"$ref": "#/$defs/small"}}
     assert value_faults([1, 2], schema, False) == []
     assert len(value_faults([1, 4, 5], schema, False)) == 2
+
+
+SLOW = "^(a+)+$"
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "string", "pattern": SLOW}, "a" * 60 + "!"),
+        ({"properties": {"n": {"pattern": SLOW}}}, {"n": "a" * 60 + "!"}),
+        ({"patternProperties": {SLOW: {}}}, {"a" * 60 + "!": 1}),
+        ({"additionalProperties": False, "patternProperties": {SLOW: {}}}, {"a" * 60 + "!": 1}),
+    ],
+)
+def test_a_pattern_that_never_ends_is_a_fault(monkeypatch, schema, value):
+    monkeypatch.setattr(patterns, "LIMIT_SECONDS", 1.0)
+    (fault,) = value_faults(value, schema, False)
+    assert "its pattern '^(a+)+$' takes more than" in fault
+
+
+@pytest.mark.parametrize("text", ["a" * 60, "a-b-c-d-e-f-g-h", "no match!", ""])
+def test_patterns_with_repetitions_within_repetitions_are_compared_as_ever(text):
+    faults = value_faults(text, {"pattern": "^[a-z]+(-[a-z]+)*$"}, False)
+    assert bool(faults) == (text in ("no match!", ""))

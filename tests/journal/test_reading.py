@@ -6,7 +6,7 @@ import time
 import pytest
 
 from batchmill.errors import UnknownRun
-from batchmill.journal.contract import RunRecord
+from batchmill.journal.contract import ContentKey, RunRecord
 from batchmill.journal.journal import Journal, chosen
 from batchmill.journal.reading import Reader
 from batchmill.outcome import Block, ErrorInfo, Outcome
@@ -16,7 +16,7 @@ def filled(path, items, failed=()):
     """A journal with one finished batch."""
     journal = Journal(path)
     log = journal.begin(RunRecord("flow.json", "/", {"nodes": []}))
-    kept = log.batch("each", b"key", items)
+    kept = log.batch("each", ContentKey(b"key", {}), items)
     for start in range(0, items, 1000):
         count = min(1000, items - start)
         block = Block(

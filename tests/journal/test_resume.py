@@ -75,7 +75,9 @@ def runner(tmp_path, journal):
 
 
 def counts(run):
-    return tuple(run.resumed.values())
+    """Kept, redone, new, changed; what is gone only where something is."""
+    *others, gone = run.resumed.values()
+    return (*others, gone) if gone else tuple(others)
 
 
 def test_a_finished_run_is_left_as_it_is(runner, effects):
@@ -92,10 +94,12 @@ EDITS = {
     "one at the front": ([0, 1, 2, 3, 4], ["0"], (4, 0, 1, 0)),
     "one in the middle": ([1, 2, 7, 3, 4], ["7"], (4, 0, 1, 0)),
     "two at the end": ([1, 2, 3, 4, 5, 6], ["5", "6"], (4, 0, 2, 0)),
-    "one removed": ([1, 3, 4], [], (3, 0, 0, 0)),
+    "one removed": ([1, 3, 4], [], (3, 0, 0, 0, 1)),
+    "the last removed": ([1, 2, 3], [], (3, 0, 0, 0, 1)),
+    "all removed": ([], [], (0, 0, 0, 0, 4)),
     "turned round": ([4, 3, 2, 1], [], (4, 0, 0, 0)),
     "twice the same": ([1, 1, 2, 3, 4], ["1"], (4, 0, 1, 0)),
-    "all others": ([5, 6], ["5", "6"], (0, 0, 0, 2)),
+    "all others": ([5, 6], ["5", "6"], (0, 0, 0, 2, 2)),
 }
 
 
@@ -109,10 +113,13 @@ def test_edited_items_redo_only_what_changed(runner, effects, edit, executor):
     assert effects.taken() == ran
     assert results(run) == items
     assert counts(run) == told
+    assert run.changed_by == ({"each": ["its items"]} if told[3] else {})
     with Reader(Journal(runner.journal)) as reader:
         visit = reader.visits(reader.run("last"))[-1]
         kept = [one.item for one in reader.items(visit)]
-    assert kept[: len(items)] == items
+    assert (kept, visit.done, visit.total) == (items, len(items), len(items))
+    again = runner.resume(flow({**batch(effects, items, executor=executor), "purpose": "another"}))
+    assert counts(again) == (len(items), 0, 0, 0), "what is gone is told once"
 
 
 def test_an_edit_and_its_reversal_run_nothing(runner, effects):
@@ -436,3 +443,10 @@ def test_a_clock_that_jumps_changes_no_duration(runner, effects, monkeypatch):
     with Reader(Journal(runner.journal)) as reader:
         assert 0 <= reader.run("last").wall < 60
     assert runner.resume(failed_only=True).status == "success"
+
+
+def test_what_the_document_does_not_have_any_more_is_gone(runner, effects):
+    last = {"id": "last", "type": "echo", "params": {"message": "x"}}
+    runner.run(flow(batch(effects, [1, 2]), last))
+    run = runner.resume(flow({**last, "id": "other"}))
+    assert run.resumed == {"kept": 0, "redone": 0, "new": 1, "changed": 0, "gone": 3}

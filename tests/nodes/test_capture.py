@@ -91,13 +91,32 @@ def test_the_first_of_much_is_kept():
     assert captured.stdout == "xxxxxxx\nxx"
     assert captured.stderr == "e\n"
     assert captured.truncated
+    assert captured.fault == "more than 10 characters were printed; write them to a file"
 
 
 def test_bytes_are_read_as_text():
     with capture() as captured:
         sys.stdout.buffer.write("é\n".encode())
-        sys.stdout.buffer.write(b"\xff")
-    assert captured.stdout == "é\n\ufffd"
+        for piece in (b"\xc3", b"\xa9"):  # a character in two pieces
+            sys.stdout.buffer.write(piece)
+    assert captured.stdout == "é\né"
+    assert captured.fault == ""
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text", "fault"),
+    [
+        ([b"ab", b"c\xff"], r"abc\xff", "the buffer of stdout is no UTF-8 text: byte 0xff at offset 3"),
+        ([b"ab\xc3"], "ab", "a character is cut short at offset 2"),
+        ([b"\xc3", b"x"], r"\xc3x", "byte 0xc3 at offset 0"),
+    ],
+)
+def test_bytes_that_are_no_text_are_told(pieces, text, fault):
+    with capture() as captured:
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+    assert captured.stdout == text
+    assert fault in captured.fault
 
 
 def test_captured_streams_are_no_terminal_and_no_file_and_are_not_closed():

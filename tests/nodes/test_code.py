@@ -9,7 +9,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped, outputs_of
 
 
 def test_inputs_result_and_prints(run):
@@ -77,6 +77,57 @@ def test_within_the_timeout_all_is_as_without(run):
         run("code", code="import sys; sys.exit(1)", timeout=20)
 
 
+PRINTS = "import sys\nprint('out')\nprint('err', file=sys.stderr)\n"
+
+
+@pytest.mark.parametrize("timeout", [None, 20])
+@pytest.mark.parametrize(
+    ("end", "kind"),
+    [
+        ("1/0", ZeroDivisionError),
+        ("sys.exit('bye')", NodeError),
+        ("raise KeyboardInterrupt", KeyboardInterrupt),
+    ],
+)
+def test_what_failing_code_printed_is_told(run, end, kind, timeout):
+    with pytest.raises(kind) as caught:
+        run("code", code=PRINTS + end, timeout=timeout)
+    told = outputs_of(caught.value)
+    assert (told["stdout"], told["stderr"]) == ("out\n", "err\n")
+
+
+def test_so_is_what_was_printed_until_the_timeout(run):
+    stop = threading.Event()
+    code = "print('p')\nwhile not stop.wait(0.01): pass"
+    with pytest.raises(AttemptTimeout) as caught:
+        run("code", code=code, inputs={"stop": stop}, timeout=0.1)
+    stop.set()
+    assert outputs_of(caught.value)["stdout"] == "p\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        ("async def f(n): print('p'); return n\nresult = f(3)", 3),
+        ("def g():\n  yield 1\nresult = g()", [1]),
+        ("async def g():\n  yield 1\nresult = g()", [1]),
+        ("result = map(str, [1])", ["1"]),
+    ],
+)
+def test_a_promised_result_is_waited_for(run, code, value):
+    assert run("code", code=code).outputs["result"] == value
+
+
+def test_what_a_coroutine_prints_is_the_codes_own(run):
+    outputs = run("code", code="async def f(): print('p')\nresult = f()").outputs
+    assert outputs["stdout"] == "p\n"
+
+
+def test_promises_within_the_result_are_refused(run):
+    with pytest.raises(TypeError, match=r"result\[0\] is a coroutine, which has not run yet: await it"):
+        run("code", code="async def f(n): return n\nresult = [f(1), f(2)]")
+
+
 def test_the_deadline_of_the_attempt_counts_too(run):
     stop = threading.Event()
     attempt = Attempt(deadline=time.monotonic() + 0.1)
@@ -88,6 +139,16 @@ def test_the_deadline_of_the_attempt_counts_too(run):
 def test_a_cancelled_run_does_not_wait(run):
     stop, cancel = threading.Event(), CancelToken()
     threading.Timer(0.1, cancel.cancel).start()
-    with pytest.raises(NodeError, match="cancelled"):
+    with pytest.raises(Stopped, match="cancelled"):
         run("code", code="stop.wait(30)", inputs={"stop": stop}, timeout=30, attempt=Attempt(cancel=cancel))
     stop.set()
+
+
+def test_what_was_printed_and_cannot_be_given_as_it_was_fails_the_node(run):
+    with pytest.raises(NodeError, match="more than 10,485,760 characters were printed"):
+        run("code", code="print('x' * (10 * 1024 * 1024))")
+    with pytest.raises(NodeError, match="byte 0xff at offset 1") as caught:
+        run("code", code="import sys\nsys.stdout.buffer.write(b'a\\xff')")
+    assert caught.value.outputs["stdout"] == r"a\xff"
+    with pytest.raises(NodeError, match="characters were printed"):
+        run("python", function="builtins:print", args=["x" * (10 * 1024 * 1024)])

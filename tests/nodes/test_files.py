@@ -13,7 +13,7 @@ import pytest
 
 from batchmill.errors import InvalidParams, NodeError
 from batchmill.nodes import files
-from batchmill.nodes.files import copy_whole, full_path, give_name, in_words, place, write_whole
+from batchmill.nodes.files import copy_whole, full_path, give_name, in_words, place, write_pieces, write_whole
 
 
 def listing(folder):
@@ -264,3 +264,115 @@ def test_a_read_only_disk_says_so(small_disk, run):
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(NodeError, match="the file system is read-only"):
         run("write-file", file_path=str(small_disk / "f"), content="x")
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """A folder like /tmp: all may write to it, and each removes only what is theirs."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    return folder
+
+
+def given_away(path):
+    """``path`` as if another user had put it there."""
+    os.chown(path, 65534, 65534, follow_symlinks=False)
+
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+
+
+@only_root
+def test_a_link_that_another_user_planted_is_not_followed(shared, tmp_path, run):
+    target = tmp_path / "target"
+    target.write_text("precious")
+    planted = shared / "out.txt"
+    planted.symlink_to(target)
+    given_away(planted)
+    for node, params in (
+        ("write-file", {"file_path": str(planted), "content": "x"}),
+        ("write-file", {"file_path": str(planted), "content": "x", "append": True}),
+        ("copy-file", {"source_path": __file__, "dest_path": str(planted), "overwrite": True}),
+    ):
+        with pytest.raises(NodeError, match="the symbolic link belongs to another user"):
+            run(node, **params)
+    assert target.read_text() == "precious"
+
+
+@only_root
+def test_a_file_that_another_user_planted_is_not_written_to(shared, run):
+    planted = shared / "log.txt"
+    planted.touch(0o666)
+    given_away(planted)
+    with pytest.raises(NodeError, match="the file belongs to another user"):
+        run("write-file", file_path=str(planted), content="secret", append=True)
+    assert planted.read_text() == ""
+
+
+@only_root
+def test_links_and_files_of_whom_a_folder_belongs_to_are_trusted(shared, tmp_path, run):
+    given_away(shared)
+    (tmp_path / "target").touch(0o666)
+    (shared / "link").symlink_to(tmp_path / "target")
+    given_away(shared / "link")
+    run("write-file", file_path=str(shared / "link"), content="x")
+    assert (tmp_path / "target").read_text() == "x"
+    ours = shared / "ours"
+    ours.symlink_to(tmp_path / "target")
+    run("write-file", file_path=str(ours), content="y")
+    assert (tmp_path / "target").read_text() == "y"
+
+
+@pytest.mark.parametrize(
+    ("there", "copied"), [(None, None), (0o600, None), (0o644, None), (None, 0o600), (0o644, 0o600)]
+)
+def test_a_file_is_private_while_it_is_written(tmp_path, monkeypatch, there, copied):
+    """Whatever its rights are in the end, until then nobody else can read it."""
+    seen = []
+    target, source = tmp_path / "out", tmp_path / "in"
+    if there is not None:
+        target.touch()
+        target.chmod(there)
+
+    def look():
+        seen.extend(stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob(".out*.tmp"))
+
+    monkeypatch.setattr(
+        "batchmill.nodes.files.shutil.copyfileobj", lambda a, b, size: (look(), b.write(a.read()))
+    )
+    monkeypatch.setattr(
+        "batchmill.nodes.files._write_all", lambda number, data: (look(), os.write(number, data))
+    )
+    old = os.umask(0o022)
+    try:
+        if copied is None:
+            write_whole(str(target), b"data")
+        else:
+            source.write_text("data")
+            source.chmod(copied)
+            copy_whole(str(source), str(target), overwrite=True)
+    finally:
+        os.umask(old)
+    assert seen == [0o600]
+    assert stat.S_IMODE(target.stat().st_mode) == (copied or there or 0o644)
+    assert target.read_text() == "data"
+
+
+def test_pieces_become_one_file_or_none(tmp_path):
+    path = tmp_path / "whole"
+    write_pieces(str(path), (b"one ", b"", b"two"), private=True)
+    assert path.read_bytes() == b"one two"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+    def broken():
+        yield b"half"
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        write_pieces(str(path), broken())
+    assert path.read_bytes() == b"one two"
+    assert [one.name for one in tmp_path.iterdir()] == ["whole"]
+    path.chmod(0o644)
+    write_pieces(str(path), (b"new",), private=True)
+    assert path.stat().st_mode & 0o777 == 0o644

@@ -105,3 +105,15 @@ def test_custom_needs_a_function_or_code(run, check):
     assert check("merge", inputs=[]) == []
     with pytest.raises(InvalidParams, match="did you mean 'concat'"):
         run("merge", mode="concatt", inputs=[])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "async def f(): return sum(inputs)\nresult = f()",
+        "result = sum(inputs)",
+        "def g(): yield sum(inputs)\nresult, = g()",
+    ],
+)
+def test_custom_code_may_await_or_yield(run, code):
+    assert run("merge", mode="custom", inputs=[1, 2], code=code).outputs["result"] == 3

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from batchmill.cancel import CancelToken
-from batchmill.nodes import process
+from batchmill.nodes import groups, process
 from batchmill.nodes.process import run_command
 
 MEGABYTE = 1024 * 1024
@@ -129,7 +129,7 @@ def test_the_timeout_reaches_a_background_process_whose_starter_has_ended(tmp_pa
 
 
 def test_asking_comes_first_and_what_is_said_then_is_kept(monkeypatch):
-    monkeypatch.setattr(process, "GRACE_SECONDS", 20)
+    monkeypatch.setattr(groups, "GRACE_SECONDS", 20)
     done = sh("trap 'echo bye; exit 7' TERM; sleep 60 & wait", timeout=ENOUGH)
     assert done.timed_out
     assert (done.stdout, done.exit_code) == (b"bye\n", 7)
@@ -164,15 +164,68 @@ def test_the_end_of_background_output_is_waited_for():
     assert done.stdout == b"early\nlate\n"
 
 
-def test_cancelling_kills_the_group_at_once(tmp_path, pid_in, is_gone):
+def cancelled_once_started(path, pid_in):
     cancel = CancelToken()
-    started = threading.Thread(target=lambda: pid_in(tmp_path / "pid") and cancel.cancel())
-    started.start()
-    done = sh('trap "" TERM; sleep 60 & echo $! > "$1"; sleep 60', tmp_path / "pid", cancel=cancel)
-    started.join()
-    assert done.cancelled
-    assert not done.timed_out
-    assert done.signal == 9
+    threading.Thread(target=lambda: pid_in(path) and cancel.cancel()).start()
+    return cancel
+
+
+def test_cancelling_asks_first_and_what_is_said_then_is_kept(tmp_path, pid_in):
+    cancel = cancelled_once_started(tmp_path / "pid", pid_in)
+    script = 'trap \'echo bye; echo > "$1".cleaned; exit 7\' TERM; sleep 60 & echo $$ > "$1"; wait'
+    done = sh(script, tmp_path / "pid", cancel=cancel)
+    assert (done.cancelled, done.timed_out, done.stdout, done.exit_code) == (True, False, b"bye\n", 7)
+    assert (tmp_path / "pid.cleaned").exists()
+
+
+@pytest.mark.parametrize("output", ["", ">/dev/null 2>&1"])
+def test_cancelling_kills_who_ignores_being_asked(tmp_path, pid_in, is_gone, output):
+    cancel = cancelled_once_started(tmp_path / "pid", pid_in)
+    script = f'trap "" TERM; sleep 60 {output} & echo $! > "$1"; exec sleep 60 {output}'
+    done = sh(script, tmp_path / "pid", cancel=cancel)
+    assert (done.cancelled, done.timed_out, done.signal) == (True, False, 9)
+    assert is_gone(pid_in(tmp_path / "pid"))
+
+
+def test_cancelling_leaves_nothing_in_the_background_of_a_command_that_ends_when_asked(
+    tmp_path, pid_in, is_gone
+):
+    cancel = cancelled_once_started(tmp_path / "pid", pid_in)
+    script = '(trap "" TERM; exec sleep 60 >/dev/null 2>&1) & sleep 0.2; echo $! > "$1"; exec sleep 60'
+    assert sh(script, tmp_path / "pid", cancel=cancel).cancelled
+    assert is_gone(pid_in(tmp_path / "pid"))
+
+
+LEAVES_ITS_THREAD = """
+import sys, threading, time
+from pathlib import Path
+from batchmill.cancel import CancelToken
+from batchmill.nodes.process import run_command
+
+def run():
+    script = 'trap "" TERM; echo $$ > "$1"; while :; do sleep 0.1; done'
+    run_command(["sh", "-c", script, "sh", sys.argv[1]], max_output_bytes=9, cancel=CancelToken(), **how)
+
+def main():
+    threading.Thread(target=run, daemon=True).start()
+    while not (Path(sys.argv[1]).exists() and Path(sys.argv[1]).read_text()):
+        time.sleep(0.01)
+
+how = {"timeout": 1.0} if "overdue" in sys.argv else {}
+if "child" in sys.argv:
+    import multiprocessing
+    child = multiprocessing.get_context("fork").Process(target=main)
+    child.start()
+    child.join()
+else:
+    main()
+"""
+
+
+@pytest.mark.parametrize("how", [["overdue"], ["running"], ["running", "child"]], ids=" ".join)
+def test_the_end_of_the_process_ends_commands_whose_thread_was_left(tmp_path, pid_in, is_gone, how):
+    command = [sys.executable, "-c", LEAVES_ITS_THREAD, str(tmp_path / "pid"), *how]
+    subprocess.run(command, check=True, timeout=60)
     assert is_gone(pid_in(tmp_path / "pid"))
 
 
@@ -209,7 +262,8 @@ def test_an_interrupt_in_the_caller_ends_the_command(tmp_path, monkeypatch, pid_
 def test_systems_that_have_less_to_wait_with(monkeypatch, missing, tmp_path, pid_in, is_gone):
     for name in missing:
         monkeypatch.delattr(os, name, raising=False)
-    monkeypatch.setattr(process, "_CAN_LOOK", hasattr(os, "waitid"))
+    for module in (process, groups):
+        monkeypatch.setattr(module, "CAN_LOOK", hasattr(os, "waitid"))
     assert sh("exec >&- 2>&-; sleep 0.1; exit 5").exit_code == 5
     assert sh("exec >&- 2>&-; sleep 60", timeout=0.2).timed_out
     done = sh('sleep 60 & echo $! > "$1"; sleep 60', tmp_path / "pid", timeout=ENOUGH)
@@ -259,3 +313,38 @@ for spare in range(len(held)):
     assert lines[0] == "24"
     assert "ran 0" in lines
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 12
+
+
+MANY_AT_ONCE = """
+import os, resource, sys, threading
+from batchmill.cancel import CancelToken
+from batchmill.nodes import groups
+from batchmill.nodes.process import run_command
+resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
+if sys.argv[1] == "unforeseen":
+    groups._most_at_once = lambda: 1000
+held = [os.dup(0) for _ in range(int(sys.argv[2]))]
+codes = []
+def work():
+    done = run_command(["sh", "-c", "sleep 0.1; echo x"], max_output_bytes=9, cancel=CancelToken())
+    codes.append((done.exit_code, done.stdout))
+threads = [threading.Thread(target=work) for _ in range(40)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(codes == [(0, b"x\\n")] * 40, codes)
+"""
+
+
+@pytest.mark.parametrize("how", [["foreseen", "0"], ["unforeseen", "0"], ["foreseen", "28"]], ids=" ".join)
+def test_commands_wait_for_one_another_where_descriptors_are_few(how):
+    command = [sys.executable, "-c", MANY_AT_ONCE, *how]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("True"), done.stdout + done.stderr
+
+
+def test_who_waits_for_room_is_not_kept_from_its_end(monkeypatch):
+    monkeypatch.setattr(groups, "_most_at_once", lambda: 0)
+    assert sh("echo x", timeout=0.2).timed_out
+    cancel = CancelToken()
+    threading.Timer(0.2, cancel.cancel).start()
+    assert sh("echo x", cancel=cancel).cancelled

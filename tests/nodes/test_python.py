@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from batchmill.errors import InvalidParams, NodeError
+from batchmill.errors import InvalidParams, NodeError, outputs_of
 
 SOURCE = """
 import sys
@@ -19,7 +19,11 @@ class Space:
     @staticmethod
     def inner(): return "inner"
 def leave(): sys.exit(4)
-def fail(): raise LookupError("no such row")
+def fail():
+    print("looking")
+    raise LookupError("no such row")
+def rows():
+    yield from (1, 2)
 number = 5
 """
 
@@ -45,6 +49,16 @@ def test_a_function_may_stand_inside_something(run):
 
 def test_an_async_function_is_awaited(run):
     assert run("python", function="sums_of_mine:later", inputs={"x": 4}).outputs["result"] == 8
+
+
+def test_a_function_that_yields_gives_a_list(run):
+    assert run("python", function="sums_of_mine:rows").outputs["result"] == [1, 2]
+
+
+def test_what_a_failing_function_printed_is_told(run):
+    with pytest.raises(LookupError) as caught:
+        run("python", function="sums_of_mine:fail")
+    assert outputs_of(caught.value) == {"stdout": "looking\n", "stderr": ""}
 
 
 def test_what_it_raises_comes_out_and_sys_exit_does_not(run):

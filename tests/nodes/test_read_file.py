@@ -24,11 +24,13 @@ def test_encodings(run, tmp_path):
     path = tmp_path / "f"
     path.write_bytes("é".encode("latin-1"))
     assert run("read-file", file_path=str(path), encoding="latin-1").outputs["content"] == "é"
-    outputs = run("read-file", file_path=str(path)).outputs
+    outputs = run("read-file", file_path=str(path), encoding="auto").outputs
     assert (outputs["content"], outputs["content_is_binary"]) == ("6Q==", True)
-    with pytest.raises(NodeError, match="as utf-8: unexpected end of data at byte 0") as caught:
-        run("read-file", file_path=str(path), encoding="utf-8")
-    assert not caught.value.retryable
+    for encoding in ({}, {"encoding": "utf-8"}, {"encoding": None}):
+        with pytest.raises(NodeError, match=r"is no utf-8 text: byte 0xe9 at offset 0, line 1") as caught:
+            run("read-file", file_path=str(path), **encoding)
+        assert not caught.value.retryable
+        assert caught.value.type_name == "NotText"
     path.write_bytes(b"abc")
     assert run("read-file", file_path=str(path), encoding="binary").outputs["content"] == "YWJj"
 

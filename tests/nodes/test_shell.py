@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import pickle
 import tempfile
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped, UnsafeValue
 from batchmill.template import Scope
 from batchmill.template.shell import compile_command
 
@@ -37,6 +38,18 @@ def test_a_string_goes_through_a_shell(run):
 def test_a_list_goes_through_none(run):
     command = ["printf", "%s|", "$HOME", "a b", 5, True, None, {"a": [1]}, "`x`"]
     assert run("shell", command=command).outputs["stdout"] == '$HOME|a b|5|True||{"a": [1]}|`x`|'
+
+
+def test_a_variable_that_the_shell_calculates_with(run):
+    """Also one that comes with the environment is code where it is an index."""
+    for text in ("echo $((N + 1))", "echo ${v}; [[ $N -gt 3 ]]", "n=$N; echo $((n))"):
+        command = compile_command(text, allow_raw=False).resolve(Scope({"v": ""}))
+        params = {"command": command, "shell": "bash"}
+        assert run("shell", **params, env={"N": "1 + 4"}).outputs["exit_code"] == 0
+        with pytest.raises(UnsafeValue, match="N in `env` must be free of"):
+            run("shell", **params, env={"N": "a[$(touch pwned)]"})
+    plain = compile_command("echo $N", allow_raw=False).resolve(Scope({}))
+    assert run("shell", command=plain, env={"N": "a[1]"}).outputs["stdout"] == "a[1]"
 
 
 def test_another_shell(run):
@@ -85,6 +98,12 @@ def test_a_failing_command_is_an_error_result_with_its_outputs(run):
     assert error.outputs["exit_code"] == 3
     assert error.message == error.outputs["error"] == "the command failed with exit code 3: why"
     assert error.retryable
+
+
+def test_a_failure_without_a_complaint_shows_what_was_printed(run):
+    error = failure(run, command="echo '3 of 4 passed'; exit 1")
+    assert error.message == "the command failed with exit code 1; it printed: 3 of 4 passed"
+    assert failure(run, command="seq 10000; exit 1").message.endswith("9999\n10000")
 
 
 def test_errors_can_be_ignored(run):
@@ -162,18 +181,62 @@ def test_what_can_be_seen_before_it_runs(check):
     assert check("shell", command="true") == []
 
 
-def test_output_that_is_no_text_is_kept_as_base64(run):
-    outputs = run("shell", command=r"printf 'a\377\n'; printf 'e\377' >&2").outputs
-    assert outputs["stdout"] == "Yf8K"
-    assert outputs["stdout_is_binary"] is True
-    assert outputs["stderr"] == "e\ufffd"
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (r"printf 'caf\351\n007\n'", "what it printed is no utf-8 text: byte 0xe9 at offset 3, line 1"),
+        (r"printf 'a\nb\377'", "byte 0xff at offset 3, line 2"),
+        (r"printf 'e\377' >&2", "its stderr is no utf-8 text: byte 0xff at offset 1, line 1"),
+    ],
+)
+def test_output_that_is_no_text_is_an_error_that_says_where(run, command, words):
+    error = failure(run, command=command)
+    assert words in error.message
+    assert "`encoding`" in error.message
+    assert (error.type_name, error.retryable) == ("NotText", False)
+    assert error.outputs["error"] == error.message
 
 
-def test_the_limit_may_cut_a_character_in_half(run):
-    outputs = run("shell", command="printf 'ééé'", max_output_bytes=5).outputs
+def test_output_of_another_encoding(run):
+    outputs = run("shell", command=r"printf 'caf\351\n'; printf '\374' >&2", encoding="latin-1").outputs
+    assert (outputs["stdout"], outputs["stderr"], outputs["stdout_is_binary"]) == ("café", "ü", False)
+    with pytest.raises(InvalidParams, match="common encodings are"):
+        run("shell", command="true", encoding="utf-nine")
+
+
+def test_base64_is_given_where_it_was_asked_for(run):
+    outputs = run("shell", command=r"printf 'a\377\n'; printf 'e\377' >&2", encoding="binary").outputs
+    assert (outputs["stdout"], outputs["stdout_is_binary"]) == ("Yf8K", True)
+    assert outputs["stderr"] == r"e\xff"
+    outputs = run("shell", command="echo a", encoding="binary").outputs
+    assert (outputs["stdout"], outputs["stdout_is_binary"]) == ("YQo=", True)
+    for printed, found in (("a", ("a", False)), (r"\377", ("/w==", True))):
+        outputs = run("shell", command=f"printf '{printed}'", encoding="auto").outputs
+        assert (outputs["stdout"], outputs["stdout_is_binary"]) == found
+
+
+def test_what_a_failed_command_printed_is_shown_with_escapes(run):
+    error = failure(run, command=r"printf 'a\377'; printf 'e\377' >&2; exit 3")
+    assert error.message == r"the command failed with exit code 3: e\xff"
+    assert (error.outputs["stdout"], error.outputs["stderr"]) == (r"a\xff", r"e\xff")
+
+
+def test_output_beyond_the_limit_fails(run):
+    for where in ("", ">&2"):
+        error = failure(run, command=f"printf 123456 {where}", max_output_bytes=5)
+        assert "printed more than 5 bytes (`max_output_bytes`)" in error.message
+        assert (error.type_name, error.retryable) == ("OutputTooLarge", False)
+        assert error.outputs["truncated"] is True
+    error = failure(run, command="printf 123456; exit 2", max_output_bytes=5)
+    assert (error.outputs["exit_code"], error.outputs["truncated"]) == (2, True)
+    assert "exit code 2" in error.message
+
+
+def test_the_beginning_is_given_where_that_is_enough(run):
+    outputs = run("shell", command="printf 'ééé'", max_output_bytes=5, truncate=True).outputs
     assert (outputs["stdout"], outputs["truncated"], outputs["stdout_is_binary"]) == ("éé", True, False)
-    outputs = run("shell", command=r"printf 'é\303'").outputs
-    assert outputs["stdout_is_binary"] is True
+    assert "cut" not in outputs["error"]
+    assert "offset 2" in failure(run, command=r"printf 'é\303'").message
 
 
 def test_a_timeout_is_a_timeout_and_says_what_was_heard_last(run):
@@ -181,6 +244,18 @@ def test_a_timeout_is_a_timeout_and_says_what_was_heard_last(run):
         run("shell", command="echo still here >&2; sleep 60", timeout=1)
     with pytest.raises(AttemptTimeout):
         run("shell", command="sleep 60", timeout=0.2, ignore_errors=True)
+
+
+def test_what_a_command_printed_until_its_timeout_is_kept(run):
+    with pytest.raises(AttemptTimeout) as caught:
+        run("shell", command=r"printf 'so far \303'; echo heard >&2; sleep 60", timeout=0.5)
+    outputs = caught.value.outputs
+    assert (outputs["stdout"], outputs["stderr"], outputs["error"]) == (
+        "so far ",
+        "heard\n",
+        str(caught.value),
+    )
+    assert pickle.loads(pickle.dumps(caught.value)).outputs == outputs
 
 
 def test_the_deadline_of_the_attempt_counts_too(run):
@@ -192,10 +267,9 @@ def test_a_cancelled_run_ends_the_command_and_starts_no_other(run, tmp_path):
     cancel = CancelToken()
     threading.Timer(0.2, cancel.cancel).start()
     for command in ("sleep 60", f"touch {tmp_path}/started"):
-        with pytest.raises(NodeError, match="cancelled") as caught:
+        with pytest.raises(Stopped, match="cancelled") as caught:
             run("shell", command=command, attempt=Attempt(cancel=cancel))
         assert not caught.value.retryable
-        assert caught.value.type_name == "Cancelled"
     assert not (tmp_path / "started").exists()
 
 
@@ -215,7 +289,8 @@ VALUES = [
     ["printf %s ${x}", "printf '%s' \"${x}\" | cat", "env printf %s ${x}", ["printf", "%s", "${x}"]],
 )
 def test_values_reach_the_command_byte_for_byte(run, command, value):
-    outputs = run("shell", command=resolved(command, x=value), strip_newline=False).outputs
+    command = resolved(command, x=value)
+    outputs = run("shell", command=command, strip_newline=False, encoding="auto").outputs
     said = outputs["stdout"]
     arrived = base64.b64decode(said) if outputs["stdout_is_binary"] else said.encode()
     assert arrived == os.fsencode(value)

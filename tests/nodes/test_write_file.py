@@ -58,7 +58,7 @@ def test_encodings_and_bytes(run, tmp_path):
         ({"content": "é", "encoding": "ascii"}, "'é' of `content` does not exist in ascii"),
         ({"content": "\ud800"}, "does not exist in utf-8"),
         ({"content": "no base64!", "content_is_binary": True}, "is not base64"),
-        ({"content": [{1}]}, "has no form in JSON"),
+        ({"content": [{"a": object()}]}, "`content`[0].a is an object, which has no form in JSON"),
         ({"content": "x", "encoding": "nine"}, "unknown encoding: nine"),
         ({}, "'content' is required"),
     ],

@@ -84,3 +84,12 @@ def test_two_that_share_a_key_get_the_stricter_of_each_limit():
 def test_limits_out_of_range_are_refused(wrong):
     with pytest.raises(InvalidSetting, match=next(iter(wrong))):
         Limits(**wrong)
+
+
+def test_what_nobody_knows_counts_as_what_was_set_aside_and_what_was_not_asked_as_nothing():
+    limiter = Limiter(Limits(per_second=1, tokens_per_minute=6000))
+    limiter.end(limiter.start(100, 0.0), Ended(tokens=None), 0.0)
+    assert limiter.wait(100, 0.0) == pytest.approx(1)
+    limiter = Limiter(Limits(per_second=1, tokens_per_minute=6000))
+    limiter.end(limiter.start(100, 0.0), Ended(asked=False), 0.0)
+    assert limiter.wait(100, 0.0) == 0

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 import batchmill
-from batchmill.journal.contract import RunRecord
+from batchmill.journal.contract import ContentKey, RunRecord
 from batchmill.journal.database import connect
 from batchmill.journal.files import LARGE
 from batchmill.journal.journal import Journal
@@ -43,12 +43,12 @@ def begin(journal):
 
 
 def key(text):
-    return str(text).encode()
+    return ContentKey(str(text).encode(), {})
 
 
 def test_singles_batches_and_events_are_all_there_once(journal, rows, storm):
     log = begin(journal)
-    shared = log.batch("shared", b"shared", None)
+    shared = log.batch("shared", key("shared"), None)
 
     def work(number):
         own = log.batch(f"batch-{number}", key(number), BLOCKS * WIDTH)
@@ -96,7 +96,7 @@ def pairs(rows, address):
 
 def test_what_is_waited_for_is_committed_when_the_thread_goes_on(journal, storm):
     log = begin(journal)
-    items = log.batch("slow", b"slow", THREADS * 5)
+    items = log.batch("slow", key("slow"), THREADS * 5)
 
     def work(number):
         for k in range(5):
@@ -113,7 +113,7 @@ def test_what_is_waited_for_is_committed_when_the_thread_goes_on(journal, storm)
 
 def test_large_values_and_failures_beside_each_other(journal, rows, storm):
     log = begin(journal)
-    items = log.batch("large", b"large", THREADS * 4)
+    items = log.batch("large", key("large"), THREADS * 4)
     texts = [str(k) * (LARGE + 1) for k in range(4)]  # the same four, from everybody
 
     def work(number):
@@ -141,20 +141,20 @@ def test_a_known_outcome_is_given_to_one_only(journal, storm):
     """64 visits with the same content, resumed by 64 threads at once: each gets another one's outcome."""
     first = begin(journal)
     for number in range(THREADS):
-        first.single("same", b"same").record(Outcome(0, number), "default")
+        first.single("same", key("same")).record(Outcome(0, number), "default")
     first.close()
     resumed = journal.resume(first.name, first.run, lock=journal.lock(first.name))
     lock, known = threading.Lock(), []
 
     def work(number):
-        found = resumed.single("same", b"same").known
+        found = resumed.single("same", key("same")).known
         with lock:
             known.append(None if found is None else found[0].value)
 
     storm(work)
     assert sorted(known) == list(range(THREADS))
-    assert resumed.single("same", b"same").known is None
-    assert resumed.kept.as_json() == {"kept": THREADS, "redone": 1, "new": 0, "changed": 0}
+    assert resumed.single("same", key("same")).known is None
+    assert resumed.kept.as_json() == {"kept": THREADS, "redone": 1, "new": 0, "changed": 0, "gone": 0}
     resumed.close()
 
 
@@ -170,7 +170,7 @@ def test_several_runs_write_to_one_file(journal, rows, storm):
         if number % 8:
             return
         log = begin(journal)
-        items = log.batch("each", b"each", 200)
+        items = log.batch("each", key("each"), 200)
         for start in range(0, 200, 10):
             values = list(range(start, start + 10))
             items.record(Block(start, values, [0.0] * 10, items=values))
@@ -194,4 +194,4 @@ def test_a_run_on_64_threads_is_journaled_and_resumed_whole(tmp_path):
     run = batchmill.run(tmp_path / "flow.json", journal=where)
     again = batchmill.resume("last", journal=where)
     assert run.outputs == again.outputs == {"all": list(range(1, 1_001))}
-    assert again.resumed == {"kept": 1_000, "redone": 0, "new": 0, "changed": 0}
+    assert again.resumed == {"kept": 1_000, "redone": 0, "new": 0, "changed": 0, "gone": 0}

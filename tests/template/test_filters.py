@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -31,10 +32,23 @@ def apply(filters: str, value: Any) -> Any:
         ("count", [1, 2, 3], 3),
         ("count", {"a": 1}, 1),
         ("count", "four", 4),
-        ("count", "[1, 2]", 2),
+        ("count", "[1, 2]", 6),
         ("sum", [1, 2.5], 3.5),
         ("sum", [], 0),
-        ("sum", "[1, 2]", 3),
+        ("sum", [0.1] * 10, 1.0),
+        ("sum", [10**30, 1], 10**30 + 1),
+        ("mean", [0.1] * 10, 0.1),
+        ("parse", '{"a": [1]}', {"a": [1]}),
+        ("parse", " 5 ", 5),
+        ("parse", [1], [1]),
+        ("parse | first", "[7, 8]", 7),
+        ("number", "-5", -5),
+        ("number", "007", 7),
+        ("number", 2.5, 2.5),
+        ("number | sum", ["1.5", "2", 3], 6.5),
+        ("number | max", ["9", "10"], 10),
+        ("max", ["09", "10"], "10"),
+        ("lines", "\ufeffa\rb\n", ["a\rb"]),
         ("min", [3, 1, 2], 1),
         ("max", ["b", "a"], "b"),
         ("mean", [1, 2], 1.5),
@@ -79,7 +93,21 @@ def test_results(filters: str, value: Any, expected: Any) -> None:
         ("sort", [{"a": 1}], "cannot put an object in order"),
         ("min", [None, None], "cannot put null in order"),
         ("sort", [[1], ["a"]], "cannot compare the elements"),
-        ("join:','", "abc", r"needs a list, not text; \| lines"),
+        ("join:','", "abc", r"needs a list, not text; \| parse reads JSON, \| lines"),
+        ("sum", "[1, 2]", "needs a list, not text"),
+        ("first", "[1, 2]", "needs a list, not text"),
+        ("sum", ["1"], r"element 0 is text; \| number"),
+        ("sum", [1, math.nan], "finite numbers, and element 1 is nan"),
+        ("sum", [1e308, 1e308], "numbers of this size"),
+        ("sort", [3, math.nan, 1], "NaN in order, which element 1 is"),
+        ("max", [math.nan, 1], "NaN in order"),
+        ("max", ["9", "10"], "numbers as text, and as text '9' comes after '10'"),
+        ("sort", ["-1", "-2"], "write . number before it"),
+        ("parse", "[draft]", "no JSON: a value must come here at line 1, column 2"),
+        ("parse", '{"a": 1, "a": 2}', 'the key "a" stands twice'),
+        ("number", "12 apples", "'12 apples' is no number"),
+        ("number", ["1", None], "needs text, or a list of it, not null"),
+        ("number", "0.1234567890123456789", "lose digits"),
         ("join:','", {"a": 1}, "needs a list, not an object"),
         ("first", 3, "needs a list, not a number"),
         ("unique", None, "needs a list, not null"),
@@ -104,7 +132,7 @@ def test_json_of_what_json_cannot_hold() -> None:
         apply("json", {("a", "b"): 1})
 
 
-@pytest.mark.parametrize("name", sorted(set(FILTERS) - {"json", "lines", "url", "count", "join"}))
+@pytest.mark.parametrize("name", sorted(set(FILTERS) - {"json", "lines", "url", "count", "join", "parse"}))
 def test_no_filter_changes_its_value(name: str) -> None:
     value = [3, 1, 2, 1]
     apply(name, value)

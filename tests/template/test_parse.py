@@ -152,7 +152,7 @@ def test_references_of_every_kind() -> None:
         ("${01}", 3, "not expected"),
         ("${a |}", 5, "a filter is expected"),
         ("${a | cuont}", 6, "did you mean 'count'"),
-        ("${a | exec}", 6, "there are json, lines"),
+        ("${a | exec}", 6, "there are json, parse"),
         ("${a | join}", 6, "needs a text after it"),
         ("${a | join:3}", 6, "needs a text after it"),
         ("${a | first:'x'}", 6, "takes nothing after it"),

@@ -43,13 +43,13 @@ def test_children_keep_their_own_list_of_what_did_not_resolve() -> None:
 
 def count_parses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     parsed: list[str] = []
-    real = module.from_json
+    real = module.opened
 
     def counted(text: str) -> Any:
         parsed.append(text)
         return real(text)
 
-    monkeypatch.setattr(module, "from_json", counted)
+    monkeypatch.setattr(module, "opened", counted)
     return parsed
 
 

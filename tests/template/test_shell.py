@@ -13,7 +13,7 @@ import pytest
 
 from batchmill.errors import TemplateSyntaxError, UnresolvedReference, UnsafeValue
 from batchmill.template import Scope, ShellCommand, StructureSyntaxError, compile_command
-from batchmill.template.script import MAX_STRING_BYTES
+from batchmill.template.shell.script import MAX_STRING_BYTES
 
 
 def resolve(command: Any, allow_raw: bool = False, **values: Any) -> ShellCommand:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+import batchmill
 from batchmill.flow import BatchNode, Flow, Node
 
 
@@ -39,3 +40,14 @@ BatchNode(on_failure="panic")  # expect: arg-type
 Node(wait="long")  # expect: arg-type
 Flow[Text](Upper()).run({"text": 1})  # expect: typeddict-item
 Upper() - 3  # expect: operator
+
+
+def half(n: int) -> float:
+    return n / 2
+
+
+batchmill.map(half, [1], executor="threads")  # expect: call-overload
+batchmill.map(half, [1], n_jobs=2)  # expect: call-overload, call-overload
+batchmill.map(half, [1], memory_limit=1.5)  # expect: call-overload
+batchmill.map(half, ["a"])  # expect: arg-type
+batchmill.imap(half, [1], ordered="no")  # expect: call-overload

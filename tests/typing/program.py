@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+import batchmill
+from batchmill import BatchResult
 from batchmill.flow import (
     AsyncBatchFlow,
     AsyncBatchNode,
@@ -139,6 +142,42 @@ def connected() -> Flow[Text, Limits]:
     flow = Flow[Text, Limits](start=split)
     flow.set_params({"most": 3})
     return flow
+
+
+def half(n: int) -> float:
+    return n / 2
+
+
+async def fetch(n: int) -> str:
+    return str(n)
+
+
+def split(text: str) -> Generator[str, None, None]:
+    yield from text
+
+
+async def lines(text: str) -> AsyncGenerator[str, None]:
+    yield text
+
+
+def mapped() -> None:
+    halves: BatchResult[float] = batchmill.map(
+        half, range(3), executor="process", max_concurrent=2, timeout=5
+    )
+    texts: BatchResult[str] = batchmill.map(fetch, [1, 2], error_handling="continue", tolerate={"count": 1})
+    parts: BatchResult[list[str]] = batchmill.map(split, ["a b"], memory_limit="512MB", chunk_size="auto")
+    more: BatchResult[list[str]] = batchmill.map(lines, ["a b"], rate_limit={"per_second": 5})
+    nodes: BatchResult[Any] = batchmill.map(Plain(), [{}], max_concurrent="auto")
+    first: float | None = halves[0]
+    number: int = halves.count + texts.count("1") + len(parts) + len(more) + len(nodes)
+    for value in batchmill.imap(fetch, iter([1]), ordered=False, executor="thread"):
+        text: str | None = value
+        print(first, number, text)
+    stream = batchmill.imap(half, [1])
+    errors: list[dict[str, Any]] = stream.errors
+    stream.close()
+    print(errors, texts.succeeded)
+    batchmill.shutdown()
 
 
 async def main() -> None:

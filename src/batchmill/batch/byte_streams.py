@@ -5,11 +5,14 @@ A stream gives what there is as it comes, so that a line in a pipe need not wait
 
 from __future__ import annotations
 
+import array
+import fcntl
 import gzip
 import os
 import select
 import stat
 import sys
+import termios
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
@@ -103,6 +106,14 @@ def _waiting(number: int, waker: Waker) -> Read:
     return read
 
 
+def standard_input_number() -> int | None:
+    """The descriptor of standard input, None where it has none."""
+    try:
+        return None if sys.stdin is None else sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):  # closed, or somebody put text in its place
+        return None
+
+
 @contextmanager
 def standard_input(waker: Waker) -> Iterator[Read]:
     """Standard input. Raises :class:`StorageError` where there is none.
@@ -118,6 +129,36 @@ def standard_input(waker: Waker) -> Iterator[Read]:
         yield lambda size: stream.readline(size).encode("utf-8", "surrogateescape")
         return
     yield _waiting(number, waker)
+
+
+def standard_input_is_empty() -> bool:
+    """Whether there is no standard input, or it has come to its end; nothing of it is taken away. Of a pipe
+    the first bytes or the end are waited for. A terminal is not empty: somebody may yet write."""
+    stream: Any = sys.stdin
+    if stream is None or stream.closed:
+        return True
+    try:
+        number = stream.fileno()
+    except (AttributeError, OSError, ValueError):  # somebody put text in its place
+        return _nothing_left(stream)
+    found = os.fstat(number)
+    if stat.S_ISREG(found.st_mode):
+        return os.lseek(number, 0, os.SEEK_CUR) >= found.st_size
+    if stat.S_ISCHR(found.st_mode):
+        return os.path.exists(os.devnull) and found.st_rdev == os.stat(os.devnull).st_rdev
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    poll.poll()
+    waiting = array.array("i", [0])
+    fcntl.ioctl(number, termios.FIONREAD, waiting)
+    return not waiting[0]
+
+
+def _nothing_left(stream: Any) -> bool:
+    place = stream.tell()
+    found = stream.read(1)
+    stream.seek(place)
+    return not found
 
 
 class _Decoded:

@@ -19,6 +19,7 @@ from batchmill.cancel import CancelToken
 from batchmill.executors.choice import Choice
 from batchmill.executors.choose import executor_named
 from batchmill.executors.contract import Channel, Executor, ExecutorSettings, Task
+from batchmill.held import holding
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block
 from batchmill.policy import FailureWatch
@@ -109,15 +110,20 @@ class Batch:
 
     def blocks(self) -> Generator[Block, None, None]:
         """Run the batch and yield its blocks; closing the iterator stops it."""
+        if self.settings.gate is not None:
+            self.settings.gate.open()
         forget = self._stop.on_cancel(self.window.stop)
         running = self._executor.run(self.task, self._channel(), self._running_with, self._cancel)
-        try:
-            for block in running:
-                self.timing.add(block.walls)
-                yield block
-        finally:
-            running.close()  # type: ignore[attr-defined]  # executors' iterators are generators
-            forget()
+        with holding():
+            try:
+                for block in running:
+                    self.timing.add(block.walls)
+                    yield block
+            finally:
+                running.close()  # type: ignore[attr-defined]  # executors' iterators are generators
+                forget()
+                if self.settings.gate is not None:
+                    self.settings.gate.close()
 
     def _channel(self) -> Channel:
         """What the executor takes items from."""
@@ -162,7 +168,8 @@ class Batch:
             fault = error
         gathering.add_cancelled(self.source.rest())
         if self._log is not None:
-            self._log.close(gathering.count if self.window.exhausted else self.total)
+            read = self.window.exhausted
+            self._log.close(gathering.count if read else self.total, read=read)
         stopped = self._stop.cancelled or self._cancel.cancelled
         cut_short = stopped and not (gathering.complete and self.window.exhausted)
         failure = self.watch.verdict() if fault is None else f"{type(fault).__name__}: {fault}"

@@ -13,14 +13,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batchmill.batch.gate import Gate, Pass, nano_usd
+from batchmill.batch.keeping import Record
+from batchmill.batch.made_blocks import one_of
 from batchmill.batch.sources import Source
 from batchmill.batch.window import Window
-from batchmill.executors.contract import Chunk
+from batchmill.executors.contract import Chunk, Seat
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block, Outcome
 from batchmill.policy import FailureWatch, RetryPolicy
 from batchmill.policy.limits import Ended
 from batchmill.record import Usage
+
+_LOST = ("timeout", "worker_died", "cancelled")  # how an attempt ends of which nothing is heard any more
 
 
 @dataclass(slots=True)
@@ -60,16 +64,21 @@ class GatedWindow(Window):
     def instant(self) -> bool:
         return False  # somebody may have to wait at the gate
 
-    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
-        while (chunk := super().take(min(most, self._gate.most), ahead, consumes=consumes)) is not None:
+    def take(
+        self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
+    ) -> Chunk | None:
+        while (chunk := self._take(min(most, self._gate.most), ahead, consumes)) is not None:
             if not len(chunk):
                 return chunk
             indexed = [(item, chunk.start + offset) for offset, item in enumerate(chunk.items)]
             try:
-                passes = self._gate.enter(indexed, lambda: self._stopped)
+                passes = self._gate.enter(indexed, lambda: self._stopped, seat)
             except BaseException:
                 super().give_back(chunk)
                 raise
+            if passes is None:
+                super().give_back(chunk)
+                return None
             if not passes:  # stopped, or about to be
                 super().give_back(chunk)
                 self.stop()
@@ -80,6 +89,9 @@ class GatedWindow(Window):
             self._begin(started, passes)
             return started
         return None
+
+    def _reads_itself(self, most: int) -> bool:
+        return False  # who waits in the source would not hear of an item that is due to be tried again
 
     def _begin(self, chunk: Chunk, passes: Sequence[Pass]) -> None:
         with self._gated:
@@ -96,7 +108,7 @@ class GatedWindow(Window):
             return
         begun = [self._end(chunk.start + offset) for offset in range(len(chunk))]
         if chunk.lost is not None and chunk.attempts > begun[0].chunk.attempts:  # it was lost on the way
-            self._gate.leave(begun[0].leave, Ended(pause=chunk.lost.retry_after or 0.0))
+            self._gate.leave(begun[0].leave, Ended(tokens=None, pause=chunk.lost.retry_after or 0.0))
             self.defer(chunk, self._retry.decide(chunk.attempts, chunk.lost).after)
             return
         for one in begun:
@@ -107,7 +119,7 @@ class GatedWindow(Window):
         final: list[int] = []
         for offset in range(len(block)):
             outcome = block.special.get(offset)
-            self._settle(block, offset, outcome)
+            self._tell_gate(block, offset, outcome)
             if outcome is None or outcome.again is None or outcome.error is None:
                 final.append(offset)
                 continue
@@ -119,9 +131,9 @@ class GatedWindow(Window):
             super().deliver(block)
             return
         for offset in final:
-            super().deliver(_one(block, offset))
+            super().deliver(one_of(block, offset))
 
-    def _settle(self, block: Block, offset: int, outcome: Outcome | None) -> None:
+    def _tell_gate(self, block: Block, offset: int, outcome: Outcome | None) -> None:
         """Tell the gate how an attempt ended."""
         begun = self._end(block.start + offset)
         if outcome is None:
@@ -133,20 +145,31 @@ class GatedWindow(Window):
         quick_failure = error is not None and error.kind != "timeout"
         ended = Ended(
             None if quick_failure else block.walls[offset],
-            usage.input_tokens + usage.output_tokens,
+            _tokens(usage, begun.leave, lost=error is not None and error.kind in _LOST and not records),
             error is not None and error.refused,
             (error.retry_after or 0.0) if error is not None else 0.0,
+            asked=bool(usage.calls or not usage.kept),
         )
-        self._gate.leave(begun.leave, ended, usage.calls, sum(map(_cost, records)))
+        unpriced = next((one for one in records if usage.unpriced and Usage.of(one).unpriced), None)
+        self._gate.leave(
+            begun.leave,
+            ended,
+            usage.calls,
+            sum(map(_cost, records)),
+            unpriced=None if unpriced is None else _field(unpriced, "model"),
+        )
 
     def _remember(self, index: int, wall: float, outcome: Outcome) -> None:
         with self._gated:
             seconds, records = self._before.get(index, (0.0, ()))
-            self._before[index] = (seconds + wall, (*records, *outcome.records))
+            records = (*records, *outcome.records)
+            self._before[index] = (seconds + wall, records)
+        if self._log is not None and outcome.records:  # it may be that nothing more comes of the item
+            self._log.enter(index, records)
 
-    def _keep(self, block: Block) -> None:
+    def _keep(self, block: Block, record: Record) -> None:
         self._complete(block)
-        super()._keep(block)
+        super()._keep(block, record)
 
     def _file(self, block: Block) -> None:
         """Every final outcome passes here."""
@@ -172,12 +195,6 @@ class GatedWindow(Window):
                 yield index, *found
 
 
-def _one(block: Block, offset: int) -> Block:
-    special = {0: block.special[offset]} if offset in block.special else {}
-    items = (block.items[offset],)
-    return Block(block.start + offset, [block.values[offset]], [block.walls[offset]], special, items)
-
-
 def _calls(records: Iterable[Any]) -> Iterator[Any]:
     """The calls among ``records``, those of sub-workflows included."""
     for record in records:
@@ -187,6 +204,15 @@ def _calls(records: Iterable[Any]) -> Iterator[Any]:
             yield from _calls(getattr(record, "calls", ()))
 
 
+def _tokens(usage: Usage, leave: Pass, *, lost: bool) -> float | None:
+    """What an attempt counts as; a call that did not tell its tokens as what was set aside for one. None
+    where nothing came of the attempt, so that nobody knows whether it made any."""
+    return None if lost else usage.tokens + usage.untold * leave.permit.tokens
+
+
 def _cost(record: Any) -> int:
-    cost = record.get("cost") if isinstance(record, dict) else getattr(record, "cost", None)
-    return nano_usd(cost)
+    return nano_usd(_field(record, "cost"))
+
+
+def _field(record: Any, name: str) -> Any:
+    return record.get(name) if isinstance(record, dict) else getattr(record, name, None)

@@ -14,7 +14,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from batchmill.executors.weighing import bytes_in
+
 LEAST_ROOM = 64  # items; a stage rides out that many while the one before it pauses
+BYTES_OF_ROOM = 64 << 20  # that fewer, larger items may take
 CHUNKS_OF_ROOM = 4  # of the size the consumer asks for, so that short items still travel in large chunks
 
 
@@ -36,14 +39,33 @@ class Handoff:
         self._total = total
         self._taken = 0
         self._room = LEAST_ROOM
+        self._each = 0.0  # bytes that an item takes
         self._ended = False
         self._stopped = False
+        self._tell: Callable[[], None] | None = None  # somebody waits for items
 
     @property
     def instant(self) -> bool:
         """Whether a ``take`` would not wait now; true stays true until one is made."""
         with self._lock:
-            return bool(self._items) or self._ended or self._stopped
+            return self._is_ready()
+
+    def _is_ready(self) -> bool:
+        return bool(self._items) or self._ended or self._stopped
+
+    def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
+        """Whether a ``take`` would not wait now; else ``tell`` is called when it would not."""
+        with self._lock:
+            ready = self._is_ready()
+            self._tell = None if ready else tell
+            return ready
+
+    def _tell_of_it(self) -> None:
+        """Outside the lock: there is something for who waits."""
+        with self._lock:
+            tell, self._tell = self._tell, None
+        if tell is not None:
+            tell()
 
     def put(self, items: Sequence[Any], waits: Callable[[bool], None] | None = None) -> None:
         """Hand items over; waits first while the buffer is full and somebody still takes from it.
@@ -51,19 +73,26 @@ class Handoff:
         ``waits`` is told True before such a wait and False after it. A wait ends when half of the buffer
         is gone, so that the two sides do not wake each other for every item.
         """
+        each = bytes_in(items) / max(1, len(items))
         with self._lock:
-            full = self._is_full(self._room)
+            self._each = max(0.9 * self._each, each)
+            full = self._is_full(self._limit())
         if full:
             if waits is not None:
                 waits(True)
             with self._lock:
-                while self._is_full(self._room // 2 + 1):
+                while self._is_full(self._limit() // 2 + 1):
                     self._emptied.wait()
             if waits is not None:
                 waits(False)
         with self._lock:
             self._items.extend(items)
             self._filled.notify_all()
+        self._tell_of_it()
+
+    def _limit(self) -> int:
+        """Under the lock: how many items may lie here before the producer waits."""
+        return max(1, min(self._room, int(BYTES_OF_ROOM / self._each))) if self._each else self._room
 
     def _is_full(self, most: int) -> bool:
         return not self._stopped and len(self._items) >= most
@@ -73,6 +102,7 @@ class Handoff:
         with self._lock:
             self._ended = True
             self._filled.notify_all()
+        self._tell_of_it()
 
     def take(self, most: int) -> Sequence[Any]:
         """What there is, at least one item, without waiting for more to fill a chunk; empty at the end.
@@ -89,7 +119,7 @@ class Handoff:
             n = min(most, there if self._ended else (there + 1) // 2)
             taken = [self._items.popleft() for _ in range(n)]
             self._taken += n
-            if len(self._items) <= self._room // 2:
+            if len(self._items) <= self._limit() // 2:
                 self._emptied.notify()
             return taken
 
@@ -105,6 +135,7 @@ class Handoff:
             self._stopped = True
             self._filled.notify_all()
             self._emptied.notify_all()
+        self._tell_of_it()
 
     def rest(self) -> Sequence[Any]:
         """What was not taken; waits for the producer's end."""

@@ -1,35 +1,34 @@
-"""Results as lines of JSON in a file, in input order, written as they come.
+"""Results as lines of JSON in files, in input order, written as they come.
 
-The file begins anew with the batch and only grows: what is there at any moment is the beginning of what
-will be there in the end, and every line but perhaps the last one is whole. An item that failed has its
-error entry for a line. Items that were never started have lines only where a finished item follows, so
-that line ``n`` is item ``n``.
+Results are in one file and the entries of failed items in another, where that is wanted, so that whoever
+reads one finds lines of one shape. Each file is written beside the one whose place it takes
+(:mod:`batchmill.batch.staged`); what is there at any moment is the beginning of what will be there in the
+end, and every line but perhaps the last one is whole.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from batchmill.batch.results import Errors, is_unstarted
-from batchmill.errors import StorageError
+from batchmill.batch.staged import StagedFile
 from batchmill.lists import Rows
 from batchmill.outcome import Block
 
 PATH_KEY = "results_path"
+ERRORS_PATH_KEY = "errors_path"
 EARLY_BYTES = 4 << 20  # of lines whose turn has not come, in memory
 _TOGETHER = 256  # early results that are read back at once
 
-Plain = Callable[[Any], Any]
+Text = Callable[[Any], str]
 
 
 class Line(NamedTuple):
-    """The line of an item, its end included."""
+    """What is written for an item, its line end included; empty for one that never started."""
 
     text: bytes
-    unstarted: bool
+    kind: Literal["result", "error", "none"]
 
 
 class EarlyLines:
@@ -65,35 +64,26 @@ class EarlyLines:
 
 
 class JsonlResults:
-    """Writes to ``path``, making its folders. ``plain`` turns what JSON does not have into what it has.
+    """Writes results to ``path``, and error entries of items that were tried to ``errors_path``.
+
+    ``text`` makes JSON text of an entry. ``patience`` is that of :class:`~batchmill.batch.staged.StagedFile`.
 
     Raises :class:`~batchmill.errors.StorageError` for a file that cannot be written.
     """
 
-    def __init__(self, path: str, plain: Plain) -> None:
-        self._path = path
-        self._plain = plain
+    def __init__(self, path: str, errors_path: str | None, text: Text, *, patience: float = 0.0) -> None:
+        self._text = text
         self._next = 0  # the item whose line comes next
         self._early = EarlyLines()
-        self._held_back: list[bytes] = []  # of items never started, until a finished one follows
-        self._number: int | None = self._opened()
-
-    def _opened(self) -> int:
+        self._results = StagedFile(path, patience=patience)
         try:
-            os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
-            return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        except (OSError, ValueError) as fault:
-            raise self._fault(fault) from fault
-
-    def _fault(self, fault: Exception) -> StorageError:
-        reason = (fault.strerror if isinstance(fault, OSError) else None) or fault
-        return StorageError(f"results cannot be written to {self._path}: {reason}")
+            self._errors = None if errors_path is None else StagedFile(errors_path, patience=patience)
+        except BaseException:
+            self._results.close()
+            raise
 
     def add(self, block: Block, errors: Errors) -> None:
-        lines = [
-            Line(self._text(errors.get(offset, value)), offset in errors and is_unstarted(errors[offset]))
-            for offset, value in enumerate(block.values)
-        ]
+        lines = [self._line(value, errors.get(offset)) for offset, value in enumerate(block.values)]
         if block.start == self._next:
             self._append(lines)
         else:
@@ -101,40 +91,30 @@ class JsonlResults:
         while waiting := self._early.take(self._next):
             self._append(waiting)
 
-    def _text(self, shown: dict[str, Any]) -> bytes:
-        text = json.dumps(self._plain(shown), ensure_ascii=False, allow_nan=False)
-        try:
-            return text.encode() + b"\n"
-        except UnicodeEncodeError:  # half of a surrogate pair has no form but an escape
-            return json.dumps(self._plain(shown), allow_nan=False).encode() + b"\n"
+    def _line(self, value: Any, error: dict[str, Any] | None) -> Line:
+        if error is None:
+            return Line(self._text(value).encode() + b"\n", "result")
+        if self._errors is None or is_unstarted(error):
+            return Line(b"", "none")
+        return Line(self._text(error).encode() + b"\n", "error")
 
     def _append(self, lines: list[Line]) -> None:
         self._next += len(lines)
-        ready: list[bytes] = []
-        for line in lines:
-            self._held_back.append(line.text)
-            if not line.unstarted:
-                ready += self._held_back
-                self._held_back.clear()
-        self._write(b"".join(ready))
+        self._results.write(b"".join([line.text for line in lines if line.kind == "result"]))
+        if self._errors is not None:
+            self._errors.write(b"".join([line.text for line in lines if line.kind == "error"]))
 
-    def _write(self, data: bytes) -> None:
-        left = memoryview(data)
+    def close(self, *, complete: bool) -> None:
+        files = [file for file in (self._errors, self._results) if file is not None]
         try:
-            while left and self._number is not None:
-                left = left[os.write(self._number, left) :]
-        except OSError as fault:
-            raise self._fault(fault) from fault
-
-    def close(self) -> None:
-        number, self._number = self._number, None
-        if number is None:
-            return
-        try:
-            os.close(number)
-        except OSError as fault:  # some file systems tell of a full disk only now
-            raise self._fault(fault) from fault
+            if complete:
+                for file in files:
+                    file.complete()
+        finally:
+            for file in files:
+                file.close()
 
     def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
-        """``results_path``: where they are."""
-        return {PATH_KEY: self._path}
+        """``results_path`` and ``errors_path``: where they are."""
+        found = {PATH_KEY: self._results.path}
+        return found if self._errors is None else {**found, ERRORS_PATH_KEY: self._errors.path}

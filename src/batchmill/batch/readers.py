@@ -7,7 +7,6 @@ of a slow pipe are there as soon as they are written.
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,11 +15,12 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from batchmill.batch.byte_streams import Read, Waker, is_live, opened, standard_input
+from batchmill.batch.byte_streams import Read, Waker, is_live, opened, standard_input, standard_input_number
 from batchmill.batch.globbing import find_paths
 from batchmill.batch.sources import Pieces
-from batchmill.batch.text_lines import MAX_LINE, Lines, numbered_lines
+from batchmill.batch.text_lines import MAX_LINE, Lines, numbered_lines, quote_left_open
 from batchmill.errors import InvalidSetting, StorageError
+from batchmill.plain import NotJson, from_json
 
 Reader = Callable[[Any, str], "Iterable[Any]"]
 Opened = Callable[[], AbstractContextManager[Read]]
@@ -30,7 +30,7 @@ _NAMES_TOGETHER = 256
 
 def read_glob(pattern: Any, folder: str) -> Pieces:
     """The paths that match, in the order of their text; see :mod:`batchmill.batch.globbing`."""
-    paths = find_paths(_text("glob", pattern), folder)
+    paths = find_paths(os.path.expanduser(_text("glob", pattern)), folder)
     return Pieces(lambda: iter(lambda: list(islice(paths, _NAMES_TOGETHER)), []))
 
 
@@ -39,9 +39,9 @@ def read_lines(path: Any, folder: str) -> Pieces:
     return _of_file("lines", path, folder, _texts)
 
 
-def read_jsonl(path: Any, folder: str) -> Pieces:
-    """The JSON value on each line that is not blank."""
-    return _of_file("jsonl", path, folder, _values)
+def read_jsonl(path: Any, folder: str, decode: Callable[[str], Any] = from_json) -> Pieces:
+    """The JSON value on each line that is not blank; ``decode`` raises :class:`~batchmill.plain.NotJson`."""
+    return _of_file("jsonl", path, folder, partial(_values, decode=decode))
 
 
 def read_csv(path: Any, folder: str) -> Pieces:
@@ -60,13 +60,14 @@ def read_range(bounds: Any, folder: str) -> range:
     return range(*bounds)
 
 
-def read_stdin(form: Any, folder: str) -> Pieces:
-    """Standard input as ``"lines"`` or ``"jsonl"``."""
+def read_stdin(form: Any, folder: str, decode: Callable[[str], Any] = from_json) -> Pieces:
+    """Standard input as ``"lines"`` or ``"jsonl"``, of which ``decode`` makes values."""
     if form not in ("lines", "jsonl"):
         raise InvalidSetting(f'stdin is read as "lines" or "jsonl", not {form!r}')
     waker = Waker()
-    read = _values if form == "jsonl" else _texts
-    return Pieces(partial(read, partial(standard_input, waker), STDIN), wake=waker.wake)
+    read = partial(_values, decode=decode) if form == "jsonl" else _texts
+    stream = partial(standard_input, waker)
+    return Pieces(partial(read, stream, STDIN), wake=waker.wake, file=standard_input_number())
 
 
 READERS: dict[str, Reader] = {
@@ -86,9 +87,10 @@ def _text(kind: str, value: Any) -> str:
 
 
 def _of_file(kind: str, path: Any, folder: str, read: Callable[[Opened, str], Iterator[list[Any]]]) -> Pieces:
-    place = os.path.join(folder, _text(kind, path))
+    place = os.path.join(folder, os.path.expanduser(_text(kind, path)))
     waker = Waker() if is_live(place) else None
-    return Pieces(partial(read, partial(opened, place, waker), path), wake=waker.wake if waker else None)
+    stream = partial(opened, place, waker)
+    return Pieces(partial(read, stream, path), wake=waker.wake if waker else None, file=place)
 
 
 def _texts(stream: Opened, source: str) -> Iterator[list[str]]:
@@ -97,7 +99,7 @@ def _texts(stream: Opened, source: str) -> Iterator[list[str]]:
             yield [text for _, text in lines]
 
 
-def _values(stream: Opened, source: str) -> Iterator[list[Any]]:
+def _values(stream: Opened, source: str, decode: Callable[[str], Any]) -> Iterator[list[Any]]:
     with stream() as read:
         for lines in numbered_lines(read, source):
             values: list[Any] = []
@@ -105,19 +107,22 @@ def _values(stream: Opened, source: str) -> Iterator[list[Any]]:
                 if not text or text.isspace():
                     continue
                 try:
-                    values.append(json.loads(text))
-                except (ValueError, RecursionError) as fault:
+                    values.append(decode(text))
+                except NotJson as fault:
                     yield values
-                    raise StorageError(f"{source}, line {number}: not JSON: {fault}") from fault
+                    message = f"{source}, line {number}: not JSON: {fault.message} at {fault.place}"
+                    raise StorageError(message) from fault
             yield values
 
 
 class _Feed(Iterator[str]):
-    """The lines that a CSV reader asks for, one by one; ``more`` says that the next one is there already."""
+    """The lines that a CSV reader asks for, one by one; ``more`` says that the next one is there already.
+    ``begun`` are those of the row that is being read, with their numbers."""
 
     def __init__(self, lines: Iterator[Lines]) -> None:
         self._lines = lines
-        self._there: deque[str] = deque()
+        self._there: deque[tuple[int, str]] = deque()
+        self.begun: Lines = []
 
     @property
     def more(self) -> bool:
@@ -125,8 +130,10 @@ class _Feed(Iterator[str]):
 
     def __next__(self) -> str:
         while not self._there:
-            self._there.extend(text for _, text in next(self._lines))
-        return self._there.popleft()
+            self._there.extend(next(self._lines))
+        line = self._there.popleft()
+        self.begun.append(line)
+        return line[1]
 
 
 def _rows(stream: Opened, source: str) -> Iterator[list[dict[str, str]]]:
@@ -137,19 +144,30 @@ def _rows(stream: Opened, source: str) -> Iterator[list[dict[str, str]]]:
         rows: list[dict[str, str]] = []
         try:
             header = _header(reader, source)
+            feed.begun.clear()
             for row in reader:
                 if row:
                     rows.append(_row(header, row))
+                feed.begun.clear()
                 if not feed.more:
                     yield rows
                     rows = []
         except (csv.Error, _Ragged) as fault:
             yield rows
-            line = f"line {reader.line_num}: "
-            raise StorageError(f"{source}, {line}{str(fault).removeprefix(line)}") from fault  # PyPy's has it
+            raise StorageError(f"{source}, {_csv_words(fault, reader.line_num, feed.begun)}") from fault
         except StorageError:
             yield rows
             raise
+
+
+def _csv_words(fault: Exception, line: int, row: Lines) -> str:
+    """Where in a file a row cannot be read and why; ``row`` is what was read of it."""
+    opened = quote_left_open(row) if isinstance(fault, csv.Error) else None
+    if opened is not None:
+        return f"line {opened}: the quote that opens here is never closed"
+    begun = f" (its row begins on line {row[0][0]})" if len(row) > 1 else ""
+    place = f"line {line}: "
+    return f"{place}{str(fault).removeprefix(place)}{begun}"  # PyPy's words have the line already
 
 
 class _Ragged(Exception):  # becomes a StorageError where the line is known

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast, overload
 
-from batchmill.outcome import Block, Outcome, cancelled
+from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 
 R = TypeVar("R")
 
@@ -40,13 +40,31 @@ class Timing:
         }
 
 
-@dataclass
+class Count(int):
+    """How many items there were. Called with a value it is the method of that name that sequences have: how
+    many results are equal to the value."""
+
+    _values: Sequence[Any]
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Count:
+        """That of some values."""
+        made = cls(len(values))
+        made._values = values
+        return made
+
+    def __call__(self, value: object) -> int:
+        return self._values.count(value)
+
+
+@dataclass(repr=False)
 class BatchResult(Sequence[R | None], Generic[R]):
     """One value per item, in input order; None where the item failed or was not run.
 
-    ``errors`` has an entry ``{index, item, type, message, attempts, kind}`` for each item without a
-    value, in index order. Entries of kind ``cancelled`` (never started, or ended by force) are not
-    counted in ``error_count``. ``failure`` says why the batch as a whole failed, None if it did not.
+    ``errors`` has an entry ``{index, item, type, message, attempts, kind, traceback}`` for each item without
+    a value, in index order; the traceback is that of the user's code, as text. Entries of kind ``cancelled``
+    (never started, or ended by force) are not counted in ``error_count``. ``failure`` says why the batch as a
+    whole failed, None if it did not.
     ``recorded`` is what the items recorded (LLM calls), each with its item's index, in item order.
     """
 
@@ -64,9 +82,9 @@ class BatchResult(Sequence[R | None], Generic[R]):
         return tuple(record for _, record in self.recorded)
 
     @property
-    def count(self) -> int:  # type: ignore[override]  # the name a batch's results have everywhere
-        """All items, those never started included."""
-        return len(self.values)
+    def count(self) -> Count:
+        """All items, those never started included; ``count(value)`` how many results equal a value."""
+        return Count.of(self.values)
 
     @property
     def success_count(self) -> int:
@@ -82,10 +100,20 @@ class BatchResult(Sequence[R | None], Generic[R]):
         return [self.failed[index].as_error(self.items[index]) for index in sorted(self.failed)]
 
     @property
+    def first_failure(self) -> ErrorInfo | None:
+        """The error of the first item that was run and failed, None where there is none."""
+        found = (self.failed[index].error for index in sorted(self.failed))
+        return next((error for error in found if error is not None and error.kind != "cancelled"), None)
+
+    @property
     def succeeded(self) -> list[R]:
         """The values without the places of failed items."""
         kept = [value for index, value in enumerate(self.values) if index not in self.failed]
         return cast("list[R]", kept)
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed):,} without a value" if self.failed else ""
+        return f"<BatchResult of {len(self.values):,} item{'' if len(self.values) == 1 else 's'}{failed}>"
 
     def __len__(self) -> int:
         return len(self.values)

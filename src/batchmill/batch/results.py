@@ -1,6 +1,6 @@
 """Where the entries of a batch node go as they come: kept, in memory or not, or dropped.
 
-A further kind, :class:`~batchmill.batch.jsonl.JsonlResults`, writes them to a file.
+A further kind, :class:`~batchmill.batch.jsonl.JsonlResults`, writes them to files.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ class Results(Protocol):
         """Take a block whose values are entries; ``errors`` has one for every item that failed. Raises
         :class:`~batchmill.errors.StorageError` or :class:`OSError` where there is no room for it."""
 
-    def close(self) -> None:
-        """No more will come. May be called again. Raises as :meth:`add`."""
+    def close(self, *, complete: bool) -> None:
+        """No more will come; ``complete``: the batch has not failed. May be called again. Raises as
+        :meth:`add`."""
 
     def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
         """What the node gets under its id for them; ``complete``: none of the ``count`` items failed."""
@@ -46,7 +47,7 @@ class KeptResults:
             values = [ABSENT if offset in errors else value for offset, value in enumerate(values)]
         self._rows.put_run(block.start, values)
 
-    def close(self) -> None:
+    def close(self, *, complete: bool) -> None:
         pass
 
     def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
@@ -61,7 +62,7 @@ class DroppedResults:
     def add(self, block: Block, errors: Errors) -> None:
         pass
 
-    def close(self) -> None:
+    def close(self, *, complete: bool) -> None:
         pass
 
     def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:

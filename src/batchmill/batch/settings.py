@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from batchmill.batch.gate import Gate
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import ExecutorSettings
 from batchmill.permits import Permits
 from batchmill.policy import FailurePolicy, RetryPolicy
+
+if TYPE_CHECKING:  # it imports pydantic
+    from batchmill.ir.models.batch import BatchSpec
 
 MAX_CONCURRENT = 1000
 
@@ -33,6 +37,20 @@ class BatchSettings:
     permits: Permits | None = None
     slots: Permits | None = None
 
+    @classmethod
+    def of_block(cls, block: BatchSpec, gate: Gate | None = None) -> BatchSettings:
+        """What a batch block says, of a document or of keyword arguments."""
+        return cls(
+            executor=block.executor_name,
+            max_concurrent=block.fixed_concurrent,
+            chunk_size=block.fixed_chunk_size,
+            timeout=block.timeout,
+            retry=block.retry_policy(),
+            failures=block.failure_policy(),
+            memory_limit_bytes=block.memory_limit,
+            gate=gate,
+        )
+
     def __post_init__(self) -> None:
         _check("max_concurrent", self.max_concurrent, 1, MAX_CONCURRENT)
         _check("chunk_size", self.chunk_size, 1, None)
@@ -48,6 +66,7 @@ class BatchSettings:
             timeout=self.timeout,
             retry=self.retry,
             stop_on_failure=self.failures.fail_fast,
+            judges_failures=self.failures.judged_before_the_end,
             memory_limit_bytes=self.memory_limit_bytes,
             by_attempt=self.gate is not None,
             by_permit=self.permits is not None,

@@ -4,15 +4,15 @@
            ^                  |
            +-----deliver------+-- the permit is free again
 
-A worker waits for its permit with the chunk in its hands. While it waits for items, or for a consumer that
-is behind, it has none.
+A worker asks for its permit when there is an item for it. While it waits for items, for leave to start them,
+or for a consumer that is behind, it has none.
 """
 
 from __future__ import annotations
 
 import threading
 
-from batchmill.executors.contract import Channel, Chunk
+from batchmill.executors.contract import Channel, Chunk, Seat
 from batchmill.executors.passing import PassingChannel
 from batchmill.outcome import Block
 from batchmill.permits import Permit, Permits
@@ -26,6 +26,39 @@ class _Out:
     def __init__(self, left: int, permit: Permit) -> None:
         self.left = left
         self.permit = permit
+
+
+class _Permitted:
+    """A permit as a :class:`~batchmill.executors.contract.Seat`, and behind it the worker's own, if it needs
+    one. Used by one thread."""
+
+    def __init__(self, permits: Permits, channel: Channel, seat: Seat | None) -> None:
+        self.permit: Permit | None = None
+        self._permits = permits
+        self._channel = channel
+        self._seat = seat
+
+    def get(self) -> bool:
+        self.permit = self._permits.acquire(lambda: self._channel.stopped)
+        if self.permit is None:
+            return False
+        got = False
+        try:
+            got = self._seat is None or self._seat.get()
+        finally:
+            if not got:
+                self._release(self.permit)
+        return got
+
+    def give_back(self) -> None:
+        if self._seat is not None:
+            self._seat.give_back()
+        if self.permit is not None:
+            self._release(self.permit)
+
+    def _release(self, permit: Permit) -> None:
+        self.permit = None
+        self._permits.release(permit)
 
 
 class SharedChannel(PassingChannel):
@@ -47,22 +80,19 @@ class SharedChannel(PassingChannel):
     def instant(self) -> bool:
         return False  # there may be a wait for a permit
 
-    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
+    def take(
+        self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
+    ) -> Chunk | None:
+        permitted = _Permitted(self._permits, self._channel, seat)
         most = 1 if self._one_by_one else most
-        while (chunk := self._channel.take(most, ahead, consumes=consumes)) is not None:
-            if not len(chunk):
-                return chunk
-            permit = self._permits.acquire(lambda: self._channel.stopped)
-            if permit is None:
-                self._channel.give_back(chunk)
-                continue
+        chunk = self._channel.take(most, ahead, consumes=consumes, seat=permitted)
+        permit = permitted.permit
+        if chunk is not None and permit is not None:
             with self._lock:
                 indices = range(chunk.start, chunk.start + len(chunk))
                 self._out.update(dict.fromkeys(indices, _Out(len(chunk), permit)))
-            self._permits.working_on(permit)
-            return chunk
-        self._permits.working_on(None)
-        return None
+        self._permits.working_on(permit)
+        return chunk
 
     def give_back(self, chunk: Chunk) -> None:
         if len(chunk):
@@ -70,14 +100,18 @@ class SharedChannel(PassingChannel):
             self._channel.give_back(chunk)
 
     def deliver(self, block: Block) -> None:
-        self._channel.deliver(block)
-        self._settled(block.start, len(block))
+        try:
+            self._channel.deliver(block)
+        finally:
+            self._settled(block.start, len(block))
 
     def _settled(self, start: int, count: int) -> None:
         done: list[Permit] = []
         with self._lock:
             for index in range(start, start + count):
-                out = self._out.pop(index)
+                out = self._out.pop(index, None)
+                if out is None:  # settled before, which the channel says
+                    continue
                 out.left -= 1
                 if not out.left:
                     done.append(out.permit)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from batchmill.batch.byte_streams import InputStopped
+from batchmill.batch.iterator_source import IteratorSource
 from batchmill.lists import LazyList
-
-READ_SECONDS = 0.001  # how long one read may go on gathering; an item that took longer goes out alone
 
 
 class Source(Protocol):
@@ -17,7 +14,12 @@ class Source(Protocol):
 
     @property
     def instant(self) -> bool:
-        """Whether ``take`` would not wait now."""
+        """Whether ``take`` would give items now, without waiting and without raising anything."""
+
+    def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
+        """Whether ``take`` is to be called. False where it would wait for somebody else: ``tell`` is called
+        once when it would not, from any thread. ``most`` is how many items are about to be taken, ``here``
+        says that they are to be read in the thread that takes them, where that matters."""
 
     def take(self, most: int) -> Sequence[Any]:
         """Up to ``most`` further items, empty at the end. Raises what reading raises, after the items
@@ -47,6 +49,9 @@ class SequenceSource:
         self._position += len(taken)
         return taken
 
+    def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
+        return True
+
     def remaining(self) -> int | None:
         return max(0, len(self._items) - self._position)
 
@@ -57,53 +62,24 @@ class SequenceSource:
         return self._items[self._position :]
 
 
-class IteratorSource:
-    """Items that come as they are asked for, perhaps slowly, perhaps for ever."""
-
-    instant = False
-
-    def __init__(self, items: Iterable[Any]) -> None:
-        self._iterator: Iterator[Any] = iter(items)
-        self._fault: BaseException | None = None
-
-    def take(self, most: int) -> Sequence[Any]:
-        if self._fault is not None:
-            raise self._fault
-        taken: list[Any] = []
-        end = time.perf_counter() + READ_SECONDS
-        try:
-            for item in self._iterator:
-                taken.append(item)
-                if len(taken) >= most or time.perf_counter() >= end:
-                    break
-        except BaseException as fault:
-            if not taken:
-                raise
-            self._fault = fault
-        return taken
-
-    def remaining(self) -> int | None:
-        return None
-
-    def stop(self) -> None:
-        """Whoever waits in an iterator of the user's cannot be woken."""
-
-    def rest(self) -> Sequence[Any]:
-        return ()
-
-
 class Pieces:
     """Items that come in lists, some of which may be empty. Reading begins anew with every iteration.
 
     Of a pipe or the like, which may be waited for and of which a second reader gets nothing, ``wake`` ends
-    the wait: :class:`InputStopped` is raised there.
+    the wait: :class:`~batchmill.batch.byte_streams.InputStopped` is raised there. ``file`` is the path or the
+    descriptor they are read from.
     """
 
     def __init__(
-        self, read: Callable[[], Iterator[Sequence[Any]]], *, wake: Callable[[], None] | None = None
+        self,
+        read: Callable[[], Iterator[Sequence[Any]]],
+        *,
+        wake: Callable[[], None] | None = None,
+        file: str | int | None = None,
     ) -> None:
         self.read = read
         self.wake = wake
+        self.file = file
 
     @property
     def live(self) -> bool:
@@ -118,14 +94,18 @@ class Pieces:
 class PiecesSource:
     """Items that come in lists: what came together is taken without waiting for more."""
 
-    instant = False
-
     def __init__(self, pieces: Pieces) -> None:
-        self._wake = pieces.wake
         self._pieces = pieces.read()
         self._piece: Sequence[Any] = ()
         self._position = 0
         self._fault: BaseException | None = None
+
+    @property
+    def instant(self) -> bool:
+        return self._position < len(self._piece)
+
+    def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
+        return True
 
     def take(self, most: int) -> Sequence[Any]:
         if self._fault is not None:
@@ -133,7 +113,7 @@ class PiecesSource:
         try:
             while self._position >= len(self._piece):
                 self._position, self._piece = 0, next(self._pieces)
-        except (StopIteration, InputStopped):
+        except StopIteration:
             return ()
         except BaseException as fault:
             self._fault = fault
@@ -146,9 +126,7 @@ class PiecesSource:
         return None
 
     def stop(self) -> None:
-        """End a wait for a pipe; a read from a file ends by itself."""
-        if self._wake is not None:
-            self._wake()
+        """A read from a file ends by itself."""
 
     def rest(self) -> Sequence[Any]:
         return ()
@@ -160,6 +138,6 @@ def as_source(items: Iterable[Any]) -> Source:
         return SequenceSource(items)
     if isinstance(items, LazyList):
         return SequenceSource(items, instant=items.instant)
-    if isinstance(items, Pieces):
-        return PiecesSource(items)
-    return IteratorSource(items)
+    if not isinstance(items, Pieces):
+        return IteratorSource(items)
+    return IteratorSource(items, wake=items.wake) if items.live else PiecesSource(items)

@@ -1,12 +1,13 @@
 """Bytes to lines of text, as they come, each with its number.
 
-Lines end with LF, CRLF or CR. Text is UTF-8; a byte-order mark at its start is dropped. What cannot be
-read is an error that names the line, after all lines before it.
+Lines end with LF or CRLF; a CR by itself is data. Text is UTF-8; a byte-order mark at its start is dropped.
+What cannot be read is an error that names the line, after all lines before it.
 """
 
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Iterator
 
 from batchmill.batch.byte_streams import READ_BYTES, READING_FAULTS, Read
@@ -14,6 +15,16 @@ from batchmill.errors import StorageError
 
 MAX_LINE = 64 << 20  # bytes; what one item may take before it is in anybody's hands
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MAGIC = {
+    b"\x1f\x8b": "gzip data; give the file a name that ends in .gz",
+    b"BZh": "bzip2 data; unpack it first",
+    b"\xfd7zXZ": "xz data; unpack it first",
+    b"\x28\xb5\x2f\xfd": "zstd data; unpack it first",
+    b"PK\x03\x04": "a zip archive or a spreadsheet; unpack or convert it first",
+    b"PAR1": "a Parquet file; convert it first",
+    b"SQLite format 3": "an SQLite database; convert it first",
+}
+"""How files of other kinds begin, and what is said of them."""
 
 Lines = list[tuple[int, str]]
 """Numbers, from 1, and texts."""
@@ -34,18 +45,23 @@ def numbered_lines(read: Read, source: str, *, ends: bool = False) -> Iterator[L
             except UnicodeDecodeError as fault:
                 if lines:
                     yield lines
-                raise StorageError(f"{source}, line {number}: {_not_utf8(line, fault)}") from fault
+                raise StorageError(f"{source}, line {number}: {_not_utf8(line, fault, number)}") from fault
         yield lines
 
 
 def _text(line: bytes, *, first: bool, ends: bool) -> str:
-    text = (line if ends else line.rstrip(b"\r\n")).decode()
+    if not ends and line.endswith(b"\n"):
+        line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
+    text = line.decode()
     return text.removeprefix("\ufeff") if first else text
 
 
-def _not_utf8(line: bytes, fault: UnicodeDecodeError) -> str:
+def _not_utf8(line: bytes, fault: UnicodeDecodeError, number: int) -> str:
     if line.startswith(_UTF16):
         return "the text is UTF-16; save it as UTF-8"
+    kind = next((words for magic, words in _MAGIC.items() if number == 1 and line.startswith(magic)), "")
+    if kind:
+        return f"this is {kind}, not text"
     byte, place = line[fault.start], fault.start + 1
     return f"byte 0x{byte:02x} at place {place} is not UTF-8 text; convert the file first"
 
@@ -55,13 +71,13 @@ def _raw_lines(read: Read, source: str) -> Iterator[list[bytes]]:
     begun: list[bytes] = []  # of a line whose end has not come
     done = size = 0
     while chunk := _read(read, source, done):
-        if _continues(begun, chunk):
+        if b"\n" not in chunk:
             begun.append(chunk)
             size += len(chunk)
             if size > MAX_LINE:
                 raise StorageError(f"{source}, line {done + 1}: longer than {MAX_LINE >> 20} MiB")
             continue
-        lines = b"".join([*begun, chunk]).splitlines(keepends=True)
+        lines = io.BytesIO(b"".join([*begun, chunk])).readlines()
         begun = [] if lines[-1].endswith(b"\n") else [lines.pop()]
         size = len(begun[0]) if begun else 0
         if lines:
@@ -72,15 +88,34 @@ def _raw_lines(read: Read, source: str) -> Iterator[list[bytes]]:
         yield [last]
 
 
-def _continues(begun: list[bytes], chunk: bytes) -> bool:
-    """Whether ``chunk`` holds no end of a line, so that it need not be put together with what was begun; a
-    CR at the end of that may be half of one."""
-    return not (b"\n" in chunk or b"\r" in chunk or (begun and begun[-1].endswith(b"\r")))
-
-
 def _read(read: Read, source: str, done: int) -> bytes:
     try:
         return read(READ_BYTES)
     except READING_FAULTS as fault:
         reason = (fault.strerror if isinstance(fault, OSError) else None) or fault
         raise StorageError(f"{source}, after line {done}: {reason}") from fault
+
+
+def quote_left_open(row: Lines) -> int | None:
+    """The number of the line on which a quoted cell begins that the lines of a CSV row do not close."""
+    opened: int | None = None
+    for number, text in row:
+        at = 0
+        while at < len(text):
+            if opened is None:  # at the beginning of a cell
+                if text[at] == '"':
+                    opened, at = number, at + 1
+                    continue
+                comma = text.find(",", at)
+                at = len(text) if comma < 0 else comma + 1
+                continue
+            closing = text.find('"', at)
+            if closing < 0:
+                break
+            doubled = text[closing + 1 : closing + 2] == '"'
+            at = closing + 2 if doubled else closing + 1
+            if not doubled:
+                opened = None
+                comma = text.find(",", at)
+                at = len(text) if comma < 0 else comma + 1
+    return opened

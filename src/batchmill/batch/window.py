@@ -19,10 +19,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from batchmill.batch.keeping import Record, keep
+from batchmill.batch.made_blocks import not_run, parts, settled
+from batchmill.batch.outstanding import Outstanding
 from batchmill.batch.sources import Source
-from batchmill.executors.contract import Chunk
+from batchmill.errors import InternalError, StorageError
+from batchmill.executors.contract import Chunk, Seat
 from batchmill.journal.contract import ItemLog
-from batchmill.outcome import Block, Outcome, cancelled
+from batchmill.outcome import Block, Outcome
 from batchmill.policy import FailureWatch
 
 MATCHED_TOGETHER = 500  # items that are read at once while some of them may be known already
@@ -31,12 +35,17 @@ MATCHED_TOGETHER = 500  # items that are read at once while some of them may be 
 class Window:
     """See the module. ``ordered`` hands blocks out in index order, else as they come.
 
-    With a ``log`` every final outcome is kept there before it is handed out. Items of which the log knows
-    an outcome are never taken: the outcome is filed as if it had just been delivered.
+    With a ``log`` every final outcome is kept there before it is handed out. Items of which the log knows an
+    outcome are never taken: the outcome is filed as if it had just been delivered.
     """
 
     def __init__(
-        self, source: Source, watch: FailureWatch, *, ordered: bool, log: ItemLog | None = None
+        self,
+        source: Source,
+        watch: FailureWatch,
+        *,
+        ordered: bool,
+        log: ItemLog | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
@@ -51,10 +60,12 @@ class Window:
         self._stop_callbacks: list[Callable[[], None]] = []
         self._idle_callbacks: list[Callable[[], None]] = []
         self._error: BaseException | None = None
+        self._broken = False  # by it: what is out may never come back
         self._taken = 0  # items read from the source
-        self._running = 0  # of them, not delivered or given back
+        self._out = Outstanding()  # of them, not delivered or given back
         self._consumed = 0  # handed to the consumer
         self._next = 0  # index the ordered consumer waits for
+        self._idle = 0  # workers that wait in take
         self._pulling = False
         self._exhausted = False
         self._stopped = False
@@ -62,6 +73,7 @@ class Window:
         self._behind = False  # a worker waits for the consumer
         self._awaited = False  # somebody waits until no item runs
         self._log = log
+        self._record = None if log is None else log.record
         self._matching = log is not None and log.knows
 
     @property
@@ -98,24 +110,33 @@ class Window:
         with self._lock:
             return self._source.remaining()
 
-    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
-        waited = False
+    def take(
+        self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
+    ) -> Chunk | None:
+        chunk = self._take(most, ahead, consumes)
+        if chunk is None or not len(chunk) or seat is None or seat.get():
+            return chunk
+        self.give_back(chunk)
+        return None
+
+    def _take(self, most: int, ahead: int, consumes: bool) -> Chunk | None:
+        waited = told = False
         while True:
             idle: list[Callable[[], None]] = []
             with self._lock:
                 if self._deferred:
                     self._return_due()
-                while not self._may_pull(ahead):
+                while not (self._may_pull(ahead) and self._can_give(most, consumes)):
                     if self._returned:
                         return self._retake(most)
-                    if self._stopped or (self._exhausted and not self._running and not self._deferred):
+                    if self._stopped or (self._exhausted and not self._out.count and not self._deferred):
                         return None
-                    if self._exhausted and self._idle_callbacks:
-                        idle, self._idle_callbacks = self._idle_callbacks, idle
+                    if not told and self._idle_callbacks:
+                        idle, told = self._idle_callbacks.copy(), True
                         break
                     if consumes and (self._done or self._next in self._early):
                         return Chunk(self._taken, ())
-                    self._work.wait(self._return_due() if self._deferred else None)
+                    self._wait_for_work()
                     waited = True
                 else:
                     if self._source.instant and not self._matching:
@@ -137,6 +158,34 @@ class Window:
         self._behind = self._behind or self._taken - self._consumed >= ahead
         return self._taken - self._consumed < ahead
 
+    def _can_give(self, most: int, consumes: bool) -> bool:
+        """Whether the source has something or is to be waited for by who takes; else it tells when it has."""
+        if self._source.instant:
+            return True
+        most = max(most, MATCHED_TOGETHER) if self._matching else most
+        return self._source.ready(self._source_has_something, most, here=consumes or self._reads_itself(most))
+
+    def _reads_itself(self, most: int) -> bool:
+        """Whether a worker reads the one item it wants: it keeps none that others could run meanwhile."""
+        return most == 1
+
+    def _source_has_something(self) -> None:
+        with self._lock:
+            self._wake_another()
+
+    def _wait_for_work(self) -> None:
+        self._idle += 1
+        try:
+            self._work.wait(self._return_due() if self._deferred else None)
+        finally:
+            self._idle -= 1
+
+    @property
+    def starving(self) -> bool:
+        """Whether somebody waits for items and there are none to be had now."""
+        with self._lock:
+            return self._idle > 0 and not self._returned
+
     def _wake_another(self) -> None:
         """Under the lock: another worker may have a turn at the source. To wake all of them for every item of
         a slow source costs more than the item; but how far ahead one may be differs from worker to worker."""
@@ -157,7 +206,7 @@ class Window:
         if len(chunk) > most:
             self._returned.appendleft(chunk.part(most))
             chunk = chunk.part(0, most)
-        self._running += len(chunk)
+        self._out.add(chunk.start, len(chunk))
         return chunk
 
     def _pull(self, most: int) -> Chunk | None:
@@ -189,12 +238,12 @@ class Window:
         start, first = self._taken, len(self._returned)
         chunk = self._number(items)
         if chunk is not None:
-            self._running -= len(items)
-            for part, outcomes in _parts(start, items, known):
+            self._out.remove(start, len(items), "matched")
+            for part, outcomes in parts(start, items, known):
                 if outcomes:
-                    self._file(_settled(part, outcomes))
+                    self._file(settled(part, outcomes))
                 elif self._stopped:
-                    self._file(_not_run(part))
+                    self._file(not_run(part))
                 else:
                     self._returned.append(part)
         if len(self._returned) == first:
@@ -214,31 +263,38 @@ class Window:
         chunk = Chunk(self._taken, items)
         self._taken += len(items)
         if self._stopped:  # stopped while the source was being read: these never start
-            self._file(_not_run(chunk))
+            self._file(not_run(chunk))
             return None
-        self._running += len(items)
+        self._out.add(chunk.start, len(items))
         return chunk
 
     def give_back(self, chunk: Chunk) -> None:
         if not len(chunk):
             return
         with self._lock:
-            self._running -= len(chunk)
-            if self._stopped:
-                self._file(_not_run(chunk))
-            else:
-                self._returned.append(chunk)
-            self._work.notify_all()
+            fault = self._settle(chunk.start, len(chunk), "given back")
+            if fault is None:
+                self._put_back(chunk)
+        self._raise(fault)
+
+    def _put_back(self, chunk: Chunk) -> None:
+        """Under the lock: a chunk that is not out any more is to be run, if anything still is."""
+        if self._stopped:
+            self._file(not_run(chunk))
+        else:
+            self._returned.append(chunk)
+        self._work.notify_all()
 
     def defer(self, chunk: Chunk, seconds: float) -> None:
         """Return an item that is to be tried again, but not before ``seconds`` have passed."""
         with self._lock:
-            self._running -= len(chunk)
-            if self._stopped:
-                self._file(_not_run(chunk))
-            else:
+            fault = self._settle(chunk.start, len(chunk), "put off")
+            if fault is None and self._stopped:
+                self._file(not_run(chunk))
+            elif fault is None:
                 heapq.heappush(self._deferred, (time.monotonic() + seconds, chunk.start, chunk))
             self._work.notify_all()
+        self._raise(fault)
 
     def _return_due(self) -> float | None:
         """Under the lock: return what is due; seconds until the next is, None where there is no next one."""
@@ -250,21 +306,46 @@ class Window:
         return self._deferred[0][0] - now if self._deferred else None
 
     def deliver(self, block: Block) -> None:
-        self._keep(block)
+        if self._record is not None:
+            self._keep(block, self._record)
         callbacks: list[Callable[[], None]] = []
         with self._lock:
-            self._running -= len(block)
-            self._file(block)
-            if not self._stopped and self._watch.must_stop():
-                callbacks = self._begin_stop()
-            if not self._running and (self._exhausted or self._stopped or self._awaited):
-                self._work.notify_all()
+            fault = self._settle(block.start, len(block), "delivered")
+            if fault is None:
+                self._file(block)
+                if not self._stopped and self._watch.must_stop():
+                    callbacks = self._begin_stop()
+                if not self._out.count and (self._exhausted or self._stopped or self._awaited):
+                    self._work.notify_all()
         _call(callbacks)
+        self._raise(fault)
 
-    def _keep(self, block: Block) -> None:
-        """Keep final outcomes, before anybody sees them."""
-        if self._log is not None:
-            self._log.record(block)
+    def _settle(self, start: int, length: int, what: str) -> InternalError | None:
+        """Under the lock: these items are out no more. The error where they were not: somebody settles them
+        for a second time, and nobody can tell which results are right."""
+        try:
+            self._out.remove(start, length, what)
+        except InternalError as fault:
+            return fault
+        return None
+
+    def _raise(self, fault: InternalError | None) -> None:
+        """End the batch with ``fault``, and tell who brought it about."""
+        if fault is not None:
+            self.fail(fault)
+            raise fault
+
+    def _keep(self, block: Block, record: Record) -> None:
+        """Keep final outcomes, before anybody sees them; never those of items that were settled already."""
+        with self._lock:
+            try:
+                self._out.check(block.start, len(block), "delivered")
+            except InternalError:
+                return  # as filing it is about to say
+        try:
+            keep(record, block)
+        except StorageError as fault:  # a full disk, say: no item is to blame
+            self.fail(fault)
 
     def _file(self, block: Block) -> None:
         """Under the lock: count a block and put it where the consumer finds it."""
@@ -280,6 +361,7 @@ class Window:
     def fail(self, error: BaseException) -> None:
         with self._lock:
             self._error = self._error or error
+            self._broken = True
             callbacks = self._begin_stop()
             self._ready.notify_all()
         _call(callbacks)
@@ -297,7 +379,7 @@ class Window:
         self._returned.extend(chunk for _, _, chunk in self._deferred)
         self._deferred.clear()
         while self._returned:
-            self._file(_not_run(self._returned.popleft()))
+            self._file(not_run(self._returned.popleft()))
         self._work.notify_all()
         self._ready.notify_all()
         callbacks, self._stop_callbacks = self._stop_callbacks, []
@@ -355,8 +437,10 @@ class Window:
         return block
 
     def _finished(self) -> bool:
-        """Whether nothing more will be filed."""
-        if self._running:
+        """Whether nothing more will be filed, or nobody can say what will be."""
+        if self._broken:
+            return True
+        if self._out.count:
             return False
         return self._stopped or (self._exhausted and not self._returned and not self._deferred)
 
@@ -364,39 +448,7 @@ class Window:
         """Wait until no taken item runs any more, at most ``seconds``; whether that came about."""
         with self._lock:
             self._awaited = True
-            return self._work.wait_for(lambda: not self._running, seconds)
-
-
-def _not_run(chunk: Chunk) -> Block:
-    """Items that were read and never started, or whose lost attempt is not tried again."""
-    if chunk.lost is not None:
-        outcomes = [Outcome(chunk.start, error=chunk.lost, attempts=chunk.attempts)]
-    else:
-        outcomes = [cancelled(chunk.start + offset) for offset in range(len(chunk))]
-    count = len(chunk)
-    return Block(chunk.start, [None] * count, [0.0] * count, dict(enumerate(outcomes)), chunk.items)
-
-
-def _parts(
-    start: int, items: Sequence[Any], known: dict[int, Outcome]
-) -> Iterator[tuple[Chunk, list[Outcome]]]:
-    """Neighbouring items that are all known, with their outcomes, or all not, without."""
-    begin = 0
-    while begin < len(items):
-        is_known = begin in known
-        end = begin + 1
-        while end < len(items) and (end in known) is is_known:
-            end += 1
-        outcomes = [known[offset] for offset in range(begin, end)] if is_known else []
-        yield Chunk(start + begin, items[begin:end]), outcomes
-        begin = end
-
-
-def _settled(chunk: Chunk, outcomes: Sequence[Outcome]) -> Block:
-    """The block of items whose outcomes are known."""
-    special = {offset: one for offset, one in enumerate(outcomes) if not one.plain}
-    values, walls = [one.value for one in outcomes], [one.wall for one in outcomes]
-    return Block(chunk.start, values, walls, special, chunk.items)
+            return self._work.wait_for(lambda: not self._out.count, seconds)
 
 
 def _call(callbacks: list[Callable[[], None]]) -> None:

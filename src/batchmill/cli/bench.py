@@ -206,7 +206,7 @@ def _told(found: list[Comparison], request: Request) -> dict[str, Any]:
 def _show(found: list[Comparison]) -> None:
     from rich.console import Console  # 40 ms, not with --json
 
-    from_terminal = sys.stdout.isatty()
+    from_terminal = sys.stdout is not None and sys.stdout.isatty()
     console = Console(no_color=bool(os.environ.get("NO_COLOR")), width=None if from_terminal else 140)
     for one in found:
         console.print(table_of(one))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,43 +13,74 @@ import click
 
 from batchmill.cli import options
 from batchmill.cli.exits import Exit
+from batchmill.cli.journals import Journals
 from batchmill.cli.json_text import as_json
 from batchmill.errors import StorageError
-from batchmill.journal.journal import LAST, Journal
-from batchmill.journal.reading import Reader
-from batchmill.record.ledger import Entry, ledger, total
-from batchmill.runs.calls import calls_of
+from batchmill.events.words import count, spending
+from batchmill.journal.journal import LAST
+from batchmill.plain import from_json
+from batchmill.record.ledger import Entry, added, ledger, total
 
 HEAD = ("node", "model", "calls", "input", "cached", "output", "USD")
+Calls = Iterable[tuple[int, dict[str, Any]]]
 
 
 @click.command("cost", short_help="Show what the calls of a run used and cost.")
 @click.argument("run", default=LAST)
 @options.journal
 @options.json_flag("Print the ledger as JSON.")
-def command(run: str, journal_path: str, json_wanted: bool) -> int:
-    """Add up the calls of language models of RUN by node and model.
+def command(run: str, journal_path: str | None, json_wanted: bool) -> int:
+    """Add up the calls of language models of RUN by node and model, those of all its passes.
+
+    What did not tell its usage counts as an estimate.
 
     RUN is a run of the journal (its name, the beginning of it, or `last`), a file with what `batchmill run
     --json` printed, or `-` for standard input.
     """
     if run == "-" or Path(run).is_file():
-        entries = ledger(calls_in(run))
+        passes = _by_pass((1, call) for call in calls_in(run))
     else:
-        with Reader(Journal(journal_path)) as reader:
-            entries = ledger(calls_of(reader, reader.run(run)))
+        with Journals(journal_path) as journals:
+            reader, found, _ = journals.run(run)
+            passes = _by_pass(reader.calls(found))
+    entries = added([entry for part in passes.values() for entry in part])
     if json_wanted:
-        whole = {"entries": [entry.as_json() for entry in entries], "total": total(entries).as_json()}
+        sums = [{"pass": number, **_sum(part)} for number, part in passes.items()]
+        whole = {
+            "entries": [entry.as_json() for entry in entries],
+            "passes": sums if len(sums) > 1 else [],
+            "total": total(entries).as_json(),
+        }
         click.echo(as_json(whole, 2))
     else:
-        click.echo("\n".join(_table(entries)))
+        click.echo("\n".join([*_table(entries), *_lines(passes)]))
     return Exit.SUCCESS
+
+
+def _by_pass(calls: Calls) -> dict[int, list[Entry]]:
+    """The entries of each pass, by its number."""
+    found: dict[int, list[Entry]] = {}
+    for number, group in groupby(calls, key=itemgetter(0)):
+        found[number] = added([*found.get(number, ()), *ledger(call for _, call in group)])
+    return dict(sorted(found.items()))
+
+
+def _sum(entries: list[Entry]) -> dict[str, Any]:
+    told = total(entries).as_json()
+    return {name: told[name] for name in ("calls", "tokens", "cost")}
+
+
+def _lines(passes: dict[int, list[Entry]]) -> list[str]:
+    """A line for each pass, where there were several."""
+    if len(passes) < 2:
+        return []
+    return [f"pass {number}: {spending(**_sum(entries))}" for number, entries in passes.items()]
 
 
 def calls_in(file: str) -> list[dict[str, Any]]:
     """The recorded calls of a result. Raises :class:`StorageError` for a file that has none in it."""
     try:
-        told = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
+        told = from_json(_stdin() if file == "-" else Path(file).read_text("utf-8"))
     except OSError as error:
         raise StorageError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
@@ -56,6 +89,12 @@ def calls_in(file: str) -> list[dict[str, Any]]:
     if not isinstance(calls, list):
         raise StorageError(f"{file} has no `llm_calls`; give what `batchmill run --json` printed")
     return [call for call in calls if isinstance(call, dict)]
+
+
+def _stdin() -> str:
+    if sys.stdin is None:
+        raise StorageError("standard input is closed: there is nothing to read")
+    return sys.stdin.read()
 
 
 def _table(entries: list[Entry]) -> list[str]:
@@ -70,13 +109,18 @@ def _table(entries: list[Entry]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
-    unpriced = total(entries).unpriced
-    if unpriced:
-        lines.append(f"{unpriced:,} without a price: give `prices` in the document")
+    whole = total(entries)
+    if whole.unpriced:
+        lines.append(f"{whole.unpriced:,} without a price: give `prices` in the document")
+    if whole.estimated:
+        told = f"{whole.estimated:,} did not tell all they used and count as an estimate"
+        lines.append(told + (f": {whole.estimated_cost:,f} USD of the sum" if whole.estimated_cost else ""))
+    if whole.kept:
+        lines.append(f"{count(whole.kept, 'answer')} kept from earlier calls, which cost nothing")
     return lines
 
 
 def _row(entry: Entry, name: str | None = None) -> tuple[str, ...]:
-    cost = "-" if entry.calls == entry.unpriced else f"{entry.cost:,f}"
+    cost = "-" if entry.calls == entry.unpriced and not entry.kept else f"{entry.cost:,f}"
     numbers = (entry.calls, entry.input_tokens, entry.cached_tokens, entry.output_tokens)
     return (name or entry.node, entry.model, *(f"{number:,}" for number in numbers), cost)

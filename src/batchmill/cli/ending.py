@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchmill.cli.exits import OF_STATUS, Exit, of_error
+from batchmill.cli.journals import is_found
 from batchmill.errors import Interrupted
 from batchmill.events.summary import Summary
-from batchmill.journal.journal import DEFAULT_PATH
+from batchmill.events.words import count, spending
 from batchmill.runs.result import RunResult
 
 
-def last_words(summary: Summary, result: RunResult, quiet: bool) -> list[str]:
-    """The summary; of it only the errors of a failed run where nothing else is wanted."""
-    summary.take_errors(result.errors)
+def last_words(
+    summary: Summary, result: RunResult, quiet: bool, folder: str, *, named: bool = False
+) -> list[str]:
+    """The summary; of it only the errors of a failed run where nothing else is wanted, of items only where
+    they were not ``named`` as they failed. ``folder`` is that where the command was called."""
     if not quiet:
-        return [*summary.lines(), *_of_resuming(result)]
+        summary.take_errors(result.errors)
+        return [*summary.lines(), *_of_resuming(result, folder)]
+    summary.take_errors(one for one in result.errors if not named or one["index"] is None)
     errors = summary.errors() if result.status == "failed" else []
-    return [*errors, *_way_on(result)]
+    return [*errors, *_all_gone(result), *_way_on(result, folder)]
 
 
-def _of_resuming(result: RunResult) -> list[str]:
+def _of_resuming(result: RunResult, folder: str) -> list[str]:
     """What a resumed run kept, and how one that is not done is gone on with."""
     errors = result.errors if result.environment else ()
     storage = [one for one in errors if one["node"] is None and one["type"] == "StorageError"]
@@ -32,17 +37,36 @@ def _of_resuming(result: RunResult) -> list[str]:
         lines.append(f"run {result.run} is finished ({result.status}): nothing to do")
     elif result.resumed is not None:
         counts = ", ".join(f"{number:,} {word}" for word, number in result.resumed.items())
-        lines.append(f"resumed {result.run}: {counts}")
-    return lines + _way_on(result)
+        before = result.spent_before
+        spent = "" if before is None else f"; earlier passes: {spending(**before)}"
+        lines.append(f"resumed {result.run}: {counts}{spent}")
+        lines += [f"  {node} changed by {names_in_words(names)}" for node, names in result.changed_by.items()]
+    return lines + _all_gone(result) + _way_on(result, folder)
 
 
-def _way_on(result: RunResult) -> list[str]:
+def names_in_words(names: Sequence[str]) -> str:
+    """What changed, params as they are written in a document."""
+    return ", ".join(name if " " in name else f"`{name}`" for name in names)
+
+
+def _all_gone(result: RunResult) -> list[str]:
+    """A warning where a resumed run did nothing, for none of what was known was there any more."""
+    counts = result.resumed or {}
+    gone = counts.get("gone", 0)
+    if not gone or sum(counts.values()) > gone:
+        return []
+    return [
+        f"warning: nothing was run: the {count(gone, 'item')} recorded before are not among the items now"
+    ]
+
+
+def _way_on(result: RunResult, folder: str) -> list[str]:
     """The command that goes on with a run that was interrupted or failed, or that had failed items."""
     if result.journal is None or not os.path.exists(result.journal):
         return []
     if result.status == "failed":
-        return [way_on(result.run, result.journal)]
-    command = f"batchmill resume {result.run} --failed{_option(result.journal)}"
+        return [way_on(result.run, result.journal, folder)]
+    command = f"batchmill resume {result.run} --failed{_option(result.journal, folder)}"
     again = any(map(_has_failed, result.nodes.values()))
     return [f"run failed items again with: {command}"] if again else []
 
@@ -52,15 +76,14 @@ def _has_failed(node: Mapping[str, Any]) -> bool:
     return bool(node.get("error_count", 0) + node.get("degraded_count", 0))
 
 
-def way_on(run: str, journal: str | None) -> str:
-    """The command that resumes a run, in a line; empty where it is not kept."""
-    return "" if journal is None else f"resume with: batchmill resume {run}{_option(journal)}"
+def way_on(run: str, journal: str | None, folder: str) -> str:
+    """The command that resumes a run, called in ``folder``, in a line; empty where the run is not kept."""
+    return "" if journal is None else f"resume with: batchmill resume {run}{_option(journal, folder)}"
 
 
-def _option(journal: str) -> str:
+def _option(journal: str, folder: str) -> str:
     """The option that names the journal, where it is not found by itself."""
-    default = os.environ.get("BATCHMILL_JOURNAL") or DEFAULT_PATH
-    return "" if os.path.abspath(default) == journal else f" --journal {shlex.quote(journal)}"
+    return "" if is_found(journal, folder) else f" --journal {shlex.quote(journal)}"
 
 
 def exit_code(result: RunResult, signal_number: int | None) -> int:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from textwrap import indent
+from typing import Any
 
 import click
 
 from batchmill.cli.exits import is_expected, of_error
 from batchmill.cli.streams import colour
 from batchmill.errors import InvalidDocument, Problem
+from batchmill.tracebacks import at_own_line
 from batchmill.warned import Warned
 
 
@@ -71,3 +74,17 @@ def warning_line(warned: Warned) -> str:
 
 def _label() -> str:
     return click.style("error:", fg="red", bold=True)
+
+
+def error_details(error: Mapping[str, Any]) -> str:
+    """What is known of an error of an item besides its message, to stand behind that: the line of the user's
+    code, and in lines of their own the traceback and what was printed until then."""
+    text = str(error.get("traceback") or "")
+    told = at_own_line(text)
+    if text:
+        told += "\n" + indent(text.rstrip(), "  ")
+    outputs = error.get("outputs") or {}
+    for name in ("stdout", "stderr"):
+        if isinstance(printed := outputs.get(name), str) and printed.strip():
+            told += f"\n  {name}:\n" + indent(printed.rstrip(), "    ")
+    return told

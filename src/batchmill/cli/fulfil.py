@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from batchmill.batch import OnBlock
 from batchmill.cancel import CancelToken
 from batchmill.cli.caller import Caller
 from batchmill.cli.ending import exit_code, last_words, way_on
+from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.interrupts import Interrupts
-from batchmill.cli.item_printer import ItemPrinter, ItemsWanted
+from batchmill.cli.item_printer import ItemPrinter
+from batchmill.cli.journals import working_folder
+from batchmill.cli.map_job import NODE
+from batchmill.cli.map_run import MapRun
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.watching import log_to_stderr, watching
 from batchmill.events import Event, Listener, RunStarted
 from batchmill.events.progress import ProgressKind
+from batchmill.graph.attached import Attachment
 from batchmill.journal.journal import Journal
 from batchmill.masking import Masker
 from batchmill.runs.result import RunResult
@@ -33,14 +39,15 @@ class Begin(Protocol):
         cancel: CancelToken,
         masker: Masker,
         taps: Mapping[str, OnBlock],
+        attached: Mapping[str, Attachment],
     ) -> RunResult:
         """The result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one call of such a command asks for: its results item by item as ``items`` says, or the outputs at
-    the end."""
+    """What one call of such a command asks for: its results item by item, of ``items``, or the outputs at the
+    end. ``folder`` is that where the command was called."""
 
     begin: Begin
     journal: Journal | None
@@ -48,7 +55,8 @@ class Request:
     progress: ProgressKind
     quiet: bool
     verbose: bool
-    items: ItemsWanted | None = None
+    items: MapRun | None = None
+    folder: str = field(default_factory=working_folder)
 
 
 def fulfil(request: Request, caller: Caller) -> int:
@@ -57,10 +65,8 @@ def fulfil(request: Request, caller: Caller) -> int:
     caller.hide = masker.text
     with data_only() as data:
         stop, cancel = CancelToken(), CancelToken()
-        taps: dict[str, OnBlock] = {}
-        if request.items is not None:
-            taps[request.items.node] = ItemPrinter(data, stop, request.items).put
         with (
+            _printing(request.items, data, stop, cancel) as printer,
             log_to_stderr(request.verbose, masker.text),
             Interrupts(stop, cancel, say) as interrupts,
             watching(request.progress, request.quiet, request.verbose) as (listeners, summary),
@@ -68,17 +74,39 @@ def fulfil(request: Request, caller: Caller) -> int:
 
             def name_way_on(event: Event) -> None:
                 if isinstance(event, RunStarted) and request.journal is not None:
-                    interrupts.last_words = way_on(event.run, str(request.journal.path))
+                    interrupts.last_words = way_on(event.run, str(request.journal.path), request.folder)
 
             listeners.append(name_way_on)
-            result = request.begin(listeners=listeners, stop=stop, cancel=cancel, masker=masker, taps=taps)
-        if request.items is None:
+            result = request.begin(
+                listeners=listeners,
+                stop=stop,
+                cancel=cancel,
+                masker=masker,
+                taps={} if printer is None else {NODE: printer.put},
+                attached={} if printer is None or request.items is None else request.items.attached(printer),
+            )
+            if printer is not None and request.items is not None:
+                request.items.done(printer, result)
+        if printer is None:
             _show(result, data, request.as_json)
         elif data.broken:  # who read the results has seen enough
-            return 0
-        for line in last_words(summary, result, request.quiet):
+            return Exit.SUCCESS
+        for line in last_words(summary, result, request.quiet, request.folder, named=printer is not None):
             say(line)
-    return exit_code(result, interrupts.first)
+        if printer is not None and printer.fault is not None:
+            raise printer.fault
+    return Exit.ENVIRONMENT if printer is not None and printer.lost else exit_code(result, interrupts.first)
+
+
+@contextmanager
+def _printing(
+    items: MapRun | None, data: DataStream, stop: CancelToken, cancel: CancelToken
+) -> Iterator[ItemPrinter | None]:
+    if items is None:
+        yield None
+        return
+    with items.printing(data, stop, cancel) as printer:
+        yield printer
 
 
 def _show(result: RunResult, data: DataStream, whole: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from batchmill.errors import InvalidDocument, Problem
 from batchmill.graph.warnings.texts import number_doubt
 from batchmill.ir.faults import path_text
 from batchmill.ir.loading import load
+from batchmill.plain import NotJson, from_json
 from batchmill.warned import Warned
 
 
@@ -63,14 +63,25 @@ def given(pairs: Iterable[str], as_json: Iterable[str], file: Path | None) -> Gi
 
 def with_stdin(found: Given, document: Any) -> Given:
     """``found`` and standard input, where the raw ``document`` has an input that takes it and was not given
-    one, and standard input is no terminal. Bytes that are not UTF-8 are kept as surrogates."""
+    one, and standard input is no terminal. Raises :class:`click.UsageError` for bytes that are not UTF-8."""
     declared = document.get("inputs") if isinstance(document, dict) else None
     for name, spec in declared.items() if isinstance(declared, dict) else ():
         wanted = isinstance(spec, dict) and spec.get("stdin") is True
         if wanted and name not in found.values and name not in found.text and _is_piped():
-            text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
-            return replace(found, text={**found.text, name: text})
+            return replace(found, text={**found.text, name: _text_of_stdin(name)})
     return found
+
+
+def _text_of_stdin(name: str) -> str:
+    data = sys.stdin.buffer.read()
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        byte, line = data[error.start], data.count(b"\n", 0, error.start) + 1
+        raise click.UsageError(
+            f"standard input, which the input {name!r} takes, is no UTF-8 text: byte 0x{byte:02x} at offset "
+            f"{error.start}, line {line}; convert it first"
+        ) from None
 
 
 def _is_piped() -> bool:
@@ -91,8 +102,8 @@ def _pairs(words: Iterable[str], form: str) -> dict[str, str]:
 
 def _parsed(name: str, text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError as error:
+        return from_json(text)
+    except NotJson as error:
         hint = f"for text write {name}={text}, or --set-json '{name}=\"{text}\"'"
         raise click.UsageError(f"--set-json {name}: {text!r} is not JSON ({error}); {hint}") from None
 

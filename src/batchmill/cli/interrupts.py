@@ -3,11 +3,12 @@
 A signal handler may interrupt any line of Python, a lock's critical section included, and does not
 run at all while the main thread sits in a long call into C. So the handlers here do nothing; the
 interpreter writes the signal's number to a pipe the moment it arrives, and a thread of our own reads
-the pipe and acts.
+the pipe and acts. Where not even that one has its turn, a :mod:`~batchmill.cli.guard` does.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -19,11 +20,16 @@ from typing import Any
 
 from batchmill.cancel import CancelToken
 from batchmill.cli.exits import SIGNAL_BASE
+from batchmill.cli.guard import LAST, Guard
 from batchmill.cli.streams import STDERR
+from batchmill.executors.family import kill_descendants
 
 GRACE = 10.0  # seconds that running items have after the first signal
 LAST_WAIT = 3.0  # seconds from ending items by force until the command leaves without them
+YIELD = 0.02  # seconds for the watching thread to hear of a signal
+LEAVING = 5.0  # more than it takes to leave
 TRACKER = "resource_tracker"  # in the command line of loky's
+ONE_EVENT = 0.1  # seconds within which the same signal once more tells of the same event
 SHOW_CURSOR = b"\x1b[?25h"
 _END = b"\0"  # no signal has the number 0
 
@@ -35,7 +41,9 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interrupts:
     """While entered, turns signals into tokens: ``stop`` (no new items), then ``cancel`` (end running ones).
 
-    A signal that is ignored when this is entered stays so: that is what ``nohup`` is for.
+    A signal that is ignored when this is entered stays so: that is what ``nohup`` is for. The same signal
+    twice within a moment is one: ``timeout``, systemd and init programs of containers signal a process and
+    then its group.
 
     ``first`` is the number of the first signal that came, None without any; ``last_words`` are said where
     the process leaves at once. ``say`` is called with
@@ -53,12 +61,14 @@ class Interrupts:
         say: Callable[[str], None],
         grace: float = GRACE,
         last_wait: float = LAST_WAIT,
+        one_event: float = ONE_EVENT,
     ) -> None:
         self.first: int | None = None
         self.last_words = ""
         self._stop, self._cancel, self._say = stop, cancel, say
-        self._grace, self._last_wait = grace, last_wait
+        self._grace, self._last_wait, self._one_event = grace, last_wait, one_event
         self._number = 0
+        self._latest: tuple[int, float] = (0, -math.inf)  # the signal that counted last, and when
         self._kill_at: float | None = None
         self._leave_at: float | None = None
         self._previous: dict[int, Any] = {}
@@ -68,9 +78,10 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             self._reader, self._writer = os.pipe()
             os.set_blocking(self._writer, False)
+            self._guard = Guard(self._reader, HANDLED)
             self._previous_fd = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
             self._previous = {
-                number: signal.signal(number, _heard)
+                number: signal.signal(number, self._heard)
                 for number in HANDLED
                 if not _ignored(number)  # as nohup has it
             }
@@ -87,6 +98,7 @@ class Interrupts:
             # after a first signal the command is on its way out: a further one must not change its exit code
             signal.signal(number, handler if self.first is None else self._go)
         signal.set_wakeup_fd(self._previous_fd)
+        self._guard.dismiss()
         os.write(self._writer, _END)
         self._watcher.join()
         os.close(self._writer)
@@ -102,6 +114,7 @@ class Interrupts:
                 if number == 0:
                     return
                 if number in self._previous:
+                    self._guard.took()
                     self._receive(number)
 
     def _patience(self) -> float | None:
@@ -110,10 +123,14 @@ class Interrupts:
         return None if due is None else max(0.0, due - time.monotonic())
 
     def _receive(self, number: int) -> None:
+        now = time.monotonic()
+        if number == self._latest[0] and now - self._latest[1] < self._one_event:
+            return
+        self._latest = (number, now)
         self._number += 1
         if self.first is None:
             self.first = number
-            self._kill_at = time.monotonic() + self._grace
+            self._kill_at = now + self._grace
             self._say(
                 f"{signal.Signals(number).name}: no new items start, running ones have {self._grace:g} s to "
                 "finish; once more ends them now"
@@ -143,14 +160,25 @@ class Interrupts:
             self._say(self.last_words)
         self._go()
 
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        """The handler: the pipe has the number already. Where this interrupts a long search for a regular
+        expression, no other thread has its turn but now."""
+        time.sleep(YIELD)
+        if self._number >= LAST:
+            time.sleep(LEAVING)
+
     def _go(self, number: int = 0, frame: FrameType | None = None) -> None:
-        _kill_children()
+        kill_descendants(os.getpid(), self._is_spared)
         _show_cursor()
         os._exit(SIGNAL_BASE + (self.first or signal.SIGINT))
 
-
-def _heard(number: int, frame: FrameType | None) -> None:
-    """The handler: the pipe has the number already."""
+    def _is_spared(self, process: Any) -> bool:
+        """Whether it ends with us by itself: loky's resource tracker, which removes what we leave, and the
+        guard."""
+        try:
+            return process.pid == self._guard.pid or any(TRACKER in word for word in process.cmdline())
+        except Exception:  # noqa: BLE001  # ended meanwhile: psutil has its own errors for that
+            return False
 
 
 def _show_cursor() -> None:
@@ -160,18 +188,6 @@ def _show_cursor() -> None:
             os.write(STDERR, SHOW_CURSOR)
     except OSError:
         pass  # the terminal is gone, and its cursor with it
-
-
-def _kill_children() -> None:
-    """Kill all descendants but loky's resource tracker, which ends with us and removes what we leave."""
-    import psutil  # 17 ms that only a run left by force pays
-
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if not any(TRACKER in word for word in child.cmdline()):
-                child.kill()
-        except psutil.Error:
-            pass  # ended meanwhile: what was wanted
 
 
 def _ignored(number: int) -> bool:

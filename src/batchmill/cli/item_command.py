@@ -1,4 +1,18 @@
-"""``-- COMMAND ...``: the words of a command with ``{}`` for the item, as the ``command`` of a shell node.
+"""``-- COMMAND ...``: the words of a command with placeholders for the item, as a node runs them.
+
+==============  ============================================================
+written         stands for
+==============  ============================================================
+``{}``          the item; of several sources all their values
+``{.}``         it without its last suffix
+``{/}``         the last part of its path, ``{//}`` what is before that
+``{/.}``        the last part without its suffix
+``{#}``         its number, from 1
+``{%}``         the number of its slot among those at work at once, from 1
+``{1}``         the value of the first source; ``{1.}``, ``{1/}``, ... as above
+``{key}``       a part of a row, as is ``{item.key}``
+``{{``          a brace
+==============  ============================================================
 
 Several words run without a shell, each as it is. One word is a line for the shell: the item is handed over
 beside the text there, so whatever it holds is one word of the command and nothing else.
@@ -6,48 +20,208 @@ beside the text there, so whatever it holds is one word of the command and nothi
 
 from __future__ import annotations
 
-import os
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 import click
 
 from batchmill.cli.item_source import literal
+from batchmill.errors import TemplateSyntaxError
+from batchmill.nodes.command import NUMBER, SLOT
+from batchmill.nodes.placeholders import PARTS, Placeholder
+from batchmill.template import review_words
 
-_PLACE = re.compile(r"\{(item(?:\.[\w-]+)*)?\}")  # {}, {item} or {item.key}
+ITEM = "item"  # what templates call it
 AS_IT_IS = " | raw"  # nothing is pasted where there is no shell, and text that is JSON stays the text it is
-_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish"})
+_AS_ARGUMENT = "hand it over as an argument: -- sh -c 'echo \"$1\"' sh {}; or give the command as one word"
+
+# A word in braces has no blanks, quotes and signs of a shell's or awk's own text in it; the key of a row may
+# have blanks inside. ``${x}`` is the shell's own, wherever it stands, and ``{{`` is a brace.
+_WORD = r"[^{}\s\"'$`\\;,|&<>()]+"
+_ITEM_PATH = r"item[.\[][^{}\"'$`\\;|&<>()\n]*"
+_IN_TEXT = re.compile(rf"\$\{{|\{{\{{|\{{({_ITEM_PATH}|{_WORD}|)\}}")
+_IN_ROWS = re.compile(rf"\$\{{|\{{\{{|\{{({_ITEM_PATH}|{_WORD}(?: +{_WORD})*|)\}}")
+_NUMBERED = re.compile(r"([1-9][0-9]*)(/\.|//|/|\.|)")
+_KEYS = re.compile(r"\.?([^.\[\]]+)|\[(-?[0-9]+)\]")
+_TEXTS = {"{{": "{", "${": "${"}
+_KNOWN = "{} {.} {/} {//} {/.} {#} {%}"
+_MEANT = {
+    "stem": "{/.}", "basename": "{/}", "base": "{/}", "filename": "{/}", "dirname": "{//}", "dir": "{//}",
+    "parent": "{//}", "index": "{#}", "n": "{#}", "i": "{#}", "number": "{#}", "seq": "{#}", "slot": "{%}",
+    "file": "{}", "path": "{}", "line": "{}", "name": "{/}", "x": "{}", "0": "{1} or {#}", "+": "{}",
+}  # fmt: skip
+"""What others call what we have."""
 
 
-def command_of(words: Sequence[str]) -> str | list[str]:
-    """The command of a shell node. A command without a place for the item gets it as its last word.
+@dataclass(frozen=True, slots=True)
+class ItemCommand:
+    """``command`` as the param of a node, with ``placeholders`` that stand in it."""
 
-    Raises :class:`click.UsageError` for a shell that would read the item as part of its program.
+    command: str | list[str]
+    placeholders: tuple[Placeholder, ...]
+
+    @property
+    def counts(self) -> bool:
+        """Whether the command depends on the position of the item."""
+        return any(one.written == NUMBER for one in self.placeholders)
+
+    @property
+    def keys(self) -> tuple[Placeholder, ...]:
+        """The placeholders that need a row."""
+        return tuple(one for one in self.placeholders if one.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the items look like, as far as it is known: ``sources`` values each (0: any number, the columns of
+    a line), rows or not."""
+
+    sources: int = 1
+    rows: bool = False
+
+    @property
+    def several(self) -> bool:
+        return self.sources != 1
+
+
+def command_of(
+    words: Sequence[str], shape: Shape = Shape(), *, append: bool = True, mark: str | None = None
+) -> ItemCommand:
+    """The words of a command, read. Without a placeholder the item comes last, unless ``append`` is False.
+    ``mark`` takes the place of ``{}``, and braces mean nothing then.
+
+    Raises :class:`click.UsageError` for a word in braces that is none of ours, and for a shell that would
+    read the item as part of its program.
     """
-    if not any(map(_PLACE.search, words)):
-        words = [f"{words[0]} {{}}"] if len(words) == 1 else [*words, "{}"]
-    if len(words) == 1:
-        return _with_templates(words[0], "")
-    _refuse_pasting(words)
-    return [_with_templates(word, AS_IT_IS) for word in words]
+    reader = _Reader(shape, mark)
+    parts = [list(reader.parts(word)) for word in words]
+    found = [one for word in parts for one in word if isinstance(one, Placeholder)]
+    if not found and append:
+        whole = Placeholder(mark or "{}")
+        parts = [[*parts[0], " ", whole]] if len(parts) == 1 else [*parts, [whole]]
+        found = [whole]
+    if len(parts) == 1:
+        command: str | list[str] = "".join(_line(parts[0], shape))
+    else:
+        command = ["".join(_templates(word, AS_IT_IS)) for word in _words(parts, shape)]
+        try:
+            review_words(command, _AS_ARGUMENT)
+        except TemplateSyntaxError as error:
+            raise click.UsageError(error.message) from None
+    used = [one for whole in found for one in ([whole, *_each(whole, shape)])]
+    return ItemCommand(command, tuple(dict.fromkeys(used)))
 
 
-def _with_templates(word: str, filters: str) -> str:
-    parts = []
-    end = 0
-    for match in _PLACE.finditer(word):
-        parts += [literal(word[end : match.start()]), f"${{{match[1] or 'item'}{filters}}}"]
-        end = match.end()
-    return "".join([*parts, literal(word[end:])])
+class _Reader:
+    """Takes words apart into texts and placeholders."""
 
+    def __init__(self, shape: Shape, mark: str | None) -> None:
+        self._shape = shape
+        self._mark = mark
 
-def _refuse_pasting(words: Sequence[str]) -> None:
-    """``sh -c 'wc {}'``: what the item holds would be run."""
-    if os.path.basename(words[0]) not in _SHELLS or "-c" not in words[:-1]:
-        return
-    program = words[words.index("-c") + 1]
-    if _PLACE.search(program):
-        raise click.UsageError(
-            f"{words[0]} -c would run what the item holds; give the command as one word, "
-            f"-- {program!r}, or the item as an argument, -- {words[0]} -c '... \"$1\"' {words[0]} {{}}"
+    def parts(self, word: str) -> Iterator[str | Placeholder]:
+        if self._mark is not None:
+            yield from self._marked(word, self._mark)
+            return
+        end = 0
+        for found in (_IN_ROWS if self._shape.rows else _IN_TEXT).finditer(word):
+            yield word[end : found.start()]
+            yield _TEXTS.get(found[0]) or self._placeholder(found[0], found[1])
+            end = found.end()
+        yield word[end:]
+
+    def _marked(self, word: str, mark: str) -> Iterator[str | Placeholder]:
+        before, *rest = word.split(mark)
+        yield before
+        for text in rest:
+            yield Placeholder(mark)
+            yield text
+
+    def _placeholder(self, written: str, inside: str) -> Placeholder:
+        if inside in PARTS or inside == ITEM:
+            return Placeholder(written, "" if inside == ITEM else inside)
+        if written in (NUMBER, SLOT):
+            return Placeholder(written)
+        if (numbered := _NUMBERED.fullmatch(inside)) and not (self._shape.rows and not self._shape.several):
+            return self._of_source(written, int(numbered[1]), numbered[2])
+        if inside.startswith((f"{ITEM}.", f"{ITEM}[")):
+            return self._of_row(written, inside[len(ITEM) :].removeprefix("."))
+        if self._shape.rows:
+            return self._of_row(written, inside)
+        raise self._unknown(written, inside)
+
+    def _of_source(self, written: str, number: int, part: str) -> Placeholder:
+        if self._shape.sources and number > self._shape.sources:
+            there = f"there {'is one source' if self._shape.sources == 1 else f'are {self._shape.sources}'}"
+            raise click.UsageError(
+                f"{written} is the value of source {number}, and {there}{_literally(written)}"
+            )
+        return Placeholder(written, part, number - 1 if self._shape.several else None)
+
+    def _of_row(self, written: str, path: str) -> Placeholder:
+        keys: list[str | int] = []
+        place = 0
+        while place < len(path):
+            found = _KEYS.match(path, place)
+            if found is None:
+                raise click.UsageError(f"{written} is no way into a row: write {{item.key}} or {{item[0]}}")
+            keys.append(found[1] if found[1] is not None else int(found[2]))
+            place = found.end()
+        if not keys:
+            raise click.UsageError(f"{written} names no key: write {{item.key}} or {{item[0]}}")
+        return Placeholder(written, keys=tuple(keys), word=path)
+
+    def _unknown(self, written: str, inside: str) -> click.UsageError:
+        meant = _MEANT.get(inside.lower())
+        if meant is None and (near := get_close_matches(inside.lower(), _MEANT, 1, 0.8)):
+            meant = _MEANT[near[0]]
+        hint = f": did you mean {meant}?" if meant else ""
+        several = " {1} {2}" if self._shape.several else ""
+        return click.UsageError(
+            f"{written} in the command stands for nothing{hint}; there are {_KNOWN}{several}, and {{key}} "
+            f"where items are rows{_literally(written)}"
         )
+
+
+def _literally(written: str) -> str:
+    return f"; for the text itself write {{{written}, or choose another placeholder with -I"
+
+
+def _each(whole: Placeholder, shape: Shape) -> Iterator[Placeholder]:
+    """A placeholder that means all of several sources, as one for each."""
+    if shape.sources > 1 and whole.source is None and not whole.keys and whole.written not in (NUMBER, SLOT):
+        for number in range(shape.sources):
+            yield replace(whole, written=f"{{{number + 1}{whole.part}}}", source=number)
+
+
+def _words(parts: Sequence[list[str | Placeholder]], shape: Shape) -> Iterator[list[str | Placeholder]]:
+    """Each word; one that is nothing but a placeholder for all sources becomes a word for each."""
+    for word in parts:
+        filled = [one for one in word if one]
+        alone = filled[0] if len(filled) == 1 else None
+        each = list(_each(alone, shape)) if isinstance(alone, Placeholder) else []
+        if not each:
+            yield word
+        for one in each:
+            yield [one]
+
+
+def _line(parts: Sequence[str | Placeholder], shape: Shape) -> Iterator[str]:
+    """A line for the shell: what means all of several sources becomes as many words."""
+    for one in parts:
+        each = list(_each(one, shape)) if isinstance(one, Placeholder) else []
+        if each:
+            yield " ".join(text for single in each for text in _templates([single], ""))
+        else:
+            yield from _templates([one], "")
+
+
+def _templates(parts: Sequence[str | Placeholder], filters: str) -> Iterator[str]:
+    for one in parts:
+        if isinstance(one, str):
+            yield literal(one)
+        else:
+            yield f"${{{ITEM}[{json.dumps(one.written)}]{filters}}}"

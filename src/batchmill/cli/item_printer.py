@@ -1,74 +1,243 @@
-"""What ``batchmill map`` prints: what the command printed for each item, as the items come."""
+"""What ``batchmill map`` writes: what each command printed, in the order of the items or as they end."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator
-from dataclasses import dataclass
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from batchmill.batch.staged import StagedFile
 from batchmill.cancel import CancelToken
 from batchmill.cli.faults import say
-from batchmill.cli.json_text import as_json
-from batchmill.cli.streams import DataStream
-from batchmill.outcome import Block
-from batchmill.plain import shown
+from batchmill.cli.item_rows import Printed, row_pieces
+from batchmill.cli.job_log import JobLog
+from batchmill.cli.result_folder import ResultFolder
+from batchmill.cli.streams import STDERR, DataStream
+from batchmill.errors import StorageError
+from batchmill.events.words import shortened
+from batchmill.journal.contract import READER_LEFT
+from batchmill.nodes.command import STREAMS
+from batchmill.outcome import Block, ErrorInfo, Outcome
 
-_TOLD = ("stdout", "stderr", "exit_code")
+HALTED = "halted"
 
 
 @dataclass(frozen=True, slots=True)
-class ItemsWanted:
-    """What is to be printed of the outcomes of ``node``, a ``shell`` batch: ``results`` or only what goes to
-    stderr, that too unless ``quiet``."""
+class Manner:
+    """How results are written: as lines of JSON or as they are, in order or as they end, each line behind its
+    item (``tag``). ``passing`` says that files of the run go once they are written; ``halt``, that the first
+    failure ends what runs."""
 
-    node: str
-    as_json: bool
-    results: bool
-    quiet: bool
+    as_json: bool = False
+    as_completed: bool = False
+    tag: bool = False
+    passing: bool = False
+    halt: bool = False
 
 
 @dataclass(slots=True)
 class ItemPrinter:
-    """Prints blocks of outcomes as they come. Called by the run, in its own thread."""
+    """Results go to ``file`` where there is one, else to ``data``; what commands say on stderr goes there as
+    each ends, with the names of those that failed.
 
+    Concurrency: ``ended`` is called from any thread, ``put`` by one; ``_lock`` is held while something is
+    written, and guards all fields that change.
+    """
+
+    manner: Manner
     data: DataStream
     stop: CancelToken
-    wanted: ItemsWanted
+    cancel: CancelToken
+    file: StagedFile | None = None
+    folder: ResultFolder | None = None
+    log: JobLog | None = None
+    text: Callable[[Any], str] = str
+    lost: int = 0
+    fault: StorageError | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _written: set[int] = field(default_factory=set)
+    _amid_line: bool = False
+
+    @property
+    def rows_are_shown(self) -> bool:
+        """Whether all there is to tell of an item stands in the rows on stdout."""
+        return self.manner.as_json and self.file is None
+
+    def ended(self, block: Block) -> None:
+        """Items have ended, in no order."""
+        for ended in _items(block):
+            with self._lock:
+                try:
+                    self._ended(ended)
+                except StorageError as fault:  # told by the thread that waits for the run
+                    self.fault = self.fault or fault
+                    self.stop.cancel()
+
+    def _ended(self, ended: Ended) -> None:
+        if not self.rows_are_shown:
+            self._pass_on(Printed.of(ended.outputs, "stderr"))
+            if ended.error is not None:
+                self._say(f"{ended.name}: {_reason(ended.error)}")
+        if self.log is not None:
+            self.log.add(ended.index, ended.item, ended.outputs, ended.wall)
+        if self.folder is not None:
+            self.folder.add(ended.index, ended.item, ended.outputs)
+        if self.manner.as_completed:
+            self._written.add(ended.index)
+            self._write(ended)
+        if self.manner.halt and ended.error is not None:
+            self.stop.cancel(HALTED)
+            self.cancel.cancel(HALTED)
 
     def put(self, block: Block) -> None:
-        """Print the results of a block; a reader that went away ends the run."""
-        text = "".join(self._texts(block))
-        if text and not self.data.broken:
-            self.data.write(text)
+        """Write the results of a block, which comes in order; a reader that went away ends the run."""
+        for ended in _items(block):
+            with self._lock:
+                if ended.index in self._written:
+                    self._written.discard(ended.index)
+                else:
+                    self._write(ended)
+                if self.manner.passing:
+                    _remove(ended.files)
         if self.data.broken:
-            self.stop.cancel()
+            self.stop.cancel(READER_LEFT)
 
-    def _texts(self, block: Block) -> Iterator[str]:
-        for offset, entry in enumerate(block.values):
-            if entry is not None and not self.wanted.quiet and entry["stderr"] and not self.wanted.as_json:
-                say(entry["stderr"].rstrip("\n"))
-            if self.wanted.results and self.wanted.as_json:
-                yield as_json(_told(block, offset, entry)) + "\n"
-            elif self.wanted.results and entry is not None:
-                yield _printed(entry)
+    def write(self, ended: Ended) -> None:
+        """Write the result of an item that ended before."""
+        with self._lock:
+            self._write(ended)
+
+    def close(self) -> None:
+        """End the line on stderr where a command did not: what follows there is ours. End the job log."""
+        self._end_line()
+        if self.log is not None:
+            self.log.close()
+
+    def _end_line(self) -> None:
+        if self._amid_line:
+            self._say_raw(b"\n")
+            self._amid_line = False
+
+    def _write(self, ended: Ended) -> None:
+        if self.data.broken:
+            return
+        missing = next((path for path in ended.files if not os.path.exists(path)), None)
+        if missing is not None:
+            self.lost += 1
+            self._say(f"error: {ended.name}: what its command printed is not there any more: {missing}")
+            return
+        for piece in self._pieces(ended):
+            if self.file is not None:
+                self.file.write(piece)
+            else:
+                self.data.write_bytes(piece)
+
+    def _pieces(self, ended: Ended) -> Iterator[bytes]:
+        if self.manner.as_json or self.file is not None:
+            failed = ended.outcome if ended.error is not None else None
+            for text in row_pieces(ended.index, ended.item, ended.outputs, failed):
+                yield _encoded(text)
+            return
+        chunks = Printed.of(ended.outputs, "stdout").chunks()
+        yield from _tagged(chunks, self.text(ended.item)) if self.manner.tag else chunks
+
+    def _pass_on(self, printed: Printed) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            for chunk in printed.chunks():
+                self._say_raw(chunk)
+                self._amid_line = not chunk.endswith(b"\n")
+
+    def _say(self, line: str) -> None:
+        self._end_line()
+        say(line)
+
+    def _say_raw(self, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(STDERR, rest) :]
+        except OSError:
+            pass  # nobody reads it, and there is no other place to complain
 
 
-def _printed(entry: dict[str, Any]) -> str:
-    """What a command printed, ended by a line end; of bytes that are no text, the bytes."""
-    text: str = entry["stdout"]
-    if entry["stdout_is_binary"]:
-        text = base64.b64decode(text).decode("utf-8", "surrogateescape")
-    return text if not text or text.endswith("\n") else text + "\n"
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An item that ran to its end; ``outcome`` is None for a plain success."""
+
+    index: int
+    item: Any
+    outputs: Mapping[str, Any]
+    wall: float
+    outcome: Outcome | None
+
+    @classmethod
+    def recorded(
+        cls, index: int, item: Any, value: Any, error: Mapping[str, Any] | None, attempts: int
+    ) -> Ended:
+        """One of an earlier pass, as the journal has it."""
+        if error is None:
+            return cls(index, item, value or {}, 0.0, None)
+        info = ErrorInfo(error["type"], error["message"], error["kind"], outputs=error.get("outputs") or {})
+        return cls(index, item, info.outputs, 0.0, Outcome(index, error=info, attempts=attempts))
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        return self.outcome.error if self.outcome is not None else None
+
+    @property
+    def files(self) -> list[str]:
+        """Those with what its command printed, where that was much."""
+        paths = (self.outputs.get(f"{stream}_file") for stream in STREAMS)
+        return [path for path in paths if path is not None]
+
+    @property
+    def name(self) -> str:
+        return f"item {self.index} ({shortened(self.item)})"
 
 
-def _told(block: Block, offset: int, entry: dict[str, Any] | None) -> dict[str, Any]:
-    """A result, or an error with the keys it has everywhere, as plain data."""
-    item = shown(block.items[offset])
-    if entry is not None:
-        kept = {key: entry[key] for key in _TOLD}
-        binary = {"stdout_is_binary": True} if entry["stdout_is_binary"] else {}
-        return {"index": block.start + offset, "item": item, **kept, **binary}
-    outcome = block.special[offset]
-    outputs = outcome.error.outputs if outcome.error is not None else {}
-    return {**outcome.as_error(item), **{key: outputs[key] for key in _TOLD if key in outputs}}
+def _items(block: Block) -> Iterator[Ended]:
+    """Those of a block that were not cancelled."""
+    for offset, value in enumerate(block.values):
+        outcome = block.special.get(offset)
+        error = outcome.error if outcome is not None else None
+        if error is not None and error.kind == "cancelled":
+            continue
+        outputs = error.outputs if error is not None else value
+        yield Ended(block.start + offset, block.items[offset], outputs or {}, block.walls[offset], outcome)
+
+
+def _reason(error: ErrorInfo) -> str:
+    """Why an item failed, without what its command said of it on stderr, which has been passed on."""
+    if error.kind == "timeout":
+        return "timed out"
+    if Printed.of(error.outputs, "stderr"):
+        return error.message.partition(": ")[0]
+    return shortened(error.message, 200)
+
+
+def _tagged(chunks: Iterator[bytes], tag: str) -> Iterator[bytes]:
+    """The same with ``tag`` and a tab before each line."""
+    mark = tag.replace("\n", " ").encode("utf-8", "surrogateescape") + b"\t"
+    at_start = True
+    for chunk in chunks:
+        lines = _lines(chunk)
+        yield b"".join((mark + line) if at_start or number else line for number, line in enumerate(lines))
+        at_start = chunk.endswith(b"\n")
+
+
+def _lines(chunk: bytes) -> list[bytes]:
+    parts = chunk.split(b"\n")
+    return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _remove(paths: list[str]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.unlink(path)

@@ -1,4 +1,4 @@
-"""``--items SOURCE``: the short ways to write where items come from, as the ``items`` of a batch block.
+"""``--items SOURCE``: the short ways to write where items come from.
 
 ====================  ===============================================================
 written               is
@@ -9,30 +9,127 @@ written               is
 ``[...]``, ``{...}``  a list of items, or a source, as in a batch block
 anything else         a pattern of file names
 ====================  ===============================================================
+
+Lines are names: bytes that are no UTF-8 are carried through, see :mod:`batchmill.batch.names`.
 """
 
 from __future__ import annotations
 
+import glob
 import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from batchmill.batch.readers import READERS
+from batchmill.batch.names import names_in_file, names_in_stdin
+from batchmill.batch.readers import READERS, open_source, read_jsonl, read_stdin
+from batchmill.nodes.placeholders import as_written
+from batchmill.plain import NotJson
+
+FORMS = """SOURCE is one of
+  'data/*.csv'        a pattern of file names, in quotes so that the shell leaves it alone
+  @names.txt          the lines of a file; the values and rows of .jsonl, .ndjson and .csv files
+  -                   the lines of standard input; stdin:jsonl for values
+  range:0:10          whole numbers, from the first to before the last
+  '["a", "b"]'        a list
+  '{"jsonl": "f"}'    a source as in a batch block"""
+
+_FILES = ("lines", "jsonl", "csv")
+_NUMBERS = re.compile(r"\[?(-?[0-9]+)\.\.\.?(-?[0-9]+)\]?|range\((?:(-?[0-9]+), *)?(-?[0-9]+)\)")
 
 
-def source_of(written: str) -> Any:
-    """The items as a batch block has them. Raises :class:`click.BadParameter`."""
+@dataclass(frozen=True, slots=True)
+class ItemSource:
+    """A source as it was ``written``; ``spec`` is what a batch block would have for it, ``end`` what ends a
+    line, if not a line end."""
+
+    written: str
+    spec: Any
+    end: str = ""
+
+    @property
+    def kind(self) -> str:
+        """``list``, or the key of the source."""
+        return "list" if isinstance(self.spec, list) else str(next(iter(self.spec)))
+
+    @property
+    def value(self) -> Any:
+        return self.spec[self.kind]
+
+    @property
+    def from_stdin(self) -> bool:
+        return self.kind == "stdin"
+
+    @property
+    def path(self) -> str | None:
+        """The file that is read; None for what is none."""
+        return os.path.expanduser(self.value) if self.kind in _FILES else None
+
+    @property
+    def rows(self) -> bool:
+        """Whether items may be rows."""
+        if self.kind == "list":
+            return any(isinstance(one, (dict, list)) for one in self.spec)
+        return self.kind in ("jsonl", "csv") or (self.from_stdin and self.value == "jsonl")
+
+    def opened(self) -> Iterable[Any]:
+        """The items, read as they are asked for. Raises what reading raises."""
+        if self.kind == "list":
+            return list(self.spec)
+        if self.kind == "lines":
+            return names_in_file(os.path.expanduser(self.value), os.fsencode(self.end))
+        if self.from_stdin and self.value in ("lines", "nul"):
+            return names_in_stdin(b"\0" if self.value == "nul" else os.fsencode(self.end))
+        if self.kind == "jsonl":
+            return read_jsonl(self.value, "", as_written)
+        if self.from_stdin:
+            return read_stdin(self.value, "", as_written)
+        return open_source(self.spec)
+
+    @property
+    def missing(self) -> bool:
+        """Whether it is a file, and not there."""
+        return self.path is not None and not os.path.exists(self.path)
+
+    @property
+    def emptiness(self) -> str:
+        """What is said of it where it names nothing."""
+        if self.from_stdin:
+            return "standard input is empty"
+        if self.missing:
+            return f"there is no file {self.path!r}"
+        if self.path is not None:
+            return f"the file {self.path!r} has no items in it"
+        if self.kind != "glob":
+            return f"{self.written!r} has no items"
+        pattern = str(self.value)
+        if glob.has_magic(pattern):
+            return f"no file matches the pattern {pattern!r}"
+        return f"there is no file {pattern!r}{_meant(pattern)}"
+
+
+def source_of(written: str, end: str = "") -> ItemSource:
+    """A source, read; ``end`` is what ends a line, if not a line end. Raises :class:`click.BadParameter`."""
+    return ItemSource(written, _spec(written), end)
+
+
+def _spec(written: str) -> Any:
     if written == "-":
         return {"stdin": "lines"}
+    if not written:
+        raise click.BadParameter(f"a SOURCE is missing\n{FORMS}")
     if written.startswith("@"):
         return _file(written[1:])
     if written[:1] in ("[", "{"):
         return _json(written)
     kind, colon, value = written.partition(":")
     if colon and kind in READERS:
-        return {kind: _bounds(value) if kind == "range" else literal(value)}
-    return {"glob": literal(written)}
+        return {kind: _bounds(value) if kind == "range" else value}
+    return {"glob": written}
 
 
 def literal(value: Any) -> Any:
@@ -46,21 +143,49 @@ def literal(value: Any) -> Any:
     return value
 
 
+def _meant(word: str) -> str:
+    """What somebody may have meant who wrote a word that is no file."""
+    if found := _NUMBERS.fullmatch(word):
+        first, last = (found[1], int(found[2]) + 1) if found[1] else (found[3] or "0", int(found[4]))
+        return f"; for numbers write range:{first}:{last}"
+    parts = re.split(r"\s*,\s*|\s+", word.strip())
+    if len(parts) > 1:
+        return f"; for a list write '{json.dumps(parts, ensure_ascii=False)}'"
+    return ""
+
+
 def _file(path: str) -> dict[str, Any]:
     if not path:
         raise click.BadParameter("a file's name belongs behind the @")
-    plain = path.removesuffix(".gz")
-    for kind in ("jsonl", "csv"):
-        if plain.endswith(f".{kind}"):
-            return {kind: literal(path)}
-    return {"lines": literal(path)}
+    suffix = _suffix(path)
+    if suffix in _NOT_READ:
+        raise click.BadParameter(f"{path}: {_NOT_READ[suffix]}; for its lines write lines:{path}")
+    return {_KINDS.get(suffix, "lines"): path}
+
+
+def _suffix(path: str) -> str:
+    """The ending that says what is in a file, in small letters, with that of gzip left out."""
+    return os.path.splitext(path.lower().removesuffix(".gz"))[1]
+
+
+_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+_NOT_READ = {
+    ".tsv": "tables with tabs between their cells are not read; convert it to CSV",
+    ".json": "one JSON document is no list of items by itself; write it as JSON lines (.jsonl)",
+    **dict.fromkeys((".parquet", ".xlsx", ".sqlite"), "files of this kind are not read; convert it to CSV"),
+    **dict.fromkeys((".bz2", ".xz", ".zst"), "it is packed in a way that is not read; unpack it"),
+}
 
 
 def _json(written: str) -> Any:
     try:
-        return literal(json.loads(written))
-    except ValueError as error:
-        raise click.BadParameter(f"is not JSON: {error}") from error
+        found = as_written(written)
+    except NotJson as error:
+        hint = f"; for a pattern that begins so write glob:{written}" if glob.has_magic(written) else ""
+        raise click.BadParameter(f"is not JSON: {error}{hint}") from error
+    if isinstance(found, dict) and (len(found) != 1 or next(iter(found)) not in READERS):
+        raise click.BadParameter(f"a source has one key, of {', '.join(READERS)}; not {written}")
+    return found
 
 
 def _bounds(written: str) -> list[int]:

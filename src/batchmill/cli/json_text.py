@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from batchmill.lists import LazyList, holds_lazy
 from batchmill.lists.lazy import READ_TOGETHER
+from batchmill.plain import to_json
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
-    """``value`` as JSON text: readable characters, escapes only where UTF-8 has no form for one."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return json.dumps(value, allow_nan=False, indent=indent)
-    return text
+    """``value`` as JSON text."""
+    return to_json(value, indent=indent)
 
 
 def pieces(value: Any, indent: int | None = None, level: int = 0) -> Iterator[str]:

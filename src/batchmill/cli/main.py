@@ -15,7 +15,7 @@ import click
 from batchmill.cli.caller import Caller, nothing
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import complain
-from batchmill.cli.streams import forget_stdout
+from batchmill.cli.streams import flush_stdout, forget_stdout, stand_in_for_closed
 
 COMMANDS = {
     "run": "Run a workflow document.",
@@ -29,6 +29,7 @@ COMMANDS = {
     "init": "Write a small document to begin with.",
     "runs": "List the runs in the journal.",
     "show": "Show what a run did, or one of its items.",
+    "report": "Show where the time of a run went, as text, a page, a trace or a table.",
     "results": "Write the results of a run as JSON, JSON lines or CSV.",
     "gc": "Forget old runs.",
     "cost": "Show what the calls of a run used and cost.",
@@ -97,10 +98,11 @@ def main(ready: Callable[[], None] = nothing) -> None:
 
 def outcome(arguments: Sequence[str], ready: Callable[[], None] = nothing) -> int:
     """Run the command and return its exit code; every error ends here."""
+    stand_in_for_closed()
     caller = Caller(ready=ready)
     try:
         code = group.main(list(arguments), "batchmill", standalone_mode=False, obj=caller)
-        sys.stdout.flush()
+        flush_stdout()
     except BrokenPipeError:
         forget_stdout()
         return Exit.SUCCESS

@@ -2,115 +2,239 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from batchmill.cli import options
 from batchmill.cli.caller import Caller
+from batchmill.cli.faults import say
 from batchmill.cli.fulfil import Request, fulfil
-from batchmill.cli.item_command import command_of
-from batchmill.cli.item_printer import ItemsWanted
-from batchmill.cli.item_source import source_of
+from batchmill.cli.journals import working_folder
+from batchmill.cli.map_job import MapJob
+from batchmill.cli.map_run import dry_run, map_run
+from batchmill.cli.values import Codes, Jobs, Separator, Span, Tolerance, Variable
 from batchmill.events.progress import ProgressKind
 from batchmill.executors.choose import KINDS
-from batchmill.journal.contract import RunRecord
-from batchmill.journal.journal import Journal
-from batchmill.runs.journaled import begun, nothing_kept
-from batchmill.runs.result import RunResult
-from batchmill.runs.run import execute, ordered
-from batchmill.runs.settings import RunSettings
+from batchmill.journal.places import own_map_journal
 
-NODE = "map"
-SOURCE = "batchmill map"  # what the journal calls the document
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _Seconds(click.FloatRange):
-    """Seconds more than 0."""
+def _of_items(command: Command) -> Command:
+    """Options that say which items there are."""
+    for option in reversed(
+        (
+            click.option(
+                "--items", multiple=True, metavar="SOURCE", help="Where items come from; else stdin."
+            ),
+            click.option("--link", is_flag=True, help="Several sources side by side, not all combinations."),
+            click.option("-0", "--null", "nul", is_flag=True, help="Lines end with NUL, as of find -print0."),
+            click.option("-d", "--delimiter", type=Separator(), metavar="TEXT", help="What ends a line."),
+            click.option(
+                "-C", "--colsep", type=Separator(), metavar="TEXT", help="Part lines into {1}, {2}, ..."
+            ),
+            click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N items only."),
+            click.option("--allow-empty", is_flag=True, help="A source that names nothing is no error."),
+        )
+    ):
+        command = option(command)
+    return command
 
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True)
+
+def _of_command(command: Command) -> Command:
+    """Options that say how the command is run for an item."""
+    for option in reversed(
+        (
+            click.option("-I", "mark", metavar="TEXT", help="Stands for the item, in the place of {}."),
+            click.option("--stdin", "on_stdin", is_flag=True, help="Hand the item over on standard input."),
+            click.option("--shell", metavar="SHELL", help="What reads a line: sh, bash, zsh, ..."),
+            click.option("--cwd", metavar="DIR", help="The folder to run in."),
+            click.option("--env", type=Variable(), multiple=True, metavar="NAME=VALUE", help="A variable."),
+            click.option("--nice", type=click.IntRange(0, 19), metavar="N", help="Leave others the machine."),
+            click.option("--ok-codes", type=Codes(), metavar="N,N", help="Exit codes that are no failure."),
+            click.option("--timeout", type=Span(more_than=True), metavar="SPAN", help="For one attempt."),
+            click.option(
+                "--retries", type=click.IntRange(0, 9), default=0, metavar="N", help="More attempts."
+            ),
+            click.option(
+                "--retry-wait", type=Span(), default=0.0, metavar="SPAN", help="Before each of them."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
 
 
-@click.command("map", short_help="Run one command over many items, without a document.")
-@click.option("--items", "source", required=True, metavar="SOURCE", help="Where the items come from.")
-@click.option("--executor", type=click.Choice(tuple(KINDS)), default="thread", show_default=True)
-@click.option("-j", "--jobs", type=click.IntRange(1, options.MOST_JOBS), metavar="N", help="Items in flight.")
-@click.option(
-    "--retries", type=click.IntRange(0, 9), default=0, metavar="N", help="More attempts after a failure."
+def _of_run(command: Command) -> Command:
+    """Options that say how the items are run together."""
+    for option in reversed(
+        (
+            click.option("--executor", type=click.Choice(tuple(KINDS)), default="thread", show_default=True),
+            click.option(
+                "-j",
+                "--jobs",
+                type=Jobs(options.MOST_JOBS),
+                metavar="N",
+                help="Items in flight; 50% of cores.",
+            ),
+            click.option(
+                "--on-error",
+                type=click.Choice(("continue", "fail")),
+                default="continue",
+                show_default=True,
+                help="Whether a failed item ends the others.",
+            ),
+            click.option(
+                "--halt",
+                type=click.Choice(("now", "soon")),
+                help="End at the first failure; now: what runs, too.",
+            ),
+            click.option(
+                "--tolerate", type=Tolerance(), metavar="N", help="More failures fail the run; 10%."
+            ),
+            click.option("--dry-run", "dry", is_flag=True, help="Print the commands and run none."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _of_results(command: Command) -> Command:
+    """Options that say where results go."""
+    for option in reversed(
+        (
+            click.option("--as-completed", is_flag=True, help="Print results as items end, not in order."),
+            click.option("--tag", is_flag=True, help="Begin each line with its item and a tab."),
+            click.option(
+                "--collect", metavar="FILE", help="Write results as JSON lines to FILE, not stdout."
+            ),
+            click.option(
+                "--results", metavar="DIR", help="Files of each item's stdout, stderr and exit code."
+            ),
+            click.option("--joblog", metavar="FILE", help="Add a line to FILE for each item that ends."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(
+    "map",
+    cls=options.OnceCommand,
+    short_help="Run one command over many items, without a document.",
+    # the command begins at the first word that is no option of ours: its options are its own
+    context_settings={"allow_interspersed_args": False},
 )
-@click.option(
-    "--retry-wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Before each of them."
-)
-@click.option("--timeout", type=_Seconds(), metavar="SECONDS", help="For one attempt of one item.")
-@click.option(
-    "--on-error",
-    type=click.Choice(("continue", "fail")),
-    default="continue",
-    show_default=True,
-    help="Whether a failed item ends the others.",
-)
-@click.option("--collect", metavar="FILE", help="Write results as JSON lines to FILE, not to stdout.")
+@_of_items
+@_of_command
+@_of_run
+@_of_results
 @options.keeping
 @options.json_flag("Print each result as one line of JSON.")
 @options.talk
-@click.argument("command_words", nargs=-1, required=True, metavar="-- COMMAND...", type=click.UNPROCESSED)
+@click.argument("command_words", nargs=-1, required=True, metavar="[--] COMMAND...", type=click.UNPROCESSED)
 @click.pass_obj
 def command(
     caller: Caller,
-    source: str,
-    executor: str,
-    jobs: int | None,
-    retries: int,
-    retry_wait: float,
-    timeout: float | None,
-    on_error: str,
-    collect: str | None,
-    journal_path: str,
+    /,
+    journal_path: str | None,
     no_journal: bool,
     durable: bool,
+    name: str | None,
     json_wanted: bool,
     progress: ProgressKind,
     quiet: bool,
     verbose: bool,
+    dry: bool,
     command_words: tuple[str, ...],
+    **asked: Any,
 ) -> int:
     """Run COMMAND for every item; what each run prints comes in the order of the items.
 
     SOURCE is a pattern of file names, @FILE for the lines of a file (values and rows of .jsonl and .csv
-    files), - for those of standard input, range:START:STOP, or a list or source in JSON. In COMMAND {} is the
-    item and {item.key} a part of it; without either the item comes last. One word is a line for the shell,
-    which is handed the item and never runs it.
+    files), - for those of standard input, range:START:STOP, or a list or source in JSON; several give every
+    combination. In COMMAND {} is the item, {.} it without suffix, {/} its name, {//} its folder, {/.} its
+    name without suffix, {#} its number, {%} its slot, {1} that of the first source and {key} a part of a
+    row; without any the item comes last. One word is a line for the shell, which is handed the item and never
+    runs it.
     """
     caller.verbose = verbose
+    _refuse_expanded(asked["items"], command_words)
+    job = _job(asked, command_words)
+    _ = job.command  # which complains of what is wrong with it
+    if dry:
+        return dry_run(job)
+    if not job.items and sys.stdin is not None and sys.stdin.isatty() and not quiet:
+        say("reading items from the terminal, one on each line; Ctrl-D ends them")
+    journal = options.kept_in(journal_path, no_journal, durable, partial(own_map_journal, working_folder()))
+    with map_run(job, journal, json_wanted, options.remembered(name, json_wanted, progress)) as (run, begin):
+        return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose, run), caller)
+
+
+def _job(asked: dict[str, Any], words: tuple[str, ...]) -> MapJob:
+    """What the options ask for. Raises :class:`click.UsageError` for what contradicts itself."""
+    if asked["nul"] and asked["delimiter"] is not None:
+        raise click.UsageError("-0 and -d both say what ends a line: keep one")
+    if asked["link"] and len(asked["items"]) < 2:
+        raise click.UsageError("--link takes sources side by side: give --items twice or more")
+    if asked["colsep"] is not None and len(asked["items"]) > 1:
+        raise click.UsageError("--colsep parts the lines of one source, and there are several")
+    if asked["collect"] == "-":
+        raise click.UsageError("--collect takes a file; for JSON lines on stdout write --json")
+    if asked["collect"] is not None and asked["tag"]:
+        raise click.UsageError("--tag is for what is printed, and with --collect nothing is")
+    taken = ("items", "link", "colsep", "limit", "allow_empty", "mark", "on_stdin")
+    shown = ("collect", "results", "joblog", "tag", "as_completed")
+    return MapJob(
+        words=words,
+        end="\0" if asked["nul"] else asked["delimiter"] or "",
+        nice=asked["nice"] or 0,
+        halt=asked["halt"] == "now",
+        batch=_batch(asked),
+        params=_params(asked),
+        **{key: asked[key] for key in (*taken, *shown)},
+    )
+
+
+def _batch(asked: dict[str, Any]) -> dict[str, Any]:
+    """The batch block, but for the items."""
+    goes_on = asked["on_error"] == "continue" and asked["halt"] is None
+    if asked["tolerate"] is not None and not goes_on:
+        raise click.UsageError("--tolerate says how many may fail, and after the first one all ends")
     batch: dict[str, Any] = {
-        "items": source_of(source),
-        "executor": executor,
-        "max_retries": 1 + retries,
-        "retry_wait": retry_wait,
-        "error_handling": "continue" if on_error == "continue" else "fail_fast",
-        "collect": "none" if collect is None else {"jsonl": collect},
+        "executor": asked["executor"],
+        "max_retries": 1 + asked["retries"],
+        "retry_wait": asked["retry_wait"],
+        "error_handling": "continue" if goes_on else "fail_fast",
     }
-    batch.update({"max_concurrent": jobs} if jobs and executor != "sequential" else {})
-    batch.update({"timeout": timeout} if timeout is not None else {})
-    params = {"command": command_of(command_words), "strip_newline": False}
-    node = {"id": NODE, "type": "shell", "params": params, "batch": batch}
-    items = ItemsWanted(NODE, json_wanted, collect is None, quiet)
-    journal = options.kept_in(journal_path, no_journal, durable)
-    begin = partial(_begin, {"nodes": [node]}, journal)
-    return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose, items), caller)
+    if asked["jobs"] and asked["executor"] != "sequential":
+        batch["max_concurrent"] = asked["jobs"]
+    optional = {"timeout": asked["timeout"], "tolerate": asked["tolerate"]}
+    return {**batch, **{key: value for key, value in optional.items() if value is not None}}
 
 
-def _begin(document: dict[str, Any], journal: Journal | None, **shared: Any) -> RunResult:
-    order = replace(ordered(document, None, None, RunSettings()), source=SOURCE)
-    return execute(order, nothing_kept if journal is None else partial(begun, journal, order), **shared)
+def _params(asked: dict[str, Any]) -> dict[str, Any]:
+    """The params of the command."""
+    params = {"shell": asked["shell"], "cwd": asked["cwd"], "ok_codes": asked["ok_codes"]}
+    found: dict[str, Any] = {key: value for key, value in params.items() if value is not None}
+    return {**found, "env": dict(asked["env"])} if asked["env"] else found
 
 
-def items_of(run: RunRecord, quiet: bool) -> ItemsWanted | None:
-    """What a run prints item by item when it is resumed; None for one that this command did not begin."""
-    if run.source != SOURCE:
-        return None
-    (node,) = run.document["nodes"]
-    return ItemsWanted(NODE, False, node["batch"]["collect"] == "none", quiet)
+def _refuse_expanded(sources: Sequence[str], words: tuple[str, ...]) -> None:
+    """``--items *.md``, of which the shell has made file names: all but the first stand where the command
+    begins."""
+    first = words[0]
+    if not sources or os.sep in first or not os.path.isfile(first) or shutil.which(first) is not None:
+        return
+    if os.path.isfile(sources[-1]):
+        suffix = os.path.splitext(first)[1]
+        raise click.UsageError(
+            f"command not found: {first!r}, which is a file, as {sources[-1]!r} is: the shell has made names "
+            f"of a pattern; put it in quotes: --items '*{suffix}'"
+        )

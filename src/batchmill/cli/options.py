@@ -8,11 +8,25 @@ from typing import Any, TypeVar
 
 import click
 
+from batchmill.cli.journals import VARIABLE
 from batchmill.executors.choose import KINDS
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 
 MOST_JOBS = 1000
+ONCE = frozenset({"collect", "results", "joblog", "mark", "journal_path", "params_file", "name"})
+"""Options of which a second one would silently take the place of the first, with what it was to keep."""
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class OnceCommand(click.Command):
+    """A command that refuses options of :data:`ONCE` given twice; of others the last one holds, as usual."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = [one for one in self.make_parser(ctx).parse_args(list(args))[2] if one.name in ONCE]
+        twice = next((one for one in given if given.count(one) > 1), None)
+        if twice is not None:
+            raise click.UsageError(f"{twice.opts[-1]} is given twice: keep one", ctx)
+        return super().parse_args(ctx, args)
 
 
 def document(command: Command) -> Command:
@@ -60,15 +74,15 @@ def journal(command: Command) -> Command:
         "--journal",
         "journal_path",
         metavar="PATH",
-        envvar="BATCHMILL_JOURNAL",
-        default=str(DEFAULT_PATH),
-        show_default=True,
-        help="The journal of runs; also BATCHMILL_JOURNAL.",
+        envvar=VARIABLE,
+        help=f"The journal of runs, {DEFAULT_PATH} unless given; that of `map` is among the user's state. "
+        f"Also {VARIABLE}.",
     )(command)
 
 
 def keeping(command: Command) -> Command:
-    """``--journal``, ``--no-journal`` and ``--durable`` for commands that write it."""
+    """``--journal``, ``--no-journal``, ``--durable`` and ``--name`` for commands that write it."""
+    command = click.option("--name", metavar="NAME", help="What the run is called in lists.")(command)
     command = click.option(
         "--durable", is_flag=True, help="Have every commit of the journal reach the disk before going on."
     )(command)
@@ -78,9 +92,14 @@ def keeping(command: Command) -> Command:
     return journal(command)
 
 
-def kept_in(path: str, no_journal: bool, durable: bool) -> Journal | None:
-    """The journal that the options of :func:`keeping` name; ``none`` as a path is none as well."""
-    return None if no_journal or path.lower() in ("", "none") else Journal(path, durable=durable)
+def kept_in(
+    path: str | None, no_journal: bool, durable: bool, otherwise: Callable[[], Path] = lambda: DEFAULT_PATH
+) -> Journal | None:
+    """The journal that the options of :func:`keeping` name, that at ``otherwise`` where they name none;
+    ``none`` as a path is none at all."""
+    if no_journal or (path is not None and path.lower() in ("", "none")):
+        return None
+    return Journal(otherwise() if path is None else path, durable=durable)
 
 
 def talk(command: Command) -> Command:
@@ -94,3 +113,9 @@ def talk(command: Command) -> Command:
         show_default=True,
         help="How to show progress on stderr.",
     )(command)
+
+
+def remembered(name: str | None, as_json: bool, progress: str) -> dict[str, Any]:
+    """What of a command's options is kept with the run, to hold when it is resumed."""
+    told = {"name": name, "json": as_json, "progress": None if progress == "auto" else progress}
+    return {key: value for key, value in told.items() if value}

@@ -22,6 +22,7 @@ from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import load
 from batchmill.nodes.registry import default_registry
 from batchmill.plain import plain
+from batchmill.runs.files import table_of
 from batchmill.step import Namespace
 
 SCHEMA = "batchmill.plan/1"
@@ -66,7 +67,7 @@ def command(
     for warned in warnings if form == "tree" and not json_wanted else ():
         say(warning_line(warned))
     values = _inputs(plan, from_inputs)
-    around = Surroundings(Namespace(values), executor=executor, jobs=jobs)
+    around = Surroundings(Namespace(values), executor=executor, jobs=jobs, files=table_of(plan, values, {}))
     told = described_plan(plan, around)
     if json_wanted or form == "json":
         listed = [warned.as_json() for warned in warnings]

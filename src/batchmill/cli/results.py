@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import click
 
 from batchmill.cli import options
+from batchmill.cli.csv_table import csv_table
+from batchmill.cli.item_rows import as_shown
+from batchmill.cli.journals import Journals
+from batchmill.cli.json_text import as_json
 from batchmill.cli.show import visit_of
 from batchmill.cli.streams import data_only
-from batchmill.journal.journal import LAST, Journal
+from batchmill.cli.titles import is_map
+from batchmill.journal.journal import LAST
 from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell must not begin with: spreadsheets take it for a formula (OWASP, "CSV Injection")."""
-COLUMNS_FROM = 1000  # results whose keys make the columns of a table
 
 
 @click.command("results", short_help="Write the results of a run as JSON, JSON lines or CSV.")
@@ -27,27 +25,59 @@ COLUMNS_FROM = 1000  # results whose keys make the columns of a table
 @click.option(
     "--format", "form", type=click.Choice(("json", "jsonl", "csv")), default="json", show_default=True
 )
+@click.option(
+    "--safe-for-spreadsheets",
+    "safe",
+    is_flag=True,
+    help="In a table, put an apostrophe before text that a spreadsheet would take for a formula.",
+)
 @options.journal
-def command(run: str, node: str | None, form: str, journal_path: str) -> int:
+def command(run: str, node: str | None, form: str, safe: bool, journal_path: str | None) -> int:
     """Write the results of RUN (its name, the beginning of it, or `last`): one entry per item, in order of
     the items, the node's outputs and `item`. Items without a result are null, in a table they are left out.
+
+    A table has a column for every key of every result, beside `index`, the item's position. A null is an
+    empty cell, an empty text is "".
     """
-    with Reader(Journal(journal_path)) as reader, data_only() as data:
-        visit = visit_of(reader.visits(reader.run(run)), node)
-        pieces = _csv(reader, visit) if form == "csv" else _json(reader, visit, lines=form == "jsonl")
-        for piece in pieces:
+    if safe and form != "csv":
+        raise click.UsageError("--safe-for-spreadsheets is for --format csv")
+    with Journals(journal_path) as journals, data_only() as data:
+        reader, found, _ = journals.run(run)
+        visit = visit_of(reader.visits(found), node)
+        source = _Source(reader, visit, as_shown if is_map(found) else _as_it_is)
+        lines = form == "jsonl"
+        for piece in csv_table(source.rows, safe=safe) if form == "csv" else _json(source, lines=lines):
             data.write(piece)
             if data.broken:
                 break
     return 0
 
 
-def _json(reader: Reader, visit: VisitRecord, *, lines: bool) -> Iterator[str]:
+def _as_it_is(one: ItemRecord) -> ItemRecord:
+    return one
+
+
+class _Source(NamedTuple):
+    """Where results are read, and what is made of each before it is written."""
+
+    reader: Reader
+    visit: VisitRecord
+    shown: Callable[[ItemRecord], ItemRecord]
+
+    def items(self) -> Iterator[ItemRecord]:
+        return map(self.shown, self.reader.items(self.visit))
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The results as the rows of a table."""
+        return (_flat(one) for one in self.items() if one.state != "failed")
+
+
+def _json(source: _Source, *, lines: bool) -> Iterator[str]:
     first, between, last = ("", "\n", "\n") if lines else ("[", ",\n", "]\n")
     yield first
     number = -1
-    for number, entry in enumerate(_aligned(reader.items(visit), visit.total)):
-        yield (between if number else "") + json.dumps(entry, ensure_ascii=False)
+    for number, entry in enumerate(_aligned(source.items(), source.visit.total)):
+        yield (between if number else "") + as_json(entry)
     yield last if number >= 0 or not lines else ""
 
 
@@ -66,38 +96,8 @@ def entry_of(one: ItemRecord) -> Any:
     return {**one.value, "item": one.item} if isinstance(one.value, dict) else one.value
 
 
-def _csv(reader: Reader, visit: VisitRecord) -> Iterator[str]:
-    """A table: the keys of the first results are its columns, later keys of others go into no column."""
-    columns: dict[str, None] = {"index": None}
-    for one in reader.part(visit, 0, COLUMNS_FROM):
-        columns.update(dict.fromkeys(_flat(one)))
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([_cell(name) for name in columns])
-    for one in reader.items(visit):
-        if one.state == "failed":
-            continue
-        row = _flat(one)
-        writer.writerow([_cell(row.get(name)) for name in columns])
-        yield text.getvalue()
-        text.seek(0)
-        text.truncate()
-    yield text.getvalue()
-
-
 def _flat(one: ItemRecord) -> dict[str, Any]:
-    if one.state == "failed":
-        return {}
+    """The row of a result: its position, its outputs, the item or the item's own keys."""
     value = one.value if isinstance(one.value, dict) else {"value": one.value}
     item = {f"item.{name}": part for name, part in one.item.items()} if isinstance(one.item, dict) else None
     return {"index": one.index, **value, **(item if item is not None else {"item": one.item})}
-
-
-def _cell(value: Any) -> Any:
-    """A value as a cell: numbers as they are, text that looks like a formula behind an apostrophe."""
-    if value is None:
-        return ""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(FORMULA) else text

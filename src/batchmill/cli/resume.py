@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -9,17 +12,30 @@ import click
 
 from batchmill.cli import options
 from batchmill.cli.caller import Caller
+from batchmill.cli.exits import Exit
+from batchmill.cli.faults import say
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given
-from batchmill.cli.map import items_of
+from batchmill.cli.journals import Found, Journals, working_folder
+from batchmill.cli.map_run import MapRun, map_resumed
+from batchmill.cli.own_files import own_files
+from batchmill.cli.rehearsed import tell
+from batchmill.cli.titles import introduced, is_map
 from batchmill.events.progress import ProgressKind
+from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import Journal
-from batchmill.journal.reading import Reader
+from batchmill.runs.environment import changed_since
+from batchmill.runs.rehearse import rehearse
 from batchmill.runs.resume import resume
 
 
-@click.command("resume", short_help="Go on with a run that was interrupted or failed.")
+@click.command(
+    "resume", cls=options.OnceCommand, short_help="Go on with a run that was interrupted or failed."
+)
 @click.argument("words", nargs=-1, metavar="[RUN] [NAME=VALUE]...")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be run again, why and for how much; run nothing."
+)
 @click.option("--failed", "failed_only", is_flag=True, help="Run only the items again that had failed.")
 @click.option("--set-json", multiple=True, metavar="NAME=JSON", help="Give one input as JSON.")
 @click.option(
@@ -32,50 +48,108 @@ from batchmill.runs.resume import resume
 @options.overrides
 @options.journal
 @click.option("--durable", is_flag=True, help="Have every commit of the journal reach the disk.")
-@options.json_flag("Print the whole run as one JSON object.")
+@click.option(
+    "--json/--no-json",
+    "json_wanted",
+    default=None,
+    help="Print the whole run as one JSON object, of `map` each result as one line; as it was begun.",
+)
 @options.talk
 @click.pass_obj
 def command(
     caller: Caller,
     words: tuple[str, ...],
+    dry_run: bool,
     failed_only: bool,
     set_json: tuple[str, ...],
     params_file: Path | None,
     executor: str | None,
     jobs: int | None,
-    journal_path: str,
+    journal_path: str | None,
     durable: bool,
-    json_wanted: bool,
+    json_wanted: bool | None,
     progress: ProgressKind,
     quiet: bool,
     verbose: bool,
 ) -> int:
     """Run what has no result yet of RUN: its name, the beginning of it, or `last`; without it, the latest
-    run that is not finished.
+    run that is not finished, but for one whose reader had left.
 
-    Results are known again by content: what was edited since, in the document or among the items, is run
-    again. Inputs are those of the run, but for those given here; secret ones must be given again. Of a run
-    of `batchmill map` all results are printed, those that were kept as well.
+    The run goes on in the folder it was begun in, with its settings and the form of its output. Results are
+    known again by content: what was edited since, in the document or among the items, is run again. Inputs
+    are those of the run, but for those given here; secret ones must be given again. Of a run of `batchmill
+    map` all results are printed, those that were kept as well.
     """
     caller.verbose = verbose
     name, pairs = _split(words)
     inputs = given(pairs, set_json, params_file)
-    journal = Journal(journal_path, durable=durable)
-    with Reader(journal) as reader:
-        found = reader.to_resume(name)
+    with Journals(journal_path) as journals:
+        found = journals.to_resume(name)
+    journal, run = Journal(found.journal.path, durable=durable), found.run
+    if dry_run:
+        with _working_in(run.folder):
+            told = rehearse(
+                run.name, inputs.values, journal=journal, failed_only=failed_only, text_params=inputs.text
+            )
+        tell(told, bool(json_wanted))
+        return Exit.SUCCESS
+    as_json = bool(run.settings.get("json")) if json_wanted is None else json_wanted
     begin = partial(
         resume,
-        found.name,
+        run.name,
         inputs.values,
         text_params=inputs.text,
         executor=executor,
         jobs=jobs,
         journal=journal,
+        own_files=own_files(params_file),
         failed_only=failed_only,
-        warnings=inputs.told(found.document),
+        warnings=inputs.told(run.document),
+        remembered={} if json_wanted is None else {"json": as_json},
     )
-    items = None if json_wanted else items_of(found, quiet)
-    return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose, items), caller)
+    if not quiet and not run.finished:
+        _introduce(found)
+    shown = _kept_progress(run) if progress == "auto" else progress
+    folder = working_folder()
+    with _working_in(run.folder), _items_of(run, journal, as_json, failed_only) as items:
+        request = Request(begin, journal, as_json, shown, quiet, verbose, items, folder)
+        return fulfil(request, caller)
+
+
+@contextmanager
+def _items_of(run: RunRecord, journal: Journal, as_json: bool, again: bool) -> Iterator[MapRun | None]:
+    """The items of a run of `map`, in the folder of the run."""
+    if not is_map(run) or not os.path.isdir(run.folder):
+        yield None
+        return
+    with map_resumed(run, journal, as_json, again) as items:
+        yield items
+
+
+def _introduce(found: Found) -> None:
+    """Say which run is gone on with, and what is not as it was when that began."""
+    say(f"resuming {introduced(found)}")
+    changed = changed_since(found.run.settings.get("around"))
+    if changed:
+        say(f"note: not what it was when the run began: {', '.join(changed)}")
+
+
+def _kept_progress(run: RunRecord) -> ProgressKind:
+    kept = run.settings.get("progress")
+    return kept if kept in ("bar", "plain", "none") else "auto"
+
+
+@contextmanager
+def _working_in(folder: str) -> Iterator[None]:
+    """Work in the folder of a run for a while, where it is there; the run itself complains of one that is
+    gone."""
+    before = working_folder()
+    if os.path.isdir(folder):
+        os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def _split(words: tuple[str, ...]) -> tuple[str | None, list[str]]:

@@ -11,12 +11,13 @@ from batchmill.cli import options
 from batchmill.cli.caller import Caller
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given, with_stdin
+from batchmill.cli.own_files import own_files
 from batchmill.events.progress import ProgressKind
 from batchmill.ir.loading import load
 from batchmill.runs.run import run
 
 
-@click.command("run", short_help="Run a workflow document.")
+@click.command("run", cls=options.OnceCommand, short_help="Run a workflow document.")
 @options.document
 @options.inputs
 @options.overrides
@@ -32,9 +33,10 @@ def command(
     set_json: tuple[str, ...],
     executor: str | None,
     jobs: int | None,
-    journal_path: str,
+    journal_path: str | None,
     no_journal: bool,
     durable: bool,
+    name: str | None,
     json_wanted: bool,
     progress: ProgressKind,
     quiet: bool,
@@ -59,5 +61,7 @@ def command(
         jobs=jobs,
         journal=journal,
         warnings=wanted.told(document),
+        own_files=own_files(params_file),
+        remembered=options.remembered(name, json_wanted, progress),
     )
     return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose), caller)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -11,15 +10,22 @@ import click
 
 from batchmill.address import address_of
 from batchmill.cli import options
+from batchmill.cli.faults import error_details
+from batchmill.cli.item_rows import as_shown
+from batchmill.cli.journals import Journals
 from batchmill.cli.runs import as_json
 from batchmill.cli.streams import DataStream, data_only
+from batchmill.cli.titles import is_map, moment, title
 from batchmill.errors import UnknownRun
-from batchmill.events.words import seconds, shortened
+from batchmill.events.words import seconds, shortened, spending
 from batchmill.journal.contract import RunRecord
-from batchmill.journal.journal import LAST, Journal
-from batchmill.journal.reading import Reader, VisitRecord
-from batchmill.runs.calls import inner_errors
+from batchmill.journal.journal import LAST
+from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
+from batchmill.plain import to_json
+from batchmill.runs.inner_errors import inner_errors
+from batchmill.runs.ledger import sum_of
 
+LONGEST_TITLE = 1000  # characters
 MOST_ERRORS = 1000  # lines of errors without --json; who wants more reads JSON
 
 
@@ -31,14 +37,15 @@ MOST_ERRORS = 1000  # lines of errors without --json; who wants more reads JSON
 @options.journal
 @options.json_flag("Print JSON.")
 def command(
-    run: str, item: int | None, node: str | None, errors: bool, journal_path: str, json_wanted: bool
+    run: str, item: int | None, node: str | None, errors: bool, journal_path: str | None, json_wanted: bool
 ) -> int:
     """Show what RUN did: its name, the beginning of it, or `last`."""
-    with Reader(Journal(journal_path)) as reader, data_only() as data:
-        found = reader.run(run)
+    with Journals(journal_path) as journals, data_only() as data:
+        reader, found, _ = journals.run(run)
         visits = reader.visits(found)
         if item is not None:
-            _show_item(reader, visit_of(visits, node), item, data, json_wanted)
+            shown = as_shown if is_map(found) else None
+            _show_item(reader, visit_of(visits, node), item, data, json_wanted, shown)
             return 0
         if node is not None:
             visit_of(visits, node)  # which complains of one that the run does not have
@@ -59,10 +66,18 @@ def visit_of(visits: list[VisitRecord], node: str | None) -> VisitRecord:
     raise UnknownRun(f"the run has no {'batch node' if node is None else f'node {node!r}'}; it has {known}")
 
 
-def _show_item(reader: Reader, visit: VisitRecord, index: int, data: DataStream, as_text: bool) -> None:
+def _show_item(
+    reader: Reader,
+    visit: VisitRecord,
+    index: int,
+    data: DataStream,
+    as_text: bool,
+    shown: Callable[[ItemRecord], ItemRecord] | None,
+) -> None:
     found = reader.item(visit, index)
     if found is None:
         raise UnknownRun(f"item {index} of {visit.address} has no outcome; {visit.done} items have one")
+    found = found if shown is None else shown(found)
     data.write_json({"node": visit.address, **found.as_json()}, indent=None if as_text else 2)
 
 
@@ -95,13 +110,14 @@ def _errors(reader: Reader, visits: list[VisitRecord]) -> Iterator[tuple[str, di
 def _json_list(values: Iterator[Any]) -> Iterator[str]:
     yield "["
     for number, value in enumerate(values):
-        yield (", " if number else "") + json.dumps(value)
+        yield (", " if number else "") + to_json(value)
     yield "]\n"
 
 
 def _error_line(place: str, one: dict[str, Any]) -> str:
     error = one.get("error") or {}
-    return f"{place}: {error.get('type')}: {shortened(str(error.get('message')), 200)}"
+    text = shortened(str(error.get("message")), 200)
+    return f"{place}: {error.get('type')}: {text}{error_details(error)}"
 
 
 def _show_run(
@@ -120,14 +136,25 @@ def _show_run(
             }
             for visit in visits
         ]
-        data.write_json({**as_json(run), "nodes": nodes})
+        data.write_json({**as_json(run), "nodes": nodes, "spent": _spent(reader, run)})
         return
     again = f", begun {run.passes} times" if run.passes > 1 else ""
     wall = f" in {seconds(run.wall)}" if run.wall is not None else ""
     data.write_line(f"run {run.name}: {run.status}{wall}{again}")
-    data.write_line(f"document {run.source}")
+    mapped = is_map(run)
+    data.write_line(title(run, LONGEST_TITLE) if mapped or run.label else f"document {run.source}")
+    if run.label and not mapped:
+        data.write_line(f"document {run.source}")
+    data.write_line(f"begun {moment(run.started_at)} in {run.folder}")
     for visit in visits:
         data.write_line(f"  {visit.address}: {_counts(visit)}")
+    if (spent := _spent(reader, run)) is not None:
+        data.write_line(f"spent{' in all' if run.passes > 1 else ''}: {spending(**spent)}")
+
+
+def _spent(reader: Reader, run: RunRecord) -> dict[str, Any] | None:
+    """What the calls of all passes used, None where there were none."""
+    return sum_of(call for _, call in reader.calls(run))
 
 
 def _counts(visit: VisitRecord) -> str:

@@ -23,7 +23,11 @@ class DataStream:
 
     def write(self, text: str) -> None:
         """Write all of ``text``; bytes that were not UTF-8 when read come out as they were."""
-        rest = memoryview(_encoded(text))
+        self.write_bytes(_encoded(text))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write all of ``data``."""
+        rest = memoryview(data)
         try:
             while rest and not self.broken:
                 rest = rest[os.write(self._descriptor, rest) :]
@@ -59,22 +63,22 @@ def data_only() -> Iterator[DataStream]:
     Whatever an item, a library or a child process prints then ends up on stderr. Raises
     :class:`StorageError` where there is no stdout at all.
     """
-    _take_free_numbers()
-    _flush_stdout()
-    try:
-        kept = os.dup(STDOUT)
-    except OSError as error:
-        raise StorageError("stdout is closed: there is nowhere to write the outputs") from error
+    stand_in_for_closed()
+    if sys.stdout is None:
+        raise StorageError("stdout is closed: there is nowhere to write the outputs")
+    flush_stdout()
+    kept = os.dup(STDOUT)
     os.dup2(STDERR, STDOUT)
     try:
         yield DataStream(kept)
     finally:
-        _flush_stdout()
+        flush_stdout()
         os.dup2(kept, STDOUT)
         os.close(kept)
 
 
-def _flush_stdout() -> None:
+def flush_stdout() -> None:
+    """Write what Python holds back; a reader that went away is no error."""
     if sys.stdout is not None:  # None where the command was started without one
         try:
             sys.stdout.flush()
@@ -82,9 +86,11 @@ def _flush_stdout() -> None:
             forget_stdout()
 
 
-def _take_free_numbers() -> None:
-    """Lead a closed stdin or stderr to nowhere, or a file opened later would be taken for it."""
-    for number, way in ((STDIN, os.O_RDONLY), (STDERR, os.O_WRONLY)):
+def stand_in_for_closed() -> None:
+    """Lead streams that were closed when the command was started to nowhere, or a file opened later would be
+    taken for one. ``sys.stderr`` is a file again then, so that whatever has to be said may be said; stdin and
+    stdout stay None, for who reads or writes data has to hear that there are none."""
+    for number, way in ((STDIN, os.O_RDONLY), (STDOUT, os.O_WRONLY), (STDERR, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
@@ -92,6 +98,8 @@ def _take_free_numbers() -> None:
             os.dup2(nowhere, number)
             if nowhere != number:
                 os.close(nowhere)
+    if sys.stderr is None:
+        sys.stderr = open(STDERR, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115  # for as long as the process lives
 
 
 def forget_stdout() -> None:

@@ -19,7 +19,7 @@ from batchmill.warned import Warned
 def watching(progress: ProgressKind, quiet: bool, verbose: bool) -> Iterator[tuple[list[Listener], Summary]]:
     """The listeners for progress, warnings and the summary; the display is closed at the end. Who wants no
     progress is told the warnings all the same, who wants ``quiet`` is not."""
-    summary = Summary()
+    summary = Summary(tracebacks=verbose)
     shown = display("none" if quiet else progress, sys.stderr, os.environ, verbose=verbose)
     if shown is None:
         yield ([summary] if quiet else [summary, _say_warning]), summary

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from batchmill.batch import BatchSettings, run_batch
-from batchmill.batch.api import FunctionTask
+from batchmill.batch.functions import FunctionTask
 from batchmill.doctor.finding import Finding, Level
 from batchmill.errors import BatchmillError
 from batchmill.executors.cores import affinity, cpu_quota, group_folders, usable_cores

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from batchmill.doctor.finding import Finding
+from batchmill.journal.places import maps_folder
 
 AREA = "storage"
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
@@ -21,9 +22,13 @@ def findings(journal: Path) -> Iterator[Finding]:
     """``journal`` is the file; its folder need not be there yet."""
     sqlite = _sqlite()
     folder = existing(journal.absolute().parent)
-    yield from (sqlite, _free(folder))
+    yield from (sqlite, _free(folder, "journal's folder"))
+    of_map = existing(maps_folder())
+    yield _free(of_map, "folder of map")
     if sqlite.level != "problem":
-        yield _write_ahead(folder)
+        yield _write_ahead(folder, "write-ahead log")
+        if os.stat(of_map).st_dev != os.stat(folder).st_dev:
+            yield _write_ahead(of_map, "log of map")
 
 
 def existing(folder: Path) -> Path:
@@ -46,17 +51,17 @@ def _sqlite() -> Finding:
     return Finding(AREA, "sqlite", sqlite3.sqlite_version, "problem", remedy)
 
 
-def _free(folder: Path) -> Finding:
+def _free(folder: Path, name: str) -> Finding:
     if not os.access(folder, os.W_OK | os.X_OK):
-        return Finding(AREA, "journal's folder", f"{folder} cannot be written", "problem", ELSEWHERE)
+        return Finding(AREA, name, f"{folder} cannot be written", "problem", ELSEWHERE)
     free = shutil.disk_usage(folder).free
     value = f"{folder}, {free >> 20:,} MB free"
     if free >= LEAST_FREE_BYTES:
-        return Finding(AREA, "journal's folder", value)
-    return Finding(AREA, "journal's folder", value, "problem", f"free some, or {ELSEWHERE}")
+        return Finding(AREA, name, value)
+    return Finding(AREA, name, value, "problem", f"free some, or {ELSEWHERE}")
 
 
-def _write_ahead(folder: Path) -> Finding:
+def _write_ahead(folder: Path, name: str) -> Finding:
     """A write-ahead log really written there: network file systems often cannot share its memory."""
     import sqlite3  # known to be there
 
@@ -70,7 +75,7 @@ def _write_ahead(folder: Path) -> Finding:
                 first.commit()
                 read = second.execute("SELECT number FROM trial").fetchone()[0]
     except (OSError, sqlite3.Error) as error:
-        return Finding(AREA, "write-ahead log", str(error), "problem", ELSEWHERE)
+        return Finding(AREA, name, str(error), "problem", ELSEWHERE)
     if mode == "wal" and read == 7:
-        return Finding(AREA, "write-ahead log", "works there")
-    return Finding(AREA, "write-ahead log", f"SQLite falls back to {mode!r} there", "problem", ELSEWHERE)
+        return Finding(AREA, name, "works there")
+    return Finding(AREA, name, f"SQLite falls back to {mode!r} there", "problem", ELSEWHERE)

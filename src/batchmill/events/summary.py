@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from textwrap import indent
 from typing import Any
 
 from batchmill.events.happened import Event, NodeFinished, NodeRetried, RunFinished
 from batchmill.events.words import count, is_inside_item, rate, seconds, shortened
+from batchmill.tracebacks import at_own_line
 from batchmill.warned import Warned
 
 MOST_LINES = 8
@@ -27,11 +29,13 @@ class _Group:
 
 @dataclass(slots=True)
 class Summary:
-    """A listener that adds a run up; :meth:`lines` is what there is to say once it has finished.
+    """A listener that adds a run up; :meth:`lines` is what there is to say once it has finished, with the
+    tracebacks of the user's code where ``tracebacks`` are wanted.
 
     Concurrency: called by the bus, which delivers one event at a time; read after the run.
     """
 
+    tracebacks: bool = False
     nodes: dict[str, str] = field(default_factory=dict)  # each node's last status
     batches: list[NodeFinished] = field(default_factory=list)
     retries: int = 0
@@ -76,7 +80,8 @@ class Summary:
         self._groups.setdefault(key, _Group(*key, entry)).number += 1
 
     def lines(self) -> list[str]:
-        """At most eight lines, the run's status first; none before the run has finished."""
+        """At most eight lines, not counting tracebacks, the run's status first; none before the run has
+        finished."""
         if self.finished is None:
             return []
         lines = [self._head(self.finished)]
@@ -84,13 +89,14 @@ class Summary:
         if self.retries:
             lines.append(f"  {count(self.retries, 'more attempt')} after failures")
         room = MOST_LINES - len(lines)
-        return lines + [f"  {line}" for line in self.errors(min(room, MOST_GROUPS + 1))]
+        errors = self.errors(min(room, MOST_GROUPS + 1))
+        return lines + [f"  {line}" for error in errors for line in error.splitlines()]
 
     def errors(self, most: int = MOST_GROUPS + 1) -> list[str]:
         """The commonest errors with an example each, in at most ``most`` lines."""
         groups = sorted(self._groups.values(), key=lambda group: -group.number)
         shown = groups if len(groups) <= most else groups[: most - 1]
-        lines = [_described(group) for group in shown]
+        lines = [_described(group, self.tracebacks) for group in shown]
         if len(shown) < len(groups):
             rest = sum(group.number for group in groups[len(shown) :])
             lines.append(f"and {count(rest, 'more error')}")
@@ -124,8 +130,13 @@ def _counts(batches: list[NodeFinished]) -> str:
     return f"{', '.join(parts)}, {seconds(wall)}, {rate(done + failed, wall)}"
 
 
-def _described(group: _Group) -> str:
-    message = shortened(str(group.example.get("message", "")), 120)
+def _described(group: _Group, whole: bool) -> str:
+    """A group in a line, which names the line of the user's code that failed, and that one's traceback below
+    it where the ``whole`` is wanted."""
+    traceback = str(group.example.get("traceback", ""))
+    message = shortened(str(group.example.get("message", "")), 120) + at_own_line(traceback)
+    if whole and traceback:
+        message += "\n" + indent(traceback.rstrip(), "  ")
     if group.example.get("index") is None:  # the node or the run itself, not one of its items
         return f"{group.node}: {group.type}: {message}"
     item = shortened(group.example.get("item"))

@@ -37,6 +37,18 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def spending(calls: int, tokens: int, cost: float | None) -> str:
+    """What calls of language models used: ``14 calls, 840 tokens, 0.00084 USD``."""
+    dollars = "" if cost is None else f", {_plain(cost)} USD"
+    return f"{count(calls, 'call')}, {count(tokens, 'token')}{dollars}"
+
+
+def _plain(number: float) -> str:
+    """A number without an exponent, as few digits as it takes."""
+    text = f"{number:,.10f}".rstrip("0")
+    return text.rstrip(".") or "0"
+
+
 def shortened(value: Any, longest: int = LONGEST_VALUE) -> str:
     """A value on one line, control characters escaped, cut after ``longest`` characters."""
     text = value if isinstance(value, str) else _as_text(value)

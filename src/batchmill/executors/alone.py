@@ -10,8 +10,8 @@ from typing import Any
 from batchmill.cancel import CancelToken
 from batchmill.executors.cells import STOP, new_cells
 from batchmill.executors.contract import Chunk, Task
+from batchmill.executors.ctrl_c import CtrlC
 from batchmill.executors.runner import ItemRunner, Job
-from batchmill.executors.sequential import ctrl_c_raises
 from batchmill.outcome import Outcome, cancelled
 from batchmill.policy import RetryPolicy
 
@@ -27,8 +27,9 @@ def run_alone(task: Task, retry: RetryPolicy, cancel: CancelToken, stop: CancelT
 
     forget = (stop.on_cancel(end), cancel.on_cancel(end))
     try:
-        runner = ItemRunner(Job(task, retry), cells, cancel, interrupts=ctrl_c_raises())
-        block = runner.run_chunk(Chunk(0, _ALONE), 0.0)
+        with CtrlC() as ctrl_c:
+            runner = ItemRunner(Job(task, retry), cells, cancel, interrupts=ctrl_c.is_the_users)
+            block = runner.run_chunk(Chunk(0, _ALONE), 0.0)
     finally:
         for each in forget:
             each()

@@ -123,7 +123,7 @@ class Conductor:
 
     def start(self) -> None:
         """Begin with the scout. Raises RuntimeError when the system has no thread to give."""
-        self._scout = self._launch(Choice("thread", "the scout", 1))
+        self._scout = self._launch(Choice("thread", "the scout", 1), samples=True)
         self._gil = GilWatch()
         self._thread.start()
 
@@ -141,10 +141,10 @@ class Conductor:
         for _, thread in legs:
             thread.join(CLOSE_SECONDS)
 
-    def _launch(self, choice: Choice, spared: int = 0) -> Leg | None:
+    def _launch(self, choice: Choice, spared: int = 0, *, samples: bool = False) -> Leg | None:
         """Let the chosen executor work on the channel, with ``spared`` workers less; None when the batch is
         over."""
-        leg = Leg(self._channel)
+        leg = Leg(self._channel, samples=samples)
         context = self._context.copy()
         thread = threading.Thread(
             target=lambda: context.run(self._serve, leg, choice, spared), name="batchmill-leg", daemon=True
@@ -245,7 +245,7 @@ class Conductor:
         """Let the chosen executor begin, with one worker less while the scout is still at its last item."""
         _tell(self._settings, choice)
         scout.dry()
-        scout.sample = None  # it may be large, and the batch may last
+        scout.forget_sample()
         if scout.wait_over(DRAIN_SECONDS):
             self._launch(choice)
             return

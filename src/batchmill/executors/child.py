@@ -18,21 +18,22 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from batchmill.cancel import CancelToken
 from batchmill.errors import InternalError
-from batchmill.executors.cells import KEPT, LOADING, OFFSET, PACKING, PHASE, RUNNING, SEQ, STARTED
+from batchmill.executors.cells import KEPT, LOADING, PACKING, PHASE, POSITION, RUNNING, STARTED, at_chunk
 from batchmill.executors.contract import Chunk
-from batchmill.executors.describe import describe, outline
+from batchmill.executors.describe import describe
 from batchmill.executors.frames import FrameWriter
+from batchmill.executors.logs import LogMirror
 from batchmill.executors.parcel import Parcel, unwrap
 from batchmill.executors.runner import ItemRunner, Job
 from batchmill.executors.shared_area import SharedArea
 from batchmill.executors.signals import heed_signals
 from batchmill.executors.surroundings import Surroundings
-from batchmill.executors.wire import Wire
-from batchmill.held import anything_held, close_held
+from batchmill.executors.wire import Outbox, Wire
+from batchmill.held import anything_held, close_held, holding
 from batchmill.outcome import Block, ErrorInfo
 
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
@@ -57,7 +58,8 @@ class Order(NamedTuple):
 
 class Reply(NamedTuple):
     """What came of an order: ``done`` with results in the shared area, ``no_job`` when the job is not
-    there, ``unreadable`` with the reason when items or job do not unpickle, or ``failed`` when we did."""
+    there, ``unloadable`` with the reason when the job does not unpickle, ``unreadable`` when the items do
+    not, or ``failed`` when we did."""
 
     seq: int
     status: str
@@ -69,8 +71,9 @@ class Reply(NamedTuple):
 class WorkerProcess:
     """The state of this process. Only its main thread uses it."""
 
-    def __init__(self, path: str, folders: list[str]) -> None:
+    def __init__(self, path: str, folders: list[str], outbox: Outbox) -> None:
         self.area = SharedArea(path)
+        self._logging = LogMirror(outbox.send)
         self._folders = folders
         self._runners: OrderedDict[bytes, tuple[ItemRunner, Surroundings]] = OrderedDict()
         self._surroundings: Surroundings | None = None
@@ -80,13 +83,15 @@ class WorkerProcess:
         """Run a chunk; its results are in the shared area afterwards."""
         cells = self.area.cells
         cells[KEPT] = 0
-        cells[OFFSET] = -1
         cells[PHASE] = LOADING
-        cells[SEQ] = order.seq
+        cells[POSITION] = at_chunk(order.seq)
         if order.job is None and order.digest not in self._runners:
             return Reply(order.seq, "no_job")
         try:
             runner, surroundings = self._runner(order)
+        except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
+            return Reply(order.seq, "unloadable", error=describe(fault))
+        try:
             with self._timed(runner):
                 items = unwrap(order.items, self.area.inward(order.seq))
         except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
@@ -106,7 +111,7 @@ class WorkerProcess:
             self._next_lay_down = time.perf_counter() + LAY_DOWN_SECONDS
             return full
 
-        block = runner.run_chunk(chunk, order.seconds, after_item)
+        block = surroundings.context().run(runner.run_chunk, chunk, order.seconds, after_item)
         seconds = time.perf_counter() - began
         self._lay_down(frames, block, runner)
         surroundings.restore()
@@ -140,7 +145,7 @@ class WorkerProcess:
                 self._runners.popitem(last=False)
         self._runners.move_to_end(order.digest)
         if found[1] is not self._surroundings:
-            found[1].enter()
+            found[1].enter(self._logging)
             self._surroundings = found[1]
         return found
 
@@ -149,47 +154,35 @@ class WorkerProcess:
             raise InternalError("an order without a job reached the loading of its job")
         around, packed = unwrap(order.job, keep=True)
         surroundings: Surroundings = pickle.loads(around)  # noqa: S301  # from our own parent
-        surroundings.enter()
+        surroundings.enter(self._logging)
         job: Job = unwrap(packed, keep=True) if isinstance(packed, Parcel) else packed
-        runner = ItemRunner(job, self.area.cells, CancelToken(), describe=_describe_here)
+        runner = ItemRunner(job, self.area.cells, CancelToken())
         return runner, surroundings
 
 
-def _describe_here(error: BaseException) -> ErrorInfo:
-    """In a worker process ``sys.exit`` asks for the worker's end; the item is charged with it."""
-    if isinstance(error, SystemExit):
-        message = f"the item ended worker process {os.getpid()} with exit code {_exit_code(error.code)}"
-        return ErrorInfo("WorkerDied", message, "worker_died")
-    return outline(error)
-
-
-def _exit_code(code: Any) -> int:
-    if code is None:
-        return 0
-    return code if isinstance(code, int) else 1
-
-
-_attached: tuple[Wire, WorkerProcess] | None = None
+_attached: tuple[Wire, Outbox, WorkerProcess] | None = None
 
 
 def attach(pipe: Connection, path: str, folders: list[str], parent: int) -> None:
     """Called once in a new worker process, before anything else of ours."""
     global _attached
-    worker = WorkerProcess(path, folders)
+    wire = Wire(pipe)
+    outbox = Outbox(wire)
+    worker = WorkerProcess(path, folders, outbox)
     heed_signals(worker.area.cells)
     _keep_descriptors_from_grandchildren()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG, prctl(2)
     threading.Thread(target=_watch, args=(parent,), name="batchmill-orphan-watch", daemon=True).start()
-    _attached = Wire(pipe), worker
+    _attached = wire, outbox, worker
 
 
 def serve() -> None:
     """Run chunks as they come over the pipe, until it ends: the one task of a worker's life."""
     if _attached is None:
         raise InternalError("a worker process was never attached")
-    wire, worker = _attached
-    with closing(wire):  # whatever happens: that is how the parent hears of this worker's end
+    wire, outbox, worker = _attached
+    with holding(), closing(wire):  # whatever happens: that is how the parent hears of this worker's end
         while True:
             if anything_held() and not wire.waits(IDLE_SECONDS):
                 close_held()
@@ -200,7 +193,7 @@ def serve() -> None:
                 return
             reply = _run(worker, order)
             _flush()
-            wire.send(pickle.dumps(reply, 5))
+            outbox.send(pickle.dumps(reply, 5))
 
 
 def _run(worker: WorkerProcess, order: Order) -> Reply:

@@ -30,6 +30,12 @@ class Pace(NamedTuple):
     n_bytes: float
 
 
+def bounded(ahead: int, least: int, n_bytes: float) -> int:
+    """How many of ``ahead`` items may be ahead of a consumer if each is ``n_bytes`` large (0: nobody knows):
+    those that fit into :data:`BYTES_AHEAD`, at least ``least``."""
+    return min(ahead, max(least, int(BYTES_AHEAD / n_bytes))) if n_bytes else ahead
+
+
 class ChunkSizer:
     """Decides the next chunk's size from what finished chunks took.
 
@@ -74,12 +80,10 @@ class ChunkSizer:
                 share = -(-remaining // (2 * self._workers))
                 size = min(size, max(share, int(self._least / self._mean) if self._mean else 0, 1))
             ahead = self._workers * max(WINDOW_PER_WORKER, CHUNKS_AHEAD * size)
-            if self._bytes:
-                ahead = min(ahead, max(2 * self._workers * size, int(BYTES_AHEAD / self._bytes)))
-            return size, ahead
+            return size, bounded(ahead, 2 * self._workers * size, self._bytes)
 
     def observe(self, items: int, seconds: float, n_bytes: int = 0) -> None:
-        """Learn from ``items`` items that took ``seconds`` and travelled as ``n_bytes`` in all."""
+        """Learn from ``items`` items that took ``seconds`` and hold, or travelled as, ``n_bytes`` in all."""
         if not items:
             return
         with self._lock:

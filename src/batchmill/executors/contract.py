@@ -48,8 +48,20 @@ class Chunk:
         return len(self.items)
 
     def part(self, start: int, end: int | None = None) -> Chunk:
-        """The items from offset ``start`` to before ``end``."""
+        """The items from offset ``start`` to before ``end``; all of them are this very chunk."""
+        if start <= 0 and (end is None or end >= len(self.items)):
+            return self
         return Chunk(self.start + start, self.items[start:end])
+
+
+class Seat(Protocol):
+    """What running items needs besides the items, and of which there are few: a permit, a worker process."""
+
+    def get(self) -> bool:
+        """Wait for it; False where whoever wanted it gives up. Called when an item could start."""
+
+    def give_back(self) -> None:
+        """It is not needed after all."""
 
 
 class Channel(Protocol):
@@ -63,8 +75,12 @@ class Channel(Protocol):
     def instant(self) -> bool:
         """Whether ``take`` waits for nobody but the consumer: the items are there."""
 
-    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
+    def take(
+        self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
+    ) -> Chunk | None:
         """Up to ``most`` items; waits while there may be some later, None when there never will be.
+
+        The ``seat`` is there when the items are; None too where it is not to be had.
 
         Who takes items and ``consumes`` the outcomes in one thread is given an empty chunk where it would
         wait for itself: outcomes that are known without running anything are to be consumed first.
@@ -92,8 +108,11 @@ class Channel(Protocol):
         """Have ``callback`` run once when no new item may start any more; returns its removal."""
 
     def on_idle(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` run once, by a worker that finds nothing to take, and nothing left to read, while
-        others still run items."""
+        """Have ``callback`` run by each worker that finds nothing to take and is about to wait."""
+
+    @property
+    def starving(self) -> bool:
+        """Whether somebody waits for items and there are none to be had now."""
 
     def blocks(self) -> Iterator[Block]:
         """What was delivered, in the order the owner wants, until all is; waits for more.
@@ -117,7 +136,9 @@ class ExecutorSettings:
 
     ``max_concurrent`` is how many items are in flight at once, None for the executor's default.
     ``chunk_size`` fixes how many items travel together, None sizes chunks by time. ``stop_on_failure``
-    says that nothing starts after a failure; ``memory_limit_bytes`` bounds one worker process.
+    says that nothing starts after a failure, ``judges_failures`` that somebody counts them: a chunk ends with
+    a failed item, so that it is counted before the next starts. ``memory_limit_bytes`` bounds one worker
+    process.
     ``on_choice`` is told, from any thread, which executor one that chooses has chosen.
     ``by_attempt`` says that the channel decides when each attempt starts: a worker makes one attempt of an
     item and hands it back with what is to become of it (:attr:`Outcome.again`). ``by_permit`` says that
@@ -130,6 +151,7 @@ class ExecutorSettings:
     timeout: float | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     stop_on_failure: bool = False
+    judges_failures: bool = False
     memory_limit_bytes: int | None = None
     on_choice: Callable[[Choice], None] | None = None
     by_attempt: bool = False

@@ -7,14 +7,17 @@ needs none. So :func:`outline` leaves it out and :func:`traced` adds it where th
 from __future__ import annotations
 
 import math
-import traceback
 from dataclasses import replace
 from typing import Any
 
-from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped
+from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped, outputs_of
 from batchmill.outcome import ErrorInfo, ErrorKind
+from batchmill.redaction import hidden
+from batchmill.tracebacks import trimmed
 
-_TOO_MANY = (429, 503)  # Too Many Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4)
+# What the exceptions of client libraries have for a `status_code` where a service wants fewer calls: Too Many
+# Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4). Nodes say so themselves.
+_TOO_MANY = (429, 503)
 MAX_MESSAGE = 10_000
 MAX_TRACEBACK = 20_000
 
@@ -36,18 +39,19 @@ def outline(error: BaseException) -> ErrorInfo:
             "error_result",
             retryable=error.retryable,
             retry_after=error.retry_after,
-            refused=error.retry_after is not None or _wants_less(error.outputs.get("status_code")),
+            refused=error.refused or error.retry_after is not None,
             outputs=error.outputs,
             address=error.address,
         )
     retry_after = _seconds(getattr(error, "retry_after", None))
     return ErrorInfo(
-        type(error).__name__,
+        "Cancelled" if isinstance(error, Stopped) else type(error).__name__,
         _shorten(text_of(error), MAX_MESSAGE),
         _kind(error),
         retryable=bool(getattr(error, "retryable", True)),
         retry_after=retry_after,
-        refused=retry_after is not None or _wants_less(getattr(error, "status_code", None)),
+        refused=retry_after is not None or _wants_less(error),
+        outputs=outputs_of(error),
     )
 
 
@@ -58,13 +62,14 @@ def _seconds(value: Any) -> float | None:
     return None
 
 
-def _wants_less(status: Any) -> bool:
-    """Whether this status of HTTP says that there were too many requests, or too much work."""
-    return status in _TOO_MANY if isinstance(status, int) else False
+def _wants_less(error: BaseException) -> bool:
+    """Whether the exception of somebody's code says that a service wants fewer calls."""
+    status = getattr(error, "status_code", None)
+    return getattr(error, "refused", False) is True or (isinstance(status, int) and status in _TOO_MANY)
 
 
 def traced(info: ErrorInfo, error: BaseException) -> ErrorInfo:
-    """``info`` with the traceback of the exception that it tells of."""
+    """``info`` with the traceback of the exception that it tells of, as far as it is in the user's code."""
     if info.kind in _NEVER_TRACED:
         return info
     return replace(info, traceback=_shorten(_traceback(error), MAX_TRACEBACK))
@@ -90,37 +95,14 @@ def text_of(error: BaseException) -> str:
 
 def _traceback(error: BaseException) -> str:
     try:
-        return _chained(error) if _has_chain(error) else _single(error)
-    except BaseException as fault:  # noqa: BLE001  # same: formatting runs the item's own code
+        return trimmed(error)
+    except BaseException as fault:  # noqa: BLE001  # formatting runs the item's own code
         return f"(no traceback: {type(fault).__name__} while formatting it)"
-
-
-def _has_chain(error: BaseException) -> bool:
-    context = None if error.__suppress_context__ else error.__context__
-    return error.__cause__ is not None or context is not None or isinstance(error, BaseExceptionGroup)
-
-
-def _single(error: BaseException) -> str:
-    """As Python shows it, without the carets under each line: finding their places is what costs most."""
-    stack = traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__))
-    head = ["Traceback (most recent call last):\n"] if stack else []
-    return "".join([*head, *stack.format(), *traceback.format_exception_only(error)])
-
-
-def _chained(error: BaseException) -> str:
-    whole = traceback.TracebackException.from_exception(error, compact=True)
-    waiting: list[traceback.TracebackException | None] = [whole]
-    while waiting:
-        part = waiting.pop()
-        if part is not None:
-            lines = [(frame.filename, frame.lineno or 0, frame.name, frame.line) for frame in part.stack]
-            part.stack = traceback.StackSummary.from_list(lines)  # without the carets' places
-            waiting += [part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ())]
-    return "".join(whole.format())
 
 
 def _shorten(text: str, most: int) -> str:
     if len(text) <= most:
         return text
+    text = hidden(text)
     half = most // 2
     return f"{text[:half]} ... {len(text) - most} characters left out ... {text[-half:]}"

@@ -5,15 +5,17 @@ While items are short a second chunk waits at the worker, so that it never idles
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import threading
 import time
+from collections.abc import Callable
 
 import psutil
 
-from batchmill.errors import ExecutorUnavailable
+from batchmill.errors import ExecutorUnavailable, InternalError
 from batchmill.executors import child, pickling
-from batchmill.executors.cells import OFFSET, SEQ, STARTED
+from batchmill.executors.cells import STARTED, Position, position
 from batchmill.executors.contract import Chunk
 from batchmill.executors.describe import describe
 from batchmill.executors.leases import Leases
@@ -27,13 +29,21 @@ from batchmill.outcome import ErrorInfo
 
 
 class Driver:
-    """Feeds one slot.
+    """Feeds one slot. ``share`` is called where it sends several items while others have none.
 
     Concurrency: its own thread sends, the slot's receiver settles, that of :class:`Sharing` takes back.
     ``_lock`` (through the condition ``_changed``) guards ``_slot``, ``_sent``, ``_driving`` and ``_held``.
     """
 
-    def __init__(self, shipment: Shipment, settler: Settler, pool: Pool, leases: Leases) -> None:
+    def __init__(
+        self,
+        shipment: Shipment,
+        settler: Settler,
+        pool: Pool,
+        leases: Leases,
+        share: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._share = share
         self._shipment = shipment
         self._settler = settler
         self._pool = pool
@@ -44,7 +54,6 @@ class Driver:
         self._changed = threading.Condition(self._lock)
         self._slot: Slot | None = None
         self._sent: dict[int, tuple[Chunk, Parcel]] = {}
-        self._cold = True
         self._driving = True  # a thread of the pool's is, or will be, at it
         self._held = False  # the worker was told to begin nothing more of what it has
         self._ended = threading.Event()
@@ -91,12 +100,13 @@ class Driver:
 
     def _next(self) -> bool:
         """Take a chunk and send it; False when there is none to come."""
-        if self._leases.shared:
-            self._lend()
-        elif self._cold and self._settler.job.by_attempt:
-            self._warm_up()
+        by_attempt = self._settler.job.by_attempt
+        self.lend()
+        if by_attempt and not self._leases.shared:
+            self.warm_up()
         self._wait_for_room()
-        chunk = self._channel.take(*self._sizer.next(self._channel.remaining()))
+        most, ahead = self._sizer.next(self._channel.remaining())
+        chunk = self._channel.take(most, ahead, seat=_Seat(self) if by_attempt else None)
         if chunk is None:
             return False
         if self._is_held():  # since we began to wait; it may be what was taken back from this very worker
@@ -116,8 +126,10 @@ class Driver:
             self._channel.give_back(chunk)
         return slot is not None
 
-    def _lend(self) -> None:
-        """Give the slot back once it has nothing to do: others may be waiting for one."""
+    def lend(self) -> None:
+        """Give a shared slot back once it has nothing to do: others may be waiting for one."""
+        if not self._leases.shared:
+            return
         with self._lock:
             while self._sent:
                 self._changed.wait()
@@ -125,22 +137,23 @@ class Driver:
         if slot is not None:
             self._leases.release(slot)
 
-    def _warm_up(self) -> None:
+    def warm_up(self) -> bool:
         """Have the worker started and the job loaded, by a chunk without items: an item that is allowed to
-        start must not wait for that."""
-        self._cold = False
+        start must not wait for that. False where no worker is to be had."""
         slot = self._healthy_slot()
         if slot is None:
-            return
-        self._send(slot, Chunk(0, ()))
-        with self._lock:
-            while self._sent:
-                self._changed.wait()
+            return False
+        if self._shipment.digest not in slot.known:
+            self._send(slot, Chunk(0, ()))
+            with self._lock:
+                while self._sent:
+                    self._changed.wait()
+        return True
 
     def _wait_for_room(self) -> None:
-        depth = 1
-        if not self._settler.job.by_attempt:  # else what waits at a worker would have been allowed to start
-            depth = self._sizer.depth(self._channel.remaining() if self._channel.instant else None)
+        depth = 1  # of items that come one by one: a second chunk waits at no worker while others are idle
+        if self._channel.instant and not self._settler.job.by_attempt:  # nor when it is allowed to start
+            depth = self._sizer.depth(self._channel.remaining())
         with self._lock:
             while len(self._sent) >= (1 if self._held else depth):
                 self._changed.wait()
@@ -182,6 +195,8 @@ class Driver:
         order = child.Order(seq, digest, job, chunk.start, chunk.attempts, chunk.lost, items, patience)
         with self._lock:
             self._sent[seq] = (chunk, items)
+        if self._channel.starving:
+            self._share()
         slot.known.add(digest)
         try:
             slot.send(order, lambda end: self._settle(slot, seq, end))
@@ -235,7 +250,8 @@ class Driver:
                 self._settler.reply(slot, seq, chunk, end)
         except BaseException as fault:  # noqa: BLE001  # nobody else would hear of it
             self._channel.fail(fault)
-            self._channel.give_back(chunk)
+            with contextlib.suppress(InternalError):  # where it was settled before the fault
+                self._channel.give_back(chunk)
         finally:
             discard(items)
             with self._lock:
@@ -259,13 +275,13 @@ class Driver:
         with self._lock:
             return sum(len(chunk) for chunk, _ in self._sent.values()) > 1
 
-    def at(self) -> tuple[int, int] | None:
+    def at(self) -> Position | None:
         """Which item of which chunk the worker is on; None while it is on none or was held."""
         with self._lock:
             if self._slot is None or self._held:
                 return None
-            seq, offset = self._slot.area.cells[SEQ], self._slot.area.cells[OFFSET]
-            return (seq, offset) if seq in self._sent and offset >= 0 else None
+            at = position(self._slot.area.cells)
+            return at if at.seq in self._sent and at.begun else None
 
     def hold(self) -> None:
         """Let the worker begin nothing more of what it has, so that :meth:`take_back` can have it."""
@@ -279,9 +295,9 @@ class Driver:
         with self._lock:
             if self._slot is None or not self._held:
                 return
-            cells, unbegun = self._slot.area.cells, []
+            at, unbegun = position(self._slot.area.cells), []
             for seq, (chunk, items) in self._sent.items():
-                begun = cells[OFFSET] + 1 if cells[SEQ] == seq else len(chunk) if cells[SEQ] > seq else 0
+                begun = at.begun if at.seq == seq else len(chunk) if at.seq > seq else 0
                 self._sent[seq] = chunk.part(0, begun), items
                 unbegun.append(chunk.part(begun))
         for rest in unbegun:
@@ -306,7 +322,7 @@ class Driver:
                 return
             cells = self._slot.area.cells
             began = cells[STARTED]
-            if began and cells[SEQ] in self._sent and time.monotonic_ns() - began > seconds * 1e9:
+            if began and position(cells).seq in self._sent and time.monotonic_ns() - began > seconds * 1e9:
                 self._slot.kill(TIMED_OUT)
 
     def kill_large(self, limit: int) -> None:
@@ -314,6 +330,19 @@ class Driver:
         with self._lock:
             if self._slot is not None and self._sent and _resident(self._slot.pid) > limit:
                 self._slot.kill(TOO_LARGE)
+
+
+class _Seat:
+    """A driver's worker as a :class:`~batchmill.executors.contract.Seat`: up, and with the job loaded."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def get(self) -> bool:
+        return self._driver.warm_up()
+
+    def give_back(self) -> None:
+        self._driver.lend()
 
 
 def _resident(pid: int) -> int:

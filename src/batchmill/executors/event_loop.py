@@ -10,6 +10,7 @@ not. Items share one copy of the task: what an attempt keeps, it keeps in its ow
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
 from collections import deque
@@ -20,11 +21,13 @@ from typing import Any, Protocol
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
+from batchmill.executors.chunking import bounded
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.copying import copy_task
 from batchmill.executors.describe import outline
 from batchmill.executors.runner import FailedAttempt
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
+from batchmill.executors.weighing import bytes_of
+from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled, interrupted
 from batchmill.record import Recorder
 
 LEAST_AHEAD = 16
@@ -43,8 +46,8 @@ class AsyncTask(Task, Protocol):
 class LoopCrew:
     """The event loop of one batch and the thread that feeds it.
 
-    Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_fed`` and ``_over``. ``_running``
-    belongs to the loop's thread alone.
+    Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_bytes``, ``_fed`` and ``_over``.
+    ``_running`` belongs to the loop's thread alone.
     """
 
     def __init__(
@@ -60,11 +63,14 @@ class LoopCrew:
         self._hungry = threading.Condition(self._lock)
         self._buffer: deque[tuple[int, Any, int]] = deque()  # index, item, attempts made
         self._in_hand = 0  # taken and not delivered, where the channel starts attempts
+        self._bytes = 0.0  # that a result takes
         self._fed = False
         self._over = False
         self._running: set[asyncio.Task[None]] = set()
+        self._context = contextvars.copy_context()  # what items see of it is what the caller set
         self._loop = asyncio.new_event_loop()
         self._done = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._threads = [
             threading.Thread(target=self._run_loop, name="batchmill-event-loop", daemon=True),
             threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True),
@@ -95,7 +101,7 @@ class LoopCrew:
         window = max(LEAST_WINDOW, WINDOW_PER_ITEM * self._size)
         try:
             while room := self._wait_until_hungry():
-                chunk = self._channel.take(room, window)
+                chunk = self._channel.take(room, bounded(window, self._size, self._bytes))
                 if chunk is None:
                     break
                 with self._lock:
@@ -148,7 +154,8 @@ class LoopCrew:
                 index, item, attempts = self._buffer.popleft()
                 if len(self._buffer) == self._ahead // 2:
                     self._hungry.notify()
-            running = self._loop.create_task(self._run(index, item, attempts + 1))
+            attempt = self._run(index, item, attempts + 1)
+            running = self._loop.create_task(attempt, context=self._context.copy())
             self._running.add(running)
             running.add_done_callback(self._ended)
         self._finish_if_idle()
@@ -178,6 +185,9 @@ class LoopCrew:
             outcome = cancelled(index, attempts[0])
         block = Block.of(outcome, item)
         block.walls[0] = time.perf_counter() - began
+        n_bytes = bytes_of(block)
+        with self._lock:
+            self._bytes = max(0.9 * self._bytes, n_bytes)
         self._channel.deliver(block)
 
     async def _attempts(self, item: Any, index: int, attempts: list[int]) -> Outcome:
@@ -192,16 +202,30 @@ class LoopCrew:
                 error = ErrorInfo("CancelledError", "the item cancelled itself")
                 failed = FailedAttempt.judged(retry, attempts[0], error, None)
             except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
-                failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault)
+                keep = self._settings.stop_on_failure
+                failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault, keep)
             else:
                 return Outcome(index, value, attempts=attempts[0], records=recorder.drain())
-            if not failed.decision.retry or self._channel.stopped:
+            if not failed.decision.retry:
                 return self._failed(index, attempts[0], failed.error, recorder)
-            if self._settings.by_attempt:
+            if self._settings.by_attempt and not self._channel.stopped:
                 ended = self._failed(index, attempts[0], failed.error, recorder)
                 return replace(ended, again=failed.decision.after)
-            await asyncio.sleep(failed.decision.after)
+            if await self._stopped_within(failed.decision.after):
+                return replace(interrupted(index, attempts[0], failed.error), records=recorder.drain())
             attempts[0] += 1
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        """Wait before another attempt; True as soon as nothing may start any more."""
+        if not seconds:
+            await asyncio.sleep(0)
+            return self._channel.stopped
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return self._channel.stopped
+        return True
 
     def _failed(self, index: int, attempts: int, error: ErrorInfo, recorder: Recorder) -> Outcome:
         """An attempt that fails while the run is being ended by force fails for that reason."""
@@ -214,7 +238,7 @@ class LoopCrew:
         timeout = self._settings.timeout
         if timeout is None:
             return await self._task.run_async(item, index, Attempt(number, None, recorder, self._cancel))
-        attempt = Attempt(number, time.monotonic() + timeout, recorder, self._cancel)
+        attempt = Attempt(number, time.monotonic() + timeout, recorder, self._cancel, timeout)
         try:
             async with asyncio.timeout(timeout) as limit:
                 return await self._task.run_async(item, index, attempt)
@@ -232,6 +256,7 @@ class LoopCrew:
             self._hungry.notify_all()
         for index, item, attempts in left:
             self._channel.give_back(Chunk(index, [item], attempts))
+        self._call(self._stopping.set)
         self._call(self._finish_if_idle)
 
     def _cancel_all(self) -> None:

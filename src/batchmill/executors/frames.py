@@ -10,10 +10,11 @@ from __future__ import annotations
 import pickle
 import struct
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 from batchmill.errors import InternalError, NotPicklable
-from batchmill.executors import pickling
+from batchmill.executors import pickling, salvage
 from batchmill.executors.cells import KEPT, Cells
 from batchmill.executors.describe import describe
 from batchmill.executors.parcel import Parcel, no_room, unwrap, wrap
@@ -22,6 +23,7 @@ from batchmill.executors.shared_area import Region
 from batchmill.outcome import Block, ErrorInfo, Outcome
 
 HEADER = struct.Struct("=II")  # length in bytes; 1 when the content is a parcel's
+Content = tuple[list[Any], "array[float]", dict[int, Outcome], dict[int, ErrorInfo]]
 LEAST_ROOM = 2048  # of a region: enough for a parcel's frame, whatever it holds
 
 
@@ -80,22 +82,46 @@ def read(source: Region, end: int, start: int) -> tuple[Block, int]:
     while position < end:
         length, is_parcel = HEADER.unpack(region[position : position + HEADER.size])
         position += HEADER.size
-        content = pickling.loads(region[position : position + length])
+        stream = region[position : position + length]
         n_bytes += length
         if is_parcel:
-            parcel = Parcel(*content)
-            content, n_bytes = unwrap(parcel), n_bytes + parcel.n_bytes
+            parcel = Parcel(*pickling.loads(stream))
+            content, n_bytes = unwrap(parcel, loads=_loads), n_bytes + parcel.n_bytes
+        else:
+            content = _loads(stream)
         _append(block, *content)
         position += length
     return block, n_bytes
 
 
-def _append(block: Block, values: list[Any], walls: array[float], special: dict[int, Outcome]) -> None:
+def _loads(stream: Any, buffers: Sequence[Any] = ()) -> Content:
+    """The content of a frame. What does not unpickle in this process is an error of its item."""
+    try:
+        return (*pickling.loads(stream, buffers), {})
+    except Exception:  # noqa: BLE001  # what an object's own code raised: told below, of the item it came from
+        values, walls, special = salvage.loads(stream, buffers)
+    faults: dict[int, ErrorInfo] = {}
+    for place, value in enumerate(values):
+        fault = salvage.fault_in((value, special.get(place)))
+        if fault is not None:
+            faults[place] = describe(pickling.refused_here(fault))
+    return values, walls, special, faults
+
+
+def _append(
+    block: Block,
+    values: list[Any],
+    walls: array[float],
+    special: dict[int, Outcome],
+    faults: dict[int, ErrorInfo],
+) -> None:
     offset = len(block.values)
     block.values.extend(values)
     block.walls.extend(walls)
     for place, outcome in special.items():
         block.special[offset + place] = outcome
+    for place, error in faults.items():
+        _replace(block, offset + place, error)
 
 
 def _pack(block: Block, first: int) -> tuple[Stream, list[pickle.PickleBuffer]]:
@@ -129,7 +155,7 @@ def _pack_one_by_one(
 def _replace(block: Block, offset: int, error: ErrorInfo) -> None:
     """Put an error in place of a result that cannot travel."""
     outcome = block.special.get(offset)
-    attempts = outcome.attempts if outcome else 1
+    attempts = outcome.attempts if isinstance(outcome, Outcome) else 1
     block.values[offset] = None
     block.special[offset] = Outcome(block.start + offset, error=error, attempts=attempts)
 

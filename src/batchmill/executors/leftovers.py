@@ -1,23 +1,31 @@
-"""What a worker process leaves behind when it is killed, and how it is cleared away.
+"""What a process leaves behind when it is killed, and how it is cleared away: folders of its pool, in memory
+and on disk, and loky's semaphores. Both carry the process id in their names.
 
-A worker may run batches of its own, on workers of its own. Killed, it cannot remove its pool's folders nor
-loky's semaphores; the tracker of loky would at the end of the whole program, with a warning. Both carry
-the process id in their names.
+Their parents, ``/dev/shm`` and the temporary folder, are written to by all users of the machine. So a name
+means nothing by itself, and no file there is believed: only what belongs to this user, is what it says it is,
+no link, and stands directly in the parent is looked at, and only that is removed.
 """
 
 from __future__ import annotations
 
-import glob
+import fcntl
 import os
+import re
 import shutil
-from collections.abc import Iterable
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import loky.backend.resource_tracker as tracker
 
-SEMAPHORES = "/dev/shm/sem."  # noqa: S108  # where the system keeps named semaphores, as files
+SEMAPHORES = "/dev/shm"  # noqa: S108  # where the system keeps named semaphores, as files
+OWNER = ".batchmill-pool"  # a file that its process keeps locked, so that a folder is seen to be in use
+_FOLDER = re.compile(r"batchmill-([0-9]+)-[A-Za-z0-9_]+")
+_SEMAPHORE = re.compile(r"sem\.loky-([0-9]+)-[A-Za-z0-9_-]+")
 
 
-def folder_prefix(pid: int | str) -> str:
+def folder_prefix(pid: int) -> str:
     """How the names of the folders begin that process ``pid`` makes for its pool."""
     return f"batchmill-{pid}-"
 
@@ -25,9 +33,9 @@ def folder_prefix(pid: int | str) -> str:
 def remove_leftovers(pid: int, parents: Iterable[str]) -> None:
     """Remove what process ``pid``, which is dead, left in the folders ``parents`` and among semaphores."""
     for parent in parents:
-        for folder in glob.glob(os.path.join(glob.escape(parent), f"{folder_prefix(pid)}*")):
-            shutil.rmtree(folder, ignore_errors=True)
-            tracker.unregister(folder, "folder")
+        for name, _ in _named(parent, _FOLDER, pid):
+            if _removed(parent, name, 0.0):
+                tracker.unregister(os.path.join(parent, name), "folder")
     for name in remove_semaphores(pid):
         tracker.unregister(name, "semlock")
 
@@ -35,10 +43,79 @@ def remove_leftovers(pid: int, parents: Iterable[str]) -> None:
 def remove_semaphores(pid: int) -> list[str]:
     """Remove those that loky made in process ``pid``, which is dead; their names."""
     removed = []
-    for path in glob.glob(f"{SEMAPHORES}loky-{pid}-*"):
+    for name, _ in _named(SEMAPHORES, _SEMAPHORE, pid):
+        path = os.path.join(SEMAPHORES, name)
         try:
+            if not _is_ours(os.lstat(path), stat.S_IFREG):
+                continue
             os.unlink(path)
         except OSError:  # it was on its way out by itself
             continue
-        removed.append(f"/{path.removeprefix(SEMAPHORES)}")
+        removed.append(f"/{name.removeprefix('sem.')}")
     return removed
+
+
+def abandoned(parent: str, grace: float) -> Iterator[int]:
+    """Remove the folders in ``parent`` whose process is gone; the ids of those processes. ``grace`` is in
+    seconds: a younger folder may be about to be locked."""
+    for name, pid in _named(parent, _FOLDER):
+        if _removed(parent, name, grace, in_use=True):
+            yield pid
+
+
+def _named(parent: str, pattern: re.Pattern[str], pid: int | None = None) -> list[tuple[str, int]]:
+    """The names in ``parent`` that are wholly of ``pattern``, each with the process id in it."""
+    try:
+        found = [pattern.fullmatch(name) for name in os.listdir(parent)]
+    except OSError:  # it is not there, or not for us
+        return []
+    pairs = [(one.group(), int(one[1])) for one in found if one is not None]
+    return [pair for pair in pairs if pid is None or pair[1] == pid]
+
+
+def _removed(parent: str, name: str, grace: float, *, in_use: bool = False) -> bool:
+    """Remove a folder of this user's that no process holds; whether it was one. With ``in_use`` one that was
+    never held is left too."""
+    with _opened(parent, os.O_DIRECTORY) as above:
+        if above is None:
+            return False
+        with _opened(name, os.O_DIRECTORY | os.O_NOFOLLOW, above) as folder:
+            if folder is None or not _is_ours(os.fstat(folder), stat.S_IFDIR):
+                return False
+            with _opened(OWNER, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK, folder) as owner:
+                if owner is None and in_use:
+                    return False
+                if owner is not None and _is_held(owner, grace):
+                    return False
+                shutil.rmtree(name, ignore_errors=True, dir_fd=above)
+                return True
+
+
+@contextmanager
+def _opened(path: str, flags: int, folder: int | None = None) -> Iterator[int | None]:
+    """A descriptor of ``path`` in ``folder``, None where there is none to be had."""
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_held(owner: int, grace: float) -> bool:
+    """Whether a process holds the lock on a folder's file, or may be about to take it."""
+    found = os.fstat(owner)
+    if not _is_ours(found, stat.S_IFREG) or time.time() - found.st_mtime < grace:
+        return True
+    try:
+        fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
+
+
+def _is_ours(found: os.stat_result, kind: int) -> bool:
+    return found.st_uid == os.geteuid() and stat.S_IFMT(found.st_mode) == kind

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from batchmill.errors import ExecutorUnavailable
-from batchmill.executors.contract import Channel, Chunk
+from batchmill.executors.contract import Channel, Chunk, Seat
 from batchmill.executors.passing import PassingChannel
 from batchmill.outcome import Block
 
@@ -29,13 +29,14 @@ class Readings(NamedTuple):
 
 
 class Leg(PassingChannel):
-    """See the module. It counts what passes, for whoever wants to know how the items are.
+    """See the module. It counts what passes, for whoever wants to know how the items are; one that
+    ``samples`` keeps an item and its result, until told to forget them.
 
     Concurrency: workers and the leg's owner call from their own threads; ``_lock`` (through the condition
     ``_changed``) guards all fields.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, *, samples: bool = False) -> None:
         super().__init__(channel)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -49,12 +50,30 @@ class Leg(PassingChannel):
         self._thread = 0
         self._cpu = 0.0
         self.begun = threading.Event()
-        self.sample: tuple[Any, Any] | None = None  # an item and its result
-        self.refusal: ExecutorUnavailable | None = None
+        self._samples = samples  # and has none yet
+        self._sample: tuple[Any, Any] | None = None
+        self._refusal: ExecutorUnavailable | None = None
 
     @property
     def stopped(self) -> bool:
         return self._stopped or self._channel.stopped
+
+    @property
+    def sample(self) -> tuple[Any, Any] | None:
+        """An item and its result, where there is one."""
+        with self._lock:
+            return self._sample
+
+    def forget_sample(self) -> None:
+        """Keep no item: it may be large, and the batch may last."""
+        with self._lock:
+            self._samples, self._sample = False, None
+
+    @property
+    def refusal(self) -> ExecutorUnavailable | None:
+        """Why the executor turned out to be unavailable."""
+        with self._lock:
+            return self._refusal
 
     @property
     def over(self) -> bool:
@@ -93,11 +112,13 @@ class Leg(PassingChannel):
         except OSError:  # that thread has ended
             return self._cpu
 
-    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
+    def take(
+        self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
+    ) -> Chunk | None:
         with self._lock:
             if self._shut():
                 return None
-        chunk = self._channel.take(most, ahead, consumes=consumes)
+        chunk = self._channel.take(most, ahead, consumes=consumes, seat=seat)
         if chunk is None:
             self.dry()
             return None
@@ -124,8 +145,9 @@ class Leg(PassingChannel):
         self._settled(len(chunk), 0, 0.0)
 
     def deliver(self, block: Block) -> None:
-        if self.sample is None and not block.special:
-            self.sample = block.items[0], block.values[0]
+        with self._lock:
+            if self._samples and not block.special:
+                self._samples, self._sample = False, (block.items[0], block.values[0])
         n, wall = len(block), sum(block.walls)
         self._channel.deliver(block)
         self._settled(n, n, wall)
@@ -144,7 +166,7 @@ class Leg(PassingChannel):
             super().fail(error)
             return
         with self._lock:
-            self.refusal = self.refusal or error
+            self._refusal = self._refusal or error
         self.dry()
 
     def more(self) -> bool:

@@ -11,6 +11,7 @@ import itertools
 import mmap
 import os
 import pickle
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from batchmill.errors import StorageError
@@ -99,25 +100,29 @@ def _write_all(descriptor: int, content: Any) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def unwrap(parcel: Parcel, region: Region | None = None, *, keep: bool = False) -> Any:
-    """The value of a parcel; its file is unlinked unless ``keep``."""
+def unwrap(
+    parcel: Parcel,
+    region: Region | None = None,
+    *,
+    keep: bool = False,
+    loads: Callable[..., Any] = pickling.loads,
+) -> Any:
+    """The value of a parcel, as ``loads`` has it; its file is unlinked unless ``keep``."""
     if parcel.inline is not None:
-        return pickling.loads(parcel.inline)
+        return loads(parcel.inline)
     if parcel.path is None:
         if region is None:
             raise ValueError("a parcel in the shared area needs the region it lies in")
-        return pickling.loads(region.view(parcel.length)[: parcel.length])
+        return loads(region.view(parcel.length)[: parcel.length])
     with open(parcel.path, "rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     if not keep:
         discard(parcel)
     if not parcel.buffers:  # nothing of the value lies in the file: it need not stay mapped
         with mapped, memoryview(mapped) as view, view[: parcel.length] as stream:
-            return pickling.loads(stream)
+            return loads(stream)
     view = memoryview(mapped)
-    return pickling.loads(
-        view[: parcel.length], [view[start : start + length] for start, length in parcel.buffers]
-    )
+    return loads(view[: parcel.length], [view[start : start + length] for start, length in parcel.buffers])
 
 
 def discard(parcel: Parcel) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from batchmill.executors.contract import Channel, Chunk
+from batchmill.executors.contract import Channel, Chunk, Seat
 from batchmill.outcome import Block
 
 
@@ -25,8 +25,14 @@ class PassingChannel:
     def instant(self) -> bool:
         return self._channel.instant
 
-    def take(self, most: int, ahead: int, *, consumes: bool = False) -> Chunk | None:
-        return self._channel.take(most, ahead, consumes=consumes)
+    @property
+    def starving(self) -> bool:
+        return self._channel.starving
+
+    def take(
+        self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
+    ) -> Chunk | None:
+        return self._channel.take(most, ahead, consumes=consumes, seat=seat)
 
     def give_back(self, chunk: Chunk) -> None:
         self._channel.give_back(chunk)

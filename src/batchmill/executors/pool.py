@@ -10,6 +10,7 @@ from __future__ import annotations
 import _thread
 import atexit
 import errno
+import multiprocessing.util
 import os
 import queue
 import threading
@@ -36,6 +37,7 @@ KEPT_JOBS = 4
 KEPT_PACES = 64
 DESCRIPTORS_PER_SLOT = 20  # what a worker costs its parent: pipes, mappings, and those of starting it
 SPARE_DESCRIPTORS = 12  # for parcels on their way, and for whatever else the program opens
+SHUTDOWN_PRIORITY = 100  # among multiprocessing's finalizers: before those that remove anything
 SHUT_DOWN = "the pool of worker processes was shut down"
 
 Call = tuple[Callable[[], Any], "Future[Any]"]
@@ -296,7 +298,9 @@ def shared_pool() -> Pool:
     with _pool_lock:
         made = _current()
         if made is None:
-            atexit.register(shutdown)  # for one that never started a worker; the others go before
+            # In a process that multiprocessing made this is what ends the workers, before their end is waited
+            # for there. In others it is for a pool that never started one; the others go before.
+            multiprocessing.util.Finalize(None, shutdown, exitpriority=SHUTDOWN_PRIORITY)
             _made = os.getpid(), (made := Future())
             _begin(made)
     return made.result()

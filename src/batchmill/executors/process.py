@@ -10,11 +10,12 @@ reply, or the news that the worker died, and settles the chunk.
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from collections.abc import Iterator
 
 from batchmill.cancel import CancelToken
-from batchmill.errors import NotPicklable
+from batchmill.errors import ExecutorUnavailable, NotPicklable
 from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, ExecutorSettings, Task
 from batchmill.executors.cores import usable_cores
@@ -27,6 +28,7 @@ from batchmill.executors.settling import Settler
 from batchmill.executors.sharing import Sharing
 from batchmill.executors.shipment import Shipment
 from batchmill.executors.slot import CANCELLED
+from batchmill.executors.slot import GRACE_SECONDS as CANCEL_SECONDS
 from batchmill.outcome import Block, ErrorInfo, Outcome
 
 CHUNK_SECONDS = 0.018
@@ -48,7 +50,8 @@ class ProcessExecutor:
     def run(
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
-        job = Job(task, settings.retry, settings.timeout, settings.stop_on_failure, settings.by_attempt)
+        job = Job.of(task, settings)
+        _check_parenthood()
         pool = shared_pool()
         try:
             shipment = Shipment(job, pool)
@@ -62,6 +65,16 @@ class ProcessExecutor:
         finally:
             crew.close()
             shipment.withdraw()
+
+
+def _check_parenthood() -> None:
+    """Raise :class:`ExecutorUnavailable` in a process that may not have children."""
+    if multiprocessing.current_process().daemon:
+        raise ExecutorUnavailable(
+            "no worker process can be started: this process is itself a daemonic worker, of Celery or of "
+            "multiprocessing.Pool say, and those may not have children; use executor 'thread', or 'auto', "
+            "which takes threads there"
+        )
 
 
 def _refuse_all(channel: Channel, error: ErrorInfo) -> Iterator[Block]:
@@ -109,7 +122,7 @@ class Crew:
         self._size = size
         self._lock = threading.Lock()
         self._drivers: list[Driver] = []
-        self._sharing = Sharing(channel, pool.threads.run, self._now, self._widen)
+        self._sharing = Sharing(channel, pool.threads.run, self._now, self._several, self._widen)
         channel.on_idle(self._sharing.begin)
         self._over = threading.Event()
         self._forget = [channel.on_stop(self._stop_items), cancel.on_cancel(self._cancel)]
@@ -125,16 +138,19 @@ class Crew:
                 driver.send_first()
         for driver in self._now():
             driver.start()
-        if not self._channel.more() and any(driver.spare() for driver in self._now()):
+        if not self._channel.more():
             self._sharing.begin()  # where all is sent, nobody may come to ask for more
         if self._timeout is not None or self._memory_limit is not None:
             threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True).start()
 
     def _add_driver(self) -> Driver:
-        driver = Driver(self._shipment, self._settler, self._pool, self._leases)
+        driver = Driver(self._shipment, self._settler, self._pool, self._leases, self._sharing.begin)
         with self._lock:
             self._drivers.append(driver)
         return driver
+
+    def _several(self) -> bool:
+        return any(driver.spare() for driver in self._now())
 
     def _widen(self) -> None:
         """Add drivers for items that were given back, where fewer are at work than may be."""
@@ -151,7 +167,7 @@ class Crew:
         for forget in self._forget:
             forget()
         for driver in self._now():
-            driver.join(CLOSE_SECONDS)
+            driver.join(CLOSE_SECONDS + CANCEL_SECONDS)
         self._shipment.pace = self._sizer.pace
 
     def _now(self) -> list[Driver]:

@@ -16,17 +16,17 @@ from typing import Any, NamedTuple
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
-from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, STOPPED, Cells
-from batchmill.executors.contract import Chunk, Task
+from batchmill.executors.cause import Cause
+from batchmill.executors.cells import ATTEMPT, ITEMS, POSITION, STARTED, STOP, STOPPED, Cells
+from batchmill.executors.contract import Chunk, ExecutorSettings, Task
 from batchmill.executors.describe import outline, traced
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
+from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled, interrupted
 from batchmill.policy import Decision, RetryPolicy
 from batchmill.record import Recorder
 
 PAUSE_STEP = 0.05  # seconds between looks at the stop cell while waiting to try again
 LATE_SECONDS = 0.05  # a value that comes up to this long after its deadline still counts
 
-Describe = Callable[[BaseException], ErrorInfo]
 Flush = Callable[[Block, float], bool]
 
 
@@ -39,6 +39,19 @@ class Job:
     timeout: float | None = None
     stop_on_failure: bool = False
     by_attempt: bool = False
+    judges_failures: bool = False
+
+    @classmethod
+    def of(cls, task: Task, settings: ExecutorSettings) -> Job:
+        """The job of a batch with these settings."""
+        return cls(
+            task,
+            settings.retry,
+            settings.timeout,
+            settings.stop_on_failure,
+            settings.by_attempt,
+            settings.judges_failures,
+        )
 
 
 class FailedAttempt(NamedTuple):
@@ -49,19 +62,26 @@ class FailedAttempt(NamedTuple):
 
     @classmethod
     def judged(
-        cls, retry: RetryPolicy, attempts: int, error: ErrorInfo, cause: BaseException | None
+        cls,
+        retry: RetryPolicy,
+        attempts: int,
+        error: ErrorInfo,
+        cause: BaseException | None,
+        keep: bool = False,
     ) -> FailedAttempt:
-        """What is to become of an item after its ``attempts``-th attempt ended in ``error``."""
+        """What is to become of an item after its ``attempts``-th attempt ended in ``error``. ``keep`` says
+        that the exception itself will be asked for."""
         decision = retry.decide(attempts, error)
-        return cls(error if decision.retry or cause is None else traced(error, cause), decision)
+        if not decision.retry and cause is not None:
+            error = traced(error, cause)
+            error = replace(error, cause=Cause(cause)) if keep else error
+        return cls(error, decision)
 
 
 class ItemRunner:
     """Runs items of one job in one worker. Not shared between threads: every worker has its own.
 
-    ``describe`` turns an exception into data, without a traceback; a worker process has a word of its own
-    for some.
-    ``interrupts`` says that a KeyboardInterrupt is the user's, not the item's, and is to be raised.
+    ``interrupts`` says of what an item raised that it is the user's and not the item's, and is to be raised.
     """
 
     def __init__(
@@ -70,15 +90,14 @@ class ItemRunner:
         cells: Cells,
         cancel: CancelToken,
         *,
-        describe: Describe = outline,
-        interrupts: bool = False,
+        interrupts: Callable[[BaseException], bool] | None = None,
     ) -> None:
         self._job = job
         self._cells = cells
         self._cancel = cancel
-        self._describe = describe
         self._interrupts = interrupts
         self._recorder = Recorder()
+        self._began = 0  # time.monotonic_ns() at which the attempt under way did
         self._first = Attempt(1, None, self._recorder, cancel)
 
     @property
@@ -86,24 +105,29 @@ class ItemRunner:
         """Whether attempts have a deadline."""
         return self._job.timeout is not None
 
-    def run_chunk(self, chunk: Chunk, seconds: float, flush: Flush | None = None) -> Block:
+    def run_chunk(
+        self, chunk: Chunk, seconds: float, flush: Flush | None = None, block: Block | None = None
+    ) -> Block:
         """Run items until the chunk ends or ``seconds`` have passed; at least one, unless stopped.
 
         The block may be shorter than the chunk. ``flush`` is told after every item how far the block
-        has come and at what :func:`time.perf_counter` second; True ends the chunk there.
+        has come and at what :func:`time.perf_counter` second; True ends the chunk there. ``block`` is an
+        empty one to be filled, for who looks at it meanwhile: an item's wall time is put there last.
         """
-        block = Block(chunk.start, [], [], items=chunk.items)
+        block = Block(chunk.start, [], [], items=chunk.items) if block is None else block
         values, walls, special = block.values, block.walls, block.special
         run, cells, drain = self._job.task.run, self._cells, self._recorder.drain
         timed, clock = self.timed, time.perf_counter
         index = chunk.start
+        place = cells[POSITION] & ~ITEMS
         cells[ATTEMPT] = 1
         last = clock()
         end = last + seconds
         for offset, item in enumerate(chunk.items):
-            cells[OFFSET] = offset  # before the look at STOP: who stops us and looks here later knows all
+            place += 1
+            cells[POSITION] = place  # before the look at STOP: who stops us and looks here later knows all
             if cells[STOP]:
-                cells[OFFSET] = offset - 1
+                cells[POSITION] = place - 1
                 break
             tried: Outcome | FailedAttempt | None = None
             if timed or chunk.lost is not None:
@@ -129,7 +153,7 @@ class ItemRunner:
             walls.append(now - last)
             last = now
             index += 1
-            if now >= end:
+            if now >= end or (self._job.judges_failures and tried is not None and outcome.error is not None):
                 break
             if flush is not None:
                 if flush(block, now):
@@ -154,8 +178,10 @@ class ItemRunner:
         while isinstance(tried, FailedAttempt):
             if self._job.by_attempt and tried.decision.retry:
                 return replace(self._failed(index, attempts, tried.error), again=tried.decision.after)
-            if not tried.decision.retry or self._stopped_within(tried.decision.after):
+            if not tried.decision.retry:
                 return self._failed(index, attempts, tried.error)
+            if self._stopped_within(tried.decision.after):
+                return replace(interrupted(index, attempts, tried.error), records=self._recorder.drain())
             attempts += 1
             tried = self._attempt(item, index, attempts)
         return tried
@@ -180,8 +206,8 @@ class ItemRunner:
     def _too_late(self) -> bool:
         """Whether the attempt that just returned had been given up already, or would have been by a
         quicker watcher: what counts as a timeout must not depend on who looks when."""
-        timeout, began = self._job.timeout, self._cells[STARTED]
-        return timeout is not None and time.monotonic_ns() - began > (timeout + LATE_SECONDS) * 1e9
+        timeout = self._job.timeout
+        return timeout is not None and time.monotonic_ns() - self._began > (timeout + LATE_SECONDS) * 1e9
 
     def _overdue(self) -> AttemptTimeout:
         return AttemptTimeout(f"no result within {self._job.timeout:g} s; it came later and was dropped")
@@ -192,14 +218,23 @@ class ItemRunner:
         if timeout is None:
             return Attempt(number, None, self._recorder, self._cancel)
         now = time.monotonic_ns()
-        self._cells[STARTED] = now
-        return Attempt(number, now / 1e9 + timeout, self._recorder, self._cancel)
+        self._began = self._cells[STARTED] = now
+        return Attempt(
+            number, now / 1e9 + timeout, self._recorder, self._cancel, timeout, ending=self._ending
+        )
+
+    def _ending(self, seconds: float) -> None:
+        """The attempt is over, and what it started is being ended: who watches looks at it as at one that
+        began later."""
+        if self._cells[STARTED]:
+            self._cells[STARTED] = time.monotonic_ns() + int((seconds - (self._job.timeout or 0.0)) * 1e9)
 
     def _caught(self, error: BaseException, attempts: int) -> FailedAttempt:
         self._cells[STARTED] = 0
-        if self._interrupts and isinstance(error, KeyboardInterrupt):
+        if self._interrupts is not None and self._interrupts(error):
             raise error
-        return FailedAttempt.judged(self._job.retry, attempts, self._describe(error), error)
+        described = outline(error)
+        return FailedAttempt.judged(self._job.retry, attempts, described, error, self._job.stop_on_failure)
 
     def _stopped_within(self, seconds: float) -> bool:
         """Wait before another attempt; True as soon as nothing may start any more."""

@@ -17,6 +17,7 @@ from batchmill.executors.cells import PACKING, RUNNING
 from batchmill.executors.child import Reply
 from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, Chunk
+from batchmill.executors.pickling import named
 from batchmill.executors.runner import Job, lost_attempt
 from batchmill.executors.slot import CANCELLED, TIMED_OUT, TOO_LARGE, Death, Slot
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
@@ -44,6 +45,8 @@ class Settler:
         if reply.status == "no_job":  # it kept other jobs since
             slot.known.clear()
             self.channel.give_back(chunk)
+        elif reply.status == "unloadable" and reply.error is not None:
+            self._refuse(chunk, _unloadable(self.job, reply.error))
         elif reply.status == "unreadable" and reply.error is not None:
             self.split(chunk, _unreadable(reply.error))
         elif reply.status == "failed" and reply.error is not None:
@@ -55,15 +58,16 @@ class Settler:
 
     def death(self, slot: Slot, seq: int, chunk: Chunk, death: Death) -> None:
         """Settle a chunk whose worker died before it answered."""
-        if death.seq != seq:
-            if death.seq == 0 and slot.verdict is None:
+        at, begun = death.position
+        if at != seq:
+            if at == 0 and slot.verdict is None:
                 self._died_unborn(death)
             self.channel.give_back(chunk)
             return
         self._alive()
         block, _ = frames.read(slot.area.outward(seq), death.kept, chunk.start)
         rest = self._deliver(chunk, block)
-        offset = death.offset - len(block)
+        offset = begun - 1 - len(block)
         if death.phase == RUNNING:
             self._lose(rest, offset, slot, death)
             return
@@ -85,11 +89,22 @@ class Settler:
         for offset in range(len(chunk)):
             self.channel.give_back(chunk.part(offset, offset + 1))
 
+    def _refuse(self, chunk: Chunk, error: ErrorInfo) -> None:
+        """Charge ``error`` to all items of a chunk: it is not theirs, and each of them would meet it."""
+        for offset, item in enumerate(chunk.items):
+            self.channel.deliver(Block.of(Outcome(chunk.start + offset, error=error), item))
+
     def _deliver(self, chunk: Chunk, block: Block) -> Chunk:
-        """Deliver what is finished; the rest of the chunk."""
+        """Deliver what is finished; the rest of the chunk. What was taken back from the worker is another
+        one's by now: were it delivered too, an item would count twice, and another's result would be lost."""
         done = len(block)
         if not done:
             return chunk
+        if done > len(chunk):
+            raise InternalError(
+                f"a worker process ran {done} items from {block.start} on, of which {len(chunk)} were still "
+                "its own: a fault in batchmill; please report it"
+            )
         block.items = chunk.items[:done]
         self.channel.deliver(block)
         return chunk.part(done)
@@ -144,6 +159,16 @@ def _worker_died(death: Death, verdict: str | None = None) -> ErrorInfo:
     return ErrorInfo("WorkerDied", f"worker process {death.pid} {cause}", "worker_died")
 
 
+def _unloadable(job: Job, error: ErrorInfo) -> ErrorInfo:
+    function = getattr(job.task, "only_function", None)
+    what = "task" if function is None else named(function)
+    message = (
+        f"the {what} cannot be loaded in a worker process: {error.type}: {error.message}; "
+        "move it into a module that can be imported, or use executor 'thread'"
+    )
+    return ErrorInfo("NotPicklable", message, "not_picklable", error.traceback)
+
+
 def _unreadable(error: ErrorInfo) -> ErrorInfo:
-    message = f"the item or task does not unpickle in a worker process: {error.type}: {error.message}"
+    message = f"the item does not unpickle in a worker process: {error.type}: {error.message}"
     return ErrorInfo("NotPicklable", message, "not_picklable", error.traceback)

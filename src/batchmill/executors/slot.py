@@ -12,7 +12,6 @@ its place, and the other workers never notice.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import signal
@@ -26,12 +25,26 @@ import psutil
 
 from batchmill.errors import BatchmillError
 from batchmill.executors import child
-from batchmill.executors.cells import ATTEMPT, HELD, KEPT, OFFSET, PHASE, SEQ, STARTED, STOP, STOPPED
+from batchmill.executors.cells import (
+    ATTEMPT,
+    HELD,
+    KEPT,
+    MOST_CHUNKS,
+    PHASE,
+    STARTED,
+    STOP,
+    STOPPED,
+    Position,
+    position,
+)
+from batchmill.executors.family import kill_family
 from batchmill.executors.leftovers import remove_leftovers
+from batchmill.executors.logs import Logged, handle
 from batchmill.executors.shared_area import SharedArea
 from batchmill.executors.wire import Wire
 
 EXIT_SECONDS = 5.0
+GRACE_SECONDS = 1.0  # that commands of a cancelled batch have from SIGTERM to SIGKILL
 LOOK_SECONDS = 1  # between looks at a silent worker, for one whose pipe somebody else holds open
 
 CANCELLED, TIMED_OUT, TOO_LARGE = "cancelled", "timed out", "over its memory limit"  # why we kill a worker
@@ -46,9 +59,8 @@ class Death(NamedTuple):
 
     pid: int
     exit_code: int | None
-    seq: int
+    position: Position
     phase: int
-    offset: int
     attempt: int
     kept: int
     started: int
@@ -114,7 +126,7 @@ class Slot:
     def healthy(self) -> bool:
         """Whether the worker can be given chunks, as far as anyone knows."""
         with self._lock:
-            return not self._dead
+            return not self._dead and self._seq + 1 < MOST_CHUNKS
 
     def reset(self) -> None:
         """Make ready for another batch."""
@@ -137,7 +149,7 @@ class Slot:
             if self._dead:
                 raise SlotBroken(f"worker process {self.pid} is dead")
             self._under_way[order.seq] = settle
-        self._seq = order.seq
+            self._seq = order.seq
         try:
             self._wire.send(pickle.dumps(order, 5))
         except OSError:  # it died just now: the receiver is about to settle the chunk
@@ -157,10 +169,17 @@ class Slot:
             self.area.cells[STOP] = 0
 
     def kill(self, verdict: str) -> None:
-        """End the worker and all it started; ``verdict`` says why, the first one counts."""
+        """End the worker and all it started; ``verdict`` says why, the first one counts.
+
+        Commands of a cancelled batch are asked to end first; nobody waits here until they have.
+        """
         with self._lock:
-            self._verdict = self._verdict or verdict
-        _kill_tree(self.pid)
+            first, self._verdict = self._verdict is None, self._verdict or verdict
+        if verdict == CANCELLED and first and _has_children(self.pid):
+            name = "batchmill-pool-ending"
+            threading.Thread(target=kill_family, args=(self.pid, GRACE_SECONDS), name=name).start()
+        elif first:
+            kill_family(self.pid)
 
     @property
     def verdict(self) -> str | None:
@@ -204,23 +223,26 @@ class Slot:
         """The worker's next reply; None when there will be none any more."""
         while True:
             try:
-                reply: child.Reply = pickle.loads(self._wire.receive())  # noqa: S301  # from our own worker
+                reply: child.Reply | Logged = pickle.loads(self._wire.receive())  # noqa: S301  # our own worker's
             except BlockingIOError:  # nothing for a while
                 if self._process.exitcode is not None:
                     return None
             except (EOFError, OSError):
                 return None
             else:
-                return reply
+                if not isinstance(reply, Logged):
+                    return reply
+                handle(reply)
 
     def _death(self) -> Death:
         """How the worker ended and what it was at. One that only closed the pipe is ended here."""
         self._process.join(LOOK_SECONDS)
         if self._exit_code() is None:
-            _kill_tree(self.pid)
+            kill_family(self.pid)
             self._process.join(EXIT_SECONDS)
-        last = (self.area.cells[place] for place in (SEQ, PHASE, OFFSET, ATTEMPT, KEPT, STARTED))
-        return Death(self.pid, self._exit_code(), *last)
+        cells = self.area.cells
+        last = (cells[place] for place in (PHASE, ATTEMPT, KEPT, STARTED))
+        return Death(self.pid, self._exit_code(), position(cells), *last)
 
     def _exit_code(self) -> int | None:
         """The worker's exit code. loky's manager asks as well, and of two threads that do at the same
@@ -233,20 +255,8 @@ class Slot:
         return None
 
 
-def _kill_tree(pid: int) -> None:
-    """SIGKILL a worker and its descendants, the worker first so that it starts no more of them."""
+def _has_children(pid: int) -> bool:
     try:
-        worker = psutil.Process(pid)
-        worker.suspend()
-        family = [*worker.children(recursive=True), worker]
-    except psutil.NoSuchProcess:
-        return
-    except (psutil.Error, OSError):  # such as no descriptor left to look with
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        return
-    for process in family:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:  # it ended by itself meanwhile
-            pass
+        return bool(psutil.Process(pid).children())
+    except (psutil.Error, OSError):
+        return False

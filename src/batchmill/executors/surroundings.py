@@ -1,8 +1,8 @@
 """What a process offers its items, as the parent had it when the batch began.
 
 Worker processes are kept for later batches, and items change things: folder, environment, module
-path, locale, signal handlers, output streams. A worker enters a batch's surroundings before its first
-item and restores them after each that changed them.
+path, locale, signal handlers, output streams, filters of warnings and what else is a process's own. A worker
+enters a batch's surroundings before its first item and restores them after each that changed them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ import os
 import pickle
 import signal
 import sys
+from contextvars import Context
 from typing import Any
+
+from batchmill.executors import pickling
+from batchmill.executors.interpreter import Entered, InterpreterState
+from batchmill.executors.logs import LogMirror
 
 HANDLED = tuple(
     int(getattr(signal, name))
@@ -26,38 +31,51 @@ _last: tuple[tuple[Any, ...], bytes] | None = None
 
 
 class Surroundings:
-    """A snapshot of this process, made in the parent with :meth:`here` and pickled to workers."""
+    """A snapshot of this process, made in the parent and pickled to workers."""
 
-    def __init__(self, folder: str, environment: dict[str, str], path: list[str], languages: str) -> None:
+    def __init__(
+        self,
+        folder: str,
+        environment: dict[str, str],
+        path: list[str],
+        languages: str,
+        interpreter: InterpreterState,
+    ) -> None:
         self.folder = folder
         self.environment = environment
         self.path = path
         self.languages = languages
+        self.interpreter = interpreter
+        self._entered: Entered | None = None
         self._handlers: dict[int, Any] = {}
         self._raw: dict[Any, Any] = {}
         self._working: str | None = None
         self._streams: tuple[Any, Any] = (None, None)
 
-    @classmethod
-    def here(cls) -> Surroundings:
-        """As this process is now."""
-        return cls(_folder(), dict(os.environ), list(sys.path), locale.setlocale(locale.LC_ALL))
-
     @staticmethod
     def packed() -> bytes:
-        """:meth:`here` as a pickle; made anew only when something changed since the last one."""
+        """Those of this process now as a pickle, made anew only when something changed since the last one."""
         global _last
-        now = (_folder(), dict(_raw_environment()), list(sys.path), locale.setlocale(locale.LC_ALL))
+        now = (
+            _folder(),
+            dict(_raw_environment()),
+            list(sys.path),
+            locale.setlocale(locale.LC_ALL),
+            InterpreterState.here(_dumps),
+        )
         last = _last  # one tuple, replaced as a whole: whichever thread's it is, it is right for its key
         if last is None or last[0] != now:
-            _last = last = now, pickle.dumps(Surroundings.here(), 5)
+            folder, _, path, languages, interpreter = now
+            here = Surroundings(folder, dict(os.environ), path, languages, interpreter)
+            _last = last = now, pickle.dumps(here, 5)
         return last[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_handlers": {}, "_raw": {}, "_working": None, "_streams": (None, None)}
+        outside: dict[str, Any] = {"_handlers": {}, "_raw": {}, "_working": None, "_streams": (None, None)}
+        return {**self.__dict__, **outside, "_entered": None}
 
-    def enter(self) -> None:
-        """Make this process so."""
+    def enter(self, mirror: LogMirror) -> None:
+        """Make this process so; ``mirror`` is what sets up its logging."""
         self._restore_environment()
         self._restore_folder()
         sys.path[:] = self.path
@@ -66,6 +84,11 @@ class Surroundings:
         self._raw = dict(_raw_environment())
         self._working = _folder()
         self._streams = _open_stream(sys.stdout, 1), _open_stream(sys.stderr, 2)
+        self._entered = self.interpreter.enter(mirror, pickling.loads)
+
+    def context(self) -> Context:
+        """The context that some items are to run in."""
+        return Context() if self._entered is None else self._entered.context()
 
     def restore(self) -> None:
         """Undo what an item changed. Costs about 2 µs when that is nothing."""
@@ -77,6 +100,8 @@ class Surroundings:
             sys.path[:] = self.path
         self._set_locale()
         self._restore_streams()
+        if self._entered is not None:
+            self._entered.restore()
         for number, handler in self._handlers.items():
             if _signal.getsignal(number) is not handler:
                 self._restore_handler(number, handler)
@@ -108,6 +133,10 @@ class Surroundings:
     def _set_locale(self) -> None:
         if locale.setlocale(locale.LC_ALL) != self.languages:
             locale.setlocale(locale.LC_ALL, self.languages)
+
+
+def _dumps(value: Any) -> bytes:
+    return bytes(pickling.dumps(value, [], in_band=True))
 
 
 def _open_stream(stream: Any, number: int) -> Any:

@@ -17,16 +17,30 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
 from batchmill.cancel import CancelToken
-from batchmill.executors.cells import ATTEMPT, OFFSET, STARTED, STOP, STOPPED, new_cells
+from batchmill.executors.cells import (
+    ATTEMPT,
+    HELD,
+    POSITION,
+    STARTED,
+    STOP,
+    STOPPED,
+    Position,
+    at_chunk,
+    new_cells,
+    position,
+)
 from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.copying import copy_task
 from batchmill.executors.event_loop import AsyncTask, LoopCrew
 from batchmill.executors.runner import LATE_SECONDS, ItemRunner, Job, lost_attempt
+from batchmill.executors.sharing import Sharing
+from batchmill.executors.weighing import bytes_of
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 
 DEFAULT_CONCURRENCY = 10
@@ -78,7 +92,7 @@ class Crew:
     ) -> None:
         self.channel = channel
         self.cancel = cancel
-        self.job = Job(task, settings.retry, settings.timeout, settings.stop_on_failure, settings.by_attempt)
+        self.job = Job.of(task, settings)
         fixed = settings.chunk_size if settings.timeout is None else 1
         most = 1 if settings.timeout is not None else MOST_PER_CHUNK
         self.sizer = ChunkSizer(size, CHUNK_SECONDS, most, fixed)
@@ -87,7 +101,10 @@ class Crew:
         self._lock = threading.Lock()
         self._workers: list[Worker] = []
         self._unhired = 0
+        self._several = 0  # workers that have more than one item
         self._over = threading.Event()
+        self.sharing = Sharing(channel, _in_a_thread, self._now, self._any_has_several)
+        channel.on_idle(self.sharing.begin)
         self._watcher = threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True)
         self._forget = [channel.on_stop(self._stop_workers), cancel.on_cancel(self._abandon_all)]
 
@@ -104,6 +121,7 @@ class Crew:
     def close(self) -> None:
         """End the batch: running items get a moment to finish, then their threads are abandoned."""
         self._over.set()
+        self.sharing.end()
         self.channel.stop()
         if not self.channel.wait_idle(CLOSE_SECONDS):
             self._abandon_all()
@@ -111,10 +129,21 @@ class Crew:
             forget()
         if self._watcher.ident is not None:  # it may be hiring: every worker must have been started
             self._watcher.join()
-        with self._lock:
-            workers = list(self._workers)
-        for worker in workers:
+        for worker in self._now():
             worker.join()
+
+    def _now(self) -> list[Worker]:
+        with self._lock:
+            return list(self._workers)
+
+    def has_several(self, more: int) -> None:
+        """A worker has (1) or has not any more (-1) a chunk of several items."""
+        with self._lock:
+            self._several += more
+
+    def _any_has_several(self) -> bool:
+        with self._lock:
+            return self._several > 0
 
     def retire(self, worker: Worker) -> None:
         """A worker has nothing left to do."""
@@ -148,25 +177,19 @@ class Crew:
         return True
 
     def _stop_workers(self) -> None:
-        with self._lock:
-            workers = list(self._workers)
-        for worker in workers:
+        for worker in self._now():
             worker.cells[STOP] = STOPPED
 
     def _abandon_all(self) -> None:
         self.channel.stop()
-        with self._lock:
-            workers = list(self._workers)
-        for worker in workers:
+        for worker in self._now():
             worker.abandon(_cut_short)
 
     def _watch(self) -> None:
         timeout = self.job.timeout or 0.0
         while not self._over.wait(WATCH_SECONDS):
-            with self._lock:
-                workers = list(self._workers)
             latest = time.monotonic_ns() - int((timeout + LATE_SECONDS) * 1e9)
-            for worker in workers:
+            for worker in self._now():
                 if 0 < worker.cells[STARTED] < latest and worker.abandon(self._overdue, latest):
                     self._hire()
 
@@ -176,6 +199,10 @@ class Crew:
         return lost_attempt(self.job, chunk, offset, attempt, error)
 
 
+def _in_a_thread(call: Callable[[], None]) -> None:
+    threading.Thread(target=call, name="batchmill-sharing", daemon=True).start()
+
+
 def _cut_short(chunk: Chunk, offset: int, attempt: int) -> Outcome:
     return cancelled(chunk.start + offset, attempt)
 
@@ -183,9 +210,9 @@ def _cut_short(chunk: Chunk, offset: int, attempt: int) -> Outcome:
 class Worker:
     """One thread of a crew.
 
-    Concurrency: ``_lock`` guards ``_chunk`` and ``abandoned``: whoever takes the chunk out, the
-    worker with its block or someone who gives up on the worker, settles its items; the other finds
-    nothing there.
+    Concurrency: ``_lock`` guards ``_chunk``, ``_block``, ``_number`` and ``_abandoned``: whoever takes the
+    chunk out, the worker with its block or someone who gives up on the worker, settles its items; the other
+    finds nothing there.
     """
 
     def __init__(self, crew: Crew) -> None:
@@ -193,7 +220,11 @@ class Worker:
         self._crew = crew
         self._lock = threading.Lock()
         self._chunk: Chunk | None = None
+        self._block = Block(0, [], [])  # what has become of it so far
+        self._number = 0  # of that chunk
         self._abandoned = False
+        self._cancel = CancelToken()  # what its items started must end when it is given up
+        self._forget = crew.cancel.on_cancel(self._cancel.cancel)
         context = contextvars.copy_context()
         self._thread = threading.Thread(
             target=lambda: context.run(self._work), name="batchmill-worker", daemon=True
@@ -213,7 +244,7 @@ class Worker:
     def _work(self) -> None:
         crew = self._crew
         try:
-            runner = ItemRunner(self._own_job(), self.cells, crew.cancel)
+            runner = ItemRunner(self._own_job(), self.cells, self._cancel)
             begun = False
             while (chunk := crew.channel.take(*crew.sizer.next(crew.channel.remaining()))) is not None:
                 if not begun:
@@ -223,6 +254,7 @@ class Worker:
                     break
         except BaseException as fault:  # noqa: BLE001  # a worker's end: the batch must hear of it
             crew.channel.fail(fault)
+        self._forget()
         crew.retire(self)
 
     def _own_job(self) -> Job:
@@ -232,40 +264,97 @@ class Worker:
     def _run(self, runner: ItemRunner, chunk: Chunk) -> bool:
         """Run a chunk and hand over what became of it; False when this worker was given up."""
         crew = self._crew
+        block = Block(chunk.start, [], [], items=chunk.items)
         with self._lock:
-            self._chunk = chunk
+            self._number += 1
+            self._chunk, self._block = chunk, block
+            self.cells[POSITION] = at_chunk(self._number)
         if crew.channel.stopped:
             self.cells[STOP] = STOPPED
         began = time.perf_counter()
-        block = runner.run_chunk(chunk, CHUNK_SECONDS)
+        with self._several(chunk):
+            runner.run_chunk(chunk, CHUNK_SECONDS, block=block)
         with self._lock:
-            self._chunk = None
-            if self._abandoned:
+            left, self._chunk = self._chunk, None
+            if self._abandoned or left is None:
                 return False
-        crew.sizer.observe(len(block), time.perf_counter() - began)
+            chunk = left  # what was not taken back
+            if self.cells[STOP] == HELD:
+                self.cells[STOP] = 0
+        crew.sizer.observe(len(block), time.perf_counter() - began, bytes_of(block))
         if len(block):
             crew.channel.deliver(block)
         if len(block) < len(chunk):
             crew.channel.give_back(chunk.part(len(block)) if len(block) else chunk)
         return True
 
+    @contextmanager
+    def _several(self, chunk: Chunk) -> Iterator[None]:
+        """While it has several items others may want some of them."""
+        if len(chunk) == 1:
+            yield
+            return
+        crew = self._crew
+        crew.has_several(1)
+        if crew.channel.starving:
+            crew.sharing.begin()
+        try:
+            yield
+        finally:
+            crew.has_several(-1)
+
+    def spare(self) -> bool:
+        with self._lock:
+            return self._chunk is not None and len(self._chunk) > position(self.cells).begun
+
+    def at(self) -> Position | None:
+        with self._lock:
+            at = position(self.cells)
+            return at if self._chunk is not None and at.begun and not self.cells[STOP] else None
+
+    def hold(self) -> None:
+        with self._lock:
+            if self._chunk is not None:
+                self.cells[STOP] = self.cells[STOP] or HELD
+
+    def take_back(self) -> None:
+        with self._lock:
+            if self._chunk is None or self.cells[STOP] != HELD:
+                return
+            begun = position(self.cells).begun
+            rest, self._chunk = self._chunk.part(begun), self._chunk.part(0, begun)
+        self._crew.channel.give_back(rest)
+
     def abandon(self, settle: Settle, latest: int | None = None) -> bool:
         """Give up on the chunk in hand; False when there was none, or its attempt began after ``latest``."""
         with self._lock:
             chunk = self._chunk
-            begun = self.cells[STARTED]
-            if chunk is None or (latest is not None and not 0 < begun < latest):
+            started = self.cells[STARTED]
+            if chunk is None or (latest is not None and not 0 < started < latest):
                 return False
             self._chunk = None
             self._abandoned = True
             self.cells[STOP] = STOPPED  # its item must not be tried again in there
-            offset, attempt = self.cells[OFFSET], self.cells[ATTEMPT]
+            begun, attempt = position(self.cells).begun, self.cells[ATTEMPT]
+            finished = _finished(self._block, begun)
+        self._forget()
+        self._cancel.cancel()
         channel = self._crew.channel
-        channel.give_back(chunk.part(0, offset))
-        channel.give_back(chunk.part(offset + 1))
-        settled = settle(chunk, offset, attempt)
+        if len(finished):
+            channel.deliver(finished)
+        channel.give_back(chunk.part(begun))
+        if len(finished) == begun:  # it was between two items
+            return True
+        settled = settle(chunk, begun - 1, attempt)
         if isinstance(settled, Chunk):
             channel.give_back(settled)
         else:
-            channel.deliver(Block.of(settled, chunk.items[offset]))
+            channel.deliver(Block.of(settled, chunk.items[begun - 1]))
         return True
+
+
+def _finished(block: Block, begun: int) -> Block:
+    """What is whole of a block that another thread is filling, ``begun`` of whose items have begun."""
+    done = min(begun, len(block.walls))
+    special = {offset: block.special[offset] for offset in range(done) if offset in block.special}
+    return Block(block.start, block.values[:done], block.walls[:done], special, block.items[:done])

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import threading
+from collections import deque
 from multiprocessing.connection import Connection, Pipe
 
 LENGTH = struct.Struct("=Q")
@@ -66,3 +68,27 @@ class Wire:
     def close(self) -> None:
         """Close this end."""
         self.end.close()
+
+
+class Outbox:
+    """Sends whole messages over a wire from any thread, in the order they came; a signal handler may send one
+    in the midst of another.
+
+    Concurrency: whoever holds ``_lock`` sends what waits, of others too. Nobody waits for it: a signal
+    handler may interrupt who holds it.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._lock = threading.Lock()
+        self._waiting: deque[bytes] = deque()
+
+    def send(self, message: bytes) -> None:
+        """Send a message, or leave it to who is sending. Raises OSError when nobody is at the other end."""
+        self._waiting.append(message)
+        while self._waiting and self._lock.acquire(blocking=False):
+            try:
+                while self._waiting:
+                    self._wire.send(self._waiting.popleft())
+            finally:
+                self._lock.release()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, cast
 
+from batchmill.awaiting.promises import settled
 from batchmill.flow.async_flow import AsyncFlow
 from batchmill.flow.async_node import AsyncNode
 from batchmill.flow.batch import BatchFlow, BatchNode
@@ -29,12 +30,15 @@ class AsyncBatchNode(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, P
         one = super()._exec
         return await gather_items(self, one, items or [], options, limit=1)
 
+    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[Any]]) -> Any:
+        return await super()._tried_async(prep_res, settled)  # of an item, whatever asks for it
+
 
 class AsyncParallelBatchNode(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, ParamsT]):
     """``exec_async`` of all items at once in the caller's event loop, ``max_concurrent`` at a time.
 
-    The first failure stops further items from starting and cancels those under way (or lets them
-    finish: ``on_failure``); it is raised when all of them have ended.
+    The first failure is raised at once; items under way go on. With ``on_failure`` they are cancelled, or
+    finish, before it is raised.
     """
 
     async def _exec(self, items: Iterable[Any] | None) -> Any:
@@ -42,7 +46,10 @@ class AsyncParallelBatchNode(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[Sh
         if options.executor is not None:
             return await off_the_loop(lambda cancel: exec_batch(self, items or [], options, cancel))
         one = super()._exec
-        return await gather_items(self, one, items or [], options, limit=options.max_concurrent)
+        return await gather_items(self, one, items or [], options, limit=options.limit)
+
+    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[Any]]) -> Any:
+        return await super()._tried_async(prep_res, settled)  # of an item, whatever asks for it
 
 
 class AsyncBatchFlow(AsyncFlow[SharedT, ParamsT], BatchFlow[SharedT, ParamsT]):
@@ -62,15 +69,16 @@ class AsyncBatchFlow(AsyncFlow[SharedT, ParamsT], BatchFlow[SharedT, ParamsT]):
 class AsyncParallelBatchFlow(AsyncFlow[SharedT, ParamsT], BatchFlow[SharedT, ParamsT]):
     """All entries at once in the caller's event loop, ``max_concurrent`` at a time.
 
-    Entries share the store and nothing else: each runs on nodes of its own. The first failure is dealt
-    with as in :class:`AsyncParallelBatchNode`.
+    Each visit works on a shallow copy of its node, so entries share the store and what nodes hold. With
+    ``isolate=True``, and on an executor, they share nothing but the store. The first failure is dealt with as
+    in :class:`AsyncParallelBatchNode`.
     """
 
     async def _run_async(self, shared: SharedT) -> Any:
         with Call(self, shared):
             entries: Iterable[Mapping[str, Any]] = await self.prep_async(shared) or []
             options = options_of(self)
-            actions = await _entries(self, shared, entries, options.max_concurrent)
+            actions = await _entries(self, shared, entries, options.limit)
             return await self.post_async(shared, entries, None if options == DEFAULTS else actions)
 
 
@@ -80,7 +88,7 @@ async def _entries(flow: Any, shared: Any, entries: Iterable[Mapping[str, Any]],
         return await off_the_loop(lambda cancel: flow_batch(flow, shared, entries, options, cancel))
 
     async def one(entry: Mapping[str, Any]) -> Any:
-        twin = flow_for_one_run(flow, options.isolate)
+        twin = flow_for_one_run(flow, options.isolated)
         with Call(twin, shared):
             return await within(options.timeout, twin._orch_async(shared, {**flow.params, **entry}))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
+from batchmill.awaiting.promises import settled
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Attempts, Call
 from batchmill.flow.deadline import within
@@ -13,6 +14,11 @@ from batchmill.flow.item_tasks import AsyncOwnRetriesTask, hopeless
 from batchmill.flow.node import Node
 from batchmill.flow.options import options_of
 from batchmill.flow.typevars import ExecT, ParamsT, PrepT, SharedT
+from batchmill.flow.warned import class_of, warn
+
+
+def _as_it_is(work: Awaitable[Any]) -> Awaitable[Any]:
+    return work
 
 
 class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
@@ -39,12 +45,20 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
         return None
 
     async def _exec(self, prep_res: Any) -> Any:
+        return await self._tried_async(prep_res, _as_it_is)
+
+    async def _item_async(self, item: Any) -> Any:
+        """``exec_async`` of an item of a batch, whose result must be one by then."""
+        return await self._tried_async(item, settled)
+
+    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[Any]]) -> Any:
+        """What ``exec_async`` comes to after its retries; ``result_of`` awaits what it returned."""
         limit = options_of(self).timeout
         with Attempts(self):
             for retry in range(self.max_retries):
                 self.cur_retry = retry
                 try:
-                    return await within(limit, self.exec_async(prep_res))
+                    return await within(limit, result_of(self.exec_async(prep_res)))
                 except Exception as error:  # noqa: BLE001  # an attempt ends here; the last one's error goes on
                     if self.cur_retry == self.max_retries - 1 or hopeless(error):
                         return await self.exec_fallback_async(prep_res, error)
@@ -55,7 +69,7 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
     async def run_async(self, shared: SharedT) -> Any:
         """Run this node alone and return what ``post_async`` returned. Warns where it has successors."""
         if self.successors:
-            warnings.warn("Node won't run successors. Use AsyncFlow.", stacklevel=2)
+            warn(f"Node won't run successors. Use AsyncFlow. ({class_of(self)})")
         return await self._run_async(shared)
 
     async def _run_async(self, shared: SharedT) -> Any:
@@ -69,4 +83,4 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
 
     def as_task(self) -> Task:
         """What :func:`batchmill.map` runs: ``exec_async`` of one item, with this node's own retries."""
-        return AsyncOwnRetriesTask(self, AsyncNode._exec)
+        return AsyncOwnRetriesTask(self, AsyncNode._item_async)

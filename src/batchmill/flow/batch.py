@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Unpack, cast
 
+from batchmill.awaiting.promises import awaited, kept
 from batchmill.flow.calls import Call
 from batchmill.flow.engine import exec_batch, flow_batch
 from batchmill.flow.flow import Flow
@@ -26,15 +27,18 @@ class BatchNode(Node[SharedT, ParamsT, Any, Any]):
     batch_options: BatchOptions | None = None
 
     def __init__(self, max_retries: int = 1, wait: float = 0, **options: Unpack[BatchKeywords]) -> None:
-        super().__init__(max_retries, options.get("retry_wait", wait))
         if options:
             self.batch_options = BatchOptions(**options)
+        super().__init__(max_retries, options.get("retry_wait", wait))
 
     def _exec(self, items: Iterable[Any] | None) -> Any:
         options = options_of(self)
         if options == DEFAULTS:
             return [super(BatchNode, self)._exec(item) for item in (items or [])]
         return exec_batch(self, items or [], options)
+
+    def _tried(self, prep_res: Any, result_of: Callable[[Any], Any]) -> Any:
+        return super()._tried(prep_res, kept)  # of an item, whatever asks for it
 
 
 class BatchFlow(Flow[SharedT, ParamsT]):
@@ -53,10 +57,10 @@ class BatchFlow(Flow[SharedT, ParamsT]):
 
     def _run(self, shared: SharedT) -> Any:
         with Call(self, shared):
-            entries: Iterable[Mapping[str, Any]] = self.prep(shared) or []
+            entries: Iterable[Mapping[str, Any]] = awaited(self.prep(shared)) or []
             options = options_of(self)
             if options != DEFAULTS:
-                return self.post(shared, entries, flow_batch(self, shared, entries, options))
+                return awaited(self.post(shared, entries, flow_batch(self, shared, entries, options)))
             for entry in entries:
                 self._orch(shared, {**cast(Any, self.params), **entry})
-            return self.post(shared, entries, None)
+            return awaited(self.post(shared, entries, None))

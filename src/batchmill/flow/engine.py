@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from batchmill.batch import BatchResult, BatchSettings, run_batch
 from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidSetting
+from batchmill.executors.cause import cause_of
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import call_of, recorder_in
 from batchmill.flow.flow_tasks import FlowEnd, ShippedFlowTask, flow_task
@@ -26,11 +27,12 @@ def exec_batch(
 ) -> BatchResults[Any]:
     """``exec`` of a batch node on every item. Raises :class:`~batchmill.errors.BatchFailed`."""
     settings = options.settings(max_retries=node.max_retries, retry_wait=node.wait)
-    result = _run(exec_task(node, settings.retry.max_attempts), items, settings, options, cancel)
+    task = exec_task(node, settings.retry.max_attempts, share=not options.isolated)
+    result = _run(task, items, settings, options, cancel)
     call = call_of(node)
     if result.records and call is not None and isinstance(call.shared, MutableMapping):
         recorder_in(call.shared).extend(result.records)
-    return BatchResults.of(result, result.values).checked(result.failure)
+    return _checked(result, result.values)
 
 
 def flow_batch(
@@ -45,15 +47,20 @@ def flow_batch(
     settings = options.settings()
     if settings.executor in IN_THIS_PROCESS:
         _recorder(shared)
-        result = _run(flow_task(flow, shared, options.isolate), entries, settings, options, cancel)
-        return BatchResults.of(result, result.values).checked(result.failure)
+        result = _run(flow_task(flow, shared, options.isolated), entries, settings, options, cancel)
+        return _checked(result, result.values)
     if not isinstance(shared, MutableMapping):
         raise InvalidSetting(
             f"executor={settings.executor!r} needs a dict as shared store, not {type(shared).__name__}"
         )
     result = _run(ShippedFlowTask(flow, shared), entries, settings, options, cancel)
     recorder_in(shared).extend(result.records)
-    return BatchResults.of(result, [_applied(end, shared) for end in result.values]).checked(result.failure)
+    return _checked(result, [_applied(end, shared) for end in result.values])
+
+
+def _checked(result: BatchResult[Any], values: Iterable[Any]) -> BatchResults[Any]:
+    cause = cause_of(result.first_failure) if result.failure is not None else None
+    return BatchResults.of(result, values).checked(result.failure, cause)
 
 
 def _recorder(shared: Any) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import Any, cast
 
+from batchmill.awaiting.promises import awaited
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
 from batchmill.flow.flow_tasks import StoreTask
 from batchmill.flow.node import AnyNode, BaseNode
 from batchmill.flow.typevars import ParamsT, SharedT
+from batchmill.flow.warned import class_of, warn
 
 
 class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
@@ -39,7 +40,7 @@ class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
         named = action or "default"
         successor = curr.successors.get(named)
         if successor is None and curr.successors and named not in curr.successors:
-            warnings.warn(f"Flow ends: '{action}' not found in {list(curr.successors)}", stacklevel=2)
+            warn(f"Flow ends: '{action}' not found in {list(curr.successors)}, after {class_of(curr)}")
         return successor
 
     def _orch(self, shared: SharedT, params: Any = None) -> Any:
@@ -53,9 +54,9 @@ class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
 
     def _run(self, shared: SharedT) -> Any:
         with Call(self, shared):
-            prep_res = self.prep(shared)
+            prep_res = awaited(self.prep(shared))
             last_action = self._orch(shared)
-            return self.post(shared, prep_res, last_action)
+            return awaited(self.post(shared, prep_res, last_action))
 
     def post(self, shared: SharedT, prep_res: Any, exec_res: Any) -> Any:
         """Returns the last node's action, so that a flow inside a flow branches by it."""

@@ -8,20 +8,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.coroutines import run_coroutine
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
 from batchmill.flow.changes import Change, changes_since, imprint
 from batchmill.flow.isolation import alone, detached, isolated
 from batchmill.flow.item_tasks import is_async
-from batchmill.nodes import run_coroutine
 from batchmill.step import LLM_CALLS_KEY
 
 
 def flow_for_one_run(flow: Any, isolate: bool = True) -> Any:
-    """The flow with nodes of its own. Attributes of the flow itself stay those of the original."""
+    """The flow with nodes of its own, attributes of the flow staying those of the original; or the flow
+    itself, which makes a shallow copy of a node for each visit."""
+    if not isolate:
+        return flow
     twin = copy.copy(flow)
-    if isolate:
-        twin.start_node = isolated(flow.start_node)
+    twin.start_node = isolated(flow.start_node)
     return twin
 
 
@@ -45,7 +47,9 @@ class AsyncFlowTask(FlowTask):
     """The same for an async flow."""
 
     def run(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> Any:
-        return run_coroutine(lambda: self.run_async(item, index, attempt), attempt.cancel)
+        return run_coroutine(
+            lambda: self.run_async(item, index, attempt), attempt.cancel, attempt.remaining()
+        )
 
     async def run_async(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> Any:
         """One attempt as a coroutine."""

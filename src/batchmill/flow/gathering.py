@@ -1,7 +1,7 @@
-"""Many coroutines at once in the caller's own event loop, bounded, and none left behind.
+"""Many coroutines at once in the caller's own event loop, bounded.
 
-The guarantee: when :meth:`Gathering.run` returns or raises, for whatever reason, every task it started
-has ended.
+The guarantee: when :meth:`Gathering.run` returns or raises, for whatever reason, every task it started has
+ended; unless the others are to go on after a failure, as with :func:`asyncio.gather`.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Literal
 
-OnFailure = Literal["cancel", "finish"]
+OnFailure = Literal["cancel", "finish", "go on"]
 
 
 class Gathering:
     """Awaits ``work(item, index)`` for every item, each in a task of its own, ``limit`` at a time.
 
     ``results`` are in item order, None where there is none yet. The first exception stops the start of
-    further items; ``on_failure`` says whether those under way are cancelled or finish first; then it is
-    raised. ``limit`` None starts all at once.
+    further items; ``on_failure`` says whether those under way are cancelled, finish, or go on; it is raised
+    when they have ended, in the last case at once. ``limit`` None starts all at once.
 
     Concurrency: everything happens in the event loop's thread; one object serves one run.
     """
@@ -36,6 +36,7 @@ class Gathering:
         self.results: list[Any] = []
         self._running: set[asyncio.Future[Any]] = set()
         self._failure: BaseException | None = None
+        self._changed = asyncio.Event()  # there is a failure, or nothing runs any more
 
     async def run(self, items: Iterable[Any]) -> list[Any]:
         """Run everything. Raises the first failure, and cancellation once all tasks have ended."""
@@ -68,10 +69,13 @@ class Gathering:
         self._running.discard(task)
         if self._slots is not None:
             self._slots.release()
+        if not self._running:
+            self._changed.set()
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None or self._failure is not None:
             return
         self._failure = error
+        self._changed.set()
         if self._on_failure == "cancel":
             self._cancel_running()
 
@@ -80,8 +84,11 @@ class Gathering:
             task.cancel()
 
     async def _all_ended(self) -> None:
-        while self._running:
+        while self._running and self._on_failure != "go on":
             await asyncio.wait(self._running)
+        while self._running and self._failure is None:
+            self._changed.clear()
+            await self._changed.wait()
 
     async def _all_ended_for_sure(self) -> None:
         """Wait for what was cancelled, even where the caller is cancelled once more meanwhile."""

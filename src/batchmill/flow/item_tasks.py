@@ -1,72 +1,75 @@
 """``exec`` of a node as a task of the engine: what an executor runs for one item.
 
-A task holds the program's own node. An executor that runs it on threads copies the task once for each,
-and the node with it, so that they share no state; see :mod:`batchmill.flow.isolation` for what a copy
-shares all the same. To other processes the node goes without its successors.
+A task holds the program's own node. An executor that runs it on threads copies the task once for each, and
+the node with it, so that they share no state (unless they are to); see :mod:`batchmill.flow.isolation` for
+what a copy shares all the same. To other processes the node goes without its successors.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import NodeError
+from batchmill.awaiting.coroutines import run_coroutine
+from batchmill.awaiting.promises import kept, settled
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
 from batchmill.flow.isolation import alone, detached
-from batchmill.nodes import run_coroutine
 
 
 def hopeless(error: Exception) -> bool:
-    """Whether a node said of its failure that another attempt would fail too."""
-    return isinstance(error, NodeError) and not error.retryable
+    """Whether a failure says of itself that another attempt would fail too."""
+    return getattr(error, "retryable", True) is False
 
 
 def is_async(node: Any) -> bool:
     """Whether a node works by ``exec_async``."""
-    return inspect.iscoroutinefunction(getattr(node, "exec_async", None))
+    return callable(getattr(node, "exec_async", None))
 
 
-def exec_task(node: Any, attempts: int) -> Task:
-    """The task that runs ``node.exec`` (or ``exec_async``) on an item, ``attempts`` times at most."""
-    return (AsyncExecTask if is_async(node) else ExecTask)(node, attempts)
+def exec_task(node: Any, attempts: int, *, share: bool) -> Task:
+    """The task that runs ``node.exec`` (or ``exec_async``) on an item, ``attempts`` times at most. ``share``
+    has all threads work on the node itself."""
+    return (AsyncExecTask if is_async(node) else ExecTask)(node, attempts, share)
 
 
 class ExecTask:
     """One attempt of ``exec``; the last one's failure goes to ``exec_fallback``."""
 
-    def __init__(self, node: Any, attempts: int) -> None:
+    def __init__(self, node: Any, attempts: int, share: bool) -> None:
         self.node = node
         self.attempts = attempts
+        self.share = share
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
         node = self.node
         with Call(node, recorder=attempt.recorder):
             node.cur_retry = attempt.number - 1
             try:
-                return node.exec(item)
+                return _result(node.exec(item), attempt)
             except Exception as error:
                 if not self._last(attempt, error):
                     raise
-                return node.exec_fallback(item, error)
+                return _result(node.exec_fallback(item, error), attempt)
 
     def _last(self, attempt: Attempt, error: Exception) -> bool:
         return attempt.number >= self.attempts or hopeless(error)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ExecTask:
-        return type(self)(alone(self.node), self.attempts)
+        return type(self)(alone(self.node), self.attempts, self.share)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (detached(self.node), self.attempts)
+        return type(self), (detached(self.node), self.attempts, self.share)
 
 
 class AsyncExecTask(ExecTask):
     """The same for ``exec_async``; an executor that has an event loop awaits ``run_async`` on it."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
-        return run_coroutine(lambda: self.run_async(item, index, attempt), attempt.cancel)
+        return run_coroutine(
+            lambda: self.run_async(item, index, attempt), attempt.cancel, attempt.remaining()
+        )
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
         """One attempt as a coroutine. Many may be under way on one node: the retry is per call."""
@@ -74,12 +77,16 @@ class AsyncExecTask(ExecTask):
         with Call(node, recorder=attempt.recorder):
             node.cur_retry = attempt.number - 1
             try:
-                return await node.exec_async(item)
+                return await settled(node.exec_async(item))
             except Exception as error:
                 if not self._last(attempt, error):
                     raise
                 fallback = getattr(node, "exec_fallback_async", None)
-                return node.exec_fallback(item, error) if fallback is None else await fallback(item, error)
+                return await settled((fallback or node.exec_fallback)(item, error))
+
+
+def _result(value: Any, attempt: Attempt) -> Any:
+    return kept(value, attempt.cancel, attempt.remaining())
 
 
 class OwnRetriesTask:
@@ -107,7 +114,9 @@ class AsyncOwnRetriesTask(OwnRetriesTask):
     """The same for an async node."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
-        return run_coroutine(lambda: self.run_async(item, index, attempt), attempt.cancel)
+        return run_coroutine(
+            lambda: self.run_async(item, index, attempt), attempt.cancel, attempt.remaining()
+        )
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
         """All attempts of one item, as a coroutine."""

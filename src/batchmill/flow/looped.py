@@ -10,6 +10,7 @@ from batchmill.errors import BatchFailed
 from batchmill.executors.describe import describe
 from batchmill.flow.calls import Call
 from batchmill.flow.gathering import Gathering
+from batchmill.flow.item_tasks import hopeless
 from batchmill.flow.options import BatchOptions
 from batchmill.flow.results import BatchResults
 from batchmill.outcome import Outcome
@@ -35,18 +36,20 @@ async def gather_items(
     options.need_no_engine()
     if attempts > 1:
         work = _retried(work, options, attempts)
-    on_failure = options.on_failure or "cancel"
     if options.fail_fast:
-        return await Gathering(lambda item, index: work(item), limit=limit, on_failure=on_failure).run(items)
+        alone = Gathering(
+            lambda item, index: work(item), limit=limit, on_failure=options.on_failure or "go on"
+        )
+        return await alone.run(items)
     tally = _Tally(node, work, list(items), options)
-    gathering = Gathering(tally.attempt, limit=limit, on_failure=on_failure)
+    gathering = Gathering(tally.attempt, limit=limit, on_failure=options.on_failure or "cancel")
     try:
         values = await gathering.run(tally.items)
     except BatchFailed as failed:
         if failed is not tally.exceeded:
             raise
-        return BatchResults(gathering.results, tally.errors()).checked(failed.message)
-    return BatchResults(values, tally.errors()).checked(tally.watch.verdict())
+        return BatchResults(gathering.results, tally.errors()).checked(failed.message, tally.first)
+    return BatchResults(values, tally.errors()).checked(tally.watch.verdict(), tally.first)
 
 
 def _retried(work: Work, options: BatchOptions, attempts: int) -> Work:
@@ -54,8 +57,8 @@ def _retried(work: Work, options: BatchOptions, attempts: int) -> Work:
         for left in reversed(range(attempts)):
             try:
                 return await work(item)
-            except Exception:
-                if not left:
+            except Exception as error:
+                if not left or hopeless(error):
                     raise
                 await asyncio.sleep(options.retry_wait)
         return None
@@ -73,6 +76,7 @@ class _Tally:
         self.items = items
         self.watch = FailureWatch(options.settings().failures, len(items))
         self.exceeded: BatchFailed | None = None
+        self.first: Exception | None = None  # that of the lowest index would take all of them to be kept
         self._node = node
         self._work = work
         self._failed: dict[int, Outcome] = {}
@@ -83,6 +87,7 @@ class _Tally:
             try:
                 value = await self._work(item)
             except Exception as error:  # noqa: BLE001  # an item's end: kept as its error
+                self.first = self.first or error
                 self._failed[index] = Outcome(index, error=describe(error), attempts=call.retry + 1)
                 self._count_failure()
                 return None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-import warnings
+from collections.abc import Callable
 from typing import Any, cast
 
+from batchmill.awaiting.promises import awaited, kept
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Attempts, Call, CurRetry
 from batchmill.flow.item_tasks import OwnRetriesTask, hopeless
 from batchmill.flow.typevars import ExecT, NextT, ParamsT, PrepT, SharedT, Typed
+from batchmill.flow.warned import class_of, warn
 
 AnyNode = Any
 """A node of whatever types. Any, because what follows a node may be None: the end, said aloud."""
@@ -20,7 +22,8 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
     """Three steps over a shared store, and what follows under which action.
 
     ``prep`` reads from the store, ``exec`` works on what ``prep`` returned and nothing else, ``post``
-    writes to the store and returns the action that picks the next node; None means ``"default"``.
+    writes to the store and returns the action that picks the next node; None means ``"default"``. One that is
+    written with ``async def`` all the same is awaited.
 
     ``params`` is what the flow hands down; ``successors`` maps an action to the next node.
     """
@@ -42,7 +45,7 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
         Warns where the action has a successor already. ``None`` as ``node`` ends the flow there.
         """
         if action in self.successors:
-            warnings.warn(f"Overwriting successor for action '{action}'", stacklevel=2)
+            warn(f"Overwriting successor for action '{action}' of {class_of(self)}")
         self.successors[action] = node
         return node
 
@@ -59,18 +62,18 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
         return None
 
     def _exec(self, prep_res: Any) -> Any:
-        return self.exec(prep_res)
+        return awaited(self.exec(prep_res))
 
     def _run(self, shared: SharedT) -> Any:
         with Call(self, shared):
-            prep_res = self.prep(shared)
+            prep_res = awaited(self.prep(shared))
             exec_res = self._exec(prep_res)
-            return self.post(shared, prep_res, exec_res)
+            return awaited(self.post(shared, prep_res, exec_res))
 
     def run(self, shared: SharedT) -> Any:
         """Run this node alone and return what ``post`` returned. Warns where it has successors."""
         if self.successors:
-            warnings.warn("Node won't run successors. Use Flow.", stacklevel=2)
+            warn(f"Node won't run successors. Use Flow. ({class_of(self)})")
         return self._run(shared)
 
     def __rshift__(self, other: NextT) -> NextT:
@@ -111,12 +114,12 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
 
     def __init__(self, max_retries: int = 1, wait: float = 0) -> None:
         super().__init__()
-        if max_retries < 1:
+        if not isinstance(max_retries, int) or max_retries < 1:
             raise InvalidSetting(
-                f"max_retries counts attempts in total and must be 1 or more, not {max_retries}"
+                f"max_retries counts attempts in total and must be 1 or more, not {max_retries!r}"
             )
-        if wait < 0:
-            raise InvalidSetting(f"wait must be 0 or more seconds, not {wait}")
+        if not isinstance(wait, (int, float)) or wait < 0:
+            raise InvalidSetting(f"wait must be 0 or more seconds, not {wait!r}")
         self.max_retries = max_retries
         self.wait = wait
         self.cur_retry = 0
@@ -126,18 +129,26 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
         raise exc
 
     def _exec(self, prep_res: Any) -> Any:
+        return self._tried(prep_res, awaited)
+
+    def _tried(self, prep_res: Any, result_of: Callable[[Any], Any]) -> Any:
+        """What ``exec`` comes to after its retries; ``result_of`` makes a result of what it returned."""
         with Attempts(self):
             for retry in range(self.max_retries):
                 self.cur_retry = retry
                 try:
-                    return self.exec(prep_res)
+                    return result_of(self.exec(prep_res))
                 except Exception as error:  # noqa: BLE001  # an attempt ends here; the last one's error goes on
                     if self.cur_retry == self.max_retries - 1 or hopeless(error):
-                        return self.exec_fallback(prep_res, error)
+                        return result_of(self.exec_fallback(prep_res, error))
                     if self.wait > 0:
                         time.sleep(self.wait)
         return None
 
+    def _item(self, item: Any) -> Any:
+        """``exec`` of an item of a batch, whose result must be one by then."""
+        return self._tried(item, kept)
+
     def as_task(self) -> Task:
         """What :func:`batchmill.map` runs: ``exec`` of one item, with this node's own retries."""
-        return OwnRetriesTask(self, Node._exec)
+        return OwnRetriesTask(self, Node._item)

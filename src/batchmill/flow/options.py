@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Self, TypedDict
 
 from batchmill.batch import BatchSettings
-from batchmill.batch.api import settings_of
+from batchmill.batch.keywords import ErrorHandling, Executor, refuse, settings_of
 from batchmill.errors import InvalidSetting
-from batchmill.executors.choose import KINDS, executor_named
 
+OnFailure = Literal["cancel", "finish"]
 ENGINE_ONLY = ("chunk_size", "retry_backoff", "retry_max_wait", "retry_jitter", "memory_limit")
 MAX_WAIT = 60.0  # seconds; a longer wait that was asked for is not cut down to it
 
@@ -17,71 +18,90 @@ MAX_WAIT = 60.0  # seconds; a longer wait that was asked for is not cut down to 
 class BatchKeywords(TypedDict, total=False):
     """The keyword arguments of the batch classes; see :class:`BatchOptions`."""
 
-    executor: str | None
-    max_concurrent: int | None
-    chunk_size: int | None
+    executor: Executor | None
+    max_concurrent: int | str | None
+    chunk_size: int | Literal["auto"] | None
     retry_wait: float
     retry_backoff: float
     retry_max_wait: float | None
     retry_jitter: bool
     timeout: float | None
-    error_handling: str
-    tolerate: dict[str, float] | None
-    memory_limit: int | None
-    on_failure: Literal["cancel", "finish"] | None
+    error_handling: ErrorHandling
+    tolerate: Mapping[str, float] | None
+    memory_limit: int | str | None
+    on_failure: OnFailure | None
+    isolate: bool | None
 
 
 class FlowKeywords(BatchKeywords, total=False):
     """Those of the batch flows: an entry of a batch flow may be tried again as a whole."""
 
     max_retries: int
-    isolate: bool
 
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
     """Named, ranged and defaulted as in a document's batch block; seconds and bytes.
 
-    ``executor`` is ``"sequential"``, ``"thread"`` or ``"process"``. None keeps what the class does by
-    itself: one item after another, or all at once in the caller's event loop for the async parallel
+    ``executor`` is ``"sequential"``, ``"thread"``, ``"process"`` or ``"auto"``. None keeps what the class
+    does by itself: one item after another, or all at once in the caller's event loop for the async parallel
     classes. The other options then work as far as that goes; a sync class that is given some runs on
     threads where ``max_concurrent`` is among them, and one after another where it is not.
 
     ``timeout`` bounds one attempt of one item. Under ``error_handling="continue"`` a failed item is None
     in the results, which are then a :class:`~batchmill.flow.results.BatchResults` with ``errors``.
-    ``on_failure`` says what the first failure that ends a batch does to items under way: ``cancel``
-    them (the default in an event loop) or let them ``finish`` (the default on an executor).
+    ``on_failure`` says what the first failure that ends a batch does to items under way: ``cancel`` them, or
+    let them ``finish``, before it is raised. By default they finish on an executor; in an event loop it is
+    raised at once and they go on, as in PocketFlow.
 
-    Of flows only: ``max_retries`` attempts for a whole entry, and ``isolate``: whether entries that run
-    at the same time get a deep copy of the nodes each (True) or only the shallow copies every visit gets.
+    ``isolate`` says whether what runs at the same time has nodes with a state of their own (True), or the
+    program's nodes, of which a flow makes a shallow copy for each visit (False, as in PocketFlow). By default
+    it is True where an ``executor`` is named. Processes always have copies.
 
-    Raises :class:`~batchmill.errors.InvalidSetting` out of range.
+    Of flows only: ``max_retries`` attempts for a whole entry.
+
+    Raises :class:`~batchmill.errors.InvalidSetting` for what is out of range or unknown.
     """
 
-    executor: str | None = None
-    max_concurrent: int | None = None
-    chunk_size: int | None = None
+    executor: Executor | None = None
+    max_concurrent: int | str | None = None
+    chunk_size: int | Literal["auto"] | None = None
     max_retries: int = 1
     retry_wait: float = 0.0
     retry_backoff: float = 1.0
     retry_max_wait: float | None = None
     retry_jitter: bool = False
     timeout: float | None = None
-    error_handling: str = "fail_fast"
-    tolerate: dict[str, float] | None = None
-    memory_limit: int | None = None
-    on_failure: Literal["cancel", "finish"] | None = None
-    isolate: bool = True
+    error_handling: ErrorHandling = "fail_fast"
+    tolerate: Mapping[str, float] | None = None
+    memory_limit: int | str | None = None
+    on_failure: OnFailure | None = None
+    isolate: bool | None = None
+
+    def __new__(cls, *_: Any, **given: Any) -> Self:
+        if unknown := given.keys() - cls.__dataclass_fields__.keys():
+            refuse("BatchOptions()", sorted(unknown), cls.__dataclass_fields__)
+        return object.__new__(cls)
 
     def __post_init__(self) -> None:
-        if self.executor is not None and self.executor not in KINDS:
-            executor_named(self.executor)  # raises, saying which there are
         if self.on_failure not in (None, "cancel", "finish"):
             raise InvalidSetting(f"on_failure must be 'cancel' or 'finish', not {self.on_failure!r}")
-        if self.executor is None and isinstance(self.max_concurrent, int) and self.max_concurrent > 0:
+        if self.isolate not in (None, True, False):
+            raise InvalidSetting(f"isolate must be true or false, not {self.isolate!r}")
+        if self.executor is None and type(self.max_concurrent) is int and self.max_concurrent > 0:
             self.settings(max_concurrent=None)  # in an event loop thousands are fine
         else:
             self.settings()
+
+    @property
+    def isolated(self) -> bool:
+        """Whether what runs at the same time has nodes with a state of their own."""
+        return self.executor is not None if self.isolate is None else self.isolate
+
+    @property
+    def limit(self) -> int | None:
+        """How many may be under way at once in the caller's event loop."""
+        return self.max_concurrent if isinstance(self.max_concurrent, int) else None
 
     @property
     def fail_fast(self) -> bool:
@@ -103,11 +123,16 @@ class BatchOptions:
             "memory_limit": self.memory_limit,
             **instead,
         }
-        longest = max(MAX_WAIT, keys["retry_wait"]) if self.retry_max_wait is None else self.retry_max_wait
-        return settings_of(retry_max_wait=longest, **keys)
+        longest = self.retry_max_wait
+        if longest is None:
+            wait = keys["retry_wait"]
+            longest = max(MAX_WAIT, wait) if isinstance(wait, (int, float)) else MAX_WAIT
+        return settings_of({**keys, "retry_max_wait": longest})
 
     def need_no_engine(self) -> None:
         """Raise :class:`InvalidSetting` where something is asked for that only an executor can do."""
+        if isinstance(self.max_concurrent, str):
+            raise InvalidSetting(f"max_concurrent={self.max_concurrent!r} works on an executor: give one too")
         for name in ENGINE_ONLY:
             if getattr(self, name) != BatchOptions.__dataclass_fields__[name].default:
                 raise InvalidSetting(f"{name} works on an executor: give executor='thread' or 'process' too")

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from batchmill.batch import BatchResult
 from batchmill.errors import BatchFailed
+from batchmill.tracebacks import at_own_line
 
 T = TypeVar("T")
 
@@ -14,8 +15,8 @@ T = TypeVar("T")
 class BatchResults(list[T]):
     """One value per item, in item order, None where the item failed.
 
-    ``errors`` has an entry ``{index, item, type, message, attempts, kind}`` per failed item, in index
-    order. ``metadata`` says how the batch was run.
+    ``errors`` has an entry ``{index, item, type, message, attempts, kind, traceback}`` per failed item, in
+    index order. ``metadata`` says how the batch was run.
     """
 
     def __init__(
@@ -33,12 +34,13 @@ class BatchResults(list[T]):
         """Those of an engine's result, with ``values`` in place of its own."""
         return BatchResults(values, result.errors, result.metadata)
 
-    def checked(self, failure: str | None) -> BatchResults[T]:
-        """Itself. Raises :class:`BatchFailed`, which carries it, where ``failure`` says why."""
+    def checked(self, failure: str | None, cause: BaseException | None = None) -> BatchResults[T]:
+        """Itself. Raises :class:`BatchFailed` with it, from ``cause``, where ``failure`` says why."""
         if failure is None:
             return self
         first = next((error for error in self.errors if error["kind"] != "cancelled"), None)
         if first is not None:
             tried = f"{first['attempts']} attempt{'s' if first['attempts'] != 1 else ''}"
             failure += f"; first: item {first['index']} after {tried}: {first['type']}: {first['message']}"
-        raise BatchFailed(failure, self)
+            failure += at_own_line(first["traceback"])
+        raise BatchFailed(failure, self) from cause

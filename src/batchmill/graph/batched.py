@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from batchmill.batch import Batch, BatchSettings, OnBlock
 from batchmill.batch.collected import Collected
 from batchmill.batch.handoff import Handoff
+from batchmill.batch.jsonl import PATH_KEY
 from batchmill.batch.readers import open_source
+from batchmill.batch.sources import Pieces
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pace
 from batchmill.executors.choice import Choice
+from batchmill.file_table import Entry, without
+from batchmill.graph.attached import Attachment
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
 from batchmill.graph.keys import batch_log
-from batchmill.graph.limited import gate_of
+from batchmill.graph.limited import gate_of, paying_for
 from batchmill.graph.no_items import no_items
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, faulty_visit
@@ -24,11 +27,14 @@ from batchmill.ir.models.batch import BatchSpec
 from batchmill.lists import LazyList
 from batchmill.outcome import Block
 from batchmill.permits import Permits
+from batchmill.plain import NotJson, from_json
 from batchmill.policy import RetryPolicy
+from batchmill.redaction import shortened
 from batchmill.step import item_step
 from batchmill.template import compile_value
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
 
+NOTHING_ATTACHED = Attachment()
 WITHIN_A_WORKER = {
     "process": ("sequential", "process was asked for, and a worker process has no workers of its own"),
     "auto": ("thread", "auto was asked for, and a worker process has no workers of its own"),
@@ -41,7 +47,9 @@ def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Vi
     """Run ``node`` on every item; what keeps the batch from running at all fails the node."""
     try:
         tap = around.taps.get(node.id)
-        batch = NodeBatch(node, spec, items_of(spec, around), around, ordered=tap is not None)
+        given = around.attached.get(node.id, NOTHING_ATTACHED).items
+        items = items_of(spec, around) if given is None else given()
+        batch = NodeBatch(node, spec, items, around, ordered=tap is not None)
         batch.tell_start()
         return batch.run(tap)
     except (BatchmillError, OSError) as fault:
@@ -67,10 +75,18 @@ class NodeBatch:
     ) -> None:
         settings = settings_of(node, spec, around)
         step = item_step(
-            node.made(around), node.params, around.namespace, item_name=spec.as_, folder=around.folder
+            node.made(around),
+            node.params,
+            around.namespace,
+            item_name=spec.as_,
+            folder=around.folder,
+            as_json=spec.results_path is not None,
+            paying=paying_for(node, around),
         )
+        step.masker = around.masker
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
+        log = around.attached.get(node.id, NOTHING_ATTACHED).heard(log)
         self.batch = Batch(
             step,
             items,
@@ -82,6 +98,7 @@ class NodeBatch:
             log=log,
         )
         self._place = around.place(node.id)
+        self._reading = _entered(items, around, self._place)
         self._spec = spec
         self._around = around
         self._progress = _Progress(self._place, around, self.batch.total)
@@ -95,7 +112,13 @@ class NodeBatch:
 
         Raises what keeps the batch from running.
         """
-        done = Collected(results_of(self._spec, self._around))
+        try:
+            return self._run(hand_on)
+        finally:
+            self._around.files.done(self._reading)
+
+    def _run(self, hand_on: OnBlock | None) -> Visit:
+        done = Collected(results_of(self._spec, self._around, self._place))
         self.batch.on_choice = self._progress.chosen
 
         def on_block(block: Block) -> None:
@@ -112,6 +135,9 @@ class NodeBatch:
         if not done.count and not visit.failed and not isinstance(self.batch.source, Handoff):
             warned = no_items(self._spec, self._around)
             visit.warnings += () if warned is None else (warned,)
+        if visit.failed and self._spec.results_path is not None:
+            path = visit.outputs[PATH_KEY]
+            self._around.bus.emit(Noticed(f"what it has done so far is in {path}", self._place))
         return visit
 
 
@@ -128,26 +154,52 @@ def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     if kind == "list":
         return list(value)
     if kind != "reference":
-        return open_source({kind: value})
+        return _without_own(open_source({kind: value}), kind, around)
     return _as_list(value, str(spec.items))
+
+
+def _without_own(items: Iterable[Any], kind: str, around: Surroundings) -> Iterable[Any]:
+    """Names of files without those of the run itself, and without those that it is to write."""
+    if kind not in ("glob", "lines", "stdin") or not isinstance(items, Pieces):
+        return items
+
+    def others(piece: Sequence[Any]) -> Sequence[Any]:
+        own = around.files.among(piece)
+        if not own:
+            return piece
+        left_out = ", ".join(str(piece[one]) for one in own)
+        around.bus.emit(Noticed(f"left out, as files of this run: {left_out}"))
+        return without(piece, own)
+
+    return Pieces(lambda: map(others, items.read()), wake=items.wake, file=items.file)
+
+
+def _entered(items: Iterable[Any] | Handoff, around: Surroundings, place: str) -> Entry | None:
+    """The file that the items are read from, entered into the table of the run's files."""
+    if not isinstance(items, Pieces) or items.file is None:
+        return None
+    return around.files.reading(items.file, f"`{place}`")
 
 
 def _as_list(value: Any, written: str) -> Iterable[Any]:
     if isinstance(value, str):
-        value = _parsed(value)
+        value = _parsed(value, written)
     if isinstance(value, (list, tuple, range, LazyList)):
         return value
-    shown = type(value).__name__ if not isinstance(value, str) else f"text ({value[:40]!r})"
+    shown = type(value).__name__ if not isinstance(value, str) else f"text ({shortened(value, 40)!r})"
     raise NodeError(
         f"batch.items must be a list, but {written} is {shown}", retryable=False, type_name="InvalidItems"
     )
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str, written: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:  # no JSON: the caller says what it is instead
-        return text
+        return from_json(text)
+    except NotJson as fault:
+        if text.lstrip()[:1] not in ("[", "{"):
+            return text  # the caller says what it is instead
+        message = f"batch.items must be a list, but {written} is text that is no JSON: {fault}"
+        raise NodeError(message, retryable=False, type_name="InvalidItems") from fault
 
 
 def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> BatchSettings:
@@ -157,13 +209,12 @@ def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Ba
     if around.in_worker:
         executor, reason = WITHIN_A_WORKER.get(executor, (executor, ""))
     wanted = spec.fixed_concurrent if around.jobs is None else around.jobs
-    return BatchSettings(
+    return replace(
+        BatchSettings.of_block(spec),
         executor=executor,
         max_concurrent=None if executor == "sequential" else wanted,
-        chunk_size=spec.fixed_chunk_size,
         timeout=spec.timeout if spec.timeout is not None else node.spec.timeout,
         retry=_retry(node, spec),
-        failures=spec.failure_policy(),
         memory_limit_bytes=spec.memory_limit if executor == "process" else None,
         reason=reason,
         permits=around.permits,

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
+from batchmill.graph.file_uses import file_faults
 from batchmill.graph.misplaced import Beside, params_beside, with_lines_to_write
-from batchmill.graph.outputs import key_faults
+from batchmill.graph.outputs import key_faults, reserved_faults
 from batchmill.graph.params import param_faults, param_sites
 from batchmill.graph.plan import Plan, compile_plan
+from batchmill.graph.pricing import is_bounded, price_faults
 from batchmill.graph.sub_documents import Examined, SubDocuments, input_faults, note_interface
 from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.graph.warnings.look import Looked, doubts_of
@@ -50,21 +52,24 @@ class _Checking:
         self.documents = SubDocuments()
         self._registry = registry
         self._tables = Tables()  # of the document that the next one is part of
+        self._bounded = False  # whether a budget around the next one is in dollars
 
     def examine(self, draft: Draft, whole: SubWorkflow) -> Examined:
         """The faults of one document, and its plan where there are none; ``whole`` is given either."""
         validation = validate(draft)
         note_interface(whole, validation.outline)
-        around = self._tables
+        around, bounded = self._tables, self._bounded
         tables, faults = _tables(validation, draft, around)
         types, unknown = _types(validation, self._registry, tables)
-        self._tables = tables or around
+        self._tables, self._bounded = tables or around, bounded or is_bounded(validation.workflow)
         subs, more, doubts = self._subs(validation, types, draft)
-        self._tables = around
+        faults += price_faults(validation.outline, types, tables, bounded=self._bounded)
+        self._tables, self._bounded = around, bounded
         sites, unreadable = _param_sites(validation, types)
         beside = params_beside(validation.outline.nodes, types, draft.raw)
         faults += [*unknown, *with_lines_to_write(validation.faults, validation.outline.nodes, beside), *more]
         faults += _param_and_reference_faults(validation, types, subs, sites, unreadable, beside)
+        faults += file_faults(validation.outline.nodes, subs, validation.graph, {}, _own_file(draft))
         ways = Ways(validation.outline, validation.graph, types) if validation.graph is not None else None
         every = (*validation.sites, *sites)
         doubts += doubts_of(Looked(validation, types, subs, every, draft.odd_numbers, ways))
@@ -86,13 +91,19 @@ class _Checking:
         for node in validation.outline.nodes:
             if types.get(node.id) is not WorkflowNode:
                 continue
+            bounded, self._bounded = self._bounded, self._bounded or is_bounded(node.spec)
             named = self.documents.of(node, draft, self.examine)
+            self._bounded = bounded
             faults += named.faults
             doubts += named.doubts
             if named.sub is not None:
                 subs[node.id] = named.sub
                 faults += input_faults(node, named.sub)
         return subs, faults, doubts
+
+
+def _own_file(draft: Draft) -> dict[str, str]:
+    return {draft.source: "the document itself"} if draft.is_file else {}
 
 
 def _tables(validation: Validation, draft: Draft, around: Tables) -> tuple[Tables | None, list[Fault]]:
@@ -157,6 +168,7 @@ def _param_and_reference_faults(
         if node.id in types:
             readable, elsewhere = not unreadable[node.id], beside.get(node.id, ())
             faults += param_faults(node, types[node.id], templates_readable=readable, beside=elsewhere)
+            faults += reserved_faults(node, types[node.id], subs.get(node.id))
     for site in sites:
         faults += validation.references.faults(site)
     for site in (*validation.sites, *sites):

@@ -2,38 +2,95 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from batchmill.batch import Batch, Ending, OnBlock
 from batchmill.batch.collected import Collected
 from batchmill.batch.jsonl import JsonlResults
-from batchmill.batch.results import DroppedResults, KeptResults, Results
+from batchmill.batch.results import DroppedResults, Errors, KeptResults, Results
+from batchmill.batch.staged import partial_of
 from batchmill.errors import NodeError, StorageError
+from batchmill.file_table import Entry, place_of
 from batchmill.graph.surroundings import Surroundings
 from batchmill.graph.visit import ENVIRONMENT, Visit, error_entry
 from batchmill.ir.models.batch import BatchSpec
+from batchmill.masking import Masker
 from batchmill.outcome import Block, ErrorInfo
-from batchmill.plain import shown
+from batchmill.plain import is_exact, shown, to_json
 from batchmill.template import compile_value
+
+ABANDONED_SECONDS = 5.0  # for which an attempt that was given up may go on writing a file
 
 _TOLD = ("executor", "workers", "reason", "max_concurrent")  # of the metadata, in the report of a run
 
 
-def results_of(spec: BatchSpec, around: Surroundings) -> Results:
-    """Where the block says that results go.
+def results_of(spec: BatchSpec, around: Surroundings, place: str) -> Results:
+    """Where the block of the node at ``place`` says that results go.
 
     Raises :class:`~batchmill.errors.TemplateError` and :class:`NodeError` for a path that is none,
-    :class:`~batchmill.errors.StorageError` for a file that cannot be written.
+    :class:`~batchmill.errors.FileInUse` for a file that must not be written to, and
+    :class:`~batchmill.errors.StorageError` for one that cannot be.
     """
-    if spec.results_path is not None:
-        path = compile_value(spec.results_path).resolve(around.namespace.scope())
-        if not isinstance(path, str) or not path:
-            message = f"batch.collect.jsonl must be a path, but {spec.results_path} is {path!r}"
-            raise NodeError(message, retryable=False, type_name="InvalidResultsPath")
-        return JsonlResults(path, lambda value: around.masker.value(shown(value)))
-    return KeptResults() if spec.keeps_results else DroppedResults()
+    if spec.results_path is None:
+        return KeptResults() if spec.keeps_results else DroppedResults()
+    path = _path("jsonl", spec.results_path, around)
+    errors_path = None if spec.errors_path is None else _path("errors", spec.errors_path, around)
+    return _FileResults(path, errors_path, around, f"`{place}`")
+
+
+def _path(key: str, written: str, around: Surroundings) -> str:
+    path = compile_value(written).resolve(around.namespace.scope())
+    if not isinstance(path, str) or not path:
+        message = f"batch.collect.{key} must be a path, but {written} is {path!r}"
+        raise NodeError(message, retryable=False, type_name="InvalidResultsPath")
+    return os.path.expanduser(path)
+
+
+class _FileResults:
+    """Results in files that nothing else in the run reads or writes meanwhile."""
+
+    def __init__(self, path: str, errors_path: str | None, around: Surroundings, by: str) -> None:
+        self._files = around.files
+        self._entered: list[Entry | None] = []
+        patience = ABANDONED_SECONDS if around.again else 0.0
+        try:
+            for file in (path, errors_path):
+                if file is not None and place_of(file) is not None:
+                    for one in (file, partial_of(file)):
+                        self._entered.append(self._files.writing(one, by, again=around.again))
+            self._inner = JsonlResults(path, errors_path, partial(_text, around.masker), patience=patience)
+        except BaseException:
+            self._leave(kept=False)
+            raise
+
+    def add(self, block: Block, errors: Errors) -> None:
+        self._inner.add(block, errors)
+
+    def close(self, *, complete: bool) -> None:
+        kept = False
+        try:
+            self._inner.close(complete=complete)
+            kept = complete
+        finally:
+            self._leave(kept=kept)
+
+    def _leave(self, *, kept: bool) -> None:
+        entered, self._entered = self._entered, []
+        for entry in entered:
+            self._files.done(entry, kept=kept)
+
+    def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
+        return self._inner.outputs(count, complete=complete)
+
+
+def _text(masker: Masker, entry: Any) -> str:
+    """An entry as JSON text. Items and outputs have a form there, or the item would have failed; the item of
+    an error need not."""
+    return to_json(masker.value(shown(entry)) if masker.knows_any or not is_exact(entry) else entry)
 
 
 def entries(block: Block) -> list[Any]:
@@ -50,15 +107,16 @@ def entries(block: Block) -> list[Any]:
 
 def run_collected(batch: Batch, done: Collected, on_block: OnBlock) -> Ending:
     """Run a batch to its end, whatever that is, and end its results."""
-    fault: StorageError | None = None
     try:
         ending = batch.run_into(done, on_block)
-    finally:
-        try:
-            done.results.close()
-        except StorageError as error:
-            fault = error
-    return ending if fault is None else replace(ending, fault=fault, failure=f"StorageError: {fault}")
+    except BaseException:
+        done.results.close(complete=False)
+        raise
+    try:
+        done.results.close(complete=ending.failure is None)
+    except StorageError as fault:
+        return replace(ending, fault=fault, failure=f"StorageError: {fault}")
+    return ending
 
 
 def batch_visit(place: str, done: Collected, ending: Ending, retries: int) -> Visit:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
-from batchmill.errors import TemplateError
+from batchmill.errors import TemplateError, WrongOutput
 from batchmill.graph.walk import Walk
-from batchmill.ir.models.workflow import Workflow
+from batchmill.ir.faults import kind_of
+from batchmill.ir.json_types import is_type, type_words
+from batchmill.ir.models.workflow import OutputSpec, Workflow
+from batchmill.lists import LazyList
 from batchmill.outcome import ErrorInfo
+from batchmill.plain import NotJson, container_in
+from batchmill.plain.values import nearest
 from batchmill.step import Namespace
 from batchmill.template import compile_value
 
@@ -29,8 +35,8 @@ def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: Walk) -> di
     outputs: dict[str, Any] = {}
     for name, spec in workflow.outputs.items():
         try:
-            outputs[name] = _value(spec.template(name), namespace, walk)
-        except TemplateError as fault:
+            outputs[name] = _value(spec, name, namespace, walk)
+        except (TemplateError, WrongOutput) as fault:
             if not failed_before:
                 fail_output(walk, name, fault)
     return outputs
@@ -44,15 +50,44 @@ def fail_output(walk: Walk, name: str, fault: Exception) -> None:
 _compiled = lru_cache(maxsize=256)(compile_value)  # a sub-workflow resolves the same ones for every item
 
 
+def typed(value: Any, spec: OutputSpec) -> Any:
+    """``value`` as its declaration takes it: text is read as JSON for a list or an object, for nothing else.
+
+    Raises :class:`~batchmill.errors.WrongOutput`, without the value, which may be secret.
+    """
+    if spec.json_type == "any":
+        return value
+    wanted = type_words(spec.json_type)
+    if isinstance(value, str) and spec.json_type in ("array", "object"):
+        try:
+            read = container_in(value)
+        except NotJson as fault:
+            raise WrongOutput(f"must be {wanted}, and its text is no JSON: {fault}") from fault
+        value = value if read is None else read
+    form = nearest(value)
+    if isinstance(form, float) and not math.isfinite(form):
+        raise WrongOutput(f"must be {wanted}, not {form}, which JSON does not have")
+    if not is_type(form, spec.json_type):
+        raise WrongOutput(f"must be {wanted}, not {_kind(form)}")
+    return value
+
+
+def _kind(form: Any) -> str:
+    if isinstance(form, float):
+        return "a number with a fraction"
+    return "a list" if isinstance(form, (tuple, LazyList)) else kind_of(form)
+
+
 def _last_outputs(namespace: Namespace, walk: Walk) -> dict[str, Any]:
     last: dict[str, Any] = namespace.values[walk.last] if walk.last is not None else {}
     twice = SUCCEEDED if "batch_metadata" in last else None
     return {name: value for name, value in last.items() if name != twice}
 
 
-def _value(source: str, namespace: Namespace, walk: Walk) -> Any:
+def _value(spec: OutputSpec, name: str, namespace: Namespace, walk: Walk) -> Any:
     scope = namespace.scope(lazy=True)
-    value = _compiled(source).resolve(scope)
+    value = _compiled(spec.template(name)).resolve(scope)
     if scope.unresolved:
         walk.degrade()
-    return value
+        return value
+    return typed(value, spec)

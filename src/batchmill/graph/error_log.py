@@ -23,6 +23,10 @@ class ErrorLog(LazyList):
         """Add an entry that names its node."""
         self.extend([entry])
 
+    def prepend(self, entry: Entry) -> None:
+        """Put an entry that names its node before all others."""
+        self._parts.insert(0, [entry])
+
     def extend(self, entries: Iterable[Entry]) -> None:
         """Add entries that name their nodes; a lazy list is kept as it is."""
         if isinstance(entries, LazyList):

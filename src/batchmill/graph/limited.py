@@ -11,7 +11,7 @@ from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.policy.budget import Budget
 from batchmill.policy.limits import Limits
-from batchmill.step import Step
+from batchmill.step import FREE, Paying, Step
 
 _ITEM = re.compile(r"\[[0-9]+\]")
 
@@ -40,12 +40,16 @@ def gate_of(
         )
     named = rate_limit.key if rate_limit is not None else None
     counted = limits.tokens_per_minute is not None or any(budget.needs_tokens for budget, _ in budgets)
+    in_dollars = any(budget.limits.usd is not None for budget, _ in budgets)
     return Gate(
         around.gates,
         around.gates.lane(named or f"node {place}", limits),
         budgets,
         expect=step.expected_tokens if counted or named else None,
+        expect_usd=step.expected_usd if in_dollars else None,
+        is_free=step.is_free if budgets and node.kind.calls_models else None,
         requests=bool(node.kind.requests),
+        models=node.kind.calls_models,
         longest_pause=settings.retry.max_wait,
     )
 
@@ -53,6 +57,17 @@ def gate_of(
 def is_limited(node: RunnableNode, around: Surroundings) -> bool:
     """Whether a node that is no batch may have a gate: few have."""
     return bool(node.spec.rate_limit or node.spec.budget or around.budgets)
+
+
+def paying_for(node: RunnableNode, around: Surroundings) -> Paying:
+    """What the node's attempts are held to: its calls are entered, and each has a price where anything bounds
+    what it spends in dollars."""
+    if not node.kind.calls_models:
+        return FREE
+    own = node.spec.budget
+    in_dollars = around.in_dollars or (own is not None and own.usd is not None)
+    calls = None if around.calls is None else around.calls.of(around.place(node.id))
+    return Paying(calls, in_dollars)
 
 
 def _anywhere(address: str) -> str:

@@ -1,8 +1,7 @@
 """The loop of a node: run it, look at the condition, carry values over, run it again.
 
 The first time the params are used as written; from the second time on the ``carry`` values lie over
-them (over ``params.inputs`` where the node has that object). A condition's value counts as false where
-it is null, false, 0, an empty object or list, or text that is empty, ``0`` or ``false`` in any case.
+them (over ``params.inputs`` where the node has that object).
 """
 
 from __future__ import annotations
@@ -16,20 +15,13 @@ from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, faulty_visit
 from batchmill.ir.models.node import LoopSpec
 from batchmill.lists import held
+from batchmill.plain import is_true
 from batchmill.template import compile_value
 
 STOPPED = "loop_stopped"
 ITERATIONS = "loop_iterations"
 
 Ending = Literal["condition", "max_iterations", "failed", "interrupted"]
-_FALSE_WORDS = frozenset({"", "0", "false"})
-
-
-def is_true(value: Any) -> bool:
-    """Whether a condition's value means yes."""
-    if isinstance(value, str):
-        return value.strip().lower() not in _FALSE_WORDS
-    return bool(value)
 
 
 def run_loop(node: RunnableNode, spec: LoopSpec, around: Surroundings) -> Visit:

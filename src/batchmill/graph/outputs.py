@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from batchmill.batch.jsonl import PATH_KEY
+from batchmill.batch.jsonl import ERRORS_PATH_KEY, PATH_KEY
 from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.ir.faults import Fault, any_of, did_you_mean
 from batchmill.ir.parts import NodePart
 from batchmill.ir.references import ReferenceCheck, Site
 from batchmill.nodes import Node
+from batchmill.step.step import RESERVED_OUTPUTS
 from batchmill.template import Path
 
 BATCH_OUTPUTS = (
@@ -53,7 +54,25 @@ def _batch_outputs(node: NodePart) -> tuple[str, ...]:
     if batch is None or batch.keeps_results:
         return BATCH_OUTPUTS
     others = tuple(name for name in BATCH_OUTPUTS if name not in RESULTS)
-    return others if batch.results_path is None else (*others, PATH_KEY)
+    if batch.results_path is None:
+        return others
+    return (*others, PATH_KEY) if batch.errors_path is None else (*others, PATH_KEY, ERRORS_PATH_KEY)
+
+
+def reserved_faults(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -> Iterator[Fault]:
+    """Outputs of an item of a batch node that have the name of what stands beside them."""
+    if not node.has_batch:
+        return
+    known = output_names(replace(node, item_name=None), kind, sub) or ()
+    given = tuple(node.params) if kind.open_params and kind.open_outputs and kind.passes_params else ()
+    for name in sorted(RESERVED_OUTPUTS):
+        if name in known or name in given:
+            message = f"an item's output cannot be called `{name}`: that is the key of the {_MEANT[name]}"
+            path = (*node.path, "params", name) if name in given else (*node.path, "batch")
+            yield Fault(path, message, "give the output another name", on_key=name in given)
+
+
+_MEANT = {"item": "item itself among the results", "index": "item's position in tables of results"}
 
 
 def key_faults(

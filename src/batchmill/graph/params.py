@@ -13,7 +13,7 @@ from batchmill.nodes import Node
 from batchmill.nodes.params import check_params
 from batchmill.step.params import RAW_PARAM
 from batchmill.step.step import INPUTS_PARAM
-from batchmill.template import compile_command, parse
+from batchmill.template import StructureSyntaxError, compile_command, parse
 
 
 def param_sites(node: NodePart, kind: type[Node]) -> tuple[list[Site], list[Fault]]:
@@ -55,10 +55,12 @@ def _command_faults(node: NodePart, kind: type[Node]) -> Iterator[Fault]:
     """Commands whose quoting leaves no safe place for a value."""
     for param in kind.params:
         command = node.params.get(param.name)
-        if param.templates != "shell" or not isinstance(command, str):
+        if param.templates != "shell" or not isinstance(command, (str, list)):
             continue
         try:
             compile_command(command, allow_raw=node.params.get(RAW_PARAM) is True)
+        except StructureSyntaxError as error:
+            yield Fault((*node.path, "params", param.name, *error.path), error.message)
         except TemplateError as error:
             yield Fault((*node.path, "params", param.name), str(error))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
-from batchmill.graph.visit import SubReport
+from batchmill.graph.visit import SubReport, signed
 from batchmill.journal.contract import Codec
-from batchmill.record import LLMCall
+from batchmill.record import LLMCall, Usage, new_id
 from batchmill.step import Unresolved
 from batchmill.warned import Warned
 
@@ -77,4 +77,32 @@ def degraded(records: Sequence[Any]) -> bool:
     return any(isinstance(record, SubReport) and record.degraded for record in records)
 
 
-CODEC = Codec(write, read, degraded)
+def calls(records: Sequence[Any], node: str, index: int | None) -> list[tuple[str, dict[str, Any]]]:
+    """The calls among what attempts at an item of ``node`` recorded, those of sub-workflows included, as
+    ``llm_calls`` of a result has them; each with its id, empty where it has none."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for record in records:
+        if isinstance(record, SubReport):
+            found += calls(record.calls, node, index)
+        elif isinstance(record, (LLMCall, dict)):
+            own = signed(record, node, index)
+            found.append((own.id, own.as_json()) if isinstance(own, LLMCall) else ("", own))
+    return found
+
+
+def as_kept(records: Sequence[Any]) -> tuple[Any, ...]:
+    """Records of an outcome that is taken from another run: calls nobody made again, which cost nothing."""
+    return tuple(map(_as_kept, records))
+
+
+def _as_kept(record: Any) -> Any:
+    if isinstance(record, LLMCall):
+        return replace(record, kept=True, cost=0.0, id=new_id())
+    if isinstance(record, SubReport):
+        return replace(record, calls=as_kept(record.calls))
+    if isinstance(record, dict) and Usage.counts(record):
+        return {**record, "kept": True, "cost": 0.0}
+    return record
+
+
+CODEC = Codec(write, read, degraded, calls, as_kept)

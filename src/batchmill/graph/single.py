@@ -8,14 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 from batchmill.batch import Batch, BatchSettings
-from batchmill.errors import InternalError
+from batchmill.batch.keeping import refused
+from batchmill.errors import InternalError, StorageError
 from batchmill.executors.alone import run_alone
 from batchmill.graph.keys import single_log
-from batchmill.graph.limited import gate_of, is_limited
+from batchmill.graph.limited import gate_of, is_limited, paying_for
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, failed_visit
 from batchmill.journal.contract import SingleLog
 from batchmill.nodes import DEFAULT_ACTION, NodeResult
+from batchmill.nodes.workflow import WorkflowNode
 from batchmill.outcome import Outcome, cancelled
 from batchmill.step import single_step
 from batchmill.step.step import SingleStep
@@ -27,12 +29,15 @@ def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, A
     known = log.known if log is not None else None
     if known is not None:
         outcome = Outcome(0, NodeResult(*_given_back(*known)), wall=known[0].wall, records=known[0].records)
+    elif around.rehearsal is not None and not issubclass(node.kind, WorkflowNode):
+        return around.rehearsal.would_run(around.place(node.id))
     else:
         began = time.perf_counter()
-        step = single_step(node.made(around), node.params, around.namespace, carried=carried)
+        made, paying = node.made(around), paying_for(node, around)
+        step = single_step(made, node.params, around.namespace, carried=carried, paying=paying)
         outcome = _outcome(node, step, around)
         if log is not None:
-            _keep(log, replace(outcome, wall=time.perf_counter() - began))
+            outcome = _kept(log, replace(outcome, wall=time.perf_counter() - began))
     if outcome.error is not None:
         visit = failed_visit(outcome.error, outcome.attempts, node.diagnostics)
         visit.blame(outcome.error, around.place(node.id))
@@ -48,7 +53,19 @@ def _given_back(outcome: Outcome, action: str) -> tuple[dict[str, Any], str]:
     return outcome.value, action or DEFAULT_ACTION
 
 
-def _keep(log: SingleLog, outcome: Outcome) -> None:
+def _kept(log: SingleLog, outcome: Outcome) -> Outcome:
+    """Keep an outcome in the journal; the error that takes its place where that cannot be done."""
+    try:
+        _record(log, outcome)
+    except StorageError:
+        raise
+    except Exception as fault:  # noqa: BLE001  # becomes the node's error
+        outcome = refused(outcome, fault)
+        _record(log, outcome)
+    return outcome
+
+
+def _record(log: SingleLog, outcome: Outcome) -> None:
     """Hand an outcome to the journal, which keeps outputs and the action apart."""
     result = outcome.value
     if isinstance(result, NodeResult):

@@ -93,7 +93,7 @@ class SubDocuments:
         return Named(self._examined(draft, whole, examine))
 
     def _examined(self, draft: Draft, whole: Path, examine: Examine) -> SubWorkflow:
-        sub = self._files[whole] = SubWorkflow(draft.source)
+        sub = self._files[whole] = SubWorkflow(draft.source, is_file=True)
         found = examine(draft, sub)
         self.problems += [replace(one, source=draft.source) for one in draft.problems(found.faults)]
         self.warnings += [replace(one, source=draft.source) for one in draft.warnings(found.doubts)]

@@ -15,25 +15,30 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
+from pydantic_core import PydanticSerializationError
+
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InternalError, InvalidParams, NodeError, Stopped
 from batchmill.events.words import is_inside_item
+from batchmill.graph.content import content_of
 from batchmill.graph.ending import resolved_outputs
-from batchmill.graph.keys import code_of
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.topology import Topology
+from batchmill.graph.user_code import code_of
 from batchmill.graph.visit import SubReport
 from batchmill.graph.walk import NodeReport, Walk
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import InputSpec
 from batchmill.lists import held
-from batchmill.masking import Masker
+from batchmill.masking import Masker, called_input
 from batchmill.nodes import NodeResult
+from batchmill.nodes.process import END_SECONDS
 from batchmill.nodes.workflow import SubRun
 from batchmill.outcome import ErrorInfo
+from batchmill.plain import to_json
 from batchmill.step import Namespace
 from batchmill.warned import Warned, Warnings
 
@@ -48,8 +53,9 @@ class SubWorkflow:
     ``topology`` is made, by any thread, and it does not matter which of two equal ones stays.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, is_file: bool = False) -> None:
         self.source = source
+        self.is_file = is_file
         self.inputs: Mapping[str, InputSpec | None] | None = None
         self.outputs: tuple[str, ...] | None = None
         self.nodes: dict[str, RunnableNode] = {}
@@ -57,11 +63,6 @@ class SubWorkflow:
         self._topology: Topology | None = None
         self._folder: str | None = None
         self._content: str | None = None
-
-    @property
-    def compiled(self) -> bool:
-        """Whether it has a plan."""
-        return self._plan is not None
 
     @property
     def plan(self) -> Plan:
@@ -76,11 +77,21 @@ class SubWorkflow:
         self._folder = plan.import_folder
 
     @property
+    def compiled(self) -> Plan | None:
+        """The plan; None before it is there."""
+        return self._plan
+
+    @property
     def content(self) -> str:
         """All it does, with what the documents within do, as text."""
         if self._content is None:
-            self._content = "\n".join(_contents(self.plan, set()))
+            self._content = content_of(self.plan)
         return self._content
+
+    @property
+    def content_in_format_1(self) -> str:
+        """The same as the first format of the journal had it."""
+        return "\n".join(_contents(self.plan, set()))
 
     @property
     def topology(self) -> Topology:
@@ -107,7 +118,10 @@ def _contents(plan: Plan, seen: set[int]) -> Iterator[str]:
     if id(plan) in seen:
         return
     seen.add(id(plan))
-    yield plan.workflow.model_dump_json(by_alias=True)
+    try:
+        yield plan.workflow.model_dump_json(by_alias=True, warnings=False)
+    except PydanticSerializationError:  # half of a surrogate pair, say: no such run was kept
+        yield to_json(plan.workflow.model_dump(by_alias=True, warnings=False))
     for node in plan.nodes.values():
         yield code_of(node.kind, node.spec.params)
         if node.sub is not None:
@@ -138,7 +152,7 @@ class PlacedRun:
         lent = permits.lent() if permits is not None else nullcontext()
         with _ended_in_time(attempt) as cancel, lent:
             told = Warnings()
-            inside = self._inside(namespace, cancel, address)
+            inside = self._inside(namespace, cancel, address, attempt)
             inside = replace(inside, masker=masker, log=log, warnings=Warnings(self._passing_on(told)))
             walk = Scheduler(plan, inside, self._workflow.nodes, self._workflow.topology).run()
             outputs = held(resolved_outputs(plan.workflow, namespace, walk))
@@ -176,10 +190,12 @@ class PlacedRun:
         masker = Masker() if self._around.in_worker else self._around.masker
         for name, spec in self._workflow.plan.inputs.items():
             if spec.secret:
-                masker.add(values[name])
+                masker.add(values[name], called_input(name))
         return masker
 
-    def _inside(self, namespace: Namespace, cancel: CancelToken, address: str) -> Surroundings:
+    def _inside(
+        self, namespace: Namespace, cancel: CancelToken, address: str, attempt: Attempt
+    ) -> Surroundings:
         own = self._workflow.plan.workflow.budget
         budgets = self._around.budgets
         if own is not None:
@@ -192,7 +208,9 @@ class PlacedRun:
             address=address,
             depth=self._around.depth + 1,
             taps={},
+            attached={},
             budgets=budgets,
+            again=self._around.again or attempt.number > 1,
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PlacedRun:
@@ -208,7 +226,12 @@ def _ended_in_time(attempt: Attempt) -> Iterator[CancelToken]:
         yield attempt.cancel
         return
     cancel = CancelToken()
-    timer = threading.Timer(left, cancel.cancel)
+
+    def end() -> None:
+        attempt.ending(END_SECONDS)
+        cancel.cancel()
+
+    timer = threading.Timer(left, end)
     timer.daemon = True
     forget = attempt.cancel.on_cancel(cancel.cancel)
     timer.start()
@@ -249,6 +272,7 @@ def _failure(walk: Walk, address: str, attempt: Attempt) -> Exception:
         outputs={"error": message},
         retryable=cause.retryable,
         retry_after=cause.retry_after,
+        refused=cause.refused,
         type_name=cause.type,
         address=cause.address or address,
     )

@@ -12,7 +12,10 @@ from batchmill.batch import OnBlock
 from batchmill.batch.gate import Gates
 from batchmill.cancel import CancelToken
 from batchmill.events import Bus
+from batchmill.file_table import FileTable
+from batchmill.graph.attached import Attachment
 from batchmill.graph.shares import Shares
+from batchmill.graph.visit import Visit
 from batchmill.ir.models.node import NodeSpec
 from batchmill.journal.contract import RunLog
 from batchmill.masking import Masker
@@ -21,6 +24,7 @@ from batchmill.nodes.workflow import SubRun, WorkflowNode
 from batchmill.permits import Permits
 from batchmill.policy import RetryPolicy
 from batchmill.policy.budget import Budget
+from batchmill.record import CallsUnderWay
 from batchmill.step import Namespace, StepParams
 from batchmill.warned import Warnings
 
@@ -36,10 +40,14 @@ class Surroundings:
 
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
     workflows are around this one. ``in_worker`` says that all this happens in a worker process. ``taps``
-    has by a batch node's id who is given its blocks, with finished entries, in input order as they come.
-    ``masker`` is told the values of secret inputs of sub-workflows. ``log`` keeps what comes of the nodes
-    and knows what came of them before; None where nothing is kept. ``warnings`` takes what is to be told
-    of the run besides.
+    has by a batch node's id who is given its blocks, with finished entries, in input order as they come,
+    ``attached`` what else a caller has to do with its items. ``masker`` is told the values of secret inputs
+    of sub-workflows. ``log`` keeps what comes of the nodes and knows what came of them before; None where
+    nothing is kept. ``warnings`` takes what is to be told of the run besides. ``files`` are those that the
+    run reads and writes; ``again`` says that this is another attempt of something around, which may have
+    written some. ``calls`` is where calls of language models are entered before they are made, None where
+    they are not; ``bounded`` says that something around bounds in dollars what they cost. ``rehearsal`` takes
+    the place of running anything.
     """
 
     namespace: Namespace
@@ -55,11 +63,22 @@ class Surroundings:
     gates: Gates = field(default_factory=Gates)
     budgets: tuple[Budget, ...] = ()
     taps: Mapping[str, OnBlock] = field(default_factory=dict)
+    attached: Mapping[str, Attachment] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
     shares: Shares | None = None
     masker: Masker = field(default_factory=Masker)
     log: RunLog | None = None
     warnings: Warnings = field(default_factory=Warnings)
+    files: FileTable = field(default_factory=FileTable)
+    again: bool = False
+    calls: CallsUnderWay | None = None
+    bounded: bool = False
+    rehearsal: Rehearsing | None = None
+
+    @property
+    def in_dollars(self) -> bool:
+        """Whether anything around bounds in dollars what is spent here."""
+        return self.bounded or any(budget.limits.usd is not None for budget in self.budgets)
 
     @property
     def permits(self) -> Permits | None:
@@ -78,7 +97,18 @@ class Surroundings:
     def __reduce__(self) -> tuple[Any, ...]:
         # What is pickled goes to a worker process. Nobody there hears events or stops a run, and the
         # namespace stays behind: a sub-workflow has one of its own.
-        return _in_worker, (self.executor, self.jobs, self.folder, self.address, self.depth, self.withheld)
+        return _in_worker, (
+            self.executor,
+            self.jobs,
+            self.folder,
+            self.address,
+            self.depth,
+            self.withheld,
+            self.files,
+            self.again,
+            self.calls,
+            self.in_dollars,
+        )
 
 
 def _in_worker(
@@ -88,6 +118,10 @@ def _in_worker(
     address: str,
     depth: int,
     withheld: frozenset[str],
+    files: FileTable,
+    again: bool,
+    calls: CallsUnderWay | None,
+    bounded: bool,
 ) -> Surroundings:
     return Surroundings(
         Namespace({}),
@@ -98,8 +132,22 @@ def _in_worker(
         depth=depth,
         in_worker=True,
         withheld=withheld,
+        files=files,
+        again=again,
         shares=None if jobs is None else Shares(1),
+        calls=calls,
+        bounded=bounded,
     )
+
+
+class Rehearsing(Protocol):
+    """What visits nodes where a run is only rehearsed."""
+
+    def visit(self, node: RunnableNode, around: Surroundings) -> Visit:
+        """Visit a node: give what is known of it, and run nothing."""
+
+    def would_run(self, place: str) -> Visit:
+        """The visit of the node at ``place``, of which no outcome is known."""
 
 
 class Inner(Protocol):
@@ -111,6 +159,10 @@ class Inner(Protocol):
     @property
     def content(self) -> str:
         """All it does, as text: equal text, equal outcome."""
+
+    @property
+    def content_in_format_1(self) -> str:
+        """The same as the first format of the journal had it."""
 
 
 class RunnableNode:
@@ -132,6 +184,7 @@ class RunnableNode:
         node = self.kind()
         if around.withheld:
             node.withhold(around.withheld)
+        node.look_in(around.files, f"`{around.place(self.id)}`")
         return node
 
     @property
@@ -140,12 +193,23 @@ class RunnableNode:
         return "" if self._sub is None else self._sub.content
 
     @property
+    def inner_content_in_format_1(self) -> str:
+        """The same as the first format of the journal had it."""
+        return "" if self._sub is None else self._sub.content_in_format_1
+
+    @property
     def id(self) -> str:
         return self.spec.id
 
     @cached_property
     def params(self) -> StepParams:
         return StepParams(self.kind, self.spec.params)
+
+    @cached_property
+    def content(self) -> StepParams:
+        """Those of the params that can change what comes out."""
+        content = self.kind.content(self.spec.params)
+        return self.params if content == self.spec.params else StepParams(self.kind, content)
 
     @cached_property
     def diagnostics(self) -> frozenset[str]:

@@ -153,7 +153,7 @@ def _calls(node: str, recorded: Recorded) -> Sequence[Any]:
 def _calls_of(record: Any, node: str, index: int | None) -> Sequence[Any]:
     if isinstance(record, SubReport):
         return record.calls
-    return () if isinstance(record, (Unresolved, Warned)) else (_signed(record, node, index),)
+    return () if isinstance(record, (Unresolved, Warned)) else (signed(record, node, index),)
 
 
 def _inner_errors(recorded: Recorded) -> Sequence[dict[str, Any]]:
@@ -161,7 +161,8 @@ def _inner_errors(recorded: Recorded) -> Sequence[dict[str, Any]]:
     return joined(record.errors for record in recorded[1] if isinstance(record, SubReport))
 
 
-def _signed(record: Any, node: str, index: int | None) -> Any:
+def signed(record: Any, node: str, index: int | None) -> Any:
+    """A record of a call that tells which node and item made it, where it does not tell already."""
     if isinstance(record, LLMCall):
         own = record.index if record.index is not None else index
         return replace(record, node=record.node or node, index=own)

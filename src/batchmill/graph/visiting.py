@@ -13,6 +13,8 @@ from batchmill.graph.visit import Visit
 def run_visit(node: RunnableNode, around: Surroundings) -> Visit:
     """Run a node once: single, batch or loop. Its outputs are in what comes back; nothing is entered into
     the namespace but by a loop. Called from the thread of the branch, perhaps beside others."""
+    if around.rehearsal is not None:
+        return around.rehearsal.visit(node, around)
     if node.spec.batch is not None:
         return run_batched(node, node.spec.batch, around)
     around.bus.emit(NodeStarted(around.place(node.id)))

@@ -93,6 +93,12 @@ class Walk:
         self.cause = self.cause or error
         self.errors.append({"node": node, **error_entry(error, 0)})
 
+    def fail_first(self, error: ErrorInfo) -> None:
+        """Fail for what led to the other errors: it is told before them."""
+        self.status = "failed"
+        self.cause = error
+        self.errors.prepend({"node": None, **error_entry(error, 0)})
+
     def interrupt(self) -> None:
         """The run is ended from outside."""
         self.interrupted = True

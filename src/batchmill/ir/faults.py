@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-DocumentPath = tuple[str | int, ...]
+from batchmill.plain.places import JsonPath, path_text
 
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_LONGEST_PATH = 12
+__all__ = ["DocumentPath", "Fault", "any_of", "did_you_mean", "kind_of", "path_text", "shown"]
+
+DocumentPath = JsonPath
+
 _LONGEST_VALUE = 40
 _MOST_CHOICES = 500  # comparing is slow, and a document may have a fault in each of its nodes
 
@@ -34,18 +35,6 @@ class Doubt:
 
     code: str
     fault: Fault
-
-
-def path_text(path: DocumentPath) -> str:
-    """``("nodes", 2, "batch")`` as ``$.nodes[2].batch``; a very deep path is cut."""
-    steps = [_step(step) for step in path[:_LONGEST_PATH]]
-    return "$" + "".join(steps) + ("..." if len(path) > _LONGEST_PATH else "")
-
-
-def _step(step: str | int) -> str:
-    if isinstance(step, int):
-        return f"[{step}]"
-    return f".{step}" if _PLAIN_KEY.fullmatch(step) else f"[{json.dumps(step)}]"
 
 
 def shown(value: Any) -> str:

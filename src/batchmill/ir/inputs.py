@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from batchmill.errors import Problem
 from batchmill.ir.faults import Fault, any_of, did_you_mean, kind_of, path_text, shown
 from batchmill.ir.json_types import is_type, type_words
 from batchmill.ir.models import InputSpec, Workflow
 from batchmill.ir.value_schema import value_faults
+from batchmill.plain import LostDigits, NotJson, exact_number, from_json
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -72,7 +70,7 @@ def _missing(name: str, spec: InputSpec, way: str) -> Fault:
 
 
 def _value(spec: InputSpec, value: Any, is_text: bool) -> Any:
-    read = _from_text(spec, value) if is_text and isinstance(value, str) else value
+    read = _from_text(spec, value, is_text) if isinstance(value, str) else value
     if not is_type(read, spec.json_type):
         raise _Mismatch(f"must be {type_words(spec.json_type)}, not {_seen(spec, read)}")
     if isinstance(read, float) and spec.json_type in ("integer", "number"):
@@ -89,26 +87,33 @@ def _seen(spec: InputSpec, value: Any) -> str:
     return kind_of(value) if spec.secret else shown(value)
 
 
-def _from_text(spec: InputSpec, value: str) -> Any:
-    """``value`` read as its type says; it stays text where that does not work, and fails the type then."""
-    wanted, word = spec.json_type, value.strip()
-    if wanted == "boolean":
-        return _BOOLEANS.get(word.lower(), value)
-    if wanted == "integer" and _INTEGER.fullmatch(word):
-        return int(word)
-    if wanted in ("integer", "number", "array", "object"):
-        return _json(spec, value, wanted)
-    return value
+def _from_text(spec: InputSpec, value: str, is_text: bool) -> Any:
+    """``value`` read as its type says; it stays text where that does not work, and fails the type then.
+
+    Text that came as a value with a type of its own (not ``is_text``) is read only for a list or an object.
+    """
+    if spec.json_type in ("array", "object"):
+        return _container(spec, value)
+    if not is_text:
+        return value
+    if spec.json_type == "boolean":
+        return _BOOLEANS.get(value.strip().lower(), value)
+    return _number(spec, value) if spec.json_type in ("integer", "number") else value
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _json(spec: InputSpec, value: str, wanted: str) -> Any:
+def _number(spec: InputSpec, value: str) -> Any:
     try:
-        return json.loads(value, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        seen = "" if spec.secret else f", not {shown(value)}"
-        reason = f" (as JSON: {error})" if wanted in ("array", "object") and not spec.secret else ""
-        raise _Mismatch(f"must be {type_words(wanted)}{seen}{reason}") from None
+        return exact_number(value)
+    except LostDigits as error:
+        reason = "" if spec.secret else f": {error}"
+        raise _Mismatch(f"must be {type_words(spec.json_type)}{reason}") from None
+    except ValueError:
+        return value
+
+
+def _container(spec: InputSpec, value: str) -> Any:
+    try:
+        return from_json(value)
+    except NotJson as error:
+        words = "" if spec.secret else f", not {shown(value)} (as JSON: {error})"
+        raise _Mismatch(f"must be {type_words(spec.json_type)}{words}") from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from batchmill.lists import LazyList
+
 ANY = "any"
 
 _WORDS = {
@@ -33,7 +35,7 @@ def _is(value: Any, name: str) -> bool:
     kinds: dict[str, type | tuple[type, ...]] = {
         "string": str,
         "number": (int, float),
-        "array": (list, tuple),
+        "array": (list, tuple, LazyList),
         "object": Mapping,
         "null": type(None),
     }

@@ -6,8 +6,8 @@ import codecs
 import copy
 import json
 import marshal
+import math
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +21,14 @@ from batchmill.ir.positions import (
     KnownPositions,
     NoPositions,
     Place,
-    Position,
     Positions,
 )
 from batchmill.ir.quick_screening import no_collection, reads_clean
 from batchmill.ir.screening import Unwalkable, screen
 from batchmill.ir.yaml_text import OddNumber, YamlError, read_yaml
+from batchmill.plain import MAX_DIGITS, NotJson, exact_float
+from batchmill.plain.reader import faults_in, syntax_fault
+from batchmill.plain.scanning import Position
 from batchmill.warned import Warned
 
 MAX_JSON_BYTES = 64 * 2**20
@@ -34,7 +36,6 @@ MAX_YAML_BYTES = 4 * 2**20
 """YAML is read some thirty times slower than JSON."""
 
 _YAML_SUFFIXES = (".yaml", ".yml")
-_LONG_NUMBER = re.compile(r"\d{4000,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +180,9 @@ def _from_json(text: str, path: Path) -> Draft:
         with no_collection():
             raw = reading.value()
         faults = [] if reads_clean(raw, text) else screen(raw)
-    except json.JSONDecodeError as error:
-        message, hint = _syntax_words(error)
-        raise _invalid(str(path), Fault((), message, hint), (error.lineno, error.colno)) from None
+    except NotJson as error:
+        fault = Fault((), f"is not JSON: {error.message}", error.hint)
+        raise _invalid(str(path), fault, (error.line, error.column)) from None
     except RecursionError:
         raise _invalid(
             str(path), Fault((), "is nested too deep to be read", "flatten the document")
@@ -195,71 +196,55 @@ def _from_json(text: str, path: Path) -> Draft:
 
 
 class _JsonReading:
-    """One reading of a JSON text; notes that keys stood twice, and finds them once asked."""
+    """One reading of a JSON text, by the rules of :mod:`batchmill.plain.reader`. What that refuses of single
+    keys and numbers is noted, so that the rest can be checked all the same, and found once asked."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._duplicates = False
-        self._long_numbers = False
+        self._refused = False
         self.positions = JsonPositions(text)
 
     def value(self) -> Any:
-        doubled: list[None] = []
+        """Raises :class:`NotJson`, RecursionError."""
+        refused: list[None] = []
 
         def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # called for every object: no attributes
             read = dict(pairs)
             if len(read) != len(pairs):
-                doubled.append(None)
+                refused.append(None)
             return read
 
-        try:
-            return json.loads(self._text, object_pairs_hook=made)
-        except json.JSONDecodeError:
-            raise
-        except ValueError:  # Python reads no integer of more than 4,300 digits
-            return json.loads(self._text, object_pairs_hook=made, parse_int=self._integer)
-        finally:
-            self._duplicates = bool(doubled)
+        def constant(word: str) -> float:
+            refused.append(None)
+            return 0.0
 
-    def _integer(self, digits: str) -> int:
-        if len(digits) <= 4000:
-            return int(digits)
-        self._long_numbers = True
-        return 0
+        hooks: dict[str, Any] = {"object_pairs_hook": made, "parse_constant": constant}
+        try:
+            return json.loads(self._text, parse_float=exact_float, **hooks)
+        except json.JSONDecodeError as error:
+            raise syntax_fault(error) from None
+        except ValueError:  # a number that would not be the one that was written
+            refused.append(None)
+            return json.loads(self._text, parse_int=_integer, parse_float=_float, **hooks)
+        finally:
+            self._refused = bool(refused)
 
     def faults(self) -> list[tuple[Fault, Position]]:
-        found = []
-        if self._duplicates:
-            for path, position in self.positions.duplicates():
-                found.append((Fault(path, "stands twice in its object", "keep one", on_key=True), position))
-        if self._long_numbers:
-            for match in _LONG_NUMBER.finditer(self._text):
-                position = self.positions.position(match.start())
-                found.append((Fault((), "holds a number of more than 4000 digits"), position))
-        return found
+        if not self._refused:
+            return []
+        return [
+            (Fault(path, words, "keep one" if on_key else "", on_key=on_key), place)
+            for path, place, words, on_key in faults_in(self._text)
+        ]
 
 
-_SYNTAX = {
-    "Expecting property name enclosed in double quotes": (
-        "a key in double quotes must come here",
-        "is there a comma behind the last entry?",
-    ),
-    "Expecting value": ("a value must come here", "is there a comma too many, or a word without quotes?"),
-    "Expecting ',' delimiter": ("a comma or a closing bracket must come here", ""),
-    "Expecting ':' delimiter": ("a colon must come here", ""),
-    "Extra data": ("something follows after the end of the document", ""),
-    "Unterminated string starting at": ("this text has no closing quote", ""),
-    "Illegal trailing comma before end of object": ("there is a comma behind the last entry", ""),
-    "Illegal trailing comma before end of array": ("there is a comma behind the last entry", ""),
-    "Invalid control character": ("a line break or control character inside text", "write it as \\n"),
-}
+def _integer(digits: str) -> int:
+    return int(digits) if len(digits) <= MAX_DIGITS else 0
 
 
-def _syntax_words(error: json.JSONDecodeError) -> tuple[str, str]:
-    # By how the message begins, as the pure Python reader names the character as well.
-    known = [words for start, words in _SYNTAX.items() if error.msg.startswith(start)]
-    message, hint = known[0] if known else (error.msg, "")
-    return f"is not JSON: {message}", hint
+def _float(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else 0.0
 
 
 def _from_yaml(text: str, path: Path) -> Draft:

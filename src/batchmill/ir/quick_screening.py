@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import gc
 import marshal
-import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from batchmill.ir.screening import MAX_DEPTH, MAX_VALUES
+from batchmill.ir.screening import MAX_VALUES
+from batchmill.plain import MAX_DEPTH, MAX_DIGITS
 
 _ODD_FLOATS = tuple(struct.pack("<d", float(word)) for word in ("inf", "-inf", "nan"))
-_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
-_LONG = b"0" * 4000
+_LONG = b"0" * (MAX_DIGITS + 1)
 
 
 @contextmanager
@@ -44,7 +43,7 @@ def reads_clean(raw: Any, text: str) -> bool:
         data = marshal.dumps(raw)
     except ValueError:  # nested deep
         return False
-    if any(odd in data for odd in _ODD_FLOATS) or _HALF_PAIR.search(text):
+    if any(odd in data for odd in _ODD_FLOATS):
         return False
     encoded = text.encode("utf-8", "surrogatepass")
     if _LONG in encoded.translate(_DIGITS):

@@ -7,17 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from batchmill.ir.faults import DocumentPath, Fault, kind_of
-
-MAX_DEPTH = 128
-"""Levels of lists and objects inside each other. Far above what people write, far below what makes
-recursive readers (templates, models, JSON itself) fail."""
+from batchmill.plain import MAX_DEPTH, MAX_DIGITS
 
 MAX_VALUES = 10_000_000
 """Values in one document; a YAML alias and a Python object used twice count each time."""
 
 
 _SMALL = 2**63
-_MAX_BITS = 13_280  # some 4,000 digits: Python turns no more than 4,300 into text
+_TOO_LARGE = 10**MAX_DIGITS
 
 
 class Unwalkable(Exception):  # carries a fault, is one of no caller outside ir
@@ -53,13 +50,13 @@ def _faults_within(
     is_object = isinstance(container, dict)
     pairs = container.items() if isinstance(container, dict) else enumerate(container)
     for key, value in pairs:
-        if is_object and (not isinstance(key, str) or not _encodable(key)):
-            yield Fault(path, f"has a key that is not Unicode text: {ascii(key)[:40]}")
+        if is_object and not isinstance(key, str):
+            yield Fault(path, f"has a key that is not text: {ascii(key)[:40]}")
             continue
         kind = type(value)
         if kind is dict or kind is list:
             stack.append(((*path, key), value))
-        elif (kind is str and value.isascii()) or (kind is int and -_SMALL < value < _SMALL):
+        elif kind is str or (kind is int and -_SMALL < value < _SMALL):
             continue  # what nearly all values are
         elif isinstance(value, (dict, list)):
             stack.append(((*path, key), value))
@@ -68,26 +65,13 @@ def _faults_within(
 
 
 def _leaf_faults(path: DocumentPath, value: Any) -> Iterator[Fault]:
-    if isinstance(value, str):
-        if not _encodable(value):
-            yield Fault(path, "holds half a surrogate pair, which is not Unicode text")
-    elif isinstance(value, float):
+    if isinstance(value, float):
         if not math.isfinite(value):
-            yield Fault(
-                path, "must be a finite number: JSON has no NaN or Infinity, and floats end at 1.8e308"
-            )
+            yield Fault(path, "must be a finite number: JSON has no NaN or Infinity")
     elif isinstance(value, int):
-        if value.bit_length() > _MAX_BITS:
-            yield Fault(path, "is a number of more than 4000 digits")
-    elif not isinstance(value, (dict, list, type(None))):
+        if not -_TOO_LARGE < value < _TOO_LARGE:
+            yield Fault(path, f"is a number of more than {MAX_DIGITS:,} digits")
+    elif not isinstance(value, (str, dict, list, type(None))):
         yield Fault(
             path, f"is {kind_of(value)}, which JSON does not have", "use text, numbers, lists and dicts"
         )
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

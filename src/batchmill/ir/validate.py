@@ -92,10 +92,9 @@ def _node_sites(node: NodePart) -> tuple[list[Site], list[Fault]]:
         path = (*node.path, "batch", "items")
         inner = path if batch.items_kind in ("reference", "list") else (*path, batch.items_kind)
         sites, faults = sites_in(batch.items_value, inner, node, "items")
-        more, unreadable = sites_in(
-            batch.results_path, (*node.path, "batch", "collect", "jsonl"), node, "items"
-        )
-        sites, faults = sites + more, faults + unreadable
+        for key, written in (("jsonl", batch.results_path), ("errors", batch.errors_path)):
+            more, unreadable = sites_in(written, (*node.path, "batch", "collect", key), node, "items")
+            sites, faults = sites + more, faults + unreadable
     if node.spec is not None and node.spec.loop is not None:
         loop = node.spec.loop
         parts = {"while": loop.while_, "until": loop.until, "carry": loop.carry}

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from batchmill.ir.patterns import LIMIT_SECONDS, PatternTooSlow, check_quick
+
 Schema = dict[str, Any] | bool | None
 
 MAX_LEVELS = 32
@@ -18,6 +20,8 @@ MAX_REFERENCES = 48
 """References followed within each other: a schema that refers to itself judges values of so many levels."""
 
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+
+_SEARCHING = ("pattern", "patternProperties", "additionalProperties", "unevaluatedProperties")
 
 Keyword = Callable[[Any, Any, Any, Any], Any]
 
@@ -66,6 +70,11 @@ def value_faults(value: Any, schema: Schema, secret: bool) -> list[str]:
         return [_words(error, secret) for error in errors]
     except referencing.exceptions.Unresolvable as error:
         return [f"the schema refers to {error.ref}, which is not in it"]
+    except PatternTooSlow as error:
+        return [
+            f"its pattern {error.pattern!r} takes more than {LIMIT_SECONDS:g} s to be compared with this "
+            "value: write it without repetitions inside repetitions"
+        ]
     except (_TooManyReferences, RecursionError):
         return [f"the schema refers to itself more than {MAX_REFERENCES} levels deep"]
 
@@ -79,7 +88,7 @@ def _kind_for(schema: dict[str, Any] | bool) -> Any:
 
 
 def _limited(kind: Any) -> Any:
-    """``kind`` with the references it follows counted."""
+    """``kind`` with the references it follows counted, and its regular expressions held to their limit."""
     import jsonschema  # heavy, and few documents state a schema
 
     depth = [0]
@@ -99,8 +108,24 @@ def _limited(kind: Any) -> Any:
         return run
 
     known = {name: counted(kind.VALIDATORS[name]) for name in _REFERENCES if name in kind.VALIDATORS}
+    known |= {name: _timed(kind.VALIDATORS[name]) for name in _SEARCHING if name in kind.VALIDATORS}
     extend: Any = jsonschema.validators.extend  # its types are not stated
     return extend(kind, validators=known)
+
+
+def _timed(follow: Keyword) -> Keyword:
+    """``follow``, run once its patterns are known not to take for ever on this value."""
+
+    def run(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
+        if isinstance(instance, str) and isinstance(value, str):
+            check_quick(value, instance)
+        elif isinstance(instance, dict):
+            for pattern in schema.get("patternProperties", ()):
+                for key in instance:
+                    check_quick(pattern, key)
+        return follow(validator, value, instance, schema)
+
+    return run
 
 
 def _words(error: Any, secret: bool) -> str:

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from batchmill.ir.faults import DocumentPath, Fault
-from batchmill.ir.positions import Place, Position
-from batchmill.ir.screening import MAX_DEPTH, Unwalkable
+from batchmill.ir.positions import Place
+from batchmill.ir.screening import Unwalkable
+from batchmill.plain import MAX_DEPTH, MAX_DIGITS, exact_float
+from batchmill.plain.scanning import Position
 
 _NULL = re.compile(r"null|Null|NULL|~|")
 _TRUE = re.compile(r"true|True|TRUE")
@@ -24,8 +26,6 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _FIRST = frozenset(["", *"nN~tTfF+-.0123456789"])  # what every word that is no text begins with
 _HASH = re.compile(r"[0-9]{3,}[eE][0-9]+")
-_FLOAT_DIGITS = 17
-_MAX_DIGITS = 4000
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = ("str", "int", "float", "bool", "null")
 
@@ -213,7 +213,8 @@ def _at(event: Any) -> Position:
 
 
 def plain_value(text: str) -> Any:
-    """What an unquoted word means. Raises ValueError for a number that JSON does not have."""
+    """What an unquoted word means. Raises ValueError for a number that JSON does not have, or
+    that would lose digits."""
     if text[:1] not in _FIRST:
         return text
     if _NULL.fullmatch(text):
@@ -223,23 +224,21 @@ def plain_value(text: str) -> Any:
     if _NOT_FINITE.fullmatch(text):
         raise ValueError("must be a finite number: JSON has no NaN or Infinity")
     if _INTEGER.fullmatch(text) or _HEX_OR_OCTAL.fullmatch(text):
-        if len(text) > _MAX_DIGITS:
-            raise ValueError(f"has more than {_MAX_DIGITS} digits")
+        if len(text) > MAX_DIGITS:
+            raise ValueError(f"has more than {MAX_DIGITS:,} digits")
         return int(text, 0) if _HEX_OR_OCTAL.fullmatch(text) else int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    return exact_float(text) if _FLOAT.fullmatch(text) else text
 
 
 def _says_more(text: str, value: Any) -> bool:
     """Whether a plain word that was read as a number may have been meant as text, as a part of it is lost:
-    a plus, zeros in front (a zip code), zeros at the end of a fraction (a version), digits that no float
-    has, an ``e`` among digits (a hash)."""
+    a plus, zeros in front (a zip code), zeros at the end of a fraction (a version), an ``e`` among
+    digits (a hash)."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or _HEX_OR_OCTAL.fullmatch(text):
         return False
     if text.startswith("+") or _HASH.fullmatch(text):
         return True
     whole, _, fraction = text.lower().partition("e")[0].lstrip("-").partition(".")
-    if isinstance(value, float) and len((whole + fraction).lstrip("0")) > _FLOAT_DIGITS:
-        return True
     return (len(whole) > 1 and whole[0] == "0") or (len(fraction) > 1 and fraction[-1] == "0")
 
 

@@ -9,7 +9,7 @@ content and runs only what is not: so branches, loops, stages and sub-workflows 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from batchmill.outcome import Block, Outcome
@@ -17,6 +17,9 @@ from batchmill.outcome import Block, Outcome
 OK, FAILED, NOT_KEPT, DEGRADED = 0, 1, 2, 3
 """States of an outcome: a result; failed; a result that JSON does not hold exactly, computed again; a result
 of an item inside of which something failed, which is not whole for who runs again what had failed."""
+
+READER_LEFT = "reader left"
+"""Status of a run that ended because nobody read its results any more, as behind ``| head -1``."""
 
 KeyMore = Callable[[Any, int], Any]
 """What an item's result depends on besides the item itself, by item and index."""
@@ -26,7 +29,7 @@ KeyMore = Callable[[Any, int], Any]
 class RunRecord:
     """What is kept of a run besides its outcomes. ``source`` is the document's file or a name for it,
     ``folder`` the working folder; ``inputs`` lack those that are secret. Times are seconds since the epoch,
-    ``wall`` seconds. ``status`` is ``running``, ``interrupted`` or that of a result."""
+    ``wall`` seconds. ``status`` is ``running``, ``interrupted``, :data:`READER_LEFT` or that of a result."""
 
     source: str
     folder: str
@@ -46,16 +49,43 @@ class RunRecord:
         """Whether it came to its end without having failed."""
         return self.status in ("success", "degraded")
 
+    @property
+    def label(self) -> str:
+        """The name that its caller gave it; empty without one."""
+        return str(self.settings.get("name") or "")
+
+    @property
+    def outputs(self) -> str:
+        """The name of the folder with what its commands printed; empty without one."""
+        return str(self.settings.get("outputs") or "")
+
+
+class ContentKey(NamedTuple):
+    """What the outcomes of a visit depend on but for the items. ``parts`` has a digest for each thing that
+    ``digest`` is made of, by its name: they tell what changed.
+
+    ``older`` gives the key as the first format of the journal made it, None where that has none;
+    ``same_items`` says that the keys of items are made as they were then, else ``older_more`` is what an item
+    depended on."""
+
+    digest: bytes
+    parts: Mapping[str, str]
+    older: Callable[[], bytes | None] = lambda: None
+    same_items: bool = True
+    older_more: KeyMore | None = None
+
 
 @dataclass(slots=True)
 class Kept:
     """What a resumed run did: items and nodes whose results were ``kept``, those ``redone`` because they had
-    failed or could not be kept, those ``changed`` since, and ``new`` ones."""
+    failed or could not be kept, those ``changed`` since, and ``new`` ones; and how many items have an outcome
+    and are ``gone``, being among the items no more."""
 
     kept: int = 0
     redone: int = 0
     new: int = 0
     changed: int = 0
+    gone: int = 0
 
     def __add__(self, other: Kept) -> Kept:
         return Kept(
@@ -63,25 +93,45 @@ class Kept:
             self.redone + other.redone,
             self.new + other.new,
             self.changed + other.changed,
+            self.gone + other.gone,
+        )
+
+    def __sub__(self, other: Kept) -> Kept:
+        return Kept(
+            self.kept - other.kept,
+            self.redone - other.redone,
+            self.new - other.new,
+            self.changed - other.changed,
+            self.gone - other.gone,
         )
 
     def as_json(self) -> dict[str, int]:
-        """The four counts."""
-        return {"kept": self.kept, "redone": self.redone, "new": self.new, "changed": self.changed}
+        """The counts by name."""
+        return asdict(self)
 
 
 def _never(records: Sequence[Any]) -> bool:
     return False
 
 
+def _no_calls(records: Sequence[Any], node: str, index: int | None) -> list[tuple[str, dict[str, Any]]]:
+    return []
+
+
 class Codec(NamedTuple):
     """How what attempts record becomes JSON and comes back. ``write`` raises TypeError for a record that
     cannot be kept, ``read`` ValueError for one that makes no sense. ``degraded`` says whether records tell
-    of something that failed inside without failing the item."""
+    of something that failed inside without failing the item.
+
+    ``calls`` gives the calls among records of a node and item, for the ledger: each with its id, empty where
+    it has none. ``as_kept`` gives records as they are where an outcome is taken from another run: nobody was
+    asked for them."""
 
     write: Callable[[Sequence[Any]], list[Any]]
     read: Callable[[Sequence[Any]], tuple[Any, ...]]
     degraded: Callable[[Sequence[Any]], bool] = _never
+    calls: Callable[[Sequence[Any], str, int | None], list[tuple[str, dict[str, Any]]]] = _no_calls
+    as_kept: Callable[[Sequence[Any]], tuple[Any, ...]] = tuple
 
 
 class ItemLog(Protocol):
@@ -105,8 +155,12 @@ class ItemLog(Protocol):
     def record(self, block: Block) -> None:
         """Keep the outcomes of a block. Those of items that took long are on disk when it returns."""
 
-    def close(self, total: int | None) -> None:
-        """The visit has ended; ``total`` is the number of its items, None where nobody knows."""
+    def enter(self, index: int, records: Sequence[Any]) -> None:
+        """Keep what the attempts at an item recorded so far, which may be all that ever comes of it."""
+
+    def close(self, total: int | None, *, read: bool = True) -> None:
+        """The visit has ended; ``total`` is the number of its items, None where nobody knows. ``read`` says
+        that all of them were read: what is known and did not come up is gone then."""
 
 
 class SingleLog(Protocol):
@@ -125,11 +179,17 @@ class RunLog(Protocol):
 
     name: str
 
-    def single(self, address: str, key: bytes, *, cached: bool) -> SingleLog:
+    def single(self, address: str, key: ContentKey, *, cached: bool) -> SingleLog:
         """One visit of the node at ``address``, whose outcome depends on what ``key`` digests. ``cached``
         looks at other runs too."""
 
     def batch(
-        self, address: str, key: bytes, total: int | None, more: KeyMore | None, *, cached: bool
+        self, address: str, key: ContentKey, total: int | None, more: KeyMore | None, *, cached: bool
     ) -> ItemLog:
         """One visit of a batch node of ``total`` items; ``more`` is what else each item depends on."""
+
+    def single_not_kept(self, address: str) -> SingleLog:
+        """One visit whose outcome cannot be known again: of it only what was recorded is kept."""
+
+    def batch_not_kept(self, address: str) -> ItemLog:
+        """The same for a batch node."""

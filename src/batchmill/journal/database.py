@@ -6,7 +6,10 @@ is brought up to date when it is opened, one of a newer format is refused.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,17 +18,22 @@ from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import StorageError
 from batchmill.journal.folders import make_private
+from batchmill.journal.migrations import MIGRATIONS
 from batchmill.journal.statements import one_row, schema
 
 if TYPE_CHECKING:
     import sqlite3
 
 APPLICATION_ID = 0x626D696C  # "bmil"
-VERSION = 1
+VERSION = 2
 OLDEST_SQLITE = (3, 35, 0)  # generated columns, RETURNING
+OWN_FOLDER = ".batchmill"
 BUSY_SECONDS = 30.0  # how long another process that writes is waited for
 BUSY_LOOK_SECONDS = 0.005
 ELSEWHERE = "use --journal PATH for another file, or --no-journal"
+
+_BESIDE = ("-wal", "-shm")  # what SQLite puts beside it
+_log = logging.getLogger("batchmill.journal")
 
 
 def connect(path: Path, *, durable: bool = False, create: bool = True) -> sqlite3.Connection:
@@ -52,11 +60,39 @@ def _make_file(path: Path) -> None:
     A file that is there must not be opened here: closing it again would drop the locks that SQLite has on
     it in this process (fcntl(2)), and another process would take the journal for its own.
     """
-    make_private(path.parent)
+    if make_private(path.parent) and path.parent.name == OWN_FOLDER:
+        with (
+            contextlib.suppress(FileExistsError),
+            open(path.parent / ".gitignore", "x", encoding="ascii", opener=_opened_private) as file,
+        ):
+            file.write("*\n")  # whatever else the folder around is under, this is nothing to share
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        pass
+        _require_own(path)
+
+
+def _opened_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _require_own(path: Path) -> None:
+    """What is in a journal is run again by ``resume``: it must be this user's, and is made theirs alone."""
+    found = os.stat(path)
+    if found.st_uid != os.geteuid():
+        raise StorageError(
+            f"the journal {path} belongs to another user, who could have commands run as you with it; "
+            f"copy it to have one of your own, or {ELSEWHERE}"
+        )
+    if not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return
+    for one in (path, *(path.with_name(path.name + beside) for beside in _BESIDE)):
+        try:
+            os.chmod(one, stat.S_IRUSR | stat.S_IWUSR)
+        except OSError:  # it is not there; or the file system has no rights, or is not to be changed
+            continue
+    if os.stat(path).st_mode != found.st_mode and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        _log.warning("the journal %s could be written to by others; now it is yours alone", path)
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -123,6 +159,8 @@ def _migrate(connection: sqlite3.Connection) -> None:
         for version in range(_one(connection, "PRAGMA user_version") + 1, VERSION + 1):
             for statement in filter(str.strip, schema(version).split(";\n")):
                 connection.execute(statement)
+            if (rest := MIGRATIONS.get(version)) is not None:
+                rest(connection)
             connection.execute(f"PRAGMA user_version = {version}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("COMMIT")

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
+from batchmill.plain import is_exact
+
 NOT_JSON = (TypeError, ValueError, RecursionError)
 """What :func:`encode` raises for a value that JSON does not hold: an object, NaN, one that holds itself."""
 
@@ -69,27 +71,9 @@ def decode(text: str) -> Any:
     return value if end == len(text) else json.loads(text)  # which says what is wrong behind it
 
 
-def is_exact(value: Any) -> bool:
-    """Whether a value that :func:`encode` takes comes back as it was: no tuple, no key that is not text, no
-    object of a class derived from those of JSON."""
-    kind = type(value)
-    if kind in _SCALARS:
-        return True
-    if kind is dict:
-        if not _TEXT.issuperset(map(type, value)):
-            return False
-        members = value.values()
-    elif kind is list:
-        members = value
-    else:
-        return False
-    if _SCALARS.issuperset(map(type, members)):
-        return True
-    return all(map(is_exact, members))
-
-
 def are_exact(values: Sequence[Any]) -> list[bool]:
-    """:func:`is_exact` of each of ``values``; quick where all are objects of scalars, as outputs are."""
+    """:func:`~batchmill.plain.is_exact` of each of ``values``; quick where all are objects of scalars, as
+    outputs are."""
     if {dict}.issuperset(map(type, values)):
         members = chain.from_iterable(map(dict.values, values))
         if _SCALARS.issuperset(map(type, members)) and _TEXT.issuperset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from hashlib import blake2b
 from pathlib import Path
@@ -13,6 +14,7 @@ from batchmill.journal.folders import make_private
 
 LARGE = 64 << 10  # characters; what is longer would make rows that are slow to pass over
 _DIGEST_BYTES = 20
+_DIGEST = re.compile(rf"[0-9a-f]{{{2 * _DIGEST_BYTES}}}")
 
 
 class ValueFiles:
@@ -26,7 +28,10 @@ class ValueFiles:
         self._durable = durable
 
     def path(self, digest: str) -> Path:
-        """Where the text with this digest lies."""
+        """Where the text with this digest lies. Digests come from a journal: raises :class:`StorageError` for
+        what is none and could lead elsewhere."""
+        if not _DIGEST.fullmatch(digest):
+            raise StorageError(f"{digest[:80]!r} is no digest: the journal beside {self.folder} is damaged")
         return self.folder / digest[:2] / digest
 
     def put(self, text: str) -> str:
@@ -62,7 +67,7 @@ class ValueFiles:
         """The text with this digest; None where the file is gone or holds something else."""
         try:
             data = self.path(digest).read_bytes()
-        except OSError:
+        except (OSError, StorageError):
             return None
         if blake2b(data, digest_size=_DIGEST_BYTES).hexdigest() != digest:
             return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
+from batchmill.journal.calls import VisitLedger
 from batchmill.journal.contract import Kept, KeyMore
-from batchmill.journal.matching import Found, Matcher
+from batchmill.journal.matching import Claims, Found, Matcher
 from batchmill.journal.rows import Row, RowWriter, files_in, first_id, outcome_of
 from batchmill.journal.writer import Writer
 from batchmill.outcome import Block, ErrorInfo, Outcome
@@ -22,13 +24,17 @@ class Place(Protocol):
     visit: int
     rows_before: int
 
+    def positions_missing(self) -> Iterator[int]:
+        """Where outcomes of the pass before stand that no item has been given."""
+
     def fork(self) -> int:
         """A further visit of the same node in this one's place; its id."""
 
 
 class SqliteItemLog:
     """See the module. ``matcher`` is None where nothing is known; ``failed_only`` leaves out what was never
-    begun; ``count`` is given the counts at the end.
+    begun; ``counts`` is given the counts at the end. Calls go
+    into ``ledger``.
 
     Concurrency: ``record`` is called by workers, ``match`` by one thread at a time, with ``locked`` around
     what it reads. The visit changes in ``match`` only, and whoever records just before writes to the old one,
@@ -41,6 +47,7 @@ class SqliteItemLog:
         writer: Writer,
         rows: RowWriter,
         more: KeyMore | None,
+        ledger: VisitLedger,
         *,
         matcher: Matcher | None = None,
         locked: Any = None,
@@ -51,12 +58,14 @@ class SqliteItemLog:
         self._writer = writer
         self._rows = rows
         self._more = more
+        self._ledger = ledger
         self._matcher = matcher
         self._locked = locked
         self._failed_only = failed_only
         self._counts = counts
         self._kept = Kept()
         self._unknown = 0
+        self._unknown_at = Claims()
         self.left_out = 0
 
     @property
@@ -70,7 +79,7 @@ class SqliteItemLog:
     def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
         known: dict[int, Outcome] = {}
         if self._matcher is not None and not self._matcher.empty:
-            keys = [self._rows.key_of(item, self._extra(item, start + o))[0] for o, item in enumerate(items)]
+            keys = [self._key_of(item, start + offset) for offset, item in enumerate(items)]
             with self._locked:
                 found = self._matcher.find(start, keys)
                 conflict = self._conflict(start, len(items), found)
@@ -78,17 +87,31 @@ class SqliteItemLog:
                 self._fork(start)
             known = self._outcomes(start, found)
             self._kept.redone += len(found) - len(known)
-            self._unknown += len(items) - len(found)
         else:
             found = {}
-            self._unknown += len(items)
+        if self._counts is not None:
+            self._note_unknown(start, len(items), found)
         self._kept.kept += len(known)
         if self._failed_only:
             left_out = [offset for offset in range(len(items)) if offset not in found]
             self.left_out += len(left_out)
-            self._unknown -= len(left_out)
             known.update((offset, _left_out(start + offset)) for offset in left_out)
         return known
+
+    def _note_unknown(self, start: int, count: int, found: dict[int, Found]) -> None:
+        if self._failed_only:  # those are left out
+            return
+        self._unknown += count - len(found)
+        for offset in range(count):
+            if offset not in found:
+                self._unknown_at.add(start + offset)
+
+    def _key_of(self, item: Any, index: int) -> bytes | str | None:
+        """What the item is looked for by; None where that cannot be made, and nothing is known of it then."""
+        try:
+            return self._rows.key_of(item, self._extra(item, index))[0]
+        except Exception:  # noqa: BLE001  # whatever its templates meet: an attempt at the item says what
+            return None
 
     def _extra(self, item: Any, index: int) -> Any:
         return None if self._more is None else self._more(item, index)
@@ -117,7 +140,7 @@ class SqliteItemLog:
             read = outcome_of(one.row, start + offset, self._rows.files, self._rows.codec)
             if read is None:
                 continue
-            known[offset] = read[0]
+            known[offset] = self._own(read[0]) if one.foreign else read[0]
             if one.id != own + offset:
                 copies.append((own + offset, self._rows.number, one.id))
                 for digest in files_in(one.row[5]):
@@ -125,7 +148,17 @@ class SqliteItemLog:
         self._writer.put("copy_outcome", copies)
         return known
 
+    def _own(self, outcome: Outcome) -> Outcome:
+        """An outcome of another run as one of this run: nobody was asked for it."""
+        kept = replace(outcome, records=self._rows.codec.as_kept(outcome.records))
+        self._ledger.enter(kept.index, kept.records)
+        return kept
+
+    def enter(self, index: int, records: Sequence[Any]) -> None:
+        self._ledger.enter(index, records)
+
     def record(self, block: Block) -> None:
+        self._ledger.enter_block(block)  # before the outcomes: none of them may be kept without its calls
         base = first_id(self._place.visit) + block.start
         if block.special or self._more is not None:
             rows = self._rows_of(base, block)
@@ -155,13 +188,18 @@ class SqliteItemLog:
         timed = Outcome(outcome.index, outcome.value, outcome.error, outcome.attempts, wall, outcome.records)
         return self._rows.full_row(identity, key, text, timed)
 
-    def close(self, total: int | None) -> None:
+    def close(self, total: int | None, *, read: bool = True) -> None:
         if total is not None:
             self._writer.put("set_total", [(total, self._place.visit)])
         if self._counts is not None:
-            gone = max(0, self._place.rows_before - self._kept.kept - self._kept.redone)
-            self._kept.changed = min(gone, self._unknown)
-            self._kept.new = self._unknown - self._kept.changed
+            missing = changed = 0
+            if self._place.rows_before > self._kept.kept + self._kept.redone:
+                with self._locked:
+                    for position in self._place.positions_missing():
+                        missing += 1
+                        changed += position in self._unknown_at
+            self._kept.changed, self._kept.new = changed, self._unknown - changed
+            self._kept.gone = missing - changed if read else 0
             self._counts(self._kept)
 
 

@@ -5,19 +5,23 @@
     .batchmill/runs.sqlite          the journal, with -wal and -shm beside it while somebody writes
     .batchmill/runs.sqlite.files/   large values, by digest
     .batchmill/runs.sqlite.locks/   a file for each run that is being run
+    .batchmill/runs.sqlite.outputs/ what commands of `map` printed, a folder for each run
+    .batchmill/runs.sqlite.calls/   calls of language models that are under way, in a folder for each run
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from batchmill.errors import StorageError, UnknownRun
-from batchmill.journal.contract import Codec, RunRecord
+from batchmill.journal.calls import Ledger
+from batchmill.journal.contract import READER_LEFT, Codec, RunRecord
 from batchmill.journal.database import connect, faults
 from batchmill.journal.encoding import NOT_JSON, encode
 from batchmill.journal.files import ValueFiles
@@ -31,6 +35,7 @@ from batchmill.plain import shown
 
 DEFAULT_PATH = Path(".batchmill/runs.sqlite")
 LAST = "last"
+_FOLDER_NAME = re.compile(r"[0-9a-f]{16}")
 _NO_CODEC = Codec(list, tuple)
 
 
@@ -43,6 +48,8 @@ class Journal:
         self.durable = durable
         self.files = ValueFiles(self.path.with_name(self.path.name + ".files"), durable=durable)
         self.locks = self.path.with_name(self.path.name + ".locks")
+        self.outputs = self.path.with_name(self.path.name + ".outputs")
+        self.calls = self.path.with_name(self.path.name + ".calls")
 
     def begin(
         self,
@@ -51,9 +58,12 @@ class Journal:
         codec: Codec = _NO_CODEC,
         masker: Masker | None = None,
         failed: Callable[[StorageError], None] = lambda fault: None,
+        order: Sequence[str] = (),
+        asks: bool = True,
     ) -> SqliteRunLog:
         """Begin a run under a new name. ``failed`` is called, from a thread, when it cannot be written any
-        more. Raises :class:`StorageError`."""
+        more. ``order`` has the addresses of the nodes in the order of the document, ``asks`` says that some
+        of them ask language models. Raises :class:`StorageError`."""
         run = replace(run, name=secrets.token_hex(4), started_at=time.time(), passes=1)
         masker = masker or Masker()
         connection = connect(self.path, durable=self.durable)
@@ -64,7 +74,7 @@ class Journal:
                 fields = {"name": run.name, "source": run.source, "folder": run.folder, "at": run.started_at}
                 added = connection.execute(statement("begin_run"), {**fields, **_texts(run, masker)})
                 run = replace(run, id=int(added.lastrowid or 0))
-            return self._log(run, connection, lock, codec, masker, failed)
+            return self._log(run, connection, lock, codec, masker, failed, order=order, asks=asks)
         except BaseException:
             lock.release()
             raise
@@ -79,6 +89,8 @@ class Journal:
         masker: Masker | None = None,
         failed: Callable[[StorageError], None] = lambda fault: None,
         failed_only: bool = False,
+        order: Sequence[str] = (),
+        asks: bool = True,
     ) -> SqliteRunLog:
         """Begin a further pass of the run ``name``, whose document, inputs and settings are now those of
         ``run``; ``lock`` is that of the run, and goes with it. Raises :class:`StorageError`."""
@@ -88,7 +100,9 @@ class Journal:
             fields = {"id": run.id, **_texts(run, masker)}
             passes = one_row(connection, statement("begin_pass"), fields)[0]
             run = replace(run, name=name, passes=int(passes))
-        return self._log(run, connection, lock, codec, masker, failed, failed_only)
+        return self._log(
+            run, connection, lock, codec, masker, failed, order=order, asks=asks, failed_only=failed_only
+        )
 
     def _log(
         self,
@@ -98,6 +112,9 @@ class Journal:
         codec: Codec,
         masker: Masker,
         failed: Callable[[StorageError], None],
+        *,
+        order: Sequence[str],
+        asks: bool,
         failed_only: bool = False,
     ) -> SqliteRunLog:
         with _closing_on_error(connection):
@@ -105,7 +122,26 @@ class Journal:
         rows = RowWriter(
             self.files, codec, masker, run.passes, lambda digest: writer.put("add_file", [(digest, run.id)])
         )
-        return SqliteRunLog(run, connection, writer, lock, self.path, rows, failed_only=failed_only)
+        folder = self.calls / run.name
+        ledger = Ledger(run.id, run.passes, folder, writer, codec, masker, order, durable=self.durable)
+        log = SqliteRunLog(run, connection, writer, lock, self.path, rows, ledger, failed_only=failed_only)
+        try:
+            ledger.absorb()  # what the pass before was at when its process ended
+            if asks:
+                ledger.open()
+        except BaseException:
+            log.close()
+            raise
+        return log
+
+    def outputs_of(self, name: str) -> Path:
+        """The folder called ``name`` for what commands of a run printed. Raises :class:`StorageError` for
+        what is no such name: with the run the folder is deleted."""
+        if not _FOLDER_NAME.fullmatch(name):
+            raise StorageError(
+                f"the journal {self.path} has a run with outputs in {name!r}, which is no name"
+            )
+        return self.outputs / name
 
     def lock(self, name: str) -> RunLock:
         """Take the run ``name`` for this process. Raises :class:`~batchmill.errors.RunLocked`."""
@@ -143,14 +179,34 @@ def _text(value: Any) -> str:
         return encode(shown(value))
 
 
-def chosen(runs: list[RunRecord], name: str) -> RunRecord:
-    """The run that ``name`` means: its name, a beginning that no other has, or ``last``. ``runs`` are in
-    order, the latest first. Raises :class:`UnknownRun`."""
+def chosen(runs: Sequence[RunRecord], name: str) -> RunRecord:
+    """The run that ``name`` means: its name, a beginning that no other has, the latest that its caller gave
+    this name, or ``last``. ``runs`` are in order, the latest first. Raises :class:`UnknownRun`."""
     if name == LAST and runs:
         return runs[0]
-    found = [run for run in runs if run.name == name] or [run for run in runs if run.name.startswith(name)]
+    found = [run for run in runs if run.name == name] or [run for run in runs if run.label == name][:1]
+    found = found or [run for run in runs if run.name.startswith(name)]
     if len(found) == 1:
         return found[0]
     if found:
         raise UnknownRun(f"several runs begin with {name!r}: {', '.join(run.name for run in found[:5])}")
     raise UnknownRun(f"the journal has no run {name!r}; `batchmill runs` lists all")
+
+
+def chosen_to_resume(runs: Sequence[RunRecord], name: str | None) -> RunRecord:
+    """The run that ``name`` means; None means the latest that was interrupted or failed, without one the
+    latest that is running, or the latest of all. One whose reader left was a look at the first results: it is
+    resumed by its name only. Raises :class:`UnknownRun` where there is none."""
+    if name is not None:
+        return chosen(runs, name)
+    looks = [run for run in runs if run.status == READER_LEFT]
+    open_ones = [run for run in runs if not run.finished and run not in looks]
+    found = [run for run in open_ones if run.status != "running"] or open_ones
+    found = found or [run for run in runs if run.finished]
+    if found:
+        return found[0]
+    if looks:
+        raise UnknownRun(
+            f"there is no run to go on with but {looks[0].name}, whose reader left: say its name"
+        )
+    raise UnknownRun("the journal has no runs yet")

@@ -22,7 +22,7 @@ class RunLock:
     :class:`StorageError` where there can be no lock file."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self._path = folder / f"{name}.lock"
+        self._path = _path(folder, name)
         try:
             make_private(folder)
             self._descriptor = self._taken(name)
@@ -32,7 +32,7 @@ class RunLock:
 
     def _taken(self, name: str) -> int:
         while True:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -62,10 +62,18 @@ class RunLock:
         os.close(descriptor)
 
 
+def _path(folder: Path, name: str) -> Path:
+    """Where the lock on a run is. Names come from a journal: one that leads elsewhere is none of ours.
+    Raises :class:`StorageError`."""
+    if not name or "/" in name or "\0" in name:
+        raise StorageError(f"{name!r} cannot be the name of a run: the journal beside {folder} is damaged")
+    return folder / f"{name}.lock"
+
+
 def is_locked(folder: Path, name: str) -> bool:
     """Whether some process runs the run called ``name`` now."""
     try:
-        descriptor = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(_path(folder, name), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return False
     try:

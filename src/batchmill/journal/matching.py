@@ -28,10 +28,12 @@ _numbers = itertools.count()
 @dataclass(slots=True)
 class Found:
     """What was found of one item: the row of a result or of what has none, and its id. ``whole`` says that
-    a degraded one is no result."""
+    a degraded one is no result, ``foreign`` that it is that of another run, or of another visit that this one
+    does not go on with."""
 
     row: Row
     whole: bool = False
+    foreign: bool = False
 
     @property
     def id(self) -> int:
@@ -138,7 +140,7 @@ class Matcher:
         return self._connection.execute(query, (first, end, self._before)).fetchall()
 
     def _take(self, offset: int, row: Row, found: dict[int, Found]) -> None:
-        one = Found(row, self._whole)
+        one = Found(row, self._whole, self._claims is None)
         if self._claims is not None:
             if row[0] in self._claims:
                 return

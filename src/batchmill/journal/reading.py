@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchmill.errors import UnknownRun
+from batchmill.journal.calls import with_those_left
 from batchmill.journal.contract import DEGRADED, FAILED, OK, RunRecord
 from batchmill.journal.database import connect, faults
 from batchmill.journal.encoding import decode
-from batchmill.journal.journal import Journal, chosen
-from batchmill.journal.rows import first_id
+from batchmill.journal.journal import Journal, chosen, chosen_to_resume
+from batchmill.journal.rows import end_of, first_id
 from batchmill.journal.statements import one_row, statement
+from batchmill.record import calls_left
 
 if TYPE_CHECKING:
     import sqlite3
@@ -85,6 +86,12 @@ class Reader:
             found = self._connection.execute(statement("runs")).fetchall()
             return [self._run(row) for row in found]
 
+    def count_runs(self) -> tuple[int, float | None]:
+        """How many runs there are, and when the first of them began."""
+        with self._reading():
+            number, first = one_row(self._connection, statement("count_runs"), ())
+            return int(number), first
+
     def _run(self, row: tuple[Any, ...]) -> RunRecord:
         identity, name, source, folder, document, inputs, settings, status, passes, started, ended, wall = row
         if status == "running" and not self.journal.is_running(name):
@@ -99,16 +106,8 @@ class Reader:
         return chosen(self.runs(), name)
 
     def to_resume(self, name: str | None) -> RunRecord:
-        """The run that ``name`` means; None means the latest that was interrupted or failed, without one the
-        latest that is running, or the latest of all. Raises :class:`UnknownRun` where there is none."""
-        runs = self.runs()
-        if name is not None:
-            return chosen(runs, name)
-        ended = [run for run in runs if not run.finished]
-        found = [run for run in ended if run.status != "running"] or ended or runs
-        if not found:
-            raise UnknownRun(f"the journal {self.journal.path} has no runs yet")
-        return found[0]
+        """The run to go on with; see :func:`~batchmill.journal.journal.chosen_to_resume`."""
+        return chosen_to_resume(self.runs(), name)
 
     def result(self, run: RunRecord) -> dict[str, Any] | None:
         """The object that ``--json`` printed at the end of the run; None where it is not kept."""
@@ -124,10 +123,24 @@ class Reader:
             return [self._visit(*row) for row in rows]
 
     def _visit(self, visit: int, address: str, turn: int, is_batch: int, total: int | None) -> VisitRecord:
-        bounds = (first_id(visit), first_id(visit + 1))
+        bounds = (first_id(visit), end_of(visit, total))
         done, failed, degraded, wall = one_row(self._connection, statement("counts_of"), bounds)
         counts = (done, failed or 0, wall or 0.0, degraded or 0)
         return VisitRecord(visit, address, turn, bool(is_batch), total, *counts)
+
+    def events(self, run: RunRecord) -> Iterator[tuple[float, str, dict[str, Any]]]:
+        """What happened in the run, in order: when (seconds since the epoch), the kind of event, its
+        fields."""
+        with self._reading():
+            cursor = self._connection.execute(statement("events_of"), (run.id,))
+        while True:
+            with self._reading():
+                page = [
+                    (float(at), str(kind), decode(detail)) for at, kind, detail in cursor.fetchmany(_PAGE)
+                ]
+            if not page:
+                return
+            yield from page
 
     def nodes(self, run: RunRecord) -> dict[str, dict[str, Any]]:
         """What the result of the run says of its nodes, by address; empty while it is unfinished."""
@@ -141,7 +154,7 @@ class Reader:
         return self._outcomes("read_failed" if failed_only else "read_outcomes", visit)
 
     def _outcomes(self, query: str, visit: VisitRecord) -> Iterator[ItemRecord]:
-        at, end = first_id(visit.id), first_id(visit.id + 1)
+        at, end = first_id(visit.id), end_of(visit.id, visit.total if visit.is_batch else None)
         with self._reading():
             cursor = self._connection.execute(statement(query), (at, end))
         while True:
@@ -151,12 +164,15 @@ class Reader:
                 return
             yield from page
 
-    def recorded(self, run: RunRecord) -> Iterator[tuple[VisitRecord, ItemRecord]]:
-        """The outcomes of the run that recorded something, in order, each with its visit."""
-        for visit in self.visits(run):
-            for item in self._outcomes("read_detailed", visit):
-                if item.records:
-                    yield visit, item
+    def calls(self, run: RunRecord) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The calls of every pass of the run, as the entries of ``llm_calls`` in a result, each with the
+        number of its pass; also those of a run that is at work, or was killed: calls that were under way then
+        are the last, with an estimate of what they used."""
+        with self._reading():
+            # Files first: whichever is gone when the rows are read has become one of them.
+            left = list(calls_left(self.journal.calls / run.name))
+            rows = self._connection.execute(statement("calls_of"), (run.id,))
+            yield from with_those_left(rows, left)
 
     def item(self, visit: VisitRecord, index: int) -> ItemRecord | None:
         """The outcome of one item; None where there is none."""

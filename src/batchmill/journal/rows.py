@@ -9,12 +9,12 @@ from typing import Any
 
 from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, OK, Codec
 from batchmill.journal.digest import NoDigest, digest_of
-from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all, is_exact
+from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all
 from batchmill.journal.files import LARGE, ValueFiles
 from batchmill.lists.weight import weight
 from batchmill.masking import Masker
 from batchmill.outcome import ErrorInfo, Outcome
-from batchmill.plain import shown
+from batchmill.plain import is_exact, shown
 
 SHORT = 1024  # characters of an item's text up to which it is its own key
 POSITION_BITS = 32
@@ -29,6 +29,12 @@ Row = tuple[Any, ...]
 def first_id(visit: int) -> int:
     """The id of a visit's outcome at position 0; that of the next visit is one past its last."""
     return visit << POSITION_BITS
+
+
+def end_of(visit: int, total: int | None) -> int:
+    """One past the id of a visit's last outcome, of ``total`` items where that is known: behind them may be
+    outcomes of an earlier pass that had more."""
+    return first_id(visit + 1) if total is None else first_id(visit) + total
 
 
 @dataclass(slots=True)
@@ -185,6 +191,8 @@ def _digest(value: Any, more: Any) -> bytes | None:
     try:
         return digest_of(value) if more is None else digest_of(value, more)
     except NoDigest:
+        return None
+    except Exception:  # noqa: BLE001  # what an object's own code raises: its content cannot be told either
         return None
 
 

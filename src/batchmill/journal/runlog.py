@@ -5,17 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import StorageError
-from batchmill.journal.contract import OK, Kept, KeyMore, RunRecord
+from batchmill.journal.calls import Ledger
+from batchmill.journal.contract import OK, ContentKey, Kept, KeyMore, RunRecord
 from batchmill.journal.database import faults
-from batchmill.journal.encoding import encode
+from batchmill.journal.encoding import decode, encode
 from batchmill.journal.items import SLOW, SqliteItemLog
 from batchmill.journal.matching import Claims, Matcher
-from batchmill.journal.rows import RowWriter, files_in, first_id, outcome_of
+from batchmill.journal.rows import RowWriter, end_of, files_in, first_id, outcome_of
 from batchmill.journal.statements import one_row, statement
+from batchmill.journal.visit_logs import Place, Reading, SingleLog
+from batchmill.journal.visits import ITEMS, Before, CallsOnly, Older
 from batchmill.journal.writer import Writer
 from batchmill.outcome import Outcome
 from batchmill.plain import shown
@@ -46,6 +50,7 @@ class SqliteRunLog:
         lock: RunLock,
         path: Path,
         rows: RowWriter,
+        ledger: Ledger,
         *,
         failed_only: bool = False,
     ) -> None:
@@ -53,10 +58,12 @@ class SqliteRunLog:
         self.run = run
         self.path = path
         self.kept = Kept()
+        self.changes: dict[str, list[str]] = {}  # by node, what it was that changed
         self._connection = connection
         self._writer = writer
         self._run_lock = lock
         self._rows = rows
+        self.ledger = ledger
         self._failed_only = failed_only
         self._lock = threading.RLock()
         self._occurrences: Counter[str] = Counter()
@@ -92,42 +99,66 @@ class SqliteRunLog:
             self._connection.execute("COMMIT")
 
     def add_visit(
-        self, visit: int, address: str, turn: int, key: bytes, total: int | None, *, is_batch: bool
+        self, visit: int, address: str, turn: int, key: ContentKey, total: int | None, *, is_batch: bool
     ) -> None:
         """Enter a visit; before its outcomes."""
-        row = (visit, self.run.id, address, turn, key, int(is_batch), self.run.passes, total)
+        parts = encode(dict(key.parts)) if key.parts else None
+        row = (visit, self.run.id, address, turn, key.digest, int(is_batch), self.run.passes, total, parts)
         self._writer.put("add_visit", [row])
+
+    def set_total(self, visit: int, total: int | None) -> None:
+        """Enter how many items a visit has, None for nobody knows yet."""
+        self._writer.put("set_total", [(total, visit)])
 
     def _turn(self, address: str) -> int:
         with self._lock:
             self._occurrences[address] += 1
             return self._occurrences[address] - 1
 
-    def _visits_at(self, address: str) -> list[tuple[int, int, bytes]]:
-        """Earlier passes' visits of a node, the latest first: id, turn, key."""
+    def _visits_at(self, address: str) -> list[Before]:
+        """Earlier passes' visits of a node, the latest first."""
         if not self.resumed:
             return []
         query = statement("visits_at")
-        return self._connection.execute(query, (self.run.id, address, self.run.passes)).fetchall()
+        rows = self._connection.execute(query, (self.run.id, address, self.run.passes))
+        return [Before(*row) for row in rows]
 
-    def _of_other_runs(self, key: bytes, *, is_batch: bool) -> list[int]:
-        found = self._connection.execute(statement("visits_with_key"), (key, int(is_batch)))
+    def _same(self, before: Iterable[Before], key: ContentKey) -> list[int]:
+        """Of earlier visits those whose outcomes are still good. One that has a key of the first format gets
+        its key of now."""
+        same: list[int] = []
+        older = Older(key)
+        for visit in before:
+            if visit.key == key.digest:
+                same.append(visit.id)
+            elif visit.parts is None and older.is_key_of(visit):
+                same.append(visit.id)
+                self._writer.put("set_key", [(key.digest, encode(dict(key.parts)), visit.id)])
+        return same
+
+    def _of_other_runs(self, key: ContentKey, *, is_batch: bool) -> list[int]:
+        query = statement("visits_with_key")
+        found = self._connection.execute(query, (key.digest, int(is_batch))).fetchall()
+        if not found and key.same_items and (older := key.older()) is not None:
+            found = self._connection.execute(query, (older, int(is_batch))).fetchall()
         return [row[0] for row in found]
 
-    def single(self, address: str, key: bytes, *, cached: bool = False) -> _SingleLog:
+    def single(self, address: str, key: ContentKey, *, cached: bool = False) -> SingleLog:
         turn = self._turn(address)
         with self._lock, faults(self.path):
             before = self._visits_at(address)
-            visits = [visit for visit, _, one in reversed(before) if one == key]
-            known = self._known_single((address, key), visits)
+            visits = self._same(reversed(before), key)
+            known = self._known_single((address, key.digest), visits)
             if known is not None:
                 self.kept.kept += 1
-                return _SingleLog(self, address, turn, key, known)
+                return SingleLog(self, address, turn, key, known)
             if cached and (found := self._cached_single(key)) is not None:
                 return self._copied(address, turn, key, found)
             if self.resumed:
-                self._count_missing(visits, any(one == turn for _, one, _ in before))
-        return _SingleLog(self, address, turn, key, None)
+                self._count_missing(
+                    address, key, visits, next((one for one in before if one.turn == turn), None)
+                )
+        return SingleLog(self, address, turn, key, None)
 
     def _known_single(self, node: tuple[str, bytes], visits: Iterable[int]) -> tuple[Outcome, str] | None:
         claims = self._claims.setdefault(node, Claims())
@@ -141,7 +172,7 @@ class SqliteRunLog:
                 return found
         return None
 
-    def _cached_single(self, key: bytes) -> tuple[int, tuple[Outcome, str]] | None:
+    def _cached_single(self, key: ContentKey) -> tuple[int, tuple[Outcome, str]] | None:
         for visit in self._of_other_runs(key, is_batch=False):
             row = one_row(self._connection, statement("outcome_at"), (first_id(visit),))
             if row is not None and row[1] == OK:
@@ -151,8 +182,8 @@ class SqliteRunLog:
         return None
 
     def _copied(
-        self, address: str, turn: int, key: bytes, found: tuple[int, tuple[Outcome, str]]
-    ) -> _SingleLog:
+        self, address: str, turn: int, key: ContentKey, found: tuple[int, tuple[Outcome, str]]
+    ) -> SingleLog:
         """Another run's outcome as one of this run's own."""
         source, known = found
         visit = self.new_visit()
@@ -160,18 +191,29 @@ class SqliteRunLog:
         row = self._connection.execute(statement("outcome_at"), (first_id(source),)).fetchone()
         self._writer.put("add_file", [(digest, self.run.id) for digest in files_in(row[5])])
         self._writer.put("copy_outcome", [(first_id(visit), self.run.passes, first_id(source))])
-        return _SingleLog(self, address, turn, key, known)
+        outcome = replace(known[0], records=self._rows.codec.as_kept(known[0].records))
+        self.ledger.enter(address, turn, None, outcome.records)
+        return SingleLog(self, address, turn, key, (outcome, known[1]))
 
-    def _count_missing(self, visits: list[int], was_there: bool) -> None:
+    def _count_missing(
+        self, address: str, key: ContentKey, visits: list[int], was_there: Before | None
+    ) -> None:
         if visits:
             self.kept.redone += 1
-        elif was_there:
+        elif was_there is not None:
             self.kept.changed += 1
+            self._tell_changes(address, was_there.changes(key))
         else:
             self.kept.new += 1
 
-    def record_single(self, address: str, turn: int, key: bytes, outcome: Outcome, action: str) -> None:
+    def _tell_changes(self, address: str, names: Iterable[str]) -> None:
+        """Under the lock: note what changed in a node."""
+        known = self.changes.setdefault(address, [])
+        known += [name for name in names if name not in known]
+
+    def record_single(self, address: str, turn: int, key: ContentKey, outcome: Outcome, action: str) -> None:
         """Keep the outcome of a visit."""
+        self.ledger.enter(address, turn, None, outcome.records)
         if outcome.error is not None and outcome.error.kind == "cancelled":
             return
         visit = self.new_visit()
@@ -184,7 +226,7 @@ class SqliteRunLog:
     def batch(
         self,
         address: str,
-        key: bytes,
+        key: ContentKey,
         total: int | None,
         more: KeyMore | None = None,
         *,
@@ -193,11 +235,13 @@ class SqliteRunLog:
         turn = self._turn(address)
         with self._lock, faults(self.path):
             before = self._visits_at(address)
-            now = next(((visit, one) for visit, number, one in before if number == turn), None)
-            place = _Place(self, address, turn, key, total, now)
-            place.rows_before = self._rows_in(now[0]) if now else 0
-            visits = [visit for visit, _, one in before if one == key]
-            claims = self._claims.setdefault((address, key), Claims())
+            key, more = self._as_before(before, key, more)
+            now = next((one for one in before if one.turn == turn), None)
+            visits = self._same(before, key)
+            claims = self._claims.setdefault((address, key.digest), Claims())
+            own = now.id if now and now.id in visits else None
+            bounds = self._bounds(now.id) if now else (0, 0)  # while the total is that of the pass before
+            place = Place(self, address, turn, key, total, own, claims, bounds)
             whole = self._failed_only
             matcher = (
                 Matcher(self._connection, visits, self.run.passes, claims, whole=whole) if visits else None
@@ -205,27 +249,90 @@ class SqliteRunLog:
             if cached and (matcher is None or matcher.empty):
                 others = self._of_other_runs(key, is_batch=True)
                 matcher = Matcher(self._connection, others, 1 << 62, None, whole=True) if others else matcher
+
+        def count(kept: Kept) -> None:
+            with self._lock:
+                self.kept = self.kept + kept
+                if kept.changed and now is not None:
+                    self._tell_changes(address, now.changes(key) or [ITEMS])
+
         return SqliteItemLog(
             place,
             self._writer,
             self._rows,
             more,
+            self.ledger.of_visit(address, turn, is_batch=True),
             matcher=matcher,
             locked=self._reading(),
             failed_only=self._failed_only,
-            counts=self._add_counts if self.resumed else None,
+            counts=count if self.resumed else None,
         )
 
-    def _rows_in(self, visit: int) -> int:
-        bounds = (first_id(visit), first_id(visit + 1), self.run.passes)
-        return int(one_row(self._connection, statement("count_outcomes"), bounds)[0])
+    def _as_before(
+        self, before: Sequence[Before], key: ContentKey, more: KeyMore | None
+    ) -> tuple[ContentKey, KeyMore | None]:
+        """The key of a batch, and what its items depend on, as this visit has them. One that was begun under
+        the first format goes on as it was where items were known by something else then."""
+        older = Older(key)
+        if key.same_items or any(one.key == key.digest for one in before):
+            return key, more
+        if not any(one.parts is None and older.is_key_of(one) for one in before):
+            return key, more
+        return ContentKey(older.digest or key.digest, {}), key.older_more
 
-    def _reading(self) -> _Reading:
-        return _Reading(self._lock, self.path)
+    def single_not_kept(self, address: str) -> CallsOnly:
+        return CallsOnly(self.ledger.of_visit(address, self._turn(address), is_batch=False))
 
-    def _add_counts(self, kept: Kept) -> None:
+    def batch_not_kept(self, address: str) -> CallsOnly:
+        return CallsOnly(self.ledger.of_visit(address, self._turn(address), is_batch=True))
+
+    def _bounds(self, visit: int) -> tuple[int, int]:
+        total = one_row(self._connection, statement("total_of"), (visit,))[0]
+        return first_id(visit), end_of(visit, total)
+
+    def rows_in(self, bounds: tuple[int, int]) -> int:
+        """How many outcomes earlier passes left between two ids; under the lock."""
+        query = statement("count_outcomes")
+        return int(one_row(self._connection, query, (*bounds, self.run.passes))[0])
+
+    def ids_in(self, bounds: tuple[int, int]) -> Iterator[int]:
+        """The ids of those; under the lock."""
+        found = self._connection.execute(statement("ids_between"), (*bounds, self.run.passes))
+        return (row[0] for row in found)
+
+    def _reading(self) -> Reading:
+        return Reading(self._lock, self.path)
+
+    def counts(self) -> Kept:
+        """What was kept, redone and so on until now."""
         with self._lock:
-            self.kept = self.kept + kept
+            return replace(self.kept)
+
+    def gone(self) -> list[tuple[str, int]]:
+        """The nodes of earlier passes that the document does not have any more, and how many outcomes each
+        has. Raises :class:`StorageError`."""
+        with self._lock, faults(self.path):
+            rows = self._connection.execute(statement("visits_of"), (self.run.id,)).fetchall()
+            found: dict[str, int] = {}
+            for visit, address, *_ in rows:
+                if self.ledger.positions.lacks(address):
+                    found[address] = found.get(address, 0) + self.rows_in(self._bounds(visit))
+        return list(found.items())
+
+    def count_calls(self) -> int:
+        """How many calls the ledger has of the run, of every pass; those are among them that were left by
+        attempts that never came back. Raises :class:`StorageError`."""
+        self.ledger.absorb()
+        with self._lock, faults(self.path):
+            return int(one_row(self._connection, statement("count_calls"), (self.run.id,))[0])
+
+    def calls(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The calls of every pass, each with the number of its pass, in document order within each; as far as
+        they are committed. Raises :class:`StorageError`."""
+        with self._lock, faults(self.path):
+            rows = self._connection.execute(statement("calls_of"), (self.run.id,))
+            for _, number, text in rows:
+                yield int(number), decode(text)
 
     def event(self, kind: str, detail: Mapping[str, Any]) -> None:
         """Keep that something happened."""
@@ -247,65 +354,6 @@ class SqliteRunLog:
     def close(self) -> None:
         """Write what there is, end the writer, let go of the run."""
         self._writer.close()
+        self.ledger.close()
         self._connection.close()
         self._run_lock.release()
-
-
-class _Reading:
-    """Around what reads the journal: its connection is this thread's, its faults are told as ours."""
-
-    def __init__(self, lock: Any, path: Path) -> None:
-        self._lock, self._path = lock, path
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._faults = faults(self._path)
-        self._faults.__enter__()
-
-    def __exit__(self, *error: Any) -> bool | None:
-        try:
-            return self._faults.__exit__(*error)
-        finally:
-            self._lock.release()
-
-
-class _Place:
-    """Where a batch stands: an earlier visit that is gone on with, or a new one."""
-
-    def __init__(
-        self,
-        log: SqliteRunLog,
-        address: str,
-        turn: int,
-        key: bytes,
-        total: int | None,
-        before: tuple[int, bytes] | None,
-    ) -> None:
-        self.rows_before = 0
-        self._new: Callable[[int], None] = lambda visit: log.add_visit(
-            visit, address, turn, key, total, is_batch=True
-        )
-        self._next = log.new_visit
-        if before is not None and before[1] == key:
-            self.visit = before[0]
-        else:
-            self.visit = self.fork()
-
-    def fork(self) -> int:
-        self.visit = self._next()
-        self._new(self.visit)
-        return self.visit
-
-
-class _SingleLog:
-    """See :class:`~batchmill.journal.contract.SingleLog`."""
-
-    def __init__(
-        self, log: SqliteRunLog, address: str, turn: int, key: bytes, known: tuple[Outcome, str] | None
-    ) -> None:
-        self.known = known
-        self._log = log
-        self._place = (address, turn, key)
-
-    def record(self, outcome: Outcome, action: str) -> None:
-        self._log.record_single(*self._place, outcome, action)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from batchmill.errors import RunLocked
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.database import connect, faults
 from batchmill.journal.journal import Journal
-from batchmill.journal.reading import Reader
 from batchmill.journal.rows import first_id
 from batchmill.journal.statements import one_row, statement
 
@@ -22,14 +22,13 @@ def to_forget(runs: Sequence[RunRecord], keep: int | None, older_than: float | N
     return [run for run in late if limit is None or run.started_at < limit]
 
 
-def forget(journal: Journal, keep: int | None = None, older_than: float | None = None) -> list[RunRecord]:
-    """Delete runs with all that belongs to them; those that were. Gives the room back to the disk.
+def forget(journal: Journal, runs: Iterable[RunRecord]) -> list[RunRecord]:
+    """Delete runs of this journal with all that belongs to them, but for those that some process runs; those
+    that were deleted. Gives the room back to the disk.
 
     Raises :class:`~batchmill.errors.StorageError`.
     """
-    with Reader(journal) as reader:
-        chosen = to_forget(reader.runs(), keep, older_than)
-    gone = [run for run in chosen if _forgotten(journal, run)]
+    gone = [run for run in runs if _forgotten(journal, run)]
     if gone:
         connection = connect(journal.path, create=False)
         try:
@@ -49,6 +48,9 @@ def _forgotten(journal: Journal, run: RunRecord) -> bool:
     try:
         for digest in _deleted(journal, run):
             journal.files.remove(digest)
+        if run.outputs:
+            shutil.rmtree(journal.outputs_of(run.outputs), ignore_errors=True)
+        shutil.rmtree(journal.calls / run.name, ignore_errors=True)
     finally:
         lock.release()
     return True
@@ -64,7 +66,14 @@ def _deleted(journal: Journal, run: RunRecord) -> list[str]:
             for visit in visits:
                 connection.execute(statement("delete_outcomes"), (first_id(visit), first_id(visit + 1)))
             digests = [row[0] for row in connection.execute(statement("files_of"), (run.id,))]
-            for name in ("delete_visits", "delete_events", "delete_nodes", "delete_files", "delete_run"):
+            for name in (
+                "delete_visits",
+                "delete_calls",
+                "delete_events",
+                "delete_nodes",
+                "delete_files",
+                "delete_run",
+            ):
                 connection.execute(statement(name), (run.id,))
             used = statement("file_is_used")
             unused = [one for one in digests if one_row(connection, used, (one,)) is None]

@@ -39,11 +39,13 @@ Row = Sequence[Any]
 
 
 class Put(NamedTuple):
-    """Rows to be written by the statement called ``name``, with ``characters`` of text in them."""
+    """Rows to be written by the statement called ``name``, with ``characters`` of text in them; ``after`` is
+    called once they are committed."""
 
     name: str
     rows: Sequence[Row]
     characters: int
+    after: Callable[[], object] | None = None
 
 
 class Writer:
@@ -75,12 +77,13 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="batchmill-journal", daemon=True)
         self._thread.start()
 
-    def put(self, name: str, rows: Sequence[Row]) -> int:
+    def put(self, name: str, rows: Sequence[Row], after: Callable[[], object] | None = None) -> int:
         """Have ``rows`` written by the statement called ``name``, after all that was put before; a ticket
-        for :meth:`wait`. Waits while too much is waiting already."""
+        for :meth:`wait`. Waits while too much is waiting already. ``after`` is called, in the writer's
+        thread, once they are committed; it must not raise."""
         if not rows:
             return self._put
-        put = Put(name, rows, _characters(rows) if name == _OUTCOMES else 0)
+        put = Put(name, rows, _characters(name, rows), after)
         with self._lock:
             while self._is_full() and self.fault is None:
                 self._gone.wait()
@@ -128,6 +131,9 @@ class Writer:
             try:
                 with faults(self._path):
                     self._commit(taken)
+                for put in taken:
+                    if put.after is not None:
+                        put.after()
             except StorageError as fault:
                 self._give_up(fault)
                 break
@@ -215,7 +221,10 @@ def _for_several(name: str) -> str:
     return one + f",{values}" * (TOGETHER - 1)
 
 
-def _characters(rows: Sequence[Row]) -> int:
-    """Those in the items and values of outcomes, and in the details of those that have any."""
+def _characters(name: str, rows: Sequence[Row]) -> int:
+    """Those in the items and values of outcomes, and in the details of those that have any; of other rows
+    those in the last field, which may be long."""
+    if name != _OUTCOMES:
+        return sum(len(row[-1]) for row in rows if isinstance(row[-1], str))
     told = sum(len(row[3] or "") + len(row[4] or "") for row in rows)
     return told + sum(len(row[7] or "") for row in rows if len(row) > _PLAIN)

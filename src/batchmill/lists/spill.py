@@ -43,7 +43,7 @@ class SpillFile:
     @classmethod
     def new(cls) -> SpillFile:
         """An empty file. Raises :class:`SpillError`."""
-        return cls(_unnamed())
+        return cls(unnamed_file())
 
     def dump(self, value: Any) -> bytes:
         """``value`` as bytes that :meth:`load` turns into an equal value. Raises :class:`NotWritable`."""
@@ -117,7 +117,7 @@ def _refused(fault: OSError) -> SpillError:
     )
 
 
-def _unnamed() -> int:
+def unnamed_file() -> int:
     """The descriptor of a new file without a name, in the folder for temporary files."""
     import tempfile  # as above
 

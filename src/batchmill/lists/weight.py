@@ -14,7 +14,10 @@ _SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 
 def weight(value: Any) -> int:
     """Bytes, roughly: text and bytes as they are, containers and dataclasses by their first members."""
-    return _weight(value, [_LOOKED_AT])
+    try:
+        return _weight(value, [_LOOKED_AT])
+    except Exception:  # noqa: BLE001  # an object's own code, such as its __sizeof__, or one nested too deep
+        return _OBJECT
 
 
 def _weight(value: Any, left: list[int]) -> int:

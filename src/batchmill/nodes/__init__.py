@@ -1,5 +1,6 @@
 """Node types: what a step of a document can be, over one contract and one registry."""
 
+from batchmill.awaiting.coroutines import run_coroutine
 from batchmill.nodes.contract import (
     DEFAULT_ACTION,
     ERROR_ACTION,
@@ -9,7 +10,6 @@ from batchmill.nodes.contract import (
     Output,
     Param,
 )
-from batchmill.nodes.coroutines import run_coroutine
 from batchmill.nodes.params import bind, check_params
 from batchmill.nodes.registry import Registry, default_registry
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.promises import awaited, plain_result, settled
 from batchmill.nodes.contract import DEFAULT_ACTION, AsyncRunNode, Node, NodeResult, Output
 from batchmill.record import LLM_CALLS_KEY
 
@@ -58,15 +59,25 @@ class _OneRun:
         """Whether the object has a way of its own to be run, the method ``run``."""
         return isinstance(getattr(self.node, "successors", None), dict) and bool(_method(self.node, run))
 
-    def keep_result(self, post: str) -> None:
-        """Note what the method ``post`` is given as the result when the object runs by itself."""
-        whole = getattr(self.node, post)
+    def keep_result(self) -> None:
+        """Note what ``post`` is given as the result when the object runs by itself."""
+        whole = self.node.post
 
         def noting(shared: Any, prepared: Any, result: Any) -> Any:
-            self.result = result
-            return whole(shared, prepared, result)
+            self.result = plain_result(result)
+            return whole(shared, prepared, self.result)
 
-        setattr(self.node, post, noting)
+        self.node.post = noting
+
+    def keep_result_async(self) -> None:
+        """The same for ``post_async``."""
+        whole = self.node.post_async
+
+        async def noting(shared: Any, prepared: Any, result: Any) -> Any:
+            self.result = plain_result(await settled(result))
+            return await whole(shared, prepared, self.result)
+
+        self.node.post_async = noting
 
     def ended(self, action: Any, recorder: Any) -> NodeResult:
         """What became of it: the result and whatever stands otherwise in the store than it did."""
@@ -92,12 +103,12 @@ class _Adapted(Node):
         one = _OneRun(self.adapted, params, attempt)
         node, shared = one.node, one.shared
         if one.linkable("_run"):
-            one.keep_result("post")
+            one.keep_result()
             action = node._run(shared)
         else:
-            prepared = node.prep(shared)
-            one.result = node.exec(prepared)
-            action = node.post(shared, prepared, one.result)
+            prepared = awaited(node.prep(shared))
+            one.result = plain_result(node.exec(prepared), attempt.cancel, attempt.remaining())
+            action = awaited(node.post(shared, prepared, one.result))
         return one.ended(action, attempt.recorder)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -115,11 +126,11 @@ class _AsyncAdapted(AsyncRunNode):
         one = _OneRun(self.adapted, params, attempt)
         node, shared = one.node, one.shared
         if one.linkable("_run_async"):
-            one.keep_result("post_async")
+            one.keep_result_async()
             action = await node._run_async(shared)
         else:
             prepared = await _step(node, "prep", shared)
-            one.result = await _step(node, "exec", prepared)
+            one.result = plain_result(await _step(node, "exec", prepared))
             action = await _step(node, "post", shared, prepared, one.result)
         return one.ended(action, attempt.recorder)
 
@@ -128,9 +139,9 @@ class _AsyncAdapted(AsyncRunNode):
 
 
 async def _step(node: Any, name: str, *given: Any) -> Any:
-    """One of the three methods, as a coroutine where there is one."""
-    method = _method(node, f"{name}_async")
-    return await method(*given) if method else getattr(node, name)(*given)
+    """What one of the three methods comes to, of the one to be awaited where there is one."""
+    method = _method(node, f"{name}_async") or getattr(node, name)
+    return await settled(method(*given))
 
 
 def _adapted_node(cls: type, type_name: str) -> Node:

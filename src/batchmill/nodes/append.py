@@ -10,19 +10,20 @@ import stat
 from batchmill.nodes.files import destination, make_folders, write_into
 
 
-def append_whole(path: str, data: bytes) -> None:
-    """Add ``data`` to the end of ``path`` in one piece, or not at all. Raises :class:`OSError`.
+def append_whole(path: str, data: bytes, mode: int = 0o666) -> None:
+    """Add ``data`` to the end of ``path`` in one piece, or not at all; ``mode`` is that of a new file, less
+    what the umask takes away. Raises :class:`OSError`.
 
     Every appender of this program holds a lock on the file meanwhile, so that pieces never mix and what
     a full disk cut off can be taken back.
     """
-    target, mode = destination(path)
-    if mode is None:
+    target, there = destination(path)
+    if there is None:
         make_folders(target)
-    elif not stat.S_ISREG(mode):
-        write_into(target, data)
+    elif not stat.S_ISREG(there):
+        write_into(target, (data,))
         return
-    number = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    number = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, mode)
     try:
         _lock(number)
         _write(number, data)

@@ -10,6 +10,7 @@ them (it does on free-threaded builds of 3.14 and later): what they print goes t
 
 from __future__ import annotations
 
+import codecs
 import io
 import sys
 import threading
@@ -17,6 +18,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TextIO
+
+from batchmill.errors import tell_outputs
+from batchmill.redaction import cut
 
 MAX_CHARACTERS = 10 * 1024 * 1024
 
@@ -32,17 +36,36 @@ class Captured:
         self._lock = threading.Lock()
         self._pieces: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._room = {"stdout": limit, "stderr": limit}
+        self._limit = limit
+        self._decoders = {name: _Decoder() for name in self._pieces}
         self.truncated = False
 
     def write(self, name: str, text: str) -> None:
         with self._lock:
             room = self._room[name]
             if len(text) > room:
-                text = text[:room]
+                text = cut(text, room)
                 self.truncated = True
             if text:
                 self._pieces[name].append(text)
                 self._room[name] = room - len(text)
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Write bytes as the UTF-8 text they are, or go on with; what is none is kept as escapes."""
+        with self._lock:
+            text = self._decoders[name].decode(data)
+        self.write(name, text)
+
+    @property
+    def fault(self) -> str:
+        """Why what was printed is not all there as it was, empty where it is."""
+        with self._lock:
+            if self.truncated:
+                return f"more than {self._limit:,} characters were printed; write them to a file"
+            for name, decoder in self._decoders.items():
+                if decoder.fault:
+                    return f"what was written to the buffer of {name} is no UTF-8 text: {decoder.fault}"
+            return ""
 
     @property
     def stdout(self) -> str:
@@ -52,9 +75,41 @@ class Captured:
     def stderr(self) -> str:
         return self._text("stderr")
 
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Both, named as outputs of a node are."""
+        return {"stdout": self.stdout, "stderr": self.stderr}
+
     def _text(self, name: str) -> str:
         with self._lock:
             return "".join(self._pieces[name])
+
+
+class _Decoder:
+    """UTF-8 that may come in pieces; ``fault`` is the first byte that is none, in words."""
+
+    def __init__(self) -> None:
+        self._waiting = b""
+        self._done = 0
+        self._wrong = ""
+
+    @property
+    def fault(self) -> str:
+        if self._wrong or not self._waiting:
+            return self._wrong
+        return f"a character is cut short at offset {self._done}"
+
+    def decode(self, data: bytes) -> str:
+        data = self._waiting + data
+        try:
+            text, end = codecs.utf_8_decode(data, "strict", False)
+        except UnicodeDecodeError as error:
+            place = self._done + error.start
+            self._wrong = self._wrong or f"byte 0x{data[error.start]:02x} at offset {place}"
+            text, end = codecs.utf_8_decode(data, "backslashreplace", False)
+        self._waiting = data[end:]
+        self._done += end
+        return text
 
 
 _current: ContextVar[Captured | None] = ContextVar("batchmill_captured", default=None)
@@ -123,7 +178,11 @@ class _Bytes(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         piece = bytes(data)
-        self._stand.write(piece.decode("utf-8", "replace"))
+        captured = _current.get()
+        if captured is not None:
+            captured.write_bytes(self._stand.stream_name, piece)
+        else:
+            self._stand.write(piece.decode("utf-8", "replace"))
         return len(piece)
 
 
@@ -162,13 +221,17 @@ _installation = _Installation()
 
 
 @contextmanager
-def capture(limit: int = MAX_CHARACTERS) -> Iterator[Captured]:
-    """Catch what the code inside prints, in this thread only."""
-    captured = Captured(limit)
+def capture(limit: int = MAX_CHARACTERS, into: Captured | None = None) -> Iterator[Captured]:
+    """Catch what the code inside prints, in this thread only. An exception that the code raises carries it
+    on."""
+    captured = into or Captured(limit)
     _installation.enter()
     token = _current.set(captured)
     try:
         yield captured
+    except BaseException as error:
+        tell_outputs(error, captured.outputs)
+        raise
     finally:
         _current.reset(token)
         _installation.leave()

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.limited import run_limited
+from batchmill.errors import AttemptTimeout, tell_outputs
+from batchmill.nodes.capture import Captured
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
-from batchmill.nodes.limited import run_limited
 from batchmill.nodes.next_action import chosen_actions
-from batchmill.nodes.program import ACTION_NAME, Program, check_code
+from batchmill.nodes.program import ACTION_NAME, Program, Ran, check_code
 
 
 class CodeNode(Node):
@@ -26,12 +28,17 @@ class CodeNode(Node):
     params = (
         Param("code", "string", "Python text; sets `result`, and may set `next`", True, templates="none"),
         Param("inputs", "object", "names and the values they have in the code"),
-        Param("timeout", "number", "seconds after which the code is given up", minimum=0.001),
-        Param("requires", "array", "packages the code needs, for the reader; nothing is installed"),
+        Param("timeout", "number", "seconds after which the code is given up", minimum=0.001, content=False),
+        Param(
+            "requires",
+            "array",
+            "packages the code needs, for the reader; nothing is installed",
+            content=False,
+        ),
     )
     outputs = (
         Output("result", "any", "the value of `result` when the code ended, null when it set none"),
-        Output("stdout", "string", "what the code printed"),
+        Output("stdout", "string", "what the code printed", diagnostic=True),
         Output("stderr", "string", "what it printed to sys.stderr", diagnostic=True),
         Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
     )
@@ -56,14 +63,17 @@ class CodeNode(Node):
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         program = Program.of(params["code"])
         inputs = params["inputs"] or {}
-        if params["timeout"] is None:
-            ran = program.run(inputs)
-        else:
-            ran = run_limited(lambda: program.run(inputs), attempt.within(params["timeout"]), attempt.cancel)
-        outputs = {
-            "result": ran.result,
-            "stdout": ran.captured.stdout,
-            "stderr": ran.captured.stderr,
-            "error": "",
-        }
-        return NodeResult(outputs, ran.action)
+        seconds, captured = attempt.within(params["timeout"]), Captured()
+
+        def run() -> Ran:
+            return program.run(inputs, attempt.cancel, seconds, captured)
+
+        try:
+            if params["timeout"] is None:
+                ran = run()
+            else:
+                ran = run_limited(run, seconds, attempt.cancel, attempt.given(params["timeout"]))
+        except AttemptTimeout as error:
+            tell_outputs(error, captured.outputs)
+            raise
+        return NodeResult({"result": ran.result, **ran.captured.outputs, "error": ""}, ran.action)

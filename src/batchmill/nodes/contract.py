@@ -7,12 +7,13 @@ dictionary. So one object can serve many items, and copies of it are cheap.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from batchmill.attempt import Attempt
-from batchmill.nodes.coroutines import run_coroutine
+from batchmill.awaiting.coroutines import run_coroutine
+from batchmill.file_table import FileTable
 
 if TYPE_CHECKING:  # it imports pydantic
     from batchmill.ir.services import Tables
@@ -31,7 +32,9 @@ class Param:
     them into references that a shell reads (see :mod:`batchmill.template.shell`), ``none`` leaves the
     text alone, ``url`` keeps each value within its place of a URL (see :mod:`batchmill.template.url`),
     ``branches`` resolves them and gives null for what nodes that have not run, or failed, did not leave.
-    ``choices`` lists the allowed values where there are few; ``minimum`` is inclusive.
+    ``choices`` lists the allowed values where there are few; ``minimum`` is inclusive. ``content`` false says
+    that it cannot change what comes out (a timeout, a key, an address, a limit): an outcome that is kept
+    stays good when it is edited.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Param:
     templates: Literal["value", "shell", "url", "none", "branches"] = "value"
     choices: tuple[Any, ...] = ()
     minimum: float | None = None
+    content: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class Node(ABC):
     outputs: ClassVar[tuple[Output, ...]] = ()
     open_params: ClassVar[bool] = False  # True: params that are not listed are accepted
     open_outputs: ClassVar[bool] = False  # True: outputs that are not listed may be referred to
+    passes_params: ClassVar[bool] = False  # True: params that are not listed are outputs of the same name
 
     requests: ClassVar[bool | None] = None
     """Whether an attempt is a request to a service, which budgets count. None: it makes as many as it
@@ -99,6 +104,9 @@ class Node(ABC):
         outcome taken from an earlier run would not do."""
         return False
 
+    calls_models: ClassVar[bool] = False
+    """Whether attempts ask language models: what they use counts although nobody tells, as an estimate."""
+
     def expected_tokens(self, params: Mapping[str, Any]) -> float:
         """About how many tokens of language models an attempt with these (resolved, unchecked) params uses.
 
@@ -107,11 +115,46 @@ class Node(ABC):
         """
         most = params.get("max_tokens")
         answer = most if isinstance(most, (int, float)) and not isinstance(most, bool) else 0
-        return _characters(params) / CHARACTERS_PER_TOKEN + answer
+        return characters_in(params) / CHARACTERS_PER_TOKEN + answer
+
+    @classmethod
+    def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Of params, as written or resolved, those that can change what comes out; one that says what holds
+        without it is not among them."""
+        declared = {param.name: param for param in cls.params}
+        return {name: value for name, value in params.items() if _counts(declared.get(name), value)}
+
+    reads: ClassVar[tuple[str, ...]] = ()
+    """The params that name files whose content goes into what comes out."""
+
+    @classmethod
+    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+        """The paths of those files; ``params`` has the resolved ones among :attr:`reads`, unchecked."""
+        return ()
+
+    def expected_usd(self, params: Mapping[str, Any]) -> float:
+        """About how many US dollars an attempt with these (resolved, unchecked) params costs; 0 where nobody
+        knows."""
+        return 0.0
+
+    def is_free(self, params: Mapping[str, Any]) -> bool:
+        """Whether an attempt with these (resolved, unchecked) params certainly asks nobody who is paid."""
+        return False
+
+    @classmethod
+    def unpriced(cls, params: Mapping[str, Any]) -> str | None:
+        """The model that an attempt with these params may have to pay for and that has no price; None where
+        there is no such. Params may still hold templates: of those nothing is known."""
+        return None
 
     def withhold(self, variables: frozenset[str]) -> None:
         """Start nothing with these variables of the environment, which hold credentials, unless the params
         pass them on. Called once, before the first run; nodes that start no programs need not care."""
+        return
+
+    def look_in(self, files: FileTable, by: str) -> None:
+        """Write no file that is in use elsewhere in the run: ``files`` tells, and ``by`` is what this node is
+        called there. Called once, before the first run; nodes that write no files need not care."""
         return
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -139,13 +182,20 @@ class Node(ABC):
         """
 
 
-def _characters(value: Any) -> int:
+def _counts(param: Param | None, value: Any) -> bool:
+    if param is None:
+        return True
+    is_default = not param.required and type(value) is type(param.default) and value == param.default
+    return param.content and not is_default
+
+
+def characters_in(value: Any) -> int:
     """The length of all text in ``value``."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, Mapping):
-        return sum(map(_characters, value.values()))
-    return sum(map(_characters, value)) if isinstance(value, (list, tuple)) else 0
+        return sum(map(characters_in, value.values()))
+    return sum(map(characters_in, value)) if isinstance(value, (list, tuple)) else 0
 
 
 class AsyncRunNode(Node):
@@ -153,8 +203,8 @@ class AsyncRunNode(Node):
 
     On threads the items of a batch then run on one event loop, ``max_concurrent`` of them at once. They
     share the node object: what an attempt keeps, it keeps in its own locals. Everywhere else ``run``
-    gives each attempt an event loop of its own. A node type that has ``run_async`` without this base is
-    treated the same.
+    has each attempt awaited on the one event loop of its process. A node type that has ``run_async`` without
+    this base is treated the same.
     """
 
     @abstractmethod
@@ -163,4 +213,4 @@ class AsyncRunNode(Node):
         cancelled."""
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
-        return run_coroutine(lambda: self.run_async(params, attempt), attempt.cancel)
+        return run_coroutine(lambda: self.run_async(params, attempt), attempt.cancel, attempt.remaining())

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.nodes.contract import Node, NodeResult, Output, Param
-from batchmill.nodes.files import copy_whole, full_path, in_words, require_file
+from batchmill.nodes.contract import NodeResult, Output, Param
+from batchmill.nodes.files import copy_whole, full_path, in_words, paths_in, require_file
 from batchmill.nodes.places import require_free
+from batchmill.nodes.writing import WritingNode
 
 
-class CopyFileNode(Node):
+class CopyFileNode(WritingNode):
     type = "copy-file"
     requests = False
     only_default = True
@@ -31,9 +32,16 @@ class CopyFileNode(Node):
     def changes(cls, params: Mapping[str, Any]) -> bool:
         return True
 
+    reads = ("source_path",)
+
+    @classmethod
+    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+        return paths_in(params.get("source_path"))
+
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         source = full_path(params["source_path"], "source_path")
         dest = full_path(params["dest_path"], "dest_path")
+        self.require_unused(dest)
         with in_words("read", source):
             require_file(source)
         with in_words("copy to", dest):

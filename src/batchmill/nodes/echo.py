@@ -30,6 +30,7 @@ class EchoNode(Node):
     )
     open_params = True
     open_outputs = True
+    passes_params = True
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         message = to_text(params["message"])

@@ -1,33 +1,75 @@
-"""Names of text encodings as file nodes take them."""
+"""Bytes as text: names of encodings as nodes take them, and what is said of bytes that are no text."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
-from batchmill.errors import InvalidParams
+from batchmill.errors import InvalidParams, NodeError
 
 BINARY = "binary"
+"""Asks for base64 of the bytes, whatever they are."""
+AUTO = "auto"
+"""Asks for text where the bytes are UTF-8, and for base64 where they are not."""
+UTF_8 = "utf-8"
+
+ENCODING_WORDS = (
+    "of the text; `binary` gives base64 of the bytes, `auto` text where they are UTF-8 and else base64"
+)
 
 
-def lookup(encoding: str | None) -> None:
-    """Raise :class:`~batchmill.errors.InvalidParams` for an encoding that Python does not know."""
-    fault = _fault(encoding)
+def as_text(data: bytes, encoding: str | None, what: str) -> tuple[str, bool]:
+    """``data`` as text of an encoding, UTF-8 where it is None, and whether it is base64 of the bytes.
+
+    ``what`` names the bytes in an error. Raises :class:`~batchmill.errors.NodeError` for bytes that are no
+    such text, and says where.
+    """
+    if encoding == BINARY:
+        return base64.b64encode(data).decode("ascii"), True
+    try:
+        return data.decode(UTF_8 if encoding in (None, AUTO) else encoding), False
+    except UnicodeDecodeError as error:
+        if encoding == AUTO:
+            return base64.b64encode(data).decode("ascii"), True
+        raise not_text(data, encoding or UTF_8, error, what) from error
+
+
+def not_text(data: bytes, encoding: str, fault: UnicodeDecodeError, what: str) -> NodeError:
+    """The error for bytes that are no text: which byte it is, and on which line."""
+    line = data.count(b"\n", 0, fault.start) + 1
+    byte = f"byte 0x{data[fault.start]:02x} at offset {fault.start}, line {line}"
+    message = (
+        f"{what} is no {encoding} text: {byte} ({fault.reason}); say which `encoding` it has, or `binary` "
+        "for base64 of the bytes"
+    )
+    return NodeError(message, retryable=False, type_name="NotText", outputs={"error": message})
+
+
+def readable(data: bytes) -> str:
+    """``data`` for messages: UTF-8, with what is none as escapes such as ``\\xe9``."""
+    return data.decode(UTF_8, "backslashreplace")
+
+
+def lookup(encoding: str | None, *, auto: bool = True) -> None:
+    """Raise :class:`~batchmill.errors.InvalidParams` for an encoding that Python does not know; ``auto``
+    tells whether the word ``auto`` is one here."""
+    fault = _fault(encoding, auto)
     if fault:
         raise InvalidParams(fault)
 
 
-def encoding_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+def encoding_faults(params: Mapping[str, Any], *, auto: bool = True) -> list[tuple[str, str]]:
     """For ``check``: what is wrong with ``encoding`` as written."""
     encoding = params.get("encoding")
     if not isinstance(encoding, str) or "${" in encoding:
         return []
-    fault = _fault(encoding)
+    fault = _fault(encoding, auto)
     return [("encoding", fault)] if fault else []
 
 
-def _fault(encoding: str | None) -> str | None:
-    if encoding is None or encoding == BINARY:
+def _fault(encoding: str | None, auto: bool) -> str | None:
+    if encoding is None or encoding == BINARY or (auto and encoding == AUTO):
         return None
     try:
         "".encode(encoding)

@@ -12,8 +12,9 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from batchmill.errors import InvalidParams, NodeError
 
@@ -54,19 +55,36 @@ def full_path(value: str, param: str) -> str:
     return path
 
 
+def paths_in(value: Any) -> Iterator[str]:
+    """The paths that a param names: itself, those in a list, those of an object or under its ``path``; what
+    is none is passed over."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from paths_in(value["path"] if "path" in value else list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from paths_in(one)
+
+
 @contextmanager
 def in_words(action: str, path: str) -> Iterator[None]:
     """Turn an :class:`OSError` inside into an error result that says what could not be done and why."""
     try:
         yield
     except OSError as error:
-        message = f"cannot {action} {path!r}: {_HINTS.get(error.errno or 0) or error.strerror or error}"
+        message = f"cannot {action} {path!r}: {_why(error)}"
         raise NodeError(
             message,
             retryable=error.errno not in _POINTLESS,
             type_name=type(error).__name__,
             outputs={"error": message},
         ) from error
+
+
+def _why(error: OSError) -> str:
+    own_words = error.errno is not None and error.strerror != os.strerror(error.errno)
+    return (error.strerror if own_words else _HINTS.get(error.errno or 0)) or error.strerror or str(error)
 
 
 def require_file(path: str) -> os.stat_result:
@@ -94,22 +112,30 @@ def make_folders(path: str) -> None:
 
 
 def write_whole(path: str, data: bytes) -> None:
-    """Make ``data`` the content of ``path``, keeping the mode of a file that is there.
+    """Make ``data`` the content of ``path``; see :func:`write_pieces`."""
+    write_pieces(path, (data,))
 
-    A symbolic link is written through; a device is written to. Raises :class:`OSError`.
+
+def write_pieces(path: str, pieces: Iterable[bytes], *, private: bool = False) -> None:
+    """Make ``pieces``, one after another, the content of ``path``, keeping the mode of a file that is there.
+    ``private`` has a new one be the user's alone.
+
+    A symbolic link is written through; a device is written to. Raises :class:`OSError`, and what ``pieces``
+    raises: the file that is there stays as it is then.
     """
     target, mode = destination(path)
     if mode is not None and not stat.S_ISREG(mode):
-        write_into(target, data)
+        write_into(target, pieces)
         return
 
     def fill(number: int) -> int:
-        _write_all(number, data)
-        if mode is not None:
-            os.fchmod(number, stat.S_IMODE(mode))
-        return len(data)
+        size = 0
+        for piece in pieces:
+            _write_all(number, piece)
+            size += len(piece)
+        return size
 
-    place(target, fill, overwrite=True)
+    place(target, fill, overwrite=True, mode=0o600 if mode is None and private else mode)
 
 
 def copy_whole(source: str, dest: str, *, overwrite: bool) -> None:
@@ -120,29 +146,33 @@ def copy_whole(source: str, dest: str, *, overwrite: bool) -> None:
     def fill(number: int) -> int:
         with open(source, "rb") as reader, open(number, "wb", closefd=False) as writer:
             shutil.copyfileobj(reader, writer, 1024 * 1024)
-        os.fchmod(number, stat.S_IMODE(found.st_mode))
         os.utime(number, ns=(found.st_atime_ns, found.st_mtime_ns))
         return found.st_size
 
-    place(target, fill, overwrite=overwrite)
+    place(target, fill, overwrite=overwrite, mode=found.st_mode)
 
 
-def place(target: str, fill: Callable[[int], int], *, overwrite: bool) -> None:
+def place(target: str, fill: Callable[[int], int], *, overwrite: bool, mode: int | None = None) -> None:
     """Have ``fill`` write a file of its size to a descriptor and give it the name ``target`` when whole.
 
-    Folders that are missing are made. Raises :class:`OSError`; :class:`FileExistsError` where something
+    Until then it is this user's alone; in the end it has ``mode``, or that of a new file. Folders that are
+    missing are made. Raises :class:`OSError`; :class:`FileExistsError` where something
     has that name and must not be overwritten, whoever came first. The folder is not flushed: after a crash
     of the machine the old file may be back, whole.
     """
     temporary = _temporary_beside(target)
+    at_first = 0o666 if mode is None else 0o600
     try:
-        number = os.open(temporary, _NEW, 0o666)
+        number = os.open(temporary, _NEW, at_first)
     except FileNotFoundError:
         make_folders(target)
-        number = os.open(temporary, _NEW, 0o666)
+        number = os.open(temporary, _NEW, at_first)
     try:
         try:
+            final = os.fstat(number).st_mode if mode is None else mode
+            os.fchmod(number, 0o600)
             expected = fill(number)
+            os.fchmod(number, stat.S_IMODE(final))
             os.fsync(number)
             written = os.fstat(number).st_size
         finally:
@@ -195,14 +225,34 @@ def destination(path: str) -> tuple[str, int | None]:
     """Where ``path`` leads when it is a symbolic link, else itself; type and mode of what is there.
 
     One look tells that nothing is in the way, which is the common case. Raises what :func:`writable_mode`
-    does.
+    does, and :class:`PermissionError` for what another user put into a folder that all may write to.
     """
     try:
-        is_link = stat.S_ISLNK(os.lstat(path).st_mode)
+        found = os.lstat(path)
     except FileNotFoundError:
         return path, None
-    target = os.path.realpath(path) if is_link else path
+    _require_trusted(path, found)
+    if not stat.S_ISLNK(found.st_mode):
+        return path, writable_mode(path)
+    target = os.path.realpath(path)
     return target, writable_mode(target)
+
+
+def _require_trusted(path: str, found: os.stat_result) -> None:
+    """Refuse a link, a file or a pipe that somebody else may have put there for us to write to.
+
+    As Linux does itself where ``fs.protected_symlinks``, ``protected_regular`` and ``protected_fifos`` are
+    set (proc(5)): in a sticky folder that all may write to, it must be ours or the folder's owner's.
+    """
+    if found.st_uid == os.geteuid():
+        return
+    folder = os.stat(os.path.dirname(path) or ".")
+    shared = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
+    if shared and found.st_uid != folder.st_uid:
+        what = "the symbolic link" if stat.S_ISLNK(found.st_mode) else "the file"
+        raise PermissionError(
+            errno.EACCES, f"{what} belongs to another user, in a folder that all may write to", path
+        )
 
 
 def writable_mode(path: str) -> int | None:
@@ -222,12 +272,13 @@ def writable_mode(path: str) -> int | None:
     return mode
 
 
-def write_into(path: str, data: bytes) -> None:
+def write_into(path: str, pieces: Iterable[bytes]) -> None:
     """Write to what is there, a device or a pipe. Raises :class:`OSError`."""
     number = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe nobody reads: an error
     try:
         os.set_blocking(number, True)
-        _write_all(number, data)
+        for piece in pieces:
+            _write_all(number, piece)
     finally:
         os.close(number)
 

@@ -13,21 +13,29 @@ from batchmill.nodes.files import in_words
 from batchmill.template import to_text
 from batchmill.template.shell import ShellCommand
 
+VALUE_PREFIX = "batchmill-"
 Way = tuple[list[str], dict[str, str]]
 
 
-def ways(command: Any, shell: str, files: ExitStack) -> Iterator[Way]:
+def ways(command: Any, shell: str, files: ExitStack, folder: str | None = None) -> Iterator[Way]:
     """Argument lists to try, cheapest first, each with the variables it needs; at least one.
 
     All of them do the same; the next one is for when the one before cannot be started. Files they need
-    are removed when ``files`` is closed. Raises :class:`~batchmill.errors.InvalidParams`.
+    are made in ``folder``, among temporary files without one, and removed when ``files`` is closed.
+    Raises :class:`~batchmill.errors.InvalidParams`.
     """
     if isinstance(command, ShellCommand):
         if command.argv:
+            _require_text(command.argv[0])
             yield list(command.argv), {}
         if command.script:
             _require_text(command.script)
-            yield ShellCommand(script=command.script).arguments(shell), command.environment(_storing(files))
+            yield (
+                ShellCommand(script=command.script).arguments(shell),
+                command.environment(_storing(files, folder)),
+            )
+        elif not command.argv:
+            _require_text("")
     elif isinstance(command, str):
         _require_text(command)
         yield ShellCommand(script=command).arguments(shell), {}
@@ -44,12 +52,12 @@ def _require_text(text: str) -> None:
         raise InvalidParams("shell: the command is empty; in a list, the first part is the program")
 
 
-def _storing(files: ExitStack) -> Callable[[str], str]:
+def _storing(files: ExitStack, folder: str | None) -> Callable[[str], str]:
     """A function that puts a text into a file of its own, which only this user can read."""
 
     def store(text: str) -> str:
-        with in_words("store a large value for the command in", tempfile.gettempdir()):
-            number, path = tempfile.mkstemp(prefix="batchmill-")
+        with in_words("store a large value for the command in", folder or tempfile.gettempdir()):
+            number, path = tempfile.mkstemp(prefix=VALUE_PREFIX, dir=folder)
             files.callback(os.unlink, path)
             with open(number, "wb") as file:
                 file.write(os.fsencode(text))

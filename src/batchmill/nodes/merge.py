@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.promises import plain_result
 from batchmill.errors import InvalidParams
 from batchmill.nodes.contract import DEFAULT_ACTION, Node, NodeResult, Output, Param
-from batchmill.nodes.coroutines import run_coroutine
 from batchmill.nodes.functions import load_function, misspelt
 from batchmill.nodes.next_action import chosen_actions
 from batchmill.nodes.objects import merge_objects
@@ -98,11 +97,10 @@ def _custom(inputs: Inputs, params: Mapping[str, Any], attempt: Attempt) -> Node
     if (code is None) is (function is None):
         raise InvalidParams(f"merge: {NEEDS_ONE}")
     if code is not None:
-        ran = Program.of(code).run({"inputs": inputs})
+        ran = Program.of(code).run({"inputs": inputs}, attempt.cancel, attempt.remaining())
         return NodeResult({"result": ran.result, "count": len(inputs)}, ran.action)
     merged = load_function(function, MergeNode.type)(inputs)
-    if inspect.iscoroutine(merged):
-        merged = run_coroutine(lambda: merged, attempt.cancel)
+    merged = plain_result(merged, attempt.cancel, attempt.remaining())
     return NodeResult({"result": merged, "count": len(inputs)})
 
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.contract import NodeResult, Output, Param
 from batchmill.nodes.files import copy_whole, full_path, give_name, in_words, make_folders, require_file
 from batchmill.nodes.places import require_free
+from batchmill.nodes.writing import WritingNode
 
 
-class MoveFileNode(Node):
+class MoveFileNode(WritingNode):
     type = "move-file"
     requests = False
     only_default = True
@@ -36,6 +37,7 @@ class MoveFileNode(Node):
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         source = full_path(params["source_path"], "source_path")
         dest = full_path(params["dest_path"], "dest_path")
+        self.require_unused(dest)
         with in_words("move", source):
             require_file(source)
         with in_words("move to", dest):

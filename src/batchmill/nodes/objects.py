@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from batchmill.errors import InvalidParams
+from batchmill.redaction import shortened
 
 OnConflict = Literal["error", "first", "last", "deep"]
 
@@ -66,5 +67,4 @@ def _conflict(key: str, first: int, earlier: Any, number: int, later: Any) -> st
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return shortened(repr(value), _SHOWN)

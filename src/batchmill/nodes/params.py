@@ -14,6 +14,8 @@ from typing import Any
 
 from batchmill.errors import InvalidParams
 from batchmill.nodes.contract import Node, Param
+from batchmill.nodes.json_params import CONTAINERS, container_param
+from batchmill.redaction import shortened
 from batchmill.template.shell import ShellCommand
 
 JSON_TYPES: dict[str, tuple[type, ...]] = {
@@ -31,12 +33,14 @@ _SHOWN_CHARACTERS = 60
 @dataclass(frozen=True, slots=True)
 class _Binder:
     """What :func:`bind` needs of one class. ``plain`` maps a param to the exact types that need no
-    second look; a param that is not in it takes any value."""
+    second look; a param that is not in it takes any value. ``containers`` has the types of those that take
+    lists and objects and no text."""
 
     defaults: dict[str, Any]
     required: tuple[str, ...]
     known: frozenset[str]
     plain: dict[str, frozenset[type]]
+    containers: dict[str, tuple[str, ...]]
 
 
 @lru_cache(maxsize=1024)
@@ -54,6 +58,11 @@ def _binder(node_cls: type[Node]) -> _Binder:
         required=tuple(param.name for param in node_cls.params if param.required),
         known=frozenset(param.name for param in node_cls.params),
         plain=plain,
+        containers={
+            param.name: tuple(param.type.split("|"))
+            for param in node_cls.params
+            if CONTAINERS.issuperset(param.type.split("|"))
+        },
     )
 
 
@@ -64,6 +73,7 @@ def bind(node_cls: type[Node], params: Mapping[str, Any]) -> dict[str, Any]:
     what was given. Defaults are shared between calls: a node must not change the values it gets.
     """
     binder = _binder(node_cls)
+    params = _with_containers(node_cls, binder, params)
     bound = {**binder.defaults, **params}
     plain = binder.plain
     for name, value in params.items():
@@ -80,6 +90,18 @@ def bind(node_cls: type[Node], params: Mapping[str, Any]) -> dict[str, Any]:
         if name not in params:
             _look_again(node_cls, params)
     return bound
+
+
+def _with_containers(node_cls: type[Node], binder: _Binder, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``params`` with what text writes as JSON where a list or an object is wanted and no text."""
+    texts = [name for name in binder.containers if type(params.get(name)) is str]
+    if not texts:
+        return params
+    where = f"{node_cls.type}: param"
+    read = {
+        name: container_param(params[name], binder.containers[name], f"{where} {name!r}") for name in texts
+    }
+    return {**params, **read}
 
 
 def _look_again(node_cls: type[Node], params: Mapping[str, Any]) -> None:
@@ -147,8 +169,7 @@ def _names(param: Param) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+    return shortened(repr(value), _SHOWN_CHARACTERS)
 
 
 def _closest(value: Any, param: Param) -> str:

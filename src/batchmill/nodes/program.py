@@ -18,9 +18,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from batchmill.awaiting.promises import plain_result
+from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidParams, NodeError
 from batchmill.nodes.capture import Captured, capture
 from batchmill.nodes.contract import DEFAULT_ACTION
+from batchmill.nodes.json_params import container_param
+from batchmill.redaction import shortened
+from batchmill.tracebacks import code_file
 
 MAX_PROGRAMS = 256  # compiled texts kept; a document has a handful, a server may see many documents
 ACTION_NAME = "next"
@@ -38,6 +43,7 @@ _CHECKED: dict[str, tuple[type, ...]] = {
     "tuple": (tuple,),
     "bytes": (bytes,),
 }
+_CONTAINER_TYPES = {"list": "array", "dict": "object", "none": "null"}
 _BLOCKS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _FORMATTED = (ast.JoinedStr, getattr(ast, "TemplateStr", ast.JoinedStr))  # t-strings came with 3.14
@@ -66,11 +72,14 @@ class Program:
 
     def __init__(self, text: str) -> None:
         """Compile ``text``; raises :class:`SyntaxError`."""
-        self.filename = f"<code {next(_numbers)}>"
+        self.filename = code_file(next(_numbers))
         tree = _parse(text, self.filename)
         self._compiled = compile(tree, self.filename, "exec", flags=_NEVER_EVALUATE, dont_inherit=True)
         declared = list(_declarations(tree))
         self._inputs = {name: kind for name, kind, bare in declared if bare}
+        self._containers = {
+            name: types for name, kind in self._inputs.items() if (types := _container_types(kind))
+        }
         self._results = [kind for name, kind, _ in declared if name == "result"]
         # So that a traceback shows the line; without a time, linecache does not look for a file.
         linecache.cache[self.filename] = (len(text), None, text.splitlines(keepends=True), self.filename)
@@ -86,21 +95,43 @@ class Program:
         except SyntaxError as error:
             raise InvalidParams(f"code: {_syntax_message(error)}") from error
 
-    def run(self, names: Mapping[str, Any]) -> Ran:
-        """Run with ``names`` as globals.
+    def run(
+        self,
+        names: Mapping[str, Any],
+        cancel: CancelToken | None = None,
+        seconds: float | None = None,
+        captured: Captured | None = None,
+    ) -> Ran:
+        """Run with ``names`` as globals. A ``result`` that is only promised is waited for (see
+        :mod:`batchmill.awaiting.promises`), until ``cancel`` is cancelled or for ``seconds``. What the code
+        prints goes to ``captured`` where that is given.
 
-        What the code raises is raised here as it is. Raises
-        :class:`~batchmill.errors.InvalidParams` for a name whose value is not what the code declares,
-        and :class:`~batchmill.errors.NodeError` for a result that is not, or for ``sys.exit``.
+        What the code raises is raised here as it is, with what was printed until then. Raises
+        :class:`~batchmill.errors.InvalidParams` for a name whose value is not what the code declares, and
+        :class:`~batchmill.errors.NodeError` for a result that is not, or for ``sys.exit``.
         """
+        names = self._read_names(names)
         self._check_names(names)
         namespace = {**_PREDEFINED, **names}
-        with capture() as captured:
+        with capture(into=captured) as captured:
             try:
                 exec(self._compiled, namespace)  # noqa: S102  # running the user's code is what this is for
+                if "result" in namespace:
+                    namespace["result"] = plain_result(namespace["result"], cancel, seconds)
             except SystemExit as error:
                 raise _failure(f"the code called sys.exit({error.code!r})", captured, "SystemExit") from error
+        if captured.fault:
+            raise _failure(captured.fault, captured, "OutputLost")
         return Ran(self._result(namespace, captured), _action(namespace, captured), captured)
+
+    def _read_names(self, names: Mapping[str, Any]) -> Mapping[str, Any]:
+        """``names`` with what text writes as JSON where the code declares a list or a dictionary."""
+        wanted = [name for name in self._containers if type(names.get(name)) is str]
+        if not wanted:
+            return names
+        types = self._containers
+        read = {name: container_param(names[name], types[name], f"code: input {name!r}") for name in wanted}
+        return {**names, **read}
 
     def _check_names(self, names: Mapping[str, Any]) -> None:
         if ACTION_NAME in names:
@@ -207,6 +238,32 @@ def _declarations(node: ast.AST) -> Iterator[tuple[str, str, bool]]:
             yield from _declarations(child)
 
 
+def _container_types(kind: str) -> tuple[str, ...]:
+    """The types of JSON that an annotation allows, where those are lists and objects alone."""
+    found = [_CONTAINER_TYPES.get(_base(part)) for part in _alternatives(kind)]
+    return tuple(one for one in found if one is not None) if all(found) else ()
+
+
+def _alternatives(kind: str) -> list[str]:
+    """The parts of ``a | b``, those within brackets left alone."""
+    kind = kind.strip("'\"")
+    inner = kind.removeprefix("typing.")
+    if inner.startswith("Optional[") and inner.endswith("]"):
+        return [*_alternatives(inner[len("Optional[") : -1]), "None"]
+    parts, depth = [""], 0
+    for char in kind:
+        depth += (char == "[") - (char == "]")
+        if char == "|" and not depth:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return parts
+
+
+def _base(kind: str) -> str:
+    return kind.partition("[")[0].strip().removeprefix("typing.").lower()
+
+
 def _is_a(value: Any, kind: str) -> bool:
     """Whether ``value`` is what an annotation says; annotations of any but plain types say nothing."""
     accepted = _CHECKED.get(kind.strip("'\"").partition("[")[0].strip())
@@ -218,8 +275,7 @@ def _is_a(value: Any, kind: str) -> bool:
 
 
 def _described(value: Any) -> str:
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:60] + '...'}"
+    return f"{type(value).__name__} {shortened(repr(value), 60)}"
 
 
 def _action(namespace: dict[str, Any], captured: Captured) -> str:
@@ -232,7 +288,7 @@ def _action(namespace: dict[str, Any], captured: Captured) -> str:
 
 
 def _failure(message: str, captured: Captured, type_name: str = "NodeError") -> NodeError:
-    outputs = {"stdout": captured.stdout, "stderr": captured.stderr, "error": message}
+    outputs = {**captured.outputs, "error": message}
     return NodeError(message, outputs=outputs, type_name=type_name)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.promises import plain_result
 from batchmill.errors import NodeError
 from batchmill.nodes.capture import capture
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
-from batchmill.nodes.coroutines import run_coroutine
 from batchmill.nodes.functions import load_function, misspelt
 
 
@@ -28,7 +27,7 @@ class PythonNode(Node):
     )
     outputs = (
         Output("result", "any", "what the function returned"),
-        Output("stdout", "string", "what it printed"),
+        Output("stdout", "string", "what it printed", diagnostic=True),
         Output("stderr", "string", "what it printed to sys.stderr", diagnostic=True),
     )
 
@@ -44,14 +43,10 @@ class PythonNode(Node):
         with capture() as captured:
             try:
                 result = function(*(params["args"] or ()), **(params["inputs"] or {}))
-                if inspect.iscoroutine(result):
-                    result = _awaited(result, attempt)
+                result = plain_result(result, attempt.cancel, attempt.remaining())
             except SystemExit as error:
-                outputs = {"stdout": captured.stdout, "stderr": captured.stderr}
                 message = f"{params['function']} called sys.exit({error.code!r})"
-                raise NodeError(message, outputs=outputs, type_name="SystemExit") from error
-        return NodeResult({"result": result, "stdout": captured.stdout, "stderr": captured.stderr})
-
-
-def _awaited(coroutine: Any, attempt: Attempt) -> Any:
-    return run_coroutine(lambda: coroutine, attempt.cancel)
+                raise NodeError(message, outputs=captured.outputs, type_name="SystemExit") from error
+        if captured.fault:
+            raise NodeError(captured.fault, outputs=captured.outputs, retryable=False, type_name="OutputLost")
+        return NodeResult({"result": result, **captured.outputs})

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import NodeError
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
-from batchmill.nodes.encodings import BINARY, encoding_faults, lookup
-from batchmill.nodes.files import full_path, in_words, refuse, require_file
+from batchmill.nodes.encodings import ENCODING_WORDS, UTF_8, as_text, encoding_faults, lookup
+from batchmill.nodes.files import full_path, in_words, paths_in, refuse, require_file
 
 MAX_BYTES = 256 * 1024 * 1024
 
@@ -25,12 +23,10 @@ class ReadFileNode(Node):
     summary = "Read a file into text."
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),
+        Param("encoding", "string", ENCODING_WORDS, default=UTF_8),
         Param(
-            "encoding",
-            "string",
-            "of the text; without it UTF-8, and base64 for what is not UTF-8. `binary` is always base64",
+            "max_bytes", "integer", "a larger file is refused", default=MAX_BYTES, minimum=0, content=False
         ),
-        Param("max_bytes", "integer", "a larger file is refused", default=MAX_BYTES, minimum=0),
     )
     outputs = (
         Output("content", "string", "the text, or base64 of the bytes"),
@@ -39,22 +35,21 @@ class ReadFileNode(Node):
         Output("error", "string", "why the file could not be read", diagnostic=True),
     )
 
+    reads = ("file_path",)
+
+    @classmethod
+    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+        return paths_in(params.get("file_path"))
+
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         return encoding_faults(params)
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         path = full_path(params["file_path"], "file_path")
-        encoding = params["encoding"]
-        lookup(encoding)
+        lookup(params["encoding"])
         data = _read(path, params["max_bytes"])
-        text = None if encoding == BINARY else _decoded(data, encoding, path)
-        return NodeResult(
-            {
-                "content": base64.b64encode(data).decode("ascii") if text is None else text,
-                "content_is_binary": text is None,
-                "file_path": path,
-            }
-        )
+        content, binary = as_text(data, params["encoding"], f"the file {path!r}")
+        return NodeResult({"content": content, "content_is_binary": binary, "file_path": path})
 
 
 def _read(path: str, most: int) -> bytes:
@@ -67,17 +62,3 @@ def _read(path: str, most: int) -> bytes:
         if size > most:
             raise refuse("read", path, f"it has more than {most} bytes; raise `max_bytes` to read it")
         return data
-
-
-def _decoded(data: bytes, encoding: str | None, path: str) -> str | None:
-    try:
-        return data.decode(encoding or "utf-8")
-    except UnicodeDecodeError as error:
-        if encoding is None:
-            return None
-        raise NodeError(
-            f"cannot read {path!r} as {encoding}: {error.reason} at byte {error.start}; give the encoding "
-            "it has, or `binary`",
-            retryable=False,
-            type_name="UnicodeDecodeError",
-        ) from error

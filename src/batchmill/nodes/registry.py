@@ -75,7 +75,7 @@ class Registry:
     def names(self) -> list[str]:
         """All type names that are known without being written as ``module:Class``, sorted."""
         with self._lock:
-            registered = set(self._classes)
+            registered = {name for name in self._classes if ":" not in name}
         return sorted({*self._built_in, *self._entry_points(), *registered})
 
     def register(self, cls: type[Node]) -> None:

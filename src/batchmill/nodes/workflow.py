@@ -42,6 +42,7 @@ class WorkflowNode(Node):
             "the document: its path, from the folder of this one, or the document itself",
             required=True,
             templates="none",
+            content=False,  # what stands in it is
         ),
         Param("inputs", "object", "the values of its inputs, by name"),
         Param(
@@ -50,6 +51,7 @@ class WorkflowNode(Node):
             f"how many workflows may run inside each other, this one counted; {MOST_DEPTH} at most",
             default=DEFAULT_MAX_DEPTH,
             minimum=1,
+            content=False,
         ),
     )
     outputs = (Output("error", "string", "why it failed, and which node inside", diagnostic=True),)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InvalidParams
+from batchmill.lists import LazyList
 from batchmill.nodes.append import append_whole
-from batchmill.nodes.contract import Node, NodeResult, Output, Param
+from batchmill.nodes.contract import NodeResult, Output, Param
 from batchmill.nodes.encodings import BINARY, encoding_faults, lookup
 from batchmill.nodes.files import full_path, in_words, write_whole
+from batchmill.nodes.json_params import json_param, plain_param
+from batchmill.nodes.writing import WritingNode
 from batchmill.template import to_text
 
 
-class WriteFileNode(Node):
+class WriteFileNode(WritingNode):
     type = "write-file"
     requests = False
     only_default = True
@@ -45,11 +47,12 @@ class WriteFileNode(Node):
         return True
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
-        return encoding_faults(params)
+        return encoding_faults(params, auto=False)
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         path = full_path(params["file_path"], "file_path")
-        lookup(params["encoding"])
+        lookup(params["encoding"], auto=False)
+        self.require_unused(path)
         data = _bytes(params)
         with in_words("append to" if params["append"] else "write", path):
             if params["append"]:
@@ -68,16 +71,18 @@ def _bytes(params: Mapping[str, Any]) -> bytes:
             return base64.b64decode(to_text(content), validate=True)
         except (binascii.Error, ValueError) as error:
             raise InvalidParams(f"write-file: `content` is not base64: {error}") from error
-    text = to_text(content) if not isinstance(content, (dict, list, tuple)) else _as_json(content)
     try:
-        return text.encode(encoding)
+        return _text(content).encode(encoding)
     except UnicodeEncodeError as error:
         character = error.object[error.start]
         raise InvalidParams(f"write-file: {character!r} of `content` does not exist in {encoding}") from error
 
 
-def _as_json(content: Any) -> str:
-    try:
-        return json.dumps(content, ensure_ascii=False, indent=2)
-    except (TypeError, ValueError) as error:
-        raise InvalidParams(f"write-file: `content` has no form in JSON: {error}") from error
+def _text(content: Any) -> str:
+    """Text as it is; what is a list or an object as JSON, indented; of null nothing."""
+    if isinstance(content, str):
+        return content
+    simple = plain_param(content, "write-file", "content")
+    if isinstance(simple, (dict, list, LazyList)):
+        return json_param(simple, "write-file", "content", indent=2)
+    return to_text(simple)

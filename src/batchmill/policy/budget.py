@@ -65,15 +65,25 @@ class Budget:
         """Whether what a call costs has to be known beforehand."""
         return self.limits.tokens is not None or self.limits.usd is not None
 
-    def reserve(self, amount: Spent) -> str | None:
-        """Set ``amount`` aside; None when that went well, else why not, in words."""
+    def refusal(self, amount: Spent) -> str | None:
+        """Why ``amount`` cannot be set aside now, in words; None where it can."""
         after = self.spent + self._reserved + amount
         for unit, used, limit, least in self._measures(after, amount):
             if limit is not None and (used > limit or (used == limit and not least)):
-                return f"the budget of {self._shown(unit)} of {self.owner} is used up"
-        self._reserved += amount
-        self.outstanding += 1
+                return f"{self.named(unit)} is used up"
         return None
+
+    def reserve(self, amount: Spent) -> str | None:
+        """Set ``amount`` aside; None when that went well, else the :meth:`refusal`."""
+        refusal = self.refusal(amount)
+        if refusal is None:
+            self._reserved += amount
+            self.outstanding += 1
+        return refusal
+
+    def admit(self) -> None:
+        """Let something start that costs nothing, as if nothing had been set aside for it."""
+        self.outstanding += 1
 
     def _measures(self, after: Spent, amount: Spent) -> list[tuple[str, int, int | None, int]]:
         """Per unit: its name, what would be used, what may be, and what is asked for."""
@@ -84,10 +94,10 @@ class Budget:
             ("usd", after.nano_usd, nano, amount.nano_usd),
         ]
 
-    def _shown(self, unit: str) -> str:
-        if unit == "usd":
-            return f"{self.limits.usd:g} USD"
-        return f"{getattr(self.limits, unit):,} {unit}"
+    def named(self, unit: str) -> str:
+        """The limit in words, such as ``the budget of 5 USD of the run``."""
+        shown = f"{self.limits.usd:g} USD" if unit == "usd" else f"{getattr(self.limits, unit):,} {unit}"
+        return f"the budget of {shown} of {self.owner}"
 
     def left(self) -> Spent:
         """What nobody spent or set aside; 0 where there is no limit."""

@@ -25,6 +25,16 @@ class FailurePolicy:
         if self.tolerate_percent is not None and not 0 <= self.tolerate_percent <= 100:
             raise InvalidSetting(f"tolerate.percent must be 0 to 100, not {self.tolerate_percent}")
 
+    @property
+    def tolerates(self) -> bool:
+        """Whether it says how many failures are too many."""
+        return self.tolerate_count is not None or self.tolerate_percent is not None
+
+    @property
+    def judged_before_the_end(self) -> bool:
+        """Whether some number of failures stops the batch, but not each."""
+        return not self.fail_fast and self.tolerates
+
 
 class FailureWatch:
     """Counts failures of one batch against its policy. Not locked: its owner calls it under a lock."""

@@ -78,12 +78,14 @@ class Permit:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How an attempt ended. ``latency`` in seconds, None where it says nothing of the service; ``tokens``
-    that it really used; ``refused`` and ``pause`` (seconds) as the service said."""
+    that it really used, None where nobody knows, and then it counts as what was set aside; ``refused`` and
+    ``pause`` (seconds) as the service said. ``asked`` is false where the service was not asked after all."""
 
     latency: float | None = None
-    tokens: float = 0.0
+    tokens: float | None = 0.0
     refused: bool = False
     pause: float = 0.0
+    asked: bool = True
 
 
 class Limiter:
@@ -109,14 +111,21 @@ class Limiter:
 
     def tighten(self, limits: Limits, now: float) -> None:
         """Hold to ``limits`` as well from ``now`` on."""
-        before, self._limits = self._limits, self._limits.stricter(limits)
-        mine = self._limits
-        if mine.per_second is not None and (mine.per_second, mine.burst) != (before.per_second, before.burst):
-            self._starts = paced(mine.per_second, mine.burst, now)
-        if mine.tokens_per_minute is not None and mine.tokens_per_minute != before.tokens_per_minute:
-            self._tokens = TokenBucket(mine.tokens_per_minute / 60, mine.tokens_per_minute / 60, now)
-        if mine.adaptive is not None and self._adaptive is None:
-            self._adaptive = Adaptive(mine.adaptive, now)
+        self.hold_to(self._limits.stricter(limits), now)
+
+    def hold_to(self, limits: Limits, now: float) -> None:
+        """Hold to ``limits`` from ``now`` on. What is the same as before goes on as it stands."""
+        before, self._limits = self._limits, limits
+        if (limits.per_second, limits.burst) != (before.per_second, before.burst):
+            per_second = limits.per_second
+            self._starts = None if per_second is None else paced(per_second, limits.burst, now)
+        if limits.tokens_per_minute != before.tokens_per_minute:
+            rate = None if limits.tokens_per_minute is None else limits.tokens_per_minute / 60
+            self._tokens = None if rate is None else TokenBucket(rate, rate, now)
+        if limits.adaptive is None:
+            self._adaptive = None
+        elif self._adaptive is None:
+            self._adaptive = Adaptive(limits.adaptive, now)
 
     def wait(self, tokens: float, now: float) -> float:
         """Seconds until an attempt that may use ``tokens`` can start: 0 now, infinite where another must end
@@ -155,8 +164,10 @@ class Limiter:
     def end(self, permit: Permit, ended: Ended, now: float) -> Decision | None:
         """Settle an attempt; what adaptive concurrency made of it."""
         self.in_flight -= 1
-        if self._tokens is not None:
+        if self._tokens is not None and ended.tokens is not None:
             self._tokens.give_back(permit.tokens - ended.tokens, now)
+        if self._starts is not None and not ended.asked:
+            self._starts.give_back(1, now)
         self._paused_until = max(self._paused_until, now + ended.pause)
         if self._adaptive is None or permit.ticket is None:
             return None

@@ -1,7 +1,18 @@
 """What nodes record while they run: LLM calls, their sums, and the recorder that keeps them."""
 
-from batchmill.record.call import LLMCall, Usage
+from batchmill.record.call import LLMCall, Usage, new_id
 from batchmill.record.prices import Price, PriceTable
 from batchmill.record.recorder import LLM_CALLS_KEY, Recorder
+from batchmill.record.under_way import CallsUnderWay, calls_left
 
-__all__ = ["LLM_CALLS_KEY", "LLMCall", "Price", "PriceTable", "Recorder", "Usage"]
+__all__ = [
+    "LLM_CALLS_KEY",
+    "CallsUnderWay",
+    "LLMCall",
+    "Price",
+    "PriceTable",
+    "Recorder",
+    "Usage",
+    "calls_left",
+    "new_id",
+]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+ID_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +15,9 @@ class Usage:
     """Tokens and calls, summed. ``Usage()`` is the neutral element of ``+``.
 
     ``cost`` is the US dollars of the calls whose cost is known, ``unpriced`` the number of the others.
+    ``tokens`` is what the calls count as in budgets and limits: as told, or as estimated; ``untold`` is the
+    number of calls of which neither is known. Answers that were ``kept`` from before are counted as such and
+    add nothing else: nobody was asked.
     """
 
     calls: int = 0
@@ -20,6 +26,9 @@ class Usage:
     cached_tokens: int = 0
     cost: float = 0.0
     unpriced: int = 0
+    tokens: int = 0
+    untold: int = 0
+    kept: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -29,6 +38,9 @@ class Usage:
             self.cached_tokens + other.cached_tokens,
             self.cost + other.cost,
             self.unpriced + other.unpriced,
+            self.tokens + other.tokens,
+            self.untold + other.untold,
+            self.kept + other.kept,
         )
 
     @staticmethod
@@ -42,11 +54,21 @@ class Usage:
     def of(cls, call: Any) -> Usage:
         """The usage of one record: an :class:`LLMCall` or a mapping with the same keys."""
         fields = call if isinstance(call, Mapping) else call.as_json()
-        sent, answered, cached = (
-            int(fields.get(name) or 0) for name in ("input_tokens", "output_tokens", "cached_tokens")
-        )
+        if fields.get("kept"):
+            return cls(kept=1)
+        told = [fields.get(name) for name in ("input_tokens", "output_tokens", "tokens")]
+        sent, answered, tokens = (int(count or 0) for count in told)
         cost = fields.get("cost")
-        return cls(1, sent, answered, cached, float(cost or 0.0), int(cost is None))
+        return cls(
+            1,
+            sent,
+            answered,
+            int(fields.get("cached_tokens") or 0),
+            float(cost or 0.0),
+            int(cost is None),
+            tokens if told[2] is not None else sent + answered,
+            int(all(count is None for count in told)),
+        )
 
     @classmethod
     def total(cls, calls: Iterable[Any]) -> Usage:
@@ -56,13 +78,16 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LLMCall:
-    """One call that was answered, whatever became of the answer.
+    """One call that was paid, or may have been, whatever became of it; or an answer kept from an earlier one.
 
     ``model`` is the name the document gives, ``provider`` who was asked. ``prompt`` and ``response`` are
     beginnings of the texts. Token counts are as the provider told them, None where it told none;
-    ``cached_tokens`` are among the ``input_tokens``. ``cost`` is in US dollars after the user's prices,
-    None without a price or a count. ``wall`` is in seconds, ``attempt`` counts from 1. ``error`` says why
-    the answer was of no use, empty where it was. ``node`` and ``index`` tell who asked.
+    ``cached_tokens`` are among the ``input_tokens``. ``tokens`` is what the call counts as: the sum of what
+    was told, or, where not all was, an estimate, and then ``estimated`` is true. ``cost`` is in US dollars
+    after the user's prices and for the same tokens; None without a price. ``wall`` is in seconds, ``attempt``
+    counts from 1. ``error`` says why the answer was of no use, or that there was none; it is empty where
+    there was a good one. ``node`` and ``index`` tell who asked. ``kept`` says that nobody was asked: the
+    answer is one that was paid for before, and ``cost`` is 0. ``id`` is another for each call.
     """
 
     model: str
@@ -78,7 +103,16 @@ class LLMCall:
     cost: float | None = None
     attempt: int = 1
     error: str = ""
+    tokens: int | None = None
+    estimated: bool = False
+    kept: bool = False
+    id: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The call as a plain dictionary."""
         return asdict(self)
+
+
+def new_id() -> str:
+    """An id for a call."""
+    return secrets.token_hex(ID_BYTES)

@@ -1,6 +1,7 @@
 """The ledger: what recorded calls used and cost, by node and model, added up without rounding.
 
-A node inside a sub-workflow that is run for many items is one node.
+A node inside a sub-workflow that is run for many items is one node. A call whose usage nobody told counts as
+its estimate; an answer that was kept from an earlier call counts as nothing.
 
 Costs are added as decimals, each as it is printed, so that the total is what adding the printed costs of
 the calls by hand gives.
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
 
+from batchmill.record.call import Usage
+
 _EXACT = Context(prec=1000)  # digits: more than any sum of floats has
 _ITEM = re.compile(r"\[\d+\]")  # in the address of a call: which item it was made for
 
@@ -21,7 +24,10 @@ _ITEM = re.compile(r"\[\d+\]")  # in the address of a call: which item it was ma
 @dataclass(frozen=True, slots=True)
 class Entry:
     """The calls of one node to one model. ``cost`` is in US dollars and has the ``unpriced`` calls left out;
-    ``wall`` is in seconds. Entries add up; the sum of entries of several nodes or models names none."""
+    of it ``estimated_cost`` is that of the ``estimated`` calls, which did not tell their usage. ``tokens`` is
+    what all calls count as, the estimates included, the other counts are of what was told. ``kept`` is the
+    number of answers for which nobody was asked; they are in no other sum. ``wall`` is in seconds. Entries
+    add up; the sum of entries of several nodes or models names none."""
 
     node: str = ""
     model: str = ""
@@ -33,6 +39,10 @@ class Entry:
     cost: Decimal = Decimal(0)
     unpriced: int = 0
     failed: int = 0
+    tokens: int = 0
+    estimated: int = 0
+    estimated_cost: Decimal = Decimal(0)
+    kept: int = 0
 
     def __add__(self, other: Entry) -> Entry:
         return Entry(
@@ -46,28 +56,40 @@ class Entry:
             _EXACT.add(self.cost, other.cost),
             self.unpriced + other.unpriced,
             self.failed + other.failed,
+            self.tokens + other.tokens,
+            self.estimated + other.estimated,
+            _EXACT.add(self.estimated_cost, other.estimated_cost),
+            self.kept + other.kept,
         )
 
     @classmethod
     def of(cls, call: Mapping[str, Any]) -> Entry:
         """The entry of one call as plain data; what it does not tell counts as nothing."""
-        cost = call.get("cost")
+        node, model = _ITEM.sub("", str(call.get("node") or "")), str(call.get("model") or "")
+        if call.get("kept"):
+            return cls(node, model, kept=1)
+        usage, cost = Usage.of(call), call.get("cost")
+        exact = Decimal(0) if cost is None else Decimal(repr(cost))
+        estimated = bool(call.get("estimated"))
         return cls(
-            _ITEM.sub("", str(call.get("node") or "")),
-            str(call.get("model") or ""),
+            node,
+            model,
             1,
-            int(call.get("input_tokens") or 0),
-            int(call.get("cached_tokens") or 0),
-            int(call.get("output_tokens") or 0),
+            usage.input_tokens,
+            usage.cached_tokens,
+            usage.output_tokens,
             float(call.get("wall") or 0.0),
-            Decimal(0) if cost is None else Decimal(repr(cost)),
-            int(cost is None),
+            exact,
+            usage.unpriced,
             int(bool(call.get("error"))),
+            usage.tokens,
+            int(estimated),
+            exact if estimated else Decimal(0),
         )
 
     def as_json(self) -> dict[str, Any]:
         """Plain data; ``cost`` is None where no call has a price."""
-        priced = self.calls > self.unpriced
+        priced = self.calls > self.unpriced or self.kept > 0
         return {
             "node": self.node,
             "model": self.model,
@@ -76,17 +98,25 @@ class Entry:
             "input_tokens": self.input_tokens,
             "cached_tokens": self.cached_tokens,
             "output_tokens": self.output_tokens,
+            "tokens": self.tokens,
             "wall": round(self.wall, 6),
             "cost": float(self.cost) if priced else None,
             "unpriced": self.unpriced,
+            "estimated": self.estimated,
+            "estimated_cost": float(self.estimated_cost),
+            "kept": self.kept,
         }
 
 
 def ledger(calls: Iterable[Mapping[str, Any]]) -> list[Entry]:
     """An entry for each node and model, in the order in which they are first met."""
+    return added(map(Entry.of, calls))
+
+
+def added(parts: Iterable[Entry]) -> list[Entry]:
+    """Entries of the same node and model as one, in the order in which they are first met."""
     entries: dict[tuple[str, str], Entry] = {}
-    for call in calls:
-        one = Entry.of(call)
+    for one in parts:
         key = (one.node, one.model)
         entries[key] = entries[key] + one if key in entries else one
     return list(entries.values())

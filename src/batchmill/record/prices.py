@@ -31,6 +31,9 @@ class PriceTable:
 
     prices: Mapping[str, Price] = field(default_factory=dict)
 
+    def __contains__(self, model: object) -> bool:
+        return model in self.prices
+
     def cost(
         self, model: str, input_tokens: int | None, output_tokens: int | None, cached_tokens: int | None = 0
     ) -> float | None:

@@ -10,16 +10,20 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from batchmill.cancel import CancelToken
+from batchmill.errors import StorageError
 from batchmill.events import Listener
 from batchmill.events.happened import BatchProgress, Event, ItemsTimed, NodeFinished
 from batchmill.graph.plan import Plan
 from batchmill.graph.recorded import CODEC
-from batchmill.journal.contract import RunRecord
+from batchmill.journal.contract import Kept, RunRecord
 from batchmill.journal.encoding import NOT_JSON
 from batchmill.journal.journal import Journal
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.lists import holds_lazy
 from batchmill.masking import Masker
+from batchmill.record import CallsUnderWay
+from batchmill.runs.environment import surroundings
+from batchmill.runs.ledger import addresses, all_calls, asks_models, spent_before
 from batchmill.runs.result import RunResult
 from batchmill.runs.settings import RunSettings
 
@@ -43,7 +47,8 @@ class Order:
         secret = {name for name, spec in self.plan.inputs.items() if spec.secret}
         shown = {name: value for name, value in self.inputs.items() if name not in secret}
         source = os.path.abspath(self.source) if self.is_file else self.source
-        settings = {"executor": self.settings.executor, "jobs": self.settings.jobs}
+        own = {"executor": self.settings.executor, "jobs": self.settings.jobs, "around": surroundings()}
+        settings = {**self.settings.remembered, **own}
         return RunRecord(source, os.getcwd(), self.document, shown, settings)
 
 
@@ -57,7 +62,14 @@ def nothing_kept(masker: Masker, stop: CancelToken) -> None:
 
 def begun(journal: Journal, order: Order, masker: Masker, stop: CancelToken) -> SqliteRunLog:
     """The opening of a new run. Raises :class:`~batchmill.errors.StorageError`."""
-    return journal.begin(order.record(), codec=CODEC, masker=masker, failed=lambda fault: stop.cancel())
+    return journal.begin(
+        order.record(),
+        codec=CODEC,
+        masker=masker,
+        failed=lambda fault: stop.cancel(),
+        order=addresses(order.plan),
+        asks=asks_models(order.plan),
+    )
 
 
 @contextmanager
@@ -88,14 +100,33 @@ def _detail(event: Event) -> Mapping[str, Any]:
     return asdict(event)
 
 
+def with_all_calls(result: RunResult, under_way: CallsUnderWay | None) -> RunResult:
+    """The result of a run without a journal, with the calls of attempts of which nothing came back."""
+    return replace(result, llm_calls=all_calls(result.llm_calls, None, under_way))
+
+
+def _counts(log: SqliteRunLog, *, whole: bool) -> dict[str, int]:
+    """What a resumed run kept, redid and so on; at its end also what its document does not have any more."""
+    lost = sum(count for _, count in log.gone()) if whole and log.fault is None else 0
+    return (log.counts() + Kept(gone=lost)).as_json()
+
+
 def finished(log: SqliteRunLog, result: RunResult) -> RunResult:
     """Enter the result into the journal. A run that could not be kept to its end has failed by its
     surroundings: what is there can be resumed."""
     fault = log.fault
-    resumed = log.kept.as_json() if log.resumed else None
-    result = replace(result, resumed=resumed, journal=str(log.path))
+    resumed = _counts(log, whole=not result.interrupted) if log.resumed else None
+    result = replace(result, resumed=resumed, changed_by=log.changes, journal=str(log.path))
     if fault is None:
-        status = "interrupted" if result.interrupted or result.limit else result.status
+        try:
+            before = spent_before(log) if log.resumed else None
+            calls = all_calls(result.llm_calls, log, None)
+            result = replace(result, llm_calls=calls, spent_before=before)
+        except StorageError as error:
+            fault = error
+    if fault is None:
+        ended = result.interrupted or result.limit is not None
+        status = (result.stopped_by or "interrupted") if ended else result.status
         text = _result_text(result)
         try:
             log.finish(status, result.timing["wall"], result.nodes, text)
@@ -106,7 +137,7 @@ def finished(log: SqliteRunLog, result: RunResult) -> RunResult:
     if fault is None:
         return result
     entry = {"node": None, "index": None, "item": None, "type": "StorageError", "message": str(fault)}
-    errors = [*result.errors, {**entry, "attempts": 0, "kind": "exception"}]
+    errors = [*result.errors, {**entry, "attempts": 0, "kind": "exception", "traceback": ""}]
     return replace(result, status="failed", environment=True, errors=errors)
 
 

@@ -29,7 +29,7 @@ def budgets_of(plan: Plan, gates: Gates) -> tuple[Budget, ...]:
 
 
 def tell_limit(gates: Gates, walk: Walk) -> None:
-    """Have a run that was stopped by a budget say so among its errors."""
+    """Have a run that was stopped by a budget say so before its other errors, which come of that."""
     if gates.exhausted is not None and walk.interrupted:
         message = f"{gates.exhausted}; what was running has finished, nothing else was started"
-        walk.fail(None, ErrorInfo("BudgetUsedUp", message, retryable=False))
+        walk.fail_first(ErrorInfo("BudgetUsedUp", message, retryable=False))

@@ -7,6 +7,7 @@ from typing import Any
 from batchmill.graph.ending import fail_output, resolved_outputs
 from batchmill.graph.walk import Walk
 from batchmill.ir.models.workflow import Workflow
+from batchmill.lists import LazyList, holds_lazy
 from batchmill.plain import NotPlain, plain
 from batchmill.step import Namespace
 
@@ -18,8 +19,22 @@ def outputs_of(workflow: Workflow, namespace: Namespace, walk: Walk) -> dict[str
     outputs: dict[str, Any] = {}
     for name, value in resolved_outputs(workflow, namespace, walk).items():
         try:
-            outputs[name] = plain(value, f"output {name!r}")
+            shown = plain(value, f"output {name!r}")
+            if holds_lazy(shown):
+                _read_through(shown)
+            outputs[name] = shown
         except NotPlain as fault:
             if not failed_before:
                 fail_output(walk, name, fault)
     return outputs
+
+
+def _read_through(value: Any) -> None:
+    """Have every element of the lists that are read later made plain now. Raises :class:`NotPlain`: once the
+    outputs are being printed it is too late to say so."""
+    if isinstance(value, LazyList):
+        for _ in value:
+            pass
+    elif isinstance(value, (dict, list)):
+        for one in value.values() if isinstance(value, dict) else value:
+            _read_through(one)

@@ -33,10 +33,13 @@ class RunResult:
     :class:`~batchmill.lists.LazyList`, which reads and compares like a list. ``timing`` has ``started_at``
     (seconds since the epoch) and ``wall``.
 
-    ``interrupted`` says that the run was stopped from outside; its status is ``failed`` then.
-    ``resumed`` has the counts of a resumed run: items and nodes ``kept``, ``redone``, ``new`` and
-    ``changed``. ``journal`` is the file the run is kept in, None where it is in none. ``untouched`` says that
-    the run had finished before and nothing was to be done.
+    ``interrupted`` says that the run was stopped from outside; its status is ``failed`` then, and
+    ``stopped_by`` has what the one who stopped it gave as the reason.
+    ``resumed`` has the counts of a resumed run: items and nodes ``kept``, ``redone``, ``new``, ``changed``
+    and ``gone``. ``changed_by`` names, by node, what had changed in it: params, ``its code``, ``its items``,
+    and so on; ``spent_before`` has the ``calls``, ``tokens`` and ``cost`` of the earlier passes, None where
+    they made no calls, and ``llm_calls`` has those of all passes. ``journal`` is the file the run is kept in,
+    None where it is in none. ``untouched`` says that the run had finished before and nothing was to be done.
     ``limit`` says in words which budget stopped the run, None where none did.
     ``environment`` says that the run failed by its surroundings (an unreadable source, a full disk, an
     executor that cannot start here), not by what its nodes did.
@@ -51,11 +54,14 @@ class RunResult:
     llm_calls: Sequence[Any] = field(default_factory=list)
     timing: Mapping[str, float] = field(default_factory=dict)
     interrupted: bool = False
+    stopped_by: str = ""
     environment: bool = False
     limit: str | None = None
     resumed: Mapping[str, int] | None = None
     journal: str | None = None
     untouched: bool = False
+    spent_before: Mapping[str, Any] | None = None
+    changed_by: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -79,5 +85,13 @@ class RunResult:
             "warnings": self.warnings,
             "llm_calls": self.llm_calls,
             "timing": dict(self.timing),
-            **({} if self.resumed is None else {"resumed": dict(self.resumed)}),
+            **({} if self.resumed is None else {"resumed": self._resumed()}),
         }
+
+    def _resumed(self) -> dict[str, Any]:
+        told: dict[str, Any] = dict(self.resumed or {})
+        if self.changed_by:
+            told["changed_by"] = {node: list(names) for node, names in self.changed_by.items()}
+        if self.spent_before is not None:
+            told["spent_before"] = dict(self.spent_before)
+        return told

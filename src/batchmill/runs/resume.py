@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from batchmill.address import address_of
 from batchmill.batch import OnBlock
+from batchmill.batch.byte_streams import standard_input_is_empty
 from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidDocument, InvalidSetting
 from batchmill.events import Listener
+from batchmill.graph.attached import Attachment
+from batchmill.graph.plan import Plan
 from batchmill.graph.recorded import CODEC
 from batchmill.ir.loading import load
-from batchmill.journal.contract import RunRecord
+from batchmill.journal.contract import Kept, RunRecord
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.locks import RunLock
 from batchmill.journal.reading import Reader
@@ -23,6 +27,7 @@ from batchmill.journal.runlog import SqliteRunLog
 from batchmill.masking import Masker
 from batchmill.runs.arguments import check_arguments, journal_of
 from batchmill.runs.journaled import Order
+from batchmill.runs.ledger import addresses, asks_models
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
 from batchmill.runs.settings import RunSettings
@@ -44,6 +49,9 @@ def resume(
     taps: Mapping[str, OnBlock] | None = None,
     masker: Masker | None = None,
     warnings: Iterable[Warned] = (),
+    own_files: Mapping[str, str] | None = None,
+    remembered: Mapping[str, Any] | None = None,
+    attached: Mapping[str, Attachment] | None = None,
 ) -> RunResult:
     """Go on with a run that was interrupted or failed: everything that has a result keeps it.
 
@@ -52,14 +60,18 @@ def resume(
     Results are known again by content: what was edited, in the document or among the items, is run again,
     what only moved is not. ``params`` take the place of inputs of the same name; those that are secret must
     be given again. ``failed_only`` runs items that had failed, and leaves out those that were never begun.
-    ``executor`` and ``jobs`` are those of the run unless given. The other arguments are those of
-    :func:`batchmill.run`.
+    ``executor``, ``jobs`` and what is ``remembered`` are those of the run unless given. The other arguments
+    are those of :func:`batchmill.run`.
+
+    The paths of a run are those of the folder it was begun in, so it is resumed there: call ``os.chdir``
+    before, where this process works in another one. Items out of standard input must be given once more.
 
     A run that has finished is not run again, unless its document has changed since, inputs are given, or
     ``failed_only`` is; the result is the one it had. The counts are in ``resumed`` of the result.
 
-    Raises what :func:`batchmill.run` raises, :class:`~batchmill.errors.UnknownRun` and
-    :class:`~batchmill.errors.RunLocked` where another process is running it.
+    Raises what :func:`batchmill.run` raises, :class:`~batchmill.errors.UnknownRun`,
+    :class:`~batchmill.errors.RunLocked` where another process is running it, and
+    :class:`~batchmill.errors.InvalidSetting` for another folder and for missing standard input.
     """
     listeners = check_arguments(params, text_params, listeners)
     if run is not None and not isinstance(run, str):
@@ -73,13 +85,23 @@ def resume(
             found = reader.run(found.name)
             given = {**(params or {}), **(text_params or {})}
             document = document_of(found)
-            if found.finished and not (given or failed_only) and load(document).raw == found.document:
+            if is_done(found, document, bool(given), failed_only):
                 result = _as_it_was(reader, found)
                 if result is not None:
                     return result
-        order = _order(found, document, params, text_params, executor, jobs, warnings)
+        require_folder(found)
+        order = order_of(
+            found,
+            document,
+            params,
+            text_params,
+            settings_of(found, executor, jobs, own_files, remembered),
+            kept,
+            warnings,
+        )
+        require_stdin(kept, found, order.plan)
         opening = partial(_opened, kept, found, order, lock, failed_only)
-        return execute(order, opening, listeners, cancel, stop, taps, masker)
+        return execute(order, opening, listeners, cancel, stop, taps, masker, attached)
     finally:
         lock.release()
 
@@ -92,6 +114,11 @@ def document_of(run: RunRecord) -> str | dict[str, Any]:
     return document
 
 
+def is_done(run: RunRecord, document: str | dict[str, Any], given: bool, failed_only: bool) -> bool:
+    """Whether the run has finished and nothing asks for more: no edit, no input that is ``given``."""
+    return run.finished and not (given or failed_only) and load(document).raw == run.document
+
+
 def _as_it_was(reader: Reader, run: RunRecord) -> RunResult | None:
     """The result that a finished run had; None where it is not kept."""
     found = reader.result(run)
@@ -99,27 +126,80 @@ def _as_it_was(reader: Reader, run: RunRecord) -> RunResult | None:
         return None
     names = ("run", "status", "outputs", "nodes", "errors", "warnings", "llm_calls", "timing")
     count = sum(visit.done - visit.failed for visit in reader.visits(run))
-    resumed = {"kept": count, "redone": 0, "new": 0, "changed": 0}
+    resumed = Kept(kept=count).as_json()
     fields = {name: found[name] for name in names if name in found}
     return RunResult(**fields, resumed=resumed, journal=str(reader.journal.path), untouched=True)
 
 
-def _order(
+def require_folder(run: RunRecord) -> None:
+    """Raises :class:`InvalidSetting` in another folder than the run's: its paths would be other files."""
+    try:
+        if os.path.samefile(run.folder, os.getcwd()):
+            return
+        problem = f"this process works in {os.getcwd()}: change the folder first"
+    except OSError:
+        problem = "which is not there any more: put it back, or begin a new run"
+    raise InvalidSetting(f"run {run.name} was begun in {run.folder}, {problem}")
+
+
+def settings_of(
+    run: RunRecord,
+    executor: str | None = None,
+    jobs: int | None = None,
+    own_files: Mapping[str, str] | None = None,
+    remembered: Mapping[str, Any] | None = None,
+) -> RunSettings:
+    """The settings of the run, but for those that are given."""
+    own = {name: value for name, value in run.settings.items() if name not in ("executor", "jobs", "around")}
+    return RunSettings(
+        executor or run.settings.get("executor"),
+        jobs or run.settings.get("jobs"),
+        own_files or {},
+        {**own, **(remembered or {})},
+    )
+
+
+def require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
+    """Raises :class:`InvalidSetting` where items came from standard input and there is nothing in it now: as
+    no items they would end the run as done."""
+    with Reader(journal) as reader:
+        recorded = {visit.address for visit in reader.visits(run) if visit.done}
+    node = next((one for one in _from_stdin(plan) if one in recorded), None)
+    if node is not None and standard_input_is_empty():
+        raise InvalidSetting(
+            f"the items of {node!r} came from standard input, and it is empty now; give them once more: "
+            f"... | batchmill resume {run.name}"
+        )
+
+
+def _from_stdin(plan: Plan, within: str = "", above: tuple[Plan, ...] = ()) -> Iterator[str]:
+    """The addresses of the nodes whose items come from standard input; a workflow may run itself inside."""
+    for node in plan.nodes.values():
+        address = address_of(node.spec.id, within=within)
+        if node.sub is not None:
+            if node.sub.plan not in above:
+                yield from _from_stdin(node.sub.plan, address, (*above, plan))
+        elif node.spec.batch is not None and node.spec.batch.items_kind == "stdin":
+            yield address
+
+
+def order_of(
     run: RunRecord,
     document: str | dict[str, Any],
     params: Mapping[str, Any] | None,
     text_params: Mapping[str, str] | None,
-    executor: str | None,
-    jobs: int | None,
-    warnings: Iterable[Warned],
+    settings: RunSettings,
+    journal: Journal,
+    warnings: Iterable[Warned] = (),
 ) -> Order:
+    """What there is to run of a run that is resumed: its document as it is now, its inputs and those that are
+    given. Raises :class:`InvalidDocument`."""
     texts = dict(text_params or {})
     values = {name: value for name, value in {**run.inputs, **(params or {})}.items() if name not in texts}
     declared = _declared(document)
     values = {name: value for name, value in values.items() if name in declared or name in (params or {})}
-    settings = RunSettings(executor or run.settings.get("executor"), jobs or run.settings.get("jobs"))
     try:
-        return ordered(document, values, texts, settings, warnings=warnings)
+        return ordered(document, values, texts, settings, journal=journal, warnings=warnings)
     except InvalidDocument as error:
         missing = [name for name in declared if name not in values and name not in texts]
         if missing:
@@ -154,4 +234,6 @@ def _opened(
         masker=masker,
         failed=lambda fault: stop.cancel(),
         failed_only=failed_only,
+        order=addresses(order.plan),
+        asks=asks_models(order.plan),
     )

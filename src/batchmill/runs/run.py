@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,11 @@ from typing import Any
 from batchmill.batch import OnBlock
 from batchmill.cancel import CancelToken
 from batchmill.errors import InvalidDocument
-from batchmill.events import Bus, Listener, RunFinished, RunStarted
+from batchmill.events import Bus, Listener, Noticed, RunFinished, RunStarted
+from batchmill.events.words import spending
+from batchmill.graph.attached import Attachment
 from batchmill.graph.check import check
+from batchmill.graph.file_uses import faults_of_plan
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.shares import Shares
@@ -36,6 +39,7 @@ from batchmill.nodes import Registry, default_registry
 from batchmill.plain import plain, shown
 from batchmill.record import LLMCall
 from batchmill.runs.arguments import check_arguments, journal_of
+from batchmill.runs.files import own_files_of, table_of
 from batchmill.runs.journaled import (
     Opening,
     Order,
@@ -44,7 +48,9 @@ from batchmill.runs.journaled import (
     event_listeners,
     finished,
     nothing_kept,
+    with_all_calls,
 )
+from batchmill.runs.ledger import calls_of_the_run, spent_before
 from batchmill.runs.limits import budgets_of, gates_of, tell_limit
 from batchmill.runs.outputs import outputs_of
 from batchmill.runs.result import RunResult
@@ -69,6 +75,9 @@ def run(
     masker: Masker | None = None,
     journal: Journal | str | Path | None = None,
     warnings: Iterable[Warned] = (),
+    own_files: Mapping[str, str] | None = None,
+    remembered: Mapping[str, Any] | None = None,
+    attached: Mapping[str, Attachment] | None = None,
 ) -> RunResult:
     """Run a workflow document: a file's path, or the document itself as a dictionary.
 
@@ -85,6 +94,11 @@ def run(
     ``journal``, a path or a :class:`~batchmill.journal.journal.Journal`, keeps what the run does, so that
     :func:`batchmill.resume` goes on where it was; without it nothing is kept.
     ``warnings`` are the caller's own, such as those of a file of inputs, to be told with those of the run.
+    ``own_files`` are further files that nothing in the run may write, by path, with what each is, such as
+    ``{"params.json": "the file of params"}``.
+    ``remembered``, JSON, is kept with it for the caller; ``name`` in it is a name for the run, ``json`` the
+    form in which ``batchmill resume`` prints it. ``attached`` has by a batch node's id what takes the place
+    of its items, and who hears of them as they end.
     Cancelling ``stop`` lets no new node or item start, cancelling ``cancel`` ends running ones too; either
     way the result is ``interrupted``.
 
@@ -95,12 +109,12 @@ def run(
     or inputs that cannot be run, before anything ran, :class:`~batchmill.errors.InvalidSetting`, and
     :class:`~batchmill.errors.StorageError` for a document file that cannot be read.
     """
-    settings = RunSettings(executor, jobs)
     listeners = check_arguments(params, text_params, listeners)
     kept = None if journal is None else journal_of(journal)
-    order = ordered(document, params, text_params, settings, registry, warnings)
+    settings = RunSettings(executor, jobs, own_files or {}, remembered or {})
+    order = ordered(document, params, text_params, settings, registry, kept, warnings)
     opening = nothing_kept if kept is None else partial(begun, kept, order)
-    return execute(order, opening, listeners, cancel, stop, taps, masker)
+    return execute(order, opening, listeners, cancel, stop, taps, masker, attached)
 
 
 def ordered(
@@ -109,9 +123,11 @@ def ordered(
     text_params: Mapping[str, str] | None,
     settings: RunSettings,
     registry: Registry | None = None,
+    journal: Journal | None = None,
     warnings: Iterable[Warned] = (),
 ) -> Order:
-    """What there is to run, checked. Raises what :func:`run` raises before anything runs."""
+    """What there is to run, checked; ``journal`` is where it is going to be kept. Raises what :func:`run`
+    raises before anything runs."""
     draft = load(document)
     plan = check(draft, registry or default_registry())
     plan = replace(plan, warnings=(*warnings, *plan.warnings))
@@ -119,7 +135,12 @@ def ordered(
     inputs, problems = check_inputs(plan.workflow, {**(params or {}), **texts}, text=frozenset(texts))
     if problems:
         raise InvalidDocument(tuple(problems), draft.source)
-    return Order(plan, draft.raw, draft.source, not isinstance(document, dict), inputs, settings)
+    own = own_files_of(draft, plan, journal, settings.own_files)
+    faults = faults_of_plan(plan, inputs, own)
+    if faults:
+        raise InvalidDocument(draft.problems(faults), draft.source)
+    is_file = not isinstance(document, dict)
+    return Order(plan, draft.raw, draft.source, is_file, inputs, replace(settings, own_files=own))
 
 
 def execute(
@@ -130,16 +151,33 @@ def execute(
     stop: CancelToken | None = None,
     taps: Mapping[str, OnBlock] | None = None,
     masker: Masker | None = None,
+    attached: Mapping[str, Attachment] | None = None,
 ) -> RunResult:
     """Run what :func:`ordered` found; ``opening`` makes the run's log in a journal."""
     plan = order.plan
     known = Secrets(plan, order.inputs, masker or Masker())
     ending = CancelToken()
     log = opening(known.masker, ending)
-    with closing_log(log), _importing_from(plan.import_folders()), holding(), _following(stop, ending):
-        around = _surroundings(order, log, known, listeners, ending)
-        around = replace(around, cancel=cancel or CancelToken(), taps=taps or {})
+    files = table_of(plan, order.inputs, order.settings.own_files)
+    with (
+        closing(files),
+        closing_log(log),
+        calls_of_the_run(log, plan) as calls,
+        importing_from(plan.import_folders()),
+        holding(),
+        _following(stop, ending),
+    ):
+        around = replace(_surroundings(order, log, known, listeners, ending), files=files, calls=calls)
+        around = replace(around, cancel=cancel or CancelToken(), taps=taps or {}, attached=attached or {})
         return _walked(plan, around, order.source, known.masker, log)
+
+
+def _warn_of_ordinary(around: Surroundings) -> None:
+    """Tell of the secrets that are not masked: by the end of the walk also those of sub-workflows."""
+    for called in around.masker.ordinary:
+        message = f"the value of {called} is too ordinary to be a secret and was not masked"
+        hint = "give it a value of its own, or do not call it a secret"
+        around.warnings.add(Warned("ordinary-secret", message, hint))
 
 
 def _surroundings(
@@ -180,8 +218,11 @@ def _walked(
     around.bus.emit(RunStarted(name, source, len(plan.nodes)))
     for warned in plan.warnings:
         around.warnings.add(warned)
+    if log is not None and log.resumed and (before := spent_before(log)) is not None:
+        around.bus.emit(Noticed(f"earlier passes of this run made {spending(**before)}"))
     walk = Scheduler(plan, around).run()
     tell_limit(around.gates, walk)
+    _warn_of_ordinary(around)
     outputs = outputs_of(plan.workflow, around.namespace, walk)
     wall = time.perf_counter() - began
     around.bus.emit(RunFinished(name, walk.status, wall))
@@ -195,10 +236,11 @@ def _walked(
         llm_calls=mask(mapped(around.namespace.calls(), _plain_call)),
         timing={"started_at": started_at, "wall": round(wall, 6)},
         interrupted=walk.interrupted,
+        stopped_by=around.stop.reason,
         environment=walk.environment,
         limit=around.gates.exhausted,
     )
-    return result if log is None else finished(log, result)
+    return with_all_calls(result, around.calls) if log is None else finished(log, result)
 
 
 def _plain_error(entry: dict[str, Any]) -> dict[str, Any]:
@@ -214,7 +256,7 @@ def _plain_call(call: Any) -> Any:
 @contextmanager
 def _following(stop: CancelToken | None, ending: CancelToken) -> Iterator[None]:
     """Cancel the run's own token with the caller's, but never the other way round."""
-    forget = stop.on_cancel(ending.cancel) if stop is not None else None
+    forget = stop.on_cancel(lambda: ending.cancel(stop.reason)) if stop is not None else None
     try:
         yield
     finally:
@@ -223,7 +265,7 @@ def _following(stop: CancelToken | None, ending: CancelToken) -> Iterator[None]:
 
 
 @contextmanager
-def _importing_from(folders: Iterable[str]) -> Iterator[None]:
+def importing_from(folders: Iterable[str]) -> Iterator[None]:
     """Put ``folders`` first on the import path for a while, as Python does for a script."""
     sys.path[:0] = folders
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from batchmill.errors import TemplateError
 from batchmill.graph.plan import Plan
-from batchmill.masking import Masker
+from batchmill.masking import Masker, called_input, is_ordinary
 from batchmill.template import Scope, compile_value
 
 CREDENTIALS = ("api_key", "auth_token")
@@ -23,16 +23,20 @@ class Secrets:
     """What a run must not show, and the variables that the children of its commands do not get.
 
     ``withheld`` are variables that the document names as holding credentials, and those that hold the value
-    of a secret input.
+    of a secret input, but for one that is too ordinary to be a secret.
     """
 
     def __init__(self, plan: Plan, inputs: Mapping[str, Any], masker: Masker) -> None:
         self.masker = masker
-        values = [inputs.get(name) for name, spec in plan.inputs.items() if spec.secret]
+        values = {name: inputs.get(name) for name, spec in plan.inputs.items() if spec.secret}
         names = set(_named(plan, inputs))
-        for value in (*values, *_written(plan), *(os.environ.get(name) for name in names)):
-            masker.add(value)
-        texts = {value for value in values if isinstance(value, str) and value}
+        for name, value in values.items():
+            masker.add(value, called_input(name))
+        for value, called in _written(plan):
+            masker.add(value, called)
+        for name in sorted(names):
+            masker.add(os.environ.get(name), f"the variable {name}")
+        texts = {value for value in values.values() if isinstance(value, str) and not is_ordinary(value)}
         self.withheld = frozenset(names | {name for name, value in os.environ.items() if value in texts})
 
 
@@ -74,11 +78,11 @@ def _names_in(params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[
             yield name
 
 
-def _written(plan: Plan) -> Iterator[str]:
-    """Credentials that stand in the document itself."""
+def _written(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Credentials that stand in the document itself, and what they are called."""
     for one in _plans(plan):
         for node in one.nodes.values():
             for key in CREDENTIALS:
                 value = node.spec.params.get(key)
                 if isinstance(value, str) and "${" not in value:
-                    yield value
+                    yield value, f"`{key}` of the node `{node.spec.id}`"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from batchmill.batch.settings import MAX_CONCURRENT
 from batchmill.errors import InvalidSetting
@@ -12,11 +14,15 @@ from batchmill.executors.choose import executor_named
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """``executor`` and ``jobs`` (1 to 1000 items and nodes at work at once in the whole run) take the place
-    of what batch nodes say; ``jobs`` does not make a sequential batch parallel.
-    Raises :class:`~batchmill.errors.InvalidSetting`."""
+    of what batch nodes say; ``jobs`` does not make a sequential batch parallel. ``own_files`` are files that
+    the caller has read for the run or writes beside it, by path, with what each is: the run must not write
+    them. ``remembered`` is JSON that the journal keeps for the caller beside ``executor`` and ``jobs``: the
+    form of the output, say. Raises :class:`~batchmill.errors.InvalidSetting`."""
 
     executor: str | None = None
     jobs: int | None = None
+    own_files: Mapping[str, str] = field(default_factory=dict)
+    remembered: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.jobs is not None and (type(self.jobs) is not int or not 1 <= self.jobs <= MAX_CONCURRENT):

@@ -3,14 +3,17 @@
 from batchmill.record import LLM_CALLS_KEY
 from batchmill.step.namespace import INDEX_KEY, RESERVED_KEYS, Namespace
 from batchmill.step.params import StepParams
+from batchmill.step.paying import FREE, Paying
 from batchmill.step.step import ItemStep, SingleStep, Step, Unresolved, item_step, single_step
 
 __all__ = [
+    "FREE",
     "INDEX_KEY",
     "LLM_CALLS_KEY",
     "RESERVED_KEYS",
     "ItemStep",
     "Namespace",
+    "Paying",
     "SingleStep",
     "Step",
     "StepParams",

@@ -36,7 +36,7 @@ class StepParams:
             kind = treatment.get(name, "value")
             if kind == "none":
                 self.constants[name] = written
-            elif kind == "shell" and isinstance(written, str):
+            elif kind == "shell" and isinstance(written, (str, list)):
                 self._add(name, compile_command(written, allow_raw=params.get(RAW_PARAM) is True))
             elif kind == "url" and isinstance(written, str):
                 self._add(name, compile_url(written))

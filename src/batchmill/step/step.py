@@ -14,13 +14,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import TemplateError
+from batchmill.awaiting.promises import awaited
+from batchmill.errors import NodeError, TemplateError
+from batchmill.masking import Masker
 from batchmill.nodes import Node, NodeResult, bind
+from batchmill.nodes.json_params import container_param
+from batchmill.plain import plain
 from batchmill.step.namespace import INDEX_KEY, Namespace
 from batchmill.step.params import StepParams
+from batchmill.step.paying import FREE, Paying
 from batchmill.template import Scope
 
 INPUTS_PARAM = "inputs"  # where the carried values of a loop go in a node that has it
+RESERVED_OUTPUTS = frozenset({"item", "index"})
+"""What stands beside the outputs of an item among the results of a batch, and in tables of them."""
 _CONTAINERS = (dict, list)
 
 
@@ -35,8 +42,12 @@ class Step:
     """One node with its params and a snapshot of the namespace.
 
     ``carried`` are values that a loop lays over the params; they are data and are not scanned for
-    templates. ``folder`` is put on the import path of a process that the step is shipped to.
+    templates. ``folder`` is put on the import path of a process that the step is shipped to. ``paying`` is
+    what a node is held to that asks language models. ``masker`` is told the run's secrets: a worker process,
+    too, must not cut a text short in the middle of one.
     """
+
+    masker: Masker | None = None
 
     def __init__(
         self,
@@ -46,6 +57,7 @@ class Step:
         *,
         carried: Mapping[str, Any] | None = None,
         folder: str | None = None,
+        paying: Paying = FREE,
     ) -> None:
         self.node = node
         self._kind = type(node)
@@ -53,6 +65,7 @@ class Step:
         self._scope = namespace.snapshot(params.references, params.whole)
         self._carried = dict(carried or {})
         self._folder = folder
+        self._paying = paying
 
     @property
     def share(self) -> bool:
@@ -62,7 +75,8 @@ class Step:
     def run_in(self, scope: Scope, attempt: Attempt) -> NodeResult:
         """One attempt with the names of ``scope``. Raises :class:`~batchmill.errors.TemplateError` for a
         reference that leads nowhere, :class:`~batchmill.errors.InvalidParams`, and what the node raises."""
-        return self.node.run(self.bound_in(scope, attempt), attempt)
+        result = self.node.run(self.bound_in(scope, attempt), attempt)
+        return result if type(result) is NodeResult else awaited(result, attempt.cancel)
 
     def bound_in(self, scope: Scope, attempt: Attempt) -> dict[str, Any]:
         """The node's params for one attempt, resolved with the names of ``scope``, and checked."""
@@ -71,22 +85,38 @@ class Step:
             self._overlay(params)
         if scope.unresolved:
             attempt.recorder.append(Unresolved(tuple(scope.unresolved)))
-        return bind(self._kind, params)
+        bound = bind(self._kind, params)
+        if self._paying.in_dollars:
+            self._paying.check(self.node, bound)
+        return bound
 
     def expected_tokens(self, item: Any, index: int) -> float:
         """About how many tokens of language models an attempt at this item uses; 0 where nobody knows."""
+        params = self._resolved(item, index)
+        return 0.0 if params is None else self.node.expected_tokens(params)
+
+    def expected_usd(self, item: Any, index: int) -> float:
+        """About how many US dollars an attempt at this item costs; 0 where nobody knows."""
+        params = self._resolved(item, index)
+        return 0.0 if params is None else self.node.expected_usd(params)
+
+    def is_free(self, item: Any, index: int) -> bool:
+        """Whether an attempt at this item certainly asks nobody who is paid."""
+        params = self._resolved(item, index)
+        return params is not None and self.node.is_free(params)
+
+    def _resolved(self, item: Any, index: int) -> dict[str, Any] | None:
         try:
-            params = self._params.resolve(self._scope_of(item, index))
+            return self._params.resolve(self._scope_of(item, index))
         except TemplateError:  # the attempt itself is about to say so
-            return 0.0
-        return self.node.expected_tokens(params)
+            return None
 
     def _scope_of(self, item: Any, index: int) -> Scope:
         """The names for one item; a node that is no batch has none of its own."""
         return self._scope.child({})
 
     def _overlay(self, params: dict[str, Any]) -> None:
-        inputs = params.get(INPUTS_PARAM)
+        inputs = container_param(params.get(INPUTS_PARAM), "object", f"`{INPUTS_PARAM}`")
         if isinstance(inputs, dict):
             params[INPUTS_PARAM] = {**inputs, **self._carried}
         else:
@@ -111,7 +141,7 @@ class SingleStep(Step):
 
     def run(self, item: Any, index: int, attempt: Attempt) -> NodeResult:
         """One attempt; ``item`` and ``index`` mean nothing here."""
-        return self.run_in(self._scope.child({}), attempt)
+        return self.run_in(self._scope.child({}), self._paying.told(attempt, None))
 
 
 class AsyncSingleStep(SingleStep):
@@ -119,11 +149,13 @@ class AsyncSingleStep(SingleStep):
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> NodeResult:
         """One attempt, to be awaited."""
+        attempt = self._paying.told(attempt, None)
         return await self.node.run_async(self.bound_in(self._scope.child({}), attempt), attempt)  # type: ignore[attr-defined, no-any-return]  # such a node
 
 
 class ItemStep(Step):
-    """A batch node; ``item_name`` is what templates call the item."""
+    """A batch node; ``item_name`` is what templates call the item. ``as_json`` makes plain data of outputs,
+    and an error of what has no form in JSON."""
 
     def __init__(
         self,
@@ -133,9 +165,13 @@ class ItemStep(Step):
         *,
         item_name: str = "item",
         folder: str | None = None,
+        as_json: bool = False,
+        paying: Paying = FREE,
     ) -> None:
-        super().__init__(node, params, namespace, folder=folder)
+        super().__init__(node, params, namespace, folder=folder, paying=paying)
         self._item_name = item_name
+        self._as_json = as_json
+        self._looked_at = self._kind.open_outputs
 
     def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
         """One attempt of one item: the node's outputs.
@@ -144,7 +180,21 @@ class ItemStep(Step):
         show in the next attempt, in the results and in the node the items came from, but not where the
         item travelled to another process.
         """
-        return self.run_in(self._scope_of(item, index), attempt).outputs
+        result = self.run_in(self._scope_of(item, index), self._paying.told(attempt, index))
+        return self._outputs(result, item)
+
+    def _outputs(self, result: NodeResult, item: Any) -> dict[str, Any]:
+        """The outputs of an item. Raises :class:`~batchmill.errors.NodeError` for one that has the name of
+        what stands beside them; where the names are known before, validation has looked."""
+        outputs = result.outputs
+        if self._looked_at and not RESERVED_OUTPUTS.isdisjoint(outputs):
+            name = next(iter(RESERVED_OUTPUTS.intersection(outputs)))
+            message = f"an item's output cannot be called {name!r}, which is the key of the item's own {name}"
+            raise NodeError(message, retryable=False, type_name="ReservedOutput")
+        if self._as_json:
+            plain(item, "the item")
+            return {name: plain(value, f"`{name}`") for name, value in outputs.items()}
+        return outputs
 
     def _scope_of(self, item: Any, index: int) -> Scope:
         if type(item) in _CONTAINERS:
@@ -157,9 +207,18 @@ class AsyncItemStep(ItemStep):
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
         """One attempt of one item, to be awaited."""
-        scope = self._scope_of(item, index)
+        scope, attempt = self._scope_of(item, index), self._paying.told(attempt, index)
         result = await self.node.run_async(self.bound_in(scope, attempt), attempt)  # type: ignore[attr-defined]  # such a node
-        return result.outputs  # type: ignore[no-any-return]
+        return self._outputs(result, item)
+
+
+class SeenItemStep(ItemStep):
+    """The same for a node with ``seen``, by which templates see something made of the item in its place."""
+
+    def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
+        with self.node.seen(item, index, self._params.constants) as seen:  # type: ignore[attr-defined]  # such a node
+            scope = self._scope.child({self._item_name: seen, INDEX_KEY: index})
+            return self.run_in(scope, attempt).outputs
 
 
 class PlacedItemStep(ItemStep):
@@ -167,15 +226,20 @@ class PlacedItemStep(ItemStep):
 
     def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
         params = self.bound_in(self._scope_of(item, index), attempt)
-        return self.node.run_item(params, attempt, index).outputs  # type: ignore[attr-defined, no-any-return]  # such a node
+        return self._outputs(self.node.run_item(params, attempt, index), item)  # type: ignore[attr-defined]  # such a node
 
 
 def single_step(
-    node: Node, params: StepParams, namespace: Namespace, *, carried: Mapping[str, Any] | None = None
+    node: Node,
+    params: StepParams,
+    namespace: Namespace,
+    *,
+    carried: Mapping[str, Any] | None = None,
+    paying: Paying = FREE,
 ) -> SingleStep:
     """The step of a node that is no batch; it can be awaited where the node can."""
     kind = AsyncSingleStep if _can_be_awaited(node) else SingleStep
-    return kind(node, params, namespace, carried=carried)
+    return kind(node, params, namespace, carried=carried, paying=paying)
 
 
 def item_step(
@@ -185,12 +249,16 @@ def item_step(
     *,
     item_name: str = "item",
     folder: str | None = None,
+    as_json: bool = False,
+    paying: Paying = FREE,
 ) -> ItemStep:
     """The step of a batch node; it can be awaited where the node can."""
     kind = AsyncItemStep if _can_be_awaited(node) else ItemStep
     if callable(getattr(node, "run_item", None)):
         kind = PlacedItemStep
-    return kind(node, params, namespace, item_name=item_name, folder=folder)
+    elif callable(getattr(node, "seen", None)):
+        kind = SeenItemStep
+    return kind(node, params, namespace, item_name=item_name, folder=folder, as_json=as_json, paying=paying)
 
 
 def _can_be_awaited(node: Node) -> bool:

@@ -4,7 +4,7 @@ from batchmill.template.compiled import Compiled, StructureSyntaxError, compile_
 from batchmill.template.parse import expressions_in, parse
 from batchmill.template.parts import EVERY, Every, Expression, Filter, Literal, Path, Template
 from batchmill.template.scope import Scope
-from batchmill.template.shell import CommandTemplate, ShellCommand, compile_command
+from batchmill.template.shell import CommandTemplate, ShellCommand, compile_command, review_words
 from batchmill.template.text import to_json, to_text
 from batchmill.template.url import UrlTemplate, compile_url
 
@@ -27,6 +27,7 @@ __all__ = [
     "compile_value",
     "expressions_in",
     "parse",
+    "review_words",
     "syntax_errors",
     "to_json",
     "to_text",

@@ -13,9 +13,8 @@ from typing import Any
 from batchmill.errors import KeyCollision, TemplateSyntaxError
 from batchmill.template.parse import parse
 from batchmill.template.parts import Expression, Path, Template
-from batchmill.template.resolve import resolve_key, resolve_text, resolve_whole
+from batchmill.template.resolve import resolve_expression, resolve_key, resolve_text
 from batchmill.template.scope import Scope
-from batchmill.template.text import from_json
 
 MAX_DEPTH = 200  # levels of dictionaries and lists; deeper ones would end in RecursionError anyway
 
@@ -76,13 +75,9 @@ class _Name(_Plan):
 
     def resolve(self, scope: Scope) -> Any:
         try:
-            value = scope[self._name]
+            return scope[self._name]
         except KeyError:
-            return resolve_whole(self._expression, scope)
-        if type(value) is str:
-            parsed = from_json(value)
-            return value if parsed is None else parsed
-        return value
+            return resolve_expression(self._expression, scope)
 
 
 class _Whole(_Plan):
@@ -94,7 +89,7 @@ class _Whole(_Plan):
         self._expression = expression
 
     def resolve(self, scope: Scope) -> Any:
-        return resolve_whole(self._expression, scope)
+        return resolve_expression(self._expression, scope)
 
 
 class _Branch(_Plan):
@@ -110,7 +105,7 @@ class _Branch(_Plan):
     def resolve(self, scope: Scope) -> Any:
         if self._root not in scope or scope.passed_over(self._root, self._key):
             return None
-        return resolve_whole(self._expression, scope)
+        return resolve_expression(self._expression, scope)
 
 
 class _Text(_Plan):

@@ -1,11 +1,12 @@
 """The filters of ``${value | filter}``: a fixed list of small pure functions.
 
-A filter that works on a list also takes text that holds a list as JSON, as walking into such text does.
-None of them changes the value it is given.
+None of them changes the value it is given, and none but ``parse`` and ``number`` reads text as anything else.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,8 @@ from urllib.parse import quote
 
 from batchmill.errors import FilterError
 from batchmill.lists import LazyList
-from batchmill.template.text import LISTS, check_length, from_json, to_json, to_text
+from batchmill.plain import NotJson, exact_number, from_json
+from batchmill.template.text import LISTS, check_length, to_json, to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,9 @@ def apply_filter(name: str, argument: Any, value: Any) -> Any:
 
 def _listed(name: str, value: Any) -> Sequence[Any]:
     if isinstance(value, str):
-        value = from_json(value)
-        if not isinstance(value, list):
-            raise FilterError(f"the filter {name!r} needs a list, not text; | lines makes a list of text")
+        raise FilterError(
+            f"the filter {name!r} needs a list, not text; | parse reads JSON, | lines makes a list of lines"
+        )
     if not isinstance(value, LISTS):
         raise FilterError(f"the filter {name!r} needs a list, not {kind_of(value)}")
     return value if isinstance(value, LazyList) else list(value)
@@ -65,8 +67,17 @@ def _filled(name: str, value: Any) -> Sequence[Any]:
 def _numbers(name: str, items: Sequence[Any]) -> Sequence[Any]:
     for index, one in enumerate(items):
         if isinstance(one, bool) or not isinstance(one, (int, float)):
-            raise FilterError(f"the filter {name!r} needs numbers, and element {index} is {kind_of(one)}")
+            hint = "; | number makes numbers of text" if isinstance(one, str) else ""
+            raise FilterError(
+                f"the filter {name!r} needs numbers, and element {index} is {kind_of(one)}{hint}"
+            )
+        if not _is_finite(one):
+            raise FilterError(f"the filter {name!r} needs finite numbers, and element {index} is {one}")
     return items
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _comparable(name: str, items: Sequence[Any]) -> Sequence[Any]:
@@ -75,7 +86,29 @@ def _comparable(name: str, items: Sequence[Any]) -> Sequence[Any]:
         raise FilterError(f"the filter {name!r} cannot compare {' with '.join(sorted(kinds))}")
     if kinds & {"null", "an object"}:
         raise FilterError(f"the filter {name!r} cannot put {kinds.pop()} in order")
+    if kinds == {"a number"}:
+        nan = next((index for index, one in enumerate(items) if one != one), None)  # NaN alone
+        if nan is not None:
+            raise FilterError(f"the filter {name!r} cannot put NaN in order, which element {nan} is")
+    if kinds == {"text"}:
+        _refuse_numbers_as_text(name, items)
     return items
+
+
+def _refuse_numbers_as_text(name: str, items: Sequence[str]) -> None:
+    """Texts that are numbers, as all cells of a CSV file are, have two orders: as text, ``9`` comes after
+    ``10``. Where they differ neither is taken for what was meant."""
+    try:
+        numbers = [exact_number(one) for one in items]
+    except ValueError:
+        return
+    by_text = sorted(range(len(items)), key=items.__getitem__)
+    for first, second in itertools.pairwise(by_text):
+        if numbers[first] > numbers[second]:
+            raise FilterError(
+                f"the filter {name!r} is given numbers as text, and as text {items[second]!r} comes after "
+                f"{items[first]!r}; write | number before it"
+            )
 
 
 def _ordered(name: str, choose: Callable[[Sequence[Any]], Any], items: Sequence[Any]) -> Any:
@@ -86,14 +119,14 @@ def _ordered(name: str, choose: Callable[[Sequence[Any]], Any], items: Sequence[
 
 
 def _lines(value: Any) -> list[str]:
+    """As sources read lines: LF and CRLF end one, a CR by itself is data, a byte-order mark is dropped."""
     if value is None:
         return []
     if not isinstance(value, str):
         raise FilterError(f"the filter 'lines' needs text, not {kind_of(value)}")
-    lines = value.split("\n")
-    if not lines[-1]:
-        lines.pop()
-    return [line[:-1] if line.endswith("\r") else line for line in lines]
+    *ended, last = value.removeprefix("\ufeff").split("\n")
+    lines = [line.removesuffix("\r") for line in ended]
+    return [*lines, last] if last else lines
 
 
 def _join(value: Any, separator: str) -> str:
@@ -103,12 +136,34 @@ def _join(value: Any, separator: str) -> str:
 
 
 def _count(value: Any) -> int:
-    if isinstance(value, str):
-        parsed = from_json(value)
-        return len(value if parsed is None else parsed)
-    if isinstance(value, (*LISTS, Mapping)):
+    if isinstance(value, (str, *LISTS, Mapping)):
         return len(value)
     raise FilterError(f"the filter 'count' needs a list, an object or text, not {kind_of(value)}")
+
+
+def _parse(value: Any) -> Any:
+    """The value that text writes as JSON; what is no text is one already."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return from_json(value)
+    except NotJson as error:
+        hint = f"; {error.hint}" if error.hint else ""
+        raise FilterError(f"the filter 'parse' is given text that is no JSON: {error}{hint}") from error
+
+
+def _number(value: Any) -> Any:
+    """A number out of text, and numbers out of a list of it."""
+    if isinstance(value, LISTS):
+        return [_number(one) for one in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        raise FilterError(f"the filter 'number' needs text, or a list of it, not {kind_of(value)}")
+    try:
+        return exact_number(value)
+    except ValueError as error:
+        raise FilterError(f"the filter 'number': {error}") from error
 
 
 def _sum(value: Any) -> Any:
@@ -121,8 +176,11 @@ def _mean(value: Any) -> Any:
 
 
 def _added(name: str, items: Sequence[Any], divisor: int = 0) -> Any:
+    """Integers are added as such, anything else with one rounding at the end, on every interpreter alike."""
     try:
-        total = sum(_numbers(name, items))
+        numbers = list(_numbers(name, items))
+        whole = all(isinstance(one, int) for one in numbers)
+        total = sum(numbers) if whole else math.fsum(numbers)
         return total / divisor if divisor else total
     except OverflowError as error:
         raise FilterError(f"the filter {name!r} cannot work on numbers of this size: {error}") from error
@@ -157,6 +215,8 @@ def _url(value: Any) -> str:
 
 FILTERS: dict[str, FilterRule] = {
     "json": FilterRule(to_json),
+    "parse": FilterRule(_parse),
+    "number": FilterRule(_number),
     "lines": FilterRule(_lines),
     "join": FilterRule(_join, takes_argument=True),
     "count": FilterRule(_count),

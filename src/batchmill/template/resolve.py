@@ -19,10 +19,10 @@ from batchmill.lists.lazy import READ_TOGETHER
 from batchmill.template.filters import apply_filter, kind_of
 from batchmill.template.parts import EVERY, Every, Expression, Literal, Path, Template
 from batchmill.template.scope import Scope
-from batchmill.template.text import LISTS, check_length, from_json, to_text
+from batchmill.template.text import LISTS, check_length, to_text, why_closed
 
 _SHELL_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
-_POSITION = re.compile(r"-?[0-9]{1,18}")
+_POSITION = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _SHOWN = 5
 
 
@@ -47,14 +47,15 @@ class Missing:
         if isinstance(self.holder, Scope):
             return self._no_name(self.holder)
         if isinstance(self.segment, Every):
-            return f"{self.reached!r} is {kind_of(self.holder)}, and [*] needs a list"
+            what = why_closed(self.holder) if isinstance(self.holder, str) else kind_of(self.holder)
+            return f"{self.reached!r} is {what}, and [*] needs a list"
         if isinstance(self.holder, Mapping):
             hint = _keys(str(self.segment), self.holder)
             return f"{self.reached!r} has no key {self.segment!r}; {hint}"
         if isinstance(self.holder, LISTS):
             return self._no_element(len(self.holder))
-        what = "text that is not a JSON object or list" if isinstance(self.holder, str) else None
-        return f"{self.reached!r} is {what or kind_of(self.holder)}, so it has no {self.segment!r}"
+        what = why_closed(self.holder) if isinstance(self.holder, str) else kind_of(self.holder)
+        return f"{self.reached!r} is {what}, so it has no {self.segment!r}"
 
     def _no_name(self, scope: Scope) -> str:
         name = self.path.root
@@ -200,7 +201,8 @@ def _value_at(holder: Mapping[Any, Any], key: Any) -> Any:
 
 
 def _position(segment: Any) -> int | None:
-    """A position in a list; the text of one too, as a value from the command line is text."""
+    """A position in a list; the text of one too, as a value from the command line is text. Text with zeros in
+    front is an identifier that happens to be made of digits."""
     if isinstance(segment, int) and not isinstance(segment, bool):
         return segment
     if isinstance(segment, str) and _POSITION.fullmatch(segment):
@@ -238,16 +240,6 @@ def _choose(alternatives: tuple[Path | Literal, ...], scope: Scope) -> Any:
             found = _PassedOver(one, one.root, first_key, None)
         missing = missing or found
     return missing
-
-
-def resolve_whole(expression: Expression, scope: Scope) -> Any:
-    """The value of an expression that is all there is: its type is kept, and text that holds an object
-    or list as JSON becomes that, unless a filter made the text."""
-    value = resolve_expression(expression, scope)
-    if type(value) is str and not expression.filters:
-        parsed = from_json(value)
-        return value if parsed is None else parsed
-    return value
 
 
 def resolve_key(template: Template, scope: Scope, place: str) -> str:

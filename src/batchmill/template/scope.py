@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from batchmill.lists import LazyList, Shared
-from batchmill.template.text import from_json
+from batchmill.template.text import opened
 
 _REMEMBERED = 64  # texts whose JSON is kept; more than one node's templates walk into
 
@@ -31,7 +31,7 @@ class ParsedTexts:
         with self._lock:
             if text in self._parsed:
                 return self._parsed[text]
-        value = from_json(text)
+        value = opened(text)
         with self._lock:
             if len(self._parsed) >= _REMEMBERED:
                 self._parsed.clear()

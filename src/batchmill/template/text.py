@@ -1,40 +1,47 @@
 """Values as text, and text as values: what stands for a value inside other text.
 
 Inside text ``None`` and ``""`` become nothing, booleans ``True`` and ``False``, objects and lists JSON
-with its usual separators, everything else ``str()`` of it.
+with its usual separators, numbers what Python writes for them, everything else what it is as JSON
+(:mod:`batchmill.plain.values`), without quotes where that is text.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from batchmill.errors import TemplateError
-from batchmill.lists import LazyList
+from batchmill.lists import LazyList, holds_lazy
+from batchmill.plain import NotJson, NotPlain, container_in, plain
+from batchmill.plain import to_json as written
 
 MAX_TEXT = 64 * 1024 * 1024  # characters; twenty templates that each repeat the one before reach any size
 LISTS = (list, tuple, LazyList)
 """What a path walks into by position, and what filters take for a list."""
 
 _CONTAINERS = (dict, list, tuple)
-_BLANK = " \t\r\n"
+_NUMBERS = (int, float)
 
 
 def to_text(value: Any) -> str:
     """``value`` as it reads inside text. Raises :class:`TemplateError` for what JSON cannot hold."""
-    if type(value) is str:
-        return value
+    kind = type(value)
+    if kind is str:
+        return value  # type: ignore[no-any-return]  # it is one
     if value is None:
         return ""
+    if kind is bool or kind in _NUMBERS:
+        try:
+            return str(value)
+        except ValueError as error:  # an integer of more than 4300 digits
+            raise TemplateError(f"a value cannot be written as text: {error}") from error
     if isinstance(value, (*_CONTAINERS, LazyList, Mapping)):
         return to_json(value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
     try:
-        return str(value)
-    except ValueError as error:  # an integer of more than 4300 digits
+        simple = plain(value)
+    except NotPlain as error:
         raise TemplateError(f"a value cannot be written as text: {error}") from error
+    return to_json(simple) if isinstance(simple, _CONTAINERS) else to_text(simple)
 
 
 def to_json(value: Any) -> str:
@@ -42,26 +49,32 @@ def to_json(value: Any) -> str:
     try:
         if isinstance(value, _CONTAINERS):
             _weigh(value)
-        return json.dumps(value, ensure_ascii=False, default=_plain)
-    except (TypeError, ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
-        raise TemplateError(f"a value cannot be written as JSON: {reason}") from error
+        if isinstance(value, (*_CONTAINERS, LazyList)) and holds_lazy(value):
+            value = _taken(value)
+        text = written(value)
+    except NotPlain as error:
+        raise TemplateError(f"a value cannot be written as JSON: {error}") from error
+    except RecursionError as error:
+        raise TemplateError("a value cannot be written as JSON: it is nested too deep") from error
+    check_length(len(text))
+    return text
 
 
-def from_json(text: str) -> Any:
+def opened(text: str) -> Any:
     """The object or list that ``text`` holds as JSON, or ``None`` where it holds anything else."""
-    start = text[:1]
-    if start not in ("{", "["):
-        if start not in (" ", "\t", "\r", "\n"):
-            return None
-        start = text.lstrip(_BLANK)[:1]
-        if start not in ("{", "["):
-            return None
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        return container_in(text)
+    except NotJson:
         return None
-    return value if isinstance(value, (dict, list)) else None
+
+
+def why_closed(text: str) -> str:
+    """Why :func:`opened` finds nothing in ``text``."""
+    try:
+        container_in(text)
+    except NotJson as fault:
+        return f"text that is no JSON ({fault})"
+    return "text that is not a JSON object or list"
 
 
 def check_length(length: int) -> None:
@@ -73,11 +86,13 @@ def check_length(length: int) -> None:
         )
 
 
-def _plain(value: Any) -> Any:
-    """What ``json.dumps`` does not know: mappings as objects, the rest as it reads inside text."""
+def _taken(value: Any) -> Any:
+    """``value`` with real lists in place of lazy ones."""
     if isinstance(value, LazyList):
         return _weighed(value)
-    return dict(value) if isinstance(value, Mapping) else to_text(value)
+    if isinstance(value, dict):
+        return {key: _taken(one) for key, one in value.items()}
+    return [_taken(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _weighed(elements: LazyList) -> list[Any]:
@@ -95,7 +110,7 @@ def _weigh(value: Any) -> int:
 
     A container that is part of another many times over is weighed once, so this takes time in
     proportion to what is in memory, not to the text it would give. One that holds itself is left for
-    ``json.dumps`` to report.
+    the writer to report.
     """
     weights: dict[int, int] = {}
     pending: list[tuple[Any, bool]] = [(value, False)]

@@ -12,7 +12,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
 
 
 def test_an_answer_becomes_outputs(run, server, reply):
@@ -33,8 +33,43 @@ def test_text_is_text_and_bytes_are_base64(run, server, reply):
     )
     raw = server.on("/raw", reply(200, b"\xff\x00", {"Content-Type": "application/octet-stream"}))
     assert run("http", url=text).outputs["response"] == "é"
-    outputs = run("http", url=raw).outputs
-    assert (outputs["response"], outputs["response_is_binary"]) == ("/wA=", True)
+    for encoding in ("binary", "auto"):
+        outputs = run("http", url=raw, encoding=encoding).outputs
+        assert (outputs["response"], outputs["response_is_binary"]) == ("/wA=", True)
+    with pytest.raises(NodeError, match=r"the answer is no utf-8 text: byte 0xff at offset 0") as caught:
+        run("http", url=raw)
+    assert (caught.value.retryable, caught.value.outputs["status_code"]) == (False, 200)
+
+
+@pytest.mark.parametrize("kind", ["image/png", "application/pdf", "audio/ogg; x=1"])
+def test_what_is_sent_as_a_picture_or_the_like_is_base64(run, server, reply, kind):
+    url = server.on("/picture", reply(200, b"abc", {"Content-Type": kind}))
+    outputs = run("http", url=url).outputs
+    assert (outputs["response"], outputs["response_is_binary"]) == ("YWJj", True)
+    assert run("http", url=url, encoding="latin-1").outputs["response"] == "abc"
+
+
+def test_an_encoding_that_is_asked_for_comes_first(run, server, reply):
+    url = server.on("/n", reply(200, '{"a": "é"}'.encode("latin-1"), {"Content-Type": "application/json"}))
+    assert run("http", url=url, encoding="latin-1").outputs["response"] == {"a": "é"}
+    wide = server.on("/w", reply(200, '{"a": 1}'.encode("utf-16"), {"Content-Type": "application/json"}))
+    assert run("http", url=wide).outputs["response"] == {"a": 1}
+    odd = server.on("/odd", reply(200, b"abc", {"Content-Type": "text/plain; charset=nine"}))
+    assert run("http", url=odd).outputs["response"] == "abc"
+
+
+def test_an_error_that_is_no_text_is_still_an_error(run, server, reply):
+    url = server.on("/no", reply(500, b"\xff!", {"Content-Type": "text/plain"}))
+    with pytest.raises(NodeError) as caught:
+        run("http", url=url)
+    assert caught.value.outputs["response"] == r"\xff!"
+    assert caught.value.type_name == "HTTP500"
+
+
+@pytest.mark.parametrize("body", [b'{"a": NaN}', b'{"a": 1, "a": 2}', b'{"a": 1e400}'])
+def test_json_that_the_reader_refuses_stays_text(run, server, reply, body):
+    url = server.on("/odd-json", reply(200, body, {"Content-Type": "application/json"}))
+    assert run("http", url=url).outputs["response"] == body.decode()
 
 
 def test_json_that_is_none_stays_text(run, server, reply):
@@ -220,7 +255,7 @@ def test_a_cancelled_run_lets_go_of_its_request(run, server):
         server.closing.wait(20)
 
     url = server.on("/deaf", sit)
-    with pytest.raises(NodeError, match="cancelled") as caught:
+    with pytest.raises(Stopped, match="cancelled") as caught:
         run("http", url=url, attempt=Attempt(cancel=token))
     assert not caught.value.retryable
 

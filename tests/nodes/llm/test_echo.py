@@ -8,7 +8,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, NodeError
+from batchmill.errors import AttemptTimeout, Stopped
 from batchmill.ir.value_schema import value_faults
 
 
@@ -62,5 +62,5 @@ def test_it_takes_its_time(run):
         echo(run, "x", options={"delay": 5}, timeout=0.05)
     token = CancelToken()
     token.cancel()
-    with pytest.raises(NodeError, match="cancelled"):
+    with pytest.raises(Stopped, match="cancelled"):
         echo(run, "x", options={"delay": 5}, attempt=Attempt(cancel=token))

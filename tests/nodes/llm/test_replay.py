@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from batchmill.errors import NodeError
 from batchmill.held import close_held
-from batchmill.nodes.llm.question import Question, Reply
+from batchmill.masking import Masker
+from batchmill.nodes.llm.question import Provider, Question, Reply
 from batchmill.nodes.llm.replay import Recording, ReplayProvider
+from batchmill.redaction import MASK
 
 
 @pytest.fixture
@@ -25,13 +29,36 @@ def test_an_answer_is_asked_for_once(ask, model, path, monkeypatch):
     first = ask("Who?", **more)
     close_held()
     monkeypatch.delenv("SOME_KEY")
-    assert ask("Who?", **more) == first  # no key is needed for what is there
+    again = ask("Who?", **more)  # no key is needed for what is there
+    assert again.pop("llm_usage") == {**first.pop("llm_usage"), "calls": 0, "cost": 0, "kept": True}
+    assert again == first
     assert len(model.asked) == 1
-    assert ask("Who?", **more, on_missing="fail") == first
+    assert ask("Who?", **more, on_missing="fail")["response"] == "hello"
     with open(path) as file:
         text = file.read()
     assert "canary" not in text
     assert json.loads(text)["reply"]["text"] == "hello"
+
+
+def test_a_recording_is_private_and_holds_no_secret(path):
+    """An answer may repeat the key it was asked with; what is played back of it has none either."""
+    masker = Masker(["sk-canary-0123456789"])
+    recording = Recording(path)
+    old = os.umask(0)
+    try:
+        recording.add(
+            "k", question("use sk-canary-0123456789" + "x" * 300), Reply("wrong key sk-canary-0123456789")
+        )
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    with open(path) as file:
+        entry = json.loads(file.read())
+    assert entry["reply"]["text"] == f"wrong key {MASK}"
+    assert entry["prompt"].startswith(f"use {MASK}xxx")
+    assert recording.find("k").text == "wrong key sk-canary-0123456789"
+    assert Recording(path).find("k").text == f"wrong key {MASK}"
+    assert masker.knows_any
 
 
 def test_another_question_is_another_answer(ask, path, model):
@@ -79,15 +106,20 @@ def test_what_others_add_is_found(path):
 
 
 def test_many_threads_record(path):
-    class Source:
-        name = "source"
-
-        def ask(self, question, attempt, seconds):
+    class Source(Provider):
+        def ask(self, question, attempt, seconds, leaving):
             return Reply(question.prompt.upper())
 
     provider = ReplayProvider(path, Source)
+
+    def answer(n):
+        asked = question(f"q{n % 20}")
+        if (found := provider.recall(asked)) is None:
+            provider.keep(asked, found := provider.ask(asked, None, 1, lambda: None))
+        return found
+
     with ThreadPoolExecutor(8) as pool:
-        replies = list(pool.map(lambda n: provider.ask(question(f"q{n % 20}"), None, 1), range(200)))
+        replies = list(pool.map(answer, range(200)))
     assert [reply.text for reply in replies] == [f"Q{n % 20}" for n in range(200)]
     with open(path) as file:
         assert {json.loads(line)["prompt"] for line in file} == {f"q{n}" for n in range(20)}

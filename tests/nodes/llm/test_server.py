@@ -11,7 +11,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
 
 CANARY = "sk-canary-0123456789"
 PNG = b"\x89PNG\r\n\x1a\n rest"
@@ -171,7 +171,7 @@ def test_a_cancelled_run(ask, model):
     token = CancelToken()
     timer = threading.Timer(0.3, token.cancel)
     timer.start()
-    with pytest.raises(NodeError, match="cancelled"):
+    with pytest.raises(Stopped, match="cancelled"):
         ask("x", attempt=Attempt(cancel=token))
     timer.join()
 

@@ -14,7 +14,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, MissingExtra, NodeError
+from batchmill.errors import AttemptTimeout, InvalidParams, MissingExtra, NodeError, Stopped
 from batchmill.held import close_held
 
 
@@ -91,7 +91,7 @@ def test_a_cancelled_run(call):
     token = CancelToken()
     timer = threading.Timer(0.2, token.cancel)
     timer.start()
-    with pytest.raises(NodeError, match="cancelled"):
+    with pytest.raises(Stopped, match="cancelled"):
         call("hang", attempt=Attempt(cancel=token))
     timer.join()
 

@@ -40,7 +40,7 @@ def _cache_doubts(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -> 
 
 def _writer_in(sub: SubWorkflow, seen: set[int]) -> str | None:
     """The first node of a sub-workflow that changes something, by its address there."""
-    if id(sub) in seen or not sub.compiled:
+    if id(sub) in seen or sub.compiled is None:
         return None
     seen.add(id(sub))
     for node in sub.plan.nodes.values():

@@ -96,7 +96,8 @@ def _items_tag(value: Any) -> str | None:
         return f"{ITEMS_TAG}reference"
     if isinstance(value, list):
         return f"{ITEMS_TAG}list"
-    kind = next((key for key in SOURCES if key in value), None) if isinstance(value, dict) else None
+    given = type(value).model_fields if isinstance(value, Spec) else value  # a model, when it is written
+    kind = next((key for key in SOURCES if key in given), None) if isinstance(given, dict) else None
     return f"{ITEMS_TAG}{kind}" if kind else None
 
 
@@ -158,7 +159,8 @@ class BatchSpec(Spec):
     )
     collect: Annotated[Any, ResultsTo()] = Field(
         "results",
-        description="`results`: kept. `none`: dropped. An object with `jsonl`: written to that file.",
+        description="`results`: kept. `none`: dropped. An object with `jsonl`: written to that file, and the "
+        "entries of failed items to the file `errors`, where it has that.",
     )
     memory_limit: Annotated[int, Bytes(MIN_WORKER_BYTES, 2**50)] | None = Field(
         None,
@@ -174,6 +176,11 @@ class BatchSpec(Spec):
     def results_path(self) -> str | None:
         """The file that results are written to, as it stands in the document; None where it is none."""
         return self.collect["jsonl"] if isinstance(self.collect, dict) else None
+
+    @property
+    def errors_path(self) -> str | None:
+        """The same for the entries of failed items."""
+        return self.collect.get("errors") if isinstance(self.collect, dict) else None
 
     @property
     def executor_name(self) -> ExecutorName:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean, kind_of, shown
+from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean, kind_of, path_text, shown
 from batchmill.ir.models.batch import (
     ITEMS_ERROR,
     ITEMS_TAG,
@@ -48,6 +48,11 @@ _OTHER_NAMES = {
     "name": "id",
 }
 """What others call our keys."""
+_NOT_MEANT = {
+    "batch_size": "items are run one by one; put several of them into one item",
+    "limit": "which items there are is said by `items`, how often they start by `rate_limit`",
+}
+"""Keys whose names are near to others that do something else."""
 
 
 def read_workflow(raw: Any) -> tuple[Workflow | None, list[Fault]]:
@@ -78,6 +83,21 @@ def faults_of(model: type[Spec], raw: Any, at: DocumentPath) -> tuple[Any, list[
         return model.model_validate(raw), []
     except ValidationError as error:
         return None, list(_faults(error, at))
+
+
+_A_BATCH: DocumentPath = ("nodes", 0, "batch")
+
+
+def faults_of_batch(raw: dict[str, Any]) -> tuple[BatchSpec | None, list[str]]:
+    """A batch block that stands in no document, or what hinders it, in words that name its keys alone."""
+    block, faults = faults_of(BatchSpec, raw, _A_BATCH)
+    return block, [_without_place(fault) for fault in faults]
+
+
+def _without_place(fault: Fault) -> str:
+    path = fault.path[len(_A_BATCH) : -1 if fault.on_key else None]
+    where = f"`{path_text(path).removeprefix('$.')}`" + (":" if fault.on_key else "")
+    return f"{where} {fault.message}" + (f"; {fault.hint}" if fault.hint else "")
 
 
 def _faults(error: ValidationError, at: DocumentPath = ()) -> Iterator[Fault]:
@@ -130,7 +150,7 @@ def _unknown_key(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
     if path[-2:-1] == ("items",):
         return Fault(path, f"`{key}` stands beside another key", "a source has exactly one key", on_key=True)
     other = _OTHER_NAMES.get(key)
-    hint = f"did you mean `{other}`?" if other in known else ""
+    hint = _NOT_MEANT.get(key) or (f"did you mean `{other}`?" if other in known else "")
     hint = hint or key_hint(key, value, home[:-1]) or did_you_mean(key, known)
     return Fault(path, f"unknown key {shown(key)}", hint or f"known keys are {any_of(known)}", on_key=True)
 

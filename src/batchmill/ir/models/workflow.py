@@ -79,7 +79,12 @@ class OutputSpec(Spec):
         description="Template such as `${node.stdout}`; not there: the node or input of the output's name.",
     )
     description: str | None = Field(None, description="What the value is.")
-    type: TypeName = Field("any", description="Type of the value.")
+    type: TypeName = Field("any", description="Type of the value; a value of another type fails the run.")
+
+    @property
+    def json_type(self) -> str:
+        """The declared type under its JSON Schema name, or ``any``."""
+        return _SAME_AS.get(self.type, self.type)
 
     def template(self, name: str) -> str:
         """The template that gives the value of the output called ``name``."""

@@ -15,11 +15,34 @@ UPDATE run SET status = ?, finished_at = ?, wall = ?, result = ? WHERE id = ?
 UPDATE sequence SET next_visit = next_visit + :count RETURNING next_visit - :count
 
 -- name: add_visit
-INSERT OR IGNORE INTO visit (id, run, address, occurrence, key, is_batch, pass, total)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR IGNORE INTO visit (id, run, address, occurrence, key, is_batch, pass, total, parts)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: set_key
+UPDATE visit SET key = ?, parts = ? WHERE id = ?
+
+-- name: add_call
+INSERT OR REPLACE INTO call (id, run, pass, address, position, turn, item, place, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- One that was under way when its process ended, unless its outcome was kept after all.
+-- name: add_call_left
+INSERT OR IGNORE INTO call (id, run, pass, address, position, turn, item, place, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- In document order within each pass; those of an item in the order they were made.
+-- name: calls_of
+SELECT id, pass, detail FROM call WHERE run = ?
+ORDER BY pass, position, turn IS NULL, turn, item, place, rowid
+
+-- name: count_calls
+SELECT count(*) FROM call WHERE run = ?
 
 -- name: set_total
 UPDATE visit SET total = ? WHERE id = ?
+
+-- name: total_of
+SELECT total FROM visit WHERE id = ?
 
 -- name: add_outcome
 INSERT OR REPLACE INTO outcome (id, pass, state, item, value, wall, key, detail)
@@ -51,7 +74,7 @@ INSERT OR IGNORE INTO file (digest, run) VALUES (?, ?)
 
 -- The visits of a node of a run that may hold what a new visit of it needs, the latest first.
 -- name: visits_at
-SELECT id, occurrence, key FROM visit WHERE run = ? AND address = ? AND pass < ? ORDER BY id DESC
+SELECT id, occurrence, key, parts FROM visit WHERE run = ? AND address = ? AND pass < ? ORDER BY id DESC
 
 -- name: visits_with_key
 SELECT id FROM visit WHERE key = ? AND is_batch = ? ORDER BY id DESC LIMIT 50
@@ -78,6 +101,9 @@ SELECT id, state, coalesce(key, item), value, wall, detail FROM outcome WHERE id
 SELECT id, name, source, folder, document, inputs, settings, status, passes, started_at, finished_at, wall
 FROM run ORDER BY id DESC
 
+-- name: count_runs
+SELECT count(*), min(started_at) FROM run
+
 -- name: result_of
 SELECT result FROM run WHERE id = ?
 
@@ -96,11 +122,6 @@ WHERE id >= ? AND id < ? ORDER BY id
 -- name: read_failed
 SELECT position, state, item, value, wall, detail FROM outcome
 WHERE id >= ? AND id < ? AND state IN (1, 3) ORDER BY id
-
--- Those that may have recorded something.
--- name: read_detailed
-SELECT position, state, item, value, wall, detail FROM outcome
-WHERE id >= ? AND id < ? AND detail IS NOT NULL ORDER BY id
 
 -- name: nodes_of
 SELECT address, type, status, wall, detail FROM node WHERE run = ?
@@ -123,8 +144,17 @@ DELETE FROM event WHERE run = ?
 -- name: delete_nodes
 DELETE FROM node WHERE run = ?
 
+-- name: delete_calls
+DELETE FROM call WHERE run = ?
+
 -- name: delete_run
 DELETE FROM run WHERE id = ?
+
+-- For the way from format 1 to 2: what attempts recorded, in the order of visits.
+-- name: recorded_in_format_1
+SELECT visit.run, visit.address, visit.occurrence, visit.is_batch, outcome.id, outcome.pass, outcome.detail
+FROM outcome JOIN visit ON visit.id = outcome.visit WHERE outcome.detail LIKE '%"records"%'
+ORDER BY visit.run, visit.id, outcome.id
 
 -- name: files_of
 SELECT digest FROM file WHERE run = ?

@@ -42,8 +42,7 @@ CREATE INDEX visit_by_key ON visit (key, id);
 
 -- One row per finished item, or per finished visit of a node that is no batch (position 0).
 -- `id` is visit * 2^32 + position, so that the items of a visit lie together and in order.
--- `state`: 0 a result, 1 failed, 2 finished with a value that JSON does not hold exactly: computed again,
--- 3 a result of an item inside of which something failed.
+-- `state`: 0 a result, 1 failed, 2 finished with a value that JSON does not hold exactly: computed again.
 -- What an item is matched by on resume is its JSON text, or `key`, a digest, where that is not NULL.
 -- `detail` is JSON: attempts, error, records, action, and the digests of values that lie in files.
 CREATE TABLE outcome (

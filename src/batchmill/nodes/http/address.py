@@ -13,6 +13,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from batchmill.errors import InvalidParams
+from batchmill.redaction import shortened
 from batchmill.template import to_text
 
 PORTS = {"http": 80, "https": 443}
@@ -51,8 +52,7 @@ class Address:
 
     def shown(self) -> str:
         """The URL for messages: without its query too, which may hold a key."""
-        path = str(self).partition("?")[0]
-        return path if len(path) <= _SHOWN_CHARACTERS else path[:_SHOWN_CHARACTERS] + "..."
+        return shortened(str(self).partition("?")[0], _SHOWN_CHARACTERS)
 
     def basic_credentials(self) -> str:
         """The value of an ``Authorization`` header made of the URL's user and password, or nothing."""
@@ -132,4 +132,4 @@ def _with_ascii_host(url: str) -> str:
 
 
 def _start(url: str) -> str:
-    return url if len(url) <= 60 else url[:60] + "..."
+    return shortened(url, 60)

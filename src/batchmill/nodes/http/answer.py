@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from email.message import Message
@@ -13,14 +12,22 @@ from urllib3 import HTTPHeaderDict
 from urllib3.response import BaseHTTPResponse
 
 from batchmill.errors import NodeError
+from batchmill.nodes.encodings import AUTO, BINARY, UTF_8, as_text, readable
 from batchmill.nodes.http.decoding import TooLarge, decoded
 from batchmill.nodes.http.request import Request
-from batchmill.nodes.http.retry_after import seconds_asked_for
+from batchmill.nodes.http.retry_after import TOO_MANY, seconds_asked_for
+from batchmill.plain import from_json
+from batchmill.redaction import shortened
 
 PIECE = 256 * 1024  # bytes that are read at once
 MAX_DRAINED = 64 * 1024  # of a redirect's body, read so that the connection can be used again
 RETRYABLE = frozenset({408, 425, 429})
 _SHOWN_CHARACTERS = 200
+_BINARY_FAMILIES = ("image", "audio", "video", "font")
+_BINARY_KINDS = frozenset(
+    f"application/{name}" for name in ("pdf", "zip", "gzip", "x-gzip", "x-tar", "x-7z-compressed", "wasm")
+)
+_LOOKED_AT_BYTES = 65536  # of a body, for what is shown of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +47,19 @@ class Answer:
     def ok(self) -> bool:
         return 200 <= self.status < 300
 
-    def outputs(self, seconds: float) -> dict[str, Any]:
-        """The node's outputs; ``error`` is empty."""
-        value, binary = _value(self.content, self.get("content-type"))
+    def outputs(self, seconds: float, encoding: str | None) -> dict[str, Any]:
+        """The node's outputs; ``error`` is empty. ``encoding`` is the one asked for.
+
+        Raises :class:`~batchmill.errors.NodeError` for a body that is no such text.
+        """
+        try:
+            value, binary = _value(self.content, self.get("content-type"), encoding)
+        except NodeError as fault:
+            fault.outputs = {**self._outputs(readable(self.content), False, seconds), "error": fault.message}
+            raise
+        return self._outputs(value, binary, seconds)
+
+    def _outputs(self, value: Any, binary: bool, seconds: float) -> dict[str, Any]:
         return {
             "response": value,
             "response_is_binary": binary,
@@ -52,17 +69,22 @@ class Answer:
             "error": "",
         }
 
-    def failure(self, request: Request, seconds: float) -> NodeError:
+    def failure(self, request: Request, seconds: float, encoding: str | None) -> NodeError:
         """The error result that an answer other than 2xx is."""
-        outputs = self.outputs(seconds)
+        try:
+            outputs = self.outputs(seconds, encoding)
+        except NodeError as fault:  # what is no text is shown with escapes
+            outputs = fault.outputs
         said = "" if outputs["response_is_binary"] else _excerpt(self.content)
         message = f"{request.method} {request.address.shown()} was answered with {self.status} {self.reason}"
         outputs["error"] = message.rstrip() + (f": {said}" if said else "")
+        retry_after = seconds_asked_for(self.get("retry-after"), self.get("date"))
         return NodeError(
             outputs["error"],
             outputs=outputs,
             retryable=self.status >= 500 or self.status in RETRYABLE,
-            retry_after=seconds_asked_for(self.get("retry-after"), self.get("date")),
+            retry_after=retry_after,
+            refused=retry_after is not None or self.status in TOO_MANY,
             type_name=f"HTTP{self.status}",
         )
 
@@ -109,18 +131,34 @@ def _raw(response: BaseHTTPResponse, limit: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _value(content: bytes, content_type: str) -> tuple[Any, bool]:
-    """The body as JSON where it says so and is, else as text; else base64, and True."""
+def _value(content: bytes, content_type: str, encoding: str | None) -> tuple[Any, bool]:
+    """The body, and whether it is base64: JSON where it says so and is, base64 where it says that it is a
+    picture or the like, else text. An ``encoding`` that was asked for comes before what the answer says.
+
+    Raises :class:`~batchmill.errors.NodeError` for what is no text.
+    """
     kind, charset = _described(content_type)
-    if (kind == "application/json" or kind.endswith("+json")) and content:
+    if encoding == BINARY:
+        return as_text(content, BINARY, "the answer")
+    if _is_json(kind) and content:
         try:
-            return json.loads(content), False
-        except (ValueError, RecursionError):  # it is not what it says it is: text, or bytes
+            own = json.detect_encoding(content) if encoding is None or encoding == AUTO else encoding
+            return from_json(content.decode(own)), False
+        except ValueError:  # it is not what it says it is: text, or bytes
             pass
-    try:
-        return content.decode(charset), False
-    except (UnicodeDecodeError, LookupError):
-        return base64.b64encode(content).decode("ascii"), True
+    if encoding is None and _is_binary(kind):
+        return as_text(content, BINARY, "the answer")
+    return as_text(content, encoding or charset, "the answer")
+
+
+def _is_json(kind: str) -> bool:
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def _is_binary(kind: str) -> bool:
+    """Whether what is sent as this kind is never text."""
+    family = kind.partition("/")[0]
+    return kind in _BINARY_KINDS or (family in _BINARY_FAMILIES and not kind.endswith("+xml"))
 
 
 @lru_cache(maxsize=256)
@@ -128,9 +166,14 @@ def _described(content_type: str) -> tuple[str, str]:
     """The kind and the charset that a ``Content-Type`` header names."""
     described = Message()
     described["Content-Type"] = content_type or "application/octet-stream"
-    return described.get_content_type(), described.get_content_charset("utf-8")
+    charset = described.get_content_charset(UTF_8)
+    try:
+        "".encode(charset)
+    except (LookupError, ValueError):  # a name of the server's own: its bytes will tell
+        charset = UTF_8
+    return described.get_content_type(), charset
 
 
 def _excerpt(content: bytes) -> str:
-    text = " ".join(content[: 4 * _SHOWN_CHARACTERS].decode("utf-8", "replace").split())
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+    text = content[:_LOOKED_AT_BYTES].decode("utf-8", "replace")
+    return shortened(" ".join(text.split()), _SHOWN_CHARACTERS)

@@ -1,4 +1,4 @@
-"""The process's keep-alive connections, one pool of them for each server."""
+"""The process's keep-alive connections, one pool of them for each server, or for a proxy on the way to it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ import threading
 from collections import OrderedDict
 from typing import Any
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ClosedPoolError, ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 
 from batchmill.held import held
+from batchmill.nodes.http.proxies import Proxy, proxy_for
 from batchmill.nodes.http.request import Request
-from batchmill.nodes.http.sockets import LimitedSocket, LimitedTLSSocket, connect, current
+from batchmill.nodes.http.sockets import Limited, LimitedSocket, LimitedTLSSocket, connect, current
 
 SERVERS = 100  # of so many different ones connections are kept, the least recently used going first
 KEPT = 1000  # idle connections to one server: as many as a batch can have in flight
 
 Origin = tuple[str, str, int]
+Way = tuple[Origin, Proxy | None]
 
 
 class _Limits:
@@ -46,7 +48,7 @@ class _Limits:
         exchange = current()
         exchange.reused = self._requests > 0
         self._requests += 1
-        if self.sock is not None:
+        if isinstance(self.sock, Limited):
             exchange.use(self.sock)
 
 
@@ -63,7 +65,8 @@ class _Connection(_Limits, HTTPConnection):
 class _TLSConnection(_Limits, HTTPSConnection):
     def connect(self) -> None:
         super().connect()
-        current().use(self.sock)
+        if isinstance(self.sock, Limited):  # TLS inside TLS waits on a socket that is, and in use already
+            current().use(self.sock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self._enter()
@@ -92,21 +95,24 @@ class Connections:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
-        self._pools: OrderedDict[Origin, HTTPConnectionPool] = OrderedDict()
+        self._pools: OrderedDict[Way, HTTPConnectionPool] = OrderedDict()
 
     def send(self, request: Request, body: Any, length: int | None) -> BaseHTTPResponse:
         """Send a request within the exchange of this thread and return the answer, its body unread.
 
         Raises what urllib3 raises; nothing is tried again and no redirect is followed.
         """
+        address = request.address
+        proxy = proxy_for(*address.origin)
+        forwarded = proxy is not None and address.scheme == "http"
         fields = request.fields.as_dict()
         if length is not None:
             fields["Content-Length"] = str(length)
         while True:
             try:
-                return self._pool(request.address.origin).urlopen(
+                return self._pool((address.origin, proxy)).urlopen(
                     request.method,
-                    request.address.target,
+                    str(address) if forwarded else address.target,
                     body,
                     fields,
                     retries=False,
@@ -127,24 +133,32 @@ class Connections:
         for pool in pools:
             pool.close()
 
-    def _pool(self, origin: Origin) -> HTTPConnectionPool:
+    def _pool(self, way: Way) -> HTTPConnectionPool:
         with self._lock:
-            found = self._pools.get(origin)
+            found = self._pools.get(way)
             if found is None:
-                found = self._pools[origin] = self._made(*origin)
-            self._pools.move_to_end(origin)
+                found = self._pools[way] = self._made(*way)
+            self._pools.move_to_end(way)
             gone = self._pools.popitem(last=False)[1] if len(self._pools) > SERVERS else None
         if gone is not None:
             gone.close()
         return found
 
-    def _made(self, scheme: str, host: str, port: int) -> HTTPConnectionPool:
+    def _made(self, origin: Origin, proxy: Proxy | None) -> HTTPConnectionPool:
+        scheme, host, port = origin
+        through: dict[str, Any] = {}
+        if proxy is not None:
+            through = {"_proxy": proxy.url, "_proxy_headers": dict(proxy.headers)}
+            if scheme == "http":  # the proxy itself is asked, for a whole URL
+                scheme, host, port = proxy.url.scheme or "", proxy.url.host or "", proxy.url.port or 0
         if scheme == "http":
-            return _Pool(host, port, maxsize=KEPT, block=False)
+            return _Pool(host, port, maxsize=KEPT, block=False, **through)
         if self._tls is None:
             self._tls = ssl.create_default_context()
             self._tls.sslsocket_class = LimitedTLSSocket
-        return _TLSPool(host, port, maxsize=KEPT, block=False, ssl_context=self._tls)
+        if proxy is not None:
+            through["_proxy_config"] = ProxyConfig(self._tls, False, None, None)
+        return _TLSPool(host, port, maxsize=KEPT, block=False, ssl_context=self._tls, **through)
 
 
 def connections() -> Connections:

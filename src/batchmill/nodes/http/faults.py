@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import ssl
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from urllib3 import exceptions as lib
 
 from batchmill.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
+from batchmill.nodes.certificates import certificate_fault, inner_error
 from batchmill.nodes.http.request import Request
+
+_REFUSED_BY_PROXY = re.compile(r"\b4\d\d\b")  # such as 407: it wants credentials
 
 
 @contextmanager
 def in_words(request: Request, seconds: float, cancel: CancelToken) -> Iterator[None]:
     """Turn what the library raises inside into errors that say what was asked and what went wrong.
 
-    Raises :class:`~batchmill.errors.AttemptTimeout` and :class:`~batchmill.errors.NodeError`.
+    Raises :class:`~batchmill.errors.AttemptTimeout`, :class:`~batchmill.errors.NodeError`, and
+    :class:`~batchmill.errors.Stopped` in a run that was cancelled.
     """
     try:
         yield
     except (lib.HTTPError, OSError, ValueError) as error:
         if cancel.cancelled:
-            raise NodeError("the run was cancelled", retryable=False, type_name="Cancelled") from error
+            raise Stopped("the run was cancelled") from error
         asked = f"{request.method} {request.address.shown()}"
         if _is_timeout(error):
-            raise AttemptTimeout(f"{asked} was not answered in full within {seconds:.3g} s") from error
+            raise AttemptTimeout(f"{asked} was not answered in full within {seconds:g} s") from error
         raise _failure(asked, error) from error
 
 
@@ -42,28 +46,24 @@ def _is_timeout(error: BaseException) -> bool:
 
 
 def _failure(asked: str, error: BaseException) -> NodeError:
-    certificate = _certificate_fault(error)
+    certificate = certificate_fault(error)
     if certificate:
         message = f"{asked}: the certificate of the server is not to be trusted: {certificate}"
         return NodeError(message, retryable=False, type_name="CertificateError", outputs={"error": message})
     if isinstance(error, lib.LocationValueError):
         return InvalidParams(f"http: {asked} cannot be sent: {error}")
+    if isinstance(error, lib.ProxyError):
+        return _of_proxy(asked, error)
     message = f"{asked} failed: {_reason(error)}"
     return NodeError(message, type_name="ConnectionFailed", outputs={"error": message})
 
 
-def _certificate_fault(error: BaseException) -> str:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return seen.verify_message
-        seen = seen.__cause__ or seen.__context__ or _inner(seen)
-    return ""
-
-
-def _inner(error: BaseException) -> BaseException | None:
-    found = next((part for part in error.args if isinstance(part, BaseException)), None)
-    return found if found is not error else None
+def _of_proxy(asked: str, error: lib.ProxyError) -> NodeError:
+    """The proxy that the environment names could not be reached, or would not let the request through."""
+    reason = _reason(error.original_error)
+    refused = _REFUSED_BY_PROXY.search(reason) is not None
+    message = f"{asked}: the proxy on the way there failed: {reason}"
+    return NodeError(message, retryable=not refused, type_name="ProxyFailed", outputs={"error": message})
 
 
 def _reason(error: BaseException) -> str:
@@ -74,5 +74,5 @@ def _reason(error: BaseException) -> str:
         return str(error).rpartition("no connection to ")[2]
     if isinstance(error, lib.IncompleteRead):
         return "the connection ended before the whole answer had come"
-    inner = _inner(error) if isinstance(error, (lib.ProtocolError, lib.SSLError)) else None
+    inner = inner_error(error) if isinstance(error, (lib.ProtocolError, lib.SSLError)) else None
     return _reason(inner) if inner is not None else f"{error}" or type(error).__name__

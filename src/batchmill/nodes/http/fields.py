@@ -60,7 +60,7 @@ class Fields:
     def without_credentials(self) -> Fields:
         """The fields that another server than the first may see: none whose name speaks of a credential."""
         kept = self.copy()
-        kept.remove(*filter(_WORDS_OF_CREDENTIALS.search, self._fields))
+        kept.remove(*filter(is_credential, self._fields))
         return kept
 
     def as_dict(self) -> dict[str, str]:
@@ -86,6 +86,11 @@ def fields_of(params: Mapping[str, Any]) -> tuple[Fields, str]:
     if key:
         fields.set(params["api_key_header"], key)
     return fields, params["api_key_header"] if key else ""
+
+
+def is_credential(name: str) -> bool:
+    """Whether the name of a header speaks of a credential."""
+    return _WORDS_OF_CREDENTIALS.search(name) is not None
 
 
 def _on_the_wire(name: str, value: str) -> str:

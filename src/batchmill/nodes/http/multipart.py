@@ -12,6 +12,7 @@ from urllib3.filepost import encode_multipart_formdata
 
 from batchmill.errors import InvalidParams
 from batchmill.nodes.files import full_path, in_words, require_file
+from batchmill.nodes.json_params import plain_param
 from batchmill.template import to_json
 
 BINARY = "application/octet-stream"
@@ -31,7 +32,9 @@ def multipart(form: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[bytes,
 def _fields(form: Mapping[str, Any]) -> Iterator[RequestField]:
     for name, value in form.items():
         for one in value if isinstance(value, list) else [value]:
-            field = RequestField(name, "" if one is None else one if isinstance(one, str) else to_json(one))
+            simple = plain_param(one, "http", f"form.{name}")
+            text = "" if simple is None else simple if isinstance(simple, str) else to_json(simple)
+            field = RequestField(name, text)
             field.make_multipart()
             yield field
 

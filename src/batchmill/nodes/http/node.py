@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from urllib3 import exceptions as lib
@@ -13,11 +13,13 @@ from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.credentials import credential_faults
+from batchmill.nodes.encodings import encoding_faults, lookup
+from batchmill.nodes.files import paths_in
 from batchmill.nodes.http.address import url_fault
 from batchmill.nodes.http.answer import Answer, drain, read_answer
 from batchmill.nodes.http.connections import connections
 from batchmill.nodes.http.faults import in_words
-from batchmill.nodes.http.fields import DEFAULT_KEY_HEADER
+from batchmill.nodes.http.fields import DEFAULT_KEY_HEADER, is_credential
 from batchmill.nodes.http.payload import payload_faults
 from batchmill.nodes.http.request import REDIRECTS, Request, method_fault, request_of
 from batchmill.nodes.http.sockets import Exchange, exchanging
@@ -60,17 +62,22 @@ class HttpNode(Node):
             "`filename` and `content_type`, or a list of those",
         ),
         Param("body_file", "string", "a file that is sent, in place of `body`"),
-        Param("auth_token", "string", "sent as `Authorization: Bearer`"),
-        Param("auth_token_env", "string", "the variable of the environment that holds the token"),
-        Param("api_key", "string", "sent in the header `api_key_header`"),
-        Param("api_key_env", "string", "the variable of the environment that holds the key"),
-        Param("api_key_header", "string", "the header for the key", default=DEFAULT_KEY_HEADER),
+        Param("auth_token", "string", "sent as `Authorization: Bearer`", content=False),
+        Param(
+            "auth_token_env", "string", "the variable of the environment that holds the token", content=False
+        ),
+        Param("api_key", "string", "sent in the header `api_key_header`", content=False),
+        Param("api_key_env", "string", "the variable of the environment that holds the key", content=False),
+        Param(
+            "api_key_header", "string", "the header for the key", default=DEFAULT_KEY_HEADER, content=False
+        ),
         Param(
             "timeout",
             "number",
             "seconds for all of it, redirects and body included",
             default=TIMEOUT,
             minimum=0.001,
+            content=False,
         ),
         Param(
             "max_redirects",
@@ -78,6 +85,13 @@ class HttpNode(Node):
             "redirects that are followed; credentials go to no other server than the first",
             default=MAX_REDIRECTS,
             minimum=0,
+            content=False,
+        ),
+        Param(
+            "encoding",
+            "string",
+            "of an answer that is text, in place of what its Content-Type says, or UTF-8; `binary` gives "
+            "base64 of the bytes, `auto` text where they are UTF-8 and else base64",
         ),
         Param(
             "max_response_bytes",
@@ -85,6 +99,7 @@ class HttpNode(Node):
             "a larger body, as sent or decompressed, is refused",
             default=MAX_RESPONSE_BYTES,
             minimum=0,
+            content=False,
         ),
     )
     outputs = (
@@ -92,7 +107,10 @@ class HttpNode(Node):
             "response", "any", "the body: JSON parsed where it is sent as such, else text", diagnostic=True
         ),
         Output(
-            "response_is_binary", "boolean", "whether `response` is base64, being no text", diagnostic=True
+            "response_is_binary",
+            "boolean",
+            "whether `response` is base64: of a picture, a PDF and the like, and where that was asked for",
+            diagnostic=True,
         ),
         Output("status_code", "integer", "the status of the answer", diagnostic=True),
         Output("response_headers", "object", "the answer's headers, by name as sent", diagnostic=True),
@@ -105,8 +123,22 @@ class HttpNode(Node):
         method = params.get("method")
         return isinstance(method, str) and method.upper() in _CHANGING
 
+    reads = ("body_file", "files")
+
+    @classmethod
+    def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+        found, headers = super().content(params), params.get("headers")
+        if isinstance(headers, Mapping):
+            found["headers"] = {name: value for name, value in headers.items() if not is_credential(name)}
+        return found
+
+    @classmethod
+    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+        return paths_in([params.get(name) for name in cls.reads])
+
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         faults = [*credential_faults(params, "auth_token", "api_key"), *payload_faults(params)]
+        faults += encoding_faults(params)
         for name, fault_of in (("url", url_fault), ("method", method_fault)):
             written = params.get(name)
             literal = isinstance(written, str) and (name == "url" or "${" not in written)
@@ -116,22 +148,24 @@ class HttpNode(Node):
         return faults
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        lookup(params["encoding"])
         request = request_of(params)
         left = attempt.remaining()
         seconds = params["timeout"] if left is None else min(params["timeout"], left)
         began = time.monotonic()
         with exchanging(attempt, seconds) as exchange:
-            request, answer = _followed(request, exchange, seconds, params)
+            request, answer = _followed(request, exchange, attempt.given(params["timeout"]), params)
         took = time.monotonic() - began
         if not answer.ok:
-            raise answer.failure(request, took)
-        return NodeResult(answer.outputs(took))
+            raise answer.failure(request, took, params["encoding"])
+        return NodeResult(answer.outputs(took, params["encoding"]))
 
 
 def _followed(
     request: Request, exchange: Exchange, seconds: float, params: Mapping[str, Any]
 ) -> tuple[Request, Answer]:
-    """The answer at the end of all redirects, and the request that it is for."""
+    """The answer at the end of all redirects, and the request that it is for; ``seconds`` is what it was
+    given."""
     most = params["max_redirects"]
     for _ in range(most + 1):
         with in_words(request, seconds, exchange.cancel):

@@ -11,6 +11,7 @@ from batchmill.errors import InvalidParams, NodeError
 from batchmill.nodes.http.address import Address, address_of
 from batchmill.nodes.http.fields import Fields, fields_of
 from batchmill.nodes.http.payload import Payload, payload_of
+from batchmill.redaction import shortened
 
 USER_AGENT = "batchmill"
 ENCODINGS = "gzip, deflate"  # what the answer is decoded from
@@ -55,8 +56,9 @@ class Request:
         try:
             return self.address.joined(_decoded(location))
         except (InvalidParams, ValueError) as error:
+            where = shortened(location, 200)
             raise NodeError(
-                f"{self.address.shown()} redirects to a place that cannot be gone to: {location[:200]!r}",
+                f"{self.address.shown()} redirects to a place that cannot be gone to: {where!r}",
                 retryable=False,
                 type_name="BadRedirect",
             ) from error

@@ -33,7 +33,7 @@ class Exchange:
         self.cancel = cancel
         self.reused = False  # whether the connection had been used before
         self._lock = threading.Lock()
-        self._socket: _Limited | None = None
+        self._socket: Limited | None = None
 
     def left(self) -> float:
         """Seconds until the deadline. Raises :class:`TimeoutError` when there are none."""
@@ -42,7 +42,7 @@ class Exchange:
             raise TimeoutError("timed out")
         return seconds
 
-    def use(self, limited: _Limited) -> None:
+    def use(self, limited: Limited) -> None:
         """From now on ``limited`` waits for this exchange."""
         limited.exchange = self
         with self._lock:
@@ -89,7 +89,7 @@ def current() -> Exchange:
     return exchange
 
 
-class _Limited(socket.socket):
+class Limited(socket.socket):
     """A socket whose waits are bounded by its exchange."""
 
     exchange: Exchange | None = None
@@ -122,11 +122,11 @@ class _Limited(socket.socket):
         super().sendall(*args, **kwargs)
 
 
-class LimitedSocket(_Limited):
+class LimitedSocket(Limited):
     """A plain connection."""
 
 
-class LimitedTLSSocket(_Limited, ssl.SSLSocket):
+class LimitedTLSSocket(Limited, ssl.SSLSocket):
     """An encrypted one."""
 
 

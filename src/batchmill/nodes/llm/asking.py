@@ -1,96 +1,225 @@
-"""One attempt at an answer: its calls, what they are judged to be worth, and their records."""
+"""One attempt at an answer: its calls, what they are judged to be worth, and their records.
+
+Every call is entered before it is made and again when it has ended, and is recorded before anybody judges
+what came back: so none that was paid is forgotten, whatever becomes of its answer.
+"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import AttemptTimeout, NodeError
+from batchmill.errors import AttemptTimeout, NodeError, StorageError
 from batchmill.nodes.llm import structured
-from batchmill.nodes.llm.question import Provider, Question, Reply
-from batchmill.record import LLMCall, PriceTable, Usage
+from batchmill.nodes.llm.estimate import Counted, counted
+from batchmill.nodes.llm.question import Provider, Question, Reply, Unanswered
+from batchmill.record import LLMCall, PriceTable, new_id
+from batchmill.redaction import shortened
 
 KEPT_CHARACTERS = 1000  # of prompt and answer in the record of a call
+UNKNOWN = "no answer to it was kept"
+BROKEN_OFF = "it was broken off"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A reply, the value in it, and why it cannot be used: nothing where it can."""
+
+    reply: Reply
+    value: Any
+    wrong: list[str]
+
+
+class _Leaving:
+    """What is done when a question leaves: its call is entered, once. ``fault`` is why it could not be; then
+    the question must not leave."""
+
+    def __init__(self, call: LLMCall, attempt: Attempt) -> None:
+        self.done = False
+        self.fault: StorageError | None = None
+        self._call = call
+        self._attempt = attempt
+
+    def __call__(self) -> None:
+        if self.done:  # it is sent on to another place of the same server
+            return
+        try:
+            if self._attempt.calls is not None:
+                self._attempt.calls.begin(self._call)
+        except StorageError as fault:
+            self.fault = fault
+            raise
+        self.done = True
+
+    def undo(self) -> None:
+        """The question did not leave after all, or certainly costs nothing."""
+        if self.done and self._attempt.calls is not None:
+            self._attempt.calls.forget([self._call.id])
 
 
 @dataclass(slots=True)
 class Asking:
-    """One attempt: its calls so far, each of which is recorded when it has been judged."""
+    """One attempt: its calls so far, each with what was replied."""
 
     provider: Provider
     attempt: Attempt
     prices: PriceTable
     timeout: float
-    calls: list[LLMCall] = field(default_factory=list)
+    calls: list[tuple[LLMCall, Reply]] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
     def answer(self, question: Question) -> tuple[Reply, Any]:
         """The reply and the value in it. Raises :class:`NodeError` for a reply that cannot be used."""
-        reply, wrong, value = self._judged(question)
-        if wrong and question.schema is not None and _may_mend(reply):
-            question = structured.asked_again(question, reply, wrong)
-            reply, wrong, value = self._judged(question)
+        judged = self._judged(question)
+        if judged.wrong and question.schema is not None and _may_mend(judged.reply):
+            question = structured.asked_again(question, judged.reply, judged.wrong)
+            judged = self._judged(question)
+        reply, wrong = judged.reply, judged.wrong
         if not wrong:
-            return reply, value
-        message = f"the model's answer cannot be used: {'; '.join(wrong)}"
+            return reply, judged.value
+        message = reply.fault or f"the model's answer cannot be used: {'; '.join(wrong)}"
         raise NodeError(
             message,
             outputs=self.outputs(question, reply, reply.text, message),
-            retryable=_may_mend(reply),
-            type_name="Refused" if reply.refusal else "UnusableAnswer",
+            retryable=bool(reply.fault) or _may_mend(reply),
+            type_name=_kind_of(reply),
         )
 
-    def _judged(self, question: Question) -> tuple[Reply, list[str], Any]:
+    def _judged(self, question: Question) -> Judged:
+        """Get a reply, enter its call, and only then say what it is worth."""
         began = time.monotonic()
-        reply = self.provider.ask(question, self.attempt, self._left())
-        value, wrong = _judge(reply, question)
+        recalled = self.provider.recall(question)
+        call = self._call(question)
+        reply = self._asked(question, call, began) if recalled is None else recalled
+        call = self._filled(call, question, reply, kept=recalled is not None, wall=_since(began))
+        wrong = [BROKEN_OFF]
+        try:
+            value, wrong = _judge(reply, question)
+        finally:
+            call = replace(call, error="; ".join(wrong))
+            self._enter(call)
+            self.calls.append((call, reply))
+        if recalled is None and not (reply.fault or (reply.empty and question.schema is None)):
+            self.provider.keep(question, reply)
+        return Judged(reply, value, wrong)
+
+    def _asked(self, question: Question, call: LLMCall, began: float) -> Reply:
+        leaving = _Leaving(call, self.attempt)
+        try:
+            return self.provider.ask(question, self.attempt, self._left(), leaving)
+        except Unanswered as unanswered:
+            if leaving.done and unanswered.paid:
+                self._enter(replace(call, error=str(unanswered), wall=_since(began)))
+            else:
+                leaving.undo()
+            if isinstance(unanswered.error, AttemptTimeout):
+                raise self._overdue() from unanswered
+            raise leaving.fault or unanswered.error from unanswered.__cause__
+        except BaseException:  # Ctrl-C, or a fault of ours: it may be paid all the same
+            if leaving.done:
+                self._enter(replace(call, error=BROKEN_OFF, wall=_since(began)))
+            raise
+
+    def _enter(self, call: LLMCall) -> None:
+        """Have a call that has ended stand in the ledger."""
+        if self.attempt.calls is not None and not call.kept:
+            self.attempt.calls.end(call)
+        self.attempt.recorder.append(call)
+
+    def _call(self, question: Question) -> LLMCall:
+        """What a call is known by before it is made: it counts as what it may use."""
         call = LLMCall(
             model=question.model,
-            prompt=question.prompt[:KEPT_CHARACTERS],
-            response=reply.text[:KEPT_CHARACTERS],
+            prompt=shortened(question.prompt, KEPT_CHARACTERS, more=""),
+            input_tokens=None,
+            output_tokens=None,
+            cached_tokens=None,
+            provider=self.provider.name,
+            attempt=self.attempt.number,
+            error=UNKNOWN,
+            id=new_id(),
+        )
+        return self._counted(call, counted(question, None), None)
+
+    def _counted(self, call: LLMCall, count: Counted, cached: int | None) -> LLMCall:
+        cost = self.prices.cost(call.model, count.sent, count.answered, cached)
+        return replace(call, tokens=count.tokens, estimated=count.estimated, cost=cost)
+
+    def _filled(self, call: LLMCall, question: Question, reply: Reply, *, kept: bool, wall: float) -> LLMCall:
+        call = replace(
+            self._counted(call, counted(question, reply), reply.cached_tokens),
+            response=shortened(reply.text, KEPT_CHARACTERS, more=""),
             input_tokens=reply.input_tokens,
             output_tokens=reply.output_tokens,
             cached_tokens=reply.cached_tokens,
-            cost=self.prices.cost(
-                question.model, reply.input_tokens, reply.output_tokens, reply.cached_tokens
-            ),
-            wall=round(time.monotonic() - began, 6),
-            provider=self.provider.name,
-            attempt=self.attempt.number,
-            error="; ".join(wrong),
+            wall=wall,
         )
-        self.calls.append(call)
-        self.attempt.recorder.append(call)
-        return reply, wrong, value
+        return replace(call, kept=True, cost=0.0) if kept else call
 
     def _left(self) -> float:
         left = self.attempt.within(self.timeout - (time.monotonic() - self.began)) or 0.0
         if left <= 0:
-            raise AttemptTimeout(f"the model did not answer within {self.timeout:.3g} s")
+            raise self._overdue()
         return left
 
+    def _overdue(self) -> AttemptTimeout:
+        return AttemptTimeout(f"the model did not answer within {self.attempt.given(self.timeout):g} s")
+
     def outputs(self, question: Question, reply: Reply, value: Any, error: str) -> dict[str, Any]:
-        total = Usage.total(self.calls)
+        return {
+            "response": value,
+            "tool_calls": reply.tool_calls,
+            "reasoning": reply.reasoning,
+            "llm_usage": self._usage(question),
+            "finish_reason": reply.finish,
+            "error": error,
+        }
+
+    def _usage(self, question: Question) -> dict[str, Any]:
+        """What the calls used; None for what was not told of all of them."""
+        calls = [call for call, _ in self.calls]
+        costs = [call.cost for call in calls]
         usage = {
             "model": question.model,
-            "calls": total.calls,
-            "input_tokens": total.input_tokens,
-            "output_tokens": total.output_tokens,
-            "total_tokens": total.input_tokens + total.output_tokens,
-            "cached_tokens": total.cached_tokens,
-            "cost": None if total.unpriced else total.cost,
+            "calls": sum(not call.kept for call in calls),
+            "input_tokens": _sum(call.input_tokens for call in calls),
+            "output_tokens": _sum(call.output_tokens for call in calls),
+            "total_tokens": _sum(map(_total_told, self.calls)),
+            "cached_tokens": _sum(call.cached_tokens for call in calls),
+            "cost": None if None in costs else sum(cost for cost in costs if cost is not None),
         }
-        return {"response": value, "llm_usage": usage, "finish_reason": reply.finish, "error": error}
+        marks = {"estimated": any(call.estimated for call in calls), "kept": all(one.kept for one in calls)}
+        return {**usage, **{name: True for name, holds in marks.items() if holds}}
+
+
+def _sum(counts: Any) -> int | None:
+    every = list(counts)
+    return None if None in every else sum(every)
+
+
+def _total_told(of: tuple[LLMCall, Reply]) -> int | None:
+    call, reply = of
+    return reply.total_tokens if call.estimated else call.tokens
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 6)
 
 
 def _judge(reply: Reply, question: Question) -> tuple[Any, list[str]]:
     """The value of a reply, and why it cannot be used."""
+    if reply.fault:
+        return None, [reply.fault]
     if reply.refusal:
         return None, [f"the model refused: {reply.refusal}"]
     if reply.finish == "content_filter":
         return None, ["the server's content filter held it back"]
+    if reply.empty:
+        return None, [_words_for_nothing(reply)]
+    if not reply.text.strip():  # it calls tools
+        return None if question.schema is not None else reply.text, []
     if question.schema is None:
         return reply.text, []
     value, wrong = structured.faults(reply.text, question.schema)
@@ -99,6 +228,22 @@ def _judge(reply: Reply, question: Question) -> tuple[Any, list[str]]:
     return value, wrong
 
 
+def _words_for_nothing(reply: Reply) -> str:
+    if reply.finish != "length":
+        return "it is empty"
+    used = "thinking used up all tokens" if reply.reasoning else "it was cut off before its first word"
+    return f"it is empty: {used}; give more `max_tokens`"
+
+
+def _kind_of(reply: Reply) -> str:
+    """The type of the error for a reply that cannot be used."""
+    if reply.fault:
+        return "BadAnswer"
+    if reply.refusal:
+        return "Refused"
+    return "EmptyAnswer" if reply.empty and reply.finish != "content_filter" else "UnusableAnswer"
+
+
 def _may_mend(reply: Reply) -> bool:
     """Whether asking again may give a better answer."""
-    return not reply.refusal and reply.finish not in ("content_filter", "length")
+    return not (reply.refusal or reply.fault) and reply.finish not in ("content_filter", "length")

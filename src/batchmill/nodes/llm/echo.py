@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import AttemptTimeout, NodeError
+from batchmill.errors import AttemptTimeout, Stopped
 from batchmill.nodes.llm import structured
-from batchmill.nodes.llm.question import Question, Reply
+from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered
 
 _MOST_LEVELS = 20  # of a schema that refers to itself
 
 
-class EchoProvider:
+class EchoProvider(Provider):
     """Answers with the prompt; with a schema, with a value of its shape that has the prompt for its texts.
 
     A word counts as a token. The option ``delay`` is how many seconds an answer takes.
@@ -22,7 +22,8 @@ class EchoProvider:
 
     name = "echo"
 
-    def ask(self, question: Question, attempt: Attempt, seconds: float) -> Reply:
+    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+        leaving()
         _wait(float(question.options.get("delay") or 0.0), attempt, seconds)
         text = question.prompt
         if question.schema is not None:
@@ -38,9 +39,9 @@ class EchoProvider:
 
 def _wait(delay: float, attempt: Attempt, seconds: float) -> None:
     if attempt.cancel.wait(min(delay, seconds)) if delay > 0 else attempt.cancel.cancelled:
-        raise NodeError("the run was cancelled", retryable=False, type_name="Cancelled")
+        raise Unanswered(Stopped("the run was cancelled"), paid=True)
     if delay > seconds:
-        raise AttemptTimeout(f"the model did not answer within {seconds:.3g} s")
+        raise Unanswered(AttemptTimeout("the model did not answer in time"), paid=True)
 
 
 def _text(content: Any) -> str:

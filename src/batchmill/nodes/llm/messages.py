@@ -38,8 +38,12 @@ def messages_of(params: Mapping[str, Any]) -> tuple[Message, ...]:
 def _image(given: Any) -> Message:
     if not isinstance(given, str) or not given:
         raise InvalidParams(f"llm: an image is a path, a URL or a data: URL, not a {type(given).__name__}")
-    is_url = given.startswith(("http://", "https://", "data:"))
-    return {"type": "image_url", "image_url": {"url": given if is_url else _as_data(given)}}
+    return {"type": "image_url", "image_url": {"url": given if is_url(given) else _as_data(given)}}
+
+
+def is_url(given: str) -> bool:
+    """Whether an image is no path."""
+    return given.startswith(("http://", "https://", "data:"))
 
 
 def _as_data(path: str) -> str:

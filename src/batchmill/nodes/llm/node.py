@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
-from batchmill.errors import InvalidParams
+from batchmill.errors import BatchmillError, InvalidParams
 from batchmill.ir.services import Tables
 from batchmill.ir.value_schema import schema_fault
-from batchmill.nodes.contract import Node, NodeClass, NodeResult, Output, Param
+from batchmill.nodes.contract import (
+    CHARACTERS_PER_TOKEN,
+    Node,
+    NodeClass,
+    NodeResult,
+    Output,
+    Param,
+    characters_in,
+)
 from batchmill.nodes.credentials import credential, credential_faults
-from batchmill.nodes.files import full_path
+from batchmill.nodes.files import full_path, paths_in
 from batchmill.nodes.llm.asking import Asking
 from batchmill.nodes.llm.echo import EchoProvider
-from batchmill.nodes.llm.messages import messages_of
+from batchmill.nodes.llm.estimate import ANSWER_TOKENS, IMAGE_TOKENS
+from batchmill.nodes.llm.messages import is_url, messages_of
 from batchmill.nodes.llm.question import Provider, Question
 from batchmill.nodes.llm.replay import ReplayProvider
 from batchmill.nodes.llm.server import ServerProvider
+from batchmill.nodes.params import bind
 from batchmill.record import PriceTable
+from batchmill.redaction import shortened
 
 TIMEOUT = 300.0
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 KEY_VARIABLE = "OPENAI_API_KEY"
 ECHO_MODEL = "echo"
 
@@ -35,6 +47,7 @@ class LlmNode(Node):
     type = "llm"
     requests = True
     only_default = True
+    calls_models = True
     summary = "Ask a language model, of any server that speaks OpenAI's chat interface."
     prices: ClassVar[PriceTable] = PriceTable()
     params = (
@@ -51,6 +64,7 @@ class LlmNode(Node):
             "seconds for the answer, a second try of its shape included",
             default=TIMEOUT,
             minimum=0.001,
+            content=False,
         ),
         Param(
             "provider",
@@ -59,12 +73,27 @@ class LlmNode(Node):
             default="openai",
             choices=("openai", "echo", "replay"),
         ),
-        Param("base_url", "string", "where the server is; OpenAI's own without it", templates="url"),
-        Param("api_key", "string", "the key for the server"),
+        Param(
+            "base_url",
+            "string",
+            "where the server is; OpenAI's own without it",
+            templates="url",
+            content=False,
+        ),
+        Param("api_key", "string", "the key for the server", content=False),
         Param(
             "api_key_env",
             "string",
             f"the variable of the environment that holds the key; without `base_url` {KEY_VARIABLE}",
+            content=False,
+        ),
+        Param(
+            "max_response_bytes",
+            "integer",
+            "a larger answer is refused",
+            default=MAX_RESPONSE_BYTES,
+            minimum=0,
+            content=False,
         ),
         Param("options", "object", "further keys of the request, as the server knows them"),
         Param("replay_file", "string", "the file of recorded answers, for the provider replay"),
@@ -74,15 +103,24 @@ class LlmNode(Node):
             "what is done where no answer is recorded. record: the server is asked, and its answer added",
             default="record",
             choices=("record", "fail"),
+            content=False,
         ),
     )
     outputs = (
         Output("response", "any", "the answer: text, or with `output_schema` the value", diagnostic=True),
         Output(
+            "tool_calls",
+            "array",
+            "the calls of tools that the model asks for, each with `id`, `name` and `arguments`",
+            diagnostic=True,
+        ),
+        Output("reasoning", "string", "what the model thought before, where it tells", diagnostic=True),
+        Output(
             "llm_usage",
             "object",
-            "`model`, `calls`, `input_tokens`, `output_tokens`, `total_tokens`, `cached_tokens` and `cost` "
-            "in US dollars, null without a price",
+            "`model`, `calls`, `input_tokens`, `output_tokens`, `total_tokens`, `cached_tokens`, null where "
+            "that was not told, and `cost` in US dollars, null without a price; `estimated` where it is a "
+            "guess, `kept` where nobody was asked",
             diagnostic=True,
         ),
         Output("finish_reason", "string", "why the answer ended: stop, length, ...", diagnostic=True),
@@ -92,6 +130,12 @@ class LlmNode(Node):
     @classmethod
     def of_document(cls, tables: Tables) -> NodeClass:
         return type(cls.__name__, (cls,), {"prices": tables.prices, "__module__": cls.__module__})
+
+    reads = ("images",)
+
+    @classmethod
+    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+        return (path for path in paths_in(params.get("images")) if not is_url(path))
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         faults = credential_faults(params, "api_key")
@@ -105,6 +149,32 @@ class LlmNode(Node):
             faults.append(("output_schema", f"is no JSON Schema: {fault}"))
         return faults
 
+    def expected_tokens(self, params: Mapping[str, Any]) -> float:
+        return sum(_expected(params))
+
+    def expected_usd(self, params: Mapping[str, Any]) -> float:
+        sent, answered = _expected(params)
+        return self.prices.cost(_model(params), round(sent), answered or ANSWER_TOKENS) or 0.0
+
+    def is_free(self, params: Mapping[str, Any]) -> bool:
+        if params.get("provider") != "replay":
+            return False
+        try:
+            bound = bind(LlmNode, params)
+            return _provider(bound).recall(_question(bound)) is not None
+        except BatchmillError:  # the attempt itself is about to say so
+            return False
+
+    @classmethod
+    def unpriced(cls, params: Mapping[str, Any]) -> str | None:
+        written = [params.get(name) for name in ("model", "provider", "on_missing")]
+        if any(isinstance(one, str) and "${" in one for one in written):
+            return None
+        if params.get("provider") == "replay" and params.get("on_missing") == "fail":  # nobody is asked
+            return None
+        model = _model(params)
+        return model if isinstance(model, str) and model and model not in cls.prices else None
+
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         question = _question(params)
         asking = Asking(_provider(params), attempt, self.prices, params["timeout"])
@@ -112,11 +182,24 @@ class LlmNode(Node):
         return NodeResult(asking.outputs(question, reply, value, ""))
 
 
+def _expected(params: Mapping[str, Any]) -> tuple[float, int]:
+    """About how many tokens are sent, and how many answered at the most; 0 where nothing bounds that."""
+    images, most = params.get("images") or (), params.get("max_tokens")
+    count = 1 if isinstance(images, str) else len(images) if isinstance(images, (list, tuple)) else 0
+    texts = [params.get(name) for name in ("prompt", "system", "output_schema")]
+    sent = characters_in(texts) / CHARACTERS_PER_TOKEN + IMAGE_TOKENS * count
+    return sent, most if isinstance(most, int) and not isinstance(most, bool) else 0
+
+
+def _model(params: Mapping[str, Any]) -> str:
+    return params.get("model") or (ECHO_MODEL if params.get("provider") == "echo" else "")
+
+
 def _question(params: Mapping[str, Any]) -> Question:
     schema = params["output_schema"]
     if schema is not None and (fault := schema_fault(schema)):
         raise InvalidParams(f"llm: `output_schema` is no JSON Schema: {fault}")
-    model = params["model"] or (ECHO_MODEL if params["provider"] == "echo" else "")
+    model = _model(params)
     if not model and params["provider"] == "openai":
         raise InvalidParams("llm: `model` is missing")
     return Question(
@@ -145,7 +228,8 @@ def _server(params: Mapping[str, Any]) -> Provider:
     """The server that is meant. The key of OpenAI's own goes to no other one unless the document says so."""
     base_url = params["base_url"] or None
     if base_url is not None and not base_url.startswith(("http://", "https://")):
-        raise InvalidParams(f"llm: `base_url` begins with http:// or https://, not {base_url[:60]!r}")
+        written = shortened(base_url, 60)
+        raise InvalidParams(f"llm: `base_url` begins with http:// or https://, not {written!r}")
     own = base_url is None and not params["api_key"]
     named = {**params, "api_key_env": params["api_key_env"] or (KEY_VARIABLE if own else None)}
-    return ServerProvider(base_url, credential(named, "api_key"))
+    return ServerProvider(base_url, credential(named, "api_key"), params["max_response_bytes"])

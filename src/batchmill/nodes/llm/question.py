@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.errors import BatchmillError
 
 Message = dict[str, Any]
 
@@ -42,7 +43,10 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer. Token counts are None where the provider told none; ``cached_tokens`` are among the
-    ``input_tokens``. ``finish`` is why it ended: ``stop``, ``length``, ``content_filter``, ..."""
+    ``input_tokens``, ``total_tokens`` is their sum as the provider told it. ``finish`` is why it ended:
+    ``stop``, ``length``, ``content_filter``, ... ``tool_calls`` are objects with ``id``, ``name`` and
+    ``arguments``, ``reasoning`` is what the model thought before. ``fault`` says why this is none.
+    """
 
     text: str
     input_tokens: int | None = None
@@ -50,15 +54,49 @@ class Reply:
     cached_tokens: int | None = None
     finish: str = "stop"
     refusal: str = ""
+    total_tokens: int | None = None
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    reasoning: str = ""
+    fault: str = ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether it says nothing at all."""
+        return not (self.text.strip() or self.tool_calls or self.refusal)
 
 
-class Provider(Protocol):
-    """Who answers questions."""
+class Unanswered(Exception):  # never leaves this room
+    """Raised where a question got no reply: ``error`` is what the node raises, ``paid`` says whether the
+    provider may charge for the call all the same."""
 
-    name: str
+    def __init__(self, error: BatchmillError, *, paid: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.paid = paid
 
-    def ask(self, question: Question, attempt: Attempt, seconds: float) -> Reply:
-        """The reply, within ``seconds``.
 
-        Raises :class:`~batchmill.errors.NodeError` and :class:`~batchmill.errors.AttemptTimeout`.
+Leaving = Callable[[], None]
+
+
+class Provider:
+    """Who answers questions. ``name`` stands in the records of calls."""
+
+    name = ""
+
+    def recall(self, question: Question) -> Reply | None:
+        """The reply that was kept from an earlier call, for which nobody is asked.
+
+        Raises :class:`~batchmill.errors.NodeError` where there is none and nobody may be asked.
         """
+        return None
+
+    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+        """The reply, within ``seconds``. ``leaving`` is called when everything is ready and the question is
+        about to leave: from then on it may be paid; what it raises is raised here.
+
+        Raises :class:`Unanswered`.
+        """
+        raise NotImplementedError
+
+    def keep(self, question: Question, reply: Reply) -> None:
+        """Keep a reply to be recalled. Raises :class:`~batchmill.errors.NodeError`."""

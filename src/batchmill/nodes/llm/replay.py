@@ -15,13 +15,15 @@ from dataclasses import asdict
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import NodeError
+from batchmill.errors import InternalError, NodeError
 from batchmill.held import held
 from batchmill.nodes.append import append_whole
 from batchmill.nodes.files import in_words
-from batchmill.nodes.llm.question import Provider, Question, Reply
+from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply
+from batchmill.redaction import hidden_in, shortened
 
 _PROMPT_CHARACTERS = 200  # of the prompt, for people who read the file
+_MODE = 0o600  # answers may be anybody's business as little as what was asked
 _log = logging.getLogger("batchmill.llm")
 
 
@@ -46,16 +48,16 @@ class Recording:
             return self._replies.get(key)
 
     def add(self, key: str, question: Question, reply: Reply) -> None:
-        """Keep an answer; it is in the file when this returns."""
+        """Keep an answer; it is in the file when this returns, without secrets that it repeats."""
         entry = {
             "key": key,
             "model": question.model,
-            "prompt": question.prompt[:_PROMPT_CHARACTERS],
+            "prompt": shortened(question.prompt, _PROMPT_CHARACTERS, more=""),
             "reply": asdict(reply),
         }
-        line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+        line = json.dumps(hidden_in(entry), ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
         with in_words("record an answer in", self._path), self._lock:
-            append_whole(self._path, self._line_break() + line)
+            append_whole(self._path, self._line_break() + line, _MODE)
             self._replies[key] = reply
 
     def close(self) -> None:
@@ -89,7 +91,7 @@ class Recording:
             _log.warning("%s: a line that is no recorded answer was passed over: %s", self._path, error)
 
 
-class ReplayProvider:
+class ReplayProvider(Provider):
     """Plays back what is in the file. What is not there is asked of what ``source`` gives and added, or fails
     where that is None."""
 
@@ -99,15 +101,20 @@ class ReplayProvider:
         self._path = path
         self._source = source
 
-    def ask(self, question: Question, attempt: Attempt, seconds: float) -> Reply:
-        recording = held(("llm recording", self._path), lambda: Recording(self._path))
-        key = question.fingerprint()
-        found = recording.find(key)
-        if found is not None:
-            return found
-        if self._source is None:
+    def recall(self, question: Question) -> Reply | None:
+        found = self._recording().find(question.fingerprint())
+        if found is None and self._source is None:
             message = f"there is no recorded answer to this question in {self._path!r}"
             raise NodeError(message, retryable=False, type_name="NotRecorded", outputs={"error": message})
-        reply = self._source().ask(question, attempt, seconds)
-        recording.add(key, question, reply)
-        return reply
+        return found
+
+    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+        if self._source is None:
+            raise InternalError("a recording was asked beyond what it holds")
+        return self._source().ask(question, attempt, seconds, leaving)
+
+    def keep(self, question: Question, reply: Reply) -> None:
+        self._recording().add(question.fingerprint(), question, reply)
+
+    def _recording(self) -> Recording:
+        return held(("llm recording", self._path), lambda: Recording(self._path))

@@ -7,19 +7,21 @@ off: attempts are counted, waited for and recorded in one place for all nodes.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.errors import MissingExtra, NodeError
+from batchmill.awaiting.background import BackgroundLoop, background
+from batchmill.errors import BatchmillError, MissingExtra
 from batchmill.held import held
-from batchmill.nodes.background import BackgroundLoop, background
-from batchmill.nodes.llm.faults import raised_for
-from batchmill.nodes.llm.question import Question, Reply
+from batchmill.nodes.llm.completion import reply_of
+from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, unanswered
+from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered
 from batchmill.nodes.llm.structured import response_format
 
 NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
+_BECOME_GET = frozenset({301, 302, 303})
+_FIRST_BYTE = "send_request_headers.started"  # how the events of httpcore end, behind the kind of connection
 
 
 def sdk() -> Any:
@@ -36,42 +38,86 @@ class _Client:
 
     def __init__(self, module: Any, loop: BackgroundLoop, base_url: str | None, key: str) -> None:
         self._loop = loop
-        self.client = module.AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0)
+        hooks = {"request": [_watch], "response": [_stay_a_post]}
+        transport = module.DefaultAsyncHttpxClient(event_hooks=hooks)
+        self.client = module.AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, http_client=transport)
 
     def close(self) -> None:
         self._loop.settle(self.client.close)
 
 
-class ServerProvider:
-    """``key`` is sent to ``base_url``, OpenAI's own where it is None."""
+_leaving: ContextVar[Leaving] = ContextVar("leaving")  # of the question whose task this is
+
+
+async def _watch(request: Any) -> None:
+    """Have the transport tell of the moment before a request's first byte: there is a connection then."""
+    leaving = _leaving.get()
+
+    async def trace(event: str, info: Any) -> None:
+        if event.endswith(_FIRST_BYTE):
+            leaving()
+
+    request.extensions = {**request.extensions, "trace": trace}
+
+
+async def _stay_a_post(response: Any) -> None:
+    """Redirects of these kinds turn a POST into a GET, as browsers do it: a question would arrive empty."""
+    _leaving.get()()  # late, where a transport does not tell
+    if response.status_code in _BECOME_GET and response.request.method == "POST":
+        raise Moved(response.status_code, response.headers.get("location", ""))
+
+
+class ServerProvider(Provider):
+    """``key`` is sent to ``base_url``, OpenAI's own where it is None; ``limit`` is in bytes of the answer."""
 
     name = "openai"
 
-    def __init__(self, base_url: str | None, key: str) -> None:
+    def __init__(self, base_url: str | None, key: str, limit: int) -> None:
         self._base_url = base_url
         self._key = key
+        self._limit = limit
 
-    def ask(self, question: Question, attempt: Attempt, seconds: float) -> Reply:
+    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
         module, loop = sdk(), background()
         client = self._client(module, loop).client
         body = _body(question)
 
         async def ask() -> bytes:
-            raw = await client.chat.completions.with_raw_response.create(**body, timeout=seconds)
-            return bytes(raw.content)
+            _leaving.set(leaving)
+            asking = client.chat.completions.with_streaming_response.create(**body, timeout=seconds)
+            async with asking as answer:
+                return await _read(answer, self._limit)
 
+        what = f"the call of the model {question.model!r}"
         try:
-            content = loop.call(
-                ask, attempt.cancel, attempt.within(seconds), f"the call of the model {question.model!r}"
-            )
-        except module.OpenAIError as error:
-            raise raised_for(module, error, self._key) from error
-        return _reply(content)
+            content = loop.call(ask, attempt.cancel, attempt.within(seconds), what)
+        except BatchmillError as error:  # overdue, or the run is ending
+            raise Unanswered(error, paid=True) from error
+        except (module.OpenAIError, Moved, CutOff, TooLarge) as error:
+            raise unanswered(module, error, self._key) from error
+        return reply_of(content)
 
     def _client(self, module: Any, loop: BackgroundLoop) -> _Client:
         key = self._key or NO_KEY
         name = ("llm client", self._base_url, hashlib.sha256(key.encode()).hexdigest())
         return held(name, lambda: _Client(module, loop, self._base_url, key))
+
+
+async def _read(answer: Any, limit: int) -> bytes:
+    """The whole body. Raises :class:`TooLarge` and :class:`CutOff`."""
+    pieces: list[bytes] = []
+    length = 0
+    try:
+        async for piece in answer.iter_bytes():
+            length += len(piece)
+            if length > limit:
+                raise TooLarge(limit)
+            pieces.append(piece)
+    except TooLarge:
+        raise
+    except Exception as error:  # whatever the SDK's transport raises in the middle of a body
+        raise CutOff("the connection ended before the whole answer had come") from error
+    return b"".join(pieces)
 
 
 def _body(question: Question) -> dict[str, Any]:
@@ -83,40 +129,3 @@ def _body(question: Question) -> dict[str, Any]:
     if question.schema is not None:
         body["response_format"] = response_format(question.schema)
     return {**body, "extra_body": dict(question.options) or None}
-
-
-def _reply(content: bytes) -> Reply:
-    """What a chat completion says; servers leave out what they like, so nothing is taken for granted."""
-    try:
-        answer = json.loads(content)
-        choice = answer["choices"][0]
-        message = choice["message"]
-        text, refusal = _text(message.get("content")), message.get("refusal") or ""
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        shown = content[:200].decode("utf-8", "replace")
-        message = f"the server's answer is no chat completion ({type(error).__name__}): {shown}"
-        raise NodeError(message, type_name="BadAnswer", outputs={"error": message}) from error
-    usage = _mapping(answer.get("usage"))
-    return Reply(
-        text,
-        _count(usage.get("prompt_tokens")),
-        _count(usage.get("completion_tokens")),
-        _count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
-        str(choice.get("finish_reason") or "stop"),
-        str(refusal),
-    )
-
-
-def _text(content: Any) -> str:
-    """The text of a message; some servers give it in parts."""
-    if isinstance(content, list):
-        return "".join(part.get("text", "") for part in content)
-    return "" if content is None else str(content)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

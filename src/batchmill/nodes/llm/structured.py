@@ -10,6 +10,7 @@ from typing import Any
 
 from batchmill.ir.value_schema import value_faults
 from batchmill.nodes.llm.question import Question, Reply
+from batchmill.plain import from_json
 
 MOST_FAULTS = 5  # that a model is told of
 _FENCED = re.compile(r"\s*```[\w-]*\n(.*?)\n?```\s*", re.DOTALL)
@@ -39,10 +40,7 @@ def _is_closed(schema: Any) -> bool:
 def read(text: str) -> Any:
     """The JSON in an answer, with or without a fence around it. Raises :class:`ValueError`."""
     fenced = _FENCED.fullmatch(text)
-    try:
-        return json.loads(fenced[1] if fenced else text)
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
+    return from_json(fenced[1] if fenced else text)
 
 
 def faults(text: str, schema: Mapping[str, Any]) -> tuple[Any, list[str]]:
@@ -62,5 +60,6 @@ def asked_again(question: Question, reply: Reply, wrong: list[str]) -> Question:
         f"This answer cannot be used:\n{told}\n"
         f"Answer again, with nothing but JSON that meets this JSON Schema:\n{wanted}"
     )
-    more = ({"role": "assistant", "content": reply.text}, {"role": "user", "content": correction})
+    said = [{"role": "assistant", "content": reply.text}] if reply.text else []  # servers refuse an empty one
+    more = [*said, {"role": "user", "content": correction}]
     return replace(question, messages=(*question.messages, *more))

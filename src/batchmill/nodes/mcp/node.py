@@ -36,7 +36,13 @@ class McpNode(Node):
         Param("server", "string", "the name of the server in `mcp_servers`", required=True),
         Param("tool", "string", "the name of the tool", required=True),
         Param("arguments", "object", "what the tool is given; checked against its schema before the call"),
-        Param("timeout", "number", "seconds for the call; the server's `timeout` without it", minimum=0.001),
+        Param(
+            "timeout",
+            "number",
+            "seconds for the call; the server's `timeout` without it",
+            minimum=0.001,
+            content=False,
+        ),
     )
     outputs = _OUTPUTS
 

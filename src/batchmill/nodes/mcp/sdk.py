@@ -9,11 +9,13 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TextIO
 
 from batchmill.errors import InvalidParams, MissingExtra
 from batchmill.ir.models import McpServerSpec
 from batchmill.ir.services import expanded
+from batchmill.nodes.mcp.replies import error_for, garbled, tell_status
 
 # Beside what the SDK lets through (PATH, HOME, SHELL, ...): none of them holds a credential.
 _LET_THROUGH = ("LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
@@ -43,9 +45,10 @@ def protocol_error() -> type[Exception]:
 
 @asynccontextmanager
 async def connection(
-    spec: McpServerSpec, stderr: TextIO, on_end: Callable[[], None]
+    spec: McpServerSpec, stderr: TextIO, on_end: Callable[[], None], on_garbled: Callable[[str], None]
 ) -> AsyncIterator[Connection]:
-    """Streams to and from a server, started here where it is a program; ``on_end`` hears of its end.
+    """Streams to and from a server, started here where it is a program; ``on_end`` hears of its end,
+    ``on_garbled`` of replies that cannot be read and whose request is not known.
 
     Raises :class:`~batchmill.errors.InvalidParams`, :class:`OSError`, and groups of exceptions.
     """
@@ -54,8 +57,9 @@ async def connection(
             _over_http(expanded_in(spec.url), _each(spec.headers)) as streams,
             streams[0] as read,  # version 1 leaves closing them to the garbage collector
             streams[1] as write,
+            _screened(read, lambda: None, on_garbled) as screened,
         ):
-            yield read, write
+            yield screened, write
         return
     module = sdk()
     parameters = module.StdioServerParameters(
@@ -67,9 +71,9 @@ async def connection(
     )
     async with (
         module.stdio_client(parameters, errlog=stderr) as (read, write),
-        _noticing_end(read, on_end) as noticed,
+        _screened(read, on_end, on_garbled) as screened,
     ):
-        yield noticed, write
+        yield screened, write
 
 
 def _over_http(url: str, headers: dict[str, str]) -> Any:
@@ -77,22 +81,32 @@ def _over_http(url: str, headers: dict[str, str]) -> Any:
 
     opening = getattr(module, "streamablehttp_client", None)
     if opening is not None:  # version 1
-        return opening(url, headers=headers)
+        return opening(url, headers=headers, httpx_client_factory=partial(_client, module))
     return _with_client(module, url, headers)
+
+
+def _client(module: Any, **settings: Any) -> Any:
+    """The SDK's own client, which also tells of refusals."""
+    client = module.create_mcp_http_client(**settings)
+    client.event_hooks = {**client.event_hooks, "response": [*client.event_hooks["response"], tell_status]}
+    return client
 
 
 @asynccontextmanager
 async def _with_client(module: Any, url: str, headers: dict[str, str]) -> AsyncIterator[Any]:
     async with (
-        module.create_mcp_http_client(headers=headers) as client,
+        _client(module, headers=headers) as client,
         module.streamable_http_client(url, http_client=client) as streams,
     ):
         yield streams
 
 
 @asynccontextmanager
-async def _noticing_end(read: Any, on_end: Callable[[], None]) -> AsyncIterator[Any]:
-    """``read``, with ``on_end`` called as soon as nothing more can come: the program has ended."""
+async def _screened(
+    read: Any, on_end: Callable[[], None], on_garbled: Callable[[str], None]
+) -> AsyncIterator[Any]:
+    """``read``, with ``on_end`` called as soon as nothing more can come: the program has ended. A reply that
+    cannot be read becomes an error for the request that waits for it."""
     import anyio  # comes with the SDK
 
     send, receive = anyio.create_memory_object_stream[Any](0)
@@ -101,7 +115,11 @@ async def _noticing_end(read: Any, on_end: Callable[[], None]) -> AsyncIterator[
         try:
             async with send:
                 async for message in read:
-                    await send.send(message)
+                    found = garbled(message) if isinstance(message, Exception) else None
+                    if found is not None and found.id is None:
+                        on_garbled(found.words)
+                    else:
+                        await send.send(message if found is None else error_for(found))
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             pass  # this session is being closed
         finally:

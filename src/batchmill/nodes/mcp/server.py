@@ -6,13 +6,13 @@ import asyncio
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.awaiting.background import BackgroundLoop, background
 from batchmill.errors import AttemptTimeout
 from batchmill.held import held
 from batchmill.ir.models import McpServerSpec
-from batchmill.nodes.background import BackgroundLoop, background
 from batchmill.nodes.mcp.sdk import sdk
 from batchmill.nodes.mcp.session import Session
-from batchmill.nodes.mcp.tools import check_arguments, outputs_of, tool_named
+from batchmill.nodes.mcp.tools import checked_arguments, outputs_of, tool_named
 
 CLOSE_SECONDS = 20.0
 
@@ -39,7 +39,10 @@ class Server:
         """
         limit = attempt.within(seconds if seconds is not None else self._spec.timeout)
         what = f"the tool {tool!r} of the MCP server {self._name!r}"
-        return self._loop.call(lambda: self._call(tool, arguments, limit, what), attempt.cancel, None, what)
+        given = attempt.given(seconds if seconds is not None else self._spec.timeout)
+        return self._loop.call(
+            lambda: self._call(tool, arguments, limit, what, given), attempt.cancel, None, what
+        )
 
     def tools(self, attempt: Attempt) -> list[dict[str, Any]]:
         """The descriptions of all tools, as the server gives them."""
@@ -54,11 +57,11 @@ class Server:
         self._loop.settle(self._end, CLOSE_SECONDS)
 
     async def _call(
-        self, tool: str, arguments: dict[str, Any], seconds: float | None, what: str
+        self, tool: str, arguments: dict[str, Any], seconds: float | None, what: str, given: float
     ) -> dict[str, Any]:
         session = await self._session()
         described = tool_named(self._name, tool, session.tools)
-        check_arguments(described, arguments)
+        arguments = checked_arguments(described, arguments)
         try:
             async with asyncio.timeout(seconds) as limit:
                 result = await session.call(described["name"], arguments)
@@ -66,7 +69,7 @@ class Server:
             if not limit.expired():
                 raise
             await session.check()
-            raise AttemptTimeout(f"{what} did not end within {seconds:.3g} s") from error
+            raise AttemptTimeout(f"{what} did not end within {given:g} s") from error
         return outputs_of(described["name"], result)
 
     async def _session(self) -> Session:

@@ -12,6 +12,7 @@ from typing import Any
 
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.ir.models import McpServerSpec
+from batchmill.nodes.mcp.replies import UNREADABLE, is_refusal, status_in
 from batchmill.nodes.mcp.sdk import connection, protocol_error, sdk
 from batchmill.nodes.mcp.stderr import Stderr
 
@@ -19,6 +20,7 @@ END_SECONDS = 8.0  # a program is asked to end, told to, and killed, two seconds
 PING_SECONDS = 0.3
 LAST_WORDS_SECONDS = 0.05  # for what a program said at its end to come
 MOST_PAGES = 100  # of a list of tools
+RETRYABLE = frozenset({408, 425, 429})
 _NOT_THE_SESSIONS_FAULT = (-32601, -32602, -32603)  # JSON-RPC: no such method, invalid params, internal error
 
 
@@ -41,6 +43,7 @@ class Session:
         self._session: Any = None
         self._ready: asyncio.Future[None] = loop.create_future()
         self._lost: asyncio.Future[None] = loop.create_future()
+        self._garbled: asyncio.Future[str] = loop.create_future()
         self._ending = asyncio.Event()
         self._task = loop.create_task(self._live())
 
@@ -67,21 +70,38 @@ class Session:
         """
         calling = asyncio.ensure_future(self._session.call_tool(tool, arguments))
         try:
-            await asyncio.wait({calling, self._lost}, return_when=asyncio.FIRST_COMPLETED)
-            if not calling.done():
-                await asyncio.sleep(LAST_WORDS_SECONDS)
-                raise self._failure("ended during the call")
+            if (why := await self._no_reply(calling, "ended during the call")) is not None:
+                raise why
             result: dict[str, Any] = _as_json(calling.result())
             return result
         except protocol_error() as error:
             raise self._protocol_failure(tool, error) from error
         except BatchmillError:
             raise
+        except ValueError as error:  # of pydantic: what came is no result of a tool
+            raise _unreadable(f"the MCP server {self._name!r} sent no result of {tool!r}: {error}") from error
         except Exception as error:  # whatever the SDK's transports raise: the session is broken
             self.lose()
             raise self._failure(f"cannot be reached: {innermost(error)}") from error
         finally:
             calling.cancel()
+
+    async def _no_reply(self, waiting: asyncio.Future[Any], words: str) -> NodeError | None:
+        """Wait for what is asked for; why it will not come, where the session ends (told in ``words``) or a
+        reply cannot be read that may be the one that is waited for."""
+        garbled = self._garbled
+        await asyncio.wait({waiting, self._lost, garbled}, return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            return None
+        if garbled.done() and not self.lost:
+            return _unreadable(f"the MCP server {self._name!r} sent {garbled.result()}")
+        await asyncio.sleep(LAST_WORDS_SECONDS)
+        return self._failure(words)
+
+    def _cannot_read(self, words: str) -> None:
+        """Tell all that wait of a reply that cannot be read, and does not say whose it is."""
+        self._garbled.set_result(words)
+        self._garbled = asyncio.get_running_loop().create_future()
 
     async def check(self) -> None:
         """Give the session up unless the server answers quickly."""
@@ -109,7 +129,8 @@ class Session:
 
     async def _live(self) -> None:
         try:
-            async with connection(self._spec, self._stderr.writing, self.lose) as (read, write):
+            opening = connection(self._spec, self._stderr.writing, self.lose, self._cannot_read)
+            async with opening as (read, write):
                 self._stderr.started()
                 async with sdk().ClientSession(read, write) as session:
                     self._session = session
@@ -125,11 +146,13 @@ class Session:
     async def _initialized(self, session: Any) -> None:
         opening = asyncio.ensure_future(self._open(session))
         try:
-            await asyncio.wait({opening, self._lost}, return_when=asyncio.FIRST_COMPLETED)
-            if self.lost:
-                await asyncio.sleep(LAST_WORDS_SECONDS)
-                raise self._failure("ended before it answered")
+            if (why := await self._no_reply(opening, "ended before it answered")) is not None:
+                raise why
             opening.result()
+        except protocol_error() as error:
+            if self.lost:  # told below, with its last words
+                raise
+            raise self._not_started(error) from error
         finally:
             opening.cancel()
 
@@ -159,11 +182,21 @@ class Session:
         self._ready.set_exception(found)
         self._ready.exception()  # read once, so that nobody complains where nobody waits
 
+    def _not_started(self, error: Any) -> NodeError:
+        """An error that came in place of the server's first answers."""
+        if (told := status_in(error)) is not None:
+            return _of_status(self._name, "initialize", *told)
+        return self._failure(f"cannot be started: {error}")
+
     def _protocol_failure(self, tool: str, error: Any) -> NodeError:
         """An error that the server sent in place of a result, or that the SDK made of a broken connection."""
         if self.lost:
             return self._failure("ended during the call")
+        if (told := status_in(error)) is not None:
+            return _of_status(self._name, tool, *told)
         code = getattr(getattr(error, "error", error), "code", 0)
+        if code == UNREADABLE:
+            return _unreadable(f"the MCP server {self._name!r} sent {error}")
         if code not in _NOT_THE_SESSIONS_FAULT:
             self.lose()  # "session terminated", "connection closed" and the like have no codes in common
         message = f"the MCP server {self._name!r} refused to call {tool!r}: {error}"
@@ -178,6 +211,23 @@ class Session:
         said = self._stderr.last_words()
         message = f"the MCP server {self._name!r} {what}" + (f"; it said: {said}" if said else "")
         return SessionLost(message, retryable=retryable)
+
+
+def _unreadable(message: str) -> NodeError:
+    return NodeError(message, type_name="UnreadableReply", outputs={"error": message})
+
+
+def _of_status(server: str, tool: str, status: int, wait: float | None) -> NodeError:
+    """An answer over HTTP other than 200: said to be a refusal where it is one."""
+    message = f"the MCP server {server!r} answered with {status} to a call of {tool!r}"
+    return NodeError(
+        message,
+        outputs={"error": message, "status_code": status},
+        retryable=status >= 500 or status in RETRYABLE,
+        retry_after=wait,
+        refused=is_refusal(status, wait),
+        type_name=f"HTTP{status}",
+    )
 
 
 def _as_json(result: Any) -> dict[str, Any]:

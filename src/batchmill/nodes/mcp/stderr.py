@@ -6,7 +6,9 @@ import asyncio
 import os
 from typing import TextIO
 
-KEPT_BYTES = 4096
+from batchmill.redaction import shortened
+
+KEPT_BYTES = 16384
 _SHOWN_CHARACTERS = 500
 
 
@@ -43,4 +45,4 @@ class Stderr:
     def last_words(self) -> str:
         """The end of what was written, on one line; empty where nothing was."""
         text = " ".join(self._kept.decode("utf-8", "replace").split())
-        return text if len(text) <= _SHOWN_CHARACTERS else "..." + text[-_SHOWN_CHARACTERS:]
+        return shortened(text, _SHOWN_CHARACTERS, "end")

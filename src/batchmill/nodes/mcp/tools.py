@@ -9,6 +9,8 @@ from typing import Any
 
 from batchmill.errors import InvalidParams, NodeError
 from batchmill.ir.value_schema import schema_fault, value_faults
+from batchmill.nodes.json_params import container_param, plain_param
+from batchmill.redaction import shortened
 
 MOST_FAULTS = 5
 _WRAPPED = "result"  # the key under which the SDK's servers give a value that is no object
@@ -30,19 +32,27 @@ def tool_named(server: str, name: str, tools: Mapping[str, dict[str, Any]]) -> d
     raise NodeError(message, retryable=False, type_name="UnknownTool", outputs={"error": message})
 
 
-def check_arguments(tool: Mapping[str, Any], arguments: dict[str, Any]) -> None:
-    """Raise :class:`~batchmill.errors.InvalidParams` where the tool's schema does not allow ``arguments``.
+def checked_arguments(tool: Mapping[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """``arguments`` as plain data. Text is read as JSON where the tool's schema wants a list or an object and
+    no text.
 
-    A schema that is none allows everything: the server will say what it thinks.
+    Raises :class:`~batchmill.errors.InvalidParams` where the schema does not allow them; a schema that is
+    none allows everything: the server will say what it thinks.
     """
+    arguments = plain_param(arguments, "mcp", "arguments")
     schema = tool.get("inputSchema")
     if not isinstance(schema, dict) or schema_fault(schema):
-        return
+        return arguments
+    properties = schema.get("properties")
+    for name, about in properties.items() if isinstance(properties, dict) else ():
+        if name in arguments and isinstance(about, dict):
+            arguments[name] = container_param(arguments[name], about.get("type"), f"mcp: `{name}`")
     wrong = value_faults(arguments, schema, secret=False)[:MOST_FAULTS]
     if wrong:
         raise InvalidParams(
             f"mcp: the tool {tool['name']!r} cannot be given these arguments: {'; '.join(wrong)}"
         )
+    return arguments
 
 
 def outputs_of(tool: str, result: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +64,7 @@ def outputs_of(tool: str, result: Mapping[str, Any]) -> dict[str, Any]:
     outputs = {"result": _value(result, content), "content": content, "error": ""}
     if result.get("isError"):
         said = _text(content) or json.dumps(content)
-        message = f"the tool {tool!r} failed: {said[:2000]}"
+        message = f"the tool {tool!r} failed: {shortened(said, 2000)}"
         raise NodeError(message, type_name="ToolError", outputs={**outputs, "error": message})
     return outputs
 

@@ -1,0 +1,60 @@
+"""Keeping outcomes in the journal: what cannot be kept of an item is that item's error and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from batchmill.batch.made_blocks import one_of
+from batchmill.errors import StorageError
+from batchmill.executors.describe import describe, text_of
+from batchmill.outcome import Block, ErrorInfo, Outcome
+
+Record = Callable[[Block], None]
+"""Keeps a block, or raises and has kept nothing of it."""
+
+
+def keep(record: Record, block: Block) -> None:
+    """Record the outcomes of a block.
+
+    A result that cannot be recorded (a number of too many digits, a list that nests too deep, an object
+    whose ``__repr__`` raises) is replaced in the block by an error of its item. Raises
+    :class:`~batchmill.errors.StorageError`, which is no item's fault.
+    """
+    try:
+        record(block)
+    except StorageError:
+        raise
+    except Exception:  # noqa: BLE001  # told below, of the item that it comes from
+        for offset in range(len(block)):
+            _keep_one(record, block, offset)
+
+
+def _keep_one(record: Record, block: Block, offset: int) -> None:
+    try:
+        record(one_of(block, offset))
+        return
+    except StorageError:
+        raise
+    except Exception as fault:  # noqa: BLE001  # becomes the item's error
+        outcome = block.special.get(offset) or Outcome(block.start + offset, block.values[offset])
+        block.special[offset] = refused(outcome, fault)
+        block.values[offset] = None
+    try:
+        record(one_of(block, offset))
+    except StorageError:
+        raise
+    except Exception:  # noqa: BLE001, S110
+        # Not even the error can be kept, because of the item itself or of what it recorded. The run still
+        # tells of it, and a run that is resumed finds nothing here and runs the item again.
+        pass
+
+
+def refused(outcome: Outcome, fault: Exception) -> Outcome:
+    """An error in place of an outcome that cannot be kept; its attempts and what it recorded stay. One that
+    is an error already stays that error, without what the node had reported along with it."""
+    if outcome.error is not None:
+        return replace(outcome, error=replace(outcome.error, outputs={}))
+    message = f"the result cannot be kept: {text_of(fault)}"
+    error = ErrorInfo(type(fault).__name__, message, traceback=describe(fault).traceback, retryable=False)
+    return replace(outcome, value=None, error=error)

@@ -1,0 +1,145 @@
+"""Keyword arguments as the settings of a batch: named and formed as the keys of a document's batch block.
+
+They are read by the block's own model, so that each has one range and one set of words for what is wrong with
+it. The model is imported only where something other than the defaults is asked for: it brings pydantic.
+"""
+
+from __future__ import annotations
+
+import importlib
+import numbers
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NoReturn, TypedDict
+
+from batchmill.batch.gate import Gate, Gates
+from batchmill.batch.settings import BatchSettings
+from batchmill.errors import InvalidSetting, UnknownSetting
+from batchmill.executors.choose import executor_named
+from batchmill.ir.faults import did_you_mean
+
+Executor = Literal["sequential", "thread", "process", "auto"]
+ErrorHandling = Literal["fail_fast", "continue", "fail_safe"]
+
+
+class Settings(TypedDict, total=False):
+    """The keyword arguments of ``map`` and ``imap``, for type checkers and editors."""
+
+    executor: Executor
+    max_concurrent: int | str | None
+    chunk_size: int | Literal["auto"] | None
+    max_retries: int
+    retry_wait: float
+    retry_backoff: float
+    retry_max_wait: float
+    retry_jitter: bool
+    timeout: float | None
+    error_handling: ErrorHandling
+    tolerate: Mapping[str, float] | None
+    memory_limit: int | str | None
+    rate_limit: Mapping[str, Any] | None
+
+
+DEFAULTS: dict[str, Any] = {
+    "executor": "thread",
+    "max_concurrent": None,
+    "chunk_size": None,
+    "max_retries": 1,
+    "retry_wait": 0.0,
+    "retry_backoff": 1.0,
+    "retry_max_wait": 60.0,
+    "retry_jitter": True,
+    "timeout": None,
+    "error_handling": "fail_fast",
+    "tolerate": None,
+    "memory_limit": None,
+    "rate_limit": None,
+}
+_OBJECTS = {
+    "tolerate": '{"count": 3} or {"percent": 5}',
+    "rate_limit": '{"per_second": 5}',
+}
+
+
+def _same(words: str, name: str) -> dict[str, str]:
+    return dict.fromkeys(words.split(), name)
+
+
+_OTHER_NAMES = {
+    **_same("workers max_workers n_workers num_workers jobs n_jobs num_jobs pool_size", "max_concurrent"),
+    **_same("concurrency processes num_processes nproc threads num_threads n_threads", "max_concurrent"),
+    **_same("retries num_retries n_retries attempts max_attempts tries max_tries", "max_retries"),
+    **_same("wait delay retry_delay retry_interval sleep", "retry_wait"),
+    **_same("backoff backoff_factor", "retry_backoff"),
+    **_same("max_wait max_delay", "retry_max_wait"),
+    **_same("jitter", "retry_jitter"),
+    **_same("chunksize batch_size batchsize", "chunk_size"),
+    **_same("time_limit timelimit task_timeout item_timeout", "timeout"),
+    **_same("on_error errors raise_on_error ignore_errors fail_fast", "error_handling"),
+    **_same("max_failures max_errors allowed_failures tolerance", "tolerate"),
+    **_same("memory mem mem_limit max_memory", "memory_limit"),
+    **_same("rate rate_per_second per_second requests_per_second", "rate_limit"),
+    **_same("backend pool method mode prefer engine", "executor"),
+}
+"""What other libraries call our settings."""
+
+_gates = Gates()  # of this process: calls that name the same key share its limit
+
+
+def refuse(owner: str, names: Iterable[str], known: Iterable[str]) -> NoReturn:
+    """Raise :class:`UnknownSetting` for the first of ``names``: ``owner`` has none so called, but maybe what
+    was meant."""
+    name, choices = next(iter(names)), list(known)
+    other = _OTHER_NAMES.get(name.lower())
+    hint = f"did you mean `{other}`?" if other in choices else did_you_mean(name, choices)
+    raise UnknownSetting(f"{owner} has no setting `{name}`; {hint or 'it has ' + ', '.join(choices)}")
+
+
+def settings_of(given: Mapping[str, Any]) -> BatchSettings:
+    """The settings that some of the keywords stand for, defaults for the others.
+
+    Raises :class:`InvalidSetting` with everything that is wrong with them.
+    """
+    executor = given.get("executor", DEFAULTS["executor"])
+    if not isinstance(executor, str):
+        raise InvalidSetting(f"`executor` must be the name of one, not {executor!r}")
+    executor_named(executor)
+    wanted = {name: _plain(value) for name, value in given.items() if not _is_default(name, value)}
+    if not wanted.keys() - {"executor"}:
+        return BatchSettings(executor=executor)
+    for name, example in _OBJECTS.items():
+        if name in wanted and not isinstance(wanted[name], dict):
+            raise InvalidSetting(f"`{name}` must be a dictionary such as {example}, not {wanted[name]!r}")
+    reading = importlib.import_module("batchmill.ir.models.reading")
+    block, faults = reading.faults_of_batch({**wanted, "executor": executor, "items": []})
+    if faults:
+        raise InvalidSetting("; ".join(faults))
+    return BatchSettings.of_block(block, _gate(block))
+
+
+def _is_default(name: str, value: Any) -> bool:
+    default = DEFAULTS[name]
+    return value is default or (type(value) is type(default) and bool(value == default))
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of other libraries, numpy's say, as Python's own; mappings as dictionaries of such."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    return {key: _plain(one) for key, one in value.items()} if isinstance(value, Mapping) else value
+
+
+def _gate(block: Any) -> Gate | None:
+    """What lets items start, None where nothing limits them."""
+    limited, span = block.rate_limit, block.span
+    if limited is None and span is None:
+        return None
+    limits_of = importlib.import_module("batchmill.policy.limits").Limits
+    limits = (limited.limits if limited is not None else limits_of()).stricter(limits_of(adaptive=span))
+    key = limited.key if limited is not None else None
+    gates = Gates() if key is None else _gates
+    lane = gates.lane(key or "", limits_of())
+    return Gate(gates, lane, longest_pause=block.retry_max_wait, limits=limits)

@@ -1,0 +1,92 @@
+"""A process that ends a command which does not even hear its signals any more.
+
+A regular expression that goes on for ever, say, keeps the interpreter to itself: no thread of the command
+runs, the one that acts on signals included. Their numbers lie in the pipe then, unread. The guard, a fork
+that holds nothing but the reading end and sleeps, looks at it when there is something in it, and ends what
+has not taken the third signal after a moment, or has and is still there.
+"""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import mmap
+import os
+import select
+import signal
+import termios
+import time
+import warnings
+from collections.abc import Sequence
+
+from batchmill.executors.family import kill_descendants
+
+LEAVING = 2.0  # seconds that it may take to leave then
+PATIENCE = 0.3  # seconds that a command may take to hear a signal
+LAST = 3  # the signal that leaves at once
+
+
+class Guard:
+    """The guard of this process; ``reader`` is the end of the pipe that the numbers of signals arrive at.
+
+    Where the system gives no process there is no guard, and only such a command needs one.
+    """
+
+    def __init__(self, reader: int, ignored: Sequence[int]) -> None:
+        self._taken = mmap.mmap(-1, 1)  # shared with the fork
+        self.pid = 0
+        parent = os.getpid()
+        try:
+            with warnings.catch_warnings():
+                # Of threads that hold locks at the fork: the guard takes none of theirs.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                pid = os.fork()
+        except OSError:
+            return
+        if pid:
+            self.pid = pid
+            return
+        try:
+            for number in ignored:
+                signal.signal(number, signal.SIG_IGN)
+            _let_go_of_all_but(reader)
+            _watch(reader, self._taken, parent)
+        finally:  # whatever happens: this is no second copy of the command
+            os._exit(0)
+
+    def took(self) -> None:
+        """The command has taken one more signal."""
+        self._taken[0] = min(LAST, self._taken[0] + 1)
+
+    def dismiss(self) -> None:
+        """The command hears no more signals from here on."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+def _let_go_of_all_but(reader: int) -> None:
+    os.closerange(0, reader)
+    os.closerange(reader + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def _watch(reader: int, taken: mmap.mmap, parent: int) -> None:
+    poll = select.poll()
+    poll.register(reader, select.POLLIN)
+    while os.getppid() == parent:
+        found = poll.poll()
+        if not any(event & select.POLLIN for _, event in found):  # the command is gone
+            return
+        time.sleep(PATIENCE)
+        unread = array.array("i", [0])
+        fcntl.ioctl(reader, termios.FIONREAD, unread)
+        if taken[0] + unread[0] >= LAST:
+            if not unread[0]:
+                time.sleep(LEAVING)
+            _end(parent)
+
+
+def _end(parent: int) -> None:
+    if os.getppid() == parent:
+        kill_descendants(parent, lambda process: process.pid == os.getpid())
+        os.kill(parent, signal.SIGKILL)

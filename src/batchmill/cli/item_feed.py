@@ -1,0 +1,175 @@
+"""The items of ``batchmill map`` out of its sources: those of one, every value of one with every value of the
+others, or values side by side. A file of the run itself is never among them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import click
+
+from batchmill.batch.sources import Pieces
+from batchmill.cli.item_source import FORMS, ItemSource
+from batchmill.errors import InvalidSetting
+from batchmill.file_table import FileTable, without
+from batchmill.lists import LazyList
+
+TOGETHER = 256  # items of a product that are made at once
+
+
+class NothingThere(click.UsageError):
+    """Raised where a source names nothing, which is hardly ever meant."""
+
+
+class ItemFeed:
+    """The items, once; calling it gives them to whoever runs them.
+
+    The first ones are read when this is made, so that a source that names nothing is told before anything
+    runs. ``allow_empty`` takes that for no items. ``say`` is told of files that were left out.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[ItemSource],
+        own: FileTable,
+        say: Callable[[str], object],
+        *,
+        link: bool = False,
+        allow_empty: bool = False,
+        limit: int | None = None,
+        change: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self._sources = sources
+        self._own = own
+        self._say = say
+        self._allow_empty = allow_empty
+        opened = [self._opened(source) for source in sources]
+        items = opened[0] if len(opened) == 1 else self._together(opened, link)
+        if change is not None:
+            items = _changed(items, change)
+        items = _limited(items, limit)
+        self._items, self.first = _looked_into(items)
+        if not self.first and not allow_empty and limit != 0:
+            raise _nothing(sources)
+
+    def __call__(self) -> Iterable[Any]:
+        return self._items
+
+    def _opened(self, source: ItemSource) -> Iterable[Any]:
+        if source.missing:
+            if self._allow_empty:
+                return []
+            raise _nothing([source])
+        items = source.opened()
+        if isinstance(items, range):
+            return items
+        if isinstance(items, Pieces):
+            return Pieces(lambda: map(self._without_own, items.read()), wake=items.wake, file=items.file)
+        return self._without_own(list(items))
+
+    def _without_own(self, items: Sequence[Any]) -> Sequence[Any]:
+        own = self._own.among(items)
+        if not own:
+            return items
+        self._say(f"note: left out, as files of this run: {', '.join(str(items[one]) for one in own)}")
+        return without(items, own)
+
+    def _together(self, opened: Sequence[Iterable[Any]], link: bool) -> Iterable[Any]:
+        """A list of a value of each source for every item. All but the first are read at once."""
+        first, others = opened[0], [list(one) for one in opened[1:]]
+        for source, values in zip(self._sources[1:], others, strict=True):
+            if not values and not self._allow_empty:
+                raise _nothing([source])
+        wake = first.wake if isinstance(first, Pieces) else None
+        if link:
+            return self._linked(first, others, wake)
+        return Pieces(lambda: _product(_pieces(first), others), wake=wake)
+
+    def _linked(
+        self, first: Iterable[Any], others: list[list[Any]], wake: Callable[[], None] | None
+    ) -> Iterable[Any]:
+        """Those of a pipe, which may be long in coming, are compared with the others as they come."""
+        known = others if wake is not None else [list(first), *others]
+        lengths = [len(values) for values in known]
+        if len(set(lengths)) > 1:
+            named = zip(self._sources[-len(known) :], lengths, strict=True)
+            told = ", ".join(f"{source.written!r} has {length:,}" for source, length in named)
+            raise click.UsageError(f"--link takes sources side by side, and they differ in length: {told}")
+        start = first if wake is not None else known[0]
+        return Pieces(lambda: _side_by_side(_pieces(start), others), wake=wake)
+
+
+def _nothing(sources: Sequence[ItemSource]) -> NothingThere:
+    told = "; ".join(dict.fromkeys(source.emptiness for source in sources))
+    return NothingThere(f"nothing to do: {told} (--allow-empty makes that no error)\n{FORMS}")
+
+
+def _pieces(items: Iterable[Any]) -> Iterator[Sequence[Any]]:
+    if isinstance(items, Pieces):
+        yield from items.read()
+        return
+    source = iter(items)
+    while piece := list(itertools.islice(source, TOGETHER)):
+        yield piece
+
+
+def _product(first: Iterator[Sequence[Any]], others: list[list[Any]]) -> Iterator[Sequence[Any]]:
+    for piece in first:
+        every = itertools.product(piece, *others)
+        while made := [list(one) for one in itertools.islice(every, TOGETHER)]:
+            yield made
+
+
+def _side_by_side(first: Iterator[Sequence[Any]], others: list[list[Any]]) -> Iterator[Sequence[Any]]:
+    place = 0
+    for piece in first:
+        rows = [
+            list(one)
+            for one in zip(piece, *(other[place : place + len(piece)] for other in others), strict=False)
+        ]
+        place += len(piece)
+        yield rows
+        if len(rows) < len(piece):
+            raise InvalidSetting(
+                f"--link: the first source has more items than the others, {len(others[0]):,}"
+            )
+    if place < len(others[0]):
+        raise InvalidSetting(f"--link: the first source has {place:,} items, the others {len(others[0]):,}")
+
+
+def _changed(items: Iterable[Any], change: Callable[[Any], Any]) -> Iterable[Any]:
+    wake = items.wake if isinstance(items, Pieces) else None
+    return Pieces(lambda: ([change(item) for item in piece] for piece in _pieces(items)), wake=wake)
+
+
+def _limited(items: Iterable[Any], limit: int | None) -> Iterable[Any]:
+    if limit is None:
+        return items
+    if isinstance(items, (list, range)):
+        return items[:limit]
+    return Pieces(
+        lambda: _first(_pieces(items), limit), wake=items.wake if isinstance(items, Pieces) else None
+    )
+
+
+def _first(pieces: Iterator[Sequence[Any]], limit: int) -> Iterator[Sequence[Any]]:
+    """The first ``limit`` items; what is behind them is not read."""
+    left = limit
+    while left > 0:
+        piece = next(pieces, None)
+        if piece is None:
+            return
+        yield piece[:left]
+        left -= len(piece)
+
+
+def _looked_into(items: Iterable[Any]) -> tuple[Iterable[Any], Sequence[Any]]:
+    """The same items, and the first of them."""
+    if isinstance(items, (list, range, LazyList)):
+        return items, items[:1]
+    pieces = _pieces(items)
+    first = next((piece for piece in pieces if piece), ())
+    wake = items.wake if isinstance(items, Pieces) else None
+    return Pieces(lambda: itertools.chain([first], pieces), wake=wake), first[:1]

@@ -1,0 +1,114 @@
+"""Where a command looks for runs: in the journal it is told, or in those of the folder it is called in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from batchmill.errors import StorageError, UnknownRun
+from batchmill.journal.contract import RunRecord
+from batchmill.journal.journal import LAST, Journal, chosen, chosen_to_resume
+from batchmill.journal.places import all_map_journals, default_journals, maps_folder, own_map_journal
+from batchmill.journal.reading import Reader
+
+VARIABLE = "BATCHMILL_JOURNAL"
+
+
+class Found(NamedTuple):
+    """A run, who reads its journal, and how many runs began later."""
+
+    reader: Reader
+    run: RunRecord
+    runs_ago: int
+
+    @property
+    def journal(self) -> Journal:
+        return self.reader.journal
+
+
+class Journals:
+    """The journal at ``path``; without one those of the working folder, of documents and of ``map``.
+
+    A context manager, which closes what was opened. Used by one thread. Raises
+    :class:`~batchmill.errors.StorageError` where there is none at all.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._opened = ExitStack()
+        here = default_journals(working_folder()) if path is None else (Path(path),)
+        self._readers = [self._reader(one) for one in here if one.exists()]
+
+    def __enter__(self) -> Journals:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._opened.close()
+
+    def _reader(self, path: Path) -> Reader:
+        if self._path is None and path.parent == maps_folder():
+            own_map_journal(working_folder())  # which complains of one that others can write
+        return self._opened.enter_context(Reader(Journal(path)))
+
+    def runs(self) -> list[Found]:
+        """All runs, the latest first."""
+        if not self._readers:
+            where = (
+                self._path or f"{default_journals(working_folder())[0]}, and none of `map` for this folder"
+            )
+            raise StorageError(f"there is no journal {where}; --journal PATH names another one")
+        found = [(reader, run) for reader in self._readers for run in reader.runs()]
+        found.sort(key=lambda one: one[1].started_at, reverse=True)
+        return [Found(*one, runs_ago) for runs_ago, one in enumerate(found)]
+
+    def run(self, name: str) -> Found:
+        """The run that ``name`` means; see :func:`~batchmill.journal.journal.chosen`. One of ``map`` in
+        another folder is found by its name, too."""
+        return self._chosen(name, lambda runs: chosen(runs, name))
+
+    def to_resume(self, name: str | None) -> Found:
+        """The run to go on with; see :func:`~batchmill.journal.journal.chosen_to_resume`."""
+        return self._chosen(name, lambda runs: chosen_to_resume(runs, name))
+
+    def _chosen(self, name: str | None, choose: Callable[[Sequence[RunRecord]], RunRecord]) -> Found:
+        try:
+            found = self.runs()
+            wanted = choose([one.run for one in found])
+        except (UnknownRun, StorageError) as fault:
+            elsewhere = self._elsewhere(name)
+            if elsewhere is None:
+                raise fault
+            return elsewhere
+        return next(one for one in found if one.run is wanted)
+
+    def _elsewhere(self, name: str | None) -> Found | None:
+        """The run of this very name in the journals of ``map`` of other folders."""
+        if self._path is not None or name is None or name == LAST:
+            return None
+        for path in all_map_journals():
+            reader = self._reader(path)
+            runs = reader.runs()
+            for runs_ago, run in enumerate(runs):
+                if run.name == name:
+                    return Found(reader, run, runs_ago)
+        return None
+
+
+def working_folder() -> str:
+    """The folder this process works in; that of the system where it was removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.sep
+
+
+def is_found(journal: str, folder: str) -> bool:
+    """Whether ``resume`` finds a run of this journal by its name, called in ``folder`` without further
+    options."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return os.path.abspath(os.path.join(folder, named)) == journal
+    return journal == str(default_journals(folder)[0]) or os.path.dirname(journal) == str(maps_folder())

@@ -1,0 +1,199 @@
+"""What one call of ``batchmill map`` asks for. It is kept with the run, which goes on as it was begun."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import click
+
+from batchmill.cli.item_command import ITEM, ItemCommand, Shape, command_of
+from batchmill.cli.item_feed import ItemFeed
+from batchmill.cli.item_source import ItemSource, literal, source_of
+from batchmill.cli.own_files import own_files
+from batchmill.errors import UnresolvedReference
+from batchmill.file_table import FileTable
+from batchmill.journal.journal import Journal
+from batchmill.nodes.command import INDEX, INDEX_VARIABLE, KEY, KEY_VARIABLE, TEXT, CommandNode
+from batchmill.runs.files import enter, files_of_journal
+from batchmill.step import StepParams
+from batchmill.template import Scope
+from batchmill.template.shell import ShellCommand
+
+NODE = "map"
+TYPE = f"{CommandNode.__module__}:{CommandNode.__name__}"
+_PRELUDE = re.compile(r"unset [^;]*; (?:\w+=\"\$\w+\"; )*unset [^;]*; ")
+_IN_DOUBLE_QUOTES = re.compile(r"([\\$`\"])")
+
+
+@dataclass(frozen=True, slots=True)
+class MapJob:
+    """``words`` is the command, ``items`` the sources as written; none means standard input.
+
+    ``batch`` and ``params`` go into the document as they are. ``collect``, ``results`` and ``joblog`` are
+    paths. ``mark`` stands for the item in the place of ``{}``. ``end`` ends a line, if not a line end, and
+    ``colsep`` parts lines into columns. ``nice`` is added to the niceness of the process.
+    """
+
+    words: tuple[str, ...]
+    items: tuple[str, ...] = ()
+    link: bool = False
+    end: str = ""
+    nice: int = 0
+    colsep: str | None = None
+    limit: int | None = None
+    allow_empty: bool = False
+    mark: str | None = None
+    on_stdin: bool = False
+    collect: str | None = None
+    results: str | None = None
+    joblog: str | None = None
+    tag: bool = False
+    as_completed: bool = False
+    halt: bool = False
+    batch: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """What differs from the defaults, as plain data, which :meth:`of` reads."""
+        every = asdict(self)
+        return {name: value for name, value in every.items() if value not in (None, False, "", (), {})}
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> MapJob:
+        """Out of what :meth:`as_json` gave."""
+        lists = {name: tuple(told.get(name) or ()) for name in ("words", "items")}
+        return cls(**{**told, **lists})
+
+    @property
+    def sources(self) -> list[ItemSource]:
+        """The sources, read. Raises :class:`click.BadParameter`."""
+        return [source_of(one, self.end) for one in self.items or ("-",)]
+
+    @property
+    def shape(self) -> Shape:
+        """What the items look like."""
+        sources = self.sources
+        rows = any(source.rows for source in sources)
+        return Shape(0 if self.colsep is not None else len(sources), rows)
+
+    @property
+    def command(self) -> ItemCommand:
+        """The command, read. Raises :class:`click.UsageError`."""
+        return command_of(self.words, self.shape, append=not self.on_stdin, mark=self.mark)
+
+    def document(self, outputs: str, run: str) -> dict[str, Any]:
+        """The workflow that does it; ``outputs`` is the folder for what is too much to be held, ``run`` what
+        makes the keys of its items unique."""
+        command = self.command
+        environment = {INDEX_VARIABLE: f"${{{ITEM}.{INDEX}}}", KEY_VARIABLE: f"${{{ITEM}.{KEY}}}"}
+        params: dict[str, Any] = {
+            **literal(dict(self.params)),
+            "command": command.command,
+            "placeholders": [one.as_json() for one in command.placeholders],
+            "several": self.shape.several,
+            "outputs": literal(outputs),
+            "run": run,
+            "env": {**literal(dict(self.params.get("env") or {})), **environment},
+        }
+        if command.counts:
+            params["number"] = "${__index__}"
+        if self.on_stdin:
+            params["stdin"] = f"${{{ITEM}.{TEXT} | raw}}"
+        batch = {
+            "items": [None],
+            "as": ITEM,
+            "collect": "none",
+            **self.batch,
+        }  # the feed's come in their place
+        return {"nodes": [{"id": NODE, "type": TYPE, "params": params, "batch": batch}]}
+
+    def feed(self, own: FileTable, say: Callable[[str], object], *, resuming: bool = False) -> ItemFeed:
+        """The items. Raises :class:`click.UsageError` where there are none.
+
+        When a run is gone on with, a pattern may match nothing any more: its files may be done, and moved.
+        """
+        sources = self.sources
+        moved = resuming and all(source.kind == "glob" for source in sources)
+        feed = ItemFeed(
+            sources,
+            own,
+            say,
+            link=self.link,
+            allow_empty=self.allow_empty or moved,
+            limit=self.limit,
+            change=None if self.colsep is None else self._columns,
+        )
+        self._check_rows(feed)
+        return feed
+
+    def _columns(self, item: Any) -> Any:
+        return item.split(self.colsep) if isinstance(item, str) else item
+
+    def _check_rows(self, feed: ItemFeed) -> None:
+        """A mistyped column is told before anything runs: the rows of a table are all alike."""
+        sources = self.sources
+        if not feed.first or not all(source.kind == "csv" for source in sources):
+            return
+        for placeholder in self.command.keys:
+            try:
+                placeholder.text(feed.first[0], self.shape.several)
+            except UnresolvedReference as fault:
+                raise click.UsageError(str(fault)) from fault
+
+    def own_files(self, journal: Journal | None) -> FileTable:
+        """The files of the run itself."""
+        found = {} if journal is None else files_of_journal(journal)
+        found |= {path: option for option, path in self._written() if path is not None}
+        if self.results is not None:
+            found[os.path.join(self.results, "")] = "--results"
+        table = FileTable()
+        enter(table, {**own_files(), **found})
+        return table
+
+    def _written(self) -> tuple[tuple[str, str | None], ...]:
+        return ("--collect", self.collect), ("--joblog", self.joblog)
+
+    def check_files(self) -> None:
+        """Raises :class:`click.UsageError` for a file to be written that is read too, or is two at once."""
+        others = own_files()
+        others |= {source.path: source.written for source in self.sources if source.path is not None}
+        for option, path in self._written():
+            if path is None:
+                continue
+            for other, name in others.items():
+                if _are_one(path, other):
+                    raise click.UsageError(f"{option} {path} is also {name}: nothing was opened")
+            others[path] = f"{option} {path}"
+
+    def text_of(self, item: Any, index: int, outputs: str) -> str:
+        """The command for an item, as somebody would type it."""
+        (node,) = self.document(outputs, "")["nodes"]
+        params = StepParams(CommandNode, node["params"])
+        with CommandNode().seen(item, index, {**params.constants, "outputs": outputs}) as seen:
+            resolved = params.resolve(Scope({ITEM: seen, "__index__": index}))
+        return _as_typed(resolved["command"])
+
+
+def _are_one(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:  # one of them is not there: it is the other only if it has its name
+        return os.path.realpath(path) == os.path.realpath(other)
+
+
+def _as_typed(command: Any) -> str:
+    if not isinstance(command, ShellCommand):
+        return shlex.join(map(str, command)) if isinstance(command, list) else str(command)
+    if command.argv:
+        return shlex.join(command.argv)
+    script = _PRELUDE.sub("", command.script, count=1) if command.env else command.script
+    for given, value in command.env.items():
+        name = given.removesuffix("_VALUE")
+        script = script.replace(f'"${{{name}}}"', shlex.quote(value))
+        script = script.replace(f"${{{name}}}", _IN_DOUBLE_QUOTES.sub(r"\\\1", value))
+    return script

@@ -1,0 +1,198 @@
+"""``batchmill map`` from its job to its end: begun, or gone on with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import click
+
+from batchmill.batch.staged import StagedFile
+from batchmill.cancel import CancelToken
+from batchmill.cli.exits import Exit
+from batchmill.cli.faults import say
+from batchmill.cli.item_feed import ItemFeed, NothingThere
+from batchmill.cli.item_printer import Ended, ItemPrinter, Manner
+from batchmill.cli.job_log import JobLog
+from batchmill.cli.map_job import NODE, MapJob
+from batchmill.cli.outputs import new_name, outputs_folder
+from batchmill.cli.result_folder import ResultFolder
+from batchmill.cli.streams import DataStream, data_only
+from batchmill.cli.titles import MAP, OUTPUTS
+from batchmill.errors import InvalidDocument, InvalidSetting, StorageError
+from batchmill.events.words import count
+from batchmill.graph.attached import Attachment
+from batchmill.journal.contract import RunRecord
+from batchmill.journal.journal import Journal
+from batchmill.journal.reading import Reader
+from batchmill.journal.tidying import is_of_map, tidy, tidy_abandoned
+from batchmill.nodes.command import as_typed
+from batchmill.nodes.placeholders import text_of
+from batchmill.runs.journaled import begun, nothing_kept
+from batchmill.runs.result import RunResult
+from batchmill.runs.run import execute, ordered
+from batchmill.runs.settings import RunSettings
+
+SOURCE = "batchmill map"  # what the journal calls the document
+
+
+@dataclass(frozen=True, slots=True)
+class MapRun:
+    """A job, its items, and how its results are written. ``folder`` is for what is not held in memory."""
+
+    job: MapJob
+    journal: Journal | None
+    folder: str
+    items: Callable[[], Iterable[Any]]
+    as_json: bool
+
+    @contextmanager
+    def printing(self, data: DataStream, stop: CancelToken, cancel: CancelToken) -> Iterator[ItemPrinter]:
+        """What writes the results, and is closed with the block. What takes the place of a file does so by
+        :meth:`done`."""
+        job = self.job
+        manner = Manner(
+            as_json=self.as_json,
+            as_completed=job.as_completed,
+            tag=job.tag,
+            passing=self.journal is None,
+            halt=job.halt,
+        )
+        printer = ItemPrinter(manner, data, stop, cancel, text=text_of)
+        try:
+            if job.collect is not None:
+                printer.file = StagedFile(job.collect)
+            if job.results is not None:
+                printer.folder = ResultFolder(job.results)
+            if job.joblog is not None:
+                printer.log = JobLog(job.joblog, lambda item, index: job.text_of(item, index, self.folder))
+            yield printer
+        finally:
+            printer.close()
+            if printer.file is not None:
+                printer.file.close()
+
+    def attached(self, printer: ItemPrinter) -> dict[str, Attachment]:
+        """The items, and who hears of their ends."""
+        return {NODE: Attachment(self.items, printer.ended)}
+
+    def done(self, printer: ItemPrinter, result: RunResult) -> None:
+        """The run has ended: results that are whole get their name. What a run printed that was finished
+        before is written once more."""
+        if result.untouched and self.journal is not None:
+            self._write_again(printer, result.run)
+        stopped = result.interrupted or result.environment or result.limit is not None
+        whole = not stopped and (result.ok or self.job.batch.get("error_handling") == "continue")
+        if printer.file is None:
+            return
+        if whole:
+            printer.file.complete()
+        elif printer.file.path != self.job.collect:
+            say(
+                f"note: {self.job.collect} is as it was; "
+                f"what the run has done so far is in {printer.file.path}"
+            )
+
+    def _write_again(self, printer: ItemPrinter, name: str) -> None:
+        assert self.journal is not None  # noqa: S101  # for the type checker: the caller has looked
+        with Reader(self.journal) as reader:
+            for visit in reader.visits(reader.run(name)):
+                for one in reader.items(visit) if visit.is_batch else ():
+                    printer.write(Ended.recorded(one.index, one.item, one.value, one.error, one.attempts))
+
+
+@contextmanager
+def map_run(
+    job: MapJob, journal: Journal | None, as_json: bool, remembered: dict[str, Any]
+) -> Iterator[tuple[MapRun, Callable[..., RunResult]]]:
+    """A new run and what begins it. Raises :class:`click.UsageError` before anything is begun."""
+    name = new_name()
+    job.check_files()
+    _be_nice(job)
+    with outputs_folder(journal, name) as folder:
+        feed = _feed(job, journal)
+        told = {**remembered, MAP: job.as_json(), OUTPUTS: name}
+        try:
+            order = ordered(job.document(folder, name), None, None, RunSettings(remembered=told))
+        except InvalidDocument as fault:
+            raise _as_typed(fault) from fault
+        order = replace(order, source=SOURCE)
+        begin = partial(execute, order, nothing_kept if journal is None else partial(begun, journal, order))
+        yield MapRun(job, journal, folder, feed, as_json), begin
+    _tidy(journal)
+
+
+@contextmanager
+def map_resumed(run: RunRecord, journal: Journal, as_json: bool, again: bool) -> Iterator[MapRun]:
+    """A run of ``map`` that is gone on with; ``again`` says that one that is finished is, too.
+
+    Raises :class:`InvalidSetting` where its items are not there any more.
+    """
+    job = MapJob.of(run.settings[MAP])
+    _be_nice(job)
+    with outputs_folder(journal, str(run.settings[OUTPUTS])) as folder:
+        open_feed = partial(_feed, job, journal, run=run.name)
+        if run.finished and not again:
+            yield MapRun(job, journal, folder, lambda: open_feed()(), as_json)
+        else:
+            yield MapRun(job, journal, folder, open_feed(), as_json)
+    _tidy(journal)
+
+
+def _tidy(journal: Journal | None) -> None:
+    """Keep a journal small that nobody looks after."""
+    if journal is None or not is_of_map(journal) or not journal.path.exists():
+        return
+    try:
+        gone = tidy(journal)
+        tidy_abandoned()
+    except StorageError:  # the run has ended as it should; what is too much goes with the next one
+        return
+    if gone:
+        say(f"note: of the runs of `map` in this folder {count(len(gone), 'run')} forgotten, to make room")
+
+
+def _be_nice(job: MapJob) -> None:
+    """Leave others the machine: what is started from here on inherits it."""
+    if job.nice:
+        os.nice(job.nice)
+
+
+def _feed(job: MapJob, journal: Journal | None, run: str | None = None) -> ItemFeed:
+    own = job.own_files(journal)
+    try:
+        return job.feed(own, say, resuming=run is not None)
+    except NothingThere as fault:
+        if run is None:
+            raise
+        if any(source.from_stdin for source in job.sources):
+            raise InvalidSetting(
+                f"the items of run {run} came from standard input, and it is empty now; give them once more: "
+                f"... | batchmill resume {run}"
+            ) from fault
+        raise InvalidSetting(f"run {run} is left as it is, {fault.message}") from fault
+
+
+def _as_typed(fault: InvalidDocument) -> click.UsageError:
+    """What is wrong with the command, with the placeholders that were typed."""
+    told = "; ".join(f"{one.message}{f'; {one.hint}' if one.hint else ''}" for one in fault.problems)
+    return click.UsageError(f"the command: {as_typed(told)}")
+
+
+def dry_run(job: MapJob) -> int:
+    """Print the command of each item and run none. Raises what :func:`map_run` raises."""
+    with outputs_folder(None, "") as folder, data_only() as data:
+        feed = _feed(job, None)
+        try:
+            ordered(job.document(folder, ""), None, None, RunSettings())
+        except InvalidDocument as fault:
+            raise _as_typed(fault) from fault
+        for index, item in enumerate(feed()):
+            data.write_line(job.text_of(item, index, folder))
+            if data.broken:
+                break
+    return Exit.SUCCESS

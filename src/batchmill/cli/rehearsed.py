@@ -1,0 +1,59 @@
+"""What ``batchmill resume --dry-run`` prints."""
+
+from __future__ import annotations
+
+from batchmill.cli.ending import names_in_words
+from batchmill.cli.streams import data_only
+from batchmill.events.words import spending
+from batchmill.graph.rehearsal import Forecast
+from batchmill.runs.rehearse import Estimate, Rehearsed
+
+
+def tell(told: Rehearsed, as_json: bool) -> None:
+    """Print a line for each node, and the sums; or all of it as JSON."""
+    with data_only() as data:
+        if as_json:
+            data.write_json(told.as_json())
+            return
+        for line in _lines(told):
+            data.write_line(line)
+
+
+def _lines(told: Rehearsed) -> list[str]:
+    if told.untouched:
+        return [f"run {told.run} is finished: nothing would be done"]
+    lines = [f"{one.node}: {_of_node(one, told.estimates.get(one.node))}" for one in told.nodes]
+    lines.append(f"run {told.run}: {_counts(told.counts.as_json())}; nothing was run")
+    if told.estimates:
+        every = list(told.estimates.values())
+        costs = [one.cost for one in every if one.cost is not None]
+        whole = Estimate(
+            sum(one.calls for one in every), sum(one.tokens for one in every), sum(costs) if costs else None
+        )
+        lines.append(f"to be paid: {_about(whole)}")
+    if told.spent is not None:
+        lines.append(f"spent until now: {spending(**told.spent)}")
+    return lines
+
+
+def _of_node(forecast: Forecast, estimate: Estimate | None) -> str:
+    if forecast.waits_for is not None:
+        return f"not known before `{forecast.waits_for}` has run"
+    if forecast.fault is not None:
+        return f"cannot be told: {forecast.fault}"
+    words = [_counts(forecast.counts.as_json())]
+    if forecast.left_out:
+        words.append(f"{forecast.left_out:,} left out")
+    if forecast.changed:
+        words.append(f"changed by {names_in_words(forecast.changed)}")
+    if estimate is not None:
+        words.append(_about(estimate))
+    return "; ".join(words)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {word}" for word, number in counts.items())
+
+
+def _about(estimate: Estimate) -> str:
+    return f"about {spending(round(estimate.calls), round(estimate.tokens), estimate.cost)}"

@@ -1,0 +1,55 @@
+"""How a run is called in lists and messages."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from datetime import datetime
+from typing import Any
+
+from batchmill.cli.journals import Found
+from batchmill.events.words import count, seconds, shortened
+from batchmill.journal.contract import RunRecord
+
+MAP = "map"  # the key of a run's settings that says what `map` was asked
+OUTPUTS = "outputs"  # the key with the name of the folder for what its commands print
+DAY = 86400
+_LONGEST = 70  # characters
+
+
+def is_map(run: RunRecord) -> bool:
+    """Whether a run is one of ``map``."""
+    return MAP in run.settings and OUTPUTS in run.settings
+
+
+def title(run: RunRecord, longest: int = _LONGEST) -> str:
+    """The document's file, or the sources and the command of ``map``; behind the name its caller gave."""
+    named = f"{run.label}: " if run.label else ""
+    asked = run.settings.get(MAP)
+    if not isinstance(asked, dict):
+        return f"{named}{os.path.basename(run.source)}"
+    return f"{named}{shortened(_mapped(asked), longest)}"
+
+
+def _mapped(asked: dict[str, Any]) -> str:
+    sources = " ".join(shlex.quote(str(one)) for one in asked.get("items") or ["-"])
+    words = asked.get("words") or []
+    command = str(words[0]) if len(words) == 1 else shlex.join(map(str, words))
+    return f"map {sources} -- {command}"
+
+
+def introduced(found: Found) -> str:
+    """What is said of a run before it is gone on with."""
+    again = f", {count(found.runs_ago, 'run')} ago" if found.runs_ago else ""
+    return f"{found.run.name} ({title(found.run)}), begun {_when(found.run.started_at)}{again}"
+
+
+def _when(began: float) -> str:
+    past = max(0.0, time.time() - began)
+    return f"{seconds(past)} ago" if past < DAY else f"on {moment(began)}"
+
+
+def moment(at: float) -> str:
+    """A time in seconds since the epoch, of this place."""
+    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")

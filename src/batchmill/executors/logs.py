@@ -1,0 +1,161 @@
+"""Logging in worker processes: set up as it is in the parent, whose handlers get every record.
+
+    worker: Logger -> Forwarder -> Outbox --pipe--> receiver thread: Logger.handle of the same name
+
+The forwarder stands wherever the parent has handlers, and in place of the handler of last resort. So whatever
+asks whether logging is set up gets the same answer on both sides, and who sets it up in the worker all the
+same has handlers there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+Send = Callable[[bytes], None]
+
+_SENT = "_batchmill_sent"
+
+
+class Logged(NamedTuple):
+    """What a worker sends between replies: a log record as the attributes it has."""
+
+    record: dict[str, Any]
+
+
+class LoggerState(NamedTuple):
+    """How one logger is set up; ``handled`` says that it has handlers of its own."""
+
+    name: str
+    level: int
+    propagates: bool
+    disabled: bool
+    handled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """How logging is set up in a process: of loggers those that differ from new ones."""
+
+    root_level: int = logging.WARNING
+    root_handled: bool = False
+    disabled_below: int = 0
+    takes_warnings: bool = False
+    loggers: tuple[LoggerState, ...] = ()
+
+    @classmethod
+    def here(cls) -> LogState:
+        """As it is now."""
+        root = logging.getLogger()
+        found = (_state_of(logger) for logger in list(root.manager.loggerDict.values()))
+        return cls(
+            root.level,
+            bool(root.handlers),
+            root.manager.disable,
+            getattr(warnings.showwarning, "__module__", "") == "logging",
+            tuple(state for state in found if state is not None),
+        )
+
+
+def _state_of(logger: logging.Logger | logging.PlaceHolder) -> LoggerState | None:
+    if not isinstance(logger, logging.Logger):
+        return None
+    state = LoggerState(logger.name, logger.level, logger.propagate, logger.disabled, bool(logger.handlers))
+    return None if state == (logger.name, logging.NOTSET, True, False, False) else state
+
+
+class Forwarder(logging.Handler):
+    """Sends records to the parent, each once however many loggers have it.
+
+    Concurrency: a logging handler; ``send`` may be called by any thread.
+    """
+
+    def __init__(self, send: Send) -> None:
+        super().__init__()
+        self._send = send
+        self._owner = os.getpid()
+        self._elsewhere = logging.lastResort
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if os.getpid() != self._owner:  # in a process that an item forked: the pipe is not its own
+            if self._elsewhere is not None and record.levelno >= self._elsewhere.level:
+                self._elsewhere.handle(record)
+            return
+        if not record.__dict__.setdefault(_SENT, False):
+            record.__dict__[_SENT] = True
+            try:
+                self._send(_packed(record))
+            except OSError:  # the parent is gone, and so are we in a moment
+                pass
+
+
+def _packed(record: logging.LogRecord) -> bytes:
+    """A record as it travels: what was raised as text, arguments and extras as far as they can be pickled."""
+    fields = {name: value for name, value in record.__dict__.items() if name != _SENT}
+    if record.exc_info:
+        fields["exc_text"] = record.exc_text or logging.Formatter().formatException(record.exc_info)
+        fields["exc_info"] = None
+    try:
+        return pickle.dumps(Logged(fields), 5)
+    except Exception:  # noqa: BLE001  # whatever pickling the user's values raises
+        fields.update(msg=record.getMessage(), args=None)
+        return pickle.dumps(Logged({name: _portable(value) for name, value in fields.items()}), 5)
+
+
+def _portable(value: Any) -> Any:
+    try:
+        pickle.dumps(value, 5)
+    except Exception:  # noqa: BLE001  # same
+        return repr(value)
+    return value
+
+
+class LogMirror:
+    """Sets up logging in this process as states say. Used by the main thread of a worker."""
+
+    def __init__(self, send: Send) -> None:
+        self._forwarder = Forwarder(send)
+        self._set: set[str] = set()
+        logging.lastResort = self._forwarder
+
+    def enter(self, state: LogState) -> None:
+        """Make it so; what an earlier state set and this one does not is as new."""
+        root = logging.getLogger()
+        root.setLevel(state.root_level)
+        self._handled(root, state.root_handled)
+        logging.disable(state.disabled_below)
+        logging.captureWarnings(state.takes_warnings)
+        names = {one.name for one in state.loggers}
+        for name in self._set - names:
+            self._apply(LoggerState(name, logging.NOTSET, True, False, False))
+        for one in state.loggers:
+            self._apply(one)
+        self._set = names
+
+    def _apply(self, state: LoggerState) -> None:
+        logger = logging.getLogger(state.name)
+        logger.setLevel(state.level)
+        logger.propagate, logger.disabled = state.propagates, state.disabled
+        self._handled(logger, state.handled)
+
+    def _handled(self, logger: logging.Logger, wanted: bool) -> None:
+        if wanted:
+            logger.addHandler(self._forwarder)  # once, however often it is called
+        else:
+            logger.removeHandler(self._forwarder)
+
+
+def handle(logged: Logged) -> None:
+    """In the parent: what a worker logged, as if it had been logged here."""
+    try:
+        record = logging.makeLogRecord(logged.record)
+        logging.getLogger(record.name).handle(record)
+    except Exception:  # noqa: BLE001  # a filter of the user's: as logging does it with handlers
+        if logging.raiseExceptions:
+            traceback.print_exc()

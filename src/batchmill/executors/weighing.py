@@ -1,0 +1,26 @@
+"""How many bytes the results of a block hold in memory, told from a few of them. So what is ahead of a
+consumer is bounded by bytes also where results do not travel as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from batchmill.lists.weight import weight
+from batchmill.outcome import Block
+
+_FEW = 4  # values looked at; others of the block are taken to be like them
+
+
+def bytes_of(block: Block) -> int:
+    """Bytes, roughly, that a block holds: values, items, and what failed items reported."""
+    reported = [outcome.error.outputs for outcome in block.special.values() if outcome.error is not None]
+    return bytes_in(block.values) + bytes_in(block.items) + bytes_in(reported)
+
+
+def bytes_in(values: Sequence[Any]) -> int:
+    """Bytes, roughly, of all ``values``."""
+    n = len(values)
+    if n <= _FEW:
+        return sum(map(weight, values))
+    return sum(weight(values[place * (n - 1) // (_FEW - 1)]) for place in range(_FEW)) * n // _FEW

@@ -1,0 +1,60 @@
+"""What a caller puts in the place of a batch node's items, and hears of them as they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batchmill.batch import OnBlock
+from batchmill.journal.contract import ItemLog
+from batchmill.outcome import Block, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """``items`` makes the items, in place of what the document says. ``ended`` is called with blocks of final
+    outcomes as they end, in no order and from any thread, before anybody else sees them; of outcomes that an
+    earlier pass of the run has left it hears nothing."""
+
+    items: Callable[[], Iterable[Any]] | None = None
+    ended: OnBlock | None = None
+
+    def heard(self, log: ItemLog | None) -> ItemLog | None:
+        """``log``, with what is recorded there told to ``ended``."""
+        return log if self.ended is None else _Heard(log, self.ended)
+
+
+class _Heard:
+    """A log that tells what it records.
+
+    Concurrency: that of the log and of who is told.
+    """
+
+    def __init__(self, log: ItemLog | None, ended: OnBlock) -> None:
+        self._log = log
+        self._ended = ended
+
+    @property
+    def knows(self) -> bool:
+        return self._log is not None and self._log.knows
+
+    @property
+    def left_out(self) -> int:
+        return 0 if self._log is None else self._log.left_out
+
+    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+        return {} if self._log is None else self._log.match(start, items)
+
+    def record(self, block: Block) -> None:
+        if self._log is not None:
+            self._log.record(block)
+        self._ended(block)
+
+    def enter(self, index: int, records: Sequence[Any]) -> None:
+        if self._log is not None:
+            self._log.enter(index, records)
+
+    def close(self, total: int | None, *, read: bool = True) -> None:
+        if self._log is not None:
+            self._log.close(total, read=read)

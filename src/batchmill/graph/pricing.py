@@ -1,0 +1,49 @@
+"""Budgets in dollars and models without a price: such a budget could not be held, so nothing runs under it.
+
+What is written as it is can be said before anything runs. A model that a template names is looked at when it
+is about to be asked (:mod:`batchmill.step.paying`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from batchmill.ir.faults import Fault, did_you_mean
+from batchmill.ir.outline import Outline
+from batchmill.ir.parts import NodePart
+from batchmill.ir.services import Tables
+from batchmill.nodes import Node
+
+BUDGET, MODEL = "budget", "model"
+
+
+def is_bounded(holder: Any) -> bool:
+    """Whether a document or a node, read without faults, has a budget of dollars of its own."""
+    budget = getattr(holder, BUDGET, None)
+    return budget is not None and budget.usd is not None
+
+
+def price_faults(
+    outline: Outline, types: Mapping[str, type[Node]], tables: Tables | None, *, bounded: bool
+) -> Iterator[Fault]:
+    """The nodes that may have to pay what nobody can tell; ``bounded`` says that a budget around them all is
+    in dollars. Without the tables nothing is known of prices."""
+    if tables is None:
+        return
+    known = tuple(tables.prices.prices)
+    for node in outline.nodes:
+        kind = types.get(node.id)
+        if kind is None or not (bounded or is_bounded(node.spec)):
+            continue
+        model = kind.unpriced(_with_defaults(kind, node))
+        if model is not None:
+            path = (*node.path, "params", MODEL) if MODEL in node.params else node.path
+            message = f"the model `{model}` has no price, and a budget in USD holds here"
+            hint = did_you_mean(model, known) or "give it one in `prices`"
+            yield Fault(path, message, hint)
+
+
+def _with_defaults(kind: type[Node], node: NodePart) -> dict[str, Any]:
+    defaults = {param.name: param.default for param in kind.params if not param.required}
+    return {**defaults, **node.params}

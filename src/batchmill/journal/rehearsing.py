@@ -1,0 +1,68 @@
+"""A run's log as a rehearsal needs it: it knows what is known, and keeps nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from batchmill.errors import StorageError
+from batchmill.journal.calls import Ledger
+from batchmill.journal.contract import Codec, RunRecord
+from batchmill.journal.database import connect
+from batchmill.journal.journal import Journal
+from batchmill.journal.rows import RowWriter
+from batchmill.journal.runlog import TAKEN_TOGETHER, SqliteRunLog
+from batchmill.masking import Masker
+
+_FIRST_VISIT = 1 << 30  # far above those that stand in any journal
+
+
+class _NoWriter:
+    """Takes what would be written, and writes nothing."""
+
+    fault: StorageError | None = None
+
+    def put(self, name: str, rows: Sequence[Any], after: Callable[[], object] | None = None) -> int:
+        return 0
+
+    def wait(self, ticket: int) -> None:
+        """Nothing is to come."""
+
+    def flush(self) -> None:
+        """The same."""
+
+    def close(self) -> None:
+        """The same."""
+
+
+class _NoLock:
+    def release(self) -> None:
+        """None was taken: nothing is written."""
+
+
+class RehearsedLog(SqliteRunLog):
+    """See the module."""
+
+    def _reserve(self) -> None:
+        self._next_visit = max(self._last_visit, _FIRST_VISIT)
+        self._last_visit = self._next_visit + TAKEN_TOGETHER
+
+
+def rehearsed(
+    journal: Journal,
+    run: RunRecord,
+    codec: Codec,
+    masker: Masker,
+    order: Sequence[str],
+    *,
+    failed_only: bool = False,
+) -> RehearsedLog:
+    """The log of a further pass of ``run`` that will never be. Raises :class:`StorageError`."""
+    run = replace(run, passes=run.passes + 1)
+    writer: Any = _NoWriter()
+    lock: Any = _NoLock()
+    rows = RowWriter(journal.files, codec, masker, run.passes, lambda digest: None)
+    ledger = Ledger(run.id, run.passes, journal.calls / run.name, writer, codec, masker, order)
+    connection = connect(journal.path, create=False)
+    return RehearsedLog(run, connection, writer, lock, journal.path, rows, ledger, failed_only=failed_only)

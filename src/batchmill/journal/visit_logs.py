@@ -1,0 +1,94 @@
+"""Where visits stand in a run that is written: those of batches, and those of single nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchmill.journal.contract import ContentKey
+from batchmill.journal.database import faults
+from batchmill.journal.matching import Claims
+from batchmill.outcome import Outcome
+
+if TYPE_CHECKING:
+    from batchmill.journal.runlog import SqliteRunLog
+
+
+class Reading:
+    """Around what reads the journal: its connection is this thread's, its faults are told as ours."""
+
+    def __init__(self, lock: Any, path: Path) -> None:
+        self._lock, self._path = lock, path
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._faults = faults(self._path)
+        self._faults.__enter__()
+
+    def __exit__(self, *error: Any) -> bool | None:
+        try:
+            return self._faults.__exit__(*error)
+        finally:
+            self._lock.release()
+
+
+class Place:
+    """Where a batch stands: an earlier visit that is gone on with (``before``), or a new one. ``bounds`` are
+    the ids between which the visit of the pass before in this one's place has its outcomes."""
+
+    def __init__(
+        self,
+        log: SqliteRunLog,
+        address: str,
+        turn: int,
+        key: ContentKey,
+        total: int | None,
+        before: int | None,
+        claims: Claims,
+        bounds: tuple[int, int],
+    ) -> None:
+        self.rows_before = log.rows_in(bounds)
+        self._log = log
+        self._claims = claims
+        self._bounds = bounds
+        self._new: Callable[[int], None] = lambda visit: log.add_visit(
+            visit, address, turn, key, total, is_batch=True
+        )
+        self._next = log.new_visit
+        if before is None:
+            self.visit = self.fork()
+        else:
+            self.visit = before
+            log.set_total(before, total)  # there may be more of them now
+
+    def positions_missing(self) -> Iterator[int]:
+        """Where outcomes of the pass before stand that no item has been given; under the log's lock."""
+        for identity in self._log.ids_in(self._bounds):
+            if identity not in self._claims:
+                yield identity - self._bounds[0]
+
+    def fork(self) -> int:
+        """A further visit of the same node in this one's place; its id."""
+        self.visit = self._next()
+        self._new(self.visit)
+        return self.visit
+
+
+class SingleLog:
+    """See :class:`~batchmill.journal.contract.SingleLog`."""
+
+    def __init__(
+        self,
+        log: SqliteRunLog,
+        address: str,
+        turn: int,
+        key: ContentKey,
+        known: tuple[Outcome, str] | None,
+    ) -> None:
+        self.known = known
+        self._log = log
+        self._place = (address, turn, key)
+
+    def record(self, outcome: Outcome, action: str) -> None:
+        self._log.record_single(*self._place, outcome, action)

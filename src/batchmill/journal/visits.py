@@ -1,0 +1,71 @@
+"""Visits of nodes: what is known of those of earlier passes, and those of which only the calls are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from batchmill.journal.calls import VisitLedger
+from batchmill.journal.contract import ContentKey
+from batchmill.journal.encoding import decode
+from batchmill.outcome import Block, Outcome
+
+ITEMS = "its items"  # what changed, where no part of the visit's key did
+
+
+class Before(NamedTuple):
+    """A visit of an earlier pass; ``parts`` is JSON, None under a key of the first format."""
+
+    id: int
+    turn: int
+    key: bytes
+    parts: str | None
+
+    def changes(self, key: ContentKey) -> list[str]:
+        """What the keys differ in, by name; nothing where that cannot be told."""
+        if self.parts is None or self.key == key.digest:
+            return []
+        parts = decode(self.parts)
+        return [name for name in {**parts, **key.parts} if parts.get(name) != key.parts.get(name)]
+
+
+class Older:
+    """A key as the first format made it, worked out when it is first needed."""
+
+    def __init__(self, key: ContentKey) -> None:
+        self._key = key
+
+    @cached_property
+    def digest(self) -> bytes | None:
+        return self._key.older()
+
+    def is_key_of(self, visit: Before) -> bool:
+        return self.digest is not None and visit.key == self.digest
+
+
+class CallsOnly:
+    """The log of a visit whose outcomes cannot be known again: only its calls are kept, for those are paid.
+    See :class:`~batchmill.journal.contract.ItemLog` and :class:`~batchmill.journal.contract.SingleLog`."""
+
+    knows = False
+    left_out = 0
+    known = None
+
+    def __init__(self, ledger: VisitLedger) -> None:
+        self._ledger = ledger
+
+    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+        return {}
+
+    def record(self, outcomes: Block | Outcome, action: str = "") -> None:
+        if isinstance(outcomes, Block):
+            self._ledger.enter_block(outcomes)
+        else:
+            self._ledger.enter(0, outcomes.records)
+
+    def enter(self, index: int, records: Sequence[Any]) -> None:
+        self._ledger.enter(index, records)
+
+    def close(self, total: int | None, *, read: bool = True) -> None:
+        """Nothing is known of how many there were."""

@@ -1,0 +1,182 @@
+"""The node behind ``batchmill map``: one command for one item, and every byte of what it prints."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from hashlib import blake2b
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.errors import AttemptTimeout, NodeError, StorageError, UnsafeValue
+from batchmill.nodes.contract import NodeResult, Output, Param
+from batchmill.nodes.placeholders import Placeholder, view_of
+from batchmill.nodes.process import Completed
+from batchmill.nodes.shell import (
+    NotStarted,
+    ShellNode,
+    completed_command,
+    failure_of,
+    timeout_message,
+)
+from batchmill.nodes.slots import slot
+from batchmill.nodes.spool import Spool
+
+NUMBER, SLOT = "{#}", "{%}"
+INDEX, KEY, TEXT = "index", "key", "text"  # in what templates see of the item; no placeholder is written so
+STREAMS = ("stdout", "stderr")
+INDEX_VARIABLE, KEY_VARIABLE = "BATCHMILL_INDEX", "BATCHMILL_ITEM_KEY"
+"""What tells a command which item it is run for."""
+_OURS = secrets.token_hex(4)  # of this process and those forked from it
+_WHOLE = Placeholder("{}")
+_KEY_BYTES = 16
+_TEMPLATE = re.compile(r"\$\{item\[\"(.*?)\"\](?: \| raw)?\}")
+_TAKEN_OVER = ("command", "stdin", "cwd", "env", "timeout", "shell")
+
+
+class CommandNode(ShellNode):
+    """What a command prints is kept as it is, and nothing of it is cut: text with ``surrogateescape`` while
+    it is little, else a file (``stdout_file``), which the run owns.
+
+    Templates see in the place of the item the texts of its ``placeholders``, and its ``index``, ``key`` and
+    ``text``.
+    """
+
+    type = "command"
+    summary = "Run the command of `batchmill map` for one item."
+    params = (
+        *(param for param in ShellNode.params if param.name in _TAKEN_OVER),
+        Param("placeholders", "array", "what stands for the item in the command", templates="none"),
+        Param("several", "boolean", "whether an item has a value of each of several sources", default=False),
+        Param("number", "integer", "the position of the item, where the command depends on it"),
+        Param("run", "string", "what the keys of the items are made unique with", default=""),
+        Param("outputs", "string", "the folder for what is too much to be held", required=True),
+        Param("ok_codes", "array", "exit codes that are no failure", default=[0]),
+    )
+    outputs = (
+        Output("stdout", "string", "what the command printed, as it is", diagnostic=True),
+        Output("stderr", "string", "what it printed as errors, as it is", diagnostic=True),
+        Output("exit_code", "integer", "0 is success; 128 + n after signal n", diagnostic=True),
+        Output("stdout_file", "string", "the file with it, where that is much", diagnostic=True),
+        Output("stderr_file", "string", "the file with it, where that is much", diagnostic=True),
+        Output("error", "string", "why the command failed", diagnostic=True),
+    )
+
+    @contextmanager
+    def seen(self, item: Any, index: int, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """What templates see in the place of ``item``; a slot is held as long."""
+        written = [Placeholder.of(one) for one in params.get("placeholders") or ()]
+        names = {one.written for one in written}
+        several = bool(params.get("several"))
+        own = {INDEX: str(index), KEY: key_of(item, params.get("run", ""))}
+        own[TEXT] = _WHOLE.text(item, several)
+        if NUMBER in names:
+            own[NUMBER] = str(index + 1)
+        with ExitStack() as held:
+            if SLOT in names:
+                own[SLOT] = str(_slot(held, params["outputs"]))
+            try:
+                yield view_of(written, item, several, own)
+            except UnsafeValue as fault:
+                raise UnsafeValue(as_typed(str(fault))) from None
+
+    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        params = {**_FIXED, **params}
+        place = f"{(params['env'] or {}).get(INDEX_VARIABLE, '')}-{os.getpid()}-{_OURS}"
+        out, err = (Spool(params["outputs"], f"{name}.{place}") for name in STREAMS)
+        if attempt.number > 1:
+            _remove_earlier(params["outputs"], place)
+        try:
+            outputs = self._completed(params, attempt, (out, err))
+        except BaseException as error:
+            if not getattr(error, "outputs", None):  # nobody will read them
+                out.discard()
+                err.discard()
+            raise
+        finally:
+            out.close()
+            err.close()
+        return NodeResult(outputs)
+
+    def _completed(
+        self,
+        params: Mapping[str, Any],
+        attempt: Attempt,
+        spools: tuple[Spool, Spool],
+    ) -> dict[str, Any]:
+        timeout = attempt.within(params["timeout"])
+        try:
+            completed = completed_command(params, timeout, attempt, self._withheld, spools)
+        except NotStarted as failure:
+            outputs = {name: failure.outputs[name] for name in (*STREAMS, "exit_code", "error")}
+            raise _failed(outputs, retryable=failure.retryable) from None
+        _raise_fault(params["outputs"], spools)
+        outputs = _outputs(completed, spools)
+        if completed.timed_out:
+            message = timeout_message(completed, attempt.given(params["timeout"]))
+            raise AttemptTimeout(message, {**outputs, "error": message})
+        if completed.exit_code not in params["ok_codes"]:
+            raise _failed({**outputs, "error": failure_of(completed, _text(completed.stderr))})
+        return outputs
+
+
+def _remove_earlier(folder: str, place: str) -> None:
+    """Remove what an attempt before this one printed: nobody will read it."""
+    for path in glob.glob(os.path.join(glob.escape(folder), f"*.{place}.*")):
+        with suppress(OSError):
+            os.unlink(path)
+
+
+_FIXED = {"max_output_bytes": 0, "strip_newline": False}
+
+
+def as_typed(text: str) -> str:
+    """A message with the placeholders that were typed, in the place of the templates made of them."""
+    return _TEMPLATE.sub(lambda found: found[1].replace('\\"', '"'), text)
+
+
+def _slot(held: ExitStack, folder: str) -> int:
+    try:
+        return held.enter_context(slot(folder))
+    except OSError as fault:
+        raise StorageError(f"no slot can be taken in {folder}: {fault.strerror or fault}") from fault
+
+
+def _failed(outputs: dict[str, Any], *, retryable: bool = True) -> NodeError:
+    return NodeError(outputs["error"], outputs=outputs, retryable=retryable, type_name="CommandFailed")
+
+
+def _outputs(completed: Completed, spools: tuple[Spool, Spool]) -> dict[str, Any]:
+    outputs: dict[str, Any] = {}
+    for name, spool, data in zip(STREAMS, spools, (completed.stdout, completed.stderr), strict=True):
+        outputs[name] = _text(data) if spool.path is None else ""
+    outputs["exit_code"] = completed.exit_code
+    for name, spool in zip(STREAMS, spools, strict=True):
+        if spool.path is not None:
+            outputs[f"{name}_file"] = spool.path
+    return outputs
+
+
+def _raise_fault(folder: str, spools: tuple[Spool, Spool]) -> None:
+    fault = next((spool.fault for spool in spools if spool.fault is not None), None)
+    if fault is not None:
+        raise StorageError(
+            f"what the command printed cannot be kept in {folder}: {fault.strerror or fault}; make room and "
+            "resume the run"
+        ) from fault
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def key_of(item: Any, run: str) -> str:
+    """What tells this item from all others of all runs: the same at every attempt and when the run is
+    resumed, whatever its position."""
+    text = json.dumps([run, item], sort_keys=True, default=str)
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).hexdigest()

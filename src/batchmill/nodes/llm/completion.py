@@ -1,0 +1,107 @@
+"""What a chat completion says; servers leave out what they like, so nothing is taken for granted.
+
+An answer that is none is a reply all the same, with a ``fault``: it may well be charged for, and what it
+tells of tokens counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from batchmill.nodes.llm.question import Reply
+from batchmill.redaction import shortened
+
+_LOOKED_AT_BYTES = 65536  # of an answer, for what is shown of it
+_SHOWN_CHARACTERS = 200
+
+
+def reply_of(content: bytes) -> Reply:
+    """The reply in the body of an answer with status 200."""
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        return _no_completion("it is not JSON", content)
+    told = _mapping(answer)
+    usage = _usage(_mapping(told.get("usage")))
+    choices = told.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = _mapping(choice).get("message")
+    if not isinstance(message, Mapping):
+        return _no_completion(_fault(told, choice), content, **usage)
+    return Reply(
+        _text(message.get("content")),
+        finish=str(_mapping(choice).get("finish_reason") or "stop"),
+        refusal=_said(message.get("refusal")),
+        tool_calls=_tool_calls(message),
+        reasoning=_said(message.get("reasoning_content")) or _said(message.get("reasoning")),
+        **usage,
+    )
+
+
+def _no_completion(why: str, content: bytes, **usage: int | None) -> Reply:
+    shown = shortened(content[:_LOOKED_AT_BYTES].decode("utf-8", "replace"), _SHOWN_CHARACTERS)
+    return Reply("", fault=f"the server's answer is no chat completion: {why}: {shown}", **usage)  # type: ignore[arg-type]  # counts only
+
+
+def _fault(answer: Mapping[str, Any], choice: Any) -> str:
+    if error := answer.get("error"):
+        return f"it tells of an error ({_mapping(error).get('message') or error})"
+    if "choices" not in answer:
+        return "it has no `choices`"
+    return "its `choices` are empty" if choice is None else "its choice has no `message`"
+
+
+def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "input_tokens": _count(usage.get("prompt_tokens")),
+        "output_tokens": _count(usage.get("completion_tokens")),
+        "cached_tokens": _count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        "total_tokens": _count(usage.get("total_tokens")),
+    }
+
+
+def _tool_calls(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The calls of tools that the model asks for, those of the older interface too."""
+    written = message.get("tool_calls")
+    calls = [one for one in written if isinstance(one, Mapping)] if isinstance(written, list) else []
+    found = [(one.get("id"), _mapping(one.get("function"))) for one in calls]
+    if isinstance(older := message.get("function_call"), Mapping):
+        found.append((None, older))
+    return [
+        {"id": _said(name), "name": _said(call.get("name")), "arguments": _arguments(call.get("arguments"))}
+        for name, call in found
+    ]
+
+
+def _arguments(written: Any) -> Any:
+    """The arguments of a call: models write them as JSON text, or as something else, which stays text."""
+    if not isinstance(written, str):
+        return written
+    try:
+        return json.loads(written)
+    except (ValueError, RecursionError):
+        return written
+
+
+def _text(content: Any) -> str:
+    """The text of a message; some servers give it in parts."""
+    if isinstance(content, list):
+        return "".join(_said(_mapping(part).get("text")) for part in content)
+    return "" if content is None else str(content)
+
+
+def _said(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _count(value: Any) -> int | None:
+    """A number of tokens; some servers write whole numbers with a point."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,137 @@
+"""What the SDK cannot make anything of: replies that nobody could read, and statuses other than 200.
+
+The SDK passes over what it cannot read, so that whoever waits for a reply waits until the timeout, and it
+tells of a refusal over HTTP no more than that there was one. Both become errors of JSON-RPC here, for the
+call that they belong to.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+from batchmill.nodes.http.retry_after import TOO_MANY, seconds_asked_for
+
+UNREADABLE = -32700  # of JSON-RPC: a text that is no message
+_OF_STATUS = -32000  # of those that JSON-RPC leaves to others
+_SESSION_IS_OVER = 404  # the SDK knows what to do then
+_STATUS, _RETRY_AFTER = "batchmill_http_status", "batchmill_retry_after"
+_SHOWN_CHARACTERS = 200
+
+_MESSAGE = re.compile(r'"jsonrpc"\s*:\s*"2\.0"')
+_ID = re.compile(r'"id"\s*:\s*(?P<id>\d{1,15}|"[^"\\]{1,100}")')
+
+
+class Garbled:
+    """A reply that cannot be read: of the request ``id``, None where that cannot be told either."""
+
+    def __init__(self, text: str, identity: int | str | None) -> None:
+        self.words = f"a reply that cannot be read: {_shown(text)}"
+        self.id = identity
+
+
+def garbled(fault: Exception) -> Garbled | None:
+    """The reply that the SDK failed to read with ``fault``; None for noise, of which servers print a lot, and
+    for messages that nobody waits for."""
+    errors = getattr(fault, "errors", None)  # of pydantic, which reads messages in both versions
+    for error in errors() if callable(errors) else ():
+        read = error.get("input")
+        read = read.decode("utf-8", "replace") if isinstance(read, bytes) else read
+        if error.get("type") == "json_invalid" and isinstance(read, str):
+            return _of_text(read)
+        if error.get("type") == "missing" and isinstance(read, dict):
+            return _of_object(read)
+    return None
+
+
+def _of_text(text: str) -> Garbled | None:
+    if not _MESSAGE.search(text):
+        return None
+    found = _ID.search(text)
+    return Garbled(text, json.loads(found["id"]) if found is not None else None)
+
+
+def _of_object(message: dict[str, Any]) -> Garbled | None:
+    if message.get("jsonrpc") != "2.0" or "method" in message:
+        return None
+    identity = message.get("id")
+    known = isinstance(identity, (int, str)) and not isinstance(identity, bool)
+    return Garbled(json.dumps(message), identity if known else None)
+
+
+def error_for(found: Garbled) -> Any:
+    """The error that the SDK is given in the place of a garbled reply whose request is known."""
+    from mcp import types  # an extra
+    from mcp.shared.message import SessionMessage
+
+    data = types.ErrorData(code=UNREADABLE, message=found.words)
+    error: Any = types.JSONRPCError(jsonrpc="2.0", id=found.id or 0, error=data)
+    whole: Any = types.JSONRPCMessage
+    return SessionMessage(whole(error) if isinstance(whole, type) else error)  # version 1 wraps it
+
+
+async def tell_status(response: Any) -> None:
+    """A hook for responses: an answer other than 2xx to a request becomes an error that tells its status."""
+    identity = _request_id(response.request)
+    status = response.status_code
+    if identity is None or status < 400 or status == _SESSION_IS_OVER:
+        return
+    wait = seconds_asked_for(response.headers.get("retry-after"), response.headers.get("date"))
+    error = {
+        "code": _OF_STATUS,
+        "message": f"it answered with {status} {response.reason_phrase}".rstrip(),
+        "data": {_STATUS: status, _RETRY_AFTER: wait},
+    }
+    text = json.dumps({"jsonrpc": "2.0", "id": identity, "error": error}).encode()
+    response.stream = _in_place_of(response.stream, text)
+    response.status_code = 200
+    for name in ("content-encoding", "content-length", "transfer-encoding"):
+        response.headers.pop(name, None)
+    response.headers["content-type"] = "application/json"
+
+
+def _request_id(request: Any) -> int | str | None:
+    """The id of the request in a POST; None where it is no request, so that nobody waits for a reply."""
+    if request.method != "POST":
+        return None
+    try:
+        message = json.loads(request.content)
+    except (ValueError, RuntimeError):  # no JSON, or a body that was streamed: not of the SDK's making
+        return None
+    found = message.get("id") if isinstance(message, dict) and "method" in message else None
+    return found if isinstance(found, (int, str)) else None
+
+
+def _in_place_of(stream: Any, data: bytes) -> Any:
+    """``data`` as a body; closing it closes the one whose place it takes."""
+    library: Any = sys.modules[type(stream).__module__.partition(".")[0]]
+
+    class Instead(library.AsyncByteStream):  # type: ignore[misc]  # there are two libraries with such a class
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield data
+
+        async def aclose(self) -> None:
+            await stream.aclose()
+
+    return Instead()
+
+
+def status_in(error: Any) -> tuple[int, float | None] | None:
+    """Status and wait in an error that :func:`tell_status` made."""
+    data = getattr(getattr(error, "error", error), "data", None)
+    if not isinstance(data, dict) or not isinstance(data.get(_STATUS), int):
+        return None
+    return data[_STATUS], data.get(_RETRY_AFTER)
+
+
+def is_refusal(status: int, wait: float | None) -> bool:
+    """Whether the server wants fewer calls, or none for a while."""
+    return wait is not None or status in TOO_MANY
+
+
+def _shown(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN_CHARACTERS else line[:_SHOWN_CHARACTERS] + "..."

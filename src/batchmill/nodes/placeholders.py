@@ -1,0 +1,176 @@
+"""What the placeholders of ``batchmill map`` stand for: ``{}`` for the item, ``{.}`` for it without its
+suffix, ``{#}`` for its number, ``{key}`` for a part of a row.
+
+The parts of a path are those that dirname(1) and basename(1) give. A JSON value reads as in JSON: ``true``,
+``null``, objects and lists as JSON text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from batchmill.errors import UnresolvedReference
+from batchmill.plain import exact_float, from_json
+from batchmill.template import to_json, to_text
+
+_SUFFIX = re.compile(r"(?<=[^/])\.[^/.]+$")  # not that of a name that begins with its only dot
+_SHOWN_KEYS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """``written`` as in the command; ``part`` is a key of :data:`PARTS`. ``source`` is the position of the
+    one of several sources that is meant, None for all of them, or the only one. ``keys`` lead into a row,
+    ``word`` is the whole of them as a key of its own."""
+
+    written: str
+    part: str = ""
+    source: int | None = None
+    keys: tuple[str | int, ...] = ()
+    word: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, which :meth:`of` reads."""
+        return {
+            "written": self.written,
+            "part": self.part,
+            "source": self.source,
+            "keys": list(self.keys),
+            "word": self.word,
+        }
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Placeholder:
+        """Out of what :meth:`as_json` gave."""
+        return cls(told["written"], told["part"], told["source"], tuple(told["keys"]), told["word"])
+
+    def text(self, item: Any, several: bool) -> str:
+        """What it stands for; ``several`` says that ``item`` has a value of each of several sources.
+
+        Raises :class:`~batchmill.errors.UnresolvedReference` for a key that is not there.
+        """
+        if self.keys or self.word:
+            return text_of(self._member(item, several))
+        make = PARTS[self.part]
+        if not several:
+            return make(text_of(item))
+        if self.source is not None:
+            return make(text_of(item[self.source]))
+        return " ".join(make(text_of(one)) for one in item)
+
+    def _member(self, item: Any, several: bool) -> Any:
+        """The part of the row that is meant; of several rows the first that has it."""
+        rows = item if several else [item]
+        if self.source is not None:
+            rows = [item[self.source]]
+        fault: UnresolvedReference | None = None
+        for row in rows:
+            try:
+                return self._in(row)
+            except UnresolvedReference as missing:
+                fault = fault or missing
+        raise fault or UnresolvedReference(self.written, "there is no row")
+
+    def _in(self, row: Any) -> Any:
+        if self.word and isinstance(row, Mapping) and self.word in row:
+            return row[self.word]
+        value = row
+        for key in self.keys:
+            if isinstance(value, Mapping) and str(key) in value:
+                value = value[str(key)]
+            elif isinstance(key, int) and isinstance(value, list) and -len(value) <= key < len(value):
+                value = value[key]
+            else:
+                raise _MissingKey(self.written, _why_not(value, key))
+        return value
+
+
+class _MissingKey(UnresolvedReference):
+    def __str__(self) -> str:
+        return f"{self.reference} stands for nothing: {self.reason}"
+
+
+def _why_not(value: Any, key: str | int) -> str:
+    if not isinstance(value, Mapping):
+        kind = f"a list of {len(value)}" if isinstance(value, list) else f"the value {text_of(value)[:40]!r}"
+        return f"{kind} has no {key!r}"
+    near = get_close_matches(str(key), map(str, value), 1)
+    if near:
+        return f"there is no {key!r} in the row; did you mean {near[0]!r}?"
+    keys = [str(one) for one in value]
+    shown = ", ".join(keys[:_SHOWN_KEYS]) + (", ..." if len(keys) > _SHOWN_KEYS else "")
+    return f"there is no {key!r} in the row; it has {shown or 'no keys'}"
+
+
+class Written(float):
+    """A number that keeps how it was written: ``1e5`` is handed on as ``1e5``, and ``1.10`` as ``1.10``."""
+
+    __slots__ = ("text",)
+
+    def __new__(cls, text: str) -> Written:
+        made = super().__new__(cls, exact_float(text))
+        made.text = text
+        return made
+
+    text: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Written, (self.text,)
+
+
+def as_written(text: str) -> Any:
+    """The value of a JSON text, with its numbers as :class:`Written`. Raises
+    :class:`~batchmill.plain.NotJson`."""
+    return from_json(text, Written)
+
+
+def text_of(value: Any) -> str:
+    """A value as it reads in a command: text as it is, everything else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Written):
+        return value.text
+    if value is None or isinstance(value, (bool, dict, list, tuple)):
+        return to_json(value)
+    return to_text(value)
+
+
+def without_suffix(text: str) -> str:
+    """``a/b.tar.gz`` to ``a/b.tar``; a dot that begins a name begins no suffix."""
+    return _SUFFIX.sub("", text)
+
+
+def name_of(text: str) -> str:
+    """The last part of a path, as basename(1) gives it."""
+    stripped = text.rstrip("/")
+    return stripped.rpartition("/")[2] if stripped else text[:1]
+
+
+def folder_of(text: str) -> str:
+    """What is before the last part of a path, as dirname(1) gives it."""
+    stripped = text.rstrip("/")
+    if not stripped:
+        return text[:1] or "."
+    before, slash, _ = stripped.rpartition("/")
+    return before.rstrip("/") or slash or "."
+
+
+PARTS: Mapping[str, Callable[[str], str]] = {
+    "": str,
+    ".": without_suffix,
+    "/": name_of,
+    "//": folder_of,
+    "/.": lambda text: without_suffix(name_of(text)),
+}
+"""What of an item a placeholder stands for, by what is written between the braces."""
+
+
+def view_of(placeholders: Sequence[Placeholder], item: Any, several: bool, own: Mapping[str, str]) -> Any:
+    """What templates see in the place of the item: the texts by what is written for them. ``own`` has those
+    that depend on more than the item."""
+    texts = {one.written: one.text(item, several) for one in placeholders if one.written not in own}
+    return {**texts, **own}

@@ -1,0 +1,30 @@
+"""Numbers from 1 for what is at work at once: the lowest that nobody has, whichever thread or process asks.
+
+Each number is a file that its holder keeps locked, so that the number of one that was killed is free again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def slot(folder: str) -> Iterator[int]:
+    """A number that nobody else has meanwhile who asks in ``folder``. Raises OSError."""
+    number = 0
+    while True:
+        number += 1
+        path = os.path.join(folder, f"slot-{number}")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield number
+            return
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,203 @@
+"""What held a run back: one rule for each thing that slot-seconds may go to, with figures and the switch.
+
+A rule looks at one node. It applies where what it is about took a fair part of the slot-seconds of the whole
+run, so a small node's troubles are no news. Shares are those of :class:`~batchmill.report.parts.Shares`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from batchmill.report import text
+from batchmill.report.model import Finding, Report
+from batchmill.report.parts import Node, Shares
+from batchmill.report.words import duration, number, percent, share
+
+WORTH = 0.15  # of the run's slot-seconds: less is not worth a change
+WORTH_TRYING_AGAIN = 0.08  # what is lost to failures costs more than time
+BUSY = 0.8  # of a node's own slot-seconds: its slots are what there is too little of
+COMPUTES, WAITS = 0.8, 0.2  # CPU seconds a second
+SHORT = 0.001  # seconds of an item: handing it over takes as long
+MOST = 5
+IN_COMMANDS = frozenset(
+    {"shell"}
+)  # types whose CPU seconds are those of other programs: no GIL holds those back
+
+Rule = Callable[[Report, Node, Shares], tuple[float, str, str] | None]
+
+
+def advise(report: Report) -> list[Finding]:
+    """What held the run back, the worst first, or that nothing stands out; nothing at all where nobody noted
+    where the time went."""
+    whole = report.shares.capacity
+    if whole <= 0:
+        return []
+    found = sorted(_findings(report, whole), key=lambda one: -one.share)
+    if found:
+        return found[:MOST]
+    return [
+        Finding("nothing", "", 0.0, 0.0, "Nothing stands out: no wait or loss took a fair part of the time.")
+    ]
+
+
+def _findings(report: Report, whole: float) -> Iterator[Finding]:
+    for node in report.nodes:
+        shares = node.shares
+        if shares is None:
+            continue
+        for kind, (worth, rule) in RULES.items():
+            told = rule(report, node, shares)
+            if told is not None and told[0] >= worth * whole:
+                seconds, sentence, switch = told
+                yield Finding(kind, node.id, seconds / whole, seconds, sentence, switch)
+
+
+def _name(node: Node) -> str:
+    return f"`{text.line(node.id, 60)}`"
+
+
+def _slots(number_of: int) -> str:
+    return "its slot" if number_of == 1 else f"its {number_of} slots"
+
+
+def _limit(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
+    refused = sum(one.total for one in report.series.refusals)
+    sentence = (
+        f"The limit on {_name(node)} held it back: for {percent(shares.limit_waits, shares.capacity)} of the "
+        f"time of {_slots(node.slots)} items waited for it ({duration(shares.limit_waits)} in all)."
+    )
+    if refused:
+        sentence += f" The service refused {refused:,} calls, so it takes no more than this."
+        return shares.limit_waits, sentence, 'max_concurrent: "auto"'
+    sentence += " The service refused nothing, so it may well take more."
+    return shares.limit_waits, sentence, "a higher rate_limit.per_second"
+
+
+def _retry_waits(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
+    sentence = (
+        f"Slots of {_name(node)} stood empty for {duration(shares.retry_waits)} while items waited to be "
+        "tried again."
+    )
+    if report.series.refusals:
+        return shares.retry_waits, f"{sentence} A limit spares the refusals.", 'max_concurrent: "auto"'
+    return shares.retry_waits, sentence, "a shorter retry_wait"
+
+
+def _failed(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
+    causes = report.retries.causes
+    worst = f", most of it to {causes[0].cause}" if causes else ""
+    sentence = (
+        f"Attempts of {_name(node)} that failed took {duration(shares.failed_attempts)}, "
+        f"{percent(shares.failed_attempts, shares.capacity)} of its slot time{worst}."
+    )
+    late = bool(causes) and causes[0].cause == "timeout"
+    return shares.failed_attempts, sentence, "a shorter timeout" if late else ""
+
+
+def _tail(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] | None:
+    if node.durations is None or not node.batch:
+        return None
+    ran = node.durations.count
+    if ran < node.slots:
+        sentence = (
+            f"{_name(node)} had {ran:,} items for {node.slots} slots, so most stood empty."
+            if ran * 2 <= node.slots
+            else f"{_name(node)} had hardly more slots than items."
+        )
+        return shares.tail, sentence, f"max_concurrent: {ran}" if ran else ""
+    typical = node.durations.p50
+    times = f", {number(node.durations.most / typical)} times the median" if typical > 0 else ""
+    sentence = (
+        f"At the end of {_name(node)} slots stood empty for {duration(shares.tail)} while the last items "
+        f"were at work; the longest took {duration(node.durations.most)}{times}."
+    )
+    if node.executor == "process":
+        return shares.tail, sentence, "chunk_size: 1, or the largest items first"
+    return shares.tail, sentence, "the largest items first"
+
+
+def _start(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] | None:
+    if not node.batch:
+        return None
+    sentence = (
+        f"Slots of {_name(node)} stood empty for {duration(shares.start)} before their first item: workers "
+        "started, or items came late."
+    )
+    return shares.start, sentence, "executor: thread" if node.executor == "process" else ""
+
+
+def _input(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
+    feeding = [edge.source for edge in report.edges if edge.stream and edge.target == node.id]
+    before = f"`{text.line(feeding[0], 60)}`" if feeding else "the node before it"
+    sentence = (
+        f"{_name(node)} had nothing to do for {percent(shares.input, shares.capacity)} of its slot time: "
+        f"{before} could not keep up."
+    )
+    return shares.input, sentence, f"a higher max_concurrent on {before}"
+
+
+def _between(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] | None:
+    if node.durations is None or not node.batch:
+        return None
+    sentence = (
+        f"Between its items {_slots(node.slots)} of {_name(node)} stood empty for "
+        f"{duration(shares.between)}; an item takes {duration(node.durations.p50)}."
+    )
+    if node.durations.p50 < SHORT:
+        wider = "chunk_size: 100" if node.executor == "process" else "executor: sequential"
+        return shares.between, f"{sentence} Handing it over takes as long.", f"batch_size: 100, or {wider}"
+    return shares.between, f"{sentence} Their source, or what takes their results, could not keep up.", ""
+
+
+def _work(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] | None:
+    """Slots that are busy all the time: what they are busy with says what would help."""
+    if not node.batch or shares.work < BUSY * shares.capacity or node.wall <= 0:
+        return None
+    busy = (
+        f"{_slots(node.slots).capitalize()} of {_name(node)} worked {share(shares.work / shares.capacity)} "
+        "of the time"
+    )
+    if node.cpu is None or shares.work <= 0:
+        return None if node.slots > 1 else (shares.work, f"{busy}.", "executor: auto")
+    each, cores = node.cpu / shares.work, node.cpu / node.wall
+    if (
+        node.executor == "thread"
+        and node.type not in IN_COMMANDS
+        and report.provenance.gil
+        and cores > COMPUTES
+    ):
+        sentence = f"{busy} and computed: the GIL gave them one core between them."
+        return shares.work, sentence, "executor: process"
+    if node.executor == "process" and each < WAITS:
+        sentence = f"{busy}, {share(1 - each)} of which they waited: threads wait as well, and more of them."
+        return shares.work, sentence, "executor: thread"
+    if each < WAITS:
+        sentence = f"{busy} and waited for {share(1 - each)} of that: more of them could wait at once."
+        wider = (
+            'max_concurrent: "auto"'
+            if node.type in ("http", "llm", "mcp")
+            else f"max_concurrent: {node.slots * 2}"
+        )
+        return shares.work, sentence, wider if node.executor != "sequential" else "executor: thread"
+    free = (report.provenance.cores or 0) - cores
+    if node.executor == "process" and free >= 1:
+        more = node.slots + int(free)
+        return (
+            shares.work,
+            f"{busy} and computed, and {number(free)} cores were idle.",
+            f"max_concurrent: {more}",
+        )
+    if node.executor == "sequential" and each > COMPUTES:
+        return shares.work, f"{busy} and computed, one item after another.", "executor: process"
+    return None
+
+
+RULES: dict[str, tuple[float, Rule]] = {
+    "limit": (WORTH, _limit),
+    "retry waits": (WORTH_TRYING_AGAIN, _retry_waits),
+    "failed attempts": (WORTH_TRYING_AGAIN, _failed),
+    "tail": (WORTH, _tail),
+    "start": (WORTH, _start),
+    "input": (WORTH, _input),
+    "between": (WORTH, _between),
+    "work": (WORTH, _work),
+}

@@ -1,0 +1,130 @@
+"""The run as a trace in Chrome's format, which Perfetto opens: a process a node, a track a slot.
+
+An attempt is a slice on the track of its slot, so slices of a track never overlap; what has no slot is an
+asynchronous slice. Values are not in it. It is written item by item."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from batchmill.report import text
+from batchmill.report.facts import Facts
+from batchmill.report.parts import Node
+from batchmill.report.rows import Attempt, Row
+
+RUN = 1  # the process of the run as a whole; nodes have those after it
+VISITS = 1  # the track of a node's visits; slots have those after it
+Event = dict[str, Any]
+
+
+def pieces(facts: Facts) -> Iterator[str]:
+    """The trace as text, piece by piece: one JSON object with an event on each line."""
+    told = {
+        "run": text.line(facts.run.name),
+        "began": facts.epoch(0.0),
+        "source": text.line(facts.run.source),
+    }
+    yield f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(told)}, "traceEvents": ['
+    between = "\n"
+    for event in _events(facts):
+        yield between + json.dumps(event)
+        between = ",\n"
+    yield "\n]}\n"
+
+
+def _events(facts: Facts) -> Iterator[Event]:
+    processes = {node.id: number for number, node in enumerate(facts.nodes, RUN + 1)}
+    yield from _named(RUN, f"run {facts.run.name}", 0)
+    for number, one in enumerate(facts.passes, 1):
+        yield {**_slice(f"pass {number}", one.at, one.wall, RUN, VISITS), "args": {"ended": one.ended}}
+    for node in facts.nodes:
+        yield from _node(node, processes[node.id])
+    yield from _items(facts.rows(), processes)
+    yield from _happenings(facts, processes)
+
+
+def _named(process: int, name: str, place: int) -> Iterator[Event]:
+    about = {"ph": "M", "pid": process, "tid": 0, "ts": 0}
+    yield {**about, "name": "process_name", "args": {"name": text.line(name)}}
+    yield {**about, "name": "process_sort_index", "args": {"sort_index": place}}
+
+
+def _track(process: int, track: int, name: str) -> Event:
+    return {"ph": "M", "pid": process, "tid": track, "ts": 0, "name": "thread_name", "args": {"name": name}}
+
+
+def _node(node: Node, process: int) -> Iterator[Event]:
+    yield from _named(process, node.id, process)
+    if node.visits:
+        yield _track(process, VISITS, "under way")
+    for visit in node.visits:
+        args = {"type": node.type, "executor": node.executor, "slots": visit.slots}
+        yield {**_slice(node.id, visit.at, visit.wall, process, VISITS), "args": args}
+
+
+def _items(rows: Iterable[Row], processes: dict[str, int]) -> Iterator[Event]:
+    tracks: set[tuple[int, int]] = set()
+    for row in rows:
+        if row.start is None or row.state in ("kept", "skipped", "not run"):
+            continue
+        if row.node not in processes:
+            process = processes[row.node] = len(processes) + RUN + 1
+            yield from _named(process, row.node, process)
+        process = processes[row.node]
+        tried = row.tried or (Attempt(row.start, row.wall, row.error, waited=row.waited, slot=row.slot),)
+        for number, one in enumerate(tried, 1):
+            slot = row.slot if one.slot is None else one.slot
+            if slot is not None and (process, slot) not in tracks:
+                tracks.add((process, slot))
+                yield _track(process, slot + VISITS + 1, f"slot {slot}")
+            yield from _attempt(row, one, number, slot, process)
+
+
+def _attempt(row: Row, one: Attempt, number: int, slot: int | None, process: int) -> Iterator[Event]:
+    state = row.state if number == max(1, len(row.tried)) else "tried again"
+    args: dict[str, Any] = {"index": row.index, "state": state, "attempt": number}
+    for key, value in (("error", text.line(one.error)), ("status", one.status), ("waited_s", one.waited)):
+        if value:
+            args[key] = value
+    if row.address:
+        args["place"] = text.line(row.address)
+    name = str(row.index) if number == 1 else f"{row.index}, attempt {number}"
+    if slot is not None:
+        yield {**_slice(name, one.at, one.wall, process, slot + VISITS + 1), "args": args}
+        return
+    shown = {"cat": "item", "name": name, "pid": process, "tid": 0, "id": f"{text.line(row.place)} {number}"}
+    yield {**shown, "ph": "b", "ts": _micro(one.at), "args": args}
+    yield {**shown, "ph": "e", "ts": _micro(one.at + one.wall)}
+
+
+def _slice(name: str, at: float, wall: float, process: int, track: int) -> Event:
+    begin = _micro(at)
+    shown = {"ph": "X", "name": text.line(name), "pid": process, "tid": track}
+    return {**shown, "ts": begin, "dur": max(0, _micro(at + wall) - begin)}
+
+
+def _micro(at: float) -> int:
+    return round(at * 1e6)
+
+
+def _happenings(facts: Facts, processes: Mapping[str, int]) -> Iterator[Event]:
+    """What limits said, and what was told of services and workers."""
+    for step in sorted(facts.limits, key=lambda one: one.at):
+        values = {"at once": step.limit, "a second": step.rate}
+        known = {name: value for name, value in values.items() if value is not None}
+        shown = {"ph": "C", "name": f"limit {text.line(step.key)}", "pid": RUN, "tid": 0}
+        yield {**shown, "ts": _micro(step.at), "args": known}
+    for refusal in facts.refusals():
+        told = {"status": refusal.status, "retry_after_s": refusal.retry_after}
+        yield _instant(f"refused by {refusal.key}", refusal.at, RUN, told)
+    for death in facts.deaths:
+        process = processes.get(death.node, RUN)
+        told = {"index": death.index, "exit_code": death.exit_code, "signal": death.signal}
+        yield _instant("a worker died", death.at, process, told)
+
+
+def _instant(name: str, at: float, process: int, told: Mapping[str, Any]) -> Event:
+    shown = {"ph": "i", "s": "p", "name": text.line(name), "pid": process, "tid": VISITS, "ts": _micro(at)}
+    return {**shown, "args": {key: value for key, value in told.items() if value is not None}}

@@ -1,0 +1,51 @@
+"""What a run tells of itself, wherever it was noted: what a report and every other writer is made from.
+
+What nobody noted is not in it, and is left out of what is made from it; :attr:`Facts.missing` says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from batchmill.report.measured import Budget
+from batchmill.report.parts import Edge, Node, Pass, Provenance, Run
+from batchmill.report.rows import Call, Death, LimitStep, Refusal, Row, Sample
+
+Describe = Callable[[str, int], str | None]
+
+
+def _nothing(node: str, index: int) -> str | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A run as plain data and as streams. Whatever grows with the items is a function that begins a new
+    stream each time it is called, so that nobody need hold them.
+
+    ``nodes`` have what is known of them beforehand: all fields but those that are counted from the streams
+    (see :class:`~batchmill.report.aggregate.Aggregate`). ``rows`` gives each item once with ``final`` true,
+    in any order. ``describe(node, index)`` gives an item as JSON text, None where it is gone. ``adaptive``
+    names for a node the limit that decides how many of its items may be under way. ``missing`` says of a
+    section that cannot be shown why not."""
+
+    run: Run
+    nodes: Sequence[Node]
+    rows: Callable[[], Iterable[Row]]
+    calls: Callable[[], Iterable[Call]] = tuple
+    passes: Sequence[Pass] = ()
+    edges: Sequence[Edge] = ()
+    limits: Sequence[LimitStep] = ()
+    refusals: Callable[[], Iterable[Refusal]] = tuple
+    samples: Callable[[], Iterable[Sample]] = tuple
+    deaths: Sequence[Death] = ()
+    budgets: Sequence[Budget] = ()
+    provenance: Provenance = field(default_factory=Provenance)
+    adaptive: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    describe: Describe = _nothing
+
+    def epoch(self, at: float) -> float:
+        """The time of day, in seconds since the epoch, of a moment in run time."""
+        here = [one for one in self.passes if one.at <= at] or self.passes[:1]
+        return here[-1].began + at - here[-1].at if here else self.run.began + at

@@ -1,0 +1,101 @@
+"""What events of a journal tell of a run: its passes, when its nodes were under way, what limits said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from batchmill.events.words import is_inside_item
+from batchmill.journal.contract import RunRecord
+from batchmill.report.parts import Pass, Visit
+from batchmill.report.rows import LimitStep
+
+Event = tuple[float, str, dict[str, Any]]
+"""When (seconds since the epoch), what kind, and its fields."""
+
+
+@dataclass
+class Happened:
+    """By node: when it was under way, and of the last time its executor, its status and its error."""
+
+    passes: list[Pass] = field(default_factory=list)
+    limits: list[LimitStep] = field(default_factory=list)
+    visits: dict[str, list[Visit]] = field(default_factory=dict)
+    executors: dict[str, str] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def happened(events: Iterable[Event], run: RunRecord, now: float) -> Happened:
+    """What the events of ``run`` tell, in the order in which they came, at the time ``now``. Those of nodes
+    inside of items are passed by: there may be very many."""
+    reading = _Reading(run)
+    for at, kind, detail in events:
+        reading.read(at, kind, detail)
+    return reading.end(now if run.status == "running" else None)
+
+
+class _Reading:
+    def __init__(self, run: RunRecord) -> None:
+        self._run = run
+        self._told = Happened()
+        self._begun: float | None = None  # when the pass that is read began
+        self._at = 0.0  # the same in run time
+        self._last = run.started_at  # when the last event was
+        self._open: dict[str, tuple[float, int]] = {}  # nodes under way: since when, and their slots
+
+    def read(self, at: float, kind: str, detail: dict[str, Any]) -> None:
+        if kind == "RunStarted":
+            self._end_pass("killed", self._last)
+            self._begun = at
+        if self._begun is None:
+            self._begun = self._run.started_at
+        self._last = max(at, self._begun)
+        moment = self._at + self._last - self._begun
+        match kind:
+            case "NodeStarted" | "NodeFinished" if is_inside_item(str(detail.get("node"))):
+                pass
+            case "NodeStarted":
+                self._start(str(detail["node"]), moment, detail)
+            case "NodeFinished":
+                self._finish(str(detail["node"]), moment, detail)
+            case "LimitChanged":
+                step = LimitStep(moment, detail["key"], detail["limit"], detail["rate"], detail["reason"])
+                self._told.limits.append(step)
+            case "RunFinished":
+                ended = {"success": "finished", "degraded": "finished"}.get(
+                    detail["status"], detail["status"]
+                )
+                self._end_pass(str(ended), self._begun + float(detail["wall"]))
+
+    def _start(self, node: str, moment: float, detail: dict[str, Any]) -> None:
+        if detail.get("executor"):
+            self._told.executors[node] = str(detail["executor"])
+        self._open[node] = (moment, max(1, int(detail.get("workers") or 1)))
+
+    def _finish(self, node: str, moment: float, detail: dict[str, Any]) -> None:
+        begun, slots = self._open.pop(node, (max(0.0, moment - float(detail["wall"])), 1))
+        self._told.visits.setdefault(node, []).append(Visit(begun, moment - begun, slots))
+        self._told.statuses[node] = str(detail["status"])
+        self._told.errors[node] = str(detail.get("error") or "")
+
+    def _end_pass(self, ended: str, at: float) -> None:
+        if self._begun is None:
+            return
+        wall = max(0.0, at - self._begun)
+        for node, (begun, slots) in self._open.items():  # what a killed run was at
+            self._told.visits.setdefault(node, []).append(Visit(begun, self._at + wall - begun, slots))
+            self._told.statuses[node] = ended
+        self._open.clear()
+        self._told.passes.append(Pass(self._begun, self._at, wall, ended, at_least=ended == "killed"))
+        self._at += wall
+        self._begun = None
+
+    def end(self, now: float | None) -> Happened:
+        """No more will come; ``now`` is None for a run that is not running any more."""
+        if now is None:
+            self._end_pass("killed", self._last)
+        else:
+            self._end_pass("running", now)
+        return self._told

@@ -1,0 +1,103 @@
+"""A report as one page that needs nothing but itself: no network, and no script for its texts and tables.
+
+What it draws is drawn by a script in it. Its policy allows that script and that style alone, by their
+digests, so no text of an item can become either. Needs the extra ``report``."""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from hashlib import sha256
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from batchmill.errors import MissingExtra
+from batchmill.report import text, words
+from batchmill.report.model import Report
+from batchmill.report.rows import MEANINGS, STATES
+from batchmill.report.sections import sections
+
+if TYPE_CHECKING:
+    import jinja2
+
+MOST_DRAWN = 60  # nodes, those with the most work
+CHARTS = {
+    "time": "shares",
+    "nodes": "graph",
+    "timeline": "timeline",
+    "items": "items",
+    "durations": "histograms",
+}  # by section
+
+
+def page(report: Report) -> str:
+    """The page. Raises :class:`~batchmill.errors.MissingExtra` where Jinja2 is not installed."""
+    style, script, vendor = _file("page.css"), _file("page.js"), _file("vendor.min.js")
+    policy = (
+        f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(vendor)}' '{digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    told: str = _template().render(
+        report=report, sections=sections(report), charts=CHARTS, data=_drawn(report), policy=policy,
+        style=style, script=script, vendor=vendor, meanings=MEANINGS, words=words,
+    )  # fmt: skip
+    return told
+
+
+def digest(source: str) -> str:
+    """What a content security policy names a script or style by."""
+    return f"sha256-{base64.b64encode(sha256(source.encode()).digest()).decode()}"
+
+
+def _drawn(report: Report) -> dict[str, Any]:
+    """What the script draws: of the nodes with the most work, and all edges where these are all nodes."""
+    whole = report.as_json()
+    nodes = sorted(whole["nodes"], key=lambda node: -node["work"])[:MOST_DRAWN]
+    names = {node["id"] for node in nodes}
+    kept = ("id", "nested", "shares", "histogram")
+    drawn: dict[str, Any] = _shown(
+        {
+            "states": STATES,
+            "nodes": [{key: node[key] for key in kept} for node in nodes],
+            "edges": whole["edges"] if len(nodes) == len(whole["nodes"]) else [],
+            "items": [one for one in whole["items"] if one["node"] in names],
+            "series": whole["series"],
+            "lanes": whole["lanes"],
+        }
+    )
+    return drawn
+
+
+def _shown(value: Any) -> Any:
+    """Plain data with every text as it can be seen."""
+    match value:
+        case str():
+            return text.visible(value)
+        case dict():
+            return {key: _shown(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_shown(one) for one in value]
+    return value
+
+
+@cache
+def _file(name: str) -> str:
+    return resources.files("batchmill.report").joinpath("page", name).read_text("utf-8")
+
+
+@cache
+def _template() -> jinja2.Template:
+    try:
+        import jinja2  # an extra
+    except ImportError as error:
+        raise MissingExtra("report", "the page of a report") from error
+    environment = jinja2.Environment(
+        autoescape=True, finalize=_finalized, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.from_string(_file("report.html.j2"))
+
+
+def _finalized(value: Any) -> Any:
+    """What is put into the page: texts of others as they can be seen; markup of ours as it is."""
+    return text.visible(value) if type(value) is str else value

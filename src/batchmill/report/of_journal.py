@@ -1,0 +1,217 @@
+"""The facts of a run as its journal has them.
+
+The journal says how each item ended, how long its attempts took together, what they recorded, and when nodes
+began and ended. When an item began, where it ran and what its attempts were is not in it, nor CPU time and
+memory: that is left out here, and so of every report."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from batchmill.graph.recorded import CODEC
+from batchmill.journal.contract import RunRecord
+from batchmill.journal.database import faults
+from batchmill.journal.journal import DEFAULT_PATH
+from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
+from batchmill.report.commands import call
+from batchmill.report.document import edges_of, read
+from batchmill.report.facts import Facts
+from batchmill.report.happened import Happened, happened
+from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus
+from batchmill.report.rows import Call, Failure, Row, State
+
+UNTIMED = "The journal does not say when each item ran, nor on which worker."
+UNMEASURED = "The journal does not say what CPU time and memory items took."
+MISSING = {"time": UNTIMED, "timeline": UNTIMED, "resources": UNMEASURED}
+BY_KIND: dict[str, State] = {"timeout": "timeout", "worker_died": "died", "cancelled": "cancelled"}
+STATUSES: dict[str, RunStatus] = {
+    "success": "success", "degraded": "degraded", "failed": "failed", "running": "running",
+    "interrupted": "interrupted",
+}  # fmt: skip
+COUNTS = ("kept", "redone", "new", "changed")
+_POSITION = re.compile(r"\[\d+\]")
+
+
+def facts_of(reader: Reader, record: RunRecord) -> Facts:
+    """The facts of a run. Its streams read the journal: they are to be used while ``reader`` is open, and
+    raise :class:`~batchmill.errors.StorageError` where it is damaged."""
+    with faults(reader.journal.path):
+        told = happened(reader.events(record), record, time.time())
+    visits = reader.visits(record)
+    outline = read(record.document)
+    run = _run(reader, record, told)
+    return Facts(
+        run,
+        _nodes(reader.nodes(record), {node.id: node.type or "" for node in outline.nodes}, visits, told),
+        lambda: _rows(reader, visits),
+        lambda: _calls(reader, record),
+        passes=_with_counts(reader, record, told.passes),
+        edges=edges_of(outline),
+        limits=told.limits,
+        provenance=_provenance(record),
+        missing=MISSING,
+        describe=lambda node, index: _described(reader, visits, node, index),
+    )
+
+
+def _run(reader: Reader, record: RunRecord, told: Happened) -> Run:
+    began = told.passes[0].began if told.passes else record.started_at
+    wall = sum(one.wall for one in told.passes)
+    path = reader.journal.path
+    option = "" if path == DEFAULT_PATH.absolute() else f"--journal {shlex.quote(str(path))}"
+    run = Run(record.name, record.source, STATUSES[record.status], began, wall, journal=option)
+    if run.status in ("failed", "interrupted"):
+        return replace(run, resume=call(run, "resume", run.name))
+    if run.status == "degraded":
+        return replace(run, resume=call(run, "resume", run.name, "--failed"))
+    return run
+
+
+def _with_counts(reader: Reader, record: RunRecord, passes: Sequence[Pass]) -> Sequence[Pass]:
+    """The passes; the last one with what was kept and what was done again, where its result is kept."""
+    counts = (reader.result(record) or {}).get("resumed")
+    if not counts or not passes:
+        return passes
+    return [*passes[:-1], replace(passes[-1], **{name: counts.get(name) for name in COUNTS})]
+
+
+def _nodes(
+    ended: Mapping[str, dict[str, Any]],
+    types: Mapping[str, str],
+    visits: Sequence[VisitRecord],
+    told: Happened,
+) -> list[Node]:
+    of_each: dict[str, list[VisitRecord]] = {}
+    for visit in visits:
+        of_each.setdefault(visit.address, []).append(visit)
+    names = dict.fromkeys([*of_each, *told.visits, *ended])
+    known = {name: {"type": types.get(name, ""), **ended.get(name, {})} for name in names}
+    return [_node(name, known[name], of_each.get(name, []), told) for name in names]
+
+
+def _node(name: str, ended: dict[str, Any], visits: Sequence[VisitRecord], told: Happened) -> Node:
+    under_way = told.visits.get(name, [])
+    totals = [visit.total for visit in visits]
+    known = [total for total in totals if total is not None]
+    return Node(
+        name,
+        str(ended.get("type", "")),
+        batch=any(visit.is_batch for visit in visits) or name in told.executors,
+        executor=str(ended.get("executor") or told.executors.get(name, "")),
+        reason=str(ended.get("reason", "")),
+        status=told.statuses.get(name, ""),
+        slots=max((visit.slots for visit in under_way), default=1),
+        total=sum(known) if known and len(known) == len(totals) else None,
+        visits=under_way,
+        wall=sum(visit.wall for visit in under_way),
+        error=told.errors.get(name, ""),
+    )
+
+
+def _rows(reader: Reader, visits: Sequence[VisitRecord]) -> Iterator[Row]:
+    """A row for each outcome. Where a node was under way several times, as in a loop, the positions go on
+    from one to the next."""
+    turns: dict[str, int] = {}
+    for visit in visits:
+        turns[visit.address] = turns.get(visit.address, 0) + 1
+    begun: dict[str, int] = {}
+    for visit in visits:
+        base = begun.get(visit.address, 0)
+        begun[visit.address] = base + (max(visit.total or 0, visit.done) if visit.is_batch else 1)
+        for item in reader.items(visit):
+            place = _place(visit, item.index, turns[visit.address])
+            yield _row(reader, visit, item, base + item.index, place)
+
+
+def _place(visit: VisitRecord, index: int, turns: int) -> str:
+    """The address of what no position alone tells; empty for an item of a batch that is there once."""
+    if not visit.is_batch:
+        return visit.address if turns == 1 else f"{visit.address}, turn {visit.turn + 1}"
+    return "" if turns == 1 else f"{visit.address}, turn {visit.turn + 1}, item {index}"
+
+
+def _row(reader: Reader, visit: VisitRecord, item: ItemRecord, index: int, address: str) -> Row:
+    row = Row(
+        visit.address, index, _state(item), None, item.wall, attempts=item.attempts, address=address,
+        cost=_cost(reader, visit, item),
+    )  # fmt: skip
+    if item.error is None:
+        return row
+    failure = _failure(item, item.error)
+    return replace(
+        row,
+        error=str(item.error.get("type", "")),
+        message=str(item.error.get("message", "")),
+        kind=str(item.error.get("kind", "")),
+        failure=failure,
+        exit_code=failure.exit_code,
+    )
+
+
+def _state(item: ItemRecord) -> State:
+    if item.state == "failed":
+        return BY_KIND.get(str((item.error or {}).get("kind")), "failed")
+    if item.state == "degraded":
+        return "degraded"
+    return "retried" if item.attempts > 1 else "ok"
+
+
+def _failure(item: ItemRecord, error: dict[str, Any]) -> Failure:
+    outputs = error.get("outputs") or {}
+    exit_code = outputs.get("exit_code")
+    return Failure(
+        input=None if item.item is None else _as_text(item.item),
+        stdout=str(outputs.get("stdout") or ""),
+        stderr=str(outputs.get("stderr") or ""),
+        traceback=str(error.get("traceback") or ""),
+        exit_code=exit_code if isinstance(exit_code, int) else None,
+    )
+
+
+def _cost(reader: Reader, visit: VisitRecord, item: ItemRecord) -> float | None:
+    if not item.records:
+        return None
+    with faults(reader.journal.path):
+        calls = CODEC.calls(CODEC.read(item.records), visit.address, item.index if visit.is_batch else None)
+    known = [float(one["cost"]) for _, one in calls if one.get("cost") is not None]
+    return sum(known) if known else None
+
+
+def _calls(reader: Reader, record: RunRecord) -> Iterator[Call]:
+    for _, one in reader.calls(record):
+        yield Call(
+            None,
+            _POSITION.sub("[*]", str(one.get("node") or "")),
+            one.get("index"),
+            str(one.get("model") or ""),
+            int(one.get("input_tokens") or 0),
+            int(one.get("output_tokens") or 0),
+            int(one.get("cached_tokens") or 0),
+            one.get("cost"),
+            float(one.get("wall") or 0.0),
+            str(one.get("error") or ""),
+        )
+
+
+def _described(reader: Reader, visits: Sequence[VisitRecord], node: str, index: int) -> str | None:
+    own = [visit for visit in visits if visit.address == node]
+    if len(own) != 1:
+        return None
+    found = reader.item(own[0], index)
+    return None if found is None or found.item is None else _as_text(found.item)
+
+
+def _provenance(record: RunRecord) -> Provenance:
+    settings = {name: _as_text(value) for name, value in record.settings.items() if value is not None}
+    inputs = {name: _as_text(value) for name, value in record.inputs.items()}
+    return Provenance(record.source, inputs=inputs, folder=record.folder, settings=settings)
+
+
+def _as_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

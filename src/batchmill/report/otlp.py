@@ -1,0 +1,185 @@
+"""The run as spans in OTLP's JSON, which an OpenTelemetry collector reads (receiver ``otlpjsonfile``).
+
+The run and its nodes are one trace. Every item is a trace of its own that is linked to its node: viewers are
+slow with traces of thousands of spans. Attempts are spans within that of their item, and so are calls of
+language models, with the names that OpenTelemetry has for them. Values are not in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+from itertools import chain, islice
+from typing import Any
+
+from batchmill.report import text
+from batchmill.report.facts import Facts
+from batchmill.report.parts import Node
+from batchmill.report.rows import Attempt, Call, Row
+
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.37.0"
+TOGETHER = 200  # spans on a line
+INTERNAL, CLIENT = 1, 3
+ERROR = 2
+Span = dict[str, Any]
+
+
+def lines(facts: Facts) -> Iterator[str]:
+    """One request for a collector on each line. What nobody noted the time of is no span."""
+    resource = _attributes({"service.name": "batchmill", "batchmill.run": facts.run.name})
+    spans = chain(_run(facts), _items(facts), _calls(facts))
+    while together := list(islice(spans, TOGETHER)):
+        scoped = {"scope": {"name": "batchmill"}, "spans": together, "schemaUrl": SCHEMA_URL}
+        told = {"resource": {"attributes": resource}, "scopeSpans": [scoped], "schemaUrl": SCHEMA_URL}
+        yield json.dumps({"resourceSpans": [told]}) + "\n"
+
+
+def _run(facts: Facts) -> Iterator[Span]:
+    run = facts.run
+    told = {"batchmill.source": run.source, "batchmill.status": run.status}
+    whole = _span(facts, _trace(facts), _id(facts, "run"), f"run {run.name}", 0.0, run.wall, told)
+    yield _with_status(whole, run.why or run.status if run.status == "failed" else "")
+    for node in facts.nodes:
+        yield from _visits(facts, node)
+
+
+def _visits(facts: Facts, node: Node) -> Iterator[Span]:
+    told = {"batchmill.node": node.id, "batchmill.node.type": node.type, "batchmill.executor": node.executor}
+    for number, visit in enumerate(node.visits):
+        span = _span(
+            facts, _trace(facts), _visit_id(facts, node.id, number), node.id, visit.at, visit.wall, told,
+            parent=_id(facts, "run"),
+        )  # fmt: skip
+        yield _with_status(span, node.error)
+
+
+def _items(facts: Facts) -> Iterator[Span]:
+    nodes = {node.id: node for node in facts.nodes}
+    for row in facts.rows():
+        node = nodes.get(row.node)
+        if row.start is None or row.state in ("kept", "skipped", "not run"):
+            continue
+        if node is not None and not node.batch and node.visits and not row.tried:
+            continue  # its visit says it all
+        yield _item(facts, row, node)
+        for number, one in enumerate(row.tried, 1):
+            yield _attempt(facts, row, one, number)
+
+
+def _item(facts: Facts, row: Row, node: Node | None) -> Span:
+    told = {
+        "batchmill.node": row.node, "batchmill.item.index": row.index, "batchmill.item.state": row.state,
+        "batchmill.item.attempts": row.attempts, "batchmill.slot": row.slot, "error.type": row.error or None,
+    }  # fmt: skip
+    span = _span(
+        facts, _trace(facts, row.place), _id(facts, row.place), row.place, row.start or 0.0, row.wall, told
+    )
+    number = _visit_of(node, row.start or 0.0)
+    if node is not None and number is not None:
+        span["links"] = [{"traceId": _trace(facts), "spanId": _visit_id(facts, node.id, number)}]
+    return _with_status(span, row.message or row.error if row.failed else "")
+
+
+def _attempt(facts: Facts, row: Row, one: Attempt, number: int) -> Span:
+    told = {
+        "batchmill.attempt": number, "batchmill.waited": one.waited or None, "error.type": one.error or None,
+        "http.response.status_code": one.status,
+    }  # fmt: skip
+    identity = _id(facts, row.place, "attempt", number)
+    name = f"attempt {number}"
+    trace, parent = _trace(facts, row.place), _id(facts, row.place)
+    span = _span(facts, trace, identity, name, one.at, one.wall, told, parent=parent)
+    return _with_status(span, one.message or one.error if one.error else "")
+
+
+def _calls(facts: Facts) -> Iterator[Span]:
+    nodes = {node.id: node for node in facts.nodes}
+    for number, call in enumerate(facts.calls()):
+        if call.at is not None:
+            yield _call(facts, call, number, call.at, nodes.get(call.node))
+
+
+def _call(facts: Facts, call: Call, number: int, at: float, node: Node | None) -> Span:
+    told = {
+        "gen_ai.operation.name": "chat", "gen_ai.request.model": call.model,
+        "gen_ai.usage.input_tokens": call.input_tokens, "gen_ai.usage.output_tokens": call.output_tokens,
+        "batchmill.cost_usd": call.cost, "batchmill.node": call.node, "batchmill.item.index": call.index,
+        "error.type": text.line(call.error, 100) or None,
+    }  # fmt: skip
+    trace, parent = _around(facts, call, at, node)
+    span = _span(
+        facts, trace, _id(facts, "call", number), f"chat {call.model}", at, call.wall, told, parent=parent
+    )
+    return _with_status({**span, "kind": CLIENT}, call.error)
+
+
+def _around(facts: Facts, call: Call, at: float, node: Node | None) -> tuple[str, str]:
+    """The trace of a call and the span it is within: its item's, or the visit of a node that is no batch.
+    What is inside of items of another node is within no span."""
+    if node is not None and node.batch and call.index is not None:
+        place = f"{call.node}[{call.index}]"
+        return _trace(facts, place), _id(facts, place)
+    number = _visit_of(node, at)
+    return _trace(facts), "" if number is None else _visit_id(facts, call.node, number)
+
+
+def _visit_of(node: Node | None, at: float) -> int | None:
+    """The number of the visit of ``node`` that had begun at ``at``."""
+    if node is None or not node.visits:
+        return None
+    return max((n for n, one in enumerate(node.visits) if one.at <= at), default=0)
+
+
+def _span(
+    facts: Facts, trace: str, identity: str, name: str, at: float, wall: float,
+    told: Mapping[str, Any], *, parent: str = "",
+) -> Span:  # fmt: skip
+    begin = facts.epoch(at)
+    span = {"traceId": trace, "spanId": identity, "name": text.line(name), "kind": INTERNAL}
+    if parent:
+        span["parentSpanId"] = parent
+    times = {"startTimeUnixNano": _nano(begin), "endTimeUnixNano": _nano(begin + wall)}
+    return {**span, **times, "attributes": _attributes(told)}
+
+
+def _nano(epoch: float) -> str:
+    """As text, as JSON's numbers do not hold 64 bits; floats hold a time of day to a microsecond at best."""
+    return str(round(epoch * 1e6) * 1000)
+
+
+def _with_status(span: Span, message: str) -> Span:
+    if message:
+        span["status"] = {"code": ERROR, "message": text.line(message, 500)}
+    return span
+
+
+def _attributes(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": _value(value)} for key, value in told.items() if value not in (None, "")]
+
+
+def _value(value: Any) -> dict[str, Any]:
+    match value:
+        case bool():
+            return {"boolValue": value}
+        case int():
+            return {"intValue": str(value)}
+        case float():
+            return {"doubleValue": value}
+    return {"stringValue": text.line(str(value))}
+
+
+def _digest(size: int, facts: Facts, parts: Iterable[object]) -> str:
+    whole = json.dumps([facts.run.name, facts.run.began, *map(str, parts)])
+    return blake2b(whole.encode(), digest_size=size).hexdigest()
+
+
+def _trace(facts: Facts, *parts: object) -> str:
+    return _digest(16, facts, parts)
+
+
+def _id(facts: Facts, *parts: object) -> str:
+    return _digest(8, facts, parts)
+
+
+def _visit_id(facts: Facts, node: str, number: int) -> str:
+    return _id(facts, "visit", node, number)

@@ -1,0 +1,252 @@
+// Draws what is in the element "data". Without it, or where something here fails, the page has its tables.
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const SVG = "http://www.w3.org/2000/svg";
+  const WIDTH = 1060;
+  const colour = (number) => `var(--s${number})`;
+  const state = (name) => colour(data.states.indexOf(name));
+
+  const element = (name, attributes = {}, ...children) => {
+    const made = name.startsWith("svg:")
+      ? document.createElementNS(SVG, name.slice(4))
+      : document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  };
+
+  const figure = (caption, ...drawn) =>
+    element("figure", {}, element("figcaption", {}, caption), ...drawn);
+
+  const legend = (entries) =>
+    element("ul", {class: "legend"}, ...entries.map(([name, fill]) => element("li", {},
+      element("svg:svg", {width: 12, height: 12, "aria-hidden": "true"},
+        element("svg:rect", {width: 12, height: 12, fill})), ` ${name}`)));
+
+  const plotted = (label, options) => {
+    const drawn = vendor.plot({width: WIDTH, height: 160, marginLeft: 60, ...options});
+    drawn.setAttribute("role", "img");
+    drawn.setAttribute("aria-label", label);
+    // one picture with one name: names of its parts may not stand on elements without a role
+    drawn.querySelectorAll("[aria-label]").forEach((part) => part.removeAttribute("aria-label"));
+    return drawn;
+  };
+
+  const unpacked = async ({data: packed}) => {
+    const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  };
+
+  const SHARES = [
+    ["work", "work", 0], ["failed_attempts", "failed attempts", 7], ["limit_waits", "waiting for a limit", 8],
+    ["retry_waits", "waiting to try again", 3], ["input", "no input yet", 9], ["between", "between items", 4],
+    ["tail", "nothing left to start", 1], ["start", "getting started", 2]
+  ];
+
+  const charts = {
+    shares() {
+      const nodes = data.nodes.filter((node) => node.shares?.capacity > 0);
+      const bars = nodes.map((node) => {
+        const bar = element("svg:svg", {
+          viewBox: `0 0 ${WIDTH} 20`, role: "img", "aria-label": `Where the slot time of ${node.id} went`
+        });
+        let at = 0;
+        for (const [name, , number] of SHARES) {
+          const width = WIDTH * node.shares[name] / node.shares.capacity;
+          bar.append(element("svg:rect", {x: at, width, height: 20, fill: colour(number)}));
+          at += width;
+        }
+        return figure(node.id, bar);
+      });
+      return bars.length ? [...bars, legend(SHARES.map(([, name, number]) => [name, colour(number)]))] : [];
+    },
+
+    graph() {
+      const nodes = data.nodes.filter((node) => !node.nested);
+      if (nodes.length < 2 || !data.edges.length) return [];
+      const graph = new vendor.Graph({multigraph: true});
+      graph.setGraph({nodesep: 20, ranksep: 30, marginx: 4, marginy: 4});
+      graph.setDefaultEdgeLabel(() => ({}));
+      const shown = (text) => (text.length > 30 ? `${text.slice(0, 29)}…` : text);
+      nodes.forEach((node, place) =>
+        graph.setNode(`${place}`, {label: node.id, width: 20 + 8 * shown(node.id).length, height: 30}));
+      const places = new Map(nodes.map((node, place) => [node.id, `${place}`]));
+      data.edges.forEach(({source, target}, place) => {
+        if (places.has(source) && places.has(target))
+          graph.setEdge(places.get(source), places.get(target), {}, `${place}`);
+      });
+      vendor.layout(graph);
+      const {width, height} = graph.graph();
+      const drawn = element("svg:svg", {
+        viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": "The nodes and their edges"
+      });
+      for (const edge of graph.edges()) {
+        const points = graph.edge(edge).points.map(({x, y}) => `${x},${y}`);
+        drawn.append(element("svg:polyline", {class: "edge", points: points.join(" ")}));
+      }
+      for (const place of graph.nodes()) {
+        const {x, y, width: wide, height: high, label} = graph.node(place);
+        drawn.append(
+          element("svg:rect", {class: "box", x: x - wide / 2, y: y - high / 2, width: wide, height: high, rx: 4}),
+          element("svg:text", {x, y: y + 5, "text-anchor": "middle", "font-size": 13}, shown(label))
+        );
+      }
+      return [figure("The nodes and what comes after them", drawn)];
+    },
+
+    async timeline() {
+      const {seconds, bins, nodes, limits, refusals} = data.series;
+      const x = {domain: [0, bins * seconds], label: "seconds"};
+      const KINDS = [["ok", "ok"], ["retried", "retried"], ["failed", "failed"]];
+      const drawn = nodes.flatMap((node) => {
+        const ended = KINDS.flatMap(([kind]) =>
+          node[kind].map((count, place) => ({at: place * seconds, rate: count / seconds, kind})));
+        const busy = node.in_flight.map((count, place) => ({at: place * seconds, count}));
+        return [
+          figure(`${node.node}: items a second`, plotted(`Items a second of ${node.node} over time`, {
+            x, y: {label: "items/s", grid: true},
+            color: {domain: KINDS.map(([kind]) => kind), range: KINDS.map(([, name]) => state(name))},
+            marks: [vendor.areaY(ended, {x: "at", y: "rate", fill: "kind", curve: "step"}), vendor.ruleY([0])]
+          })),
+          figure(`${node.node}: in flight`, plotted(`Items of ${node.node} in flight over time`, {
+            x, y: {label: "in flight", grid: true, zero: true},
+            marks: [vendor.lineY(busy, {x: "at", y: "count", curve: "step"}), vendor.ruleY([0])]
+          }))
+        ];
+      });
+      if (drawn.length) drawn.push(legend(KINDS.map(([kind, name]) => [kind, state(name)])));
+      for (const {key, steps} of limits) {
+        const points = steps.map(([at, most]) => ({at, most})).filter(({most}) => most !== null);
+        if (!points.length) continue;
+        points.push({at: bins * seconds, most: points.at(-1).most});
+        drawn.push(figure(`limit ${key}`, plotted(`How many at once the limit ${key} allowed, over time`, {
+          x, y: {label: "at once", grid: true, zero: true},
+          marks: [vendor.lineY(points, {x: "at", y: "most", curve: "step-after"}), vendor.ruleY([0])]
+        })));
+      }
+      for (const one of data.lanes) {
+        const spanned = one.group > 1 ? `, ${one.group} a lane` : "";
+        drawn.push(figure(`${one.node}: what its ${one.slots} slots did${spanned}`, lanes(await unpacked(one), one)));
+      }
+      for (const {key, counts} of refusals) {
+        const refused = counts.map((count, place) => ({at: place * seconds, count}));
+        drawn.push(figure(`refused by ${key}`, plotted(`Calls refused by ${key} over time`, {
+          x, y: {label: "calls", grid: true},
+          marks: [vendor.areaY(refused, {x: "at", y: "count", fill: colour(8), curve: "step"}), vendor.ruleY([0])]
+        })));
+      }
+      return drawn;
+    },
+
+    histograms() {
+      return data.nodes.filter((node) => node.histogram).map(({id, histogram: {first, ratio, ok, failed}}) => {
+        const bars = ok.flatMap((count, place) => {
+          const from = first * ratio ** place;
+          const ends = {from, to: from * ratio};
+          return [{...ends, y1: 0, y2: count, kind: "ok"},
+            {...ends, y1: count, y2: count + failed[place], kind: "failed"}];
+        }).filter(({y1, y2}) => y2 > y1);
+        return figure(`${id}: how long items took`, plotted(`Histogram of the durations of ${id}`, {
+          x: {type: "log", label: "seconds"}, y: {label: "items", grid: true},
+          color: {domain: ["ok", "failed"], range: [state("ok"), state("failed")]},
+          marks: [vendor.rectY(bars, {x1: "from", x2: "to", y1: "y1", y2: "y2", fill: "kind"}), vendor.ruleY([0])]
+        }));
+      });
+    },
+
+    async items() {
+      const drawn = [];
+      const seen = new Set();
+      for (const one of data.items) {
+        const states = (await unpacked(one)).subarray(0, one.cells);
+        drawn.push(figure(
+          `${one.node}: ${one.items.toLocaleString("en")} items${one.group > 1 ? `, ${one.group} a cell` : ""}`,
+          strip(states, one, seen)));
+      }
+      if (drawn.length)
+        drawn.push(legend([...seen].sort((a, b) => a - b).map((number) => [data.states[number], colour(number)])));
+      return drawn;
+    }
+  };
+
+  // Colours of a canvas do not follow the page's: it is drawn anew when those change.
+  const canvas = (width, height, label, draw) => {
+    const made = element("canvas", {width, height, role: "img", "aria-label": label});
+    const drawing = () => {
+      const style = getComputedStyle(document.documentElement);
+      const context = made.getContext("2d");
+      context.clearRect(0, 0, width, height);
+      draw(context, data.states.map((_, number) => style.getPropertyValue(`--s${number}`)));
+    };
+    drawing();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawing);
+    return made;
+  };
+
+  // A row for each lane: how busy it was is how opaque, and a mark below it where an item failed.
+  const lanes = (bytes, {node, lanes: count, bins}) => {
+    const high = Math.max(4, Math.min(16, Math.floor(320 / count)));
+    const wide = WIDTH / bins;
+    const ok = data.states.indexOf("ok");
+    return canvas(WIDTH, high * count, `How busy each slot of ${node} was over time`, (context, colours) => {
+      for (let place = 0; place < count * bins; place += 1) {
+        const [x, y] = [wide * (place % bins), high * Math.floor(place / bins)];
+        context.globalAlpha = bytes[place] / 200;
+        context.fillStyle = colours[ok];
+        context.fillRect(x, y, wide, high - 1);
+        const worst = bytes[count * bins + place];
+        if (worst === 255 || worst <= ok) continue;
+        context.globalAlpha = 1;
+        context.fillStyle = colours[worst];
+        context.fillRect(x, y + high / 2, wide, high / 2 - 1);
+      }
+      context.globalAlpha = 1;
+    });
+  };
+
+  // Cells in rows, from left to right.
+  const strip = (states, {node, group}, seen) => {
+    const side = states.length > 20000 ? 2 : states.length > 2000 ? 4 : 8;
+    const across = Math.floor(WIDTH / side);
+    const label = `The state of every item of ${node}, in order; the table says how many of each`;
+    states.forEach((number) => seen.add(number));
+    const made = canvas(WIDTH, side * Math.ceil(states.length / across), label, (context, colours) => {
+      const gap = side > 2 ? 1 : 0;
+      states.forEach((number, place) => {
+        context.fillStyle = colours[number];
+        context.fillRect(side * (place % across), side * Math.floor(place / across), side - gap, side - gap);
+      });
+    });
+    made.addEventListener("mousemove", ({offsetX, offsetY}) => {
+      const scale = WIDTH / made.clientWidth;
+      const place = Math.floor(offsetY * scale / side) * across + Math.floor(offsetX * scale / side);
+      made.title = place < states.length ? `${node}[${place * group}]: ${data.states[states[place]]}` : "";
+    });
+    return made;
+  };
+
+  const copying = (code) => {
+    const button = element("button", {type: "button"}, "copy");
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = "copied";
+    });
+    code.after(button);
+  };
+
+  const draw = async () => {
+    for (const place of document.querySelectorAll("[data-chart]")) {
+      try {
+        place.append(...await charts[place.dataset.chart]());
+        place.hidden = !place.childElementCount;
+      } catch (error) {
+        console.error(error);
+      }
+    }
+    if (navigator.clipboard) document.querySelectorAll("code.command").forEach(copying);
+    document.documentElement.dataset.ready = "";
+  };
+  draw();
+})();

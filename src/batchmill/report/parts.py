@@ -1,0 +1,208 @@
+"""The parts of the model that belong to the run as a whole and to its nodes.
+
+Units, here and in all of the model: times of day are seconds since the epoch; every other time is run time
+(:mod:`batchmill.report.rows`); durations are seconds, sizes bytes, money US dollars, shares 0 to 1. None
+means that nobody knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from batchmill.report.rows import State
+
+RunStatus = Literal["success", "degraded", "failed", "running", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Which run it is and what became of it.
+
+    ``name`` is the name it has in the journal, ``source`` its document. ``began`` is the time of day at which
+    the first pass began, ``wall`` the seconds of all passes together: the length of the run time.
+    ``exit_code`` is that of its last pass. ``why`` says in words why it ended as it did, where there is more
+    to say than the status. ``resume`` is the command that goes on with it, empty where nothing is left to do;
+    ``journal`` is the option that names its journal in further commands, empty where it is found by itself.
+    """
+
+    name: str
+    source: str
+    status: RunStatus
+    began: float
+    wall: float
+    exit_code: int | None = None
+    why: str = ""
+    resume: str = ""
+    journal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One time the run was begun or gone on with.
+
+    It began at the time of day ``began``, which is ``at`` in run time, and took ``wall`` seconds, or longer
+    where ``at_least`` is set: of one that was killed nobody may have noted the end. ``ended`` says why it was
+    over: ``finished``, ``failed``, ``killed``, ... The counts are those of nodes and items: ``kept`` from
+    before, ``redone``, ``new`` and ``changed``."""
+
+    began: float
+    at: float
+    wall: float
+    ended: str = ""
+    at_least: bool = False
+    kept: int | None = None
+    redone: int | None = None
+    new: int | None = None
+    changed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What ran, where, and with what; texts, secrets masked, empty where unknown.
+
+    ``document`` is the file and ``digest`` its content's; ``inputs`` by name as JSON text; ``argv`` the
+    command line. ``cores`` are those the run may use; ``gil`` is False on a free-threaded
+    interpreter. ``versions`` are those of batchmill and what it stands on; ``settings`` what was set
+    otherwise than by the document."""
+
+    document: str = ""
+    digest: str = ""
+    inputs: dict[str, str] = field(default_factory=dict)
+    argv: str = ""
+    folder: str = ""
+    host: str = ""
+    system: str = ""
+    cores: float | None = None
+    python: str = ""
+    gil: bool = True
+    versions: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts over durations in buckets that grow by ``ratio``: bucket ``i`` is that from ``first * ratio**i``
+    to ``first * ratio**(i + 1)`` seconds. ``ok`` and ``failed`` are aligned."""
+
+    first: float
+    ratio: float
+    ok: list[int]
+    failed: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """How long something took, in seconds, over ``count`` items. ``total``, ``least`` and ``most`` are exact;
+    the percentiles are too up to a thousand values, and within 1.1 % above."""
+
+    count: int
+    total: float
+    least: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Where slot-seconds went: ``capacity`` is slots x seconds, and the other fields add up to it.
+
+    ``work`` is attempts that succeeded and ``failed_attempts`` those that did not; ``limit_waits`` is slots
+    left empty by a rate limit or an adaptive one, ``retry_waits`` by pauses before another attempt. Slots
+    that stood empty otherwise: at the ``start`` before their first item, for lack of ``input`` from the node
+    before, at the ``tail`` when no item was left, and ``between`` items, which is handing over."""
+
+    capacity: float = 0.0
+    work: float = 0.0
+    failed_attempts: float = 0.0
+    limit_waits: float = 0.0
+    retry_waits: float = 0.0
+    input: float = 0.0
+    between: float = 0.0
+    tail: float = 0.0
+    start: float = 0.0
+
+    def __add__(self, other: Shares) -> Shares:
+        return Shares(*(getattr(self, name) + getattr(other, name) for name in SHARE_FIELDS))
+
+
+SHARE_FIELDS = (
+    "capacity", "work", "failed_attempts", "limit_waits", "retry_waits", "input", "between", "tail", "start",
+)  # fmt: skip
+SHARE_NAMES = {
+    "work": "work",
+    "failed_attempts": "failed attempts",
+    "limit_waits": "waiting for a limit",
+    "retry_waits": "waiting to try again",
+    "input": "no input yet",
+    "between": "between items",
+    "tail": "nothing left to start",
+    "start": "getting started",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A time the node was under way: from ``at`` for ``wall`` seconds, with ``slots`` items at once at the
+    most."""
+
+    at: float
+    wall: float
+    slots: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the run, and what its items came to.
+
+    ``id`` is its address, positions of items around it left out; ``executor`` and ``reason`` are those of a
+    batch node. ``total`` is the number of items, None where nobody knew it, and ``counts`` how many ended in
+    which state; they add up to the items that were seen. ``visits`` are the times it was under way (at most
+    100, the others are in the figures), ``wall`` seconds in all. ``slots`` is how many items may be under way
+    at once. ``work`` is the seconds of all attempts together. ``attempts`` counts attempts that are known of.
+    ``shares`` is None for a node inside of items, whose time is its item's. ``error`` is why a node that is
+    no batch failed. ``cost`` and ``calls`` are those of language models."""
+
+    id: str
+    type: str
+    batch: bool = False
+    executor: str = ""
+    reason: str = ""
+    status: str = ""
+    nested: bool = False
+    slots: int = 1
+    total: int | None = None
+    counts: dict[State, int] = field(default_factory=dict)
+    visits: list[Visit] = field(default_factory=list)
+    wall: float = 0.0
+    work: float = 0.0
+    attempts: int = 0
+    durations: Durations | None = None
+    waits: Durations | None = None
+    histogram: Histogram | None = None
+    shares: Shares | None = None
+    cpu: float | None = None
+    peak_rss: int | None = None
+    bytes_out: int | None = None
+    calls: int = 0
+    cost: float | None = None
+    error: str = ""
+
+    @property
+    def items(self) -> int:
+        """How many items it has, as far as anybody knows."""
+        seen = sum(self.counts.values())
+        return seen if self.total is None else max(self.total, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """``target`` comes after ``source``; ``action`` is the one that leads there, ``default`` mostly.
+    ``stream`` says that items pass one by one."""
+
+    source: str
+    target: str
+    action: str = "default"
+    stream: bool = False

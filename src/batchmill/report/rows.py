@@ -1,0 +1,188 @@
+"""What a report is made from: a stream of rows, one for each item, and of what else happened.
+
+Times are *run time*: seconds since the run began, with the pauses between the passes of a resumed run left
+out. So a run that was interrupted for a night has one gapless timeline;
+:meth:`batchmill.report.facts.Facts.epoch` tells the time of day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+State = Literal[
+    "ok", "kept", "skipped", "retried", "degraded", "not run", "cancelled", "failed", "timeout", "died"
+]
+
+# From the best to the worst; a state's number in columns is its position here. Where neighbouring items share
+# a cell the worst of them is shown.
+STATES: tuple[State, ...] = (
+    "ok", "kept", "skipped", "retried", "degraded", "not run", "cancelled", "failed", "timeout", "died",
+)  # fmt: skip
+CODES: dict[State, int] = {state: code for code, state in enumerate(STATES)}
+FAILURES: frozenset[State] = frozenset({"failed", "timeout", "died"})
+DONE: frozenset[State] = frozenset({"ok", "kept", "skipped", "retried", "degraded"})
+
+MEANINGS: dict[State, str] = {
+    "ok": "done at the first attempt",
+    "kept": "taken from an earlier run",
+    "skipped": "left out by a condition",
+    "retried": "done after more than one attempt",
+    "degraded": "done, and something inside failed",
+    "not run": "never begun",
+    "cancelled": "ended before it was done",
+    "failed": "failed",
+    "timeout": "took longer than it may",
+    "died": "its worker died",
+}
+
+
+class Attempt(NamedTuple):
+    """One attempt of an item.
+
+    ``at`` is when it began (run time), ``wall`` how long it took, in seconds. ``error`` is the type of what
+    went wrong, empty where nothing did, and ``message`` its text; ``kind`` is that of
+    :class:`batchmill.outcome.ErrorInfo`. ``status`` is the HTTP status of an answer. Before the attempt the
+    item waited ``waited`` seconds for a limit and ``paused`` seconds after the attempt before it;
+    ``retry_after`` is what the service had asked for, in seconds. ``slot`` is the lane it ran on."""
+
+    at: float
+    wall: float
+    error: str = ""
+    message: str = ""
+    kind: str = ""
+    status: int | None = None
+    waited: float = 0.0
+    paused: float = 0.0
+    retry_after: float | None = None
+    slot: int | None = None
+
+
+class Failure(NamedTuple):
+    """What is known of a failed item beyond its row. Texts may be cut; secrets are masked already.
+
+    ``input`` is the item, ``params`` the node's params as they were resolved for it, both as JSON. ``stdout``
+    and ``stderr`` are the ends of what a command printed, ``traceback`` that of the user's code.
+    ``exit_code``, ``signal`` and ``pid`` are those of a command or of a worker that died."""
+
+    input: str | None = None
+    params: str | None = None
+    stdout: str = ""
+    stderr: str = ""
+    traceback: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    pid: int | None = None
+
+
+@dataclass(slots=True)
+class Row:
+    """One item of a node, or one visit of a node that is no batch (index 0).
+
+    ``node`` is the node's address; of a node inside items of a batch, the address with the positions of those
+    left out (``site[*].crawl``), and ``address`` is the whole one (``site[3].crawl[7]``). ``index`` is the
+    position among the items, from 0. ``start`` (run time) and ``wall`` (seconds) are those of its only
+    attempt, or from the begin of the first to the end of the last; ``start`` is None where nobody noted it,
+    as in journals of old. ``slot`` is the lane it ran on, from 0: items of one node on the same lane never
+    overlap. ``waited`` is seconds for a limit before its first attempt. ``tried`` lists the attempts of an
+    item that had more than one, or whose only one failed; without it ``attempts`` is all that is known.
+
+    ``cpu`` is seconds, ``rss`` bytes at the peak, ``bytes_out`` bytes printed, ``cost`` US dollars, each None
+    where it is not known. ``error``, ``message`` and ``kind`` say why it failed, ``failure`` more of that.
+    ``command`` is the command it ran, as text for a shell, secrets masked; ``exit_code`` and ``signal`` are
+    that command's. ``final`` is False for an outcome that a later pass put another one in place of: its time
+    counts, and the item itself is counted by that other one."""
+
+    node: str
+    index: int
+    state: State
+    start: float | None = None
+    wall: float = 0.0
+    slot: int | None = None
+    attempts: int = 1
+    waited: float = 0.0
+    tried: tuple[Attempt, ...] = ()
+    cpu: float | None = None
+    rss: int | None = None
+    bytes_out: int | None = None
+    cost: float | None = None
+    error: str = ""
+    message: str = ""
+    kind: str = ""
+    failure: Failure | None = None
+    command: str | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    address: str = ""
+    final: bool = True
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended as an error."""
+        return self.state in FAILURES
+
+    @property
+    def place(self) -> str:
+        """Its address with its own position."""
+        return self.address or f"{self.node}[{self.index}]"
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a language model: when it began (run time, None where nobody noted it), who asked and what
+    it took.
+
+    ``input_tokens`` include the ``cached_tokens``. ``cost`` is in US dollars, None without a price.
+    """
+
+    at: float | None
+    node: str
+    index: int | None
+    model: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost: float | None = None
+    wall: float = 0.0
+    error: str = ""
+
+
+class Refusal(NamedTuple):
+    """A service wanted fewer calls: at ``at`` (run time), of the limit ``key``, with the HTTP ``status``;
+    for ``retry_after`` seconds none at all."""
+
+    at: float
+    key: str
+    status: int | None = None
+    retry_after: float | None = None
+
+
+class LimitStep(NamedTuple):
+    """From ``at`` (run time) on ``limit`` at once and ``rate`` a second, for ``reason``; None is without
+    one."""
+
+    at: float
+    key: str
+    limit: int | None
+    rate: float | None = None
+    reason: str = ""
+
+
+class Sample(NamedTuple):
+    """What the machine did at ``at`` (run time): ``cores`` is CPU seconds a second of all processes of the
+    run, ``rss`` their memory in bytes."""
+
+    at: float
+    cores: float
+    rss: int
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """A worker process that died at ``at`` (run time), and the item that it cost."""
+
+    at: float
+    node: str
+    index: int | None
+    pid: int | None = None
+    exit_code: int | None = None
+    signal: int | None = None

@@ -1,0 +1,123 @@
+"""Where the slot-seconds of a node went: what its slots did, and why they stood empty, adding up to all there
+were.
+
+A slot is busy while an attempt runs on it. Its empty time is first what lies before its first and behind its
+last attempt. Of the rest as much is laid to limits, and then to pauses before another attempt, as items
+waited for them: where several waited at once only so much as there were empty slots for."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+from batchmill.report.parts import Shares, Visit
+from batchmill.report.rows import LimitStep, Row
+
+Attempted = tuple[float, float, bool, int | None]  # start, wall, whether it failed, slot
+
+
+def attempts_of(row: Row) -> Iterator[Attempted]:
+    """The attempts of a row that are known to have taken time."""
+    if row.start is None:
+        return
+    if not row.tried:
+        yield row.start, row.wall, row.failed, row.slot
+        return
+    for one in row.tried:
+        yield one.at, one.wall, bool(one.error), row.slot if one.slot is None else one.slot
+
+
+class _VisitTime:
+    """One visit: sums over its attempts, and the first and last moment each slot was busy."""
+
+    __slots__ = ("failed", "first", "last", "visit", "work")
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self.work = self.failed = 0.0
+        self.first: dict[int, float] = {}
+        self.last: dict[int, float] = {}
+
+    def add(self, at: float, wall: float, failed: bool, slot: int | None) -> None:
+        if failed:
+            self.failed += wall
+        else:
+            self.work += wall
+        if slot is None:
+            return
+        if at < self.first.get(slot, at + 1):
+            self.first[slot] = at
+        if at + wall > self.last.get(slot, -1.0):
+            self.last[slot] = at + wall
+
+    def edges(self, slots: int) -> tuple[float, float]:
+        """Slot-seconds before the first and behind the last attempt; of slots that had none, behind."""
+        if not self.first:
+            return 0.0, 0.0
+        begin, end = self.visit.at, self.visit.at + self.visit.wall
+        before = sum(max(0.0, at - begin) for at in self.first.values())
+        behind = sum(max(0.0, end - at) for at in self.last.values())
+        return before, behind + max(0, slots - len(self.first)) * self.visit.wall
+
+
+class SlotTime:
+    """Where the slot-seconds of one node went. ``streams`` says that its items come from a node before it."""
+
+    def __init__(self, visits: Sequence[Visit], *, streams: bool = False) -> None:
+        self._visits = [_VisitTime(visit) for visit in sorted(visits, key=lambda visit: visit.at)]
+        self._begins = [one.visit.at for one in self._visits]
+        self._streams = streams
+        self._waited = self._paused = 0.0
+
+    def add(self, row: Row, attempted: Sequence[Attempted]) -> None:
+        """Count a row with its attempts."""
+        if row.tried:
+            for one in row.tried:
+                self._waited += one.waited
+                self._paused += one.paused
+        else:
+            self._waited += row.waited
+        for at, wall, failed, slot in attempted:
+            if self._visits:
+                number = max(0, bisect_right(self._begins, at) - 1)
+                self._visits[number].add(at, wall, failed, slot)
+
+    def shares(self, steps: Sequence[LimitStep] = ()) -> Shares:
+        """Where they went. ``steps`` are those of an adaptive limit on how many slots there are."""
+        total = Shares()
+        waited, paused = self._waited, self._paused
+        for one in self._visits:
+            shares = self._of(one, steps, waited, paused)
+            waited -= shares.limit_waits
+            paused -= shares.retry_waits
+            total = total + shares
+        return total
+
+    def _of(self, one: _VisitTime, steps: Sequence[LimitStep], waited: float, paused: float) -> Shares:
+        visit, busy = one.visit, one.work + one.failed
+        capacity = max(busy, _capacity(visit, steps))
+        empty = capacity - busy
+        before, behind = one.edges(visit.slots)
+        if before + behind > empty:  # as slots that a limit had not yet opened, or had closed
+            part = empty / (before + behind)
+            before, behind = before * part, behind * part
+        rest = max(0.0, empty - before - behind)
+        limit = min(rest, max(0.0, waited))
+        retry = min(rest - limit, max(0.0, paused))
+        rest -= limit + retry
+        told = (0.0, rest) if not self._streams else (rest, 0.0)
+        return Shares(capacity, one.work, one.failed, limit, retry, *told, behind, before)
+
+
+def _capacity(visit: Visit, steps: Sequence[LimitStep]) -> float:
+    """Slot-seconds there were: the integral of the limit in force, of ``slots`` without one."""
+    begin, end = visit.at, visit.at + visit.wall
+    current: float = visit.slots
+    at, total = begin, 0.0
+    for step in steps:
+        if step.limit is None:
+            continue
+        moment = min(end, max(at, step.at))
+        total += current * (moment - at)
+        at, current = moment, min(visit.slots, step.limit)
+    return total + current * (end - at)

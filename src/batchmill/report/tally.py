@@ -1,0 +1,108 @@
+"""Durations added up in memory that does not grow: exact counts, sums and extremes, percentiles by buckets.
+
+Buckets grow by the same ratio, 32 to an octave, so a percentile is told within 1.1 % of itself, however long
+the tail. Up to a thousand values are kept as they are."""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections.abc import Iterator
+
+from batchmill.report.parts import Durations, Histogram
+
+STEPS = 32  # buckets an octave
+MOST_EXACT = 1000
+MOST_BUCKETS = 64  # of a histogram that is drawn
+LEAST = 1e-9  # seconds; what is shorter, or negative because a clock was set, counts as this
+
+
+class Tally:
+    """Durations in seconds. Used by one thread."""
+
+    __slots__ = ("_buckets", "_exact", "count", "least", "most", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0.0
+        self.least, self.most = math.inf, 0.0
+        self._buckets: dict[int, int] = {}
+        self._exact: list[float] | None = []
+
+    def add(self, value: float) -> None:
+        """Count ``value``."""
+        value = max(LEAST, value)
+        self.count += 1
+        self.total += value
+        if value < self.least:
+            self.least = value
+        if value > self.most:
+            self.most = value
+        bucket = math.floor(math.log2(value) * STEPS)
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+        if self._exact is not None:
+            insort(self._exact, value)
+            if len(self._exact) > MOST_EXACT:
+                self._exact = None
+
+    def __add__(self, other: Tally) -> Tally:
+        """Both together."""
+        both = Tally()
+        both.count, both.total = self.count + other.count, self.total + other.total
+        both.least, both.most = min(self.least, other.least), max(self.most, other.most)
+        both._buckets = dict(self._buckets)
+        for bucket, count in other._buckets.items():
+            both._buckets[bucket] = both._buckets.get(bucket, 0) + count
+        kept = self._exact is not None and other._exact is not None and both.count <= MOST_EXACT
+        both._exact = sorted([*(self._exact or ()), *(other._exact or ())]) if kept else None
+        return both
+
+    def percentile(self, share: float) -> float:
+        """The value that ``share`` (0 to 1) of the values do not exceed; of values that are kept, the nearest
+        rank. Without values 0."""
+        if not self.count:
+            return 0.0
+        rank = min(self.count, max(1, math.ceil(share * self.count)))
+        if self._exact is not None:
+            return self._exact[rank - 1]
+        for bucket, below in self._ascending():
+            if below >= rank:
+                return min(self.most, max(self.least, 2 ** ((bucket + 0.5) / STEPS)))
+        return self.most
+
+    def _ascending(self) -> Iterator[tuple[int, int]]:
+        below = 0
+        for bucket in sorted(self._buckets):
+            below += self._buckets[bucket]
+            yield bucket, below
+
+    def durations(self) -> Durations | None:
+        """What there is to tell; None without values."""
+        if not self.count:
+            return None
+        p50, p90, p95, p99 = (self.percentile(share) for share in (0.5, 0.9, 0.95, 0.99))
+        return Durations(self.count, self.total, self.least, p50, p90, p95, p99, self.most)
+
+    @property
+    def buckets(self) -> dict[int, int]:
+        """Counts by bucket: ``n`` is that from ``2 ** (n / STEPS)`` seconds on."""
+        return self._buckets
+
+
+def histogram(ok: Tally, failed: Tally) -> Histogram | None:
+    """Both as one histogram of at most 64 buckets; None without values."""
+    numbers = [*ok.buckets, *failed.buckets]
+    if not numbers:
+        return None
+    width = 1
+    while max(numbers) // width - min(numbers) // width >= MOST_BUCKETS:
+        width *= 2
+    width = max(width, 4)  # 8 to an octave: finer ones look like noise
+    first, last = min(numbers) // width, max(numbers) // width
+    counts = []
+    for tally in (ok, failed):
+        summed = [0] * (last - first + 1)
+        for bucket, count in tally.buckets.items():
+            summed[bucket // width - first] += count
+        counts.append(summed)
+    return Histogram(2 ** (first * width / STEPS), 2 ** (width / STEPS), *counts)

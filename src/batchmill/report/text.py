@@ -1,0 +1,47 @@
+"""Texts of others as a report can hold them: valid Unicode, cut to a length, and on one line where need
+be."""
+
+from __future__ import annotations
+
+import re
+
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+
+
+def valid(text: str) -> str:
+    """``text`` with lone surrogates, as names of files may have, written as escapes: the rest of the world
+    takes only UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def beginning(text: str, most: int) -> str:
+    """At most ``most`` characters from the begin of ``text``, an ellipsis where it was cut."""
+    text = valid(text)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def end(text: str, most: int) -> str:
+    """At most ``most`` characters from the end of ``text``, an ellipsis where it was cut."""
+    text = valid(text)
+    return text if len(text) <= most else "…" + text[-(most - 1) :]
+
+
+def visible(text: str) -> str:
+    """``text`` without colours of a terminal, and with other control characters, those that turn the
+    direction of writing included, as escapes such as ``\\x00``. Line ends and tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _CONTROL.sub(_escaped, _ANSI.sub("", valid(text).replace("\r\n", "\n")))
+
+
+def line(text: str, most: int | None = None) -> str:
+    """:func:`visible` on one line, cut to ``most`` characters."""
+    told = " ".join(visible(text).split())
+    return told if most is None else beginning(told, most)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()

@@ -1,0 +1,186 @@
+"""The run over time, in bins: what ended when, what was in flight, what limits said, what was spent."""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from collections.abc import Sequence
+
+from batchmill.report.measured import Lanes, LimitSeries, NodeSeries, RefusalSeries, Series
+from batchmill.report.occupancy import Occupancy
+from batchmill.report.parts import Node
+from batchmill.report.rows import CODES, Call, LimitStep, Refusal, Row, Sample
+from batchmill.report.slot_time import Attempted
+
+BINS = 600
+MOST_NODES = 12  # with a series of their own
+MOST_LANES, MOST_LANES_OF_ALL = 64, 96
+MOST_STEPS, MOST_SPANS, MOST_KEYS = 1000, 300, 20
+OTHERS = "all other nodes"
+NOTHING_ENDED = 255
+
+
+class _NodeLine:
+    def __init__(self, node: str, bins: int, seconds: float) -> None:
+        self.node = node
+        self.ok, self.failed, self.retried = ([0] * bins for _ in range(3))
+        self.in_flight = Occupancy(bins, seconds)
+        self.known = False  # whether anything of it has a time
+
+    def series(self) -> NodeSeries:
+        busy = [round(one, 3) for one in self.in_flight.means()]
+        return NodeSeries(self.node, self.ok, self.failed, self.retried, busy)
+
+
+class _NodeLanes:
+    def __init__(self, node: str, slots: int, lanes: int, bins: int, seconds: float) -> None:
+        self.node, self.slots, self.bins = node, slots, bins
+        self.group = -(-slots // lanes)
+        self.lanes = -(-slots // self.group)
+        self.busy = [Occupancy(bins, seconds) for _ in range(self.lanes)]
+        self.worst = array("B", [NOTHING_ENDED]) * (self.lanes * bins)
+        self.known = False
+
+    def lane(self, slot: int) -> int:
+        return min(self.lanes - 1, slot // self.group)
+
+    def mark(self, slot: int, at_bin: int, code: int) -> None:
+        self.known = True
+        place = self.lane(slot) * self.bins + at_bin
+        known = self.worst[place]
+        if known == NOTHING_ENDED or code > known:
+            self.worst[place] = code
+
+    def finished(self) -> Lanes:
+        busy = bytearray()
+        for number, lane in enumerate(self.busy):
+            width = min(self.group, self.slots - number * self.group)
+            busy.extend(min(200, round(200 * one / width)) for one in lane.means())
+        data = zlib.compress(bytes(busy) + self.worst.tobytes(), 9)
+        return Lanes(self.node, self.slots, self.group, self.lanes, self.bins, data)
+
+
+class Timeline:
+    """The run over ``wall`` seconds. ``nodes`` are all that are known from the beginning; those with the most
+    slot-seconds get lines and lanes of their own."""
+
+    def __init__(self, wall: float, nodes: Sequence[Node]) -> None:
+        self.bins, self.seconds = BINS, max(wall, 1e-6) / BINS
+        ranked = sorted(nodes, key=lambda node: (node.nested, -_slot_seconds(node)))
+        own = [node.id for node in ranked[:MOST_NODES]]
+        self.left_out = len(nodes) - len(own)
+        self._lines = {node: _NodeLine(node, self.bins, self.seconds) for node in own}
+        self._others = _NodeLine(OTHERS, self.bins, self.seconds)
+        self._lanes: dict[str, _NodeLanes] = {}
+        room = MOST_LANES_OF_ALL
+        for node in ranked[:MOST_NODES]:
+            lanes = min(node.slots, MOST_LANES, room)
+            if lanes and not node.nested:
+                self._lanes[node.id] = _NodeLanes(node.id, node.slots, lanes, self.bins, self.seconds)
+                room -= self._lanes[node.id].lanes
+        self._steps: dict[str, list[LimitStep]] = {}
+        self._refused: dict[str, RefusalSeries] = {}
+        self._tokens = [0] * self.bins
+        self._cost = [0.0] * self.bins
+        self._samples: list[tuple[float, int, int]] = [(0.0, 0, 0)] * self.bins  # sum of cores, number, rss
+
+    def bin(self, at: float) -> int:
+        """The number of the bin that ``at`` lies in; of what lies outside the nearest."""
+        return min(self.bins - 1, max(0, int(at / self.seconds)))
+
+    def add(self, row: Row, attempted: Sequence[Attempted]) -> None:
+        """Count a row that took time."""
+        line = self._lines.get(row.node, self._others)
+        line.known = True
+        lanes = self._lanes.get(row.node)
+        start = row.start or 0.0
+        ended = self.bin(start + row.wall)
+        if row.failed:
+            line.failed[ended] += 1
+        elif row.state == "retried":
+            line.retried[ended] += 1
+        elif row.state != "cancelled":
+            line.ok[ended] += 1
+        for at, wall, failed, slot in attempted:
+            line.in_flight.add(at, at + wall)
+            if lanes is not None and slot is not None:
+                lanes.busy[lanes.lane(slot)].add(at, at + wall)
+                if failed:
+                    lanes.mark(slot, self.bin(at + wall), CODES["retried"])
+        if lanes is not None and row.slot is not None:
+            lanes.mark(row.slot, ended, CODES[row.state])
+
+    def add_call(self, call: Call) -> None:
+        """Count a call of a language model."""
+        if call.at is None:
+            return
+        self._tokens[self.bin(call.at)] += call.input_tokens + call.output_tokens
+        self._cost[self.bin(call.at + call.wall)] += call.cost or 0.0
+
+    def add_limit(self, step: LimitStep) -> None:
+        """Note a change of a limit."""
+        self._steps.setdefault(step.key, []).append(step)
+
+    def add_refusal(self, refusal: Refusal) -> None:
+        """Count a refusal."""
+        at = self.bin(refusal.at)
+        known = self._refused.get(refusal.key) or RefusalSeries(refusal.key, 0, [0] * self.bins)
+        known.counts[at] += 1
+        spans = known.spans
+        more = 0
+        if refusal.retry_after:
+            more = 1
+            if len(spans) < MOST_SPANS:
+                spans.append((refusal.at, refusal.retry_after, refusal.status))
+        self._refused[refusal.key] = RefusalSeries(
+            refusal.key, known.total + 1, known.counts, spans, known.span_total + more
+        )
+
+    def add_sample(self, sample: Sample) -> None:
+        """Note what the machine did."""
+        at = self.bin(sample.at)
+        cores, number, rss = self._samples[at]
+        self._samples[at] = (cores + sample.cores, number + 1, max(rss, sample.rss))
+
+    def steps(self, key: str) -> list[LimitStep]:
+        """The changes of a limit, in order."""
+        return sorted(self._steps.get(key, ()), key=lambda step: step.at)
+
+    def lanes(self) -> list[Lanes]:
+        """The lanes of the nodes whose items' slots are known."""
+        return [one.finished() for one in self._lanes.values() if one.known]
+
+    def series(self) -> Series:
+        """What was counted."""
+        lines = [line.series() for line in (*self._lines.values(), self._others) if line.known]
+        total, cost = 0.0, []
+        for spent in self._cost:
+            total += spent
+            cost.append(round(total, 9))
+        refused = sorted(self._refused.values(), key=lambda one: -one.total)[:MOST_KEYS]
+        sampled = any(number for _, number, _ in self._samples)
+        return Series(
+            self.seconds,
+            self.bins,
+            lines,
+            OTHERS if self._others.known else "",
+            [LimitSeries(key, self._thinned(key)) for key in sorted(self._steps)[:MOST_KEYS]],
+            refused,
+            self._tokens if any(self._tokens) else [],
+            cost if total else [],
+            [round(cores / number, 3) if number else None for cores, number, _ in self._samples]
+            if sampled
+            else [],
+            [rss if number else None for _, number, rss in self._samples] if sampled else [],
+        )
+
+    def _thinned(self, key: str) -> list[tuple[float, int | None, float | None, str]]:
+        """At most a thousand steps: of several within a bin only the last one is seen anyway."""
+        steps = self.steps(key)
+        if len(steps) > MOST_STEPS:
+            steps = list({self.bin(step.at): step for step in steps}.values())
+        return [(step.at, step.limit, step.rate, step.reason) for step in steps]
+
+
+def _slot_seconds(node: Node) -> float:
+    return sum(visit.slots * visit.wall for visit in node.visits) or node.slots * node.wall

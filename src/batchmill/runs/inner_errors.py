@@ -1,0 +1,30 @@
+"""What failed inside of items that did not fail, read out of the journal of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from batchmill.graph.recorded import CODEC
+from batchmill.graph.visit import SubReport
+from batchmill.journal.database import faults
+from batchmill.journal.reading import ItemRecord, Reader
+
+
+def inner_errors(reader: Reader, item: ItemRecord) -> Iterator[dict[str, Any]]:
+    """What failed inside of an item that did not fail itself, in the form of
+    :meth:`~batchmill.journal.reading.ItemRecord.as_json` with the address of the ``node``; ``index`` is None
+    of what is no item of a batch there. Raises :class:`~batchmill.errors.StorageError`."""
+    with faults(reader.journal.path):
+        records = CODEC.read(item.records)
+    for record in records:
+        for entry in record.errors if isinstance(record, SubReport) else ():
+            told = {key: entry.get(key) for key in ("node", "index", "item")}
+            error = {key: entry.get(key) for key in ("type", "message", "kind")}
+            yield {
+                **told,
+                "state": "failed",
+                "value": None,
+                "attempts": entry.get("attempts"),
+                "error": error,
+            }

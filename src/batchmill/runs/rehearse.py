@@ -1,0 +1,150 @@
+"""What resuming a run would do, and what it would cost, said without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from batchmill.graph.recorded import CODEC
+from batchmill.graph.rehearsal import Forecast, Rehearsal, totals
+from batchmill.graph.scheduler import Scheduler
+from batchmill.graph.surroundings import Surroundings
+from batchmill.held import holding
+from batchmill.journal.calls import visited
+from batchmill.journal.contract import Kept
+from batchmill.journal.journal import DEFAULT_PATH, Journal
+from batchmill.journal.reading import Reader
+from batchmill.journal.rehearsing import rehearsed
+from batchmill.masking import Masker
+from batchmill.record.ledger import Entry, total
+from batchmill.runs.ledger import addresses, sum_of
+from batchmill.runs.resume import (
+    document_of,
+    is_done,
+    order_of,
+    require_folder,
+    require_stdin,
+    settings_of,
+)
+from batchmill.runs.run import importing_from
+from batchmill.runs.secrets import Secrets
+from batchmill.step import Namespace
+
+Call = tuple[int, dict[str, Any]]  # with the number of its pass
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the calls of some items are likely to use, after those that the same node made before. ``cost`` is
+    in US dollars, None where none of those had a price."""
+
+    calls: float
+    tokens: float
+    cost: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The estimate as plain data."""
+        return {"calls": round(self.calls), "tokens": round(self.tokens), "cost": self.cost}
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """``nodes`` has a forecast for each node that can be told of, in the order of the walk; ``estimates``
+    what the items that would be run are likely to use, by node; ``spent`` what all passes spent until now.
+    ``untouched`` says that the run has finished and that nothing would be done."""
+
+    run: str
+    nodes: list[Forecast] = field(default_factory=list)
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
+    spent: Mapping[str, Any] | None = None
+    untouched: bool = False
+
+    @property
+    def counts(self) -> Kept:
+        """The counts of all nodes."""
+        return totals(self.nodes)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        nodes = [
+            {
+                **one.as_json(),
+                "estimate": known.as_json() if (known := self.estimates.get(one.node)) else None,
+            }
+            for one in self.nodes
+        ]
+        whole = {"run": self.run, "untouched": self.untouched, "total": self.counts.as_json()}
+        return {**whole, "nodes": nodes, "spent": None if self.spent is None else dict(self.spent)}
+
+
+def rehearse(
+    run: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    *,
+    journal: Journal | str | Path = DEFAULT_PATH,
+    failed_only: bool = False,
+    text_params: Mapping[str, str] | None = None,
+    masker: Masker | None = None,
+) -> Rehearsed:
+    """What :func:`~batchmill.runs.resume.resume` would do with the same arguments: how many items of each
+    node keep their result, and how many would be run, why, and for how much.
+
+    Nothing is run and nothing written. What a node would give that has to run is not known, so of nodes that
+    refer to it only that is told. Raises what ``resume`` raises before anything runs.
+    """
+    kept = Journal(journal) if isinstance(journal, (str, Path)) else journal
+    with Reader(kept) as reader:
+        found = reader.to_resume(run)
+        calls = list(reader.calls(found))
+        given = {**(params or {}), **(text_params or {})}
+        document = document_of(found)
+        if is_done(found, document, bool(given), failed_only):
+            return Rehearsed(found.name, spent=_spent(calls), untouched=True)
+    require_folder(found)
+    order = order_of(found, document, params, text_params, settings_of(found), kept)
+    require_stdin(kept, found, order.plan)
+    known = Secrets(order.plan, order.inputs, masker or Masker())
+    log = rehearsed(kept, found, CODEC, known.masker, addresses(order.plan), failed_only=failed_only)
+    try:
+        with importing_from(order.plan.import_folders()), holding():
+            rehearsal = Rehearsal(log)
+            around = Surroundings(
+                Namespace(order.inputs, permissive=order.plan.mode == "permissive"),
+                executor="sequential",
+                jobs=1,
+                folder=order.plan.import_folder,
+                masker=known.masker,
+                log=log,
+                rehearsal=rehearsal,
+            )
+            Scheduler(order.plan, around).run()
+        nodes = [*rehearsal.forecasts, *(Forecast(name, Kept(gone=count)) for name, count in log.gone())]
+    finally:
+        log.close()
+    return Rehearsed(found.name, nodes, _estimates(nodes, calls), _spent(calls))
+
+
+def _spent(calls: list[Call]) -> dict[str, Any] | None:
+    return sum_of(call for _, call in calls)
+
+
+def _estimates(nodes: list[Forecast], calls: list[Call]) -> dict[str, Estimate]:
+    """What the items that would be run are likely to use; of nodes that made calls before."""
+    by_node: dict[str, list[Call]] = {}
+    for number, call in calls:
+        if not call.get("kept"):
+            by_node.setdefault(visited(call)[0], []).append((number, call))
+    return {
+        one.node: _estimate(one.again, by_node[one.node])
+        for one in nodes
+        if one.again and one.node in by_node
+    }
+
+
+def _estimate(items: int, calls: list[Call]) -> Estimate:
+    whole = total(Entry.of(call) for _, call in calls)
+    share = items / len({(number, visited(call)[1]) for number, call in calls})
+    cost = whole.as_json()["cost"]
+    return Estimate(whole.calls * share, whole.tokens * share, None if cost is None else cost * share)

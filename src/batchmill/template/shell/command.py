@@ -1,0 +1,168 @@
+"""Shell commands with templates in them, made so that a value never becomes part of the command's text.
+
+A command that is a list runs without a shell: each element becomes one argument.
+
+In a string each ``${...}`` is rewritten, after reading the quoting around it, to a reference to a
+variable of the shell that holds the value: ``echo "Hello, ${name}!"`` becomes
+``echo "Hello, ${BATCHMILL_V1}!"``. How the value gets into that variable was chosen for what is true of
+dash, bash, zsh, mksh, ksh93 and busybox alike:
+
+- It travels in the environment, where other users cannot read it, as they can a process's arguments.
+- A line put before the script copies it into a plain variable and unsets the one from the environment.
+  So the commands of the script do not inherit it, and it does not count against the limits on theirs.
+- ``$1``, ``$@``, ``shift`` and ``set --`` stay the script's own, as they would not be if values were
+  positional parameters, which also mean something else inside a function.
+- That line has no newline, so line numbers in messages of the shell are right.
+
+A value beyond what one environment string can hold goes through a file that the line reads; the shell can
+use it like any other, but the system will not start a program with it as an argument.
+
+Beside text, what a value gives is what templates give: an empty value is an empty argument where it stands
+alone, objects and lists are JSON text. Refused with :class:`~batchmill.errors.UnsafeValue` is what no
+argument can hold (NUL), and what a shell would read more into (see :mod:`batchmill.template.shell.rules`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from batchmill.errors import TemplateSyntaxError
+from batchmill.template.filters import kind_of
+from batchmill.template.parse import parse
+from batchmill.template.parts import Expression, Path, Template
+from batchmill.template.scope import Scope
+from batchmill.template.shell.checks import check_value
+from batchmill.template.shell.listed import ListPlan, plan_list
+from batchmill.template.shell.script import (
+    ScriptPlan,
+    plan_script,
+)
+from batchmill.template.shell.words import Check
+
+
+@dataclass(frozen=True, slots=True)
+class ShellCommand:
+    """A command whose values are known.
+
+    ``argv`` is what to run without a shell; empty where a shell is needed. ``script`` is the text to run
+    with one, as ``[shell, "-c", script, "sh"]`` with ``environment()`` added to the environment; empty
+    for a command that was written as a list. Where both are there they do the same, and ``argv`` is
+    cheaper; when it cannot be started (it is not found, not executable, or has no ``#!`` line), the
+    script still can, and fails in the shell's own words. ``calculated`` are the variables that the script
+    calculates with and that may come with the environment: see :meth:`check_variables`.
+    """
+
+    argv: tuple[str, ...] = ()
+    script: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    large: Mapping[str, str] = field(default_factory=dict)
+    calculated: tuple[str, ...] = ()
+
+    def arguments(self, shell: str = "sh") -> list[str]:
+        """The argument list to run, with ``shell`` where one is needed."""
+        return list(self.argv) or [shell, "-c", self.script, "sh"]
+
+    def check_variables(self, given: Mapping[str, str]) -> None:
+        """Look at the variables that are added to the environment. Raises
+        :class:`~batchmill.errors.UnsafeValue` for one with which a shell would calculate and run code."""
+        for name in self.calculated:
+            if name in given:
+                check_value(given[name], f"{name} in `env`", (Check.NO_INDEX,))
+
+    def environment(self, store: Callable[[str], str]) -> dict[str, str]:
+        """What the script needs in its environment.
+
+        ``store(text)`` is called for each value that is too large for it; it writes the text to a file
+        (UTF-8 with ``surrogateescape``, as :func:`os.fsencode` does, no newlines translated) that only
+        this user can read and returns the file's absolute path. The file is read before the script
+        begins, so it can go when the command has ended.
+        """
+        return {**self.env, **{name: store(text) for name, text in self.large.items()}}
+
+
+class CommandTemplate:
+    """A command with templates in it, read once. Immutable; copies are the object itself."""
+
+    __slots__ = ("_allow_raw", "_plan", "expressions", "source")
+
+    def __init__(
+        self,
+        source: Any,
+        allow_raw: bool,
+        expressions: tuple[Expression, ...],
+        plan: ListPlan | ScriptPlan,
+    ) -> None:
+        self.source = source
+        self._allow_raw = allow_raw
+        self.expressions = expressions
+        self._plan = plan
+
+    @property
+    def constant(self) -> bool:
+        """Whether there is no template in it."""
+        return not self.expressions
+
+    @property
+    def references(self) -> tuple[Path, ...]:
+        """Every path in it, those nested as an index included, as written."""
+        return tuple(path for expression in self.expressions for path in expression.references)
+
+    def resolve(self, scope: Scope) -> ShellCommand:
+        """The command for one item.
+
+        Raises :class:`~batchmill.errors.TemplateError`: :class:`~batchmill.errors.UnsafeValue` for a
+        value that cannot be handed to the command as it is.
+        """
+        made = self._plan.resolve(scope)
+        return ShellCommand(made.argv, made.script, made.env, made.large, made.calculated)
+
+    def __copy__(self) -> CommandTemplate:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CommandTemplate:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _compile, (self.source, self._allow_raw)
+
+
+def compile_command(command: Any, *, allow_raw: bool) -> CommandTemplate:
+    """Read a command: a string for a shell, or a list that runs without one.
+
+    Raises :class:`~batchmill.errors.TemplateSyntaxError` where a template cannot be read, where one
+    asks for ``raw`` and ``allow_raw`` is False, and where a value would be read as code. For a list it
+    carries the position in ``path``.
+    """
+    return _compile(command, allow_raw)
+
+
+def _compile(command: Any, allow_raw: bool) -> CommandTemplate:
+    if isinstance(command, str):
+        template = parse(command)
+        _check_raw(template, allow_raw)
+        return CommandTemplate(command, allow_raw, template.expressions, plan_script(template))
+    if isinstance(command, (list, tuple)):
+        plan = plan_list(command, allow_raw=allow_raw)
+        return CommandTemplate(list(command), allow_raw, plan.expressions, plan)
+    raise TemplateSyntaxError(f"a command is a string or a list, not {kind_of(command)}")
+
+
+def _check_raw(template: Template, allow_raw: bool) -> None:
+    for expression in template.expressions:
+        if expression.raw and not allow_raw:
+            raise TemplateSyntaxError(
+                '| raw pastes a value into the command as code; the node must say "allow_raw": true for that',
+                template.text,
+                expression.position,
+            )
+
+
+def review_words(words: Sequence[str], as_argument: str) -> None:
+    """Look at a command that was written as words, with templates in them, and will run without a shell.
+
+    Raises :class:`~batchmill.errors.TemplateSyntaxError` where a program among them would run a value as
+    code. ``as_argument`` says how to hand the value over instead, in the form the words were written in.
+    """
+    plan_list(words, allow_raw=False, as_argument=as_argument)

@@ -1,0 +1,79 @@
+"""Commands that do the same with and without a shell, and so run without one, at half the cost.
+
+That is a command of plain words, quotes and templates whose first word is written out and names a
+program that no shell has built in with a behaviour of its own. Every character outside of quotes that
+means something to any shell rules it out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from batchmill.template.parts import Expression, Template
+from batchmill.template.shell.words import MARK, names
+
+# A bare stretch of a word, or one in quotes within which no shell finds anything; MARK is a template.
+_STRETCH = re.compile(r"[A-Za-z0-9_./:@%+,=\0-]+|'[^']*'|\"[^\"$`\\!]*\"")
+_BLANKS = re.compile(r"[ \t]*")
+
+# What dash, bash, zsh, mksh, ksh93 or busybox run themselves or read as a keyword. What they have built
+# in only for speed (true, false, sleep, cat, ...) is left out.
+_BUILT_IN = names(
+    ". : [ alias always autoload bg bind bindkey break builtin bye caller case cd chdir coproc command "
+    "compgen complete compopt continue declare dirs disable disown do done echo echotc echoti elif else "
+    "emulate enable end enum esac eval exec exit export fc fg fi float for foreach function functions "
+    "getln getopts global hash help hist history if in integer jobs kill let limit local log logout "
+    "mapfile mknod nameref newgrp nocorrect noglob popd print printf private pushd pushln pwd r read "
+    "readarray readonly rehash rename repeat return sched select set setopt shift shopt source stop "
+    "suspend test then time times trap ttyctl type typeset ulimit umask unalias unfunction unhash "
+    "unlimit unset unsetopt until vared wait whence where which while zcompile zformat zle zmodload "
+    "zparseopts zregexparse zstyle"
+)
+
+Words = list[list[str | int]]
+
+
+def direct_words(template: Template, places: Mapping[str, int]) -> Words | None:
+    """The words of a command that needs no shell, or ``None``.
+
+    A word is a list of texts and of numbers: the places of values, by the text of their expression.
+    """
+    source = "".join(part if isinstance(part, str) else MARK for part in template.parts)
+    expressions = list(template.expressions)
+    if any(expression.raw for expression in expressions):
+        return None
+    words: Words = []
+    at = 0
+    while at < len(source):
+        word: list[str | int] = []
+        while found := _STRETCH.match(source, at):
+            at = found.end()
+            text = found.group()
+            word.extend(_filled(text[1:-1] if text[0] in "'\"" else text, expressions, places))
+        blanks = _BLANKS.match(source, at)
+        following = blanks.end() if blanks else at
+        if word or following == at:
+            words.append(word)
+        if following == at and at < len(source):
+            return None
+        at = following
+    return words if _is_direct(words, source) else None
+
+
+def _filled(text: str, expressions: list[Expression], places: Mapping[str, int]) -> list[str | int]:
+    """``text`` with its marks replaced by the places of the next expressions, which are taken off."""
+    texts = text.split(MARK)
+    filled: list[str | int] = [texts[0]]
+    for following in texts[1:]:
+        filled += [places[expressions.pop(0).text], following]
+    return filled
+
+
+def _is_direct(words: Words, source: str) -> bool:
+    if not words or any(isinstance(part, int) for part in words[0]):
+        return False
+    program = "".join(map(str, words[0]))
+    assignment = "=" in program
+    expanded = re.search(r"(?:^|[ \t])=", source) is not None  # =program is a path to zsh
+    return bool(program) and not assignment and not expanded and program not in _BUILT_IN

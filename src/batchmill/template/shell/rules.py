@@ -1,0 +1,286 @@
+"""Which commands of a shell read a value again, as code, a number or the name of a variable, and what to do.
+
+A shell hands the value of a quoted reference to a command as it is. Some commands start a second reading
+of their own: ``eval`` runs an argument as a script, ``let`` calculates with it, ``read`` takes it for the
+name of a variable, whose index may hold a command. What can be made safe is: a script in one pair of quotes
+is rewritten, a number is checked. The rest is refused when the command is compiled. All of it holds for a
+value and for a variable that one was assigned to (see :mod:`batchmill.template.shell.flows`).
+
+What a built-in command of any shell does is taken for what it does: which shell ``sh`` is differs between
+systems.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import cycle
+
+from batchmill.template.shell.conditions import review_test
+from batchmill.template.shell.programs import review_program, script_from_input
+from batchmill.template.shell.reviewing import Reader, demand, refuse
+from batchmill.template.shell.words import MARK, Check, Command, Flow, Word, identifiers, names
+
+_PREFIXES = frozenset({"command", "builtin", "noglob", "nocorrect"})
+_ALL_CODE = names("alias bind compgen complete emulate fc mapfile readarray sched vared")
+_NUMBERS = names("shift ulimit wait exit return break continue logout repeat")
+_DECLARING = names("declare typeset local export readonly")
+_STANDARD_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+
+_EVALUATED_VARIABLES = names("BASH_ENV ENV PS0 PS1 PS2 PS3 PS4 PROMPT PROMPT_COMMAND RPS1 RPROMPT")
+_NUMBER_VARIABLES = names(
+    "BASHPID COLUMNS EGID ERRNO EUID FUNCNEST GID HISTCMD HISTFILESIZE HISTSIZE KEYTIMEOUT LINENO LINES "
+    "LISTMAX MAILCHECK OPTIND PGRP PPID RANDOM SAVEHIST SECONDS SHLVL SRANDOM TMOUT UID USER_ID"
+)
+
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\[.*\])?\+?=(\()?", re.DOTALL)
+_HARMLESS_ATTRIBUTES = frozenset("-+xrgplu")
+_CONVERSION = re.compile(r"%%|%(?:\d+\$)?[-+ #0']*(\*|\d*)(?:\.(\*|\d*))?[hlLqjzt]*(.)", re.DOTALL)
+_NUMERIC = frozenset("diouxXeEfFgGaA")
+
+Rule = Callable[[list[Word], Command, Reader], None]
+
+
+def review(command: Command, reader: Reader) -> list[Word]:
+    """Look at one simple command: refuse it, or set the checks that its values need. Gives its words
+    without assignments and what only says how the first is looked up."""
+    words = _without_assignments(command.words, reader)
+    for word in words:
+        _check_variable(word, reader)
+    words = _without_prefixes(words)
+    if words:
+        rule = _RULES.get(words[0].program)
+        if rule is not None:
+            rule(words, command, reader)
+        review_program(words, command, reader)
+    return words
+
+
+def _without_assignments(words: list[Word], reader: Reader) -> list[Word]:
+    for place, word in enumerate(words):
+        found = _ASSIGNMENT.match(word.text)
+        if found is None or MARK in found[1]:
+            return words[place:]
+        _check_assignment(word, found, reader)
+    return []
+
+
+def _without_prefixes(words: list[Word]) -> list[Word]:
+    while words and words[0].keyword in _PREFIXES:
+        words = words[1:]
+        while words and words[0].literal and words[0].text.startswith("-"):
+            words = words[1:]
+    return words
+
+
+def _check_assignment(word: Word, found: re.Match[str], reader: Reader) -> None:
+    name, index = found[1], found[2]
+    if index:
+        if MARK in index:
+            reader.fail("a value cannot be the index of an array: the shell calculates it", word.place)
+        reader.flows.demand(word.flows_before(found.end(2)), Check.INTEGER, array=name)
+        reader.flows.demand([Flow(one) for one in identifiers(index)], Check.INTEGER, array=name)
+    _check_variable(word, reader)
+    assigned = word.flows_from(found.end())
+    if name in _NUMBER_VARIABLES:
+        reader.flows.demand(assigned, Check.INTEGER)
+    if found[3]:
+        reader.flows.list(name)
+    reader.flows.add(name, assigned, text=word.text[found.end() :] if word.literal else "")
+
+
+def _check_variable(word: Word, reader: Reader) -> None:
+    name = word.text.partition("=")[0]
+    if name in _EVALUATED_VARIABLES:
+        refuse([word], reader, f"a value cannot be given to {name}: a shell runs what is in it")
+
+
+def _eval(words: list[Word], command: Command, reader: Reader) -> None:
+    given = words[1:]
+    if any(word.holds_value for word in given):
+        if not (len(given) == 1 and reader.embed(given[0], command)):
+            refuse(given, reader, "eval would run a value as code; use it without eval")
+        return
+    refuse(given, reader, "eval would run a value as code; use it without eval")
+    reader.look_into(" ".join(word.text for word in given), words[0].start, command)
+
+
+def _trap(words: list[Word], command: Command, reader: Reader) -> None:
+    operands = [word for word in words[1:] if word.text != "--"]
+    if not operands or (operands[0].holds_value and reader.embed(operands[0], command)):
+        return
+    refuse(operands[:1], reader, "trap would run a value as code; put the command in single quotes")
+    reader.look_into(operands[0].text, words[0].start, command)
+
+
+def _all_code(words: list[Word], command: Command, reader: Reader) -> None:
+    name = words[0].program
+    refuse(words[1:], reader, f"{name} would read a value as code; use another command for it")
+
+
+def _read(words: list[Word], command: Command, reader: Reader) -> None:
+    before = ""
+    for word in words[1:]:
+        if before.startswith("-") and before[-1:] in ("t", "n", "N", "k", "u"):
+            demand([word], reader, Check.NUMBER)
+        elif not (before.startswith("-") and before[-1:] in ("p", "d", "i")):
+            _name([word], words[0], reader)
+        before = word.text if word.literal else ""
+
+
+def _all_names(words: list[Word], command: Command, reader: Reader) -> None:
+    _name(words[1:], words[0], reader)
+
+
+def _getopts(words: list[Word], command: Command, reader: Reader) -> None:
+    _name(words[1:3], words[0], reader)
+
+
+def _name(given: list[Word], by: Word, reader: Reader) -> None:
+    refuse(given, reader, f"{by.program} would take a value for the name of a variable and its index")
+    for word in given:
+        name, _, index = word.text.partition("[")
+        reader.flows.demand([Flow(one) for one in identifiers(index)], Check.INTEGER, array=name)
+
+
+def _loop(words: list[Word], command: Command, reader: Reader) -> None:
+    refuse(words[1:2], reader, "a value cannot be the name of a variable")
+
+
+def _numbers(words: list[Word], command: Command, reader: Reader) -> None:
+    demand(words[1:], reader, Check.INTEGER)
+
+
+def _let(words: list[Word], command: Command, reader: Reader) -> None:
+    demand(words[1:], reader, Check.INTEGER)
+    for word in words[1:]:
+        reader.flows.demand([Flow(name) for name in identifiers(word.text)], Check.INTEGER)
+
+
+def _set(words: list[Word], command: Command, reader: Reader) -> None:
+    for word in words[1:]:
+        if word.literal and word.text[:1] in ("-", "+") and word.text != "--":
+            continue
+        if any(flow.leading for flow in word.flows):
+            refuse([word], reader, "set could take a value for an option; write set -- before it")
+        return
+
+
+def _printf(words: list[Word], command: Command, reader: Reader) -> None:
+    """bash and zsh take ``printf -v name``, and look into the index of that name; zsh and ksh calculate
+    with what is printed as a number."""
+    program, place = words[0].program, 1
+    while place < len(words) and words[place].text.startswith("-") and words[place].text != "--":
+        option = words[place]
+        if option.text == "-v" and option.literal:
+            refuse(
+                words[place + 1 : place + 2],
+                reader,
+                "printf -v would take a value for the name of a variable",
+            )
+            place += 1
+        elif program == "print" and "P" in option.text:
+            refuse(words[place:], reader, "print -P would expand a value; use it without -P")
+        refuse([option], reader, "printf could take a value for an option; write printf -- before it")
+        place += 1
+    protected = place < len(words) and words[place].text == "--"
+    given = words[place + protected :]
+    if not protected:
+        demand(given[:1], reader, Check.NO_OPTION)
+    if given and given[0].literal and program == "printf":
+        _print_numbers(given[0].text, given[1:], reader)
+
+
+def _print_numbers(form: str, given: list[Word], reader: Reader) -> None:
+    numeric: list[bool] = []
+    for found in _CONVERSION.finditer(form):
+        if found[3] is not None:
+            numeric += [True for star in (found[1], found[2]) if star == "*"]
+            numeric.append(found[3] in _NUMERIC)
+    for word, counted in zip(given, cycle(numeric), strict=False):
+        if counted and word.text[:1] not in ("'", '"'):  # 'A stands for the number of a character
+            demand([word], reader, Check.NUMBER)
+
+
+def _declaration(words: list[Word], command: Command, reader: Reader) -> None:
+    """``export name=${x}`` is fine; names made of values and attributes that calculate are not."""
+    attributes: set[str] = set()
+    plain = True
+    for word in words[1:]:
+        if word.literal and word.text[:1] in ("-", "+"):
+            attributes |= set(word.text)
+            plain = plain and set(word.text) <= _HARMLESS_ATTRIBUTES | set("iEF0123456789")
+            if "n" in attributes:
+                reader.refuse_any(f"{words[0].text} {word.text} makes the shell calculate with values")
+            continue
+        found = _ASSIGNMENT.match(word.text)
+        if found is None:
+            plain = plain and not word.dynamic
+            _declared_name(word, reader)
+        else:
+            if MARK in found.group() or not (plain or found[3]):
+                refuse([word], reader, f"{words[0].text} would read more into a value here")
+            _check_assignment(word, found, reader)
+            if not found[3]:
+                reader.flows.demand(word.flows_from(found.end()), Check.NO_LIST, only_list=found[1])
+        _attributes(found[1] if found else word.text, word, attributes, reader)
+
+
+def _declared_name(word: Word, reader: Reader) -> None:
+    message = "a value cannot be the name of a variable; write name=${...}"
+    if word.slots:
+        reader.fail(message, word.place)
+    reader.forbid(word.flows, message, word.place, Check.NO_INDEX)
+
+
+def _attributes(name: str, word: Word, attributes: set[str], reader: Reader) -> None:
+    """What the attributes of a declaration make of later assignments to ``name``."""
+    flows = reader.flows
+    if "A" in attributes:
+        flows.keyed(name)
+    if attributes & set("aA"):
+        flows.list(name)
+    if attributes & set("iEF"):
+        flows.demand([Flow(name)], Check.INTEGER)
+    if "n" in attributes:
+        refuse([word], reader, "a value cannot be the name of a variable")
+        target = word.text.partition("=")[2].partition("[")[0]
+        if word.literal and target:
+            flows.add(target, [Flow(name)])
+            flows.add(name, [Flow(target)])
+
+
+def _test(words: list[Word], command: Command, reader: Reader) -> None:
+    last = words[-1]
+    closed = words[0].text == "[" and last.literal and last.text == "]"
+    review_test(words[1:-1] if closed else words[1:], reader, double=False)
+
+
+def _source(words: list[Word], command: Command, reader: Reader) -> None:
+    for word in words[1:2]:
+        if word.text in _STANDARD_INPUT:
+            script_from_input(words, command, reader, reader.positions)
+        elif word.text.startswith("<("):
+            refuse([word], reader, "a script made with a value would be run as code")
+
+
+_RULES: dict[str, Rule] = {
+    "eval": _eval,
+    "trap": _trap,
+    "read": _read,
+    "getopts": _getopts,
+    "for": _loop,
+    "select": _loop,
+    "let": _let,
+    "set": _set,
+    "printf": _printf,
+    "print": _printf,
+    "[": _test,
+    "test": _test,
+    ".": _source,
+    "source": _source,
+    **dict.fromkeys(names("unset integer float nameref"), _all_names),
+    **dict.fromkeys(_ALL_CODE, _all_code),
+    **dict.fromkeys(_NUMBERS, _numbers),
+    **dict.fromkeys(_DECLARING, _declaration),
+}

@@ -1,0 +1,254 @@
+"""What reading a shell command gives: words, the places of values in them, and edits to its text.
+
+A command is read with every template in it replaced by the one character no command can hold, NUL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+MARK = "\0"
+IDENTIFIER = re.compile(r"(?<![\w#])[A-Za-z_]\w*")
+
+
+class Check(Enum):
+    """What a value must be where a shell or a program would read more into it than its bytes."""
+
+    INTEGER = "a whole number there, as the shell takes it for one and would run code in anything else"
+    NUMBER = "a number there, as some shells calculate with it and would run code in anything else"
+    NO_INDEX = (
+        "free of [ ] $ ` and \\ there, as a shell calculates with something made from it and would run code "
+        "in an index; to calculate with what a command prints, keep its digits: $(... | tr -cd 0-9)"
+    )
+    NO_OPTION = "something that does not start with - there, as the command would take it for an option"
+    NO_OPERATOR = "something else there, as the test could take it for an operator"
+    NO_LIST = "something that does not start with ( there, as the shell would read it as elements of an array"
+    ONE_WORD = "free of blanks there, as the shell splits it and the test could take a part for an operator"
+    PROGRAM = (
+        "a whole number there, as it is part of the text of a program that could run anything else; "
+        "hand it over as an argument or in the environment"
+    )
+    NO_RUNNER = (
+        "a program that does not run what it is given there, as eval does: another value is handed to it"
+    )
+    TARGET = (
+        "letters, digits and the signs _ . / : + - (not first), as make would calculate with anything else"
+    )
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """A place where the value of an expression is referred to.
+
+    ``expression`` counts from 0 in the order of the template; ``at`` is the offset of its mark. ``form``
+    is what is written there, with ``%`` for the name of the variable that holds the value. A ``raw``
+    slot has its value pasted instead.
+    """
+
+    expression: int
+    at: int
+    form: str
+    raw: bool = False
+    checks: set[Check] = field(default_factory=set)
+
+
+Piece = str | Slot
+
+
+@dataclass(slots=True)
+class Edit:
+    """The text from ``start`` to ``end`` is replaced by ``pieces``."""
+
+    start: int
+    end: int
+    pieces: list[Piece]
+
+
+class Stream:
+    """What goes through a pipe, into a command as its input, or out of a substitution."""
+
+    __slots__ = ()
+
+
+class Positions:
+    """The positional parameters of a script or of one function, and its input and output.
+
+    ``shifted`` is set once ``shift`` was read: from then on ``$1`` may be any of them.
+    """
+
+    __slots__ = ("reads", "shifted", "writes")
+
+    def __init__(self) -> None:
+        self.shifted = False
+        self.reads = Stream()
+        self.writes = Stream()
+
+
+ANY = -1  # all arguments
+UNCOUNTED = -2  # those of which it is not known how many stand before them
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A positional parameter: its number from 0, :data:`ANY` or :data:`UNCOUNTED`."""
+
+    positions: Positions
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the variables hold whose names ``holder`` holds."""
+
+    holder: Stream | Argument | str
+
+
+Source = Slot | Stream | Argument | Named | str  # a str is the name of a variable
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What ``source`` holds becomes part of a word or of a stream.
+
+    ``derived`` says that it is not the same text any more: a part of it, or what a command made with it.
+    ``leading`` says that the word may begin with it. ``offset`` is where in the word's text it stands.
+    """
+
+    source: Source
+    derived: bool = False
+    leading: bool = True
+    offset: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class Word:
+    """One word of a command, from ``start`` to ``end`` of the command's text.
+
+    ``text`` is what it reads as with its quotes taken away, a mark for each value; where ``dynamic`` is
+    set the shell expands something in it, so the command gets something else: ``$`` stands there for what
+    a variable holds. ``splits`` says that it may become several words. ``parts`` are its quoted and bare
+    stretches: ``(quote, start, end)`` without the quotes themselves. ``within`` counts values in
+    substitutions inside the word. ``flows`` is all that it is made of, ``feeds`` are the inputs of
+    process substitutions in it.
+    """
+
+    start: int
+    end: int = 0
+    text: str = ""
+    slots: list[Slot] = field(default_factory=list)
+    parts: list[tuple[str, int, int]] = field(default_factory=list)
+    flows: list[Flow] = field(default_factory=list)
+    feeds: list[Stream] = field(default_factory=list)
+    dynamic: bool = False
+    quoted: bool = False
+    splits: bool = False
+    within: int = 0
+
+    @property
+    def literal(self) -> bool:
+        """Whether ``text`` is what the command gets."""
+        return not (self.dynamic or self.slots)
+
+    @property
+    def holds_value(self) -> bool:
+        """Whether a value, or output that was made with one, is part of it."""
+        return bool(self.slots) or self.within > 0
+
+    @property
+    def keyword(self) -> str:
+        """Its text where the shell would recognise it as a keyword, else ``""``."""
+        return self.text if self.literal and not self.quoted else ""
+
+    @property
+    def program(self) -> str:
+        """The name of the program it stands for, without folders; ``""`` where that is not known."""
+        return self.text.rpartition("/")[2] if self.literal else ""
+
+    @property
+    def place(self) -> int:
+        """Where to point for what is wrong with a value in it."""
+        return self.slots[0].at if self.slots else self.start
+
+    def take(self, source: Source, *, derived: bool = False) -> None:
+        """What ``source`` holds comes next in the word."""
+        leading = not self.text.strip(MARK + "$")
+        self.flows.append(Flow(source, derived, leading, len(self.text)))
+
+    def take_all(self, flows: Iterable[Flow]) -> None:
+        """What ``flows`` tell of another word comes next in this one."""
+        for flow in flows:
+            self.take(flow.source, derived=flow.derived)
+
+    def flows_from(self, offset: int) -> list[Flow]:
+        """What the word is made of from ``offset`` of its text on, as if it began there."""
+        return [
+            Flow(flow.source, flow.derived, not self.text[offset : flow.offset].strip(MARK + "$"))
+            for flow in self.flows
+            if flow.offset >= offset
+        ]
+
+    def flows_before(self, offset: int) -> list[Flow]:
+        """What the word is made of before ``offset`` of its text."""
+        return [flow for flow in self.flows if flow.offset < offset]
+
+
+@dataclass(eq=False, slots=True)
+class HereDocument:
+    """A here-document whose body is still to come.
+
+    ``end_line`` is the line that ends it; ``start`` and ``stop`` are where the delimiter is written;
+    ``reads`` is the input it becomes. ``script`` is set where the command that reads it runs it as a
+    script: it is called with the flows of the body, its text, and where that begins.
+    """
+
+    end_line: str
+    start: int
+    stop: int
+    quoted: bool
+    strip_tabs: bool
+    reads: Stream
+    script: Callable[[list[Flow], str, int], None] | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Command:
+    """One simple command, or a compound one as a whole: its words, its input and its output.
+
+    ``here_strings`` are the words after ``<<<``. ``piped`` says that its input is another one's output,
+    ``redirected`` that it was given an input of its own. ``silent`` says that its output goes to a file.
+    """
+
+    words: list[Word] = field(default_factory=list)
+    here_strings: list[Word] = field(default_factory=list)
+    here_documents: list[HereDocument] = field(default_factory=list)
+    feeds: list[Stream] = field(default_factory=list)
+    reads: Stream = field(default_factory=Stream)
+    writes: Stream = field(default_factory=Stream)
+    piped: bool = False
+    redirected: bool = False
+    silent: bool = False
+
+
+def identifiers(text: str) -> list[str]:
+    """The names with which a shell would calculate in ``text``, written with or without ``$``."""
+    return IDENTIFIER.findall(text)
+
+
+def names(text: str) -> frozenset[str]:
+    """The words of ``text`` as a set, to write long tables of names legibly."""
+    return frozenset(text.split())
+
+
+def render(source: str, edits: list[Edit]) -> list[Piece]:
+    """``source`` with ``edits`` made; an insertion comes before a replacement at the same place."""
+    pieces: list[Piece] = []
+    done = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        pieces.append(source[done : edit.start])
+        pieces.extend(edit.pieces)
+        done = edit.end
+    pieces.append(source[done:])
+    return [piece for piece in pieces if piece != ""]

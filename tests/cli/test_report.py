@@ -1,0 +1,97 @@
+"""``batchmill report``: text, files and what is said of mistakes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+FLOW = {
+    "nodes": [
+        {
+            "id": "half",
+            "type": "code",
+            "params": {"code": "assert n != 4, f'broken {n}'\nresult = n / 2", "inputs": {"n": "${n}"}},
+            "batch": {"items": {"range": [6]}, "as": "n", "error_handling": "continue"},
+        }
+    ]
+}
+
+
+@pytest.fixture
+def report(batchmill_command, tmp_path):
+    """``report(*arguments)`` after a run: exit code, stdout, stderr."""
+    (tmp_path / "flow.json").write_text(json.dumps(FLOW))
+    assert batchmill_command("run", "flow.json", "-q")[0] == 3
+    return lambda *arguments, **more: batchmill_command("report", *arguments, **more)
+
+
+def test_without_a_file_it_is_text(report):
+    code, out, err = report()
+    assert (code, err) == (0, "")
+    assert out.startswith("degraded: run ")
+    assert "5 of 6 items are done, 1 failed.\n" in out
+    assert "1 × AssertionError in half: broken …\n  show it: batchmill show " in out
+
+
+def test_json_is_the_model(report):
+    code, out, _ = report("last", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert (told["schema"], told["counts"]) == ("batchmill.report/1", {"ok": 5, "failed": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "begin"),
+    [
+        ("html", "<!DOCTYPE html>"), ("markdown", "## "), ("trace", '{"displayTimeUnit"'),
+        ("otlp", '{"resourceSpans"'), ("tsv", "node\tindex"), ("joblog", "Seq\tHost"), ("metrics", "# HELP"),
+    ],
+)  # fmt: skip
+def test_every_format_goes_to_a_file_or_to_stdout(report, tmp_path, name, begin):
+    if name == "html":
+        pytest.importorskip("jinja2")
+    file = tmp_path / "told"
+    assert report(f"--{name}", "told") == (0, "", "")
+    assert file.read_text().startswith(begin)
+    assert file.stat().st_mode & 0o077 == (0o044 if name == "metrics" else 0)
+    code, out, err = report("last", f"--{name}", "-")
+    assert (code, out.splitlines()[0], err) == (0, file.read_text().splitlines()[0], "")
+
+
+def test_several_at_once(report, tmp_path):
+    code, out, _ = report("--tsv", "a.tsv", "--joblog", "sub/b.log", "--trace", "c.json.gz", "--json")
+    assert code == 0
+    assert json.loads(out)["counts"]["failed"] == 1
+    assert len((tmp_path / "a.tsv").read_text().splitlines()) == 7
+    assert len((tmp_path / "sub" / "b.log").read_text().splitlines()) == 7
+    assert json.loads(gzip.decompress((tmp_path / "c.json.gz").read_bytes()))["traceEvents"]
+
+
+def test_values_may_be_left_out(report):
+    assert json.loads(report("--json")[1])["failures"]["groups"][0]["examples"][0]["input"] == "4"
+    told = json.loads(report("--json", "--values", "none")[1])
+    assert told["failures"]["groups"][0]["examples"][0]["input"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["nosuch"], 2, "nosuch"),
+        (["--json", "--tsv", "-"], 2, "only one format can go to stdout"),
+        (["--journal", "missing.sqlite"], 5, "there is no journal"),
+        (["--tsv", "."], 5, ". cannot be written"),
+    ],
+)
+def test_mistakes_are_named(report, arguments, code, words):
+    found, out, err = report(*arguments)
+    assert (found, out) == (code, "")
+    assert words in err
+
+
+def test_a_journal_elsewhere_is_named_in_commands(batchmill_command, tmp_path):
+    (tmp_path / "flow.json").write_text(json.dumps(FLOW))
+    assert batchmill_command("run", "flow.json", "-q", "--journal", "my runs.db")[0] == 3
+    out = batchmill_command("report", "--journal", "my runs.db")[1]
+    assert f"--journal '{tmp_path / 'my runs.db'}'\n" in out

@@ -1,0 +1,83 @@
+"""Journals that earlier formats left: what they told they still tell, and nothing is paid for again."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+import batchmill
+from batchmill.journal.database import VERSION
+from batchmill.journal.journal import Journal
+from batchmill.journal.reading import Reader
+from batchmill.record.ledger import ledger, total
+
+APPLICATION_ID = 0x626D696C
+
+
+@pytest.fixture
+def first(tmp_path, monkeypatch):
+    """A journal of format 1: the run of a document whose last node, a ``cat gate``, failed; resumed after an
+    item had been put before two others."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "runs.sqlite"
+    text = (Path(__file__).parent / "format_1.sql").read_text()
+    connection = sqlite3.connect(path)
+    connection.executescript(text.replace("{folder}", str(tmp_path)))
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+    return path
+
+
+def calls(path):
+    with Reader(Journal(path)) as reader:
+        return list(reader.calls(reader.run("last")))
+
+
+def test_the_calls_of_outcomes_become_the_ledger(first):
+    found = calls(first)
+    assert [(number, call["node"], call["index"], call["prompt"]) for number, call in found] == [
+        (1, "ask", 0, "hello you x"),
+        (1, "ask", 1, "hello you y"),
+        (1, "one", None, "once you"),
+        (1, "each[0].ask", None, "in p"),
+        (1, "each[1].ask", None, "in q"),
+        (2, "ask", 0, "hello you w"),
+    ]
+    whole = total(ledger(call for _, call in found))
+    assert (whole.calls, whole.unpriced) == (6, 2)
+
+
+def test_it_is_brought_up_to_date_once(first):
+    once = calls(first)
+    connection = sqlite3.connect(first)
+    assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    connection.close()
+    assert calls(first) == once
+
+
+def test_nothing_that_has_a_result_is_run_again(first, tmp_path):
+    (tmp_path / "gate").write_text("open")
+    run = batchmill.resume(journal=first)
+    assert run.status == "success", run.errors
+    assert run.resumed == {"kept": 12, "redone": 1, "new": 0, "changed": 0, "gone": 0}
+    assert len(run.llm_calls) == 6
+    assert run.outputs["stdout"] == "open"
+
+
+def test_from_then_on_it_is_held_to_what_counts_now(first, tmp_path):
+    batchmill.resume(journal=first)  # it fails again, and its keys are those of now
+    (tmp_path / "gate").write_text("open")
+    connection = sqlite3.connect(first)
+    text = connection.execute("SELECT document FROM run").fetchone()[0]
+    edited = text.replace('"timeout":5', '"timeout":50').replace('"timeout": 5', '"timeout": 50')
+    assert edited != text
+    connection.execute("UPDATE run SET document = ?", (edited,))
+    connection.commit()
+    connection.close()
+    run = batchmill.resume(journal=first)
+    assert (run.status, run.resumed["kept"], run.resumed["changed"]) == ("success", 12, 0)
+    assert len(run.llm_calls) == 6

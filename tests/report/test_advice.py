@@ -1,0 +1,74 @@
+"""What held a run back, and the switch that changes it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from batchmill.report.aggregate import report_of
+from batchmill.report.facts import Facts
+from batchmill.report.parts import Edge, Node, Provenance, Run, Visit
+from batchmill.report.rows import Row
+
+
+def finding(facts):
+    return report_of(facts).advice[0]
+
+
+def changed(run, **node):
+    made = run.batches[0]
+    run.nodes = [replace(made.node, **node)]
+    run.batches = [replace(made, node=run.nodes[0])]
+    return run
+
+
+def test_a_rate_limit(simulated):
+    found = finding(simulated(800, rate=100.0).facts())
+    assert (found.kind, found.node) == ("limit", "size")
+    assert found.switch == "a higher rate_limit.per_second"
+    assert 0.5 < found.share < 1
+
+
+def test_computing_on_threads_under_a_gil(simulated):
+    run = simulated(800, cpu=0.9, slots=4, sigma=0.1)
+    changed(run, type="python")
+    assert finding(run.facts()).switch == "executor: process"
+    run.more["provenance"] = Provenance(gil=False, cores=4.0)
+    assert finding(run.facts()).switch != "executor: process"
+
+
+def test_waiting_on_processes(simulated):
+    run = changed(simulated(800, cpu=0.05, slots=4, sigma=0.1), executor="process")
+    assert finding(run.facts()).switch == "executor: thread"
+
+
+def test_a_long_tail():
+    node = Node("n", "shell", True, "thread", slots=4, total=40, visits=[Visit(0.0, 20.0, 4)], wall=20.0)
+    rows = [Row("n", index, "ok", index // 4 * 0.1, 0.1, index % 4) for index in range(39)]
+    rows.append(Row("n", 39, "ok", 1.0, 19.0, 3))
+    found = finding(Facts(Run("7f3a", "f", "success", 0.0, 20.0), [node], lambda: rows))
+    assert (found.kind, found.switch) == ("tail", "the largest items first")
+
+
+def test_a_stage_without_input():
+    nodes = [
+        Node(name, "shell", True, "thread", total=10, visits=[Visit(0.0, 10.0)], wall=10.0)
+        for name in ("slow", "fast")
+    ]
+    rows = [Row("slow", index, "ok", float(index), 1.0, 0, cpu=1.0) for index in range(10)]
+    rows += [Row("fast", index, "ok", float(index), 0.01, 0) for index in range(10)]
+    edges = [Edge("slow", "fast", stream=True)]
+    found = finding(Facts(Run("7f3a", "f", "success", 0.0, 10.0), nodes, lambda: rows, edges=edges))
+    assert (found.kind, found.node, found.switch) == ("input", "fast", "a higher max_concurrent on `slow`")
+
+
+def test_nothing(simulated):
+    found = finding(changed(simulated(3000, cpu=0.5, sigma=0.1, slots=2)).facts())
+    assert (found.kind, found.share) == ("nothing", 0.0)
+
+
+@pytest.mark.parametrize("slots", [1, 3, 50])
+def test_shares_are_of_the_whole(simulated, slots):
+    for one in report_of(simulated(100, slots=slots, rate=50.0).facts()).advice:
+        assert 0 <= one.share <= 1

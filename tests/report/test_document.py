@@ -1,0 +1,44 @@
+"""What a document says of its nodes."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchmill.report.document import edges_of, read
+from batchmill.report.parts import Edge
+
+
+def echo(name, **more):
+    return {"id": name, "type": "echo", **more}
+
+
+def test_written_edges_with_their_actions():
+    edges = [{"from": "a", "to": "b"}, {"from": "a", "to": "c", "action": "error"}]
+    document = {"nodes": [echo("a"), echo("b"), echo("c")], "edges": edges}
+    assert edges_of(read(document)) == [Edge("a", "b"), Edge("a", "c", "error")]
+    assert {node.id: node.type for node in read(document).nodes} == dict.fromkeys("abc", "echo")
+
+
+def test_list_order_and_streams():
+    first = echo("first", batch={"items": {"range": [3]}})
+    second = echo("second", batch={"items": "${first.results}", "stream": True})
+    third = echo("third")
+    assert edges_of(read({"nodes": [first, second, third]})) == [
+        Edge("first", "second", stream=True),
+        Edge("second", "third"),
+    ]
+
+
+def test_gates_of_a_pipeline_are_passed_through():
+    document = {"pipeline": [echo("a"), {"parallel": [echo("b"), echo("c")]}, echo("d")]}
+    assert [(one.source, one.target) for one in edges_of(read(document))] == [
+        ("a", "b"),
+        ("a", "c"),
+        ("b", "d"),
+        ("c", "d"),
+    ]
+
+
+@pytest.mark.parametrize("document", [None, [], {}, {"nodes": 3}, {"nodes": [{"type": 1}], "edges": [7]}])
+def test_what_is_not_understood_has_none(document):
+    assert edges_of(read(document)) == []

@@ -1,0 +1,86 @@
+"""What events tell: passes, when nodes were under way, limits."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchmill.journal.contract import RunRecord
+from batchmill.report.happened import happened
+from batchmill.report.parts import Pass, Visit
+from batchmill.report.rows import LimitStep
+
+
+def record(status="success"):
+    return RunRecord("f", "/", {}, started_at=100.0, status=status)
+
+
+def started(at, node, **more):
+    return at, "NodeStarted", {"node": node, "executor": "", "workers": 0, **more}
+
+
+def finished(at, node, wall, status="success", error=""):
+    return at, "NodeFinished", {"node": node, "wall": wall, "status": status, "error": error}
+
+
+def run_finished(at, wall, status="success"):
+    return at, "RunFinished", {"status": status, "wall": wall}
+
+
+def test_a_run_in_one_pass():
+    events = [
+        (101.0, "RunStarted", {}),
+        started(102.0, "a", executor="thread", workers=4),
+        (103.0, "LimitChanged", {"key": "k", "limit": 3, "rate": None, "reason": "refused"}),
+        started(103.0, "a[3].b"),
+        finished(104.0, "a[3].b", 1.0),
+        finished(106.0, "a", 4.0, "failed", "no"),
+        run_finished(107.0, 6.0),
+    ]
+    told = happened(events, record(), 999.0)
+    assert told.passes == [Pass(101.0, 0.0, 6.0, "finished")]
+    assert told.visits == {"a": [Visit(1.0, 4.0, 4)]}
+    assert (told.executors, told.statuses, told.errors) == ({"a": "thread"}, {"a": "failed"}, {"a": "no"})
+    assert told.limits == [LimitStep(2.0, "k", 3, None, "refused")]
+
+
+def test_the_night_between_two_passes_is_left_out_and_what_was_killed_ends_with_its_pass():
+    events = [
+        (100.0, "RunStarted", {}),
+        started(101.0, "a"),
+        finished(103.0, "a", 2.0),
+        started(103.0, "b"),
+        (104.0, "Noticed", {}),
+        (9000.0, "RunStarted", {}),
+        started(9001.0, "b"),
+        finished(9003.0, "b", 2.0),
+        run_finished(9004.0, 4.0, "degraded"),
+    ]
+    told = happened(events, record(), 99_999.0)
+    assert told.passes == [Pass(100.0, 0.0, 4.0, "killed", at_least=True), Pass(9000.0, 4.0, 4.0, "finished")]
+    assert told.visits == {"a": [Visit(1.0, 2.0)], "b": [Visit(3.0, 1.0), Visit(5.0, 2.0)]}
+    assert told.statuses["b"] == "success"
+
+
+def test_a_run_that_is_under_way_lasts_until_now():
+    events = [(100.0, "RunStarted", {}), started(101.0, "a")]
+    told = happened(events, record("running"), 110.0)
+    assert told.passes == [Pass(100.0, 0.0, 10.0, "running")]
+    assert told.visits == {"a": [Visit(1.0, 9.0)]}
+
+
+@pytest.mark.parametrize("events", [[], [(50.0, "RunStarted", {})]])
+def test_a_run_of_which_next_to_nothing_is_known(events):
+    told = happened(events, record("interrupted"), 999.0)
+    assert [one.wall for one in told.passes] == [0.0] * len(events)
+
+
+def test_a_clock_that_was_set_back_makes_nothing_negative():
+    events = [
+        (100.0, "RunStarted", {}),
+        started(90.0, "a"),
+        finished(80.0, "a", 1.0),
+        run_finished(70.0, 2.0),
+    ]
+    told = happened(events, record(), 999.0)
+    assert told.visits == {"a": [Visit(0.0, 0.0)]}
+    assert told.passes == [Pass(100.0, 0.0, 2.0, "finished")]

@@ -1,0 +1,42 @@
+"""A run in sentences."""
+
+from __future__ import annotations
+
+from batchmill.report.aggregate import report_of
+from batchmill.report.facts import Facts
+from batchmill.report.parts import Pass, Run
+
+
+def test_the_head_tells_counts_and_rate(troubled):
+    report = report_of(troubled.facts())
+    done = 2000 - report.failed
+    assert report.told["head"][0] == (
+        f"{done:,} of 2,000 items are done, {report.failed} failed in {len(report.failures.groups)} groups, "
+        f"{report.retries.saved} saved by another attempt."
+    )
+    assert "items/s over" in report.told["head"][1]
+
+
+def test_a_section_without_anything_to_say_says_nothing(simulated):
+    told = report_of(simulated(10).facts()).told
+    assert told["failures"] == ["Nothing failed."]
+    assert not {"calls", "retries", "passes"} & told.keys()
+
+
+def test_passes_are_counted():
+    passes = [Pass(1000.0, 0.0, 1.0), Pass(5000.0, 1.0, 1.0), Pass(9000.0, 2.0, 1.0)]
+    report = report_of(Facts(Run("7f3a", "f", "success", 1000.0, 3.0), [], tuple, passes=passes))
+    assert "gone on with 2 times" in report.told["passes"][0]
+    assert report.told["head"][1] == "It took 3 s in 3 passes."
+
+
+def test_no_rate_is_told_of_a_run_whose_length_nobody_knows(simulated):
+    run = simulated(10)
+    run.more["passes"] = [Pass(1000.0, 0.0, 0.001, "killed", at_least=True)]
+    assert report_of(run.facts()).told["head"][1].startswith("It took at least ")
+
+
+def test_no_sentence_has_a_character_that_is_not_seen(hostile):
+    for sentences in report_of(hostile.facts()).told.values():
+        for one in sentences:
+            assert one.isprintable(), one
