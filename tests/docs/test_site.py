@@ -1,10 +1,13 @@
 """What the site needs of the pages; `tox -e site` builds it and checks the links of what is built."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import yaml
+
+import batchmill
 
 DOCS = Path(__file__).parents[2] / "docs"
 CHECK = DOCS / "check_site.py"
@@ -36,6 +39,13 @@ def test_every_page_begins_with_its_one_title():
         assert title.startswith("# "), name
         assert len(title) > 5, name
         assert len(rest) > 100, f"{name} says nothing"
+
+
+def test_every_public_name_is_on_the_page_of_functions_and_classes():
+    shown = re.findall(r"^::: ([\w.]+)$", (DOCS / "reference" / "api.md").read_text(), re.MULTILINE)
+    names = {path.rsplit(".", 1)[1] for path in shown}
+    assert set(batchmill.__all__) - {"__version__"} - names == set()
+    assert len(shown) == len(set(shown))
 
 
 def checked(folder, **files):
