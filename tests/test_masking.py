@@ -152,6 +152,7 @@ def test_lines_of_a_key_are_masked_by_themselves():
     assert "MIIEvQIBADANBgkqhkiG9w0B" not in Masker([key]).text("line 2 is MIIEvQIBADANBgkqhkiG9w0B")
 
 
+@pytest.mark.slow
 def test_secrets_may_be_added_while_others_read():
     masker, over = Masker(), threading.Event()
 

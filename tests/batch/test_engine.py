@@ -61,6 +61,7 @@ def test_a_stopped_batch_lets_running_items_finish(executor: str) -> None:
     assert result.count == 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["thread", "process"])
 def test_a_cancelled_batch_ends_running_items(executor: str) -> None:
     run_batch(Sleeps(0.02), range(4), BatchSettings(executor, 2))  # so that workers are there

@@ -152,6 +152,7 @@ def test_without_a_thread_to_be_had_who_takes_reads_one_item_at_a_time(monkeypat
     assert [taken_from(source, 10) for _ in range(4)] == [[0], [1], [2], []]
 
 
+@pytest.mark.slow
 def test_thousands_of_rounds_of_waiting_miss_no_item() -> None:
     """Who waits and the reading thread look at each other's half without a common lock."""
     requests, source = of_queue()

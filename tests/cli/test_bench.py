@@ -7,6 +7,8 @@ import pytest
 
 from batchmill.cli.main import outcome
 
+pytestmark = pytest.mark.slow
+
 APPENDING = {
     "nodes": [
         {

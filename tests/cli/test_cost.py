@@ -30,6 +30,7 @@ def told(batchmill_command, tmp_path):
     return json.loads(out)
 
 
+@pytest.mark.slow
 def test_the_ledger_adds_up_to_the_calls(told, batchmill_command):
     shown = json.loads(batchmill_command("cost", "run.json", "--json")[1])
     calls = told["llm_calls"]

@@ -87,6 +87,7 @@ def test_another_signal_is_another_event(started):
     assert "ending what still runs" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_third_signal_leaves_at_once(started, number, code):
     process = started("neither")
@@ -156,6 +157,7 @@ with Interrupts(CancelToken(), CancelToken(), lambda text: print(text, flush=Tru
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["main", "thread"])
 def test_the_third_signal_leaves_while_a_search_keeps_the_interpreter_to_itself(started, where):
     process = started(where, program=SEARCHES)

@@ -177,6 +177,7 @@ def test_gc_forgets_runs_with_their_files(batchmill, tmp_path):
     assert [path for path in folder.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(batchmill, tmp_path):
     batchmill.write(flow(3000, "result = x"))
     batchmill("run", "flow.json", "-q")

@@ -104,6 +104,7 @@ def test_stderr_comes_as_each_item_ends_and_is_whole(mapped):
     assert err.split("\n")[1] == "item 0 (9): the command failed with exit code 9"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
 @pytest.mark.parametrize("journal", ["none", "runs.sqlite"])
 def test_much_is_printed_whole_in_order_and_leaves_no_files(mapped, tmp_path, executor, journal):
@@ -323,6 +324,7 @@ def test_standard_input_is_where_items_come_from(tmp_path, arguments, given, pri
     assert (done.returncode, done.stdout, done.stderr) == (0, printed, b"")
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_ends_the_run(tmp_path):
     command = f"{sys.executable} -m batchmill map --items - --progress none -- echo"
     pipe = f"yes | head -100000 | ({command}; echo $? > code) | head -2"
@@ -359,6 +361,7 @@ def test_a_killed_run_is_gone_on_with_and_all_of_it_printed(tmp_path, executor, 
     assert (len(ran), len(set(ran[:6])), len(set(ran[6:]))) == (10, 6, 4)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_says_how_to_go_on(tmp_path, soon):
     command = [sys.executable, "-m", "batchmill", "map", "--items", "range:0:9", "-j", "2", "--", SLOWLY]
     begun, said = tmp_path / "begun", tmp_path / "said"

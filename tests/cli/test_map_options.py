@@ -195,6 +195,7 @@ def test_the_form_of_the_output_stays_when_it_is_gone_on_with(called):
     assert "is finished (success): nothing to do" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [[], ["--items", "@names"]])
 def test_items_that_are_gone_leave_the_run_as_it_is(called, tmp_path, source):
     def run(*arguments):

@@ -46,6 +46,7 @@ def test_tools_are_listed_with_their_schemas(servers, good, capfd):
     assert "  b  integer  default 1" in text
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_start_hides_no_other(servers, good, capfd):
     path = servers(bad={"command": "no-such-program-anywhere"}, good=good)
     assert outcome(["nodes", "--mcp", path]) == 1

@@ -220,6 +220,7 @@ def test_what_is_no_document_is_explained(tmp_path, monkeypatch, capfd, text):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_standard_input_feeds_an_input_that_asks_for_it(batchmill_command, tmp_path):
     document = {"inputs": {"text": {"type": "string", "stdin": True}}, **one_output("result = 1", "${text}")}
     (tmp_path / "document.json").write_text(json.dumps(document))
@@ -230,6 +231,7 @@ def test_standard_input_feeds_an_input_that_asks_for_it(batchmill_command, tmp_p
     assert (code, out) == (0, "given\n"), err
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_early_is_no_error(tmp_path):
     (tmp_path / "document.json").write_text(json.dumps(one_output("result = 'x\\n' * 1_000_000")))
     command = f"{sys.executable} -m batchmill run document.json -q | head -1"

@@ -74,6 +74,7 @@ def test_the_first_signal_lets_running_items_finish(tmp_path, executor, number, 
     assert len(list(tmp_path.glob("ran-*"))) < 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["thread", "process"])
 def test_the_second_signal_ends_running_items(tmp_path, executor):
     process = start(tmp_path, slow(60, executor))
@@ -88,6 +89,7 @@ def test_the_second_signal_ends_running_items(tmp_path, executor):
         assert json.loads(out)["status"] == "failed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_the_third_signal_leaves(tmp_path, executor):
     process = start(tmp_path, slow(60, executor))
@@ -102,6 +104,7 @@ def test_the_third_signal_leaves(tmp_path, executor):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_commands_that_items_started_are_ended_with_them(tmp_path):
     """The fixture around every test finds a command that is left."""
     params = {"command": "touch ran-${x}; sleep 61 & sleep 61"}
@@ -127,6 +130,7 @@ def test_items_in_processes_finish_when_the_whole_group_gets_the_signal(tmp_path
     assert told["error_count"] == 0, err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("nohup") is None, reason="no nohup here")
 def test_what_nohup_protects_goes_on(tmp_path):
     process = start(tmp_path, slow(0.2, "thread", items=8), before=["nohup"])
@@ -148,6 +152,7 @@ def test_an_interrupt_while_the_command_is_being_loaded_ends_it_without_a_word(t
     assert (returned, err) == (130, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_run_that_waits_for_more_items_ends_at_once(tmp_path, executor):
     os.mkfifo(tmp_path / "pipe")

@@ -58,6 +58,7 @@ def test_a_closed_stderr_is_no_reason_not_to_run(command, shut, tmp_path):
     assert (done.returncode, done.stdout.split()) in [(0, [b"Hello,", b"World!"]), (0, [b"0", b"1"])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "code"), [("schema", 0), ("runs", 5), ("validate none.json", 2)])
 def test_a_closed_stdout_is_told_to_who_has_something_to_write(command, code, tmp_path):
     line = f"{sys.executable} -m batchmill {command} >&-"

@@ -164,6 +164,7 @@ def test_no_more_than_allowed_run_at_once_over_all_batches_of_a_key(executor, ki
     assert len(task.starts()) == 36
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
 def test_one_answer_that_asks_to_come_again_later_holds_up_everybody(executor, tmp_path):
     task = Refusing(tmp_path / "log")
@@ -227,6 +228,7 @@ def test_a_failure_that_ends_the_batch_is_not_one_that_is_tried_again(executor, 
     assert list(run_batch(task, range(20), given)) == list(range(20))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("executor", "kind"), KINDS)
 def test_batches_that_share_a_key_and_workers_start_no_more_than_the_limit_allows(executor, kind, tmp_path):
     """All workers are taken for a while, long enough for the limit to allow ten starts. When they come free

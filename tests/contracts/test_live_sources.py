@@ -57,6 +57,7 @@ def served(function: Any, **settings: Any) -> Iterator[tuple[queue.Queue[Any], q
         assert not server.is_alive()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_each_request_is_answered_before_the_next_one_comes(executor: str, workers: int) -> None:
     batchmill.map(square, range(2000), executor=executor)  # the pool is warm, the pace is known
@@ -121,6 +122,7 @@ def test_a_generator_may_wait_for_the_answer_to_what_it_gave(executor: str) -> N
     assert got == [n * n for n in range(100)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["thread", "process"])
 def test_what_was_read_together_with_a_long_item_runs_meanwhile(executor: str) -> None:
     batchmill.map(rest_for, [0.0] * 2000, executor=executor)

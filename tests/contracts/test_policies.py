@@ -147,6 +147,7 @@ def test_an_overdue_item_times_out_and_the_others_do_not(executor: str) -> None:
     assert "0.2 s" in error["message"]
 
 
+@pytest.mark.slow
 def test_a_result_that_comes_after_its_timeout_is_a_timeout(executor: str) -> None:
     result = batchmill.map(sleepy, [0.0, 0.4], executor=executor, timeout=0.2, error_handling="continue")
     assert list(result) == [0.0, None]

@@ -39,6 +39,7 @@ def errors(tolerate: dict[str, int], *, stream: bool, executor: str) -> int:
     return sum(entry["node"] == "a" and entry.get("index") is not None for entry in result.errors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True], ids=["alone", "streaming"])
 @pytest.mark.parametrize("executor", ["sequential", "thread"])
 @pytest.mark.parametrize(("tolerate", "most"), [({"count": 0}, 1), ({"count": 5}, 6), ({"percent": 1}, 11)])

@@ -95,6 +95,7 @@ def test_a_section_without_its_tables_is_an_error(made):
         made.with_tables("# Node types\n\n## echo\n\nSays it.\n")
 
 
+@pytest.mark.slow
 def test_the_script_runs_from_anywhere(tmp_path):
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "--check"], cwd=tmp_path, capture_output=True, text=True, timeout=60

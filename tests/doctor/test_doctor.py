@@ -49,6 +49,7 @@ def test_people_are_told_in_lines(capsys):
     assert lines[-1] == "nothing here would break a run"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     os.geteuid() == 0 and not os.path.isdir("/proc"), reason="root writes everywhere but /proc"
 )
@@ -59,6 +60,7 @@ def test_a_folder_that_cannot_be_written_is_a_problem():
     assert "-> use --journal PATH" in done.stdout
 
 
+@pytest.mark.slow
 def test_too_few_open_files_are_a_problem():
     done = doctor("--json", limit=40)
     finding = found(json.loads(done.stdout)["findings"], "open files")

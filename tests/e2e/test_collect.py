@@ -136,6 +136,7 @@ def large() -> dict[str, Any]:
     return dict(batchmill.run({"nodes": nodes, "outputs": outputs}).outputs)
 
 
+@pytest.mark.slow
 def test_large_results_read_like_a_list(large: dict[str, Any]) -> None:
     expected = [None if n == 13 else 2 * n for n in range(COUNT)]
     assert isinstance(large["results"], LazyList)
@@ -156,6 +157,7 @@ def test_large_results_go_on_to_other_nodes(large: dict[str, Any]) -> None:
     assert len(large["node"]["succeeded"]) == COUNT - 1
 
 
+@pytest.mark.slow
 def test_many_errors_are_all_there() -> None:
     node = doubled(COUNT)
     node["params"]["code"] = "result = 1 // (n % 2)"

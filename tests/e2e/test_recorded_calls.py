@@ -62,6 +62,7 @@ def told(run: batchmill.RunResult) -> dict[str, Any]:
     return {name: whole[name] for name in ("status", "llm_calls", "errors")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("kind", ["batch", "sub-workflow", "items", "loop"])
 def test_calls_that_are_not_held_are_the_same(
@@ -110,6 +111,7 @@ def test_they_come_back_with_a_resumed_run(tmp_path: Path, monkeypatch: pytest.M
     ]  # what the seventh recorded twice is there twice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("is_held", [True, False])
 def test_templates_may_refer_to_them(executor: str, is_held: bool, monkeypatch: pytest.MonkeyPatch) -> None:

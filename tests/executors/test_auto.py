@@ -45,6 +45,7 @@ def test_waiting_is_done_on_threads():
     assert done.metadata["max_concurrent"] == 10
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not WITH_GIL, reason="without a GIL threads compute side by side")
 def test_computing_is_done_in_processes():
     batchmill.map(fine, range(8), executor="process", max_concurrent=4)  # on a busy machine they start slowly

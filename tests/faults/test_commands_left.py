@@ -74,6 +74,7 @@ def test_an_overdue_item_leaves_no_command(tmp_path: Path, executor: str, comman
     assert "did not end within 1 s and was killed" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_overdue_sub_workflow_leaves_no_command(tmp_path: Path) -> None:
     inner = {"nodes": [{"id": "in", "type": "shell", "params": {"command": STUBBORN}}]}
     (tmp_path / "inner.json").write_text(json.dumps(inner))
@@ -83,6 +84,7 @@ def test_an_overdue_sub_workflow_leaves_no_command(tmp_path: Path) -> None:
     assert left(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_run_that_is_ended_lets_commands_clean_up_and_leaves_none(tmp_path: Path, executor: str) -> None:
     command = "trap 'echo > cleaned-${x}; exit 1' TERM; sleep 78 & echo > ran-${x}; wait"

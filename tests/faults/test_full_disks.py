@@ -107,6 +107,7 @@ def test_a_disk_that_can_only_be_read(tmp_path, batchmill):
         assert "--no-journal" in err
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_deleted_while_the_run_writes(tmp_path):
     flow(tmp_path, text=10, items=400)
     process = subprocess.Popen(

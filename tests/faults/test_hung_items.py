@@ -230,6 +230,7 @@ def test_a_hang_while_its_result_is_pickled(settled: Any) -> None:
     settled(result, range(10), range(10))
 
 
+@pytest.mark.slow
 def test_what_a_hung_item_started_dies_with_its_worker(tmp_path: Path, settled: Any) -> None:
     path = tmp_path / "pid"
     items = [(number, str(path)) for number in range(6)]
@@ -249,6 +250,7 @@ def test_what_a_hung_item_started_dies_with_its_worker(tmp_path: Path, settled: 
     settled(result, items, range(6))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["thread", "process"])
 def test_fail_fast_with_a_hung_item_does_not_wait_for_others(executor: str, settled: Any) -> None:
     items = [0.0, 0.0, 1.2, 0.0] + [0.01] * 300

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 BATCHMILL = [sys.executable, "-m", "batchmill", "run", "document.json", "--json", "--progress", "none"]
 
 

@@ -101,6 +101,7 @@ def test_few_open_files(files: int, tmp_path: Path) -> None:
     assert 1 <= workers < 16
 
 
+@pytest.mark.slow
 def test_few_open_files_on_threads(tmp_path: Path) -> None:
     limit = "resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))"
     run(tmp_path, limit, most="(16,)", executors="('thread', 'sequential')")
@@ -148,6 +149,7 @@ NO_FOLDER = """import tempfile; from batchmill.executors import folders
 NO_PYTHON = "os.environ['PYTHONPATH'] = os.path.dirname(__file__) + '/broken'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "words"),
     [

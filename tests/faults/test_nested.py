@@ -17,6 +17,8 @@ import pytest
 import batchmill
 from batchmill.executors import pool
 
+pytestmark = pytest.mark.slow
+
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 

@@ -20,6 +20,8 @@ import batchmill
 from batchmill.batch.api import imap, map  # now: a signal amid imports is not ours to answer
 from batchmill.executors import folders, process, thread
 
+pytestmark = pytest.mark.slow
+
 folders.MEMORY_FOLDER = {memory!r}
 FOLDER = {folder!r}
 

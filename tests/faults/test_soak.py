@@ -127,6 +127,7 @@ def test_mixed_faults_in_batches_at_the_same_time(settled: Any) -> None:
     settled()
 
 
+@pytest.mark.slow
 def test_mixed_faults_in_short(settled: Any) -> None:
     soak(42, 120, settled, max_concurrent=2)
 

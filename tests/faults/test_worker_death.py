@@ -192,6 +192,7 @@ def test_sys_exit_is_the_items_error_and_no_death(settled: Any) -> None:
     settled(result, items, items)
 
 
+@pytest.mark.slow
 @some_ends
 def test_a_death_while_unpickling_costs_the_one_item(end: Callable[[], None], settled: Any) -> None:
     items: list[Any] = list(range(12))
@@ -201,6 +202,7 @@ def test_a_death_while_unpickling_costs_the_one_item(end: Callable[[], None], se
     settled(result, items, items)
 
 
+@pytest.mark.slow
 @some_ends
 def test_a_death_while_its_result_is_pickled_costs_the_one_item(
     end: Callable[[], None], settled: Any
@@ -227,6 +229,7 @@ def test_results_pickled_together_do_not_share_the_blame(settled: Any) -> None:
     settled(result, items, items)
 
 
+@pytest.mark.slow
 def test_a_worker_killed_while_idle_costs_nothing(settled: Any) -> None:
     assert batchmill.map(deadly, range(20), **CONTINUE) == list(range(20))
     for _ in range(2):
@@ -258,6 +261,7 @@ def test_a_hundred_items_with_one_killer(settled: Any) -> None:
     settled(result, items, items)
 
 
+@pytest.mark.slow
 def test_ten_killers_among_a_thousand(settled: Any) -> None:
     items: list[Any] = list(range(1000))
     killers = list(range(17, 1000, 100))
@@ -343,6 +347,7 @@ def test_fail_fast_with_a_death(settled: Any) -> None:
     settled(result, items, items)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "fails"), [(3, False), (2, True)])
 def test_tolerance_counts_deaths(count: int, fails: bool, settled: Any) -> None:
     items: list[Any] = list(range(60))
@@ -359,6 +364,7 @@ def test_tolerance_counts_deaths(count: int, fails: bool, settled: Any) -> None:
     settled(result, items, items)
 
 
+@pytest.mark.slow
 def test_only_killers(settled: Any) -> None:
     items = [sigkill] * 6
     result = batchmill.map(deadly, items, **CONTINUE)
@@ -392,6 +398,7 @@ def grow(item: int) -> int:
     return item
 
 
+@pytest.mark.slow
 def test_an_item_over_the_memory_limit_costs_the_one_item(settled: Any) -> None:
     limit = psutil.Process().memory_info().rss + (400 << 20)
     result = batchmill.map(grow, range(8), memory_limit=limit, **CONTINUE)

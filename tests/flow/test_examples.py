@@ -37,6 +37,7 @@ def test_images_are_filtered_alike_in_every_way(kind):
     assert made.count(made[0]) == len(made) == 2
 
 
+@pytest.mark.slow
 def test_processes_filter_images_as_one_process_does():
     images = example("image_filters")
     images.IMAGES = images.IMAGES[:1]

@@ -104,6 +104,7 @@ def test_what_has_no_form_in_json_fails_the_run_with_its_place() -> None:
     assert "output 'o'.rows[1] is an object, which has no form in JSON" in run.errors[0]["message"]
 
 
+@pytest.mark.slow
 def test_so_it_does_deep_in_a_list_that_is_not_held() -> None:
     code = {"code": "result = n if n < 12000 else object()", "inputs": {"n": "${item}"}}
     node = {"id": "a", "type": "code", "params": code, "batch": {"items": {"range": [12001]}}}

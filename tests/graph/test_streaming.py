@@ -355,6 +355,7 @@ def _document(stages: list[dict[str, Any]], items: int) -> tuple[dict[str, Any],
     return {**document, "edges": edges}, handled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [{}, THREADS, PROCESSES])
 @pytest.mark.parametrize("force", [False, True])
 def test_a_run_that_is_ended_from_outside(kind: dict[str, Any], force: bool, registry: Registry) -> None:

@@ -198,6 +198,7 @@ ODD += [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("document", "path"), places(), ids=str)
 def test_both_judge_each_value_put_in_each_place_alike(document, path):
     taken = {agree(put(document, path, value)) for value in ODD}
@@ -267,6 +268,7 @@ def changed(document):
     return st.tuples(st.just(document), changes)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.sampled_from([FULL, PIPED]).flatmap(changed))
 @example((FULL, [(("nodes", 0, "batch", "items"), {"range": [1.0, 2]})]))

@@ -85,6 +85,7 @@ def test_references_within_the_schema_are_followed():
 SLOW = "^(a+)+$"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "value"),
     [

@@ -61,6 +61,7 @@ UNTOUCHED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [True, False])
 @pytest.mark.parametrize("edit", UNTOUCHED)
 def test_edits_that_cannot_change_an_answer_keep_it(runner, edit, batch):

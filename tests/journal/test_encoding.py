@@ -24,6 +24,7 @@ class Name(str):
     __slots__ = ()
 
 
+@pytest.mark.slow
 @given(JSON)
 def test_json_comes_back_as_it_was(value):
     text = encode(value)
@@ -49,6 +50,7 @@ def test_one_value_that_is_no_json_refuses_all():
         encode_all([1, float("nan"), 2])
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.lists(st.dictionaries(st.text(), JSON | st.just((1,)) | st.just(Colour.RED)) | JSON))
 def test_many_values_are_exact_as_each_by_itself(values):

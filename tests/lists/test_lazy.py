@@ -49,6 +49,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @given(values=st.lists(st.integers(0, 9), max_size=12), index=st.integers(-15, 15), part=st.data())
 def test_reads_like_the_list_it_stands_for(kind: str, values: list[int], index: int, part: Any) -> None:

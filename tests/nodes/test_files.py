@@ -197,6 +197,7 @@ except NodeError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("node", "params"),
     [

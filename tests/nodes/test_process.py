@@ -222,6 +222,7 @@ else:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [["overdue"], ["running"], ["running", "child"]], ids=" ".join)
 def test_the_end_of_the_process_ends_commands_whose_thread_was_left(tmp_path, pid_in, is_gone, how):
     command = [sys.executable, "-c", LEAVES_ITS_THREAD, str(tmp_path / "pid"), *how]
@@ -288,6 +289,7 @@ def test_many_commands_at_once_from_many_threads():
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_running_out_of_descriptors_is_an_error_and_leaves_nothing():
     code = """
 import os, resource
@@ -335,6 +337,7 @@ print(codes == [(0, b"x\\n")] * 40, codes)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [["foreseen", "0"], ["unforeseen", "0"], ["foreseen", "28"]], ids=" ".join)
 def test_commands_wait_for_one_another_where_descriptors_are_few(how):
     command = [sys.executable, "-c", MANY_AT_ONCE, *how]

@@ -13,6 +13,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "least_possible", "most_refused"), CASES)
 def test_a_service_is_used_to_its_limit(shape, least_possible, most_refused):
     possible, refused = shape.measure()

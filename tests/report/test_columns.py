@@ -51,6 +51,7 @@ def test_neighbours_share_a_cell_where_there_are_many_and_the_worst_is_shown(mon
     assert [round(one.start) for one in cells] == [4 * number for number in range(9)]
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_items_fit_in_a_page(simulated):
     told = stored(simulated(100_000, seconds=0.01).every_row(), 100_000, wall=80.0)
     assert told.group == 1

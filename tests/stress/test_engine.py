@@ -100,6 +100,7 @@ def test_what_items_record_comes_back_in_their_order():
     assert done.recorded == tuple((item, {"input_tokens": item}) for item in range(1_000))
 
 
+@pytest.mark.slow
 def test_worker_processes_serve_many_threads(storm):
     def run(number):
         if number < 8:  # that many batches share two workers each; more would only wait

@@ -123,6 +123,7 @@ def test_no_more_start_than_the_rate_allows(storm):
     assert lane.limiter.in_flight == 0
 
 
+@pytest.mark.slow
 def test_budgets_add_up_to_what_was_really_spent(storm):
     told, lock, spent = [], threading.Lock(), []
     gates = Gates(on_exhausted=told.append)
@@ -156,6 +157,7 @@ def test_budgets_add_up_to_what_was_really_spent(storm):
     assert [lane.limiter.in_flight for lane in lanes] == [0, 0]
 
 
+@pytest.mark.slow
 def test_the_last_request_of_a_budget_is_made_once(storm):
     gates = Gates()
     budget = gates.budget("the run", BudgetLimits(requests=5_000))

@@ -218,6 +218,7 @@ ADVERSARIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ADVERSARIES, ids=lambda text: text[:12])
 def test_time_is_linear(text: str) -> None:
     """Counted in lines run and in characters matched, not in seconds: twice the text, twice the steps."""

@@ -215,6 +215,7 @@ def test_line_numbers_are_the_scripts_own(shell: str, tmp_path: Path) -> None:
 SIZES = [0, 1, 4096, MAX_STRING_BYTES - 100, MAX_STRING_BYTES, MAX_STRING_BYTES + 1, 200_000, 3_000_000]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 @pytest.mark.parametrize("end", ["x", "\n\n", "é", "\udcff", ".", "\\"])
 def test_large_values(shell: str, end: str, tmp_path: Path) -> None:

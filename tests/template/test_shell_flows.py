@@ -387,6 +387,7 @@ def test_no_way_leads_to_any_place_in_any_shell(tmp_path: Path) -> None:
         attacked(command, SHELLS, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [way for way in WAYS if "select" not in way])
 def test_whole_numbers_go_every_way(way: str, tmp_path: Path) -> None:
     made = template(f"{way} echo $((n + 1))").resolve(Scope({"v": 5}))

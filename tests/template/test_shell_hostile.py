@@ -292,6 +292,7 @@ def test_a_command_sees_every_value_as_it_is(
     _check(position, VALUES, shell, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS.keys())
 @pytest.mark.parametrize("name", MORE_POSITIONS)
 def test_a_command_sees_values_as_they_are_in_more_positions(

@@ -174,6 +174,7 @@ def test_an_encrypted_request_goes_through_a_tunnel(run, proxy, secure, reply):
     assert secure.received[0].headers["authorization"] == f"Bearer {CANARY}"
 
 
+@pytest.mark.slow
 def test_an_encrypted_answer_that_does_not_come_is_not_waited_for(run, proxy, secure):
     secure.on("/x", lambda request, connection: secure.closing.wait(20) and None)
     proxy.on("only.the.proxy.knows:443", tunnel(secure.port))

@@ -32,6 +32,7 @@ def test_echo_needs_no_network(executor):
     assert [call["cost"] for call in result.llm_calls] == [pytest.approx((2 * 2 + 2 * 10) / 1e6)] * 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_the_ledger_adds_up(executor, model, completion):
     pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)

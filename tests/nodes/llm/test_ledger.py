@@ -217,6 +217,7 @@ def test_what_a_cache_gives_is_entered_at_nothing(model, bill, tmp_path, journal
     assert (whole.calls, whole.kept, whole.tokens, whole.as_json()["cost"]) == (0, 3, 0, 0)
 
 
+@pytest.mark.slow
 def test_attempts_that_were_given_up_are_there_with_and_without_a_journal(model, bill, journal):
     bill.hold = {"b"}
     for executor in ("thread", "process"):

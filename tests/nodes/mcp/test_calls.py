@@ -18,6 +18,7 @@ from batchmill.errors import AttemptTimeout, InvalidParams, MissingExtra, NodeEr
 from batchmill.held import close_held
 
 
+@pytest.mark.slow
 def test_the_environment_of_a_server(call, stdio, monkeypatch):
     monkeypatch.setenv("SOME_SECRET", "canary")
     monkeypatch.setenv("OPENAI_API_KEY", "canary")
@@ -33,6 +34,7 @@ def test_a_variable_that_is_not_set(call, stdio):
         call("pid", server=stdio(env={"X": "${NOT_SET_ANYWHERE}"}))
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_is_started_again(call, is_gone):
     first = call("pid")["result"]
     with pytest.raises(NodeError, match="dying now") as caught:
@@ -149,6 +151,7 @@ def test_a_server_that_does_not_want_to_end(call, stdio, is_gone, tmp_path, pid_
     assert is_gone(pid)
 
 
+@pytest.mark.slow
 def test_over_http(call, http):
     server = http()
     assert call("add", a=2, b=3, server={"url": server.url})["result"] == 5
@@ -173,6 +176,7 @@ def test_over_http_after_a_restart(call, http):
     assert call("pid")["result"] != first
 
 
+@pytest.mark.slow
 def test_over_http_a_call_that_takes_too_long(call, http):
     server = http()
     first = call("pid", server={"url": server.url})["result"]
