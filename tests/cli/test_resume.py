@@ -159,3 +159,10 @@ def test_the_journals_folder_is_no_business_of_git(command, folders):
     command("a", "run", "flow.json", "-q", "--journal", "kept/here.sqlite")
     assert not (folders / "a" / "kept" / ".gitignore").exists()
     assert Journal(folders / "a" / "kept" / "here.sqlite").path.exists()
+
+
+def test_a_dry_run_of_map_knows_its_items(command, folders):
+    command("a", "map", "--items", "range:0:4", "-q", "--", "test {} != 2")
+    code, out, _ = command("a", "resume", "--dry-run", "--failed")
+    assert (code, out.splitlines()[0]) == (0, "map: 3 kept, 1 redone, 0 new, 0 changed, 0 gone")
+    assert command("a", "resume", "--dry-run")[1].endswith("is finished: nothing would be done\n")

@@ -143,6 +143,14 @@ def map_resumed(run: RunRecord, journal: Journal, as_json: bool, again: bool) ->
     _tidy(journal)
 
 
+def items_of_map(run: RunRecord, journal: Journal) -> dict[str, Attachment]:
+    """The items of a run of ``map`` alone, for who does nothing with them.
+
+    Raises :class:`InvalidSetting` where they are not there any more.
+    """
+    return {NODE: Attachment(_feed(MapJob.of(run.settings[MAP]), journal, run.name))}
+
+
 def _tidy(journal: Journal | None) -> None:
     """Keep a journal small that nobody looks after."""
     if journal is None or not is_of_map(journal) or not journal.path.exists():

@@ -17,7 +17,7 @@ from batchmill.cli.faults import say
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given
 from batchmill.cli.journals import Found, Journals, working_folder
-from batchmill.cli.map_run import MapRun, map_resumed
+from batchmill.cli.map_run import MapRun, items_of_map, map_resumed
 from batchmill.cli.own_files import own_files
 from batchmill.cli.rehearsed import tell
 from batchmill.cli.titles import introduced, is_map
@@ -88,8 +88,16 @@ def command(
     journal, run = Journal(found.journal.path, durable=durable), found.run
     if dry_run:
         with _working_in(run.folder):
+            undone = failed_only or not run.finished
             told = rehearse(
-                run.name, inputs.values, journal=journal, failed_only=failed_only, text_params=inputs.text
+                run.name,
+                inputs.values,
+                journal=journal,
+                failed_only=failed_only,
+                text_params=inputs.text,
+                attached=items_of_map(run, journal)
+                if is_map(run) and (failed_only or not run.finished)
+                else {},
             )
         tell(told, bool(json_wanted))
         return Exit.SUCCESS

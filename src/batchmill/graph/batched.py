@@ -47,8 +47,7 @@ def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Vi
     """Run ``node`` on every item; what keeps the batch from running at all fails the node."""
     try:
         tap = around.taps.get(node.id)
-        given = around.attached.get(node.id, NOTHING_ATTACHED).items
-        items = items_of(spec, around) if given is None else given()
+        items = items_at(node, spec, around)
         batch = NodeBatch(node, spec, items, around, ordered=tap is not None)
         batch.tell_start()
         return batch.run(tap)
@@ -139,6 +138,12 @@ class NodeBatch:
             path = visit.outputs[PATH_KEY]
             self._around.bus.emit(Noticed(f"what it has done so far is in {path}", self._place))
         return visit
+
+
+def items_at(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
+    """The items: those that the caller has attached in the place of the document's, or the document's own."""
+    attached = around.attached.get(node.id, NOTHING_ATTACHED).items
+    return items_of(spec, around) if attached is None else attached()
 
 
 def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:

@@ -15,7 +15,7 @@ from batchmill.batch.collected import Collected
 from batchmill.batch.results import DroppedResults, KeptResults
 from batchmill.batch.sources import as_source
 from batchmill.errors import BatchmillError
-from batchmill.graph.batched import items_of
+from batchmill.graph.batched import items_at
 from batchmill.graph.collecting import batch_visit, entries
 from batchmill.graph.keys import batch_log
 from batchmill.graph.looping import run_loop
@@ -123,7 +123,7 @@ class Rehearsal:
         done = Collected(KeptResults() if spec.keeps_results else DroppedResults())
         every = True
         try:
-            items = items_of(spec, around)
+            items = items_at(node, spec, around)
             log = batch_log(node, spec, items, around)
             for found in _matched(log, items):
                 every = _collect(found, done) and every

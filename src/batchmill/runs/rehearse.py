@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from batchmill.graph.attached import Attachment
 from batchmill.graph.recorded import CODEC
 from batchmill.graph.rehearsal import Forecast, Rehearsal, totals
 from batchmill.graph.scheduler import Scheduler
@@ -87,6 +88,7 @@ def rehearse(
     failed_only: bool = False,
     text_params: Mapping[str, str] | None = None,
     masker: Masker | None = None,
+    attached: Mapping[str, Attachment] | None = None,
 ) -> Rehearsed:
     """What :func:`~batchmill.runs.resume.resume` would do with the same arguments: how many items of each
     node keep their result, and how many would be run, why, and for how much.
@@ -118,6 +120,7 @@ def rehearse(
                 masker=known.masker,
                 log=log,
                 rehearsal=rehearsal,
+                attached=attached or {},
             )
             Scheduler(order.plan, around).run()
         nodes = [*rehearsal.forecasts, *(Forecast(name, Kept(gone=count)) for name, count in log.gone())]
