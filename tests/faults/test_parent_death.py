@@ -14,13 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import ctypes, os, re, signal, sys, threading, time
 import batchmill
 from batchmill.batch.api import imap, map  # now: a signal amid imports is not ours to answer
 from batchmill.executors import folders, process, thread
-
-pytestmark = pytest.mark.slow
 
 folders.MEMORY_FOLDER = {memory!r}
 FOLDER = {folder!r}

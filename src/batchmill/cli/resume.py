@@ -95,9 +95,7 @@ def command(
                 journal=journal,
                 failed_only=failed_only,
                 text_params=inputs.text,
-                attached=items_of_map(run, journal)
-                if is_map(run) and (failed_only or not run.finished)
-                else {},
+                attached=items_of_map(run, journal) if is_map(run) and undone else {},
             )
         tell(told, bool(json_wanted))
         return Exit.SUCCESS

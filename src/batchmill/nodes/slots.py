@@ -24,7 +24,12 @@ def slot(folder: str) -> Iterator[int]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            yield number
+            try:
+                yield number
+            finally:
+                # Closing is not enough: a command that another thread is starting has the descriptor too,
+                # until it becomes its program, and with it the lock.
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
             return
         finally:
             os.close(descriptor)
