@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from batchmill.batch import names as module
+from batchmill.batch import names, text_lines
 from batchmill.batch.names import names_in_file
 from batchmill.errors import StorageError
 
@@ -55,13 +55,13 @@ def test_other_ends(read):
 
 def test_lines_that_come_in_pieces(read, monkeypatch):
     for size in (1, 2, 3, 5):
-        monkeypatch.setattr(module, "READ_BYTES", size)
+        monkeypatch.setattr(text_lines, "READ_BYTES", size)
         assert read(b"ab\r\n\ncde\xe9\r\nf") == ["ab", "", "cde\udce9", "f"]
         assert read(b"ab::c:d::", end=b"::") == ["ab", "c:d"]
 
 
 def test_a_line_beyond_all_bounds_is_told(read, monkeypatch):
-    monkeypatch.setattr(module, "MAX_LINE", 3 << 16)
+    monkeypatch.setattr(names, "MAX_LINE", 3 << 16)
     with pytest.raises(StorageError, match="line 2: longer than"):
         read(b"a\n" + bytes(5 << 16))
 

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from functools import partial
 
 from batchmill.batch.byte_streams import (
-    READ_BYTES,
-    READING_FAULTS,
     Read,
     Waker,
     is_live,
@@ -24,7 +22,7 @@ from batchmill.batch.byte_streams import (
 )
 from batchmill.batch.readers import STDIN, Opened
 from batchmill.batch.sources import Pieces
-from batchmill.batch.text_lines import MAX_LINE
+from batchmill.batch.text_lines import MAX_LINE, read_some
 from batchmill.errors import StorageError
 
 
@@ -61,7 +59,7 @@ def _parted(read: Read, source: str, end: bytes) -> Iterator[list[bytes]]:
     """What stands before each ``end``, as many as came at once, and what stands behind the last one."""
     begun: list[bytes] = []
     size = done = 0
-    while chunk := _read(read, source, done):
+    while chunk := read_some(read, source, done):
         if len(end) > 1:  # half of it may have come before
             begun, chunk = [], b"".join([*begun, chunk])
             size = 0
@@ -78,11 +76,3 @@ def _parted(read: Read, source: str, end: bytes) -> Iterator[list[bytes]]:
     last = b"".join(begun)
     if last and (done or last != codecs.BOM_UTF8):
         yield [last]
-
-
-def _read(read: Read, source: str, done: int) -> bytes:
-    try:
-        return read(READ_BYTES)
-    except READING_FAULTS as fault:
-        reason = (fault.strerror if isinstance(fault, OSError) else None) or fault
-        raise StorageError(f"{source}, after line {done}: {reason}") from fault

@@ -70,7 +70,7 @@ def _raw_lines(read: Read, source: str) -> Iterator[list[bytes]]:
     """Whole lines with their ends, as many as came at once."""
     begun: list[bytes] = []  # of a line whose end has not come
     done = size = 0
-    while chunk := _read(read, source, done):
+    while chunk := read_some(read, source, done):
         if b"\n" not in chunk:
             begun.append(chunk)
             size += len(chunk)
@@ -88,7 +88,8 @@ def _raw_lines(read: Read, source: str) -> Iterator[list[bytes]]:
         yield [last]
 
 
-def _read(read: Read, source: str, done: int) -> bytes:
+def read_some(read: Read, source: str, done: int) -> bytes:
+    """The next bytes of a text of which ``done`` lines were read. Raises :class:`StorageError`."""
     try:
         return read(READ_BYTES)
     except READING_FAULTS as fault:
