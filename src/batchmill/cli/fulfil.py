@@ -9,6 +9,7 @@ from typing import Protocol
 
 from batchmill.batch import OnBlock
 from batchmill.cancel import CancelToken
+from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
 from batchmill.cli.ending import exit_code, last_words, way_on
 from batchmill.cli.exits import Exit
@@ -47,7 +48,8 @@ class Begin(Protocol):
 @dataclass(frozen=True, slots=True)
 class Request:
     """What one call of such a command asks for: its results item by item, of ``items``, or the outputs at the
-    end. ``folder`` is that where the command was called."""
+    end. ``at_the_end`` are files about the run, written when it has ended; ``exit_zero`` has a run of which
+    only some items failed end as a success. ``folder`` is that where the command was called."""
 
     begin: Begin
     journal: Journal | None
@@ -55,8 +57,10 @@ class Request:
     progress: ProgressKind
     quiet: bool
     verbose: bool
+    at_the_end: FilesAtTheEnd
     items: MapRun | None = None
     folder: str = field(default_factory=working_folder)
+    exit_zero: bool = False
 
 
 def fulfil(request: Request, caller: Caller) -> int:
@@ -93,9 +97,13 @@ def fulfil(request: Request, caller: Caller) -> int:
             return Exit.SUCCESS
         for line in last_words(summary, result, request.quiet, request.folder, named=printer is not None):
             say(line)
+        request.at_the_end.write(request.journal, result.run)
         if printer is not None and printer.fault is not None:
             raise printer.fault
-    return Exit.ENVIRONMENT if printer is not None and printer.lost else exit_code(result, interrupts.first)
+    if printer is not None and printer.lost:
+        return Exit.ENVIRONMENT
+    code = exit_code(result, interrupts.first)
+    return Exit.SUCCESS if code == Exit.DEGRADED and request.exit_zero else code
 
 
 @contextmanager

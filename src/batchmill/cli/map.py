@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from batchmill.cli import options
+from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
 from batchmill.cli.faults import say
 from batchmill.cli.fulfil import Request, fulfil
@@ -137,6 +138,7 @@ def _of_results(command: Command) -> Command:
 @_of_results
 @options.keeping
 @options.json_flag("Print each result as one line of JSON.")
+@options.at_the_end
 @options.talk
 @click.argument("command_words", nargs=-1, required=True, metavar="[--] COMMAND...", type=click.UNPROCESSED)
 @click.pass_obj
@@ -152,6 +154,7 @@ def command(
     quiet: bool,
     verbose: bool,
     dry: bool,
+    exit_zero: bool,
     command_words: tuple[str, ...],
     **asked: Any,
 ) -> int:
@@ -173,8 +176,12 @@ def command(
     if not job.items and sys.stdin is not None and sys.stdin.isatty() and not quiet:
         say("reading items from the terminal, one on each line; Ctrl-D ends them")
     journal = options.kept_in(journal_path, no_journal, durable, partial(own_map_journal, working_folder()))
+    at_the_end = FilesAtTheEnd.asked(asked, journal)
     with map_run(job, journal, json_wanted, options.remembered(name, json_wanted, progress)) as (run, begin):
-        return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose, run), caller)
+        request = Request(
+            begin, journal, json_wanted, progress, quiet, verbose, at_the_end, run, exit_zero=exit_zero
+        )
+        return fulfil(request, caller)
 
 
 def _job(asked: dict[str, Any], words: tuple[str, ...]) -> MapJob:

@@ -13,7 +13,10 @@ from batchmill.executors.choose import KINDS
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 
 MOST_JOBS = 1000
-ONCE = frozenset({"collect", "results", "joblog", "mark", "journal_path", "params_file", "name"})
+ONCE = frozenset(
+    {"collect", "results", "joblog", "mark", "journal_path", "params_file", "name"}
+    | {"report", "trace", "summary", "metrics"}
+)
 """Options of which a second one would silently take the place of the first, with what it was to keep."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -100,6 +103,21 @@ def kept_in(
     if no_journal or (path is not None and path.lower() in ("", "none")):
         return None
     return Journal(otherwise() if path is None else path, durable=durable)
+
+
+def at_the_end(command: Command) -> Command:
+    """``--report``, ``--trace``, ``--summary``, ``--metrics`` and ``--exit-zero``."""
+    command = click.option("--exit-zero", is_flag=True, help="Exit with 0 where only some items failed.")(
+        command
+    )
+    for name, told in (
+        ("metrics", "Write OpenMetrics text of the run, for Prometheus' textfile collector."),
+        ("summary", "Add a summary in Markdown to FILE when the run has ended."),
+        ("trace", "Write a trace of the run for Perfetto; FILE may end in .gz."),
+        ("report", "Write a page about the run (extra `report`)."),
+    ):
+        command = click.option(f"--{name}", name, metavar="FILE", help=told)(command)
+    return command
 
 
 def talk(command: Command) -> Command:

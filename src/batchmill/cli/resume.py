@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from batchmill.cli import options
+from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
@@ -54,10 +55,12 @@ from batchmill.runs.resume import resume
     default=None,
     help="Print the whole run as one JSON object, of `map` each result as one line; as it was begun.",
 )
+@options.at_the_end
 @options.talk
 @click.pass_obj
 def command(
     caller: Caller,
+    /,
     words: tuple[str, ...],
     dry_run: bool,
     failed_only: bool,
@@ -71,6 +74,8 @@ def command(
     progress: ProgressKind,
     quiet: bool,
     verbose: bool,
+    exit_zero: bool,
+    **files: str | None,
 ) -> int:
     """Run what has no result yet of RUN: its name, the beginning of it, or `last`; without it, the latest
     run that is not finished, but for one whose reader had left.
@@ -99,6 +104,7 @@ def command(
             )
         tell(told, bool(json_wanted))
         return Exit.SUCCESS
+    at_the_end = FilesAtTheEnd.asked(files, journal)
     as_json = bool(run.settings.get("json")) if json_wanted is None else json_wanted
     begin = partial(
         resume,
@@ -118,7 +124,9 @@ def command(
     shown = _kept_progress(run) if progress == "auto" else progress
     folder = working_folder()
     with _working_in(run.folder), _items_of(run, journal, as_json, failed_only) as items:
-        request = Request(begin, journal, as_json, shown, quiet, verbose, items, folder)
+        request = Request(
+            begin, journal, as_json, shown, quiet, verbose, at_the_end, items, folder, exit_zero
+        )
         return fulfil(request, caller)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from batchmill.cli import options
+from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given, with_stdin
@@ -23,10 +24,12 @@ from batchmill.runs.run import run
 @options.overrides
 @options.keeping
 @options.json_flag("Print the whole run as one JSON object.")
+@options.at_the_end
 @options.talk
 @click.pass_obj
 def command(
     caller: Caller,
+    /,
     file: str,
     inputs: tuple[str, ...],
     params_file: Path | None,
@@ -41,6 +44,8 @@ def command(
     progress: ProgressKind,
     quiet: bool,
     verbose: bool,
+    exit_zero: bool,
+    **files: str | None,
 ) -> int:
     """Run the workflow document FILE (JSON or YAML) and print its outputs.
 
@@ -52,6 +57,7 @@ def command(
     document = load(file).raw
     wanted = with_stdin(from_line, document)
     journal = options.kept_in(journal_path, no_journal, durable)
+    at_the_end = FilesAtTheEnd.asked(files, journal)
     begin = partial(
         run,
         file,
@@ -64,4 +70,5 @@ def command(
         own_files=own_files(params_file),
         remembered=options.remembered(name, json_wanted, progress),
     )
-    return fulfil(Request(begin, journal, json_wanted, progress, quiet, verbose), caller)
+    request = Request(begin, journal, json_wanted, progress, quiet, verbose, at_the_end, exit_zero=exit_zero)
+    return fulfil(request, caller)

@@ -30,6 +30,11 @@ CHARTS = {
 }  # by section
 
 
+def require_extra() -> None:
+    """Raises :class:`~batchmill.errors.MissingExtra` where Jinja2 is not installed."""
+    _template()
+
+
 def page(report: Report) -> str:
     """The page. Raises :class:`~batchmill.errors.MissingExtra` where Jinja2 is not installed."""
     style, script, vendor = _file("page.css"), _file("page.js"), _file("vendor.min.js")
