@@ -144,7 +144,7 @@ def test_documents_with_values_that_have_no_text(executor: str, handling: str, t
     for again in (False, True):
         run = batchmill.resume(journal=journal) if again else batchmill.run(flow, journal=journal)
         if handling == "fail_fast" and run.status == "failed":
-            assert run.errors[0]["kind"] == "not_picklable"
+            assert run.errors[0]["kind"] in ("exception", "not_picklable")
             continue
         bad = {error["index"] for error in run.outputs["errors"]}
         assert bad <= {3, 4, 7, 9}
