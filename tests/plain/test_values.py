@@ -18,7 +18,7 @@ import numpy
 import pytest
 
 from batchmill.lists import JoinedList
-from batchmill.plain import MAX_DEPTH, MAX_DIGITS, NotPlain, is_true, plain, shown
+from batchmill.plain import MAX_DEPTH, MAX_DIGITS, NotPlain, is_true, noted, plain, shown
 
 Point = namedtuple("Point", "x y")
 
@@ -171,6 +171,21 @@ def test_what_has_no_form_is_named_with_its_place(value: Any, message: str, path
     with pytest.raises(NotPlain, match=message) as caught:
         plain(value, "it")
     assert caught.value.path == path
+
+
+def test_noted_shows_what_has_no_form_and_refuses_what_cannot_be_shown() -> None:
+    assert noted({"a": [Odd(), b"x"], (1, 2): 3}) == {"a": ["<odd>", "eA=="], "(1, 2)": 3}
+    deep: list[Any] = []
+    for _ in range(MAX_DEPTH):
+        deep = [deep]
+    for value, message in (
+        ({"x": [Odd(), 10**MAX_DIGITS]}, "value.x.1. is an integer of more than 4,300 digits"),
+        ({10**MAX_DIGITS: Odd()}, "is an integer of more than"),
+        ([0, Broken()], "value.1. is a .*Broken that cannot be read"),
+        ({"x": deep}, "nests deeper than 200 levels"),
+    ):
+        with pytest.raises(NotPlain, match=message):
+            noted(value)
 
 
 def test_shown_never_fails_and_shortens_what_has_no_form() -> None:

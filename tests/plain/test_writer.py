@@ -9,7 +9,7 @@ import numpy
 import pytest
 
 from batchmill.lists import JoinedList
-from batchmill.plain import NotPlain, from_json, is_exact, to_json
+from batchmill.plain import MAX_DEPTH, NotPlain, from_json, is_exact, to_json
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,15 @@ def test_values_as_text(value: Any, expected: str) -> None:
 
 def test_indented() -> None:
     assert to_json({"a": (1,)}, indent=2) == '{\n  "a": [\n    1\n  ]\n}'
+
+
+def test_how_deep_a_value_goes_is_told_alike_on_every_interpreter() -> None:
+    value: object = 1
+    for _ in range(MAX_DEPTH):
+        value = [value]
+    assert is_exact(value)
+    with pytest.raises(RecursionError):
+        is_exact({"a": value})
 
 
 @pytest.mark.parametrize("value", [object(), {1: "a", "1": "b"}, [10**5000], [float]])

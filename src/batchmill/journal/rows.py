@@ -14,7 +14,7 @@ from batchmill.journal.files import LARGE, ValueFiles
 from batchmill.lists.weight import weight
 from batchmill.masking import Masker
 from batchmill.outcome import ErrorInfo, Outcome
-from batchmill.plain import is_exact, shown
+from batchmill.plain import is_exact, noted, shown
 
 SHORT = 1024  # characters of an item's text up to which it is its own key
 POSITION_BITS = 32
@@ -83,13 +83,13 @@ class RowWriter:
             return []
         try:
             texts = encode_all([*items, *values])
+            states = [OK if exact else NOT_KEPT for exact in are_exact(values)]
         except NOT_JSON:
             return []
         count = len(values)
         of_items, of_values = texts[:count], texts[count:]
         if max(map(len, of_items)) > SHORT or max(map(len, of_values)) > LARGE:
             return []
-        states = [OK if exact else NOT_KEPT for exact in are_exact(values)]
         identities = range(first, first + count)
         return list(zip(identities, repeat(self.number), states, of_items, of_values, walls, strict=False))
 
@@ -98,10 +98,10 @@ class RowWriter:
         if not self.masker.knows_any:
             try:
                 text, written = encode(item), encode(value)
-            except NOT_JSON:
-                text, written = "", ""
-            if 0 < len(text) <= SHORT and len(written) <= LARGE:
                 state = OK if is_exact(value) else NOT_KEPT
+            except NOT_JSON:
+                text, written, state = "", "", NOT_KEPT
+            if 0 < len(text) <= SHORT and len(written) <= LARGE:
                 return (identity, self.number, state, text, written, wall)
         return self.row(identity, *self.key_of(item, None), value, wall)
 
@@ -143,11 +143,12 @@ class RowWriter:
         return (identity, self.number, state, item, written, outcome.wall, own, more)
 
     def _text(self, value: Any) -> tuple[str | None, bool]:
-        """The JSON text of a value, and whether it gives the value back."""
+        """The JSON text of a value, and whether it gives the value back. Raises
+        :class:`~batchmill.plain.NotPlain` where it has none, not even one to be looked at."""
         try:
             text, exact = encode(value), is_exact(value)
         except NOT_JSON:
-            text, exact = encode(shown(value)), False
+            text, exact = encode(noted(value)), False
         masked, same = self._masked(text)
         return masked, exact and same
 

@@ -3,7 +3,7 @@
 from batchmill.plain.numbers import LostDigits, exact_float, exact_number
 from batchmill.plain.places import JsonPath, path_text
 from batchmill.plain.reader import NotJson, container_in, from_json
-from batchmill.plain.values import MAX_DEPTH, MAX_DIGITS, NotPlain, is_true, plain, shown
+from batchmill.plain.values import MAX_DEPTH, MAX_DIGITS, NotPlain, is_true, noted, plain, shown
 from batchmill.plain.writer import is_exact, to_json
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "from_json",
     "is_exact",
     "is_true",
+    "noted",
     "path_text",
     "plain",
     "shown",

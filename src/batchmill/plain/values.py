@@ -98,6 +98,16 @@ def shown(value: Any) -> Any:
         return _described("", value)
 
 
+def noted(value: Any, where: str = "value") -> Any:
+    """``value`` as :func:`shown` gives it, for what must tell of everything else: raises :class:`NotPlain`
+    for what cannot be shown at all, a long integer, nesting too deep, or an object whose ``repr`` raises."""
+    try:
+        return _plain(value, 0, partial(noted, where=f"{where}[...]"), _represented)
+    except _NoForm as fault:
+        path = _way_to_fault(value, fault, _represented)
+        raise NotPlain(f"{path_text(path, where)} {fault}", path) from None
+
+
 def nearest(value: Any) -> Any:
     """What stands for ``value`` in JSON, members of it left as they are; itself where it has no form."""
     for _ in range(MAX_DEPTH):
@@ -130,13 +140,20 @@ def _described(why: str, value: Any) -> str:
     return shortened(text, MAX_SHOWN)
 
 
-def _way_to_fault(value: Any, fault: _NoForm) -> JsonPath:
-    """Where in ``value`` the first part without a form is."""
+def _represented(why: str, value: Any) -> str:
+    try:
+        return shortened(repr(value), MAX_SHOWN)
+    except Exception as fault:  # whatever an object's own code raises
+        raise _NoForm(why) from fault
+
+
+def _way_to_fault(value: Any, fault: _NoForm, odd: Odd = _refuse) -> JsonPath:
+    """Where in ``value`` the first part is of which ``odd`` makes nothing."""
     path: list[str | int] = []
     while not isinstance(fault, _TooDeep):
         for step, part in _parts(value):
             try:
-                _plain(part, len(path) + 1, lambda one: one, _refuse)
+                _plain(part, len(path) + 1, lambda one: one, odd)
             except _NoForm as inner:
                 path.append(step)
                 value, fault = part, inner

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import json.encoder
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 from batchmill.lists import LazyList
-from batchmill.plain.values import plain
+from batchmill.plain.values import MAX_DEPTH, plain
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _TEXT = frozenset({str})
@@ -63,9 +64,12 @@ def _encoder() -> Callable[[Any], str]:
 _encode = _encoder()
 
 
-def is_exact(value: Any) -> bool:
+def is_exact(value: Any, levels: int = MAX_DEPTH) -> bool:
     """Whether a value comes back out of JSON as it was: no tuple, no key that is not text, no object of a
-    class derived from those of JSON. Numbers that JSON does not have are not looked for."""
+    class derived from those of JSON. Numbers that JSON does not have are not looked for.
+
+    Raises RecursionError for more than ``levels`` containers within each other, on every interpreter alike.
+    """
     kind = type(value)
     if kind in _SCALARS:
         return True
@@ -79,4 +83,6 @@ def is_exact(value: Any) -> bool:
         return False
     if _SCALARS.issuperset(map(type, members)):
         return True
-    return all(map(is_exact, members))
+    if levels <= 1:
+        raise RecursionError
+    return all(map(is_exact, members, repeat(levels - 1)))
