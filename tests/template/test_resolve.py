@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -185,6 +187,13 @@ def test_text_that_grows_without_end_is_stopped() -> None:
     big = "x" * (40 * 1024 * 1024)
     with pytest.raises(TemplateError, match="more than"):
         compile_value("${a}${a}").resolve(Scope({"a": big}))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, numpy.float64("nan"), numpy.float32("inf")])
+def test_a_number_that_json_has_not_is_null_inside_text_too(value: Any) -> None:
+    scope = Scope({"a": value, "none": None})
+    assert compile_value("x${a}").resolve(scope) == compile_value("x${none}").resolve(scope) == "x"
+    assert compile_value("x${a|json}").resolve(scope) == "xnull"
 
 
 def test_values_without_a_text() -> None:

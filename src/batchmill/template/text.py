@@ -2,12 +2,14 @@
 
 Inside text ``None`` and ``""`` become nothing, booleans ``True`` and ``False``, objects and lists JSON
 with its usual separators, numbers what Python writes for them, everything else what it is as JSON
-(:mod:`batchmill.plain.values`), without quotes where that is text.
+(:mod:`batchmill.plain.values`), without quotes where that is text. NaN and infinities are null there, and
+so become nothing too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from batchmill.errors import TemplateError
@@ -28,7 +30,7 @@ def to_text(value: Any) -> str:
     kind = type(value)
     if kind is str:
         return value  # type: ignore[no-any-return]  # it is one
-    if value is None:
+    if value is None or (kind is float and not isfinite(value)):
         return ""
     if kind is bool or kind in _NUMBERS:
         try:

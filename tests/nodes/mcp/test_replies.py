@@ -56,6 +56,9 @@ BAD = {
     "an error that is none": '{"jsonrpc": "2.0", "id": ID, "error": "no"}',
     "of nobody's": '{"jsonrpc": "2.0", "result": {"content": [',
     "not what a tool gives": '{"jsonrpc": "2.0", "id": ID, "result": {"content": 5}}',
+    "of no version": '{"id": ID, "result": {"content": []}}',
+    "of another version": '{"jsonrpc": "1.0", "id": ID, "error": "no"}',
+    "in a list": '[{"jsonrpc": "2.0", "id": ID, "result": {"content": []}}]',
     "NaN": '{"jsonrpc": "2.0", "id": ID, "result": {"content": [], "structuredContent": {"x": NaN}}} x',
 }
 

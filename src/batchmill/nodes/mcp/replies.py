@@ -24,6 +24,9 @@ _SHOWN_CHARACTERS = 200
 _MESSAGE = re.compile(r'"jsonrpc"\s*:\s*"2\.0"')
 _ID = re.compile(r'"id"\s*:\s*(?P<id>\d{1,15}|"[^"\\]{1,100}")')
 
+_CONTENT = frozenset({"result", "error"})
+_REPLY = _CONTENT | {"jsonrpc", "id"}
+
 
 class Garbled:
     """A reply that cannot be read: of the request ``id``, None where that cannot be told either."""
@@ -42,8 +45,10 @@ def garbled(fault: Exception) -> Garbled | None:
         read = read.decode("utf-8", "replace") if isinstance(read, bytes) else read
         if error.get("type") == "json_invalid" and isinstance(read, str):
             return _of_text(read)
-        if error.get("type") == "missing" and isinstance(read, dict):
-            return _of_object(read)
+        parts = read if isinstance(read, list) else [read]
+        replies = [part for part in parts if isinstance(part, dict) and _is_reply(part)]
+        if replies:
+            return _of_objects(replies, read)
     return None
 
 
@@ -54,12 +59,19 @@ def _of_text(text: str) -> Garbled | None:
     return Garbled(text, json.loads(found["id"]) if found is not None else None)
 
 
-def _of_object(message: dict[str, Any]) -> Garbled | None:
-    if message.get("jsonrpc") != "2.0" or "method" in message:
-        return None
-    identity = message.get("id")
+def _is_reply(message: dict[str, Any]) -> bool:
+    """Whether an object is meant as a reply: it says so by its version, or has all that a reply has and no
+    more, as from servers that know another version or none."""
+    if message.get("jsonrpc") == "2.0":
+        return "method" not in message
+    return "id" in message and _REPLY.issuperset(message) and len(_CONTENT.intersection(message)) == 1
+
+
+def _of_objects(replies: list[dict[str, Any]], read: Any) -> Garbled:
+    """Of one reply, or of several that came in a list, which MCP has not."""
+    identity = replies[0].get("id") if len(replies) == 1 else None
     known = isinstance(identity, (int, str)) and not isinstance(identity, bool)
-    return Garbled(json.dumps(message), identity if known else None)
+    return Garbled(json.dumps(read), identity if known else None)
 
 
 def error_for(found: Garbled) -> Any:
