@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 import pytest
@@ -66,11 +67,19 @@ def test_numbers_that_json_does_not_have_are_refused(word):
 # Escaped pairs of surrogates, as JSON writes characters above U+FFFF, are no YAML.
 # Nor are keys of more than 1,024 characters on one line.
 TEXT = st.text(st.characters(max_codepoint=0xD7FF), max_size=100)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | TEXT,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
-    max_leaves=10,
-)
+# What YAML 1.2 reads as a number and YAML 1.1, which PyYAML writes, does not: it leaves such text unquoted.
+NUMBER_SINCE_1_2 = re.compile(r"[-+]?[0-9]*\.?[0-9]*[eE][-+]?[0-9]+|[-+]?0o[0-7]+|[-+]?0[0-9]+|[-+]?\.[0-9]+")
+
+
+def json_of(text):
+    return st.recursive(
+        st.none() | st.booleans() | st.integers() | text,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+        max_leaves=10,
+    )
+
+
+JSON = json_of(TEXT)
 
 
 @given(JSON)
@@ -78,7 +87,7 @@ def test_json_is_read_as_json(value):
     assert read_yaml(json.dumps(value)).value == value
 
 
-@given(JSON)
+@given(json_of(TEXT.filter(lambda text: not NUMBER_SINCE_1_2.fullmatch(text))))
 def test_what_a_yaml_writer_wrote_comes_back(value):
     assert read_yaml(yaml.safe_dump(value)).value == value
 
