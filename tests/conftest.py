@@ -20,6 +20,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+PROCESSES = 4  # more than small machines have cores: many tests wait for something
 PATIENCE = 5.0  # seconds that what is ending may take to be gone; nothing waits where nothing is left
 WARM_PROCESSES = ("loky", "resource_tracker", "multiprocessing")  # in the command lines of pool workers
 WARM_THREADS = ("batchmill-pool", "QueueFeederThread", "QueueManagerThread", "ExecutorManagerThread")
@@ -34,6 +35,16 @@ _IDS_OF_PYTEST = (str, int, float, bool, complex, type(None))
 
 Census = Callable[[], set[str]]
 Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Share the tests out over several processes, unless ``-n`` says otherwise or pytest-xdist is not there:
+    tests that read the source need nothing installed."""
+    if hasattr(config, "workerinput") or getattr(config.option, "numprocesses", 0) is not None:
+        return
+    config.option.numprocesses = PROCESSES
+    config.option.dist = "worksteal"
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

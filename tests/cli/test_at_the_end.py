@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,11 @@ def test_some_failed_items_can_be_a_success(batchmill_command):
     assert batchmill_command(*MAP, "--", "test {} != 3")[0] == 3
     assert batchmill_command(*MAP, "--exit-zero", "--", "test {} != 3")[0] == 0
     assert batchmill_command(*MAP, "--exit-zero", "--", "false")[0] == 1
+
+
+def test_a_reader_that_has_seen_enough_costs_no_file(tmp_path):
+    command = f"{sys.executable} -m batchmill map --items range:20000 -q --metrics m.prom -- echo"
+    subprocess.run(
+        ["bash", "-c", f"{command} | head -1"], cwd=tmp_path, check=True, capture_output=True, timeout=60
+    )
+    assert (tmp_path / "m.prom").read_text().endswith("# EOF\n")

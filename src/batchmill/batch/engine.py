@@ -110,11 +110,11 @@ class Batch:
 
     def blocks(self) -> Generator[Block, None, None]:
         """Run the batch and yield its blocks; closing the iterator stops it."""
-        if self.settings.gate is not None:
-            self.settings.gate.open()
         forget = self._stop.on_cancel(self.window.stop)
         running = self._executor.run(self.task, self._channel(), self._running_with, self._cancel)
         with holding():
+            if self.settings.gate is not None:
+                self.settings.gate.open()
             try:
                 for block in running:
                     self.timing.add(block.walls)

@@ -279,11 +279,8 @@ class Gate:
         tokens = expected.tokens * self._factor
         reserved: list[Spent] = []
         for budget, amount in self._amounts(tokens):
-            if expected.free:
-                budget.admit()
-            else:
-                budget.reserve(amount)
             reserved.append(Spent() if expected.free else amount)
+            budget.set_aside(reserved[-1])
         usd = self._nano_usd if self._known else nano_usd(expected.usd)
         guess = Spent(1, round(tokens), round(usd))
         return Pass(self._lane.limiter.start(tokens, self._gates.clock.monotonic()), reserved, guess)

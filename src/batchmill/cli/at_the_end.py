@@ -12,7 +12,13 @@ import click
 from batchmill.cli.journals import Journals
 from batchmill.journal.journal import Journal
 
-NAMES = ("report", "trace", "summary", "metrics")
+FILES = {
+    "report": "Write a page about the run (extra `report`).",
+    "trace": "Write a trace of the run for Perfetto; FILE may end in .gz.",
+    "summary": "Add a summary in Markdown to FILE when the run has ended.",
+    "metrics": "Write OpenMetrics text of the run, for Prometheus' textfile collector.",
+}
+"""The options by name, with their help."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class FilesAtTheEnd:
     def asked(cls, options: Mapping[str, str | None], journal: Journal | None) -> FilesAtTheEnd:
         """Those that options ask for. Raises :class:`click.UsageError` without a ``journal``, of which they
         are made, and :class:`~batchmill.errors.MissingExtra` now rather than after the run."""
-        files = {name: file for name in NAMES if (file := options.get(name)) is not None}
+        files = {name: file for name in FILES if (file := options.get(name)) is not None}
         if not files:
             return cls()
         if journal is None:

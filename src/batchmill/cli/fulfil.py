@@ -93,11 +93,13 @@ def fulfil(request: Request, caller: Caller) -> int:
                 request.items.done(printer, result)
         if printer is None:
             _show(result, data, request.as_json)
-        elif data.broken:  # who read the results has seen enough
-            return Exit.SUCCESS
-        for line in last_words(summary, result, request.quiet, request.folder, named=printer is not None):
-            say(line)
+        enough = printer is not None and data.broken  # who read the results has seen enough
+        if not enough:
+            for line in last_words(summary, result, request.quiet, request.folder, named=printer is not None):
+                say(line)
         request.at_the_end.write(request.journal, result.run)
+        if enough:
+            return Exit.SUCCESS
         if printer is not None and printer.fault is not None:
             raise printer.fault
     if printer is not None and printer.lost:

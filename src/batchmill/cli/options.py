@@ -8,15 +8,13 @@ from typing import Any, TypeVar
 
 import click
 
+from batchmill.cli.at_the_end import FILES
 from batchmill.cli.journals import VARIABLE
 from batchmill.executors.choose import KINDS
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 
 MOST_JOBS = 1000
-ONCE = frozenset(
-    {"collect", "results", "joblog", "mark", "journal_path", "params_file", "name"}
-    | {"report", "trace", "summary", "metrics"}
-)
+ONCE = frozenset({"collect", "results", "joblog", "mark", "journal_path", "params_file", "name", *FILES})
 """Options of which a second one would silently take the place of the first, with what it was to keep."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -106,16 +104,11 @@ def kept_in(
 
 
 def at_the_end(command: Command) -> Command:
-    """``--report``, ``--trace``, ``--summary``, ``--metrics`` and ``--exit-zero``."""
+    """An option for each of :data:`FILES`, and ``--exit-zero``."""
     command = click.option("--exit-zero", is_flag=True, help="Exit with 0 where only some items failed.")(
         command
     )
-    for name, told in (
-        ("metrics", "Write OpenMetrics text of the run, for Prometheus' textfile collector."),
-        ("summary", "Add a summary in Markdown to FILE when the run has ended."),
-        ("trace", "Write a trace of the run for Perfetto; FILE may end in .gz."),
-        ("report", "Write a page about the run (extra `report`)."),
-    ):
+    for name, told in reversed(FILES.items()):
         command = click.option(f"--{name}", name, metavar="FILE", help=told)(command)
     return command
 

@@ -33,8 +33,7 @@ class Place(Protocol):
 
 class SqliteItemLog:
     """See the module. ``matcher`` is None where nothing is known; ``failed_only`` leaves out what was never
-    begun; ``counts`` is given the counts at the end. Calls go
-    into ``ledger``.
+    begun; ``counts`` is given the counts at the end. Calls go into ``ledger``.
 
     Concurrency: ``record`` is called by workers, ``match`` by one thread at a time, with ``locked`` around
     what it reads. The visit changes in ``match`` only, and whoever records just before writes to the old one,
@@ -99,7 +98,7 @@ class SqliteItemLog:
         return known
 
     def _note_unknown(self, start: int, count: int, found: dict[int, Found]) -> None:
-        if self._failed_only:  # those are left out
+        if self._failed_only or len(found) == count:  # what is not found is left out, or there is no such
             return
         self._unknown += count - len(found)
         for offset in range(count):

@@ -77,12 +77,12 @@ class Budget:
         """Set ``amount`` aside; None when that went well, else the :meth:`refusal`."""
         refusal = self.refusal(amount)
         if refusal is None:
-            self._reserved += amount
-            self.outstanding += 1
+            self.set_aside(amount)
         return refusal
 
-    def admit(self) -> None:
-        """Let something start that costs nothing, as if nothing had been set aside for it."""
+    def set_aside(self, amount: Spent) -> None:
+        """Set ``amount`` aside without a look: its owner has looked, or it is nothing."""
+        self._reserved += amount
         self.outstanding += 1
 
     def _measures(self, after: Spent, amount: Spent) -> list[tuple[str, int, int | None, int]]:

@@ -30,6 +30,7 @@ UNTIMED = "The journal does not say when each item ran, nor on which worker."
 UNMEASURED = "The journal does not say what CPU time and memory items took."
 MISSING = {"time": UNTIMED, "timeline": UNTIMED, "resources": UNMEASURED}
 BY_KIND: dict[str, State] = {"timeout": "timeout", "worker_died": "died", "cancelled": "cancelled"}
+# any other is the reason that somebody gave for stopping the run: `reader left`, `halted`
 STATUSES: dict[str, RunStatus] = {
     "success": "success", "degraded": "degraded", "failed": "failed", "running": "running",
     "interrupted": "interrupted",
@@ -65,7 +66,9 @@ def _run(reader: Reader, record: RunRecord, told: Happened) -> Run:
     wall = sum(one.wall for one in told.passes)
     path = reader.journal.path
     option = "" if path == DEFAULT_PATH.absolute() else f"--journal {shlex.quote(str(path))}"
-    run = Run(record.name, record.source, STATUSES[record.status], began, wall, journal=option)
+    run = Run(
+        record.name, record.source, STATUSES.get(record.status, "interrupted"), began, wall, journal=option
+    )
     if run.status in ("failed", "interrupted"):
         return replace(run, resume=call(run, "resume", run.name))
     if run.status == "degraded":

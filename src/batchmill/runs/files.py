@@ -14,8 +14,9 @@ from batchmill.ir.loading import Draft
 from batchmill.journal.journal import Journal
 
 DOCUMENT, INNER_DOCUMENT = "the document itself", "a document of the run"
+PRICES, SERVERS = "the file of the document's prices", "the file of the document's MCP servers"
 PARAMS, STDIN = "the file of params", "where standard input comes from"
-_ONLY_READ = frozenset({DOCUMENT, INNER_DOCUMENT, PARAMS, STDIN})
+_ONLY_READ = frozenset({DOCUMENT, INNER_DOCUMENT, PRICES, SERVERS, PARAMS, STDIN})
 _BESIDE_SQLITE = ("", "-wal", "-shm", "-journal")
 
 
@@ -27,9 +28,9 @@ def own_files_of(
     if journal is not None:
         found |= files_of_journal(journal)
     found |= dict.fromkeys(_documents(plan), INNER_DOCUMENT)
-    for written, words in ((plan.workflow.prices, "prices"), (plan.workflow.mcp_servers, "MCP servers")):
+    for written, words in ((plan.workflow.prices, PRICES), (plan.workflow.mcp_servers, SERVERS)):
         if isinstance(written, str):
-            found[str(draft.folder / Path(written).expanduser())] = f"the file of the document's {words}"
+            found[str(draft.folder / Path(written).expanduser())] = words
     if draft.is_file:
         found[draft.source] = DOCUMENT
     return found
