@@ -35,4 +35,4 @@ def run_alone(task: Task, retry: RetryPolicy, cancel: CancelToken, stop: CancelT
             each()
     if not len(block):
         return cancelled(0)
-    return block.special.get(0) or Outcome(0, block.values[0])
+    return block.outcome(0)

@@ -20,11 +20,12 @@ from batchmill.executors.cause import Cause
 from batchmill.executors.cells import ATTEMPT, ITEMS, POSITION, STARTED, STOP, STOPPED, Cells
 from batchmill.executors.contract import Chunk, ExecutorSettings, Task
 from batchmill.executors.describe import outline, traced
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled, interrupted
+from batchmill.outcome import Block, ErrorInfo, Outcome, Tried, cancelled, interrupted
 from batchmill.policy import Decision, RetryPolicy
 from batchmill.record import Recorder
 
 PAUSE_STEP = 0.05  # seconds between looks at the stop cell while waiting to try again
+MOST_DRIFT = 5e-5  # seconds that items may be said to have begun too early
 LATE_SECONDS = 0.05  # a value that comes up to this long after its deadline still counts
 
 Flush = Callable[[Block, float], bool]
@@ -114,8 +115,8 @@ class ItemRunner:
         has come and at what :func:`time.perf_counter` second; True ends the chunk there. ``block`` is an
         empty one to be filled, for who looks at it meanwhile: an item's wall time is put there last.
         """
-        block = Block(chunk.start, [], [], items=chunk.items) if block is None else block
-        values, walls, special = block.values, block.walls, block.special
+        block = Block(chunk.start, items=chunk.items) if block is None else block
+        add_value, add_wall = block.appenders()
         run, cells, drain = self._job.task.run, self._cells, self._recorder.drain
         timed, clock = self.timed, time.perf_counter
         index = chunk.start
@@ -123,6 +124,8 @@ class ItemRunner:
         cells[ATTEMPT] = 1
         last = clock()
         end = last + seconds
+        drift = 0.0  # how much later items begin than the walls of those before them tell
+        block.begin(0, last)
         for offset, item in enumerate(chunk.items):
             place += 1
             cells[POSITION] = place  # before the look at STOP: who stops us and looks here later knows all
@@ -134,23 +137,23 @@ class ItemRunner:
                 tried = self._first_attempt(item, index, chunk)
             else:
                 try:
-                    values.append(run(item, index, self._first))
+                    add_value(value := run(item, index, self._first))
                 except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error
                     tried = self._caught(error, 1)
                 else:
                     records = drain()
                     if records:
-                        special[offset] = Outcome(index, values[-1], records=records)
+                        block.note(Outcome(index, value, records=records))
             if tried is not None:
-                outcome = self._to_the_end(item, index, self._number(chunk), tried)
+                outcome = self._to_the_end(item, index, self._number(chunk), tried, last)
                 cells[ATTEMPT] = 1
-                values.append(outcome.value)
+                add_value(outcome.value)
                 if not outcome.plain:
-                    special[offset] = outcome
+                    block.note(outcome)
                 if outcome.error is not None and self._job.stop_on_failure and outcome.again is None:
                     cells[STOP] = STOPPED  # a chunk that waits behind this one must not start either
             now = clock()
-            walls.append(now - last)
+            add_wall(now - last)
             last = now
             index += 1
             if now >= end or (self._job.judges_failures and tried is not None and outcome.error is not None):
@@ -159,6 +162,10 @@ class ItemRunner:
                 if flush(block, now):
                     break
                 last = clock()  # what flushing took is not the next item's time
+                drift += last - now
+                if drift > MOST_DRIFT:
+                    block.begin(offset + 1, last)
+                    drift = 0.0
         return block
 
     def _first_attempt(self, item: Any, index: int, chunk: Chunk) -> Outcome | FailedAttempt:
@@ -173,18 +180,24 @@ class ItemRunner:
             return chunk.attempts + 1
         return max(1, chunk.attempts)
 
-    def _to_the_end(self, item: Any, index: int, attempts: int, tried: Outcome | FailedAttempt) -> Outcome:
-        """What becomes of an item in the end, ``tried`` being what its ``attempts``-th attempt came to."""
+    def _to_the_end(
+        self, item: Any, index: int, attempts: int, tried: Outcome | FailedAttempt, began: float
+    ) -> Outcome:
+        """What becomes of an item in the end, ``tried`` being what its ``attempts``-th attempt came to, which
+        had begun at the second ``began``."""
+        earlier: tuple[Tried, ...] = ()
         while isinstance(tried, FailedAttempt):
             if self._job.by_attempt and tried.decision.retry:
                 return replace(self._failed(index, attempts, tried.error), again=tried.decision.after)
             if not tried.decision.retry:
-                return self._failed(index, attempts, tried.error)
+                return replace(self._failed(index, attempts, tried.error), tried=earlier)
+            earlier = (*earlier, Tried(began, time.perf_counter() - began, None, tried.error))
             if self._stopped_within(tried.decision.after):
                 return replace(interrupted(index, attempts, tried.error), records=self._recorder.drain())
             attempts += 1
+            began = time.perf_counter()
             tried = self._attempt(item, index, attempts)
-        return tried
+        return replace(tried, tried=earlier) if earlier else tried
 
     def _failed(self, index: int, attempts: int, error: ErrorInfo) -> Outcome:
         """An attempt that fails while the run is being ended by force fails for that reason."""

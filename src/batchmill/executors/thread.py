@@ -220,7 +220,7 @@ class Worker:
         self._crew = crew
         self._lock = threading.Lock()
         self._chunk: Chunk | None = None
-        self._block = Block(0, [], [])  # what has become of it so far
+        self._block = Block(0)  # what has become of it so far
         self._number = 0  # of that chunk
         self._abandoned = False
         self._cancel = CancelToken()  # what its items started must end when it is given up
