@@ -40,14 +40,25 @@ class ErrorInfo:
 
 
 class Tried(NamedTuple):
-    """An attempt that was not the last one of its item: it began at ``began``, a second of
-    :func:`time.perf_counter`, took ``wall`` seconds and ended in an error. ``worker`` is None where it ran
-    where the item ended."""
+    """One attempt of an item: it began at ``began``, a second of :func:`time.perf_counter`, and took ``wall``
+    seconds. ``worker`` is the number of the worker that made it, None where that is the one with which the
+    item ended. Why it failed is told as in :class:`ErrorInfo`; ``error`` is its ``type``, empty where it did
+    not."""
 
     began: float
     wall: float
-    worker: int | None
-    error: ErrorInfo
+    worker: int | None = None
+    error: str = ""
+    message: str = ""
+    kind: str = ""
+    retry_after: float | None = None
+
+    @classmethod
+    def of(cls, began: float, wall: float, worker: int | None, error: ErrorInfo | None) -> Tried:
+        """The attempt that ended in ``error``, or well."""
+        if error is None:
+            return cls(began, wall, worker)
+        return cls(began, wall, worker, error.type, error.message, error.kind, error.retry_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +68,8 @@ class Outcome:
     ``index`` is the item's 0-based position, ``wall`` the seconds its attempts took together,
     ``records`` what its node recorded (LLM calls), in order. ``began`` is the second of
     :func:`time.perf_counter` at which its attempts here did and ``worker`` the number of the worker that made
-    them, each None where nobody knows; ``tried`` are the attempts before the last one, as far as they are
-    known.
+    them, each None where nobody knows; ``tried`` are the attempts of an item that had more than one, in
+    order, as far as it is known when they began.
     ``again`` is set, in seconds to wait, where this was one attempt and another one is to be made. ``kept``
     says that an earlier run made it, so that nothing was done for it now.
     """
@@ -83,6 +94,12 @@ class Outcome:
     def plain(self) -> bool:
         """Whether there is nothing to tell but the value: success at the first attempt, no records."""
         return self.error is None and self.attempts == 1 and not self.records
+
+    def as_tried(self) -> tuple[Tried, ...]:
+        """Its attempts, as far as they are known."""
+        if self.tried or self.began is None:
+            return self.tried
+        return (Tried.of(self.began, self.wall, self.worker, self.error),)
 
     def as_error(self, item: Any) -> dict[str, Any]:
         """The entry of a batch's ``errors`` list; ``item`` is put in as it is."""
@@ -196,17 +213,15 @@ class Block:
         if not outcome.plain:
             self.special[offset] = outcome
 
-    def put_before(
-        self, offset: int, seconds: float, records: tuple[Any, ...], tried: tuple[Tried, ...]
-    ) -> None:
-        """Add to an item what its earlier attempts took and recorded."""
-        if self.began and offset + 1 < len(self.values):
+    def put_before(self, offset: int, earlier: Outcome) -> None:
+        """Add to an item what its ``earlier`` attempts took and recorded."""
+        known = self.outcome(offset)
+        if self.began and offset + 1 < len(self.values):  # its wall time is about to tell something else
             self.began.setdefault(offset + 1, self.began_at(offset + 1))
-        self.walls[offset] += seconds
-        if records or tried or offset in self.special:
-            known = self.outcome(offset)
-            both = (*records, *known.records)
-            self.special[offset] = replace(known, records=both, tried=(*tried, *known.tried), again=None)
+        self.walls[offset] += earlier.wall
+        if earlier.records or earlier.tried or offset in self.special:
+            records, tried = (*earlier.records, *known.records), (*earlier.tried, *known.as_tried())
+            self.special[offset] = replace(known, records=records, tried=tried, again=None)
 
     def began_at(self, offset: int) -> float | None:
         """When the item at ``offset`` began; None where nobody knows."""
@@ -228,6 +243,16 @@ class Block:
             begins.append(at)
             at = None if at is None else at + wall
         return begins
+
+    @property
+    def done(self) -> int:
+        """How many items are whole, of a block that another thread may be filling."""
+        return len(self.walls)
+
+    @property
+    def wall(self) -> float:
+        """Seconds that all items took together."""
+        return sum(self.walls)
 
     @property
     def failures(self) -> list[Outcome]:

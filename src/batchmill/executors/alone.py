@@ -12,7 +12,7 @@ from batchmill.executors.cells import STOP, new_cells
 from batchmill.executors.contract import Chunk, Task
 from batchmill.executors.ctrl_c import CtrlC
 from batchmill.executors.runner import ItemRunner, Job
-from batchmill.outcome import Outcome, cancelled
+from batchmill.outcome import Block, Outcome, cancelled
 from batchmill.policy import RetryPolicy
 
 _ALONE: tuple[Any, ...] = (None,)
@@ -29,7 +29,7 @@ def run_alone(task: Task, retry: RetryPolicy, cancel: CancelToken, stop: CancelT
     try:
         with CtrlC() as ctrl_c:
             runner = ItemRunner(Job(task, retry), cells, cancel, interrupts=ctrl_c.is_the_users)
-            block = runner.run_chunk(Chunk(0, _ALONE), 0.0)
+            block = runner.run_chunk(Chunk(0, _ALONE), 0.0, block=Block(0, items=_ALONE, worker=0))
     finally:
         for each in forget:
             each()

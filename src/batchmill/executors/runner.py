@@ -145,7 +145,7 @@ class ItemRunner:
                     if records:
                         block.note(Outcome(index, value, records=records))
             if tried is not None:
-                outcome = self._to_the_end(item, index, self._number(chunk), tried, last)
+                outcome = self._to_the_end(item, index, self._number(chunk), tried, last, chunk)
                 cells[ATTEMPT] = 1
                 add_value(outcome.value)
                 if not outcome.plain:
@@ -181,23 +181,26 @@ class ItemRunner:
         return max(1, chunk.attempts)
 
     def _to_the_end(
-        self, item: Any, index: int, attempts: int, tried: Outcome | FailedAttempt, began: float
+        self, item: Any, index: int, attempts: int, tried: Outcome | FailedAttempt, began: float, chunk: Chunk
     ) -> Outcome:
         """What becomes of an item in the end, ``tried`` being what its ``attempts``-th attempt came to, which
-        had begun at the second ``began``."""
-        earlier: tuple[Tried, ...] = ()
+        had begun at the second ``began`` or was lost with its worker."""
+        lost = chunk.lost is not None and not self._job.by_attempt
+        earlier = chunk.tried if lost else ()
         while isinstance(tried, FailedAttempt):
             if self._job.by_attempt and tried.decision.retry:
                 return replace(self._failed(index, attempts, tried.error), again=tried.decision.after)
             if not tried.decision.retry:
-                return replace(self._failed(index, attempts, tried.error), tried=earlier)
-            earlier = (*earlier, Tried(began, time.perf_counter() - began, None, tried.error))
+                return with_attempts(self._failed(index, attempts, tried.error), earlier, began)
+            if not lost:
+                earlier = (*earlier, Tried.of(began, time.perf_counter() - began, None, tried.error))
+            lost = False
             if self._stopped_within(tried.decision.after):
                 return replace(interrupted(index, attempts, tried.error), records=self._recorder.drain())
             attempts += 1
             began = time.perf_counter()
             tried = self._attempt(item, index, attempts)
-        return replace(tried, tried=earlier) if earlier else tried
+        return with_attempts(tried, earlier, began)
 
     def _failed(self, index: int, attempts: int, error: ErrorInfo) -> Outcome:
         """An attempt that fails while the run is being ended by force fails for that reason."""
@@ -261,9 +264,38 @@ class ItemRunner:
         return True
 
 
-def lost_attempt(job: Job, chunk: Chunk, offset: int, attempts: int, error: ErrorInfo) -> Chunk | Outcome:
-    """What becomes of an item whose attempt ended with its worker: a chunk to run again, or the end."""
+def with_attempts(outcome: Outcome, earlier: tuple[Tried, ...], began: float) -> Outcome:
+    """An outcome whose last attempt, which has just ended, began at the second ``began``."""
+    if not earlier:
+        return outcome
+    last = Tried.of(began, time.perf_counter() - began, None, outcome.error)
+    return replace(outcome, tried=(*earlier, last))
+
+
+def lost_attempt(
+    job: Job,
+    chunk: Chunk,
+    offset: int,
+    attempts: int,
+    error: ErrorInfo,
+    began: float | None = None,
+    worker: int | None = None,
+) -> Chunk | Outcome:
+    """What becomes of an item whose attempt ended with its ``worker``: a chunk to run again, or the end. The
+    attempt had begun at the second ``began``, None where nobody knows."""
     index = chunk.start + offset
+    wall = 0.0 if began is None else max(0.0, time.perf_counter() - began)
+    earlier = chunk.tried if len(chunk) == 1 else ()
+    tried = earlier if began is None else (*earlier, Tried.of(began, wall, worker, error))
     if job.retry.decide(attempts, error).retry:
-        return Chunk(index, [chunk.items[offset]], attempts, error)
-    return Outcome(index, error=error, attempts=attempts)
+        return Chunk(index, [chunk.items[offset]], attempts, error, tried)
+    tried = tried if attempts > 1 else ()
+    return Outcome(index, None, error, attempts, wall, began=began, worker=worker, tried=tried)
+
+
+def second_of(nanoseconds: int) -> float | None:
+    """A moment of :func:`time.monotonic_ns` as a second of :func:`time.perf_counter`, which not every system
+    counts from the same moment; None for 0."""
+    if not nanoseconds:
+        return None
+    return time.perf_counter() - (time.monotonic_ns() - nanoseconds) / 1e9

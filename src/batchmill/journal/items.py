@@ -165,7 +165,7 @@ class SqliteItemLog:
         else:
             rows = self._rows.plain_rows(base, block.values, block.walls, block.items)
         ticket = self._writer.put("add_outcome", rows)
-        if rows and sum(block.walls) >= SLOW * len(rows) and not _on_a_loop():
+        if rows and block.wall >= SLOW * len(rows) and not _on_a_loop():
             self._writer.wait(ticket)
 
     def _rows_of(self, base: int, block: Block) -> list[Row]:
