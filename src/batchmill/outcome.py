@@ -229,18 +229,18 @@ class Block:
         second = None if known is None else self.began[known]
         return None if second is None else second + sum(self.walls[known:offset])
 
-    def begins(self) -> Sequence[float | None]:
-        """When each item began."""
+    def begins(self, zero: float = 0.0) -> Sequence[float | None]:
+        """When each item began, by a clock that was ``zero`` when :func:`time.perf_counter` was 0."""
         first = self.began.get(0)
         if first is not None and len(self.began) == 1:
-            return list(accumulate(self.walls[: len(self.values) - 1], initial=first))
+            return list(accumulate(self.walls[: len(self.values) - 1], initial=first + zero))
         if not self.began:
             return [None] * len(self.values)
         begins: list[float | None] = []
         at: float | None = None
         for offset, wall in enumerate(self.walls):
             at = self.began.get(offset, at)
-            begins.append(at)
+            begins.append(None if at is None else at + zero)
             at = None if at is None else at + wall
         return begins
 
