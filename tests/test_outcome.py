@@ -76,15 +76,13 @@ def test_cancelled_items_were_not_started_or_were_ended_by_force() -> None:
 
 def filled() -> Block:
     """Four items of worker 2: the third began later than the second ended."""
-    block = Block(10, items="wxyz", worker=2)
-    for outcome in (
-        Outcome(10, "a", wall=0.5, began=100.0),
+    outcomes = [
+        Outcome(10, "a", wall=0.5, worker=2),
         Outcome(11, error=ERROR, attempts=3, wall=0.25),
         Outcome(12, "c", wall=1.0),
         Outcome(13, "d", wall=2.0),
-    ):
-        block.append(outcome)
-    block.began.clear()
+    ]
+    block = Block.made(10, outcomes, "wxyz")
     block.begin(0, 100.0)
     block.begin(2, 101.0)
     return block

@@ -149,28 +149,24 @@ class Block:
     @classmethod
     def made(cls, start: int, outcomes: Sequence[Outcome], items: Sequence[Any]) -> Block:
         """A block of neighbouring items whose outcomes are known; all are of the first one's worker."""
-        block = cls(start, items=items)
-        for outcome in outcomes:
-            block.append(outcome)
-        block.worker = outcomes[0].worker if outcomes else None
-        return block
+        special = {offset: one for offset, one in enumerate(outcomes) if not one.plain}
+        began = {offset: one.began for offset, one in enumerate(outcomes)}
+        return cls(
+            start,
+            [one.value for one in outcomes],
+            [one.wall for one in outcomes],
+            special,
+            items,
+            began if any(second is not None for second in began.values()) else {},
+            outcomes[0].worker if outcomes else None,
+        )
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def append(self, outcome: Outcome) -> None:
-        """Add the outcome of the next item."""
-        offset = len(self.values)
-        self.values.append(outcome.value)
-        if not outcome.plain:
-            self.special[offset] = outcome
-        if outcome.began is not None or self.began:
-            self.began[offset] = outcome.began
-        self.walls.append(outcome.wall)
-
     def appenders(self) -> tuple[Callable[[Any], None], Callable[[float], None]]:
         """What adds a value, and what adds its wall time, for the one loop that runs every item: two calls
-        that Python need not look up, in place of :meth:`append`. The wall time is to be added last: what
+        that Python need not look up. The wall time is to be added last: what
         another thread sees of a block that is being filled is whole as far as there are wall times."""
         return self.values.append, self.walls.append
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchmill.journal.contract import DEGRADED, OK
-from batchmill.journal.rows import POSITION_BITS, KnownRow, first_id
+from batchmill.journal.rows import POSITION_BITS, KnownRow, first_id, known_row
 from batchmill.journal.statements import one_row, statement
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Matcher:
     def _between(self, first: int, end: int) -> list[KnownRow]:
         query = statement("outcomes_between")
         found = self._connection.execute(query, (first, end, self._before))
-        return list(map(KnownRow._make, found))
+        return list(map(known_row, found))
 
     def _take(self, offset: int, row: KnownRow, found: dict[int, Found]) -> None:
         one = Found(row, self._whole, self._claims is None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -54,6 +55,10 @@ class KnownRow(NamedTuple):
     value: str | None
     wall: float
     detail: str | None
+
+
+known_row: Callable[[Iterable[Any]], KnownRow] = partial(tuple.__new__, KnownRow)
+"""``KnownRow._make`` without a call of a function in Python: a resumed run calls it for every item."""
 
 
 def first_id(visit: int) -> int:
