@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
+from batchmill.outcome import Block, ErrorInfo, Outcome, Tried, cancelled
 
 ERROR = ErrorInfo("ValueError", "bad", traceback="...", outputs={"code": 3})
 
@@ -72,3 +72,88 @@ def test_cancelled_items_were_not_started_or_were_ended_by_force() -> None:
     assert never.error.kind == forced.error.kind == "cancelled"
     assert "before the item started" in never.error.message
     assert "by force" in forced.error.message
+
+
+def filled() -> Block:
+    """Four items of worker 2: the third began later than the second ended."""
+    outcomes = [
+        Outcome(10, "a", wall=0.5, worker=2),
+        Outcome(11, error=ERROR, attempts=3, wall=0.25),
+        Outcome(12, "c", wall=1.0),
+        Outcome(13, "d", wall=2.0),
+    ]
+    block = Block.made(10, outcomes, "wxyz")
+    block.begin(0, 100.0)
+    block.begin(2, 101.0)
+    return block
+
+
+def told(block: Block) -> list[tuple[int, object, float, float | None, int | None]]:
+    return [(one.index, one.value, one.wall, one.began, one.worker) for one in block.outcomes()]
+
+
+FILLED = [
+    (10, "a", 0.5, 100.0, 2),
+    (11, None, 0.25, 100.5, 2),
+    (12, "c", 1.0, 101.0, 2),
+    (13, "d", 2.0, 102.0, 2),
+]
+
+
+def test_an_item_begins_when_the_one_before_it_ended_unless_something_else_is_said() -> None:
+    block = filled()
+    assert told(block) == FILLED
+    assert block.begins() == [100.0, 100.5, 101.0, 102.0]
+    assert [block.began_at(offset) for offset in range(5)] == [100.0, 100.5, 101.0, 102.0, 104.0]
+    assert Block(0, [1], [0.5]).begins() == [None]
+    assert Block(0, [1, 2], [0.5, 0.5], began={0: 7.0}).begins() == [7.0, 7.5]
+
+
+@pytest.mark.parametrize("start", range(5))
+@pytest.mark.parametrize("end", [*range(5), None])
+def test_a_part_tells_of_its_items_what_the_whole_did(start: int, end: int | None) -> None:
+    part = filled().part(start, end)
+    assert told(part) == FILLED[start:end]
+    assert part.items == "wxyz"[start:end]
+    assert len(part.failures) == sum(one[1] is None for one in FILLED[start:end])
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_parts_put_together_are_the_whole(at: int) -> None:
+    first, rest = filled().part(0, at), filled().part(at)
+    first.extend(rest)
+    assert told(first) == FILLED
+    assert first.special == filled().special
+
+
+def test_items_whose_begin_nobody_knows_do_not_get_that_of_others() -> None:
+    block = filled()
+    block.extend(Block(14, ["e", "f"], [1.0, 1.0]))
+    assert block.begins()[3:] == [102.0, None, None]
+    block = Block(9, ["z"], [1.0])
+    block.extend(filled())
+    assert block.begins()[:2] == [None, 100.0]
+
+
+def test_another_outcome_in_place_of_one_leaves_the_times() -> None:
+    block = filled()
+    block.replace(1, Outcome(11, "b"))
+    assert (block.failures, block.values[1]) == ([], "b")
+    block.replace(0, Outcome(10, error=ERROR))
+    assert ([one.index for one in block.failures], block.values[0]) == ([10], None)
+    assert [one[2:] for one in told(block)] == [one[2:] for one in FILLED]
+
+
+def test_what_earlier_attempts_took_is_added_and_no_other_item_begins_later_for_it() -> None:
+    block = filled()
+    earlier = Outcome(10, wall=3.0, records=("call",), tried=(Tried(90.0, 3.0, 0, "ValueError", "bad"),))
+    block.put_before(0, earlier)
+    assert told(block) == [(10, "a", 3.5, 100.0, 2), *FILLED[1:]]
+    assert block.outcome(0).records == ("call",)
+    assert block.outcome(0).tried == (*earlier.tried, Tried(100.0, 0.5, 2))
+
+
+def test_a_block_of_outcomes_has_their_times_and_worker() -> None:
+    outcomes = [Outcome(3, "v", wall=0.5, began=7.0, worker=1), Outcome(4, None, ERROR, worker=1)]
+    block = Block.made(3, outcomes, ("x", "y"))
+    assert list(block.outcomes()) == outcomes

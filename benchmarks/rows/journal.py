@@ -35,9 +35,12 @@ def _ours(n: int) -> Iterator[Ready]:
 
     items, values = _items(n), _values(n)
     blocks = [
-        Block(at, values[at : at + BLOCK], [1e-6] * len(values[at : at + BLOCK]), {}, items[at : at + BLOCK])
+        Block(
+            at, values[at : at + BLOCK], [1e-6] * len(values[at : at + BLOCK]), {}, items[at : at + BLOCK],
+            began={0: at * 1e-6}, worker=1,
+        )
         for at in range(0, n, BLOCK)
-    ]
+    ]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
 
         def work() -> None:

@@ -7,10 +7,12 @@ that failed, were tried again or recorded calls have an Outcome of their own in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from itertools import accumulate
+from typing import Any, Literal, NamedTuple, TypeVar
 
+V = TypeVar("V")
 ErrorKind = Literal["exception", "error_result", "timeout", "worker_died", "cancelled", "not_picklable"]
 
 
@@ -37,14 +39,39 @@ class ErrorInfo:
     cause: Any = field(default=None, compare=False, repr=False)
 
 
+class Tried(NamedTuple):
+    """One attempt of an item: it began at ``began``, a second of :func:`time.perf_counter`, and took ``wall``
+    seconds. ``worker`` is the number of the worker that made it, None where that is the one with which the
+    item ended. Why it failed is told as in :class:`ErrorInfo`; ``error`` is its ``type``, empty where it did
+    not."""
+
+    began: float
+    wall: float
+    worker: int | None = None
+    error: str = ""
+    message: str = ""
+    kind: str = ""
+    retry_after: float | None = None
+
+    @classmethod
+    def of(cls, began: float, wall: float, worker: int | None, error: ErrorInfo | None) -> Tried:
+        """The attempt that ended in ``error``, or well."""
+        if error is None:
+            return cls(began, wall, worker)
+        return cls(began, wall, worker, error.type, error.message, error.kind, error.retry_after)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The final state of one item: a value, or an error after ``attempts`` attempts.
 
     ``index`` is the item's 0-based position, ``wall`` the seconds its attempts took together,
-    ``records`` what its node recorded (LLM calls), in order. ``again`` is set, in seconds to wait, where
-    this was one attempt and another one is to be made. ``kept`` says that an earlier run made it, so that
-    nothing was done for it now.
+    ``records`` what its node recorded (LLM calls), in order. ``began`` is the second of
+    :func:`time.perf_counter` at which its attempts here did and ``worker`` the number of the worker that made
+    them, each None where nobody knows; ``tried`` are the attempts of an item that had more than one, in
+    order, as far as it is known when they began.
+    ``again`` is set, in seconds to wait, where this was one attempt and another one is to be made. ``kept``
+    says that an earlier run made it, so that nothing was done for it now.
     """
 
     index: int
@@ -55,6 +82,9 @@ class Outcome:
     records: tuple[Any, ...] = ()
     again: float | None = None
     kept: bool = False
+    began: float | None = None
+    worker: int | None = None
+    tried: tuple[Tried, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -64,6 +94,12 @@ class Outcome:
     def plain(self) -> bool:
         """Whether there is nothing to tell but the value: success at the first attempt, no records."""
         return self.error is None and self.attempts == 1 and not self.records
+
+    def as_tried(self) -> tuple[Tried, ...]:
+        """Its attempts, as far as they are known."""
+        if self.tried or self.began is None:
+            return self.tried
+        return (Tried.of(self.began, self.wall, self.worker, self.error),)
 
     def as_error(self, item: Any) -> dict[str, Any]:
         """The entry of a batch's ``errors`` list; ``item`` is put in as it is."""
@@ -82,39 +118,160 @@ class Outcome:
 
 @dataclass(slots=True)
 class Block:
-    """Outcomes of the items ``start`` to ``start + len(values) - 1``.
+    """Outcomes of the items ``start`` to ``start + len(values) - 1``, in columns.
 
     ``values`` and ``walls`` (seconds) are aligned; ``special`` maps an offset into them to the
     Outcome of an item that is more than a plain success at the first attempt. A failed item's
     place in ``values`` is None. ``items`` are the items themselves; they are added in the parent and
     never travel back from a worker.
+
+    ``began`` maps an offset to the second, of :func:`time.perf_counter`, at which that item began, None
+    where nobody knows; an item that is not in it began when the one before it ended. So one entry does for
+    all items that a worker ran one right after another. ``worker`` is the number of the worker that ran
+    them, from 0, which runs one item at a time; None where none did.
+
+    Only the methods here write to the columns, so that they stay aligned.
     """
 
     start: int
-    values: list[Any]
-    walls: list[float]
+    values: list[Any] = field(default_factory=list)
+    walls: list[float] = field(default_factory=list)
     special: dict[int, Outcome] = field(default_factory=dict)
     items: Sequence[Any] = ()
+    began: dict[int, float | None] = field(default_factory=dict)
+    worker: int | None = None
 
     @classmethod
     def of(cls, outcome: Outcome, item: Any) -> Block:
         """A block of one item."""
-        special = {} if outcome.plain else {0: outcome}
-        return cls(outcome.index, [outcome.value], [outcome.wall], special, (item,))
+        return cls.made(outcome.index, [outcome], (item,))
+
+    @classmethod
+    def made(cls, start: int, outcomes: Sequence[Outcome], items: Sequence[Any]) -> Block:
+        """A block of neighbouring items whose outcomes are known; all are of the first one's worker."""
+        special = {offset: one for offset, one in enumerate(outcomes) if not one.plain}
+        began = {offset: one.began for offset, one in enumerate(outcomes)}
+        return cls(
+            start,
+            [one.value for one in outcomes],
+            [one.wall for one in outcomes],
+            special,
+            items,
+            began if any(second is not None for second in began.values()) else {},
+            outcomes[0].worker if outcomes else None,
+        )
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def appenders(self) -> tuple[Callable[[Any], None], Callable[[float], None]]:
+        """What adds a value, and what adds its wall time, for the one loop that runs every item: two calls
+        that Python need not look up. The wall time is to be added last: what
+        another thread sees of a block that is being filled is whole as far as there are wall times."""
+        return self.values.append, self.walls.append
+
+    def note(self, outcome: Outcome) -> None:
+        """The item at the outcome's index, whose value is being added, is more than a plain success."""
+        self.special[outcome.index - self.start] = outcome
+
+    def begin(self, offset: int, second: float | None) -> None:
+        """The item at ``offset`` began, or is about to, at that second of :func:`time.perf_counter`."""
+        self.began[offset] = second
+
+    def extend(self, other: Block) -> None:
+        """Add the items that follow these."""
+        offset = len(self.values)
+        self.values.extend(other.values)
+        self.walls.extend(other.walls)
+        for place, outcome in other.special.items():
+            self.special[offset + place] = outcome
+        if other.began or self.began:
+            self.began[offset] = None
+        for place, second in other.began.items():
+            self.began[offset + place] = second
+
+    def part(self, start: int, end: int | None = None) -> Block:
+        """The items from offset ``start`` to before ``end``, as a block of their own. Of a block that another
+        thread is filling, that is whole up to its last wall time."""
+        end = len(self.values) if end is None else min(end, len(self.values))
+        began = _cut(self.began, start, end)
+        if start < end and 0 not in began and self.began:
+            began[0] = self.began_at(start)
+        values, walls, items = self.values[start:end], self.walls[start:end], self.items[start:end]
+        return Block(
+            self.start + start, values, walls, _cut(self.special, start, end), items, began, self.worker
+        )
+
+    def replace(self, offset: int, outcome: Outcome) -> None:
+        """Put another outcome in place of an item's; its times stay."""
+        self.values[offset] = outcome.value
+        self.special.pop(offset, None)
+        if not outcome.plain:
+            self.special[offset] = outcome
+
+    def put_before(self, offset: int, earlier: Outcome) -> None:
+        """Add to an item what its ``earlier`` attempts took and recorded."""
+        known = self.outcome(offset)
+        if self.began and offset + 1 < len(self.values):  # its wall time is about to tell something else
+            self.began.setdefault(offset + 1, self.began_at(offset + 1))
+        self.walls[offset] += earlier.wall
+        if earlier.records or earlier.tried or offset in self.special:
+            records, tried = (*earlier.records, *known.records), (*earlier.tried, *known.as_tried())
+            self.special[offset] = replace(known, records=records, tried=tried, again=None)
+
+    def began_at(self, offset: int) -> float | None:
+        """When the item at ``offset`` began; None where nobody knows."""
+        known = max((one for one in self.began if one <= offset), default=None)
+        second = None if known is None else self.began[known]
+        return None if second is None else second + sum(self.walls[known:offset])
+
+    def begins(self, zero: float = 0.0) -> Sequence[float | None]:
+        """When each item began, by a clock that was ``zero`` when :func:`time.perf_counter` was 0."""
+        first = self.began.get(0)
+        if first is not None and len(self.began) == 1:
+            return list(accumulate(self.walls[: len(self.values) - 1], initial=first + zero))
+        if not self.began:
+            return [None] * len(self.values)
+        begins: list[float | None] = []
+        at: float | None = None
+        for offset, wall in enumerate(self.walls):
+            at = self.began.get(offset, at)
+            begins.append(None if at is None else at + zero)
+            at = None if at is None else at + wall
+        return begins
+
+    @property
+    def done(self) -> int:
+        """How many items are whole, of a block that another thread may be filling."""
+        return len(self.walls)
+
+    @property
+    def wall(self) -> float:
+        """Seconds that all items took together."""
+        return sum(self.walls)
 
     @property
     def failures(self) -> list[Outcome]:
         """The outcomes that are errors, in index order."""
         return [self.special[k] for k in sorted(self.special) if self.special[k].error is not None]
 
+    def outcome(self, offset: int) -> Outcome:
+        """That of the item at ``offset``."""
+        outcome = self.special.get(offset) or Outcome(self.start + offset, self.values[offset])
+        return replace(outcome, wall=self.walls[offset], began=self.began_at(offset), worker=self.worker)
+
     def outcomes(self) -> Iterator[Outcome]:
         """Every item's Outcome, in index order."""
+        begins = self.begins()
         for offset, value in enumerate(self.values):
             outcome = self.special.get(offset) or Outcome(self.start + offset, value)
-            yield replace(outcome, wall=self.walls[offset])
+            yield replace(outcome, wall=self.walls[offset], began=begins[offset], worker=self.worker)
+
+
+def _cut(column: dict[int, V], start: int, end: int) -> dict[int, V]:
+    """The entries for offsets from ``start`` to before ``end``, for a block that begins there. A copy is
+    looked at: another thread may be adding to the column."""
+    return {offset - start: one for offset, one in column.copy().items() if start <= offset < end}
 
 
 def cancelled(index: int, attempts: int = 0) -> Outcome:

@@ -26,6 +26,10 @@ def run_finished(at, wall, status="success"):
     return at, "RunFinished", {"status": status, "wall": wall}
 
 
+def unknown(number):
+    return None
+
+
 def test_a_run_in_one_pass():
     events = [
         (101.0, "RunStarted", {}),
@@ -36,7 +40,7 @@ def test_a_run_in_one_pass():
         finished(106.0, "a", 4.0, "failed", "no"),
         run_finished(107.0, 6.0),
     ]
-    told = happened(events, record(), 999.0)
+    told = happened(events, record(), 999.0, unknown)
     assert told.passes == [Pass(101.0, 0.0, 6.0, "finished")]
     assert told.visits == {"a": [Visit(1.0, 4.0, 4)]}
     assert (told.executors, told.statuses, told.errors) == ({"a": "thread"}, {"a": "failed"}, {"a": "no"})
@@ -55,7 +59,7 @@ def test_the_night_between_two_passes_is_left_out_and_what_was_killed_ends_with_
         finished(9003.0, "b", 2.0),
         run_finished(9004.0, 4.0, "degraded"),
     ]
-    told = happened(events, record(), 99_999.0)
+    told = happened(events, record(), 99_999.0, unknown)
     assert told.passes == [Pass(100.0, 0.0, 4.0, "killed", at_least=True), Pass(9000.0, 4.0, 4.0, "finished")]
     assert told.visits == {"a": [Visit(1.0, 2.0)], "b": [Visit(3.0, 1.0), Visit(5.0, 2.0)]}
     assert told.statuses["b"] == "success"
@@ -63,14 +67,14 @@ def test_the_night_between_two_passes_is_left_out_and_what_was_killed_ends_with_
 
 def test_a_run_that_is_under_way_lasts_until_now():
     events = [(100.0, "RunStarted", {}), started(101.0, "a")]
-    told = happened(events, record("running"), 110.0)
+    told = happened(events, record("running"), 110.0, unknown)
     assert told.passes == [Pass(100.0, 0.0, 10.0, "running")]
     assert told.visits == {"a": [Visit(1.0, 9.0)]}
 
 
 @pytest.mark.parametrize("events", [[], [(50.0, "RunStarted", {})]])
 def test_a_run_of_which_next_to_nothing_is_known(events):
-    told = happened(events, record("interrupted"), 999.0)
+    told = happened(events, record("interrupted"), 999.0, unknown)
     assert [one.wall for one in told.passes] == [0.0] * len(events)
 
 
@@ -81,6 +85,21 @@ def test_a_clock_that_was_set_back_makes_nothing_negative():
         finished(80.0, "a", 1.0),
         run_finished(70.0, 2.0),
     ]
-    told = happened(events, record(), 999.0)
+    told = happened(events, record(), 999.0, unknown)
     assert told.visits == {"a": [Visit(0.0, 0.0)]}
     assert told.passes == [Pass(100.0, 0.0, 2.0, "finished")]
+
+
+def test_a_pass_that_was_killed_lasted_until_its_last_outcome_was_made():
+    events = [
+        (101.0, "RunStarted", {}),
+        started(102.0, "a", executor="thread", workers=4),
+        (200.0, "RunStarted", {}),
+        run_finished(203.0, 3.0),
+    ]
+    told = happened(events, record(), 999.0, {1: 108.5, 2: 300.0}.get)
+    assert told.passes == [
+        Pass(101.0, 0.0, 7.5, "killed", at_least=True),
+        Pass(200.0, 7.5, 3.0, "finished"),
+    ]
+    assert told.visits == {"a": [Visit(1.0, 6.5, 4)]}

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from batchmill.journal.database import APPLICATION_ID
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
 from batchmill.record.ledger import ledger
 from batchmill.report.aggregate import report_of
 from batchmill.report.of_journal import facts_of
+from batchmill.report.parts import SHARE_FIELDS
 
 FLOW = {
     "inputs": {"upto": {"type": "integer", "default": 6}, "token": {"type": "string", "secret": True}},
@@ -105,14 +110,134 @@ def test_calls_add_up_to_the_ledger(reader):
 def test_what_the_journal_does_not_have_is_not_told(reader):
     facts = facts_of(reader, reader.run("last"))
     rows = list(facts.rows())
-    assert {(row.start, row.slot, row.cpu, row.rss, row.bytes_out, row.command) for row in rows} == {
-        (None,) * 6
-    }
+    assert {(row.cpu, row.rss, row.bytes_out, row.command) for row in rows} == {(None,) * 4}
     assert all(call.at is None for call in facts.calls())
-    report = report_of(facts)
-    assert (report.series.nodes, report.lanes, report.advice, report.shares.capacity) == ([], [], [], 0.0)
+    assert report_of(facts).missing.keys() == {"resources"}
+
+
+def test_a_journal_of_the_first_format_has_no_times(tmp_path):
+    text = (Path(__file__).parents[1] / "journal" / "format_1.sql").read_text()
+    path = tmp_path / "runs.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript(text.replace("{folder}", str(tmp_path)))
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with Reader(Journal(path)) as reader:
+        facts = facts_of(reader, reader.run("last"))
+        rows = list(facts.rows())
+        assert rows
+        assert {(row.start, row.slot, row.tried) for row in rows} == {(None, None, ())}
+        report = report_of(facts)
+    assert (report.lanes, report.advice, report.shares.capacity) == ([], [], 0.0)
     assert report.missing.keys() == {"time", "timeline", "resources"}
-    assert all(visit.wall > 0 for node in report.nodes for visit in node.visits)
+
+
+def attempts(row):
+    """When it began, its seconds and its slot, of each attempt."""
+    if not row.tried:
+        return [(row.start, row.wall, row.slot)]
+    return [(one.at, one.wall, row.slot if one.slot is None else one.slot) for one in row.tried]
+
+
+def check_times(facts, rows):
+    """Every attempt is told, lies within a visit of its node, and has its slot for itself."""
+    visits = {node.id: node.visits for node in facts.nodes}
+    slots = {}
+    for row in rows:
+        made = attempts(row)
+        assert len(made) == row.attempts
+        assert row.start == made[0][0]
+        assert row.start + row.wall == pytest.approx(made[-1][0] + made[-1][1], abs=1e-6)
+        for at, wall, slot in made:
+            slots.setdefault((row.node, slot), []).append((at, at + wall))
+            (visit,) = [one for one in visits[row.node] if one.at <= at <= one.at + one.wall]
+            assert at + wall <= visit.at + visit.wall + 0.001
+            assert 0 <= slot < visit.slots
+    for own in slots.values():
+        own.sort()
+        for before, after in pairwise(own):
+            assert before[1] <= after[0] + 1e-9
+    for node in report_of(facts).nodes:
+        if node.shares is not None and node.visits:
+            parts = sum(getattr(node.shares, name) for name in SHARE_FIELDS[1:])
+            assert parts == pytest.approx(node.shares.capacity)
+            assert node.shares.capacity > 0
+
+
+def test_every_item_has_its_time_and_its_slot(reader):
+    facts = facts_of(reader, reader.run("last"))
+    rows = list(facts.rows())
+    check_times(facts, rows)
+    for row in rows:
+        if row.node == "flaky":
+            first, last = row.tried
+            assert (first.kind, "exit" in first.message, last.error) == ("error_result", True, "")
+            assert last.paused >= 0
+        elif row.failed:
+            (only,) = row.tried
+            assert (only.error, only.message, only.kind) == (row.error, row.message, row.kind)
+
+
+WAITS = "import time; time.sleep(0.002 * (n % 3)); result = n"
+LIMITED = {"retry_wait": 0, "max_retries": 2, "rate_limit": {"per_second": 60}, "max_concurrent": 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "batch"),
+    [
+        ("code", {"executor": "sequential"}),
+        ("code", {"executor": "thread", "max_concurrent": 3}),
+        ("code", {"executor": "process", "max_concurrent": 2}),
+        ("code", {"executor": "auto"}),
+        ("flaky", {"executor": "thread", "max_concurrent": 3, "max_retries": 2, "retry_wait": 0.01}),
+        ("flaky", {"executor": "thread", **LIMITED}),
+        ("flaky", {"executor": "process", **LIMITED}),
+    ],
+)
+def test_so_it_has_on_every_executor(kind, batch, batchmill_command, tmp_path):
+    nodes = {
+        "code": {"type": "code", "params": {"code": WAITS, "inputs": {"n": "${n}"}}},
+        "flaky": FLOW["nodes"][2],
+    }
+    node = {**nodes[kind], "id": "each", "batch": {"items": {"range": [12]}, "as": "n", **batch}}
+    (tmp_path / "flow.json").write_text(json.dumps({"nodes": [node]}))
+    code, _, err = batchmill_command("run", "flow.json", "-q")
+    assert code == 0, err
+    with Reader(Journal(tmp_path / ".batchmill" / "runs.sqlite")) as reader:
+        facts = facts_of(reader, reader.run("last"))
+        rows = list(facts.rows())
+        assert [row.attempts for row in rows] == [2 if kind == "flaky" else 1] * 12
+        check_times(facts, rows)
+
+
+def test_a_run_that_was_killed_has_its_times_too(run, reader, tmp_path):
+    before = list(facts_of(reader, reader.run("last")).rows())
+    connection = sqlite3.connect(tmp_path / ".batchmill" / "runs.sqlite")
+    connection.execute("DELETE FROM event WHERE kind IN ('RunFinished', 'NodeFinished')")
+    connection.execute("UPDATE run SET status = 'running'")  # its process is gone
+    connection.commit()
+    connection.close()
+    facts = facts_of(reader, reader.run("last"))
+    rows = list(facts.rows())
+    assert rows == before
+    (only,) = facts.passes
+    assert (only.ended, only.at_least) == ("killed", True)
+    assert only.wall >= max(row.start + row.wall for row in rows) - 1e-6
+    check_times(facts, rows)
+
+
+def test_what_an_earlier_pass_did_keeps_its_time(run, reader, batchmill_command):
+    before = {(row.node, row.index): row for row in facts_of(reader, reader.run("last")).rows()}
+    assert batchmill_command("resume", "last", "--failed", "token=hush-hush", "-q")[0] == 3
+    facts = facts_of(reader, reader.run("last"))
+    second = facts.passes[1].at
+    rows = list(facts.rows())
+    kept = [row for row in rows if row.start < second]
+    assert [row.start for row in kept] == [before[row.node, row.index].start for row in kept]
+    again = {(row.node, row.index) for row in rows if row.start >= second}
+    assert again >= {place for place, row in before.items() if row.failed}
+    assert len(kept) == 11
 
 
 def test_a_run_resumed_has_its_passes(run, reader, batchmill_command):

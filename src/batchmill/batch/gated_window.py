@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from batchmill.batch.gate import Gate, Pass, nano_usd
 from batchmill.batch.keeping import Record
-from batchmill.batch.made_blocks import one_of
 from batchmill.batch.sources import Source
 from batchmill.batch.window import Window
 from batchmill.executors.contract import Chunk, Seat
@@ -57,7 +56,7 @@ class GatedWindow(Window):
         self._retry = retry
         self._gated = threading.Lock()
         self._started: dict[int, _Started] = {}
-        self._before: dict[int, tuple[float, tuple[Any, ...]]] = {}  # seconds and records of failed attempts
+        self._before: dict[int, Outcome] = {}  # what failed attempts took and recorded, all together
         self.on_stop(gate.wake)
 
     @property
@@ -109,7 +108,11 @@ class GatedWindow(Window):
         begun = [self._end(chunk.start + offset) for offset in range(len(chunk))]
         if chunk.lost is not None and chunk.attempts > begun[0].chunk.attempts:  # it was lost on the way
             self._gate.leave(begun[0].leave, Ended(tokens=None, pause=chunk.lost.retry_after or 0.0))
-            self.defer(chunk, self._retry.decide(chunk.attempts, chunk.lost).after)
+            if chunk.tried:
+                wall = sum(one.wall for one in chunk.tried)
+                self._remember(Outcome(chunk.start, wall=wall, tried=chunk.tried))
+            again = Chunk(chunk.start, chunk.items, chunk.attempts, chunk.lost)
+            self.defer(again, self._retry.decide(chunk.attempts, chunk.lost).after)
             return
         for one in begun:
             self._gate.withdraw(one.leave)
@@ -117,34 +120,32 @@ class GatedWindow(Window):
 
     def deliver(self, block: Block) -> None:
         final: list[int] = []
-        for offset in range(len(block)):
-            outcome = block.special.get(offset)
-            self._tell_gate(block, offset, outcome)
-            if outcome is None or outcome.again is None or outcome.error is None:
+        for offset, outcome in enumerate(block.outcomes()):
+            self._tell_gate(outcome)
+            if outcome.again is None or outcome.error is None:
                 final.append(offset)
                 continue
-            index = block.start + offset
-            self._remember(index, block.walls[offset], outcome)
-            again = Chunk(index, [block.items[offset]], outcome.attempts, outcome.error)
+            self._remember(outcome)
+            again = Chunk(outcome.index, [block.items[offset]], outcome.attempts, outcome.error)
             self.defer(again, outcome.again)
         if len(final) == len(block):
             super().deliver(block)
             return
         for offset in final:
-            super().deliver(one_of(block, offset))
+            super().deliver(block.part(offset, offset + 1))
 
-    def _tell_gate(self, block: Block, offset: int, outcome: Outcome | None) -> None:
+    def _tell_gate(self, outcome: Outcome) -> None:
         """Tell the gate how an attempt ended."""
-        begun = self._end(block.start + offset)
-        if outcome is None:
-            self._gate.leave(begun.leave, Ended(block.walls[offset]))
+        begun = self._end(outcome.index)
+        if outcome.plain:
+            self._gate.leave(begun.leave, Ended(outcome.wall))
             return
         records = list(_calls(outcome.records))
         usage = Usage.total(records)
         error = outcome.error
         quick_failure = error is not None and error.kind != "timeout"
         ended = Ended(
-            None if quick_failure else block.walls[offset],
+            None if quick_failure else outcome.wall,
             _tokens(usage, begun.leave, lost=error is not None and error.kind in _LOST and not records),
             error is not None and error.refused,
             (error.retry_after or 0.0) if error is not None else 0.0,
@@ -159,11 +160,12 @@ class GatedWindow(Window):
             unpriced=None if unpriced is None else _field(unpriced, "model"),
         )
 
-    def _remember(self, index: int, wall: float, outcome: Outcome) -> None:
+    def _remember(self, outcome: Outcome) -> None:
+        index = outcome.index
         with self._gated:
-            seconds, records = self._before.get(index, (0.0, ()))
-            records = (*records, *outcome.records)
-            self._before[index] = (seconds + wall, records)
+            known = self._before.get(index, Outcome(index))
+            records, tried = (*known.records, *outcome.records), (*known.tried, *outcome.as_tried())
+            self._before[index] = Outcome(index, wall=known.wall + outcome.wall, records=records, tried=tried)
         if self._log is not None and outcome.records:  # it may be that nothing more comes of the item
             self._log.enter(index, records)
 
@@ -178,21 +180,17 @@ class GatedWindow(Window):
 
     def _complete(self, block: Block) -> None:
         """Give outcomes what their items' earlier attempts took and recorded; a second time adds nothing."""
-        for index, seconds, records in self._earlier(block):
-            offset = index - block.start
-            block.walls[offset] += seconds
-            if records or offset in block.special:
-                known = block.special.get(offset) or Outcome(index, block.values[offset])
-                block.special[offset] = replace(known, records=(*records, *known.records), again=None)
+        for earlier in self._earlier(block):
+            block.put_before(earlier.index - block.start, earlier)
 
-    def _earlier(self, block: Block) -> Iterator[tuple[int, float, tuple[Any, ...]]]:
+    def _earlier(self, block: Block) -> Iterator[Outcome]:
         if not self._before:
             return
         for index in range(block.start, block.start + len(block)):
             with self._gated:
                 found = self._before.pop(index, None)
             if found is not None:
-                yield index, *found
+                yield found
 
 
 def _calls(records: Iterable[Any]) -> Iterator[Any]:

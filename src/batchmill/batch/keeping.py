@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from batchmill.batch.made_blocks import one_of
 from batchmill.errors import StorageError
 from batchmill.executors.describe import describe, text_of
 from batchmill.outcome import Block, ErrorInfo, Outcome
@@ -32,16 +31,14 @@ def keep(record: Record, block: Block) -> None:
 
 def _keep_one(record: Record, block: Block, offset: int) -> None:
     try:
-        record(one_of(block, offset))
+        record(block.part(offset, offset + 1))
         return
     except StorageError:
         raise
     except Exception as fault:  # noqa: BLE001  # becomes the item's error
-        outcome = block.special.get(offset) or Outcome(block.start + offset, block.values[offset])
-        block.special[offset] = refused(outcome, fault)
-        block.values[offset] = None
+        block.replace(offset, refused(block.outcome(offset), fault))
     try:
-        record(one_of(block, offset))
+        record(block.part(offset, offset + 1))
     except StorageError:
         raise
     except Exception:  # noqa: BLE001, S110

@@ -15,22 +15,7 @@ def not_run(chunk: Chunk) -> Block:
         outcomes = [interrupted(chunk.start, chunk.attempts, chunk.lost)]
     else:
         outcomes = [cancelled(chunk.start + offset) for offset in range(len(chunk))]
-    count = len(chunk)
-    return Block(chunk.start, [None] * count, [0.0] * count, dict(enumerate(outcomes)), chunk.items)
-
-
-def settled(chunk: Chunk, outcomes: Sequence[Outcome]) -> Block:
-    """Items whose outcomes are known."""
-    special = {offset: one for offset, one in enumerate(outcomes) if not one.plain}
-    values, walls = [one.value for one in outcomes], [one.wall for one in outcomes]
-    return Block(chunk.start, values, walls, special, chunk.items)
-
-
-def one_of(block: Block, offset: int) -> Block:
-    """The item at ``offset`` of a block, as a block of its own."""
-    special = {0: block.special[offset]} if offset in block.special else {}
-    items = (block.items[offset],)
-    return Block(block.start + offset, [block.values[offset]], [block.walls[offset]], special, items)
+    return Block.made(chunk.start, outcomes, chunk.items)
 
 
 def parts(

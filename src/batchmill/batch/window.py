@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from batchmill.batch.keeping import Record, keep
-from batchmill.batch.made_blocks import not_run, parts, settled
+from batchmill.batch.made_blocks import not_run, parts
 from batchmill.batch.outstanding import Outstanding
 from batchmill.batch.sources import Source
 from batchmill.errors import InternalError, StorageError
@@ -241,7 +241,7 @@ class Window:
             self._out.remove(start, len(items), "matched")
             for part, outcomes in parts(start, items, known):
                 if outcomes:
-                    self._file(settled(part, outcomes))
+                    self._file(Block.made(part.start, outcomes, part.items))
                 elif self._stopped:
                     self._file(not_run(part))
                 else:

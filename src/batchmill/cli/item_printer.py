@@ -165,13 +165,13 @@ class ItemPrinter:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An item that ran to its end; ``outcome`` is None for a plain success."""
+    """An item that ran to its end."""
 
     index: int
     item: Any
     outputs: Mapping[str, Any]
     wall: float
-    outcome: Outcome | None
+    outcome: Outcome
 
     @classmethod
     def recorded(
@@ -179,13 +179,13 @@ class Ended:
     ) -> Ended:
         """One of an earlier pass, as the journal has it."""
         if error is None:
-            return cls(index, item, value or {}, 0.0, None)
+            return cls(index, item, value or {}, 0.0, Outcome(index, value))
         info = ErrorInfo(error["type"], error["message"], error["kind"], outputs=error.get("outputs") or {})
         return cls(index, item, info.outputs, 0.0, Outcome(index, error=info, attempts=attempts))
 
     @property
     def error(self) -> ErrorInfo | None:
-        return self.outcome.error if self.outcome is not None else None
+        return self.outcome.error
 
     @property
     def files(self) -> list[str]:
@@ -200,13 +200,12 @@ class Ended:
 
 def _items(block: Block) -> Iterator[Ended]:
     """Those of a block that were not cancelled."""
-    for offset, value in enumerate(block.values):
-        outcome = block.special.get(offset)
-        error = outcome.error if outcome is not None else None
+    for outcome, item in zip(block.outcomes(), block.items, strict=False):
+        error = outcome.error
         if error is not None and error.kind == "cancelled":
             continue
-        outputs = error.outputs if error is not None else value
-        yield Ended(block.start + offset, block.items[offset], outputs or {}, block.walls[offset], outcome)
+        outputs = error.outputs if error is not None else outcome.value
+        yield Ended(outcome.index, item, outputs or {}, outcome.wall, outcome)
 
 
 def _reason(error: ErrorInfo) -> str:

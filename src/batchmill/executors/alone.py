@@ -12,7 +12,7 @@ from batchmill.executors.cells import STOP, new_cells
 from batchmill.executors.contract import Chunk, Task
 from batchmill.executors.ctrl_c import CtrlC
 from batchmill.executors.runner import ItemRunner, Job
-from batchmill.outcome import Outcome, cancelled
+from batchmill.outcome import Block, Outcome, cancelled
 from batchmill.policy import RetryPolicy
 
 _ALONE: tuple[Any, ...] = (None,)
@@ -29,10 +29,10 @@ def run_alone(task: Task, retry: RetryPolicy, cancel: CancelToken, stop: CancelT
     try:
         with CtrlC() as ctrl_c:
             runner = ItemRunner(Job(task, retry), cells, cancel, interrupts=ctrl_c.is_the_users)
-            block = runner.run_chunk(Chunk(0, _ALONE), 0.0)
+            block = runner.run_chunk(Chunk(0, _ALONE), 0.0, block=Block(0, items=_ALONE, worker=0))
     finally:
         for each in forget:
             each()
     if not len(block):
         return cancelled(0)
-    return block.special.get(0) or Outcome(0, block.values[0])
+    return block.outcome(0)

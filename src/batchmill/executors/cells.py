@@ -20,6 +20,7 @@ ATTEMPT = 2  # number of the attempt being run, from 1
 STARTED = 3  # time.monotonic_ns() at which that attempt started, 0 while none runs
 STOP = 4  # no new item may start; STOPPED or HELD, 0 while items may
 KEPT = 5  # bytes of finished results laid down in the outgoing region
+BEGAN = 6  # time.monotonic_ns() at which the first item of the chunk did
 CELLS = 8
 
 ITEM_BITS = 32

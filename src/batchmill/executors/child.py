@@ -22,7 +22,17 @@ from typing import NamedTuple
 
 from batchmill.cancel import CancelToken
 from batchmill.errors import InternalError
-from batchmill.executors.cells import KEPT, LOADING, PACKING, PHASE, POSITION, RUNNING, STARTED, at_chunk
+from batchmill.executors.cells import (
+    BEGAN,
+    KEPT,
+    LOADING,
+    PACKING,
+    PHASE,
+    POSITION,
+    RUNNING,
+    STARTED,
+    at_chunk,
+)
 from batchmill.executors.contract import Chunk
 from batchmill.executors.describe import describe
 from batchmill.executors.frames import FrameWriter
@@ -34,7 +44,7 @@ from batchmill.executors.signals import heed_signals
 from batchmill.executors.surroundings import Surroundings
 from batchmill.executors.wire import Outbox, Wire
 from batchmill.held import anything_held, close_held, holding
-from batchmill.outcome import Block, ErrorInfo
+from batchmill.outcome import Block, ErrorInfo, Tried
 
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
 CHECK_SECONDS = 0.6e-6  # no item that changed the process was faster than this
@@ -52,6 +62,7 @@ class Order(NamedTuple):
     start: int
     attempts: int
     lost: ErrorInfo | None
+    tried: tuple[Tried, ...]
     items: Parcel
     seconds: float
 
@@ -96,7 +107,8 @@ class WorkerProcess:
                 items = unwrap(order.items, self.area.inward(order.seq))
         except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
             return Reply(order.seq, "unreadable", error=describe(fault))
-        chunk = Chunk(order.start, items, order.attempts, order.lost)
+        chunk = Chunk(order.start, items, order.attempts, order.lost, order.tried)
+        cells[BEGAN] = time.monotonic_ns()
         cells[PHASE] = RUNNING
         began = time.perf_counter()
         frames = FrameWriter(self.area.outward(order.seq), cells, self._folders)

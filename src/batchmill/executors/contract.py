@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from batchmill.attempt import Attempt
 from batchmill.cancel import CancelToken
 from batchmill.executors.choice import Choice
-from batchmill.outcome import Block, ErrorInfo
+from batchmill.executors.worker_numbers import WorkerNumbers
+from batchmill.outcome import Block, ErrorInfo, Tried
 from batchmill.permits import Permits
 from batchmill.policy import RetryPolicy
 
@@ -36,13 +37,15 @@ class Chunk:
     """Neighbouring items on their way to a worker.
 
     ``lost`` is set for an item whose ``attempts``-th attempt was lost with its worker, or failed where the
-    channel starts attempts, and that is to be tried again; such a chunk holds this item alone.
+    channel starts attempts, and that is to be tried again; such a chunk holds this item alone. ``tried`` are
+    those attempts that were lost, as far as it is known when they began.
     """
 
     start: int
     items: Sequence[Any]
     attempts: int = 0
     lost: ErrorInfo | None = None
+    tried: tuple[Tried, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -143,7 +146,7 @@ class ExecutorSettings:
     ``by_attempt`` says that the channel decides when each attempt starts: a worker makes one attempt of an
     item and hands it back with what is to become of it (:attr:`Outcome.again`). ``by_permit`` says that
     taking waits until the run has a worker to spare. ``slots`` are the worker processes that batches of a
-    run share: each is given back between two chunks.
+    run share: each is given back between two chunks. ``worker_numbers`` numbers the workers of the batch.
     """
 
     max_concurrent: int | None = None
@@ -157,6 +160,7 @@ class ExecutorSettings:
     by_attempt: bool = False
     by_permit: bool = False
     slots: Permits | None = None
+    worker_numbers: WorkerNumbers = field(default_factory=WorkerNumbers, compare=False)
 
 
 class Executor(Protocol):

@@ -29,7 +29,8 @@ from batchmill.outcome import ErrorInfo
 
 
 class Driver:
-    """Feeds one slot. ``share`` is called where it sends several items while others have none.
+    """Feeds one slot. ``share`` is called where it sends several items while others have none; ``worker`` is
+    the number of its worker in the batch.
 
     Concurrency: its own thread sends, the slot's receiver settles, that of :class:`Sharing` takes back.
     ``_lock`` (through the condition ``_changed``) guards ``_slot``, ``_sent``, ``_driving`` and ``_held``.
@@ -42,7 +43,9 @@ class Driver:
         pool: Pool,
         leases: Leases,
         share: Callable[[], None] = lambda: None,
+        worker: int = 0,
     ) -> None:
+        self._worker = worker
         self._share = share
         self._shipment = shipment
         self._settler = settler
@@ -192,7 +195,8 @@ class Driver:
         digest = self._shipment.digest
         job = None if digest in slot.known else self._shipment.parcel
         patience = self._sizer.patience(len(chunk))
-        order = child.Order(seq, digest, job, chunk.start, chunk.attempts, chunk.lost, items, patience)
+        lost = chunk.attempts, chunk.lost, chunk.tried
+        order = child.Order(seq, digest, job, chunk.start, *lost, items, patience)
         with self._lock:
             self._sent[seq] = (chunk, items)
         if self._channel.starving:
@@ -245,9 +249,9 @@ class Driver:
             self._sent[seq] = chunk.part(0, 0), items  # from here on nothing of it can be taken back
         try:
             if isinstance(end, Death):
-                self._settler.death(slot, seq, chunk, end)
+                self._settler.death(slot, self._worker, seq, chunk, end)
             else:
-                self._settler.reply(slot, seq, chunk, end)
+                self._settler.reply(slot, self._worker, seq, chunk, end)
         except BaseException as fault:  # noqa: BLE001  # nobody else would hear of it
             self._channel.fail(fault)
             with contextlib.suppress(InternalError):  # where it was settled before the fault

@@ -25,9 +25,9 @@ from batchmill.executors.chunking import bounded
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.copying import copy_task
 from batchmill.executors.describe import outline
-from batchmill.executors.runner import FailedAttempt
+from batchmill.executors.runner import FailedAttempt, with_attempts
 from batchmill.executors.weighing import bytes_of
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled, interrupted
+from batchmill.outcome import Block, ErrorInfo, Outcome, Tried, cancelled, interrupted
 from batchmill.record import Recorder
 
 LEAST_AHEAD = 16
@@ -177,14 +177,16 @@ class LoopCrew:
             self._done.set()
 
     async def _run(self, index: int, item: Any, number: int) -> None:
+        worker = self._settings.worker_numbers.acquire()
         began = time.perf_counter()
         attempts = [number]
         try:
             outcome = await self._attempts(item, index, attempts)
         except asyncio.CancelledError:
             outcome = cancelled(index, attempts[0])
-        block = Block.of(outcome, item)
-        block.walls[0] = time.perf_counter() - began
+        wall = time.perf_counter() - began
+        self._settings.worker_numbers.release(worker)
+        block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), item)
         n_bytes = bytes_of(block)
         with self._lock:
             self._bytes = max(0.9 * self._bytes, n_bytes)
@@ -193,7 +195,9 @@ class LoopCrew:
     async def _attempts(self, item: Any, index: int, attempts: list[int]) -> Outcome:
         """Try as often as the policy allows; ``attempts`` holds the number of the one under way."""
         retry, recorder = self._settings.retry, Recorder()
+        tried: tuple[Tried, ...] = ()
         while True:
+            began = time.perf_counter()
             try:
                 value = await self._attempt(item, index, attempts[0], recorder)
             except asyncio.CancelledError:
@@ -205,12 +209,14 @@ class LoopCrew:
                 keep = self._settings.stop_on_failure
                 failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault, keep)
             else:
-                return Outcome(index, value, attempts=attempts[0], records=recorder.drain())
+                outcome = Outcome(index, value, attempts=attempts[0], records=recorder.drain())
+                return with_attempts(outcome, tried, began)
             if not failed.decision.retry:
-                return self._failed(index, attempts[0], failed.error, recorder)
+                return with_attempts(self._failed(index, attempts[0], failed.error, recorder), tried, began)
             if self._settings.by_attempt and not self._channel.stopped:
                 ended = self._failed(index, attempts[0], failed.error, recorder)
                 return replace(ended, again=failed.decision.after)
+            tried = (*tried, Tried.of(began, time.perf_counter() - began, None, failed.error))
             if await self._stopped_within(failed.decision.after):
                 return replace(interrupted(index, attempts[0], failed.error), records=recorder.drain())
             attempts[0] += 1

@@ -23,7 +23,8 @@ from batchmill.executors.shared_area import Region
 from batchmill.outcome import Block, ErrorInfo, Outcome
 
 HEADER = struct.Struct("=II")  # length in bytes; 1 when the content is a parcel's
-Content = tuple[list[Any], "array[float]", dict[int, Outcome], dict[int, ErrorInfo]]
+Columns = tuple[list[Any], "array[float]", dict[int, Outcome], dict[int, float | None]]
+Content = tuple[Columns, dict[int, ErrorInfo]]
 LEAST_ROOM = 2048  # of a region: enough for a parcel's frame, whatever it holds
 
 
@@ -76,7 +77,7 @@ class FrameWriter:
 
 def read(source: Region, end: int, start: int) -> tuple[Block, int]:
     """The block, from index ``start``, that the frames in the first ``end`` bytes make, and its bytes."""
-    block = Block(start, [], [])
+    block = Block(start)
     region = source.view(end)
     position = n_bytes = 0
     while position < end:
@@ -97,41 +98,39 @@ def read(source: Region, end: int, start: int) -> tuple[Block, int]:
 def _loads(stream: Any, buffers: Sequence[Any] = ()) -> Content:
     """The content of a frame. What does not unpickle in this process is an error of its item."""
     try:
-        return (*pickling.loads(stream, buffers), {})
+        return pickling.loads(stream, buffers), {}
     except Exception:  # noqa: BLE001  # what an object's own code raised: told below, of the item it came from
-        values, walls, special = salvage.loads(stream, buffers)
+        columns: Columns = salvage.loads(stream, buffers)
     faults: dict[int, ErrorInfo] = {}
+    values, _, special, _ = columns
     for place, value in enumerate(values):
         fault = salvage.fault_in((value, special.get(place)))
         if fault is not None:
             faults[place] = describe(pickling.refused_here(fault))
-    return values, walls, special, faults
+    return columns, faults
 
 
-def _append(
-    block: Block,
-    values: list[Any],
-    walls: array[float],
-    special: dict[int, Outcome],
-    faults: dict[int, ErrorInfo],
-) -> None:
-    offset = len(block.values)
-    block.values.extend(values)
-    block.walls.extend(walls)
-    for place, outcome in special.items():
-        block.special[offset + place] = outcome
+def _append(block: Block, columns: Columns, faults: dict[int, ErrorInfo]) -> None:
+    values, walls, special, began = columns
+    offset = len(block)
+    block.extend(Block(block.start + offset, values, walls.tolist(), special, began=began))
     for place, error in faults.items():
         _replace(block, offset + place, error)
 
 
+def _columns(block: Block, first: int) -> Columns:
+    """What the block has grown by since it had ``first`` items, as it travels."""
+    part = block.part(first)
+    return part.values, array("f", part.walls), part.special, part.began
+
+
 def _pack(block: Block, first: int) -> tuple[Stream, list[pickle.PickleBuffer]]:
-    special = {place - first: one for place, one in block.special.items() if place >= first}
-    values = block.values[first:]
+    columns = _columns(block, first)
+    values, _, special, _ = columns
     buffers: list[pickle.PickleBuffer] = []
     try:
-        content = (values, array("f", block.walls[first:]), special)
         plain = not special and pickling.is_plain(values)
-        return pickling.dumps(content, buffers, plain=plain), buffers
+        return pickling.dumps(columns, buffers, plain=plain), buffers
     except BaseException as fault:  # noqa: BLE001  # reported below as an error of the items at fault
         return _pack_one_by_one(block, first, fault)
 
@@ -141,23 +140,20 @@ def _pack_one_by_one(
 ) -> tuple[Stream, list[pickle.PickleBuffer]]:
     """The frame once more, with an error in place of each result that does not pickle."""
     for offset in range(first, len(block)):
-        outcome = block.special.get(offset)
+        value, outcome = block.values[offset], block.special.get(offset)
         try:
-            pickling.dumps((block.values[offset], outcome), [])
+            pickling.dumps((value, outcome), [])
         except BaseException as why:  # noqa: BLE001  # whatever __reduce__ raises is that item's error
-            _replace(block, offset, describe(_refused(block.values[offset], outcome, why)))
-    special = {place - first: one for place, one in block.special.items() if place >= first}
-    content = (block.values[first:], array("f", block.walls[first:]), special)
+            _replace(block, offset, describe(_refused(value, outcome, why)))
     buffers: list[pickle.PickleBuffer] = []
-    return pickling.dumps(content, buffers), buffers
+    return pickling.dumps(_columns(block, first), buffers), buffers
 
 
 def _replace(block: Block, offset: int, error: ErrorInfo) -> None:
     """Put an error in place of a result that cannot travel."""
     outcome = block.special.get(offset)
     attempts = outcome.attempts if isinstance(outcome, Outcome) else 1
-    block.values[offset] = None
-    block.special[offset] = Outcome(block.start + offset, error=error, attempts=attempts)
+    block.replace(offset, Outcome(block.start + offset, error=error, attempts=attempts))
 
 
 def _refused(value: Any, outcome: Outcome | None, why: BaseException) -> NotPicklable:

@@ -148,7 +148,7 @@ class Leg(PassingChannel):
         with self._lock:
             if self._samples and not block.special:
                 self._samples, self._sample = False, (block.items[0], block.values[0])
-        n, wall = len(block), sum(block.walls)
+        n, wall = len(block), block.wall
         self._channel.deliver(block)
         self._settled(n, n, wall)
 

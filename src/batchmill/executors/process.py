@@ -89,8 +89,8 @@ def _refuse_all(channel: Channel, error: ErrorInfo) -> Iterator[Block]:
 class Crew:
     """The drivers of one batch.
 
-    Concurrency: ``_lock`` guards ``_drivers``. Whoever stops, cancels or closes the batch and the
-    watcher call in from their own threads.
+    Concurrency: ``_lock`` guards ``_drivers`` and ``_taken``. Whoever stops, cancels or closes the batch
+    and the watcher call in from their own threads.
     """
 
     def __init__(
@@ -122,6 +122,8 @@ class Crew:
         self._size = size
         self._lock = threading.Lock()
         self._drivers: list[Driver] = []
+        self._numbers = settings.worker_numbers
+        self._taken: list[int] = []  # of them
         self._sharing = Sharing(channel, pool.threads.run, self._now, self._several, self._widen)
         channel.on_idle(self._sharing.begin)
         self._over = threading.Event()
@@ -144,9 +146,11 @@ class Crew:
             threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True).start()
 
     def _add_driver(self) -> Driver:
-        driver = Driver(self._shipment, self._settler, self._pool, self._leases, self._sharing.begin)
+        number = self._numbers.acquire()
+        driver = Driver(self._shipment, self._settler, self._pool, self._leases, self._sharing.begin, number)
         with self._lock:
             self._drivers.append(driver)
+            self._taken.append(number)
         return driver
 
     def _several(self) -> bool:
@@ -168,6 +172,10 @@ class Crew:
             forget()
         for driver in self._now():
             driver.join(CLOSE_SECONDS + CANCEL_SECONDS)
+        with self._lock:
+            taken, self._taken = self._taken, []
+        for number in taken:
+            self._numbers.release(number)
         self._shipment.pace = self._sizer.pace
 
     def _now(self) -> list[Driver]:

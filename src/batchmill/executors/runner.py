@@ -20,11 +20,12 @@ from batchmill.executors.cause import Cause
 from batchmill.executors.cells import ATTEMPT, ITEMS, POSITION, STARTED, STOP, STOPPED, Cells
 from batchmill.executors.contract import Chunk, ExecutorSettings, Task
 from batchmill.executors.describe import outline, traced
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled, interrupted
+from batchmill.outcome import Block, ErrorInfo, Outcome, Tried, cancelled, interrupted
 from batchmill.policy import Decision, RetryPolicy
 from batchmill.record import Recorder
 
 PAUSE_STEP = 0.05  # seconds between looks at the stop cell while waiting to try again
+MOST_DRIFT = 5e-5  # seconds that items may be said to have begun too early
 LATE_SECONDS = 0.05  # a value that comes up to this long after its deadline still counts
 
 Flush = Callable[[Block, float], bool]
@@ -114,8 +115,8 @@ class ItemRunner:
         has come and at what :func:`time.perf_counter` second; True ends the chunk there. ``block`` is an
         empty one to be filled, for who looks at it meanwhile: an item's wall time is put there last.
         """
-        block = Block(chunk.start, [], [], items=chunk.items) if block is None else block
-        values, walls, special = block.values, block.walls, block.special
+        block = Block(chunk.start, items=chunk.items) if block is None else block
+        add_value, add_wall = block.appenders()
         run, cells, drain = self._job.task.run, self._cells, self._recorder.drain
         timed, clock = self.timed, time.perf_counter
         index = chunk.start
@@ -123,6 +124,8 @@ class ItemRunner:
         cells[ATTEMPT] = 1
         last = clock()
         end = last + seconds
+        drift = 0.0  # how much later items begin than the walls of those before them tell
+        block.begin(0, last)
         for offset, item in enumerate(chunk.items):
             place += 1
             cells[POSITION] = place  # before the look at STOP: who stops us and looks here later knows all
@@ -134,23 +137,23 @@ class ItemRunner:
                 tried = self._first_attempt(item, index, chunk)
             else:
                 try:
-                    values.append(run(item, index, self._first))
+                    add_value(value := run(item, index, self._first))
                 except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error
                     tried = self._caught(error, 1)
                 else:
                     records = drain()
                     if records:
-                        special[offset] = Outcome(index, values[-1], records=records)
+                        block.note(Outcome(index, value, records=records))
             if tried is not None:
-                outcome = self._to_the_end(item, index, self._number(chunk), tried)
+                outcome = self._to_the_end(item, index, self._number(chunk), tried, last, chunk)
                 cells[ATTEMPT] = 1
-                values.append(outcome.value)
+                add_value(outcome.value)
                 if not outcome.plain:
-                    special[offset] = outcome
+                    block.note(outcome)
                 if outcome.error is not None and self._job.stop_on_failure and outcome.again is None:
                     cells[STOP] = STOPPED  # a chunk that waits behind this one must not start either
             now = clock()
-            walls.append(now - last)
+            add_wall(now - last)
             last = now
             index += 1
             if now >= end or (self._job.judges_failures and tried is not None and outcome.error is not None):
@@ -159,6 +162,10 @@ class ItemRunner:
                 if flush(block, now):
                     break
                 last = clock()  # what flushing took is not the next item's time
+                drift += last - now
+                if drift > MOST_DRIFT:
+                    block.begin(offset + 1, last)
+                    drift = 0.0
         return block
 
     def _first_attempt(self, item: Any, index: int, chunk: Chunk) -> Outcome | FailedAttempt:
@@ -173,18 +180,27 @@ class ItemRunner:
             return chunk.attempts + 1
         return max(1, chunk.attempts)
 
-    def _to_the_end(self, item: Any, index: int, attempts: int, tried: Outcome | FailedAttempt) -> Outcome:
-        """What becomes of an item in the end, ``tried`` being what its ``attempts``-th attempt came to."""
+    def _to_the_end(
+        self, item: Any, index: int, attempts: int, tried: Outcome | FailedAttempt, began: float, chunk: Chunk
+    ) -> Outcome:
+        """What becomes of an item in the end, ``tried`` being what its ``attempts``-th attempt came to, which
+        had begun at the second ``began`` or was lost with its worker."""
+        lost = chunk.lost is not None and not self._job.by_attempt
+        earlier = chunk.tried if lost else ()
         while isinstance(tried, FailedAttempt):
             if self._job.by_attempt and tried.decision.retry:
                 return replace(self._failed(index, attempts, tried.error), again=tried.decision.after)
             if not tried.decision.retry:
-                return self._failed(index, attempts, tried.error)
+                return with_attempts(self._failed(index, attempts, tried.error), earlier, began)
+            if not lost:
+                earlier = (*earlier, Tried.of(began, time.perf_counter() - began, None, tried.error))
+            lost = False
             if self._stopped_within(tried.decision.after):
                 return replace(interrupted(index, attempts, tried.error), records=self._recorder.drain())
             attempts += 1
+            began = time.perf_counter()
             tried = self._attempt(item, index, attempts)
-        return tried
+        return with_attempts(tried, earlier, began)
 
     def _failed(self, index: int, attempts: int, error: ErrorInfo) -> Outcome:
         """An attempt that fails while the run is being ended by force fails for that reason."""
@@ -248,9 +264,38 @@ class ItemRunner:
         return True
 
 
-def lost_attempt(job: Job, chunk: Chunk, offset: int, attempts: int, error: ErrorInfo) -> Chunk | Outcome:
-    """What becomes of an item whose attempt ended with its worker: a chunk to run again, or the end."""
+def with_attempts(outcome: Outcome, earlier: tuple[Tried, ...], began: float) -> Outcome:
+    """An outcome whose last attempt, which has just ended, began at the second ``began``."""
+    if not earlier:
+        return outcome
+    last = Tried.of(began, time.perf_counter() - began, None, outcome.error)
+    return replace(outcome, tried=(*earlier, last))
+
+
+def lost_attempt(
+    job: Job,
+    chunk: Chunk,
+    offset: int,
+    attempts: int,
+    error: ErrorInfo,
+    began: float | None = None,
+    worker: int | None = None,
+) -> Chunk | Outcome:
+    """What becomes of an item whose attempt ended with its ``worker``: a chunk to run again, or the end. The
+    attempt had begun at the second ``began``, None where nobody knows."""
     index = chunk.start + offset
+    wall = 0.0 if began is None else max(0.0, time.perf_counter() - began)
+    earlier = chunk.tried if len(chunk) == 1 else ()
+    tried = earlier if began is None else (*earlier, Tried.of(began, wall, worker, error))
     if job.retry.decide(attempts, error).retry:
-        return Chunk(index, [chunk.items[offset]], attempts, error)
-    return Outcome(index, error=error, attempts=attempts)
+        return Chunk(index, [chunk.items[offset]], attempts, error, tried)
+    tried = tried if attempts > 1 else ()
+    return Outcome(index, None, error, attempts, wall, began=began, worker=worker, tried=tried)
+
+
+def second_of(nanoseconds: int) -> float | None:
+    """A moment of :func:`time.monotonic_ns` as a second of :func:`time.perf_counter`, which not every system
+    counts from the same moment; None for 0."""
+    if not nanoseconds:
+        return None
+    return time.perf_counter() - (time.monotonic_ns() - nanoseconds) / 1e9

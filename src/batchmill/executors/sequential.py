@@ -41,21 +41,26 @@ class SequentialExecutor:
         job = Job.of(task, settings)
         ctrl_c = CtrlC()
         runner = ItemRunner(job, cells, cancel, interrupts=ctrl_c.is_the_users)
+        worker = settings.worker_numbers.acquire()
         forget = [channel.on_stop(lambda: cells.__setitem__(STOP, STOPPED)), cancel.on_cancel(channel.stop)]
         try:
             while (chunk := channel.take(1, 1, consumes=True)) is not None:
-                self._run_one(runner, channel, chunk, ctrl_c)
+                self._run_one(runner, channel, chunk, ctrl_c, worker)
                 yield from channel.ready()
             yield from channel.blocks()
         finally:
+            settings.worker_numbers.release(worker)
             for each in forget:
                 each()
 
-    def _run_one(self, runner: ItemRunner, channel: Channel, chunk: Chunk, ctrl_c: CtrlC) -> None:
+    def _run_one(
+        self, runner: ItemRunner, channel: Channel, chunk: Chunk, ctrl_c: CtrlC, worker: int
+    ) -> None:
         if not len(chunk):
             return
         with ctrl_c:
-            block = runner.run_chunk(chunk, 0.0)
+            block = Block(chunk.start, items=chunk.items, worker=worker)
+            runner.run_chunk(chunk, 0.0, block=block)
         if len(block):
             channel.deliver(block)
         else:

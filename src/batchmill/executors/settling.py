@@ -18,7 +18,7 @@ from batchmill.executors.child import Reply
 from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, Chunk
 from batchmill.executors.pickling import named
-from batchmill.executors.runner import Job, lost_attempt
+from batchmill.executors.runner import Job, lost_attempt, second_of
 from batchmill.executors.slot import CANCELLED, TIMED_OUT, TOO_LARGE, Death, Slot
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 
@@ -39,7 +39,7 @@ class Settler:
         self._lock = threading.Lock()
         self._stillborn = 0
 
-    def reply(self, slot: Slot, seq: int, chunk: Chunk, reply: Reply) -> None:
+    def reply(self, slot: Slot, worker: int, seq: int, chunk: Chunk, reply: Reply) -> None:
         """Settle a chunk whose worker answered."""
         self._alive()
         if reply.status == "no_job":  # it kept other jobs since
@@ -54,9 +54,9 @@ class Settler:
         else:
             block, n_bytes = frames.read(slot.area.outward(seq), reply.kept, chunk.start)
             self.sizer.observe(len(block), reply.seconds, n_bytes)
-            self.channel.give_back(self._deliver(chunk, block))
+            self.channel.give_back(self._deliver(chunk, block, worker))
 
-    def death(self, slot: Slot, seq: int, chunk: Chunk, death: Death) -> None:
+    def death(self, slot: Slot, worker: int, seq: int, chunk: Chunk, death: Death) -> None:
         """Settle a chunk whose worker died before it answered."""
         at, begun = death.position
         if at != seq:
@@ -66,10 +66,12 @@ class Settler:
             return
         self._alive()
         block, _ = frames.read(slot.area.outward(seq), death.kept, chunk.start)
-        rest = self._deliver(chunk, block)
+        rest = self._deliver(chunk, block, worker)
+        before = block.began_at(len(block)) if len(block) else second_of(death.began)
+        began = second_of(death.started) or before
         offset = begun - 1 - len(block)
         if death.phase == RUNNING:
-            self._lose(rest, offset, slot, death)
+            self._lose(rest, offset, slot, death, began, worker)
             return
         suspects = rest.part(0, max(0, offset + 1)) if death.phase == PACKING else rest
         if len(suspects) == len(rest):
@@ -77,7 +79,7 @@ class Settler:
         else:
             self.channel.give_back(rest.part(len(suspects)))
         if len(suspects) == 1:
-            self._lose(suspects, 0, slot, death)
+            self._lose(suspects, 0, slot, death, None, worker)
         elif len(suspects):
             self.split(suspects, _worker_died(death))
 
@@ -94,7 +96,7 @@ class Settler:
         for offset, item in enumerate(chunk.items):
             self.channel.deliver(Block.of(Outcome(chunk.start + offset, error=error), item))
 
-    def _deliver(self, chunk: Chunk, block: Block) -> Chunk:
+    def _deliver(self, chunk: Chunk, block: Block, worker: int) -> Chunk:
         """Deliver what is finished; the rest of the chunk. What was taken back from the worker is another
         one's by now: were it delivered too, an item would count twice, and another's result would be lost."""
         done = len(block)
@@ -105,19 +107,22 @@ class Settler:
                 f"a worker process ran {done} items from {block.start} on, of which {len(chunk)} were still "
                 "its own: a fault in batchmill; please report it"
             )
-        block.items = chunk.items[:done]
+        block.items, block.worker = chunk.items[:done], worker
         self.channel.deliver(block)
         return chunk.part(done)
 
-    def _lose(self, rest: Chunk, offset: int, slot: Slot, death: Death) -> None:
-        """One attempt is gone with the worker; the items around it are given back."""
+    def _lose(
+        self, rest: Chunk, offset: int, slot: Slot, death: Death, began: float | None, worker: int
+    ) -> None:
+        """One attempt, which had begun at the second ``began``, is gone with the worker; the items around it
+        are given back."""
         if not 0 <= offset < len(rest) or self._innocent(slot, death):
             self.channel.give_back(rest)
             return
         self.channel.give_back(rest.part(0, offset))
         self.channel.give_back(rest.part(offset + 1))
         attempts = max(death.attempt, rest.attempts + 1)
-        settled = self._verdict(rest, offset, attempts, slot, death)
+        settled = self._verdict(rest, offset, attempts, slot, death, began, worker)
         if isinstance(settled, Chunk):
             self.channel.give_back(settled)
         else:
@@ -128,7 +133,16 @@ class Settler:
         age = (time.monotonic_ns() - death.started) / 1e9
         return slot.verdict == TIMED_OUT and (not death.started or age < (self.job.timeout or 0.0))
 
-    def _verdict(self, rest: Chunk, offset: int, attempts: int, slot: Slot, death: Death) -> Chunk | Outcome:
+    def _verdict(
+        self,
+        rest: Chunk,
+        offset: int,
+        attempts: int,
+        slot: Slot,
+        death: Death,
+        began: float | None,
+        worker: int,
+    ) -> Chunk | Outcome:
         verdict = slot.verdict
         if verdict == CANCELLED:
             return cancelled(rest.start + offset, attempts)
@@ -137,7 +151,7 @@ class Settler:
             error = ErrorInfo("AttemptTimeout", message, "timeout")
         else:
             error = _worker_died(death, verdict)
-        return lost_attempt(self.job, rest, offset, attempts, error)
+        return lost_attempt(self.job, rest, offset, attempts, error, began, worker)
 
     def _alive(self) -> None:
         """A worker took a chunk: workers can live here."""

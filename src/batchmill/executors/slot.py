@@ -27,6 +27,7 @@ from batchmill.errors import BatchmillError
 from batchmill.executors import child
 from batchmill.executors.cells import (
     ATTEMPT,
+    BEGAN,
     HELD,
     KEPT,
     MOST_CHUNKS,
@@ -64,6 +65,7 @@ class Death(NamedTuple):
     attempt: int
     kept: int
     started: int
+    began: int = 0
 
     @property
     def reason(self) -> str:
@@ -241,7 +243,7 @@ class Slot:
             kill_family(self.pid)
             self._process.join(EXIT_SECONDS)
         cells = self.area.cells
-        last = (cells[place] for place in (PHASE, ATTEMPT, KEPT, STARTED))
+        last = (cells[place] for place in (PHASE, ATTEMPT, KEPT, STARTED, BEGAN))
         return Death(self.pid, self._exit_code(), position(cells), *last)
 
     def _exit_code(self) -> int | None:

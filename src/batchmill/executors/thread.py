@@ -38,7 +38,7 @@ from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.copying import copy_task
 from batchmill.executors.event_loop import AsyncTask, LoopCrew
-from batchmill.executors.runner import LATE_SECONDS, ItemRunner, Job, lost_attempt
+from batchmill.executors.runner import LATE_SECONDS, ItemRunner, Job, lost_attempt, second_of
 from batchmill.executors.sharing import Sharing
 from batchmill.executors.weighing import bytes_of
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
@@ -49,7 +49,9 @@ MOST_PER_CHUNK = 256
 WATCH_SECONDS = 0.02
 CLOSE_SECONDS = 1.0
 
-Settle = Callable[[Chunk, int, int], Chunk | Outcome]  # chunk, offset and attempt of what was running
+Settle = Callable[[Chunk, int, int, float | None, int | None], Chunk | Outcome]
+"""What becomes of what was running: the chunk, its offset in it, the number of the attempt, the second of
+:func:`time.perf_counter` at which that began where it is known, the number of the worker."""
 
 
 class ThreadExecutor:
@@ -92,6 +94,7 @@ class Crew:
     ) -> None:
         self.channel = channel
         self.cancel = cancel
+        self.numbers = settings.worker_numbers
         self.job = Job.of(task, settings)
         fixed = settings.chunk_size if settings.timeout is None else 1
         most = 1 if settings.timeout is not None else MOST_PER_CHUNK
@@ -193,26 +196,28 @@ class Crew:
                 if 0 < worker.cells[STARTED] < latest and worker.abandon(self._overdue, latest):
                     self._hire()
 
-    def _overdue(self, chunk: Chunk, offset: int, attempt: int) -> Chunk | Outcome:
+    def _overdue(
+        self, chunk: Chunk, offset: int, attempt: int, began: float | None, worker: int | None
+    ) -> Chunk | Outcome:
         message = f"no result within {self.job.timeout:g} s; its thread was abandoned"
         error = ErrorInfo("AttemptTimeout", message, "timeout")
-        return lost_attempt(self.job, chunk, offset, attempt, error)
+        return lost_attempt(self.job, chunk, offset, attempt, error, began, worker)
 
 
 def _in_a_thread(call: Callable[[], None]) -> None:
     threading.Thread(target=call, name="batchmill-sharing", daemon=True).start()
 
 
-def _cut_short(chunk: Chunk, offset: int, attempt: int) -> Outcome:
+def _cut_short(chunk: Chunk, offset: int, attempt: int, began: float | None, worker: int | None) -> Outcome:
     return cancelled(chunk.start + offset, attempt)
 
 
 class Worker:
     """One thread of a crew.
 
-    Concurrency: ``_lock`` guards ``_chunk``, ``_block``, ``_number`` and ``_abandoned``: whoever takes the
-    chunk out, the worker with its block or someone who gives up on the worker, settles its items; the other
-    finds nothing there.
+    Concurrency: ``_lock`` guards ``_chunk``, ``_block``, ``_number``, ``_own_number`` and
+    ``_abandoned``: whoever takes the chunk out, the worker with its block or someone who gives up on the
+    worker, settles its items; the other finds nothing there.
     """
 
     def __init__(self, crew: Crew) -> None:
@@ -220,8 +225,9 @@ class Worker:
         self._crew = crew
         self._lock = threading.Lock()
         self._chunk: Chunk | None = None
-        self._block = Block(0, [], [])  # what has become of it so far
+        self._block = Block(0)  # what has become of it so far
         self._number = 0  # of that chunk
+        self._own_number: int | None = None  # from its first chunk to its end
         self._abandoned = False
         self._cancel = CancelToken()  # what its items started must end when it is given up
         self._forget = crew.cancel.on_cancel(self._cancel.cancel)
@@ -255,7 +261,14 @@ class Worker:
         except BaseException as fault:  # noqa: BLE001  # a worker's end: the batch must hear of it
             crew.channel.fail(fault)
         self._forget()
+        self._give_up_number()
         crew.retire(self)
+
+    def _give_up_number(self) -> None:
+        with self._lock:
+            worker, self._own_number = self._own_number, None
+        if worker is not None:
+            self._crew.numbers.release(worker)
 
     def _own_job(self) -> Job:
         job = self._crew.job
@@ -264,8 +277,10 @@ class Worker:
     def _run(self, runner: ItemRunner, chunk: Chunk) -> bool:
         """Run a chunk and hand over what became of it; False when this worker was given up."""
         crew = self._crew
-        block = Block(chunk.start, [], [], items=chunk.items)
         with self._lock:
+            if self._own_number is None:
+                self._own_number = crew.numbers.acquire()
+            block = Block(chunk.start, items=chunk.items, worker=self._own_number)
             self._number += 1
             self._chunk, self._block = chunk, block
             self.cells[POSITION] = at_chunk(self._number)
@@ -336,25 +351,18 @@ class Worker:
             self._abandoned = True
             self.cells[STOP] = STOPPED  # its item must not be tried again in there
             begun, attempt = position(self.cells).begun, self.cells[ATTEMPT]
-            finished = _finished(self._block, begun)
+            finished = self._block.part(0, min(begun, self._block.done))
+            worker, began = self._own_number, second_of(started)
+        settled = settle(chunk, begun - 1, attempt, began, worker) if len(finished) < begun else None
+        self._give_up_number()
         self._forget()
         self._cancel.cancel()
         channel = self._crew.channel
         if len(finished):
             channel.deliver(finished)
         channel.give_back(chunk.part(begun))
-        if len(finished) == begun:  # it was between two items
-            return True
-        settled = settle(chunk, begun - 1, attempt)
         if isinstance(settled, Chunk):
             channel.give_back(settled)
-        else:
+        elif settled is not None:  # else it was between two items
             channel.deliver(Block.of(settled, chunk.items[begun - 1]))
         return True
-
-
-def _finished(block: Block, begun: int) -> Block:
-    """What is whole of a block that another thread is filling, ``begun`` of whose items have begun."""
-    done = min(begun, len(block.walls))
-    special = {offset: block.special[offset] for offset in range(done) if offset in block.special}
-    return Block(block.start, block.values[:done], block.walls[:done], special, block.items[:done])

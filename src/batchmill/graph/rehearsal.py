@@ -158,8 +158,7 @@ def _matched(log: ItemLog | None, items: Any) -> Iterator[Block | int]:
             if outcome is None or outcome.error is not None:
                 yield start + offset
             else:
-                special = {} if outcome.plain else {0: outcome}
-                yield Block(start + offset, [outcome.value], [outcome.wall], special, (item,))
+                yield Block.of(outcome, item)
         start += len(part)
 
 

@@ -37,7 +37,7 @@ def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, A
         step = single_step(made, node.params, around.namespace, carried=carried, paying=paying)
         outcome = _outcome(node, step, around)
         if log is not None:
-            outcome = _kept(log, replace(outcome, wall=time.perf_counter() - began))
+            outcome = _kept(log, replace(outcome, wall=time.perf_counter() - began, began=began, worker=0))
     if outcome.error is not None:
         visit = failed_visit(outcome.error, outcome.attempts, node.diagnostics)
         visit.blame(outcome.error, around.place(node.id))

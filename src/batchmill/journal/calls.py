@@ -16,13 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchmill.errors import StorageError
 from batchmill.journal.contract import Codec
 from batchmill.journal.encoding import NOT_JSON, decode, encode
 from batchmill.journal.folders import make_private
-from batchmill.journal.rows import Row
 from batchmill.journal.writer import Writer
 from batchmill.masking import Masker
 from batchmill.outcome import Block
@@ -33,6 +32,20 @@ from batchmill.record.under_way import NUMBER_KEY
 LAST_POSITION = 1 << 31  # of nodes that the document does not have any more
 _ID = "id"
 _FIRST_ITEM = re.compile(r"\[(\d+)\]")
+
+
+class CallRow(NamedTuple):
+    """What the statements ``add_call`` and ``add_call_left`` write; see the schema."""
+
+    id: str
+    run: int
+    number: int
+    address: str
+    position: int
+    turn: int | None
+    item: int | None
+    place: int
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +124,12 @@ class Ledger:
     def enter(self, address: str, turn: int | None, item: int | None, records: Sequence[Any]) -> None:
         """Enter the calls among what the attempts of an item recorded; those that stand here already stay."""
         position = self.positions.of(address)
-        rows: list[Row] = []
+        rows: list[CallRow] = []
         for place, (identity, call) in enumerate(self._codec.calls(records, address, item)):
             # one of somebody's own code has no id: it is known by where it stands
             name = identity or f"{self._run}.{self._number}.{address}.{turn}.{item}.{place}"
             where = (self._run, self._number, address, position, turn, item, place)
-            rows.append((name, *where, self._text(call)))
+            rows.append(CallRow(name, *where, self._text(call)))
         self._put("add_call", rows)
 
     def _text(self, call: dict[str, Any]) -> str:
@@ -126,8 +139,8 @@ class Ledger:
             text = encode(shown(call))
         return text if self._masker.text(text) == text else encode(self._masker.value(decode(text)))
 
-    def _put(self, name: str, rows: list[Row]) -> None:
-        self._writer.put(name, rows, partial(self.under_way.forget, [row[0] for row in rows]))
+    def _put(self, name: str, rows: list[CallRow]) -> None:
+        self._writer.put(name, rows, partial(self.under_way.forget, [row.id for row in rows]))
 
     def absorb(self) -> int:
         """Enter what was left by attempts that never came back; how many calls that were. They are on disk
@@ -137,11 +150,11 @@ class Ledger:
         self._writer.flush()
         return len(found)
 
-    def _left(self, call: dict[str, Any]) -> Row:
+    def _left(self, call: dict[str, Any]) -> CallRow:
         number = int(call.pop(NUMBER_KEY, self._number))
         address, item = visited(call)
         where = (self._run, number, address, self.positions.of(address), None, item, 0)
-        return (call[_ID], *where, self._text(call))
+        return CallRow(call[_ID], *where, self._text(call))
 
 
 @dataclass(frozen=True, slots=True)

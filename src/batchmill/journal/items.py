@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from batchmill.journal.calls import VisitLedger
 from batchmill.journal.contract import Kept, KeyMore
 from batchmill.journal.matching import Claims, Found, Matcher
-from batchmill.journal.rows import Row, RowWriter, files_in, first_id, outcome_of
+from batchmill.journal.rows import FullRow, PlainRow, RowWriter, files_in, first_id, outcome_of
 from batchmill.journal.writer import Writer
 from batchmill.outcome import Block, ErrorInfo, Outcome
 
@@ -131,7 +131,7 @@ class SqliteItemLog:
 
     def _outcomes(self, start: int, found: dict[int, Found]) -> dict[int, Outcome]:
         known: dict[int, Outcome] = {}
-        copies: list[Row] = []
+        copies: list[tuple[int, int, int]] = []
         own = first_id(self._place.visit) + start
         for offset, one in found.items():
             if not one.has_result:
@@ -142,9 +142,10 @@ class SqliteItemLog:
             known[offset] = self._own(read[0]) if one.foreign else read[0]
             if one.id != own + offset:
                 copies.append((own + offset, self._rows.number, one.id))
-                for digest in files_in(one.row[5]):
+                for digest in files_in(one.row.detail):
                     self._rows.on_file(digest)
-        self._writer.put("copy_outcome", copies)
+        foreign = any(one.foreign for one in found.values())
+        self._writer.put("copy_foreign" if foreign else "copy_outcome", copies)
         return known
 
     def _own(self, outcome: Outcome) -> Outcome:
@@ -162,30 +163,19 @@ class SqliteItemLog:
         if block.special or self._more is not None:
             rows = self._rows_of(base, block)
         else:
-            rows = self._rows.plain_rows(base, block.values, block.walls, block.items)
-        ticket = self._writer.put("add_outcome", rows)
-        if rows and sum(block.walls) >= SLOW * len(rows) and not _on_a_loop():
+            rows = self._rows.plain_rows(base, block)
+        ticket = self._writer.put_outcomes(rows)
+        if rows and block.wall >= SLOW * len(rows) and not _on_a_loop():
             self._writer.wait(ticket)
 
-    def _rows_of(self, base: int, block: Block) -> list[Row]:
-        rows: list[Row] = []
-        columns = zip(block.values, block.walls, block.items, strict=False)
-        for offset, (value, wall, item) in enumerate(columns):
-            outcome = block.special.get(offset)
-            if outcome is not None and outcome.error is not None and outcome.error.kind == "cancelled":
+    def _rows_of(self, base: int, block: Block) -> list[PlainRow | FullRow]:
+        rows: list[PlainRow | FullRow] = []
+        for offset, (outcome, item) in enumerate(zip(block.outcomes(), block.items, strict=False)):
+            if outcome.error is not None and outcome.error.kind == "cancelled":
                 continue
-            key, text = self._rows.key_of(item, self._extra(item, block.start + offset))
-            if outcome is None:
-                rows.append(self._rows.row(base + offset, key, text, value, wall))
-            else:
-                rows.append(self._special(base + offset, key, text, outcome, wall))
+            key, text = self._rows.key_of(item, self._extra(item, outcome.index))
+            rows.append(self._rows.row_of(base + offset, key, text, outcome))
         return rows
-
-    def _special(
-        self, identity: int, key: bytes | str | None, text: str | None, outcome: Outcome, wall: float
-    ) -> Row:
-        timed = Outcome(outcome.index, outcome.value, outcome.error, outcome.attempts, wall, outcome.records)
-        return self._rows.full_row(identity, key, text, timed)
 
     def close(self, total: int | None, *, read: bool = True) -> None:
         if total is not None:

@@ -120,7 +120,12 @@ class Journal:
         with _closing_on_error(connection):
             writer = Writer(connect(self.path, durable=self.durable, create=False), self.path, failed)
         rows = RowWriter(
-            self.files, codec, masker, run.passes, lambda digest: writer.put("add_file", [(digest, run.id)])
+            self.files,
+            codec,
+            masker,
+            run.passes,
+            lambda digest: writer.put("add_file", [(digest, run.id)]),
+            time.time() - time.perf_counter(),
         )
         folder = self.calls / run.name
         ledger = Ledger(run.id, run.passes, folder, writer, codec, masker, order, durable=self.durable)

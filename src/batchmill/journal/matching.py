@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchmill.journal.contract import DEGRADED, OK
-from batchmill.journal.rows import POSITION_BITS, Row, first_id
+from batchmill.journal.rows import POSITION_BITS, KnownRow, first_id, known_row
 from batchmill.journal.statements import one_row, statement
 
 if TYPE_CHECKING:
@@ -31,17 +31,17 @@ class Found:
     a degraded one is no result, ``foreign`` that it is that of another run, or of another visit that this one
     does not go on with."""
 
-    row: Row
+    row: KnownRow
     whole: bool = False
     foreign: bool = False
 
     @property
     def id(self) -> int:
-        return int(self.row[0])
+        return self.row.id
 
     @property
     def has_result(self) -> bool:
-        return bool(self.row[1] == OK or (self.row[1] == DEGRADED and not self.whole))
+        return self.row.state == OK or (self.row.state == DEGRADED and not self.whole)
 
 
 class Claims:
@@ -122,29 +122,30 @@ class Matcher:
         """Look where the items stood, as far as earlier ones tell; what kept its place goes first."""
         first = first_id(visit) + max(0, start + self._shifts.get(visit, 0))
         rows = self._between(first, min(first + len(keys), first_id(visit + 1)))
-        here = {row[0] - first_id(visit) - start: row for row in rows}
+        here = {row.id - first_id(visit) - start: row for row in rows}
         for offset, row in here.items():
-            if 0 <= offset < len(keys) and offset not in found and row[2] == keys[offset] is not None:
+            if 0 <= offset < len(keys) and offset not in found and row.key == keys[offset] is not None:
                 self._take(offset, row, found)
         if len(found) == len(keys):
             return
-        by_key: dict[Any, list[Row]] = {}
+        by_key: dict[Any, list[KnownRow]] = {}
         for row in reversed(rows):
-            by_key.setdefault(row[2], []).append(row)
+            by_key.setdefault(row.key, []).append(row)
         for offset, key in enumerate(keys):
             while offset not in found and key is not None and by_key.get(key):
                 self._take(offset, by_key[key].pop(), found)
 
-    def _between(self, first: int, end: int) -> list[Row]:
+    def _between(self, first: int, end: int) -> list[KnownRow]:
         query = statement("outcomes_between")
-        return self._connection.execute(query, (first, end, self._before)).fetchall()
+        found = self._connection.execute(query, (first, end, self._before))
+        return list(map(known_row, found))
 
-    def _take(self, offset: int, row: Row, found: dict[int, Found]) -> None:
+    def _take(self, offset: int, row: KnownRow, found: dict[int, Found]) -> None:
         one = Found(row, self._whole, self._claims is None)
         if self._claims is not None:
-            if row[0] in self._claims:
+            if row.id in self._claims:
                 return
-            self._claims.add(row[0])
+            self._claims.add(row.id)
             self._left -= 1
         elif not one.has_result:
             return
@@ -173,7 +174,7 @@ class Matcher:
             else:
                 tried += 1
             if row is not None:
-                self._take(offset, row, found)
+                self._take(offset, KnownRow(*row), found)
         if offset in found:
             visit = found[offset].id >> POSITION_BITS
             self._shifts[visit] = (found[offset].id & 0xFFFFFFFF) - start - offset

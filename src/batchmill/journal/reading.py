@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,8 @@ _PAGE = 1000  # outcomes read at once
 class VisitRecord:
     """One visit of a node: ``total`` items, None where nobody knew, of which ``done`` have an outcome,
     ``failed`` of those have failed and inside ``degraded`` ones something has; ``wall`` is the sum over them,
-    in seconds."""
+    in seconds. Of ``timed`` outcomes it is known when they began; the highest number of a worker is
+    ``workers - 1``."""
 
     id: int
     address: str
@@ -37,13 +38,17 @@ class VisitRecord:
     failed: int
     wall: float
     degraded: int = 0
+    timed: int = 0
+    workers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRecord:
     """The outcome of an item. ``state`` is ``ok``, ``failed``, ``degraded`` (done, and something inside has
     failed) or ``not kept``: done, with a value that JSON does not hold, of which ``value`` is what can be
-    shown. ``error`` has ``type``, ``message``, ``kind`` and ``traceback``."""
+    shown. ``error`` has ``type``, ``message``, ``kind`` and ``traceback``. ``began`` is in seconds since
+    the epoch and ``worker`` the number of the one that made it, None where nobody knows; ``tried`` are the
+    attempts of an item that had more than one, as the schema has them."""
 
     index: int
     state: str
@@ -53,6 +58,9 @@ class ItemRecord:
     attempts: int = 1
     error: dict[str, Any] | None = None
     records: list[Any] = field(default_factory=list)
+    began: float | None = None
+    worker: int | None = None
+    tried: list[list[Any]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """The outcome as plain data."""
@@ -124,9 +132,21 @@ class Reader:
 
     def _visit(self, visit: int, address: str, turn: int, is_batch: int, total: int | None) -> VisitRecord:
         bounds = (first_id(visit), end_of(visit, total))
-        done, failed, degraded, wall = one_row(self._connection, statement("counts_of"), bounds)
-        counts = (done, failed or 0, wall or 0.0, degraded or 0)
+        found = one_row(self._connection, statement("counts_of"), bounds)
+        done, failed, degraded, wall, timed, worker = found
+        counts = (done, failed or 0, wall or 0.0, degraded or 0, timed, 0 if worker is None else worker + 1)
         return VisitRecord(visit, address, turn, bool(is_batch), total, *counts)
+
+    def last_end(self, visits: Sequence[VisitRecord], number: int) -> float | None:
+        """When the last outcome was made of pass ``number``, in seconds since the epoch; None where nobody
+        knows."""
+        with self._reading():
+            query = statement("last_end")
+            found = [
+                one_row(self._connection, query, (first_id(one.id), first_id(one.id + 1), number))[0]
+                for one in visits
+            ]
+        return max((float(end) for end in found if end is not None), default=None)
 
     def events(self, run: RunRecord) -> Iterator[tuple[float, str, dict[str, Any]]]:
         """What happened in the run, in order: when (seconds since the epoch), the kind of event, its
@@ -190,14 +210,15 @@ class Reader:
             return [self._item(row) for row in rows]
 
     def _item(self, row: tuple[Any, ...]) -> ItemRecord:
-        index, state, item, value, wall, more = row
+        index, state, item, value, wall, more, began, worker = row
         detail = decode(more) if more else {}
         item = self._text(item, detail.get("item_file"))
         value = self._text(value, detail.get("value_file"))
         name = {OK: "ok", FAILED: "failed", DEGRADED: "degraded"}.get(state, "not kept")
         attempts = int(detail.get("attempts", 1))
         records = list(detail.get("records", []))
-        return ItemRecord(index, name, item, value, float(wall), attempts, detail.get("error"), records)
+        told = detail.get("error"), records, began, worker, list(detail.get("tried", []))
+        return ItemRecord(index, name, item, value, float(wall), attempts, *told)
 
     def _text(self, text: str | None, digest: str | None) -> Any:
         if digest is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, OK, Codec
 from batchmill.journal.digest import NoDigest, digest_of
@@ -13,7 +14,7 @@ from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, enco
 from batchmill.journal.files import LARGE, ValueFiles
 from batchmill.lists.weight import weight
 from batchmill.masking import Masker
-from batchmill.outcome import ErrorInfo, Outcome
+from batchmill.outcome import Block, ErrorInfo, Outcome, Tried
 from batchmill.plain import is_exact, noted, shown
 
 SHORT = 1024  # characters of an item's text up to which it is its own key
@@ -22,8 +23,42 @@ POSITION_BITS = 32
 _WORTH_JOINING = 8  # values from which on it is quicker to encode them together
 _SMALL = 8 * SHORT  # bytes of an item and its value; the texts of larger ones, joined, might be a lot
 
-Row = tuple[Any, ...]
-"""``(id, pass, state, item, value, wall, key, detail)``; without the last two where both are None."""
+
+# Of plain rows there may be thousands at a time, and a tuple with names costs a seventh of all that keeping
+# an item does: the garbage collector stops looking at tuples of texts and numbers, never at those with names.
+PlainRow = tuple[int, int, int, str, str, float, float | None, int | None]
+"""What the statement ``add_plain_outcome`` writes, an outcome without key and detail: the fields of
+:class:`FullRow` as far as ``worker``."""
+
+
+class FullRow(NamedTuple):
+    """What the statement ``add_outcome`` writes; ``number`` is that of the pass."""
+
+    id: int
+    number: int
+    state: int
+    item: str | None
+    value: str | None
+    wall: float
+    began: float | None
+    worker: int | None
+    key: bytes | None
+    detail: str | None
+
+
+class KnownRow(NamedTuple):
+    """What is read of an outcome to be known again; ``key`` is the item's text where it has no other."""
+
+    id: int
+    state: int
+    key: bytes | str | None
+    value: str | None
+    wall: float
+    detail: str | None
+
+
+known_row: Callable[[Iterable[Any]], KnownRow] = partial(tuple.__new__, KnownRow)
+"""``KnownRow._make`` without a call of a function in Python: a resumed run calls it for every item."""
 
 
 def first_id(visit: int) -> int:
@@ -40,7 +75,8 @@ def end_of(visit: int, total: int | None) -> int:
 @dataclass(slots=True)
 class RowWriter:
     """Makes the rows of one pass of a run. ``on_file`` is told the digest of each value put into a file,
-    before the row that refers to it is written.
+    before the row that refers to it is written. ``epoch`` is the time, in seconds since the epoch, at which
+    :func:`time.perf_counter` was 0.
 
     Concurrency: any thread; nothing in it changes.
     """
@@ -50,6 +86,7 @@ class RowWriter:
     masker: Masker
     number: int
     on_file: Callable[[str], object]
+    epoch: float = 0.0
 
     def key_of(self, item: Any, more: Any) -> tuple[bytes | str | None, str | None]:
         """What an item is matched by, and its JSON text; None for what there is not."""
@@ -61,22 +98,27 @@ class RowWriter:
             return text, text
         return _digest(text, more), text
 
-    def plain_rows(
-        self, first: int, values: Sequence[Any], walls: Sequence[float], items: Sequence[Any]
-    ) -> list[Row]:
-        """The rows of neighbouring plain successes whose items depend on nothing else; ``first`` is the id
+    def plain_rows(self, first: int, block: Block) -> list[PlainRow | FullRow]:
+        """The rows of a block of plain successes whose items depend on nothing else; ``first`` is the id
         of the first."""
-        items = items[: len(values)]
+        values, walls, items = block.values, block.walls, block.items[: len(block)]
+        begins = block.begins(self.epoch)
         if len(values) >= _WORTH_JOINING and not self.masker.knows_any:
-            rows = self._rows_at_once(first, values, walls, items)
+            rows = self._rows_at_once(first, values, walls, items, begins, block.worker)
             if rows:
                 return rows
-        columns = enumerate(zip(values, walls, items, strict=False), first)
-        return [self._plain_row(identity, *one) for identity, one in columns]
+        columns = enumerate(zip(values, items, walls, begins, strict=False), first)
+        return [self._plain_row(identity, *one, block.worker) for identity, one in columns]
 
     def _rows_at_once(
-        self, first: int, values: Sequence[Any], walls: Sequence[float], items: Sequence[Any]
-    ) -> list[Row]:
+        self,
+        first: int,
+        values: Sequence[Any],
+        walls: Sequence[float],
+        items: Sequence[Any],
+        begins: Sequence[float | None],
+        worker: int | None,
+    ) -> list[PlainRow | FullRow]:
         """What :meth:`key_of` and :meth:`row` make of small values, in few calls: this runs for every item.
         Nothing where one of the rows needs more."""
         if weight(values[0]) + weight(items[0]) > _SMALL:
@@ -90,10 +132,13 @@ class RowWriter:
         of_items, of_values = texts[:count], texts[count:]
         if max(map(len, of_items)) > SHORT or max(map(len, of_values)) > LARGE:
             return []
-        identities = range(first, first + count)
-        return list(zip(identities, repeat(self.number), states, of_items, of_values, walls, strict=False))
+        identities, number = range(first, first + count), repeat(self.number)
+        columns = (identities, number, states, of_items, of_values, walls, begins, repeat(worker))
+        return list(zip(*columns, strict=False))
 
-    def _plain_row(self, identity: int, value: Any, wall: float, item: Any) -> Row:
+    def _plain_row(
+        self, identity: int, value: Any, item: Any, wall: float, began: float | None, worker: int | None
+    ) -> PlainRow | FullRow:
         """What :meth:`key_of` and :meth:`row` make; quicker where they have little to look at."""
         if not self.masker.knows_any:
             try:
@@ -102,29 +147,55 @@ class RowWriter:
             except NOT_JSON:
                 text, written, state = "", "", NOT_KEPT
             if 0 < len(text) <= SHORT and len(written) <= LARGE:
-                return (identity, self.number, state, text, written, wall)
-        return self.row(identity, *self.key_of(item, None), value, wall)
+                return (identity, self.number, state, text, written, wall, began, worker)
+        return self.row(identity, *self.key_of(item, None), value, wall, began, worker)
 
-    def row(self, identity: int, key: bytes | str | None, text: str | None, value: Any, wall: float) -> Row:
-        """The row of a plain success."""
+    def row_of(
+        self, identity: int, key: bytes | str | None, text: str | None, outcome: Outcome
+    ) -> PlainRow | FullRow:
+        """The row of an outcome of a batch."""
+        if not outcome.plain:
+            return self.full_row(identity, key, text, outcome)
+        began = None if outcome.began is None else outcome.began + self.epoch
+        return self.row(identity, key, text, outcome.value, outcome.wall, began, outcome.worker)
+
+    def row(
+        self,
+        identity: int,
+        key: bytes | str | None,
+        text: str | None,
+        value: Any,
+        wall: float,
+        began: float | None,
+        worker: int | None,
+    ) -> PlainRow | FullRow:
+        """The row of a plain success, which ``began`` at so many seconds since the epoch."""
         try:
             written = encode(value)
             state = OK if is_exact(value) else NOT_KEPT
         except NOT_JSON:
-            return self.full_row(identity, key, text, Outcome(0, value, wall=wall))
-        if len(written) > LARGE or (text is not None and len(text) > LARGE) or self.masker.knows_any:
-            return self.full_row(identity, key, text, Outcome(0, value, wall=wall))
-        row = (identity, self.number, state, text, written, wall)
-        return row if key is text else (*row, key, None)
+            written = None
+            state = NOT_KEPT
+        large = written is None or len(written) > LARGE or (text is not None and len(text) > LARGE)
+        if written is None or large or self.masker.knows_any:
+            second = None if began is None else began - self.epoch
+            plain = Outcome(0, value, wall=wall, began=second, worker=worker)
+            return self.full_row(identity, key, text, plain)
+        if text is not None and key is text:
+            return (identity, self.number, state, text, written, wall, began, worker)
+        own = key if isinstance(key, bytes) else None
+        return FullRow(identity, self.number, state, text, written, wall, began, worker, own, None)
 
     def full_row(
         self, identity: int, key: bytes | str | None, text: str | None, outcome: Outcome, action: str = ""
-    ) -> Row:
+    ) -> FullRow:
         """The row of any outcome."""
         detail: dict[str, Any] = {"action": action} if action else {}
         state = OK if outcome.error is None else FAILED
         if outcome.attempts != 1:
             detail["attempts"] = outcome.attempts
+        if outcome.tried:
+            detail["tried"] = [self._tried(one) for one in outcome.tried]
         if outcome.records:
             state = self._add_records(detail, outcome.records, state)
         if outcome.error is not None:
@@ -140,7 +211,16 @@ class RowWriter:
         item = self._moved(detail, "item_file", item)
         own = key if isinstance(key, bytes) else None  # a text is the item's, which stands beside it
         more = encode(detail) if detail else None
-        return (identity, self.number, state, item, written, outcome.wall, own, more)
+        began = None if outcome.began is None else outcome.began + self.epoch
+        times = outcome.wall, began, outcome.worker
+        return FullRow(identity, self.number, state, item, written, *times, own, more)
+
+    def _tried(self, one: Tried) -> list[Any]:
+        """An attempt as the journal has it; see the schema."""
+        told = [one.began + self.epoch, one.wall, one.worker]
+        if not one.error:
+            return told
+        return [*told, one.error, self.masker.text(one.message), one.kind, one.retry_after]
 
     def _text(self, value: Any) -> tuple[str | None, bool]:
         """The JSON text of a value, and whether it gives the value back. Raises
@@ -206,10 +286,10 @@ def files_in(detail: str | None) -> list[str]:
         return []
 
 
-def outcome_of(row: Row, index: int, files: ValueFiles, codec: Codec) -> tuple[Outcome, str] | None:
-    """The outcome in ``(id, state, key, value, wall, detail)``, and its action; None where it cannot be
-    had any more: a file is gone, a text makes no sense."""
-    _, _, _, text, wall, more = row
+def outcome_of(row: KnownRow, index: int, files: ValueFiles, codec: Codec) -> tuple[Outcome, str] | None:
+    """The outcome in a row, and its action; None where it cannot be had any more: a file is gone, a text
+    makes no sense."""
+    text, wall, more = row.value, row.wall, row.detail
     try:
         if not more and text is not None:
             return Outcome(index, decode(text), wall=float(wall), kept=True), ""

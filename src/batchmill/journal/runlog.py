@@ -16,7 +16,7 @@ from batchmill.journal.database import faults
 from batchmill.journal.encoding import decode, encode
 from batchmill.journal.items import SLOW, SqliteItemLog
 from batchmill.journal.matching import Claims, Matcher
-from batchmill.journal.rows import RowWriter, end_of, files_in, first_id, outcome_of
+from batchmill.journal.rows import KnownRow, RowWriter, end_of, files_in, first_id, outcome_of
 from batchmill.journal.statements import one_row, statement
 from batchmill.journal.visit_logs import Place, Reading, SingleLog
 from batchmill.journal.visits import ITEMS, Before, CallsOnly, Older
@@ -164,18 +164,22 @@ class SqliteRunLog:
         claims = self._claims.setdefault(node, Claims())
         for visit in visits:
             identity = first_id(visit)
-            row = one_row(self._connection, statement("outcome_at"), (identity,))
-            if row is None or row[1] != OK or identity in claims:
+            row = self._outcome_at(identity)
+            if row is None or row.state != OK or identity in claims:
                 continue
             if (found := outcome_of(row, 0, self._rows.files, self._rows.codec)) is not None:
                 claims.add(identity)
                 return found
         return None
 
+    def _outcome_at(self, identity: int) -> KnownRow | None:
+        row = one_row(self._connection, statement("outcome_at"), (identity,))
+        return None if row is None else KnownRow(*row)
+
     def _cached_single(self, key: ContentKey) -> tuple[int, tuple[Outcome, str]] | None:
         for visit in self._of_other_runs(key, is_batch=False):
-            row = one_row(self._connection, statement("outcome_at"), (first_id(visit),))
-            if row is not None and row[1] == OK:
+            row = self._outcome_at(first_id(visit))
+            if row is not None and row.state == OK:
                 found = outcome_of(row, 0, self._rows.files, self._rows.codec)
                 if found is not None:
                     return visit, found
@@ -188,9 +192,10 @@ class SqliteRunLog:
         source, known = found
         visit = self.new_visit()
         self.add_visit(visit, address, turn, key, None, is_batch=False)
-        row = self._connection.execute(statement("outcome_at"), (first_id(source),)).fetchone()
-        self._writer.put("add_file", [(digest, self.run.id) for digest in files_in(row[5])])
-        self._writer.put("copy_outcome", [(first_id(visit), self.run.passes, first_id(source))])
+        row = self._outcome_at(first_id(source))
+        detail = None if row is None else row.detail
+        self._writer.put("add_file", [(digest, self.run.id) for digest in files_in(detail)])
+        self._writer.put("copy_foreign", [(first_id(visit), self.run.passes, first_id(source))])
         outcome = replace(known[0], records=self._rows.codec.as_kept(known[0].records))
         self.ledger.enter(address, turn, None, outcome.records)
         return SingleLog(self, address, turn, key, (outcome, known[1]))
@@ -219,7 +224,7 @@ class SqliteRunLog:
         visit = self.new_visit()
         self.add_visit(visit, address, turn, key, None, is_batch=False)
         row = self._rows.full_row(first_id(visit), None, None, outcome, action)
-        ticket = self._writer.put("add_outcome", [row])
+        ticket = self._writer.put_outcomes([row])
         if outcome.wall >= SLOW:
             self._writer.wait(ticket)
 

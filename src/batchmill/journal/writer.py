@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchmill.errors import StorageError
 from batchmill.journal.database import faults
+from batchmill.journal.rows import FullRow, PlainRow
 from batchmill.journal.statements import statement
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ PAUSE_PER_COMMIT = 4.0  # of a commit's own time: writing takes no more than a f
 MOST_PENDING = 8_000  # rows; who puts more waits
 MOST_PENDING_CHARACTERS = 4 << 20  # in their texts; as much again may be about to be committed
 TOGETHER = 64  # rows in one statement
-_OUTCOMES = "add_outcome"  # the statement that this is worth it for
-_PLAIN = 6  # fields of an outcome that has a shorter statement of its own
+_PLAIN, _FULL = "add_plain_outcome", "add_outcome"
+_OUTCOMES = (_PLAIN, _FULL)  # the statements that this is worth it for
 
 Row = Sequence[Any]
 
@@ -95,6 +96,15 @@ class Writer:
             self._put += 1
             self._come.notify()
             return self._put
+
+    def put_outcomes(self, rows: Sequence[PlainRow | FullRow]) -> int:
+        """Have outcomes written, of different items; a ticket for :meth:`wait`."""
+        full = [row for row in rows if isinstance(row, FullRow)]
+        if not full:
+            return self.put(_PLAIN, rows)
+        if len(full) < len(rows):
+            self.put(_PLAIN, [row for row in rows if not isinstance(row, FullRow)])
+        return self.put(_FULL, full)
 
     def _is_full(self, part: int = 1) -> bool:
         """Under the lock: whether as much is pending as may be, or a ``part`` of it."""
@@ -165,15 +175,13 @@ class Writer:
     def _commit(self, taken: list[Put]) -> None:
         self._look()
         self._connection.execute("BEGIN IMMEDIATE")
-        for name, group in groupby(taken, key=lambda put: put.name):
-            rows = [row for put in group for row in put.rows]
-            if name == _OUTCOMES:  # each is that of another item: among them they have no order
-                plain = [row for row in rows if len(row) == _PLAIN]
-                self._write_together("add_plain_outcome", plain)
-                rows = [row for row in rows if len(row) != _PLAIN] if len(plain) < len(rows) else []
-                self._write_together(name, rows)
-            else:
-                self._connection.executemany(statement(name), rows)
+        for name, group in groupby(taken, key=lambda put: _PLAIN if put.name == _FULL else put.name):
+            if name != _PLAIN:
+                self._connection.executemany(statement(name), [row for put in group for row in put.rows])
+                continue
+            puts = list(group)  # each row is that of another item: among them they have no order
+            for kind in _OUTCOMES:
+                self._write_together(kind, [row for put in puts if put.name == kind for row in put.rows])
         self._connection.execute("COMMIT")
 
     def _write_together(self, name: str, rows: list[Row]) -> None:
@@ -221,10 +229,11 @@ def _for_several(name: str) -> str:
     return one + f",{values}" * (TOGETHER - 1)
 
 
-def _characters(name: str, rows: Sequence[Row]) -> int:
+def _characters(name: str, rows: Sequence[Any]) -> int:
     """Those in the items and values of outcomes, and in the details of those that have any; of other rows
     those in the last field, which may be long."""
-    if name != _OUTCOMES:
-        return sum(len(row[-1]) for row in rows if isinstance(row[-1], str))
-    told = sum(len(row[3] or "") + len(row[4] or "") for row in rows)
-    return told + sum(len(row[7] or "") for row in rows if len(row) > _PLAIN)
+    if name == _PLAIN:
+        return sum(len(row[3]) + len(row[4]) for row in rows)
+    if name == _FULL:
+        return sum(len(row.item or "") + len(row.value or "") + len(row.detail or "") for row in rows)
+    return sum(len(row[-1]) for row in rows if isinstance(row[-1], str))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,18 +27,22 @@ class Happened:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def happened(events: Iterable[Event], run: RunRecord, now: float) -> Happened:
+def happened(
+    events: Iterable[Event], run: RunRecord, now: float, last_end: Callable[[int], float | None]
+) -> Happened:
     """What the events of ``run`` tell, in the order in which they came, at the time ``now``. Those of nodes
-    inside of items are passed by: there may be very many."""
-    reading = _Reading(run)
+    inside of items are passed by: there may be very many. ``last_end`` tells of a pass, by its number from 1,
+    when its last outcome was made: one that was killed lasted at least as long."""
+    reading = _Reading(run, last_end)
     for at, kind, detail in events:
         reading.read(at, kind, detail)
     return reading.end(now if run.status == "running" else None)
 
 
 class _Reading:
-    def __init__(self, run: RunRecord) -> None:
+    def __init__(self, run: RunRecord, last_end: Callable[[int], float | None]) -> None:
         self._run = run
+        self._last_end = last_end
         self._told = Happened()
         self._begun: float | None = None  # when the pass that is read began
         self._at = 0.0  # the same in run time
@@ -83,6 +87,8 @@ class _Reading:
     def _end_pass(self, ended: str, at: float) -> None:
         if self._begun is None:
             return
+        if ended == "killed":
+            at = max(at, self._last_end(len(self._told.passes) + 1) or at)
         wall = max(0.0, at - self._begun)
         for node, (begun, slots) in self._open.items():  # what a killed run was at
             self._told.visits.setdefault(node, []).append(Visit(begun, self._at + wall - begun, slots))

@@ -1,8 +1,8 @@
 """The facts of a run as its journal has them.
 
-The journal says how each item ended, how long its attempts took together, what they recorded, and when nodes
-began and ended. When an item began, where it ran and what its attempts were is not in it, nor CPU time and
-memory: that is left out here, and so of every report."""
+The journal says how each item ended, when it began and where it ran, what its attempts were where it had more
+than one, what they recorded, and when nodes began and ended. CPU time and memory are not in it: that is left
+out here, and so of every report. Journals of the first format have no times of items either."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ from batchmill.report.commands import call
 from batchmill.report.document import edges_of, read
 from batchmill.report.facts import Facts
 from batchmill.report.happened import Happened, happened
-from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus
+from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus, Visit
 from batchmill.report.rows import Call, Failure, Row, State
+from batchmill.report.run_time import RunTime
 
 UNTIMED = "The journal does not say when each item ran, nor on which worker."
 UNMEASURED = "The journal does not say what CPU time and memory items took."
-MISSING = {"time": UNTIMED, "timeline": UNTIMED, "resources": UNMEASURED}
+MISSING = {"resources": UNMEASURED}
+MISSING_AT_FIRST = {"time": UNTIMED, "timeline": UNTIMED, **MISSING}
 BY_KIND: dict[str, State] = {"timeout": "timeout", "worker_died": "died", "cancelled": "cancelled"}
 # any other is the reason that somebody gave for stopping the run: `reader left`, `halted`
 STATUSES: dict[str, RunStatus] = {
@@ -42,21 +44,22 @@ _POSITION = re.compile(r"\[\d+\]")
 def facts_of(reader: Reader, record: RunRecord) -> Facts:
     """The facts of a run. Its streams read the journal: they are to be used while ``reader`` is open, and
     raise :class:`~batchmill.errors.StorageError` where it is damaged."""
-    with faults(reader.journal.path):
-        told = happened(reader.events(record), record, time.time())
     visits = reader.visits(record)
+    with faults(reader.journal.path):
+        events = reader.events(record)
+        told = happened(events, record, time.time(), lambda number: reader.last_end(visits, number))
     outline = read(record.document)
     run = _run(reader, record, told)
     return Facts(
         run,
         _nodes(reader.nodes(record), {node.id: node.type or "" for node in outline.nodes}, visits, told),
-        lambda: _rows(reader, visits),
+        lambda: _rows(reader, visits, told.passes),
         lambda: _calls(reader, record),
         passes=_with_counts(reader, record, told.passes),
         edges=edges_of(outline),
         limits=told.limits,
         provenance=_provenance(record),
-        missing=MISSING,
+        missing=MISSING if any(visit.timed for visit in visits) else MISSING_AT_FIRST,
         describe=lambda node, index: _described(reader, visits, node, index),
     )
 
@@ -99,7 +102,7 @@ def _nodes(
 
 
 def _node(name: str, ended: dict[str, Any], visits: Sequence[VisitRecord], told: Happened) -> Node:
-    under_way = told.visits.get(name, [])
+    under_way = _with_slots(told.visits.get(name, []), visits, told.executors.get(name, ""))
     totals = [visit.total for visit in visits]
     known = [total for total in totals if total is not None]
     return Node(
@@ -117,7 +120,19 @@ def _node(name: str, ended: dict[str, Any], visits: Sequence[VisitRecord], told:
     )
 
 
-def _rows(reader: Reader, visits: Sequence[VisitRecord]) -> Iterator[Row]:
+def _with_slots(under_way: Sequence[Visit], visits: Sequence[VisitRecord], executor: str) -> list[Visit]:
+    """The times a node was under way, with as many slots as there are workers: those that ran its items, and
+    of those that it might have had no more than there were items for. An executor that chooses as it goes did
+    not know their number when it began."""
+    seen = max((visit.workers for visit in visits), default=0)
+    if not seen:
+        return list(under_way)
+    items = max(visit.done if visit.total is None else visit.total for visit in visits)
+    most = 1 if executor == "auto" else max(1, items)
+    return [replace(one, slots=max(seen, min(one.slots, most))) for one in under_way]
+
+
+def _rows(reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pass]) -> Iterator[Row]:
     """A row for each outcome. Where a node was under way several times, as in a loop, the positions go on
     from one to the next."""
     turns: dict[str, int] = {}
@@ -127,9 +142,10 @@ def _rows(reader: Reader, visits: Sequence[VisitRecord]) -> Iterator[Row]:
     for visit in visits:
         base = begun.get(visit.address, 0)
         begun[visit.address] = base + (max(visit.total or 0, visit.done) if visit.is_batch else 1)
+        clock = RunTime(passes)
         for item in reader.items(visit):
             place = _place(visit, item.index, turns[visit.address])
-            yield _row(reader, visit, item, base + item.index, place)
+            yield _row(reader, visit, item, base + item.index, place, clock)
 
 
 def _place(visit: VisitRecord, index: int, turns: int) -> str:
@@ -139,10 +155,13 @@ def _place(visit: VisitRecord, index: int, turns: int) -> str:
     return "" if turns == 1 else f"{visit.address}, turn {visit.turn + 1}, item {index}"
 
 
-def _row(reader: Reader, visit: VisitRecord, item: ItemRecord, index: int, address: str) -> Row:
+def _row(
+    reader: Reader, visit: VisitRecord, item: ItemRecord, index: int, address: str, clock: RunTime
+) -> Row:
+    start, wall, tried = clock.times(item)
     row = Row(
-        visit.address, index, _state(item), None, item.wall, attempts=item.attempts, address=address,
-        cost=_cost(reader, visit, item),
+        visit.address, index, _state(item), start, wall, None if start is None else item.worker,
+        item.attempts, tried=tried, address=address, cost=_cost(reader, visit, item),
     )  # fmt: skip
     if item.error is None:
         return row

@@ -45,23 +45,29 @@ UPDATE visit SET total = ? WHERE id = ?
 SELECT total FROM visit WHERE id = ?
 
 -- name: add_outcome
-INSERT OR REPLACE INTO outcome (id, pass, state, item, value, wall, key, detail)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO outcome (id, pass, state, item, value, wall, began, worker, key, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- One without key and detail, as most are. To bind two NULLs costs Python as much as all the other values.
 -- name: add_plain_outcome
-INSERT OR REPLACE INTO outcome (id, pass, state, item, value, wall)
-VALUES (?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO outcome (id, pass, state, item, value, wall, began, worker)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 
 -- One outcome once more, at another place.
 -- name: copy_outcome
+INSERT OR REPLACE INTO outcome (id, pass, state, key, item, value, wall, detail, began, worker)
+SELECT ?, ?, state, key, item, value, wall, detail, began, worker FROM outcome WHERE id = ?
+
+-- One of another run: in this one nothing was done for it, at no time.
+-- name: copy_foreign
 INSERT OR REPLACE INTO outcome (id, pass, state, key, item, value, wall, detail)
 SELECT ?, ?, state, key, item, value, wall, detail FROM outcome WHERE id = ?
 
 -- The outcomes of a visit below a position, as those of another visit.
 -- name: copy_visit
-INSERT OR REPLACE INTO outcome (id, pass, state, key, item, value, wall, detail)
-SELECT id - ? + ?, pass, state, key, item, value, wall, detail FROM outcome WHERE id >= ? AND id < ?
+INSERT OR REPLACE INTO outcome (id, pass, state, key, item, value, wall, detail, began, worker)
+SELECT id - ? + ?, pass, state, key, item, value, wall, detail, began, worker FROM outcome
+WHERE id >= ? AND id < ?
 
 -- name: add_event
 INSERT INTO event (run, at, kind, detail) VALUES (?, ?, ?, ?)
@@ -113,14 +119,19 @@ SELECT max(id), address, occurrence, is_batch, total FROM visit WHERE run = ?
 GROUP BY address, occurrence ORDER BY min(id)
 
 -- name: counts_of
-SELECT count(*), sum(state = 1), sum(state = 3), sum(wall) FROM outcome WHERE id >= ? AND id < ?
+SELECT count(*), sum(state = 1), sum(state = 3), sum(wall), count(began), max(worker) FROM outcome
+WHERE id >= ? AND id < ?
+
+-- When the last outcome was that a pass made between two ids.
+-- name: last_end
+SELECT max(began + wall) FROM outcome WHERE id >= ? AND id < ? AND pass = ?
 
 -- name: read_outcomes
-SELECT position, state, item, value, wall, detail FROM outcome
+SELECT position, state, item, value, wall, detail, began, worker FROM outcome
 WHERE id >= ? AND id < ? ORDER BY id
 
 -- name: read_failed
-SELECT position, state, item, value, wall, detail FROM outcome
+SELECT position, state, item, value, wall, detail, began, worker FROM outcome
 WHERE id >= ? AND id < ? AND state IN (1, 3) ORDER BY id
 
 -- name: nodes_of

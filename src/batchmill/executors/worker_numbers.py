@@ -1,0 +1,33 @@
+"""The numbers of a batch's workers."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+
+
+class WorkerNumbers:
+    """Gives each worker that runs items a number from 0 on, the lowest that is free, as a table of file
+    descriptors does: so a batch has as many numbers as it ever had workers at once, whichever executors work
+    on it in turn.
+
+    Concurrency: any thread; ``_lock`` guards all fields.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._free: list[int] = []  # a heap
+        self._known = 0
+
+    def acquire(self) -> int:
+        """The lowest number that is free. No other worker has it until it is given to :meth:`release`."""
+        with self._lock:
+            if self._free:
+                return heapq.heappop(self._free)
+            self._known += 1
+            return self._known - 1
+
+    def release(self, number: int) -> None:
+        """Whoever had this number runs nothing more."""
+        with self._lock:
+            heapq.heappush(self._free, number)

@@ -1,0 +1,86 @@
+"""When items of a journal ran, in run time: seconds since the run began, without pauses between passes."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+from batchmill.journal.reading import ItemRecord
+from batchmill.report.parts import Pass
+from batchmill.report.rows import Attempt
+
+ROUNDING = 1e-6  # seconds: a time of day is not told more exactly
+Times = tuple[float | None, float, tuple[Attempt, ...]]
+
+
+class RunTime:
+    """Turns times of day into run time. Used by one thread, for the items of one visit of a node.
+
+    A time of day is rounded, and so the begin of an item may seem to lie before the end of the one before it
+    on the same worker, which it never did: it is put behind that.
+    """
+
+    def __init__(self, passes: Sequence[Pass]) -> None:
+        self._passes = passes
+        self._begins = [one.began for one in passes]
+        self._busy: dict[int, float] = {}  # by worker, until when the item that was seen last kept it
+
+    def of(self, moment: float) -> float | None:
+        """A time of day in run time; None for one before the run."""
+        number = bisect_right(self._begins, moment + ROUNDING) - 1
+        if number < 0:
+            return None
+        here = self._passes[number]
+        return here.at + max(0.0, moment - here.began)
+
+    def times(self, item: ItemRecord) -> Times:
+        """When an item began, how long it took, from the begin of its first attempt to the end of the last,
+        and its attempts where it had more than one, or where its only one failed. Without a begin, nobody
+        knows; the seconds are then those of its attempts together."""
+        tried = self._attempts(item)
+        if tried:
+            return tried[0].at, tried[-1].at + tried[-1].wall - tried[0].at, tried
+        start = None if item.began is None else self.of(item.began)
+        if start is None:
+            return None, item.wall, ()
+        start, wall = self._free(item.worker, start, item.wall)
+        if item.error is None or item.attempts != 1:
+            return start, wall, ()
+        told = (item.error.get(name) for name in ("type", "message", "kind"))
+        return start, wall, (_attempt(start, wall, 0.0, item.worker, *told),)
+
+    def _attempts(self, item: ItemRecord) -> tuple[Attempt, ...]:
+        made: list[Attempt] = []
+        for at, seconds, worker, *error in item.tried:
+            start = self.of(at)
+            if start is not None:
+                slot = item.worker if worker is None else int(worker)
+                start, wall = self._free(slot, start, seconds)
+                paused = max(0.0, start - made[-1].at - made[-1].wall) if made else 0.0
+                made.append(_attempt(start, wall, paused, slot, *error))
+        return tuple(made)
+
+    def _free(self, worker: int | None, start: float, wall: float) -> tuple[float, float]:
+        """An interval on a worker, behind the one before it there if that only seems to reach into it."""
+        if worker is None:
+            return start, wall
+        busy = self._busy.get(worker, start)
+        if start < busy < start + ROUNDING:
+            start = busy
+        self._busy[worker] = start + wall
+        return start, wall
+
+
+def _attempt(
+    at: float,
+    wall: float,
+    paused: float,
+    slot: int | None,
+    error: Any = None,
+    message: Any = None,
+    kind: Any = None,
+    retry_after: float | None = None,
+) -> Attempt:
+    why = (str(error or ""), str(message or ""), str(kind or ""))
+    return Attempt(at, wall, *why, paused=paused, retry_after=retry_after, slot=slot)
