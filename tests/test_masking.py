@@ -331,3 +331,12 @@ def test_a_masker_travels_with_what_it_knows():
     copied = pickle.loads(pickle.dumps(Masker([LONG])))
     assert copied.text(LONG) == MASK
     assert hidden(LONG) == MASK
+
+
+@pytest.mark.parametrize("length", range(8, 40))
+@pytest.mark.parametrize("before", [0, 1, 2, 45, 46])
+def test_nothing_of_a_secret_in_base64_is_left(length, before):
+    secret = ("q9W-e7R_t5Z/u3I+o1P" * 3)[:length]
+    text = base64.encodebytes(b"x" * before + secret.encode()).decode()
+    masked = Masker([secret]).text(text)
+    assert not masked.rpartition(MASK)[2].strip("=\n")

@@ -25,6 +25,7 @@ _WINDOW = 3  # bytes of a secret that are looked for in a dump
 
 # A line break as it is, as JSON has it, and as quoted-printable and folded headers have it.
 _BREAK = r"(?:=?\r?\n[ \t]*|\\+r?\\*n)?"
+_IN_BASE64 = "[A-Za-z0-9+/_-]"
 _ESCAPED_BREAK = re.compile(r"\\+r?\\*n")
 # Between two bytes that are written in hexadecimal or octal: on the line, and from one line of a dump to the
 # next, with what it shows as text and the offset.
@@ -118,9 +119,11 @@ def forms(secret: str) -> Iterator[Form]:
     for digits in (raw.hex(), raw.hex().upper()):
         pairs = (digits[place : place + 2] for place in range(0, len(digits), 2))
         yield Form(re.compile(_BREAK.join(pairs)), (digits[:_CORE],))
-    for encoded in _base64(raw):
+    for before, encoded, after in _base64(raw):
         plain = max(_PLAIN.findall(encoded), key=len, default="")
-        yield Form(re.compile(_BREAK.join(map(_in_base64, encoded))), _core(plain))
+        partly = _IN_BASE64 + _BREAK if before else "", _BREAK + _IN_BASE64 if after else ""
+        whole = _BREAK.join(map(_in_base64, encoded))
+        yield Form(re.compile(f"(?:{partly[0]})?{whole}(?:{partly[1]})?"), _core(plain))
     yield from _dumps(raw)
 
 
@@ -211,14 +214,15 @@ def _either_case(pattern: str) -> str:
     return re.sub("[a-f]", lambda found: f"[{found[0]}{found[0].upper()}]", pattern)
 
 
-def _base64(raw: bytes) -> Iterator[str]:
-    """The characters that stand for ``raw`` and nothing else, at each of the three offsets it can have."""
+def _base64(raw: bytes) -> Iterator[tuple[bool, str, bool]]:
+    """The characters that stand for ``raw`` and nothing else, at each of the three offsets it can have, and
+    whether the ones before and after them hold bits of it, too."""
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + raw).decode("ascii").rstrip("=")
         first = -(-offset * 8 // 6)
         last = (offset + len(raw)) * 8 // 6
         if last - first >= _LEAST_BASE64:
-            yield encoded[first:last]
+            yield offset * 8 % 6 != 0, encoded[first:last], (offset + len(raw)) * 8 % 6 != 0
 
 
 def _in_base64(char: str) -> str:

@@ -195,6 +195,7 @@ def test_waiting_to_try_again_holds_no_worker(parallel, tmp_path):
 def test_stopping_ends_the_wait_and_cancels_what_never_started(executor, kind, tmp_path):
     stop = CancelToken()
     task = kind(tmp_path / "log")
+    run_batch(task, [0], settings(executor, None))  # workers are there before the clock runs
     timer = threading.Timer(0.3, stop.cancel)
     timer.start()
     done = run_batch(task, range(10), settings(executor, gated(Limits(per_second=0.01))), stop=stop)

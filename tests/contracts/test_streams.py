@@ -78,6 +78,7 @@ def test_an_unordered_stream_has_everything_once(executor: str) -> None:
 
 
 def test_an_unordered_stream_does_not_wait_for_a_slow_item(parallel: str) -> None:
+    list(batchmill.map(slow_when_even, range(20), executor=parallel, max_concurrent=2))  # workers are there
     found = list(batchmill.imap(long_first, range(30), executor=parallel, max_concurrent=2, ordered=False))
     assert found[-1] == 0
     assert sorted(found) == list(range(30))  # type: ignore[type-var]  # no item fails

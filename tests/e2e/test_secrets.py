@@ -247,7 +247,7 @@ def test_answers_are_data_and_never_templates(address):
     assert sly in str(run.outputs["model"])
 
 
-LONG = "sk-proj-Ab3dE5gH7jK9mN1pQ3sT5vW7yZ9aB1cD3eF5gH7iJ9kL1mN3oP5qR7sT9uV1"
+LONG = "sk-proj-Zq8wE5gH7jK9mN1pQ3sT5vW7yZ9aB1cD3eF5gH7iJ9kL1mN3oP5qR7sT9uV1"
 
 
 def parts_of_long(text: str) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 
 import pytest
 
@@ -29,8 +30,13 @@ def test_workers_end_at_once_and_are_there_again_on_demand():
     assert list(batchmill.map(same, [3], executor="process")) == [3]
 
 
+def slow(item):
+    time.sleep(0.01)
+    return item
+
+
 def test_a_batch_that_runs_meanwhile_fails_and_hangs_not():
-    stream = batchmill.imap(same, iter(range(1000)), executor="process", chunk_size=1, max_concurrent=1)
+    stream = batchmill.imap(slow, iter(range(1000)), executor="process", chunk_size=1, max_concurrent=1)
     assert next(stream) == 0
     batchmill.shutdown()
     with pytest.raises(ExecutorUnavailable, match="was shut down"):

@@ -249,6 +249,7 @@ class Driver:
             self._sent[seq] = chunk.part(0, 0), items  # from here on nothing of it can be taken back
         try:
             if isinstance(end, Death):
+                self._pool.must_be_open()  # else no item is to blame
                 self._settler.death(slot, self._worker, seq, chunk, end)
             else:
                 self._settler.reply(slot, self._worker, seq, chunk, end)

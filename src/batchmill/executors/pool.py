@@ -161,6 +161,12 @@ class Pool:
         with self._lock:
             return [slot.pid for slot in self._all]
 
+    def must_be_open(self) -> None:
+        """Raises :class:`ExecutorUnavailable` where the pool was shut down: that is why its workers end."""
+        with self._lock:
+            if self._closed:
+                raise ExecutorUnavailable(SHUT_DOWN)
+
     def close(self) -> None:
         """End all workers and remove all files; a batch that still runs loses its workers."""
         with self._lock:
