@@ -168,6 +168,8 @@ def text_words(schema: dict[str, Any], value: dict[str, Any]) -> str:
 
 def number_words(schema: dict[str, Any], value: dict[str, Any]) -> str:
     noun = "whole number" if value["type"] == "integer" else "number"
+    if "exclusiveMaximum" in value:
+        return f"{noun} above {value['exclusiveMinimum']:,}, below {value['exclusiveMaximum']:,}"
     if "exclusiveMinimum" in value:
         return f"{noun} above {value['exclusiveMinimum']:,}, at most {whole(value['maximum']):,}"
     return f"{noun} from {value['minimum']:,} to {whole(value['maximum']):,}"

@@ -64,6 +64,13 @@ def overrides(command: Command) -> Command:
     )(command)
 
 
+def limit(command: Command) -> Command:
+    """``--limit`` for documents."""
+    return click.option(
+        "--limit", type=click.IntRange(1), metavar="N", help="Run no more than N items of any batch."
+    )(command)
+
+
 def json_flag(text: str) -> Callable[[Command], Command]:
     """``--json``."""
     return click.option("--json", "json_wanted", is_flag=True, help=text)

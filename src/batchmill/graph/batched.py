@@ -11,6 +11,7 @@ from batchmill.batch.collected import Collected
 from batchmill.batch.handoff import Handoff
 from batchmill.batch.jsonl import PATH_KEY
 from batchmill.batch.readers import open_source
+from batchmill.batch.selection import Selection
 from batchmill.batch.sources import Pieces
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pace
@@ -147,6 +148,17 @@ def items_at(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Itera
 
 
 def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
+    """What the batch is to run of all its items; raises what :func:`_all_items` raises, and
+    :class:`NodeError` for too few of them."""
+    every = _all_items(spec, around)
+    limits = [limit for limit in (spec.limit, around.limit) if limit is not None]
+    chosen = Selection(
+        spec.skip, min(limits, default=None), spec.sample, spec.seed, spec.batch_size, spec.min_items
+    )
+    return chosen.of(every)
+
+
+def _all_items(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     """The items, with templates resolved; sources are opened here and read later, as workers ask.
 
     Raises :class:`~batchmill.errors.TemplateError`, :class:`NodeError` for a reference to something that

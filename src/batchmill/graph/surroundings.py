@@ -31,12 +31,12 @@ from batchmill.warned import Warnings
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """``executor`` and ``jobs`` override what batch nodes say; ``folder`` is where Python modules of the
-    document are found. ``gates`` holds the limits that nodes share, ``budgets`` are those of the document
-    and of the ones it is part of. ``withheld`` are variables of the environment that commands do not get.
-    ``stop`` lets nothing new start, ``cancel`` ends what runs. ``namespace`` is what the nodes see that
-    are given these surroundings; ``shares`` are the workers that they have between them, None where no two
-    nodes run at once.
+    """``executor`` and ``jobs`` override what batch nodes say; ``limit`` is the most items that any of them
+    runs, None where all are; ``folder`` is where Python modules of the document are found. ``gates`` holds
+    the limits that nodes share, ``budgets`` are those of the document and of the ones it is part of.
+    ``withheld`` are variables of the environment that commands do not get. ``stop`` lets nothing new start,
+    ``cancel`` ends what runs. ``namespace`` is what the nodes see that are given these surroundings;
+    ``shares`` are the workers that they have between them, None where no two nodes run at once.
 
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
     workflows are around this one. ``in_worker`` says that all this happens in a worker process. ``taps``
@@ -56,6 +56,7 @@ class Surroundings:
     stop: CancelToken = field(default_factory=CancelToken)
     executor: str | None = None
     jobs: int | None = None
+    limit: int | None = None
     folder: str | None = None
     address: str = ""
     depth: int = 0
@@ -100,6 +101,7 @@ class Surroundings:
         return _in_worker, (
             self.executor,
             self.jobs,
+            self.limit,
             self.folder,
             self.address,
             self.depth,
@@ -114,6 +116,7 @@ class Surroundings:
 def _in_worker(
     executor: str | None,
     jobs: int | None,
+    limit: int | None,
     folder: str | None,
     address: str,
     depth: int,
@@ -127,6 +130,7 @@ def _in_worker(
         Namespace({}),
         executor=executor,
         jobs=jobs,
+        limit=limit,
         folder=folder,
         address=address,
         depth=depth,

@@ -42,6 +42,7 @@ def resume(
     failed_only: bool = False,
     executor: str | None = None,
     jobs: int | None = None,
+    limit: int | None = None,
     listeners: Iterable[Listener] = (),
     cancel: CancelToken | None = None,
     stop: CancelToken | None = None,
@@ -60,8 +61,8 @@ def resume(
     Results are known again by content: what was edited, in the document or among the items, is run again,
     what only moved is not. ``params`` take the place of inputs of the same name; those that are secret must
     be given again. ``failed_only`` runs items that had failed, and leaves out those that were never begun.
-    ``executor``, ``jobs`` and what is ``remembered`` are those of the run unless given. The other arguments
-    are those of :func:`batchmill.run`.
+    ``executor``, ``jobs``, ``limit`` and what is ``remembered`` are those of the run unless given. The other
+    arguments are those of :func:`batchmill.run`.
 
     The paths of a run are those of the folder it was begun in, so it is resumed there: call ``os.chdir``
     before, where this process works in another one. Items out of standard input must be given once more.
@@ -84,8 +85,9 @@ def resume(
         with Reader(kept) as reader:
             found = reader.run(found.name)
             given = {**(params or {}), **(text_params or {})}
+            more = bool(given) or limit not in (None, found.settings.get("limit"))
             document = document_of(found)
-            if is_done(found, document, bool(given), failed_only):
+            if is_done(found, document, more, failed_only):
                 result = _as_it_was(reader, found)
                 if result is not None:
                     return result
@@ -95,7 +97,7 @@ def resume(
             document,
             params,
             text_params,
-            settings_of(found, executor, jobs, own_files, remembered),
+            settings_of(found, executor, jobs, own_files, remembered, limit),
             kept,
             warnings,
         )
@@ -148,12 +150,15 @@ def settings_of(
     jobs: int | None = None,
     own_files: Mapping[str, str] | None = None,
     remembered: Mapping[str, Any] | None = None,
+    limit: int | None = None,
 ) -> RunSettings:
     """The settings of the run, but for those that are given."""
-    own = {name: value for name, value in run.settings.items() if name not in ("executor", "jobs", "around")}
+    set_apart = ("executor", "jobs", "limit", "around")
+    own = {name: value for name, value in run.settings.items() if name not in set_apart}
     return RunSettings(
         executor or run.settings.get("executor"),
         jobs or run.settings.get("jobs"),
+        limit or run.settings.get("limit"),
         own_files or {},
         {**own, **(remembered or {})},
     )

@@ -66,6 +66,7 @@ def run(
     *,
     executor: str | None = None,
     jobs: int | None = None,
+    limit: int | None = None,
     listeners: Iterable[Listener] = (),
     cancel: CancelToken | None = None,
     stop: CancelToken | None = None,
@@ -84,7 +85,8 @@ def run(
     ``params`` are the run's inputs by name; ``text_params`` are inputs given as text, such as on a
     command line, which the document's types say how to read. ``executor`` ("sequential", "thread",
     "process") and ``jobs`` (1 to 1000 items and nodes at work at once in the whole run) take the place of
-    what batch nodes say. Branches run in threads of their own, which end with the run.
+    what batch nodes say; ``limit`` (from 1) is the most items that any batch node runs. Branches run in
+    threads of their own, which end with the run.
     ``listeners`` are called with every event. ``taps`` has by a batch node's id who is called, in the thread
     of its branch, with each block of its outcomes, in input order as they come; what that raises ends the
     run.
@@ -111,7 +113,7 @@ def run(
     """
     listeners = check_arguments(params, text_params, listeners)
     kept = None if journal is None else journal_of(journal)
-    settings = RunSettings(executor, jobs, own_files or {}, remembered or {})
+    settings = RunSettings(executor, jobs, limit, own_files or {}, remembered or {})
     order = ordered(document, params, text_params, settings, registry, kept, warnings)
     opening = nothing_kept if kept is None else partial(begun, kept, order)
     return execute(order, opening, listeners, cancel, stop, taps, masker, attached)
@@ -197,6 +199,7 @@ def _surroundings(
         stop=ending,
         executor=settings.executor,
         jobs=settings.jobs,
+        limit=settings.limit,
         folder=plan.import_folder,
         gates=gates,
         budgets=budgets_of(plan, gates),

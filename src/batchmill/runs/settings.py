@@ -14,19 +14,23 @@ from batchmill.executors.choose import executor_named
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """``executor`` and ``jobs`` (1 to 1000 items and nodes at work at once in the whole run) take the place
-    of what batch nodes say; ``jobs`` does not make a sequential batch parallel. ``own_files`` are files that
-    the caller has read for the run or writes beside it, by path, with what each is: the run must not write
-    them. ``remembered`` is JSON that the journal keeps for the caller beside ``executor`` and ``jobs``: the
-    form of the output, say. Raises :class:`~batchmill.errors.InvalidSetting`."""
+    of what batch nodes say; ``jobs`` does not make a sequential batch parallel. ``limit`` (from 1) is the
+    most items that any batch runs, None where all are run. ``own_files`` are files that the caller has read
+    for the run or writes beside it, by path, with what each is: the run must not write them. ``remembered``
+    is JSON that the journal keeps for the caller beside ``executor``, ``jobs`` and ``limit``: the form of
+    the output, say. Raises :class:`~batchmill.errors.InvalidSetting`."""
 
     executor: str | None = None
     jobs: int | None = None
+    limit: int | None = None
     own_files: Mapping[str, str] = field(default_factory=dict)
     remembered: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.jobs is not None and (type(self.jobs) is not int or not 1 <= self.jobs <= MAX_CONCURRENT):
             raise InvalidSetting(f"jobs must be a whole number from 1 to {MAX_CONCURRENT}, not {self.jobs!r}")
+        if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
+            raise InvalidSetting(f"limit must be a whole number from 1, not {self.limit!r}")
         if self.executor is None:
             return
         if not isinstance(self.executor, str):

@@ -67,8 +67,8 @@ def test_a_sound_document_gives_a_workflow():
         (("edges", 0, "actoin"), "action"),
         (("inputs", "n", "defualt"), "default"),
         (("outputs", "o", "sorce"), "source"),
-        (("nodes", 0, "batch", "batch_size"), "several of them into one item"),
-        (("nodes", 0, "batch", "limit"), "said by `items`"),
+        (("nodes", 0, "batch_size"), "stands in `batch`"),
+        (("nodes", 0, "limit"), "stands in `batch`"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_near_one(path, near):

@@ -60,7 +60,6 @@ def node(**more):
         (node(batch=[1, 2]), "$.nodes[0].batch", 'write `"batch": {"items": [1, 2]}`'),
         (node(batch="${x}"), "$.nodes[0].batch", 'write `"batch": {"items": "${x}"}`'),
         (node(batch={"glob": "*.x"}), "$.nodes[0].batch.glob", '`"items": {"glob": "*.x"}`'),
-        (node(batch={"items": [1], "batch_size": 3}), "$.nodes[0].batch.batch_size", "run one by one"),
         (node(retry=3), "$.nodes[0].retry", 'write `"retry": {"max": 3}`'),
         (node(rate_limit=5), "$.nodes[0].rate_limit", 'write `"rate_limit": {"per_second": 5}`'),
         (node(foreach=[1]), "$.nodes[0].foreach", '`"batch": {"items": [1]}`'),

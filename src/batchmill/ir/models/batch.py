@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag
 from batchmill.ir.models.fields import (
     Attempts,
     Bytes,
+    CountOrShare,
     Factor,
     Name,
     NonEmpty,
@@ -33,8 +34,11 @@ LATER_EXECUTORS = ("dask",)
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
 ITEMS_ERROR = "items_kind"
 
+SELECTION_KEYS = ("skip", "sample", "seed", "limit", "min_items", "batch_size")
+"""Those that say which of the items are run, and in which groups."""
 _RETRY_KEYS = ("max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter")
 
+MOST_ITEMS = 10**12
 MIN_WORKER_BYTES = 16 * 2**20
 """Less memory than this does not even start a Python worker."""
 
@@ -129,6 +133,23 @@ class BatchSpec(Spec):
     items: Items = Field(
         description="`${ref}`, a list (templates inside), or one source: "
         "glob, lines, jsonl, csv, range or stdin."
+    )
+    skip: Annotated[int, Whole(0, MOST_ITEMS)] = Field(0, description="Leave out so many items first.")
+    sample: Annotated[int | float, CountOrShare(MOST_ITEMS)] | None = Field(
+        None, description="Draw so many of the items, or (below 1) about that share of them."
+    )
+    seed: Annotated[int, Whole(0, 2**63 - 1)] = Field(
+        0, description="Which sample is drawn; the same seed draws the same items."
+    )
+    limit: Annotated[int, Whole(0, MOST_ITEMS)] | None = Field(
+        None, description="Run no more items than this."
+    )
+    min_items: Annotated[int, Whole(0, MOST_ITEMS)] = Field(
+        0, description="Fewer items fail the node, before any of them is run."
+    )
+    batch_size: Annotated[int, Whole(1, 10**6)] | None = Field(
+        None,
+        description="Run items in groups of so many: the item is then a list; the last one may be shorter.",
     )
     as_: Name = Field("item", alias="as", description="Name of the item in templates.")
     parallel: bool = Field(False, description="false: one after another, in this process.")
@@ -236,6 +257,11 @@ class BatchSpec(Spec):
     def items_value(self) -> Any:
         """What is written for the items: the template, the list, or what the source's key holds."""
         return self.items if isinstance(self.items, (str, list)) else getattr(self.items, self.items_kind)
+
+    @property
+    def selection_keys_given(self) -> tuple[str, ...]:
+        """Those of its keys that say which of the items are run, as far as it has them."""
+        return tuple(key for key in SELECTION_KEYS if key in self.model_fields_set)
 
     @property
     def retry_keys_given(self) -> tuple[str, ...]:

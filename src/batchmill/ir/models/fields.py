@@ -91,6 +91,25 @@ _SPAN = r"[1-9][0-9]{0,3}-[1-9][0-9]{0,3}-[1-9][0-9]{0,3}"
 
 
 @dataclass(frozen=True)
+class CountOrShare(_Checked):
+    """A number of items, from 1, or a share of them, above 0 and below 1."""
+
+    high: int
+
+    def check(self, value: Any) -> int | float:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number and 0 < value < 1:
+            return float(value)
+        if not is_number or not 1 <= value <= self.high or value != int(value):
+            raise _fault("a whole number of items from 1, or a share of them above 0 and below 1", value)
+        return int(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        share = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+        return {"anyOf": [{"type": "integer", "minimum": 1, "maximum": self.high}, share]}
+
+
+@dataclass(frozen=True)
 class WholeOrSpan(Whole):
     """A number of items in flight, ``auto``, or the least, first and most of it such as ``4-20-100``."""
 

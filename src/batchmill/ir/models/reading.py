@@ -49,8 +49,8 @@ _OTHER_NAMES = {
 }
 """What others call our keys."""
 _NOT_MEANT = {
-    "batch_size": "items are run one by one; put several of them into one item",
-    "limit": "which items there are is said by `items`, how often they start by `rate_limit`",
+    "batch_size": "it stands in `batch`, and makes groups of items",
+    "limit": "it stands in `batch`: how many items are run; how often they start is said by `rate_limit`",
 }
 """Keys whose names are near to others that do something else."""
 

@@ -72,8 +72,6 @@ _OF_NODE = {
     "description": "say it in `purpose`",
 }
 _OF_BATCH = {
-    "batch_size": "items are run one by one; `chunk_size` is how many travel to a worker process together",
-    "limit": "all items are run: shorten the list, or read another file",
     **_same("in from list source values data input", "the items stand in `items`"),
 }
 _TYPE_WORDS = _words("uses kind task tool operator action node node_type")

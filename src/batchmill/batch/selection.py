@@ -1,0 +1,158 @@
+"""Which of the items of a batch are run, and in which groups: a chain of small steps over the items.
+
+The steps are applied in one order: ``skip``, ``sample``, ``limit``, ``batch_size``. Items that are in
+memory stay a list; those that are read as they are needed stay so, and nothing is read further than wanted.
+Positions, results and errors are those of what is left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from batchmill.batch.sources import Pieces
+from batchmill.errors import NodeError
+from batchmill.lists import LazyList
+
+Piece = Sequence[Any]
+Step = Callable[[Iterator[Piece]], Iterator[Piece]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """``skip`` and ``limit`` are numbers of items; ``sample`` is a number of them (from 1) or a share (above
+    0, below 1), drawn by ``seed``; ``batch_size`` items make a group; fewer than ``min_items`` items, counted
+    before they are grouped, fail the batch."""
+
+    skip: int = 0
+    limit: int | None = None
+    sample: int | float | None = None
+    seed: int = 0
+    batch_size: int | None = None
+    min_items: int = 0
+
+    def of(self, items: Iterable[Any]) -> Iterable[Any]:
+        """What is to be run of ``items``. What is not in memory is read, and :class:`NodeError` for too few
+        items raised, with iteration."""
+        steps = list(self._steps())
+        if not steps:
+            return items
+        if isinstance(items, Pieces):
+            read = items.read
+            return Pieces(lambda: _through(read(), steps), wake=items.wake, file=items.file)
+        if isinstance(items, Sequence):
+            whole = replace(self, batch_size=None)
+            left = next(_through(iter((items,)), whole._steps()), ())
+            return left if self.batch_size is None else Groups(left, self.batch_size)
+        return chain.from_iterable(_through(((one,) for one in items), steps))
+
+    def _steps(self) -> Iterator[Step]:
+        if self.skip:
+            yield self._without_first
+        if isinstance(self.sample, float):
+            yield partial(self._share, self.sample)
+        elif self.sample is not None:
+            yield partial(self._drawn, self.sample)
+        if self.limit is not None:
+            yield self._first
+        if self.min_items:
+            yield self._at_least
+        if self.batch_size is not None:
+            yield self._grouped
+
+    def _without_first(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        left = self.skip
+        for piece in pieces:
+            yield piece[left:] if left else piece
+            left -= min(left, len(piece))
+
+    def _share(self, share: float, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        """Each item by a draw of its own, so that nothing need be known of the others."""
+        draw = self._random().random
+        for piece in pieces:
+            yield [one for one in piece if draw() < share]
+
+    def _drawn(self, size: int, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        """``size`` items, each as likely as any other: a reservoir (Vitter's algorithm R), in input order at
+        the end. All items are read first, and no more than the sample is held."""
+        draw, kept, number = self._random(), list[tuple[int, Any]](), 0
+        for piece in pieces:
+            for one in piece:
+                if len(kept) < size:
+                    kept.append((number, one))
+                elif (place := draw.randrange(number + 1)) < size:
+                    kept[place] = number, one
+                number += 1
+        yield [one for _, one in sorted(kept, key=lambda pair: pair[0])]
+
+    def _random(self) -> random.Random:
+        """The same draws for one seed on every interpreter."""
+        digest = hashlib.sha256(str(self.seed).encode()).digest()
+        return random.Random(int.from_bytes(digest[:8], "big"))  # noqa: S311  # a sample, no secret
+
+    def _first(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        left = self.limit or 0
+        if not left:
+            return
+        for piece in pieces:
+            yield piece[:left]
+            left -= min(left, len(piece))
+            if not left:  # a source that is waited for is not asked for one more
+                return
+
+    def _at_least(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        """Nothing runs before it is known that there are enough."""
+        held: list[Piece] = []
+        count = 0
+        for piece in pieces:
+            held.append(piece)
+            count += len(piece)
+            if count >= self.min_items:
+                break
+        if count < self.min_items:
+            wanted = f"`min_items` wants at least {self.min_items}"
+            message = f"there are {count} items, and {wanted}; nothing was run"
+            raise NodeError(message, retryable=False, type_name="TooFewItems")
+        yield from held
+        yield from pieces
+
+    def _grouped(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        """Groups of so many; the last one holds what is left over."""
+        size = self.batch_size or 1
+        group: list[Any] = []
+        for piece in pieces:
+            group.extend(piece)
+            whole = len(group) - len(group) % size
+            yield [group[start : start + size] for start in range(0, whole, size)]
+            del group[:whole]
+        if group:
+            yield [group]
+
+
+class Groups(LazyList):
+    """The elements of ``whole`` in lists of ``size``, made when they are asked for."""
+
+    __slots__ = ("_size", "_whole")
+    instant = True
+
+    def __init__(self, whole: Piece, size: int) -> None:
+        self._whole, self._size = whole, size
+
+    def __len__(self) -> int:
+        return -(-len(self._whole) // self._size)
+
+    def part(self, start: int, stop: int) -> list[Any]:
+        """See :meth:`LazyList.part`."""
+        size = self._size
+        return [list(self._whole[place * size : (place + 1) * size]) for place in range(start, stop)]
+
+
+def _through(pieces: Iterator[Piece], steps: Iterable[Step]) -> Iterator[Piece]:
+    for step in steps:
+        pieces = step(pieces)
+    return pieces

@@ -1,0 +1,151 @@
+"""Which items of a batch are run, and in which groups."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import batchmill
+from batchmill.batch.selection import Selection
+from batchmill.batch.sources import Pieces
+from batchmill.errors import NodeError
+
+
+def pieces(*lists: list[Any]) -> Pieces:
+    return Pieces(lambda: iter(lists))
+
+
+KINDS = {
+    "list": lambda n: list(range(n)),
+    "range": range,
+    "pieces": lambda n: pieces(*([k] for k in range(n))),
+    "large pieces": lambda n: pieces(list(range(n // 2)), [], list(range(n // 2, n))),
+    "iterator": lambda n: iter(range(n)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("chosen", "left"),
+    [
+        (Selection(), list(range(10))),
+        (Selection(skip=3), list(range(3, 10))),
+        (Selection(skip=12), []),
+        (Selection(limit=4), [0, 1, 2, 3]),
+        (Selection(limit=0), []),
+        (Selection(limit=99), list(range(10))),
+        (Selection(skip=8, limit=1), [8]),
+        (Selection(batch_size=4), [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]),
+        (Selection(batch_size=5), [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]),
+        (Selection(batch_size=99), [list(range(10))]),
+        (Selection(skip=1, limit=5, batch_size=3, min_items=5), [[1, 2, 3], [4, 5]]),
+        (Selection(sample=99), list(range(10))),
+    ],
+)
+def test_what_is_left(kind: str, chosen: Selection, left: list[Any]) -> None:
+    assert list(chosen.of(KINDS[kind](10))) == left
+
+
+@pytest.mark.parametrize("sample", [5, 0.4])
+def test_a_seed_draws_the_same_items_whatever_they_come_from(sample: float) -> None:
+    found = [list(Selection(sample=sample, seed=3).of(made(50))) for made in KINDS.values()]
+    assert all(one == found[0] for one in found)
+    assert found[0] == sorted(found[0])
+    assert list(Selection(sample=sample, seed=4).of(range(50))) != found[0]
+
+
+def test_every_item_is_as_likely_to_be_drawn() -> None:
+    drawn = Counter(k for seed in range(2000) for k in Selection(sample=3, seed=seed).of(range(10)))
+    assert all(480 < drawn[k] < 720 for k in range(10))  # 600 each, standard deviation 20.5
+    shares = [len(list(Selection(sample=0.2, seed=seed).of(range(100)))) for seed in range(200)]
+    assert 3800 < sum(shares) < 4200
+
+
+def test_nothing_is_read_beyond_the_limit() -> None:
+    read: list[int] = []
+
+    def endless() -> Any:
+        for k in itertools.count():
+            read.append(k)
+            yield [k]
+
+    assert list(Selection(limit=3, batch_size=2, min_items=1).of(Pieces(endless))) == [[0, 1], [2]]
+    assert read == [0, 1, 2]
+
+
+def test_a_large_range_is_grouped_without_being_made() -> None:
+    groups = Selection(batch_size=1000).of(range(10**9))
+    assert len(groups) == 10**6  # type: ignore[arg-type]  # of what has a length
+    assert groups[999_999][-1] == 10**9 - 1  # type: ignore[index]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_too_few_items_run_none(kind: str) -> None:
+    with pytest.raises(NodeError, match="there are 10 items, and `min_items` wants at least 11"):
+        list(Selection(min_items=11, batch_size=2).of(KINDS[kind](10)))
+    assert len(list(Selection(min_items=10).of(KINDS[kind](10)))) == 10
+
+
+def document(items: Any, **chosen: Any) -> dict[str, Any]:
+    params = {"code": "result = item", "inputs": {"item": "${item}"}}
+    batch = {"items": items, **chosen}
+    outputs = {"found": {"source": "${a.results[*].result}"}}
+    return {"nodes": [{"id": "a", "type": "code", "params": params, "batch": batch}], "outputs": outputs}
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_groups_are_the_same_on_all_executors(executor: str, tmp_path: Path) -> None:
+    (tmp_path / "lines").write_text("\n".join(map(str, range(7))))
+    for items in ({"lines": str(tmp_path / "lines")}, [str(k) for k in range(7)]):
+        done = batchmill.run(document(items, executor=executor, batch_size=3, skip=1))
+        assert done.outputs["found"] == [["1", "2", "3"], ["4", "5", "6"]]
+
+
+def test_too_few_items_fail_the_node_also_when_resumed(tmp_path: Path) -> None:
+    journal, lines = tmp_path / "runs.sqlite", tmp_path / "lines"
+    lines.write_text("a\nb\n")
+    failed = batchmill.run(document({"lines": str(lines)}, min_items=3), journal=journal)
+    assert failed.status == "failed"
+    assert "`min_items` wants at least 3" in failed.errors[0]["message"]
+    lines.write_text("")
+    assert batchmill.resume(journal=journal).status == "failed"
+    lines.write_text("a\nb\nc\n")
+    assert batchmill.resume(journal=journal).outputs["found"] == ["a", "b", "c"]
+
+
+def test_a_run_with_a_limit_goes_on_with_a_larger_one(tmp_path: Path) -> None:
+    journal = tmp_path / "runs.sqlite"
+    first = batchmill.run(document({"range": [9]}), journal=journal, limit=2)
+    assert first.outputs["found"] == [0, 1]
+    assert first.run is not None
+    assert batchmill.resume(first.run, journal=journal).outputs["found"] == [0, 1]
+    more = batchmill.resume(first.run, journal=journal, limit=4)
+    assert more.outputs["found"] == [0, 1, 2, 3]
+    assert more.resumed["kept"] == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("limit", -1, "a whole number from 0"),
+        ("batch_size", 0, "a whole number from 1"),
+        ("sample", 1.5, "a whole number of items from 1, or a share of them"),
+        ("sample", 0, "a whole number of items from 1, or a share of them"),
+        ("min_items", "3", "a whole number from 0"),
+    ],
+)
+def test_what_is_out_of_range_is_told(key: str, value: Any, words: str) -> None:
+    with pytest.raises(batchmill.InvalidDocument, match=words):
+        batchmill.run(document([1], **{key: value}))
+
+
+def test_what_streams_in_cannot_be_chosen_from() -> None:
+    first = document([1, 2])
+    second = {**first["nodes"][0], "id": "b"}
+    second["batch"] = {"items": "${a.results}", "stream": True, "limit": 1}
+    with pytest.raises(batchmill.InvalidDocument, match="`limit` cannot choose among items that stream in"):
+        batchmill.run({"nodes": [first["nodes"][0], second]})
