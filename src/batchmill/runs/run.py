@@ -30,7 +30,7 @@ from batchmill.graph.shares import Shares
 from batchmill.graph.surroundings import Surroundings
 from batchmill.held import holding
 from batchmill.ir.inputs import check_inputs
-from batchmill.ir.loading import load
+from batchmill.ir.loading import Draft, load
 from batchmill.journal.journal import Journal
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.lists import mapped
@@ -56,12 +56,13 @@ from batchmill.runs.outputs import outputs_of
 from batchmill.runs.result import RunResult
 from batchmill.runs.secrets import Secrets
 from batchmill.runs.settings import RunSettings
+from batchmill.runs.stdin import stdin_faults
 from batchmill.step import Namespace
 from batchmill.warned import Warned, Warnings
 
 
 def run(
-    document: str | Path | dict[str, Any],
+    document: str | Path | dict[str, Any] | Draft,
     params: Mapping[str, Any] | None = None,
     *,
     executor: str | None = None,
@@ -79,7 +80,7 @@ def run(
     remembered: Mapping[str, Any] | None = None,
     attached: Mapping[str, Attachment] | None = None,
 ) -> RunResult:
-    """Run a workflow document: a file's path, or the document itself as a dictionary.
+    """Run a workflow document: a file's path, the document itself as a dictionary, or one that was read.
 
     ``params`` are the run's inputs by name; ``text_params`` are inputs given as text, such as on a
     command line, which the document's types say how to read. ``executor`` ("sequential", "thread",
@@ -118,7 +119,7 @@ def run(
 
 
 def ordered(
-    document: str | Path | dict[str, Any],
+    document: str | Path | dict[str, Any] | Draft,
     params: Mapping[str, Any] | None,
     text_params: Mapping[str, str] | None,
     settings: RunSettings,
@@ -139,8 +140,9 @@ def ordered(
     faults = faults_of_plan(plan, inputs, own)
     if faults:
         raise InvalidDocument(draft.problems(faults), draft.source)
-    is_file = not isinstance(document, dict)
-    return Order(plan, draft.raw, draft.source, is_file, inputs, replace(settings, own_files=own))
+    if draft.from_stdin and (taken := stdin_faults(plan)):
+        raise InvalidDocument(draft.problems(taken), draft.source)
+    return Order(plan, draft.raw, draft.source, draft.is_file, inputs, replace(settings, own_files=own))
 
 
 def execute(

@@ -25,7 +25,7 @@ from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
 from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode
 from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec
 from batchmill.ir.models.slips import key_hint, missing_hint, value_hint
-from batchmill.ir.models.workflow import NODE_KEYS, Edge, InputSpec, OutputSpec, Workflow
+from batchmill.ir.models.workflow import NODE_KEYS, OWN_KEYS, Edge, InputSpec, OutputSpec, Workflow
 
 _TAGS = (ITEMS_TAG, FORM_TAG)
 _WRONG_TYPE = {
@@ -57,12 +57,22 @@ _NOT_MEANT = {
 
 def read_workflow(raw: Any) -> tuple[Workflow | None, list[Fault]]:
     """The workflow that ``raw`` (plain JSON) describes, or what hinders it: structure only."""
+    raw = without_own_keys(raw)
     faults = list(_form_faults(raw)) if isinstance(raw, dict) else []
     try:
         workflow = Workflow.model_validate(raw)
     except ValidationError as error:
         return None, [*faults, *_faults(error)]
     return (None if faults else workflow), faults
+
+
+def without_own_keys(raw: Any) -> Any:
+    """A raw document without the keys that are its writer's own."""
+    if not isinstance(raw, dict):
+        return raw
+    return {
+        key: value for key, value in raw.items() if not (isinstance(key, str) and key.startswith(OWN_KEYS))
+    }
 
 
 def _form_faults(raw: dict[Any, Any]) -> Iterator[Fault]:

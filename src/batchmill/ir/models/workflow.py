@@ -16,6 +16,9 @@ IR_VERSION = "0.1.0"
 NODE_KEYS = ("nodes", "edges", "start_node")
 """What a document with a ``pipeline`` does not have."""
 
+OWN_KEYS = "x-"
+"""What keys of a document begin with that are its writer's: nothing is looked at there."""
+
 TypeName = Literal[
     "string", "number", "integer", "boolean", "array", "object", "any",
     "str", "float", "int", "bool", "list", "dict",
@@ -92,8 +95,10 @@ class OutputSpec(Spec):
 
 
 def _one_form(schema: dict[str, Any]) -> None:
-    """The steps are written as nodes or as a pipeline; what joins nodes goes with nodes."""
+    """The steps are written as nodes or as a pipeline; what joins nodes goes with nodes. Keys of the writer's
+    own are anything."""
     of_nodes = [{"required": [key]} for key in NODE_KEYS]
+    schema["patternProperties"] = {f"^{OWN_KEYS}": {}}
     schema["oneOf"] = [
         {"required": ["nodes"], "not": {"required": ["pipeline"]}},
         {"required": ["pipeline"], "not": {"anyOf": of_nodes}},
