@@ -33,7 +33,9 @@ _BATCH_SETTINGS = frozenset(
         "stream",
     }
 )
-_DOCUMENT_SETTINGS = frozenset({"ir_version", "budget", "prices", "mcp_servers", "nodes", "pipeline"})
+_DOCUMENT_SETTINGS = frozenset(
+    {"ir_version", "defaults", "budget", "prices", "mcp_servers", "nodes", "pipeline"}
+)
 _WORDS = frozenset({"description"})
 
 

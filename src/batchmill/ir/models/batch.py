@@ -33,7 +33,7 @@ LATER_EXECUTORS = ("dask",)
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
 ITEMS_ERROR = "items_kind"
 
-_RETRY_KEYS = ("max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter")
+RETRY_KEYS = ("max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter")
 
 MIN_WORKER_BYTES = 16 * 2**20
 """Less memory than this does not even start a Python worker."""
@@ -240,7 +240,7 @@ class BatchSpec(Spec):
     @property
     def retry_keys_given(self) -> tuple[str, ...]:
         """Those of its keys that say when a failed attempt is tried again, as far as it has them."""
-        return tuple(key for key in _RETRY_KEYS if key in self.model_fields_set)
+        return tuple(key for key in RETRY_KEYS if key in self.model_fields_set)
 
     def retry_policy(self) -> RetryPolicy:
         """When a failed attempt of an item is tried again."""

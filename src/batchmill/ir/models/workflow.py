@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from batchmill.ir.models.defaults import Defaults
 from batchmill.ir.models.fields import NonEmpty, SchemaValue, Spec, TemplateText, Text
 from batchmill.ir.models.limits import BudgetSpec
 from batchmill.ir.models.node import NodeSpec
@@ -128,6 +129,9 @@ class Workflow(Spec):
     outputs: dict[str, OutputSpec] = Field(default_factory=dict, description="Values the run gives, by name.")
     template_resolution_mode: Literal["strict", "permissive"] = Field(
         "strict", description="Whether a template that cannot be resolved fails the node or stays as it is."
+    )
+    defaults: Defaults | None = Field(
+        None, description="Keys for all nodes, or for those of one type, that do not have them."
     )
     budget: BudgetSpec | None = Field(None, description="What the run may spend.")
     prices: Prices | None = Field(
