@@ -61,6 +61,7 @@ FULL = {
             "batch": {"items": {"glob": "*"}, "chunk_size": "auto", "collect": "none"},
         },
     ],
+    "finally": [{"id": "z", "type": "echo", "retry": {"max": 2}, "batch": {"items": ["${n}"]}}],
     "edges": [{"from": "a", "to": "b", "action": "x", "parallel_group": "g"}],
     "inputs": {
         "n": {"type": "int", "required": False, "default": 3, "schema": {"minimum": 1}, "secret": True}

@@ -68,11 +68,15 @@ class _Checking:
         faults += price_faults(validation.outline, types, tables, bounded=self._bounded)
         self._tables, self._bounded = around, bounded
         sites, unreadable = _param_sites(validation, types)
-        beside = params_beside(validation.outline.nodes, types, validation.completed.raw)
+        beside = params_beside(validation.outline.all_nodes, types, validation.completed.raw)
         unknown += _types_of_defaults(validation, self._registry)
-        faults += [*unknown, *with_lines_to_write(validation.faults, validation.outline.nodes, beside), *more]
+        faults += [
+            *unknown,
+            *with_lines_to_write(validation.faults, validation.outline.all_nodes, beside),
+            *more,
+        ]
         faults += _param_and_reference_faults(validation, types, subs, sites, unreadable, beside)
-        faults += file_faults(validation.outline.nodes, subs, validation.graph, {}, _own_file(draft))
+        faults += file_faults(validation.outline.all_nodes, subs, validation.graph, {}, _own_file(draft))
         ways = Ways(validation.outline, validation.graph, types) if validation.graph is not None else None
         every = (*validation.sites, *sites)
         doubts += doubts_of(Looked(validation, types, subs, every, draft.odd_numbers, ways))
@@ -92,7 +96,7 @@ class _Checking:
         subs: dict[str, SubWorkflow] = {}
         faults: list[Fault] = []
         doubts: list[Doubt] = []
-        for node in validation.outline.nodes:
+        for node in validation.outline.all_nodes:
             if types.get(node.id) is not WorkflowNode:
                 continue
             bounded, self._bounded = self._bounded, self._bounded or is_bounded(node.spec)
@@ -122,7 +126,7 @@ def _placed(
 def _types_of_defaults(validation: Validation, registry: Registry) -> Iterator[Fault]:
     """Types that have defaults and are none; those of nodes are looked at there."""
     defaults = validation.workflow.defaults if validation.workflow is not None else None
-    used = {node.type for node in validation.outline.nodes}
+    used = {node.type for node in validation.outline.all_nodes}
     for name in defaults.types if defaults is not None else ():
         path = ("defaults", name)
         if name == "params":
@@ -157,7 +161,7 @@ def _types(
     """The class of each node whose type is known, by node id."""
     types: dict[str, type[Node]] = {}
     faults: list[Fault] = []
-    for node in validation.outline.nodes:
+    for node in validation.outline.all_nodes:
         if not node.type:
             continue
         try:
@@ -182,7 +186,7 @@ def _param_sites(
     """Every template in the params of the nodes, and by a node's id those that cannot be read."""
     sites: list[Site] = []
     unreadable: dict[str, list[Fault]] = {}
-    for node in validation.outline.nodes:
+    for node in validation.outline.all_nodes:
         if node.id not in types:  # which params take templates is not known, that names are used is
             found, _ = sites_in(dict(node.params), (*node.path, "params"), node, "params")
         else:
@@ -201,7 +205,7 @@ def _param_and_reference_faults(
     beside: Beside,
 ) -> list[Fault]:
     faults: list[Fault] = []
-    for node in validation.outline.nodes:
+    for node in validation.outline.all_nodes:
         if node.id in types:
             readable, elsewhere = not unreadable[node.id], beside.get(node.id, ())
             faults += param_faults(node, types[node.id], templates_readable=readable, beside=elsewhere)

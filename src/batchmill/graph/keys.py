@@ -50,6 +50,8 @@ def single_log(
     sub-workflow the nodes inside are kept. Of what cannot be known again only the calls are."""
     if around.log is None or issubclass(node.kind, WorkflowNode):
         return None
+    if around.anew:
+        return around.log.single_not_kept(around.place(node.id))
     scope = around.namespace.scope(lazy=True)
     try:
         parts = {**_of_node(node, scope, frozenset()), **_carried(carried), **_files(node, scope)}
@@ -63,6 +65,8 @@ def batch_log(node: RunnableNode, spec: BatchSpec, items: Any, around: Surroundi
     """The same for a batch node, with what each item depends on besides itself."""
     if around.log is None:
         return None
+    if around.anew:
+        return around.log.batch_not_kept(around.place(node.id))
     own = frozenset({spec.as_, INDEX_KEY})
     scope = around.namespace.scope(lazy=True)
     more, older_more = _more(node, node.content, spec.as_, scope), None

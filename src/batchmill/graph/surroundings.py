@@ -47,7 +47,8 @@ class Surroundings:
     run reads and writes; ``again`` says that this is another attempt of something around, which may have
     written some. ``calls`` is where calls of language models are entered before they are made, None where
     they are not; ``bounded`` says that something around bounds in dollars what they cost. ``rehearsal`` takes
-    the place of running anything.
+    the place of running anything. ``last`` ends the nodes of ``finally``, which nothing else does; ``anew``
+    says that they are what runs here: what an earlier pass of the run kept of them does not count.
     """
 
     namespace: Namespace
@@ -74,6 +75,8 @@ class Surroundings:
     calls: CallsUnderWay | None = None
     bounded: bool = False
     rehearsal: Rehearsing | None = None
+    last: CancelToken = field(default_factory=CancelToken)
+    anew: bool = False
 
     @property
     def in_dollars(self) -> bool:

@@ -73,13 +73,13 @@ def _rule_faults(outline: Outline, graph: FlowGraph | None) -> list[Fault]:
     faults = [*name_faults(outline), *edge_faults(outline)]
     if graph is not None:
         faults += [*backward_faults(graph), *loop_faults(graph), *stream_faults(outline, graph)]
-    for node in outline.nodes:
+    for node in outline.all_nodes:
         faults += node_faults(node)
     return [*faults, *interface_faults(outline)]
 
 
 def _sites(outline: Outline) -> tuple[list[Site], list[Fault]]:
-    found = [_node_sites(node) for node in outline.nodes]
+    found = [_node_sites(node) for node in outline.all_nodes]
     for name, output in outline.outputs.items():
         if output.source is not None:
             found.append(sites_in(output.source, ("outputs", name, "source"), None, "output"))

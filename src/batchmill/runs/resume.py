@@ -52,6 +52,7 @@ def resume(
     own_files: Mapping[str, str] | None = None,
     remembered: Mapping[str, Any] | None = None,
     attached: Mapping[str, Attachment] | None = None,
+    last: CancelToken | None = None,
 ) -> RunResult:
     """Go on with a run that was interrupted or failed: everything that has a result keeps it.
 
@@ -101,7 +102,7 @@ def resume(
         )
         require_stdin(kept, found, order.plan)
         opening = partial(_opened, kept, found, order, lock, failed_only)
-        return execute(order, opening, listeners, cancel, stop, taps, masker, attached)
+        return execute(order, opening, listeners, cancel, stop, taps, masker, attached, last)
     finally:
         lock.release()
 

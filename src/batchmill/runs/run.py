@@ -24,6 +24,7 @@ from batchmill.events.words import spending
 from batchmill.graph.attached import Attachment
 from batchmill.graph.check import check
 from batchmill.graph.file_uses import faults_of_plan
+from batchmill.graph.finals import run_finals
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.shares import Shares
@@ -79,6 +80,7 @@ def run(
     own_files: Mapping[str, str] | None = None,
     remembered: Mapping[str, Any] | None = None,
     attached: Mapping[str, Attachment] | None = None,
+    last: CancelToken | None = None,
 ) -> RunResult:
     """Run a workflow document: a file's path, the document itself as a dictionary, or one that was read.
 
@@ -101,7 +103,8 @@ def run(
     form in which ``batchmill resume`` prints it. ``attached`` has by a batch node's id what takes the place
     of its items, and who hears of them as they end.
     Cancelling ``stop`` lets no new node or item start, cancelling ``cancel`` ends running ones too; either
-    way the result is ``interrupted``.
+    way the result is ``interrupted``. The nodes of ``finally`` run all the same; cancelling ``last`` ends
+    them.
 
     While it runs, the folder of a document that is a file is first on the import path, as that of a
     script is; relative paths in the document are relative to the working folder.
@@ -115,7 +118,7 @@ def run(
     settings = RunSettings(executor, jobs, own_files or {}, remembered or {})
     order = ordered(document, params, text_params, settings, registry, kept, warnings)
     opening = nothing_kept if kept is None else partial(begun, kept, order)
-    return execute(order, opening, listeners, cancel, stop, taps, masker, attached)
+    return execute(order, opening, listeners, cancel, stop, taps, masker, attached, last)
 
 
 def ordered(
@@ -154,6 +157,7 @@ def execute(
     taps: Mapping[str, OnBlock] | None = None,
     masker: Masker | None = None,
     attached: Mapping[str, Attachment] | None = None,
+    last: CancelToken | None = None,
 ) -> RunResult:
     """Run what :func:`ordered` found; ``opening`` makes the run's log in a journal."""
     plan = order.plan
@@ -171,6 +175,7 @@ def execute(
     ):
         around = replace(_surroundings(order, log, known, listeners, ending), files=files, calls=calls)
         around = replace(around, cancel=cancel or CancelToken(), taps=taps or {}, attached=attached or {})
+        around = replace(around, last=last or CancelToken())
         return _walked(plan, around, order.source, known.masker, log)
 
 
@@ -226,6 +231,7 @@ def _walked(
     tell_limit(around.gates, walk)
     _warn_of_ordinary(around)
     outputs = outputs_of(plan.workflow, around.namespace, walk)
+    run_finals(plan, around, walk)
     wall = time.perf_counter() - began
     around.bus.emit(RunFinished(name, walk.status, wall))
     result = RunResult(

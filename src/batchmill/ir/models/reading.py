@@ -227,6 +227,7 @@ _WITHIN_NODE: dict[DocumentPath, type[Spec]] = {
 
 _STEPS: dict[str | int, type[Spec]] = {
     "nodes": NodeSpec,
+    "finally": NodeSpec,
     f"{STEP_TAG}node": PipelineNode,
     f"{STEP_TAG}block": Parallel,
 }
@@ -234,7 +235,7 @@ _STEPS: dict[str | int, type[Spec]] = {
 
 def _home(loc: tuple[str | int, ...]) -> DocumentPath:
     """Where the models know the place of an error: what lies in a step of a pipeline, from that step on."""
-    tags = [place for place, step in enumerate(loc) if step in _STEPS and step != "nodes"]
+    tags = [place for place, step in enumerate(loc) if step in _STEPS and step not in ("nodes", "finally")]
     return (loc[tags[-1]], 0, *loc[tags[-1] + 1 :]) if tags else loc
 
 

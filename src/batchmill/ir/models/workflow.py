@@ -130,6 +130,11 @@ class Workflow(Spec):
     template_resolution_mode: Literal["strict", "permissive"] = Field(
         "strict", description="Whether a template that cannot be resolved fails the node or stays as it is."
     )
+    finally_: list[NodeSpec] = Field(
+        default_factory=list,
+        alias="finally",
+        description="Nodes that run at the end, in this order, whatever became of the others.",
+    )
     defaults: Defaults | None = Field(
         None, description="Keys for all nodes, or for those of one type, that do not have them."
     )
