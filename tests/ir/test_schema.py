@@ -52,6 +52,7 @@ FULL = {
             },
             "retry": {"max": 4, "wait": 0, "backoff": 1, "max_wait": 5, "jitter": True},
             "timeout": 10,
+            "files": ["a.txt", "${n}"],
             "cache": True,
         },
         {"id": "b", "type": "code", "loop": {"until": "${b.x}", "carry": {"n": 1}, "max_iterations": 5}},

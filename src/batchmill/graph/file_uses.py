@@ -172,6 +172,8 @@ def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, Any]]:
             yield "items", (*at, "items", batch.items_kind), batch.items_value
         yield "results", (*at, "collect", "jsonl"), batch.results_path
         yield "errors", (*at, "collect", "errors"), batch.errors_path
+    for number, path in enumerate(spec.files):
+        yield "reads", (*node.path, "files", number), path
     for name, kind in _PARAMS.get(spec.type, {}).items():
         yield kind, (*node.path, "params", name), spec.params.get(name)
 

@@ -26,6 +26,7 @@ from batchmill.policy import RetryPolicy
 from batchmill.policy.budget import Budget
 from batchmill.record import CallsUnderWay
 from batchmill.step import Namespace, StepParams
+from batchmill.template import Compiled, compile_value
 from batchmill.warned import Warnings
 
 
@@ -213,6 +214,11 @@ class RunnableNode:
         """Those of the params that can change what comes out."""
         content = self.kind.content(self.spec.params)
         return self.params if content == self.spec.params else StepParams(self.kind, content)
+
+    @cached_property
+    def files(self) -> Compiled:
+        """The paths whose content belongs to the result, with their templates read."""
+        return compile_value(list(self.spec.files))
 
     @cached_property
     def diagnostics(self) -> frozenset[str]:

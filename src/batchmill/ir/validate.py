@@ -99,6 +99,9 @@ def _node_sites(node: NodePart) -> tuple[list[Site], list[Fault]]:
         for key, written in (("jsonl", batch.results_path), ("errors", batch.errors_path)):
             more, unreadable = sites_in(written, (*node.path, "batch", "collect", key), node, "items")
             sites, faults = sites + more, faults + unreadable
+    if node.spec is not None and node.spec.files:
+        more, unreadable = sites_in(node.spec.files, (*node.path, "files"), node, "params")
+        sites, faults = sites + more, faults + unreadable
     if node.spec is not None and node.spec.loop is not None:
         loop = node.spec.loop
         parts = {"while": loop.while_, "until": loop.until, "carry": loop.carry}
