@@ -93,6 +93,11 @@ def objects(schema: dict[str, Any]) -> list[tuple[list[str], list[str]]]:
                 places.setdefault(inner, []).append(at + suffix)
                 if not known:
                     waiting.append((inner, at + suffix))
+        for value in values_by_name(definition(schema, name)) if name else ():
+            for inner, suffix in references(value, ".NAME"):
+                if inner not in places:
+                    waiting.append((inner, place + suffix))
+                places.setdefault(inner, []).append(place + suffix)
     together: dict[tuple[str, ...], list[str]] = {}
     for name, found in places.items():
         together.setdefault(tuple(dict.fromkeys(found)), []).append(name)

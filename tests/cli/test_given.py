@@ -8,6 +8,7 @@ import pytest
 
 from batchmill.cli.given import Given, given, with_stdin
 from batchmill.errors import InvalidDocument
+from batchmill.ir.loading import load
 
 
 def test_the_command_line_wins_over_the_file(tmp_path):
@@ -63,4 +64,4 @@ def test_a_faulty_file_is_said_with_its_place(tmp_path, name, text, says):
 def test_standard_input_that_is_no_text_is_refused_with_its_place(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\nb\xff")))
     with pytest.raises(click.UsageError, match="byte 0xff at offset 3, line 2"):
-        with_stdin(Given(), {"inputs": {"t": {"stdin": True}}})
+        with_stdin(Given(), load({"inputs": {"t": {"stdin": True}}}))

@@ -184,3 +184,44 @@ def test_the_guard_is_gone_with_the_block():
     with Interrupts(CancelToken(), CancelToken(), print):
         assert {child.pid for child in psutil.Process().children()} > before
     assert {child.pid for child in psutil.Process().children()} == before
+
+
+FINISHING = PROGRAM.replace("tokens = {", 'tokens = {"last": CancelToken(), ').replace(
+    "last_wait, one_event) as interrupts:",
+    'last_wait, one_event, tokens["last"]) as interrupts:\n    interrupts.finishing()',
+)
+
+
+def test_a_first_signal_leaves_what_runs_at_the_end_running_and_the_second_ends_it(started):
+    process = started("last", grace=0.05, last_wait=60, program=FINISHING)
+    process.send_signal(signal.SIGINT)
+    assert "`finally` runs to its end" in process.stdout.readline()
+    time.sleep(0.2)  # longer than items would have
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert "ending what still runs" in out
+    assert "ended 2" in out
+
+
+def test_the_time_that_items_had_is_over_when_the_end_begins():
+    stop, cancel, last, said = CancelToken(), CancelToken(), CancelToken(), []
+    with Interrupts(stop, cancel, said.append, grace=0.3, last_wait=0.3, last=last) as interrupts:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.wait(20)
+        interrupts.finishing()
+        time.sleep(0.8)
+        assert not cancel.cancelled
+        assert not last.cancelled
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in HANDLED[1:]:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def test_a_second_signal_before_the_end_leaves_it_out(started):
+    process = started("last", program=FINISHING.replace("interrupts.finishing()", "pass"))
+    process.send_signal(signal.SIGINT)
+    assert "no new items start" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert "ended 2" in out

@@ -164,3 +164,21 @@ def test_a_row_that_cannot_be_read_is_told_where_it_is_counted(plan, tmp_path):
     (tmp_path / "rows.jsonl").write_text("1\n2\n{\n")
     found = planned(plan, {"nodes": [batch({"jsonl": "rows.jsonl"})]})["nodes"][0]["batch"]["items"]
     assert (found["count"], "line 3" in found["why"]) == (None, True)
+
+
+def test_the_nodes_of_finally_stand_at_the_end(plan):
+    document = {"nodes": [echo("a"), echo("b")], "finally": [echo("y", purpose="tidy up"), echo("z")]}
+    told = planned(plan, document)
+    assert [node["id"] for node in told["nodes"]] == ["a", "b"]
+    assert [node["id"] for node in told["finally"]] == ["y", "z"]
+    assert told["unreached"] == []
+    assert plan(document)[1].splitlines() == [
+        "document.json: 4 nodes",
+        "a (echo)",
+        "b (echo)",
+        "finally, whatever happened:",
+        "    y (echo): tidy up",
+        "    z (echo)",
+    ]
+    for form in ("mermaid", "dot"):
+        assert plan(document, "--format", form)[1].count("at the end, whatever happened") == 2

@@ -172,3 +172,17 @@ def test_a_run_that_waits_for_more_items_ends_at_once(tmp_path, executor):
     assert (told["status"], told["nodes"]["each"]["success_count"]) == ("failed", 1)
     assert told["outputs"]["results"][0]["result"] == "one"
     assert [error["message"] for error in told["errors"]] == ["stopped before all items were done"]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_finally_runs_after_the_first_signal(tmp_path, executor):
+    document = slow(0.3, executor)
+    document["finally"] = [
+        {"id": "end", "type": "shell", "params": {"command": "sleep 0.2; echo ${__run__.status} > ended"}}
+    ]
+    process = start(tmp_path, document)
+    process.send_signal(signal.SIGINT)
+    returned, out, err = finish(process)
+    assert returned == 130, err
+    assert (tmp_path / "ended").read_text() == "interrupted\n"
+    assert json.loads(out)["nodes"]["end"]["status"] == "success"

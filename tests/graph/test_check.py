@@ -21,6 +21,7 @@ from batchmill.ir.loading import load
 from batchmill.nodes import Node, NodeResult, Output, Param
 from batchmill.nodes.registry import Registry
 from batchmill.step import INDEX_KEY, LLM_CALLS_KEY
+from batchmill.step.namespace import RUN_KEY
 
 
 class Probe(Node):
@@ -284,6 +285,7 @@ def test_the_source_is_named(registry, tmp_path):
 
 def test_names_shared_with_other_rooms_are_the_same():
     assert references.INDEX == INDEX_KEY
+    assert references.RUN == RUN_KEY
     assert frozenset({LLM_CALLS_KEY}) == references.ALWAYS_THERE
     assert set(outputs.LOOP_OUTPUTS) == {looping.STOPPED, looping.ITERATIONS}
 

@@ -20,6 +20,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 FULL = {
     "ir_version": "0.1.3",
     "start_node": "a",
+    "defaults": {"timeout": 5, "batch": {"as": "x"}, "shell": {"retry": {"max": 2}, "params": {"cwd": "/"}}},
     "template_resolution_mode": "permissive",
     "prices": {"m": {"input": 1, "output": 2.5, "cached": 0.5}},
     "mcp_servers": {"s": {"type": "stdio", "command": "x", "args": ["y"], "env": {"A": "b"}, "cwd": "z"}},
@@ -51,6 +52,7 @@ FULL = {
             },
             "retry": {"max": 4, "wait": 0, "backoff": 1, "max_wait": 5, "jitter": True},
             "timeout": 10,
+            "files": ["a.txt", "${n}"],
             "cache": True,
         },
         {"id": "b", "type": "code", "loop": {"until": "${b.x}", "carry": {"n": 1}, "max_iterations": 5}},
@@ -60,6 +62,7 @@ FULL = {
             "batch": {"items": {"glob": "*"}, "chunk_size": "auto", "collect": "none"},
         },
     ],
+    "finally": [{"id": "z", "type": "echo", "retry": {"max": 2}, "batch": {"items": ["${n}"]}}],
     "edges": [{"from": "a", "to": "b", "action": "x", "parallel_group": "g"}],
     "inputs": {
         "n": {"type": "int", "required": False, "default": 3, "schema": {"minimum": 1}, "secret": True}
@@ -130,7 +133,8 @@ def test_every_key_is_described():
     models = {"Workflow": SCHEMA, **SCHEMA["$defs"]}
     assert len(models) > 10
     for name, model in models.items():
-        assert model["additionalProperties"] is False, name
+        if name != "Defaults":  # whose further keys are node types
+            assert model["additionalProperties"] is False, name
         for key, field in model["properties"].items():
             assert field.get("description"), f"{name}.{key}"
 

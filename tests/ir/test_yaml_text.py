@@ -154,9 +154,57 @@ def test_a_quoted_key_is_text():
     assert document.faults == []
 
 
-def test_a_merge_key_is_a_fault():
-    ((fault, _),) = read_yaml("a: &x {n: 1}\nb:\n  <<: *x\n").faults
-    assert fault.hint == "write the keys out"
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("<<: *x", {"n": 1, "m": [2]}),
+        ("<<: *x\n  n: 5", {"n": 5, "m": [2]}),
+        ("n: 5\n  <<: *x", {"n": 5, "m": [2]}),
+        ("n: null\n  <<: *x", {"n": None, "m": [2]}),
+        ("<<: [*x, *y]", {"n": 1, "m": [2], "k": 4}),
+        ("<<: [*y, *x, *y]", {"n": 3, "m": [2], "k": 4}),
+        ("<<: {n: 7}\n  k: 8", {"n": 7, "k": 8}),
+        ("<<: []\n  k: 8", {"k": 8}),
+        ("'<<': *x", {"<<": {"n": 1, "m": [2]}}),
+        ("k: <<", {"k": "<<"}),
+        ("in: {<<: *x}\n  <<: *y", {"in": {"n": 1, "m": [2]}, "n": 3, "k": 4}),
+    ],
+)
+def test_a_merge_key_gives_what_is_not_said(text, value):
+    document = read_yaml(f"x: &x {{n: 1, m: [2]}}\ny: &y {{n: 3, k: 4}}\nb:\n  {text}\n")
+    assert document.value["b"] == value
+    assert document.faults == []
+    assert document.value["x"] == {"n": 1, "m": [2]}
+
+
+def test_a_mapping_with_merged_keys_can_be_merged_itself():
+    value = read_yaml("a: &a {n: 1}\nb: &b {<<: *a, m: 2}\nc: {<<: *b, k: 3}\n").value
+    assert list(value["c"].items()) == [("n", 1), ("m", 2), ("k", 3)]
+
+
+def test_a_merged_key_stands_where_it_is_merged():
+    places = read_yaml("a: &x {n: 1}\nb:\n  k: 2\n  <<: *x\n").places
+    assert places["b", "n"].value == (4, 7)
+    assert places["b", "k"].key == (3, 3)
+
+
+@pytest.mark.parametrize("text", ["<<: 1", "<<: [{n: 1}, 2]", "<<:", "<<: text"])
+def test_only_objects_can_be_merged(text):
+    ((fault, position),) = read_yaml(f"a: 1\nb:\n  {text}\n").faults
+    assert fault.message == "`<<` takes an object, or a list of objects"
+    assert position == (3, 3)
+
+
+def test_a_merge_key_that_stands_twice_is_a_fault():
+    ((fault, position),) = read_yaml("a: &x {n: 1}\nb:\n  <<: *x\n  <<: *x\n").faults
+    assert (fault.path, position, fault.on_key) == (("b", "<<"), (4, 3), True)
+
+
+def test_a_chain_of_merges_has_an_end():
+    lines = ["a0: &a0 {k0: 0}"]
+    lines += [f"a{n}: &a{n} {{<<: *a{n - 1}, k{n}: 0}}" for n in range(1, 1500)]
+    with pytest.raises(YamlError, match="merges more than 1,000,000 keys"):
+        read_yaml("\n".join(lines))
 
 
 def test_a_key_that_stands_twice_is_a_fault_at_the_second():

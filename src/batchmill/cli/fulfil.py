@@ -21,7 +21,7 @@ from batchmill.cli.map_job import NODE
 from batchmill.cli.map_run import MapRun
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.watching import log_to_stderr, watching
-from batchmill.events import Event, Listener, RunStarted
+from batchmill.events import Event, Finishing, Listener, RunStarted
 from batchmill.events.progress import ProgressKind
 from batchmill.graph.attached import Attachment
 from batchmill.journal.journal import Journal
@@ -41,6 +41,7 @@ class Begin(Protocol):
         masker: Masker,
         taps: Mapping[str, OnBlock],
         attached: Mapping[str, Attachment],
+        last: CancelToken,
     ) -> RunResult:
         """The result."""
 
@@ -68,19 +69,21 @@ def fulfil(request: Request, caller: Caller) -> int:
     masker = Masker()
     caller.hide = masker.text
     with data_only() as data:
-        stop, cancel = CancelToken(), CancelToken()
+        stop, cancel, last = CancelToken(), CancelToken(), CancelToken()
         with (
             _printing(request.items, data, stop, cancel) as printer,
             log_to_stderr(request.verbose, masker.text),
-            Interrupts(stop, cancel, say) as interrupts,
+            Interrupts(stop, cancel, say, last=last) as interrupts,
             watching(request.progress, request.quiet, request.verbose) as (listeners, summary),
         ):
 
-            def name_way_on(event: Event) -> None:
+            def heard(event: Event) -> None:
                 if isinstance(event, RunStarted) and request.journal is not None:
                     interrupts.last_words = way_on(event.run, str(request.journal.path), request.folder)
+                if isinstance(event, Finishing) and not event.within:
+                    interrupts.finishing()
 
-            listeners.append(name_way_on)
+            listeners.append(heard)
             result = request.begin(
                 listeners=listeners,
                 stop=stop,
@@ -88,6 +91,7 @@ def fulfil(request: Request, caller: Caller) -> int:
                 masker=masker,
                 taps={} if printer is None else {NODE: printer.put},
                 attached={} if printer is None or request.items is None else request.items.attached(printer),
+                last=last,
             )
             if printer is not None and request.items is not None:
                 request.items.done(printer, result)

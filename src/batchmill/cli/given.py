@@ -13,7 +13,7 @@ import click
 from batchmill.errors import InvalidDocument, Problem
 from batchmill.graph.warnings.texts import number_doubt
 from batchmill.ir.faults import path_text
-from batchmill.ir.loading import load
+from batchmill.ir.loading import Draft, load
 from batchmill.plain import NotJson, from_json
 from batchmill.warned import Warned
 
@@ -61,13 +61,21 @@ def given(pairs: Iterable[str], as_json: Iterable[str], file: Path | None) -> Gi
     return Given(values | typed, text, tuple(one for one in warnings if one[0] not in typed))
 
 
-def with_stdin(found: Given, document: Any) -> Given:
-    """``found`` and standard input, where the raw ``document`` has an input that takes it and was not given
-    one, and standard input is no terminal. Raises :class:`click.UsageError` for bytes that are not UTF-8."""
-    declared = document.get("inputs") if isinstance(document, dict) else None
+def with_stdin(found: Given, draft: Draft) -> Given:
+    """``found`` and standard input, where the document has an input that takes it and was not given
+    one, and standard input is no terminal. Raises :class:`click.UsageError` for bytes that are not UTF-8, and
+    where the document itself came from there."""
+    declared = draft.raw.get("inputs") if isinstance(draft.raw, dict) else None
     for name, spec in declared.items() if isinstance(declared, dict) else ():
         wanted = isinstance(spec, dict) and spec.get("stdin") is True
-        if wanted and name not in found.values and name not in found.text and _is_piped():
+        if not wanted or name in found.values or name in found.text:
+            continue
+        if draft.from_stdin:
+            raise click.UsageError(
+                f"the input {name!r} is taken from standard input, which held the document itself; give it "
+                f"as {name}=..., or save the document in a file and run that"
+            )
+        if _is_piped():
             return replace(found, text={**found.text, name: _text_of_stdin(name)})
     return found
 

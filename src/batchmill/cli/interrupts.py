@@ -45,13 +45,16 @@ class Interrupts:
     twice within a moment is one: ``timeout``, systemd and init programs of containers signal a process and
     then its group.
 
+    ``last`` ends the nodes of ``finally``. Once :meth:`finishing` was called a first signal leaves them
+    running, and the time that items had to finish is over.
+
     ``first`` is the number of the first signal that came, None without any; ``last_words`` are said where
     the process leaves at once. ``say`` is called with
     what is happening, in words.
 
     Concurrency: entered and left in the main thread (elsewhere it does nothing, for Python hands
-    signals to the main thread only). The watching thread alone writes ``first`` and the times below;
-    tokens may be cancelled from any thread.
+    signals to the main thread only). The watching thread alone writes ``first``; it writes the times below
+    under ``_lock``, as the thread does that calls :meth:`finishing`. Tokens may be cancelled from any thread.
     """
 
     def __init__(
@@ -62,13 +65,17 @@ class Interrupts:
         grace: float = GRACE,
         last_wait: float = LAST_WAIT,
         one_event: float = ONE_EVENT,
+        last: CancelToken | None = None,
     ) -> None:
         self.first: int | None = None
         self.last_words = ""
         self._stop, self._cancel, self._say = stop, cancel, say
         self._grace, self._last_wait, self._one_event = grace, last_wait, one_event
+        self._last = last or CancelToken()
+        self._finishing = False
         self._number = 0
         self._latest: tuple[int, float] = (0, -math.inf)  # the signal that counted last, and when
+        self._lock = threading.Lock()
         self._kill_at: float | None = None
         self._leave_at: float | None = None
         self._previous: dict[int, Any] = {}
@@ -104,6 +111,12 @@ class Interrupts:
         os.close(self._writer)
         os.close(self._reader)
 
+    def finishing(self) -> None:
+        """All that items were given time for has ended, and the nodes of ``finally`` begin."""
+        with self._lock:
+            self._finishing = True
+            self._kill_at = self._leave_at = None
+
     def _watch(self) -> None:
         while True:
             ready, _, _ = select.select([self._reader], [], [], self._patience())
@@ -119,6 +132,10 @@ class Interrupts:
 
     def _patience(self) -> float | None:
         """Seconds until something is due; None while nothing is."""
+        with self._lock:
+            return self._seconds_left()
+
+    def _seconds_left(self) -> float | None:
         due = self._leave_at if self._leave_at is not None else self._kill_at
         return None if due is None else max(0.0, due - time.monotonic())
 
@@ -128,27 +145,38 @@ class Interrupts:
             return
         self._latest = (number, now)
         self._number += 1
-        if self.first is None:
+        if self.first is None and self._finishing:
             self.first = number
-            self._kill_at = now + self._grace
+            self._say(f"{signal.Signals(number).name}: `finally` runs to its end; once more ends it now")
+            self._stop.cancel()
+        elif self.first is None:
+            self.first = number
+            with self._lock:
+                self._kill_at = now + self._grace
             self._say(
                 f"{signal.Signals(number).name}: no new items start, running ones have {self._grace:g} s to "
                 "finish; once more ends them now"
             )
             self._stop.cancel()
-        elif self._number == 2:
+        elif not self._last.cancelled:
+            self._last.cancel()
             self._end("ending what still runs; once more leaves at once")
         else:
             self._leave("leaving")
 
     def _time_is_up(self) -> None:
+        with self._lock:
+            left = self._seconds_left()
+        if left is None or left > 0:
+            return  # what was due has ended meanwhile
         if self._leave_at is None:
             self._end(f"{self._grace:g} s have passed: ending what still runs")
         else:
             self._leave("some items do not end: leaving without them")
 
     def _end(self, words: str) -> None:
-        self._leave_at = time.monotonic() + self._last_wait
+        with self._lock:
+            self._leave_at = time.monotonic() + self._last_wait
         self._say(words)
         self._stop.cancel()
         self._cancel.cancel()

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import click
 
 from batchmill.cli import options
+from batchmill.cli.document import document_of
 from batchmill.cli.faults import say, warning_line
 from batchmill.cli.given import Given, given
 from batchmill.cli.json_text import as_json
@@ -19,7 +20,6 @@ from batchmill.graph.check import check
 from batchmill.graph.plan import Plan
 from batchmill.graph.surroundings import Surroundings
 from batchmill.ir.inputs import check_inputs
-from batchmill.ir.loading import load
 from batchmill.nodes.registry import default_registry
 from batchmill.plain import plain
 from batchmill.runs.files import table_of
@@ -60,7 +60,7 @@ def command(
     Nothing is run: items that come from another node are known only in a run. Inputs that are missing are
     left open.
     """
-    draft = load(file)
+    draft = document_of(file)
     plan = check(draft, default_registry())
     from_inputs = given(inputs, set_json, params_file)
     warnings = (*from_inputs.told(draft.raw), *plan.warnings)

@@ -17,6 +17,7 @@ from batchmill.graph.plan import Plan
 from batchmill.nodes import DEFAULT_ACTION
 
 NEVER = "never runs"
+FINALLY = "at the end, whatever happened"
 ArrowKind = Literal["plain", "backward", "stream", "inside", "dead"]
 
 
@@ -63,6 +64,11 @@ def diagram_of(plan: Plan, told: Mapping[str, Any], key: str = "n") -> Diagram:
         drawn.arrows += _arrows(shape, node, keys)
         _draw_inside(drawn, plan, node, keys[node["id"]])
     _draw_unreached(drawn, plan, told["unreached"], keys)
+    for number, node in enumerate(told.get("finally", ()), len(keys) + 1):
+        keys[node["id"]] = f"{key}{number}"
+        lines = (*_box_lines(node), FINALLY)
+        drawn.boxes.append(Box(keys[node["id"]], lines, "batch" in node))
+        _draw_inside(drawn, plan, node, keys[node["id"]])
     return drawn
 
 

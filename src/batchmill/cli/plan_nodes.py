@@ -40,7 +40,10 @@ def described_plan(plan: Plan, around: Surroundings, within: tuple[Plan, ...] = 
     shape = Shape.of(plan)
     names = [name for name in shape.order if name in plan.nodes]
     nodes = [_described(plan, name, shape, around, (*within, plan)) for name in names]
-    told: Told = {"nodes": nodes, "unreached": [name for name in plan.nodes if name not in set(names)]}
+    reached = {*names, *plan.finals}
+    told: Told = {"nodes": nodes, "unreached": [name for name in plan.nodes if name not in reached]}
+    if plan.finals:
+        told["finally"] = [_described(plan, name, shape, around, (*within, plan)) for name in plan.finals]
     return {**told, "steps": _steps(plan.steps)} if plan.steps else told
 
 

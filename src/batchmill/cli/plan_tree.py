@@ -17,7 +17,7 @@ Told = Mapping[str, Any]
 
 def tree_lines(plan: Plan, told: Told) -> Iterator[str]:
     """The lines of a plan, of which ``told`` is the description as plain data."""
-    yield f"{plan.source}: {count(len(told['nodes']), 'node')}"
+    yield f"{plan.source}: {count(len(told['nodes']) + len(plan.finals), 'node')}"
     yield from _plan_lines(plan, told)
 
 
@@ -32,11 +32,15 @@ class _Tree:
 
     def __init__(self, plan: Plan, told: Told) -> None:
         self._plan = plan
-        self._told = {node["id"]: node for node in told["nodes"]}
+        self._told = {node["id"]: node for node in (*told["nodes"], *told.get("finally", ()))}
         self._shape = Shape.of(plan)
 
     def lines(self) -> Iterator[str]:
         yield from self._row(self._shape.rows(), ())
+        if self._plan.finals:
+            yield "finally, whatever happened:"
+            for name in self._plan.finals:
+                yield from (INDENT + line for line in self._node(Step(name), ()))
 
     def _row(self, row: Sequence[Step], expected: Sequence[str]) -> Iterator[str]:
         """The lines of a row; ``expected`` is what its first node is shown right behind."""

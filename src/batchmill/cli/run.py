@@ -10,11 +10,11 @@ import click
 from batchmill.cli import options
 from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
+from batchmill.cli.document import document_of
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given, with_stdin
 from batchmill.cli.own_files import own_files
 from batchmill.events.progress import ProgressKind
-from batchmill.ir.loading import load
 from batchmill.runs.run import run
 
 
@@ -49,27 +49,27 @@ def command(
     exit_zero: bool,
     **files: str | None,
 ) -> int:
-    """Run the workflow document FILE (JSON or YAML) and print its outputs.
+    """Run the workflow document FILE (JSON or YAML; `-` is standard input) and print its outputs.
 
     Inputs are given as NAME=VALUE; the document says what type VALUE is read as. Without --json a single
     text output is printed as it is, anything else as JSON.
     """
     caller.verbose = verbose
     from_line = given(inputs, set_json, params_file)
-    document = load(file).raw
-    wanted = with_stdin(from_line, document)
+    draft = document_of(file)
+    wanted = with_stdin(from_line, draft)
     journal = options.kept_in(journal_path, no_journal, durable)
     at_the_end = FilesAtTheEnd.asked(files, journal)
     begin = partial(
         run,
-        file,
+        draft,
         wanted.values,
         text_params=wanted.text,
         executor=executor,
         jobs=jobs,
         limit=limit,
         journal=journal,
-        warnings=wanted.told(document),
+        warnings=wanted.told(draft.raw),
         own_files=own_files(params_file),
         remembered=options.remembered(name, json_wanted, progress),
     )

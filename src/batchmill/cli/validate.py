@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from batchmill.cli import options
+from batchmill.cli.document import document_of
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say, warning_line
 from batchmill.cli.json_text import as_json
 from batchmill.errors import InvalidDocument, Problem
 from batchmill.events.words import count
 from batchmill.graph.check import check
-from batchmill.ir.loading import load
 from batchmill.nodes.registry import default_registry
 from batchmill.warned import Warned
 
@@ -31,7 +31,7 @@ def command(file: str, json_wanted: bool) -> int:
     Nothing is run and no code of the document is imported.
     """
     try:
-        warnings = check(load(file), default_registry()).warnings
+        warnings = check(document_of(file), default_registry()).warnings
     except InvalidDocument as error:
         if not json_wanted:
             _tell(error.warnings)

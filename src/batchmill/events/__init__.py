@@ -4,6 +4,7 @@ from batchmill.events.bus import Bus, Listener
 from batchmill.events.happened import (
     BatchProgress,
     Event,
+    Finishing,
     ItemsTimed,
     LimitChanged,
     NodeFinished,
@@ -20,6 +21,7 @@ __all__ = [
     "BatchProgress",
     "Bus",
     "Event",
+    "Finishing",
     "ItemsTimed",
     "LimitChanged",
     "Listener",

@@ -24,6 +24,16 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Finishing:
+    """All but the nodes of ``finally`` has ended with ``status``, and ``nodes`` of those run now; ``within``
+    is the address of the node whose sub-workflow they belong to."""
+
+    status: str
+    nodes: int
+    within: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStarted:
     """A node begins. For a batch node ``executor`` is set, ``workers`` is how many items may be in
     flight, and ``total`` the number of items, None while nobody knows it."""
@@ -123,6 +133,7 @@ class RunFinished:
 
 Event = (
     RunStarted
+    | Finishing
     | NodeStarted
     | NodeRetried
     | BatchProgress

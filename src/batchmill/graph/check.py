@@ -18,6 +18,8 @@ from batchmill.graph.warnings.look import Looked, doubts_of
 from batchmill.graph.warnings.ways import Ways
 from batchmill.ir.faults import Doubt, Fault, did_you_mean
 from batchmill.ir.loading import Draft
+from batchmill.ir.models.defaults import Defaults
+from batchmill.ir.models.reading import PARAMS_FOR_ALL
 from batchmill.ir.parts import NodePart
 from batchmill.ir.references import Site, sites_in, used_roots
 from batchmill.ir.services import Tables, tables_of
@@ -66,13 +68,19 @@ class _Checking:
         faults += price_faults(validation.outline, types, tables, bounded=self._bounded)
         self._tables, self._bounded = around, bounded
         sites, unreadable = _param_sites(validation, types)
-        beside = params_beside(validation.outline.nodes, types, draft.raw)
-        faults += [*unknown, *with_lines_to_write(validation.faults, validation.outline.nodes, beside), *more]
+        beside = params_beside(validation.outline.all_nodes, types, validation.completed.raw)
+        unknown += _types_of_defaults(validation, self._registry)
+        faults += [
+            *unknown,
+            *with_lines_to_write(validation.faults, validation.outline.all_nodes, beside),
+            *more,
+        ]
         faults += _param_and_reference_faults(validation, types, subs, sites, unreadable, beside)
-        faults += file_faults(validation.outline.nodes, subs, validation.graph, {}, _own_file(draft))
+        faults += file_faults(validation.outline.all_nodes, subs, validation.graph, {}, _own_file(draft))
         ways = Ways(validation.outline, validation.graph, types) if validation.graph is not None else None
         every = (*validation.sites, *sites)
         doubts += doubts_of(Looked(validation, types, subs, every, draft.odd_numbers, ways))
+        faults, doubts = _placed(validation, faults, doubts)
         if faults or draft.faults or validation.workflow is None or ways is None:
             return Examined(None, tuple(faults), tuple(doubts))
         folder = str(draft.folder.resolve()) if draft.is_file else None
@@ -88,7 +96,7 @@ class _Checking:
         subs: dict[str, SubWorkflow] = {}
         faults: list[Fault] = []
         doubts: list[Doubt] = []
-        for node in validation.outline.nodes:
+        for node in validation.outline.all_nodes:
             if types.get(node.id) is not WorkflowNode:
                 continue
             bounded, self._bounded = self._bounded, self._bounded or is_bounded(node.spec)
@@ -100,6 +108,39 @@ class _Checking:
                 subs[node.id] = named.sub
                 faults += input_faults(node, named.sub)
         return subs, faults, doubts
+
+
+def _placed(
+    validation: Validation, faults: list[Fault], doubts: list[Doubt]
+) -> tuple[list[Fault], list[Doubt]]:
+    """Faults and doubts where their values are written. That a default comes to nothing in some node is no
+    doubt: there are others."""
+    whole = validation.completed
+    return [whole.placed(fault) for fault in faults], [
+        replace(doubt, fault=whole.placed(doubt.fault))
+        for doubt in doubts
+        if doubt.code != "unused-setting" or whole.origin(doubt.fault.path) is doubt.fault.path
+    ]
+
+
+def _types_of_defaults(validation: Validation, registry: Registry) -> Iterator[Fault]:
+    """Types that have defaults and are none; those of nodes are looked at there."""
+    defaults = validation.workflow.defaults if validation.workflow is not None else None
+    used = {node.type for node in validation.outline.all_nodes}
+    for name in defaults.types if defaults is not None else ():
+        path = ("defaults", name)
+        if name == "params":
+            yield Fault(path, *PARAMS_FOR_ALL, on_key=True)
+            continue
+        try:
+            if name not in used:
+                registry.get(name)
+        except UnknownNodeType:
+            keys = [*Defaults.model_fields, *registry.names()]
+            hint = did_you_mean(name, keys) or "`batchmill nodes` lists all"
+            yield Fault(path, f"`{name}` is no key of a node and no node type", hint, on_key=True)
+        except BrokenNodeType as error:
+            yield Fault(path, str(error), on_key=True)
 
 
 def _own_file(draft: Draft) -> dict[str, str]:
@@ -120,7 +161,7 @@ def _types(
     """The class of each node whose type is known, by node id."""
     types: dict[str, type[Node]] = {}
     faults: list[Fault] = []
-    for node in validation.outline.nodes:
+    for node in validation.outline.all_nodes:
         if not node.type:
             continue
         try:
@@ -145,7 +186,7 @@ def _param_sites(
     """Every template in the params of the nodes, and by a node's id those that cannot be read."""
     sites: list[Site] = []
     unreadable: dict[str, list[Fault]] = {}
-    for node in validation.outline.nodes:
+    for node in validation.outline.all_nodes:
         if node.id not in types:  # which params take templates is not known, that names are used is
             found, _ = sites_in(dict(node.params), (*node.path, "params"), node, "params")
         else:
@@ -164,7 +205,7 @@ def _param_and_reference_faults(
     beside: Beside,
 ) -> list[Fault]:
     faults: list[Fault] = []
-    for node in validation.outline.nodes:
+    for node in validation.outline.all_nodes:
         if node.id in types:
             readable, elsewhere = not unreadable[node.id], beside.get(node.id, ())
             faults += param_faults(node, types[node.id], templates_readable=readable, beside=elsewhere)

@@ -33,7 +33,9 @@ _BATCH_SETTINGS = frozenset(
         "stream",
     }
 )
-_DOCUMENT_SETTINGS = frozenset({"ir_version", "budget", "prices", "mcp_servers", "nodes", "pipeline"})
+_DOCUMENT_SETTINGS = frozenset(
+    {"ir_version", "defaults", "finally", "budget", "prices", "mcp_servers", "nodes", "pipeline"}
+)
 _WORDS = frozenset({"description"})
 
 
@@ -52,6 +54,7 @@ def _contents(plan: Plan, seen: set[int]) -> Iterator[str]:
         document[part] = {name: _without(spec, _WORDS) for name, spec in specs.items()}
     document["edges"] = [[edge.source, edge.action, edge.target] for edge in plan.edges]
     document["start_node"] = plan.start
+    document |= {"finally": list(plan.finals)} if plan.finals else {}
     document["steps"] = [_step(step) for step in plan.steps]
     yield _text(document)
     for node in plan.nodes.values():

@@ -20,7 +20,7 @@ from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.ir.faults import DocumentPath, Fault
 from batchmill.ir.flow_graph import FlowGraph
 from batchmill.ir.models import NodeSpec
-from batchmill.ir.parts import EdgePart
+from batchmill.ir.parts import FINALLY, EdgePart
 from batchmill.template import Scope, compile_value
 
 Kind = Literal["items", "reads", "results", "errors", "writes"]
@@ -101,7 +101,7 @@ def file_faults(
 ) -> Iterator[Fault]:
     """Files that would be destroyed: those that are read and written, or written twice."""
     parts = list(nodes)
-    precedes = _never if graph is None else graph.can_precede
+    precedes = _never if graph is None else _order(parts, graph)
     yield from _pairs(file_uses(parts, subs, known), precedes, own_files)
     for node in parts:
         rounds = "every round" if precedes(node.id, node.id) else ""
@@ -128,6 +128,19 @@ def planned_files(plan: Plan, known: Mapping[str, Any]) -> Iterator[tuple[str, s
 
 def _subs_of(plan: Plan) -> dict[str, SubWorkflow]:
     return {name: node.sub for name, node in plan.nodes.items() if node.sub is not None}
+
+
+def _order(parts: Iterable[Part], graph: FlowGraph) -> Callable[[str, str], bool]:
+    """Whether one node may have run when another begins; those of ``finally`` come last, in their order."""
+    finals = [node.id for node in parts if node.path[:1] == (FINALLY,)]
+    place = {name: number for number, name in enumerate(finals)}
+
+    def precedes(first: str, second: str) -> bool:
+        if first in place or second in place:
+            return second in place and place.get(first, -1) < place[second]
+        return graph.can_precede(first, second)
+
+    return precedes
 
 
 def _never(first: str, second: str) -> bool:
@@ -159,6 +172,8 @@ def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, Any]]:
             yield "items", (*at, "items", batch.items_kind), batch.items_value
         yield "results", (*at, "collect", "jsonl"), batch.results_path
         yield "errors", (*at, "collect", "errors"), batch.errors_path
+    for number, path in enumerate(spec.files):
+        yield "reads", (*node.path, "files", number), path
     for name, kind in _PARAMS.get(spec.type, {}).items():
         yield kind, (*node.path, "params", name), spec.params.get(name)
 

@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from hashlib import blake2b
 
-from batchmill.journal.digest import DIGEST_BYTES
+from batchmill.journal.digest import DIGEST_BYTES, digest_of
 
 MOST_KNOWN = 10_000  # files
 _PIECE = 1 << 20
@@ -52,3 +52,18 @@ _known = _Known()
 def digest_of_file(path: str) -> str:
     """The digest of what is in a file; another text where there is none that can be read."""
     return _known.of(os.path.expanduser(path))
+
+
+def digest_of_path(path: str) -> str:
+    """The same of a file, or of a folder: of the names and the content of all that is in it."""
+    path = os.path.expanduser(path)
+    if not os.path.isdir(path):
+        return digest_of_file(path)
+    found: list[tuple[str, str]] = []
+    for folder, folders, files in os.walk(path):
+        folders.sort()
+        inside = os.path.relpath(folder, path)
+        found += [
+            (os.path.join(inside, name), _known.of(os.path.join(folder, name))) for name in sorted(files)
+        ]
+    return digest_of(found).hex()

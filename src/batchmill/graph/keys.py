@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
 from batchmill.errors import TemplateError
-from batchmill.graph.files_read import digest_of_file
+from batchmill.graph.files_read import digest_of_file, digest_of_path
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.user_code import code_of
 from batchmill.ir.models.batch import BatchSpec
@@ -41,6 +41,7 @@ TYPE, CODE, FOLDER, FILES, CARRIED, ITEM_NAME, INSIDE = (
 """What a key is made of besides params, in words."""
 
 _PART_CHARACTERS = 16
+_NOT_KNOWN = "not known"  # which files a template names that does not resolve
 
 
 def single_log(
@@ -50,6 +51,8 @@ def single_log(
     sub-workflow the nodes inside are kept. Of what cannot be known again only the calls are."""
     if around.log is None or issubclass(node.kind, WorkflowNode):
         return None
+    if around.anew:
+        return around.log.single_not_kept(around.place(node.id))
     scope = around.namespace.scope(lazy=True)
     try:
         parts = {**_of_node(node, scope, frozenset()), **_carried(carried), **_files(node, scope)}
@@ -63,13 +66,15 @@ def batch_log(node: RunnableNode, spec: BatchSpec, items: Any, around: Surroundi
     """The same for a batch node, with what each item depends on besides itself."""
     if around.log is None:
         return None
+    if around.anew:
+        return around.log.batch_not_kept(around.place(node.id))
     own = frozenset({spec.as_, INDEX_KEY})
     scope = around.namespace.scope(lazy=True)
     more, older_more = _more(node, node.content, spec.as_, scope), None
-    same = node.content is node.params and not _reads(node)
+    same = node.content is node.params and not _reads_files(node)
     if not same:
         older_more = _more(node, node.params, spec.as_, scope, files=False)
-        same = not _reads(node) and _item_parts(node.content, own) == _item_parts(node.params, own)
+        same = not _reads_files(node) and _item_parts(node.content, own) == _item_parts(node.params, own)
     try:
         parts = {**_of_node(node, scope, own), ITEM_NAME: _part(spec.as_)}
         if node.inner_content:
@@ -135,8 +140,29 @@ def _reads(node: RunnableNode) -> frozenset[str]:
     return frozenset(node.kind.reads) & node.spec.params.keys()
 
 
+def _reads_files(node: RunnableNode) -> bool:
+    """Whether the content of files belongs to what comes of the node."""
+    return bool(_reads(node) or node.spec.files)
+
+
 def _digests_of_files(node: RunnableNode, scope: Scope) -> list[str]:
-    """Digests of the files that the node reads, as far as its params tell them now."""
+    """Digests of the files that the node reads, as far as its params tell them now, and of those it
+    declares."""
+    return [*_digests_of_params(node, scope), *_digests_of_declared(node, scope)]
+
+
+def _digests_of_declared(node: RunnableNode, scope: Scope) -> list[str]:
+    if not node.spec.files:
+        return []
+    try:
+        paths = node.files.resolve(scope)
+    except TemplateError:
+        return [_NOT_KNOWN]
+    every = [path for one in paths for path in (one if isinstance(one, (list, tuple)) else (one,))]
+    return [digest_of_path(str(path)) for path in every]
+
+
+def _digests_of_params(node: RunnableNode, scope: Scope) -> list[str]:
     reads = _reads(node)
     if not reads:
         return []
@@ -154,7 +180,7 @@ def _more(
     """What an item depends on besides itself; None where that is nothing."""
     own = frozenset({name, INDEX_KEY})
     moving, by_index = _item_parts(params, own)
-    reads = files and bool(_reads(node))
+    reads = files and _reads_files(node)
     if not (moving or by_index or reads):
         return None
 

@@ -62,7 +62,8 @@ class Plan:
     of the places where its blocks begin and end: they stand among the edges like nodes that do nothing.
     ``source`` is the document's name, ``import_folder`` where Python modules of it are found, None for a
     document that is no file. ``stages`` are the chains of streaming batch nodes, by the id of their first
-    node. ``warnings`` are those of the document and of the sub-workflows in it.
+    node. ``warnings`` are those of the document and of the sub-workflows in it. ``finals`` are the ids of
+    the nodes that run at the end whatever happened, in that order; no edge joins them.
     """
 
     workflow: Workflow
@@ -77,6 +78,7 @@ class Plan:
     import_folder: str | None = None
     stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
     warnings: tuple[Warned, ...] = ()
+    finals: tuple[str, ...] = ()
 
     def import_folders(self) -> list[str]:
         """Its own import folder and those of all sub-workflows inside, each once, its own first."""
@@ -132,7 +134,7 @@ class Plan:
                 if not edge.dead and edge.target not in found:
                     found.add(edge.target)
                     waiting.append(edge.target)
-        return frozenset(name for name in self.nodes if name not in found)
+        return frozenset(name for name in self.nodes if name not in found and name not in self.finals)
 
     def follow(self, node: str, action: str) -> tuple[str, ...]:
         """The names of what follows ``node`` once it ended with ``action``; none where no edge says."""
@@ -170,7 +172,7 @@ def compile_plan(
         workflow,
         {
             node.id: PlannedNode(node.index, node.spec, types[node.id], inner.get(node.id), node.path)
-            for node in outline.nodes
+            for node in outline.all_nodes
             if node.spec is not None
         },
         graph.start,
@@ -185,4 +187,5 @@ def compile_plan(
         source=source,
         import_folder=import_folder,
         stages=chains(outline),
+        finals=tuple(node.id for node in outline.finals),
     )

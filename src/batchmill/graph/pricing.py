@@ -32,7 +32,7 @@ def price_faults(
     if tables is None:
         return
     known = tuple(tables.prices.prices)
-    for node in outline.nodes:
+    for node in outline.all_nodes:
         kind = types.get(node.id)
         if kind is None or not (bounded or is_bounded(node.spec)):
             continue

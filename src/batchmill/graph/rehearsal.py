@@ -141,6 +141,7 @@ class Rehearsal:
 
 def _references(node: RunnableNode) -> Iterator[Path]:
     yield from node.params.references
+    yield from node.files.references
     spec = node.spec
     if spec.batch is not None:
         yield from compile_value(spec.batch.items_value).references

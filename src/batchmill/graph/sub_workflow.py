@@ -23,6 +23,7 @@ from batchmill.errors import AttemptTimeout, InternalError, InvalidParams, NodeE
 from batchmill.events.words import is_inside_item
 from batchmill.graph.content import content_of
 from batchmill.graph.ending import resolved_outputs
+from batchmill.graph.finals import run_finals
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.surroundings import RunnableNode, Surroundings
@@ -157,6 +158,8 @@ class PlacedRun:
             inside = replace(inside, masker=masker, log=log, warnings=Warnings(self._passing_on(told)))
             walk = Scheduler(plan, inside, self._workflow.nodes, self._workflow.topology).run()
             outputs = held(resolved_outputs(plan.workflow, namespace, walk))
+            if inside.rehearsal is None:
+                run_finals(plan, inside, walk)
         secrets = tuple(masker.secrets) if self._around.in_worker else ()
         reports = {} if is_inside_item(address) else walk.addressed_reports(address)
         _report(walk, namespace, attempt, secrets, reports, told.listed())

@@ -26,6 +26,7 @@ from batchmill.policy import RetryPolicy
 from batchmill.policy.budget import Budget
 from batchmill.record import CallsUnderWay
 from batchmill.step import Namespace, StepParams
+from batchmill.template import Compiled, compile_value
 from batchmill.warned import Warnings
 
 
@@ -47,7 +48,8 @@ class Surroundings:
     run reads and writes; ``again`` says that this is another attempt of something around, which may have
     written some. ``calls`` is where calls of language models are entered before they are made, None where
     they are not; ``bounded`` says that something around bounds in dollars what they cost. ``rehearsal`` takes
-    the place of running anything.
+    the place of running anything. ``last`` ends the nodes of ``finally``, which nothing else does; ``anew``
+    says that they are what runs here: what an earlier pass of the run kept of them does not count.
     """
 
     namespace: Namespace
@@ -75,6 +77,8 @@ class Surroundings:
     calls: CallsUnderWay | None = None
     bounded: bool = False
     rehearsal: Rehearsing | None = None
+    last: CancelToken = field(default_factory=CancelToken)
+    anew: bool = False
 
     @property
     def in_dollars(self) -> bool:
@@ -214,6 +218,11 @@ class RunnableNode:
         """Those of the params that can change what comes out."""
         content = self.kind.content(self.spec.params)
         return self.params if content == self.spec.params else StepParams(self.kind, content)
+
+    @cached_property
+    def files(self) -> Compiled:
+        """The paths whose content belongs to the result, with their templates read."""
+        return compile_value(list(self.spec.files))
 
     @cached_property
     def diagnostics(self) -> frozenset[str]:

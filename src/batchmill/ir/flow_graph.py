@@ -136,9 +136,9 @@ class FlowGraph:
 
 def flow_graph(outline: Outline) -> FlowGraph | None:
     """The graph of a document, None where its nodes, edges or start are not sound."""
-    edges, known = edges_in_force(outline), outline.by_id
-    places = known.keys() | outline.gates
-    if outline.broken or outline.start not in places or len(known) != len(outline.nodes):
+    edges, known = edges_in_force(outline), {node.id for node in outline.nodes}
+    places = known | outline.gates
+    if outline.broken or outline.start not in places or len(outline.by_id) != len(outline.all_nodes):
         return None
     if not all(edge.source in places and edge.target in places for edge in edges):
         return None

@@ -9,7 +9,7 @@ import marshal
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,9 @@ MAX_JSON_BYTES = 64 * 2**20
 MAX_YAML_BYTES = 4 * 2**20
 """YAML is read some thirty times slower than JSON."""
 
+STDIN_NAME = "standard input"
+"""What a document that was piped in is called in messages."""
+
 _YAML_SUFFIXES = (".yaml", ".yml")
 
 
@@ -45,6 +48,7 @@ class Draft:
     ``raw`` is plain JSON. ``source`` names it in messages; ``folder`` is the file's folder, or the
     current one for an object. ``faults`` are what reading found that does not hinder checking the
     rest, each with its place. ``odd_numbers`` are numbers whose text says more than their value.
+    ``from_stdin`` says that the text came from standard input, which is used up then.
     """
 
     raw: Any
@@ -53,11 +57,12 @@ class Draft:
     faults: tuple[tuple[Fault, Position], ...] = ()
     positions: Positions = field(default_factory=NoPositions)
     odd_numbers: tuple[OddNumber, ...] = ()
+    from_stdin: bool = False
 
     @property
     def is_file(self) -> bool:
         """Whether the document was read from a file, whose path is ``source`` then."""
-        return not isinstance(self.positions, NoPositions)
+        return not (self.from_stdin or isinstance(self.positions, NoPositions))
 
     def locate(self, path: DocumentPath, *, key: bool = False) -> Position:
         """Line and column, from 1, of the value at ``path``, or of its key.
@@ -90,12 +95,15 @@ class Draft:
         return [_place(fault, places) for fault in faults]
 
 
-def load(source: str | Path | dict[str, Any]) -> Draft:
-    """Read a document from a ``.json``, ``.yaml`` or ``.yml`` file, or take one as a dictionary.
+def load(source: str | Path | dict[str, Any] | Draft) -> Draft:
+    """Read a document from a ``.json``, ``.yaml`` or ``.yml`` file, or take one as a dictionary; one that has
+    been read is given back as it is.
 
     A file of any other name is read as JSON. Raises :class:`InvalidDocument` where the source is no
     document at all, and :class:`StorageError` where the file cannot be read.
     """
+    if isinstance(source, Draft):
+        return source
     if isinstance(source, Mapping):
         return _from_object(source if isinstance(source, dict) else dict(source))
     path = _path_of(source)
@@ -103,6 +111,26 @@ def load(source: str | Path | dict[str, Any]) -> Draft:
     if not text.strip():
         raise _invalid(str(path), Fault((), "the file is empty", "write a document with `nodes`"))
     return _from_yaml(text, path) if _is_yaml(path) else _from_json(text, path)
+
+
+def load_stdin(content: bytes) -> Draft:
+    """Read a document out of what standard input held: JSON where it begins with ``{`` or ``[``, else YAML.
+
+    Its paths begin at the current folder. Raises :class:`InvalidDocument`.
+    """
+    if len(content) > MAX_JSON_BYTES:
+        raise _too_large(STDIN_NAME, MAX_JSON_BYTES)
+    text = _decode(content, STDIN_NAME)
+    if not text.strip():
+        raise _invalid(STDIN_NAME, Fault((), "is empty", "pipe a document in: ... | batchmill run -"))
+    path = Path(STDIN_NAME)
+    if text.lstrip().startswith(("{", "[")):
+        draft = _from_json(text, path)
+    elif len(content) > MAX_YAML_BYTES:
+        raise _too_large(STDIN_NAME, MAX_YAML_BYTES)
+    else:
+        draft = _from_yaml(text, path)
+    return replace(draft, from_stdin=True)
 
 
 def _path_of(source: Any) -> Path:
@@ -150,11 +178,13 @@ def _read_text(path: Path, most: int) -> str:
     except OSError as error:
         raise StorageError(f"{name} cannot be read: {_reason(error)}") from error
     if len(content) > most:
-        size = Fault(
-            (), f"the file is larger than {most // 2**20} MiB", "read items from a file of their own"
-        )
-        raise _invalid(name, size)
+        raise _too_large(name, most)
     return _decode(content, name)
+
+
+def _too_large(name: str, most: int) -> InvalidDocument:
+    message = f"the document is larger than {most // 2**20} MiB"
+    return _invalid(name, Fault((), message, "read items from a file of their own"))
 
 
 def _reason(error: Exception) -> str:

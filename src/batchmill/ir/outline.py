@@ -12,7 +12,7 @@ from typing import Any
 
 from batchmill.ir.faults import DocumentPath, Fault
 from batchmill.ir.models import InputSpec, NodeSpec, OutputSpec, PipelineNode, Workflow
-from batchmill.ir.parts import DEFAULT_ACTION, EdgePart, NodePart
+from batchmill.ir.parts import DEFAULT_ACTION, FINALLY, EdgePart, NodePart
 from batchmill.ir.pipeline import PipelineStep, all_blocks, lay_out
 
 DEFAULT_ITEM_NAME = "item"
@@ -23,7 +23,8 @@ class Outline:
     """The parts of a document that can be read. ``edges`` is None where the document has none.
 
     ``start`` is the id of the first node, or the gate of the first block; ``steps`` and ``gates`` are
-    those of a pipeline.
+    those of a pipeline. ``finals`` are the nodes that run at the end whatever happened; no edge joins
+    them. ``by_id`` has all nodes.
 
     ``inputs`` has every declared name, with None for one that is declared wrongly; ``outputs`` has
     the good ones. ``broken`` says that a node or an edge could not be read, so that what follows from
@@ -39,6 +40,12 @@ class Outline:
     by_id: Mapping[str, NodePart] = field(default_factory=dict)
     steps: tuple[PipelineStep, ...] = ()
     gates: frozenset[str] = frozenset()
+    finals: tuple[NodePart, ...] = ()
+
+    @property
+    def all_nodes(self) -> tuple[NodePart, ...]:
+        """Those of the graph and those that run at the end."""
+        return (*self.nodes, *self.finals)
 
 
 def outline_of(raw: Any, faults: list[Fault], workflow: Workflow | None = None) -> Outline:
@@ -46,8 +53,12 @@ def outline_of(raw: Any, faults: list[Fault], workflow: Workflow | None = None) 
     document = raw if isinstance(raw, dict) else {}
     faulty = {fault.path[:length] for fault in faults for length in range(2, len(fault.path) + 1)}
     graph = _of_pipeline if "pipeline" in document else _of_nodes
+    outline = graph(document, faulty, workflow)
+    finals = _finals(document, len(outline.nodes), faulty, workflow)
     return replace(
-        graph(document, faulty, workflow),
+        outline,
+        finals=finals,
+        by_id=_by_id([*outline.nodes, *finals]),
         inputs=_inputs(_dict(document.get("inputs")), faulty),
         outputs=_outputs(_dict(document.get("outputs")), faulty),
     )
@@ -67,8 +78,19 @@ def _of_nodes(document: dict[Any, Any], faulty: set[DocumentPath], workflow: Wor
         None if edges is None else tuple(edge for edge in edges if edge),
         start if isinstance(start, str) and start else nodes[0].id if nodes else "",
         broken=not whole or (edges is not None and None in edges),
-        by_id=_by_id(nodes),
     )
+
+
+def _finals(
+    document: dict[Any, Any], first: int, faulty: set[DocumentPath], workflow: Workflow | None
+) -> tuple[NodePart, ...]:
+    """The nodes of ``finally``, counted from ``first`` on."""
+    raw = _list(document.get(FINALLY))
+    specs = [None] * len(raw) if workflow is None else workflow.finally_
+    read = _Nodes(NodeSpec, faulty)
+    numbered = enumerate(zip(raw, specs, strict=True))
+    found = (read(first + n, (FINALLY, n), (FINALLY,), node, spec) for n, (node, spec) in numbered)
+    return tuple(part for part in found if part is not None)
 
 
 def _of_pipeline(document: dict[Any, Any], faulty: set[DocumentPath], workflow: Workflow | None) -> Outline:
@@ -80,7 +102,6 @@ def _of_pipeline(document: dict[Any, Any], faulty: set[DocumentPath], workflow: 
         tuple(layout.edges),
         layout.start or "",
         broken=not layout.whole,
-        by_id=_by_id(layout.nodes),
         steps=layout.steps,
         gates=frozenset(gate for block in blocks for gate in (block.fork, block.join)),
     )

@@ -9,6 +9,9 @@ from typing import Any
 from batchmill.ir.faults import DocumentPath
 from batchmill.ir.models import NodeSpec
 
+FINALLY = "finally"
+"""The key of the nodes that run at the end whatever happened."""
+
 DEFAULT_ACTION = "default"  # also in nodes.contract, which ranks above
 
 
@@ -30,6 +33,11 @@ class NodePart:
     has_loop: bool
     spec: NodeSpec | None
     next: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it stands in ``finally``."""
+        return self.path[:1] == (FINALLY,)
 
     @property
     def has_batch(self) -> bool:

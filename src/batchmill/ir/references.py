@@ -17,8 +17,11 @@ from batchmill.template.parse import without_namespace
 from batchmill.template.presence import is_large, may_hold_templates
 
 INDEX = "__index__"  # also in step.namespace, which ranks above; tests/graph/test_check.py compares the two
+RUN = "__run__"  # also in step.namespace; tests/graph/test_check.py compares the two
 ALWAYS_THERE = frozenset({"__llm_calls__"})
 """Names of the run's store that every template may use."""
+AT_THE_END = ALWAYS_THERE | {RUN}
+"""Those that templates in ``finally`` may use."""
 
 SiteKind = Literal["params", "items", "loop", "output"]
 
@@ -87,7 +90,7 @@ class ReferenceCheck:
         self._graph = graph
         self._running = still_running(outline)
         self._known = [*outline.by_id, *outline.inputs]
-        self._item_names = {node.item_name for node in outline.nodes if node.has_batch} | {INDEX, "item"}
+        self._item_names = {node.item_name for node in outline.all_nodes if node.has_batch} | {INDEX, "item"}
 
     def faults(self, site: Site) -> list[Fault]:
         """What is wrong with the names a template uses, and with when it uses them.
@@ -122,8 +125,12 @@ class ReferenceCheck:
     def _local_names(self, site: Site) -> frozenset[str]:
         node = site.node
         if site.kind == "params" and node is not None and node.item_name is not None:
-            return ALWAYS_THERE | {INDEX, node.item_name}
-        return ALWAYS_THERE
+            return self._there(node) | {INDEX, node.item_name}
+        return self._there(node)
+
+    @staticmethod
+    def _there(node: NodePart | None) -> frozenset[str]:
+        return AT_THE_END if node is not None and node.is_final else ALWAYS_THERE
 
     def _unknown_name(self, path: Path, site: Site) -> Fault | None:
         outline, root = self._outline, path.root
@@ -132,8 +139,8 @@ class ReferenceCheck:
             return None
         message = f"`${{{path.text}}}` refers to `{root}`, which is no node and no input"
         known = [*self._known, *sorted(local - ALWAYS_THERE)]
-        hint = self._item_hint(root, site) or self._without_namespace(path, site)
-        hint = hint or did_you_mean(root, known) or _known_names(known)
+        hint = "it is known in `finally` only" if root == RUN else self._item_hint(root, site)
+        hint = hint or self._without_namespace(path, site) or did_you_mean(root, known) or _known_names(known)
         return site.fault(message, hint)
 
     def _without_namespace(self, path: Path, site: Site) -> str:
@@ -175,6 +182,12 @@ class ReferenceCheck:
 
     def _can_be_there(self, source: NodePart, site: Site) -> bool:
         graph, node = self._graph, site.node
+        if source.is_final:
+            if node is None or not node.is_final:
+                return False
+            return source.index < node.index or (site.kind == "loop" and source.id == node.id)
+        if graph is not None and node is not None and node.is_final:
+            return graph.reaches(source.id)
         if graph is None or (node is not None and not graph.reaches(node.id)):
             return True
         if node is None:
@@ -185,7 +198,9 @@ class ReferenceCheck:
 
     def _too_early_words(self, path: Path, source: NodePart, site: Site) -> str:
         graph = self._graph
-        if graph is not None and not graph.reaches(source.id):
+        if source.is_final:
+            reason = f"`{source.id}` is in `finally`, whose nodes run at the very end, in their order"
+        elif graph is not None and not graph.reaches(source.id):
             reason = f"the node `{source.id}` never runs: no edge leads to it from `{graph.start}`"
         elif site.node is not None and site.node.id == source.id:
             reason = "the node has no outputs before it has run"

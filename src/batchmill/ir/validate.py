@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchmill.errors import Problem
+from batchmill.ir.defaults import Completed, completed
 from batchmill.ir.faults import Fault, kind_of
 from batchmill.ir.flow_graph import FlowGraph, flow_graph
 from batchmill.ir.loading import Draft
@@ -30,7 +31,7 @@ class Validation:
 
     ``faults`` have no place in the text yet, :meth:`problems` gives it to them. ``sites`` are the
     templates outside of params; ``references`` judges those inside in the same way. ``graph`` is None
-    where nodes or edges are not sound.
+    where nodes or edges are not sound. ``completed`` is the raw document with its defaults in its nodes.
     """
 
     draft: Draft
@@ -40,10 +41,11 @@ class Validation:
     references: ReferenceCheck
     sites: tuple[Site, ...]
     faults: tuple[Fault, ...]
+    completed: Completed
 
     def problems(self) -> tuple[Problem, ...]:
         """Every problem with its line and column, in text order; those of reading the text included."""
-        return self.draft.problems(self.faults)
+        return self.draft.problems(map(self.completed.placed, self.faults))
 
 
 def validate(draft: Draft) -> Validation:
@@ -51,9 +53,11 @@ def validate(draft: Draft) -> Validation:
     if not isinstance(draft.raw, dict):
         fault = Fault((), f"a document is an object, not {kind_of(draft.raw)}", "begin it with `nodes`")
         outline = Outline(broken=True)
-        return Validation(draft, None, outline, None, ReferenceCheck(outline, None), (), (fault,))
-    workflow, faults = read_workflow(draft.raw)
-    outline = outline_of(draft.raw, faults, workflow)
+        references = ReferenceCheck(outline, None)
+        return Validation(draft, None, outline, None, references, (), (fault,), Completed(draft.raw))
+    whole = completed(draft.raw)
+    workflow, faults = read_workflow(whole.raw)
+    outline = outline_of(whole.raw, faults, workflow)
     graph = flow_graph(outline)
     faults += _rule_faults(outline, graph)
     faults += limit_faults(outline, draft.raw.get("budget"))
@@ -62,20 +66,20 @@ def validate(draft: Draft) -> Validation:
     faults += unreadable
     for site in sites:
         faults += references.faults(site)
-    return Validation(draft, workflow, outline, graph, references, tuple(sites), tuple(faults))
+    return Validation(draft, workflow, outline, graph, references, tuple(sites), tuple(faults), whole)
 
 
 def _rule_faults(outline: Outline, graph: FlowGraph | None) -> list[Fault]:
     faults = [*name_faults(outline), *edge_faults(outline)]
     if graph is not None:
         faults += [*backward_faults(graph), *loop_faults(graph), *stream_faults(outline, graph)]
-    for node in outline.nodes:
+    for node in outline.all_nodes:
         faults += node_faults(node)
     return [*faults, *interface_faults(outline)]
 
 
 def _sites(outline: Outline) -> tuple[list[Site], list[Fault]]:
-    found = [_node_sites(node) for node in outline.nodes]
+    found = [_node_sites(node) for node in outline.all_nodes]
     for name, output in outline.outputs.items():
         if output.source is not None:
             found.append(sites_in(output.source, ("outputs", name, "source"), None, "output"))
@@ -99,6 +103,9 @@ def _node_sites(node: NodePart) -> tuple[list[Site], list[Fault]]:
             sites, faults = sites + more, faults + unreadable
     if node.spec is not None and node.spec.when is not None:
         more, unreadable = sites_in(node.spec.when, (*node.path, "when"), node, "params")
+        sites, faults = sites + more, faults + unreadable
+    if node.spec is not None and node.spec.files:
+        more, unreadable = sites_in(node.spec.files, (*node.path, "files"), node, "params")
         sites, faults = sites + more, faults + unreadable
     if node.spec is not None and node.spec.loop is not None:
         loop = node.spec.loop

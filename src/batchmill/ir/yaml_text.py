@@ -1,7 +1,8 @@
 """YAML read as another way to write JSON: same types, same keys, and the place of every value.
 
 The text is read event by event, never by a loader that builds Python objects. Plain words follow
-YAML 1.2: only ``true`` and ``false`` are booleans, dates and ``on`` or ``no`` stay text.
+YAML 1.2: only ``true`` and ``false`` are booleans, dates and ``on`` or ``no`` stay text. Merge keys
+(``<<: *base``) of YAML 1.1 are read as well.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _FIRST = frozenset(["", *"nN~tTfF+-.0123456789"])  # what every word that is no text begins with
 _HASH = re.compile(r"[0-9]{3,}[eE][0-9]+")
+_MERGE = "<<"
+_MOST_MERGED = 1_000_000  # keys, in a whole text: a chain of merges copies ever more
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = ("str", "int", "float", "bool", "null")
 
@@ -76,13 +79,17 @@ def read_yaml(text: str) -> YamlDocument:
 
 @dataclass(slots=True)
 class _Open:
-    """A container that is being filled; ``key`` is the name of the value to come in a mapping."""
+    """A container that is being filled; ``key`` is the name of the value to come in a mapping, ``merges``
+    that it is merged. ``merged`` are the mappings whose keys it has where it does not say them itself, the
+    first one that has a key first; None where nothing was merged."""
 
     value: dict[str, Any] | list[Any]
     path: DocumentPath
     anchor: str | None
     key: str | None = None
     key_position: Position = (0, 0)
+    merges: bool = False
+    merged: list[dict[str, Any]] | None = None
 
 
 class _Builder:
@@ -91,6 +98,7 @@ class _Builder:
         self._out = YamlDocument()
         self._stack: list[_Open] = []
         self._anchors: dict[str, Any] = {}
+        self._n_merged = 0
 
     def document(self) -> YamlDocument:
         steps = {
@@ -159,6 +167,8 @@ class _Builder:
 
     def _end(self, event: Any) -> None:
         done = self._stack.pop()
+        if done.merged and isinstance(done.value, dict):
+            self._merge(done.value, done.merged, done)
         self._anchor(done.anchor, done.value)
         self._put(done.value)
 
@@ -167,12 +177,13 @@ class _Builder:
 
     def _key(self, event: Any) -> None:
         top = self._stack[-1]
-        if event.implicit[0] and (event.value == "<<" or _plain_or_none(event.value) != event.value):
-            hint = "write the keys out" if event.value == "<<" else "put it in quotes"
-            self._out.faults.append((Fault(top.path, f"the key {event.value} is not text", hint), _at(event)))
+        if event.implicit[0] and _plain_or_none(event.value) != event.value:
+            words = f"the key {event.value} is not text"
+            self._out.faults.append((Fault(top.path, words, "put it in quotes"), _at(event)))
         self._anchor(event.anchor, event.value)
         top.key, top.key_position = event.value, _at(event)
-        if event.value in top.value:
+        top.merges = event.value == _MERGE and event.implicit[0]
+        if event.value in top.value or (top.merges and top.merged is not None):
             path = (*top.path, event.value)
             self._out.faults.append((Fault(path, "stands twice in its object", on_key=True), _at(event)))
 
@@ -199,9 +210,36 @@ class _Builder:
         top = self._stack[-1]
         if isinstance(top.value, list):
             top.value.append(value)
+        elif top.merges:
+            self._take_merged(top, value)
+            top.key = None
         else:
             top.value[top.key or ""] = value
             top.key = None
+
+    def _take_merged(self, top: _Open, value: Any) -> None:
+        """Note what is to be merged into a mapping: a mapping, or a list of such."""
+        found = value if isinstance(value, list) else [value]
+        if all(isinstance(one, dict) for one in found):
+            top.merged = list({id(one): one for one in found}.values())
+            return
+        top.merged = []
+        fault = Fault(top.path, "`<<` takes an object, or a list of objects", "merge with `<<: *anchor`")
+        self._out.faults.append((fault, top.key_position))
+
+    def _merge(self, value: dict[str, Any], merged: list[dict[str, Any]], done: _Open) -> None:
+        """Give a mapping the keys of those merged into it, in front of its own."""
+        own = dict(value)
+        value.clear()
+        for one in reversed(merged):
+            self._n_merged += len(one)
+            if self._n_merged > _MOST_MERGED:
+                raise YamlError(f"merges more than {_MOST_MERGED:,} keys", done.key_position, done.path)
+            value.update(one)
+        at = self._out.places[(*done.path, _MERGE)]
+        for key in value.keys() - own.keys():
+            self._out.places[(*done.path, key)] = at
+        value.update(own)
 
     def _anchor(self, name: str | None, value: Any) -> None:
         if name is not None:

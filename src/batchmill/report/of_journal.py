@@ -52,7 +52,7 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
     run = _run(reader, record, told)
     return Facts(
         run,
-        _nodes(reader.nodes(record), {node.id: node.type or "" for node in outline.nodes}, visits, told),
+        _nodes(reader.nodes(record), {node.id: node.type or "" for node in outline.all_nodes}, visits, told),
         lambda: _rows(reader, visits, told.passes),
         lambda: _calls(reader, record),
         passes=_with_counts(reader, record, told.passes),

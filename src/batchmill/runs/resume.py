@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from batchmill.address import address_of
 from batchmill.batch import OnBlock
 from batchmill.batch.byte_streams import standard_input_is_empty
 from batchmill.cancel import CancelToken
@@ -31,6 +30,7 @@ from batchmill.runs.ledger import addresses, asks_models
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
 from batchmill.runs.settings import RunSettings
+from batchmill.runs.stdin import nodes_on_stdin
 from batchmill.warned import Warned
 
 
@@ -53,6 +53,7 @@ def resume(
     own_files: Mapping[str, str] | None = None,
     remembered: Mapping[str, Any] | None = None,
     attached: Mapping[str, Attachment] | None = None,
+    last: CancelToken | None = None,
 ) -> RunResult:
     """Go on with a run that was interrupted or failed: everything that has a result keeps it.
 
@@ -103,7 +104,7 @@ def resume(
         )
         require_stdin(kept, found, order.plan)
         opening = partial(_opened, kept, found, order, lock, failed_only)
-        return execute(order, opening, listeners, cancel, stop, taps, masker, attached)
+        return execute(order, opening, listeners, cancel, stop, taps, masker, attached, last)
     finally:
         lock.release()
 
@@ -169,23 +170,12 @@ def require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
     no items they would end the run as done."""
     with Reader(journal) as reader:
         recorded = {visit.address for visit in reader.visits(run) if visit.done}
-    node = next((one for one in _from_stdin(plan) if one in recorded), None)
+    node = next((one for one in nodes_on_stdin(plan) if one in recorded), None)
     if node is not None and standard_input_is_empty():
         raise InvalidSetting(
             f"the items of {node!r} came from standard input, and it is empty now; give them once more: "
             f"... | batchmill resume {run.name}"
         )
-
-
-def _from_stdin(plan: Plan, within: str = "", above: tuple[Plan, ...] = ()) -> Iterator[str]:
-    """The addresses of the nodes whose items come from standard input; a workflow may run itself inside."""
-    for node in plan.nodes.values():
-        address = address_of(node.spec.id, within=within)
-        if node.sub is not None:
-            if node.sub.plan not in above:
-                yield from _from_stdin(node.sub.plan, address, (*above, plan))
-        elif node.spec.batch is not None and node.spec.batch.items_kind == "stdin":
-            yield address
 
 
 def order_of(

@@ -24,13 +24,14 @@ from batchmill.events.words import spending
 from batchmill.graph.attached import Attachment
 from batchmill.graph.check import check
 from batchmill.graph.file_uses import faults_of_plan
+from batchmill.graph.finals import run_finals
 from batchmill.graph.plan import Plan
 from batchmill.graph.scheduler import Scheduler
 from batchmill.graph.shares import Shares
 from batchmill.graph.surroundings import Surroundings
 from batchmill.held import holding
 from batchmill.ir.inputs import check_inputs
-from batchmill.ir.loading import load
+from batchmill.ir.loading import Draft, load
 from batchmill.journal.journal import Journal
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.lists import mapped
@@ -56,12 +57,13 @@ from batchmill.runs.outputs import outputs_of
 from batchmill.runs.result import RunResult
 from batchmill.runs.secrets import Secrets
 from batchmill.runs.settings import RunSettings
+from batchmill.runs.stdin import stdin_faults
 from batchmill.step import Namespace
 from batchmill.warned import Warned, Warnings
 
 
 def run(
-    document: str | Path | dict[str, Any],
+    document: str | Path | dict[str, Any] | Draft,
     params: Mapping[str, Any] | None = None,
     *,
     executor: str | None = None,
@@ -79,8 +81,9 @@ def run(
     own_files: Mapping[str, str] | None = None,
     remembered: Mapping[str, Any] | None = None,
     attached: Mapping[str, Attachment] | None = None,
+    last: CancelToken | None = None,
 ) -> RunResult:
-    """Run a workflow document: a file's path, or the document itself as a dictionary.
+    """Run a workflow document: a file's path, the document itself as a dictionary, or one that was read.
 
     ``params`` are the run's inputs by name; ``text_params`` are inputs given as text, such as on a
     command line, which the document's types say how to read. ``executor`` ("sequential", "thread",
@@ -102,7 +105,8 @@ def run(
     form in which ``batchmill resume`` prints it. ``attached`` has by a batch node's id what takes the place
     of its items, and who hears of them as they end.
     Cancelling ``stop`` lets no new node or item start, cancelling ``cancel`` ends running ones too; either
-    way the result is ``interrupted``.
+    way the result is ``interrupted``. The nodes of ``finally`` run all the same; cancelling ``last`` ends
+    them.
 
     While it runs, the folder of a document that is a file is first on the import path, as that of a
     script is; relative paths in the document are relative to the working folder.
@@ -116,11 +120,11 @@ def run(
     settings = RunSettings(executor, jobs, limit, own_files or {}, remembered or {})
     order = ordered(document, params, text_params, settings, registry, kept, warnings)
     opening = nothing_kept if kept is None else partial(begun, kept, order)
-    return execute(order, opening, listeners, cancel, stop, taps, masker, attached)
+    return execute(order, opening, listeners, cancel, stop, taps, masker, attached, last)
 
 
 def ordered(
-    document: str | Path | dict[str, Any],
+    document: str | Path | dict[str, Any] | Draft,
     params: Mapping[str, Any] | None,
     text_params: Mapping[str, str] | None,
     settings: RunSettings,
@@ -141,8 +145,9 @@ def ordered(
     faults = faults_of_plan(plan, inputs, own)
     if faults:
         raise InvalidDocument(draft.problems(faults), draft.source)
-    is_file = not isinstance(document, dict)
-    return Order(plan, draft.raw, draft.source, is_file, inputs, replace(settings, own_files=own))
+    if draft.from_stdin and (taken := stdin_faults(plan)):
+        raise InvalidDocument(draft.problems(taken), draft.source)
+    return Order(plan, draft.raw, draft.source, draft.is_file, inputs, replace(settings, own_files=own))
 
 
 def execute(
@@ -154,6 +159,7 @@ def execute(
     taps: Mapping[str, OnBlock] | None = None,
     masker: Masker | None = None,
     attached: Mapping[str, Attachment] | None = None,
+    last: CancelToken | None = None,
 ) -> RunResult:
     """Run what :func:`ordered` found; ``opening`` makes the run's log in a journal."""
     plan = order.plan
@@ -171,6 +177,7 @@ def execute(
     ):
         around = replace(_surroundings(order, log, known, listeners, ending), files=files, calls=calls)
         around = replace(around, cancel=cancel or CancelToken(), taps=taps or {}, attached=attached or {})
+        around = replace(around, last=last or CancelToken())
         return _walked(plan, around, order.source, known.masker, log)
 
 
@@ -227,6 +234,7 @@ def _walked(
     tell_limit(around.gates, walk)
     _warn_of_ordinary(around)
     outputs = outputs_of(plan.workflow, around.namespace, walk)
+    run_finals(plan, around, walk)
     wall = time.perf_counter() - began
     around.bus.emit(RunFinished(name, walk.status, wall))
     result = RunResult(

@@ -19,7 +19,8 @@ from batchmill.record import LLM_CALLS_KEY, LLMCall
 from batchmill.template import Path, Scope
 
 INDEX_KEY = "__index__"  # the 0-based position of the item that a batch node is working on
-RESERVED_KEYS = frozenset({INDEX_KEY, LLM_CALLS_KEY})
+RUN_KEY = "__run__"  # what is known of the run itself
+RESERVED_KEYS = frozenset({INDEX_KEY, LLM_CALLS_KEY, RUN_KEY})
 
 MOST_LAYERS = 24  # under each other; a name is looked up in one after another
 
@@ -74,6 +75,12 @@ class Namespace:
         """A new layer on this one, which must not be written to from now on."""
         below = self if self._depth < MOST_LAYERS else self._flattened()
         return below._on_top({}, {})
+
+    def told_of_run(self, **known: Any) -> Namespace:
+        """A new layer on this one that knows more of the run itself."""
+        made = self.layer()
+        made._inputs = {**self._inputs, RUN_KEY: {**self._inputs.get(RUN_KEY, {}), **known}}
+        return made
 
     def _on_top(self, entries: dict[str, Entry], calls: Calls) -> Namespace:
         made = Namespace(self._inputs, permissive=self.permissive, nodes=self.nodes)

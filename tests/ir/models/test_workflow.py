@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchmill.ir.models import InputSpec, OutputSpec, Workflow
+from batchmill.ir.models import InputSpec, OutputSpec, Workflow, read_workflow
 
 NODE = {"id": "a", "type": "echo"}
 
@@ -50,3 +50,15 @@ def test_python_names_of_types_mean_the_same(name, meant):
 def test_an_output_without_source_is_the_node_of_its_name():
     assert OutputSpec.model_validate({}).template("a") == "${a}"
     assert OutputSpec.model_validate({"source": "${b.x}"}).template("a") == "${b.x}"
+
+
+def test_keys_of_the_writer_are_not_looked_at():
+    own = {"x-": 1, "x-base": {"nodes": [{"id": 1}], "text": "${unclosed"}}
+    workflow, faults = read_workflow({"nodes": [NODE], **own})
+    assert faults == []
+    assert workflow == Workflow.model_validate({"nodes": [NODE]})
+
+
+def test_they_stand_at_the_top_only():
+    _, faults = read_workflow({"nodes": [{**NODE, "x-note": 1}], "X-note": 1})
+    assert [fault.path for fault in faults] == [("nodes", 0, "x-note"), ("X-note",)]

@@ -16,6 +16,9 @@ def branch_doubts(
 ) -> Iterator[Doubt]:
     """Every template of which it depends on the branches taken whether it resolves."""
     for site in sites:
+        if site.node is not None and site.node.is_final:
+            yield from _final_doubts(site, references)
+            continue
         at = None if site.node is None else site.node.id
         if (at is not None and not ways.runs(at)) or site.expression.optional or _is_lenient(site, types):
             continue
@@ -26,6 +29,18 @@ def branch_doubts(
             if not ways.is_certain(source.id, at):
                 yield Doubt("untaken-branch", _fault(site, path, source.id))
                 break
+
+
+def _final_doubts(site: Site, references: ReferenceCheck) -> Iterator[Doubt]:
+    """A node in ``finally`` runs also where the node that it refers to has failed or never begun."""
+    for path in site.expression.references if not site.expression.optional else ():
+        source = references.node_of(path, site)
+        if source is not None and not source.is_final:
+            message = f"`{source.id}` may have failed or not have run, and then `{site.expression.text}`"
+            words = f"{message} cannot be resolved"
+            hint = f"give another value with `??`: `${{{path.text} ?? ...}}`"
+            yield Doubt("untaken-branch", site.fault(words, hint))
+            return
 
 
 def _is_lenient(site: Site, types: Mapping[str, type[Node]]) -> bool:

@@ -38,7 +38,7 @@ def doubts_of(looked: Looked) -> Iterator[Doubt]:
     if looked.ways is not None:
         yield from dead_doubts(outline, looked.ways)
         yield from branch_doubts(looked.sites, looked.validation.references, looked.ways, types)
-    for node in outline.nodes:
+    for node in outline.all_nodes:
         yield from setting_doubts(node, types.get(node.id), looked.subs.get(node.id))
         if node.id in types:
             yield from text_doubts(node, types[node.id], outline)

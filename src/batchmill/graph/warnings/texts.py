@@ -112,7 +112,7 @@ def _may_be_text(path: DocumentPath, outline: Outline, types: Mapping[str, type[
     if path[:1] == ("inputs",):
         spec = outline.inputs.get(str(path[1])) if len(path) > 2 and path[2] == "default" else None
         return spec is not None and (spec.json_type not in ("number", "integer") or len(path) > 3)
-    for node in outline.nodes:
+    for node in outline.all_nodes:
         inside = path[len(node.path) :]
         if path[: len(node.path)] != node.path or not inside:
             continue

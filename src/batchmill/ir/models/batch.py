@@ -36,7 +36,7 @@ ITEMS_ERROR = "items_kind"
 
 SELECTION_KEYS = ("where", "skip", "sample", "seed", "limit", "min_items", "batch_size")
 """Those that say which of the items are run, and in which groups."""
-_RETRY_KEYS = ("max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter")
+RETRY_KEYS = ("max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter")
 
 MOST_ITEMS = 10**12
 MIN_WORKER_BYTES = 16 * 2**20
@@ -270,7 +270,7 @@ class BatchSpec(Spec):
     @property
     def retry_keys_given(self) -> tuple[str, ...]:
         """Those of its keys that say when a failed attempt is tried again, as far as it has them."""
-        return tuple(key for key in _RETRY_KEYS if key in self.model_fields_set)
+        return tuple(key for key in RETRY_KEYS if key in self.model_fields_set)
 
     def retry_policy(self) -> RetryPolicy:
         """When a failed attempt of an item is tried again."""

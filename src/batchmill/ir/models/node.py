@@ -71,4 +71,8 @@ class NodeSpec(Spec):
     rate_limit: RateLimit | None = Field(None, description="How often attempts may start.")
     budget: BudgetSpec | None = Field(None, description="What the node may spend in a run.")
     loop: LoopSpec | None = Field(None, description="Run the node repeatedly; not together with `batch`.")
+    files: list[NonEmpty] = Field(
+        default_factory=list,
+        description="Paths of files and folders, templates inside, whose content belongs to the result.",
+    )
     cache: bool = Field(False, description="Keep the outputs for later runs with the same params.")

@@ -19,13 +19,14 @@ from batchmill.ir.models.batch import (
     StdinSource,
     Tolerate,
 )
+from batchmill.ir.models.defaults import Defaults, NodeDefaults
 from batchmill.ir.models.fields import RANGE, Spec
 from batchmill.ir.models.limits import RateLimit
 from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
 from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode
 from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec
 from batchmill.ir.models.slips import key_hint, missing_hint, value_hint
-from batchmill.ir.models.workflow import NODE_KEYS, Edge, InputSpec, OutputSpec, Workflow
+from batchmill.ir.models.workflow import NODE_KEYS, OWN_KEYS, Edge, InputSpec, OutputSpec, Workflow
 
 _TAGS = (ITEMS_TAG, FORM_TAG)
 _WRONG_TYPE = {
@@ -48,6 +49,12 @@ _OTHER_NAMES = {
     "name": "id",
 }
 """What others call our keys."""
+PARAMS_FOR_ALL = (
+    "`params` cannot be given to all nodes",
+    'params belong to a type: `"defaults": {"shell": {"params": {...}}}`',
+)
+"""What is said of ``params`` in the defaults of all nodes, and what to do."""
+
 _NOT_MEANT = {
     "batch_size": "it stands in `batch`, and makes groups of items",
     "limit": "it stands in `batch`: how many items are run; how often they start is said by `rate_limit`",
@@ -57,12 +64,22 @@ _NOT_MEANT = {
 
 def read_workflow(raw: Any) -> tuple[Workflow | None, list[Fault]]:
     """The workflow that ``raw`` (plain JSON) describes, or what hinders it: structure only."""
+    raw = without_own_keys(raw)
     faults = list(_form_faults(raw)) if isinstance(raw, dict) else []
     try:
         workflow = Workflow.model_validate(raw)
     except ValidationError as error:
         return None, [*faults, *_faults(error)]
     return (None if faults else workflow), faults
+
+
+def without_own_keys(raw: Any) -> Any:
+    """A raw document without the keys that are its writer's own."""
+    if not isinstance(raw, dict):
+        return raw
+    return {
+        key: value for key, value in raw.items() if not (isinstance(key, str) and key.startswith(OWN_KEYS))
+    }
 
 
 def _form_faults(raw: dict[Any, Any]) -> Iterator[Fault]:
@@ -109,6 +126,8 @@ def _faults(error: ValidationError, at: DocumentPath = ()) -> Iterator[Fault]:
 
 def _fault(path: DocumentPath, home: DocumentPath, detail: ErrorDetails) -> Fault:
     kind, value = detail["type"], detail["input"]
+    if path[:2] == ("defaults", "params"):
+        return Fault(path[:2], *PARAMS_FOR_ALL, on_key=True)
     if kind == RANGE:
         return Fault(path, detail["msg"])
     if kind == "missing":
@@ -121,6 +140,13 @@ def _fault(path: DocumentPath, home: DocumentPath, detail: ErrorDetails) -> Faul
         sources = ", ".join(f'{{"{name}"}}' for name in SOURCES)
         message = f"must be a template such as `${{node.results}}`, a list, or one source, not {shown(value)}"
         return Fault(path, message, f"sources are {sources}")
+    if (
+        kind in _WRONG_TYPE
+        and path[:1] == ("defaults",)
+        and len(path) == 2
+        and path[1] not in _keys(path[:1])
+    ):
+        return _unknown_default(path)
     if kind in _WRONG_TYPE:
         return Fault(path, f"must be {_WRONG_TYPE[kind]}, not {_seen(value)}", value_hint(path, value))
     if kind in ("too_short", "too_long"):
@@ -153,6 +179,13 @@ def _unknown_key(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
     hint = _NOT_MEANT.get(key) or (f"did you mean `{other}`?" if other in known else "")
     hint = hint or key_hint(key, value, home[:-1]) or did_you_mean(key, known)
     return Fault(path, f"unknown key {shown(key)}", hint or f"known keys are {any_of(known)}", on_key=True)
+
+
+def _unknown_default(path: DocumentPath) -> Fault:
+    known = _keys(path[:1])
+    hint = did_you_mean(str(path[1]), known) or f"known keys are {any_of(known)}"
+    message = f"unknown key {shown(path[1])}, and what is said of a node type is an object"
+    return Fault(path, message, hint, on_key=True)
 
 
 def _wrong_word(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
@@ -194,6 +227,7 @@ _WITHIN_NODE: dict[DocumentPath, type[Spec]] = {
 
 _STEPS: dict[str | int, type[Spec]] = {
     "nodes": NodeSpec,
+    "finally": NodeSpec,
     f"{STEP_TAG}node": PipelineNode,
     f"{STEP_TAG}block": Parallel,
 }
@@ -201,7 +235,7 @@ _STEPS: dict[str | int, type[Spec]] = {
 
 def _home(loc: tuple[str | int, ...]) -> DocumentPath:
     """Where the models know the place of an error: what lies in a step of a pipeline, from that step on."""
-    tags = [place for place, step in enumerate(loc) if step in _STEPS and step != "nodes"]
+    tags = [place for place, step in enumerate(loc) if step in _STEPS and step not in ("nodes", "finally")]
     return (loc[tags[-1]], 0, *loc[tags[-1] + 1 :]) if tags else loc
 
 
@@ -209,6 +243,8 @@ def _model_at(path: DocumentPath) -> type[Spec] | None:
     """The model of the object at ``path``."""
     if not path:
         return Workflow
+    if path[0] == "defaults":
+        return _model_of_default(path[1:])
     rest = path[2:]
     if path[0] in _STEPS:
         return _WITHIN_NODE.get(rest) if rest else _STEPS[path[0]]
@@ -220,3 +256,11 @@ def _model_at(path: DocumentPath) -> type[Spec] | None:
         "mcp_servers": McpServerSpec,
     }
     return models.get(path[0]) if not rest else None
+
+
+def _model_of_default(path: DocumentPath) -> type[Spec] | None:
+    """The same for what lies in ``defaults``: there, and under a node type, stand keys of nodes."""
+    if not path:
+        return Defaults
+    inside = path if path[0] in _keys(("defaults",)) else path[1:]
+    return _WITHIN_NODE.get(inside) if inside else NodeDefaults

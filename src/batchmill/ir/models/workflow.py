@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from batchmill.ir.models.defaults import Defaults
 from batchmill.ir.models.fields import NonEmpty, SchemaValue, Spec, TemplateText, Text
 from batchmill.ir.models.limits import BudgetSpec
 from batchmill.ir.models.node import NodeSpec
@@ -15,6 +16,9 @@ from batchmill.ir.models.services import McpServers, Prices
 IR_VERSION = "0.1.0"
 NODE_KEYS = ("nodes", "edges", "start_node")
 """What a document with a ``pipeline`` does not have."""
+
+OWN_KEYS = "x-"
+"""What keys of a document begin with that are its writer's: nothing is looked at there."""
 
 TypeName = Literal[
     "string", "number", "integer", "boolean", "array", "object", "any",
@@ -92,8 +96,10 @@ class OutputSpec(Spec):
 
 
 def _one_form(schema: dict[str, Any]) -> None:
-    """The steps are written as nodes or as a pipeline; what joins nodes goes with nodes."""
+    """The steps are written as nodes or as a pipeline; what joins nodes goes with nodes. Keys of the writer's
+    own are anything."""
     of_nodes = [{"required": [key]} for key in NODE_KEYS]
+    schema["patternProperties"] = {f"^{OWN_KEYS}": {}}
     schema["oneOf"] = [
         {"required": ["nodes"], "not": {"required": ["pipeline"]}},
         {"required": ["pipeline"], "not": {"anyOf": of_nodes}},
@@ -123,6 +129,14 @@ class Workflow(Spec):
     outputs: dict[str, OutputSpec] = Field(default_factory=dict, description="Values the run gives, by name.")
     template_resolution_mode: Literal["strict", "permissive"] = Field(
         "strict", description="Whether a template that cannot be resolved fails the node or stays as it is."
+    )
+    finally_: list[NodeSpec] = Field(
+        default_factory=list,
+        alias="finally",
+        description="Nodes that run at the end, in this order, whatever became of the others.",
+    )
+    defaults: Defaults | None = Field(
+        None, description="Keys for all nodes, or for those of one type, that do not have them."
     )
     budget: BudgetSpec | None = Field(None, description="What the run may spend.")
     prices: Prices | None = Field(

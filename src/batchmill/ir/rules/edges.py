@@ -31,6 +31,9 @@ def _end_faults(edge: EdgePart, outline: Outline) -> Iterator[Fault]:
     if not outline.nodes:
         return  # no node could be read, which was said
     for key, end in (("from", edge.source), ("to", edge.target)):
+        if end in outline.by_id and outline.by_id[end].is_final:
+            message = f"{shown(end)} is in `finally`: it runs at the end, and no edge joins it"
+            yield Fault((*edge.path, key), message, "remove the edge, or move the node to `nodes`")
         if end.strip() and end not in outline.by_id:
             message = f"there is no node {shown(end)}"
             yield Fault((*edge.path, key), message, did_you_mean(end, outline.by_id))

@@ -29,7 +29,7 @@ def interface_faults(outline: Outline) -> Iterator[Fault]:
 
 def _second_readers(outline: Outline, takers: list[str]) -> Iterator[Fault]:
     """Batch nodes that read what somebody else has read to its end."""
-    for node in outline.nodes:
+    for node in outline.all_nodes:
         batch = node.spec.batch if node.spec is not None else None
         if batch is None or batch.items_kind != "stdin":
             continue

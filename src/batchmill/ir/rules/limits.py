@@ -21,7 +21,7 @@ def limit_faults(outline: Outline, budget: Any) -> Iterator[Fault]:
     for path, rate_limit in placed:
         yield from _own_faults(path, rate_limit, placed)
     yield from _contradictions(placed)
-    for node in outline.nodes:
+    for node in outline.all_nodes:
         if node.spec is None:
             continue
         if node.spec.budget is not None and not node.spec.budget.model_fields_set:
@@ -32,7 +32,7 @@ def limit_faults(outline: Outline, budget: Any) -> Iterator[Fault]:
 
 
 def _placed(outline: Outline) -> Iterator[tuple[DocumentPath, RateLimit]]:
-    for node in outline.nodes:
+    for node in outline.all_nodes:
         if node.spec is None:
             continue
         if node.spec.rate_limit is not None:

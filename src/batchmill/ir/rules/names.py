@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[0-9]+([eE][0-9]+)?")
 
 def name_faults(outline: Outline) -> Iterator[Fault]:
     """Every name that is taken, reserved or of no shape that a template can refer to."""
-    for node in outline.nodes:
+    for node in outline.all_nodes:
         yield from _id_faults(node, outline)
         yield from _item_name_faults(node, outline)
     for name in outline.inputs:
@@ -25,6 +25,9 @@ def name_faults(outline: Outline) -> Iterator[Fault]:
             yield Fault(("inputs", name), message, "templates could not refer to it", on_key=True)
         yield from _reserved_faults(name, ("inputs", name), on_key=True)
     start = outline.start
+    if start in outline.by_id and outline.by_id[start].is_final:
+        message = f"the run cannot start with {shown(start)}, which is in `finally`"
+        yield Fault(("start_node",), message, "name one of `nodes`")
     if start and not outline.broken and start not in outline.by_id and start not in outline.gates:
         message = f"there is no node {shown(start)} to start with"
         yield Fault(("start_node",), message, did_you_mean(start, outline.by_id))

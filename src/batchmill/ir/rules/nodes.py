@@ -18,6 +18,14 @@ def node_faults(node: NodePart) -> Iterator[Fault]:
         yield Fault((*node.path, "loop"), "a node has either `batch` or `loop`, not both", "use two nodes")
     if node.spec is None:
         return
+    if node.spec.files and node.type == "workflow" and node.spec.batch is None:
+        message = "`files` come to nothing here: of a sub-workflow the outcome of each node inside is kept"
+        yield Fault(
+            (*node.path, "files"), message, "write them in the nodes inside that read them", on_key=True
+        )
+    if node.is_final and node.spec.batch is not None and node.spec.batch.stream:
+        message = "a node in `finally` begins when all others have ended, so nothing streams into it"
+        yield Fault((*node.path, "batch", "stream"), message, "remove `stream`")
     if node.spec.batch is not None:
         path = (*node.path, "batch")
         yield from _contradictions(node.spec.batch, path)

@@ -1,0 +1,120 @@
+"""``files`` of a node: their content belongs to the result, for ``resume`` and for ``cache``."""
+
+import json
+
+import pytest
+
+import batchmill
+from batchmill.errors import InvalidDocument
+from batchmill.graph.check import check
+from batchmill.ir.loading import load
+from batchmill.nodes.registry import default_registry
+from batchmill.runs.run import run
+
+READS = (
+    "import pathlib\nwith open('log', 'a') as log: print(name, file=log)\n"
+    "result = pathlib.Path(name).read_text()"
+)
+
+
+def reading(name, path, files, **more):
+    return {
+        "id": name,
+        "type": "code",
+        "params": {"code": READS, "inputs": {"name": path}},
+        "files": files,
+        **more,
+    }
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_text(name)
+    return lambda: (tmp_path / "log").read_text().split()
+
+
+def begun(document):
+    """A run that failed in its last node, so that it can be resumed."""
+    fails = {"id": "fails", "type": "code", "params": {"code": "raise OSError('no')"}}
+    with open("d.json", "w") as file:
+        json.dump({**document, "nodes": [*document["nodes"], fails]}, file)
+    return run("d.json", journal="j.sqlite").run
+
+
+def again(name):
+    result = batchmill.resume(name, journal="j.sqlite")
+    return {key: result.resumed[key] for key in ("kept", "changed") if result.resumed[key]}
+
+
+@pytest.mark.parametrize("path", ["a", "${path}", "./a", "folder"])
+def test_a_node_is_run_again_once_a_file_has_changed(log, tmp_path, path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "x").write_text("1")
+    name = begun({"inputs": {"path": {"default": "a"}}, "nodes": [reading("one", "${path}", [path])]})
+    assert again(name) == {"kept": 1}
+    (tmp_path / "a").write_text("new")
+    (tmp_path / "folder" / "x").write_text("2")
+    result = batchmill.resume(name, journal="j.sqlite")
+    assert (result.resumed["changed"], result.changed_by["one"]) == (1, ["the files it reads"])
+    assert log() == ["a", "a"]
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_of_a_batch_only_the_items_whose_file_has_changed(log, tmp_path, executor):
+    batch = {"items": ["a", "b", "c"], "executor": executor}
+    name = begun({"nodes": [reading("each", "${item}", ["${item}"], batch=batch)]})
+    assert sorted(log()) == ["a", "b", "c"]
+    (tmp_path / "b").write_text("new")
+    assert again(name)["kept"] == 2
+    assert sorted(log()) == ["a", "b", "b", "c"]
+
+
+def test_a_file_of_all_items(log, tmp_path):
+    batch = {"items": ["a", "b"]}
+    name = begun({"nodes": [reading("each", "${item}", ["c"], batch=batch)]})
+    (tmp_path / "c").write_text("new")
+    again(name)
+    assert log() == ["a", "b", "a", "b"]
+
+
+def test_a_list_of_paths_and_files_that_come_and_go(log, tmp_path):
+    name = begun(
+        {"inputs": {"paths": {"default": ["b", "later"]}}, "nodes": [reading("one", "a", ["${paths}"])]}
+    )
+    assert again(name) == {"kept": 1}
+    (tmp_path / "later").write_text("x")
+    assert again(name) == {"changed": 1}
+    (tmp_path / "later").unlink()
+    assert again(name) == {"kept": 1}, "the outcome that was known of the same content"
+
+
+def test_cache_knows_them(log, tmp_path):
+    document = {"nodes": [reading("one", "a", ["b"], cache=True)]}
+    for _ in range(2):
+        assert run(document, journal="j.sqlite").status == "success"
+    assert log() == ["a"]
+    (tmp_path / "b").write_text("new")
+    run(document, journal="j.sqlite")
+    assert log() == ["a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("node", "path", "words"),
+    [
+        (reading("one", "a", "a"), "$.nodes[0].files", "must be a list"),
+        (reading("one", "a", [""]), "$.nodes[0].files[0]", "text that is not empty"),
+        (reading("one", "a", ["${nothing}"]), "$.nodes[0].files[0]", "no node and no input"),
+        (reading("one", "a", ["${item}"]), "$.nodes[0].files[0]", "no node and no input"),
+        ({"id": "one", "type": "workflow", "params": {"workflow": {"nodes": [{"id": "x", "type": "echo"}]}},
+          "files": ["a"]}, "$.nodes[0].files", "come to nothing here"),
+        (reading("one", "a", ["rows"], batch={"items": [1], "collect": {"jsonl": "rows"}}),
+         "$.nodes[0].batch.collect.jsonl", "is also"),
+    ],
+)  # fmt: skip
+def test_what_a_document_cannot_say(node, path, words):
+    with pytest.raises(InvalidDocument) as caught:
+        check(load({"nodes": [node]}), default_registry())
+    assert [problem.path for problem in caught.value.problems] == [path]
+    assert words in caught.value.problems[0].message
