@@ -45,6 +45,8 @@ class ParquetTable:
         pa, known = self._pa, self._types.get(name, self._pa.null())
         try:
             new = pa.array(values).type
+            if _has_odd_boolean(pa, new, values):
+                raise pa.ArrowInvalid("a boolean is no number")
             if new == known:
                 return known
             schemas = [pa.schema([("", known)]), pa.schema([("", new)])]
@@ -121,3 +123,14 @@ def _has_empty_struct(pa: Any, one: Any) -> bool:
     if pa.types.is_struct(one):
         return one.num_fields == 0 or any(_has_empty_struct(pa, field.type) for field in one)
     return pa.types.is_list(one) and _has_empty_struct(pa, one.value_type)
+
+
+def _has_odd_boolean(pa: Any, one: Any, values: list[Any]) -> bool:
+    """Whether there is a boolean where a type has floating-point numbers, which pyarrow takes for 1 or 0."""
+    if pa.types.is_floating(one):
+        return any(type(value) is bool for value in values)
+    there = [value for value in values if value is not None]
+    if pa.types.is_struct(one):
+        return any(_has_odd_boolean(pa, field.type, [v.get(field.name) for v in there]) for field in one)
+    nested = pa.types.is_list(one)
+    return nested and _has_odd_boolean(pa, one.value_type, [member for value in there for member in value])

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from batchmill.batch.csv_table import csv_line, csv_table
+from batchmill.batch.packing import packed_suffix
 from batchmill.batch.parquet_table import ParquetTable
 from batchmill.batch.staged import StagedFile
-from batchmill.errors import StorageError
+from batchmill.errors import InvalidSetting, StorageError
 from batchmill.lists.spill import SpillFile
 
 _READ = 1 << 20  # bytes of waiting rows that are read at once
@@ -35,6 +36,20 @@ class ResultFile(Protocol):
 
     def close(self) -> None:
         """Leave what there is where it is. May be called again."""
+
+
+def form_of(path: str) -> str:
+    """The form that the name of a file asks for: ``csv`` and ``parquet`` by its suffix, else ``jsonl``.
+
+    Raises :class:`~batchmill.errors.InvalidSetting` for Parquet that is to be compressed once more.
+    """
+    suffix = packed_suffix(path)
+    name = path.lower().removesuffix(suffix or "")
+    if name.endswith(".parquet"):
+        if suffix is not None:
+            raise InvalidSetting(f"{path}: Parquet is compressed by itself; remove {suffix}")
+        return "parquet"
+    return "csv" if name.endswith(".csv") else "jsonl"
 
 
 def result_file(
