@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from batchmill.batch import jsonl
 from batchmill.batch.collected import Collected
 from batchmill.batch.jsonl import JsonlResults
+from batchmill.batch.staged import StagedFile
 from batchmill.errors import StorageError
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 from batchmill.plain import to_json
@@ -63,7 +64,7 @@ def test_lines_are_in_input_order(
     random.shuffle(blocks)
     folder = tmp_path / "folder"
     path, errors = folder / "out.jsonl", folder / "no.jsonl"
-    results = JsonlResults(str(path), str(errors), to_json)
+    results = JsonlResults(StagedFile(str(path)), str(errors), to_json)
     done = Collected(results)
     arrived: set[int] = set()
     for one in blocks:
@@ -80,7 +81,7 @@ def test_lines_are_in_input_order(
 
 def test_failed_items_are_left_out_where_nobody_wants_their_errors(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
-    results = JsonlResults(str(path), None, to_json)
+    results = JsonlResults(StagedFile(str(path)), None, to_json)
     Collected(results).add(block(0, "ofoc"))
     results.close(complete=True)
     assert read(path) == [0, 2]
@@ -90,7 +91,7 @@ def test_failed_items_are_left_out_where_nobody_wants_their_errors(tmp_path: Pat
 def test_where_they_are_when_they_are_not_complete(tmp_path: Path) -> None:
     path, errors = str(tmp_path / "out.jsonl"), str(tmp_path / "no.jsonl")
     Path(path).write_text("old\n")
-    results = JsonlResults(path, errors, to_json)
+    results = JsonlResults(StagedFile(path), errors, to_json)
     Collected(results).add(block(0, "of"))
     results.close(complete=False)
     assert results.outputs(2, complete=False) == {
@@ -104,7 +105,7 @@ def test_where_they_are_when_they_are_not_complete(tmp_path: Path) -> None:
 
 def test_halves_of_surrogate_pairs_are_written_as_escapes(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
-    results = JsonlResults(str(path), None, to_json)
+    results = JsonlResults(StagedFile(str(path)), None, to_json)
     Collected(results).add(Block(0, [{"a": "\ud800é"}], [0.0], {}, [1]))
     results.close(complete=True)
     assert path.read_text() == '{"a": "\\ud800\\u00e9"}\n'
@@ -113,15 +114,15 @@ def test_halves_of_surrogate_pairs_are_written_as_escapes(tmp_path: Path) -> Non
 @pytest.mark.parametrize("path", ["/proc/nowhere/out.jsonl", "a\0b", "/"])
 def test_a_file_that_cannot_be_made(path: str, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="results cannot be written to"):
-        JsonlResults(path, None, to_json)
+        JsonlResults(StagedFile(path), None, to_json)
     with pytest.raises(StorageError, match="results cannot be written to"):
-        JsonlResults(str(tmp_path / "out"), path, to_json)
+        JsonlResults(StagedFile(str(tmp_path / "out")), path, to_json)
 
 
 def test_a_disk_that_is_full() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")
-    results = JsonlResults("/dev/full", None, to_json)
+    results = JsonlResults(StagedFile("/dev/full"), None, to_json)
     with pytest.raises(StorageError, match="No space left"):
         results.add(block(0, "o"), {})
     results.close(complete=False)

@@ -1,6 +1,8 @@
 """``batchmill map``: results in the order of the items as they come, whatever the items hold."""
 
 import base64
+import csv
+import gzip
 import json
 import os
 import signal
@@ -208,6 +210,18 @@ def test_collected_results_are_the_rows_that_would_be_printed(mapped, tmp_path):
     lines = (tmp_path / "all.jsonl").read_text()
     assert lines == mapped("range:0:3", "-q", "--json", *command)[1]
     assert [json.loads(line)["stdout"] for line in lines.splitlines()] == ["0\n", "1\n", "2\n"]
+
+
+def test_the_name_of_a_file_of_results_says_its_form(mapped, tmp_path):
+    code, _, _ = mapped("range:0:3", "-q", "--collect", "all.csv.gz", "--", "printf 'a,%s' {}; test {} != 1")
+    assert code == 3
+    with gzip.open(tmp_path / "all.csv.gz", "rt", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["stdout"] for row in rows] == ["a,0", "a,1", "a,2"]
+    assert [row["type"] for row in rows] == ["", "CommandFailed", ""]
+    code, _, err = mapped("range:0:3", "--collect", "all.parquet.gz", "--", "echo")
+    assert code == 2
+    assert "Parquet is compressed by itself" in err
 
 
 def test_a_file_of_results_is_whole_or_what_it_was(mapped, tmp_path):

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from batchmill.batch.gated_window import GatedWindow
 from batchmill.batch.handoff import Handoff
+from batchmill.batch.keeping import Judge
 from batchmill.batch.result import BatchResult, Gathering, Timing
 from batchmill.batch.settings import BatchSettings
 from batchmill.batch.shared_channel import SharedChannel
@@ -69,7 +70,7 @@ class Batch:
     items run on a thread of their own, which can be given up. Used by one thread; the window it works
     through is what threads share. ``choice`` is the executor that runs it; of one that chooses, what it
     chose last, and ``on_choice`` is then told, from whichever thread. ``log`` keeps the outcomes, and may
-    know some already.
+    know some already. ``judge`` may make an error of a result, which is kept all the same.
     """
 
     def __init__(
@@ -83,9 +84,11 @@ class Batch:
         stop: CancelToken | None = None,
         apart: bool = False,
         log: ItemLog | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.task = task
         self._log = log
+        self._judge = judge
         self.settings = settings
         self.source: Source = items if isinstance(items, Handoff) else as_source(items)
         self.total = self.source.remaining()
@@ -105,8 +108,16 @@ class Batch:
     def _window(self, ordered: bool) -> Window:
         gate, retry = self.settings.gate, self.settings.retry
         if gate is None:
-            return Window(self.source, self.watch, ordered=ordered, log=self._log)
-        return GatedWindow(self.source, self.watch, ordered=ordered, gate=gate, retry=retry, log=self._log)
+            return Window(self.source, self.watch, ordered=ordered, log=self._log, judge=self._judge)
+        return GatedWindow(
+            self.source,
+            self.watch,
+            ordered=ordered,
+            gate=gate,
+            retry=retry,
+            log=self._log,
+            judge=self._judge,
+        )
 
     def blocks(self) -> Generator[Block, None, None]:
         """Run the batch and yield its blocks; closing the iterator stops it."""

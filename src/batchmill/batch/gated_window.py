@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.batch.gate import Gate, Pass, nano_usd
-from batchmill.batch.keeping import Record
+from batchmill.batch.keeping import Judge, Record
 from batchmill.batch.sources import Source
 from batchmill.batch.window import Window
 from batchmill.executors.contract import Chunk, Seat
@@ -50,8 +50,9 @@ class GatedWindow(Window):
         gate: Gate,
         retry: RetryPolicy,
         log: ItemLog | None = None,
+        judge: Judge | None = None,
     ) -> None:
-        super().__init__(source, watch, ordered=ordered, log=log)
+        super().__init__(source, watch, ordered=ordered, log=log, judge=judge)
         self._gate = gate
         self._retry = retry
         self._gated = threading.Lock()

@@ -1,4 +1,4 @@
-"""Results as lines of JSON in files, in input order, written as they come.
+"""Results in files, in input order, written as they come: lines of JSON, or what is made of such lines.
 
 Results are in one file and the entries of failed items in another, where that is wanted, so that whoever
 reads one finds lines of one shape. Each file is written beside the one whose place it takes
@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from batchmill.batch.results import Errors, is_unstarted
 from batchmill.batch.staged import StagedFile
+from batchmill.batch.table_files import ResultFile
 from batchmill.lists import Rows
 from batchmill.outcome import Block
 
@@ -64,18 +65,21 @@ class EarlyLines:
 
 
 class JsonlResults:
-    """Writes results to ``path``, and error entries of items that were tried to ``errors_path``.
+    """Writes results to ``results``, and error entries of items that were tried to ``errors_path``.
 
     ``text`` makes JSON text of an entry. ``patience`` is that of :class:`~batchmill.batch.staged.StagedFile`.
+    ``results`` is closed with this one.
 
     Raises :class:`~batchmill.errors.StorageError` for a file that cannot be written.
     """
 
-    def __init__(self, path: str, errors_path: str | None, text: Text, *, patience: float = 0.0) -> None:
+    def __init__(
+        self, results: ResultFile, errors_path: str | None, text: Text, *, patience: float = 0.0
+    ) -> None:
         self._text = text
         self._next = 0  # the item whose line comes next
         self._early = EarlyLines()
-        self._results = StagedFile(path, patience=patience)
+        self._results = results
         try:
             self._errors = None if errors_path is None else StagedFile(errors_path, patience=patience)
         except BaseException:

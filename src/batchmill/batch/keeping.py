@@ -1,9 +1,11 @@
-"""Keeping outcomes in the journal: what cannot be kept of an item is that item's error and nobody else's."""
+"""Keeping outcomes in the journal: what cannot be kept of an item is that item's error and nobody else's.
+And what becomes of results that were kept, and that nothing can be made of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from batchmill.errors import StorageError
 from batchmill.executors.describe import describe, text_of
@@ -11,6 +13,10 @@ from batchmill.outcome import Block, ErrorInfo, Outcome
 
 Record = Callable[[Block], None]
 """Keeps a block, or raises and has kept nothing of it."""
+
+Judge = Callable[[int, Any, Any], ErrorInfo | None]
+"""Told an item's index, the item and its value: what is wrong with that, None for nothing. Called from any
+thread."""
 
 
 def keep(record: Record, block: Block) -> None:
@@ -55,3 +61,22 @@ def refused(outcome: Outcome, fault: Exception) -> Outcome:
     message = f"the result cannot be kept: {text_of(fault)}"
     error = ErrorInfo(type(fault).__name__, message, traceback=describe(fault).traceback, retryable=False)
     return replace(outcome, value=None, error=error)
+
+
+def judged(block: Block, judge: Judge) -> None:
+    """Put an error in place of each result of a block that ``judge`` finds something wrong with."""
+    for offset, (value, item) in enumerate(zip(block.values, block.items, strict=False)):
+        special = block.special.get(offset)
+        if special is not None and special.error is not None:
+            continue
+        if (error := judge(block.start + offset, item, value)) is not None:
+            block.replace(offset, replace(block.outcome(offset), value=None, error=error))
+
+
+def judged_again(known: dict[int, Outcome], items: Sequence[Any], judge: Judge) -> dict[int, Outcome]:
+    """The same of outcomes of earlier passes, by their offset into ``items``."""
+    found: dict[int, Outcome] = {}
+    for offset, one in known.items():
+        error = judge(one.index, items[offset], one.value) if one.error is None else None
+        found[offset] = one if error is None else replace(one, value=None, error=error)
+    return found

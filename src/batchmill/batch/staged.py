@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import gzip
 import os
 import stat
 import time
 
+from batchmill.batch.packing import pack_for
 from batchmill.errors import StorageError
 from batchmill.file_table import PARTIAL
 from batchmill.nodes.files import destination, make_folders
 
-MEMBER_BYTES = 1 << 20  # of text that make one member of a gzip file, which can be read by itself
+MEMBER_BYTES = 1 << 20  # of text that make one part of a compressed file, which can be read by itself
 _PAUSE = 0.05
 
 
@@ -25,15 +25,17 @@ class StagedFile:
     """Takes the place of ``path`` once it is complete, with the mode of what was there. Folders are made.
 
     A symbolic link stays one: the file it leads to is replaced. What is no regular file, such as a pipe, is
-    written to as it is. Where the name ends in ``.gz`` the content is packed. ``patience`` is how many
+    written to as it is. Where the name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` the content is
+    packed. ``patience`` is how many
     seconds to wait for somebody else who writes it.
 
-    Raises :class:`~batchmill.errors.StorageError` for a file that cannot be written. Used by one thread.
+    Raises :class:`~batchmill.errors.StorageError` for a file that cannot be written, and
+    :class:`~batchmill.errors.MissingExtra` where what packs it is not installed. Used by one thread.
     """
 
     def __init__(self, path: str, *, patience: float = 0.0) -> None:
         self._path = path
-        self._packed = path.lower().endswith(".gz")
+        self._pack = pack_for(path)
         self._waiting: list[bytes] = []  # of a member that is not full yet
         self._waiting_bytes = 0
         self._target = self._partial = path
@@ -69,7 +71,7 @@ class StagedFile:
 
     def write(self, data: bytes) -> None:
         """Write all of ``data``; packed, it reaches the disk a member at a time."""
-        if not self._packed:
+        if self._pack is None:
             self._write(data)
             return
         self._waiting.append(data)
@@ -80,7 +82,7 @@ class StagedFile:
     def _write_member(self) -> None:
         data = b"".join(self._waiting)
         self._waiting, self._waiting_bytes = [], 0
-        self._write(gzip.compress(data, 6, mtime=0))
+        self._write(data if self._pack is None else self._pack(data))
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
@@ -91,10 +93,10 @@ class StagedFile:
             raise self._fault(fault) from fault
 
     def complete(self) -> None:
-        """Put it in its place. What is packed is a file of gzip even when nothing was written."""
+        """Put it in its place. What is packed is a file of its kind even when nothing was written."""
         if self._number is None:
             return
-        if self._packed and (self._waiting or os.fstat(self._number).st_size == 0):
+        if self._pack is not None and (self._waiting or os.fstat(self._number).st_size == 0):
             self._write_member()
         try:
             if self._partial:

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from batchmill.batch.keeping import Record, keep
+from batchmill.batch.keeping import Judge, Record, judged, judged_again, keep
 from batchmill.batch.made_blocks import not_run, parts
 from batchmill.batch.outstanding import Outstanding
 from batchmill.batch.sources import Source
@@ -36,7 +36,8 @@ class Window:
     """See the module. ``ordered`` hands blocks out in index order, else as they come.
 
     With a ``log`` every final outcome is kept there before it is handed out. Items of which the log knows an
-    outcome are never taken: the outcome is filed as if it had just been delivered.
+    outcome are never taken: the outcome is filed as if it had just been delivered. The ``judge`` comes after
+    that: a result that it makes an error of is kept as it is, and not made again once it is accepted.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Window:
         *,
         ordered: bool,
         log: ItemLog | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
@@ -73,6 +75,7 @@ class Window:
         self._behind = False  # a worker waits for the consumer
         self._awaited = False  # somebody waits until no item runs
         self._log = log
+        self._judge = judge
         self._record = None if log is None else log.record
         self._matching = log is not None and log.knows
 
@@ -218,6 +221,8 @@ class Window:
             items = self._source.take(max(most, MATCHED_TOGETHER) if self._matching else most)
             if self._matching and self._log is not None:
                 known = self._log.match(self._taken, items)
+            if self._judge is not None:
+                known = judged_again(known, items, self._judge)
         except BaseException as fault:  # noqa: BLE001  # raised again where the results are consumed
             error = fault
         with self._lock:
@@ -308,6 +313,8 @@ class Window:
     def deliver(self, block: Block) -> None:
         if self._record is not None:
             self._keep(block, self._record)
+        if self._judge is not None:
+            judged(block, self._judge)
         callbacks: list[Callable[[], None]] = []
         with self._lock:
             fault = self._settle(block.start, len(block), "delivered")

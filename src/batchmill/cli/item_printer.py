@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchmill.batch.staged import StagedFile
+from batchmill.batch.table_files import ResultFile
 from batchmill.cancel import CancelToken
 from batchmill.cli.faults import say
 from batchmill.cli.item_rows import Printed, row_pieces
@@ -51,7 +51,7 @@ class ItemPrinter:
     data: DataStream
     stop: CancelToken
     cancel: CancelToken
-    file: StagedFile | None = None
+    file: ResultFile | None = None
     folder: ResultFolder | None = None
     log: JobLog | None = None
     text: Callable[[Any], str] = str

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from batchmill.batch.table_files import form_of
 from batchmill.cli import options
 from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
@@ -20,6 +21,7 @@ from batchmill.cli.journals import working_folder
 from batchmill.cli.map_job import MapJob
 from batchmill.cli.map_run import dry_run, map_run
 from batchmill.cli.values import Codes, Jobs, Separator, Span, Tolerance, Variable
+from batchmill.errors import InvalidSetting
 from batchmill.events.progress import ProgressKind
 from batchmill.executors.choose import KINDS
 from batchmill.journal.places import own_map_journal
@@ -113,7 +115,9 @@ def _of_results(command: Command) -> Command:
             click.option("--as-completed", is_flag=True, help="Print results as items end, not in order."),
             click.option("--tag", is_flag=True, help="Begin each line with its item and a tab."),
             click.option(
-                "--collect", metavar="FILE", help="Write results as JSON lines to FILE, not stdout."
+                "--collect",
+                metavar="FILE",
+                help="Write results to FILE, not stdout: JSON lines; .csv, .parquet, .gz by its name.",
             ),
             click.option(
                 "--results", metavar="DIR", help="Files of each item's stdout, stderr and exit code."
@@ -194,6 +198,8 @@ def _job(asked: dict[str, Any], words: tuple[str, ...]) -> MapJob:
         raise click.UsageError("--colsep parts the lines of one source, and there are several")
     if asked["collect"] == "-":
         raise click.UsageError("--collect takes a file; for JSON lines on stdout write --json")
+    if asked["collect"] is not None:
+        _check_form(asked["collect"])
     if asked["collect"] is not None and asked["tag"]:
         raise click.UsageError("--tag is for what is printed, and with --collect nothing is")
     taken = ("items", "link", "colsep", "limit", "allow_empty", "mark", "on_stdin")
@@ -207,6 +213,13 @@ def _job(asked: dict[str, Any], words: tuple[str, ...]) -> MapJob:
         params=_params(asked),
         **{key: asked[key] for key in (*taken, *shown)},
     )
+
+
+def _check_form(path: str) -> None:
+    try:
+        form_of(path)
+    except InvalidSetting as fault:
+        raise click.UsageError(f"--collect {fault}") from fault
 
 
 def _batch(asked: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from batchmill.batch.staged import StagedFile
+from batchmill.batch.table_files import form_of, result_file
 from batchmill.cancel import CancelToken
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
@@ -65,7 +65,7 @@ class MapRun:
         printer = ItemPrinter(manner, data, stop, cancel, text=text_of)
         try:
             if job.collect is not None:
-                printer.file = StagedFile(job.collect)
+                printer.file = result_file(job.collect, form_of(job.collect))
             if job.results is not None:
                 printer.folder = ResultFolder(job.results)
             if job.joblog is not None:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import click
 
+from batchmill.batch.csv_table import csv_table
 from batchmill.cli import options
-from batchmill.cli.csv_table import csv_table
 from batchmill.cli.item_rows import as_shown
 from batchmill.cli.journals import Journals
 from batchmill.cli.json_text import as_json

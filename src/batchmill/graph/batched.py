@@ -18,6 +18,7 @@ from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pa
 from batchmill.executors.choice import Choice
 from batchmill.file_table import Entry, without
 from batchmill.graph.attached import Attachment
+from batchmill.graph.choosing import Columns
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected, skipped_in
 from batchmill.graph.keys import batch_log
 from batchmill.graph.limited import gate_of, paying_for
@@ -88,6 +89,7 @@ class NodeBatch:
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
         log = around.attached.get(node.id, NOTHING_ATTACHED).heard(log)
+        self._columns = Columns(spec, around.namespace)
         self.batch = Batch(
             step,
             items,
@@ -97,6 +99,7 @@ class NodeBatch:
             stop=around.stop,
             apart=apart,
             log=log,
+            judge=self._columns.judge if self._columns.judges else None,
         )
         self._place = around.place(node.id)
         self._reading = _entered(items, around, self._place)
@@ -130,9 +133,12 @@ class NodeBatch:
             self._progress.add(block)
             if self._skips:
                 done.note_skipped(skipped_in(block))
-            block.values = entries(block)
+            rows = self._columns.rows(block) if self._columns.chosen else None
+            block.values = entries(block, self._spec.item)
             if hand_on is not None:
                 hand_on(block)
+            if rows is not None:
+                block.values = rows
 
         ending = run_collected(self.batch, done, on_block)
         visit = batch_visit(self._place, done, ending, self._progress.retries)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
 from batchmill.graph.file_uses import file_faults
 from batchmill.graph.misplaced import Beside, params_beside, with_lines_to_write
-from batchmill.graph.outputs import key_faults, reserved_faults
+from batchmill.graph.outputs import key_faults, reserved_faults, select_faults
 from batchmill.graph.params import param_faults, param_sites
 from batchmill.graph.plan import Plan, compile_plan
 from batchmill.graph.pricing import is_bounded, price_faults
@@ -214,6 +214,10 @@ def _param_and_reference_faults(
         faults += validation.references.faults(site)
     for site in (*validation.sites, *sites):
         faults += key_faults(site, validation.references, types, subs)
+        if site.kind == "select" and site.node is not None and site.node.id in types:
+            node = site.node
+            inputs = validation.outline.inputs
+            faults += select_faults(site, node, types[node.id], subs.get(node.id), inputs)
     broken = [fault for found in unreadable.values() for fault in found]
     if not broken:
         faults += _unused_inputs(validation, used_roots((*validation.sites, *sites)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,13 +11,16 @@ from typing import Any
 from batchmill.batch import Batch, Ending, OnBlock
 from batchmill.batch.collected import Collected
 from batchmill.batch.jsonl import JsonlResults
+from batchmill.batch.packing import packed_suffix
 from batchmill.batch.results import DroppedResults, Errors, KeptResults, Results
 from batchmill.batch.staged import partial_of
-from batchmill.errors import NodeError, StorageError
+from batchmill.batch.table_files import result_file
+from batchmill.errors import BatchmillError, NodeError
 from batchmill.file_table import Entry, place_of
 from batchmill.graph.surroundings import Surroundings
 from batchmill.graph.visit import ENVIRONMENT, Visit, error_entry
 from batchmill.ir.models.batch import BatchSpec
+from batchmill.ir.models.collect import CollectFile
 from batchmill.masking import Masker
 from batchmill.outcome import SKIPPED, Block, ErrorInfo
 from batchmill.plain import is_exact, shown, to_json
@@ -35,11 +38,15 @@ def results_of(spec: BatchSpec, around: Surroundings, place: str) -> Results:
     :class:`~batchmill.errors.FileInUse` for a file that must not be written to, and
     :class:`~batchmill.errors.StorageError` for one that cannot be.
     """
-    if spec.results_path is None:
+    to = spec.collect_file
+    if to is None:
         return KeptResults() if spec.keeps_results else DroppedResults()
-    path = _path("jsonl", spec.results_path, around)
-    errors_path = None if spec.errors_path is None else _path("errors", spec.errors_path, around)
-    return _FileResults(path, errors_path, around, f"`{place}`")
+    path = _path(to.form, to.path, around)
+    if to.form == "parquet" and (suffix := packed_suffix(path)) is not None:
+        message = f"batch.collect.parquet must not end in {suffix}: Parquet is compressed by itself"
+        raise NodeError(message, retryable=False, type_name="InvalidResultsPath")
+    errors_path = None if to.errors is None else _path("errors", to.errors, around)
+    return _FileResults(to, path, errors_path, around, f"`{place}`")
 
 
 def _path(key: str, written: str, around: Surroundings) -> str:
@@ -53,7 +60,9 @@ def _path(key: str, written: str, around: Surroundings) -> str:
 class _FileResults:
     """Results in files that nothing else in the run reads or writes meanwhile."""
 
-    def __init__(self, path: str, errors_path: str | None, around: Surroundings, by: str) -> None:
+    def __init__(
+        self, to: CollectFile, path: str, errors_path: str | None, around: Surroundings, by: str
+    ) -> None:
         self._files = around.files
         self._entered: list[Entry | None] = []
         patience = ABANDONED_SECONDS if around.again else 0.0
@@ -62,7 +71,10 @@ class _FileResults:
                 if file is not None and place_of(file) is not None:
                     for one in (file, partial_of(file)):
                         self._entered.append(self._files.writing(one, by, again=around.again))
-            self._inner = JsonlResults(path, errors_path, partial(_text, around.masker), patience=patience)
+            columns = None if to.select is None else list(to.select)
+            results = result_file(path, to.form, columns, patience=patience)
+            text = partial(_text, around.masker)
+            self._inner = JsonlResults(results, errors_path, text, patience=patience)
         except BaseException:
             self._leave(kept=False)
             raise
@@ -93,13 +105,18 @@ def _text(masker: Masker, entry: Any) -> str:
     return to_json(masker.value(shown(entry)) if masker.knows_any or not is_exact(entry) else entry)
 
 
-def entries(block: Block) -> list[Any]:
-    """What stands in ``results`` for the items of a block: the node's outputs and the item, None where the
-    item failed or was skipped."""
-    made: list[Any] = [
-        None if value is SKIPPED else {**(value or {}), "item": item}
-        for value, item in zip(block.values, block.items, strict=False)
-    ]
+def entries(block: Block, item_kept: bool | list[str] = True) -> list[Any]:
+    """What stands in ``results`` for the items of a block: the node's outputs and as much of the item as is
+    kept, None where the item failed or was skipped."""
+    if item_kept is False:
+        made: list[Any] = [None if value is SKIPPED else value or {} for value in block.values]
+    else:
+        keys = None if item_kept is True else item_kept
+        items = block.items if keys is None else [_part(item, keys) for item in block.items]
+        made = [
+            None if value is SKIPPED else {**(value or {}), "item": item}
+            for value, item in zip(block.values, items, strict=False)
+        ]
     for offset, outcome in block.special.items():
         if outcome.error is not None:
             made[offset] = None
@@ -111,6 +128,11 @@ def skipped_in(block: Block) -> int:
     return sum(value is SKIPPED for value in block.values)
 
 
+def _part(item: Any, keys: list[str]) -> dict[str, Any]:
+    """Those of the keys that an item has; of one that failed since it is no object, nothing."""
+    return {key: item[key] for key in keys if key in item} if isinstance(item, Mapping) else {}
+
+
 def run_collected(batch: Batch, done: Collected, on_block: OnBlock) -> Ending:
     """Run a batch to its end, whatever that is, and end its results."""
     try:
@@ -120,8 +142,8 @@ def run_collected(batch: Batch, done: Collected, on_block: OnBlock) -> Ending:
         raise
     try:
         done.results.close(complete=ending.failure is None)
-    except StorageError as fault:
-        return replace(ending, fault=fault, failure=f"StorageError: {fault}")
+    except BatchmillError as fault:
+        return replace(ending, fault=fault, failure=f"{type(fault).__name__}: {fault}")
     return ending
 
 

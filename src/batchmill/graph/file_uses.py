@@ -170,7 +170,8 @@ def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, Any]]:
         batch, at = spec.batch, (*node.path, "batch")
         if batch.items_kind in _SOURCES:
             yield "items", (*at, "items", batch.items_kind), batch.items_value
-        yield "results", (*at, "collect", "jsonl"), batch.results_path
+        form = batch.collect_file.form if batch.collect_file is not None else ""
+        yield "results", (*at, "collect", form), batch.results_path
         yield "errors", (*at, "collect", "errors"), batch.errors_path
     for number, path in enumerate(spec.files):
         yield "reads", (*node.path, "files", number), path

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from batchmill.batch.jsonl import ERRORS_PATH_KEY, PATH_KEY
 from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.ir.faults import Fault, any_of, did_you_mean
 from batchmill.ir.parts import NodePart
-from batchmill.ir.references import ReferenceCheck, Site
+from batchmill.ir.references import ALWAYS_THERE, INDEX, ReferenceCheck, Site
 from batchmill.nodes import Node
 from batchmill.step.step import RESERVED_OUTPUTS
 from batchmill.template import Path
@@ -118,3 +119,18 @@ def _not_kept(site: Site, path: Path, node: NodePart) -> Fault:
     if PATH_KEY in names:
         return site.fault(message, f"they are in the file `${{{node.id}.{PATH_KEY}}}`")
     return site.fault(message, f"remove `collect` there; without results there are {any_of(names)}")
+
+
+def select_faults(
+    site: Site, node: NodePart, kind: type[Node], sub: SubWorkflow | None, inputs: Mapping[str, Any]
+) -> Iterator[Fault]:
+    """The names in a column that are no output of the node, no item and no input."""
+    outputs = output_names(replace(node, item_name=None), kind, sub)
+    if outputs is None:
+        return
+    here = [*outputs, "item", *([node.item_name] if node.item_name else []), INDEX]
+    for path in site.expression.references:
+        if path.root in here or path.root in inputs or path.root in ALWAYS_THERE:
+            continue
+        message = f"`${{{path.text}}}`: a column sees the outputs of `{node.id}`, the item and inputs"
+        yield site.fault(message, did_you_mean(path.root, here) or f"there are {any_of(here)}")

@@ -126,7 +126,7 @@ class Rehearsal:
             items = items_at(node, spec, around)
             log = batch_log(node, spec, items, around)
             for found in _matched(log, items):
-                every = _collect(found, done) and every
+                every = _collect(found, done, spec.item) and every
         except (BatchmillError, OSError) as fault:
             self._of(place).fault = f"{fault}"
             return faulty_visit(fault, place)
@@ -163,12 +163,12 @@ def _matched(log: ItemLog | None, items: Any) -> Iterator[Block | int]:
         start += len(part)
 
 
-def _collect(found: Block | int, done: Collected) -> bool:
+def _collect(found: Block | int, done: Collected, item_kept: bool | list[str]) -> bool:
     """Take what is known of an item; whether it is."""
     if isinstance(found, int):
         done.count = max(done.count, found + 1)
         return False
-    found.values = entries(found)
+    found.values = entries(found, item_kept)
     done.add(found)
     return True
 

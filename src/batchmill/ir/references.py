@@ -23,7 +23,8 @@ ALWAYS_THERE = frozenset({"__llm_calls__"})
 AT_THE_END = ALWAYS_THERE | {RUN}
 """Those that templates in ``finally`` may use."""
 
-SiteKind = Literal["params", "items", "loop", "output"]
+SiteKind = Literal["params", "items", "loop", "output", "select"]
+"""``select`` is a column of ``batch.collect``: its names are looked at where those of outputs are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ class ReferenceCheck:
         streaming node in its params. A node that cannot have run yet is one only where the template has
         no other alternative.
         """
+        if site.kind == "select":
+            return []
         unknown = [fault for path in site.expression.references if (fault := self._unknown_name(path, site))]
         if unknown:
             return unknown
@@ -118,7 +121,7 @@ class ReferenceCheck:
 
     def node_of(self, path: Path, site: Site) -> NodePart | None:
         """The node that a path starts from, None where it starts from an input, an item or nothing."""
-        if path.root in self._local_names(site):
+        if site.kind == "select" or path.root in self._local_names(site):
             return None
         return self._outline.by_id.get(path.root)
 

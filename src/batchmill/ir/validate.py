@@ -15,7 +15,7 @@ from batchmill.ir.loading import Draft
 from batchmill.ir.models import Workflow, read_workflow
 from batchmill.ir.outline import Outline, outline_of
 from batchmill.ir.parts import NodePart
-from batchmill.ir.references import ReferenceCheck, Site, sites_in
+from batchmill.ir.references import ReferenceCheck, Site, SiteKind, sites_in
 from batchmill.ir.rules.edges import backward_faults, edge_faults
 from batchmill.ir.rules.interface import interface_faults
 from batchmill.ir.rules.limits import limit_faults
@@ -98,9 +98,16 @@ def _node_sites(node: NodePart) -> tuple[list[Site], list[Fault]]:
         inner = path if batch.items_kind in ("reference", "list") else (*path, batch.items_kind)
         more, unreadable = sites_in(batch.items_value, inner, node, "items")
         sites, faults = sites + more, faults + unreadable
-        for key, written in (("jsonl", batch.results_path), ("errors", batch.errors_path)):
-            more, unreadable = sites_in(written, (*node.path, "batch", "collect", key), node, "items")
-            sites, faults = sites + more, faults + unreadable
+        if (to := batch.collect_file) is not None:
+            at = (*node.path, "batch", "collect")
+            for key, written in (
+                (to.form, to.path),
+                ("errors", to.errors),
+                ("select", dict(to.select or {})),
+            ):
+                kind: SiteKind = "select" if key == "select" else "items"
+                more, unreadable = sites_in(written, (*at, key), node, kind)
+                sites, faults = sites + more, faults + unreadable
     if node.spec is not None and node.spec.when is not None:
         more, unreadable = sites_in(node.spec.when, (*node.path, "when"), node, "params")
         sites, faults = sites + more, faults + unreadable

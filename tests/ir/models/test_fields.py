@@ -10,7 +10,6 @@ from pydantic_core import PydanticCustomError
 from batchmill.ir.models.fields import (
     Bytes,
     Number,
-    ResultsTo,
     SchemaValue,
     Text,
     Whole,
@@ -92,17 +91,6 @@ def test_words_beside_numbers():
         WholeOrAuto(1, 5).check("Auto")
     with pytest.raises(PydanticCustomError, match="a whole number or a template"):
         WholeOrTemplate(1, 5).check("3")
-
-
-@pytest.mark.parametrize("value", ["results", "none", {"jsonl": "out.jsonl"}])
-def test_where_results_can_go(value):
-    assert ResultsTo().check(value) == value
-
-
-@pytest.mark.parametrize("value", ["all", None, {}, {"jsonl": 1}, {"jsonl": "a", "x": 1}, []])
-def test_where_results_cannot_go(value):
-    with pytest.raises(PydanticCustomError, match="jsonl"):
-        ResultsTo().check(value)
 
 
 @pytest.mark.parametrize("value", [1, "x", [], None])

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from batchmill.ir.models.collect import CollectFile, ItemKept, ResultsTo
 from batchmill.ir.models.fields import (
     Attempts,
     Bytes,
@@ -14,7 +15,6 @@ from batchmill.ir.models.fields import (
     Name,
     NonEmpty,
     Number,
-    ResultsTo,
     Seconds,
     Spec,
     TemplateText,
@@ -184,8 +184,11 @@ class BatchSpec(Spec):
     )
     collect: Annotated[Any, ResultsTo()] = Field(
         "results",
-        description="`results`: kept. `none`: dropped. An object with `jsonl`: written to that file, and the "
-        "entries of failed items to the file `errors`, where it has that.",
+        description="`results`: kept. `none`: dropped. An object with `jsonl`, `csv` or `parquet`: written "
+        "to that file, with the columns of `select`, and the entries of failed items to the file `errors`.",
+    )
+    item: Annotated[Any, ItemKept()] = Field(
+        True, description="Whether each entry of `results` has the item, or which keys of it."
     )
     memory_limit: Annotated[int, Bytes(MIN_WORKER_BYTES, 2**50)] | None = Field(
         None,
@@ -198,14 +201,19 @@ class BatchSpec(Spec):
         return bool(self.collect == "results")
 
     @property
+    def collect_file(self) -> CollectFile | None:
+        """The file that results are written to; None where they go to none."""
+        return CollectFile.of(self.collect)
+
+    @property
     def results_path(self) -> str | None:
-        """The file that results are written to, as it stands in the document; None where it is none."""
-        return self.collect["jsonl"] if isinstance(self.collect, dict) else None
+        """Its path, as it stands in the document."""
+        return self.collect_file.path if self.collect_file is not None else None
 
     @property
     def errors_path(self) -> str | None:
         """The same for the entries of failed items."""
-        return self.collect.get("errors") if isinstance(self.collect, dict) else None
+        return self.collect_file.errors if self.collect_file is not None else None
 
     @property
     def executor_name(self) -> ExecutorName:

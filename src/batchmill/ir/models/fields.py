@@ -178,32 +178,6 @@ class WholeOrTemplate(Whole):
 
 
 @dataclass(frozen=True)
-class ResultsTo(_Checked):
-    """Where results go: ``results``, ``none`` or ``{"jsonl": "path", "errors": "path"}``, the latter two with
-    or without ``errors``."""
-
-    def check(self, value: Any) -> Any:
-        if value in ("results", "none") or self._is_file(value):
-            return value
-        raise _fault('`results`, `none`, or `{"jsonl": "path"}` with or without `"errors": "path"`', value)
-
-    @staticmethod
-    def _is_file(value: Any) -> bool:
-        if not isinstance(value, dict) or "jsonl" not in value or not value.keys() <= {"jsonl", "errors"}:
-            return False
-        return all(isinstance(path, str) and path.strip() for path in value.values())
-
-    def json_schema(self) -> dict[str, Any]:
-        to_file = {
-            "type": "object",
-            "properties": {name: {"type": "string", "pattern": r"[^\s]"} for name in ("jsonl", "errors")},
-            "required": ["jsonl"],
-            "additionalProperties": False,
-        }
-        return {"anyOf": [{"enum": ["results", "none"]}, to_file]}
-
-
-@dataclass(frozen=True)
 class SchemaValue(_Checked):
     """A JSON Schema: an object, or true or false."""
 

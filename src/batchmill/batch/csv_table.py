@@ -13,6 +13,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection")."""
 _QUOTED = re.compile(r'[",\r\n]|\A\s|\s\Z')
 _TOGETHER = 200  # rows in a piece
+_NO_BLANK = '""'  # the line of a table of one column that would be blank, which readers pass over
 
 Row = Mapping[str, Any]
 
@@ -20,9 +21,9 @@ Row = Mapping[str, Any]
 def csv_table(rows: Callable[[], Iterable[Row]], *, safe: bool) -> Iterator[str]:
     """The table in pieces; ``rows`` is called twice, first for the columns.
 
-    Null is an empty cell and empty text is ``""``. With ``safe`` text that a spreadsheet would take for a
-    formula has an apostrophe before it. Raises :class:`~batchmill.errors.StorageError` for rows that are
-    others the second time.
+    Null is an empty cell and empty text is ``""``; so is null where there is but one column. With ``safe``
+    text that a spreadsheet would take for a formula has an apostrophe before it. Raises
+    :class:`~batchmill.errors.StorageError` for rows that are others the second time.
     """
     columns: dict[str, None] = {}
     for row in rows():
@@ -40,8 +41,13 @@ def csv_table(rows: Callable[[], Iterable[Row]], *, safe: bool) -> Iterator[str]
     yield "".join(lines)
 
 
+def csv_line(values: Iterable[Any]) -> str:
+    """One line of a table."""
+    return _line(map(_cell, values))
+
+
 def _line(cells: Iterable[str]) -> str:
-    return ",".join(cells) + "\r\n"
+    return (",".join(cells) or _NO_BLANK) + "\r\n"
 
 
 def _cell(value: Any) -> str:

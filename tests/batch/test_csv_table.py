@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchmill.cli.csv_table import csv_table
+from batchmill.batch.csv_table import csv_table
 from batchmill.errors import StorageError
 
 

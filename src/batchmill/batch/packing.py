@@ -1,0 +1,61 @@
+"""Compressing what is written, a part at a time: each part can be unpacked by itself, and one behind another
+they are one file of their kind."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from batchmill.errors import MissingExtra
+
+Pack = Callable[[bytes], bytes]
+
+PACKED = (".gz", ".bz2", ".xz", ".zst")
+"""What the names of files end in that are compressed."""
+
+
+def packed_suffix(path: str) -> str | None:
+    """That of them which ``path`` ends in."""
+    return next((one for one in PACKED if path.lower().endswith(one)), None)
+
+
+def pack_for(path: str) -> Pack | None:
+    """What compresses the content of a file of this name; None where it is written as it is.
+
+    Raises :class:`~batchmill.errors.MissingExtra`.
+    """
+    suffix = packed_suffix(path)
+    return None if suffix is None else _PACKS[suffix]()
+
+
+def _gzip() -> Pack:
+    import gzip  # these are loaded by who writes such a file only
+
+    return partial(gzip.compress, compresslevel=6, mtime=0)
+
+
+def _bz2() -> Pack:
+    import bz2
+
+    return bz2.compress
+
+
+def _xz() -> Pack:
+    import lzma
+
+    return lzma.compress
+
+
+def _zstd() -> Pack:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+    except ImportError as fault:
+        raise MissingExtra("zstd", "writing a file whose name ends in .zst") from fault
+    return zstd.compress
+
+
+_PACKS: dict[str, Callable[[], Pack]] = {".gz": _gzip, ".bz2": _bz2, ".xz": _xz, ".zst": _zstd}

@@ -1,0 +1,71 @@
+"""What is written of each finished item: the columns of ``select``, and the item or parts of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from batchmill.errors import TemplateError
+from batchmill.ir.models.batch import BatchSpec
+from batchmill.outcome import SKIPPED, Block, ErrorInfo
+from batchmill.step.namespace import INDEX_KEY, Namespace
+from batchmill.template import Scope, compile_value
+
+ITEM_KEY = "item"
+"""What the item is called in entries and in columns, whatever a node calls it in its params."""
+
+
+class Columns:
+    """The rows of ``select``, made once for each finished item and kept until they are fetched.
+
+    Concurrency: :meth:`judge` is called from any thread, :meth:`rows` by one; ``_lock`` guards ``_rows``.
+    """
+
+    def __init__(self, spec: BatchSpec, namespace: Namespace) -> None:
+        to = spec.collect_file
+        select = None if to is None or to.select is None else dict(to.select)
+        self._select = None if select is None else compile_value(select, at=("batch", "collect", "select"))
+        self._names = (ITEM_KEY, spec.as_)
+        self._keys = spec.item if isinstance(spec.item, list) else None
+        self._lock = threading.Lock()
+        self._rows: dict[int, Any] = {}
+        self._scope = Scope({})
+        if self._select is not None:
+            values = namespace.values
+            roots = {path.root for path in self._select.references}
+            self._scope = Scope({name: values[name] for name in roots if name in values})
+
+    @property
+    def chosen(self) -> bool:
+        """Whether rows are anything but the entries of results."""
+        return self._select is not None
+
+    @property
+    def judges(self) -> bool:
+        """Whether anything can be wrong with a result."""
+        return self._select is not None or self._keys is not None
+
+    def judge(self, index: int, item: Any, value: Any) -> ErrorInfo | None:
+        """Make the row of an item that succeeded; the error where there is none."""
+        if value is SKIPPED:
+            return None
+        if self._keys is not None and not isinstance(item, Mapping):
+            what = f"batch.item names keys of items, and this one is no object but {type(item).__name__}"
+            return ErrorInfo("InvalidItem", what, retryable=False)
+        if self._select is None:
+            return None
+        names = {**(value or {}), **dict.fromkeys(self._names, item), INDEX_KEY: index}
+        try:
+            row = self._select.resolve(self._scope.child(names))
+        except TemplateError as fault:
+            message = f"batch.collect.select: {fault}"
+            return ErrorInfo(type(fault).__name__, message, retryable=False)
+        with self._lock:
+            self._rows[index] = row
+        return None
+
+    def rows(self, block: Block) -> list[Any]:
+        """The rows of a block, None for items that failed; they are forgotten here."""
+        with self._lock:
+            return [self._rows.pop(index, None) for index in range(block.start, block.start + len(block))]
