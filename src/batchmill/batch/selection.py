@@ -15,6 +15,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+from batchmill.bad_row import BadRow
 from batchmill.batch.sources import Pieces
 from batchmill.errors import NodeError
 from batchmill.lists import LazyList
@@ -122,14 +123,22 @@ class Selection:
         yield from pieces
 
     def _grouped(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
-        """Groups of so many; the last one holds what is left over."""
+        """Groups of so many; the last one holds what is left over. A bad row is in none: it fails alone, and
+        comes before the group that was begun."""
         size = self.batch_size or 1
         group: list[Any] = []
         for piece in pieces:
-            group.extend(piece)
-            whole = len(group) - len(group) % size
-            yield [group[start : start + size] for start in range(0, whole, size)]
-            del group[:whole]
+            made: list[Any] = []
+            bad = [place for place, kind in enumerate(map(type, piece)) if kind is BadRow]
+            begin = 0
+            for end in (*bad, len(piece)):
+                group.extend(piece[begin:end])
+                whole = len(group) - len(group) % size
+                made.extend(group[start : start + size] for start in range(0, whole, size))
+                del group[:whole]
+                made.extend(piece[end : end + 1])
+                begin = end + 1
+            yield made
         if group:
             yield [group]
 

@@ -151,6 +151,10 @@ class BatchSpec(Spec):
         None,
         description="Run items in groups of so many: the item is then a list; the last one may be shorter.",
     )
+    bad_rows: Literal["fail", "error"] = Field(
+        "fail",
+        description="A row of the source that cannot be read fails the node, or (`error`) is a failed item.",
+    )
     as_: Name = Field("item", alias="as", description="Name of the item in templates.")
     parallel: bool = Field(False, description="false: one after another, in this process.")
     executor: ExecutorName | None = Field(
