@@ -13,6 +13,7 @@ import batchmill
 from batchmill.batch.selection import Selection
 from batchmill.batch.sources import Pieces
 from batchmill.errors import NodeError
+from batchmill.runs.rehearse import rehearse
 
 
 def pieces(*lists: list[Any]) -> Pieces:
@@ -126,6 +127,57 @@ def test_a_run_with_a_limit_goes_on_with_a_larger_one(tmp_path: Path) -> None:
     more = batchmill.resume(first.run, journal=journal, limit=4)
     assert more.outputs["found"] == [0, 1, 2, 3]
     assert more.resumed["kept"] == 2
+
+
+def limited(done: Any) -> list[str]:
+    return [one["message"] for one in done.warnings if one["code"] == "limited"]
+
+
+def test_a_run_with_a_limit_does_not_look_complete(tmp_path: Path) -> None:
+    journal = tmp_path / "runs.sqlite"
+    first = batchmill.run(document({"range": [9]}), journal=journal, limit=2)
+    assert limited(first) == ["no more than the first 2 items were run, as `--limit 2` asks for"]
+    again = batchmill.resume(first.run, journal=journal)
+    assert (again.untouched, limited(again)) == (True, limited(first))
+    assert rehearse(first.run, journal=journal).limit == 2
+    assert rehearse(first.run, journal=journal, limit=5).counts.new == 3
+    assert rehearse(first.run, journal=journal, limit="all").counts.new == 7
+    every = batchmill.resume(first.run, journal=journal, limit="all")
+    assert (every.outputs["found"], every.resumed["kept"], limited(every)) == (list(range(9)), 2, [])
+    done = batchmill.resume(first.run, journal=journal)  # the limit is gone for good
+    assert (done.untouched, done.outputs["found"]) == (True, list(range(9)))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "limit", "told"),
+    [
+        ({}, 9, False),
+        ({}, 8, True),
+        ({"limit": 3}, 3, False),
+        ({"limit": 3}, 2, True),
+        ({"batch_size": 4}, 5, True),
+        ({"batch_size": 3}, 7, True),
+        ({"batch_size": 3, "skip": 4}, 7, False),
+    ],
+)
+def test_only_a_limit_that_leaves_out_something_is_told_of(
+    chosen: dict[str, int], limit: int, told: bool
+) -> None:
+    assert bool(limited(batchmill.run(document({"range": [8]}, **chosen), limit=limit))) is told
+
+
+def test_a_limit_of_the_run_makes_no_items_too_few() -> None:
+    done = batchmill.run(document({"range": [9]}, min_items=5), limit=2)
+    assert (done.status, done.outputs["found"]) == ("success", [0, 1])
+    assert batchmill.run(document({"range": [4]}, min_items=5), limit=2).status == "failed"
+
+
+def test_a_limit_that_is_none_is_refused(tmp_path: Path) -> None:
+    journal = tmp_path / "runs.sqlite"
+    first = batchmill.run(document({"range": [9]}), journal=journal, limit=2)
+    for wrong in (0, "some", True):
+        with pytest.raises(batchmill.InvalidSetting, match="limit must be a whole number from 1"):
+            batchmill.resume(first.run, journal=journal, limit=wrong)  # type: ignore[arg-type]  # which is tested
 
 
 @pytest.mark.parametrize(

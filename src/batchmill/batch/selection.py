@@ -28,7 +28,8 @@ Step = Callable[[Iterator[Piece]], Iterator[Piece]]
 class Selection:
     """``skip`` and ``limit`` are numbers of items; ``sample`` is a number of them (from 1) or a share (above
     0, below 1), drawn by ``seed``; ``batch_size`` items make a group; fewer than ``min_items`` items, counted
-    before they are grouped, fail the batch."""
+    before they are grouped, fail the batch. ``first`` is how many of what is left a run is content with that
+    only tries the batch: there may be fewer of them than ``min_items``."""
 
     skip: int = 0
     limit: int | None = None
@@ -36,6 +37,7 @@ class Selection:
     seed: int = 0
     batch_size: int | None = None
     min_items: int = 0
+    first: int | None = None
 
     def of(self, items: Iterable[Any]) -> Iterable[Any]:
         """What is to be run of ``items``. What is not in memory is read, and :class:`NodeError` for too few
@@ -60,9 +62,11 @@ class Selection:
         elif self.sample is not None:
             yield partial(self._drawn, self.sample)
         if self.limit is not None:
-            yield self._first
+            yield partial(_first, self.limit)
         if self.min_items:
             yield self._at_least
+        if self.first is not None:
+            yield partial(_first, self.first)
         if self.batch_size is not None:
             yield self._grouped
 
@@ -95,16 +99,6 @@ class Selection:
         """The same draws for one seed on every interpreter."""
         digest = hashlib.sha256(str(self.seed).encode()).digest()
         return random.Random(int.from_bytes(digest[:8], "big"))  # noqa: S311  # a sample, no secret
-
-    def _first(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
-        left = self.limit or 0
-        if not left:
-            return
-        for piece in pieces:
-            yield piece[:left]
-            left -= min(left, len(piece))
-            if not left:  # a source that is waited for is not asked for one more
-                return
 
     def _at_least(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
         """Nothing runs before it is known that there are enough."""
@@ -159,6 +153,16 @@ class Groups(LazyList):
         """See :meth:`LazyList.part`."""
         size = self._size
         return [list(self._whole[place * size : (place + 1) * size]) for place in range(start, stop)]
+
+
+def _first(left: int, pieces: Iterator[Piece]) -> Iterator[Piece]:
+    if not left:
+        return
+    for piece in pieces:
+        yield piece[:left]
+        left -= min(left, len(piece))
+        if not left:  # a source that is waited for is not asked for one more
+            return
 
 
 def _through(pieces: Iterator[Piece], steps: Iterable[Step]) -> Iterator[Piece]:

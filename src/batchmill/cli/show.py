@@ -146,6 +146,8 @@ def _show_run(
     if run.label and not mapped:
         data.write_line(f"document {run.source}")
     data.write_line(f"begun {moment(run.started_at)} in {run.folder}")
+    if run.limit is not None:
+        data.write_line(f"no more than the first {run.limit:,} items of each batch, by --limit")
     for visit in visits:
         data.write_line(f"  {visit.address}: {_counts(visit)}")
     if (spent := _spent(reader, run)) is not None:

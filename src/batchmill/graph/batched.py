@@ -19,6 +19,7 @@ from batchmill.executors.choice import Choice
 from batchmill.file_table import Entry, without
 from batchmill.graph.attached import Attachment
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
+from batchmill.graph.first_items import first_items
 from batchmill.graph.keys import batch_log
 from batchmill.graph.limited import gate_of, paying_for
 from batchmill.graph.no_items import no_items
@@ -135,6 +136,9 @@ class NodeBatch:
         if not done.count and not visit.failed and not isinstance(self.batch.source, Handoff):
             warned = no_items(self._spec, self._around)
             visit.warnings += () if warned is None else (warned,)
+        if not visit.failed and not isinstance(self.batch.source, Handoff):
+            warned = first_items(self._spec, self._around, done.count)
+            visit.warnings += () if warned is None else (warned,)
         if visit.failed and self._spec.results_path is not None:
             path = visit.outputs[PATH_KEY]
             self._around.bus.emit(Noticed(f"what it has done so far is in {path}", self._place))
@@ -151,9 +155,8 @@ def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     """What the batch is to run of all its items; raises what :func:`_all_items` raises, and
     :class:`NodeError` for too few of them."""
     every = _all_items(spec, around)
-    limits = [limit for limit in (spec.limit, around.limit) if limit is not None]
     chosen = Selection(
-        spec.skip, min(limits, default=None), spec.sample, spec.seed, spec.batch_size, spec.min_items
+        spec.skip, spec.limit, spec.sample, spec.seed, spec.batch_size, spec.min_items, around.limit
     )
     return chosen.of(every)
 
