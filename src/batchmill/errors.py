@@ -78,6 +78,12 @@ class UnreadableRow(BatchmillError):
     retryable = False
 
 
+class TooFewItems(BatchmillError):
+    """Raised where a batch has fewer items than its ``min_items``."""
+
+    retryable = False
+
+
 class FileInUse(BatchmillError):
     """Raised when a file that a run is to write is one that it reads, writes elsewhere, or needs itself."""
 

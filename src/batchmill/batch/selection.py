@@ -17,11 +17,12 @@ from typing import Any
 
 from batchmill.bad_row import BadRow
 from batchmill.batch.sources import Pieces
-from batchmill.errors import NodeError
+from batchmill.errors import TooFewItems
 from batchmill.lists import LazyList
 
 Piece = Sequence[Any]
 Step = Callable[[Iterator[Piece]], Iterator[Piece]]
+"""Gives a piece, perhaps an empty one, for each that it is given, and what it has kept at the end."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Selection:
     first: int | None = None
 
     def of(self, items: Iterable[Any]) -> Iterable[Any]:
-        """What is to be run of ``items``. What is not in memory is read, and :class:`NodeError` for too few
-        items raised, with iteration."""
+        """What is to be run of ``items``. What is not in memory is read, and
+        :class:`~batchmill.errors.TooFewItems` raised, with iteration."""
         steps = list(self._steps())
         if not steps:
             return items
@@ -50,9 +51,21 @@ class Selection:
             return Pieces(lambda: _through(read(), steps), wake=items.wake, file=items.file)
         if isinstance(items, Sequence):
             whole = replace(self, batch_size=None)
-            left = next(_through(iter((items,)), whole._steps()), ())
+            found = _through(iter((items,)), whole._steps())
+            try:
+                left = next((piece for piece in found if len(piece)), ())
+            except TooFewItems as fault:  # raised where it would be of items that are read as they are needed
+                return Pieces(partial(_failing, fault))
             return left if self.batch_size is None else Groups(left, self.batch_size)
         return chain.from_iterable(_through(((one,) for one in items), steps))
+
+    def count(self, total: int | None) -> int | None:
+        """How many items or groups are left of ``total``; None where that is not known before."""
+        if total is None or isinstance(self.sample, float):
+            return None
+        most = [limit for limit in (self.sample, self.limit, self.first) if limit is not None]
+        left = int(min([max(0, total - self.skip), *most]))
+        return left if self.batch_size is None else -(-left // self.batch_size)
 
     def _steps(self) -> Iterator[Step]:
         if self.skip:
@@ -93,6 +106,7 @@ class Selection:
                 elif (place := draw.randrange(number + 1)) < size:
                     kept[place] = number, one
                 number += 1
+            yield ()
         yield [one for _, one in sorted(kept, key=lambda pair: pair[0])]
 
     def _random(self) -> random.Random:
@@ -109,11 +123,12 @@ class Selection:
             count += len(piece)
             if count >= self.min_items:
                 break
+            yield ()
         if count < self.min_items:
             wanted = f"`min_items` wants at least {self.min_items}"
-            message = f"there are {count} items, and {wanted}; nothing was run"
-            raise NodeError(message, retryable=False, type_name="TooFewItems")
-        yield from held
+            there = f"there is {count} item" if count == 1 else f"there are {count} items"
+            raise TooFewItems(f"{there}, and {wanted}; nothing was run")
+        yield held[0] if len(held) == 1 else list(chain.from_iterable(held))
         yield from pieces
 
     def _grouped(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
@@ -135,6 +150,35 @@ class Selection:
             yield made
         if group:
             yield [group]
+
+
+EVERY_ITEM = Selection()
+
+
+class Choosing:
+    """A :class:`Selection` of items that somebody else hands over. Used by one thread."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._given: Piece | None = ()
+        self._left = _through(iter(self._take, None), selection._steps())  # of this module
+
+    def _take(self) -> Piece | None:
+        return self._given
+
+    def put(self, items: Piece) -> Piece | None:
+        """What is to be run now that there are ``items`` as well; None once nothing more will be."""
+        self._given = items
+        return next(self._left, None)
+
+    def end(self) -> Piece:
+        """What is to be run now that there are no more. Raises :class:`~batchmill.errors.TooFewItems`."""
+        self._given = None
+        return list(chain.from_iterable(self._left))
+
+
+def _failing(fault: TooFewItems) -> Iterator[Piece]:
+    yield ()
+    raise fault
 
 
 class Groups(LazyList):

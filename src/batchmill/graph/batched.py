@@ -153,12 +153,15 @@ def items_at(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Itera
 
 def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     """What the batch is to run of all its items; raises what :func:`_all_items` raises, and
-    :class:`NodeError` for too few of them."""
-    every = _all_items(spec, around)
-    chosen = Selection(
+    :class:`~batchmill.errors.TooFewItems`."""
+    return selection_of(spec, around).of(_all_items(spec, around))
+
+
+def selection_of(spec: BatchSpec, around: Surroundings) -> Selection:
+    """Which of its items a batch runs."""
+    return Selection(
         spec.skip, spec.limit, spec.sample, spec.seed, spec.batch_size, spec.min_items, around.limit
     )
-    return chosen.of(every)
 
 
 def _all_items(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:

@@ -18,5 +18,5 @@ def first_items(spec: BatchSpec, around: Surroundings, count: int) -> Warned | N
         return None
     if count < -(-limit // (spec.batch_size or 1)):
         return None
-    items = "item" if limit == 1 else f"{limit:,} items"
-    return Warned(CODE, f"no more than the first {items} were run, as `--limit {limit}` asks for", HINT)
+    items = "item was" if limit == 1 else f"{limit:,} items were"
+    return Warned(CODE, f"no more than the first {items} run, as `--limit {limit}` asks for", HINT)

@@ -34,8 +34,6 @@ LATER_EXECUTORS = ("dask",)
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
 ITEMS_ERROR = "items_kind"
 
-SELECTION_KEYS = ("skip", "sample", "seed", "limit", "min_items", "batch_size")
-"""Those that say which of the items are run, and in which groups."""
 _RETRY_KEYS = ("max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter")
 
 MOST_ITEMS = 10**12
@@ -261,11 +259,6 @@ class BatchSpec(Spec):
     def items_value(self) -> Any:
         """What is written for the items: the template, the list, or what the source's key holds."""
         return self.items if isinstance(self.items, (str, list)) else getattr(self.items, self.items_kind)
-
-    @property
-    def selection_keys_given(self) -> tuple[str, ...]:
-        """Those of its keys that say which of the items are run, as far as it has them."""
-        return tuple(key for key in SELECTION_KEYS if key in self.model_fields_set)
 
     @property
     def retry_keys_given(self) -> tuple[str, ...]:
