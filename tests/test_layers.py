@@ -43,6 +43,7 @@ RANKS = {
     "held": 2,
     "permits": 2,
     "file_table": 2,
+    "bad_row": 1,
     "errors": 1,
     "lists": 1,
     "redaction": 1,

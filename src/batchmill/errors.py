@@ -72,6 +72,18 @@ class StorageError(BatchmillError):
     """Raised when files or the environment fail a run: an unreadable source, a full disk."""
 
 
+class UnreadableRow(BatchmillError):
+    """Raised by an item that stands for a row of a source that cannot be read; trying again is pointless."""
+
+    retryable = False
+
+
+class TooFewItems(BatchmillError):
+    """Raised where a batch has fewer items than its ``min_items``."""
+
+    retryable = False
+
+
 class FileInUse(BatchmillError):
     """Raised when a file that a run is to write is one that it reads, writes elsewhere, or needs itself."""
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from batchmill.bad_row import as_text
+
 V = TypeVar("V")
 ErrorKind = Literal["exception", "error_result", "timeout", "worker_died", "cancelled", "not_picklable"]
 
@@ -102,12 +104,12 @@ class Outcome:
         return (Tried.of(self.began, self.wall, self.worker, self.error),)
 
     def as_error(self, item: Any) -> dict[str, Any]:
-        """The entry of a batch's ``errors`` list; ``item`` is put in as it is."""
+        """The entry of a batch's ``errors`` list; ``item`` is put in as it is, of a bad row its text."""
         if self.error is None:
             raise ValueError("a success has no error entry")
         return {
             "index": self.index,
-            "item": item,
+            "item": as_text(item),
             "type": self.error.type,
             "message": self.error.message,
             "attempts": self.attempts,

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchmill.bad_row import BadRow
 from batchmill.batch import byte_streams, readers, text_lines
 from batchmill.batch.readers import open_source
 from batchmill.batch.sources import as_source
@@ -26,9 +28,11 @@ from batchmill.errors import InvalidSetting, StorageError
 from batchmill.template import Scope, compile_value
 
 
-def items(spec: dict[str, Any], folder: Path | None = None) -> tuple[list[Any], str]:
+def items(
+    spec: dict[str, Any], folder: Path | None = None, *, keep_bad: bool = False
+) -> tuple[list[Any], str]:
     """All items of a source, and the error that it ends with."""
-    source, found = as_source(open_source(spec, folder)), list[Any]()
+    source, found = as_source(open_source(spec, folder, keep_bad=keep_bad)), list[Any]()
     try:
         while taken := source.take(7):
             found.extend(taken)
@@ -193,6 +197,78 @@ def test_what_is_wrong_is_named_with_its_line(folder: Path, name: str) -> None:
     found, fault = items({kind: "x"}, folder)
     assert found == before
     assert words in fault
+
+
+KEPT = {
+    "bad UTF-8": [r"th\xffree"],
+    "latin-1 in CSV": [r"\xe9"],
+    "cut UTF-8 at the end": [r"\xc3"],
+    "no JSON": ["{nope}"],
+    "NUL in JSON": ["\0"],
+    "endless number": ["9" * 5000],
+    "nested JSON": ["[" * 200_000],
+    "short row": ["3"],
+    "long row": ["3,4,5"],
+    "row behind lines": ["4"],
+    "open quote": ['"c'],
+    "open quote behind lines": ['"1\n2","3', '4 ""5"" ', "6"],
+    "quote closed elsewhere": ['"1,2'],
+    "carriage return in CSV": ["b\rc"],
+    "NaN": ['{"a": [NaN]}'],
+    "a key twice": ['{"a": 1, "a": 2}'],
+    "digits": ["0.12345678901234567890"],
+    "text behind a quote": ['"c"d'],
+}
+"""What of a file of FAULTS is bad; nothing is where the file as a whole is."""
+BEHIND = {
+    "bad UTF-8": ["four"],
+    "no JSON": [4],
+    "short row": [{"a": "4", "b": "5"}],
+    "open quote": [{"a": "d"}],
+    "quote closed elsewhere": [{"a": "3", "b": "4"}],
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_bad_row_is_kept_in_its_place_and_the_rest_is_read(folder: Path, name: str) -> None:
+    kind, content, before, words = FAULTS[name]
+    written(folder, "x", content)
+    found, fault = items({kind: "x"}, folder, keep_bad=True)
+    bad = KEPT.get(name, [])
+    assert found == [*before, *bad, *BEHIND.get(name, [])]
+    assert (words in fault) is not bool(bad)
+    kept = [one for one in found if isinstance(one, BadRow)]
+    assert kept == bad
+    assert not kept or words in kept[0].message
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 1 << 20])
+def test_bad_rows_are_the_same_however_the_bytes_come(
+    folder: Path, cut: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_lines, "READ_BYTES", cut)
+    written(folder, "x", b'a,b\n1,2\n3\n"4,\n\n5,\xe9\n6,7\n"8,9')
+    found, fault = items({"csv": "x"}, folder, keep_bad=True)
+    assert found == [{"a": "1", "b": "2"}, "3", '"4,', r"5,\xe9", {"a": "6", "b": "7"}, '"8,9']
+    assert fault == ""
+    assert [one.message for one in found if isinstance(one, BadRow)] == [
+        "x, line 3: 1 cell where the header has 2",
+        "x, line 8: ',' expected after '\"' (its row begins on line 4)",
+        "x, line 6: byte 0xe9 at place 3 is not UTF-8 text; convert the file first",
+        "x, line 8: the quote that opens here is never closed",
+    ]
+
+
+def test_a_header_that_is_no_text_is_no_bad_row(folder: Path) -> None:
+    written(folder, "x", b"a\xff\n1\n")
+    found, fault = items({"csv": "x"}, folder, keep_bad=True)
+    assert (found, fault[:12]) == ([], "x, line 1: b")
+
+
+def test_a_bad_row_travels() -> None:
+    row = pickle.loads(pickle.dumps(BadRow("text", "why")))
+    assert (type(row), row, row.message) == (BadRow, "text", "why")
+    assert type(str(row)) is str
 
 
 def test_a_line_without_an_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ import pytest
 import batchmill
 from batchmill.batch.selection import Selection
 from batchmill.batch.sources import Pieces
-from batchmill.errors import NodeError
+from batchmill.errors import TooFewItems
+from batchmill.runs.rehearse import rehearse
 
 
 def pieces(*lists: list[Any]) -> Pieces:
@@ -85,7 +86,7 @@ def test_a_large_range_is_grouped_without_being_made() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_few_items_run_none(kind: str) -> None:
-    with pytest.raises(NodeError, match="there are 10 items, and `min_items` wants at least 11"):
+    with pytest.raises(TooFewItems, match="there are 10 items, and `min_items` wants at least 11"):
         list(Selection(min_items=11, batch_size=2).of(KINDS[kind](10)))
     assert len(list(Selection(min_items=10).of(KINDS[kind](10)))) == 10
 
@@ -128,6 +129,57 @@ def test_a_run_with_a_limit_goes_on_with_a_larger_one(tmp_path: Path) -> None:
     assert more.resumed["kept"] == 2
 
 
+def limited(done: Any) -> list[str]:
+    return [one["message"] for one in done.warnings if one["code"] == "limited"]
+
+
+def test_a_run_with_a_limit_does_not_look_complete(tmp_path: Path) -> None:
+    journal = tmp_path / "runs.sqlite"
+    first = batchmill.run(document({"range": [9]}), journal=journal, limit=2)
+    assert limited(first) == ["no more than the first 2 items were run, as `--limit 2` asks for"]
+    again = batchmill.resume(first.run, journal=journal)
+    assert (again.untouched, limited(again)) == (True, limited(first))
+    assert rehearse(first.run, journal=journal).limit == 2
+    assert rehearse(first.run, journal=journal, limit=5).counts.new == 3
+    assert rehearse(first.run, journal=journal, limit="all").counts.new == 7
+    every = batchmill.resume(first.run, journal=journal, limit="all")
+    assert (every.outputs["found"], every.resumed["kept"], limited(every)) == (list(range(9)), 2, [])
+    done = batchmill.resume(first.run, journal=journal)  # the limit is gone for good
+    assert (done.untouched, done.outputs["found"]) == (True, list(range(9)))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "limit", "told"),
+    [
+        ({}, 9, False),
+        ({}, 8, True),
+        ({"limit": 3}, 3, False),
+        ({"limit": 3}, 2, True),
+        ({"batch_size": 4}, 5, True),
+        ({"batch_size": 3}, 7, True),
+        ({"batch_size": 3, "skip": 4}, 7, False),
+    ],
+)
+def test_only_a_limit_that_leaves_out_something_is_told_of(
+    chosen: dict[str, int], limit: int, told: bool
+) -> None:
+    assert bool(limited(batchmill.run(document({"range": [8]}, **chosen), limit=limit))) is told
+
+
+def test_a_limit_of_the_run_makes_no_items_too_few() -> None:
+    done = batchmill.run(document({"range": [9]}, min_items=5), limit=2)
+    assert (done.status, done.outputs["found"]) == ("success", [0, 1])
+    assert batchmill.run(document({"range": [4]}, min_items=5), limit=2).status == "failed"
+
+
+def test_a_limit_that_is_none_is_refused(tmp_path: Path) -> None:
+    journal = tmp_path / "runs.sqlite"
+    first = batchmill.run(document({"range": [9]}), journal=journal, limit=2)
+    for wrong in (0, "some", True):
+        with pytest.raises(batchmill.InvalidSetting, match="limit must be a whole number from 1"):
+            batchmill.resume(first.run, journal=journal, limit=wrong)  # type: ignore[arg-type]  # which is tested
+
+
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
@@ -143,9 +195,46 @@ def test_what_is_out_of_range_is_told(key: str, value: Any, words: str) -> None:
         batchmill.run(document([1], **{key: value}))
 
 
-def test_what_streams_in_cannot_be_chosen_from() -> None:
-    first = document([1, 2])
-    second = {**first["nodes"][0], "id": "b"}
-    second["batch"] = {"items": "${a.results}", "stream": True, "limit": 1}
-    with pytest.raises(batchmill.InvalidDocument, match="`limit` cannot choose among items that stream in"):
-        batchmill.run({"nodes": [first["nodes"][0], second]})
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"batch_size": 3},
+        {"batch_size": 3, "skip": 1, "limit": 6},
+        {"limit": 0},
+        {"skip": 20},
+        {"sample": 4, "seed": 2, "batch_size": 3},
+        {"sample": 0.5, "min_items": 1},
+        {"min_items": 10, "batch_size": 10},
+        {"min_items": 11},
+    ],
+)
+def test_what_streams_in_is_chosen_from_as_what_is_there(executor: str, chosen: dict[str, Any]) -> None:
+    def run(**stream: bool) -> Any:
+        first = document({"range": [10]}, executor=executor)["nodes"][0]
+        batch = {"items": "${a.results}", "executor": executor, **chosen, **stream}
+        second = {**first, "id": "b", "batch": batch}
+        outputs = {"found": {"source": "${b.results}"}}
+        return batchmill.run({"nodes": [first, second], "outputs": outputs})
+
+    streamed, whole = run(stream=True), run()
+    assert (streamed.status, streamed.outputs) == (whole.status, whole.outputs)
+    told = [(one["type"], one["message"]) for one in streamed.errors]
+    assert told == [(one["type"], one["message"]) for one in whole.errors]
+    assert streamed.nodes["b"].get("count", 0) == whole.nodes["b"].get("count", 0)
+
+
+def test_a_stage_of_groups_keeps_what_is_done_when_it_is_resumed(tmp_path: Path) -> None:
+    flag, journal = tmp_path / "flag", tmp_path / "runs.sqlite"
+    first = document({"range": [10]}, executor="thread")["nodes"][0]
+    code = f"import os\nassert item[0]['result'] < 6 or os.path.exists({str(flag)!r})\nresult = len(item)"
+    batch = {"items": "${a.results}", "executor": "thread", "batch_size": 3, "stream": True}
+    batch["error_handling"], batch["tolerate"] = "continue", {"percent": 0}
+    second = {"id": "b", "type": "code", "batch": batch, "params": {**first["params"], "code": code}}
+    outputs = {"found": {"source": "${b.results[*].result}"}}
+    failed = batchmill.run({"nodes": [first, second], "outputs": outputs}, journal=journal)
+    assert failed.status == "failed"
+    flag.touch()
+    done = batchmill.resume(failed.run, journal=journal)
+    assert done.outputs["found"] == [3, 3, 3, 1]
+    assert done.resumed["kept"] == 12

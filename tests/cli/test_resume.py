@@ -166,3 +166,19 @@ def test_a_dry_run_of_map_knows_its_items(command, folders):
     code, out, _ = command("a", "resume", "--dry-run", "--failed")
     assert (code, out.splitlines()[0]) == (0, "map: 3 kept, 1 redone, 0 new, 0 changed, 0 gone")
     assert command("a", "resume", "--dry-run")[1].endswith("is finished: nothing would be done\n")
+
+
+def test_the_items_behind_a_limit_are_taken_up(command):
+    code, out, err = command("a", "run", "flow.json", "--limit", "1")
+    assert (code, out) == (0, "1\n")
+    assert "no more than the first item were run" not in err
+    assert "no more than the first item was run, as `--limit 1` asks for" in err
+    assert "flow.json --limit 1" in command("a", "runs")[1]
+    assert "no more than the first 1 item" in command("a", "show", "last")[1]
+    assert "nothing to do; items were left out by --limit" in command("a", "resume", "last")[2]
+    assert "beyond --limit 1" in command("a", "resume", "last", "--dry-run")[1]
+    assert "1 kept, 0 redone, 2 new" in command("a", "resume", "last", "--dry-run", "--limit", "all")[1]
+    assert command("a", "resume", "last", "--limit", "some")[0] == 2
+    code, _, err = command("a", "resume", "last", "--limit", "all")
+    assert code == 1, "the second one fails until it is repaired"
+    assert "1 kept, 0 redone" in err

@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from batchmill.batch.selection import EVERY_ITEM, Choosing, Selection
+from batchmill.errors import BatchmillError
 from batchmill.executors.weighing import bytes_in
 
 LEAST_ROOM = 64  # items; a stage rides out that many while the one before it pauses
@@ -24,19 +26,22 @@ CHUNKS_OF_ROOM = 4  # of the size the consumer asks for, so that short items sti
 class Handoff:
     """A :class:`~batchmill.batch.sources.Source` that another batch fills.
 
-    ``total`` is how many items there will be, None where that is not known before the producer has ended.
+    ``total`` is how many items will be put, None where that is not known before the producer has ended;
+    ``selection`` says which of them are handed on.
 
     Concurrency: one thread calls ``put`` and ``end``, workers call the methods of a source, one at a time,
     any thread ``stop``. ``_lock`` guards every field; ``_filled`` wakes who waits for items or for the
     end, ``_emptied`` the producer.
     """
 
-    def __init__(self, total: int | None = None) -> None:
+    def __init__(self, total: int | None = None, selection: Selection = EVERY_ITEM) -> None:
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._emptied = threading.Condition(self._lock)
         self._items: deque[Any] = deque()
-        self._total = total
+        self._total = selection.count(total)
+        self._choosing = None if selection == EVERY_ITEM else Choosing(selection)  # the producer's
+        self._fault: BatchmillError | None = None  # of choosing: there is no further item
         self._taken = 0
         self._room = LEAST_ROOM
         self._each = 0.0  # bytes that an item takes
@@ -48,7 +53,7 @@ class Handoff:
     def instant(self) -> bool:
         """Whether a ``take`` would not wait now; true stays true until one is made."""
         with self._lock:
-            return self._is_ready()
+            return bool(self._items) or (self._is_ready() and self._fault is None)
 
     def _is_ready(self) -> bool:
         return bool(self._items) or self._ended or self._stopped
@@ -73,6 +78,20 @@ class Handoff:
         ``waits`` is told True before such a wait and False after it. A wait ends when half of the buffer
         is gone, so that the two sides do not wake each other for every item.
         """
+        if self._choosing is None:
+            self._put(items, waits)
+            return
+        try:
+            chosen = self._choosing.put(items)
+        except BatchmillError as fault:
+            self._end(fault)
+            return
+        if chosen is None:
+            self._end()
+        elif len(chosen):
+            self._put(chosen, waits)
+
+    def _put(self, items: Sequence[Any], waits: Callable[[bool], None] | None) -> None:
         each = bytes_in(items) / max(1, len(items))
         with self._lock:
             self._each = max(0.9 * self._each, each)
@@ -99,7 +118,18 @@ class Handoff:
 
     def end(self) -> None:
         """No more items will come."""
+        fault: BatchmillError | None = None
+        if self._choosing is not None:
+            try:
+                if chosen := self._choosing.end():
+                    self._put(chosen, None)
+            except BatchmillError as error:
+                fault = error
+        self._end(fault)
+
+    def _end(self, fault: BatchmillError | None = None) -> None:
         with self._lock:
+            self._fault = self._fault or fault
             self._ended = True
             self._filled.notify_all()
         self._tell_of_it()
@@ -108,6 +138,7 @@ class Handoff:
         """What there is, at least one item, without waiting for more to fill a chunk; empty at the end.
 
         While more may come at most half of what is there is taken, so that other workers find some too.
+        Raises what choosing among the items has raised, after all that was chosen before.
         """
         with self._lock:
             self._room = max(self._room, CHUNKS_OF_ROOM * most)
@@ -115,6 +146,8 @@ class Handoff:
                 self._filled.wait()
             if self._stopped:
                 return ()
+            if self._fault is not None and not self._items:
+                raise self._fault
             there = len(self._items)
             n = min(most, there if self._ended else (there + 1) // 2)
             taken = [self._items.popleft() for _ in range(n)]
@@ -125,6 +158,8 @@ class Handoff:
 
     def remaining(self) -> int | None:
         with self._lock:
+            if self._fault is not None:
+                return None
             if self._ended:
                 return len(self._items)
             return None if self._total is None else max(0, self._total - self._taken)

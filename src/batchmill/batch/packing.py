@@ -55,7 +55,8 @@ def _zstd() -> Pack:
             from backports import zstd
     except ImportError as fault:
         raise MissingExtra("zstd", "writing a file whose name ends in .zst") from fault
-    return zstd.compress
+    compress: Pack = zstd.compress
+    return compress
 
 
 _PACKS: dict[str, Callable[[], Pack]] = {".gz": _gzip, ".bz2": _bz2, ".xz": _xz, ".zst": _zstd}

@@ -10,6 +10,7 @@ import codecs
 import io
 from collections.abc import Iterator
 
+from batchmill.bad_row import BadRow
 from batchmill.batch.byte_streams import READ_BYTES, READING_FAULTS, Read
 from batchmill.errors import StorageError
 
@@ -30,8 +31,9 @@ Lines = list[tuple[int, str]]
 """Numbers, from 1, and texts."""
 
 
-def numbered_lines(read: Read, source: str, *, ends: bool = False) -> Iterator[Lines]:
-    """The lines that came together, without their ends or (``ends``) with them; no empty lists.
+def numbered_lines(read: Read, source: str, *, ends: bool = False, keep_bad: bool = False) -> Iterator[Lines]:
+    """The lines that came together, without their ends or (``ends``) with them; no empty lists. ``keep_bad``
+    makes a :class:`~batchmill.bad_row.BadRow` of a line that is no text, unless the file as a whole is none.
 
     Raises :class:`StorageError`, which names ``source`` and the line.
     """
@@ -43,27 +45,46 @@ def numbered_lines(read: Read, source: str, *, ends: bool = False) -> Iterator[L
             try:
                 lines.append((number, _text(line, first=number == 1, ends=ends)))
             except UnicodeDecodeError as fault:
+                message = f"{source}, line {number}: {_not_utf8(line, fault, number)}"
+                if keep_bad and not _other_kind(line, number):
+                    lines.append((number, BadRow(_readable(line, ends=ends), message)))
+                    continue
                 if lines:
                     yield lines
-                raise StorageError(f"{source}, line {number}: {_not_utf8(line, fault, number)}") from fault
+                raise StorageError(message) from fault
         yield lines
 
 
 def _text(line: bytes, *, first: bool, ends: bool) -> str:
-    if not ends and line.endswith(b"\n"):
-        line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
-    text = line.decode()
+    text = (line if ends else _without_end(line)).decode()
     return text.removeprefix("\ufeff") if first else text
 
 
 def _not_utf8(line: bytes, fault: UnicodeDecodeError, number: int) -> str:
+    if kind := _other_kind(line, number):
+        return kind
+    byte, place = line[fault.start], fault.start + 1
+    return f"byte 0x{byte:02x} at place {place} is not UTF-8 text; convert the file first"
+
+
+def _other_kind(line: bytes, number: int) -> str:
+    """What the file is in place of UTF-8 text, by the beginning of its first line; empty where that tells
+    nothing."""
     if line.startswith(_UTF16):
         return "the text is UTF-16; save it as UTF-8"
     kind = next((words for magic, words in _MAGIC.items() if number == 1 and line.startswith(magic)), "")
-    if kind:
-        return f"this is {kind}, not text"
-    byte, place = line[fault.start], fault.start + 1
-    return f"byte 0x{byte:02x} at place {place} is not UTF-8 text; convert the file first"
+    return f"this is {kind}, not text" if kind else ""
+
+
+def _readable(line: bytes, *, ends: bool) -> str:
+    """A line that is no text, with ``\\xff`` in the place of a byte that is none."""
+    return (line if ends else _without_end(line)).decode(errors="backslashreplace")
+
+
+def _without_end(line: bytes) -> bytes:
+    if not line.endswith(b"\n"):
+        return line
+    return line[:-2] if line.endswith(b"\r\n") else line[:-1]
 
 
 def _raw_lines(read: Read, source: str) -> Iterator[list[bytes]]:

@@ -12,7 +12,10 @@ from batchmill.cli.journals import is_found
 from batchmill.errors import Interrupted
 from batchmill.events.summary import Summary
 from batchmill.events.words import count, spending
+from batchmill.graph.first_items import CODE as LIMITED
 from batchmill.runs.result import RunResult
+
+EVERY_ITEM = "add --limit all to run the others"
 
 
 def last_words(
@@ -34,7 +37,9 @@ def _of_resuming(result: RunResult, folder: str) -> list[str]:
     storage = [one for one in errors if one["node"] is None and one["type"] == "StorageError"]
     lines = [f"error: {one['message']}" for one in storage]  # the summary cuts what is long
     if result.untouched:
-        lines.append(f"run {result.run} is finished ({result.status}): nothing to do")
+        limited = any(one.get("code") == LIMITED for one in result.warnings)
+        more = f"; items were left out by --limit: {EVERY_ITEM}" if limited else ""
+        lines.append(f"run {result.run} is finished ({result.status}): nothing to do{more}")
     elif result.resumed is not None:
         counts = ", ".join(f"{number:,} {word}" for word, number in result.resumed.items())
         before = result.spent_before

@@ -12,6 +12,7 @@ from batchmill.cli.at_the_end import FILES
 from batchmill.cli.journals import VARIABLE
 from batchmill.executors.choose import KINDS
 from batchmill.journal.journal import DEFAULT_PATH, Journal
+from batchmill.runs.settings import ALL
 
 MOST_JOBS = 1000
 ONCE = frozenset({"collect", "results", "joblog", "mark", "journal_path", "params_file", "name", *FILES})
@@ -67,7 +68,29 @@ def overrides(command: Command) -> Command:
 def limit(command: Command) -> Command:
     """``--limit`` for documents."""
     return click.option(
-        "--limit", type=click.IntRange(1), metavar="N", help="Run no more than N items of any batch."
+        "--limit",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Run no more than N items of any batch.",
+    )(command)
+
+
+class _CountOrAll(click.IntRange):
+    """A whole number from 1, or the word ``all``."""
+
+    name = "number or `all`"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return ALL if value == ALL else super().convert(value, param, ctx)
+
+
+def limit_or_all(command: Command) -> Command:
+    """``--limit`` where a run may have one."""
+    return click.option(
+        "--limit",
+        type=_CountOrAll(1),
+        metavar="N|all",
+        help="Run no more than the first N items of any batch, or all of them; as the run was begun.",
     )(command)
 
 

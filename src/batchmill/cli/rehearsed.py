@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchmill.cli.ending import names_in_words
+from batchmill.cli.ending import EVERY_ITEM, names_in_words
 from batchmill.cli.streams import data_only
 from batchmill.events.words import spending
 from batchmill.graph.rehearsal import Forecast
@@ -21,7 +21,8 @@ def tell(told: Rehearsed, as_json: bool) -> None:
 
 def _lines(told: Rehearsed) -> list[str]:
     if told.untouched:
-        return [f"run {told.run} is finished: nothing would be done"]
+        more = "" if told.limit is None else f" beyond --limit {told.limit}: {EVERY_ITEM}"
+        return [f"run {told.run} is finished: nothing would be done{more}"]
     lines = [f"{one.node}: {_of_node(one, told.estimates.get(one.node))}" for one in told.nodes]
     lines.append(f"run {told.run}: {_counts(told.counts.as_json())}; nothing was run")
     if told.estimates:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -47,7 +48,7 @@ from batchmill.runs.resume import resume
     help="Read inputs from a JSON or YAML file.",
 )
 @options.overrides
-@options.limit
+@options.limit_or_all
 @options.journal
 @click.option("--durable", is_flag=True, help="Have every commit of the journal reach the disk.")
 @click.option(
@@ -69,7 +70,7 @@ def command(
     params_file: Path | None,
     executor: str | None,
     jobs: int | None,
-    limit: int | None,
+    limit: int | Literal["all"] | None,
     journal_path: str | None,
     durable: bool,
     json_wanted: bool | None,
@@ -101,6 +102,7 @@ def command(
                 inputs.values,
                 journal=journal,
                 failed_only=failed_only,
+                limit=limit,
                 text_params=inputs.text,
                 attached=items_of_map(run, journal) if is_map(run) and undone else {},
             )

@@ -34,7 +34,8 @@ def command(journal_path: str | None, json_wanted: bool) -> int:
 def as_json(run: RunRecord) -> dict[str, Any]:
     """A run as ``runs`` and ``show`` print it."""
     names = ("status", "passes", "started_at", "finished_at", "wall", "source", "folder", "inputs")
-    return {"run": run.name, "title": title(run), **{name: getattr(run, name) for name in names}}
+    fields = {name: getattr(run, name) for name in names}
+    return {"run": run.name, "title": title(run), **fields, "limit": run.limit}
 
 
 def _line(run: RunRecord) -> str:

@@ -17,7 +17,7 @@ from batchmill.cli.runs import as_json
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.titles import is_map, moment, title
 from batchmill.errors import UnknownRun
-from batchmill.events.words import seconds, shortened, spending
+from batchmill.events.words import count, seconds, shortened, spending
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import LAST
 from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
@@ -146,6 +146,8 @@ def _show_run(
     if run.label and not mapped:
         data.write_line(f"document {run.source}")
     data.write_line(f"begun {moment(run.started_at)} in {run.folder}")
+    if run.limit is not None:
+        data.write_line(f"no more than the first {count(run.limit, 'item')} of each batch, by --limit")
     for visit in visits:
         data.write_line(f"  {visit.address}: {_counts(visit)}")
     if (spent := _spent(reader, run)) is not None:

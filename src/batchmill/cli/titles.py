@@ -24,11 +24,13 @@ def is_map(run: RunRecord) -> bool:
 
 
 def title(run: RunRecord, longest: int = _LONGEST) -> str:
-    """The document's file, or the sources and the command of ``map``; behind the name its caller gave."""
+    """The document's file, with the limit of a run that has one, or the sources and the command of ``map``;
+    behind the name its caller gave."""
     named = f"{run.label}: " if run.label else ""
     asked = run.settings.get(MAP)
     if not isinstance(asked, dict):
-        return f"{named}{os.path.basename(run.source)}"
+        first = "" if run.limit is None else f" --limit {run.limit}"
+        return f"{named}{os.path.basename(run.source)}{first}"
     return f"{named}{shortened(_mapped(asked), longest)}"
 
 

@@ -20,6 +20,7 @@ from batchmill.file_table import Entry, without
 from batchmill.graph.attached import Attachment
 from batchmill.graph.choosing import Columns
 from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected, skipped_in
+from batchmill.graph.first_items import first_items
 from batchmill.graph.keys import batch_log
 from batchmill.graph.limited import gate_of, paying_for
 from batchmill.graph.no_items import no_items
@@ -148,6 +149,9 @@ class NodeBatch:
         if not done.count and not visit.failed and not isinstance(self.batch.source, Handoff):
             warned = no_items(self._spec, self._around)
             visit.warnings += () if warned is None else (warned,)
+        if not visit.failed and not isinstance(self.batch.source, Handoff):
+            warned = first_items(self._spec, self._around, done.count)
+            visit.warnings += () if warned is None else (warned,)
         if visit.failed and self._spec.results_path is not None:
             path = visit.outputs[PATH_KEY]
             self._around.bus.emit(Noticed(f"what it has done so far is in {path}", self._place))
@@ -162,19 +166,22 @@ def items_at(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Itera
 
 def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     """What the batch is to run of all its items; raises what :func:`_all_items` raises, and
-    :class:`NodeError` for too few of them."""
-    every = _all_items(spec, around)
-    limits = [limit for limit in (spec.limit, around.limit) if limit is not None]
-    chosen = Selection(
-        _where(spec, around),
-        spec.skip,
-        min(limits, default=None),
-        spec.sample,
-        spec.seed,
-        spec.batch_size,
-        spec.min_items,
+    :class:`~batchmill.errors.TooFewItems`."""
+    return selection_of(spec, around).of(_all_items(spec, around))
+
+
+def selection_of(spec: BatchSpec, around: Surroundings) -> Selection:
+    """Which of its items a batch runs."""
+    return Selection(
+        where=_where(spec, around),
+        skip=spec.skip,
+        limit=spec.limit,
+        sample=spec.sample,
+        seed=spec.seed,
+        batch_size=spec.batch_size,
+        min_items=spec.min_items,
+        first=around.limit,
     )
-    return chosen.of(every)
 
 
 def _where(spec: BatchSpec, around: Surroundings) -> Callable[[Any, int], bool] | None:
@@ -202,7 +209,7 @@ def _all_items(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     if kind == "list":
         return list(value)
     if kind != "reference":
-        return _without_own(open_source({kind: value}), kind, around)
+        return _without_own(open_source({kind: value}, keep_bad=spec.bad_rows == "error"), kind, around)
     return _as_list(value, str(spec.items))
 
 

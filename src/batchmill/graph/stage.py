@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from batchmill.batch.handoff import Handoff
+from batchmill.batch.selection import Selection
 from batchmill.errors import BatchmillError
 from batchmill.graph.batched import NodeBatch, items_of
 from batchmill.graph.surroundings import RunnableNode, Surroundings
@@ -63,11 +64,11 @@ class RunningStage:
             self.visit = faulty_visit(fault, self._around.place(self.id))
             return None
 
-    def outlet(self, succeeded: bool) -> Handoff:
+    def outlet(self, succeeded: bool, selection: Selection) -> Handoff:
         """Where another stage takes this one's results from, without those of failed items if it wants
-        only what ``succeeded``."""
+        only what ``succeeded``, and of them what its ``selection`` says."""
         total = None if succeeded or self._batch is None else self._batch.batch.total
-        handoff = Handoff(total)
+        handoff = Handoff(total, selection)
         self._outlets.append((handoff, succeeded))
         return handoff
 

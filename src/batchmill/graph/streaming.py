@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from batchmill.cancel import CancelToken
+from batchmill.graph.batched import selection_of
 from batchmill.graph.stage import RunningStage
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visit import Visit, cut_short
@@ -56,10 +57,11 @@ class Chain:
         self._cancel = CancelToken()
         self._stages: dict[str, RunningStage] = {}
         for stage in stages:
-            feeder = self._stages.get(stage.source or "")
-            source = None if feeder is None else feeder.outlet(stage.succeeded)
+            feeder, node, source = self._stages.get(stage.source or ""), node_of(stage.id), None
+            if feeder is not None and node.spec.batch is not None:
+                source = feeder.outlet(stage.succeeded, selection_of(node.spec.batch, around))
             own = replace(around, cancel=self._cancel, stop=CancelToken())
-            self._stages[stage.id] = RunningStage(stage, node_of(stage.id), source, own, self._failed)
+            self._stages[stage.id] = RunningStage(stage, node, source, own, self._failed)
         self._over: set[str] = set()  # failed, or stopped from outside: nothing after them counts
 
     def run(self) -> Iterator[StageEnd]:

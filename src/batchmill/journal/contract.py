@@ -55,6 +55,12 @@ class RunRecord:
         return str(self.settings.get("name") or "")
 
     @property
+    def limit(self) -> int | None:
+        """How many of the items of each batch it runs at the most; None where it runs all."""
+        limit = self.settings.get("limit")
+        return limit if type(limit) is int else None
+
+    @property
     def outputs(self) -> str:
         """The name of the folder with what its commands printed; empty without one."""
         return str(self.settings.get("outputs") or "")

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple
 
+from batchmill.bad_row import BadRow
 from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, OK, Codec
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all
@@ -94,6 +95,8 @@ class RowWriter:
             text = encode(item)
         except NOT_JSON:
             return _digest(item, more), None
+        if type(item) is BadRow:  # nothing is known of it by the result of an item that has the same text
+            return _digest(text, ["bad row", more]), text
         if more is None and len(text) <= SHORT and self.masker.text(text) == text:
             return text, text
         return _digest(text, more), text

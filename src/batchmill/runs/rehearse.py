@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from batchmill.graph.attached import Attachment
 from batchmill.graph.recorded import CODEC
@@ -24,6 +24,7 @@ from batchmill.runs.ledger import addresses, sum_of
 from batchmill.runs.resume import (
     document_of,
     is_done,
+    limit_of,
     order_of,
     require_folder,
     require_stdin,
@@ -54,13 +55,15 @@ class Estimate:
 class Rehearsed:
     """``nodes`` has a forecast for each node that can be told of, in the order of the walk; ``estimates``
     what the items that would be run are likely to use, by node; ``spent`` what all passes spent until now.
-    ``untouched`` says that the run has finished and that nothing would be done."""
+    ``untouched`` says that the run has finished and that nothing would be done, ``limit`` how many items of
+    each batch that were at the most, None where it was all."""
 
     run: str
     nodes: list[Forecast] = field(default_factory=list)
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
     spent: Mapping[str, Any] | None = None
     untouched: bool = False
+    limit: int | None = None
 
     @property
     def counts(self) -> Kept:
@@ -86,6 +89,7 @@ def rehearse(
     *,
     journal: Journal | str | Path = DEFAULT_PATH,
     failed_only: bool = False,
+    limit: int | Literal["all"] | None = None,
     text_params: Mapping[str, str] | None = None,
     masker: Masker | None = None,
     attached: Mapping[str, Attachment] | None = None,
@@ -102,10 +106,11 @@ def rehearse(
         calls = list(reader.calls(found))
         given = {**(params or {}), **(text_params or {})}
         document = document_of(found)
-        if is_done(found, document, bool(given), failed_only):
-            return Rehearsed(found.name, spent=_spent(calls), untouched=True)
+        more = bool(given) or limit_of(found, limit) != found.limit
+        if is_done(found, document, more, failed_only):
+            return Rehearsed(found.name, spent=_spent(calls), untouched=True, limit=found.limit)
     require_folder(found)
-    order = order_of(found, document, params, text_params, settings_of(found), kept)
+    order = order_of(found, document, params, text_params, settings_of(found, limit=limit), kept)
     require_stdin(kept, found, order.plan)
     known = Secrets(order.plan, order.inputs, masker or Masker())
     log = rehearsed(kept, found, CODEC, known.masker, addresses(order.plan), failed_only=failed_only)
@@ -116,6 +121,7 @@ def rehearse(
                 Namespace(order.inputs, permissive=order.plan.mode == "permissive"),
                 executor="sequential",
                 jobs=1,
+                limit=order.settings.limit,
                 folder=order.plan.import_folder,
                 masker=known.masker,
                 log=log,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from batchmill.batch import OnBlock
 from batchmill.batch.byte_streams import standard_input_is_empty
@@ -42,7 +42,7 @@ def resume(
     failed_only: bool = False,
     executor: str | None = None,
     jobs: int | None = None,
-    limit: int | None = None,
+    limit: int | Literal["all"] | None = None,
     listeners: Iterable[Listener] = (),
     cancel: CancelToken | None = None,
     stop: CancelToken | None = None,
@@ -62,8 +62,8 @@ def resume(
     Results are known again by content: what was edited, in the document or among the items, is run again,
     what only moved is not. ``params`` take the place of inputs of the same name; those that are secret must
     be given again. ``failed_only`` runs items that had failed, and leaves out those that were never begun.
-    ``executor``, ``jobs``, ``limit`` and what is ``remembered`` are those of the run unless given. The other
-    arguments are those of :func:`batchmill.run`.
+    ``executor``, ``jobs``, ``limit`` and what is ``remembered`` are those of the run unless given; the limit
+    "all" is none. The other arguments are those of :func:`batchmill.run`.
 
     The paths of a run are those of the folder it was begun in, so it is resumed there: call ``os.chdir``
     before, where this process works in another one. Items out of standard input must be given once more.
@@ -86,7 +86,7 @@ def resume(
         with Reader(kept) as reader:
             found = reader.run(found.name)
             given = {**(params or {}), **(text_params or {})}
-            more = bool(given) or limit not in (None, found.settings.get("limit"))
+            more = bool(given) or limit_of(found, limit) != found.limit
             document = document_of(found)
             if is_done(found, document, more, failed_only):
                 result = _as_it_was(reader, found)
@@ -151,7 +151,7 @@ def settings_of(
     jobs: int | None = None,
     own_files: Mapping[str, str] | None = None,
     remembered: Mapping[str, Any] | None = None,
-    limit: int | None = None,
+    limit: int | Literal["all"] | None = None,
 ) -> RunSettings:
     """The settings of the run, but for those that are given."""
     set_apart = ("executor", "jobs", "limit", "around")
@@ -159,10 +159,17 @@ def settings_of(
     return RunSettings(
         executor or run.settings.get("executor"),
         jobs or run.settings.get("jobs"),
-        limit or run.settings.get("limit"),
+        limit_of(run, limit),
         own_files or {},
         {**own, **(remembered or {})},
     )
+
+
+def limit_of(run: RunRecord, given: int | Literal["all"] | None) -> int | None:
+    """The limit that is given, that of the run where none is."""
+    if given is None:
+        return run.limit
+    return given if given != "all" else None
 
 
 def require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:

@@ -10,6 +10,9 @@ from batchmill.batch.settings import MAX_CONCURRENT
 from batchmill.errors import InvalidSetting
 from batchmill.executors.choose import executor_named
 
+ALL = "all"
+"""In the place of a limit: that of the run that is resumed holds no longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:

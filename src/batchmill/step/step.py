@@ -15,7 +15,8 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.awaiting.promises import awaited
-from batchmill.errors import NodeError, TemplateError
+from batchmill.bad_row import BadRow
+from batchmill.errors import NodeError, TemplateError, UnreadableRow
 from batchmill.masking import Masker
 from batchmill.nodes import Node, NodeResult, bind
 from batchmill.nodes.json_params import container_param
@@ -118,7 +119,7 @@ class Step:
         try:
             scope = self._scope_of(item, index)
             return None if self.skips(scope) else self._params.resolve(scope)
-        except TemplateError:  # the attempt itself is about to say so
+        except (TemplateError, UnreadableRow):  # the attempt itself is about to say so
             return None
 
     def _scope_of(self, item: Any, index: int) -> Scope:
@@ -212,6 +213,8 @@ class ItemStep(Step):
     def _scope_of(self, item: Any, index: int) -> Scope:
         if type(item) in _CONTAINERS:
             item = _copied(item)
+        elif type(item) is BadRow:
+            raise UnreadableRow(item.message)
         return self._scope.child({self._item_name: item, INDEX_KEY: index})
 
 

@@ -13,6 +13,7 @@ from batchmill.nodes import Node
 _NAMES = {"max": "max_retries", "wait": "retry_wait", "backoff": "retry_backoff",
           "max_wait": "retry_max_wait", "jitter": "retry_jitter"}  # fmt: skip
 """Keys of ``retry`` to those of a batch block."""
+_WITHOUT_ROWS = ("reference", "list", "glob", "range")
 
 
 def setting_doubts(node: NodePart, kind: type[Node] | None, sub: SubWorkflow | None) -> Iterator[Doubt]:
@@ -73,6 +74,16 @@ def _batch_doubts(node: NodePart, spec: NodeSpec, batch: BatchSpec) -> Iterator[
         message = "`max_concurrent` comes to nothing: items run one after another"
         hint = "name an `executor`, such as `thread`, or set `parallel` to true"
         yield _unused((*path, "max_concurrent"), message, hint)
+    if batch.bad_rows == "error":
+        yield from _bad_rows_doubts((*path, "bad_rows"), batch)
+
+
+def _bad_rows_doubts(path: DocumentPath, batch: BatchSpec) -> Iterator[Doubt]:
+    if batch.items_kind in _WITHOUT_ROWS:
+        yield _unused(path, "`bad_rows` comes to nothing: these items are no rows of a file", "remove it")
+    elif not batch.goes_on:
+        message = "`bad_rows` comes to little: the first row that cannot be read ends the batch all the same"
+        yield _unused(path, message, "set `error_handling` to `continue`")
 
 
 def _unused(path: DocumentPath, message: str, hint: str) -> Doubt:

@@ -34,8 +34,6 @@ LATER_EXECUTORS = ("dask",)
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
 ITEMS_ERROR = "items_kind"
 
-SELECTION_KEYS = ("where", "skip", "sample", "seed", "limit", "min_items", "batch_size")
-"""Those that say which of the items are run, and in which groups."""
 RETRY_KEYS = ("max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter")
 
 MOST_ITEMS = 10**12
@@ -134,7 +132,9 @@ class BatchSpec(Spec):
         description="`${ref}`, a list (templates inside), or one source: "
         "glob, lines, jsonl, csv, range or stdin."
     )
-    LATER = frozenset(SELECTION_KEYS)
+    LATER = frozenset(
+        {"where", "skip", "sample", "seed", "limit", "min_items", "batch_size", "bad_rows", "item"}
+    )
     where: TemplateText | None = Field(
         None, description="Template on the item; those for which it is false are no items at all."
     )
@@ -154,6 +154,10 @@ class BatchSpec(Spec):
     batch_size: Annotated[int, Whole(1, 10**6)] | None = Field(
         None,
         description="Run items in groups of so many: the item is then a list; the last one may be shorter.",
+    )
+    bad_rows: Literal["fail", "error"] = Field(
+        "fail",
+        description="A row of the source that cannot be read fails the node, or (`error`) is a failed item.",
     )
     as_: Name = Field("item", alias="as", description="Name of the item in templates.")
     parallel: bool = Field(False, description="false: one after another, in this process.")
@@ -269,11 +273,6 @@ class BatchSpec(Spec):
     def items_value(self) -> Any:
         """What is written for the items: the template, the list, or what the source's key holds."""
         return self.items if isinstance(self.items, (str, list)) else getattr(self.items, self.items_kind)
-
-    @property
-    def selection_keys_given(self) -> tuple[str, ...]:
-        """Those of its keys that say which of the items are run, as far as it has them."""
-        return tuple(key for key in SELECTION_KEYS if key in self.model_fields_set)
 
     @property
     def retry_keys_given(self) -> tuple[str, ...]:

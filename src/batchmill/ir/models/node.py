@@ -61,7 +61,7 @@ class NodeSpec(Spec):
     type: NonEmpty = Field(description="Node type; `batchmill nodes` lists them.")
     purpose: str | None = Field(None, description="What the node is for, in words.")
     params: dict[str, Any] = Field(default_factory=dict, description="Params of the node type.")
-    LATER = frozenset({"when"})
+    LATER = frozenset({"when", "files"})
     when: TemplateText | None = Field(
         None, description="Template; where it is false the node is skipped, or with `batch` the item."
     )

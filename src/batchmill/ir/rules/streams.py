@@ -32,10 +32,6 @@ def _said(
     incoming: Mapping[str, list[EdgePart]],
 ) -> tuple[str, str] | None:
     """The words of the fault and the hint."""
-    chosen = batch.selection_keys_given
-    if chosen:
-        keys = ", ".join(f"`{key}`" for key in chosen)
-        return f"{keys} cannot choose among items that stream in", f"choose in the stage before, {_REMOVE}"
     streamed = streamed_items(batch)
     if streamed is None:
         message = "`stream` needs items that are `${node.results}` or `${node.succeeded}` of a batch node"

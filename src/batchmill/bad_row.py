@@ -1,0 +1,27 @@
+"""A row of a source that cannot be read, as the item that stands in its place and fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class BadRow(str):
+    """The text of such a row, as far as it can be read; ``message`` says where it stands and what is wrong.
+
+    Whoever looks at items knows it by its type. In errors and in the journal it is the text.
+    """
+
+    message: str
+
+    def __new__(cls, text: str, message: str) -> BadRow:
+        row = super().__new__(cls, text)
+        row.message = message
+        return row
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BadRow, (str(self), self.message)
+
+
+def as_text(item: Any) -> Any:
+    """``item``, or the mere text of a bad row."""
+    return str(item) if type(item) is BadRow else item

@@ -1,0 +1,22 @@
+"""The warning of a batch of which a run with ``--limit`` ran the first items only."""
+
+from __future__ import annotations
+
+from batchmill.graph.surroundings import Surroundings
+from batchmill.ir.models.batch import BatchSpec
+from batchmill.warned import Warned
+
+CODE = "limited"
+HINT = "`batchmill resume RUN --limit all` runs the others too"
+
+
+def first_items(spec: BatchSpec, around: Surroundings, count: int) -> Warned | None:
+    """What to tell of a batch that came to its end with ``count`` items, or groups of them; None where the
+    limit of the run left nothing out. Whether there are more is not looked at: they may have yet to come."""
+    limit = around.limit
+    if limit is None or (spec.limit is not None and spec.limit <= limit):
+        return None
+    if count < -(-limit // (spec.batch_size or 1)):
+        return None
+    items = "item was" if limit == 1 else f"{limit:,} items were"
+    return Warned(CODE, f"no more than the first {items} run, as `--limit {limit}` asks for", HINT)
