@@ -90,7 +90,8 @@ class Selection:
     def _fitting(self, fits: Callable[[Any, int], bool], pieces: Iterator[Piece]) -> Iterator[Piece]:
         position = 0
         for piece in pieces:
-            yield [one for place, one in enumerate(piece, position) if fits(one, place)]
+            numbered = enumerate(piece, position)
+            yield [one for place, one in numbered if type(one) is BadRow or fits(one, place)]
             position += len(piece)
 
     def _without_first(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
