@@ -6,25 +6,30 @@ of a slow pipe are there as soon as they are written.
 
 from __future__ import annotations
 
-import csv
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from functools import partial
 from itertools import islice
 from typing import Any
 
-from batchmill.batch.byte_streams import Read, Waker, is_live, opened, standard_input, standard_input_number
+from batchmill.batch.byte_streams import (
+    STDIN,
+    Opened,
+    Waker,
+    is_live,
+    opened,
+    standard_input,
+    standard_input_number,
+)
+from batchmill.batch.csv_rows import CsvForm, csv_rows
 from batchmill.batch.globbing import find_paths
+from batchmill.batch.names import names_in_stdin
 from batchmill.batch.sources import Pieces
-from batchmill.batch.text_lines import MAX_LINE, Lines, numbered_lines, quote_left_open
+from batchmill.batch.text_lines import numbered_lines
 from batchmill.errors import InvalidSetting, StorageError
 from batchmill.plain import NotJson, from_json
 
 Reader = Callable[[Any, str], "Iterable[Any]"]
-Opened = Callable[[], AbstractContextManager[Read]]
-STDIN = "standard input"
 _NAMES_TOGETHER = 256
 
 
@@ -44,12 +49,13 @@ def read_jsonl(path: Any, folder: str, decode: Callable[[str], Any] = from_json)
     return _of_file("jsonl", path, folder, partial(_values, decode=decode))
 
 
-def read_csv(path: Any, folder: str) -> Pieces:
+def read_csv(path: Any, folder: str, options: Mapping[str, Any] | None = None) -> Pieces:
     """Each row as an object keyed by the header's names; all values are text, blank lines are passed over.
+    ``options`` are those of :class:`~batchmill.batch.csv_rows.CsvForm`.
 
     A row with more or fewer cells than the header is an error that names its line.
     """
-    return _of_file("csv", path, folder, _rows)
+    return _of_file("csv", path, folder, partial(csv_rows, form=CsvForm.of(options or {})))
 
 
 def read_range(bounds: Any, folder: str) -> range:
@@ -61,9 +67,12 @@ def read_range(bounds: Any, folder: str) -> range:
 
 
 def read_stdin(form: Any, folder: str, decode: Callable[[str], Any] = from_json) -> Pieces:
-    """Standard input as ``"lines"`` or ``"jsonl"``, of which ``decode`` makes values."""
+    """Standard input as ``"lines"``, as ``"jsonl"``, of which ``decode`` makes values, or as ``"nul"``: names
+    that each end with a NUL."""
+    if form == "nul":
+        return names_in_stdin(b"\0")
     if form not in ("lines", "jsonl"):
-        raise InvalidSetting(f'stdin is read as "lines" or "jsonl", not {form!r}')
+        raise InvalidSetting(f'stdin is read as "lines", "jsonl" or "nul", not {form!r}')
     waker = Waker()
     read = partial(_values, decode=decode) if form == "jsonl" else _texts
     stream = partial(standard_input, waker)
@@ -115,94 +124,24 @@ def _values(stream: Opened, source: str, decode: Callable[[str], Any]) -> Iterat
             yield values
 
 
-class _Feed(Iterator[str]):
-    """The lines that a CSV reader asks for, one by one; ``more`` says that the next one is there already.
-    ``begun`` are those of the row that is being read, with their numbers."""
-
-    def __init__(self, lines: Iterator[Lines]) -> None:
-        self._lines = lines
-        self._there: deque[tuple[int, str]] = deque()
-        self.begun: Lines = []
-
-    @property
-    def more(self) -> bool:
-        return bool(self._there)
-
-    def __next__(self) -> str:
-        while not self._there:
-            self._there.extend(next(self._lines))
-        line = self._there.popleft()
-        self.begun.append(line)
-        return line[1]
-
-
-def _rows(stream: Opened, source: str) -> Iterator[list[dict[str, str]]]:
-    csv.field_size_limit(max(MAX_LINE, csv.field_size_limit()))
-    with stream() as read:
-        feed = _Feed(numbered_lines(read, source, ends=True))
-        reader = csv.reader(feed, strict=True)
-        rows: list[dict[str, str]] = []
-        try:
-            header = _header(reader, source)
-            feed.begun.clear()
-            for row in reader:
-                if row:
-                    rows.append(_row(header, row))
-                feed.begun.clear()
-                if not feed.more:
-                    yield rows
-                    rows = []
-        except (csv.Error, _Ragged) as fault:
-            yield rows
-            raise StorageError(f"{source}, {_csv_words(fault, reader.line_num, feed.begun)}") from fault
-        except StorageError:
-            yield rows
-            raise
-
-
-def _csv_words(fault: Exception, line: int, row: Lines) -> str:
-    """Where in a file a row cannot be read and why; ``row`` is what was read of it."""
-    opened = quote_left_open(row) if isinstance(fault, csv.Error) else None
-    if opened is not None:
-        return f"line {opened}: the quote that opens here is never closed"
-    begun = f" (its row begins on line {row[0][0]})" if len(row) > 1 else ""
-    place = f"line {line}: "
-    return f"{place}{str(fault).removeprefix(place)}{begun}"  # PyPy's words have the line already
-
-
-class _Ragged(Exception):  # becomes a StorageError where the line is known
-    """Raised for a row that does not fit the header."""
-
-
-def _header(reader: Iterator[list[str]], source: str) -> list[str]:
-    header = next((row for row in reader if row), [])
-    double = next((name for name in header if header.count(name) > 1), None)
-    if double is not None:
-        raise _Ragged(f"the column name {double!r} stands there twice")
-    return header
-
-
-def _row(header: list[str], row: list[str]) -> dict[str, str]:
-    if len(row) != len(header):
-        cells = f"{len(row)} cell{'s' if len(row) != 1 else ''}"
-        raise _Ragged(f"{cells} where the header has {len(header)}")
-    return dict(zip(header, row, strict=True))
-
-
 def open_source(spec: Mapping[str, Any], folder: str | os.PathLike[str] | None = None) -> Iterable[Any]:
     """The items of a document's source, such as ``{"glob": "data/*.csv"}``.
 
     ``folder`` is where relative paths start, the working folder by default. Raises
     :class:`InvalidSetting` for a source there is none of.
     """
-    kind, value = _only_entry(spec)
-    return READERS[kind](value, os.fspath(folder) if folder is not None else "")
+    kind, options = _kind(spec), dict(spec)
+    value = options.pop(kind)
+    place = os.fspath(folder) if folder is not None else ""
+    return read_csv(value, place, options) if kind == "csv" else READERS[kind](value, place)
 
 
-def _only_entry(spec: Mapping[str, Any]) -> tuple[str, Any]:
-    if len(spec) != 1:
-        raise InvalidSetting(f"a source has exactly one key ({', '.join(READERS)}), not {len(spec)}")
-    kind, value = next(iter(spec.items()))
-    if kind not in READERS:
-        raise InvalidSetting(f"there is no source {kind!r}, only {', '.join(READERS)}")
-    return kind, value
+def _kind(spec: Mapping[str, Any]) -> str:
+    kinds = [kind for kind in spec if kind in READERS]
+    if len(spec) == 1 and not kinds:
+        raise InvalidSetting(f"there is no source {next(iter(spec))!r}, only {', '.join(READERS)}")
+    if len(kinds) != 1 or (len(spec) > 1 and kinds != ["csv"]):
+        raise InvalidSetting(
+            f"a source has exactly one key ({', '.join(READERS)}; options beside csv), not {len(spec)}"
+        )
+    return kinds[0]

@@ -171,7 +171,7 @@ def _all_items(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     if kind == "list":
         return list(value)
     if kind != "reference":
-        return _without_own(open_source({kind: value}), kind, around)
+        return _without_own(open_source({kind: value, **spec.items_options}), kind, around)
     return _as_list(value, str(spec.items))
 
 

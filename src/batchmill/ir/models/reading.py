@@ -16,7 +16,6 @@ from batchmill.ir.models.batch import (
     LATER_EXECUTORS,
     SOURCES,
     BatchSpec,
-    StdinSource,
     Tolerate,
 )
 from batchmill.ir.models.fields import RANGE, Spec
@@ -25,6 +24,7 @@ from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
 from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode
 from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec
 from batchmill.ir.models.slips import key_hint, missing_hint, value_hint
+from batchmill.ir.models.sources import CsvSource, StdinSource
 from batchmill.ir.models.workflow import NODE_KEYS, Edge, InputSpec, OutputSpec, Workflow
 
 _TAGS = (ITEMS_TAG, FORM_TAG)
@@ -148,11 +148,19 @@ def _unknown_key(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
     key = str(path[-1])
     known = _keys(home[:-1])
     if path[-2:-1] == ("items",):
-        return Fault(path, f"`{key}` stands beside another key", "a source has exactly one key", on_key=True)
+        return Fault(path, f"`{key}` stands beside another key", _beside_source(key), on_key=True)
     other = _OTHER_NAMES.get(key)
     hint = _NOT_MEANT.get(key) or (f"did you mean `{other}`?" if other in known else "")
     hint = hint or key_hint(key, value, home[:-1]) or did_you_mean(key, known)
     return Fault(path, f"unknown key {shown(key)}", hint or f"known keys are {any_of(known)}", on_key=True)
+
+
+def _beside_source(key: str) -> str:
+    options = [name for name in CsvSource.model_fields if name != "csv"]
+    if key in options:
+        return f"`{key}` is an option of `csv`; another source has exactly one key"
+    hint = "" if key in SOURCES else did_you_mean(key, options)
+    return hint or "a source has exactly one key"
 
 
 def _wrong_word(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
