@@ -159,8 +159,10 @@ def _beside_source(key: str) -> str:
     options = [name for name in CsvSource.model_fields if name != "csv"]
     if key in options:
         return f"`{key}` is an option of `csv`; another source has exactly one key"
-    hint = "" if key in SOURCES else did_you_mean(key, options)
-    return hint or "a source has exactly one key"
+    if key in SOURCES:
+        return "a source has exactly one key"
+    known = f"a source has exactly one key; only `csv` takes options: {any_of(options)}"
+    return did_you_mean(key, options) or known
 
 
 def _wrong_word(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
