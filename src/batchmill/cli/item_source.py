@@ -170,7 +170,7 @@ def _suffix(path: str) -> str:
 
 _KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 _NOT_READ = {
-    ".tsv": "tables with tabs between their cells are not read; convert it to CSV",
+    ".tsv": r'for rows with tabs between their cells write {"csv": "FILE", "delimiter": "\t"}',
     ".json": "one JSON document is no list of items by itself; write it as JSON lines (.jsonl)",
     **dict.fromkeys((".parquet", ".xlsx", ".sqlite"), "files of this kind are not read; convert it to CSV"),
     **dict.fromkeys((".bz2", ".xz", ".zst"), "it is packed in a way that is not read; unpack it"),
