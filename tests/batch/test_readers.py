@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchmill.bad_row import BadRow
-from batchmill.batch import byte_streams, readers, text_lines
+from batchmill.batch import byte_streams, csv_rows, text_lines
 from batchmill.batch.readers import open_source
 from batchmill.batch.sources import as_source
 from batchmill.batch.text_lines import numbered_lines
@@ -99,7 +99,7 @@ def test_a_quote_that_is_closed_only_later_is_told_where_it_opens(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = csv.field_size_limit()
-    monkeypatch.setattr(readers, "MAX_LINE", 1000)
+    monkeypatch.setattr(csv_rows, "MAX_LINE", 1000)
     csv.field_size_limit(1000)
     try:
         written(folder, "x", 'a,b\n1,"2\n' + "3,4\n" * 1000)
@@ -411,7 +411,12 @@ STDIN = "from batchmill.batch.readers import open_source; print(list(open_source
 
 @pytest.mark.parametrize(
     ("form", "data", "expected"),
-    [("lines", b"a\r\n\xc3\xa9\n", "['a', 'é']"), ("jsonl", b"1\n\n{}\n", "[1, {}]"), ("lines", b"", "[]")],
+    [
+        ("nul", b"a\nb\0\xc3\xa9\0c", "['a\\nb', 'é', 'c']"),
+        ("lines", b"a\r\n\xc3\xa9\n", "['a', 'é']"),
+        ("jsonl", b"1\n\n{}\n", "[1, {}]"),
+        ("lines", b"", "[]"),
+    ],
 )
 def test_standard_input(form: str, data: bytes, expected: str) -> None:
     code = STDIN % form
@@ -440,7 +445,18 @@ def test_standard_input_with_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"tsv": "a"}, "no source 'tsv'"),
         ({"lines": ""}, "needs a path"),
         ({"glob": 3}, "needs a path"),
-        ({"stdin": "csv"}, '"lines" or "jsonl"'),
+        ({"stdin": "csv"}, '"lines", "jsonl" or "nul"'),
+        ({"csv": "a", "lines": "b"}, "exactly one key"),
+        ({"jsonl": "a", "delimiter": ";"}, "exactly one key"),
+        ({"csv": "a", "sep": ";"}, "no option 'sep'"),
+        ({"csv": "a", "delimiter": "::"}, "`delimiter` of the source 'csv' must be one character"),
+        ({"csv": "a", "quote": ","}, "another character than `delimiter`"),
+        ({"csv": "a", "encoding": "klingon"}, "must be a text encoding"),
+        ({"csv": "a", "encoding": "hex"}, "must be a text encoding"),
+        ({"csv": "a", "header": 1}, "true or false"),
+        ({"csv": "a", "columns": ["b", "b"]}, "different names"),
+        ({"csv": "a", "skip": True}, "number of lines"),
+        ({"csv": "a", "comment": ""}, "not empty"),
         ({"range": [1, 2, 0]}, "step not 0"),
         ({"range": [1.5]}, "whole numbers"),
     ],

@@ -27,6 +27,7 @@ from batchmill.cli.item_source import source_of
         ("c:\\files\\*", {"glob": "c:\\files\\*"}),
         ('[1, "two", {"three": 3}]', [1, "two", {"three": 3}]),
         ('{"range": [1, 4]}', {"range": [1, 4]}),
+        ('{"delimiter": ";", "csv": "x"}', {"csv": "x", "delimiter": ";"}),
         ("${x}*", {"glob": "${x}*"}),
         ('["${x}"]', ["${x}"]),
     ],

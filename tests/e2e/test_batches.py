@@ -162,6 +162,51 @@ def test_sources_are_read_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert echoed(echoing({"range": [1, 8, 3]}, executor="process", max_concurrent=1)) == [1, 4, 7]
 
 
+OTHER_CSV = {
+    "delimiter": ";",
+    "quote": None,
+    "encoding": "latin-1",
+    "columns": ["b"],
+    "skip": 1,
+    "comment": "#",
+}
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_resumed_run_keeps_the_rows_of_a_csv_file_of_another_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("table.csv").write_bytes('Liste\na;b\n#x\n1;é\n2;"\n3;ö\n'.encode("latin-1"))
+    code = (
+        "text: str\n"
+        "with open('seen', 'a') as file: file.write(text)\n"
+        "if text == '\"' and not os.path.exists('good'): raise ValueError(text)\n"
+        "result = text\n"
+    )
+    document = {
+        "nodes": [
+            {
+                "id": "each",
+                "type": "code",
+                "params": {"code": f"import os\n{code}", "inputs": {"text": "${item.b}"}},
+                "batch": {
+                    "items": {**OTHER_CSV, "csv": "table.csv"},
+                    "executor": executor,
+                    "error_handling": "continue",
+                },
+            }
+        ]
+    }
+    first = batchmill.run(document, journal="runs.sqlite")
+    assert (first.status, first.outputs["error_count"]) == ("degraded", 1)
+    Path("good").touch()
+    again = batchmill.resume(journal="runs.sqlite", failed_only=True)
+    assert again.status == "success", again.errors
+    assert [entry["result"] for entry in again.outputs["results"]] == ["é", '"', "ö"]
+    assert sorted(Path("seen").read_text()) == ['"', '"', "é", "ö"]
+
+
 def test_a_source_may_be_named_by_a_template(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("ann\n")
     document = {**echoing({"lines": "${folder}/names.txt"}), "inputs": {"folder": {"type": "string"}}}

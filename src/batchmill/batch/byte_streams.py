@@ -16,13 +16,18 @@ import termios
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import IO, Any, cast
 
 from batchmill.errors import StorageError
 
 Read = Callable[[int], bytes]
 """Up to so many bytes, at least one; none at the end."""
+
+Opened = Callable[[], AbstractContextManager[Read]]
+"""Opens a stream anew, and closes it."""
+
+STDIN = "standard input"
 
 READ_BYTES = 1 << 16
 MAX_DECODED = 64 << 30  # bytes out of one gzip file

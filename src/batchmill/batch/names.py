@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from batchmill.batch.byte_streams import (
+    STDIN,
+    Opened,
     Read,
     Waker,
     is_live,
@@ -20,7 +22,6 @@ from batchmill.batch.byte_streams import (
     standard_input,
     standard_input_number,
 )
-from batchmill.batch.readers import STDIN, Opened
 from batchmill.batch.sources import Pieces
 from batchmill.batch.text_lines import MAX_LINE, read_some
 from batchmill.errors import StorageError

@@ -118,26 +118,26 @@ def read_some(read: Read, source: str, done: int) -> bytes:
         raise StorageError(f"{source}, after line {done}: {reason}") from fault
 
 
-def quote_left_open(row: Lines) -> int | None:
+def quote_left_open(row: Lines, delimiter: str = ",", quote: str = '"') -> int | None:
     """The number of the line on which a quoted cell begins that the lines of a CSV row do not close."""
     opened: int | None = None
     for number, text in row:
         at = 0
         while at < len(text):
             if opened is None:  # at the beginning of a cell
-                if text[at] == '"':
+                if text[at] == quote:
                     opened, at = number, at + 1
                     continue
-                comma = text.find(",", at)
-                at = len(text) if comma < 0 else comma + 1
+                parted = text.find(delimiter, at)
+                at = len(text) if parted < 0 else parted + 1
                 continue
-            closing = text.find('"', at)
+            closing = text.find(quote, at)
             if closing < 0:
                 break
-            doubled = text[closing + 1 : closing + 2] == '"'
+            doubled = text[closing + 1 : closing + 2] == quote
             at = closing + 2 if doubled else closing + 1
             if not doubled:
                 opened = None
-                comma = text.find(",", at)
-                at = len(text) if comma < 0 else comma + 1
+                parted = text.find(delimiter, at)
+                at = len(text) if parted < 0 else parted + 1
     return opened

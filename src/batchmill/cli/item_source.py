@@ -54,7 +54,7 @@ class ItemSource:
     @property
     def kind(self) -> str:
         """``list``, or the key of the source."""
-        return "list" if isinstance(self.spec, list) else str(next(iter(self.spec)))
+        return "list" if isinstance(self.spec, list) else next(kind for kind in READERS if kind in self.spec)
 
     @property
     def value(self) -> Any:
@@ -170,7 +170,7 @@ def _suffix(path: str) -> str:
 
 _KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 _NOT_READ = {
-    ".tsv": "tables with tabs between their cells are not read; convert it to CSV",
+    ".tsv": r'for rows with tabs between their cells write {"csv": "FILE", "delimiter": "\t"}',
     ".json": "one JSON document is no list of items by itself; write it as JSON lines (.jsonl)",
     **dict.fromkeys((".parquet", ".xlsx", ".sqlite"), "files of this kind are not read; convert it to CSV"),
     **dict.fromkeys((".bz2", ".xz", ".zst"), "it is packed in a way that is not read; unpack it"),
@@ -183,9 +183,13 @@ def _json(written: str) -> Any:
     except NotJson as error:
         hint = f"; for a pattern that begins so write glob:{written}" if glob.has_magic(written) else ""
         raise click.BadParameter(f"is not JSON: {error}{hint}") from error
-    if isinstance(found, dict) and (len(found) != 1 or next(iter(found)) not in READERS):
+    if isinstance(found, dict) and not _is_source(found):
         raise click.BadParameter(f"a source has one key, of {', '.join(READERS)}; not {written}")
     return found
+
+
+def _is_source(spec: dict[str, Any]) -> bool:
+    return "csv" in spec or (len(spec) == 1 and next(iter(spec)) in READERS)
 
 
 def _bounds(written: str) -> list[int]:

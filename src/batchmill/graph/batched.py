@@ -209,7 +209,8 @@ def _all_items(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     if kind == "list":
         return list(value)
     if kind != "reference":
-        return _without_own(open_source({kind: value}, keep_bad=spec.bad_rows == "error"), kind, around)
+        source = open_source({kind: value, **spec.items_options}, keep_bad=spec.bad_rows == "error")
+        return _without_own(source, kind, around)
     return _as_list(value, str(spec.items))
 
 

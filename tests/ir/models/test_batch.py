@@ -91,11 +91,30 @@ def test_every_way_to_write_items(items, kind, value):
         {"range": ["x"]},
         {"range": [True]},
         {"stdin": "csv"},
+        {"csv": "a", "delimiter": ";;"},
+        {"csv": "a", "delimiter": "\n"},
+        {"csv": "a", "quote": ""},
+        {"csv": "a", "columns": []},
+        {"csv": "a", "columns": ["x", "x"]},
+        {"csv": "a", "skip": -1},
+        {"csv": "a", "comment": ""},
+        {"csv": "a", "header": "no"},
+        {"csv": "a", "encoding": ""},
+        {"jsonl": "a", "delimiter": ";"},
     ],
 )
 def test_what_is_no_items(items):
     with pytest.raises(ValidationError):
         BatchSpec.model_validate({"items": items})
+
+
+def test_options_beside_csv():
+    options = {"delimiter": ";", "quote": None, "columns": ["a"], "header": False, "skip": 2, "comment": "#"}
+    spec = BatchSpec.model_validate({"items": {**options, "csv": "a.csv", "encoding": "latin-1"}})
+    assert (spec.items_kind, spec.items_value) == ("csv", "a.csv")
+    assert spec.items_options == {**options, "encoding": "latin-1"}
+    assert BatchSpec.model_validate({"items": {"csv": "a.csv"}}).items_options == {}
+    assert BatchSpec.model_validate({"items": [1]}).items_options == {}
 
 
 def test_sizes_of_memory_are_bytes():

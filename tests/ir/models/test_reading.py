@@ -165,6 +165,25 @@ def test_a_source_with_two_keys_is_told_so():
     assert fault.path == ("nodes", 0, "batch", "items", "lines")
 
 
+@pytest.mark.parametrize(
+    ("items", "hint"),
+    [
+        ({"csv": "a", "delimeter": ";"}, "did you mean `delimiter`?"),
+        (
+            {"jsonl": "a", "delimiter": ";"},
+            "`delimiter` is an option of `csv`; another source has exactly one key",
+        ),
+        (
+            {"csv": "a", "x": 1},
+            "a source has exactly one key; only `csv` takes options: `delimiter`, `quote`",
+        ),
+    ],
+)
+def test_what_stands_beside_a_source(items, hint):
+    _, (fault,) = read_workflow({"nodes": [{"id": "a", "type": "echo", "batch": {"items": items}}]})
+    assert fault.hint.startswith(hint)
+
+
 NODE = {"id": "a", "type": "echo"}
 
 

@@ -13,7 +13,6 @@ from batchmill.ir.models.fields import (
     CountOrShare,
     Factor,
     Name,
-    NonEmpty,
     Number,
     Seconds,
     Spec,
@@ -22,9 +21,16 @@ from batchmill.ir.models.fields import (
     Whole,
     WholeOrAuto,
     WholeOrSpan,
-    WholeOrTemplate,
 )
 from batchmill.ir.models.limits import RateLimit
+from batchmill.ir.models.sources import (
+    CsvSource,
+    GlobSource,
+    JsonlSource,
+    LinesSource,
+    RangeSource,
+    StdinSource,
+)
 from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.policy.span import Span
 
@@ -39,46 +45,6 @@ RETRY_KEYS = ("max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "r
 MOST_ITEMS = 10**12
 MIN_WORKER_BYTES = 16 * 2**20
 """Less memory than this does not even start a Python worker."""
-
-
-class GlobSource(Spec):
-    """One item per file name that matches."""
-
-    glob: NonEmpty = Field(description="Pattern of file names, `**` for any depth; items are paths, sorted.")
-
-
-class LinesSource(Spec):
-    """One item per line of a text file."""
-
-    lines: NonEmpty = Field(description="Path of a text file; items are its lines without the line break.")
-
-
-class JsonlSource(Spec):
-    """One item per line of JSON."""
-
-    jsonl: NonEmpty = Field(description="Path of a file with one JSON value a line.")
-
-
-class CsvSource(Spec):
-    """One item per row of a CSV file."""
-
-    csv: NonEmpty = Field(description="Path of a CSV file with a header; items are objects of text.")
-
-
-class RangeSource(Spec):
-    """Whole numbers."""
-
-    range: list[Annotated[int | str, WholeOrTemplate(-(2**63), 2**63 - 1)]] = Field(
-        min_length=1,
-        max_length=3,
-        description="`[stop]`, `[start, stop]` or `[start, stop, step]`; the stop itself is not an item.",
-    )
-
-
-class StdinSource(Spec):
-    """Items from standard input."""
-
-    stdin: Literal["lines", "jsonl"] = Field(description="How standard input is read.")
 
 
 SOURCES: dict[str, type[Spec]] = {
@@ -273,6 +239,14 @@ class BatchSpec(Spec):
     def items_value(self) -> Any:
         """What is written for the items: the template, the list, or what the source's key holds."""
         return self.items if isinstance(self.items, (str, list)) else getattr(self.items, self.items_kind)
+
+    @property
+    def items_options(self) -> dict[str, Any]:
+        """What is written beside the source's key."""
+        if isinstance(self.items, (str, list)):
+            return {}
+        given = self.items.model_fields_set - {self.items_kind}
+        return {name: getattr(self.items, name) for name in type(self.items).model_fields if name in given}
 
     @property
     def retry_keys_given(self) -> tuple[str, ...]:

@@ -247,6 +247,19 @@ class Text(_Checked):
         return {"type": "string", "pattern": self.pattern}
 
 
+class DifferentNames(_Checked):
+    """A list of names, each of which stands there once."""
+
+    def check(self, value: Any) -> list[str]:
+        named = isinstance(value, list) and value and all(isinstance(name, str) for name in value)
+        if not named or len(set(value)) != len(value):
+            raise _fault("a list of names, no two of them the same", value)
+        return list(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True}
+
+
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 _SIZE = re.compile(r"([0-9]{1,15}) ?([KMGkmg][Ii]?)[Bb]?")
 

@@ -16,7 +16,6 @@ from batchmill.ir.models.batch import (
     LATER_EXECUTORS,
     SOURCES,
     BatchSpec,
-    StdinSource,
     Tolerate,
 )
 from batchmill.ir.models.defaults import Defaults, NodeDefaults
@@ -26,6 +25,7 @@ from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
 from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode
 from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec
 from batchmill.ir.models.slips import key_hint, missing_hint, value_hint
+from batchmill.ir.models.sources import CsvSource, StdinSource
 from batchmill.ir.models.workflow import NODE_KEYS, OWN_KEYS, Edge, InputSpec, OutputSpec, Workflow
 
 _TAGS = (ITEMS_TAG, FORM_TAG)
@@ -174,7 +174,7 @@ def _unknown_key(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
     key = str(path[-1])
     known = _keys(home[:-1])
     if path[-2:-1] == ("items",):
-        return Fault(path, f"`{key}` stands beside another key", "a source has exactly one key", on_key=True)
+        return Fault(path, f"`{key}` stands beside another key", _beside_source(key), on_key=True)
     other = _OTHER_NAMES.get(key)
     hint = _NOT_MEANT.get(key) or (f"did you mean `{other}`?" if other in known else "")
     hint = hint or key_hint(key, value, home[:-1]) or did_you_mean(key, known)
@@ -186,6 +186,16 @@ def _unknown_default(path: DocumentPath) -> Fault:
     hint = did_you_mean(str(path[1]), known) or f"known keys are {any_of(known)}"
     message = f"unknown key {shown(path[1])}, and what is said of a node type is an object"
     return Fault(path, message, hint, on_key=True)
+
+
+def _beside_source(key: str) -> str:
+    options = [name for name in CsvSource.model_fields if name != "csv"]
+    if key in options:
+        return f"`{key}` is an option of `csv`; another source has exactly one key"
+    if key in SOURCES:
+        return "a source has exactly one key"
+    known = f"a source has exactly one key; only `csv` takes options: {any_of(options)}"
+    return did_you_mean(key, options) or known
 
 
 def _wrong_word(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
