@@ -14,7 +14,7 @@ from batchmill.executors.choose import KINDS
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 
 MOST_JOBS = 1000
-ONCE = frozenset({"collect", "results", "joblog", "mark", "journal_path", "params_file", "name", *FILES})
+ONCE = frozenset({"collect", "results", "joblog", "mark", "journal_path", "params_file", "name", "file", *FILES})
 """Options of which a second one would silently take the place of the first, with what it was to keep."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -1,8 +1,8 @@
-"""``batchmill report``: a run of the journal as text, as a page, and in the formats of other tools."""
+"""``batchmill report``: a run of the journal summed up: as text, as a page, as Markdown, as metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -10,13 +10,11 @@ import click
 from batchmill.cli import options
 from batchmill.cli.exits import Exit
 from batchmill.cli.journals import Journals
-from batchmill.cli.report_files import FORMATS, Told
-from batchmill.cli.streams import DataStream, data_only
+from batchmill.cli.report_files import FORMATS, STDOUT, Told
+from batchmill.cli.streams import data_only
 from batchmill.journal.journal import LAST
 from batchmill.report import terminal
 from batchmill.report.model import Values
-
-STDOUT = "-"
 
 
 def formats(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,7 +25,7 @@ def formats(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command("report", short_help="Show where the time of a run went, as text, a page, a trace or a table.")
+@click.command("report", short_help="Show where the time of a run went, as text, a page or metrics.")
 @click.argument("run", default=LAST)
 @formats
 @click.option(
@@ -51,18 +49,12 @@ def command(
         told = Told.of(journals.run(run), values)
         for name, file in asked.items():
             if file == STDOUT:
-                _print(FORMATS[name].pieces(told), data)
+                data.write_pieces(FORMATS[name].pieces(told))
             else:
                 FORMATS[name].write(file, told)
         if json_wanted:
             data.write_json(told.report.as_json())
         elif not asked:
-            _print(terminal.lines(told.report), data)
+            data.write_pieces(terminal.lines(told.report))
     return Exit.SUCCESS
 
-
-def _print(pieces: Iterable[str], data: DataStream) -> None:
-    for piece in pieces:
-        data.write(piece)
-        if data.broken:
-            return
