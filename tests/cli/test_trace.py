@@ -48,7 +48,10 @@ def test_every_format_goes_to_a_file_or_to_stdout(trace, tmp_path, name, begin, 
 def test_chromes_is_the_default_and_gz_is_compressed(trace, tmp_path):
     assert trace("-o", "told.json.gz") == (0, "", "")
     events = json.loads(gzip.decompress((tmp_path / "told.json.gz").read_bytes()))["traceEvents"]
-    assert len({one["args"]["index"] for one in events if one["ph"] == "X" and "index" in one.get("args", {})}) == 6
+    assert (
+        len({one["args"]["index"] for one in events if one["ph"] == "X" and "index" in one.get("args", {})})
+        == 6
+    )
     assert json.loads(trace("-o", "-")[1])["traceEvents"] == events
 
 

@@ -57,4 +57,3 @@ def command(
         elif not asked:
             data.write_pieces(terminal.lines(told.report))
     return Exit.SUCCESS
-
