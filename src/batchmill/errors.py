@@ -145,6 +145,10 @@ class UnresolvedReference(TemplateError):
         return f"${{{self.reference}}} cannot be resolved: {self.reason}"
 
 
+class ConditionError(TemplateError):
+    """Raised when a condition compares what cannot be compared."""
+
+
 class KeyCollision(TemplateError):
     """Raised when two keys of one object become the same once their templates are resolved; ``place`` is the
     object's, empty where it is a param as a whole."""

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from batchmill.errors import FilterError, TemplateError
-from batchmill.template import Scope, compile_value
+from batchmill.template import Scope, compile_value, parse
 from batchmill.template.filters import FILTERS
+from batchmill.template.resolve import resolve_expression
 
 
 def apply(filters: str, value: Any) -> Any:
@@ -132,8 +133,61 @@ def test_json_of_what_json_cannot_hold() -> None:
         apply("json", {("a", "b"): 1})
 
 
-@pytest.mark.parametrize("name", sorted(set(FILTERS) - {"json", "lines", "url", "count", "join", "parse"}))
+OF_OTHERS = {"json", "lines", "url", "count", "join", "parse"} | {
+    "basename",
+    "stem",
+    "ext",
+    "dirname",
+    "group",
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(FILTERS) - OF_OTHERS))
 def test_no_filter_changes_its_value(name: str) -> None:
     value = [3, 1, 2, 1]
-    apply(name, value)
+    apply(name if name != "default" else "default:0", value)
     assert value == [3, 1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "stem", "ext", "folder"),
+    [
+        ("a/b/c.tar.gz", "c.tar.gz", "c.tar", ".gz", "a/b"),
+        ("c.txt", "c.txt", "c", ".txt", "."),
+        ("a/.hidden", ".hidden", ".hidden", "", "a"),
+        ("a/b/", "b", "b", "", "a"),
+        ("/", "", "", "", "/"),
+        ("", "", "", "", "."),
+    ],
+)
+def test_parts_of_paths(path: str, name: str, stem: str, ext: str, folder: str) -> None:
+    for filters, part in (("basename", name), ("stem", stem), ("ext", ext), ("dirname", folder)):
+        assert apply(filters, path) == part
+        assert apply(filters, [path, "x/y.z"])[0] == part
+    with pytest.raises(FilterError, match="needs a path, or a list of them, not a number"):
+        apply("stem", 3)
+
+
+def test_a_default_takes_the_place_of_what_is_empty() -> None:
+    for empty in (None, "", [], {}):
+        assert apply("default:'x'", empty) == "x"
+        assert apply('default:{"a": [1]}', empty) == {"a": [1]}
+    for full in (0, False, " ", [None], {"a": None}):
+        assert apply("default:'x'", full) == full
+    scope = Scope({"a": {}})
+    assert resolve_expression(parse("${a.b.c | default:'none' | json}").expressions[0], scope) == '"none"'
+    with pytest.raises(TemplateError, match="has no key 'b'"):
+        resolve_expression(parse("${a.b | json | default:0}").expressions[0], scope)
+
+
+def test_groups_are_lists_by_key_in_order() -> None:
+    rows = [{"k": "b", "n": 1}, {"k": 2, "n": 2}, {"k": "b", "n": 3}]
+    assert list(apply("group:'k'", rows).items()) == [("b", [rows[0], rows[2]]), ("2", [rows[1]])]
+    assert apply("group:'k'", []) == {}
+    for value, words in (
+        ([{}], "element 0 has no 'k'"),
+        ([3], "element 0 is a number"),
+        ([{"k": []}], "a list"),
+    ):
+        with pytest.raises(FilterError, match=words):
+            apply("group:'k'", value)

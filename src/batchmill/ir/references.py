@@ -12,7 +12,7 @@ from batchmill.ir.flow_graph import FlowGraph
 from batchmill.ir.outline import Outline
 from batchmill.ir.parts import NodePart
 from batchmill.ir.streams import still_running
-from batchmill.template import Expression, Path, expressions_in
+from batchmill.template import Expression, Operand, Path, expressions_in
 from batchmill.template.parse import without_namespace
 from batchmill.template.presence import is_large, may_hold_templates
 
@@ -101,10 +101,14 @@ class ReferenceCheck:
             return unknown
         if (running := self._still_running(site)) is not None:
             return [running]
+        return [fault for one in site.expression.operands for fault in self._late(one, site)][:1]
+
+    def _late(self, operand: Operand, site: Site) -> list[Fault]:
+        """The fault of an operand of which no alternative can be there yet."""
         late = []
-        for alternative in site.expression.alternatives:
+        for alternative in operand.alternatives:
             too_early = self._too_early(alternative, site) if isinstance(alternative, Path) else None
-            if too_early is None:
+            if too_early is None or operand.has_default:
                 return []
             late.append(too_early)
         return late[:1]

@@ -66,7 +66,7 @@ class StepParams:
             for _, template in self.templates
             if isinstance(template, Compiled)  # of the others text is made
             for expression in template.expressions
-            if all(one.name == "raw" for one in expression.filters)
+            if expression.alternatives and all(one.name == "raw" for one in expression.filters)
             for path in expression.references
         ]
 

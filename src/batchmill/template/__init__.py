@@ -2,7 +2,7 @@
 
 from batchmill.template.compiled import Compiled, StructureSyntaxError, compile_value, syntax_errors
 from batchmill.template.parse import expressions_in, parse
-from batchmill.template.parts import EVERY, Every, Expression, Filter, Literal, Path, Template
+from batchmill.template.parts import EVERY, Every, Expression, Filter, Literal, Operand, Path, Template
 from batchmill.template.scope import Scope
 from batchmill.template.shell import CommandTemplate, ShellCommand, compile_command, review_words
 from batchmill.template.text import to_json, to_text
@@ -16,6 +16,7 @@ __all__ = [
     "Expression",
     "Filter",
     "Literal",
+    "Operand",
     "Path",
     "Scope",
     "ShellCommand",

@@ -309,7 +309,7 @@ def _plan_string(template: Template, branches: bool) -> _Plan:
         return _Text(template)
     if isinstance(only, str):
         return _Same(only)
-    first = only.alternatives[0]
+    first = only.alternatives[0] if only.alternatives else None
     if branches and isinstance(first, Path) and not only.optional:
         return _Branch(only, first)
     if isinstance(first, Path) and not (first.segments or only.filters or only.optional):

@@ -5,8 +5,10 @@ None of them changes the value it is given, and none but ``parse`` and ``number`
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,7 @@ from urllib.parse import quote
 from batchmill.errors import FilterError
 from batchmill.lists import LazyList
 from batchmill.plain import NotJson, exact_number, from_json
+from batchmill.template.parts import DEFAULT
 from batchmill.template.text import LISTS, check_length, to_json, to_text
 
 
@@ -206,6 +209,42 @@ def _flatten(value: Any) -> list[Any]:
     return flat
 
 
+def _default(value: Any, other: Any) -> Any:
+    """``other`` for null and for what is empty; what is missing comes here as null."""
+    empty = value is None or (isinstance(value, (str, *LISTS, Mapping)) and not len(value))
+    return copy.deepcopy(other) if empty else value
+
+
+def _group(value: Any, key: str) -> dict[str, list[Any]]:
+    """The elements by what they have under ``key``, which is text then; groups in the order they turn up."""
+    groups: dict[str, list[Any]] = {}
+    for index, one in enumerate(_listed("group", value)):
+        if not isinstance(one, Mapping) or key not in one:
+            has = f"has no {key!r}" if isinstance(one, Mapping) else f"is {kind_of(one)}"
+            raise FilterError(f"the filter 'group' needs objects with {key!r}, and element {index} {has}")
+        if isinstance(one[key], (Mapping, *LISTS)):
+            raise FilterError(f"the filter 'group' cannot group by {kind_of(one[key])}, in element {index}")
+        groups.setdefault(to_text(one[key]), []).append(one)
+    return groups
+
+
+def _of_path(name: str, part: Callable[[str], str]) -> FilterRule:
+    """A part of a path, or of each path in a list."""
+
+    def of(value: Any) -> Any:
+        if isinstance(value, LISTS):
+            return [of(one) for one in value]
+        if not isinstance(value, str):
+            raise FilterError(f"the filter {name!r} needs a path, or a list of them, not {kind_of(value)}")
+        return part(value)
+
+    return FilterRule(of)
+
+
+def _name_of(path: str) -> str:
+    return os.path.basename(path.rstrip("/") or path)
+
+
 def _url(value: Any) -> str:
     try:
         return quote(to_text(value), safe="", errors="surrogateescape")
@@ -229,6 +268,12 @@ FILTERS: dict[str, FilterRule] = {
     "unique": FilterRule(_unique),
     "sort": FilterRule(lambda value: _ordered("sort", sorted, _listed("sort", value))),
     "flatten": FilterRule(_flatten),
+    DEFAULT: FilterRule(_default, takes_argument=True),
+    "group": FilterRule(_group, takes_argument=True),
+    "basename": _of_path("basename", _name_of),
+    "stem": _of_path("stem", lambda path: os.path.splitext(_name_of(path))[0]),
+    "ext": _of_path("ext", lambda path: os.path.splitext(_name_of(path))[1]),
+    "dirname": _of_path("dirname", lambda path: os.path.dirname(path.rstrip("/") or path) or "."),
     "url": FilterRule(_url),
     "raw": FilterRule(lambda value: value),
 }

@@ -3,8 +3,12 @@
 The grammar::
 
     template    = (text | "$${" | "${" expression "}")*      "$${" stands for the text "${"
-    expression  = operand ("??" operand)* ("|" filter)*
-    operand     = path | JSON value
+    expression  = both ("or" both)*
+    both        = negation ("and" negation)*
+    negation    = "not" negation | comparison
+    comparison  = value [("==" | "!=" | "<=" | "<" | ">=" | ">" | "in" | "not in") value]
+    value       = "(" expression ")" | operand ("??" operand)* ("|" filter)*
+    operand     = path | JSON value | single-quoted text
     path        = name (("." key) | "[" index "]")*
     index       = integer | "*" | quoted text | "${" path "}"
     filter      = name [":" (quoted text | JSON value)]
@@ -23,9 +27,23 @@ from typing import Any, NoReturn
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.template.filters import FILTERS
-from batchmill.template.parts import EVERY, Every, Expression, Filter, Literal, Path, Template
+from batchmill.template.parts import (
+    DEFAULT,
+    EVERY,
+    Comparison,
+    Condition,
+    Every,
+    Expression,
+    Filter,
+    Junction,
+    Literal,
+    Negation,
+    Operand,
+    Path,
+    Template,
+)
 
-MAX_NESTING = 16  # paths within indices; nobody writes three, and each level is one Python frame
+MAX_NESTING = 16  # paths within indices, brackets, `not`s; nobody writes three, and each takes Python frames
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NAME = re.compile(r"\w[\w-]*")
@@ -35,6 +53,10 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![\w.\[-])")
 _DOUBLED = re.compile(r"\{\s*([A-Za-z_][^{}\"]*)\}\}")  # ${{ name }}, as in other tools
 _NAMESPACE = re.compile(r"^(?:inputs|params|parameters|steps|needs|jobs|tasks|nodes|workflow)\.")
 _OUTPUTS = re.compile(r"^([\w-]+)\.(?:outputs|output|results)\.")
+_COMPARING = re.compile(r"==|!=|<=|>=|<|>|(?:not\s+)?in(?![\w-])")
+_NOT = re.compile(r"not(?=\s+[^\s}|?=!<>&)]|\()(?!\s+(?:in|and|or)(?![\w.\[-]))")
+_OTHER_WORDS = re.compile(r"&&|\|\||=|<>|!")
+_INSTEAD = {"&&": "and", "||": "or", "=": "==", "<>": "!=", "!": "not"}
 _SINGLE_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
@@ -111,20 +133,66 @@ class _Reader:
         self.position = position
 
     def expression(self, opening: int) -> Expression:
+        condition = self._joined("or", 0)
+        if not self._accept("}"):
+            self._fail_at_end(opening)
+        return Expression(condition, self.text[opening : self.position], opening)
+
+    def _joined(self, word: str, depth: int) -> Condition:
+        parts = [self._joined("and", depth) if word == "or" else self._negation(depth)]
+        while self._accept_word(word):
+            parts.append(self._joined("and", depth) if word == "or" else self._negation(depth))
+        return parts[0] if len(parts) == 1 else Junction(word, tuple(parts))
+
+    def _negation(self, depth: int) -> Condition:
+        self._skip_space()
+        found = _NOT.match(self.text, self.position)
+        if found is None:
+            return self._comparison(depth)
+        self.position = found.end()
+        return Negation(self._negation(self._deeper(depth)))
+
+    def _comparison(self, depth: int) -> Condition:
+        left = self._value(depth)
+        self._skip_space()
+        found = _COMPARING.match(self.text, self.position)
+        if found is None:
+            return left
+        self.position = found.end()
+        return Comparison(" ".join(found.group().split()), left, self._value(depth))
+
+    def _value(self, depth: int) -> Condition:
+        if self._accept("("):
+            within = self._joined("or", self._deeper(depth))
+            if not self._accept(")"):
+                self._fail("a ) is missing")
+            return within
         alternatives = [self._operand()]
         while self._accept("??"):
             alternatives.append(self._operand())
         filters: list[Filter] = []
-        while self._accept("|"):
+        while not self.text.startswith("||", self.position) and self._accept("|"):
             filters.append(self._filter())
-        if not self._accept("}"):
-            self._fail_at_end(opening)
-        written = self.text[opening : self.position]
-        return Expression(tuple(alternatives), tuple(filters), written, opening)
+        return Operand(tuple(alternatives), tuple(filters))
+
+    def _deeper(self, depth: int) -> int:
+        if depth >= MAX_NESTING:
+            self._fail(f"a condition is nested more than {MAX_NESTING} deep")
+        return depth + 1
+
+    def _accept_word(self, word: str) -> bool:
+        self._skip_space()
+        end = self.position + len(word)
+        if not self.text.startswith(word, self.position) or _KEY.match(self.text, end):
+            return False
+        self.position = end
+        return True
 
     def _operand(self) -> Path | Literal:
         self._skip_space()
         following = self.text[self.position : self.position + 1]
+        if following == "'":
+            return Literal(self._quoted())
         if following == "{" and (doubled := _DOUBLED.match(self.text, self.position)):
             instead = without_namespace(doubled[1].strip())
             self._fail(f"one pair of braces is enough: write ${{{instead}}}", self.position - 2)
@@ -220,9 +288,14 @@ class _Reader:
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(FILTERS)}"
             self._fail(f"there is no filter {name!r}; {hint}", opening)
         argument = self._argument() if self._accept(":") else None
-        if FILTERS[name].takes_argument and not isinstance(argument, str):
+        if name == DEFAULT:
+            if argument is None:
+                self._fail(
+                    "the filter 'default' needs a value after it, such as default:'' or default:0", opening
+                )
+        elif FILTERS[name].takes_argument and not isinstance(argument, str):
             self._fail(f"the filter {name!r} needs a text after it, such as {name}:','", opening)
-        if not FILTERS[name].takes_argument and argument is not None:
+        elif not FILTERS[name].takes_argument and argument is not None:
             self._fail(f"the filter {name!r} takes nothing after it", opening)
         return Filter(name, argument)
 
@@ -245,6 +318,9 @@ class _Reader:
             self.position = found.end()
 
     def _fail_at_end(self, opening: int) -> NoReturn:
+        found = _OTHER_WORDS.match(self.text, self.position)
+        if found is not None and found.group() in _INSTEAD:
+            self._fail(f"{found.group()!r} is written {_INSTEAD[found.group()]!r} here")
         if self.position >= len(self.text):
             self._fail("the ${ is never closed; for a literal ${ write $${", opening)
         self._fail(f"this is not expected in a template; {_OWN_SHELL}")

@@ -19,6 +19,8 @@ class Every(Enum):
 
 
 EVERY = Every.EVERY
+DEFAULT = "default"
+"""The filter that also takes what is missing, where it is the first."""
 
 
 class _Shared:
@@ -70,28 +72,105 @@ class Filter(_Shared):
 
 
 @dataclass(frozen=True, slots=True)
+class Operand(_Shared):
+    """A value: alternatives joined by ``??``, then filters."""
+
+    alternatives: tuple[Path | Literal, ...]
+    filters: tuple[Filter, ...]
+
+    @property
+    def has_default(self) -> bool:
+        """Whether a filter gives a value where all alternatives are missing."""
+        return bool(self.filters) and self.filters[0].name == DEFAULT
+
+    @property
+    def optional(self) -> bool:
+        """Whether there is something to fall back on when the first alternative is missing."""
+        return len(self.alternatives) > 1 or self.has_default
+
+    def operands(self) -> Iterator[Operand]:
+        """This operand."""
+        yield self
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(_Shared):
+    """``left`` and ``right`` with one of ``== != < <= > >=``, ``in`` or ``not in`` between them."""
+
+    operator: str
+    left: Condition
+    right: Condition
+
+    def operands(self) -> Iterator[Operand]:
+        """What it compares."""
+        yield from self.left.operands()
+        yield from self.right.operands()
+
+
+@dataclass(frozen=True, slots=True)
+class Junction(_Shared):
+    """Conditions joined by one ``word``, ``and`` or ``or``."""
+
+    word: str
+    parts: tuple[Condition, ...]
+
+    def operands(self) -> Iterator[Operand]:
+        """Those of its parts."""
+        for part in self.parts:
+            yield from part.operands()
+
+
+@dataclass(frozen=True, slots=True)
+class Negation(_Shared):
+    """``not`` before a condition."""
+
+    of: Condition
+
+    def operands(self) -> Iterator[Operand]:
+        """Those of what is negated."""
+        yield from self.of.operands()
+
+
+Condition = Operand | Comparison | Junction | Negation
+
+
+@dataclass(frozen=True, slots=True)
 class Expression(_Shared):
-    """One ``${...}``: alternatives joined by ``??``, then filters.
+    """One ``${...}``: a ``condition``, which in most is a lone operand.
 
     ``text`` is the whole of it as written, with ``${`` and ``}``; ``position`` the 0-based offset of
     its ``${`` in the template.
     """
 
-    alternatives: tuple[Path | Literal, ...]
-    filters: tuple[Filter, ...]
+    condition: Condition
     text: str
     position: int
 
     @property
+    def operands(self) -> tuple[Operand, ...]:
+        """What it compares or is, from left to right."""
+        return tuple(self.condition.operands())
+
+    @property
+    def alternatives(self) -> tuple[Path | Literal, ...]:
+        """Those of a lone operand, none where something is compared."""
+        return self.condition.alternatives if isinstance(self.condition, Operand) else ()
+
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        """Those of a lone operand, none where something is compared."""
+        return self.condition.filters if isinstance(self.condition, Operand) else ()
+
+    @property
     def references(self) -> tuple[Path, ...]:
         """Every path in it, nested ones included, as written from left to right."""
-        paths = (one for one in self.alternatives if isinstance(one, Path))
+        paths = (one for operand in self.operands for one in operand.alternatives if isinstance(one, Path))
         return tuple(found for path in paths for found in path.walk())
 
     @property
     def optional(self) -> bool:
-        """Whether there is something to fall back on when the first alternative is missing."""
-        return len(self.alternatives) > 1
+        """Whether there is something to fall back on wherever a first alternative is missing."""
+        return all(operand.optional for operand in self.operands)
 
     @property
     def raw(self) -> bool:

@@ -11,13 +11,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from batchmill.errors import TemplateError, UnresolvedReference
 from batchmill.lists import LazyList, Rows
 from batchmill.lists.lazy import READ_TOGETHER
+from batchmill.template.conditions import evaluate
 from batchmill.template.filters import apply_filter, kind_of
-from batchmill.template.parts import EVERY, Every, Expression, Literal, Path, Template
+from batchmill.template.parts import EVERY, Every, Expression, Literal, Operand, Path, Template
 from batchmill.template.scope import Scope
 from batchmill.template.text import LISTS, check_length, to_text, why_closed
 
@@ -215,13 +217,25 @@ def resolve_expression(expression: Expression, scope: Scope) -> Any:
 
     In a permissive scope what does not resolve is the expression's text, noted in the scope.
     """
-    value = _choose(expression.alternatives, scope)
-    if isinstance(value, Missing):
+    try:
+        condition = expression.condition
+        if isinstance(condition, Operand):  # nearly all of them
+            return _value_of(condition, scope)
+        return evaluate(condition, partial(_value_of, scope=scope))
+    except UnresolvedReference:
         if not scope.permissive:
-            raise value.error()
+            raise
         scope.unresolved.append(expression.text)
         return expression.text
-    for one in expression.filters:
+
+
+def _value_of(operand: Operand, scope: Scope) -> Any:
+    value = _choose(operand.alternatives, scope)
+    if isinstance(value, Missing):
+        if not operand.has_default:
+            raise value.error()
+        value = None
+    for one in operand.filters:
         value = apply_filter(one.name, one.argument, value)
     return value
 

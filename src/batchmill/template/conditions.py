@@ -1,0 +1,116 @@
+"""What conditions come to: comparisons, membership, and their joining by ``and``, ``or`` and ``not``.
+
+Values of different kinds are never equal and have no order. A text that is a number is the trap in that, for
+all cells of a CSV file are text: where it meets the number it would be, neither answer is what was meant.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from batchmill.errors import ConditionError
+from batchmill.plain import exact_number, is_true
+from batchmill.template.filters import kind_of
+from batchmill.template.parts import Comparison, Condition, Junction, Negation, Operand
+from batchmill.template.text import LISTS
+
+ValueOf = Callable[[Operand], Any]
+_ORDERS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def evaluate(condition: Condition, value_of: ValueOf) -> Any:
+    """The value of ``condition``: of a lone operand its own, else true or false. ``value_of`` resolves
+    operands; those behind an ``and`` or ``or`` that is decided already are not asked for.
+
+    Raises :class:`~batchmill.errors.ConditionError` for what cannot be compared, and what ``value_of``
+    raises.
+    """
+    if isinstance(condition, Operand):
+        return value_of(condition)
+    if isinstance(condition, Negation):
+        return not is_true(evaluate(condition.of, value_of))
+    if isinstance(condition, Junction):
+        decided = condition.word == "or"
+        return decided is any(is_true(evaluate(one, value_of)) is decided for one in condition.parts)
+    return _compared(condition, evaluate(condition.left, value_of), evaluate(condition.right, value_of))
+
+
+def _compared(comparison: Comparison, left: Any, right: Any) -> bool:
+    word = comparison.operator
+    if word in ("in", "not in"):
+        return _is_in(left, right) is (word == "in")
+    if word in ("==", "!="):
+        return _are_equal(left, right) is (word == "==")
+    return _in_order(word, left, right)
+
+
+def _are_equal(left: Any, right: Any) -> bool:
+    kind, other = kind_of(left), kind_of(right)
+    if kind != other:
+        _refuse_number_as_text(left, right)
+        _refuse_number_as_text(right, left)
+        return False
+    if kind == "a list":
+        return len(left) == len(right) and all(map(_are_equal, left, right))
+    if kind == "an object":
+        return left.keys() == right.keys() and all(_are_equal(left[key], right[key]) for key in left)
+    return bool(left == right)
+
+
+def _refuse_number_as_text(text: Any, number: Any) -> None:
+    if not isinstance(text, str) or isinstance(number, bool) or not isinstance(number, (int, float)):
+        return
+    try:
+        same = exact_number(text) == number
+    except ValueError:
+        return
+    if same:
+        raise ConditionError(
+            f"compares the text {text!r} with the number {number}; write | number behind the text"
+        )
+
+
+def _in_order(word: str, left: Any, right: Any) -> bool:
+    kind, other = kind_of(left), kind_of(right)
+    if kind != other:
+        hint = "; write | number behind the text" if {kind, other} == {"text", "a number"} else ""
+        raise ConditionError(f"cannot compare {kind} with {other} by {word}{hint}")
+    if kind not in ("a number", "text"):
+        raise ConditionError(f"cannot put {kind} in order, as {word} does")
+    ordered = _ORDERS[word]
+    if kind == "text":
+        _refuse_two_orders(left, right, ordered)
+    return ordered(left, right)
+
+
+def _refuse_two_orders(left: str, right: str, ordered: Callable[[Any, Any], bool]) -> None:
+    """As text ``9`` comes after ``10``, as a number before it."""
+    try:
+        by_number = ordered(exact_number(left), exact_number(right))
+    except ValueError:
+        return
+    if by_number != ordered(left, right):
+        raise ConditionError(
+            f"compares numbers as text: {left!r} and {right!r} have another order as numbers; write | number "
+            "behind each, or compare something else"
+        )
+
+
+def _is_in(one: Any, holder: Any) -> bool:
+    """Whether a list has the element, an object the key, or a text the text."""
+    if isinstance(holder, LISTS):
+        return any(_are_equal(one, each) for each in holder)
+    if isinstance(holder, Mapping):
+        return isinstance(one, str) and one in holder
+    if isinstance(holder, str):
+        if isinstance(one, str):
+            return one in holder
+        raise ConditionError(f"cannot look for {kind_of(one)} in text")
+    raise ConditionError(f"`in` needs a list, an object or text behind it, not {kind_of(holder)}")
