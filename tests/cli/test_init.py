@@ -1,9 +1,15 @@
 """``batchmill init``: the document it writes runs, and nothing is overwritten."""
 
+import gzip
+import hashlib
 import json
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from batchmill.cli.init import TEMPLATES
 from batchmill.cli.main import outcome
 
 
@@ -52,3 +58,100 @@ def test_a_place_that_cannot_be_written_is_the_environments_fault(folder, capfd)
     (folder / "file").touch()
     assert outcome(["init", "file/flow.yaml"]) == 5
     assert "file is no folder and cannot be made one" in capfd.readouterr().err
+
+
+def made(folder, template):
+    assert outcome(["init", "--template", template]) == 0
+    assert "@FILE@" not in (folder / "workflow.yaml").read_text()
+    assert outcome(["validate", "workflow.yaml"]) == 0
+
+
+def ran(capfd, *inputs):
+    capfd.readouterr()
+    assert outcome(["run", "workflow.yaml", "-q", *inputs]) == 0
+    return json.loads(capfd.readouterr().out)
+
+
+def names(folder, *texts):
+    for number, name in enumerate(texts):
+        (folder / name).write_text(f"text {number}")
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_every_template_is_valid_and_is_listed(folder, capfd, template):
+    made(folder, template)
+    _, err = capfd.readouterr()
+    assert "warning" not in err
+    assert outcome(["init", "--list"]) == 0
+    assert f"\n{template} " in f"\n{capfd.readouterr().out}"
+
+
+def test_another_template_is_a_mistake_that_names_those_there_are(folder, capfd):
+    assert outcome(["init", "--template", "nosuch"]) == 2
+    assert "'start', 'files', 'photos'" in capfd.readouterr().err
+    assert list(folder.iterdir()) == []
+
+
+def test_files_packs_every_file(folder, capfd):
+    names(folder, "a b.txt", "$(rm *).txt", "-c.txt")
+    made(folder, "files")
+    assert ran(capfd) == {"packed": 3, "failed": 0}
+    assert gzip.decompress((folder / "packed" / "a b.txt.gz").read_bytes()) == b"text 0"
+    assert {one.name for one in (folder / "packed").iterdir()} == {
+        "a b.txt.gz", "$(rm *).txt.gz", "-c.txt.gz",
+    }  # fmt: skip
+
+
+def test_photos_hands_each_to_magick(folder, capfd, monkeypatch):
+    tools = folder / "tools"
+    tools.mkdir()
+    (tools / "magick").write_text('#!/bin/sh\nfor last; do :; done; printf "%s|" "$@" > "$last"\n')
+    (tools / "magick").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    names(folder, "a b.jpg", "c.jpg")
+    made(folder, "photos")
+    assert ran(capfd, "pixels=900") == {"done": 2, "failed": 0}
+    told = (folder / "small" / "a b.jpg").read_text()
+    assert told == "a b.jpg|-auto-orient|-resize|900x900>|small/a b.jpg|"
+
+
+def test_texts_asks_about_each(folder, capfd):
+    names(folder, "a.txt", "b.txt")
+    made(folder, "texts")
+    assert ran(capfd) == {"answered": 2, "failed": 0}
+    answers = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+    assert ["text 0" in answers[0]["response"], "text 1" in answers[1]["response"]] == [True, True]
+
+
+def test_checksums_are_those_of_the_files(folder, capfd):
+    names(folder, "a b.iso", "c.iso")
+    made(folder, "checksums")
+    assert ran(capfd, "pattern=*.iso") == {"files": 2, "failed": 0}
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    assert lines == [f"{hashlib.sha256(f'text {n}'.encode()).hexdigest()}  {one}" for n, one in
+                     enumerate(["a b.iso", "c.iso"])]  # fmt: skip
+
+
+class Answers(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(404 if self.path == "/none" else 200)
+        self.end_headers()
+        self.wfile.write(self.path.encode())
+
+    def log_message(self, *told):
+        pass
+
+
+def test_urls_are_fetched(folder, capfd):
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        base = f"http://127.0.0.1:{server.server_port}"
+        (folder / "urls.csv").write_text(f"name,url\nx,{base}/a\ny,{base}/none\n")
+        made(folder, "urls")
+        capfd.readouterr()
+        assert outcome(["run", "workflow.yaml", "-q"]) == 3
+        server.shutdown()
+        thread.join()
+    assert json.loads(capfd.readouterr().out) == {"fetched": 1, "failed": 1}
+    assert "/a" in (folder / "answers.jsonl").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 
 import pytest
 
@@ -45,8 +46,7 @@ def test_json_is_the_model(report):
 @pytest.mark.parametrize(
     ("name", "begin"),
     [
-        ("html", "<!DOCTYPE html>"), ("markdown", "## "), ("trace", '{"displayTimeUnit"'),
-        ("otlp", '{"resourceSpans"'), ("tsv", "node\tindex"), ("joblog", "Seq\tHost"), ("metrics", "# HELP"),
+        ("html", "<!DOCTYPE html>"), ("markdown", "## "), ("metrics", "# HELP"),
     ],
 )  # fmt: skip
 def test_every_format_goes_to_a_file_or_to_stdout(report, tmp_path, name, begin):
@@ -61,12 +61,11 @@ def test_every_format_goes_to_a_file_or_to_stdout(report, tmp_path, name, begin)
 
 
 def test_several_at_once(report, tmp_path):
-    code, out, _ = report("--tsv", "a.tsv", "--joblog", "sub/b.log", "--trace", "c.json.gz", "--json")
+    code, out, _ = report("--markdown", "a.md", "--metrics", "sub/b.prom.gz", "--json")
     assert code == 0
     assert json.loads(out)["counts"]["failed"] == 1
-    assert len((tmp_path / "a.tsv").read_text().splitlines()) == 7
-    assert len((tmp_path / "sub" / "b.log").read_text().splitlines()) == 7
-    assert json.loads(gzip.decompress((tmp_path / "c.json.gz").read_bytes()))["traceEvents"]
+    assert (tmp_path / "a.md").read_text().startswith("## ")
+    assert gzip.decompress((tmp_path / "sub" / "b.prom.gz").read_bytes()).startswith(b"# HELP")
 
 
 def test_values_may_be_left_out(report):
@@ -79,9 +78,9 @@ def test_values_may_be_left_out(report):
     ("arguments", "code", "words"),
     [
         (["nosuch"], 2, "nosuch"),
-        (["--json", "--tsv", "-"], 2, "only one format can go to stdout"),
+        (["--json", "--markdown", "-"], 2, "only one format can go to stdout"),
         (["--journal", "missing.sqlite"], 5, "there is no journal"),
-        (["--tsv", "."], 5, ". cannot be written"),
+        (["--metrics", "."], 5, ". cannot be written"),
     ],
 )
 def test_mistakes_are_named(report, arguments, code, words):
@@ -95,3 +94,44 @@ def test_a_journal_elsewhere_is_named_in_commands(batchmill_command, tmp_path):
     assert batchmill_command("run", "flow.json", "-q", "--journal", "my runs.db")[0] == 3
     out = batchmill_command("report", "--journal", "my runs.db")[1]
     assert f"--journal '{tmp_path / 'my runs.db'}'\n" in out
+
+
+def test_two_runs_side_by_side(report, batchmill_command, tmp_path):
+    changed = json.loads(json.dumps(FLOW).replace("n != 4", "n not in (2, 3)").replace("[6]", "[8]"))
+    (tmp_path / "flow.json").write_text(json.dumps(changed))
+    assert batchmill_command("run", "flow.json", "-q")[0] == 3
+    later, first = (one["run"] for one in json.loads(batchmill_command("runs", "--json")[1]))
+    code, out, _ = report("last", "--against", first, "--json")
+    told = json.loads(out)
+    assert (code, told["schema"]) == (0, "batchmill.against/1")
+    assert (told["this"]["run"], told["other"]["run"]) == (later, first)
+    assert [(told[one]["ok"], told[one]["failed"]) for one in ("this", "other")] == [(6, 2), (5, 1)]
+    assert told["broken"] == {"count": 2, "items": [["half", 2], ["half", 3]]}
+    assert told["mended"] == {"count": 1, "items": [["half", 4]]}
+    assert (told["only_here"], told["only_there"]) == (2, 0)
+    code, out, err = report(later, "--against", first)
+    assert (code, err) == (0, "")
+    assert re.search(r"^items failed +2 +1$", out, re.MULTILINE)
+    assert "failed here alone: 2 items: half 2, half 3\nfailed there alone: 1 item: half 4\n" in out
+    assert "no item of both ended otherwise" in report(first, "--against", first)[1]
+
+
+def test_the_page_is_opened_in_a_browser(report, batchmill_command, tmp_path, monkeypatch):
+    pytest.importorskip("jinja2")
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or len(opened) < 3)
+    assert report("--open", "-o", "page.html") == (0, "", "wrote page.html\n")
+    assert report("--open")[0] == 0
+    name = json.loads(batchmill_command("runs", "--json")[1])[0]["run"]
+    assert opened == [(tmp_path / one).as_uri() for one in ("page.html", f"report-{name}.html")]
+    assert (tmp_path / f"report-{name}.html").read_text().startswith("<!DOCTYPE html>")
+    code, _, err = report("--open")
+    assert code == 5
+    assert "open report-" in err
+
+
+@pytest.mark.parametrize("more", [["--open"], ["--html", "a.html"], ["--metrics", "-"]])
+def test_a_comparison_is_no_file(report, more):
+    code, out, err = report("--against", "last", *more)
+    assert (code, out) == (2, "")
+    assert "as text or with --json" in err

@@ -101,6 +101,8 @@ def test_a_degraded_run_prints_its_outputs_and_exits_with_3(run):
     assert json.loads(out) == [10, 2]
     assert "degraded" in err
     assert "1 × ZeroDivisionError in each, first at item 1 (0)" in err
+    assert re.search(r"\n    batchmill show [0-9a-f]{8} --node each --item 1\n", err)
+    assert re.search(r"\n  each: 2 ok, 1 failed, .* items/s, p50 .*s, p95 .*s, max .*s\n", err)
 
 
 def test_a_failed_run_prints_no_outputs_and_says_why(run):

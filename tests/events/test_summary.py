@@ -108,3 +108,19 @@ def test_the_errors_of_a_run_take_the_place_of_those_of_its_nodes():
         ]
     )
     assert summary.errors() == ["a: ValueError: no", "the run: UnresolvedReference: gone"]
+
+
+def test_how_long_items_took_and_the_command_that_shows_an_example():
+    summary = Summary(
+        durations=lambda node: f"p50 of {node}", show=lambda node, index: f"show {node} {index}"
+    )
+    batch = NodeFinished("b", "degraded", 1.0, 1, 1, is_batch=True, errors=(error(2),))
+    other = NodeFinished("c", "failed", 1.0, error="NodeError: no")
+    for event in (batch, other, RunFinished("r", "failed", 1.0)):
+        summary(event)
+    assert summary.lines()[1:] == [
+        "  b: 1 ok, 1 failed, 1.00 s, 2 items/s, p50 of b",
+        '  1 × ValueError in b, first at item 2 ({"n": 2}): bad',
+        "    show b 2",
+        "  c: NodeError: no",
+    ]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from batchmill.cli.exits import OF_STATUS, Exit, of_error
 from batchmill.cli.journals import is_found
 from batchmill.errors import Interrupted
 from batchmill.events.summary import Summary
-from batchmill.events.words import count, spending
+from batchmill.events.words import count, is_inside_item, spending
 from batchmill.graph.first_items import CODE as LIMITED
+from batchmill.runs.ledger import sum_of
 from batchmill.runs.result import RunResult
 
 EVERY_ITEM = "add --limit all to run the others"
@@ -25,10 +27,25 @@ def last_words(
     they were not ``named`` as they failed. ``folder`` is that where the command was called."""
     if not quiet:
         summary.take_errors(result.errors)
-        return [*summary.lines(), *_of_resuming(result, folder)]
+        summary.show = partial(_show, result, folder)
+        return [*summary.lines(), *_spent(result), *_of_resuming(result, folder)]
     summary.take_errors(one for one in result.errors if not named or one["index"] is None)
     errors = summary.errors() if result.status == "failed" else []
     return [*errors, *_all_gone(result), *_way_on(result, folder)]
+
+
+def _show(result: RunResult, folder: str, node: str, index: int) -> str:
+    """The command that shows an item; empty where none is kept."""
+    if result.journal is None or is_inside_item(node) or not os.path.exists(result.journal):
+        return ""
+    which = f"--node {shlex.quote(node)} --item {index}"
+    return f"batchmill show {result.run} {which}{_option(result.journal, folder)}"
+
+
+def _spent(result: RunResult) -> list[str]:
+    """What calls of models used, in all passes of the run."""
+    spent = sum_of(call for call in result.llm_calls if isinstance(call, dict))
+    return [] if spent is None else [f"  spent: {spending(**spent)}"]
 
 
 def _of_resuming(result: RunResult, folder: str) -> list[str]:

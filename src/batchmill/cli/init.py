@@ -3,68 +3,53 @@
 from __future__ import annotations
 
 import shlex
+from importlib import resources
 from pathlib import Path
 
 import click
 
 from batchmill.cli.faults import say
+from batchmill.cli.streams import data_only
 from batchmill.errors import StorageError
 
 NAME = "workflow.yaml"
-
-DOCUMENT = """\
-# A workflow: nodes run one after another, a node with `batch` runs once for each of its items.
-# batchmill plan {file}       shows what would run
-# batchmill run {file}        runs it; batchmill run {file} pattern='**/*.py' with another input
-# batchmill nodes             lists the node types
-
-inputs:
-  pattern: {{type: string, default: "*", description: which files}}
-
-nodes:
-  - id: files
-    type: list-files
-    params: {{path: ., pattern: "${{pattern}}"}}
-
-  # ${{item}} is one of the items. It is handed to the shell beside the text, so any name is safe.
-  - id: count
-    type: shell
-    params: {{command: "wc -c < ${{item}}"}}
-    batch:
-      items: "${{files.files}}"
-      executor: thread          # or sequential, process, auto
-      max_concurrent: 4         # items at the same time
-      max_retries: 2            # attempts in total
-      error_handling: continue  # a failed item does not end the others
-
-  # results has one entry per item, in the order of the items, null where the item failed.
-  - id: largest
-    type: code
-    params:
-      inputs: {{counts: "${{count.succeeded}}"}}
-      code: |
-        sizes = {{count["item"]: int(count["stdout"]) for count in counts}}
-        largest = sorted(sizes, key=sizes.get, reverse=True)[:3]
-        result = {{name: sizes[name] for name in largest}}
-
-outputs:
-  files: {{source: "${{count.success_count}}"}}
-  failed: {{source: "${{count.error_count}}"}}
-  largest: {{source: "${{largest.result}}"}}
-"""
+TEMPLATES = {
+    "start": "count the bytes of files: a first document, every key explained",
+    "files": "run a command on every file and write its result to a folder",
+    "photos": "make smaller copies of photos with ImageMagick",
+    "urls": "fetch the URLs of a CSV file, so many a second, into JSON lines",
+    "texts": "ask a language model about every text, within a budget",
+    "checksums": "compute checksums of files on all cores",
+}
+"""What each is for; its document, with ``@FILE@`` where its own name is to stand, is in ``templates/``."""
 
 
 @click.command("init", short_help="Write a small document to begin with.")
 @click.argument("file", metavar="[FILE]", default=NAME, type=click.Path(path_type=Path))
-def command(file: Path) -> None:
-    """Write a small commented workflow document that runs as it is to FILE (default workflow.yaml).
+@click.option(
+    "--template",
+    type=click.Choice(tuple(TEMPLATES)),
+    default="start",
+    show_default=True,
+    help="What the document is for; --list tells more.",
+)
+@click.option("--list", "listed", is_flag=True, help="List the templates.")
+def command(file: Path, template: str, listed: bool) -> None:
+    """Write a small commented workflow document to FILE (default workflow.yaml): by default one that runs as
+    it is, or with --template one for a common job.
 
     A file that is there already is left as it is.
     """
+    if listed:
+        width = max(map(len, TEMPLATES))
+        with data_only() as data:
+            data.write_pieces(f"{name.ljust(width)}  {told}\n" for name, told in TEMPLATES.items())
+        return
     if file.suffix not in (".yaml", ".yml"):
         raise click.BadParameter("the document has comments, so its name ends in .yaml", param_hint="FILE")
     shown = shlex.quote(str(file))
-    _write(file, DOCUMENT.format(file=shown))
+    text = resources.files("batchmill.cli").joinpath("templates", f"{template}.yaml").read_text("utf-8")
+    _write(file, text.replace("@FILE@", shown))
     say(f"wrote {file}")
     say(f"next: batchmill run {shown}")
 

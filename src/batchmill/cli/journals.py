@@ -32,12 +32,12 @@ class Found(NamedTuple):
 class Journals:
     """The journal at ``path``; without one those of the working folder, of documents and of ``map``.
 
-    A context manager, which closes what was opened. Used by one thread. Raises
-    :class:`~batchmill.errors.StorageError` where there is none at all.
+    A context manager, which closes what was opened; with ``only_read`` it can write nothing. Used by
+    one thread. Raises :class:`~batchmill.errors.StorageError` where there is none at all.
     """
 
-    def __init__(self, path: str | None) -> None:
-        self._path = path
+    def __init__(self, path: str | None, *, only_read: bool = False) -> None:
+        self._path, self._only_read = path, only_read
         self._opened = ExitStack()
         here = default_journals(working_folder()) if path is None else (Path(path),)
         self._readers = [self._reader(one) for one in here if one.exists()]
@@ -51,7 +51,7 @@ class Journals:
     def _reader(self, path: Path) -> Reader:
         if self._path is None and path.parent == maps_folder():
             own_map_journal(working_folder())  # which complains of one that others can write
-        return self._opened.enter_context(Reader(Journal(path)))
+        return self._opened.enter_context(Reader(Journal(path), only=self._only_read))
 
     def runs(self) -> list[Found]:
         """All runs, the latest first."""
@@ -68,6 +68,13 @@ class Journals:
         """The run that ``name`` means; see :func:`~batchmill.journal.journal.chosen`. One of ``map`` in
         another folder is found by its name, too."""
         return self._chosen(name, lambda runs: chosen(runs, name))
+
+    def to_watch(self, name: str | None) -> Found:
+        """The run that ``name`` means; None means the latest of those that run now, or the latest of all."""
+        if name is not None:
+            return self.run(name)
+        found = self.runs()
+        return next((one for one in found if one.run.status == "running"), None) or self.run(LAST)
 
     def to_resume(self, name: str | None) -> Found:
         """The run to go on with; see :func:`~batchmill.journal.journal.chosen_to_resume`."""

@@ -29,10 +29,14 @@ COMMANDS = {
     "init": "Write a small document to begin with.",
     "runs": "List the runs in the journal.",
     "show": "Show what a run did, or one of its items.",
-    "report": "Show where the time of a run went, as text, a page, a trace or a table.",
+    "report": "Show where the time of a run went, as text, a page or metrics.",
+    "trace": "Write a run item by item, for Perfetto, awk and others.",
+    "watch": "Watch a run from another terminal.",
     "results": "Write the results of a run as JSON, JSON lines or CSV.",
     "gc": "Forget old runs.",
     "cost": "Show what the calls of a run used and cost.",
+    "completion": "Print what completes commands in bash, zsh or fish.",
+    "help": "Show the help of a command.",
     "schema": "Print the JSON Schema of documents.",
 }
 
@@ -82,7 +86,7 @@ def _meant(name: str) -> str:
     epilog="Exit codes: 0 success, 1 failed, 2 usage or invalid document, 3 degraded, "
     "4 stopped by a limit, 5 storage or environment, 75 locked by another process, 130 and 143 interrupted.",
 )
-@click.version_option(package_name="batchmill")
+@click.version_option(None, "-V", "--version", package_name="batchmill")
 @click.pass_obj
 def group(caller: Caller) -> None:
     """Run one workflow document over thousands of items: one after another, on threads or on

@@ -15,7 +15,9 @@ from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.runs.settings import ALL
 
 MOST_JOBS = 1000
-ONCE = frozenset({"collect", "results", "joblog", "mark", "journal_path", "params_file", "name", *FILES})
+ONCE = frozenset(
+    {"collect", "results", "joblog", "mark", "journal_path", "params_file", "name", "file", *FILES}
+)
 """Options of which a second one would silently take the place of the first, with what it was to keep."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,7 +35,12 @@ class OnceCommand(click.Command):
 
 def document(command: Command) -> Command:
     """``FILE``."""
-    return click.argument("file", metavar="FILE")(command)
+    return click.argument("file", metavar="FILE", shell_complete=_files)(command)
+
+
+def _files(context: click.Context, param: click.Parameter, begun: str) -> list[Any]:
+    """Has the shell complete names of files."""
+    return click.Path().shell_complete(context, param, begun)
 
 
 def inputs(command: Command) -> Command:

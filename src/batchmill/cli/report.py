@@ -1,22 +1,24 @@
-"""``batchmill report``: a run of the journal as text, as a page, and in the formats of other tools."""
+"""``batchmill report``: a run of the journal summed up: as text, as a page, as Markdown, as metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from batchmill.cli import options
 from batchmill.cli.exits import Exit
+from batchmill.cli.faults import say
 from batchmill.cli.journals import Journals
-from batchmill.cli.report_files import FORMATS, Told
+from batchmill.cli.report_files import FORMATS, STDOUT, Told
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.journal.journal import LAST
+from batchmill.report import against as side_by_side
 from batchmill.report import terminal
 from batchmill.report.model import Values
-
-STDOUT = "-"
 
 
 def formats(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,7 +29,7 @@ def formats(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command("report", short_help="Show where the time of a run went, as text, a page, a trace or a table.")
+@click.command("report", short_help="Show where the time of a run went, as text, a page or metrics.")
 @click.argument("run", default=LAST)
 @formats
 @click.option(
@@ -37,32 +39,63 @@ def formats(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="Whose inputs and outputs to show: those of failed and slowest items, or none.",
 )
+@click.option("--against", metavar="RUN", help="Hold the run against another one, as text or with --json.")
+@click.option("--open", "opened", is_flag=True, help="Show the page in a browser.")
 @options.journal
 @options.json_flag("Print the report as JSON.")
 def command(
-    run: str, values: Values, journal_path: str | None, json_wanted: bool, **files: str | None
+    run: str,
+    values: Values,
+    against: str | None,
+    opened: bool,
+    journal_path: str | None,
+    json_wanted: bool,
+    **files: str | None,
 ) -> int:
     """Report on RUN (its name, the beginning of it, or `last`): counts, durations, failures in groups,
-    retries, calls and cost, as text or in the files you name. `-` as FILE is stdout."""
+    retries, calls and cost, as text or in the files you name. `-` as FILE is stdout.
+
+    --open without --html writes the page to report-RUN.html."""
     asked = {name: file for name, file in files.items() if file is not None}
+    if against is not None and (asked or opened):
+        raise click.UsageError("--against is told as text or with --json: leave the files out")
+    if opened and asked.get("html") == STDOUT:
+        raise click.UsageError("--open needs a file: name one with --html, or leave --html out")
     if list(asked.values()).count(STDOUT) + json_wanted > 1:
         raise click.UsageError("only one format can go to stdout; name files for the others")
     with Journals(journal_path) as journals, data_only() as data:
-        told = Told.of(journals.run(run), values)
+        found = journals.run(run)
+        told = Told.of(found, values)
+        if against is not None:
+            _compare(told, Told.of(journals.run(against), values), json_wanted, data)
+            return Exit.SUCCESS
+        if opened:
+            asked.setdefault("html", f"report-{found.run.name}.html")
         for name, file in asked.items():
             if file == STDOUT:
-                _print(FORMATS[name].pieces(told), data)
+                data.write_pieces(FORMATS[name].pieces(told))
             else:
                 FORMATS[name].write(file, told)
         if json_wanted:
             data.write_json(told.report.as_json())
         elif not asked:
-            _print(terminal.lines(told.report), data)
-    return Exit.SUCCESS
+            data.write_pieces(terminal.lines(told.report))
+        return _open(asked["html"]) if opened else Exit.SUCCESS
 
 
-def _print(pieces: Iterable[str], data: DataStream) -> None:
-    for piece in pieces:
-        data.write(piece)
-        if data.broken:
-            return
+def _compare(told: Told, other: Told, as_json: bool, data: DataStream) -> None:
+    compared = side_by_side.against(told.facts, told.report, other.facts, other.report)
+    if as_json:
+        data.write_json(compared.as_json())
+    else:
+        data.write_pieces(side_by_side.lines(compared))
+
+
+def _open(file: str) -> int:
+    """Show a page in the user's browser."""
+    path = Path(file).expanduser().absolute()
+    say(f"wrote {file}")
+    if webbrowser.open(path.as_uri()):
+        return Exit.SUCCESS
+    say(f"error: no browser could be started; open {file} yourself")
+    return Exit.ENVIRONMENT

@@ -19,6 +19,7 @@ from batchmill.report.model import Report, Values
 from batchmill.report.of_journal import facts_of
 
 GZIP = 31  # what zlib calls its format
+STDOUT = "-"
 
 
 @dataclass
@@ -66,26 +67,25 @@ PAGE = Format(
     "a page with charts that needs no network (extra `report`)", lambda run: (html.page(run.report),)
 )
 MARKDOWN = Format("Markdown, at most 60 KB", lambda run: markdown.lines(run.report))
-TRACE = Format(
-    "a trace for Perfetto, compressed where FILE ends in .gz", lambda run: chrome_trace.pieces(run.facts)
-)
 METRICS = Format(
     "OpenMetrics text, for Prometheus' textfile collector",
     lambda run: metrics.lines(run.report),
     private=False,
 )
-FORMATS = {
-    "html": PAGE,
-    "markdown": MARKDOWN,
-    "trace": TRACE,
+FORMATS = {"html": PAGE, "markdown": MARKDOWN, "metrics": METRICS}
+"""Those that sum a run up."""
+
+TRACES = {
+    "chrome": Format("a trace for Perfetto", lambda run: chrome_trace.pieces(run.facts)),
     "otlp": Format("OpenTelemetry's spans, JSON on lines", lambda run: otlp.lines(run.facts)),
     "tsv": Format("a table with a line for each item", lambda run: tsv.lines(run.facts)),
     "joblog": Format("GNU parallel's log of jobs", lambda run: joblog.lines(run.facts)),
-    "metrics": METRICS,
 }
+"""Those that tell of every item."""
+
 AT_THE_END = {
     "report": PAGE,
-    "trace": TRACE,
+    "trace": TRACES["chrome"],
     "summary": Format("", MARKDOWN.pieces, added=True),
     "metrics": METRICS,
 }

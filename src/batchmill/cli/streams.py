@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,11 +42,15 @@ class DataStream:
 
     def write_json(self, value: Any, indent: int | None = None) -> None:
         """Write plain JSON data followed by a line end; lazy lists in it are read as they are written."""
-        for piece in pieces(value, indent):
-            self.write(piece)
+        self.write_pieces(pieces(value, indent))
+        self.write("\n")
+
+    def write_pieces(self, texts: Iterable[str]) -> None:
+        """Write texts as they come, as long as somebody reads them."""
+        for text in texts:
+            self.write(text)
             if self.broken:
                 return
-        self.write("\n")
 
 
 def _encoded(text: str) -> bytes:

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from batchmill.cli.faults import say, warning_line
-from batchmill.events import Event, Listener
+from batchmill.events import Event, ItemsTimed, Listener
 from batchmill.events.progress import ProgressKind, display
 from batchmill.events.summary import Summary
+from batchmill.events.words import is_inside_item
+from batchmill.report.tally import Tally
+from batchmill.report.words import duration
 from batchmill.warned import Warned
 
 
@@ -19,15 +22,42 @@ from batchmill.warned import Warned
 def watching(progress: ProgressKind, quiet: bool, verbose: bool) -> Iterator[tuple[list[Listener], Summary]]:
     """The listeners for progress, warnings and the summary; the display is closed at the end. Who wants no
     progress is told the warnings all the same, who wants ``quiet`` is not."""
-    summary = Summary(tracebacks=verbose)
+    walls = Walls()
+    summary = Summary(tracebacks=verbose, durations=walls.told)
     shown = display("none" if quiet else progress, sys.stderr, os.environ, verbose=verbose)
     if shown is None:
-        yield ([summary] if quiet else [summary, _say_warning]), summary
+        yield ([summary] if quiet else [summary, walls, _say_warning]), summary
         return
     try:
-        yield [shown, summary], summary
+        yield [shown, summary, walls], summary
     finally:
         shown.close()
+
+
+class Walls:
+    """A listener that gathers how long the items of batches took, but for batches inside of items.
+
+    Concurrency: called by the bus, which delivers one event at a time; read after the run.
+    """
+
+    wants_items = True
+
+    def __init__(self) -> None:
+        self._tallies: dict[str, Tally] = {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, ItemsTimed) and not is_inside_item(event.node):
+            tally = self._tallies.setdefault(event.node, Tally())
+            for wall in event.walls:
+                tally.add(wall)
+
+    def told(self, node: str) -> str:
+        """Such as ``p50 1.2 s, p95 3 s, max 4 s``; empty where fewer than two items were run."""
+        tally = self._tallies.get(node)
+        if tally is None or tally.count < 2:
+            return ""
+        p50, p95 = tally.percentile(0.5), tally.percentile(0.95)
+        return f"p50 {duration(p50)}, p95 {duration(p95)}, max {duration(tally.most)}"
 
 
 def _say_warning(event: Event) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from textwrap import indent
 from typing import Any
@@ -27,6 +27,14 @@ class _Group:
     number: int = 0
 
 
+def _untimed(node: str) -> str:
+    return ""
+
+
+def _unkept(node: str, index: int) -> str:
+    return ""
+
+
 @dataclass(slots=True)
 class Summary:
     """A listener that adds a run up; :meth:`lines` is what there is to say once it has finished, with the
@@ -41,6 +49,10 @@ class Summary:
     retries: int = 0
     warnings: int = 0
     finished: RunFinished | None = None
+    durations: Callable[[str], str] = _untimed
+    """What there is to tell of how long the items of a batch took, by its node."""
+    show: Callable[[str, int], str] = _unkept
+    """The command that shows an item of a node; empty where there is none."""
     _groups: dict[tuple[str, str], _Group] = field(default_factory=dict)
 
     def __call__(self, event: Event) -> None:
@@ -80,8 +92,8 @@ class Summary:
         self._groups.setdefault(key, _Group(*key, entry)).number += 1
 
     def lines(self) -> list[str]:
-        """At most eight lines, not counting tracebacks, the run's status first; none before the run has
-        finished."""
+        """At most eight lines, not counting tracebacks and commands, the run's status first; none before the
+        run has finished."""
         if self.finished is None:
             return []
         lines = [self._head(self.finished)]
@@ -96,7 +108,7 @@ class Summary:
         """The commonest errors with an example each, in at most ``most`` lines."""
         groups = sorted(self._groups.values(), key=lambda group: -group.number)
         shown = groups if len(groups) <= most else groups[: most - 1]
-        lines = [_described(group, self.tracebacks) for group in shown]
+        lines = [self._described(group) for group in shown]
         if len(shown) < len(groups):
             rest = sum(group.number for group in groups[len(shown) :])
             lines.append(f"and {count(rest, 'more error')}")
@@ -112,8 +124,18 @@ class Summary:
     def _batch_lines(self) -> list[str]:
         """A line for each of up to three batches; with more, one line for all together."""
         if len(self.batches) <= MOST_GROUPS:
-            return [f"  {batch.node}: {_counts([batch])}" for batch in self.batches]
+            return [f"  {batch.node}: {_counts([batch])}{self._took(batch.node)}" for batch in self.batches]
         return [f"  {len(self.batches)} batches: {_counts(self.batches)}"]
+
+    def _took(self, node: str) -> str:
+        told = self.durations(node)
+        return f", {told}" if told else ""
+
+    def _described(self, group: _Group) -> str:
+        """A group in a line, and below it the command that shows its example."""
+        index = group.example.get("index")
+        command = "" if index is None else self.show(group.node, int(index))
+        return _described(group, self.tracebacks) + (f"\n  {command}" if command else "")
 
 
 def _counts(batches: list[NodeFinished]) -> str:

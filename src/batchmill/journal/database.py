@@ -54,6 +54,24 @@ def connect(path: Path, *, durable: bool = False, create: bool = True) -> sqlite
     return connection
 
 
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection to a journal that is there, which can write nothing: neither its rows nor its format.
+
+    Raises :class:`StorageError` for what is no journal, is damaged, is of another format or cannot be opened.
+    """
+    if not path.exists():
+        raise StorageError(f"there is no journal {path}; --journal PATH names another one")
+    with faults(path):
+        _require_own(path)
+        connection = _opened(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            _require_journal(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
 def _make_file(path: Path) -> None:
     """Folder and file are the user's alone; SQLite gives the files beside it the rights of the file.
 
@@ -95,7 +113,7 @@ def _require_own(path: Path) -> None:
         _log.warning("the journal %s could be written to by others; now it is yours alone", path)
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path | str, *, uri: bool = False) -> sqlite3.Connection:
     import sqlite3  # a run without a journal does not pay for it
 
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
@@ -104,7 +122,18 @@ def _opened(path: Path) -> sqlite3.Connection:
             f"a journal needs SQLite {oldest} or later, and this Python has {sqlite3.sqlite_version}; "
             "use another Python, or --no-journal"
         )
-    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri)
+
+
+def _require_journal(connection: sqlite3.Connection, path: Path) -> None:
+    found, version, _ = _identity(connection)
+    if found != APPLICATION_ID:
+        raise StorageError(f"{path} is no journal, or one that is being made; {ELSEWHERE}")
+    if version != VERSION:
+        raise StorageError(
+            f"{path} has format {version} and this batchmill reads format {VERSION}: "
+            + ("update batchmill" if version > VERSION else "`batchmill runs` brings it up to date")
+        )
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, durable: bool) -> None:

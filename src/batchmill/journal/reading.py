@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from batchmill.errors import UnknownRun
 from batchmill.journal.calls import with_those_left
 from batchmill.journal.contract import DEGRADED, FAILED, OK, RunRecord
-from batchmill.journal.database import connect, faults
+from batchmill.journal.database import connect, connect_to_read, faults
 from batchmill.journal.encoding import decode
 from batchmill.journal.journal import Journal, chosen, chosen_to_resume
 from batchmill.journal.rows import end_of, first_id
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 _PAGE = 1000  # outcomes read at once
+_STATES = {OK: "ok", FAILED: "failed", DEGRADED: "degraded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,30 @@ class ItemRecord:
         return {**told, "attempts": self.attempts, "wall": round(self.wall, 6), **error}
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Of an outcome what tells how far a run is; the fields are those of :class:`ItemRecord`, and the number
+    of the pass it was ``made_in``."""
+
+    index: int
+    state: str
+    made_in: int
+    wall: float
+    began: float | None
+    attempts: int = 1
+    error: dict[str, Any] | None = None
+
+
 class Reader:
-    """Reads the journal over one connection, which ``close`` ends. Every method may raise
+    """Reads the journal over one connection, which ``close`` ends; with ``only`` one that can write nothing,
+    not even bring the journal up to date. Every method may raise
     :class:`~batchmill.errors.StorageError` for a damaged journal. Used by one thread."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, only: bool = False) -> None:
         self.journal = journal
-        self._connection: sqlite3.Connection = connect(journal.path, create=False)
+        self._connection: sqlite3.Connection = (
+            connect_to_read(journal.path) if only else connect(journal.path, create=False)
+        )
 
     def close(self) -> None:
         """End the connection."""
@@ -109,6 +128,18 @@ class Reader:
             int(passes), float(started), ended, wall, int(identity),
         )  # fmt: skip
 
+    def again(self, run: RunRecord) -> RunRecord:
+        """The run as it is now."""
+        with self._reading():
+            for _ in range(2):  # it may end between a look at its row and one at its lock
+                row = one_row(self._connection, statement("run_of"), (run.id,))
+                if row is None:
+                    raise UnknownRun(f"run {run.name} was forgotten")
+                found = self._run(row)
+                if found.status != "interrupted":
+                    break
+            return found
+
     def run(self, name: str) -> RunRecord:
         """The run that ``name`` means; see :func:`~batchmill.journal.journal.chosen`."""
         return chosen(self.runs(), name)
@@ -129,6 +160,32 @@ class Reader:
         with self._reading():
             rows = self._connection.execute(statement("visits_of"), (run.id,)).fetchall()
             return [self._visit(*row) for row in rows]
+
+    def outer_visits(self, run: RunRecord) -> list[tuple[int, str, bool, int | None]]:
+        """Id, address, whether it is a batch, and number of items of the visits of the run's nodes, in the
+        order they began; of each the latest, and none inside of items."""
+        with self._reading():
+            rows = self._connection.execute(statement("outer_visits_of"), (run.id,)).fetchall()
+            return [(visit, address, bool(is_batch), total) for visit, address, _, is_batch, total in rows]
+
+    def glances(self, visit: int, start: int) -> Iterator[Glance]:
+        """The outcomes of a visit from a position on, in order, a page at a time."""
+        at, end = first_id(visit) + start, first_id(visit + 1)
+        while True:
+            with self._reading():
+                rows = self._connection.execute(statement("look_at_outcomes"), (at, end)).fetchmany(_PAGE)
+                page = [_glance(*row) for row in rows]
+            yield from page
+            if len(page) < _PAGE:
+                return
+            at = first_id(visit) + page[-1].index + 1
+
+    def events_after(self, run: RunRecord, last: int) -> list[tuple[int, float, str, dict[str, Any]]]:
+        """What happened in the run after the event of the id ``last``, but to nodes inside of items: the
+        event's id, when, its kind, its fields."""
+        with self._reading():
+            rows = self._connection.execute(statement("events_after"), (run.id, last)).fetchall()
+            return [(number, float(at), str(kind), decode(detail)) for number, at, kind, detail in rows]
 
     def _visit(self, visit: int, address: str, turn: int, is_batch: int, total: int | None) -> VisitRecord:
         bounds = (first_id(visit), end_of(visit, total))
@@ -214,7 +271,7 @@ class Reader:
         detail = decode(more) if more else {}
         item = self._text(item, detail.get("item_file"))
         value = self._text(value, detail.get("value_file"))
-        name = {OK: "ok", FAILED: "failed", DEGRADED: "degraded"}.get(state, "not kept")
+        name = _STATES.get(state, "not kept")
         attempts = int(detail.get("attempts", 1))
         records = list(detail.get("records", []))
         told = detail.get("error"), records, began, worker, list(detail.get("tried", []))
@@ -232,3 +289,13 @@ class Reader:
                 yield
             except (AttributeError, RecursionError) as fault:  # JSON of another shape than was written
                 raise ValueError(str(fault)) from fault
+
+
+def _glance(
+    index: int, state: int, made_in: int, wall: float, began: float | None, more: str | None
+) -> Glance:
+    detail = decode(more) if more else {}
+    attempts = int(detail.get("attempts", 1))
+    return Glance(
+        index, _STATES.get(state, "not kept"), made_in, float(wall), began, attempts, detail.get("error")
+    )

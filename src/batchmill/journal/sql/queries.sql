@@ -107,6 +107,10 @@ SELECT id, state, coalesce(key, item), value, wall, detail FROM outcome WHERE id
 SELECT id, name, source, folder, document, inputs, settings, status, passes, started_at, finished_at, wall
 FROM run ORDER BY id DESC
 
+-- name: run_of
+SELECT id, name, source, folder, document, inputs, settings, status, passes, started_at, finished_at, wall
+FROM run WHERE id = ?
+
 -- name: count_runs
 SELECT count(*), min(started_at) FROM run
 
@@ -116,6 +120,11 @@ SELECT result FROM run WHERE id = ?
 -- The latest visit of each node of a run at each of its turns.
 -- name: visits_of
 SELECT max(id), address, occurrence, is_batch, total FROM visit WHERE run = ?
+GROUP BY address, occurrence ORDER BY min(id)
+
+-- The same but for nodes inside of items.
+-- name: outer_visits_of
+SELECT max(id), address, occurrence, is_batch, total FROM visit WHERE run = ? AND instr(address, '[') = 0
 GROUP BY address, occurrence ORDER BY min(id)
 
 -- name: counts_of
@@ -139,6 +148,15 @@ SELECT address, type, status, wall, detail FROM node WHERE run = ?
 
 -- name: events_of
 SELECT at, kind, detail FROM event WHERE run = ? ORDER BY id
+
+-- What happened since an event, but to nodes inside of items.
+-- name: events_after
+SELECT id, at, kind, detail FROM event
+WHERE run = ? AND id > ? AND instr(coalesce(json_extract(detail, '$.node'), ''), '[') = 0 ORDER BY id
+
+-- Of outcomes what tells how far a run is.
+-- name: look_at_outcomes
+SELECT position, state, pass, wall, began, detail FROM outcome WHERE id >= ? AND id < ? ORDER BY id
 
 -- name: delete_outcomes
 DELETE FROM outcome WHERE id >= ? AND id < ?

@@ -1,0 +1,280 @@
+"""A run as it is now, as plain data with the schema id ``batchmill.watch/1``: read from its journal alone,
+again and again.
+
+What does not change any more is read once: a look at a run of many items costs what is new in it. Of a node
+inside of items there is nothing here, the batch around it tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Literal
+
+from batchmill.journal.contract import RunRecord
+from batchmill.journal.reading import Glance, Reader
+from batchmill.report.commands import show
+from batchmill.report.counted import RECENT, Counted, Group
+from batchmill.report.parts import Run
+from batchmill.runs.ledger import sum_of
+
+SCHEMA: Final = "batchmill.watch/1"
+MOST_OLDEST = 3
+MOST_GROUPS = 20
+STALLED = 5  # times the 95th percentile
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """An item without a result while one behind it has one: begun at least ``seconds`` ago. ``stalled`` where
+    that is more than five times what 95 of 100 items took."""
+
+    index: int
+    seconds: float
+    stalled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeNow:
+    """A node. ``status`` is ``running`` or how it ended; ``total`` its items, None while nobody knows;
+    ``retried`` items took more than one attempt. ``rate`` is items a second over the last ten seconds and
+    ``mean_rate`` since this pass began it; ``p50``, ``p95`` and ``most`` are seconds of an item. ``left`` is
+    from how many seconds to how many it will take yet, None where nobody can tell. ``oldest`` are items that
+    are under way for the longest."""
+
+    id: str
+    status: str
+    batch: bool
+    total: int | None = None
+    done: int = 0
+    failed: int = 0
+    degraded: int = 0
+    retried: int = 0
+    at_once: int = 1
+    rate: float = 0.0
+    mean_rate: float = 0.0
+    p50: float = 0.0
+    p95: float = 0.0
+    most: float = 0.0
+    left: tuple[float, float] | None = None
+    oldest: Sequence[Unfinished] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FailuresNow:
+    """Failures alike: how many, the last of them with its time (seconds since the epoch, None where nobody
+    knows) and the command that shows it."""
+
+    node: str
+    type: str
+    pattern: str
+    count: int
+    index: int
+    message: str
+    at: float | None
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitNow:
+    """What a limit decided last; ``rate`` is attempts a second, None for as they come."""
+
+    key: str
+    limit: int
+    rate: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A run at the time ``at``, seconds since the epoch; ``wall`` is seconds since the ``passes``-th pass
+    began, or how long that took. ``failures`` are groups, the latest first; ``spent`` what calls of models
+    used in all passes, None where there were none."""
+
+    run: str
+    title: str
+    status: str
+    at: float
+    wall: float
+    passes: int
+    nodes: Sequence[NodeNow]
+    failures: Sequence[FailuresNow] = ()
+    limits: Sequence[LimitNow] = ()
+    spent: dict[str, Any] | None = None
+    schema: Literal["batchmill.watch/1"] = SCHEMA
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self.status != "running"
+
+    def as_json(self) -> dict[str, Any]:
+        """The look as plain data."""
+        told = asdict(self)
+        return {"schema": told.pop("schema"), **told}
+
+
+@dataclass(slots=True)
+class _Node:
+    """What events said of a node: since when it is under way, when it ended and how."""
+
+    began: float = 0.0
+    ended: float | None = None
+    status: str = "running"
+    batch: bool = False
+    total: int | None = None
+    at_once: int = 1
+
+
+@dataclass(slots=True)
+class _Visit:
+    """A visit that is read: what is ``settled`` up to the position ``upto``, and what is there in all."""
+
+    upto: int = 0
+    settled: Counted = field(default_factory=Counted)
+    whole: Counted = field(default_factory=Counted)
+    missing: list[tuple[int, float | None]] = field(default_factory=list)
+
+
+class Watched:
+    """Looks at a run. ``title`` is what it is called, ``option`` what names its journal in commands. Used by
+    one thread, as its reader is."""
+
+    def __init__(self, reader: Reader, record: RunRecord, title: str = "", option: str = "") -> None:
+        self._reader, self._record, self._title = reader, record, title
+        self._shown = Run(record.name, record.source, "running", record.started_at, 0.0, journal=option)
+        self._nodes: dict[str, _Node] = {}
+        self._limits: dict[str, LimitNow] = {}
+        self._visits: dict[int, _Visit] = {}
+        self._last_event = 0
+        self._began = record.started_at
+
+    def look(self, now: float) -> Look:
+        """The run at the time ``now``, seconds since the epoch. Raises
+        :class:`~batchmill.errors.StorageError` where the journal cannot be read, and
+        :class:`~batchmill.errors.UnknownRun` where the run was forgotten."""
+        record = self._record = self._reader.again(self._record)  # first: what comes later is in what follows
+        self._read_events()
+        counted = self._read_visits()
+        over = record.status != "running"
+        wall = (
+            record.wall if over and record.wall is not None else max(0.0, self._last(now, over) - self._began)
+        )
+        return Look(
+            record.name, self._title, record.status, now, wall, record.passes,
+            [self._node(name, node, counted.get(name, ()), now) for name, node in self._nodes.items()],
+            self._failures(counted), list(self._limits.values()),
+            sum_of(call for _, call in self._reader.calls(record)),
+        )  # fmt: skip
+
+    def _last(self, now: float, over: bool) -> float:
+        """The time, or of a run that was killed that of its last sign of life."""
+        if not over:
+            return now
+        ends = [visit.whole.last_end for visit in self._visits.values()]
+        return max([self._began, *(end for end in ends if end is not None)])
+
+    def _read_events(self) -> None:
+        for number, at, kind, detail in self._reader.events_after(self._record, self._last_event):
+            self._last_event = number
+            match kind:
+                case "RunStarted":
+                    self._began = at
+                    self._nodes.clear()
+                    self._limits.clear()
+                case "NodeStarted":
+                    workers = max(1, int(detail.get("workers") or 1))
+                    batch = bool(detail.get("executor"))
+                    began = _Node(at, batch=batch, total=detail.get("total"), at_once=workers)
+                    self._nodes[str(detail["node"])] = began
+                case "NodeFinished":
+                    node = self._nodes.setdefault(str(detail["node"]), _Node(at))
+                    node.ended, node.status = at, str(detail["status"])
+                case "LimitChanged":
+                    key = str(detail["key"])
+                    self._limits[key] = LimitNow(key, detail["limit"], detail["rate"], detail["reason"])
+
+    def _read_visits(self) -> dict[str, list[_Visit]]:
+        """The visits of batches, by node, as far as they have come."""
+        found: dict[str, list[_Visit]] = {}
+        for identity, address, is_batch, total in self._reader.outer_visits(self._record):
+            if not is_batch and address in self._nodes and self._nodes[address].status != "failed":
+                continue
+            visit = self._visits.setdefault(identity, _Visit())
+            self._read(identity, visit)
+            node = self._nodes.setdefault(address, _Node(self._began, status="", batch=is_batch))
+            if total is not None and is_batch:
+                node.total = total
+            found.setdefault(address, []).append(visit)
+        return found
+
+    def _read(self, identity: int, visit: _Visit) -> None:
+        """Read on from where nothing changes any more: an outcome stays unless it is one of an earlier pass
+        that may be made again."""
+        rest, missing, settled = Counted(), list[tuple[int, float | None]](), True
+        expected = visit.upto
+        for row in self._reader.glances(identity, visit.upto):
+            settled = settled and row.index == visit.upto and self._stays(row)
+            if settled:
+                visit.settled.add(row, self._record.passes)
+                visit.upto = expected = row.index + 1
+                continue
+            rest.add(row, self._record.passes)
+            for index in range(expected, min(row.index, expected + MOST_OLDEST)):
+                if len(missing) < MOST_OLDEST:
+                    missing.append((index, row.began))
+            expected = row.index + 1
+        visit.whole = visit.settled + rest
+        visit.missing = missing
+
+    def _stays(self, row: Glance) -> bool:
+        return row.state == "ok" or row.made_in == self._record.passes or self._record.status != "running"
+
+    def _node(self, name: str, node: _Node, visits: Sequence[_Visit], now: float) -> NodeNow:
+        status = node.status
+        if status in ("running", "") and self._record.status != "running":
+            status = self._record.status if status == "running" else "not run"
+        seen = NodeNow(name, status or "waiting", node.batch, node.total, at_once=node.at_once)
+        if not node.batch or not visits:
+            return seen
+        whole = sum((visit.whole for visit in visits[1:]), visits[0].whole)
+        total = node.total if len(visits) == 1 else None
+        spent = max(1e-3, (now if node.ended is None else node.ended) - node.began)
+        running = status == "running"
+        recent = whole.since(now - RECENT) / max(1e-3, min(RECENT, spent)) if running else 0.0
+        durations = whole.walls.durations()
+        told = replace(
+            seen, total=total, done=whole.done, failed=whole.failed, degraded=whole.degraded,
+            retried=whole.retried, rate=recent, mean_rate=whole.fresh / spent,
+        )  # fmt: skip
+        if durations is not None:
+            told = replace(told, p50=durations.p50, p95=durations.p95, most=durations.most)
+        if not running:
+            return told
+        oldest = [_unfinished(*one, node.began, now, told.p95) for one in visits[-1].missing]
+        return replace(told, left=_left(told), oldest=oldest)
+
+    def _failures(self, counted: dict[str, list[_Visit]]) -> list[FailuresNow]:
+        found: list[FailuresNow] = []
+        for name, visits in counted.items():
+            whole = sum((visit.whole for visit in visits[1:]), visits[0].whole)
+            found += [self._group(name, key, group) for key, group in whole.groups.items()]
+        return sorted(found, key=lambda one: (one.at or 0.0, one.count), reverse=True)[:MOST_GROUPS]
+
+    def _group(self, node: str, key: tuple[str, str], group: Group) -> FailuresNow:
+        command = show(self._shown, node, group.index)
+        return FailuresNow(node, *key, group.count, group.index, group.message, group.at, command)
+
+
+def _left(node: NodeNow) -> tuple[float, float] | None:
+    """At the rate of now and at that of the whole time: it will be one of them or between."""
+    rates = [rate for rate in (node.rate, node.mean_rate) if rate > 0]
+    if node.total is None or not rates:
+        return None
+    left = max(0, node.total - node.done)
+    return left / max(rates), left / min(rates)
+
+
+def _unfinished(index: int, next_began: float | None, began: float, now: float, p95: float) -> Unfinished:
+    """Items begin in order: it was begun before the next that has ended."""
+    seconds = max(0.0, now - max(began, next_began or now))
+    return Unfinished(index, seconds, seconds > STALLED * p95 > 0)

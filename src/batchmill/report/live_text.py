@@ -1,0 +1,97 @@
+"""A look at a run in lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from batchmill.events.words import spending
+from batchmill.report import text
+from batchmill.report.live import FailuresNow, Look, NodeNow
+from batchmill.report.words import count, duration, rate, share
+
+BAR = 24  # characters
+MOST_GROUPS = 3
+MOST_NODES = 20
+ENDED_WELL = ("success",)
+
+
+def lines(look: Look) -> Iterator[str]:
+    """All there is to tell, line by line."""
+    again = f", pass {look.passes}" if look.passes > 1 else ""
+    run = f"run {text.line(look.run)} ({text.line(look.title, 70)}){again}"
+    yield f"{look.status}: {run}, {duration(look.wall)}"
+    batches = [node for node in look.nodes if node.batch]
+    width = max((len(text.line(node.id, 30)) for node in batches), default=0)
+    for node in batches[:MOST_NODES]:
+        yield f"{text.line(node.id, 30).ljust(width)}  {bar(node)}  {told(node)}"
+        yield from _oldest(node)
+    if len(batches) > MOST_NODES:
+        yield f"and {count(len(batches) - MOST_NODES, 'more batch node')}"
+    yield from _others([node for node in look.nodes if not node.batch])
+    for limit in look.limits:
+        pace = "" if limit.rate is None else f", {limit.rate:.3g} a second"
+        yield f"limit {text.line(limit.key, 30)}: {limit.limit} at once{pace}: {text.line(limit.reason, 100)}"
+    yield from _failures(look)
+    if look.spent is not None:
+        yield f"spent{' in all' if look.passes > 1 else ''}: {spending(**look.spent)}"
+
+
+def bar(node: NodeNow) -> str:
+    """How much of a batch is done, as a bar and in percent; dots where nobody knows of how much."""
+    if not node.total:
+        return f"{'·' * BAR}      "
+    part = min(1.0, node.done / node.total)
+    full = int(part * BAR)
+    return f"{'━' * full}{'─' * (BAR - full)} {share(part):>5}"
+
+
+def told(node: NodeNow) -> str:
+    """A batch in figures, on a line."""
+    parts = [f"{node.done:,}" + ("" if node.total is None else f" of {node.total:,}")]
+    for number, word in ((node.failed, "failed"), (node.degraded, "degraded"), (node.retried, "retried")):
+        if number:
+            parts.append(f"{number:,} {word}")
+    parts.append(_left(node) if node.status == "running" else node.status)
+    if node.status == "running":
+        parts.append(rate(node.rate) if node.rate else "no item in the last 10 s")
+        parts.append(f"{node.at_once:,} at once")
+    elif node.mean_rate:
+        parts.append(rate(node.mean_rate))
+    if node.most:
+        parts.append(f"p50 {duration(node.p50)}, p95 {duration(node.p95)}, max {duration(node.most)}")
+    return ", ".join(part for part in parts if part)
+
+
+def _left(node: NodeNow) -> str:
+    if node.left is None:
+        return ""
+    least, most = (duration(round(one) if one >= 1 else one) for one in node.left)
+    return f"{least} left" if least == most else f"{least} to {most} left"
+
+
+def _oldest(node: NodeNow) -> Iterator[str]:
+    for one in node.oldest[:1]:
+        stalled = ": stalled?" if one.stalled else ""
+        yield f"  item {one.index} is under way for at least {duration(one.seconds)}{stalled}"
+
+
+def _others(nodes: list[NodeNow]) -> Iterator[str]:
+    """Nodes that are no batches: by name those that are under way or did not end well."""
+    well = [node for node in nodes if node.status in ENDED_WELL]
+    for node in [node for node in nodes if node.status not in ENDED_WELL][:MOST_NODES]:
+        yield f"{text.line(node.id, 30)}: {node.status}"
+    if well:
+        yield f"{count(len(well), 'more node')} done"
+
+
+def _failures(look: Look) -> Iterator[str]:
+    for group in look.failures[:MOST_GROUPS]:
+        yield _group(group)
+        yield f"  {text.line(group.command)}"
+    if len(look.failures) > MOST_GROUPS:
+        yield f"and {count(len(look.failures) - MOST_GROUPS, 'more group')} of failures"
+
+
+def _group(group: FailuresNow) -> str:
+    where = f"{group.count:,} × {text.line(group.type, 60)} in {text.line(group.node, 30)}"
+    return f"{where}, last at item {group.index}: {text.line(group.message, 120)}"
