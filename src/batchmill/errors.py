@@ -293,8 +293,8 @@ class RemoteTraceback(BatchmillError):
 
 
 class ItemFailed(BatchmillError):
-    """Stands among the results for an item that failed where there is no exception of its own: its worker
-    died, it was not run, or the exception does not travel between processes.
+    """Raised by nobody: under ``return_exceptions`` it stands among the results for an item that failed and
+    has no exception: its worker died, it was not run, or the exception does not travel between processes.
 
     ``type``, ``message`` and ``kind`` are those of its entry in ``.errors``; the cause is the traceback's
     text, if there is one."""
