@@ -274,6 +274,19 @@ def _cut(column: dict[int, V], start: int, end: int) -> dict[int, V]:
     return {offset - start: one for offset, one in column.copy().items() if start <= offset < end}
 
 
+class Skipped:
+    """What an item comes to whose condition is false: nothing was run. There is one, :data:`SKIPPED`."""
+
+    def __reduce__(self) -> str:
+        return "SKIPPED"
+
+    def __repr__(self) -> str:
+        return "skipped"
+
+
+SKIPPED = Skipped()
+
+
 def cancelled(index: int, attempts: int = 0) -> Outcome:
     """The Outcome of an item that was not started (``attempts`` 0) or not run to its end."""
     why = "ended by force while it ran" if attempts else "the batch was stopped before the item started"

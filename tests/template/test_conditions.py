@@ -151,15 +151,12 @@ def test_what_is_long_is_read_in_linear_time() -> None:
             st.builds("({}) and ({})".format, one, one),
             st.builds("({}) or ({})".format, one, one),
         ),
-        max_leaves=6,
+        max_leaves=5,
     )
 )
 def test_conditions_agree_with_those_of_python(text: str) -> None:
     wanted = eval(text, {}, dict(VALUES))  # noqa: S307  # made above
-    try:
-        assert bool(value(text)) is bool(wanted)
-    except TemplateSyntaxError as error:
-        assert "nested" in str(error)
+    assert bool(value(text)) is bool(wanted)
 
 
 def test_an_error_of_a_comparison_is_not_tried_again() -> None:

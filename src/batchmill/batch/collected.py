@@ -23,6 +23,7 @@ class Collected:
         self.count = 0
         self.error_count = 0
         self.cancelled_count = 0
+        self.skipped_count: int | None = None  # where items have no condition
         self.first_failed: Outcome | None = None  # that of the lowest index among those that failed
         self._errors = Rows()
         self._records = Rows()
@@ -36,7 +37,11 @@ class Collected:
 
     @property
     def success_count(self) -> int:
-        return self.count - self.error_count - self.cancelled_count
+        return self.count - self.error_count - self.cancelled_count - (self.skipped_count or 0)
+
+    def note_skipped(self, count: int) -> None:
+        """So many items of what is added next were not run, as their condition is false."""
+        self.skipped_count = count + (self.skipped_count or 0)
 
     def add(self, block: Block) -> None:
         """Count a block, keep its errors and records, and hand it on to the results."""

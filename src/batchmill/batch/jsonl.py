@@ -92,6 +92,8 @@ class JsonlResults:
             self._append(waiting)
 
     def _line(self, value: Any, error: dict[str, Any] | None) -> Line:
+        if error is None and value is None:  # it was skipped
+            return Line(b"", "none")
         if error is None:
             return Line(self._text(value).encode() + b"\n", "result")
         if self._errors is None or is_unstarted(error):

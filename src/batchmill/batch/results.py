@@ -43,8 +43,10 @@ class KeptResults:
 
     def add(self, block: Block, errors: Errors) -> None:
         values = block.values
-        if errors:
-            values = [ABSENT if offset in errors else value for offset, value in enumerate(values)]
+        if errors or None in values:  # an entry is an object; None is that of an item that was skipped
+            values = [
+                ABSENT if offset in errors or value is None else value for offset, value in enumerate(values)
+            ]
         self._rows.put_run(block.start, values)
 
     def close(self, *, complete: bool) -> None:

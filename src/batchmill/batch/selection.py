@@ -1,8 +1,8 @@
 """Which of the items of a batch are run, and in which groups: a chain of small steps over the items.
 
-The steps are applied in one order: ``skip``, ``sample``, ``limit``, ``batch_size``. Items that are in
-memory stay a list; those that are read as they are needed stay so, and nothing is read further than wanted.
-Positions, results and errors are those of what is left.
+The steps are applied in one order: ``where``, ``skip``, ``sample``, ``limit``, ``batch_size``. Items that are
+in memory stay a list; those that are read as they are needed stay so, and nothing is read further than
+wanted. Positions, results and errors are those of what is left.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ Step = Callable[[Iterator[Piece]], Iterator[Piece]]
 
 @dataclass(frozen=True)
 class Selection:
-    """``skip`` and ``limit`` are numbers of items; ``sample`` is a number of them (from 1) or a share (above
-    0, below 1), drawn by ``seed``; ``batch_size`` items make a group; fewer than ``min_items`` items, counted
-    before they are grouped, fail the batch."""
+    """``where`` says by an item and its position in the source whether it is one at all; ``skip`` and
+    ``limit`` are numbers of items; ``sample`` is a number of them (from 1) or a share (above 0, below 1),
+    drawn by ``seed``; ``batch_size`` items make a group; fewer than ``min_items`` items, counted before they
+    are grouped, fail the batch."""
 
+    where: Callable[[Any, int], bool] | None = None
     skip: int = 0
     limit: int | None = None
     sample: int | float | None = None
@@ -52,6 +54,8 @@ class Selection:
         return chain.from_iterable(_through(((one,) for one in items), steps))
 
     def _steps(self) -> Iterator[Step]:
+        if self.where is not None:
+            yield partial(self._fitting, self.where)
         if self.skip:
             yield self._without_first
         if isinstance(self.sample, float):
@@ -64,6 +68,12 @@ class Selection:
             yield self._at_least
         if self.batch_size is not None:
             yield self._grouped
+
+    def _fitting(self, fits: Callable[[Any, int], bool], pieces: Iterator[Piece]) -> Iterator[Piece]:
+        position = 0
+        for piece in pieces:
+            yield [one for place, one in enumerate(piece, position) if fits(one, place)]
+            position += len(piece)
 
     def _without_first(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
         left = self.skip

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from batchmill.warned import Warned
 
-Status = Literal["success", "degraded", "failed", "cancelled"]
+Status = Literal["success", "degraded", "failed", "cancelled", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class NodeFinished:
     succeeded: int = 0
     failed: int = 0
     cancelled: int = 0
+    skipped: int = 0
     retries: int = 0
     error: str = ""
     errors: Sequence[Mapping[str, Any]] = ()

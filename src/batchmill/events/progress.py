@@ -193,6 +193,7 @@ class BarProgress:
             self._move(event.node, event.done, event.failed, event.total)
         elif isinstance(event, NodeFinished):
             done = event.succeeded + event.failed
+            done += event.skipped
             self._move(event.node, done, event.failed, done + event.cancelled)
             self._tasks.pop(event.node, None)
         elif isinstance(event, LimitChanged):

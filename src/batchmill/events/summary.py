@@ -125,6 +125,8 @@ def _counts(batches: list[NodeFinished]) -> str:
     parts = [f"{done:,} ok" + (f" ({degraded:,} of them degraded)" if degraded else "")]
     if failed:
         parts.append(f"{failed:,} failed")
+    if skipped := sum(batch.skipped for batch in batches):
+        parts.append(f"{skipped:,} skipped")
     if cancelled:
         parts.append(f"{cancelled:,} not run")
     return f"{', '.join(parts)}, {seconds(wall)}, {rate(done + failed, wall)}"

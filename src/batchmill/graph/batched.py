@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pa
 from batchmill.executors.choice import Choice
 from batchmill.file_table import Entry, without
 from batchmill.graph.attached import Attachment
-from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected
+from batchmill.graph.collecting import batch_visit, entries, results_of, run_collected, skipped_in
 from batchmill.graph.keys import batch_log
 from batchmill.graph.limited import gate_of, paying_for
 from batchmill.graph.no_items import no_items
@@ -28,10 +28,10 @@ from batchmill.ir.models.batch import BatchSpec
 from batchmill.lists import LazyList
 from batchmill.outcome import Block
 from batchmill.permits import Permits
-from batchmill.plain import NotJson, from_json
+from batchmill.plain import NotJson, from_json, is_true
 from batchmill.policy import RetryPolicy
 from batchmill.redaction import shortened
-from batchmill.step import item_step
+from batchmill.step import INDEX_KEY, item_step
 from batchmill.template import compile_value
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
 
@@ -82,6 +82,7 @@ class NodeBatch:
             folder=around.folder,
             as_json=spec.results_path is not None,
             paying=paying_for(node, around),
+            when=None if node.spec.when is None else compile_value(node.spec.when),
         )
         step.masker = around.masker
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
@@ -100,6 +101,7 @@ class NodeBatch:
         self._place = around.place(node.id)
         self._reading = _entered(items, around, self._place)
         self._spec = spec
+        self._skips = node.spec.when is not None
         self._around = around
         self._progress = _Progress(self._place, around, self.batch.total)
 
@@ -121,8 +123,13 @@ class NodeBatch:
         done = Collected(results_of(self._spec, self._around, self._place))
         self.batch.on_choice = self._progress.chosen
 
+        if self._skips:
+            done.note_skipped(0)
+
         def on_block(block: Block) -> None:
             self._progress.add(block)
+            if self._skips:
+                done.note_skipped(skipped_in(block))
             block.values = entries(block)
             if hand_on is not None:
                 hand_on(block)
@@ -153,9 +160,27 @@ def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     every = _all_items(spec, around)
     limits = [limit for limit in (spec.limit, around.limit) if limit is not None]
     chosen = Selection(
-        spec.skip, min(limits, default=None), spec.sample, spec.seed, spec.batch_size, spec.min_items
+        _where(spec, around),
+        spec.skip,
+        min(limits, default=None),
+        spec.sample,
+        spec.seed,
+        spec.batch_size,
+        spec.min_items,
     )
     return chosen.of(every)
+
+
+def _where(spec: BatchSpec, around: Surroundings) -> Callable[[Any, int], bool] | None:
+    """The condition of the block by an item and its position."""
+    if spec.where is None:
+        return None
+    condition, scope = compile_value(spec.where), around.namespace.scope(lazy=True)
+
+    def fits(item: Any, index: int) -> bool:
+        return is_true(condition.resolve(scope.child({spec.as_: item, INDEX_KEY: index})))
+
+    return fits
 
 
 def _all_items(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:

@@ -19,7 +19,7 @@ from batchmill.graph.surroundings import Surroundings
 from batchmill.graph.visit import ENVIRONMENT, Visit, error_entry
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.masking import Masker
-from batchmill.outcome import Block, ErrorInfo
+from batchmill.outcome import SKIPPED, Block, ErrorInfo
 from batchmill.plain import is_exact, shown, to_json
 from batchmill.template import compile_value
 
@@ -95,14 +95,20 @@ def _text(masker: Masker, entry: Any) -> str:
 
 def entries(block: Block) -> list[Any]:
     """What stands in ``results`` for the items of a block: the node's outputs and the item, None where the
-    item failed."""
+    item failed or was skipped."""
     made: list[Any] = [
-        {**(value or {}), "item": item} for value, item in zip(block.values, block.items, strict=False)
+        None if value is SKIPPED else {**(value or {}), "item": item}
+        for value, item in zip(block.values, block.items, strict=False)
     ]
     for offset, outcome in block.special.items():
         if outcome.error is not None:
             made[offset] = None
     return made
+
+
+def skipped_in(block: Block) -> int:
+    """How many items of a block were skipped; its values are still those of the step."""
+    return sum(value is SKIPPED for value in block.values)
 
 
 def run_collected(batch: Batch, done: Collected, on_block: OnBlock) -> Ending:
@@ -128,6 +134,8 @@ def batch_visit(place: str, done: Collected, ending: Ending, retries: int) -> Vi
     if failure is not None:
         outputs["error"] = failure
     counts = {key: outputs[key] for key in ("count", "success_count", "error_count")}
+    if done.skipped_count is not None:
+        counts["skipped_count"] = done.skipped_count
     visit = Visit(
         outputs=outputs,
         failure=failure,
@@ -176,6 +184,7 @@ def _outputs(done: Collected, metadata: dict[str, Any]) -> dict[str, Any]:
         "count": done.count,
         "success_count": done.success_count,
         "error_count": done.error_count,
+        **({} if done.skipped_count is None else {"skipped_count": done.skipped_count}),
         "errors": done.errors,
         "batch_metadata": metadata,
     }

@@ -26,6 +26,8 @@ BATCH_OUTPUTS = (
 RESULTS = ("results", "succeeded")
 """Those of them that a node has only where it keeps its results."""
 LOOP_OUTPUTS = ("loop_stopped", "loop_iterations")
+SKIPPED_OUTPUT = "skipped_count"
+"""What a batch node with a condition for its items has besides."""
 ERROR_OUTPUT = "error"
 """What every node that failed has."""
 
@@ -34,7 +36,8 @@ def output_names(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -> t
     """The keys a node may have under its id, None where that is not known beforehand; those of a
     ``workflow`` node are the outputs that ``sub`` declares."""
     if node.has_batch:
-        return (*_batch_outputs(node), ERROR_OUTPUT)
+        skipped = (SKIPPED_OUTPUT,) if node.spec is not None and node.spec.when is not None else ()
+        return (*_batch_outputs(node), *skipped, ERROR_OUTPUT)
     declared = None if sub is None else sub.outputs
     if kind.open_outputs and declared is None:
         return None

@@ -228,7 +228,8 @@ class Scheduler:
     def _enter(self, node: RunnableNode, visit: Visit) -> None:
         number = self._walk.reports[node.id].visits
         present = visit.present if visit.failed else None
-        self._views.enter(node.id, Entry(visit.outputs, present, number))
+        outputs = None if visit.skipped else visit.outputs
+        self._views.enter(node.id, Entry(outputs, present, number, skipped=visit.skipped))
         if visit.records:
             self._views.record(node.id, visit.records, self._plan.nodes[node.id].index, number)
 
@@ -257,7 +258,8 @@ class Scheduler:
             name, visit = self._errors[key]
             walk.errors.add(name, visit.errors)
             walk.errors.extend(visit.inner_errors)
-        ran = [name for name, report in walk.reports.items() if self._views.has(name)]
+        ended = (name for name, report in walk.reports.items() if report.status != "skipped")
+        ran = [name for name in ended if self._views.has(name)]
         walk.last = max(reversed(ran), key=self._depths.__getitem__, default=None)
         if self._machine.over_limit is not None:
             message = (

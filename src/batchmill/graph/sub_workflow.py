@@ -32,6 +32,7 @@ from batchmill.graph.visit import SubReport
 from batchmill.graph.walk import NodeReport, Walk
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import InputSpec
+from batchmill.ir.models.fields import FIRST_FORMAT
 from batchmill.lists import held
 from batchmill.masking import Masker, called_input
 from batchmill.nodes import NodeResult
@@ -119,9 +120,9 @@ def _contents(plan: Plan, seen: set[int]) -> Iterator[str]:
         return
     seen.add(id(plan))
     try:
-        yield plan.workflow.model_dump_json(by_alias=True, warnings=False)
+        yield plan.workflow.model_dump_json(by_alias=True, warnings=False, context=FIRST_FORMAT)
     except PydanticSerializationError:  # half of a surrogate pair, say: no such run was kept
-        yield to_json(plan.workflow.model_dump(by_alias=True, warnings=False))
+        yield to_json(plan.workflow.model_dump(by_alias=True, warnings=False, context=FIRST_FORMAT))
     for node in plan.nodes.values():
         yield code_of(node.kind, node.spec.params)
         if node.sub is not None:

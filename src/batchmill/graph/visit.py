@@ -36,7 +36,7 @@ class SubReport:
 Recorded = tuple[int | None, Sequence[Any]]
 """What the attempts of an item recorded, with its index, None where it is no item of a batch."""
 
-VisitStatus = Literal["success", "degraded", "failed", "cancelled"]
+VisitStatus = Literal["success", "degraded", "failed", "cancelled", "skipped"]
 
 ENVIRONMENT = (StorageError, ExecutorUnavailable, MissingExtra, OSError)
 
@@ -50,7 +50,8 @@ class Visit:
     entries as a run lists them, without the node. ``batch`` has what a batch node tells of itself.
     ``stopped`` says that the visit was cut short from outside, ``environment`` that the machine failed
     it, not the document. ``ended_by`` is the node whose failure ended this one, which was running beside
-    it and has not failed itself; ``void`` says that it counts as one that never began.
+    it and has not failed itself; ``void`` says that it counts as one that never began,
+    ``skipped`` that its condition is false.
 
     ``inner_errors`` are entries of sub-workflows, each with its ``node``; they make the visit ``degraded``,
     as one does that ended so itself; ``degraded_items`` counts the items of which that is so. ``cause`` is
@@ -72,6 +73,7 @@ class Visit:
     environment: bool = False
     ended_by: str | None = None
     void: bool = False
+    skipped: bool = False
     degraded: bool = False
     degraded_items: int = 0
     inner_errors: Sequence[dict[str, Any]] = ()
@@ -88,6 +90,8 @@ class Visit:
     def status(self) -> VisitStatus:
         if self.failed:
             return "failed"
+        if self.skipped:
+            return "skipped"
         if self.ended_by is not None:
             return "cancelled"
         return "degraded" if self.errors or self.unresolved or self.degraded else "success"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from batchmill.errors import TemplateError
 from batchmill.events import NodeFinished, NodeStarted, Noticed
 from batchmill.graph.batched import run_batched
 from batchmill.graph.looping import run_loop
 from batchmill.graph.single import run_single
 from batchmill.graph.surroundings import RunnableNode, Surroundings
-from batchmill.graph.visit import Visit
+from batchmill.graph.visit import Visit, faulty_visit
+from batchmill.plain import is_true
+from batchmill.template import compile_value
 
 
 def run_visit(node: RunnableNode, around: Surroundings) -> Visit:
@@ -15,6 +18,12 @@ def run_visit(node: RunnableNode, around: Surroundings) -> Visit:
     the namespace but by a loop. Called from the thread of the branch, perhaps beside others."""
     if around.rehearsal is not None:
         return around.rehearsal.visit(node, around)
+    if node.spec.batch is None and node.spec.when is not None:
+        try:
+            if not is_true(compile_value(node.spec.when).resolve(around.namespace.scope(lazy=True))):
+                return Visit(skipped=True)
+        except TemplateError as fault:
+            return faulty_visit(fault, around.place(node.id))
     if node.spec.batch is not None:
         return run_batched(node, node.spec.batch, around)
     around.bus.emit(NodeStarted(around.place(node.id)))
@@ -33,7 +42,7 @@ def tell_end(node: RunnableNode, visit: Visit, wall: float, around: Surroundings
         bus.emit(Noticed(f"{reference} could not be resolved and was left as it stands", name))
     is_batch, counts = node.spec.batch is not None, visit.batch or {}
     failed, every = counts.get("error_count", 0), counts.get("count", 0)
-    succeeded = counts.get("success_count", 0)
+    succeeded, skipped = counts.get("success_count", 0), counts.get("skipped_count", 0)
     bus.emit(
         NodeFinished(
             name,
@@ -41,7 +50,8 @@ def tell_end(node: RunnableNode, visit: Visit, wall: float, around: Surroundings
             wall,
             succeeded=succeeded,
             failed=failed,
-            cancelled=every - succeeded - failed,
+            cancelled=every - succeeded - failed - skipped,
+            skipped=skipped,
             retries=visit.retries,
             error=visit.failure or "",
             errors=visit.errors if is_batch else (),

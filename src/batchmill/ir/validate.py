@@ -89,12 +89,17 @@ def _node_sites(node: NodePart) -> tuple[list[Site], list[Fault]]:
     faults: list[Fault] = []
     if node.spec is not None and node.spec.batch is not None:
         batch = node.spec.batch
+        sites, faults = sites_in(batch.where, (*node.path, "batch", "where"), node, "params")
         path = (*node.path, "batch", "items")
         inner = path if batch.items_kind in ("reference", "list") else (*path, batch.items_kind)
-        sites, faults = sites_in(batch.items_value, inner, node, "items")
+        more, unreadable = sites_in(batch.items_value, inner, node, "items")
+        sites, faults = sites + more, faults + unreadable
         for key, written in (("jsonl", batch.results_path), ("errors", batch.errors_path)):
             more, unreadable = sites_in(written, (*node.path, "batch", "collect", key), node, "items")
             sites, faults = sites + more, faults + unreadable
+    if node.spec is not None and node.spec.when is not None:
+        more, unreadable = sites_in(node.spec.when, (*node.path, "when"), node, "params")
+        sites, faults = sites + more, faults + unreadable
     if node.spec is not None and node.spec.loop is not None:
         loop = node.spec.loop
         parts = {"while": loop.while_, "until": loop.until, "carry": loop.carry}

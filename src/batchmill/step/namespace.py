@@ -34,11 +34,12 @@ Calls = dict[tuple[int, int], Sequence[Any]]  # recorded calls by (place of the 
 class Entry:
     """What a node has put under its id at its visit number ``visit``. ``present`` is None after a success;
     of a node that failed it names the outputs that templates may rely on. ``outputs`` None says that the
-    node has none here, whatever a layer below says."""
+    node has none here, whatever a layer below says; ``skipped``, that this is so by its own condition."""
 
     outputs: dict[str, Any] | None
     present: frozenset[str] | None = None
     visit: int = 0
+    skipped: bool = False
 
     def dropped(self) -> Entry:
         """The entry once its branch has failed: what a failed node has to say stays."""
@@ -170,6 +171,8 @@ class Namespace:
         entry = self.entry(name)
         if entry is None:
             return f"the node {name!r} has not run, as no branch that was taken led to it"
+        if entry.skipped:
+            return f"the node {name!r} was skipped, as its `when` is false"
         return f"the branch of the node {name!r} failed" if entry.outputs is None else ""
 
     def scope(self, *, lazy: bool = False) -> Scope:

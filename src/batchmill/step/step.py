@@ -19,11 +19,12 @@ from batchmill.errors import NodeError, TemplateError
 from batchmill.masking import Masker
 from batchmill.nodes import Node, NodeResult, bind
 from batchmill.nodes.json_params import container_param
-from batchmill.plain import plain
+from batchmill.outcome import SKIPPED, Skipped
+from batchmill.plain import is_true, plain
 from batchmill.step.namespace import INDEX_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.step.paying import FREE, Paying
-from batchmill.template import Scope
+from batchmill.template import Compiled, Scope
 
 INPUTS_PARAM = "inputs"  # where the carried values of a loop go in a node that has it
 RESERVED_OUTPUTS = frozenset({"item", "index"})
@@ -58,11 +59,14 @@ class Step:
         carried: Mapping[str, Any] | None = None,
         folder: str | None = None,
         paying: Paying = FREE,
+        when: Compiled | None = None,
     ) -> None:
         self.node = node
         self._kind = type(node)
         self._params = params
-        self._scope = namespace.snapshot(params.references, params.whole)
+        self._when = when
+        more = () if when is None else when.references
+        self._scope = namespace.snapshot([*params.references, *more], params.whole)
         self._carried = dict(carried or {})
         self._folder = folder
         self._paying = paying
@@ -71,6 +75,11 @@ class Step:
     def share(self) -> bool:
         """Whether threads may use this very object: the node holds nothing of its own."""
         return not getattr(self.node, "__dict__", True)
+
+    def skips(self, scope: Scope) -> bool:
+        """Whether nothing is to be run with the names of ``scope``. Raises
+        :class:`~batchmill.errors.TemplateError`."""
+        return self._when is not None and not is_true(self._when.resolve(scope))
 
     def run_in(self, scope: Scope, attempt: Attempt) -> NodeResult:
         """One attempt with the names of ``scope``. Raises :class:`~batchmill.errors.TemplateError` for a
@@ -107,7 +116,8 @@ class Step:
 
     def _resolved(self, item: Any, index: int) -> dict[str, Any] | None:
         try:
-            return self._params.resolve(self._scope_of(item, index))
+            scope = self._scope_of(item, index)
+            return None if self.skips(scope) else self._params.resolve(scope)
         except TemplateError:  # the attempt itself is about to say so
             return None
 
@@ -167,21 +177,24 @@ class ItemStep(Step):
         folder: str | None = None,
         as_json: bool = False,
         paying: Paying = FREE,
+        when: Compiled | None = None,
     ) -> None:
-        super().__init__(node, params, namespace, folder=folder, paying=paying)
+        super().__init__(node, params, namespace, folder=folder, paying=paying, when=when)
         self._item_name = item_name
         self._as_json = as_json
         self._looked_at = self._kind.open_outputs
 
-    def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
+    def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any] | Skipped:
         """One attempt of one item: the node's outputs.
 
         The node gets a copy of an item that is a dictionary or list. What it does to it would otherwise
         show in the next attempt, in the results and in the node the items came from, but not where the
         item travelled to another process.
         """
-        result = self.run_in(self._scope_of(item, index), self._paying.told(attempt, index))
-        return self._outputs(result, item)
+        scope = self._scope_of(item, index)
+        if self.skips(scope):
+            return SKIPPED
+        return self._outputs(self.run_in(scope, self._paying.told(attempt, index)), item)
 
     def _outputs(self, result: NodeResult, item: Any) -> dict[str, Any]:
         """The outputs of an item. Raises :class:`~batchmill.errors.NodeError` for one that has the name of
@@ -205,9 +218,11 @@ class ItemStep(Step):
 class AsyncItemStep(ItemStep):
     """The same for a node with ``run_async``: many items may be under way on the one node."""
 
-    async def run_async(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any] | Skipped:
         """One attempt of one item, to be awaited."""
         scope, attempt = self._scope_of(item, index), self._paying.told(attempt, index)
+        if self.skips(scope):
+            return SKIPPED
         result = await self.node.run_async(self.bound_in(scope, attempt), attempt)  # type: ignore[attr-defined]  # such a node
         return self._outputs(result, item)
 
@@ -224,8 +239,11 @@ class SeenItemStep(ItemStep):
 class PlacedItemStep(ItemStep):
     """The same for a node with ``run_item``, which is told the item's position as well."""
 
-    def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
-        params = self.bound_in(self._scope_of(item, index), attempt)
+    def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any] | Skipped:
+        scope = self._scope_of(item, index)
+        if self.skips(scope):
+            return SKIPPED
+        params = self.bound_in(scope, attempt)
         return self._outputs(self.node.run_item(params, attempt, index), item)  # type: ignore[attr-defined]  # such a node
 
 
@@ -251,6 +269,7 @@ def item_step(
     folder: str | None = None,
     as_json: bool = False,
     paying: Paying = FREE,
+    when: Compiled | None = None,
 ) -> ItemStep:
     """The step of a batch node; it can be awaited where the node can."""
     kind = AsyncItemStep if _can_be_awaited(node) else ItemStep
@@ -258,7 +277,8 @@ def item_step(
         kind = PlacedItemStep
     elif callable(getattr(node, "seen", None)):
         kind = SeenItemStep
-    return kind(node, params, namespace, item_name=item_name, folder=folder, as_json=as_json, paying=paying)
+    told: dict[str, Any] = {"item_name": item_name, "folder": folder, "as_json": as_json, "paying": paying}
+    return kind(node, params, namespace, when=when, **told)
 
 
 def _can_be_awaited(node: Node) -> bool:

@@ -62,7 +62,7 @@ def test_a_sound_document_gives_a_workflow():
         (("nodes", 0, "batch", "rate_limit", "per_sec"), "per_second"),
         (("nodes", 0, "retry", "maximum"), "max"),
         (("nodes", 0, "loop", "untill"), "until"),
-        (("nodes", 0, "while_"), "cache"),
+        (("nodes", 0, "cahce"), "cache"),
         (("edges", 0, "target"), "to"),
         (("edges", 0, "actoin"), "action"),
         (("inputs", "n", "defualt"), "default"),

@@ -34,7 +34,7 @@ LATER_EXECUTORS = ("dask",)
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
 ITEMS_ERROR = "items_kind"
 
-SELECTION_KEYS = ("skip", "sample", "seed", "limit", "min_items", "batch_size")
+SELECTION_KEYS = ("where", "skip", "sample", "seed", "limit", "min_items", "batch_size")
 """Those that say which of the items are run, and in which groups."""
 _RETRY_KEYS = ("max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter")
 
@@ -133,6 +133,10 @@ class BatchSpec(Spec):
     items: Items = Field(
         description="`${ref}`, a list (templates inside), or one source: "
         "glob, lines, jsonl, csv, range or stdin."
+    )
+    LATER = frozenset(SELECTION_KEYS)
+    where: TemplateText | None = Field(
+        None, description="Template on the item; those for which it is false are no items at all."
     )
     skip: Annotated[int, Whole(0, MOST_ITEMS)] = Field(0, description="Leave out so many items first.")
     sample: Annotated[int | float, CountOrShare(MOST_ITEMS)] | None = Field(

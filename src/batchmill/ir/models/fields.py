@@ -9,9 +9,17 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from batchmill.errors import InvalidSetting
@@ -25,10 +33,24 @@ RANGE = "range"
 """The error type of every fault found here; its message can be shown as it is."""
 
 
+FIRST_FORMAT = {"format": 1}
+"""The context of serializing a document as the first format of the journal had it."""
+
+
 class Spec(BaseModel):
     """Base of all models: unknown keys are refused, nothing is coerced, objects do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    LATER: ClassVar[frozenset[str]] = frozenset()
+    """Keys that came after the first format of the journal, which knew documents by their text."""
+
+    @model_serializer(mode="wrap")
+    def _as_it_was(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        if info.context is FIRST_FORMAT:
+            for key in self.LATER:
+                written.pop(key, None)
+        return written
 
 
 def _fault(words: str, value: Any) -> PydanticCustomError:

@@ -61,6 +61,10 @@ class NodeSpec(Spec):
     type: NonEmpty = Field(description="Node type; `batchmill nodes` lists them.")
     purpose: str | None = Field(None, description="What the node is for, in words.")
     params: dict[str, Any] = Field(default_factory=dict, description="Params of the node type.")
+    LATER = frozenset({"when"})
+    when: TemplateText | None = Field(
+        None, description="Template; where it is false the node is skipped, or with `batch` the item."
+    )
     batch: BatchSpec | None = Field(None, description="Map the node over many items.")
     retry: RetrySpec | None = Field(None, description="Try the node again when it fails.")
     timeout: Timeout | None = Field(None, description="Seconds for one attempt.")

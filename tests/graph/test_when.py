@@ -1,0 +1,139 @@
+"""Conditions of nodes and of items: what is skipped, how that shows, and what it means for the rest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import batchmill
+
+EXECUTORS = pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+
+
+def echo(name: str, message: Any, **more: Any) -> dict[str, Any]:
+    return {"id": name, "type": "echo", "params": {"message": message}, **more}
+
+
+def run(*nodes: dict[str, Any], journal: Path | None = None, **outputs: str) -> batchmill.RunResult:
+    sources = {name: {"source": source} for name, source in outputs.items()}
+    return batchmill.run({"nodes": list(nodes), "outputs": sources}, journal=journal)
+
+
+@EXECUTORS
+def test_an_item_whose_condition_is_false_is_skipped(executor: str) -> None:
+    batch = {"items": {"range": [5]}, "executor": executor}
+    done = run(
+        echo("a", "${item}", when="${item != 2 and __index__ < 4}", batch=batch),
+        echo("b", "${item.echo}", batch={"items": "${a.succeeded}", "executor": executor}),
+        results="${a.results}",
+        counts="${a.count} ${a.success_count} ${a.skipped_count} ${a.error_count}",
+        on="${b.results[*].echo}",
+    )
+    assert done.status == "success"
+    found = done.outputs["results"]
+    assert [one and one["item"] for one in found] == [0, 1, None, 3, None]
+    assert done.outputs["counts"] == "5 3 2 0"
+    assert done.outputs["on"] == ["0", "1", "3"]
+    assert done.nodes["a"]["skipped_count"] == 2
+
+
+@EXECUTORS
+def test_where_leaves_items_out_before_they_are_counted(executor: str) -> None:
+    batch = {"items": {"range": [9]}, "where": "${item in [1, 4, 7]}", "skip": 1, "executor": executor}
+    done = run(echo("a", "${__index__}", batch=batch), results="${a.results}")
+    assert [(one["echo"], one["item"]) for one in done.outputs["results"]] == [("0", 4), ("1", 7)]
+
+
+def test_a_batch_of_which_every_item_is_skipped_is_a_success() -> None:
+    batch = {"items": [1, 2], "error_handling": "continue"}
+    done = run(echo("a", "x", when="${false}", batch=batch), results="${a.results}", n="${a.skipped_count}")
+    assert (done.status, done.outputs) == ("success", {"results": [None, None], "n": 2})
+
+
+def test_a_node_whose_condition_is_false_is_skipped_and_the_run_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    done = run(
+        echo("a", 0),
+        {"id": "b", "type": "shell", "params": {"command": f"touch {log}"}, "when": "${a.echo == '1'}"},
+        echo("c", "${b.stdout ?? 'nothing'}"),
+        said="${c.echo}",
+    )
+    assert done.outputs["said"] == "nothing"
+    assert (done.status, done.nodes["b"]["status"]) == ("success", "skipped")
+    assert not log.exists()
+
+
+def test_an_output_of_a_skipped_node_is_missed_by_its_reason() -> None:
+    done = run(echo("a", 1, when="${false}"), echo("b", "${a.echo}"))
+    assert done.status == "failed"
+    assert "the node 'a' was skipped, as its `when` is false" in done.errors[0]["message"]
+
+
+@pytest.mark.parametrize("value", [False, None, 0, 0.0, "", [], {}])
+def test_what_is_false(value: Any) -> None:
+    node = echo("b", "ran", when="${v}")
+    document = {"inputs": {"v": {"default": value, "required": False}}, "nodes": [node]}
+    assert batchmill.run(document, {"v": value}).nodes["b"]["status"] == "skipped"
+
+
+@pytest.mark.parametrize("value", [True, 1, "no", "0", "false", [0], {"a": None}])
+def test_what_is_true(value: Any) -> None:
+    document = {"inputs": {"v": {}}, "nodes": [echo("b", "ran", when="${v}")]}
+    assert batchmill.run(document, {"v": value}).nodes["b"]["status"] == "success"
+
+
+def test_a_condition_that_cannot_be_resolved_fails_its_node_or_item() -> None:
+    assert run(echo("a", 1), echo("b", 1, when="${a.echo.more}")).status == "failed"
+    batch = {"items": [{"n": 1}, {}], "error_handling": "continue"}
+    done = run(echo("a", 1, when="${item.n > 0}", batch=batch), results="${a.results}")
+    assert done.status == "degraded"
+    assert "has no key 'n'" in done.errors[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("node", "place"),
+    [
+        (echo("a", 1, when="${nobody}"), r"\$\.nodes\[0\]\.when"),
+        (echo("a", 1, batch={"items": [1], "where": "${nobody}"}), r"\$\.nodes\[0\]\.batch\.where"),
+    ],
+)
+def test_references_of_conditions_are_checked(node: dict[str, Any], place: str) -> None:
+    with pytest.raises(batchmill.InvalidDocument, match=f"{place}.*`nobody`"):
+        batchmill.run({"nodes": [node]})
+
+
+def test_a_resumed_run_looks_at_the_condition_again_and_keeps_what_ran(tmp_path: Path) -> None:
+    journal, flag = tmp_path / "runs.sqlite", tmp_path / "flag"
+    code = f"import pathlib\nif n == 3 and not pathlib.Path({str(flag)!r}).exists(): 1 / 0\nresult = n"
+    node = {
+        "id": "a",
+        "type": "code",
+        "params": {"code": code, "inputs": {"n": "${item}"}},
+        "when": "${item > 1}",
+        "batch": {"items": {"range": [5]}, "error_handling": "continue"},
+    }
+    first = run(node, journal=journal, results="${a.results}")
+    assert first.status == "degraded"
+    flag.touch()
+    again = batchmill.resume(first.run, journal=journal, failed_only=True)
+    assert [one and one["result"] for one in again.outputs["results"]] == [None, None, 2, 3, 4]
+    assert again.nodes["a"]["skipped_count"] == 2
+
+
+def test_nothing_of_a_skipped_item_is_collected(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    batch = {"items": {"range": [4]}, "collect": {"jsonl": str(path)}}
+    run(echo("a", "${item}", when="${item > 1}", batch=batch))
+    assert [json.loads(line)["item"] for line in path.read_text().splitlines()] == [2, 3]
+
+
+def test_a_stage_hands_skipped_items_on_like_failed_ones() -> None:
+    done = run(
+        echo("a", "${item}", when="${item != 1}", batch={"items": {"range": [3]}, "executor": "thread"}),
+        echo("b", "${item.echo}", batch={"items": "${a.succeeded}", "stream": True, "executor": "thread"}),
+        found="${b.results[*].echo}",
+    )
+    assert done.outputs["found"] == ["0", "2"]
