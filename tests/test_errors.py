@@ -18,6 +18,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
         "flow.json",
         (Warned("dead-action", "no"),),
     ),
+    "ItemFailed": ("WorkerDied", "it was killed", "worker_died"),
     "KeyCollision": ("a", "${x}", "${y}", "headers"),
     "MissingExtra": ("dask", "the dask executor"),
     "TemplateSyntaxError": ("unclosed", "a ${b", 2),

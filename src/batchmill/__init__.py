@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from batchmill.batch import BatchResult
-    from batchmill.batch.api import imap, map  # noqa: A004  # named for what it does, like executor.map
+    from batchmill.batch.api import imap, map, starmap  # noqa: A004  # named like executor.map
+    from batchmill.batch.awaited import aimap, amap
+    from batchmill.batch.reporting import ItemResult
     from batchmill.errors import (
         AttemptTimeout,
         BatchFailed,
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
         InvalidDocument,
         InvalidParams,
         InvalidSetting,
+        ItemFailed,
         MissingExtra,
         NodeError,
         NotCopyable,
@@ -57,7 +60,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "batchmill.runs": ("RunResult", "resume", "run"),
     "batchmill.batch": ("BatchResult",),
-    "batchmill.batch.api": ("imap", "map"),
+    "batchmill.batch.api": ("imap", "map", "starmap"),
+    "batchmill.batch.awaited": ("aimap", "amap"),
+    "batchmill.batch.reporting": ("ItemResult",),
     "batchmill.executors.ending": ("shutdown",),
     "batchmill.flow": (
         "AsyncBatchFlow",
@@ -83,6 +88,7 @@ _HOMES = {
         "InvalidDocument",
         "InvalidParams",
         "InvalidSetting",
+        "ItemFailed",
         "MissingExtra",
         "NodeError",
         "NotCopyable",
@@ -121,6 +127,8 @@ __all__ = [
     "InvalidDocument",
     "InvalidParams",
     "InvalidSetting",
+    "ItemFailed",
+    "ItemResult",
     "MissingExtra",
     "Node",
     "NodeError",
@@ -136,11 +144,14 @@ __all__ = [
     "UnknownSetting",
     "UnresolvedReference",
     "__version__",
+    "aimap",
+    "amap",
     "imap",
     "map",
     "resume",
     "run",
     "shutdown",
+    "starmap",
 ]
 
 

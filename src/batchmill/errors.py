@@ -304,6 +304,23 @@ class RemoteTraceback(BatchmillError):
         return f'\n"""\n{text}\n"""'
 
 
+class ItemFailed(BatchmillError):
+    """Raised by nobody: under ``return_exceptions`` it stands among the results for an item that failed and
+    has no exception: its worker died, it was not run, or the exception does not travel between processes.
+
+    ``type``, ``message`` and ``kind`` are those of its entry in ``.errors``; the cause is the traceback's
+    text, if there is one."""
+
+    def __init__(self, type_name: str, message: str, kind: str) -> None:
+        super().__init__(type_name, message, kind)
+        self.type = type_name
+        self.message = message
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}"
+
+
 class BatchFailed(BatchmillError):
     """Raised by :func:`batchmill.map` when the batch failed; ``result`` is the finished part.
 

@@ -10,7 +10,7 @@ import pytest
 
 import batchmill
 from batchmill import BatchFlow, BatchNode, InvalidSetting, Node, UnknownSetting
-from batchmill.batch.keywords import _OTHER_NAMES, DEFAULTS, Settings, settings_of
+from batchmill.batch.keywords import _OTHER_NAMES, DEFAULTS, OF_THE_FACE, Settings, settings_of
 from batchmill.batch.settings import BatchSettings
 from batchmill.flow import BatchOptions
 
@@ -53,6 +53,11 @@ def refusal(call):
         ({"retry_jitter": "yes"}, ["`retry_jitter` must be true or false"]),
         ({"retry_backoff": 0.5}, ["`retry_backoff` must be a number from 1"]),
         ({"max_retries": "3"}, ["`max_retries` must be a whole number from 1 to 10", '"3"']),
+        ({"retry_on": "ValueError"}, ["`retry_on` must be classes of exceptions, not 'ValueError'"]),
+        ({"retry_on": [ValueError, 3]}, ["`retry_on` must be classes of exceptions, not 3"]),
+        ({"on_result": []}, ["`on_result` must be a function of one result, not []"]),
+        ({"progress": "yes"}, ["`progress` must be true or false, not 'yes'"]),
+        ({"return_exceptions": 1}, ["`return_exceptions` must be true or false, not 1"]),
         ({"timeout": 0, "chunk_size": 0}, ["`timeout` must", "`chunk_size` must"]),
     ],
 )
@@ -60,7 +65,7 @@ def test_what_is_wrong_is_said_in_words(wanted, words):
     for face in (batchmill.map, lambda *given, **more: list(batchmill.imap(*given, **more))):
         message = str(refusal(lambda face=face: face(same, [1], **wanted)))
         assert all(word in message for word in words), message
-    if set(wanted) & {"max_retries", "rate_limit"}:  # no options of a batch node
+    if set(wanted) & {"max_retries", "rate_limit", *OF_THE_FACE}:  # no options of a batch node
         return
     message = str(refusal(lambda: BatchNode(**{"executor": "process", **wanted})))
     assert all(word in message for word in words), message
@@ -134,6 +139,8 @@ def test_unknown_ones_are_named_with_what_was_meant(call, words):
         (lambda: batchmill.map([1], same), "a function or a node is needed, not list"),
         (lambda: batchmill.map(BatchNode, [1]), "BatchNode is a class: give a node of it, BatchNode()"),
         (lambda: batchmill.imap(same, [1], ordered="no"), "`ordered` must be true or false, not 'no'"),
+        (lambda: batchmill.imap(same, [1], indexed=1), "`indexed` must be true or false, not 1"),
+        (lambda: batchmill.starmap(3, [1]), "a function is needed, not int"),
         (lambda: Node(wait="long"), "wait must be 0 or more seconds, not 'long'"),
         (lambda: Node("3"), "max_retries counts attempts in total and must be 1 or more, not '3'"),
         (lambda: BatchNode(retry_jitter="5s"), "`retry_jitter` must be true or false, not text"),
@@ -150,8 +157,9 @@ def test_signature_defaults_and_types_name_the_same_settings(face):
     parameters = inspect.signature(face).parameters
     named = {name: one.default for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY}
     assert named.pop("ordered", True) is True
+    assert named.pop("indexed", False) is False
     assert named == DEFAULTS
-    assert set(typing.get_type_hints(Settings)) == set(DEFAULTS)
+    assert {*typing.get_type_hints(Settings), "return_exceptions"} == set(DEFAULTS)
     for name in DEFAULTS:
         assert f"``{name}``" in batchmill.map.__doc__ or name in ("retry_backoff", "retry_jitter")
 

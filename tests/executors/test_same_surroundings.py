@@ -13,6 +13,7 @@ import warnings
 import pytest
 
 import batchmill
+from batchmill.executors.surroundings import LIBRARY_THREADS
 
 EXECUTORS = ["sequential", "thread", "process", "auto"]
 
@@ -252,3 +253,20 @@ def test_what_would_end_a_program_is_an_items_error(executor):
         ("SystemExit", "3", "exception"),
         ("KeyboardInterrupt", "mine", "exception"),
     ]
+
+
+def library_threads(_):
+    return {name: os.environ.get(name) for name in LIBRARY_THREADS}
+
+
+def test_workers_share_the_cores_among_the_threads_of_numerical_libraries(monkeypatch):
+    for name in LIBRARY_THREADS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("batchmill.executors.shipment.usable_cores", lambda: 6)
+    for workers, threads in ((2, "3"), (4, "1"), (1, "6")):
+        (seen,) = on("process", library_threads, max_concurrent=workers)
+        assert seen == dict.fromkeys(LIBRARY_THREADS, threads)
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    (seen,) = on("process", library_threads, max_concurrent=2)
+    assert (seen["OMP_NUM_THREADS"], seen["MKL_NUM_THREADS"]) == ("5", "3")
+    assert "MKL_NUM_THREADS" not in os.environ

@@ -17,6 +17,8 @@ import batchmill
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch
 from batchmill.errors import NotCopyable
+from batchmill.executors.cores import usable_cores
+from batchmill.executors.surroundings import LIBRARY_THREADS
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -77,7 +79,8 @@ def test_the_next_item_and_the_next_batch_see_the_original(change: Any) -> None:
     assert all(one == seen[0] for one in seen)
     assert seen[0] is not None
     assert seen[0][0] == os.getcwd()
-    assert seen[0][1] == dict(os.environ)
+    threads = dict.fromkeys(LIBRARY_THREADS, str(usable_cores()))  # there is one worker
+    assert seen[0][1] == {**threads, **os.environ}
     assert batchmill.map(change_and_look, [0], **PROCESS)[0] == seen[0]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import batchmill
-from batchmill import BatchResult
+from batchmill import BatchResult, ItemResult
 from batchmill.flow import (
     AsyncBatchFlow,
     AsyncBatchNode,
@@ -160,6 +160,23 @@ async def lines(text: str) -> AsyncGenerator[str, None]:
     yield text
 
 
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+def hear(one: ItemResult) -> None:
+    print(one.index, one.value)
+
+
+async def awaited() -> None:
+    halves: BatchResult[float] = await batchmill.amap(half, [1], on_result=hear)
+    texts: BatchResult[str] = await batchmill.amap(fetch, [1])
+    async with batchmill.aimap(fetch, [1], ordered=False) as values:
+        async for value in values:
+            text: str | None = value
+            print(text, halves, texts)
+
+
 def mapped() -> None:
     halves: BatchResult[float] = batchmill.map(
         half, range(3), executor="process", max_concurrent=2, timeout=5
@@ -177,6 +194,13 @@ def mapped() -> None:
     errors: list[dict[str, Any]] = stream.errors
     stream.close()
     print(errors, texts.succeeded)
+    sums: BatchResult[int] = batchmill.starmap(add, [(1, 2)], retry_on=(OSError, ValueError), progress=True)
+    with batchmill.imap(half, [1], indexed=True, on_result=hear) as pairs:
+        for index, part in pairs:
+            place: int = index
+            print(place, part)
+    kept: BatchResult[Any] = batchmill.map(half, [1], return_exceptions=True)
+    print(sums, kept)
     batchmill.shutdown()
 
 

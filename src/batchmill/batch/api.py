@@ -1,17 +1,16 @@
-"""``map`` and ``imap``: the engine for a Python function, without a document."""
+"""``map``, ``imap`` and ``starmap``: the engine for a Python function, without a document."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping
 from typing import Any, Literal, TypeVar, Unpack, overload
 
-from batchmill.batch.engine import Batch, run_batch
-from batchmill.batch.functions import MakesTask, as_task
-from batchmill.batch.keywords import DEFAULTS, ErrorHandling, Executor, Settings, refuse, settings_of
+from batchmill.batch.functions import MakesTask, as_star_task, as_task
+from batchmill.batch.keywords import ErrorHandling, Executor, RetryOn, Settings, chosen
+from batchmill.batch.mapping import Mapped
+from batchmill.batch.reporting import OnResult
 from batchmill.batch.result import BatchResult
-from batchmill.batch.stream import Stream, said
-from batchmill.errors import BatchFailed, InvalidSetting
-from batchmill.executors.cause import cause_of
+from batchmill.batch.stream import Stream
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,6 +33,14 @@ def map(  # noqa: A001
 def map(  # noqa: A001
     function: MakesTask, items: Iterable[Any], **settings: Unpack[Settings]
 ) -> BatchResult[Any]: ...
+@overload
+def map(  # noqa: A001
+    function: Callable[[T], Any] | MakesTask,
+    items: Iterable[T],
+    *,
+    return_exceptions: bool,
+    **settings: Unpack[Settings],
+) -> BatchResult[Any]: ...
 def map(  # noqa: A001  # the name users expect
     function: Any,
     items: Iterable[Any],
@@ -51,6 +58,10 @@ def map(  # noqa: A001  # the name users expect
     tolerate: Mapping[str, float] | None = None,
     memory_limit: int | str | None = None,
     rate_limit: Mapping[str, Any] | None = None,
+    retry_on: RetryOn | None = None,
+    on_result: OnResult | None = None,
+    progress: bool = False,
+    return_exceptions: bool = False,
     **unknown: Any,
 ) -> BatchResult[Any]:
     """Run ``function`` (or a node) on every item; the results in input order.
@@ -68,18 +79,49 @@ def map(  # noqa: A001  # the name users expect
     names the same ``key`` share its limit; where they ask for different ones the strictest of those at work
     holds.
 
+    ``retry_on`` is a class of exceptions, or several: only those are worth another attempt (``TimeoutError``
+    stands for a timeout, ``Exception`` also for a worker that died). ``on_result`` is called with an
+    :class:`ItemResult` for each item that has ended, in no order, in the thread that called; what it raises
+    ends the batch. ``progress`` shows on standard error how far the batch has come: tqdm's bar where the
+    program has imported tqdm, else a bar on a terminal and lines elsewhere. ``return_exceptions`` puts the
+    exception of a failed item in its place, as ``asyncio.gather`` does, and raises nothing for it: all items
+    are run, and ``.errors`` lists the failures as under ``"continue"``.
+
     Raises :class:`BatchFailed`, which carries the finished part and has the exception of the item as its
     cause, when an item failed under ``fail_fast`` or more failed than tolerated; :class:`InvalidSetting` for
     settings that are unknown or out of range; and whatever iterating over ``items`` raises. With
     ``error_handling="continue"`` and no tolerance nothing is raised for failed items: see ``.errors``.
     """
-    given = _given(locals(), "map()", unknown)
-    chosen = settings_of(given)
-    result: BatchResult[Any] = run_batch(as_task(function), items, chosen)
-    raises = chosen.failures.fail_fast or result.stopped or chosen.failures.tolerates
-    if result.failure is not None and raises:
-        raise BatchFailed(_first_error(result), result) from cause_of(result.first_failure)
-    return result
+    return Mapped(as_task(function), items, chosen(locals(), "map()", unknown)).result()
+
+
+@overload
+def starmap(
+    function: Callable[..., Coroutine[Any, Any, R]],
+    items: Iterable[Iterable[Any]],
+    **settings: Unpack[Settings],
+) -> BatchResult[R]: ...
+@overload
+def starmap(
+    function: Callable[..., Yields[R]], items: Iterable[Iterable[Any]], **settings: Unpack[Settings]
+) -> BatchResult[list[R]]: ...
+@overload
+def starmap(
+    function: Callable[..., R], items: Iterable[Iterable[Any]], **settings: Unpack[Settings]
+) -> BatchResult[R]: ...
+@overload
+def starmap(
+    function: Callable[..., Any],
+    items: Iterable[Iterable[Any]],
+    *,
+    return_exceptions: bool,
+    **settings: Unpack[Settings],
+) -> BatchResult[Any]: ...
+def starmap(function: Any, items: Iterable[Iterable[Any]], **settings: Any) -> BatchResult[Any]:
+    """Like :func:`map`, with the same settings, but the parts of each item are the arguments of ``function``:
+    ``starmap(pow, [(2, 5), (3, 2)])`` gives 32 and 9; pairs of several iterables come from :func:`zip`.
+    """
+    return Mapped(as_star_task(function), items, chosen(settings, "starmap()")).result()
 
 
 @overload
@@ -88,29 +130,79 @@ def imap(
     items: Iterable[T],
     *,
     ordered: bool = True,
+    indexed: Literal[False] = False,
     **settings: Unpack[Settings],
-) -> Stream[R]: ...
+) -> Stream[R | None]: ...
 @overload
 def imap(
     function: Callable[[T], Yields[R]],
     items: Iterable[T],
     *,
     ordered: bool = True,
+    indexed: Literal[False] = False,
     **settings: Unpack[Settings],
-) -> Stream[list[R]]: ...
+) -> Stream[list[R] | None]: ...
 @overload
 def imap(
-    function: Callable[[T], R], items: Iterable[T], *, ordered: bool = True, **settings: Unpack[Settings]
-) -> Stream[R]: ...
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    ordered: bool = True,
+    indexed: Literal[False] = False,
+    **settings: Unpack[Settings],
+) -> Stream[R | None]: ...
 @overload
 def imap(
-    function: MakesTask, items: Iterable[Any], *, ordered: bool = True, **settings: Unpack[Settings]
+    function: MakesTask,
+    items: Iterable[Any],
+    *,
+    ordered: bool = True,
+    indexed: Literal[False] = False,
+    **settings: Unpack[Settings],
+) -> Stream[Any]: ...
+@overload
+def imap(
+    function: Callable[[T], Coroutine[Any, Any, R]],
+    items: Iterable[T],
+    *,
+    ordered: bool = True,
+    indexed: Literal[True],
+    **settings: Unpack[Settings],
+) -> Stream[tuple[int, R | None]]: ...
+@overload
+def imap(
+    function: Callable[[T], Yields[R]],
+    items: Iterable[T],
+    *,
+    ordered: bool = True,
+    indexed: Literal[True],
+    **settings: Unpack[Settings],
+) -> Stream[tuple[int, list[R] | None]]: ...
+@overload
+def imap(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    ordered: bool = True,
+    indexed: Literal[True],
+    **settings: Unpack[Settings],
+) -> Stream[tuple[int, R | None]]: ...
+@overload
+def imap(
+    function: Callable[[T], Any] | MakesTask,
+    items: Iterable[T],
+    *,
+    ordered: bool = True,
+    indexed: bool = False,
+    return_exceptions: bool = False,
+    **settings: Unpack[Settings],
 ) -> Stream[Any]: ...
 def imap(
     function: Any,
     items: Iterable[Any],
     *,
     ordered: bool = True,
+    indexed: bool = False,
     executor: Executor = "thread",
     max_concurrent: int | str | None = None,
     chunk_size: int | Literal["auto"] | None = None,
@@ -124,30 +216,21 @@ def imap(
     tolerate: Mapping[str, float] | None = None,
     memory_limit: int | str | None = None,
     rate_limit: Mapping[str, Any] | None = None,
+    retry_on: RetryOn | None = None,
+    on_result: OnResult | None = None,
+    progress: bool = False,
+    return_exceptions: bool = False,
     **unknown: Any,
 ) -> Stream[Any]:
     """Like :func:`map`, with the same settings, but yields results while items run, holding only a window of
     them.
 
     ``items`` may be endless. ``ordered=False`` yields results as they come. Nothing runs before the first
-    result is asked for. Under ``fail_fast`` the first failure raises :class:`BatchFailed` in its place, or in
-    that of an item before it that was then not started any more; under ``continue`` a failed item yields None
-    and its error goes to the stream's ``errors``. Closing the stream, or leaving the loop and dropping it,
-    stops the batch.
+    result is asked for. ``indexed=True`` yields pairs of an item's index and its result, which tell which
+    item it was where they are not ordered. Under ``fail_fast`` the first failure raises :class:`BatchFailed`
+    in its place, or in that of an item before it that was then not started any more; under ``continue`` a
+    failed item yields None and its error goes to the stream's ``errors``. Closing the stream (it is a context
+    manager too), or leaving the loop and dropping it, stops the batch.
     """
-    given = _given(locals(), "imap()", unknown)
-    if not isinstance(ordered, bool):
-        raise InvalidSetting(f"`ordered` must be true or false, not {ordered!r}")
-    return Stream(Batch(as_task(function), items, settings_of(given), ordered=ordered))
-
-
-def _given(arguments: dict[str, Any], owner: str, unknown: dict[str, Any]) -> dict[str, Any]:
-    """The settings among the arguments of a function. Raises :class:`~batchmill.errors.UnknownSetting`."""
-    if unknown:
-        refuse(owner, unknown, [*DEFAULTS, *(["ordered"] if "ordered" in arguments else [])])
-    return {name: arguments[name] for name in DEFAULTS}
-
-
-def _first_error(result: BatchResult[Any]) -> str:
-    real = [error for error in result.errors if error["kind"] != "cancelled"]
-    return f"{result.failure}; first: {said(real[0])}" if real else str(result.failure)
+    given = chosen(locals(), "imap()", unknown)
+    return Mapped(as_task(function), items, given).stream(ordered, indexed)

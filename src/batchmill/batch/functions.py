@@ -52,6 +52,29 @@ class AsyncFunctionTask(FunctionTask[T, R]):
         return await settled(self.function(item))
 
 
+class StarTask(FunctionTask[Any, R]):
+    """A function whose arguments are the parts of an item."""
+
+    def run(self, item: Any, index: int, attempt: Attempt) -> Any:
+        return kept(self.function(*item), attempt.cancel, attempt.remaining())
+
+
+class AsyncStarTask(AsyncFunctionTask[Any, R]):
+    """The same, to be awaited."""
+
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+        return await settled(self.function(*item))
+
+
+def as_star_task(function: Any) -> Task:
+    """The task of a function that is called with the parts of each item.
+
+    Raises :class:`InvalidSetting` for anything that cannot be called."""
+    if not callable(function):
+        raise InvalidSetting(f"a function is needed, not {type(function).__name__}")
+    return (AsyncStarTask if awaits(function) else StarTask)(function)
+
+
 def as_task(function: Any) -> Task:
     """The task of a function, or of an object that makes its own with ``as_task()``, such as a node.
 

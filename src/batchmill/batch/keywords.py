@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import importlib
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, NoReturn, TypedDict
 
 from batchmill.batch.gate import Gate, Gates
+from batchmill.batch.reporting import ItemResult
 from batchmill.batch.settings import BatchSettings
 from batchmill.errors import InvalidSetting, UnknownSetting
 from batchmill.executors.choose import executor_named
@@ -19,10 +21,12 @@ from batchmill.ir.faults import did_you_mean
 
 Executor = Literal["sequential", "thread", "process", "auto"]
 ErrorHandling = Literal["fail_fast", "continue", "fail_safe"]
+RetryOn = type[BaseException] | Sequence[type[BaseException]]
 
 
 class Settings(TypedDict, total=False):
-    """The keyword arguments of ``map`` and ``imap``, for type checkers and editors."""
+    """The keyword arguments of ``map`` and its kin, for type checkers and editors; ``return_exceptions``
+    changes what they give and has overloads of its own."""
 
     executor: Executor
     max_concurrent: int | str | None
@@ -37,6 +41,9 @@ class Settings(TypedDict, total=False):
     tolerate: Mapping[str, float] | None
     memory_limit: int | str | None
     rate_limit: Mapping[str, Any] | None
+    retry_on: RetryOn | None
+    on_result: Callable[[ItemResult], object] | None
+    progress: bool
 
 
 DEFAULTS: dict[str, Any] = {
@@ -53,7 +60,13 @@ DEFAULTS: dict[str, Any] = {
     "tolerate": None,
     "memory_limit": None,
     "rate_limit": None,
+    "retry_on": None,
+    "on_result": None,
+    "progress": False,
+    "return_exceptions": False,
 }
+OF_THE_FACE = ("retry_on", "on_result", "progress", "return_exceptions")
+"""Those that no document has: what they are given is Python."""
 _OBJECTS = {
     "tolerate": '{"count": 3} or {"percent": 5}',
     "rate_limit": '{"per_second": 5}',
@@ -85,6 +98,25 @@ _OTHER_NAMES = {
 _gates = Gates()  # of this process: calls that name the same key share its limit
 
 
+def chosen(given: Mapping[str, Any], owner: str, unknown: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The settings among what ``owner`` was given, ``unknown`` being what it has no name for, and the
+    defaults of the others.
+
+    Raises :class:`UnknownSetting`; without ``unknown`` that looks at ``given``."""
+    extra = {name: given[name] for name in ("ordered", "indexed") if name in given}
+    strange = (
+        [name for name in given if name not in DEFAULTS and name not in extra]
+        if unknown is None
+        else list(unknown)
+    )
+    if strange:
+        refuse(owner, strange, [*DEFAULTS, *extra])
+    for name, value in extra.items():
+        if not isinstance(value, bool):
+            raise InvalidSetting(f"`{name}` must be true or false, not {value!r}")
+    return {name: given.get(name, default) for name, default in DEFAULTS.items()}
+
+
 def refuse(owner: str, names: Iterable[str], known: Iterable[str]) -> NoReturn:
     """Raise :class:`UnknownSetting` for the first of ``names``: ``owner`` has none so called, but maybe what
     was meant."""
@@ -103,7 +135,18 @@ def settings_of(given: Mapping[str, Any]) -> BatchSettings:
     if not isinstance(executor, str):
         raise InvalidSetting(f"`executor` must be the name of one, not {executor!r}")
     executor_named(executor)
-    wanted = {name: _plain(value) for name, value in given.items() if not _is_default(name, value)}
+    _check_face(given)
+    keys = {name: value for name, value in given.items() if name not in OF_THE_FACE}
+    in_place = bool(given.get("return_exceptions"))
+    if in_place and keys.get("error_handling") == "fail_fast":
+        keys["error_handling"] = "continue"
+    settings = _of_block(executor, keys)
+    retry = replace(settings.retry, on=_classes(given.get("retry_on")))
+    return replace(settings, retry=retry, keep_exceptions=in_place)
+
+
+def _of_block(executor: str, keys: Mapping[str, Any]) -> BatchSettings:
+    wanted = {name: _plain(value) for name, value in keys.items() if not _is_default(name, value)}
     if not wanted.keys() - {"executor"}:
         return BatchSettings(executor=executor)
     for name, example in _OBJECTS.items():
@@ -114,6 +157,25 @@ def settings_of(given: Mapping[str, Any]) -> BatchSettings:
     if faults:
         raise InvalidSetting("; ".join(faults))
     return BatchSettings.of_block(block, _gate(block))
+
+
+def _check_face(given: Mapping[str, Any]) -> None:
+    for name in ("progress", "return_exceptions"):
+        if not isinstance(given.get(name, False), bool):
+            raise InvalidSetting(f"`{name}` must be true or false, not {given[name]!r}")
+    if given.get("on_result") is not None and not callable(given["on_result"]):
+        raise InvalidSetting(f"`on_result` must be a function of one result, not {given['on_result']!r}")
+
+
+def _classes(wanted: Any) -> tuple[type[BaseException], ...] | None:
+    """What ``retry_on`` names: one class of exceptions, or several."""
+    if wanted is None:
+        return None
+    found = tuple(wanted) if isinstance(wanted, (tuple, list, set, frozenset)) else (wanted,)
+    for one in found:
+        if not (isinstance(one, type) and issubclass(one, BaseException)):
+            raise InvalidSetting(f"`retry_on` must be classes of exceptions, not {one!r}")
+    return found
 
 
 def _is_default(name: str, value: Any) -> bool:

@@ -4,32 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from batchmill.batch.closing import close_when_dropped
 from batchmill.batch.engine import Batch
+from batchmill.batch.reporting import Reporting
 from batchmill.errors import BatchFailed
 from batchmill.executors.cause import cause_of
 from batchmill.outcome import ErrorInfo
 from batchmill.tracebacks import at_own_line
 
-R = TypeVar("R")
+Y = TypeVar("Y")
 
 
-class Stream(Iterator[R | None], Generic[R]):
+class Stream(Iterator[Y], Generic[Y]):
     """The results of :func:`~batchmill.imap`. ``errors`` lists the failures met so far, as plain data.
 
-    Used by one thread at a time, like any iterator.
+    As a context manager it is closed at the end. Used by one thread at a time, like any iterator.
     """
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, reporting: Reporting | None = None, *, indexed: bool = False) -> None:
         self.errors: list[dict[str, Any]] = []
-        self._values = _values(batch, self.errors)  # knows nothing of this object, which so can be dropped
+        # knows nothing of this object, which so can be dropped
+        self._values = _values(batch, self.errors, reporting or Reporting(), indexed)
         self._unless_dropped = close_when_dropped(self, self._values)
 
-    def __next__(self) -> R | None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __next__(self) -> Y:
         try:
-            value: R | None = next(self._values)
+            value: Y = next(self._values)
         except BatchFailed as failure:
             self._unless_dropped.detach()
             raise BatchFailed(failure.message, self) from failure.__cause__
@@ -44,15 +52,19 @@ class Stream(Iterator[R | None], Generic[R]):
         self._unless_dropped.detach()
 
 
-def _values(batch: Batch, errors: list[dict[str, Any]]) -> Generator[Any, None, None]:
-    """The values of a batch as they come; errors are appended to ``errors``."""
+def _values(
+    batch: Batch, errors: list[dict[str, Any]], reporting: Reporting, indexed: bool
+) -> Generator[Any, None, None]:
+    """The values of a batch as they come, with their indices where it is ``indexed``; errors are appended to
+    ``errors``."""
     fail_fast = batch.settings.failures.fail_fast
     first: ErrorInfo | None = None
     broken = False  # an item was cancelled: the failure that did it is still to come, values are not
-    with closing(batch.blocks()) as blocks:
+    with reporting.over(batch.total), closing(batch.blocks()) as blocks:
         for block in blocks:
+            reporting.saw(block)
             if not block.special and not broken:
-                yield from block.values
+                yield from enumerate(block.values, block.start) if indexed else block.values
                 continue
             for outcome in block.outcomes():
                 if outcome.error is not None:
@@ -62,7 +74,9 @@ def _values(batch: Batch, errors: list[dict[str, Any]]) -> Generator[Any, None, 
                         raise BatchFailed(said(errors[-1])) from cause_of(outcome.error)
                     broken = broken or fail_fast
                 if not broken:
-                    yield outcome.value
+                    yield (outcome.index, outcome.value) if indexed else outcome.value
+    if reporting.return_exceptions:
+        return
     if not fail_fast and (why := batch.watch.verdict()) and batch.settings.failures.tolerates:
         raise BatchFailed(why) from cause_of(first)
 

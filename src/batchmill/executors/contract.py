@@ -147,6 +147,7 @@ class ExecutorSettings:
     item and hands it back with what is to become of it (:attr:`Outcome.again`). ``by_permit`` says that
     taking waits until the run has a worker to spare. ``slots`` are the worker processes that batches of a
     run share: each is given back between two chunks. ``worker_numbers`` numbers the workers of the batch.
+    ``keep_exceptions`` says that somebody wants the exceptions of failed items themselves.
     """
 
     max_concurrent: int | None = None
@@ -161,6 +162,12 @@ class ExecutorSettings:
     by_permit: bool = False
     slots: Permits | None = None
     worker_numbers: WorkerNumbers = field(default_factory=WorkerNumbers, compare=False)
+    keep_exceptions: bool = False
+
+    @property
+    def keeps_exceptions(self) -> bool:
+        """Whether somebody will ask for the exception of an item that failed."""
+        return self.stop_on_failure or self.keep_exceptions
 
 
 class Executor(Protocol):

@@ -206,7 +206,7 @@ class LoopCrew:
                 error = ErrorInfo("CancelledError", "the item cancelled itself")
                 failed = FailedAttempt.judged(retry, attempts[0], error, None)
             except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
-                keep = self._settings.stop_on_failure
+                keep = self._settings.keeps_exceptions
                 failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault, keep)
             else:
                 outcome = Outcome(index, value, attempts=attempts[0], records=recorder.drain())

@@ -54,7 +54,7 @@ class ProcessExecutor:
         _check_parenthood()
         pool = shared_pool()
         try:
-            shipment = Shipment(job, pool)
+            shipment = Shipment(job, pool, self.workers(settings))
         except NotPicklable as refusal:
             yield from _refuse_all(channel, describe(refusal))
             return

@@ -41,6 +41,7 @@ class Job:
     stop_on_failure: bool = False
     by_attempt: bool = False
     judges_failures: bool = False
+    keep_exceptions: bool = False
 
     @classmethod
     def of(cls, task: Task, settings: ExecutorSettings) -> Job:
@@ -52,6 +53,7 @@ class Job:
             settings.stop_on_failure,
             settings.by_attempt,
             settings.judges_failures,
+            settings.keeps_exceptions,
         )
 
 
@@ -72,7 +74,7 @@ class FailedAttempt(NamedTuple):
     ) -> FailedAttempt:
         """What is to become of an item after its ``attempts``-th attempt ended in ``error``. ``keep`` says
         that the exception itself will be asked for."""
-        decision = retry.decide(attempts, error)
+        decision = retry.decide(attempts, error, cause)
         if not decision.retry and cause is not None:
             error = traced(error, cause)
             error = replace(error, cause=Cause(cause)) if keep else error
@@ -250,7 +252,7 @@ class ItemRunner:
         if self._interrupts is not None and self._interrupts(error):
             raise error
         described = outline(error)
-        return FailedAttempt.judged(self._job.retry, attempts, described, error, self._job.stop_on_failure)
+        return FailedAttempt.judged(self._job.retry, attempts, described, error, self._job.keep_exceptions)
 
     def _stopped_within(self, seconds: float) -> bool:
         """Wait before another attempt; True as soon as nothing may start any more."""

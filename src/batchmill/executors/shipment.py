@@ -7,6 +7,7 @@ import pickle
 
 from batchmill.errors import NotPicklable
 from batchmill.executors import pickling
+from batchmill.executors.cores import usable_cores
 from batchmill.executors.parcel import wrap
 from batchmill.executors.pickling import Stream
 from batchmill.executors.pool import Pool
@@ -18,13 +19,14 @@ class Shipment:
     """The parcel of a job and of the surroundings it runs in. ``digest`` names both: a worker that has
     seen it needs only the digest, in this batch or a later one. ``pace`` is what an earlier batch with the
     digest learned of its items, and is to be set to what this one did.
+    ``n_workers`` processes share the cores.
 
     Raises :class:`NotPicklable` naming the attribute at fault.
     """
 
-    def __init__(self, job: Job, pool: Pool) -> None:
+    def __init__(self, job: Job, pool: Pool, n_workers: int = 1) -> None:
         task = _pack_job(job)
-        around = Surroundings.packed()
+        around = Surroundings.packed(max(1, usable_cores() // n_workers))
         packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders))
         outer = pickle.dumps((around, packed), 5)
         self._pool = pool

@@ -27,6 +27,17 @@ HANDLED = tuple(
     if hasattr(signal, name)
 )
 
+LIBRARY_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+"""From which numerical libraries take, when they are loaded, how many threads to compute with: by default one
+for each core, of which n processes would start n times as many as there are."""
+
 _last: tuple[tuple[Any, ...], bytes] | None = None
 
 
@@ -53,8 +64,9 @@ class Surroundings:
         self._streams: tuple[Any, Any] = (None, None)
 
     @staticmethod
-    def packed() -> bytes:
-        """Those of this process now as a pickle, made anew only when something changed since the last one."""
+    def packed(n_library_threads: int) -> bytes:
+        """Those of this process now as a pickle, made anew only when something changed since the last one.
+        Numerical libraries may start so many threads, unless the environment says how many."""
         global _last
         now = (
             _folder(),
@@ -62,11 +74,13 @@ class Surroundings:
             list(sys.path),
             locale.setlocale(locale.LC_ALL),
             InterpreterState.here(_dumps),
+            n_library_threads,
         )
         last = _last  # one tuple, replaced as a whole: whichever thread's it is, it is right for its key
         if last is None or last[0] != now:
-            folder, _, path, languages, interpreter = now
-            here = Surroundings(folder, dict(os.environ), path, languages, interpreter)
+            folder, _, path, languages, interpreter, _ = now
+            environment = {**dict.fromkeys(LIBRARY_THREADS, str(n_library_threads)), **os.environ}
+            here = Surroundings(folder, environment, path, languages, interpreter)
             _last = last = now, pickle.dumps(here, 5)
         return last[1]
 

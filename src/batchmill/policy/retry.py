@@ -11,10 +11,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from batchmill.errors import InvalidSetting
-from batchmill.outcome import ErrorInfo
+from batchmill.errors import AttemptTimeout, InvalidSetting, NotPicklable
+from batchmill.outcome import ErrorInfo, ErrorKind
 
 MAX_ATTEMPTS = 10
+
+_CLASSES: dict[ErrorKind, type[BaseException]] = {"timeout": AttemptTimeout, "not_picklable": NotPicklable}
+"""What an attempt that was ended from outside would have raised; where its worker died, any exception."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,15 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """``max_attempts`` attempts in total, 1 to 10; waits in seconds."""
+    """``max_attempts`` attempts in total, 1 to 10; waits in seconds. ``on`` are the exceptions that are worth
+    another attempt, None stands for all."""
 
     max_attempts: int = 1
     wait: float = 0.0
     backoff: float = 1.0
     max_wait: float = 60.0
     jitter: bool = True
+    on: tuple[type[BaseException], ...] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_attempts <= MAX_ATTEMPTS:
@@ -44,10 +49,13 @@ class RetryPolicy:
         if not self.backoff >= 1:
             raise InvalidSetting(f"retry_backoff must be 1 or more, not {self.backoff}")
 
-    def decide(self, attempts: int, error: ErrorInfo) -> Decision:
-        """What to do after the ``attempts``-th attempt (from 1) ended in ``error``."""
+    def decide(self, attempts: int, error: ErrorInfo, raised: BaseException | None = None) -> Decision:
+        """What to do after the ``attempts``-th attempt (from 1) ended in ``error``, which tells of ``raised``
+        where that is at hand."""
         if not error.retryable:
             return Decision(False, 0.0, f"{error.type} would fail again")
+        if self.on is not None and not issubclass(_class_of(error, raised), self.on):
+            return Decision(False, 0.0, f"{error.type} is none of those to try again on")
         if attempts >= self.max_attempts:
             return Decision(False, 0.0, f"{attempts} of {self.max_attempts} attempts used")
         after = min(self.max_wait, self.wait * self.backoff ** (attempts - 1))
@@ -56,3 +64,7 @@ class RetryPolicy:
         if error.retry_after is not None:
             after = max(after, min(self.max_wait, error.retry_after))
         return Decision(True, after, f"attempt {attempts} of {self.max_attempts} failed: {error.type}")
+
+
+def _class_of(error: ErrorInfo, raised: BaseException | None) -> type[BaseException]:
+    return _CLASSES.get(error.kind, Exception) if raised is None else type(raised)
