@@ -9,15 +9,17 @@ from __future__ import annotations
 import importlib
 import numbers
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, NoReturn, TypedDict
 
 from batchmill.batch.gate import Gate, Gates
 from batchmill.batch.settings import BatchSettings
 from batchmill.errors import InvalidSetting, UnknownSetting
 from batchmill.executors.choose import executor_named
+from batchmill.ir.clusters import checked_cluster
 from batchmill.ir.faults import did_you_mean
 
-Executor = Literal["sequential", "thread", "process", "auto"]
+Executor = Literal["sequential", "thread", "process", "auto", "dask"]
 ErrorHandling = Literal["fail_fast", "continue", "fail_safe"]
 
 
@@ -37,6 +39,7 @@ class Settings(TypedDict, total=False):
     tolerate: Mapping[str, float] | None
     memory_limit: int | str | None
     rate_limit: Mapping[str, Any] | None
+    cluster: str | Mapping[str, Any] | None
 
 
 DEFAULTS: dict[str, Any] = {
@@ -53,6 +56,7 @@ DEFAULTS: dict[str, Any] = {
     "tolerate": None,
     "memory_limit": None,
     "rate_limit": None,
+    "cluster": None,
 }
 _OBJECTS = {
     "tolerate": '{"count": 3} or {"percent": 5}',
@@ -104,8 +108,9 @@ def settings_of(given: Mapping[str, Any]) -> BatchSettings:
         raise InvalidSetting(f"`executor` must be the name of one, not {executor!r}")
     executor_named(executor)
     wanted = {name: _plain(value) for name, value in given.items() if not _is_default(name, value)}
+    cluster = checked_cluster(wanted.pop("cluster", None))
     if not wanted.keys() - {"executor"}:
-        return BatchSettings(executor=executor)
+        return BatchSettings(executor=executor, cluster=cluster)
     for name, example in _OBJECTS.items():
         if name in wanted and not isinstance(wanted[name], dict):
             raise InvalidSetting(f"`{name}` must be a dictionary such as {example}, not {wanted[name]!r}")
@@ -113,7 +118,7 @@ def settings_of(given: Mapping[str, Any]) -> BatchSettings:
     block, faults = reading.faults_of_batch({**wanted, "executor": executor, "items": []})
     if faults:
         raise InvalidSetting("; ".join(faults))
-    return BatchSettings.of_block(block, _gate(block))
+    return replace(BatchSettings.of_block(block, _gate(block)), cluster=cluster)
 
 
 def _is_default(name: str, value: Any) -> bool:

@@ -47,6 +47,7 @@ from batchmill.runs.resume import resume
     help="Read inputs from a JSON or YAML file.",
 )
 @options.overrides
+@options.cluster
 @options.journal
 @click.option("--durable", is_flag=True, help="Have every commit of the journal reach the disk.")
 @click.option(
@@ -68,6 +69,7 @@ def command(
     params_file: Path | None,
     executor: str | None,
     jobs: int | None,
+    cluster: str | None,
     journal_path: str | None,
     durable: bool,
     json_wanted: bool | None,
@@ -113,6 +115,7 @@ def command(
         text_params=inputs.text,
         executor=executor,
         jobs=jobs,
+        cluster=cluster,
         journal=journal,
         own_files=own_files(params_file),
         failed_only=failed_only,

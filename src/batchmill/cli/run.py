@@ -22,6 +22,7 @@ from batchmill.runs.run import run
 @options.document
 @options.inputs
 @options.overrides
+@options.cluster
 @options.keeping
 @options.json_flag("Print the whole run as one JSON object.")
 @options.at_the_end
@@ -36,6 +37,7 @@ def command(
     set_json: tuple[str, ...],
     executor: str | None,
     jobs: int | None,
+    cluster: str | None,
     journal_path: str | None,
     no_journal: bool,
     durable: bool,
@@ -65,6 +67,7 @@ def command(
         text_params=wanted.text,
         executor=executor,
         jobs=jobs,
+        cluster=cluster,
         journal=journal,
         warnings=wanted.told(document),
         own_files=own_files(params_file),

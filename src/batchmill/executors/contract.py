@@ -143,7 +143,8 @@ class ExecutorSettings:
     ``by_attempt`` says that the channel decides when each attempt starts: a worker makes one attempt of an
     item and hands it back with what is to become of it (:attr:`Outcome.again`). ``by_permit`` says that
     taking waits until the run has a worker to spare. ``slots`` are the worker processes that batches of a
-    run share: each is given back between two chunks.
+    run share: each is given back between two chunks. ``cluster`` says where workers of other machines are
+    (see :mod:`batchmill.executors.remote.where`), None for what the environment says, or a local one.
     """
 
     max_concurrent: int | None = None
@@ -157,6 +158,7 @@ class ExecutorSettings:
     by_attempt: bool = False
     by_permit: bool = False
     slots: Permits | None = None
+    cluster: str | dict[str, Any] | None = None
 
 
 class Executor(Protocol):

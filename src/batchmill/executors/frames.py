@@ -94,6 +94,18 @@ def read(source: Region, end: int, start: int) -> tuple[Block, int]:
     return block, n_bytes
 
 
+def packed(block: Block) -> bytes:
+    """A block as bytes that travel to other machines too. What cannot travel is an error of its item."""
+    return bytes(_pack(block, 0, in_band=True)[0])
+
+
+def unpacked(stream: bytes, start: int) -> Block:
+    """The block, from index ``start``, of what :func:`packed` made."""
+    block = Block(start, [], [])
+    _append(block, *_loads(stream))
+    return block
+
+
 def _loads(stream: Any, buffers: Sequence[Any] = ()) -> Content:
     """The content of a frame. What does not unpickle in this process is an error of its item."""
     try:
@@ -124,20 +136,20 @@ def _append(
         _replace(block, offset + place, error)
 
 
-def _pack(block: Block, first: int) -> tuple[Stream, list[pickle.PickleBuffer]]:
+def _pack(block: Block, first: int, *, in_band: bool = False) -> tuple[Stream, list[pickle.PickleBuffer]]:
     special = {place - first: one for place, one in block.special.items() if place >= first}
     values = block.values[first:]
     buffers: list[pickle.PickleBuffer] = []
     try:
         content = (values, array("f", block.walls[first:]), special)
         plain = not special and pickling.is_plain(values)
-        return pickling.dumps(content, buffers, plain=plain), buffers
+        return pickling.dumps(content, buffers, plain=plain, in_band=in_band), buffers
     except BaseException as fault:  # noqa: BLE001  # reported below as an error of the items at fault
-        return _pack_one_by_one(block, first, fault)
+        return _pack_one_by_one(block, first, fault, in_band)
 
 
 def _pack_one_by_one(
-    block: Block, first: int, fault: BaseException
+    block: Block, first: int, fault: BaseException, in_band: bool
 ) -> tuple[Stream, list[pickle.PickleBuffer]]:
     """The frame once more, with an error in place of each result that does not pickle."""
     for offset in range(first, len(block)):
@@ -149,7 +161,7 @@ def _pack_one_by_one(
     special = {place - first: one for place, one in block.special.items() if place >= first}
     content = (block.values[first:], array("f", block.walls[first:]), special)
     buffers: list[pickle.PickleBuffer] = []
-    return pickling.dumps(content, buffers), buffers
+    return pickling.dumps(content, buffers, in_band=in_band), buffers
 
 
 def _replace(block: Block, offset: int, error: ErrorInfo) -> None:

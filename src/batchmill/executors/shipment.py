@@ -19,12 +19,14 @@ class Shipment:
     seen it needs only the digest, in this batch or a later one. ``pace`` is what an earlier batch with the
     digest learned of its items, and is to be set to what this one did.
 
+    ``around`` are the surroundings, as a pickle; None for those of this process now.
+
     Raises :class:`NotPicklable` naming the attribute at fault.
     """
 
-    def __init__(self, job: Job, pool: Pool) -> None:
+    def __init__(self, job: Job, pool: Pool, around: bytes | None = None) -> None:
         task = _pack_job(job)
-        around = Surroundings.packed()
+        around = Surroundings.packed() if around is None else around
         packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders))
         outer = pickle.dumps((around, packed), 5)
         self._pool = pool

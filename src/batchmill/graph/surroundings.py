@@ -31,7 +31,8 @@ from batchmill.warned import Warnings
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """``executor`` and ``jobs`` override what batch nodes say; ``folder`` is where Python modules of the
+    """``executor`` and ``jobs`` override what batch nodes say; ``cluster`` is where workers of other
+    machines are; ``folder`` is where Python modules of the
     document are found. ``gates`` holds the limits that nodes share, ``budgets`` are those of the document
     and of the ones it is part of. ``withheld`` are variables of the environment that commands do not get.
     ``stop`` lets nothing new start, ``cancel`` ends what runs. ``namespace`` is what the nodes see that
@@ -56,6 +57,7 @@ class Surroundings:
     stop: CancelToken = field(default_factory=CancelToken)
     executor: str | None = None
     jobs: int | None = None
+    cluster: str | dict[str, Any] | None = None
     folder: str | None = None
     address: str = ""
     depth: int = 0

@@ -47,7 +47,10 @@ class Order:
         secret = {name for name, spec in self.plan.inputs.items() if spec.secret}
         shown = {name: value for name, value in self.inputs.items() if name not in secret}
         source = os.path.abspath(self.source) if self.is_file else self.source
-        own = {"executor": self.settings.executor, "jobs": self.settings.jobs, "around": surroundings()}
+        own: dict[str, Any] = {"executor": self.settings.executor, "jobs": self.settings.jobs}
+        if self.settings.cluster is not None:
+            own["cluster"] = self.settings.cluster
+        own["around"] = surroundings()
         settings = {**self.settings.remembered, **own}
         return RunRecord(source, os.getcwd(), self.document, shown, settings)
 

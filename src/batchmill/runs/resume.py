@@ -42,6 +42,7 @@ def resume(
     failed_only: bool = False,
     executor: str | None = None,
     jobs: int | None = None,
+    cluster: str | Mapping[str, Any] | None = None,
     listeners: Iterable[Listener] = (),
     cancel: CancelToken | None = None,
     stop: CancelToken | None = None,
@@ -60,7 +61,7 @@ def resume(
     Results are known again by content: what was edited, in the document or among the items, is run again,
     what only moved is not. ``params`` take the place of inputs of the same name; those that are secret must
     be given again. ``failed_only`` runs items that had failed, and leaves out those that were never begun.
-    ``executor``, ``jobs`` and what is ``remembered`` are those of the run unless given. The other arguments
+    ``executor``, ``jobs``, ``cluster`` and what is ``remembered`` are those of the run unless given. The other arguments
     are those of :func:`batchmill.run`.
 
     The paths of a run are those of the folder it was begun in, so it is resumed there: call ``os.chdir``
@@ -95,7 +96,7 @@ def resume(
             document,
             params,
             text_params,
-            settings_of(found, executor, jobs, own_files, remembered),
+            settings_of(found, executor, jobs, own_files, remembered, cluster),
             kept,
             warnings,
         )
@@ -148,14 +149,20 @@ def settings_of(
     jobs: int | None = None,
     own_files: Mapping[str, str] | None = None,
     remembered: Mapping[str, Any] | None = None,
+    cluster: str | Mapping[str, Any] | None = None,
 ) -> RunSettings:
     """The settings of the run, but for those that are given."""
-    own = {name: value for name, value in run.settings.items() if name not in ("executor", "jobs", "around")}
+    own = {
+        name: value
+        for name, value in run.settings.items()
+        if name not in ("executor", "jobs", "cluster", "around")
+    }
     return RunSettings(
         executor or run.settings.get("executor"),
         jobs or run.settings.get("jobs"),
         own_files or {},
         {**own, **(remembered or {})},
+        run.settings.get("cluster") if cluster is None else cluster,
     )
 
 
