@@ -8,7 +8,7 @@ from typing import Any
 
 from batchmill.errors import InvalidSetting
 
-ADDRESS = r"^(local(:[1-9][0-9]*)?|[a-z][a-z0-9+.-]*://\S+|[^\s:/]+:[0-9]+|\S.*\.json)$"
+ADDRESS = r"^(local(:[1-9][0-9]*)?|[a-z][a-z0-9+.-]*://\S+|(?!local:)[^\s:/]+:[0-9]+|\S.*\.json)$"
 FORMS = (
     "`local`, `local:N`, `tls://host:port`, `tcp://host:port`, `host:port` or the path of a scheduler file"
 )

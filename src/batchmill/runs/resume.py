@@ -61,8 +61,8 @@ def resume(
     Results are known again by content: what was edited, in the document or among the items, is run again,
     what only moved is not. ``params`` take the place of inputs of the same name; those that are secret must
     be given again. ``failed_only`` runs items that had failed, and leaves out those that were never begun.
-    ``executor``, ``jobs``, ``cluster`` and what is ``remembered`` are those of the run unless given. The other arguments
-    are those of :func:`batchmill.run`.
+    ``executor``, ``jobs``, ``cluster`` and what is ``remembered`` are those of the run unless given. The
+    other arguments are those of :func:`batchmill.run`.
 
     The paths of a run are those of the folder it was begun in, so it is resumed there: call ``os.chdir``
     before, where this process works in another one. Items out of standard input must be given once more.

@@ -84,9 +84,9 @@ def run(
 
     ``params`` are the run's inputs by name; ``text_params`` are inputs given as text, such as on a
     command line, which the document's types say how to read. ``executor`` ("sequential", "thread",
-    "process", "dask") and ``jobs`` (1 to 1000 items and nodes at work at once in the whole run) take the place
-    of what batch nodes say; ``cluster`` that of the document's key and of the variable ``BATCHMILL_CLUSTER``.
-    Branches run in threads of their own, which end with the run.
+    "process", "dask") and ``jobs`` (1 to 1000 items and nodes at work at once in the whole run) take the
+    place of what batch nodes say; ``cluster`` that of the document's key and of the variable
+    ``BATCHMILL_CLUSTER``. Branches run in threads of their own, which end with the run.
     ``listeners`` are called with every event. ``taps`` has by a batch node's id who is called, in the thread
     of its branch, with each block of its outcomes, in input order as they come; what that raises ends the
     run.

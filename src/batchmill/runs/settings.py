@@ -12,7 +12,6 @@ from batchmill.errors import InvalidSetting
 from batchmill.executors.choose import executor_named
 from batchmill.ir.clusters import checked_cluster
 
-
 if TYPE_CHECKING:  # it imports pydantic
     from batchmill.ir.models import Workflow
 
@@ -25,7 +24,8 @@ class RunSettings:
     of what batch nodes say; ``jobs`` does not make a sequential batch parallel. ``own_files`` are files that
     the caller has read for the run or writes beside it, by path, with what each is: the run must not write
     them. ``remembered`` is JSON that the journal keeps for the caller beside ``executor`` and ``jobs``: the
-    form of the output, say. ``cluster`` takes the place of the document's. Raises :class:`~batchmill.errors.InvalidSetting`."""
+    form of the output, say. ``cluster`` takes the place of the document's. Raises
+    :class:`~batchmill.errors.InvalidSetting`."""
 
     executor: str | None = None
     jobs: int | None = None
