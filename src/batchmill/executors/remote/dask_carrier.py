@@ -178,12 +178,11 @@ class DaskCarrier:
             return self._out.pop(name, None)
 
     def _ended(self, name: str, future: Any) -> None:
-        """In a thread of the client's: a task has ended, whichever way."""
-        end = self._end_of(future)
-        future.release()
+        """In a thread of the client's: a task has ended, whichever way; by us, where it was dropped."""
         sent = self._take(name)
         if sent is not None:
-            sent.done(end)
+            sent.done(self._end_of(future))
+        future.release()
 
     def _end_of(self, future: Any) -> End:
         if future.status == "finished":

@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -29,19 +30,20 @@ def main() -> None:
     """See the module."""
     seats, writing = int(sys.argv[1]), int(sys.argv[2])
     os.set_inheritable(writing, False)
+    folder = tempfile.mkdtemp(prefix="batchmill-cluster-")
     try:
-        asyncio.run(_serve(seats, writing))
+        asyncio.run(_serve(seats, writing, folder))
     finally:
-        _end()
+        _end(folder)
 
 
-async def _serve(seats: int, writing: int) -> None:
+async def _serve(seats: int, writing: int, folder: str) -> None:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     threading.Thread(target=_wait_for_the_end, args=(loop, over), daemon=True).start()
     with open(writing, "w", encoding="utf-8") as pipe:
         try:
-            cluster, told = await _started(seats)
+            cluster, told = await _started(seats, folder)
         except Exception as fault:  # noqa: BLE001  # told to who started us
             pipe.write(json.dumps({"fault": f"{type(fault).__name__}: {fault}"}) + "\n")
             return
@@ -51,7 +53,7 @@ async def _serve(seats: int, writing: int) -> None:
         await asyncio.wait_for(_closed(cluster), END_SECONDS)
 
 
-async def _started(seats: int) -> tuple[list[Any], dict[str, str]]:
+async def _started(seats: int, folder: str) -> tuple[list[Any], dict[str, str]]:
     logging.disable(logging.CRITICAL)  # who is connected hears of all that matters
     settings = {
         "distributed.scheduler.http.routes": [],
@@ -71,6 +73,7 @@ async def _started(seats: int) -> tuple[list[Any], dict[str, str]]:
     nanny = await distributed.Nanny(
         scheduler.address,
         nthreads=seats,
+        local_directory=folder,
         host="127.0.0.1",
         protocol="tls",
         security=security,
@@ -99,9 +102,10 @@ def _wait_for_the_end(loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> N
     loop.call_soon_threadsafe(over.set)
 
 
-def _end() -> None:
+def _end(folder: str) -> None:
     """End what is left, and this process, without waiting for anybody."""
     kill_descendants(os.getpid(), lambda process: False)
+    shutil.rmtree(folder, ignore_errors=True)
     remove_abandoned([MEMORY_FOLDER, tempfile.gettempdir()], grace=0.0)
     os._exit(0)
 
