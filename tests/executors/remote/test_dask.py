@@ -30,14 +30,13 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot im
 Soon = Callable[[Callable[[], object]], bool]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def local() -> Iterator[None]:
-    """One local cluster for the tests of this module, and the end of it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BATCHMILL_CLUSTER", "local:2")
-        batchmill.map(double, range(4), executor="dask")
-        yield
-        batchmill.shutdown()
+@pytest.fixture(autouse=True)
+def local(nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A local cluster of the test's own, and the end of it, before anybody looks what is left."""
+    monkeypatch.setenv("BATCHMILL_CLUSTER", "local:2")
+    batchmill.map(double, range(4), executor="dask")
+    yield
+    batchmill.shutdown()
 
 
 def double(item: int) -> int:

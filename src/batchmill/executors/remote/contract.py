@@ -96,6 +96,10 @@ class Carrier(Protocol):
     def here(self) -> bool:
         """See the class."""
 
+    @property
+    def gone(self) -> bool:
+        """Whether it brings nothing there any more: the next batch connects anew."""
+
     def seats(self) -> int:
         """How many orders can be at work at once, as far as is known now; 0 while there are no workers."""
 

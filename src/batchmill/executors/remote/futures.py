@@ -25,6 +25,7 @@ class FuturesCarrier:
     """
 
     here = False
+    gone = False
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -37,6 +38,7 @@ class FuturesCarrier:
         try:
             future = self._executor.submit(pickle.load, io.BytesIO(pickle.dumps(Call(order), 5)))
         except Exception as fault:
+            self.gone = True  # broken or shut down
             raise ClusterLost(f"{type(fault).__name__}: {fault}") from fault
         future.add_done_callback(lambda one: _ended(one, done))
         return FutureTicket(future)

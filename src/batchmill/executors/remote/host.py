@@ -1,4 +1,4 @@
-"""The process of a local cluster: ``python -m batchmill.executors.remote.host SEATS DESCRIPTOR``.
+"""The process of a local cluster: ``python -m batchmill.executors.remote.host SEATS DESCRIPTOR FOLDER``.
 
 A scheduler and a nanny with one worker, on the loopback interface, with certificates that are made here and
 never written anywhere but to the descriptor, together with the address. It ends when its standard input does.
@@ -28,9 +28,8 @@ END_SECONDS = 1.5
 
 def main() -> None:
     """See the module."""
-    seats, writing = int(sys.argv[1]), int(sys.argv[2])
+    seats, writing, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     os.set_inheritable(writing, False)
-    folder = tempfile.mkdtemp(prefix="batchmill-cluster-")
     try:
         asyncio.run(_serve(seats, writing, folder))
     finally:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from typing import Any
 
@@ -31,7 +33,9 @@ class LocalHost:
 
     def __init__(self, seats: int = 0) -> None:
         reading, writing = os.pipe()
-        command = [sys.executable, "-W", QUIET, "-m", HOST, str(seats or usable_cores()), str(writing)]
+        self._folder = tempfile.mkdtemp(prefix="batchmill-cluster-")  # of Dask's workers
+        arguments = [str(seats or usable_cores()), str(writing), self._folder]
+        command = [sys.executable, "-W", QUIET, "-m", HOST, *arguments]
         environment = {**os.environ, "DASK_LOGGING__DISTRIBUTED": "critical"}
         try:
             # in a session of its own: a Ctrl-C is for us, who end it
@@ -44,6 +48,7 @@ class LocalHost:
             )
         except OSError as fault:
             os.close(reading)
+            shutil.rmtree(self._folder, ignore_errors=True)
             raise ExecutorUnavailable(f"no local cluster can be started: {fault}") from fault
         finally:
             os.close(writing)
@@ -85,3 +90,4 @@ class LocalHost:
         except subprocess.TimeoutExpired:
             kill_family(self._process.pid)
             self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)

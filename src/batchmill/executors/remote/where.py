@@ -31,7 +31,10 @@ def carrier_at(cluster: str | Mapping[str, Any] | None) -> Carrier:
     key = os.getpid(), kind, place
     with _lock:  # also while it connects: another batch waits for the same
         carrier = _carriers.get(key)
-        if carrier is None or getattr(carrier, "gone", False):
+        if carrier is not None and carrier.gone:
+            carrier.close()
+            carrier = None
+        if carrier is None:
             carrier = _carriers[key] = _connected(kind, place)
         return carrier
 
