@@ -291,6 +291,11 @@ class ExecutorUnavailable(BatchmillError):
     """Raised when an executor cannot start on this machine, with what is missing."""
 
 
+class ClusterLost(BatchmillError):
+    """Raised when the cluster that a batch runs on cannot be reached any more; what was finished is kept,
+    and the run can be resumed, on another cluster too."""
+
+
 class BenchFailed(BatchmillError):
     """Raised when something that was to be measured cannot be run at all."""
 

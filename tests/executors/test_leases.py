@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ class FewSlots:
             if not self.left:
                 raise ExecutorUnavailable("no more")
             self.left -= 1
-        return object()
+        return SimpleNamespace()
 
     def release(self, slot: Any) -> None:
         with self.lock:
@@ -50,6 +51,15 @@ def test_a_batch_that_has_a_slot_does_without_more() -> None:
     assert one.lease(never) is not None
     assert one.lease(never) is not None
     assert one.lease(never) is None
+
+
+def test_what_its_workers_log_goes_to_who_leased_them() -> None:
+    heard: list[Any] = []
+    leases = Leases(FewSlots(1), heard=heard.append)  # type: ignore[arg-type]  # stands in for the pool by shape
+    slot = leases.lease(never)
+    assert slot is not None
+    slot.heard("a record")  # type: ignore[arg-type]  # whatever it is
+    assert heard == ["a record"]
 
 
 def test_a_batch_that_has_none_is_told_why() -> None:

@@ -62,6 +62,7 @@ def map(  # noqa: A001  # the name users expect
     on_result: OnResult | None = None,
     progress: bool = False,
     return_exceptions: bool = False,
+    cluster: str | Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> BatchResult[Any]:
     """Run ``function`` (or a node) on every item; the results in input order.
@@ -70,14 +71,16 @@ def map(  # noqa: A001  # the name users expect
     yields.
 
     Settings are named and formed as in a batch block: ``executor`` is ``"thread"``, ``"process"``,
-    ``"sequential"`` or ``"auto"``; ``max_concurrent`` 1 to 1000, by default 10 threads or as many processes
-    as usable cores, or ``"auto"``; ``chunk_size`` items shipped together to a worker process, found out by
-    itself unless given; ``max_retries`` 1 to 10 attempts in total; ``retry_wait``, ``retry_max_wait`` and
-    ``timeout`` (of one attempt) in seconds; ``error_handling`` ``"fail_fast"`` or ``"continue"``;
-    ``tolerate`` such as ``{"count": 3}`` or ``{"percent": 5}``; ``memory_limit`` of a worker process in
-    bytes, or such as ``"512MB"``; ``rate_limit`` such as ``{"per_second": 5}``. Calls whose ``rate_limit``
-    names the same ``key`` share its limit; where they ask for different ones the strictest of those at work
-    holds.
+    ``"sequential"``, ``"auto"`` or ``"dask"``; ``max_concurrent`` 1 to 1000, by default 10 threads or as many
+    processes as usable cores, or ``"auto"``; ``chunk_size`` items shipped together to a worker process, found
+    out by itself unless given; ``max_retries`` 1 to 10 attempts in total; ``retry_wait``,
+    ``retry_max_wait`` and ``timeout`` (of one attempt) in seconds; ``error_handling`` ``"fail_fast"`` or
+    ``"continue"``; ``tolerate`` such as ``{"count": 3}`` or ``{"percent": 5}``; ``memory_limit`` of a worker
+    process in bytes, or such as ``"512MB"``; ``rate_limit`` such as ``{"per_second": 5}``. Calls whose
+    ``rate_limit`` names the same ``key`` share its limit; where they ask for different ones the
+    strictest of those at work holds. ``cluster`` says where ``"dask"`` finds its workers: an address such as ``"tls://host:8786"``,
+    ``"local:4"`` for 4 processes here, or ``{"python": "module:function"}``, of a function that gives a
+    :class:`concurrent.futures.Executor`.
 
     ``retry_on`` is a class of exceptions, or several: only those are worth another attempt (``TimeoutError``
     stands for a timeout, ``Exception`` also for a worker that died). ``on_result`` is called with an
@@ -220,6 +223,7 @@ def imap(
     on_result: OnResult | None = None,
     progress: bool = False,
     return_exceptions: bool = False,
+    cluster: str | Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> Stream[Any]:
     """Like :func:`map`, with the same settings, but yields results while items run, holding only a window of

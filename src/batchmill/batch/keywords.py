@@ -17,9 +17,10 @@ from batchmill.batch.reporting import ItemResult
 from batchmill.batch.settings import BatchSettings
 from batchmill.errors import InvalidSetting, UnknownSetting
 from batchmill.executors.choose import executor_named
+from batchmill.ir.clusters import checked_cluster
 from batchmill.ir.faults import did_you_mean
 
-Executor = Literal["sequential", "thread", "process", "auto"]
+Executor = Literal["sequential", "thread", "process", "auto", "dask"]
 ErrorHandling = Literal["fail_fast", "continue", "fail_safe"]
 RetryOn = type[BaseException] | Sequence[type[BaseException]]
 
@@ -44,6 +45,7 @@ class Settings(TypedDict, total=False):
     retry_on: RetryOn | None
     on_result: Callable[[ItemResult], object] | None
     progress: bool
+    cluster: str | Mapping[str, Any] | None
 
 
 DEFAULTS: dict[str, Any] = {
@@ -64,6 +66,7 @@ DEFAULTS: dict[str, Any] = {
     "on_result": None,
     "progress": False,
     "return_exceptions": False,
+    "cluster": None,
 }
 OF_THE_FACE = ("retry_on", "on_result", "progress", "return_exceptions")
 """Those that no document has: what they are given is Python."""
@@ -147,8 +150,9 @@ def settings_of(given: Mapping[str, Any]) -> BatchSettings:
 
 def _of_block(executor: str, keys: Mapping[str, Any]) -> BatchSettings:
     wanted = {name: _plain(value) for name, value in keys.items() if not _is_default(name, value)}
+    cluster = checked_cluster(wanted.pop("cluster", None))
     if not wanted.keys() - {"executor"}:
-        return BatchSettings(executor=executor)
+        return BatchSettings(executor=executor, cluster=cluster)
     for name, example in _OBJECTS.items():
         if name in wanted and not isinstance(wanted[name], dict):
             raise InvalidSetting(f"`{name}` must be a dictionary such as {example}, not {wanted[name]!r}")
@@ -156,7 +160,7 @@ def _of_block(executor: str, keys: Mapping[str, Any]) -> BatchSettings:
     block, faults = reading.faults_of_batch({**wanted, "executor": executor, "items": []})
     if faults:
         raise InvalidSetting("; ".join(faults))
-    return BatchSettings.of_block(block, _gate(block))
+    return replace(BatchSettings.of_block(block, _gate(block)), cluster=cluster)
 
 
 def _check_face(given: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchmill.batch.gate import Gate
 from batchmill.errors import InvalidSetting
@@ -23,8 +23,8 @@ class BatchSettings:
     (10 threads, as many processes as usable cores). ``reason`` says why it is this executor where it is not
     the one asked for. ``gate`` decides when items start, None lets them start as workers come free.
     ``permits`` and ``slots`` are shared with other batches of a run: how many chunks may be under way at
-    once, and how many worker processes. ``keep_exceptions`` keeps the exceptions of failed items. Raises
-    :class:`InvalidSetting` out of range."""
+    once, and how many worker processes. ``keep_exceptions`` keeps the exceptions of failed items.
+    ``cluster`` is where workers of other machines are. Raises :class:`InvalidSetting` out of range."""
 
     executor: str = "thread"
     max_concurrent: int | None = None
@@ -38,6 +38,7 @@ class BatchSettings:
     permits: Permits | None = None
     slots: Permits | None = None
     keep_exceptions: bool = False
+    cluster: str | dict[str, Any] | None = None
 
     @classmethod
     def of_block(cls, block: BatchSpec, gate: Gate | None = None) -> BatchSettings:
@@ -74,6 +75,7 @@ class BatchSettings:
             by_permit=self.permits is not None,
             slots=self.slots,
             keep_exceptions=self.keep_exceptions,
+            cluster=self.cluster,
         )
 
 

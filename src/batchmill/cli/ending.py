@@ -10,7 +10,7 @@ from typing import Any
 
 from batchmill.cli.exits import OF_STATUS, Exit, of_error
 from batchmill.cli.journals import is_found
-from batchmill.errors import Interrupted
+from batchmill.errors import ClusterLost, Interrupted
 from batchmill.events.summary import Summary
 from batchmill.events.words import count, is_inside_item, spending
 from batchmill.graph.first_items import CODE as LIMITED
@@ -113,6 +113,8 @@ def exit_code(result: RunResult, signal_number: int | None) -> int:
     if result.interrupted and signal_number is not None:
         return of_error(Interrupted(signal_number))
     if result.limit is not None and result.status == "failed":
+        return Exit.LIMIT
+    if any(one["type"] == ClusterLost.__name__ for one in result.errors) and result.status == "failed":
         return Exit.LIMIT
     if result.environment and result.status == "failed":
         return Exit.ENVIRONMENT

@@ -8,6 +8,7 @@ from batchmill.errors import (
     BatchmillError,
     BenchFailed,
     BrokenNodeType,
+    ClusterLost,
     ExecutorUnavailable,
     Interrupted,
     InvalidDocument,
@@ -49,6 +50,8 @@ def of_error(error: BaseException) -> int:
             return Exit.LOCKED
         case InvalidDocument() | InvalidSetting() | TemplateError() | UnknownNodeType() | UnknownRun():
             return Exit.INVALID
+        case ClusterLost():
+            return Exit.LIMIT
         case (
             StorageError()
             | ExecutorUnavailable()

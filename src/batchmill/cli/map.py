@@ -143,6 +143,7 @@ def _of_results(command: Command) -> Command:
 @options.keeping
 @options.json_flag("Print each result as one line of JSON.")
 @options.at_the_end
+@options.cluster
 @options.talk
 @click.argument("command_words", nargs=-1, required=True, metavar="[--] COMMAND...", type=click.UNPROCESSED)
 @click.pass_obj
@@ -159,6 +160,7 @@ def command(
     verbose: bool,
     dry: bool,
     exit_zero: bool,
+    cluster: str | None,
     command_words: tuple[str, ...],
     **asked: Any,
 ) -> int:
@@ -181,7 +183,8 @@ def command(
         say("reading items from the terminal, one on each line; Ctrl-D ends them")
     journal = options.kept_in(journal_path, no_journal, durable, partial(own_map_journal, working_folder()))
     at_the_end = FilesAtTheEnd.asked(asked, journal)
-    with map_run(job, journal, json_wanted, options.remembered(name, json_wanted, progress)) as (run, begin):
+    remembered = options.remembered(name, json_wanted, progress)
+    with map_run(job, journal, json_wanted, remembered, cluster) as (run, begin):
         request = Request(
             begin, journal, json_wanted, progress, quiet, verbose, at_the_end, run, exit_zero=exit_zero
         )

@@ -107,7 +107,11 @@ class MapRun:
 
 @contextmanager
 def map_run(
-    job: MapJob, journal: Journal | None, as_json: bool, remembered: dict[str, Any]
+    job: MapJob,
+    journal: Journal | None,
+    as_json: bool,
+    remembered: dict[str, Any],
+    cluster: str | None = None,
 ) -> Iterator[tuple[MapRun, Callable[..., RunResult]]]:
     """A new run and what begins it. Raises :class:`click.UsageError` before anything is begun."""
     name = new_name()
@@ -117,7 +121,8 @@ def map_run(
         feed = _feed(job, journal)
         told = {**remembered, MAP: job.as_json(), OUTPUTS: name}
         try:
-            order = ordered(job.document(folder, name), None, None, RunSettings(remembered=told))
+            settings = RunSettings(remembered=told, cluster=cluster)
+            order = ordered(job.document(folder, name), None, None, settings)
         except InvalidDocument as fault:
             raise _as_typed(fault) from fault
         order = replace(order, source=SOURCE)

@@ -101,6 +101,15 @@ def limit_or_all(command: Command) -> Command:
     )(command)
 
 
+def cluster(command: Command) -> Command:
+    """``--cluster``."""
+    return click.option(
+        "--cluster",
+        metavar="WHERE",
+        help="Where the executor dask has its workers: the address of a scheduler, or `local`.",
+    )(command)
+
+
 def json_flag(text: str) -> Callable[[Command], Command]:
     """``--json``."""
     return click.option("--json", "json_wanted", is_flag=True, help=text)

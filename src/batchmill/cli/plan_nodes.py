@@ -182,7 +182,7 @@ def _on_processes(node: PlannedNode, around: Surroundings) -> bool:
     batch = node.spec.batch
     if batch is None:
         return False
-    return settings_of(RunnableNode(node.spec, node.kind), batch, around).executor == "process"
+    return settings_of(RunnableNode(node.spec, node.kind), batch, around).executor in ("process", "dask")
 
 
 def _known_inputs(spec: NodeSpec, sub: SubWorkflow, around: Surroundings) -> dict[str, Any]:

@@ -49,6 +49,7 @@ from batchmill.runs.resume import resume
 )
 @options.overrides
 @options.limit_or_all
+@options.cluster
 @options.journal
 @click.option("--durable", is_flag=True, help="Have every commit of the journal reach the disk.")
 @click.option(
@@ -71,6 +72,7 @@ def command(
     executor: str | None,
     jobs: int | None,
     limit: int | Literal["all"] | None,
+    cluster: str | None,
     journal_path: str | None,
     durable: bool,
     json_wanted: bool | None,
@@ -118,6 +120,7 @@ def command(
         executor=executor,
         jobs=jobs,
         limit=limit,
+        cluster=cluster,
         journal=journal,
         own_files=own_files(params_file),
         failed_only=failed_only,

@@ -23,6 +23,7 @@ from batchmill.runs.run import run
 @options.inputs
 @options.overrides
 @options.limit
+@options.cluster
 @options.keeping
 @options.json_flag("Print the whole run as one JSON object.")
 @options.at_the_end
@@ -38,6 +39,7 @@ def command(
     executor: str | None,
     jobs: int | None,
     limit: int | None,
+    cluster: str | None,
     journal_path: str | None,
     no_journal: bool,
     durable: bool,
@@ -68,6 +70,7 @@ def command(
         executor=executor,
         jobs=jobs,
         limit=limit,
+        cluster=cluster,
         journal=journal,
         warnings=wanted.told(draft.raw),
         own_files=own_files(params_file),

@@ -11,6 +11,7 @@ KINDS = {
     "sequential": ("batchmill.executors.sequential", "SequentialExecutor"),
     "thread": ("batchmill.executors.thread", "ThreadExecutor"),
     "process": ("batchmill.executors.process", "ProcessExecutor"),
+    "dask": ("batchmill.executors.remote.executor", "RemoteExecutor"),
     "auto": ("batchmill.executors.auto", "AutoExecutor"),
 }
 

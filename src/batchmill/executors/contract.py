@@ -147,7 +147,9 @@ class ExecutorSettings:
     item and hands it back with what is to become of it (:attr:`Outcome.again`). ``by_permit`` says that
     taking waits until the run has a worker to spare. ``slots`` are the worker processes that batches of a
     run share: each is given back between two chunks. ``worker_numbers`` numbers the workers of the batch.
-    ``keep_exceptions`` says that somebody wants the exceptions of failed items themselves.
+    ``keep_exceptions`` says that somebody wants the exceptions of failed items themselves. ``cluster`` says
+    where workers of other machines are (see :mod:`batchmill.executors.remote.where`), None for what the
+    environment says, or a local one.
     """
 
     max_concurrent: int | None = None
@@ -161,6 +163,7 @@ class ExecutorSettings:
     by_attempt: bool = False
     by_permit: bool = False
     slots: Permits | None = None
+    cluster: str | dict[str, Any] | None = None
     worker_numbers: WorkerNumbers = field(default_factory=WorkerNumbers, compare=False)
     keep_exceptions: bool = False
 

@@ -14,3 +14,6 @@ def shutdown() -> None:
     pool = sys.modules.get("batchmill.executors.pool")  # who has workers has imported it
     if pool is not None:
         pool.shutdown()
+    where = sys.modules.get("batchmill.executors.remote.where")  # the same of a cluster
+    if where is not None:
+        where.disconnect()

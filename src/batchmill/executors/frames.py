@@ -95,6 +95,18 @@ def read(source: Region, end: int, start: int) -> tuple[Block, int]:
     return block, n_bytes
 
 
+def packed(block: Block) -> bytes:
+    """A block as bytes that travel to other machines too. What cannot travel is an error of its item."""
+    return bytes(_pack(block, 0, in_band=True)[0])
+
+
+def unpacked(stream: bytes, start: int) -> Block:
+    """The block, from index ``start``, of what :func:`packed` made."""
+    block = Block(start, [], [])
+    _append(block, *_loads(stream))
+    return block
+
+
 def _loads(stream: Any, buffers: Sequence[Any] = ()) -> Content:
     """The content of a frame. What does not unpickle in this process is an error of its item."""
     try:
@@ -124,19 +136,19 @@ def _columns(block: Block, first: int) -> Columns:
     return part.values, array("f", part.walls), part.special, part.began
 
 
-def _pack(block: Block, first: int) -> tuple[Stream, list[pickle.PickleBuffer]]:
+def _pack(block: Block, first: int, *, in_band: bool = False) -> tuple[Stream, list[pickle.PickleBuffer]]:
     columns = _columns(block, first)
     values, _, special, _ = columns
     buffers: list[pickle.PickleBuffer] = []
     try:
         plain = not special and pickling.is_plain(values)
-        return pickling.dumps(columns, buffers, plain=plain), buffers
+        return pickling.dumps(columns, buffers, plain=plain, in_band=in_band), buffers
     except BaseException as fault:  # noqa: BLE001  # reported below as an error of the items at fault
-        return _pack_one_by_one(block, first, fault)
+        return _pack_one_by_one(block, first, fault, in_band)
 
 
 def _pack_one_by_one(
-    block: Block, first: int, fault: BaseException
+    block: Block, first: int, fault: BaseException, in_band: bool
 ) -> tuple[Stream, list[pickle.PickleBuffer]]:
     """The frame once more, with an error in place of each result that does not pickle."""
     for offset in range(first, len(block)):
@@ -146,7 +158,7 @@ def _pack_one_by_one(
         except BaseException as why:  # noqa: BLE001  # whatever __reduce__ raises is that item's error
             _replace(block, offset, describe(_refused(value, outcome, why)))
     buffers: list[pickle.PickleBuffer] = []
-    return pickling.dumps(_columns(block, first), buffers), buffers
+    return pickling.dumps(_columns(block, first), buffers, in_band=in_band), buffers
 
 
 def _replace(block: Block, offset: int, error: ErrorInfo) -> None:

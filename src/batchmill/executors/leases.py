@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 
 from batchmill.errors import ExecutorUnavailable
+from batchmill.executors.logs import handle
 from batchmill.executors.pool import Pool
-from batchmill.executors.slot import Slot
+from batchmill.executors.slot import Heard, Slot
 from batchmill.permits import Permit, Permits
 
 PATIENCE_SECONDS = 10.0
@@ -24,14 +25,15 @@ class Leases:
     """What one batch has out of the pool.
 
     ``slots`` bounds how many this batch and others have together; drivers then give theirs back between
-    two chunks.
+    two chunks. ``heard`` is given what their workers log.
 
     Concurrency: the batch's drivers call in from their own threads; ``_lock`` guards ``_held``,
     ``_asking`` and ``_permits``.
     """
 
-    def __init__(self, pool: Pool, slots: Permits | None = None) -> None:
+    def __init__(self, pool: Pool, slots: Permits | None = None, heard: Heard = handle) -> None:
         self._pool = pool
+        self._heard = heard
         self._slots = slots
         self._permits: dict[Slot, Permit] = {}
         self._lock = threading.Lock()
@@ -95,6 +97,8 @@ class Leases:
 
     def _ask(self) -> tuple[Slot | None, ExecutorUnavailable | None]:
         try:
-            return self._pool.lease(), None
+            slot = self._pool.lease()
         except ExecutorUnavailable as refusal:
             return None, refusal
+        slot.heard = self._heard
+        return slot, None

@@ -22,12 +22,13 @@ from batchmill.executors.cores import usable_cores
 from batchmill.executors.describe import describe
 from batchmill.executors.driver import Driver
 from batchmill.executors.leases import Leases
+from batchmill.executors.logs import handle
 from batchmill.executors.pool import Pool, shared_pool
 from batchmill.executors.runner import Job
 from batchmill.executors.settling import Settler
 from batchmill.executors.sharing import Sharing
 from batchmill.executors.shipment import Shipment
-from batchmill.executors.slot import CANCELLED
+from batchmill.executors.slot import CANCELLED, Heard
 from batchmill.executors.slot import GRACE_SECONDS as CANCEL_SECONDS
 from batchmill.outcome import Block, ErrorInfo, Outcome
 
@@ -40,9 +41,17 @@ CLOSE_SECONDS = 1.0
 
 
 class ProcessExecutor:
-    """Runs items in up to ``max_concurrent`` worker processes, as many as usable cores by default."""
+    """Runs items in up to ``max_concurrent`` worker processes, as many as usable cores by default.
+
+    ``around`` is the pickle of the surroundings that items find, None for those of this process; ``heard`` is
+    given what they log.
+    """
 
     name = "process"
+
+    def __init__(self, around: bytes | None = None, heard: Heard = handle) -> None:
+        self._around = around
+        self._heard = heard
 
     def workers(self, settings: ExecutorSettings) -> int:
         return settings.max_concurrent or usable_cores()
@@ -54,11 +63,12 @@ class ProcessExecutor:
         _check_parenthood()
         pool = shared_pool()
         try:
-            shipment = Shipment(job, pool, self.workers(settings))
+            shipment = Shipment(job, pool, self.workers(settings), self._around)
         except NotPicklable as refusal:
-            yield from _refuse_all(channel, describe(refusal))
+            yield from refuse_all(channel, describe(refusal))
             return
-        crew = Crew(job, shipment, pool, channel, settings, cancel, self.workers(settings))
+        leases = Leases(pool, settings.slots, self._heard)
+        crew = Crew(job, shipment, pool, leases, channel, settings, cancel, self.workers(settings))
         try:
             crew.start()
             yield from channel.blocks()
@@ -77,7 +87,7 @@ def _check_parenthood() -> None:
         )
 
 
-def _refuse_all(channel: Channel, error: ErrorInfo) -> Iterator[Block]:
+def refuse_all(channel: Channel, error: ErrorInfo) -> Iterator[Block]:
     """A task that cannot travel fails every item, like any other reason why an item cannot run."""
     while (chunk := channel.take(1, 1, consumes=True)) is not None:
         if len(chunk):
@@ -98,6 +108,7 @@ class Crew:
         job: Job,
         shipment: Shipment,
         pool: Pool,
+        leases: Leases,
         channel: Channel,
         settings: ExecutorSettings,
         cancel: CancelToken,
@@ -115,7 +126,7 @@ class Crew:
         self._shipment = shipment
         self._pool = pool
         self._slots = settings.slots
-        self._leases = Leases(pool, settings.slots)
+        self._leases = leases
         self._channel = channel
         self._timeout = job.timeout
         self._memory_limit = settings.memory_limit_bytes

@@ -21,12 +21,15 @@ class Shipment:
     digest learned of its items, and is to be set to what this one did.
     ``n_workers`` processes share the cores.
 
+    ``around`` are the surroundings, as a pickle; None for those of this process now.
+
     Raises :class:`NotPicklable` naming the attribute at fault.
     """
 
-    def __init__(self, job: Job, pool: Pool, n_workers: int = 1) -> None:
+    def __init__(self, job: Job, pool: Pool, n_workers: int = 1, around: bytes | None = None) -> None:
         task = _pack_job(job)
-        around = Surroundings.packed(max(1, usable_cores() // n_workers))
+        if around is None:
+            around = Surroundings.packed(max(1, usable_cores() // n_workers))
         packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders))
         outer = pickle.dumps((around, packed), 5)
         self._pool = pool

@@ -82,10 +82,12 @@ class Death(NamedTuple):
 
 
 Settle = Callable[["child.Reply | Death"], None]
+Heard = Callable[[Logged], None]
 
 
 class Slot:
     """See the module. ``known`` holds the digests of jobs the worker has; ``idle_since`` is the pool's.
+    ``heard`` is given what the worker logs.
 
     Concurrency: ``open`` and ``close`` run in the pool's thread, ``send`` in one driver, the callbacks in
     the receiver's thread, ``kill`` in any. ``_lock`` guards ``_verdict``, ``_under_way``, ``_dead`` and
@@ -97,6 +99,7 @@ class Slot:
         self.area = area
         self._folders = folders
         self.known: set[bytes] = set()
+        self.heard: Heard = handle
         self.idle_since = 0.0
         self.pid = 0
         self._seq = 0
@@ -234,7 +237,7 @@ class Slot:
             else:
                 if not isinstance(reply, Logged):
                     return reply
-                handle(reply)
+                self.heard(reply)
 
     def _death(self) -> Death:
         """How the worker ended and what it was at. One that only closed the pipe is ended here."""

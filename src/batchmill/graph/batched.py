@@ -40,6 +40,7 @@ from batchmill.template.presence import ConstantItems, is_large, may_hold_templa
 NOTHING_ATTACHED = Attachment()
 WITHIN_A_WORKER = {
     "process": ("sequential", "process was asked for, and a worker process has no workers of its own"),
+    "dask": ("sequential", "dask was asked for, and a worker process has no workers of its own"),
     "auto": ("thread", "auto was asked for, and a worker process has no workers of its own"),
 }
 """What takes an executor's place in a worker process: the cores are busy with the batch around it already,
@@ -271,10 +272,11 @@ def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Ba
         max_concurrent=None if executor == "sequential" else wanted,
         timeout=spec.timeout if spec.timeout is not None else node.spec.timeout,
         retry=_retry(node, spec),
-        memory_limit_bytes=spec.memory_limit if executor == "process" else None,
+        memory_limit_bytes=spec.memory_limit if executor in ("process", "dask") else None,
         reason=reason,
         permits=around.permits,
         slots=_slots(executor, spec, around),
+        cluster=around.cluster,
     )
 
 

@@ -88,6 +88,6 @@ def _budgets(node: RunnableNode, around: Surroundings, executor: str) -> list[tu
     if node.spec.budget is not None:
         owner = f"node {_anywhere(around.place(node.id))}"
         drawn.append((around.gates.budget(owner, node.spec.budget.limits), True))
-    if node.kind.requests is not False or executor == "process":
+    if node.kind.requests is not False or executor in ("process", "dask"):
         drawn += [(budget, False) for budget in around.budgets]
     return drawn

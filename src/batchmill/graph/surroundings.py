@@ -33,11 +33,12 @@ from batchmill.warned import Warnings
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """``executor`` and ``jobs`` override what batch nodes say; ``limit`` is the most items that any of them
-    runs, None where all are; ``folder`` is where Python modules of the document are found. ``gates`` holds
-    the limits that nodes share, ``budgets`` are those of the document and of the ones it is part of.
-    ``withheld`` are variables of the environment that commands do not get. ``stop`` lets nothing new start,
-    ``cancel`` ends what runs. ``namespace`` is what the nodes see that are given these surroundings;
-    ``shares`` are the workers that they have between them, None where no two nodes run at once.
+    runs, None where all are; ``cluster`` is where workers of other machines are; ``folder`` is where Python
+    modules of the document are found. ``gates`` holds the limits that nodes share, ``budgets`` are those of
+    the document and of the ones it is part of. ``withheld`` are variables of the environment that commands
+    do not get. ``stop`` lets nothing new start, ``cancel`` ends what runs. ``namespace`` is what the nodes
+    see that are given these surroundings; ``shares`` are the workers that they have between them, None where
+    no two nodes run at once.
 
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
     workflows are around this one. ``in_worker`` says that all this happens in a worker process. ``taps``
@@ -59,6 +60,7 @@ class Surroundings:
     executor: str | None = None
     jobs: int | None = None
     limit: int | None = None
+    cluster: str | dict[str, Any] | None = None
     folder: str | None = None
     address: str = ""
     depth: int = 0

@@ -16,6 +16,7 @@ from batchmill.ir.models import Workflow, read_workflow
 from batchmill.ir.outline import Outline, outline_of
 from batchmill.ir.parts import NodePart
 from batchmill.ir.references import ReferenceCheck, Site, SiteKind, sites_in
+from batchmill.ir.rules.cluster import cluster_faults
 from batchmill.ir.rules.edges import backward_faults, edge_faults
 from batchmill.ir.rules.interface import interface_faults
 from batchmill.ir.rules.limits import limit_faults
@@ -61,6 +62,7 @@ def validate(draft: Draft) -> Validation:
     graph = flow_graph(outline)
     faults += _rule_faults(outline, graph)
     faults += limit_faults(outline, draft.raw.get("budget"))
+    faults += cluster_faults(draft.raw.get("cluster"))
     sites, unreadable = _sites(outline)
     references = ReferenceCheck(outline, graph)
     faults += unreadable

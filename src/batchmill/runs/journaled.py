@@ -48,7 +48,10 @@ class Order:
         shown = {name: value for name, value in self.inputs.items() if name not in secret}
         source = os.path.abspath(self.source) if self.is_file else self.source
         set_ = self.settings
-        own = {"executor": set_.executor, "jobs": set_.jobs, "limit": set_.limit, "around": surroundings()}
+        own: dict[str, Any] = {"executor": set_.executor, "jobs": set_.jobs, "limit": set_.limit}
+        if set_.cluster is not None:
+            own["cluster"] = set_.cluster
+        own["around"] = surroundings()
         settings = {**self.settings.remembered, **own}
         return RunRecord(source, os.getcwd(), self.document, shown, settings)
 

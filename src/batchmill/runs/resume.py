@@ -43,6 +43,7 @@ def resume(
     executor: str | None = None,
     jobs: int | None = None,
     limit: int | Literal["all"] | None = None,
+    cluster: str | Mapping[str, Any] | None = None,
     listeners: Iterable[Listener] = (),
     cancel: CancelToken | None = None,
     stop: CancelToken | None = None,
@@ -62,8 +63,8 @@ def resume(
     Results are known again by content: what was edited, in the document or among the items, is run again,
     what only moved is not. ``params`` take the place of inputs of the same name; those that are secret must
     be given again. ``failed_only`` runs items that had failed, and leaves out those that were never begun.
-    ``executor``, ``jobs``, ``limit`` and what is ``remembered`` are those of the run unless given; the limit
-    "all" is none. The other arguments are those of :func:`batchmill.run`.
+    ``executor``, ``jobs``, ``limit``, ``cluster`` and what is ``remembered`` are those of the run unless
+    given; the limit "all" is none. The other arguments are those of :func:`batchmill.run`.
 
     The paths of a run are those of the folder it was begun in, so it is resumed there: call ``os.chdir``
     before, where this process works in another one. Items out of standard input must be given once more.
@@ -98,7 +99,7 @@ def resume(
             document,
             params,
             text_params,
-            settings_of(found, executor, jobs, own_files, remembered, limit),
+            settings_of(found, executor, jobs, own_files, remembered, limit, cluster),
             kept,
             warnings,
         )
@@ -152,9 +153,10 @@ def settings_of(
     own_files: Mapping[str, str] | None = None,
     remembered: Mapping[str, Any] | None = None,
     limit: int | Literal["all"] | None = None,
+    cluster: str | Mapping[str, Any] | None = None,
 ) -> RunSettings:
     """The settings of the run, but for those that are given."""
-    set_apart = ("executor", "jobs", "limit", "around")
+    set_apart = ("executor", "jobs", "limit", "cluster", "around")
     own = {name: value for name, value in run.settings.items() if name not in set_apart}
     return RunSettings(
         executor or run.settings.get("executor"),
@@ -162,6 +164,7 @@ def settings_of(
         limit_of(run, limit),
         own_files or {},
         {**own, **(remembered or {})},
+        run.settings.get("cluster") if cluster is None else cluster,
     )
 
 

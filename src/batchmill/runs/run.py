@@ -56,7 +56,7 @@ from batchmill.runs.limits import budgets_of, gates_of, tell_limit
 from batchmill.runs.outputs import outputs_of
 from batchmill.runs.result import RunResult
 from batchmill.runs.secrets import Secrets
-from batchmill.runs.settings import RunSettings
+from batchmill.runs.settings import RunSettings, cluster_of
 from batchmill.runs.stdin import stdin_faults
 from batchmill.step import Namespace
 from batchmill.warned import Warned, Warnings
@@ -69,6 +69,7 @@ def run(
     executor: str | None = None,
     jobs: int | None = None,
     limit: int | None = None,
+    cluster: str | Mapping[str, Any] | None = None,
     listeners: Iterable[Listener] = (),
     cancel: CancelToken | None = None,
     stop: CancelToken | None = None,
@@ -87,9 +88,10 @@ def run(
 
     ``params`` are the run's inputs by name; ``text_params`` are inputs given as text, such as on a
     command line, which the document's types say how to read. ``executor`` ("sequential", "thread",
-    "process") and ``jobs`` (1 to 1000 items and nodes at work at once in the whole run) take the place of
-    what batch nodes say; ``limit`` (from 1) is the most items that any batch node runs. Branches run in
-    threads of their own, which end with the run.
+    "process", "dask") and ``jobs`` (1 to 1000 items and nodes at work at once in the whole run) take the
+    place of what batch nodes say; ``limit`` (from 1) is the most items that any batch node runs;
+    ``cluster`` takes the place of the document's key and of the variable ``BATCHMILL_CLUSTER``. Branches run
+    in threads of their own, which end with the run.
     ``listeners`` are called with every event. ``taps`` has by a batch node's id who is called, in the thread
     of its branch, with each block of its outcomes, in input order as they come; what that raises ends the
     run.
@@ -117,7 +119,7 @@ def run(
     """
     listeners = check_arguments(params, text_params, listeners)
     kept = None if journal is None else journal_of(journal)
-    settings = RunSettings(executor, jobs, limit, own_files or {}, remembered or {})
+    settings = RunSettings(executor, jobs, limit, own_files or {}, remembered or {}, cluster)
     order = ordered(document, params, text_params, settings, registry, kept, warnings)
     opening = nothing_kept if kept is None else partial(begun, kept, order)
     return execute(order, opening, listeners, cancel, stop, taps, masker, attached, last)
@@ -207,6 +209,7 @@ def _surroundings(
         executor=settings.executor,
         jobs=settings.jobs,
         limit=settings.limit,
+        cluster=cluster_of(settings, plan.workflow),
         folder=plan.import_folder,
         gates=gates,
         budgets=budgets_of(plan, gates),

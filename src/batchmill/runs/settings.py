@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchmill.batch.settings import MAX_CONCURRENT
 from batchmill.errors import InvalidSetting
 from batchmill.executors.choose import executor_named
+from batchmill.ir.clusters import checked_cluster
+
+if TYPE_CHECKING:  # it imports pydantic
+    from batchmill.ir.models import Workflow
+
+VARIABLE = "BATCHMILL_CLUSTER"
 
 ALL = "all"
 """In the place of a limit: that of the run that is resumed holds no longer."""
@@ -21,15 +28,18 @@ class RunSettings:
     most items that any batch runs, None where all are run. ``own_files`` are files that the caller has read
     for the run or writes beside it, by path, with what each is: the run must not write them. ``remembered``
     is JSON that the journal keeps for the caller beside ``executor``, ``jobs`` and ``limit``: the form of
-    the output, say. Raises :class:`~batchmill.errors.InvalidSetting`."""
+    the output, say. ``cluster`` takes the place of the document's. Raises
+    :class:`~batchmill.errors.InvalidSetting`."""
 
     executor: str | None = None
     jobs: int | None = None
     limit: int | None = None
     own_files: Mapping[str, str] = field(default_factory=dict)
     remembered: Mapping[str, Any] = field(default_factory=dict)
+    cluster: str | Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        checked_cluster(self.cluster)
         if self.jobs is not None and (type(self.jobs) is not int or not 1 <= self.jobs <= MAX_CONCURRENT):
             raise InvalidSetting(f"jobs must be a whole number from 1 to {MAX_CONCURRENT}, not {self.jobs!r}")
         if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
@@ -39,3 +49,12 @@ class RunSettings:
         if not isinstance(self.executor, str):
             raise InvalidSetting(f"executor must be the name of one, not {self.executor!r}")
         executor_named(self.executor)
+
+
+def cluster_of(settings: RunSettings, document: Workflow) -> str | dict[str, Any] | None:
+    """Where the cluster of a run is: what its caller says, else the environment, else the document. Raises
+    :class:`~batchmill.errors.InvalidSetting` where the environment names no place."""
+    if settings.cluster is not None:
+        return settings.cluster if isinstance(settings.cluster, str) else dict(settings.cluster)
+    named = os.environ.get(VARIABLE)
+    return str(checked_cluster(named)) if named else document.cluster_setting

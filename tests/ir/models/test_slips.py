@@ -122,12 +122,28 @@ def test_odd_values_break_nothing(key, value):
     json.dumps([str(one) for one in found.values()])
 
 
-def test_executors_that_are_not_there_are_not_offered():
+def test_the_executors_there_are_are_offered():
     for word in ("ray", "dsak", 3):
         one = problems(node(batch={"items": [1], "executor": word}))["$.nodes[0].batch.executor"]
-        assert "dask" not in one.message + one.hint
-    one = problems(node(batch={"items": [1], "executor": "dask"}))["$.nodes[0].batch.executor"]
-    assert "is not available in this version" in one.message
+        assert "must be `sequential`, `thread`, `process`, `auto` or `dask`" in one.message
+    one = problems(node(batch={"items": [1], "executor": "dsak"}))["$.nodes[0].batch.executor"]
+    assert one.hint == "did you mean `dask`?"
+    check(load(node(batch={"items": [1], "executor": "dask"})), default_registry())
+
+
+def test_the_place_of_a_cluster_is_checked():
+    for place in ("local", "local:4", "tls://node7:8786", "node7:8786", "scheduler.json"):
+        check(load({**node(), "cluster": place}), default_registry())
+    check(load({**node(), "cluster": {"python": "mine:make", "cwd": "/data"}}), default_registry())
+    for place, where, words in (
+        ("nonsense", "$.cluster", "must be `local`, `local:N`"),
+        (3, "$.cluster", "must be the address of a cluster, or an object"),
+        ({"python": "mine"}, "$.cluster.python", "`module:function`"),
+        ({"adress": "local"}, "$.cluster.adress", "unknown key"),
+        ({"cwd": "/data"}, "$.cluster", "exactly one of `address` and `python`"),
+        ({"address": "local", "python": "a:b"}, "$.cluster", "exactly one of `address` and `python`"),
+    ):
+        assert words in problems({**node(), "cluster": place})[where].message
 
 
 def test_braces_of_other_tools_are_named():

@@ -40,7 +40,6 @@ def test_sound_batches(keys):
     ("keys", "path", "words"),
     [
         ({"executor": "sequential", "parallel": True}, ("executor",), "contradicts"),
-        ({"executor": "dask"}, ("executor",), "`dask` is not available in this version"),
         ({"tolerate": {"count": 1}}, ("tolerate",), "means nothing"),
         ({"tolerate": {}, "error_handling": "continue"}, ("tolerate",), "needs `count` or `percent`"),
         ({"memory_limit": "1GB"}, ("memory_limit",), "`sequential`"),

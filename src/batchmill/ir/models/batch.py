@@ -35,8 +35,6 @@ from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.policy.span import Span
 
 ExecutorName = Literal["sequential", "thread", "process", "auto", "dask"]
-LATER_EXECUTORS = ("dask",)
-"""Those that the format knows and this version does not have."""
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
 ITEMS_ERROR = "items_kind"
 
@@ -206,7 +204,11 @@ class BatchSpec(Spec):
     def fixed_concurrent(self) -> int | None:
         """Items in flight where that is fixed, at the most where it adapts; None for the executor's own."""
         if isinstance(self.max_concurrent, str):
-            return None if self.max_concurrent == "auto" and self.executor_name == "process" else self._most
+            return (
+                None
+                if self.max_concurrent == "auto" and self.executor_name in ("process", "dask")
+                else self._most
+            )
         return self.max_concurrent
 
     @property

@@ -13,7 +13,6 @@ from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean, kind_
 from batchmill.ir.models.batch import (
     ITEMS_ERROR,
     ITEMS_TAG,
-    LATER_EXECUTORS,
     SOURCES,
     BatchSpec,
     Tolerate,
@@ -199,7 +198,7 @@ def _beside_source(key: str) -> str:
 
 
 def _wrong_word(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
-    choices = [word for word in _choices(home) if word not in LATER_EXECUTORS]
+    choices = _choices(home)
     hint = did_you_mean(value, choices) if isinstance(value, str) else ""
     return Fault(path, f"must be {any_of(choices)}, not {shown(value)}", hint)
 

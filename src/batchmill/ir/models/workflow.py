@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
+from batchmill.ir.clusters import ADDRESS, FORMS, FUNCTION
 from batchmill.ir.models.defaults import Defaults
-from batchmill.ir.models.fields import NonEmpty, SchemaValue, Spec, TemplateText, Text
+from batchmill.ir.models.fields import RANGE, NonEmpty, SchemaValue, Spec, TemplateText, Text
 from batchmill.ir.models.limits import BudgetSpec
 from batchmill.ir.models.node import NodeSpec
 from batchmill.ir.models.pipeline import Steps
-from batchmill.ir.models.services import McpServers, Prices
+from batchmill.ir.models.services import FORM_TAG, McpServers, Prices
 
+Address = Annotated[str, Text(ADDRESS, FORMS)]
 IR_VERSION = "0.1.0"
 NODE_KEYS = ("nodes", "edges", "start_node")
 """What a document with a ``pipeline`` does not have."""
@@ -106,6 +108,34 @@ def _one_form(schema: dict[str, Any]) -> None:
     ]
 
 
+class ClusterSpec(Spec):
+    """Where the workers of the executor `dask` are."""
+
+    address: Address | None = Field(None, description="Address of a Dask scheduler, or `local`.")
+    python: Annotated[str, Text(FUNCTION, "a function, written `module:function`")] | None = Field(
+        None, description="In its place: a function that gives a `concurrent.futures.Executor`."
+    )
+    cwd: NonEmpty | None = Field(
+        None, description="Folder of the workers in which items run, where they do not share ours."
+    )
+
+
+def _form(value: Any) -> str | None:
+    if isinstance(value, str):
+        return f"{FORM_TAG}address"
+    return f"{FORM_TAG}object" if isinstance(value, dict) else None
+
+
+Cluster = Annotated[
+    Annotated[Address, Tag(f"{FORM_TAG}address")] | Annotated[ClusterSpec, Tag(f"{FORM_TAG}object")],
+    Discriminator(
+        _form,
+        custom_error_type=RANGE,
+        custom_error_message="must be the address of a cluster, or an object with `address` or `python`",
+    ),
+]
+
+
 class Workflow(Spec):
     """A batchmill workflow."""
 
@@ -148,3 +178,13 @@ class Workflow(Spec):
         description="MCP servers by name, or the path of a file with them; "
         "`.mcp.json` beside the document where it is not given.",
     )
+    cluster: Cluster | None = Field(
+        None, description="Where the workers of the executor `dask` are: an address, or an object."
+    )
+
+    @property
+    def cluster_setting(self) -> str | dict[str, Any] | None:
+        """The cluster as executors take it."""
+        if isinstance(self.cluster, ClusterSpec):
+            return self.cluster.model_dump(exclude_none=True)
+        return self.cluster

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.faults import DocumentPath, Fault
 from batchmill.ir.models import BatchSpec, LoopSpec, RangeSource
-from batchmill.ir.models.batch import LATER_EXECUTORS
 from batchmill.ir.parts import NodePart
 from batchmill.template import Expression, parse
 
@@ -29,7 +28,6 @@ def node_faults(node: NodePart) -> Iterator[Fault]:
     if node.spec.batch is not None:
         path = (*node.path, "batch")
         yield from _contradictions(node.spec.batch, path)
-        yield from _not_available(node.spec.batch, path)
         yield from _items_faults(node.spec.batch, (*path, "items"))
     if node.spec.loop is not None:
         yield from _loop_faults(node.spec.loop, (*node.path, "loop"))
@@ -45,15 +43,9 @@ def _contradictions(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
         if not batch.goes_on:
             message = "`tolerate` means nothing while the first failure ends the batch"
             yield Fault((*path, "tolerate"), message, "set `error_handling` to `continue`")
-    if batch.memory_limit is not None and batch.executor_name != "process":
+    if batch.memory_limit is not None and batch.executor_name not in ("process", "dask"):
         message = f"`memory_limit` is for worker processes, and the executor is `{batch.executor_name}`"
         yield Fault((*path, "memory_limit"), message, "set `executor` to `process`, or remove the limit")
-
-
-def _not_available(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
-    if batch.executor in LATER_EXECUTORS:
-        message = f"the executor `{batch.executor}` is not available in this version"
-        yield Fault((*path, "executor"), message, "use `thread` or `process`")
 
 
 def _items_faults(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:

@@ -1,0 +1,275 @@
+"""What runs on a worker of a cluster: takes orders, runs their items in worker processes of its own.
+
+An item that kills its process, hangs or takes too much memory costs what it costs on one machine, for the
+process executor is what runs it. The worker around it, a thread of Dask's say, only waits.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import pickle
+import socket
+import sys
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from batchmill.cancel import CancelToken
+from batchmill.errors import BatchmillError, ExecutorUnavailable
+from batchmill.executors import frames
+from batchmill.executors.contract import Chunk, ExecutorSettings
+from batchmill.executors.logs import Logged
+from batchmill.executors.process import ProcessExecutor
+from batchmill.executors.remote.contract import WIRE, Order, Reply, Rest
+from batchmill.executors.remote.order_channel import OrderChannel
+from batchmill.executors.remote.sealed import SealedItems, SealedTask
+from batchmill.executors.surroundings import Surroundings
+from batchmill.outcome import Block
+
+KEPT_JOBS = 8
+REMEMBERED = 256  # batches that were stopped, for orders of theirs that come later
+LOOK_SECONDS = 0.1
+OWN_ENVIRONMENT = dict(os.environ)
+
+
+class Probe(NamedTuple):
+    """A file of the parent's in the folder of the run: who sees it there shares the folder."""
+
+    path: str
+    content: str
+
+
+class RemoteJob(NamedTuple):
+    """What a batch asks of its agents. ``around`` is the pickle of the parent's surroundings. Items run in
+    them as they are where ``here`` says so. Elsewhere the environment is the worker's own, and so is the
+    folder ``cwd``, if that is given; the ``probe`` has to be seen where it is not."""
+
+    task: bytes
+    settings: ExecutorSettings
+    around: bytes
+    here: bool
+    cwd: str | None
+    probe: Probe | None
+
+
+@dataclass(slots=True)
+class _AtWork:
+    batch: str
+    channel: OrderChannel
+    wanted: Callable[[], bool]
+    cancel: CancelToken = field(default_factory=CancelToken)
+
+
+class Agent:
+    """The agent of this process.
+
+    Concurrency: orders come from several threads, and so do stops; ``_lock`` guards all fields.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: OrderedDict[bytes, tuple[RemoteJob, bytes]] = OrderedDict()
+        self._at_work: list[_AtWork] = []
+        self._stopped: deque[str] = deque(maxlen=REMEMBERED)
+        self._watching = False
+
+    def run(self, order: Order) -> Reply:
+        """Run an order."""
+        host = socket.gethostname()
+        try:
+            known = self._job(order)
+            if known is None:
+                return Reply("no_job", host)
+            _allow_children()
+            return self._run(order, *known, host)
+        except (BatchmillError, OSError) as fault:
+            return Reply("unable", host, reason=f"{type(fault).__name__}: {fault}")
+
+    def _job(self, order: Order) -> tuple[RemoteJob, bytes] | None:
+        with self._lock:
+            found = self._jobs.get(order.digest)
+            if found is not None:
+                self._jobs.move_to_end(order.digest)
+                return found
+        if order.job is None:
+            return None
+        job: RemoteJob = pickle.loads(order.job)  # noqa: S301  # from who may have us run anything
+        found = job, _surroundings(job)
+        with self._lock:
+            self._jobs[order.digest] = found
+            while len(self._jobs) > KEPT_JOBS:
+                self._jobs.popitem(last=False)
+        return found
+
+    def _run(self, order: Order, job: RemoteJob, around: bytes, host: str) -> Reply:
+        settings = job.settings
+        items = SealedItems(order.items, 0, order.n_items)
+        channel = OrderChannel(
+            Chunk(order.start, items, order.attempts, order.lost),
+            order.seconds,
+            alone=settings.stop_on_failure or settings.judges_failures,
+            by_attempt=settings.by_attempt,
+        )
+        at_work = _AtWork(order.batch, channel, _asker())
+        logs: list[bytes] = []
+        executor = ProcessExecutor(around, lambda logged: _keep(logs, logged))
+        done: list[Block] = []
+        with self._entered(at_work):
+            done.extend(executor.run(SealedTask(job.task), channel, settings, at_work.cancel))
+        done += channel.finished()
+        seconds = sum(sum(block.walls) for block in done)
+        blocks = tuple((block.start, frames.packed(_placed(block, host))) for block in done)
+        return Reply("done", host, blocks, tuple(map(Rest.of, channel.rest())), seconds, tuple(logs))
+
+    @contextmanager
+    def _entered(self, at_work: _AtWork) -> Iterator[None]:
+        with self._lock:
+            self._at_work.append(at_work)
+            stopped = at_work.batch in self._stopped
+            watch = not self._watching
+            self._watching = True
+        if stopped:
+            at_work.channel.stop()
+        if watch:
+            threading.Thread(target=self._watch, name="batchmill-pool-agent", daemon=True).start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_work.remove(at_work)
+
+    def _watch(self) -> None:
+        """End what nobody waits for any more, while there is anything at work."""
+        while True:
+            time.sleep(LOOK_SECONDS)
+            with self._lock:
+                now = list(self._at_work)
+                if not now:
+                    self._watching = False
+                    return
+            for one in now:
+                if not one.wanted():
+                    one.cancel.cancel()
+
+    def stop(self, batch: str, *, cancel: bool) -> None:
+        """Let nothing more of a batch start; ``cancel`` ends what runs of it."""
+        with self._lock:
+            self._stopped.append(batch)
+            now = [one for one in self._at_work if one.batch == batch]
+        for one in now:
+            one.channel.stop()
+            if cancel:
+                one.cancel.cancel()
+
+
+_agent = Agent()
+
+
+class Call:
+    """An order that runs where it is unpickled, which leaves the reply: so whoever carries it there needs no
+    function of ours, only :func:`pickle.loads`."""
+
+    def __init__(self, order: bytes) -> None:
+        self._order = order
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return run, (self._order,)
+
+
+class StopCall:
+    """The same for the end of a batch."""
+
+    def __init__(self, batch: str, *, cancel: bool) -> None:
+        self._batch = batch
+        self._cancel = cancel
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return stop, (self._batch, self._cancel)
+
+
+def run(packed: bytes) -> bytes:
+    """Run a pickled :class:`Order`; the pickled :class:`Reply`."""
+    order: Order = pickle.loads(packed)  # noqa: S301  # from who may have us run anything
+    if order[0] != WIRE:
+        reason = f"batchmill there expects orders of form {WIRE}, not {order[0]}: install the same version"
+        return pickle.dumps(Reply("unable", socket.gethostname(), reason=reason), 5)
+    return pickle.dumps(_agent.run(order), 5)
+
+
+def stop(batch: str, cancel: bool) -> None:
+    """See :meth:`Agent.stop`."""
+    _agent.stop(batch, cancel=cancel)
+
+
+def _surroundings(job: RemoteJob) -> bytes:
+    """What the items of a job find around them here. Raises :class:`ExecutorUnavailable` where that would be
+    another folder than the one of the run, and nobody said so."""
+    around: Surroundings = pickle.loads(job.around)  # noqa: S301  # from who may have us run anything
+    for entry in around.path:  # results are read here, and may be of modules of the user's
+        if entry not in sys.path:
+            sys.path.append(entry)
+    if job.here:
+        return job.around
+    around.environment = OWN_ENVIRONMENT
+    around.path = list(sys.path)
+    if job.cwd is not None:
+        around.folder = os.path.abspath(job.cwd)
+    elif job.probe is not None and not _seen(job.probe):
+        raise ExecutorUnavailable(
+            f"the folder of the run, {around.folder}, is not there on {socket.gethostname()}, or is another "
+            "one: mount it there, or say with `cwd` of `cluster` in which folder of theirs workers run items"
+        )
+    return pickle.dumps(around, 5)
+
+
+def _seen(probe: Probe) -> bool:
+    try:
+        with open(probe.path, encoding="utf-8") as file:
+            return file.read() == probe.content
+    except OSError:
+        return False
+
+
+def _allow_children() -> None:
+    """Workers of Dask are daemonic processes. Those may have no children, as they would outlive them; ours
+    end with the process that started them."""
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # no other way
+
+
+def _placed(block: Block, host: str) -> Block:
+    """The block, with the host told of workers that died."""
+    for offset, outcome in block.special.items():
+        error = outcome.error
+        if error is not None and error.kind == "worker_died":
+            told = replace(error, message=f"{error.message} on {host}")
+            block.special[offset] = replace(outcome, error=told)
+    return block
+
+
+def _keep(logs: list[bytes], logged: Logged) -> None:
+    logs.append(pickle.dumps(logged, 5))
+
+
+def _asker() -> Callable[[], bool]:
+    """What tells whether anybody still waits for the order that this thread is at."""
+    if "distributed" not in sys.modules:
+        return lambda: True
+    distributed = importlib.import_module("distributed")
+    try:
+        worker = distributed.get_worker()
+        key = worker.get_current_task()
+    except ValueError:  # not a worker's thread
+        return lambda: True
+
+    def wanted() -> bool:
+        task = worker.state.tasks.get(key)
+        running = getattr(worker.status, "name", "running") in ("running", "paused", "closing_gracefully")
+        return running and task is not None and task.state != "cancelled"
+
+    return wanted

@@ -1,0 +1,119 @@
+"""What travels between us and an agent, and what carries it there.
+
+A carrier knows nothing of items. It takes bytes to some worker, where
+:func:`batchmill.executors.remote.agent.run` is called with them, and brings back the bytes that this
+returned, or the news that they will not come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from batchmill.executors.contract import Chunk
+from batchmill.outcome import ErrorInfo
+
+WIRE = 1  # raised with every change of what travels
+
+
+class Order(NamedTuple):
+    """A chunk as it is sent. ``job`` is left out where the agent is thought to have it by its ``digest``;
+    ``items`` is the pickle of a list of ``n_items``. After ``seconds`` the agent hands in what it has."""
+
+    wire: int
+    batch: str
+    digest: bytes
+    job: bytes | None
+    start: int
+    n_items: int
+    items: bytes
+    attempts: int
+    lost: ErrorInfo | None
+    seconds: float
+
+
+class Rest(NamedTuple):
+    """Items of an order that were not run to their end: by index, with what a chunk knows of them."""
+
+    start: int
+    n_items: int
+    attempts: int
+    lost: ErrorInfo | None
+
+    @classmethod
+    def of(cls, chunk: Chunk) -> Rest:
+        """Those of a chunk."""
+        return cls(chunk.start, len(chunk), chunk.attempts, chunk.lost)
+
+
+class Reply(NamedTuple):
+    """What came of an order: ``done``, with ``blocks`` (start, packed) and the ``rest``; ``no_job`` where the
+    job is not there; ``unable``, with the ``reason``, where this worker can run nothing. ``seconds`` is what
+    the items took, ``logs`` holds the pickles of what they logged."""
+
+    status: str
+    host: str
+    blocks: tuple[tuple[int, bytes], ...] = ()
+    rest: tuple[Rest, ...] = ()
+    seconds: float = 0.0
+    logs: tuple[bytes, ...] = ()
+    reason: str = ""
+
+
+class Lost(NamedTuple):
+    """An order is gone with its ``worker``; ``expected`` where the worker was asked to leave."""
+
+    worker: str
+    expected: bool = False
+
+
+class Gone(NamedTuple):
+    """The carrier itself is lost, and with it all orders."""
+
+    reason: str
+
+
+End = bytes | Lost | Gone
+Done = Callable[[End], None]
+
+
+class Ticket(Protocol):
+    """An order on its way."""
+
+    def drop(self) -> None:
+        """Nobody waits for it any more: what runs of it is to end. Never raises, and may be repeated."""
+
+
+class Carrier(Protocol):
+    """Takes orders to workers. Every method may be called from any thread, and none but ``send`` waits for
+    anybody.
+
+    ``here`` says that all workers are of this machine and this user, started by us: they are given our
+    environment and folder as they are.
+    """
+
+    @property
+    def here(self) -> bool:
+        """See the class."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether it brings nothing there any more: the next batch connects anew."""
+
+    def seats(self) -> int:
+        """How many orders can be at work at once, as far as is known now; 0 while there are no workers."""
+
+    def send(self, order: bytes, done: Done) -> Ticket:
+        """Send an order; ``done`` is called once with what came of it, in any thread, unless it was dropped.
+
+        Raises :class:`~batchmill.errors.ClusterLost`.
+        """
+
+    def stop(self, batch: str) -> None:
+        """Let no further item of a batch start; orders come back with what they have."""
+
+    def cancel(self, batch: str) -> None:
+        """End the items of a batch that run, too."""
+
+    def close(self) -> None:
+        """Free what the carrier holds; orders still on their way are lost."""

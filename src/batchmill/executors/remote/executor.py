@@ -1,0 +1,366 @@
+"""The executor of clusters: sends chunks as orders over a carrier and settles what comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import pickle
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from batchmill.cancel import CancelToken
+from batchmill.errors import ClusterLost, ExecutorUnavailable, InternalError, NotPicklable
+from batchmill.executors import frames, pickling
+from batchmill.executors.chunking import ChunkSizer
+from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
+from batchmill.executors.describe import describe
+from batchmill.executors.logs import handle
+from batchmill.executors.process import refuse_all
+from batchmill.executors.remote.agent import Probe, RemoteJob
+from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Rest, Ticket
+from batchmill.executors.remote.losses import Losses
+from batchmill.executors.remote.where import carrier_at
+from batchmill.executors.runner import Job, lost_attempt
+from batchmill.executors.settling import Settler
+from batchmill.executors.surroundings import Surroundings
+from batchmill.outcome import Block, ErrorInfo
+
+CHUNK_SECONDS = 0.3
+HAND_OVER_SECONDS = 0.015  # from sending an order until its reply is settled, beside the items themselves
+MOST_PER_CHUNK = 16_384
+SMALL_JOB_BYTES = 32 << 10  # what travels with every order
+CLOSE_SECONDS = 1.0
+CANCEL_SECONDS = 2.0  # that agents have to end what runs, before nobody waits for them any more
+
+Connect = Callable[[Any], Carrier]
+
+
+class RemoteExecutor:
+    """Runs items on the workers of a cluster, as many at once as it has seats, at most ``max_concurrent``.
+
+    ``connect`` gives the carrier for a setting of ``cluster``.
+    """
+
+    name = "dask"
+
+    def __init__(self, connect: Connect = carrier_at) -> None:
+        self._connect = connect
+
+    def workers(self, settings: ExecutorSettings) -> int:
+        seats = max(1, self._connect(settings.cluster).seats())
+        return min(settings.max_concurrent or seats, seats)
+
+    def run(
+        self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
+    ) -> Iterator[Block]:
+        carrier = self._connect(settings.cluster)
+        with _probing(carrier, settings) as probe:
+            try:
+                packed = _packed_job(task, settings, carrier, probe)
+            except NotPicklable as refusal:
+                yield from refuse_all(channel, describe(refusal))
+                return
+            dispatch = Dispatch(Job.of(task, settings), packed, carrier, channel, settings, cancel)
+            try:
+                dispatch.start()
+                yield from channel.blocks()
+            finally:
+                dispatch.close()
+
+
+def _packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: Probe | None) -> bytes:
+    """Raises :class:`NotPicklable` naming the attribute at fault."""
+    try:
+        plain = pickling.goes_by_name(getattr(task, "only_function", None))
+        stream = bytes(pickling.dumps(task, [], plain=plain, in_band=True))
+    except NotPicklable:
+        raise
+    except Exception as fault:
+        raise pickling.refusal(task, fault, "task") from fault
+    there = replace(settings, max_concurrent=1, chunk_size=None, on_choice=None, slots=None, by_permit=False)
+    there = replace(there, cluster=None)
+    cwd = settings.cluster.get("cwd") if isinstance(settings.cluster, dict) else None
+    around = Surroundings.packed(1) if carrier.here else Surroundings.packed_without_environment()
+    return pickle.dumps(RemoteJob(stream, there, around, carrier.here, cwd, probe), 5)
+
+
+@contextlib.contextmanager
+def _probing(carrier: Carrier, settings: ExecutorSettings) -> Iterator[Probe | None]:
+    """A file in this folder by which workers of other machines see whether they share it."""
+    elsewhere = isinstance(settings.cluster, dict) and settings.cluster.get("cwd") is not None
+    if carrier.here or elsewhere:
+        yield None
+        return
+    token = secrets.token_hex(8)
+    probe = Probe(os.path.abspath(f".batchmill-{token}"), token)
+    try:
+        with open(probe.path, "x", encoding="utf-8") as file:
+            file.write(token)
+    except OSError as fault:
+        raise ExecutorUnavailable(
+            f"nobody can tell whether the cluster's workers share this folder, as it cannot be written to "
+            f"({fault}); say with `cwd` of `cluster` in which folder of theirs workers run items"
+        ) from fault
+    try:
+        yield probe
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(probe.path)
+
+
+class Dispatch:
+    """The orders of one batch.
+
+    Concurrency: a thread of its own takes and sends, the carrier's threads settle, whoever stops, cancels or
+    closes the batch calls in from theirs. ``_changed`` guards ``_out``, ``_tickets``, ``_busy``, ``_losses``,
+    ``_known`` and ``_over``.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        packed: bytes,
+        carrier: Carrier,
+        channel: Channel,
+        settings: ExecutorSettings,
+        cancel: CancelToken,
+    ) -> None:
+        self._packed = packed
+        self._digest = hashlib.blake2b(packed, digest_size=16).digest()
+        self._batch = secrets.token_hex(8)
+        self._job = job
+        self._carrier = carrier
+        self._channel = channel
+        self._most = settings.max_concurrent
+        seats = max(1, min(carrier.seats(), self._most or carrier.seats()))
+        self._sizer = ChunkSizer(
+            seats, CHUNK_SECONDS, MOST_PER_CHUNK, settings.chunk_size, least=HAND_OVER_SECONDS
+        )
+        self._settler = Settler(job, channel, self._sizer)
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._out: dict[int, Chunk] = {}
+        self._tickets: dict[int, Ticket] = {}
+        self._busy = 0  # orders that are out, or about to be settled
+        self._losses = Losses()
+        self._known = False  # whether some agent has the job
+        self._over = False
+        self._thread = threading.Thread(target=self._feed, name="batchmill-dispatch", daemon=True)
+        self._forget = [channel.on_stop(self._stop_items), cancel.on_cancel(self._cancel)]
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def _feed(self) -> None:
+        try:
+            while self._next():
+                pass
+        except BaseException as fault:  # noqa: BLE001  # this thread's end: the batch must hear of it
+            self._channel.fail(fault)
+
+    def _next(self) -> bool:
+        """Take a chunk and send it; False when there is none to come."""
+        self._wait_until(lambda: self._busy < self._room())
+        most, ahead = self._sizer.next(self._channel.remaining())
+        chunk = self._channel.take(most, ahead)
+        if chunk is None:
+            return False
+        with self._changed:
+            alone = self._losses.suspects(chunk.start)
+        if alone:
+            self._wait_until(lambda: not self._busy)
+        if self._over or self._channel.stopped:
+            self._channel.give_back(chunk)
+            return not self._over
+        self._send(chunk)
+        if alone:
+            self._wait_until(lambda: not self._busy)
+        return True
+
+    def _room(self) -> int:
+        """How many orders may be out: one a seat, and as many that wait there while items are short."""
+        seats = max(1, self._carrier.seats())
+        room = seats if self._job.by_attempt else seats * self._sizer.depth(self._channel.remaining())
+        return min(room, self._most or room)
+
+    def _wait_until(self, there: Callable[[], bool]) -> None:
+        with self._changed:
+            while not (self._over or there()):
+                self._changed.wait(1.0)  # seats may have come meanwhile
+
+    def _send(self, chunk: Chunk) -> None:
+        items = self._pack(chunk)
+        if isinstance(items, ErrorInfo):
+            self._settler.split(chunk, items)
+            return
+        number = next(self._numbers)
+        with self._changed:
+            self._out[number] = chunk
+            self._busy += 1
+            known = self._known and len(self._packed) > SMALL_JOB_BYTES
+        order = Order(
+            WIRE,
+            self._batch,
+            self._digest,
+            None if known else self._packed,
+            chunk.start,
+            len(chunk),
+            items,
+            chunk.attempts,
+            chunk.lost,
+            self._sizer.patience(len(chunk)),
+        )
+        try:
+            ticket = self._carrier.send(pickle.dumps(order, 5), lambda end: self._done(number, end))
+        except BaseException:
+            self._return([number])
+            raise
+        with self._changed:
+            if number in self._out:
+                self._tickets[number] = ticket
+
+    def _pack(self, chunk: Chunk) -> bytes | ErrorInfo:
+        """The items as they travel, or why they cannot."""
+        try:
+            return bytes(pickling.dumps(list(chunk.items), [], in_band=True))
+        except BaseException as fault:  # noqa: BLE001  # whatever pickling raises is an error of the items
+            return describe(pickling.refusal(chunk.items[0], fault, "item"))
+
+    def _done(self, number: int, end: End) -> None:
+        """In a thread of the carrier's: an order came to an end. One given back before is ignored."""
+        with self._changed:
+            chunk = self._out.pop(number, None)
+            self._tickets.pop(number, None)
+        if chunk is None:
+            return
+        try:
+            self._settle(chunk, end)
+        except BaseException as fault:  # noqa: BLE001  # nobody else would hear of it
+            self._channel.fail(fault)
+            with contextlib.suppress(InternalError):  # where it was settled before the fault
+                self._channel.give_back(chunk)
+        finally:
+            self._free(1)
+
+    def _free(self, count: int) -> None:
+        with self._changed:
+            self._busy -= count
+            self._changed.notify_all()
+
+    def _settle(self, chunk: Chunk, end: End) -> None:
+        if isinstance(end, Gone):
+            self._channel.give_back(chunk)
+            self._channel.fail(ClusterLost(f"the cluster is lost: {end.reason}"))
+        elif isinstance(end, Lost):
+            self._lose(chunk, end)
+        else:
+            self._reply(chunk, pickle.loads(end), len(end))  # noqa: S301  # from our own agents
+
+    def _lose(self, chunk: Chunk, lost: Lost) -> None:
+        """A worker is gone with a chunk: its items go on one by one, or are charged with it."""
+        if lost.expected:
+            self._channel.give_back(chunk)
+            return
+        for offset in range(len(chunk)):
+            with self._changed:
+                error = self._losses.note(chunk.start + offset, lost.worker)
+            one = chunk.part(offset, offset + 1)
+            if error is None:
+                self._channel.give_back(one)
+                continue
+            settled = lost_attempt(self._job, one, 0, chunk.attempts + 1, error)
+            if isinstance(settled, Chunk):
+                self._channel.give_back(settled)
+            else:
+                self._channel.deliver(Block.of(settled, one.items[0]))
+
+    def _reply(self, chunk: Chunk, reply: Reply, n_bytes: int) -> None:
+        for packed in reply.logs:
+            handle(pickle.loads(packed))  # noqa: S301  # from our own agents
+        if reply.status != "done":
+            with self._changed:
+                self._known = False
+            self._channel.give_back(chunk)
+            if reply.status == "unable":
+                self._channel.fail(
+                    ExecutorUnavailable(f"the worker on {reply.host} runs nothing: {reply.reason}")
+                )
+            return
+        blocks = [frames.unpacked(packed, start) for start, packed in reply.blocks]
+        done = sum(map(len, blocks))
+        if done + sum(rest.n_items for rest in reply.rest) != len(chunk):
+            raise InternalError(f"a worker on {reply.host} told of other items than it was sent")
+        with self._changed:
+            self._known = True
+        self._sizer.observe(done, reply.seconds, max(n_bytes, 1))
+        for block in blocks:
+            offset = block.start - chunk.start
+            block.items = chunk.items[offset : offset + len(block)]
+            self._channel.deliver(block)
+        for rest in reply.rest:
+            self._channel.give_back(_part(chunk, rest))
+
+    def _return(self, numbers: list[int]) -> None:
+        """Give back what these orders hold, unless they have come to an end."""
+        for number in numbers:
+            with self._changed:
+                chunk = self._out.pop(number, None)
+                ticket = self._tickets.pop(number, None)
+            if ticket is not None:
+                ticket.drop()
+            if chunk is not None:
+                self._channel.give_back(chunk)
+                self._free(1)
+
+    def close(self) -> None:
+        """End the batch: running items get a moment to finish, then they are ended, and then given up."""
+        self._channel.stop()
+        if not self._channel.wait_idle(CLOSE_SECONDS):
+            self._carrier.cancel(self._batch)
+            self._channel.wait_idle(CANCEL_SECONDS)
+        with self._changed:
+            self._over = True
+            left = list(self._out)
+            self._changed.notify_all()
+        self._return(left)
+        for forget in self._forget:
+            forget()
+        if self._thread.ident is not None:
+            self._thread.join(CLOSE_SECONDS)
+
+    def _stop_items(self) -> None:
+        with self._changed:
+            busy = self._busy
+            self._changed.notify_all()
+        if busy:
+            self._carrier.stop(self._batch)
+
+    def _cancel(self) -> None:
+        self._channel.stop()
+        self._carrier.cancel(self._batch)
+        threading.Thread(target=self._give_up, name="batchmill-dispatch-ending", daemon=True).start()
+
+    def _give_up(self) -> None:
+        """After a cancel: agents that do not answer are waited for no longer."""
+        end = time.monotonic() + CANCEL_SECONDS
+        with self._changed:
+            while self._busy and time.monotonic() < end:
+                self._changed.wait(max(0.0, end - time.monotonic()))
+            left = list(self._out)
+        self._return(left)
+
+
+def _part(chunk: Chunk, rest: Rest) -> Chunk:
+    """The part of a chunk that came back unfinished."""
+    first = rest.start - chunk.start
+    part = chunk.part(first, first + rest.n_items)
+    if (part.attempts, part.lost) == (rest.attempts, rest.lost):
+        return part
+    return Chunk(rest.start, chunk.items[first : first + rest.n_items], rest.attempts, rest.lost)

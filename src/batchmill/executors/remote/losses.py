@@ -1,0 +1,36 @@
+"""Who is to blame when workers of a cluster are lost: pure counting.
+
+What is known is only which items a lost worker had, not which of them it was running. So no item is charged
+for one loss. The items go on one by one, and one that was there twice is run with nothing else at work:
+a third loss is then its own.
+"""
+
+from __future__ import annotations
+
+from batchmill.outcome import ErrorInfo
+
+MOST_LOSSES = 3
+SUSPECT = MOST_LOSSES - 1
+
+
+class Losses:
+    """The losses of one batch. Not safe between threads: its owner has a lock."""
+
+    def __init__(self) -> None:
+        self._workers: dict[int, list[str]] = {}
+
+    def note(self, index: int, worker: str) -> ErrorInfo | None:
+        """An item was on a ``worker`` that was lost; the error to charge to it, None while it has to be run
+        again."""
+        workers = self._workers.setdefault(index, [])
+        workers.append(worker)
+        if len(workers) < MOST_LOSSES:
+            return None
+        del self._workers[index]
+        places = ", ".join(workers)
+        message = f"was running when {MOST_LOSSES} workers of the cluster were lost ({places})"
+        return ErrorInfo("WorkerDied", message, "worker_died")
+
+    def suspects(self, index: int) -> bool:
+        """Whether an item has to be run with nothing else at work."""
+        return len(self._workers.get(index, ())) >= SUSPECT

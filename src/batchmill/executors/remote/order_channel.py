@@ -1,0 +1,162 @@
+"""The items of one order, as the channel that an agent's process executor works on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from batchmill.executors.contract import Chunk, Seat
+from batchmill.outcome import Block
+
+
+class OrderChannel:
+    """A :class:`~batchmill.executors.contract.Channel` without a source and without order: one chunk to
+    begin with, blocks as they come. Nothing more is taken ``seconds`` after the first part was. ``alone``
+    says that nothing is begun after an item that failed, ``by_attempt`` that attempts are started elsewhere.
+    What is left in the end is :meth:`rest`.
+
+    Concurrency: any thread may call any method; ``_changed`` guards all fields.
+    """
+
+    instant = True
+    starving = False
+
+    def __init__(self, chunk: Chunk, seconds: float, *, alone: bool, by_attempt: bool) -> None:
+        self._changed = threading.Condition()
+        self._waiting = deque([chunk] if len(chunk) else [])
+        self._apart: list[Chunk] = []
+        self._blocks: deque[Block] = deque()
+        self._out = 0
+        self._seconds = seconds
+        self._end: float | None = None
+        self._alone = alone
+        self._by_attempt = by_attempt
+        self._stopped = False
+        self._fault: BaseException | None = None
+        self._callbacks: dict[int, Callable[[], None]] = {}
+
+    @property
+    def stopped(self) -> bool:
+        with self._changed:
+            return self._stopped
+
+    def take(
+        self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
+    ) -> Chunk | None:
+        with self._changed:
+            while not self._more():
+                if self._stopped or self._late() or not self._out:
+                    return None
+                self._changed.wait()
+            self._end = self._end or time.monotonic() + self._seconds
+            chunk = self._waiting.popleft()
+            if len(chunk) > most:
+                self._waiting.appendleft(chunk.part(most))
+                chunk = chunk.part(0, most)
+            self._out += len(chunk)
+        if seat is None or seat.get():
+            return chunk
+        self.give_back(chunk)
+        return None
+
+    def give_back(self, chunk: Chunk) -> None:
+        with self._changed:
+            self._out -= len(chunk)
+            if self._by_attempt and chunk.lost is not None:
+                self._apart.append(chunk)
+            elif len(chunk):
+                self._waiting.append(chunk)
+            self._changed.notify_all()
+
+    def deliver(self, block: Block) -> None:
+        failed = self._alone and bool(block.failures)
+        with self._changed:
+            self._out -= len(block)
+            self._blocks.append(block)
+            self._changed.notify_all()
+        if failed:
+            self.stop()
+
+    def fail(self, error: BaseException) -> None:
+        with self._changed:
+            self._fault = self._fault or error
+            self._changed.notify_all()
+
+    def more(self) -> bool:
+        with self._changed:
+            return self._more()
+
+    def _more(self) -> bool:
+        return bool(self._waiting) and not self._stopped and not self._late()
+
+    def _late(self) -> bool:
+        return self._end is not None and time.monotonic() >= self._end
+
+    def remaining(self) -> int | None:
+        with self._changed:
+            return sum(map(len, self._waiting))
+
+    def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
+        with self._changed:
+            late = self._stopped
+            self._callbacks[id(callback)] = callback
+        if late:
+            callback()
+
+        def remove() -> None:
+            with self._changed:
+                self._callbacks.pop(id(callback), None)
+
+        return remove
+
+    def on_idle(self, callback: Callable[[], None]) -> None:
+        """There is one worker: nobody has what it could take."""
+
+    def blocks(self) -> Iterator[Block]:
+        while True:
+            with self._changed:
+                while not self._blocks and self._fault is None and not self._over():
+                    self._changed.wait(self._until_late())
+                block = self._blocks.popleft() if self._blocks else None
+                if block is None and self._fault is not None:
+                    raise self._fault
+            if block is None:
+                return
+            yield block
+
+    def _over(self) -> bool:
+        return not self._out and not self._more()
+
+    def _until_late(self) -> float | None:
+        if self._end is None or not self._waiting:
+            return None
+        return max(0.0, self._end - time.monotonic())
+
+    def ready(self) -> Iterator[Block]:
+        return iter(())
+
+    def stop(self) -> None:
+        with self._changed:
+            first, self._stopped = not self._stopped, True
+            callbacks = list(self._callbacks.values()) if first else []
+            self._changed.notify_all()
+        for callback in callbacks:
+            callback()
+
+    def wait_idle(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._out, seconds)
+
+    def finished(self) -> list[Block]:
+        """Blocks that nobody took from :meth:`blocks`."""
+        with self._changed:
+            blocks = list(self._blocks)
+            self._blocks.clear()
+            return blocks
+
+    def rest(self) -> list[Chunk]:
+        """What was not run, or is to be tried again, once all is at rest."""
+        with self._changed:
+            return [*self._waiting, *self._apart]

@@ -1,0 +1,95 @@
+"""Where the workers are: what ``cluster`` says, and the one carrier that this process has to each place."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from typing import Any
+
+from batchmill.errors import ExecutorUnavailable, MissingExtra
+from batchmill.executors.remote.contract import Carrier
+from batchmill.executors.remote.futures import FuturesCarrier
+from batchmill.ir.clusters import checked_cluster
+
+VARIABLE = "BATCHMILL_CLUSTER"
+
+_lock = threading.Lock()
+_carriers: dict[tuple[int, str, str], Carrier] = {}  # by process, kind and place
+
+
+def carrier_at(cluster: str | Mapping[str, Any] | None) -> Carrier:
+    """The carrier to the workers at ``cluster``, connected when it is first asked for; None for those that
+    :data:`VARIABLE` names, or Dask's own configuration, or else a local cluster.
+
+    Raises :class:`~batchmill.errors.InvalidSetting`, :class:`~batchmill.errors.ExecutorUnavailable` and
+    :class:`~batchmill.errors.MissingExtra`.
+    """
+    kind, place = _place(cluster if cluster is not None else os.environ.get(VARIABLE) or None)
+    key = os.getpid(), kind, place
+    with _lock:  # also while it connects: another batch waits for the same
+        carrier = _carriers.get(key)
+        if carrier is not None and carrier.gone:
+            carrier.close()
+            carrier = None
+        if carrier is None:
+            carrier = _carriers[key] = _connected(kind, place)
+        return carrier
+
+
+def disconnect() -> None:
+    """Close all carriers of this process, and with them a local cluster."""
+    with _lock:
+        mine = [key for key in _carriers if key[0] == os.getpid()]
+        closing = [_carriers.pop(key) for key in mine]
+    for carrier in closing:
+        carrier.close()
+
+
+def _place(cluster: str | Mapping[str, Any] | None) -> tuple[str, str]:
+    """How to get there, ``python`` or ``dask``, and the place in words; empty where nothing is said."""
+    checked_cluster(cluster)
+    if cluster is None:
+        return "dask", ""
+    if isinstance(cluster, str):
+        return "dask", _address(cluster)
+    python = cluster.get("python")
+    return ("dask", _address(str(cluster["address"]))) if python is None else ("python", str(python))
+
+
+def _address(text: str) -> str:
+    """The address as it is meant: without a scheme it is one of TLS."""
+    head, _, tail = text.partition(":")
+    return f"tls://{text}" if head != "local" and tail.isdigit() else text
+
+
+def _connected(kind: str, place: str) -> Carrier:
+    if kind == "python":
+        return FuturesCarrier(_made(place))
+    try:
+        dask = importlib.import_module("batchmill.executors.remote.dask_carrier")
+    except ImportError as fault:
+        if (fault.name or "").partition(".")[0] not in ("distributed", "dask"):
+            raise
+        raise MissingExtra("dask", "the executor 'dask'") from fault
+    carrier: Carrier = dask.connect(place)
+    return carrier
+
+
+def _made(place: str) -> Executor:
+    """What the function at ``place`` makes."""
+    module, _, name = place.partition(":")
+    try:
+        made = getattr(importlib.import_module(module), name)()
+    except Exception as fault:
+        raise ExecutorUnavailable(
+            f"`python` of `cluster`: {place} fails: {type(fault).__name__}: {fault}"
+        ) from fault
+    if not callable(getattr(made, "submit", None)):
+        raise ExecutorUnavailable(
+            f"`python` of `cluster`: {place} gives {type(made).__name__}, not an executor: it has no `submit`"
+        )
+    executor: Executor = made
+    return executor

@@ -1,0 +1,15 @@
+"""The place of a cluster is an address or a function, and not both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from batchmill.ir.faults import Fault
+
+
+def cluster_faults(cluster: Any) -> Iterator[Fault]:
+    """What is wrong between the keys of ``cluster``, as it is written."""
+    if isinstance(cluster, dict) and ("address" in cluster) == ("python" in cluster):
+        hint = "remove one of them" if "address" in cluster else 'such as `"address": "local"`'
+        yield Fault(("cluster",), "needs exactly one of `address` and `python`", hint)

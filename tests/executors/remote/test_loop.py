@@ -1,0 +1,265 @@
+"""The executor over a carrier in this process: the same outcomes as from the process executor."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import pytest
+
+import batchmill
+from batchmill.errors import ClusterLost, ExecutorUnavailable
+from batchmill.executors.remote import agent
+from batchmill.executors.remote.contract import Done, End, Gone, Lost, Order, Reply
+from batchmill.executors.remote.futures import FuturesCarrier, LoopCarrier
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import test modules
+
+
+def same(item: Any) -> Any:
+    return item
+
+
+def kills_itself(item: int) -> int:
+    if item == 37:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * item
+
+
+def slow_at_three(item: int) -> int:
+    if item == 3:
+        time.sleep(30)
+    return item
+
+
+def fails_at_thirty(item: int) -> float:
+    return 1 / (item - 30)
+
+
+def logs(item: int) -> int:
+    logging.getLogger("of.items").warning("item %d", item)
+    return item
+
+
+def unpicklable(item: int) -> Any:
+    return threading.Lock() if item == 2 else item
+
+
+class Counted:
+    """Fails until its second attempt."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, item: int) -> int:
+        seen = self.folder / str(item)
+        if seen.exists():
+            return item
+        seen.touch()
+        if item == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise ValueError("once more")
+
+
+class Interfering(LoopCarrier):
+    """Hands back another end for orders that hold the item ``index``, ``times`` times."""
+
+    def __init__(self, index: int, end: End, times: int = 99) -> None:
+        super().__init__(2)
+        self.index = index
+        self.end = end
+        self.times = times
+        self.hit: list[tuple[int, int]] = []
+        self.at_work: set[int] = set()
+        self.beside: list[int] = []  # how many other orders were at work at each hit
+
+    def send(self, order: bytes, done: Done) -> Any:
+        one: Order = pickle.loads(order)
+        number = one.start
+        self.at_work.add(number)
+
+        def ended(end: End) -> None:
+            self.at_work.discard(number)
+            done(end)
+
+        if one.start <= self.index < one.start + one.n_items and len(self.hit) < self.times:
+            self.hit.append((one.start, one.n_items))
+            self.beside.append(len(self.at_work) - 1)
+            threading.Timer(0.01, ended, (self.end,)).start()
+            return self
+        return super().send(order, ended)
+
+    def drop(self) -> None:
+        """As a ticket: nothing runs."""
+
+
+@pytest.mark.usefixtures("loop")
+def test_a_worker_that_dies_costs_its_item_and_no_other() -> None:
+    result = batchmill.map(kills_itself, range(100), executor="dask", error_handling="continue")
+    assert result.success_count == 99
+    assert [value for value in result if value is not None] == [2 * k for k in range(100) if k != 37]
+    (error,) = result.errors
+    assert (error["index"], error["kind"], error["type"], error["attempts"]) == (
+        37,
+        "worker_died",
+        "WorkerDied",
+        1,
+    )
+    assert "was killed by signal 9 (SIGKILL) on " in error["message"]
+
+
+@pytest.mark.usefixtures("loop")
+def test_results_come_in_order_and_many_of_them() -> None:
+    assert batchmill.map(same, range(5000), executor="dask") == list(range(5000))
+    assert list(batchmill.imap(same, iter(range(300)), executor="dask")) == list(range(300))
+    assert sorted(batchmill.imap(same, range(300), executor="dask", ordered=False)) == list(range(300))
+    assert batchmill.map(same, [], executor="dask") == []
+
+
+@pytest.mark.usefixtures("loop")
+def test_an_item_past_its_timeout_is_killed() -> None:
+    result = batchmill.map(slow_at_three, range(8), executor="dask", timeout=0.3, error_handling="continue")
+    assert [error["index"] for error in result.errors] == [3]
+    assert result.errors[0]["kind"] == "timeout"
+    assert result.success_count == 7
+
+
+@pytest.mark.usefixtures("loop")
+def test_fail_fast_raises_what_the_item_raised_and_stops_the_rest() -> None:
+    with pytest.raises(batchmill.BatchFailed, match="item 30") as caught:
+        batchmill.map(fails_at_thirty, range(100_000), executor="dask")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert caught.value.result.success_count < 100_000 - 1
+    assert len(caught.value.result) == 100_000
+
+
+@pytest.mark.usefixtures("loop")
+def test_attempts_are_made_again_those_of_dead_workers_too(tmp_path: Path) -> None:
+    result = batchmill.map(Counted(tmp_path), range(8), executor="dask", max_retries=2)
+    assert result == list(range(8))
+
+
+@pytest.mark.usefixtures("loop")
+def test_a_rate_limit_starts_each_attempt(tmp_path: Path) -> None:
+    limit = {"per_second": 200, "burst": 1}
+    result = batchmill.map(Counted(tmp_path), range(6), executor="dask", max_retries=2, rate_limit=limit)
+    assert result == list(range(6))
+
+
+@pytest.mark.usefixtures("loop")
+def test_what_cannot_travel_is_an_error_of_its_item() -> None:
+    result = batchmill.map(unpicklable, range(4), executor="dask", error_handling="continue")
+    assert [(error["index"], error["kind"]) for error in result.errors] == [(2, "not_picklable")]
+    items = [1, threading.Lock(), 3]
+    result = batchmill.map(same, items, executor="dask", error_handling="continue")
+    assert [(error["index"], error["kind"]) for error in result.errors] == [(1, "not_picklable")]
+    lock = threading.Lock()
+    result = batchmill.map(lambda item: (item, lock), [1, 2], executor="dask", error_handling="continue")
+    assert [error["kind"] for error in result.errors] == ["not_picklable"] * 2
+
+
+@pytest.mark.usefixtures("loop")
+def test_what_items_log_is_heard_here(caplog: pytest.LogCaptureFixture) -> None:
+    batchmill.map(logs, range(3), executor="dask")
+    assert sorted(record.getMessage() for record in caplog.records) == ["item 0", "item 1", "item 2"]
+
+
+@pytest.mark.usefixtures("loop")
+def test_leaving_a_stream_ends_what_runs() -> None:
+    stream = batchmill.imap(time.sleep, [0, 60, 60], executor="dask", max_concurrent=2)
+    assert next(iter(stream)) is None
+    stream.close()
+    assert not agent._agent._at_work
+
+
+def test_a_lost_worker_costs_no_item(use: Any) -> None:
+    carrier = use(Interfering(40, Lost("node7"), times=2))
+    assert batchmill.map(same, range(100), executor="dask") == list(range(100))
+    assert [count for _, count in carrier.hit][1:] == [1]  # they go on one by one
+
+
+def test_what_was_there_when_three_workers_were_lost_is_charged_alone(use: Any) -> None:
+    carrier = use(Interfering(40, Lost("node7")))
+    result = batchmill.map(same, range(100), executor="dask", error_handling="continue")
+    assert [error["index"] for error in result.errors] == [40]
+    assert result.errors[0]["message"].endswith("(node7, node7, node7)")
+    assert result.success_count == 99
+    assert len(carrier.hit) == 3
+    assert carrier.beside[2] == 0
+
+
+def test_a_worker_that_was_asked_to_leave_is_nobodys_fault(use: Any) -> None:
+    use(Interfering(40, Lost("node7", expected=True), times=7))
+    assert batchmill.map(same, range(100), executor="dask") == list(range(100))
+
+
+def test_a_lost_cluster_ends_the_batch(use: Any) -> None:
+    use(Interfering(40, Gone("its scheduler is not there any more")))
+    with pytest.raises(ClusterLost, match="its scheduler is not there any more"):
+        batchmill.map(same, range(100), executor="dask")
+
+
+def test_a_worker_that_can_run_nothing_ends_the_batch(use: Any) -> None:
+    reply = pickle.dumps(Reply("unable", "node7", reason="no room"))
+    use(Interfering(40, reply))
+    with pytest.raises(ExecutorUnavailable, match="the worker on node7 runs nothing: no room"):
+        batchmill.map(same, range(100), executor="dask")
+
+
+def test_a_large_job_is_sent_again_to_who_has_forgotten_it(use: Any) -> None:
+    use(Interfering(40, pickle.dumps(Reply("no_job", "node7")), times=3))
+    ballast = os.urandom(100_000)
+    assert batchmill.map(lambda item: item + len(ballast), range(100), executor="dask")[99] == 100_099
+
+
+def test_an_agent_of_another_version_says_so() -> None:
+    order = Order(0, "b", b"d", None, 0, 0, b"", 0, None, 1.0)
+    reply: Reply = pickle.loads(agent.run(pickle.dumps(order)))
+    assert reply.status == "unable"
+    assert "install the same version" in reply.reason
+
+
+def test_workers_elsewhere_have_their_own_environment(
+    use: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OF_THE_PARENT", "secret")
+    carrier = use(LoopCarrier(1))
+    monkeypatch.setattr(type(carrier), "here", False)
+    look = batchmill.map(lambda _: (os.getcwd(), os.environ.get("OF_THE_PARENT")), [0], executor="dask")
+    assert look == [(str(tmp_path), None)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_that_do_not_share_the_folder_run_nothing(
+    use: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    carrier = use(LoopCarrier(1))
+    monkeypatch.setattr(type(carrier), "here", False)
+    monkeypatch.setattr(agent, "_seen", lambda probe: False)
+    with pytest.raises(ExecutorUnavailable, match="mount it there, or say with `cwd` of `cluster`"):
+        batchmill.map(same, range(3), executor="dask")
+
+
+def test_any_executor_of_futures_carries_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    import concurrent.futures
+
+    made = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="batchmill-pool-of-tests")
+    monkeypatch.setattr(agent, "made_by_tests", lambda: made, raising=False)
+    where = {"python": "batchmill.executors.remote.agent:made_by_tests"}
+    try:
+        assert batchmill.map(same, range(50), executor="dask", cluster=where) == list(range(50))
+    finally:
+        FuturesCarrier(made).close()
+        from batchmill.executors.remote.where import disconnect
+
+        disconnect()
