@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from batchmill.cancel import CancelToken
 from batchmill.errors import BatchmillError, ExecutorUnavailable
-from batchmill.executors import frames
+from batchmill.executors import frames, pickling
 from batchmill.executors.contract import Chunk, ExecutorSettings
 from batchmill.executors.logs import Logged
 from batchmill.executors.process import ProcessExecutor
@@ -109,7 +109,8 @@ class Agent:
 
     def _run(self, order: Order, job: RemoteJob, around: bytes, host: str) -> Reply:
         settings = job.settings
-        items = SealedItems(order.items, 0, order.n_items)
+        sealed = SealedItems(order.items, 0, order.n_items)
+        items = pickling.loads(order.items) if order.plain else sealed
         channel = OrderChannel(
             Chunk(order.start, items, order.attempts, order.lost),
             order.seconds,

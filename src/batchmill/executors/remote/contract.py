@@ -18,7 +18,8 @@ WIRE = 1  # raised with every change of what travels
 
 class Order(NamedTuple):
     """A chunk as it is sent. ``job`` is left out where the agent is thought to have it by its ``digest``;
-    ``items`` is the pickle of a list of ``n_items``. After ``seconds`` the agent hands in what it has."""
+    ``items`` is the pickle of a list of ``n_items``, ``plain`` where they are numbers, text and the like,
+    which an agent may open. After ``seconds`` the agent hands in what it has."""
 
     wire: int
     batch: str
@@ -27,6 +28,7 @@ class Order(NamedTuple):
     start: int
     n_items: int
     items: bytes
+    plain: bool
     attempts: int
     lost: ErrorInfo | None
     seconds: float

@@ -198,6 +198,8 @@ class DaskCarrier:
             if isinstance(raised, ImportError):
                 return Gone(f"batchmill cannot be imported by its workers ({raised}): install it there")
             return Gone(f"its workers cannot run what they are sent: {_words(raised)}")
+        if future.status != "cancelled":  # it had ended, and its result went with the worker before we had it
+            return Lost("one that had a result")
         self._lose()
         return Gone("its scheduler is not there any more")
 

@@ -34,6 +34,7 @@ from batchmill.outcome import Block, ErrorInfo
 CHUNK_SECONDS = 0.3
 HAND_OVER_SECONDS = 0.015  # from sending an order until its reply is settled, beside the items themselves
 MOST_PER_CHUNK = 16_384
+PATIENCE_SECONDS = 0.5  # after which an agent hands in what it has
 SMALL_JOB_BYTES = 32 << 10  # what travels with every order
 CLOSE_SECONDS = 1.0
 CANCEL_SECONDS = 2.0  # that agents have to end what runs, before nobody waits for them any more
@@ -213,9 +214,10 @@ class Dispatch:
             chunk.start,
             len(chunk),
             items,
+            pickling.is_plain(chunk.items),
             chunk.attempts,
             chunk.lost,
-            self._sizer.patience(len(chunk)),
+            PATIENCE_SECONDS,
         )
         try:
             ticket = self._carrier.send(pickle.dumps(order, 5), lambda end: self._done(number, end))

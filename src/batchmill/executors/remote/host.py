@@ -67,7 +67,12 @@ async def _started(seats: int, folder: str) -> tuple[list[Any], dict[str, str]]:
     dask.config.set(settings)
     security = distributed.Security.temporary()
     scheduler = await distributed.Scheduler(
-        host="127.0.0.1", port=0, protocol="tls", security=security, dashboard=False, dashboard_address=None
+        host="127.0.0.1",
+        port=0,
+        protocol="tls",
+        security=security,
+        dashboard=False,
+        dashboard_address="127.0.0.1:0",
     )
     nanny = await distributed.Nanny(
         scheduler.address,
