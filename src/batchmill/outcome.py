@@ -227,6 +227,14 @@ class Block:
         second = None if known is None else self.began[known]
         return None if second is None else second + sum(self.walls[known:offset])
 
+    def forget_when(self) -> None:
+        """Drop what only the process says that ran the items: its clock is another, and so are its workers'
+        numbers."""
+        self.began.clear()
+        self.worker = None
+        for offset, outcome in self.special.items():
+            self.special[offset] = replace(outcome, began=None, worker=None, tried=())
+
     def begins(self, zero: float = 0.0) -> Sequence[float | None]:
         """When each item began, by a clock that was ``zero`` when :func:`time.perf_counter` was 0."""
         first = self.began.get(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
+from typing import Any
 
 
 class WorkerNumbers:
@@ -18,6 +19,9 @@ class WorkerNumbers:
         self._lock = threading.Lock()
         self._free: list[int] = []  # a heap
         self._known = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return WorkerNumbers, ()  # workers of another process are others
 
     def acquire(self) -> int:
         """The lowest number that is free. No other worker has it until it is given to :meth:`release`."""

@@ -305,6 +305,7 @@ class Dispatch:
         for block in blocks:
             offset = block.start - chunk.start
             block.items = chunk.items[offset : offset + len(block)]
+            block.forget_when()
             self._channel.deliver(block)
         for rest in reply.rest:
             self._channel.give_back(_part(chunk, rest))
