@@ -160,7 +160,7 @@ class Workflow(Spec):
     template_resolution_mode: Literal["strict", "permissive"] = Field(
         "strict", description="Whether a template that cannot be resolved fails the node or stays as it is."
     )
-    LATER = frozenset({"finally", "defaults"})
+    LATER = frozenset({"finally", "defaults", "cluster"})
     finally_: list[NodeSpec] = Field(
         default_factory=list,
         alias="finally",
