@@ -286,7 +286,8 @@ def test_the_source_is_named(registry, tmp_path):
 def test_names_shared_with_other_rooms_are_the_same():
     assert references.INDEX == INDEX_KEY
     assert references.RUN == RUN_KEY
-    assert frozenset({LLM_CALLS_KEY}) == references.ALWAYS_THERE
+    assert frozenset({LLM_CALLS_KEY, RUN_KEY}) == references.ALWAYS_THERE
+    assert references.ENV == ENV_KEY
     assert set(outputs.LOOP_OUTPUTS) == {looping.STOPPED, looping.ITERATIONS}
 
 

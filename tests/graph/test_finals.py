@@ -209,7 +209,7 @@ def faults(document):
     ("document", "path", "words"),
     [
         ({"nodes": [WELL], "finally": [note("work", 1)]}, "$.finally[0].id", "already that of $.nodes[0]"),
-        ({"nodes": [note("work", STATUS)]}, "$.nodes[0].params.inputs.value", "no node and no input"),
+        ({"nodes": [note("work", STATUS)]}, "$.nodes[0].params.inputs.value", "is known of a run here"),
         (
             {"nodes": [note("work", "${z.result}")], "finally": [note("z", 1)]},
             "$.nodes[0].params.inputs.value",

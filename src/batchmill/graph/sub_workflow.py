@@ -42,6 +42,7 @@ from batchmill.nodes.workflow import SubRun
 from batchmill.outcome import ErrorInfo
 from batchmill.plain import to_json
 from batchmill.step import Namespace
+from batchmill.step.namespace import RUN_KEY
 from batchmill.warned import Warned, Warnings
 
 
@@ -148,7 +149,8 @@ class PlacedRun:
         plan = self._workflow.plan
         values = self._inputs(params["inputs"] or {})
         masker = self._masker(values)
-        namespace = Namespace(values, permissive=plan.mode == "permissive", nodes=plan.nodes)
+        known = {**values, RUN_KEY: self._around.run}
+        namespace = Namespace(known, permissive=plan.mode == "permissive", nodes=plan.nodes)
         log = self._around.log if index is None else None  # of an item of a batch the whole is kept
         permits = self._around.permits
         lent = permits.lent() if permits is not None else nullcontext()

@@ -33,12 +33,12 @@ from batchmill.warned import Warnings
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """``executor`` and ``jobs`` override what batch nodes say; ``limit`` is the most items that any of them
-    runs, None where all are; ``cluster`` is where workers of other machines are; ``folder`` is where Python
-    modules of the document are found. ``gates`` holds the limits that nodes share, ``budgets`` are those of
-    the document and of the ones it is part of. ``withheld`` are variables of the environment that commands
-    do not get. ``stop`` lets nothing new start, ``cancel`` ends what runs. ``namespace`` is what the nodes
-    see that are given these surroundings; ``shares`` are the workers that they have between them, None where
-    no two nodes run at once.
+    runs, None where all are; ``cluster`` is where workers of other machines are; ``run`` is what templates
+    are told of the run; ``folder`` is where Python modules of the document are found. ``gates`` holds the
+    limits that nodes share, ``budgets`` are those of the document and of the ones it is part of.
+    ``withheld`` are variables of the environment that commands do not get. ``stop`` lets nothing new start,
+    ``cancel`` ends what runs. ``namespace`` is what the nodes see that are given these surroundings;
+    ``shares`` are the workers that they have between them, None where no two nodes run at once.
 
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
     workflows are around this one. ``in_worker`` says that all this happens in a worker process. ``taps``
@@ -59,6 +59,7 @@ class Surroundings:
     stop: CancelToken = field(default_factory=CancelToken)
     executor: str | None = None
     jobs: int | None = None
+    run: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
     cluster: str | dict[str, Any] | None = None
     folder: str | None = None
@@ -107,6 +108,7 @@ class Surroundings:
         return _in_worker, (
             self.executor,
             self.jobs,
+            self.run,
             self.limit,
             self.folder,
             self.address,
@@ -122,6 +124,7 @@ class Surroundings:
 def _in_worker(
     executor: str | None,
     jobs: int | None,
+    run: Mapping[str, Any],
     limit: int | None,
     folder: str | None,
     address: str,
@@ -136,6 +139,7 @@ def _in_worker(
         Namespace({}),
         executor=executor,
         jobs=jobs,
+        run=run,
         limit=limit,
         folder=folder,
         address=address,

@@ -18,11 +18,9 @@ from batchmill.template.presence import is_large, may_hold_templates
 
 INDEX = "__index__"  # also in step.namespace, which ranks above; tests/graph/test_check.py compares the two
 RUN = "__run__"  # also in step.namespace; tests/graph/test_check.py compares the two
-ALWAYS_THERE = frozenset({"__llm_calls__"})
+ENV = "env"  # likewise
+ALWAYS_THERE = frozenset({"__llm_calls__", RUN})
 """Names of the run's store that every template may use."""
-AT_THE_END = ALWAYS_THERE | {RUN}
-"""Those that templates in ``finally`` may use."""
-
 SiteKind = Literal["params", "items", "loop", "output", "select"]
 """``select`` is a column of ``batch.collect``: its names are looked at where those of outputs are known."""
 
@@ -128,23 +126,37 @@ class ReferenceCheck:
     def _local_names(self, site: Site) -> frozenset[str]:
         node = site.node
         if site.kind == "params" and node is not None and node.item_name is not None:
-            return self._there(node) | {INDEX, node.item_name}
-        return self._there(node)
-
-    @staticmethod
-    def _there(node: NodePart | None) -> frozenset[str]:
-        return AT_THE_END if node is not None and node.is_final else ALWAYS_THERE
+            return ALWAYS_THERE | {INDEX, node.item_name}
+        return ALWAYS_THERE
 
     def _unknown_name(self, path: Path, site: Site) -> Fault | None:
         outline, root = self._outline, path.root
         local = self._local_names(site)
+        if root == RUN:
+            return self._unknown_of_run(path, site)
         if root in local or root in outline.by_id or root in outline.inputs:
             return None
+        if root == ENV:
+            named = bool(path.segments)
+            return None if named else site.fault("`${env}` is the whole environment", "write `${env.NAME}`")
         message = f"`${{{path.text}}}` refers to `{root}`, which is no node and no input"
         known = [*self._known, *sorted(local - ALWAYS_THERE)]
-        hint = "it is known in `finally` only" if root == RUN else self._item_hint(root, site)
-        hint = hint or self._without_namespace(path, site) or did_you_mean(root, known) or _known_names(known)
+        hint = (
+            self._item_hint(root, site)
+            or self._without_namespace(path, site)
+            or did_you_mean(root, known)
+            or _known_names(known)
+        )
         return site.fault(message, hint)
+
+    def _unknown_of_run(self, path: Path, site: Site) -> Fault | None:
+        final = site.node is not None and site.node.is_final
+        known = ("id", "started", "status") if final else ("id", "started")
+        key = path.segments[0] if path.segments else None
+        if len(path.segments) == 1 and key in known:
+            return None
+        hint = "it is known in `finally` only" if key == "status" else f"there is {any_of(known)}"
+        return site.fault(f"`${{{path.text}}}`: nothing of that name is known of a run here", hint)
 
     def _without_namespace(self, path: Path, site: Site) -> str:
         """What to write for ``inputs.name`` and the like, as other tools have it."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from batchmill.cancel import CancelToken
@@ -74,6 +77,13 @@ def begun(journal: Journal, order: Order, masker: Masker, stop: CancelToken) -> 
         order=addresses(order.plan),
         asks=asks_models(order.plan),
     )
+
+
+def told_of(log: SqliteRunLog | None) -> dict[str, str]:
+    """What templates may know of a run: its name, and when it was begun, which resuming does not change."""
+    name = secrets.token_hex(4) if log is None else log.name
+    started = time.time() if log is None else log.run.started_at
+    return {"id": name, "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")}
 
 
 @contextmanager

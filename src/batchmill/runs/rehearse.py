@@ -20,6 +20,7 @@ from batchmill.journal.reading import Reader
 from batchmill.journal.rehearsing import rehearsed
 from batchmill.masking import Masker
 from batchmill.record.ledger import Entry, total
+from batchmill.runs.journaled import told_of
 from batchmill.runs.ledger import addresses, sum_of
 from batchmill.runs.resume import (
     document_of,
@@ -33,6 +34,7 @@ from batchmill.runs.resume import (
 from batchmill.runs.run import importing_from
 from batchmill.runs.secrets import Secrets
 from batchmill.step import Namespace
+from batchmill.step.namespace import RUN_KEY
 
 Call = tuple[int, dict[str, Any]]  # with the number of its pass
 
@@ -116,9 +118,11 @@ def rehearse(
     log = rehearsed(kept, found, CODEC, known.masker, addresses(order.plan), failed_only=failed_only)
     try:
         with importing_from(order.plan.import_folders()), holding():
-            rehearsal = Rehearsal(log)
+            rehearsal, told = Rehearsal(log), told_of(log)
+            inputs = {**order.inputs, RUN_KEY: told}
             around = Surroundings(
-                Namespace(order.inputs, permissive=order.plan.mode == "permissive"),
+                Namespace(inputs, permissive=order.plan.mode == "permissive"),
+                run=told,
                 executor="sequential",
                 jobs=1,
                 limit=order.settings.limit,

@@ -231,6 +231,7 @@ def _opened(
 ) -> SqliteRunLog:
     """The opening of a further pass."""
     now = replace(order.record(), id=run.id, source=run.source, folder=run.folder, name=run.name)
+    now = replace(now, started_at=run.started_at)
     return journal.resume(
         run.name,
         now,

@@ -6,7 +6,6 @@ outputs, and turn everything into plain data.
 
 from __future__ import annotations
 
-import secrets
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -49,6 +48,7 @@ from batchmill.runs.journaled import (
     event_listeners,
     finished,
     nothing_kept,
+    told_of,
     with_all_calls,
 )
 from batchmill.runs.ledger import calls_of_the_run, spent_before
@@ -59,6 +59,7 @@ from batchmill.runs.secrets import Secrets
 from batchmill.runs.settings import RunSettings, cluster_of
 from batchmill.runs.stdin import stdin_faults
 from batchmill.step import Namespace
+from batchmill.step.namespace import RUN_KEY
 from batchmill.warned import Warned, Warnings
 
 
@@ -202,9 +203,11 @@ def _surroundings(
     plan, settings = order.plan, order.settings
     bus = Bus([*listeners, *event_listeners(log)], known.masker.value)
     gates = gates_of(bus, ending)
+    told = told_of(log)
     return Surroundings(
-        Namespace(order.inputs, permissive=plan.mode == "permissive", nodes=plan.nodes),
+        Namespace({**order.inputs, RUN_KEY: told}, permissive=plan.mode == "permissive", nodes=plan.nodes),
         bus,
+        run=told,
         stop=ending,
         executor=settings.executor,
         jobs=settings.jobs,
@@ -226,7 +229,7 @@ def _walked(
 ) -> RunResult:
     """The run itself, with its first and its last event. Nothing secret is in the result."""
     mask = masker.value
-    name = secrets.token_hex(4) if log is None else log.name
+    name = around.run["id"]
     began, started_at = time.perf_counter(), time.time()
     around.bus.emit(RunStarted(name, source, len(plan.nodes)))
     for warned in plan.warnings:

@@ -9,8 +9,10 @@ from typing import Any
 
 from batchmill.errors import TemplateError
 from batchmill.graph.plan import Plan
+from batchmill.ir.references import texts_in
 from batchmill.masking import Masker, called_input, is_ordinary
-from batchmill.template import Scope, compile_value
+from batchmill.step.namespace import ENV_KEY
+from batchmill.template import Expression, Scope, compile_value, expressions_in
 
 CREDENTIALS = ("api_key", "auth_token")
 _VARIABLE_PARAMS = tuple(f"{name}_env" for name in CREDENTIALS)
@@ -32,6 +34,9 @@ class Secrets:
         names = set(_named(plan, inputs))
         for name, value in values.items():
             masker.add(value, called_input(name))
+        for name in sorted(set(_referred(plan))):
+            if _TELLING.search(name):
+                masker.add(os.environ.get(name), f"the variable {name}")
         for value, called in _written(plan):
             masker.add(value, called)
         for name in sorted(names):
@@ -63,6 +68,21 @@ def _named(plan: Plan, inputs: Mapping[str, Any]) -> Iterator[str]:
         for server in servers.values() if isinstance(servers, dict) else ():
             for text in (*server.env.values(), *server.headers.values()):
                 yield from (name for name in _REFERENCE.findall(text) if _TELLING.search(name))
+
+
+def _referred(plan: Plan) -> Iterator[str]:
+    """The variables that params name as ``${env.NAME}``."""
+    for one in _plans(plan):
+        for node in one.nodes.values():
+            for expression in _expressions(node.spec.model_dump(by_alias=True, warnings=False)):
+                for path in expression.references:
+                    if path.root == ENV_KEY and path.segments and isinstance(path.segments[0], str):
+                        yield path.segments[0]
+
+
+def _expressions(value: Any) -> Iterator[Expression]:
+    for _, text, _ in texts_in(value, ()):
+        yield from expressions_in(text)[0]
 
 
 def _names_in(params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ The reserved keys of the store are named here, the recorder's beside the recorde
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from batchmill.template import Path, Scope
 
 INDEX_KEY = "__index__"  # the 0-based position of the item that a batch node is working on
 RUN_KEY = "__run__"  # what is known of the run itself
+ENV_KEY = "env"  # variables of the environment, unless an input or a node is called so
 RESERVED_KEYS = frozenset({INDEX_KEY, LLM_CALLS_KEY, RUN_KEY})
 
 MOST_LAYERS = 24  # under each other; a name is looked up in one after another
@@ -29,6 +31,28 @@ _BULKY = ("results", "succeeded", "errors")  # what grows with the items in the 
 _HELD = frozenset({str, int, float, bool, type(None), dict, list})  # types of nearly all outputs
 
 Calls = dict[tuple[int, int], Sequence[Any]]  # recorded calls by (place of the node, visit), in that order
+
+
+class Environment(Mapping[str, str]):
+    """The variables of this process's environment, as they are when they are looked at. Another process that
+    it is sent to looks at its own, which is the same for workers."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> str:
+        return os.environ[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(os.environ)
+
+    def __len__(self) -> int:
+        return len(os.environ)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Environment, ()
+
+
+ENVIRONMENT = Environment()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +254,8 @@ class _Values(Mapping[str, Any]):
         if entry is None:
             if name == LLM_CALLS_KEY:
                 return mapped(self._namespace.calls(), _as_json)
+            if name == ENV_KEY and name not in self._namespace._inputs and name not in self._namespace.nodes:
+                return ENVIRONMENT  # not among the names that are listed
             return self._namespace._inputs[name]
         raise KeyError(name)
 
