@@ -21,7 +21,7 @@ from batchmill.ir.loading import load
 from batchmill.nodes import Node, NodeResult, Output, Param
 from batchmill.nodes.registry import Registry
 from batchmill.step import INDEX_KEY, LLM_CALLS_KEY
-from batchmill.step.namespace import RUN_KEY
+from batchmill.step.namespace import ENV_KEY, RUN_KEY
 
 
 class Probe(Node):
