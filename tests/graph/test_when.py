@@ -137,3 +137,13 @@ def test_a_stage_hands_skipped_items_on_like_failed_ones() -> None:
         found="${b.results[*].echo}",
     )
     assert done.outputs["found"] == ["0", "2"]
+
+
+def test_a_node_of_finally_may_have_a_condition() -> None:
+    final = echo("tell", "it failed", when="${__run__.status == 'failed'}")
+    done = batchmill.run({"nodes": [echo("a", 1)], "finally": [final]})
+    assert (done.status, done.nodes["tell"]["status"]) == ("success", "skipped")
+    failed = batchmill.run(
+        {"nodes": [{"id": "a", "type": "shell", "params": {"command": "false"}}], "finally": [final]}
+    )
+    assert failed.nodes["tell"]["status"] == "success"

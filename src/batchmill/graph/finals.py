@@ -57,13 +57,15 @@ def _enter(
         inside.warnings.add(
             replace(warned, node=place, path="" if inside.address else path) if own else warned
         )
-    inside.namespace.set(node.id, Entry(visit.outputs, visit.present if visit.failed else None, 1))
+    outputs = None if visit.skipped else visit.outputs
+    present = visit.present if visit.failed else None
+    inside.namespace.set(node.id, Entry(outputs, present, 1, skipped=visit.skipped))
     walk.add_inner(visit.inner_reports)
     report = walk.reports.setdefault(node.id, NodeReport(node.spec.type))
     report.add(visit, wall)
     walk.errors.add(place, visit.errors)
     walk.errors.extend(visit.inner_errors)
-    if visit.status != "success":
+    if visit.status not in ("success", "skipped"):
         walk.degrade()
 
 
