@@ -287,7 +287,7 @@ def test_errors_are_raised_where_it_is_awaited(executor):
         assert isinstance(caught.value.__cause__, Permanent)
         with pytest.raises(batchmill.UnknownSetting, match="did you mean `max_concurrent`"):
             await batchmill.amap(odd_fails, [1], workers=3)
-        values = batchmill.aimap(odd_fails, range(3), executor=executor)
+        values = batchmill.aimap(odd_fails, range(3), executor=executor, max_concurrent=1)
         assert await anext(values) == 0
         with pytest.raises(BatchFailed):
             await anext(values)
