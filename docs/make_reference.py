@@ -9,6 +9,7 @@ tables. In ``nodes.md`` only the tables are made; you write the text around them
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
@@ -239,7 +240,8 @@ def options_page() -> str:
             assert command is not None  # noqa: S101  # the group lists what it has
             with click.Context(command, info_name=name, parent=outer) as context:
                 sections.append(f"## {name}\n\n```text\n{usage(command, context)}\n```\n")
-                sections += [f"{paragraph}\n" for paragraph in paragraphs(command.help or "")]
+                told = inspect.cleandoc(command.help or "")
+                sections += [f"{paragraph}\n" for paragraph in paragraphs(told)]
                 sections.append(table(("option", "meaning"), option_rows(command, context)))
     return "\n".join(sections)
 
