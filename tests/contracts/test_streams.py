@@ -47,8 +47,12 @@ def slow_when_even(item: int) -> int:
     return item
 
 
-def long_first(item: int) -> int:
-    time.sleep(0.3 if item == 0 else 0)
+def long_first(gate_and_item: tuple[str, int]) -> int:
+    """The first waits for a file."""
+    gate, item = gate_and_item
+    end = time.monotonic() + 60
+    while item == 0 and not Path(gate).exists() and time.monotonic() < end:
+        time.sleep(0.01)
     return item
 
 
@@ -77,9 +81,13 @@ def test_an_unordered_stream_has_everything_once(executor: str) -> None:
     assert sorted(found) == list(range(200))  # type: ignore[type-var]  # no item fails
 
 
-def test_an_unordered_stream_does_not_wait_for_a_slow_item(parallel: str) -> None:
-    list(batchmill.map(slow_when_even, range(20), executor=parallel, max_concurrent=2))  # workers are there
-    found = list(batchmill.imap(long_first, range(30), executor=parallel, max_concurrent=2, ordered=False))
+def test_an_unordered_stream_does_not_wait_for_a_slow_item(parallel: str, tmp_path: Path) -> None:
+    items = [(str(tmp_path / "gate"), item) for item in range(30)]
+    found: list[int | None] = []
+    for value in batchmill.imap(long_first, items, executor=parallel, max_concurrent=2, ordered=False):
+        found.append(value)
+        if len(found) == 29:
+            (tmp_path / "gate").touch()
     assert found[-1] == 0
     assert sorted(found) == list(range(30))  # type: ignore[type-var]  # no item fails
 
