@@ -24,11 +24,3 @@ CREATE INDEX call_of_run ON call (run, pass);
 ALTER TABLE visit ADD COLUMN parts TEXT;
 
 -- The `state` of an outcome may be 3: a result of an item inside of which something failed.
-
--- When the first attempt at an outcome began, in seconds since the epoch, by a clock that nobody sets while a
--- pass lasts; and the number of the worker that made it, from 0, which makes one at a time. NULL where nobody
--- knows, as in format 1. `detail` may have `tried`, the attempts of an item that had more than one: of each when
--- it began, its seconds, the number of its worker, and of one that failed type, message and kind of the error,
--- and the seconds that were asked for before the next.
-ALTER TABLE outcome ADD COLUMN began REAL;
-ALTER TABLE outcome ADD COLUMN worker INTEGER;
