@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from batchmill.batch.gate import Gate, Gates
 from batchmill.batch.gated_window import GatedWindow
+from batchmill.batch.rate_gate import Gate, Gates
 from batchmill.batch.shared_channel import SharedChannel
-from batchmill.batch.sources import as_source
 from batchmill.batch.window import Window
-from batchmill.clock import FakeClock
+from batchmill.concurrency.clock import FakeClock
+from batchmill.concurrency.semaphore import Permits
+from batchmill.items.sources import as_source
 from batchmill.outcome import Block
-from batchmill.permits import Permits
 from batchmill.policy import FailurePolicy, FailureWatch, RetryPolicy
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Ended, Limits

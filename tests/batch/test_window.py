@@ -12,10 +12,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from batchmill.batch.handoff import Handoff
-from batchmill.batch.sources import as_source
+from batchmill.batch.stream_buffer import Handoff
 from batchmill.batch.window import Window
 from batchmill.executors.contract import Chunk
+from batchmill.items.sources import as_source
 from batchmill.outcome import Block, ErrorInfo, Outcome
 from batchmill.policy import FailurePolicy, FailureWatch
 

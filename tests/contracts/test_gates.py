@@ -16,10 +16,10 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch
-from batchmill.batch.gate import Gate, Gates
-from batchmill.cancel import CancelToken
+from batchmill.batch.rate_gate import Gate, Gates
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.semaphore import Permits
 from batchmill.errors import NodeError
-from batchmill.permits import Permits
 from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Limits

@@ -21,8 +21,8 @@ from simulated import (
     simulate,
 )
 
+from batchmill.policy.adaptive.concurrency_range import AUTO_MOST, Span
 from batchmill.policy.limits import Limiter, Limits
-from batchmill.policy.span import AUTO_MOST, Span
 
 SETTLED, STEADY_SECONDS, PHASE_SECONDS = 5, 40, 20
 BUSY_CALLS = 4000

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import batchmill
-from batchmill.batch.gate import Gate, Gates
-from batchmill.clock import FakeClock
-from batchmill.held import close_held
+from batchmill.batch.rate_gate import Gate, Gates
+from batchmill.concurrency.clock import FakeClock
+from batchmill.concurrency.resources import close_held
 from batchmill.policy.budget import BudgetLimits, Spent
 from batchmill.policy.limits import Ended, Limits
 

@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from batchmill.batch.gated_window import GatedWindow
-from batchmill.batch.handoff import Handoff
 from batchmill.batch.keeping import Judge
-from batchmill.batch.result import BatchResult, Gathering, Timing
+from batchmill.batch.results.batch_result import BatchResult, Gathering, Timing
 from batchmill.batch.settings import BatchSettings
 from batchmill.batch.shared_channel import SharedChannel
-from batchmill.batch.sources import Source, as_source
+from batchmill.batch.stream_buffer import Handoff
 from batchmill.batch.window import Window
-from batchmill.cancel import CancelToken
-from batchmill.executors.choice import Choice
-from batchmill.executors.choose import executor_named
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.resources import holding
+from batchmill.executors.auto.decision import Choice
 from batchmill.executors.contract import Channel, Executor, ExecutorSettings, Task
-from batchmill.held import holding
+from batchmill.executors.registry import executor_named
+from batchmill.items.sources import Source, as_source
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block
 from batchmill.policy import FailureWatch

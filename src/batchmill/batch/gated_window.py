@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batchmill.batch.gate import Gate, Pass, nano_usd
 from batchmill.batch.keeping import Judge, Record
-from batchmill.batch.sources import Source
+from batchmill.batch.rate_gate import Gate, Pass, nano_usd
 from batchmill.batch.window import Window
 from batchmill.executors.contract import Chunk, Seat
+from batchmill.items.sources import Source
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block, Outcome
 from batchmill.policy import FailureWatch, RetryPolicy

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchmill.batch.gate import Gate
+from batchmill.batch.rate_gate import Gate
+from batchmill.concurrency.semaphore import Permits
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import ExecutorSettings
-from batchmill.permits import Permits
 from batchmill.policy import FailurePolicy, RetryPolicy
 
 if TYPE_CHECKING:  # it imports pydantic

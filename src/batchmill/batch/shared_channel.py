@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import threading
 
+from batchmill.concurrency.semaphore import Permit, Permits
+from batchmill.executors.channel_proxy import PassingChannel
 from batchmill.executors.contract import Channel, Chunk, Seat
-from batchmill.executors.passing import PassingChannel
 from batchmill.outcome import Block
-from batchmill.permits import Permit, Permits
 
 
 class _Out:

@@ -16,10 +16,10 @@ from batchmill.cli.exits import Exit
 from batchmill.cli.journals import Journals
 from batchmill.cli.json_text import as_json
 from batchmill.errors import StorageError
-from batchmill.events.words import count, spending
 from batchmill.journal.journal import LAST
-from batchmill.plain import from_json
 from batchmill.record.ledger import Entry, added, ledger, total
+from batchmill.values import from_json
+from batchmill.values.words import count, spending
 
 HEAD = ("node", "model", "calls", "input", "cached", "output", "USD")
 Calls = Iterable[tuple[int, dict[str, Any]]]

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from batchmill.batch.sources import Pieces
 from batchmill.cli.item_source import FORMS, ItemSource
 from batchmill.errors import InvalidSetting
 from batchmill.file_table import FileTable, without
+from batchmill.items.sources import Pieces
 from batchmill.lists import LazyList
 
 TOGETHER = 256  # items of a product that are made at once

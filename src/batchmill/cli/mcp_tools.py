@@ -13,8 +13,8 @@ from batchmill.attempt import Attempt
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.json_text import as_json
+from batchmill.concurrency.resources import holding
 from batchmill.errors import BatchmillError, InvalidDocument, MissingExtra, Problem
-from batchmill.held import holding
 from batchmill.ir.faults import path_text
 from batchmill.ir.models import McpServerSpec
 from batchmill.ir.services import servers_in

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from batchmill.clock import SYSTEM_CLOCK, Clock
+from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
 
 PROGRESS_EVERY = 0.1  # seconds: a bar drawn ten times a second looks live, and that is all it is for
 

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batchmill.batch import Ending
-from batchmill.batch.collected import Collected
-from batchmill.batch.results import DroppedResults, KeptResults
-from batchmill.batch.sources import as_source
+from batchmill.batch.results.collector import Collected
+from batchmill.batch.results.sinks import DroppedResults, KeptResults
 from batchmill.errors import BatchmillError
-from batchmill.graph.batched import items_at
-from batchmill.graph.collecting import batch_visit, entries
-from batchmill.graph.keys import batch_log
-from batchmill.graph.looping import run_loop
-from batchmill.graph.single import run_single
 from batchmill.graph.surroundings import RunnableNode, Surroundings
-from batchmill.graph.visit import Visit, faulty_visit
+from batchmill.graph.visits.batched import items_at
+from batchmill.graph.visits.collecting import batch_visit, entries
+from batchmill.graph.visits.fingerprint import batch_log
+from batchmill.graph.visits.looping import run_loop
+from batchmill.graph.visits.node_run import Visit, faulty_visit
+from batchmill.graph.visits.single import run_single
 from batchmill.ir.models.batch import BatchSpec
+from batchmill.items.sources import as_source
 from batchmill.journal.contract import ItemLog, Kept
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.nodes.workflow import WorkflowNode

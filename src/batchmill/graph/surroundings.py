@@ -7,26 +7,26 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
-from batchmill.address import address_of
 from batchmill.batch import OnBlock
-from batchmill.batch.gate import Gates
-from batchmill.cancel import CancelToken
+from batchmill.batch.rate_gate import Gates
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.semaphore import Permits
 from batchmill.events import Bus
 from batchmill.file_table import FileTable
-from batchmill.graph.attached import Attachment
-from batchmill.graph.shares import Shares
-from batchmill.graph.visit import Visit
+from batchmill.graph.address import address_of
+from batchmill.graph.visits.attached import Attachment
+from batchmill.graph.visits.node_run import Visit
+from batchmill.graph.worker_quota import Shares
 from batchmill.ir.models.node import NodeSpec
 from batchmill.journal.contract import RunLog
-from batchmill.masking import Masker
 from batchmill.nodes import Node
 from batchmill.nodes.workflow import SubRun, WorkflowNode
-from batchmill.permits import Permits
 from batchmill.policy import RetryPolicy
 from batchmill.policy.budget import Budget
 from batchmill.record import CallsUnderWay
 from batchmill.step import Namespace, StepParams
 from batchmill.template import Compiled, compile_value
+from batchmill.values.masking import Masker
 from batchmill.warned import Warnings
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from batchmill.errors import InvalidSetting
-from batchmill.policy.adaptive import Adaptive, Decision
+from batchmill.policy.adaptive.concurrency_range import Span
+from batchmill.policy.adaptive.controller import Adaptive, Decision
+from batchmill.policy.adaptive.history import Ticket
 from batchmill.policy.bucket import TokenBucket, paced
-from batchmill.policy.span import Span
-from batchmill.policy.traffic import Ticket
 
 MAX_PER_SECOND, MAX_TOKENS = 10**6, 10**12
 Number = TypeVar("Number", int, float)

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from batchmill.address import address_of
 from batchmill.errors import StorageError
-from batchmill.graph.plan import Plan
+from batchmill.graph.address import address_of
+from batchmill.graph.compile.plan import Plan
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.lists import Rows
 from batchmill.record import CallsUnderWay, calls_left

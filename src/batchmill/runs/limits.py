@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from batchmill.batch.gate import Gates
-from batchmill.cancel import CancelToken
+from batchmill.batch.rate_gate import Gates
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.events import Bus, LimitChanged
-from batchmill.graph.plan import Plan
-from batchmill.graph.walk import Walk
+from batchmill.graph.compile.plan import Plan
+from batchmill.graph.schedule.run_report import Walk
 from batchmill.outcome import ErrorInfo
-from batchmill.policy.adaptive import Decision
+from batchmill.policy.adaptive.controller import Decision
 from batchmill.policy.budget import Budget
 
 

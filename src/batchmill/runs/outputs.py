@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchmill.graph.ending import fail_output, resolved_outputs
-from batchmill.graph.walk import Walk
+from batchmill.graph.schedule.outputs import fail_output, resolved_outputs
+from batchmill.graph.schedule.run_report import Walk
 from batchmill.ir.models.workflow import Workflow
 from batchmill.lists import LazyList, holds_lazy
-from batchmill.plain import NotPlain, plain
 from batchmill.step import Namespace
+from batchmill.values import NotPlain, plain
 
 
 def outputs_of(workflow: Workflow, namespace: Namespace, walk: Walk) -> dict[str, Any]:

@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from batchmill.graph.attached import Attachment
-from batchmill.graph.recorded import CODEC
+from batchmill.concurrency.resources import holding
 from batchmill.graph.rehearsal import Forecast, Rehearsal, totals
-from batchmill.graph.scheduler import Scheduler
+from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.surroundings import Surroundings
-from batchmill.held import holding
+from batchmill.graph.visits.attached import Attachment
+from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.calls import visited
 from batchmill.journal.contract import Kept
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.reading import Reader
 from batchmill.journal.rehearsing import rehearsed
-from batchmill.masking import Masker
 from batchmill.record.ledger import Entry, total
 from batchmill.runs.journaled import told_of
 from batchmill.runs.ledger import addresses, sum_of
@@ -35,6 +34,7 @@ from batchmill.runs.run import importing_from
 from batchmill.runs.secrets import Secrets
 from batchmill.step import Namespace
 from batchmill.step.namespace import RUN_KEY
+from batchmill.values.masking import Masker
 
 Call = tuple[int, dict[str, Any]]  # with the number of its pass
 

@@ -15,7 +15,7 @@ RunStatus = Literal["success", "degraded", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One finished run. Everything in it is plain JSON data (:mod:`batchmill.plain` has the rule).
+    """One finished run. Everything in it is plain JSON data (:mod:`batchmill.values` has the rule).
 
     ``run`` is the run's short name. ``status`` is ``success``, ``degraded`` (items failed under
     ``continue``, an ``error`` edge was taken, or a template stayed unresolved in permissive mode) or

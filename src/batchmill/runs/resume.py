@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from batchmill.batch import OnBlock
-from batchmill.batch.byte_streams import standard_input_is_empty
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidDocument, InvalidSetting
 from batchmill.events import Listener
-from batchmill.graph.attached import Attachment
-from batchmill.graph.plan import Plan
-from batchmill.graph.recorded import CODEC
+from batchmill.graph.compile.plan import Plan
+from batchmill.graph.visits.attached import Attachment
+from batchmill.graph.visits.record_codec import CODEC
 from batchmill.ir.loading import load
+from batchmill.items.byte_streams import standard_input_is_empty
 from batchmill.journal.contract import Kept, RunRecord
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.locks import RunLock
 from batchmill.journal.reading import Reader
 from batchmill.journal.runlog import SqliteRunLog
-from batchmill.masking import Masker
 from batchmill.runs.arguments import check_arguments, journal_of
 from batchmill.runs.journaled import Order
 from batchmill.runs.ledger import addresses, asks_models
@@ -31,6 +30,7 @@ from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
 from batchmill.runs.settings import RunSettings
 from batchmill.runs.stdin import nodes_on_stdin
+from batchmill.values.masking import Masker
 from batchmill.warned import Warned
 
 

@@ -16,27 +16,24 @@ from pathlib import Path
 from typing import Any
 
 from batchmill.batch import OnBlock
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.resources import holding
 from batchmill.errors import InvalidDocument
 from batchmill.events import Bus, Listener, Noticed, RunFinished, RunStarted
-from batchmill.events.words import spending
-from batchmill.graph.attached import Attachment
-from batchmill.graph.check import check
-from batchmill.graph.file_uses import faults_of_plan
-from batchmill.graph.finals import run_finals
-from batchmill.graph.plan import Plan
-from batchmill.graph.scheduler import Scheduler
-from batchmill.graph.shares import Shares
+from batchmill.graph.compile.check import check
+from batchmill.graph.compile.file_uses import faults_of_plan
+from batchmill.graph.compile.plan import Plan
+from batchmill.graph.schedule.finals import run_finals
+from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.surroundings import Surroundings
-from batchmill.held import holding
+from batchmill.graph.visits.attached import Attachment
+from batchmill.graph.worker_quota import Shares
 from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import Draft, load
 from batchmill.journal.journal import Journal
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.lists import mapped
-from batchmill.masking import Masker
 from batchmill.nodes import Registry, default_registry
-from batchmill.plain import plain, shown
 from batchmill.record import LLMCall
 from batchmill.runs.arguments import check_arguments, journal_of
 from batchmill.runs.files import own_files_of, table_of
@@ -60,6 +57,9 @@ from batchmill.runs.settings import RunSettings, cluster_of
 from batchmill.runs.stdin import stdin_faults
 from batchmill.step import Namespace
 from batchmill.step.namespace import RUN_KEY
+from batchmill.values import plain, shown
+from batchmill.values.masking import Masker
+from batchmill.values.words import spending
 from batchmill.warned import Warned, Warnings
 
 

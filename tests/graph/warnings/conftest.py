@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchmill.graph.check import check
+from batchmill.graph.compile.check import check
 from batchmill.ir.loading import load
 from batchmill.nodes.registry import default_registry
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from batchmill.graph.warnings.ways import Ways
+from batchmill.graph.compile.warnings.ways import Ways
 from batchmill.ir.loading import load
 from batchmill.ir.validate import validate
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from batchmill.held import close_held
+from batchmill.concurrency.resources import close_held
 
 
 @dataclass

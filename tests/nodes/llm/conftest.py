@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from batchmill.held import close_held
+from batchmill.concurrency.resources import close_held
 
 
 def completion(text, *, sent=10, answered=5, cached=0, finish="stop", **message):

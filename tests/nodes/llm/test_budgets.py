@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import batchmill
-from batchmill.held import close_held
+from batchmill.concurrency.resources import close_held
 from batchmill.policy.limits import Ended, Limiter, Limits
 
 PRICES = {"m": {"input": 1000, "output": 1000}}

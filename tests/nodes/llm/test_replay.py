@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from batchmill.concurrency.resources import close_held
 from batchmill.errors import NodeError
-from batchmill.held import close_held
-from batchmill.masking import Masker
 from batchmill.nodes.llm.question import Provider, Question, Reply
 from batchmill.nodes.llm.replay import Recording, ReplayProvider
-from batchmill.redaction import MASK
+from batchmill.values.masking import Masker
+from batchmill.values.redaction import MASK
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchmill.attempt import Attempt
-from batchmill.held import close_held
+from batchmill.concurrency.resources import close_held
 from batchmill.ir.models import McpServerSpec
 from batchmill.ir.services import Tables
 from batchmill.nodes import bind, default_registry

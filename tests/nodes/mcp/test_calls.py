@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from batchmill.attempt import Attempt
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.resources import close_held
 from batchmill.errors import AttemptTimeout, InvalidParams, MissingExtra, NodeError, Stopped
-from batchmill.held import close_held
 
 
 @pytest.mark.slow

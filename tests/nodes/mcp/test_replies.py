@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from batchmill.concurrency.resources import close_held
 from batchmill.errors import NodeError
-from batchmill.held import close_held
 
 # A server that needs no SDK: it answers to `initialize` and `tools/list` as it should, and to a call of a
 # tool with the text that the call gives it, `ID` in it being the id of the request.

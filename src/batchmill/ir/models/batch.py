@@ -32,7 +32,7 @@ from batchmill.ir.models.sources import (
     StdinSource,
 )
 from batchmill.policy import FailurePolicy, RetryPolicy
-from batchmill.policy.span import Span
+from batchmill.policy.adaptive.concurrency_range import Span
 
 ExecutorName = Literal["sequential", "thread", "process", "auto", "dask"]
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]

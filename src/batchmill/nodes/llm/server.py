@@ -11,9 +11,9 @@ from contextvars import ContextVar
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.awaiting.background import BackgroundLoop, background
+from batchmill.concurrency.event_loop import BackgroundLoop, background
+from batchmill.concurrency.resources import held
 from batchmill.errors import BatchmillError, MissingExtra
-from batchmill.held import held
 from batchmill.nodes.llm.completion import reply_of
 from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, unanswered
 from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered

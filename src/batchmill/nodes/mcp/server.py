@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.awaiting.background import BackgroundLoop, background
+from batchmill.concurrency.event_loop import BackgroundLoop, background
+from batchmill.concurrency.resources import held
 from batchmill.errors import AttemptTimeout
-from batchmill.held import held
 from batchmill.ir.models import McpServerSpec
 from batchmill.nodes.mcp.sdk import sdk
 from batchmill.nodes.mcp.session import Session
