@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from batchmill.batch.stream_buffer import CHUNKS_OF_ROOM, LEAST_ROOM, Handoff
+from batchmill.batch.stream_buffer import CHUNKS_OF_ROOM, LEAST_ROOM, StreamBuffer
 
 PATIENCE = 10.0
 
@@ -19,7 +19,7 @@ def in_background(work: Callable[[], object]) -> threading.Thread:
 
 
 def test_items_come_in_order_and_the_end_is_empty() -> None:
-    handoff = Handoff()
+    handoff = StreamBuffer()
     handoff.put([1, 2, 3])
     handoff.end()
     assert [*handoff.take(2), *handoff.take(2)] == [1, 2, 3]
@@ -27,7 +27,7 @@ def test_items_come_in_order_and_the_end_is_empty() -> None:
 
 
 def test_while_more_may_come_half_is_left_for_others() -> None:
-    handoff = Handoff()
+    handoff = StreamBuffer()
     handoff.put(list(range(9)))
     assert handoff.take(100) == [0, 1, 2, 3, 4]
     handoff.end()
@@ -35,7 +35,7 @@ def test_while_more_may_come_half_is_left_for_others() -> None:
 
 
 def test_what_remains_is_known_from_a_total_or_at_the_end() -> None:
-    known, unknown = Handoff(5), Handoff()
+    known, unknown = StreamBuffer(5), StreamBuffer()
     for handoff in (known, unknown):
         handoff.put([1, 2])
         assert list(handoff.take(1)) == [1]
@@ -46,7 +46,7 @@ def test_what_remains_is_known_from_a_total_or_at_the_end() -> None:
 
 
 def test_a_take_waits_for_items_and_for_the_end() -> None:
-    handoff = Handoff()
+    handoff = StreamBuffer()
     taken: list[list[int]] = []
     taker = in_background(lambda: taken.extend([list(handoff.take(5)), list(handoff.take(5))]))
     handoff.put([7])
@@ -56,7 +56,7 @@ def test_a_take_waits_for_items_and_for_the_end() -> None:
 
 
 def test_a_full_buffer_holds_the_producer_until_half_is_gone() -> None:
-    handoff = Handoff()
+    handoff = StreamBuffer()
     waits: list[bool] = []
     handoff.put(list(range(LEAST_ROOM)), waits.append)
     assert waits == []
@@ -82,7 +82,7 @@ def test_a_full_buffer_holds_the_producer_until_half_is_gone() -> None:
 
 
 def test_there_is_room_for_several_of_the_chunks_that_are_asked_for() -> None:
-    handoff = Handoff()
+    handoff = StreamBuffer()
     handoff.put([0])
     handoff.take(1000)
     waits: list[bool] = []
@@ -93,7 +93,7 @@ def test_there_is_room_for_several_of_the_chunks_that_are_asked_for() -> None:
 
 @pytest.mark.parametrize("full", [False, True])
 def test_stopping_wakes_both_sides(full: bool) -> None:
-    handoff = Handoff()
+    handoff = StreamBuffer()
     if full:
         handoff.put([0] * LEAST_ROOM)
         waiting = in_background(lambda: handoff.put([1]))
@@ -107,7 +107,7 @@ def test_stopping_wakes_both_sides(full: bool) -> None:
 
 
 def test_the_rest_is_what_nobody_took_by_the_end() -> None:
-    handoff = Handoff()
+    handoff = StreamBuffer()
     handoff.put([1, 2, 3])
     handoff.take(1)
     handoff.stop()

@@ -11,14 +11,14 @@ import pytest
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.event_loop import background
-from batchmill.concurrency.resources import close_held
+from batchmill.concurrency.resources import close_resources
 from batchmill.errors import AttemptTimeout, Stopped
 
 
 @pytest.fixture
 def loop():
     yield background()
-    close_held()
+    close_resources()
 
 
 async def value(of):
@@ -87,7 +87,7 @@ def test_a_cancelled_run_ends_it(loop, early):
 
 
 def test_after_its_end_there_is_another(loop):
-    close_held()
+    close_resources()
     with pytest.raises(Stopped, match="ended"):
         loop.call(lambda: value(1), CancelToken(), 1.0, "it")
     assert background().call(lambda: value(1), CancelToken(), 1.0, "it") == 1
@@ -105,6 +105,6 @@ def test_its_end_ends_what_runs(loop):
     thread = threading.Thread(target=ask)
     thread.start()
     time.sleep(0.1)
-    close_held()
+    close_resources()
     thread.join(10)
     assert len(failures) == 1

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from batchmill.concurrency.resources import close_held, held, holding
+from batchmill.concurrency.resources import close_resources, holding, process_resource
 
 
 class Thing:
@@ -20,9 +20,9 @@ class Thing:
 
 @pytest.fixture(autouse=True)
 def _nothing_held():
-    close_held()
+    close_resources()
     yield
-    close_held()
+    close_resources()
 
 
 def test_there_is_one_of_each():
@@ -36,22 +36,22 @@ def test_there_is_one_of_each():
 
     def ask(_):
         gate.wait()
-        return held("one", make)
+        return process_resource("one", make)
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(map(id, pool.map(ask, range(8))))) == 1
-    assert held("other", make) is not held("one", make)
+    assert process_resource("other", make) is not process_resource("one", make)
     assert len(made) == 2
 
 
 def test_the_last_run_closes_them():
     with holding():
-        thing = held("one", Thing)
+        thing = process_resource("one", Thing)
         with holding():
-            assert held("one", Thing) is thing
+            assert process_resource("one", Thing) is thing
         assert thing.closed == 0
     assert thing.closed == 1
-    assert held("one", Thing) is not thing
+    assert process_resource("one", Thing) is not thing
 
 
 def test_who_wants_another_thing_does_not_wait_for_one_that_is_being_made():
@@ -63,12 +63,12 @@ def test_who_wants_another_thing_does_not_wait_for_one_that_is_being_made():
         return Thing()
 
     with ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(held, "slow", slowly)
+        slow = pool.submit(process_resource, "slow", slowly)
         assert begun.wait(10)
-        other = held("other", Thing)
-        assert held("inside", lambda: held("other", Thing)) is other
+        other = process_resource("other", Thing)
+        assert process_resource("inside", lambda: process_resource("other", Thing)) is other
         go.set()
-        assert held("slow", Thing) is slow.result()
+        assert process_resource("slow", Thing) is slow.result()
 
 
 def test_a_thing_that_could_not_be_made_is_made_at_the_next_call():
@@ -76,8 +76,8 @@ def test_a_thing_that_could_not_be_made_is_made_at_the_next_call():
         raise OSError("no route")
 
     with pytest.raises(OSError, match="no route"):
-        held("one", fails)
-    assert held("one", Thing) is held("one", Thing)
+        process_resource("one", fails)
+    assert process_resource("one", Thing) is process_resource("one", Thing)
 
 
 def test_what_is_being_made_while_all_is_closed_is_closed_too():
@@ -89,10 +89,10 @@ def test_what_is_being_made_while_all_is_closed_is_closed_too():
         return Thing()
 
     with ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(held, "slow", slowly)
+        slow = pool.submit(process_resource, "slow", slowly)
         assert begun.wait(10)
-        closing = pool.submit(close_held)
+        closing = pool.submit(close_resources)
         go.set()
         closing.result()
         assert slow.result().closed == 1
-    assert held("slow", Thing) is not slow.result()
+    assert process_resource("slow", Thing) is not slow.result()

@@ -7,14 +7,14 @@ import pickle
 import threading
 import time
 
-from batchmill.concurrency.semaphore import Permits
+from batchmill.concurrency.semaphore import FairSemaphore
 
 
 def never() -> bool:
     return False
 
 
-def waiting(permits: Permits, number: int) -> None:
+def waiting(permits: FairSemaphore, number: int) -> None:
     """Wait until so many threads wait for a permit."""
     deadline = time.monotonic() + 5
     while len(permits._waiting) < number:
@@ -23,7 +23,7 @@ def waiting(permits: Permits, number: int) -> None:
 
 
 def test_so_many_and_no_more_until_one_is_released():
-    permits = Permits(2)
+    permits = FairSemaphore(2)
     first, second = permits.acquire(never), permits.acquire(never)
     assert first is not None
     assert second is not None
@@ -33,7 +33,7 @@ def test_so_many_and_no_more_until_one_is_released():
 
 
 def test_releasing_twice_gives_one_back():
-    permits = Permits(1)
+    permits = FairSemaphore(1)
     permit = permits.acquire(never)
     permits.release(permit)
     permits.release(permit)
@@ -42,7 +42,7 @@ def test_releasing_twice_gives_one_back():
 
 
 def test_they_are_given_out_in_the_order_they_were_asked_for():
-    permits, order = Permits(1), []
+    permits, order = FairSemaphore(1), []
     held = permits.acquire(never)
 
     def ask(name):
@@ -62,7 +62,7 @@ def test_they_are_given_out_in_the_order_they_were_asked_for():
 
 
 def test_who_waits_can_give_up_and_the_next_gets_its_turn():
-    permits, given_up, got = Permits(1), threading.Event(), []
+    permits, given_up, got = FairSemaphore(1), threading.Event(), []
     held = permits.acquire(never)
     threads = [
         threading.Thread(target=lambda: got.append(("gives up", permits.acquire(given_up.is_set)))),
@@ -81,7 +81,7 @@ def test_who_waits_can_give_up_and_the_next_gets_its_turn():
 
 
 def test_a_lent_permit_is_free_meanwhile_and_taken_back():
-    permits = Permits(1)
+    permits = FairSemaphore(1)
     permit = permits.acquire(never)
     permits.working_on(permit)
     with permits.lent():
@@ -94,7 +94,7 @@ def test_a_lent_permit_is_free_meanwhile_and_taken_back():
 
 
 def test_lending_waits_for_a_permit_when_it_ends():
-    permits, back = Permits(1), threading.Event()
+    permits, back = FairSemaphore(1), threading.Event()
     other = []
 
     def work():
@@ -113,7 +113,7 @@ def test_lending_waits_for_a_permit_when_it_ends():
 
 
 def test_work_that_was_given_up_takes_nothing_back():
-    permits, permit_of = Permits(1), []
+    permits, permit_of = FairSemaphore(1), []
 
     def work():
         permit_of.append(permits.acquire(never))
@@ -129,7 +129,7 @@ def test_work_that_was_given_up_takes_nothing_back():
 
 
 def test_work_that_is_given_up_while_it_waits_to_go_on_takes_nothing_back():
-    permits, permit_of, other = Permits(1), [], []
+    permits, permit_of, other = FairSemaphore(1), [], []
 
     def work():
         permit_of.append(permits.acquire(never))
@@ -150,13 +150,13 @@ def test_work_that_is_given_up_while_it_waits_to_go_on_takes_nothing_back():
 
 
 def test_without_a_permit_there_is_nothing_to_lend():
-    permits = Permits(1)
+    permits = FairSemaphore(1)
     with permits.lent():
         assert permits.acquire(lambda: True) is not None
 
 
 def test_a_copy_is_the_same_and_another_process_has_one_of_its_own():
-    permits = Permits(5)
+    permits = FairSemaphore(5)
     assert copy.deepcopy(permits) is permits
     arrived = pickle.loads(pickle.dumps(permits))
     assert arrived.acquire(lambda: True) is not None

@@ -11,7 +11,7 @@ import pytest
 
 import batchmill
 from batchmill.batch import stream_buffer
-from batchmill.batch.stream_buffer import Handoff
+from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.executors.dispatch import chunk_sizes
 from batchmill.flow import AsyncNode
 
@@ -89,7 +89,7 @@ def test_on_an_event_loop() -> None:
 
 def test_between_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_buffer, "BYTES_OF_ROOM", ROOM * SIZE)
-    between = Handoff()
+    between = StreamBuffer()
     put = []
 
     def produce() -> None:
@@ -110,7 +110,7 @@ def test_between_stages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_item_larger_than_all_that_is_allowed_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_buffer, "BYTES_OF_ROOM", 10)
-    between = Handoff()
+    between = StreamBuffer()
     producer = threading.Thread(
         target=lambda: [between.put(["x" * SIZE]) for _ in range(5)] and between.end()
     )

@@ -18,9 +18,9 @@ from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.driver import Driver
-from batchmill.executors.dispatch.settling import Settler
+from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.process.child import Order, Reply, WorkerProcess
-from batchmill.executors.process.packed_job import Shipment
+from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.pool import shared_pool
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.slot import Death
@@ -98,8 +98,8 @@ class Stage:
         source = as_source(list(range(ITEMS)))
         self.window = Window(source, FailureWatch(FailurePolicy(True), ITEMS), ordered=True)
         job = Job(Note())
-        self.shipment = Shipment(job, shared_pool())
-        settler = Settler(job, self.window, ChunkSizer(2, 0.018, 2048, 3))
+        self.shipment = PackedJob(job, shared_pool())
+        settler = ChunkSettler(job, self.window, ChunkSizer(2, 0.018, 2048, 3))
         self.driver = Driver(self.shipment, settler, shared_pool(), SimpleNamespace(shared=False))  # type: ignore[arg-type]  # what it needs of them
         self.slot = Slot(path)
         self.driver._slot = self.slot  # type: ignore[assignment]  # such a one

@@ -12,12 +12,12 @@ import pytest
 import batchmill
 from batchmill.errors import TooFewItems
 from batchmill.items.selection import Selection
-from batchmill.items.sources import Pieces
+from batchmill.items.sources import ChunkedIterable
 from batchmill.runs.rehearse import rehearse
 
 
-def pieces(*lists: list[Any]) -> Pieces:
-    return Pieces(lambda: iter(lists))
+def pieces(*lists: list[Any]) -> ChunkedIterable:
+    return ChunkedIterable(lambda: iter(lists))
 
 
 KINDS = {
@@ -74,7 +74,7 @@ def test_nothing_is_read_beyond_the_limit() -> None:
             read.append(k)
             yield [k]
 
-    assert list(Selection(limit=3, batch_size=2, min_items=1).of(Pieces(endless))) == [[0, 1], [2]]
+    assert list(Selection(limit=3, batch_size=2, min_items=1).of(ChunkedIterable(endless))) == [[0, 1], [2]]
     assert read == [0, 1, 2]
 
 

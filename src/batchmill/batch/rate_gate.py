@@ -21,15 +21,15 @@ from typing import Any, NamedTuple
 
 from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
 from batchmill.executors.contract import Seat
-from batchmill.policy.adaptive.controller import Decision
+from batchmill.policy.adaptive.controller import LimitChange
 from batchmill.policy.budget import NANO, Budget, BudgetLimits, Spent
-from batchmill.policy.limits import Ended, Limiter, Limits, Permit
+from batchmill.policy.limits import Ended, Limiter, Limits, Reservation
 
 CHUNK_SECONDS = 0.005  # starts that may travel together: later than this none of them begins
 RECENT = 0.05  # weight of one call in what calls are expected to cost
 
 Expect = Callable[[Any, int], float]
-OnDecision = Callable[[str, Decision], None]
+OnDecision = Callable[[str, LimitChange], None]
 
 
 class Expected(NamedTuple):
@@ -108,11 +108,11 @@ class Gates:
 
 
 @dataclass(slots=True)
-class Pass:
+class Admission:
     """Leave for one attempt, with what each budget set aside for it. ``guess`` is what it counts as where it
     never tells what it used."""
 
-    permit: Permit
+    permit: Reservation
     reserved: list[Spent] = field(default_factory=list)
     guess: Spent = field(default_factory=Spent)
 
@@ -190,7 +190,7 @@ class Gate:
 
     def enter(
         self, items: Sequence[tuple[Any, int]], stopped: Callable[[], bool], seat: Seat | None = None
-    ) -> list[Pass] | None:
+    ) -> list[Admission] | None:
         """Wait until the first of ``items`` (each with its index) may start; passes for it and for those
         after it that may start too. None at all once ``stopped`` says so or a budget is used up; None in
         place of a list where the ``seat`` is not to be had.
@@ -245,9 +245,9 @@ class Gate:
             self._gates.exhaust(refusal)
         return False
 
-    def _let_through(self, expected: Sequence[Expected], stopped: Callable[[], bool]) -> list[Pass]:
+    def _let_through(self, expected: Sequence[Expected], stopped: Callable[[], bool]) -> list[Admission]:
         """Passes for the first of those who expect so many tokens and may start now."""
-        passes: list[Pass] = []
+        passes: list[Admission] = []
         with self._gates.lock:
             for each in expected:
                 if stopped() or self._look(each)[0] != 0.0:
@@ -274,7 +274,7 @@ class Gate:
                 return None, None if budget.outstanding else why
         return 0.0, None
 
-    def _pass(self, expected: Expected) -> Pass:
+    def _pass(self, expected: Expected) -> Admission:
         """Under the lock, after a look: count an attempt as started."""
         tokens = expected.tokens * self._factor
         reserved: list[Spent] = []
@@ -283,7 +283,7 @@ class Gate:
             budget.set_aside(reserved[-1])
         usd = self._nano_usd if self._known else nano_usd(expected.usd)
         guess = Spent(1, round(tokens), round(usd))
-        return Pass(self._lane.limiter.start(tokens, self._gates.clock.monotonic()), reserved, guess)
+        return Admission(self._lane.limiter.start(tokens, self._gates.clock.monotonic()), reserved, guess)
 
     def _amounts(self, tokens: float) -> Iterator[tuple[Budget, Spent]]:
         """What to set aside in each budget. While nobody knows what a call costs that is all there is, so
@@ -302,7 +302,7 @@ class Gate:
             for waiter in self._lane.waiting:
                 waiter.notify()
 
-    def withdraw(self, leave: Pass) -> None:
+    def withdraw(self, leave: Admission) -> None:
         """An attempt that was let through was not made."""
         with self._gates.lock:
             self._lane.limiter.withdraw(leave.permit, self._gates.clock.monotonic())
@@ -311,7 +311,13 @@ class Gate:
             self._settled()
 
     def leave(
-        self, leave: Pass, ended: Ended, calls: int = 0, nano_usd: int = 0, *, unpriced: str | None = None
+        self,
+        leave: Admission,
+        ended: Ended,
+        calls: int = 0,
+        nano_usd: int = 0,
+        *,
+        unpriced: str | None = None,
     ) -> None:
         """An attempt ended: it made ``calls`` of language models, which cost ``nano_usd``. Where nobody knows
         what it used (``ended`` has no tokens) it counts as what was expected. ``unpriced`` names a model that

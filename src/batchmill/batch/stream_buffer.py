@@ -23,7 +23,7 @@ BYTES_OF_ROOM = 64 << 20  # that fewer, larger items may take
 CHUNKS_OF_ROOM = 4  # of the size the consumer asks for, so that short items still travel in large chunks
 
 
-class Handoff:
+class StreamBuffer:
     """A :class:`~batchmill.items.sources.Source` that another batch fills.
 
     ``total`` is how many items will be put, None where that is not known before the producer has ended;

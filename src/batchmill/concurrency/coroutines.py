@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.event_loop import BackgroundLoop
-from batchmill.concurrency.resources import held, holding
+from batchmill.concurrency.resources import holding, process_resource
 
 PATIENCE = 1.0  # seconds for a coroutine that does not let itself be cancelled; then it is left behind
 
@@ -43,5 +43,7 @@ def run_coroutine(
         return await make()
 
     with holding():
-        loop = held(("coroutines", depth), lambda: BackgroundLoop("batchmill-coroutines", PATIENCE))
+        loop = process_resource(
+            ("coroutines", depth), lambda: BackgroundLoop("batchmill-coroutines", PATIENCE)
+        )
         return loop.call(deeper, cancel or CancelToken(), seconds, "the coroutine")

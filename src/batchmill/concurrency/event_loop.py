@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.concurrency.resources import held
+from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout, Stopped
 
 GRACE_SECONDS = 5.0  # for a call that is cancelled to let go; then it is left behind
@@ -118,4 +118,4 @@ def _raise(error: BaseException) -> NoReturn:
 
 def background() -> BackgroundLoop:
     """The loop of this process for libraries, until the last run in it ends."""
-    return held("background loop", BackgroundLoop)
+    return process_resource("background loop", BackgroundLoop)

@@ -87,7 +87,7 @@ _held = _Held()
 atexit.register(_held.close)
 
 
-def held(key: Hashable, make: Callable[[], T]) -> T:
+def process_resource(key: Hashable, make: Callable[[], T]) -> T:
     """The thing called ``key``, made by ``make`` where there is none yet."""
     return _held.get(key, make)
 
@@ -97,7 +97,7 @@ def anything_held() -> bool:
     return _held.any
 
 
-def close_held() -> None:
+def close_resources() -> None:
     """Close everything that is held now."""
     _held.close()
 

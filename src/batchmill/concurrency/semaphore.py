@@ -1,8 +1,8 @@
-"""Permits: how many things of a run may be under way at once, however they are nested.
+"""A fair semaphore: how many things of a run may be under way at once, however they are nested.
 
 A permit belongs to what is being done, not to the thread that does it. Who only waits for others that need
-permits themselves lends its own out meanwhile (:meth:`Permits.lent`), so a parent never keeps its children
-from running.
+permits themselves lends its own out meanwhile (:meth:`FairSemaphore.lent`), so a parent never keeps its
+children from running.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Permit:
         self.over = False
 
 
-class Permits:
+class FairSemaphore:
     """``count`` permits, given out in the order they were asked for.
 
     What arrives in another process when it is pickled are permits of that process's own: one, as what runs
@@ -118,8 +118,8 @@ class Permits:
                 self._free += permit.over
                 self._next()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Permits:
+    def __deepcopy__(self, memo: dict[int, Any]) -> FairSemaphore:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Permits, (1,)
+        return FairSemaphore, (1,)

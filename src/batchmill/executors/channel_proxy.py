@@ -8,7 +8,7 @@ from batchmill.executors.contract import Channel, Chunk, Seat
 from batchmill.outcome import Block
 
 
-class PassingChannel:
+class ChannelProxy:
     """A :class:`~batchmill.executors.contract.Channel` that is ``channel`` in all that is not overridden.
 
     Concurrency: that of ``channel``; nothing is kept here.

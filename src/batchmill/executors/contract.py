@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.concurrency.semaphore import Permits
+from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.executors.auto.decision import Choice
 from batchmill.executors.worker_numbers import WorkerNumbers
 from batchmill.outcome import Block, ErrorInfo, Tried
@@ -162,7 +162,7 @@ class ExecutorSettings:
     on_choice: Callable[[Choice], None] | None = None
     by_attempt: bool = False
     by_permit: bool = False
-    slots: Permits | None = None
+    slots: FairSemaphore | None = None
     cluster: str | dict[str, Any] | None = None
     worker_numbers: WorkerNumbers = field(default_factory=WorkerNumbers, compare=False)
     keep_exceptions: bool = False

@@ -25,7 +25,7 @@ from batchmill.graph.compile.plan import Plan
 from batchmill.graph.compile.user_code import code_of
 from batchmill.graph.schedule.finals import run_finals
 from batchmill.graph.schedule.outputs import resolved_outputs
-from batchmill.graph.schedule.run_report import NodeReport, Walk
+from batchmill.graph.schedule.run_report import NodeReport, RunReport
 from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.schedule.topology import Topology
 from batchmill.graph.surroundings import RunnableNode, Surroundings
@@ -33,7 +33,7 @@ from batchmill.graph.visits.node_run import SubReport
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import InputSpec
 from batchmill.ir.models.fields import FIRST_FORMAT
-from batchmill.lists import held
+from batchmill.lists import materialize
 from batchmill.nodes import NodeResult
 from batchmill.nodes.process import END_SECONDS
 from batchmill.nodes.workflow import SubRun
@@ -159,7 +159,7 @@ class PlacedRun:
             inside = self._inside(namespace, cancel, address, attempt)
             inside = replace(inside, masker=masker, log=log, warnings=Warnings(self._passing_on(told)))
             walk = Scheduler(plan, inside, self._workflow.nodes, self._workflow.topology).run()
-            outputs = held(resolved_outputs(plan.workflow, namespace, walk))
+            outputs = materialize(resolved_outputs(plan.workflow, namespace, walk))
             if inside.rehearsal is None:
                 run_finals(plan, inside, walk)
         secrets = tuple(masker.secrets) if self._around.in_worker else ()
@@ -249,7 +249,7 @@ def _ended_in_time(attempt: Attempt) -> Iterator[CancelToken]:
 
 
 def _report(
-    walk: Walk,
+    walk: RunReport,
     namespace: Namespace,
     attempt: Attempt,
     secrets: tuple[str, ...],
@@ -265,7 +265,7 @@ def _report(
         attempt.recorder.append(report)
 
 
-def _failure(walk: Walk, address: str, attempt: Attempt) -> Exception:
+def _failure(walk: RunReport, address: str, attempt: Attempt) -> Exception:
     """What a failed run of a sub-workflow raises."""
     if walk.interrupted:
         if attempt.remaining() == 0:

@@ -23,22 +23,22 @@ from batchmill.items.byte_streams import (
     standard_input,
     standard_input_number,
 )
-from batchmill.items.sources import Pieces
+from batchmill.items.sources import ChunkedIterable
 from batchmill.items.text_lines import MAX_LINE, read_some
 
 
-def names_in_file(path: str, end: bytes = b"") -> Pieces:
+def names_in_file(path: str, end: bytes = b"") -> ChunkedIterable:
     """The names in a file or pipe, decoded where its name ends in ``.gz``."""
     waker = Waker() if is_live(path) else None
     read = partial(_names, partial(opened, path, waker), path, end)
-    return Pieces(read, wake=waker.wake if waker else None, file=path)
+    return ChunkedIterable(read, wake=waker.wake if waker else None, file=path)
 
 
-def names_in_stdin(end: bytes = b"") -> Pieces:
+def names_in_stdin(end: bytes = b"") -> ChunkedIterable:
     """The names in standard input."""
     waker = Waker()
     read = partial(_names, partial(standard_input, waker), STDIN, end)
-    return Pieces(read, wake=waker.wake, file=standard_input_number())
+    return ChunkedIterable(read, wake=waker.wake, file=standard_input_number())
 
 
 def _names(stream: Opened, source: str, end: bytes) -> Iterator[list[str]]:

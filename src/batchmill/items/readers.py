@@ -26,7 +26,7 @@ from batchmill.items.byte_streams import (
 from batchmill.items.csv_rows import CsvForm, csv_rows
 from batchmill.items.globbing import find_paths
 from batchmill.items.names import names_in_stdin
-from batchmill.items.sources import Pieces
+from batchmill.items.sources import ChunkedIterable
 from batchmill.items.text_lines import numbered_lines
 from batchmill.values import NotJson, from_json
 
@@ -34,27 +34,27 @@ Reader = Callable[[Any, str], "Iterable[Any]"]
 _NAMES_TOGETHER = 256
 
 
-def read_glob(pattern: Any, folder: str) -> Pieces:
+def read_glob(pattern: Any, folder: str) -> ChunkedIterable:
     """The paths that match, in the order of their text; see :mod:`batchmill.items.globbing`."""
     paths = find_paths(os.path.expanduser(_text("glob", pattern)), folder)
-    return Pieces(lambda: iter(lambda: list(islice(paths, _NAMES_TOGETHER)), []))
+    return ChunkedIterable(lambda: iter(lambda: list(islice(paths, _NAMES_TOGETHER)), []))
 
 
-def read_lines(path: Any, folder: str, *, keep_bad: bool = False) -> Pieces:
+def read_lines(path: Any, folder: str, *, keep_bad: bool = False) -> ChunkedIterable:
     """Each line of a text file, without its end; blank ones too."""
     return _of_file("lines", path, folder, partial(_texts, keep_bad=keep_bad))
 
 
 def read_jsonl(
     path: Any, folder: str, decode: Callable[[str], Any] = from_json, *, keep_bad: bool = False
-) -> Pieces:
+) -> ChunkedIterable:
     """The JSON value on each line that is not blank; ``decode`` raises :class:`~batchmill.values.NotJson`."""
     return _of_file("jsonl", path, folder, partial(_values, decode=decode, keep_bad=keep_bad))
 
 
 def read_csv(
     path: Any, folder: str, options: Mapping[str, Any] | None = None, *, keep_bad: bool = False
-) -> Pieces:
+) -> ChunkedIterable:
     """Each row as an object keyed by the header's names; all values are text, blank lines are passed over.
     ``options`` are those of :class:`~batchmill.items.csv_rows.CsvForm`.
 
@@ -74,7 +74,7 @@ def read_range(bounds: Any, folder: str) -> range:
 
 def read_stdin(
     form: Any, folder: str, decode: Callable[[str], Any] = from_json, *, keep_bad: bool = False
-) -> Pieces:
+) -> ChunkedIterable:
     """Standard input as ``"lines"``, as ``"jsonl"``, of which ``decode`` makes values, or as ``"nul"``: names
     that each end with a NUL."""
     if form == "nul":
@@ -84,7 +84,7 @@ def read_stdin(
     waker = Waker()
     read = partial(_values, decode=decode) if form == "jsonl" else _texts
     stream = partial(standard_input, waker)
-    return Pieces(
+    return ChunkedIterable(
         partial(read, stream, STDIN, keep_bad=keep_bad), wake=waker.wake, file=standard_input_number()
     )
 
@@ -107,11 +107,13 @@ def _text(kind: str, value: Any) -> str:
     return value
 
 
-def _of_file(kind: str, path: Any, folder: str, read: Callable[[Opened, str], Iterator[list[Any]]]) -> Pieces:
+def _of_file(
+    kind: str, path: Any, folder: str, read: Callable[[Opened, str], Iterator[list[Any]]]
+) -> ChunkedIterable:
     place = os.path.join(folder, os.path.expanduser(_text(kind, path)))
     waker = Waker() if is_live(place) else None
     stream = partial(opened, place, waker)
-    return Pieces(partial(read, stream, path), wake=waker.wake if waker else None, file=place)
+    return ChunkedIterable(partial(read, stream, path), wake=waker.wake if waker else None, file=place)
 
 
 def _texts(stream: Opened, source: str, *, keep_bad: bool = False) -> Iterator[list[str]]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from batchmill.bad_row import BadRow
 from batchmill.errors import TooFewItems
-from batchmill.items.sources import Pieces
+from batchmill.items.sources import ChunkedIterable
 from batchmill.lists import LazyList
 
 Piece = Sequence[Any]
@@ -48,16 +48,16 @@ class Selection:
         steps = list(self._steps())
         if not steps:
             return items
-        if isinstance(items, Pieces):
+        if isinstance(items, ChunkedIterable):
             read = items.read
-            return Pieces(lambda: _through(read(), steps), wake=items.wake, file=items.file)
+            return ChunkedIterable(lambda: _through(read(), steps), wake=items.wake, file=items.file)
         if isinstance(items, Sequence):
             whole = replace(self, batch_size=None)
             found = _through(iter((items,)), whole._steps())
             try:
                 left = next((piece for piece in found if len(piece)), ())
             except TooFewItems as fault:  # raised where it would be of items that are read as they are needed
-                return Pieces(partial(_failing, fault))
+                return ChunkedIterable(partial(_failing, fault))
             return left if self.batch_size is None else Groups(left, self.batch_size)
         return chain.from_iterable(_through(((one,) for one in items), steps))
 

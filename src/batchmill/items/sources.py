@@ -62,7 +62,7 @@ class SequenceSource:
         return self._items[self._position :]
 
 
-class Pieces:
+class ChunkedIterable:
     """Items that come in lists, some of which may be empty. Reading begins anew with every iteration.
 
     Of a pipe or the like, which may be waited for and of which a second reader gets nothing, ``wake`` ends
@@ -91,10 +91,10 @@ class Pieces:
             yield from piece
 
 
-class PiecesSource:
+class ChunkedSource:
     """Items that come in lists: what came together is taken without waiting for more."""
 
-    def __init__(self, pieces: Pieces) -> None:
+    def __init__(self, pieces: ChunkedIterable) -> None:
         self._pieces = pieces.read()
         self._piece: Sequence[Any] = ()
         self._position = 0
@@ -138,6 +138,6 @@ def as_source(items: Iterable[Any]) -> Source:
         return SequenceSource(items)
     if isinstance(items, LazyList):
         return SequenceSource(items, instant=items.instant)
-    if not isinstance(items, Pieces):
+    if not isinstance(items, ChunkedIterable):
         return IteratorSource(items)
-    return IteratorSource(items, wake=items.wake) if items.live else PiecesSource(items)
+    return IteratorSource(items, wake=items.wake) if items.live else ChunkedSource(items)

@@ -20,7 +20,7 @@ from batchmill.graph.visits.batched import items_of, settings_of
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import BatchSpec, NodeSpec
 from batchmill.ir.pipeline import Block, PipelineStep
-from batchmill.items.sources import Pieces
+from batchmill.items.sources import ChunkedIterable
 from batchmill.planning.shape import Shape
 from batchmill.step import Namespace
 from batchmill.template import compile_value
@@ -136,7 +136,7 @@ def _items(spec: BatchSpec, around: Surroundings) -> Told:
         return {"count": None, "first": [], "why": "standard input is read when it runs"}
     try:
         items = items_of(spec, around)
-        if isinstance(items, Pieces) and items.live:
+        if isinstance(items, ChunkedIterable) and items.live:
             return {"count": None, "first": [], "why": "a pipe is read when it runs"}
         if isinstance(items, Sized):
             return {"count": len(items), "first": [plain(item) for item in islice(items, SHOWN)]}

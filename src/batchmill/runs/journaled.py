@@ -34,7 +34,7 @@ LARGEST_RESULT = 8 << 20  # characters; a larger result is made again from the o
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunRequest:
     """What there is to run: the plan, the document as read and where from (``is_file``: from the file
     ``source``), the checked inputs."""
 
@@ -67,7 +67,7 @@ def nothing_kept(masker: Masker, stop: CancelToken) -> None:
     """The opening of a run without a journal."""
 
 
-def begun(journal: Journal, order: Order, masker: Masker, stop: CancelToken) -> SqliteRunLog:
+def begun(journal: Journal, order: RunRequest, masker: Masker, stop: CancelToken) -> SqliteRunLog:
     """The opening of a new run. Raises :class:`~batchmill.errors.StorageError`."""
     return journal.begin(
         order.record(),

@@ -18,7 +18,7 @@ from batchmill.journal.contract import Kept
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.reading import Reader
 from batchmill.journal.rehearsing import rehearsed
-from batchmill.record.ledger import Entry, total
+from batchmill.record.ledger import LedgerEntry, total
 from batchmill.runs.journaled import told_of
 from batchmill.runs.ledger import addresses, sum_of
 from batchmill.runs.resume import (
@@ -157,7 +157,7 @@ def _estimates(nodes: list[Forecast], calls: list[Call]) -> dict[str, Estimate]:
 
 
 def _estimate(items: int, calls: list[Call]) -> Estimate:
-    whole = total(Entry.of(call) for _, call in calls)
+    whole = total(LedgerEntry.of(call) for _, call in calls)
     share = items / len({(number, visited(call)[1]) for number, call in calls})
     cost = whole.as_json()["cost"]
     return Estimate(whole.calls * share, whole.tokens * share, None if cost is None else cost * share)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from batchmill.lists import held
+from batchmill.lists import materialize
 
 SCHEMA = "batchmill.run/1"
 
@@ -70,7 +70,7 @@ class RunResult:
 
     def as_json(self) -> dict[str, Any]:
         """The run as the one object that ``--json`` prints, with all its lists in memory."""
-        whole: dict[str, Any] = held(self.as_object())
+        whole: dict[str, Any] = materialize(self.as_object())
         return whole
 
     def as_object(self) -> dict[str, Any]:

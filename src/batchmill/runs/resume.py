@@ -24,7 +24,7 @@ from batchmill.journal.locks import RunLock
 from batchmill.journal.reading import Reader
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.runs.arguments import check_arguments, journal_of
-from batchmill.runs.journaled import Order
+from batchmill.runs.journaled import RunRequest
 from batchmill.runs.ledger import addresses, asks_models
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
@@ -196,7 +196,7 @@ def order_of(
     settings: RunSettings,
     journal: Journal,
     warnings: Iterable[Warned] = (),
-) -> Order:
+) -> RunRequest:
     """What there is to run of a run that is resumed: its document as it is now, its inputs and those that are
     given. Raises :class:`InvalidDocument`."""
     texts = dict(text_params or {})
@@ -223,7 +223,7 @@ def _declared(document: str | dict[str, Any]) -> set[str]:
 def _opened(
     journal: Journal,
     run: RunRecord,
-    order: Order,
+    order: RunRequest,
     lock: RunLock,
     failed_only: bool,
     masker: Masker,

@@ -27,7 +27,7 @@ from batchmill.graph.schedule.finals import run_finals
 from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.surroundings import Surroundings
 from batchmill.graph.visits.attached import Attachment
-from batchmill.graph.worker_quota import Shares
+from batchmill.graph.worker_quota import WorkerQuota
 from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import Draft, load
 from batchmill.journal.journal import Journal
@@ -39,7 +39,7 @@ from batchmill.runs.arguments import check_arguments, journal_of
 from batchmill.runs.files import own_files_of, table_of
 from batchmill.runs.journaled import (
     Opening,
-    Order,
+    RunRequest,
     begun,
     closing_log,
     event_listeners,
@@ -134,7 +134,7 @@ def ordered(
     registry: Registry | None = None,
     journal: Journal | None = None,
     warnings: Iterable[Warned] = (),
-) -> Order:
+) -> RunRequest:
     """What there is to run, checked; ``journal`` is where it is going to be kept. Raises what :func:`run`
     raises before anything runs."""
     draft = load(document)
@@ -150,11 +150,11 @@ def ordered(
         raise InvalidDocument(draft.problems(faults), draft.source)
     if draft.from_stdin and (taken := stdin_faults(plan)):
         raise InvalidDocument(draft.problems(taken), draft.source)
-    return Order(plan, draft.raw, draft.source, draft.is_file, inputs, replace(settings, own_files=own))
+    return RunRequest(plan, draft.raw, draft.source, draft.is_file, inputs, replace(settings, own_files=own))
 
 
 def execute(
-    order: Order,
+    order: RunRequest,
     opening: Opening,
     listeners: Iterable[Listener] = (),
     cancel: CancelToken | None = None,
@@ -193,7 +193,7 @@ def _warn_of_ordinary(around: Surroundings) -> None:
 
 
 def _surroundings(
-    order: Order,
+    order: RunRequest,
     log: SqliteRunLog | None,
     known: Secrets,
     listeners: Iterable[Listener],
@@ -218,7 +218,7 @@ def _surroundings(
         budgets=budgets_of(plan, gates),
         withheld=known.withheld,
         masker=known.masker,
-        shares=Shares(settings.jobs) if plan.crowded else None,
+        shares=WorkerQuota(settings.jobs) if plan.crowded else None,
         log=log,
         warnings=Warnings(bus.emit),
     )

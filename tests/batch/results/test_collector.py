@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchmill.batch.results import collector
-from batchmill.batch.results.collector import Collected
+from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.sinks import DroppedResults, KeptResults
 from batchmill.lists import LazyList, rows
 from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
@@ -46,7 +46,7 @@ def test_same_lists_however_they_are_kept(kinds: str, rest: int, size: int, rand
         if not held:
             patch.setattr(rows.Rows.__init__, "__defaults__", (0, 0))
             patch.setattr(collector, "MOST_HELD", 0)
-        done = Collected(KeptResults())
+        done = ResultCollector(KeptResults())
         blocks = blocks_of(kinds, size)
         random.shuffle(blocks)
         for one in blocks:
@@ -70,7 +70,7 @@ def test_same_lists_however_they_are_kept(kinds: str, rest: int, size: int, rand
 
 
 def test_a_million_items_that_never_started_are_not_held() -> None:
-    done = Collected(DroppedResults())
+    done = ResultCollector(DroppedResults())
     done.add(blocks_of("of", 2)[0])
     done.add_cancelled(range(2, 1_000_000))
     assert isinstance(done.errors, LazyList)

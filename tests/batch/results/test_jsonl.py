@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchmill.batch.results import jsonl
-from batchmill.batch.results.collector import Collected
+from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.jsonl import JsonlResults
 from batchmill.batch.results.staged import StagedFile
 from batchmill.errors import StorageError
@@ -65,7 +65,7 @@ def test_lines_are_in_input_order(
     folder = tmp_path / "folder"
     path, errors = folder / "out.jsonl", folder / "no.jsonl"
     results = JsonlResults(StagedFile(str(path)), str(errors), to_json)
-    done = Collected(results)
+    done = ResultCollector(results)
     arrived: set[int] = set()
     for one in blocks:
         done.add(one)
@@ -82,7 +82,7 @@ def test_lines_are_in_input_order(
 def test_failed_items_are_left_out_where_nobody_wants_their_errors(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     results = JsonlResults(StagedFile(str(path)), None, to_json)
-    Collected(results).add(block(0, "ofoc"))
+    ResultCollector(results).add(block(0, "ofoc"))
     results.close(complete=True)
     assert read(path) == [0, 2]
     assert results.outputs(4, complete=False) == {"results_path": str(path)}
@@ -92,7 +92,7 @@ def test_where_they_are_when_they_are_not_complete(tmp_path: Path) -> None:
     path, errors = str(tmp_path / "out.jsonl"), str(tmp_path / "no.jsonl")
     Path(path).write_text("old\n")
     results = JsonlResults(StagedFile(path), errors, to_json)
-    Collected(results).add(block(0, "of"))
+    ResultCollector(results).add(block(0, "of"))
     results.close(complete=False)
     assert results.outputs(2, complete=False) == {
         "results_path": f"{path}.partial",
@@ -106,7 +106,7 @@ def test_where_they_are_when_they_are_not_complete(tmp_path: Path) -> None:
 def test_halves_of_surrogate_pairs_are_written_as_escapes(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     results = JsonlResults(StagedFile(str(path)), None, to_json)
-    Collected(results).add(Block(0, [{"a": "\ud800é"}], [0.0], {}, [1]))
+    ResultCollector(results).add(Block(0, [{"a": "\ud800é"}], [0.0], {}, [1]))
     results.close(complete=True)
     assert path.read_text() == '{"a": "\\ud800\\u00e9"}\n'
 

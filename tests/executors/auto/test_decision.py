@@ -2,12 +2,12 @@
 
 import pytest
 
-from batchmill.executors.auto.decision import Choice, Machine, Measured, Shipping, choose, known_beforehand
+from batchmill.executors.auto.decision import Choice, Machine, Measured, ProcessCost, choose, known_beforehand
 
 TWO_CORES = Machine(cores=2, gil=True, n_threads=10, n_processes=2)
 FREE = Machine(cores=2, gil=False, n_threads=10, n_processes=2)
-COLD = Shipping(0.15, 2e-6)
-CANNOT = Shipping(0.15, 0.0, "task.node.lock cannot travel between processes")
+COLD = ProcessCost(0.15, 2e-6)
+CANNOT = ProcessCost(0.15, 0.0, "task.node.lock cannot travel between processes")
 
 
 def items(wall, cpu=None, held=None, left=1000):
@@ -27,8 +27,8 @@ def items(wall, cpu=None, held=None, left=1000):
         (items(1e-6, left=100_000), TWO_CORES, COLD, "sequential"),
         (items(1e-5, left=10_000_000), TWO_CORES, COLD, "process"),
         (items(0.01, left=3), TWO_CORES, COLD, "sequential"),
-        (items(0.01, left=3), TWO_CORES, Shipping(0.002, 2e-6), "process"),
-        (items(0.001), TWO_CORES, Shipping(0.15, 0.004), "sequential"),
+        (items(0.01, left=3), TWO_CORES, ProcessCost(0.002, 2e-6), "process"),
+        (items(0.001), TWO_CORES, ProcessCost(0.15, 0.004), "sequential"),
         (items(0.01, left=None), TWO_CORES, COLD, "process"),
         (items(0.01), Machine(1, True, 10, 1), COLD, "sequential"),
         (items(0.05, 0.0001), Machine(1, True, 10, 1), COLD, "thread"),

@@ -5,7 +5,7 @@ import time
 
 from batchmill.batch.window import Window
 from batchmill.errors import ExecutorUnavailable
-from batchmill.executors.auto.view import Leg, thread_clock
+from batchmill.executors.auto.view import ChannelView, thread_clock
 from batchmill.items.sources import as_source
 from batchmill.outcome import Block
 from batchmill.policy import FailurePolicy, FailureWatch
@@ -22,7 +22,7 @@ def done(chunk):
 
 def test_a_dry_leg_hands_out_nothing_more_and_the_channel_goes_on():
     window = window_of(range(10))
-    leg = Leg(window)
+    leg = ChannelView(window)
     chunk = leg.take(3, 100)
     leg.dry()
     assert leg.take(3, 100) is None
@@ -31,7 +31,7 @@ def test_a_dry_leg_hands_out_nothing_more_and_the_channel_goes_on():
     leg.deliver(done(chunk))
     assert leg.over
     assert window.more()
-    assert Leg(window).take(3, 100).start == 3
+    assert ChannelView(window).take(3, 100).start == 3
 
 
 def test_what_is_taken_while_it_dries_up_is_given_back():
@@ -42,7 +42,7 @@ def test_what_is_taken_while_it_dries_up_is_given_back():
         yield 1
 
     window = window_of(slow())
-    leg, got = Leg(window), []
+    leg, got = ChannelView(window), []
     thread = threading.Thread(target=lambda: got.append(leg.take(1, 10)))
     thread.start()
     time.sleep(0.02)
@@ -50,13 +50,13 @@ def test_what_is_taken_while_it_dries_up_is_given_back():
     gate.set()
     thread.join()
     assert got == [None]
-    assert Leg(window).take(1, 10).items == [1]
+    assert ChannelView(window).take(1, 10).items == [1]
     window.stop()
 
 
 def test_where_an_executor_is_unavailable_the_leg_ends_and_the_channel_goes_on():
     window = window_of(range(4))
-    leg = Leg(window)
+    leg = ChannelView(window)
     chunk = leg.take(2, 100)
     leg.fail(ExecutorUnavailable("no process"))
     leg.fail(ExecutorUnavailable("no other process"))
@@ -65,11 +65,11 @@ def test_where_an_executor_is_unavailable_the_leg_ends_and_the_channel_goes_on()
     assert leg.over
     assert str(leg.refusal) == "no process"
     assert not window.stopped
-    assert [Leg(window).take(2, 100).start, Leg(window).take(2, 100).start] == [0, 2]
+    assert [ChannelView(window).take(2, 100).start, ChannelView(window).take(2, 100).start] == [0, 2]
 
 
 def test_it_counts_what_passes():
-    leg = Leg(window_of(range(10)), samples=True)
+    leg = ChannelView(window_of(range(10)), samples=True)
     assert leg.readings() == (0, 0.0, 0.0, 0.0)
     chunk = leg.take(4, 100)
     assert leg.begun.is_set()
@@ -84,7 +84,7 @@ def test_it_counts_what_passes():
 
 def test_stopping_it_leaves_the_channel_alone():
     window = window_of(range(3))
-    leg = Leg(window)
+    leg = ChannelView(window)
     leg.stop()
     assert leg.stopped
     assert list(leg.blocks()) == []
@@ -93,7 +93,7 @@ def test_stopping_it_leaves_the_channel_alone():
 
 
 def test_the_end_of_the_channel_is_its_end():
-    leg = Leg(window_of(()))
+    leg = ChannelView(window_of(()))
     assert leg.take(1, 10) is None
     assert leg.over
 
@@ -119,7 +119,7 @@ def test_a_threads_clock_is_read_from_another_one():
 
 def test_only_a_leg_that_samples_keeps_an_item_and_only_until_it_is_told_to_forget():
     window = window_of(range(10))
-    plain, scout = Leg(window), Leg(window, samples=True)
+    plain, scout = ChannelView(window), ChannelView(window, samples=True)
     for leg, sample in ((plain, None), (scout, (1, 1))):
         leg.deliver(done(leg.take(1, 100)))
         assert leg.sample == sample

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchmill.executors.process.message_pipe import LENGTH, READ_BYTES, Wire
+from batchmill.executors.process.message_pipe import LENGTH, READ_BYTES, MessagePipe
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Wire, Wire]]:
-    here, there = Wire.pair()
+def ends() -> Iterator[tuple[MessagePipe, MessagePipe]]:
+    here, there = MessagePipe.pair()
     yield here, there
     here.close()
     there.close()
@@ -23,7 +23,7 @@ def ends() -> Iterator[tuple[Wire, Wire]]:
 
 @given(st.lists(st.binary(max_size=2000), max_size=20))
 def test_messages_come_whole_and_in_order(messages: list[bytes]) -> None:
-    here, there = Wire.pair()
+    here, there = MessagePipe.pair()
     try:
         for message in messages:
             here.send(message)
@@ -33,7 +33,7 @@ def test_messages_come_whole_and_in_order(messages: list[bytes]) -> None:
         there.close()
 
 
-def test_a_message_larger_than_the_pipe_holds(ends: tuple[Wire, Wire]) -> None:
+def test_a_message_larger_than_the_pipe_holds(ends: tuple[MessagePipe, MessagePipe]) -> None:
     here, there = ends
     message = os.urandom(20 * READ_BYTES + 1)
     sender = threading.Thread(target=here.send, args=(message,))
@@ -42,7 +42,7 @@ def test_a_message_larger_than_the_pipe_holds(ends: tuple[Wire, Wire]) -> None:
     sender.join()
 
 
-def test_the_end_of_the_other_end(ends: tuple[Wire, Wire]) -> None:
+def test_the_end_of_the_other_end(ends: tuple[MessagePipe, MessagePipe]) -> None:
     here, there = ends
     here.send(b"last")
     here.close()
@@ -54,7 +54,7 @@ def test_the_end_of_the_other_end(ends: tuple[Wire, Wire]) -> None:
 
 
 @pytest.mark.parametrize("sent", [LENGTH.pack(5)[:3], LENGTH.pack(5), LENGTH.pack(5) + b"abcd"])
-def test_an_end_amid_a_message(ends: tuple[Wire, Wire], sent: bytes) -> None:
+def test_an_end_amid_a_message(ends: tuple[MessagePipe, MessagePipe], sent: bytes) -> None:
     """As of a worker that is killed while it writes."""
     here, there = ends
     os.write(here.end.fileno(), sent)
@@ -63,7 +63,7 @@ def test_an_end_amid_a_message(ends: tuple[Wire, Wire], sent: bytes) -> None:
         there.receive()
 
 
-def test_a_look_around_amid_a_message_loses_nothing(ends: tuple[Wire, Wire]) -> None:
+def test_a_look_around_amid_a_message_loses_nothing(ends: tuple[MessagePipe, MessagePipe]) -> None:
     here, there = ends
     there.look_every(1)
     os.write(here.end.fileno(), LENGTH.pack(4) + b"ab")

@@ -12,11 +12,11 @@ import pytest
 
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process import payload
-from batchmill.executors.process.payload import INLINE_BYTES, Parcel, discard, unwrap, wrap
+from batchmill.executors.process.payload import INLINE_BYTES, Payload, discard, unwrap, wrap
 from batchmill.executors.process.shared_area import FIRST_BYTES, MOST_BYTES, Region
 
 
-def send(value: object, folder: Path, region: Region | None = None) -> Parcel:
+def send(value: object, folder: Path, region: Region | None = None) -> Payload:
     buffers: list[pickle.PickleBuffer] = []
     return wrap(pickler.dumps(value, buffers), buffers, [str(folder)], region)
 
@@ -71,4 +71,4 @@ def test_no_folder_with_room_is_an_error_that_leaves_nothing(
 
 def test_a_parcel_in_the_shared_area_needs_it(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs the region"):
-        unwrap(Parcel(10))
+        unwrap(Payload(10))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from batchmill.executors.process.thread_cache import IDLE, KeptThreads
+from batchmill.executors.process.thread_cache import IDLE, ThreadCache
 
 
 class Work:
@@ -23,8 +23,8 @@ class Work:
 
 
 @pytest.fixture
-def threads() -> Iterator[KeptThreads]:
-    kept = KeptThreads()
+def threads() -> Iterator[ThreadCache]:
+    kept = ThreadCache()
     yield kept
     kept.close()
 
@@ -39,7 +39,7 @@ def wait_for(condition: Callable[[], bool]) -> bool:
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_an_idle_thread_holds_nothing_of_what_it_ran(threads: KeptThreads, times: int) -> None:
+def test_an_idle_thread_holds_nothing_of_what_it_ran(threads: ThreadCache, times: int) -> None:
     before = idle()
     for _ in range(times):
         work = Work()

@@ -8,15 +8,15 @@ import time
 import pytest
 
 from batchmill.graph.schedule import node_threads
-from batchmill.graph.schedule.node_threads import Crew
+from batchmill.graph.schedule.node_threads import NodeThreads
 
 
 def nothing() -> None:
     """There is nothing to break off."""
 
 
-def crewed(do, most=100, break_off=nothing) -> Crew:
-    return Crew(do, break_off, most)
+def crewed(do, most=100, break_off=nothing) -> NodeThreads:
+    return NodeThreads(do, break_off, most)
 
 
 def branch_threads() -> int:
@@ -118,7 +118,7 @@ def test_an_interrupted_wait_breaks_the_work_off(monkeypatch):
     assert branch_threads() == 0
 
 
-def interrupted(one: Crew) -> None:
+def interrupted(one: NodeThreads) -> None:
     with one._lock:
         one._hire(2)
     raise KeyboardInterrupt

@@ -13,7 +13,7 @@ from batchmill.errors import NodeError
 from batchmill.events import BatchProgress, Bus, Event, NodeFinished, NodeStarted, Noticed
 from batchmill.graph.compile.check import check
 from batchmill.graph.schedule import scheduler
-from batchmill.graph.schedule.run_report import Walk
+from batchmill.graph.schedule.run_report import RunReport
 from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.surroundings import Surroundings
 from batchmill.ir.loading import load
@@ -64,13 +64,13 @@ def node(name: str, **params: Any) -> dict[str, Any]:
     return {"id": name, "type": "say", "params": params}
 
 
-def walked(registry: Registry, document: dict[str, Any], **around: Any) -> tuple[Walk, Namespace]:
+def walked(registry: Registry, document: dict[str, Any], **around: Any) -> tuple[RunReport, Namespace]:
     namespace = around.pop("namespace", None) or Namespace({})
     walk = Scheduler(check(load(document), registry), Surroundings(namespace, **around)).run()
     return walk, namespace
 
 
-def visited(walk: Walk) -> list[str]:
+def visited(walk: RunReport) -> list[str]:
     return list(walk.reports)
 
 

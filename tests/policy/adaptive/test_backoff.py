@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from batchmill.policy.adaptive.backoff import Openings
+from batchmill.policy.adaptive.backoff import Backoff
 from batchmill.policy.adaptive.history import Ticket
 
 
 def test_a_pause_that_was_asked_for_is_kept():
-    openings = Openings(0.0)
+    openings = Backoff(0.0)
     openings.cut(1.0, 2.0)
     assert openings.wait(1.5) == 1.5
     assert openings.wait(3.0) == 0.0
@@ -17,7 +17,7 @@ def test_a_pause_that_was_asked_for_is_kept():
 
 
 def test_one_call_tries_after_waits_that_double():
-    openings = Openings(0.0)
+    openings = Backoff(0.0)
     openings.cut(0.0, 0.0)
     waits = []
     for number in range(9):
@@ -27,7 +27,7 @@ def test_one_call_tries_after_waits_that_double():
 
 
 def test_while_one_tries_the_others_wait_until_it_would_have_been_refused():
-    openings = Openings(0.0)
+    openings = Backoff(0.0)
     openings.refused(Ticket(0.0, 1), 0.1)  # heard after 0.1 s
     openings.cut(0.1, 0.0)
     openings.wait_longer(0.1, 0.0, None)
@@ -39,7 +39,7 @@ def test_while_one_tries_the_others_wait_until_it_would_have_been_refused():
 
 
 def test_a_call_that_is_taken_opens_it():
-    openings = Openings(0.0)
+    openings = Backoff(0.0)
     openings.cut(0.0, 0.0)
     openings.wait_longer(0.0, 0.0, None)
     trial = Ticket(0.1, 1)

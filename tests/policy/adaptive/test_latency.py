@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchmill.policy.adaptive.latency import Finding, Slowness
+from batchmill.policy.adaptive.latency import Latency, LatencyTrend
 
 
 def round_of(slowness, latency, begin):
@@ -11,22 +11,22 @@ def round_of(slowness, latency, begin):
 
 
 def test_calls_that_take_twice_as_long_have_slowed():
-    slowness = Slowness(0.0)
-    assert round_of(slowness, 0.1, 0.0) is Finding.AT_EASE
-    assert round_of(slowness, 0.15, 1.0) is Finding.AT_EASE
-    assert round_of(slowness, 0.3, 2.0) is Finding.SLOWED
+    slowness = LatencyTrend(0.0)
+    assert round_of(slowness, 0.1, 0.0) is Latency.AT_EASE
+    assert round_of(slowness, 0.15, 1.0) is Latency.AT_EASE
+    assert round_of(slowness, 0.3, 2.0) is Latency.SLOWED
     assert slowness.factor > 2
 
 
 def test_where_fewer_make_no_call_quicker_the_calls_are_longer():
-    slowness = Slowness(0.0)
+    slowness = LatencyTrend(0.0)
     found = [round_of(slowness, latency, begin) for begin, latency in enumerate([0.1, 0.3, 0.3, 0.3])]
-    assert found == [Finding.AT_EASE, Finding.SLOWED, Finding.LONGER, Finding.AT_EASE]
+    assert found == [Latency.AT_EASE, Latency.SLOWED, Latency.LONGER, Latency.AT_EASE]
 
 
 def test_a_trial_that_something_else_disturbed_says_nothing():
-    slowness = Slowness(0.0)
+    slowness = LatencyTrend(0.0)
     round_of(slowness, 0.1, 0.0)
-    assert round_of(slowness, 0.3, 1.0) is Finding.SLOWED
+    assert round_of(slowness, 0.3, 1.0) is Latency.SLOWED
     slowness.forget_trial()
-    assert round_of(slowness, 0.3, 2.0) is Finding.SLOWED
+    assert round_of(slowness, 0.3, 2.0) is Latency.SLOWED

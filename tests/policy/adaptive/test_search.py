@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from batchmill.policy.adaptive.search import Search, patience
+from batchmill.policy.adaptive.search import LimitSearch, patience
 
 
 def test_steps_double_until_they_are_half_of_it():
-    search = Search(10.0, 1, 1000, 0.1, 1.0)
+    search = LimitSearch(10.0, 1, 1000, 0.1, 1.0)
     seen = [search.value for _ in range(5) if search.higher(0.0)]
     assert seen == pytest.approx([11, 13.2, 18.48, 27.72, 41.58])
     assert (search.good, search.raised) == (10.0, True)
 
 
 def test_nothing_is_tried_before_its_time_or_beyond_the_most():
-    search = Search(10.0, 1, 12, 0.5, 1.0)
+    search = LimitSearch(10.0, 1, 12, 0.5, 1.0)
     search.held_until = 5.0
     assert not search.higher(4.9)
     assert search.higher(5.0)
@@ -24,7 +24,7 @@ def test_nothing_is_tried_before_its_time_or_beyond_the_most():
 
 
 def test_failures_at_one_place_are_counted_and_another_place_begins_anew():
-    search = Search(50.0, 1, 1000, 0.1, 1.0)
+    search = LimitSearch(50.0, 1, 1000, 0.1, 1.0)
     for value, failures in [(48, 0), (49, 1), (47, 2), (20, 0)]:
         search.find(value)
         assert search.failures == failures

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from batchmill.policy.adaptive.backoff import Openings
-from batchmill.policy.adaptive.history import Traffic
-from batchmill.policy.adaptive.start_rate import Pace
+from batchmill.policy.adaptive.backoff import Backoff
+from batchmill.policy.adaptive.history import CallHistory
+from batchmill.policy.adaptive.start_rate import StartRate
 
 
 def paced(calls, seconds):
     """A pace after so many accepted calls in so many seconds, and its surroundings."""
-    traffic, openings = Traffic(), Openings(0.0)
+    traffic, openings = CallHistory(), Backoff(0.0)
     for number in range(calls):
         traffic.started(seconds * number / calls)
-    return Pace(traffic, openings), traffic, openings
+    return StartRate(traffic, openings), traffic, openings
 
 
 def test_before_the_first_refusal_nobody_waits():

@@ -11,7 +11,7 @@ from batchmill.lists.rows import MOST_HELD
 from batchmill.outcome import Block, Outcome, cancelled
 
 
-class Collected:
+class ResultCollector:
     """Gathers blocks that come in any order. Used by one thread.
 
     The error entries of all items that were tried are kept. Of items that never started there may be as

@@ -73,7 +73,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Shipping:
+class ProcessCost:
     """What worker processes would cost: seconds until they are there, seconds of this process per item
     (pickling it, reading its result), and, where they cannot be used at all, why (``refusal``)."""
 
@@ -95,7 +95,7 @@ def known_beforehand(
     return None
 
 
-def choose(measured: Measured, machine: Machine, shipping: Shipping) -> Choice:
+def choose(measured: Measured, machine: Machine, shipping: ProcessCost) -> Choice:
     """The executor for the items that are left."""
     left, under_way = measured.items_left, measured.wall if measured.running else 0.0
     estimates = {"sequential": under_way + left * (measured.wall + ITEM_SECONDS)}
@@ -123,7 +123,7 @@ def _thread_seconds(measured: Measured, machine: Machine) -> float:
     return max((measured.wall + ITEM_SECONDS) / at_once, measured.cpu / machine.cores, held)
 
 
-def _process_seconds(measured: Measured, machine: Machine, shipping: Shipping) -> float:
+def _process_seconds(measured: Measured, machine: Machine, shipping: ProcessCost) -> float:
     """Per item, all workers at work: bound by the workers, the cores, and this process, which feeds them."""
     at_once = max(1.0, min(machine.n_processes, measured.items_left))
     cores = max(1, min(machine.cores, machine.n_processes))
@@ -133,7 +133,7 @@ def _process_seconds(measured: Measured, machine: Machine, shipping: Shipping) -
 Estimates = dict[str, float]
 
 
-def _why_sequential(measured: Measured, machine: Machine, shipping: Shipping, estimates: Estimates) -> str:
+def _why_sequential(measured: Measured, machine: Machine, shipping: ProcessCost, estimates: Estimates) -> str:
     left = estimates["sequential"]
     if measured.left is not None and left < 2 * shipping.start:
         rest = (
@@ -144,7 +144,7 @@ def _why_sequential(measured: Measured, machine: Machine, shipping: Shipping, es
     return f"{_item(measured)}; handing them to others costs as much as it saves{refusal}"
 
 
-def _why_thread(measured: Measured, machine: Machine, shipping: Shipping, estimates: Estimates) -> str:
+def _why_thread(measured: Measured, machine: Machine, shipping: ProcessCost, estimates: Estimates) -> str:
     if not machine.gil and measured.busy >= 0.5:
         why = "this interpreter has no GIL, so threads compute side by side"
     elif measured.busy < 0.5:
@@ -159,7 +159,7 @@ def _why_thread(measured: Measured, machine: Machine, shipping: Shipping, estima
     return f"{_item(measured)}; {why}"
 
 
-def _why_process(measured: Measured, machine: Machine, shipping: Shipping, estimates: Estimates) -> str:
+def _why_process(measured: Measured, machine: Machine, shipping: ProcessCost, estimates: Estimates) -> str:
     why = "holding the GIL" if machine.gil else "more than threads get done"
     sent = f", {_time(shipping.per_item)} to send" if shipping.per_item > 0.01 * measured.wall else ""
     return f"{_item(measured)}, {why}{sent}; {machine.n_processes} processes use the cores"

@@ -28,7 +28,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.auto.decision import Choice, Machine, Measured, choose, known_beforehand
 from batchmill.executors.auto.process_cost import nominal, shipping
-from batchmill.executors.auto.view import Leg, Readings
+from batchmill.executors.auto.view import ChannelView, Readings
 from batchmill.executors.contract import Channel, ExecutorSettings, Task
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.local.thread import ThreadExecutor
@@ -114,7 +114,7 @@ class Conductor:
         self._cancel = cancel
         self._machine = machine
         self._lock = threading.Lock()
-        self._legs: list[tuple[Leg, threading.Thread]] = []
+        self._legs: list[tuple[ChannelView, threading.Thread]] = []
         self._closed = threading.Event()
         self._replaced = False
         self._context = contextvars.copy_context()  # what items see of it is what the caller set
@@ -141,10 +141,10 @@ class Conductor:
         for _, thread in legs:
             thread.join(CLOSE_SECONDS)
 
-    def _launch(self, choice: Choice, spared: int = 0, *, samples: bool = False) -> Leg | None:
+    def _launch(self, choice: Choice, spared: int = 0, *, samples: bool = False) -> ChannelView | None:
         """Let the chosen executor work on the channel, with ``spared`` workers less; None when the batch is
         over."""
-        leg = Leg(self._channel, samples=samples)
+        leg = ChannelView(self._channel, samples=samples)
         context = self._context.copy()
         thread = threading.Thread(
             target=lambda: context.run(self._serve, leg, choice, spared), name="batchmill-leg", daemon=True
@@ -156,7 +156,7 @@ class Conductor:
             self._legs.append((leg, thread))
         return leg
 
-    def _serve(self, leg: Leg, choice: Choice, spared: int) -> None:
+    def _serve(self, leg: ChannelView, choice: Choice, spared: int) -> None:
         try:
             refusal = self._run_leg(leg, choice.executor, choice.workers - spared)
             if refusal is not None and choice.executor != "process":
@@ -166,7 +166,7 @@ class Conductor:
         except BaseException as fault:  # noqa: BLE001  # a leg's end: the batch must hear of it
             self._channel.fail(fault)
 
-    def _run_leg(self, leg: Leg, executor: str, size: int) -> ExecutorUnavailable | None:
+    def _run_leg(self, leg: ChannelView, executor: str, size: int) -> ExecutorUnavailable | None:
         """Work through a leg; why the executor cannot, where it turns out so. What it took it gave back."""
         settings = replace(self._settings, max_concurrent=size)
         try:
@@ -179,7 +179,7 @@ class Conductor:
     def _replace(self, choice: Choice, spared: int, refusal: ExecutorUnavailable) -> None:
         """Threads in place of processes, in the thread of the leg: another may not be to be had."""
         substitute = instead_of(choice, refusal, self._machine)
-        leg = Leg(self._channel)
+        leg = ChannelView(self._channel)
         with self._lock:
             if self._closed.is_set():
                 return
@@ -200,7 +200,7 @@ class Conductor:
         except BaseException as fault:  # noqa: BLE001  # the conductor's end: the batch must hear of it
             self._channel.fail(fault)
 
-    def _scouted(self, scout: Leg) -> Choice | None:
+    def _scouted(self, scout: ChannelView) -> Choice | None:
         """The executor that takes over from the scout; None when the scout comes to the end of the batch.
 
         While the scout alone is best it is asked again each time it has worked twice as long."""
@@ -220,7 +220,7 @@ class Conductor:
             _tell(self._settings, _done_already(scout.readings()))
         return None
 
-    def _watch(self, scout: Leg, last: Readings, enough: float) -> bool:
+    def _watch(self, scout: ChannelView, last: Readings, enough: float) -> bool:
         """Look at the scout until its items have run for ``enough`` seconds; False when it came to an end."""
         pause = LOOK_SECONDS
         while not (self._closed.is_set() or scout.over):
@@ -234,14 +234,14 @@ class Conductor:
             pause = LOOK_SECONDS if now.running else LAZY_SECONDS
         return False
 
-    def _choice(self, seen: Measured, scout: Leg) -> Choice:
+    def _choice(self, seen: Measured, scout: ChannelView) -> Choice:
         """Processes are looked into only where they would be worth it: that takes a pickling of the task."""
         first = choose(seen, self._machine, nominal(self._machine.n_processes))
         if first.executor != "process":
             return first
         return choose(seen, self._machine, shipping(self._task, scout.sample, self._machine.n_processes))
 
-    def _hand_over(self, scout: Leg, choice: Choice) -> None:
+    def _hand_over(self, scout: ChannelView, choice: Choice) -> None:
         """Let the chosen executor begin, with one worker less while the scout is still at its last item."""
         _tell(self._settings, choice)
         scout.dry()

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from batchmill.errors import NotPicklable
-from batchmill.executors.auto.decision import Shipping
+from batchmill.executors.auto.decision import ProcessCost
 from batchmill.executors.contract import Task
 from batchmill.executors.running.runner import Job
 
@@ -18,12 +18,12 @@ CHUNKED_SECONDS = 1.5e-6  # of this process for an item that weighs nothing, sen
 BOTH_WAYS = 1.5  # times the pickling: the other side of it, and the copying in between
 
 
-def nominal(workers: int) -> Shipping:
+def nominal(workers: int) -> ProcessCost:
     """The cost for items that weigh nothing, which no real one is below."""
-    return Shipping(_start_seconds(workers), CHUNKED_SECONDS)
+    return ProcessCost(_start_seconds(workers), CHUNKED_SECONDS)
 
 
-def shipping(task: Task, sample: tuple[Any, Any] | None, workers: int) -> Shipping:
+def shipping(task: Task, sample: tuple[Any, Any] | None, workers: int) -> ProcessCost:
     """The cost for items such as the ``sample`` (an item and its result), and whether they can travel."""
     pickling = importlib.import_module("batchmill.executors.pickling.pickler")  # with cloudpickle: 20 ms
     seconds = 0.0
@@ -33,10 +33,10 @@ def shipping(task: Task, sample: tuple[Any, Any] | None, workers: int) -> Shippi
             pickling.dumps(value, [])
         except Exception as fault:  # noqa: BLE001  # whatever pickling raises: it cannot travel
             shown = value.task if isinstance(value, Job) else value
-            return Shipping(_start_seconds(workers), 0.0, _words(pickling.refusal(shown, fault, what)))
+            return ProcessCost(_start_seconds(workers), 0.0, _words(pickling.refusal(shown, fault, what)))
         if what != "task":
             seconds += time.perf_counter() - began
-    return Shipping(_start_seconds(workers), CHUNKED_SECONDS + BOTH_WAYS * seconds)
+    return ProcessCost(_start_seconds(workers), CHUNKED_SECONDS + BOTH_WAYS * seconds)
 
 
 def _words(refusal: NotPicklable) -> str:

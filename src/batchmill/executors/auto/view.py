@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from batchmill.errors import ExecutorUnavailable
-from batchmill.executors.channel_proxy import PassingChannel
+from batchmill.executors.channel_proxy import ChannelProxy
 from batchmill.executors.contract import Channel, Chunk, Seat
 from batchmill.outcome import Block
 
@@ -28,7 +28,7 @@ class Readings(NamedTuple):
     cpu: float = 0.0
 
 
-class Leg(PassingChannel):
+class ChannelView(ChannelProxy):
     """See the module. It counts what passes, for whoever wants to know how the items are; one that
     ``samples`` keeps an item and its result, until told to forget them.
 

@@ -23,7 +23,7 @@ SHORT_SECONDS, VERY_SHORT_SECONDS = 0.1, 0.01  # a round trip is 2 % of the latt
 BYTES_AHEAD = 256 << 20
 
 
-class Pace(NamedTuple):
+class ItemPace(NamedTuple):
     """What is known of a batch's items: the mean of their seconds, and how many bytes one may travel as."""
 
     seconds: float
@@ -55,7 +55,7 @@ class ChunkSizer:
         fixed: int | None = None,
         *,
         least: float = 0.0,
-        known: Pace | None = None,
+        known: ItemPace | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._workers = workers
@@ -67,10 +67,10 @@ class ChunkSizer:
         self._size = self._wanted(GROWTH**2) if known else 1
 
     @property
-    def pace(self) -> Pace | None:
+    def pace(self) -> ItemPace | None:
         """What was learned, None where nothing was."""
         with self._lock:
-            return Pace(self._mean, self._bytes) if self._mean else None
+            return ItemPace(self._mean, self._bytes) if self._mean else None
 
     def next(self, remaining: int | None) -> tuple[int, int]:
         """How many items to take, and how many may be ahead of the consumer when taking them."""

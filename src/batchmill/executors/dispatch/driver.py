@@ -15,12 +15,12 @@ import psutil
 
 from batchmill.errors import ExecutorUnavailable, InternalError
 from batchmill.executors.contract import Chunk
-from batchmill.executors.dispatch.settling import Settler
+from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process import child
 from batchmill.executors.process.leases import Leases
-from batchmill.executors.process.packed_job import Shipment
-from batchmill.executors.process.payload import Parcel, discard, no_room, wrap
+from batchmill.executors.process.packed_job import PackedJob
+from batchmill.executors.process.payload import Payload, discard, no_room, wrap
 from batchmill.executors.process.pool import Pool
 from batchmill.executors.process.shared_area import Region
 from batchmill.executors.process.slot import TIMED_OUT, TOO_LARGE, Death, Slot, SlotBroken
@@ -39,8 +39,8 @@ class Driver:
 
     def __init__(
         self,
-        shipment: Shipment,
-        settler: Settler,
+        shipment: PackedJob,
+        settler: ChunkSettler,
         pool: Pool,
         leases: Leases,
         share: Callable[[], None] = lambda: None,
@@ -57,7 +57,7 @@ class Driver:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._slot: Slot | None = None
-        self._sent: dict[int, tuple[Chunk, Parcel]] = {}
+        self._sent: dict[int, tuple[Chunk, Payload]] = {}
         self._driving = True  # a thread of the pool's is, or will be, at it
         self._held = False  # the worker was told to begin nothing more of what it has
         self._ended = threading.Event()
@@ -229,7 +229,7 @@ class Driver:
         discard(items)
         self._channel.give_back(chunk)
 
-    def _pack(self, chunk: Chunk, region: Region) -> Parcel | ErrorInfo:
+    def _pack(self, chunk: Chunk, region: Region) -> Payload | ErrorInfo:
         """The items as they travel, or why they cannot."""
         buffers: list[pickle.PickleBuffer] = []
         try:

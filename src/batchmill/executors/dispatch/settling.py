@@ -25,7 +25,7 @@ from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
 STILLBIRTHS = 3  # workers that die before they take a chunk, one after another, before we give up
 
 
-class Settler:
+class ChunkSettler:
     """Settles the chunks of one batch.
 
     Concurrency: called by drivers and by the receiver threads of their slots; ``_lock`` guards

@@ -41,7 +41,7 @@ class Holder(Protocol):
         """Give back what a worker that was held a little while ago has not begun."""
 
 
-class Sharing:
+class WorkStealer:
     """Watches one batch while somebody waits for items and somebody else has several.
 
     ``holders`` are those at work, ``several`` tells quickly whether one of them may have more than one item,

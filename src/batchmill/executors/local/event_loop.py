@@ -43,7 +43,7 @@ class AsyncTask(Task, Protocol):
         """Run one attempt; whatever is raised becomes the attempt's error."""
 
 
-class LoopCrew:
+class EventLoopBatch:
     """The event loop of one batch and the thread that feeds it.
 
     Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_bytes``, ``_fed`` and ``_over``.

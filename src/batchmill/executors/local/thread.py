@@ -24,9 +24,9 @@ from typing import cast
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
-from batchmill.executors.dispatch.stealing import Sharing
+from batchmill.executors.dispatch.stealing import WorkStealer
 from batchmill.executors.local.copying import copy_task
-from batchmill.executors.local.event_loop import AsyncTask, LoopCrew
+from batchmill.executors.local.event_loop import AsyncTask, EventLoopBatch
 from batchmill.executors.running.progress import (
     ATTEMPT,
     HELD,
@@ -69,11 +69,11 @@ class ThreadExecutor:
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
         size = self.workers(settings)
-        crew: Crew | LoopCrew
+        crew: ThreadBatch | EventLoopBatch
         if hasattr(task, "run_async"):
-            crew = LoopCrew(cast("AsyncTask", task), channel, settings, cancel, size)
+            crew = EventLoopBatch(cast("AsyncTask", task), channel, settings, cancel, size)
         else:
-            crew = Crew(task, channel, settings, cancel, size)
+            crew = ThreadBatch(task, channel, settings, cancel, size)
         crew.start()
         try:
             yield from channel.blocks()
@@ -81,7 +81,7 @@ class ThreadExecutor:
             crew.close()
 
 
-class Crew:
+class ThreadBatch:
     """The worker threads of one batch.
 
     Concurrency: ``_lock`` guards ``_workers`` and ``_unhired``; every worker has a lock of its own.
@@ -106,7 +106,7 @@ class Crew:
         self._unhired = 0
         self._several = 0  # workers that have more than one item
         self._over = threading.Event()
-        self.sharing = Sharing(channel, _in_a_thread, self._now, self._any_has_several)
+        self.sharing = WorkStealer(channel, _in_a_thread, self._now, self._any_has_several)
         channel.on_idle(self.sharing.begin)
         self._watcher = threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True)
         self._forget = [channel.on_stop(self._stop_workers), cancel.on_cancel(self._abandon_all)]
@@ -220,7 +220,7 @@ class Worker:
     worker, settles its items; the other finds nothing there.
     """
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: ThreadBatch) -> None:
         self.cells = new_cells()
         self._crew = crew
         self._lock = threading.Lock()

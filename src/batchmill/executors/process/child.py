@@ -21,14 +21,14 @@ from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.concurrency.resources import anything_held, close_held, holding
+from batchmill.concurrency.resources import anything_held, close_resources, holding
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
-from batchmill.executors.process.environment import Surroundings
+from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.frames import FrameWriter
 from batchmill.executors.process.logs import LogMirror
-from batchmill.executors.process.message_pipe import Outbox, Wire
-from batchmill.executors.process.payload import Parcel, unwrap
+from batchmill.executors.process.message_pipe import MessagePipe, Outbox
+from batchmill.executors.process.payload import Payload, unwrap
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.signals import heed_signals
 from batchmill.executors.running.describe import describe
@@ -58,12 +58,12 @@ class Order(NamedTuple):
 
     seq: int
     digest: bytes
-    job: Parcel | None
+    job: Payload | None
     start: int
     attempts: int
     lost: ErrorInfo | None
     tried: tuple[Tried, ...]
-    items: Parcel
+    items: Payload
     seconds: float
 
 
@@ -86,8 +86,8 @@ class WorkerProcess:
         self.area = SharedArea(path)
         self._logging = LogMirror(outbox.send)
         self._folders = folders
-        self._runners: OrderedDict[bytes, tuple[ItemRunner, Surroundings]] = OrderedDict()
-        self._surroundings: Surroundings | None = None
+        self._runners: OrderedDict[bytes, tuple[ItemRunner, ProcessEnvironment]] = OrderedDict()
+        self._surroundings: ProcessEnvironment | None = None
         self._next_lay_down = 0.0
 
     def run(self, order: Order) -> Reply:
@@ -148,7 +148,7 @@ class WorkerProcess:
         finally:
             self.area.cells[STARTED] = 0
 
-    def _runner(self, order: Order) -> tuple[ItemRunner, Surroundings]:
+    def _runner(self, order: Order) -> tuple[ItemRunner, ProcessEnvironment]:
         found = self._runners.get(order.digest)
         if found is None:
             found = self._load(order)
@@ -161,24 +161,24 @@ class WorkerProcess:
             self._surroundings = found[1]
         return found
 
-    def _load(self, order: Order) -> tuple[ItemRunner, Surroundings]:
+    def _load(self, order: Order) -> tuple[ItemRunner, ProcessEnvironment]:
         if order.job is None:
             raise InternalError("an order without a job reached the loading of its job")
         around, packed = unwrap(order.job, keep=True)
-        surroundings: Surroundings = pickle.loads(around)  # noqa: S301  # from our own parent
+        surroundings: ProcessEnvironment = pickle.loads(around)  # noqa: S301  # from our own parent
         surroundings.enter(self._logging)
-        job: Job = unwrap(packed, keep=True) if isinstance(packed, Parcel) else packed
+        job: Job = unwrap(packed, keep=True) if isinstance(packed, Payload) else packed
         runner = ItemRunner(job, self.area.cells, CancelToken())
         return runner, surroundings
 
 
-_attached: tuple[Wire, Outbox, WorkerProcess] | None = None
+_attached: tuple[MessagePipe, Outbox, WorkerProcess] | None = None
 
 
 def attach(pipe: Connection, path: str, folders: list[str], parent: int) -> None:
     """Called once in a new worker process, before anything else of ours."""
     global _attached
-    wire = Wire(pipe)
+    wire = MessagePipe(pipe)
     outbox = Outbox(wire)
     worker = WorkerProcess(path, folders, outbox)
     heed_signals(worker.area.cells)
@@ -197,11 +197,11 @@ def serve() -> None:
     with holding(), closing(wire):  # whatever happens: that is how the parent hears of this worker's end
         while True:
             if anything_held() and not wire.waits(IDLE_SECONDS):
-                close_held()
+                close_resources()
             try:
                 order: Order = pickle.loads(wire.receive())  # noqa: S301  # from our own parent
             except EOFError:  # the parent is gone
-                close_held()
+                close_resources()
                 return
             reply = _run(worker, order)
             _flush()

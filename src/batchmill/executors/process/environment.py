@@ -41,7 +41,7 @@ for each core, of which n processes would start n times as many as there are."""
 _last: tuple[tuple[Any, ...], bytes] | None = None
 
 
-class Surroundings:
+class ProcessEnvironment:
     """A snapshot of this process, made in the parent and pickled to workers."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Surroundings:
         if last is None or last[0] != now:
             folder, _, path, languages, interpreter, _ = now
             environment = {**dict.fromkeys(LIBRARY_THREADS, str(n_library_threads)), **os.environ}
-            here = Surroundings(folder, environment, path, languages, interpreter)
+            here = ProcessEnvironment(folder, environment, path, languages, interpreter)
             _last = last = now, pickle.dumps(here, 5)
         return last[1]
 
@@ -88,7 +88,7 @@ class Surroundings:
     def packed_without_environment() -> bytes:
         """The same for workers that have an environment of their own: this one's, with what is secret in it,
         stays here."""
-        here: Surroundings = pickle.loads(Surroundings.packed(1))  # noqa: S301  # made right here
+        here: ProcessEnvironment = pickle.loads(ProcessEnvironment.packed(1))  # noqa: S301  # made right here
         here.environment = {}
         return pickle.dumps(here, 5)
 

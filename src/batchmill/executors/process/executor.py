@@ -20,11 +20,11 @@ from batchmill.executors.contract import Channel, ExecutorSettings, Task
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.driver import Driver
-from batchmill.executors.dispatch.settling import Settler
-from batchmill.executors.dispatch.stealing import Sharing
+from batchmill.executors.dispatch.settling import ChunkSettler
+from batchmill.executors.dispatch.stealing import WorkStealer
 from batchmill.executors.process.leases import Leases
 from batchmill.executors.process.logs import handle
-from batchmill.executors.process.packed_job import Shipment
+from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.pool import Pool, shared_pool
 from batchmill.executors.process.slot import CANCELLED, Heard
 from batchmill.executors.process.slot import GRACE_SECONDS as CANCEL_SECONDS
@@ -63,12 +63,12 @@ class ProcessExecutor:
         _check_parenthood()
         pool = shared_pool()
         try:
-            shipment = Shipment(job, pool, self.workers(settings), self._around)
+            shipment = PackedJob(job, pool, self.workers(settings), self._around)
         except NotPicklable as refusal:
             yield from refuse_all(channel, describe(refusal))
             return
         leases = Leases(pool, settings.slots, self._heard)
-        crew = Crew(job, shipment, pool, leases, channel, settings, cancel, self.workers(settings))
+        crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, self.workers(settings))
         try:
             crew.start()
             yield from channel.blocks()
@@ -96,7 +96,7 @@ def refuse_all(channel: Channel, error: ErrorInfo) -> Iterator[Block]:
     yield from channel.blocks()
 
 
-class Crew:
+class ProcessBatch:
     """The drivers of one batch.
 
     Concurrency: ``_lock`` guards ``_drivers`` and ``_taken``. Whoever stops, cancels or closes the batch
@@ -106,7 +106,7 @@ class Crew:
     def __init__(
         self,
         job: Job,
-        shipment: Shipment,
+        shipment: PackedJob,
         pool: Pool,
         leases: Leases,
         channel: Channel,
@@ -122,7 +122,7 @@ class Crew:
             least=HAND_OVER_SECONDS,
             known=shipment.pace,
         )
-        self._settler = Settler(job, channel, self._sizer)
+        self._settler = ChunkSettler(job, channel, self._sizer)
         self._shipment = shipment
         self._pool = pool
         self._slots = settings.slots
@@ -135,7 +135,7 @@ class Crew:
         self._drivers: list[Driver] = []
         self._numbers = settings.worker_numbers
         self._taken: list[int] = []  # of them
-        self._sharing = Sharing(channel, pool.threads.run, self._now, self._several, self._widen)
+        self._sharing = WorkStealer(channel, pool.threads.run, self._now, self._several, self._widen)
         channel.on_idle(self._sharing.begin)
         self._over = threading.Event()
         self._forget = [channel.on_stop(self._stop_items), cancel.on_cancel(self._cancel)]

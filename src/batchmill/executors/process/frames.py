@@ -1,7 +1,7 @@
 """Finished results on their way out of a worker, laid down in shared memory as the items finish.
 
 A frame holds neighbouring items. Its header is its length and whether what follows is the frame's own
-pickle or that of a :class:`Parcel` which holds it. Frames that were laid down survive their worker: a
+pickle or that of a :class:`Payload` which holds it. Frames that were laid down survive their worker: a
 parent that finds it dead reads them all the same.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 from batchmill.errors import InternalError, NotPicklable
 from batchmill.executors.pickling import pickler, salvage
 from batchmill.executors.pickling.pickler import Stream
-from batchmill.executors.process.payload import Parcel, no_room, unwrap, wrap
+from batchmill.executors.process.payload import Payload, no_room, unwrap, wrap
 from batchmill.executors.process.shared_area import Region
 from batchmill.executors.running.describe import describe
 from batchmill.executors.running.progress import KEPT, Cells
@@ -86,7 +86,7 @@ def read(source: Region, end: int, start: int) -> tuple[Block, int]:
         stream = region[position : position + length]
         n_bytes += length
         if is_parcel:
-            parcel = Parcel(*pickler.loads(stream))
+            parcel = Payload(*pickler.loads(stream))
             content, n_bytes = unwrap(parcel, loads=_loads), n_bytes + parcel.n_bytes
         else:
             content = _loads(stream)

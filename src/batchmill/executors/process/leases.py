@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from batchmill.concurrency.semaphore import Permit, Permits
+from batchmill.concurrency.semaphore import FairSemaphore, Permit
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.process.logs import handle
 from batchmill.executors.process.pool import Pool
@@ -31,7 +31,7 @@ class Leases:
     ``_asking`` and ``_permits``.
     """
 
-    def __init__(self, pool: Pool, slots: Permits | None = None, heard: Heard = handle) -> None:
+    def __init__(self, pool: Pool, slots: FairSemaphore | None = None, heard: Heard = handle) -> None:
         self._pool = pool
         self._heard = heard
         self._slots = slots

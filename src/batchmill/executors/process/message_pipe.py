@@ -18,7 +18,7 @@ READ_BYTES = 1 << 16
 _SECONDS = struct.Struct("@ll")  # struct timeval
 
 
-class Wire:
+class MessagePipe:
     """One end. One thread sends and one receives; they may be different ones."""
 
     def __init__(self, end: Connection) -> None:
@@ -27,7 +27,7 @@ class Wire:
         self._read = b""
 
     @classmethod
-    def pair(cls) -> tuple[Wire, Wire]:
+    def pair(cls) -> tuple[MessagePipe, MessagePipe]:
         """Both ends of a new one."""
         here, there = Pipe()
         return cls(here), cls(there)
@@ -78,7 +78,7 @@ class Outbox:
     handler may interrupt who holds it.
     """
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: MessagePipe) -> None:
         self._wire = wire
         self._lock = threading.Lock()
         self._waiting: deque[bytes] = deque()

@@ -9,13 +9,13 @@ from batchmill.errors import NotPicklable
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.pickling import pickler
 from batchmill.executors.pickling.pickler import Stream
-from batchmill.executors.process.environment import Surroundings
+from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.payload import wrap
 from batchmill.executors.process.pool import Pool
 from batchmill.executors.running.runner import Job
 
 
-class Shipment:
+class PackedJob:
     """The parcel of a job and of the surroundings it runs in. ``digest`` names both: a worker that has
     seen it needs only the digest, in this batch or a later one. ``pace`` is what an earlier batch with the
     digest learned of its items, and is to be set to what this one did.
@@ -29,7 +29,7 @@ class Shipment:
     def __init__(self, job: Job, pool: Pool, n_workers: int = 1, around: bytes | None = None) -> None:
         task = _pack_job(job)
         if around is None:
-            around = Surroundings.packed(max(1, usable_cores() // n_workers))
+            around = ProcessEnvironment.packed(max(1, usable_cores() // n_workers))
         packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders))
         outer = pickle.dumps((around, packed), 5)
         self._pool = pool
@@ -46,7 +46,7 @@ class Shipment:
             self._pool.withdraw(digest)
 
 
-class _PackedJob:
+class _Pickled:
     def __init__(self, stream: Stream, buffers: list[pickle.PickleBuffer]) -> None:
         self.stream = stream
         self.buffers = buffers
@@ -61,11 +61,11 @@ class _PackedJob:
         return extended.digest()
 
 
-def _pack_job(job: Job) -> _PackedJob:
+def _pack_job(job: Job) -> _Pickled:
     buffers: list[pickle.PickleBuffer] = []
     try:
         plain = pickler.goes_by_name(getattr(job.task, "only_function", None))
-        return _PackedJob(pickler.dumps(job, buffers, plain=plain), buffers)
+        return _Pickled(pickler.dumps(job, buffers, plain=plain), buffers)
     except NotPicklable:
         raise
     except Exception as fault:

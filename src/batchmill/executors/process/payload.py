@@ -25,7 +25,7 @@ ALIGNMENT = 64
 _numbers = itertools.count()
 
 
-class Parcel(NamedTuple):
+class Payload(NamedTuple):
     """``inline`` holds the stream, or ``path`` names the file, or neither: it lies in the shared area.
 
     ``length`` is the stream's, in bytes; ``buffers`` are (offset, length) of what lies behind it.
@@ -44,17 +44,17 @@ class Parcel(NamedTuple):
 
 def wrap(
     stream: Stream, buffers: list[pickle.PickleBuffer], folders: list[str], region: Region | None = None
-) -> Parcel:
+) -> Payload:
     """Put a pickled value where it travels best; ``folders`` are tried in order for a file.
 
     Raises OSError when no folder has room.
     """
     if not buffers:
         if len(stream) <= INLINE_BYTES:
-            return Parcel(len(stream), inline=bytes(stream))
+            return Payload(len(stream), inline=bytes(stream))
         if region is not None and (room := region.room_for(len(stream))) is not None:
             room[: len(stream)] = stream
-            return Parcel(len(stream))
+            return Payload(len(stream))
     for folder in folders[:-1]:
         try:
             return write(stream, buffers, folder)
@@ -72,7 +72,7 @@ def no_room(what: str, stream: Stream, buffers: list[pickle.PickleBuffer], fault
     )
 
 
-def write(stream: Stream, buffers: list[pickle.PickleBuffer], folder: str) -> Parcel:
+def write(stream: Stream, buffers: list[pickle.PickleBuffer], folder: str) -> Payload:
     """Put a pickled value into a new file. Raises OSError and leaves nothing behind when it has no room."""
     path = os.path.join(folder, f"{os.getpid()}-{next(_numbers)}.parcel")
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -91,7 +91,7 @@ def write(stream: Stream, buffers: list[pickle.PickleBuffer], folder: str) -> Pa
         raise
     finally:
         os.close(descriptor)
-    return Parcel(len(stream), path=path, buffers=tuple(places))
+    return Payload(len(stream), path=path, buffers=tuple(places))
 
 
 def _write_all(descriptor: int, content: Any) -> None:
@@ -101,7 +101,7 @@ def _write_all(descriptor: int, content: Any) -> None:
 
 
 def unwrap(
-    parcel: Parcel,
+    parcel: Payload,
     region: Region | None = None,
     *,
     keep: bool = False,
@@ -125,7 +125,7 @@ def unwrap(
     return loads(view[: parcel.length], [view[start : start + length] for start, length in parcel.buffers])
 
 
-def discard(parcel: Parcel) -> None:
+def discard(parcel: Payload) -> None:
     """Remove the file of a parcel that is not going to be unwrapped."""
     if parcel.path is not None:
         try:

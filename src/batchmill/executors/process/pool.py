@@ -22,14 +22,14 @@ from typing import Any
 import loky.process_executor
 
 from batchmill.errors import ExecutorUnavailable
-from batchmill.executors.dispatch.chunk_sizes import Pace
+from batchmill.executors.dispatch.chunk_sizes import ItemPace
 from batchmill.executors.process.folders import Folders, remove_abandoned
 from batchmill.executors.process.loky_semaphores import PipeContext
-from batchmill.executors.process.payload import Parcel, discard
+from batchmill.executors.process.payload import Payload, discard
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.signals import block_signals
 from batchmill.executors.process.slot import Slot
-from batchmill.executors.process.thread_cache import KeptThreads
+from batchmill.executors.process.thread_cache import ThreadCache
 
 IDLE_SECONDS = 60.0
 LOOK_SECONDS = 5.0
@@ -56,13 +56,13 @@ class Pool:
         self._lock = threading.Lock()
         self._idle: list[Slot] = []
         self._all: set[Slot] = set()
-        self._jobs: dict[bytes, tuple[Parcel, int]] = {}  # with the number of batches using it
-        self._paces: dict[bytes, Pace] = {}
+        self._jobs: dict[bytes, tuple[Payload, int]] = {}  # with the number of batches using it
+        self._paces: dict[bytes, ItemPace] = {}
         self._number = 0
         self._closed = False
         self._folders = Folders()
         self.folders = self._folders.paths
-        self.threads = KeptThreads()
+        self.threads = ThreadCache()
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="batchmill-pool", daemon=True)
         try:
@@ -121,7 +121,7 @@ class Pool:
         with self._lock:
             return len(self._all) - len(self._idle)
 
-    def publish(self, digest: bytes, make: Callable[[], Parcel]) -> Parcel:
+    def publish(self, digest: bytes, make: Callable[[], Payload]) -> Payload:
         """The parcel of a job, made once: another batch with the same job finds it still there.
 
         It stays until :meth:`withdraw` was called as often, and for a while after.
@@ -143,12 +143,12 @@ class Pool:
             for old in unused[: max(0, len(unused) - KEPT_JOBS)]:
                 discard(self._jobs.pop(old)[0])
 
-    def pace(self, digest: bytes) -> Pace | None:
+    def pace(self, digest: bytes) -> ItemPace | None:
         """What the last batch with this job learned of its items."""
         with self._lock:
             return self._paces.get(digest)
 
-    def keep_pace(self, digest: bytes, pace: Pace) -> None:
+    def keep_pace(self, digest: bytes, pace: ItemPace) -> None:
         """Remember what a batch learned of its items, for the next one with the same job."""
         with self._lock:
             self._paces.pop(digest, None)

@@ -28,7 +28,7 @@ from batchmill.executors.process import child
 from batchmill.executors.process.family import kill_family
 from batchmill.executors.process.leftovers import remove_leftovers
 from batchmill.executors.process.logs import Logged, handle
-from batchmill.executors.process.message_pipe import Wire
+from batchmill.executors.process.message_pipe import MessagePipe
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.running.progress import (
     ATTEMPT,
@@ -108,7 +108,7 @@ class Slot:
         self._under_way: dict[int, Settle] = {}
         self._dead = False
         self._closed = False
-        self._wire, self._far_end = Wire.pair()
+        self._wire, self._far_end = MessagePipe.pair()
         self._executor: Any = loky.process_executor.ProcessPoolExecutor(
             max_workers=1,
             context=semaphores,

@@ -11,7 +11,7 @@ BUSY, IDLE = "batchmill-driver", "batchmill-pool-idle"  # thread names
 Call = Callable[[], None]
 
 
-class KeptThreads:
+class ThreadCache:
     """Runs calls side by side, each in a thread of its own; threads that are done wait for another.
 
     Concurrency: any thread may call any method; ``_lock`` guards ``_idle`` and ``_closed``.

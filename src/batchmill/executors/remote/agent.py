@@ -25,7 +25,7 @@ from batchmill.errors import BatchmillError, ExecutorUnavailable
 from batchmill.executors.contract import Chunk, ExecutorSettings
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process import frames
-from batchmill.executors.process.environment import Surroundings
+from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.executor import ProcessExecutor
 from batchmill.executors.process.logs import Logged
 from batchmill.executors.remote.contract import WIRE, Order, Reply, Rest
@@ -212,7 +212,7 @@ def stop(batch: str, cancel: bool) -> None:
 def _surroundings(job: RemoteJob) -> bytes:
     """What the items of a job find around them here. Raises :class:`ExecutorUnavailable` where that would be
     another folder than the one of the run, and nobody said so."""
-    around: Surroundings = pickle.loads(job.around)  # noqa: S301  # from who may have us run anything
+    around: ProcessEnvironment = pickle.loads(job.around)  # noqa: S301  # from who may have us run anything
     for entry in around.path:  # results are read here, and may be of modules of the user's
         if entry not in sys.path:
             sys.path.append(entry)

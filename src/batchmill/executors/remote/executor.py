@@ -18,10 +18,10 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ClusterLost, ExecutorUnavailable, InternalError, NotPicklable
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
-from batchmill.executors.dispatch.settling import Settler
+from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process import frames
-from batchmill.executors.process.environment import Surroundings
+from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.executor import refuse_all
 from batchmill.executors.process.logs import handle
 from batchmill.executors.remote.agent import Probe, RemoteJob
@@ -88,7 +88,7 @@ def _packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe:
     there = replace(settings, max_concurrent=1, chunk_size=None, on_choice=None, slots=None, by_permit=False)
     there = replace(there, cluster=None)
     cwd = settings.cluster.get("cwd") if isinstance(settings.cluster, dict) else None
-    around = Surroundings.packed(1) if carrier.here else Surroundings.packed_without_environment()
+    around = ProcessEnvironment.packed(1) if carrier.here else ProcessEnvironment.packed_without_environment()
     return pickle.dumps(RemoteJob(stream, there, around, carrier.here, cwd, probe), 5)
 
 
@@ -144,7 +144,7 @@ class Dispatch:
         self._sizer = ChunkSizer(
             seats, CHUNK_SECONDS, MOST_PER_CHUNK, settings.chunk_size, least=HAND_OVER_SECONDS
         )
-        self._settler = Settler(job, channel, self._sizer)
+        self._settler = ChunkSettler(job, channel, self._sizer)
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._out: dict[int, Chunk] = {}

@@ -21,7 +21,7 @@ from batchmill.executors.running.cause import Cause
 from batchmill.executors.running.describe import outline, traced
 from batchmill.executors.running.progress import ATTEMPT, ITEMS, POSITION, STARTED, STOP, STOPPED, Cells
 from batchmill.outcome import Block, ErrorInfo, Outcome, Tried, cancelled, interrupted
-from batchmill.policy import Decision, RetryPolicy
+from batchmill.policy import RetryDecision, RetryPolicy
 from batchmill.record import Recorder
 
 PAUSE_STEP = 0.05  # seconds between looks at the stop cell while waiting to try again
@@ -61,7 +61,7 @@ class FailedAttempt(NamedTuple):
     """Why an attempt failed and what the policy says to that; with a traceback only where it is the last."""
 
     error: ErrorInfo
-    decision: Decision
+    decision: RetryDecision
 
     @classmethod
     def judged(

@@ -8,16 +8,16 @@ from typing import Literal
 
 from batchmill.events import Finishing
 from batchmill.graph.compile.plan import Plan
-from batchmill.graph.schedule.run_report import NodeReport, RunStatus, Walk
+from batchmill.graph.schedule.run_report import NodeReport, RunReport, RunStatus
 from batchmill.graph.surroundings import RunnableNode, Surroundings
-from batchmill.graph.visits.node_run import Visit
+from batchmill.graph.visits.node_run import NodeRun
 from batchmill.graph.visits.visiting import run_visit, tell_end
 from batchmill.ir.faults import path_text
-from batchmill.step.namespace import Entry
+from batchmill.step.namespace import NodeOutputs
 from batchmill.warned import Warned
 
 
-def run_finals(plan: Plan, around: Surroundings, walk: Walk) -> None:
+def run_finals(plan: Plan, around: Surroundings, walk: RunReport) -> None:
     """Run the nodes of ``finally`` of a plan that has been walked, and whose outputs are known.
 
     Nothing that ended the run ends them, but only ``around.last``. One that fails leaves the others running
@@ -46,7 +46,7 @@ def run_finals(plan: Plan, around: Surroundings, walk: Walk) -> None:
 
 
 def _enter(
-    plan: Plan, node: RunnableNode, visit: Visit, wall: float, inside: Surroundings, walk: Walk
+    plan: Plan, node: RunnableNode, visit: NodeRun, wall: float, inside: Surroundings, walk: RunReport
 ) -> None:
     """Enter what a visit left into the namespace of those behind it, and into the reports of the run."""
     place, path = inside.place(node.id), path_text(plan.nodes[node.id].path)
@@ -59,7 +59,7 @@ def _enter(
         )
     outputs = None if visit.skipped else visit.outputs
     present = visit.present if visit.failed else None
-    inside.namespace.set(node.id, Entry(outputs, present, 1, skipped=visit.skipped))
+    inside.namespace.set(node.id, NodeOutputs(outputs, present, 1, skipped=visit.skipped))
     walk.add_inner(visit.inner_reports)
     report = walk.reports.setdefault(node.id, NodeReport(node.spec.type))
     report.add(visit, wall)

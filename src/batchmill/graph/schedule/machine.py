@@ -28,7 +28,7 @@ MAX_VISITS = 1_000  # of one node; more than a person means by going round, soon
 
 
 @dataclass(slots=True)
-class Decision:
+class NodeDecision:
     """One thing that was decided: ``node`` starts or, where ``starts`` is False, is passed by: skipped, or
     a gate that does nothing itself.
 
@@ -77,20 +77,20 @@ class Machine:
         """Whether nothing runs and nothing is to start."""
         return not self._working
 
-    def begin(self) -> list[Decision]:
+    def begin(self) -> list[NodeDecision]:
         """The run begins."""
         self._wanted[self._graph.start] = True
         self._queue.append(self._graph.start)
         return list(self._advance())
 
-    def ended(self, node: str, action: str) -> list[Decision]:
+    def ended(self, node: str, action: str) -> list[NodeDecision]:
         """A node came to its end with ``action``; what follows from that, in order."""
         number = self._graph.number[node]
         self._working.remove(number)
         self._settle(number, None if self._is_ended(number) else action)
         return list(self._advance())
 
-    def failed(self, node: str) -> tuple[Failure, list[Decision]]:
+    def failed(self, node: str) -> tuple[Failure, list[NodeDecision]]:
         """A node failed and nothing handles that: how far it reaches, and what follows."""
         number = self._graph.number[node]
         failure = self._spread(number)
@@ -118,21 +118,21 @@ class Machine:
         """Let nothing start any more."""
         self._ended[ROOT] = True
 
-    def _advance(self) -> Iterator[Decision]:
+    def _advance(self) -> Iterator[NodeDecision]:
         names = self._graph.names
         while self._queue:
             node = self._queue.popleft()
             after = tuple(names[source] for source in self._after(node))
             if not self._wanted[node] or self._is_ended(node):
                 self._settle(node, None)
-                yield Decision(names[node], False, after)
+                yield NodeDecision(names[node], False, after)
             elif self._graph.is_gate[node]:
                 dropped = tuple(names[one] for one in self._dropped(node))
                 self._settle(node, DEFAULT_ACTION)
-                yield Decision(names[node], False, after, dropped)
+                yield NodeDecision(names[node], False, after, dropped)
             elif self._may_visit(node):
                 self._working.add(node)
-                yield Decision(names[node], True, after)
+                yield NodeDecision(names[node], True, after)
 
     def _may_visit(self, node: int) -> bool:
         if self._visits[node] >= self._most:

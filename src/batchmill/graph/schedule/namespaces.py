@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from batchmill.graph.schedule.machine import Decision
+from batchmill.graph.schedule.machine import NodeDecision
 from batchmill.graph.schedule.topology import Topology
 from batchmill.step import Namespace
-from batchmill.step.namespace import Entry, joined
+from batchmill.step.namespace import NodeOutputs, joined
 
 
-class Views:
+class BranchNamespaces:
     """The layer of the namespace that each node of a run works on.
 
     A node that follows one other, and is followed by it alone, goes on in that one's layer. Where branches
@@ -24,10 +24,10 @@ class Views:
         self._root = root
         self._topology = topology
         self._views: dict[str, tuple[Namespace, bool]] = {}  # and whether it is this node's to hand on
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, NodeOutputs] = {}
         self._calls: dict[tuple[int, int], Sequence[Any]] = {}
 
-    def decided(self, decision: Decision) -> Namespace:
+    def decided(self, decision: NodeDecision) -> Namespace:
         """The layer for a node that starts, or the one that what follows a node passed by goes on with."""
         if not decision.after:
             view, own = self._root.layer(), True
@@ -54,7 +54,7 @@ class Views:
             if node in self._entries:
                 self._entries[node] = self._entries[node].dropped()
 
-    def enter(self, node: str, entry: Entry) -> None:
+    def enter(self, node: str, entry: NodeOutputs) -> None:
         """What a visit of a node left, for what follows it and for the run's end."""
         self._views[node][0].set(node, entry)
         self._entries[node] = entry

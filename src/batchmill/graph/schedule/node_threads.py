@@ -19,7 +19,7 @@ NAME = "batchmill-branch"
 Work = TypeVar("Work")
 
 
-class Crew(Generic[Work]):
+class NodeThreads(Generic[Work]):
     """Up to ``most`` threads that call ``do`` with each piece of work; it returns what is to be done next.
 
     Concurrency: one thread, the owner's, calls :meth:`run`; the threads call ``do`` side by side. ``_lock``

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from batchmill.errors import TemplateError, WrongOutput
-from batchmill.graph.schedule.run_report import Walk
+from batchmill.graph.schedule.run_report import RunReport
 from batchmill.ir.faults import kind_of
 from batchmill.ir.json_types import is_type, type_words
 from batchmill.ir.models.workflow import OutputSpec, Workflow
@@ -21,7 +21,7 @@ from batchmill.values.plain import nearest
 SUCCEEDED = "succeeded"  # a batch node's second list of the same entries: given only where it is asked for
 
 
-def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: Walk) -> dict[str, Any]:
+def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: RunReport) -> dict[str, Any]:
     """The outputs as the nodes gave them.
 
     An output without a ``source`` is the node or the input of its name. Where the document declares no
@@ -42,7 +42,7 @@ def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: Walk) -> di
     return outputs
 
 
-def fail_output(walk: Walk, name: str, fault: Exception) -> None:
+def fail_output(walk: RunReport, name: str, fault: Exception) -> None:
     """Fail the walk because the output ``name`` cannot be given."""
     walk.fail(None, ErrorInfo(type(fault).__name__, f"output {name!r}: {fault}", retryable=False))
 
@@ -78,13 +78,13 @@ def _kind(form: Any) -> str:
     return "a list" if isinstance(form, (tuple, LazyList)) else kind_of(form)
 
 
-def _last_outputs(namespace: Namespace, walk: Walk) -> dict[str, Any]:
+def _last_outputs(namespace: Namespace, walk: RunReport) -> dict[str, Any]:
     last: dict[str, Any] = namespace.values[walk.last] if walk.last is not None else {}
     twice = SUCCEEDED if "batch_metadata" in last else None
     return {name: value for name, value in last.items() if name != twice}
 
 
-def _value(spec: OutputSpec, name: str, namespace: Namespace, walk: Walk) -> Any:
+def _value(spec: OutputSpec, name: str, namespace: Namespace, walk: RunReport) -> Any:
     scope = namespace.scope(lazy=True)
     value = _compiled(spec.template(name)).resolve(scope)
     if scope.unresolved:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from batchmill.graph.address import address_of
 from batchmill.graph.schedule.error_log import ErrorLog
-from batchmill.graph.visits.node_run import Visit, VisitStatus, error_entry
+from batchmill.graph.visits.node_run import NodeRun, VisitStatus, error_entry
 from batchmill.outcome import ErrorInfo
 
 RunStatus = Literal["success", "degraded", "failed"]
@@ -26,7 +26,7 @@ class NodeReport:
     failure: str | None = None
     batch: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, visit: Visit, wall: float) -> None:
+    def add(self, visit: NodeRun, wall: float) -> None:
         """Count one more visit; its status is the node's."""
         ended = None if visit.ended_by is None else f"stopped along with `{visit.ended_by}`"
         self.status, self.failure = visit.status, visit.failure or ended
@@ -49,7 +49,7 @@ class NodeReport:
 
 
 @dataclass(slots=True)
-class Walk:
+class RunReport:
     """What a walk came to. ``reports`` and ``errors`` are in document order, whatever ran first. ``errors``
     have the keys of a batch's entries and ``node``, the node's address; ``last`` is the id of the node that
     ran last, None where none did: of branches that never came together that of the longest, and of several

@@ -21,20 +21,20 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.graph.address import without_index
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.compile.warnings.dead import leads_nowhere
-from batchmill.graph.schedule.machine import MAX_VISITS, Decision, Machine
-from batchmill.graph.schedule.namespaces import Views
-from batchmill.graph.schedule.node_threads import Crew
-from batchmill.graph.schedule.run_report import NodeReport, Walk
-from batchmill.graph.schedule.stop_tokens import Stops
+from batchmill.graph.schedule.machine import MAX_VISITS, Machine, NodeDecision
+from batchmill.graph.schedule.namespaces import BranchNamespaces
+from batchmill.graph.schedule.node_threads import NodeThreads
+from batchmill.graph.schedule.run_report import NodeReport, RunReport
+from batchmill.graph.schedule.stop_tokens import StopTokens
 from batchmill.graph.schedule.topology import Topology
 from batchmill.graph.surroundings import RunnableNode, Surroundings
-from batchmill.graph.visits.node_run import Visit, cut_short
+from batchmill.graph.visits.node_run import NodeRun, cut_short
 from batchmill.graph.visits.streaming import Chain, StageEnd
 from batchmill.graph.visits.visiting import run_visit, tell_end
 from batchmill.ir.faults import path_text
 from batchmill.nodes import DEFAULT_ACTION, ERROR_ACTION
 from batchmill.outcome import ErrorInfo
-from batchmill.step.namespace import Entry
+from batchmill.step.namespace import NodeOutputs
 from batchmill.warned import Warned
 
 MOST_AT_ONCE = 1000  # nodes, where the run has no number of jobs
@@ -66,19 +66,19 @@ class Scheduler:
         self._plan = plan
         self._outside = around
         self._cancel = CancelToken() if plan.branches else around.cancel
-        self._stops = Stops(topology, around.stop, alone=not plan.branches)
+        self._stops = StopTokens(topology, around.stop, alone=not plan.branches)
         self._around = replace(around, cancel=self._cancel)
         self._lock = threading.Lock()
         self._machine = Machine(topology, MAX_VISITS)
-        self._views = Views(around.namespace, topology)
+        self._views = BranchNamespaces(around.namespace, topology)
         self._nodes = {} if nodes is None else nodes
         self._prepared: dict[str, StageEnd] = {}
         self._depths: dict[str, int] = {}
-        self._errors: dict[tuple[int, int], tuple[str, Visit]] = {}
+        self._errors: dict[tuple[int, int], tuple[str, NodeRun]] = {}
         self._ended_by: str | None = None
-        self._walk = Walk()
+        self._walk = RunReport()
 
-    def run(self) -> Walk:
+    def run(self) -> RunReport:
         """Walk to the end; failures of nodes are in what comes back, not raised."""
         forget = self._outside.cancel.on_cancel(self._cancel.cancel)
         try:
@@ -87,7 +87,7 @@ class Scheduler:
             while len(ready) == 1:
                 ready = self._do(ready[0])
             if ready:
-                Crew(self._do, self._break_off, self._outside.jobs or MOST_AT_ONCE).run(ready)
+                NodeThreads(self._do, self._break_off, self._outside.jobs or MOST_AT_ONCE).run(ready)
         finally:
             forget()
             self._stops.close()
@@ -101,7 +101,7 @@ class Scheduler:
         self._stops.all()
         self._cancel.cancel()
 
-    def _started(self, decisions: Iterable[Decision]) -> list[Start]:
+    def _started(self, decisions: Iterable[NodeDecision]) -> list[Start]:
         """Under the lock: what is to run after decisions."""
         starts: list[Start] = []
         for decision in decisions:
@@ -159,7 +159,7 @@ class Scheduler:
         with self._lock:
             handled = {stage.id for stage in stages if self._machine.survives(stage.id)}
             nodes = {stage.id: self._node(stage.id) for stage in stages}
-        first = StageEnd(start.node, Visit(), 0.0)
+        first = StageEnd(start.node, NodeRun(), 0.0)
         for came in Chain(stages, nodes.__getitem__, handled, start.around).run():
             self._warn(came.node.id, came.visit)
             with self._lock:
@@ -179,7 +179,7 @@ class Scheduler:
         self._report(*end)
         return end
 
-    def _report(self, node: RunnableNode, visit: Visit, wall: float) -> None:
+    def _report(self, node: RunnableNode, visit: NodeRun, wall: float) -> None:
         """Under the lock: enter a visit into the reports and errors of the run."""
         for secret in visit.secrets:
             self._around.masker.add(secret)
@@ -191,7 +191,7 @@ class Scheduler:
             self._errors[place, report.visits] = (self._around.place(node.id), visit)
         self._views.keep(visit.records, place, report.visits)
 
-    def _warn(self, name: str, visit: Visit) -> None:
+    def _warn(self, name: str, visit: NodeRun) -> None:
         """Tell the warnings of a visit. Those of the node itself have its address, and its place where it
         stands in the document that is run."""
         place = self._outside.place(name)
@@ -201,7 +201,7 @@ class Scheduler:
                 warned = replace(warned, node=warned.node or place, path=path)
             self._outside.warnings.add(warned)
 
-    def _lost_action(self, name: str, visit: Visit) -> Iterator[Warned]:
+    def _lost_action(self, name: str, visit: NodeRun) -> Iterator[Warned]:
         """Whether the node ended with an action that none of its edges has; where that could be told from
         the document it has been."""
         planned = self._plan.nodes[name]
@@ -213,7 +213,7 @@ class Scheduler:
         if words is not None:
             yield Warned("lost-action", *words)
 
-    def _follow(self, end: StageEnd) -> list[Decision]:
+    def _follow(self, end: StageEnd) -> list[NodeDecision]:
         """Under the lock: enter what a visit left into the namespace, and where the run goes after it."""
         node, visit, _ = end
         self._enter(node, visit)
@@ -226,15 +226,15 @@ class Scheduler:
             self._walk.degrade()
         return self._machine.ended(node.id, visit.action or DEFAULT_ACTION)
 
-    def _enter(self, node: RunnableNode, visit: Visit) -> None:
+    def _enter(self, node: RunnableNode, visit: NodeRun) -> None:
         number = self._walk.reports[node.id].visits
         present = visit.present if visit.failed else None
         outputs = None if visit.skipped else visit.outputs
-        self._views.enter(node.id, Entry(outputs, present, number, skipped=visit.skipped))
+        self._views.enter(node.id, NodeOutputs(outputs, present, number, skipped=visit.skipped))
         if visit.records:
             self._views.record(node.id, visit.records, self._plan.nodes[node.id].index, number)
 
-    def _failed(self, node: RunnableNode, visit: Visit) -> list[Decision]:
+    def _failed(self, node: RunnableNode, visit: NodeRun) -> list[NodeDecision]:
         """Under the lock: a node failed; its error edge leads on, or its branch ends with it."""
         if self._machine.handles(node.id, ERROR_ACTION):
             self._walk.degrade()

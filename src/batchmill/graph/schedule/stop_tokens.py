@@ -8,7 +8,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.graph.schedule.topology import ROOT, Topology
 
 
-class Stops:
+class StopTokens:
     """A stop token for each scope, heard by all scopes inside it. ``outside`` is that of the run; where
     ``alone`` says that nothing runs beside anything else it serves all.
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batchmill.batch import Batch, BatchSettings, OnBlock
-from batchmill.batch.results.collector import Collected
+from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.jsonl import PATH_KEY
-from batchmill.batch.stream_buffer import Handoff
-from batchmill.concurrency.semaphore import Permits
+from batchmill.batch.stream_buffer import StreamBuffer
+from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import BatchmillError, NodeError
-from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, Pace
+from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle
 from batchmill.executors.auto.decision import Choice
 from batchmill.file_table import Entry, without
 from batchmill.graph.surroundings import RunnableNode, Surroundings
@@ -23,11 +23,11 @@ from batchmill.graph.visits.columns import Columns
 from batchmill.graph.visits.fingerprint import batch_log
 from batchmill.graph.visits.first_items import first_items
 from batchmill.graph.visits.no_items import no_items
-from batchmill.graph.visits.node_run import Visit, faulty_visit
+from batchmill.graph.visits.node_run import NodeRun, faulty_visit
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.items.readers import open_source
 from batchmill.items.selection import Selection
-from batchmill.items.sources import Pieces
+from batchmill.items.sources import ChunkedIterable
 from batchmill.lists import LazyList
 from batchmill.outcome import Block
 from batchmill.policy import RetryPolicy
@@ -47,7 +47,7 @@ WITHIN_A_WORKER = {
 so what computes gains nothing by more workers, and what waits does so on threads."""
 
 
-def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Visit:
+def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> NodeRun:
     """Run ``node`` on every item; what keeps the batch from running at all fails the node."""
     try:
         tap = around.taps.get(node.id)
@@ -70,7 +70,7 @@ class NodeBatch:
         self,
         node: RunnableNode,
         spec: BatchSpec,
-        items: Iterable[Any] | Handoff,
+        items: Iterable[Any] | StreamBuffer,
         around: Surroundings,
         *,
         ordered: bool = False,
@@ -114,7 +114,7 @@ class NodeBatch:
         """Tell the bus that the node begins."""
         self._progress.started(self.batch)
 
-    def run(self, hand_on: OnBlock | None = None) -> Visit:
+    def run(self, hand_on: OnBlock | None = None) -> NodeRun:
         """Run to the end; ``hand_on`` is given every block, with finished entries as its values.
 
         Raises what keeps the batch from running.
@@ -124,8 +124,8 @@ class NodeBatch:
         finally:
             self._around.files.done(self._reading)
 
-    def _run(self, hand_on: OnBlock | None) -> Visit:
-        done = Collected(results_of(self._spec, self._around, self._place))
+    def _run(self, hand_on: OnBlock | None) -> NodeRun:
+        done = ResultCollector(results_of(self._spec, self._around, self._place))
         self.batch.on_choice = self._progress.chosen
 
         if self._skips:
@@ -147,10 +147,10 @@ class NodeBatch:
         unfinished = done.cancelled_count > 0 or ending.unread
         ended = self._around.cancel.cancelled or (ending.stopped and unfinished)
         visit.stopped = ended and not (done.complete and not ending.unread)
-        if not done.count and not visit.failed and not isinstance(self.batch.source, Handoff):
+        if not done.count and not visit.failed and not isinstance(self.batch.source, StreamBuffer):
             warned = no_items(self._spec, self._around)
             visit.warnings += () if warned is None else (warned,)
-        if not visit.failed and not isinstance(self.batch.source, Handoff):
+        if not visit.failed and not isinstance(self.batch.source, StreamBuffer):
             warned = first_items(self._spec, self._around, done.count)
             visit.warnings += () if warned is None else (warned,)
         if visit.failed and self._spec.results_path is not None:
@@ -217,7 +217,7 @@ def _all_items(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
 
 def _without_own(items: Iterable[Any], kind: str, around: Surroundings) -> Iterable[Any]:
     """Names of files without those of the run itself, and without those that it is to write."""
-    if kind not in ("glob", "lines", "stdin") or not isinstance(items, Pieces):
+    if kind not in ("glob", "lines", "stdin") or not isinstance(items, ChunkedIterable):
         return items
 
     def others(piece: Sequence[Any]) -> Sequence[Any]:
@@ -228,12 +228,12 @@ def _without_own(items: Iterable[Any], kind: str, around: Surroundings) -> Itera
         around.bus.emit(Noticed(f"left out, as files of this run: {left_out}"))
         return without(piece, own)
 
-    return Pieces(lambda: map(others, items.read()), wake=items.wake, file=items.file)
+    return ChunkedIterable(lambda: map(others, items.read()), wake=items.wake, file=items.file)
 
 
-def _entered(items: Iterable[Any] | Handoff, around: Surroundings, place: str) -> Entry | None:
+def _entered(items: Iterable[Any] | StreamBuffer, around: Surroundings, place: str) -> Entry | None:
     """The file that the items are read from, entered into the table of the run's files."""
-    if not isinstance(items, Pieces) or items.file is None:
+    if not isinstance(items, ChunkedIterable) or items.file is None:
         return None
     return around.files.reading(items.file, f"`{place}`")
 
@@ -280,7 +280,7 @@ def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Ba
     )
 
 
-def _slots(executor: str, spec: BatchSpec, around: Surroundings) -> Permits | None:
+def _slots(executor: str, spec: BatchSpec, around: Surroundings) -> FairSemaphore | None:
     if around.shares is None or executor not in ("process", "auto"):
         return None
     return around.shares.slots(asked=spec.max_concurrent is not None)
@@ -301,11 +301,11 @@ class _Progress:
     done: int = 0
     failed: int = 0
     retries: int = 0
-    pace: Pace | None = None
+    pace: ProgressThrottle | None = None
     detailed: bool = False
 
     def started(self, batch: Batch) -> None:
-        self.pace = Pace()
+        self.pace = ProgressThrottle()
         self.detailed = self.around.bus.detailed
         self.around.bus.emit(NodeStarted(self.node, self.total, batch.settings.executor, batch.workers))
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from batchmill.batch import Batch, Ending, OnBlock
-from batchmill.batch.results.collector import Collected
+from batchmill.batch import Batch, BatchEnd, OnBlock
+from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.compression import packed_suffix
 from batchmill.batch.results.jsonl import JsonlResults
 from batchmill.batch.results.sinks import DroppedResults, Errors, KeptResults, Results
@@ -18,7 +18,7 @@ from batchmill.batch.results.table_files import result_file
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.file_table import Entry, place_of
 from batchmill.graph.surroundings import Surroundings
-from batchmill.graph.visits.node_run import ENVIRONMENT, Visit, error_entry
+from batchmill.graph.visits.node_run import ENVIRONMENT, NodeRun, error_entry
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.ir.models.collect import CollectFile
 from batchmill.outcome import SKIPPED, Block, ErrorInfo
@@ -133,7 +133,7 @@ def _part(item: Any, keys: list[str]) -> dict[str, Any]:
     return {key: item[key] for key in keys if key in item} if isinstance(item, Mapping) else {}
 
 
-def run_collected(batch: Batch, done: Collected, on_block: OnBlock) -> Ending:
+def run_collected(batch: Batch, done: ResultCollector, on_block: OnBlock) -> BatchEnd:
     """Run a batch to its end, whatever that is, and end its results."""
     try:
         ending = batch.run_into(done, on_block)
@@ -147,7 +147,7 @@ def run_collected(batch: Batch, done: Collected, on_block: OnBlock) -> Ending:
     return ending
 
 
-def batch_visit(place: str, done: Collected, ending: Ending, retries: int) -> Visit:
+def batch_visit(place: str, done: ResultCollector, ending: BatchEnd, retries: int) -> NodeRun:
     """The visit of the batch in the node at ``place``, which ran, perhaps not to its end. Its errors are
     those of items that were tried: of items that never started, perhaps a million, the node's own outputs
     tell."""
@@ -158,7 +158,7 @@ def batch_visit(place: str, done: Collected, ending: Ending, retries: int) -> Vi
     counts = {key: outputs[key] for key in ("count", "success_count", "error_count")}
     if done.skipped_count is not None:
         counts["skipped_count"] = done.skipped_count
-    visit = Visit(
+    visit = NodeRun(
         outputs=outputs,
         failure=failure,
         present=frozenset(outputs),
@@ -175,7 +175,7 @@ def batch_visit(place: str, done: Collected, ending: Ending, retries: int) -> Vi
     return visit
 
 
-def _blame(visit: Visit, place: str, done: Collected, ending: Ending) -> None:
+def _blame(visit: NodeRun, place: str, done: ResultCollector, ending: BatchEnd) -> None:
     """The first item that failed by itself is the cause, unless the batch as a whole broke."""
     first = done.first_failed
     if first is None or first.error is None or ending.fault is not None:
@@ -184,7 +184,7 @@ def _blame(visit: Visit, place: str, done: Collected, ending: Ending) -> None:
         visit.blame(first.error, f"{place}[{first.index}]")
 
 
-def _errors(done: Collected, ending: Ending) -> Sequence[dict[str, Any]]:
+def _errors(done: ResultCollector, ending: BatchEnd) -> Sequence[dict[str, Any]]:
     """Those of the items; that of the batch where there are none, or where it was cut short by one."""
     tried = done.tried_errors
     if ending.failure is None or (tried and ending.fault is None):
@@ -193,13 +193,13 @@ def _errors(done: Collected, ending: Ending) -> Sequence[dict[str, Any]]:
     return [own] if not tried else [*tried, own]
 
 
-def _own_error(ending: Ending) -> ErrorInfo:
+def _own_error(ending: BatchEnd) -> ErrorInfo:
     if ending.fault is None:
         return ErrorInfo("BatchFailed", ending.failure or "", retryable=False)
     return ErrorInfo(type(ending.fault).__name__, str(ending.fault), retryable=False)
 
 
-def _outputs(done: Collected, metadata: dict[str, Any]) -> dict[str, Any]:
+def _outputs(done: ResultCollector, metadata: dict[str, Any]) -> dict[str, Any]:
     """What stands under a batch node's id."""
     return {
         **done.results.outputs(done.count, complete=done.success_count == done.count),

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from batchmill.errors import TemplateError
 from batchmill.graph.surroundings import RunnableNode, Surroundings
-from batchmill.graph.visits.node_run import Visit, faulty_visit
+from batchmill.graph.visits.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.single import run_single
 from batchmill.ir.models.node import LoopSpec
-from batchmill.lists import held
+from batchmill.lists import materialize
 from batchmill.template import compile_value
 from batchmill.values import is_true
 
@@ -24,7 +24,7 @@ ITERATIONS = "loop_iterations"
 Ending = Literal["condition", "max_iterations", "failed", "interrupted"]
 
 
-def run_loop(node: RunnableNode, spec: LoopSpec, around: Surroundings) -> Visit:
+def run_loop(node: RunnableNode, spec: LoopSpec, around: Surroundings) -> NodeRun:
     """Run ``node`` until its condition ends the loop or ``max_iterations`` are done.
 
     The visit is the last iteration's, its outputs with ``loop_iterations`` and ``loop_stopped`` added;
@@ -51,8 +51,8 @@ class _Loop:
         self._wanted = spec.until is not None
         self._condition = compile_value(spec.until or spec.while_)
         self.iterations = 0
-        self.visit = Visit()
-        self.told: list[Visit] = []
+        self.visit = NodeRun()
+        self.told: list[NodeRun] = []
 
     def run(self) -> Ending:
         """Go round; raises :class:`TemplateError` for a condition or a carried value."""
@@ -68,7 +68,7 @@ class _Loop:
                 return "interrupted"
             namespace = self._around.namespace
             carried = self._carry.resolve(namespace.scope())
-            carried = held(carried) if namespace.lazy else carried
+            carried = materialize(carried) if namespace.lazy else carried
         return "failed"
 
     def _once(self, carried: Mapping[str, Any]) -> bool:

@@ -42,7 +42,7 @@ ENVIRONMENT = (StorageError, ExecutorUnavailable, MissingExtra, OSError)
 
 
 @dataclass(slots=True)
-class Visit:
+class NodeRun:
     """One run of a node with all its attempts, items or iterations.
 
     ``failure`` says why the node failed, None where it did not. ``outputs`` go into the namespace in
@@ -127,11 +127,11 @@ class Visit:
         self.records = joined([self.records, flattened(recorded, partial(_calls, node))])
         self.inner_errors = joined([self.inner_errors, flattened(recorded, _inner_errors)])
 
-    def without_outputs(self) -> Visit:
+    def without_outputs(self) -> NodeRun:
         """What is told of it besides, which is little."""
         return replace(self, outputs={}, errors=[])
 
-    def tell_instead(self, visits: Iterable[Visit]) -> None:
+    def tell_instead(self, visits: Iterable[NodeRun]) -> None:
         """Tell what several visits have to tell besides their outputs and errors, in their order."""
         told = list(visits)
         self.records = joined(visit.records for visit in told)
@@ -181,13 +181,13 @@ def error_entry(error: ErrorInfo, attempts: int) -> dict[str, Any]:
     return {**outcome.as_error(None), "index": None}
 
 
-def failed_visit(error: ErrorInfo, attempts: int = 0, diagnostics: Iterable[str] = ()) -> Visit:
+def failed_visit(error: ErrorInfo, attempts: int = 0, diagnostics: Iterable[str] = ()) -> NodeRun:
     """The visit of a node that failed as a whole.
 
     Its outputs are what the node reported and ``error``, the message; templates may rely on ``error``
     and on the outputs named in ``diagnostics``.
     """
-    return Visit(
+    return NodeRun(
         outputs={"error": error.message, **error.outputs},
         failure=f"{error.type}: {error.message}",
         present=frozenset({"error", *diagnostics}),
@@ -196,7 +196,7 @@ def failed_visit(error: ErrorInfo, attempts: int = 0, diagnostics: Iterable[str]
     )
 
 
-def faulty_visit(fault: BaseException, place: str) -> Visit:
+def faulty_visit(fault: BaseException, place: str) -> NodeRun:
     """The visit of the node at ``place`` that failed outside any attempt: unreadable items, an executor that
     cannot start, a loop whose condition does not resolve."""
     info = ErrorInfo(getattr(fault, "type_name", type(fault).__name__), str(fault), retryable=False)
@@ -206,7 +206,7 @@ def faulty_visit(fault: BaseException, place: str) -> Visit:
     return visit
 
 
-def cut_short(visit: Visit, name: str) -> Visit:
+def cut_short(visit: NodeRun, name: str) -> NodeRun:
     """The visit of a node that was cut short by the failure of another one: not failed, and not complete."""
     errors = [entry for entry in visit.errors if entry["index"] is not None]
     outputs = {key: value for key, value in visit.outputs.items() if key != "error"}

@@ -14,7 +14,7 @@ from batchmill.executors.local.inline import run_alone
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.admission import gate_of, is_limited, paying_for
 from batchmill.graph.visits.fingerprint import single_log
-from batchmill.graph.visits.node_run import Visit, failed_visit
+from batchmill.graph.visits.node_run import NodeRun, failed_visit
 from batchmill.journal.contract import SingleLog
 from batchmill.nodes import DEFAULT_ACTION, NodeResult
 from batchmill.nodes.workflow import WorkflowNode
@@ -23,7 +23,7 @@ from batchmill.step import single_step
 from batchmill.step.step import SingleStep
 
 
-def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, Any] | None = None) -> Visit:
+def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, Any] | None = None) -> NodeRun:
     """Run ``node`` once, with the retries and the timeout it asks for; ``carried`` lies over its params."""
     log = single_log(node, around, carried)
     known = log.known if log is not None else None
@@ -86,7 +86,7 @@ def _outcome(node: RunnableNode, step: SingleStep, around: Surroundings) -> Outc
     return outcomes[0] if outcomes else cancelled(0)
 
 
-def _succeeded(result: NodeResult | None) -> Visit:
+def _succeeded(result: NodeResult | None) -> NodeRun:
     if result is None:
         raise InternalError("a step without an error gave no result")
-    return Visit(outputs=result.outputs, action=result.action)
+    return NodeRun(outputs=result.outputs, action=result.action)

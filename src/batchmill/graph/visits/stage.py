@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from batchmill.batch.stream_buffer import Handoff
+from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.errors import BatchmillError
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.batched import NodeBatch, items_of
-from batchmill.graph.visits.node_run import Visit, faulty_visit
+from batchmill.graph.visits.node_run import NodeRun, faulty_visit
 from batchmill.ir.streams import Stage
 from batchmill.items.selection import Selection
 from batchmill.outcome import Block
@@ -33,20 +33,20 @@ class RunningStage:
         self,
         stage: Stage,
         node: RunnableNode,
-        source: Handoff | None,
+        source: StreamBuffer | None,
         around: Surroundings,
         failed: Callable[[RunningStage], None],
     ) -> None:
         self.id = stage.id
         self.before = stage.before
         self.node = node
-        self.visit = Visit()
+        self.visit = NodeRun()
         self.wall = 0.0
         self.crash: BaseException | None = None
         self._around = around
         self._source = source
         self._failed = failed
-        self._outlets: list[tuple[Handoff, bool]] = []
+        self._outlets: list[tuple[StreamBuffer, bool]] = []
         self._handed = 0
         self._batch = self._prepared()
         work = contextvars.copy_context().run
@@ -64,11 +64,11 @@ class RunningStage:
             self.visit = faulty_visit(fault, self._around.place(self.id))
             return None
 
-    def outlet(self, succeeded: bool, selection: Selection) -> Handoff:
+    def outlet(self, succeeded: bool, selection: Selection) -> StreamBuffer:
         """Where another stage takes this one's results from, without those of failed items if it wants
         only what ``succeeded``, and of them what its ``selection`` says."""
         total = None if succeeded or self._batch is None else self._batch.batch.total
-        handoff = Handoff(total, selection)
+        handoff = StreamBuffer(total, selection)
         self._outlets.append((handoff, succeeded))
         return handoff
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.batched import selection_of
-from batchmill.graph.visits.node_run import Visit, cut_short
+from batchmill.graph.visits.node_run import NodeRun, cut_short
 from batchmill.graph.visits.stage import RunningStage
 from batchmill.ir.streams import Stage
 
@@ -30,7 +30,7 @@ class StageEnd(NamedTuple):
     """What came of a stage; ``wall`` is in seconds."""
 
     node: RunnableNode
-    visit: Visit
+    visit: NodeRun
     wall: float
 
 
@@ -98,7 +98,7 @@ class Chain:
                     self._ended_by.setdefault(stage.id, failed.id)
                 stage.stop()
 
-    def _judged(self, stage: RunningStage) -> Visit:
+    def _judged(self, stage: RunningStage) -> NodeRun:
         """A stage's visit as the run sees it, once those before it are judged."""
         visit = stage.visit
         for name in stage.before:
@@ -128,7 +128,7 @@ def _wait_for(stages: Sequence[RunningStage]) -> None:
         stage.join(max(0.0, end - time.monotonic()))
 
 
-def _void(visit: Visit, name: str) -> Visit:
+def _void(visit: NodeRun, name: str) -> NodeRun:
     """The visit of a stage that would not have begun, had it waited for the one called ``name``. It leaves
     no outputs and no errors; what it cost is told."""
-    return Visit(ended_by=name, void=True, batch=visit.batch, records=visit.records, retries=visit.retries)
+    return NodeRun(ended_by=name, void=True, batch=visit.batch, records=visit.records, retries=visit.retries)

@@ -7,13 +7,13 @@ from batchmill.events import NodeFinished, NodeStarted, Noticed
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.batched import run_batched
 from batchmill.graph.visits.looping import run_loop
-from batchmill.graph.visits.node_run import Visit, faulty_visit
+from batchmill.graph.visits.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.single import run_single
 from batchmill.template import compile_value
 from batchmill.values import is_true
 
 
-def run_visit(node: RunnableNode, around: Surroundings) -> Visit:
+def run_visit(node: RunnableNode, around: Surroundings) -> NodeRun:
     """Run a node once: single, batch or loop. Its outputs are in what comes back; nothing is entered into
     the namespace but by a loop. Called from the thread of the branch, perhaps beside others."""
     if around.rehearsal is not None:
@@ -21,7 +21,7 @@ def run_visit(node: RunnableNode, around: Surroundings) -> Visit:
     if node.spec.batch is None and node.spec.when is not None:
         try:
             if not is_true(compile_value(node.spec.when).resolve(around.namespace.scope(lazy=True))):
-                return Visit(skipped=True)
+                return NodeRun(skipped=True)
         except TemplateError as fault:
             return faulty_visit(fault, around.place(node.id))
     if node.spec.batch is not None:
@@ -32,7 +32,7 @@ def run_visit(node: RunnableNode, around: Surroundings) -> Visit:
     return run_single(node, around)
 
 
-def tell_end(node: RunnableNode, visit: Visit, wall: float, around: Surroundings) -> None:
+def tell_end(node: RunnableNode, visit: NodeRun, wall: float, around: Surroundings) -> None:
     """Tell the bus what came of a visit that took ``wall`` seconds."""
     bus = around.bus
     if not bus.heard:

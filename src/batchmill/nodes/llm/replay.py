@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.concurrency.resources import held
+from batchmill.concurrency.resources import process_resource
 from batchmill.errors import InternalError, NodeError
 from batchmill.nodes.append import append_whole
 from batchmill.nodes.files import in_words
@@ -117,4 +117,4 @@ class ReplayProvider(Provider):
         self._recording().add(question.fingerprint(), question, reply)
 
     def _recording(self) -> Recording:
-        return held(("llm recording", self._path), lambda: Recording(self._path))
+        return process_resource(("llm recording", self._path), lambda: Recording(self._path))

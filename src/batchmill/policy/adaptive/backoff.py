@@ -17,7 +17,7 @@ CLOSED_STARTS = 1.5  # the first wait in starts, where those are farther from ea
 SHORTEST_REFUSAL, LATER, RECENT = 0.03, 3.0, 0.3  # no news of a trial for so long is good news
 
 
-class Openings:
+class Backoff:
     """A cycle goes from one opening to the next; a cut ends what was let through in it."""
 
     def __init__(self, now: float) -> None:

@@ -11,7 +11,7 @@ AUTO_START, AUTO_MOST = 4, 100  # of "auto": a few to begin with, as many as thr
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ConcurrencyRange:
     """The calls in flight at least, at first and at most; 1 to 1000. Raises :class:`InvalidSetting`."""
 
     least: int = 1
@@ -26,7 +26,7 @@ class Span:
             )
 
     @classmethod
-    def parse(cls, text: str) -> Span:
+    def parse(cls, text: str) -> ConcurrencyRange:
         """``auto``, or ``least-start-most`` such as ``4-20-100``. Raises :class:`InvalidSetting`."""
         if text == "auto":
             return cls()

@@ -24,12 +24,12 @@ import math
 from collections import deque
 from typing import NamedTuple
 
-from batchmill.policy.adaptive.backoff import Openings
-from batchmill.policy.adaptive.concurrency_range import Span
-from batchmill.policy.adaptive.history import WITNESSES, Ticket, Traffic
-from batchmill.policy.adaptive.latency import Finding, Slowness
-from batchmill.policy.adaptive.search import Search, patience
-from batchmill.policy.adaptive.start_rate import RATE_SECONDS, Pace
+from batchmill.policy.adaptive.backoff import Backoff
+from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
+from batchmill.policy.adaptive.history import WITNESSES, CallHistory, Ticket
+from batchmill.policy.adaptive.latency import Latency, LatencyTrend
+from batchmill.policy.adaptive.search import LimitSearch, patience
+from batchmill.policy.adaptive.start_rate import RATE_SECONDS, StartRate
 
 ROUND_SECONDS, LONGEST_ROUND, ROUND_STARTS, BOLD_STARTS = 0.4, 1.0, 4, 2
 UNSURE_SECONDS, UNSURE_PAUSES = 0.5, 2.0  # how long to keep what was found without knowing much
@@ -40,7 +40,7 @@ CONSISTENT = 4  # refusals in a row
 MANY, HARDLY = 50, 0.02  # calls to compare with, the share of them that is hardly any
 
 
-class Decision(NamedTuple):
+class LimitChange(NamedTuple):
     """A change: how many at once from now on, how many a second (None: as they come), and why."""
 
     limit: int
@@ -51,14 +51,14 @@ class Decision(NamedTuple):
 class Adaptive:
     """See the module. Not locked: its owner calls it under a lock."""
 
-    def __init__(self, span: Span, now: float = 0.0) -> None:
+    def __init__(self, span: ConcurrencyRange, now: float = 0.0) -> None:
         self.span = span
         self.in_flight = 0
-        self._traffic = Traffic()
-        self._openings = Openings(now)
-        self._slowness = Slowness(now)
-        self._wide = Search(span.start, span.least, span.most, STEP, 1.0)
-        self._pace = Pace(self._traffic, self._openings)
+        self._traffic = CallHistory()
+        self._openings = Backoff(now)
+        self._slowness = LatencyTrend(now)
+        self._wide = LimitSearch(span.start, span.least, span.most, STEP, 1.0)
+        self._pace = StartRate(self._traffic, self._openings)
         self._starting = True  # nothing was refused yet
         self._narrowed = False  # what the last cut was of
         self._refused_with: deque[int] = deque(maxlen=CONSISTENT)  # how many in flight
@@ -111,7 +111,7 @@ class Adaptive:
         *,
         refused: bool = False,
         pause: float = 0.0,
-    ) -> Decision | None:
+    ) -> LimitChange | None:
         """A call ended; the decision that this leads to, if any.
 
         ``latency`` is how long the call took, None where that says nothing of the service. ``refused``: the
@@ -139,7 +139,7 @@ class Adaptive:
 
     # -- what a refusal means
 
-    def _refused(self, ticket: Ticket, now: float, pause: float) -> Decision | None:
+    def _refused(self, ticket: Ticket, now: float, pause: float) -> LimitChange | None:
         self._starting = False
         if ticket.began < self._openings.cut_at:
             return self._late_news(ticket, now, pause)
@@ -162,7 +162,7 @@ class Adaptive:
         self._hold(blamed, now, pause, unsure)
         return decision
 
-    def _hold(self, blamed: Search, now: float, pause: float, unsure: bool) -> None:
+    def _hold(self, blamed: LimitSearch, now: float, pause: float, unsure: bool) -> None:
         """Keep what was found for a while."""
         if unsure or blamed.bold:
             seconds = UNSURE_SECONDS + UNSURE_PAUSES * pause
@@ -197,7 +197,7 @@ class Adaptive:
         self._refused_with.clear()
         return True
 
-    def _late_news(self, ticket: Ticket, now: float, pause: float) -> Decision | None:
+    def _late_news(self, ticket: Ticket, now: float, pause: float) -> LimitChange | None:
         """Refused too, of those that were let through before the last cut: it only tells how deep to cut."""
         self._close(now, pause)
         if not self._narrowed or ticket.in_flight > self.limit or ticket.in_flight <= self.span.least:
@@ -205,7 +205,7 @@ class Adaptive:
         self._wide.put(ticket.in_flight - 1)
         return self._said(f"refused with {ticket.in_flight} in flight too")
 
-    def _wait_for_opening(self, ticket: Ticket, now: float, pause: float) -> Decision:
+    def _wait_for_opening(self, ticket: Ticket, now: float, pause: float) -> LimitChange:
         """Nothing was taken since the last cut: the service takes nothing, whatever the limits are."""
         seconds = self._openings.wait_longer(now, pause, self._pace.value)
         self._new_round(self._openings.opened_at)
@@ -217,7 +217,7 @@ class Adaptive:
         self._openings.close(now, seconds)
         self._new_round(self._openings.opened_at)
 
-    def _narrower(self, in_flight: int, known: list[int], pause: float) -> Decision:
+    def _narrower(self, in_flight: int, known: list[int], pause: float) -> LimitChange:
         """The number is at fault: down to what was taken, or where that is not known, somewhat."""
         cleared = sorted((one for one in known if one < in_flight), reverse=True)
         best = cleared[WITNESSES - 1] if len(cleared) >= WITNESSES else 0
@@ -225,7 +225,7 @@ class Adaptive:
         self._wide.find(min(fallback, in_flight - 1))
         return self._said(f"refused with {in_flight} in flight" + _in(pause))
 
-    def _slower(self, in_flight: int, now: float, pause: float) -> tuple[Search, Decision]:
+    def _slower(self, in_flight: int, now: float, pause: float) -> tuple[LimitSearch, LimitChange]:
         """The pace is at fault, which the number in flight must not hide from now on."""
         self._wide.value = max(self._wide.value, min(self.span.most, math.ceil(ROOM * in_flight)))
         return self._pace.refused(now), self._said("refused at this pace" + _in(pause))
@@ -243,7 +243,7 @@ class Adaptive:
             return ROUND_SECONDS
         return max(ROUND_SECONDS, min(LONGEST_ROUND, self._openings.pause))
 
-    def _end_round(self, now: float) -> Decision | None:
+    def _end_round(self, now: float) -> LimitChange | None:
         """Raise what kept callers waiting."""
         bound_by, full = self._bound_by, self._full >= FULL_SHARE * self._starts
         self._new_round(now)
@@ -254,13 +254,13 @@ class Adaptive:
             return self._said("no refusal for a while") if self._wide.higher(now) else None
         return self._grown()
 
-    def _look_at(self, latency: float, now: float) -> Decision | None:
+    def _look_at(self, latency: float, now: float) -> LimitChange | None:
         """Whether calls have slowed, and whether letting fewer through helped."""
         finding = self._slowness.seen(latency, self.limit, now)
-        if finding is Finding.LONGER:
+        if finding is Latency.LONGER:
             self._wide.put(self._wide.value / FEWER)
             return self._said(finding.value)
-        if finding is not Finding.SLOWED or self.limit == self.span.least:
+        if finding is not Latency.SLOWED or self.limit == self.span.least:
             return None
         self._starting = False
         self._wide.find(math.floor(FEWER * self._wide.value))
@@ -270,15 +270,15 @@ class Adaptive:
 
     # -- telling
 
-    def _grown(self) -> Decision | None:
+    def _grown(self) -> LimitChange | None:
         """In the first climb only every doubling or so is worth a word."""
         if self.limit >= 1.5 * self._told or (self.limit == self.span.most > self._told):
             return self._said("nothing refused, nothing slower")
         return None
 
-    def _said(self, reason: str) -> Decision:
+    def _said(self, reason: str) -> LimitChange:
         self._told = self.limit
-        return Decision(self.limit, self.rate, reason)
+        return LimitChange(self.limit, self.rate, reason)
 
 
 def _in(pause: float) -> str:

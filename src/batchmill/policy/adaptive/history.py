@@ -20,7 +20,7 @@ class Ticket(NamedTuple):
     in_flight: int
 
 
-class Traffic:
+class CallHistory:
     """Remembers the last 4096 calls."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ STILL_SLOW = 0.92  # fewer in flight must make calls this much quicker to have b
 LONGER_MEMORY = 0.02  # weight of each round in what a call usually takes
 
 
-class Finding(Enum):
+class Latency(Enum):
     """What a round of calls says."""
 
     AT_EASE = "at ease"
@@ -24,7 +24,7 @@ class Finding(Enum):
     LONGER = "fewer in flight made no call quicker: the calls are longer now"
 
 
-class Slowness:
+class LatencyTrend:
     """Looks at how long calls take, in rounds of ten calls or as many as may be in flight."""
 
     def __init__(self, now: float) -> None:
@@ -41,7 +41,7 @@ class Slowness:
         """The number in flight changed for another reason: whether fewer made calls quicker is not known."""
         self._before = None
 
-    def seen(self, latency: float, limit: int, now: float) -> Finding | None:
+    def seen(self, latency: float, limit: int, now: float) -> Latency | None:
         """A call took ``latency``; what the round says where it ends with it."""
         self._latencies.append(latency)
         if len(self._latencies) < max(ROUND_SAMPLES, limit) or now - self._round < ROUND_SECONDS:
@@ -50,17 +50,17 @@ class Slowness:
         self.begin_round(now)
         return self._finding(latency)
 
-    def _finding(self, latency: float) -> Finding:
+    def _finding(self, latency: float) -> Latency:
         before, self._before = self._before, None
         if before is not None and latency > STILL_SLOW * before:
             self._usual = latency
-            return Finding.LONGER
+            return Latency.LONGER
         if self._usual is None or latency < self._usual:
             self._usual = latency if self._usual is None else (self._usual + latency) / 2
-            return Finding.AT_EASE
+            return Latency.AT_EASE
         self.factor = latency / self._usual
         if self.factor < SLOW_FACTOR:
             self._usual += LONGER_MEMORY * (latency - self._usual)
-            return Finding.AT_EASE
+            return Latency.AT_EASE
         self._before = latency
-        return Finding.SLOWED
+        return Latency.SLOWED

@@ -29,7 +29,7 @@ def patience(failures: int, rate: float, pause: float) -> float:
     return min(LONGEST_PATIENCE, max(PATIENCE_SECONDS, calls / max(rate, 1e-3), waits))
 
 
-class Search:
+class LimitSearch:
     """``value`` is in force; nothing above it is tried before ``held_until``. Steps are shares of the value,
     and ``grain`` at least."""
 

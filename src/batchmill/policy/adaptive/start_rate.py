@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import math
 
-from batchmill.policy.adaptive.backoff import Openings
-from batchmill.policy.adaptive.history import Traffic
-from batchmill.policy.adaptive.search import BOLD_STEP, Search
+from batchmill.policy.adaptive.backoff import Backoff
+from batchmill.policy.adaptive.history import CallHistory
+from batchmill.policy.adaptive.search import BOLD_STEP, LimitSearch
 from batchmill.policy.bucket import TokenBucket
 
 LEAST, STEP = 0.1, 0.04  # starts a second; share of the first rise
@@ -34,11 +34,11 @@ FARTHEST = 1.4  # times what was accepted: the most that the step before is beli
 EVENLY, FINEST_SECONDS = 1.1, 0.01  # starts at once, and the span over which they are spread at the finest
 
 
-class Pace:
+class StartRate:
     """Not in force before the first refusal. ``traffic`` and ``openings`` are told by the owner."""
 
-    def __init__(self, traffic: Traffic, openings: Openings) -> None:
-        self.search: Search | None = None
+    def __init__(self, traffic: CallHistory, openings: Backoff) -> None:
+        self.search: LimitSearch | None = None
         self._traffic, self._openings = traffic, openings
         self._bucket = TokenBucket(1.0, 1.0)
         self._again, self._again_at = 0, 0.0  # cuts in a row of what had been fallen back to
@@ -82,7 +82,7 @@ class Pace:
 
     # -- refusals
 
-    def refused(self, now: float) -> Search:
+    def refused(self, now: float) -> LimitSearch:
         """It is at fault: down to what the service takes."""
         self._count_again()
         unsure = self.search is None or self.search.found is None or self._again > 1
@@ -152,7 +152,7 @@ class Pace:
             now, min(LONGEST_RATE_SECONDS, max(RATE_SECONDS, RATE_CALLS / max(rate, 1.0)))
         )
 
-    def _fall_to(self, level: float, now: float, unsure: bool) -> Search:
+    def _fall_to(self, level: float, now: float, unsure: bool) -> LimitSearch:
         search = self._in_force(2 * level, now)
         before = search.value
         level = min(SLOWER * level, before * max(DEEPEST, SLOWER - DEEPER * max(0, self._again - 1)))
@@ -162,7 +162,7 @@ class Pace:
         self._apply(now)
         return search
 
-    def _went_well(self, search: Search, now: float) -> float:
+    def _went_well(self, search: LimitSearch, now: float) -> float:
         """What was in force for long, or where a refusal costs little, half way to what was for short."""
         if self._openings.pause:
             return search.good
@@ -191,10 +191,10 @@ class Pace:
             self.search.higher(now)
         self._apply(now)
 
-    def _in_force(self, value: float, now: float) -> Search:
+    def _in_force(self, value: float, now: float) -> LimitSearch:
         """The search; with ``value``, from now on, where starts were not paced yet."""
         if self.search is None:
-            self.search = Search(value, LEAST, math.inf, STEP, 0.0)
+            self.search = LimitSearch(value, LEAST, math.inf, STEP, 0.0)
             self._bucket = TokenBucket(self.search.value, 1.0, now)
             self._bucket.spend(1.0, now)
         return self.search
