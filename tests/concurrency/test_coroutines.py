@@ -12,7 +12,7 @@ import pytest
 import batchmill
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.coroutines import run_coroutine
-from batchmill.concurrency.resources import holding
+from batchmill.concurrency.resources import resource_scope
 from batchmill.errors import AttemptTimeout, Stopped
 
 place = contextvars.ContextVar("place", default="nowhere")
@@ -49,7 +49,7 @@ async def loop_of(_):
 
 
 def test_as_long_as_something_is_held_all_run_on_one_loop():
-    with holding(), ThreadPoolExecutor(4) as pool:
+    with resource_scope(), ThreadPoolExecutor(4) as pool:
         loops = {run_coroutine(lambda: loop_of(0))}
         loops.update(pool.map(lambda n: run_coroutine(lambda: loop_of(n)), range(20)))
     assert len(loops) == 1
@@ -73,7 +73,7 @@ def test_one_that_would_end_the_process_ends_neither_that_nor_the_loop(kind):
     async def leaves():
         raise kind("bye")
 
-    with holding():
+    with resource_scope():
         with pytest.raises(kind, match="bye"):
             run_coroutine(leaves)
         assert run_coroutine(where)

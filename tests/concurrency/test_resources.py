@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from batchmill.concurrency.resources import close_resources, holding, process_resource
+from batchmill.concurrency.resources import close_resources, process_resource, resource_scope
 
 
 class Thing:
@@ -45,9 +45,9 @@ def test_there_is_one_of_each():
 
 
 def test_the_last_run_closes_them():
-    with holding():
+    with resource_scope():
         thing = process_resource("one", Thing)
-        with holding():
+        with resource_scope():
             assert process_resource("one", Thing) is thing
         assert thing.closed == 0
     assert thing.closed == 1

@@ -16,7 +16,7 @@ from batchmill.batch.shared_channel import SharedChannel
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.batch.window import Window
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.concurrency.resources import holding
+from batchmill.concurrency.resources import resource_scope
 from batchmill.executors.auto.decision import Choice
 from batchmill.executors.contract import Channel, Executor, ExecutorSettings, Task
 from batchmill.executors.registry import executor_named
@@ -123,7 +123,7 @@ class Batch:
         """Run the batch and yield its blocks; closing the iterator stops it."""
         forget = self._stop.on_cancel(self.window.stop)
         running = self._executor.run(self.task, self._channel(), self._running_with, self._cancel)
-        with holding():
+        with resource_scope():
             if self.settings.gate is not None:
                 self.settings.gate.open()
             try:

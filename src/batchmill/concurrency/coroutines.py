@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.event_loop import BackgroundLoop
-from batchmill.concurrency.resources import holding, process_resource
+from batchmill.concurrency.resources import process_resource, resource_scope
 
 PATIENCE = 1.0  # seconds for a coroutine that does not let itself be cancelled; then it is left behind
 
@@ -42,7 +42,7 @@ def run_coroutine(
         _depth.set(depth + 1)  # of the task that this is: it has a context of its own
         return await make()
 
-    with holding():
+    with resource_scope():
         loop = process_resource(
             ("coroutines", depth), lambda: BackgroundLoop("batchmill-coroutines", PATIENCE)
         )

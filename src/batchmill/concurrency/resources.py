@@ -103,7 +103,7 @@ def close_resources() -> None:
 
 
 @contextmanager
-def holding() -> Iterator[None]:
+def resource_scope() -> Iterator[None]:
     """While any thread is inside, what nodes open stays open."""
     _held.enter()
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from batchmill.concurrency.resources import holding
+from batchmill.concurrency.resources import resource_scope
 from batchmill.graph.rehearsal import Forecast, Rehearsal, totals
 from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.surroundings import Surroundings
@@ -117,7 +117,7 @@ def rehearse(
     known = Secrets(order.plan, order.inputs, masker or Masker())
     log = rehearsed(kept, found, CODEC, known.masker, addresses(order.plan), failed_only=failed_only)
     try:
-        with importing_from(order.plan.import_folders()), holding():
+        with importing_from(order.plan.import_folders()), resource_scope():
             rehearsal, told = Rehearsal(log), told_of(log)
             inputs = {**order.inputs, RUN_KEY: told}
             around = Surroundings(

@@ -17,7 +17,7 @@ from typing import Any
 
 from batchmill.batch import OnBlock
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.concurrency.resources import holding
+from batchmill.concurrency.resources import resource_scope
 from batchmill.errors import InvalidDocument
 from batchmill.events import Bus, Listener, Noticed, RunFinished, RunStarted
 from batchmill.graph.compile.check import check
@@ -175,7 +175,7 @@ def execute(
         closing_log(log),
         calls_of_the_run(log, plan) as calls,
         importing_from(plan.import_folders()),
-        holding(),
+        resource_scope(),
         _following(stop, ending),
     ):
         around = replace(_surroundings(order, log, known, listeners, ending), files=files, calls=calls)

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.concurrency.resources import anything_held, close_resources, holding
+from batchmill.concurrency.resources import anything_held, close_resources, resource_scope
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
 from batchmill.executors.process.environment import ProcessEnvironment
@@ -194,7 +194,7 @@ def serve() -> None:
     if _attached is None:
         raise InternalError("a worker process was never attached")
     wire, outbox, worker = _attached
-    with holding(), closing(wire):  # whatever happens: that is how the parent hears of this worker's end
+    with resource_scope(), closing(wire):  # whatever happens: that is how the parent hears of this worker's end
         while True:
             if anything_held() and not wire.waits(IDLE_SECONDS):
                 close_resources()
