@@ -27,9 +27,11 @@ WARM_THREADS = ("batchmill-pool", "QueueFeederThread", "QueueManagerThread", "Ex
 SPARE_DESCRIPTORS = 16  # what libraries open on first use and keep for the session
 MARK = "BATCHMILL_TESTS_OF"  # in the environment of everything started, so that orphans are found too
 
-# how long an example takes says nothing on a busy machine, nor before PyPy has compiled what it runs
-hypothesis.settings.register_profile("batchmill", deadline=None)
-hypothesis.settings.load_profile("batchmill")
+# how long an example takes says nothing on a busy machine, nor before PyPy has compiled what it runs; few
+# examples find most of what many find, and where tests may take long (`tox -e stress`) there are many
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=30)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=200)
+hypothesis.settings.load_profile(os.environ.get("BATCHMILL_TESTS", "quick"))
 
 _IDS_OF_PYTEST = (str, int, float, bool, complex, type(None))
 
@@ -45,6 +47,18 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         return
     config.option.numprocesses = PROCESSES
     config.option.dist = "worksteal"
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at markers to leave out what is slow
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the cases of a test marked ``first_quick`` only the first is quick, the others are slow."""
+    seen: set[str] = set()
+    for item in items:
+        if item.get_closest_marker("first_quick") is not None:
+            name = item.nodeid.partition("[")[0]
+            if name in seen:
+                item.add_marker(pytest.mark.slow)
+            seen.add(name)
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

@@ -43,6 +43,7 @@ def report(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", LEAVERS)
+@pytest.mark.slow
 def test_what_is_left_is_found_and_named(report, name):
     kind = LEAVERS[name][0]
     line = next(

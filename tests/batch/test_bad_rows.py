@@ -32,6 +32,7 @@ def jsonl(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.first_quick
 def test_a_bad_row_is_a_failed_item(executor: str, jsonl: Path) -> None:
     done = batchmill.run(document(jsonl, "jsonl", executor=executor, max_retries=3))
     assert done.status == "degraded"
@@ -75,6 +76,7 @@ def test_a_bad_row_is_not_taken_for_an_item_of_the_same_text(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.first_quick
 def test_without_continue_the_first_bad_row_ends_the_batch(executor: str, jsonl: Path) -> None:
     given = document(jsonl, "jsonl", executor=executor, max_concurrent=1, error_handling="fail_fast")
     if executor == "sequential":

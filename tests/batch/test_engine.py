@@ -105,6 +105,7 @@ def test_blocks_are_told_as_they_come() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_listener_that_fails_ends_the_batch() -> None:
     def fail(block: Block) -> None:
         raise RuntimeError("listener")

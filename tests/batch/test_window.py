@@ -162,7 +162,7 @@ class WindowModel(RuleBasedStateMachine):
 
 
 WindowModel.TestCase.settings = hypothesis_settings(
-    max_examples=150, stateful_step_count=40, deadline=None, derandomize=True
+    max_examples=37, stateful_step_count=40, deadline=None, derandomize=True
 )
 TestWindow = WindowModel.TestCase
 

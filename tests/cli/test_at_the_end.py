@@ -64,6 +64,7 @@ def test_some_failed_items_can_be_a_success(batchmill_command):
     assert batchmill_command(*MAP, "--exit-zero", "--", "false")[0] == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_costs_no_file(tmp_path):
     command = f"{sys.executable} -m batchmill map --items range:20000 -q --metrics m.prom -- echo"
     subprocess.run(

@@ -44,6 +44,7 @@ def test_commands_options_and_choices_are_completed(monkeypatch, capfd):
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.slow
 def test_bash_takes_the_script(tmp_path):
     (tmp_path / "batchmill").write_text(f'#!/bin/sh\nexec {sys.executable} -m batchmill "$@"\n')
     (tmp_path / "batchmill").chmod(0o755)

@@ -47,6 +47,7 @@ def started():
 
 
 @pytest.mark.parametrize("number", HANDLED)
+@pytest.mark.first_quick
 def test_the_first_signal_asks_to_stop(started, number):
     process = started("stop")
     process.send_signal(number)

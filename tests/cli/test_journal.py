@@ -65,6 +65,7 @@ def test_failed_items_of_a_degraded_run_are_run_again(batchmill, tmp_path):
     assert batchmill("resume", "last", "--failed", "--executor", "thread", "--jobs", "2")[0] == 0
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_run(batchmill, tmp_path):
     waiting = "while not os.path.exists('go on'): time.sleep(0.01)"
     batchmill.write(flow(2, f"import os, time, pathlib\npathlib.Path('ran').touch()\n{waiting}\nresult = x"))

@@ -83,6 +83,7 @@ def test_failed_items_leave_the_others_and_degrade(mapped):
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.first_quick
 def test_what_a_failed_command_printed_is_printed_in_its_place(mapped, executor):
     flags = ["-q", "--executor", executor, "--timeout", "1"]
     script = "echo out{}; echo err{} >&2; test {} = 2 && sleep 60; exit {}"
@@ -249,6 +250,7 @@ def test_results_over_their_own_source_are_refused(mapped, tmp_path, link):
     assert (tmp_path / "names").read_text() == "x\ny\n"
 
 
+@pytest.mark.slow
 def test_a_runs_own_files_are_no_items(mapped, tmp_path):
     (tmp_path / "mine").touch()
     flags = [
@@ -332,6 +334,7 @@ def test_a_source_that_cannot_be_read_is_the_environments_fault(mapped, tmp_path
         (["--limit", "1"], b"a\nb\n", b"<a>"),
     ],
 )
+@pytest.mark.first_quick
 def test_standard_input_is_where_items_come_from(tmp_path, arguments, given, printed):
     command = [sys.executable, "-m", "batchmill", "map", "--no-journal", "-q", *arguments, "printf", "<%s>"]
     done = subprocess.run(command, cwd=tmp_path, input=given, capture_output=True, timeout=60)

@@ -56,11 +56,13 @@ def test_a_server_that_does_not_start_hides_no_other(servers, good, capfd):
 
 
 @pytest.mark.parametrize("named", [{"x": {}}, {"x": {"command": 5}}, {"x": 5}])
+@pytest.mark.slow
 def test_a_file_that_is_wrong(servers, named, capfd):
     assert outcome(["nodes", "--mcp", servers(**named)]) == 2
     assert "`x`" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_tool_that_is_not_there(servers, good, capfd):
     assert outcome(["nodes", "mcp-files-ad", "--mcp", servers(files=good)]) == 2
     assert "mcp-files-add" in capfd.readouterr().err

@@ -57,6 +57,7 @@ def test_where_there_can_be_none(tmp_path, monkeypatch):
         pass
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path, monkeypatch, soon):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

@@ -119,6 +119,7 @@ def test_a_failed_run_as_json_carries_its_errors(run):
     assert (code, told["status"], told["errors"][0]["type"]) == (1, "failed", "ValueError")
 
 
+@pytest.mark.slow
 def test_what_fails_the_run_as_a_whole_is_said(run):
     lost = {"nodes": [node("a", "result = {}")], "outputs": {"out": {"source": "${a.result.x}"}}}
     endless = {

@@ -60,6 +60,7 @@ def finish(process):
         pytest.param("process", signal.SIGTERM, 143, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.first_quick
 def test_the_first_signal_lets_running_items_finish(tmp_path, executor, number, code):
     process = start(tmp_path, slow(0.3, executor))
     process.send_signal(number)
@@ -175,6 +176,7 @@ def test_a_run_that_waits_for_more_items_ends_at_once(tmp_path, executor):
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.first_quick
 def test_finally_runs_after_the_first_signal(tmp_path, executor):
     document = slow(0.3, executor)
     document["finally"] = [

@@ -49,6 +49,7 @@ def test_closed_streams(shut, code, out, tmp_path):
 
 @pytest.mark.parametrize("shut", ["2>&-", "2>&- <&-"])
 @pytest.mark.parametrize("command", ["run hello.json", "map --items range:0:2 -q -- echo"])
+@pytest.mark.first_quick
 def test_a_closed_stderr_is_no_reason_not_to_run(command, shut, tmp_path):
     (tmp_path / "hello.json").write_text(
         '{"nodes": [{"id": "a", "type": "echo"}], "outputs": {"a": {"source": "${a.message}"}}}'

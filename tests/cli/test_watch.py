@@ -68,6 +68,7 @@ def test_a_run_is_watched_to_its_end(run, seen, tmp_path, batchmill_command):
     assert run.wait(30) == 3
 
 
+@pytest.mark.slow
 def test_json_is_an_object_at_each_look(run, seen, tmp_path, batchmill_command):
     assert seen("wait  ")
     for name in ("one", "two", "three"):
@@ -92,6 +93,7 @@ def test_it_ends_with_a_run_that_is_killed(run, seen, tmp_path, batchmill_comman
     assert out.startswith("interrupted: run ")
 
 
+@pytest.mark.slow
 def test_the_run_that_runs_now_comes_before_a_later_one(run, seen, tmp_path, batchmill_command):
     assert seen("wait  ")
     (tmp_path / "other.json").write_text(json.dumps({"nodes": [{"id": "a", "type": "echo"}]}))

@@ -148,6 +148,7 @@ def test_records_and_attempts_of_all_attempts_are_kept(executor, kind, tmp_path)
 
 
 @pytest.mark.parametrize(("executor", "kind"), KINDS)
+@pytest.mark.first_quick
 def test_no_more_than_allowed_run_at_once_over_all_batches_of_a_key(executor, kind, tmp_path):
     gates, task = Gates(), kind(tmp_path / "log", seconds=0.01)
     given = settings(executor, gated(Limits(max_concurrent=2), gates=gates))
@@ -192,6 +193,7 @@ def test_waiting_to_try_again_holds_no_worker(parallel, tmp_path):
 
 
 @pytest.mark.parametrize(("executor", "kind"), KINDS)
+@pytest.mark.first_quick
 def test_stopping_ends_the_wait_and_cancels_what_never_started(executor, kind, tmp_path):
     stop = CancelToken()
     task = kind(tmp_path / "log")

@@ -154,6 +154,7 @@ def test_a_result_that_comes_after_its_timeout_is_a_timeout(executor: str) -> No
     assert [(e["index"], e["kind"], e["type"]) for e in result.errors] == [(1, "timeout", "AttemptTimeout")]
 
 
+@pytest.mark.first_quick
 def test_timeouts_count_as_attempts(executor: str) -> None:
     result = batchmill.map(
         sleepy, [0.0, 0.4], executor=executor, timeout=0.1, max_retries=2, error_handling="continue"

@@ -156,6 +156,7 @@ def test_only_some_exceptions_are_worth_another_attempt(
 
 @pytest.mark.parametrize(("retry_on", "attempts"), [(TimeoutError, 2), (Permanent, 1), (Exception, 2)])
 @pytest.mark.parametrize("executor", ["thread", "process"])
+@pytest.mark.first_quick
 def test_a_timeout_is_a_timeout_error(executor, retry_on, attempts):
     done = batchmill.map(
         time.sleep,
@@ -247,6 +248,7 @@ def test_indices_tell_which_item_it_was(executor):
     assert list(ordered) == [(0, 0), (1, None), (2, 20), (3, None)]
 
 
+@pytest.mark.first_quick
 def test_callers_may_await(executor):
     async def main():
         told, ticks = [], []
@@ -280,6 +282,7 @@ def test_callers_may_await(executor):
     asyncio.run(main())
 
 
+@pytest.mark.first_quick
 def test_errors_are_raised_where_it_is_awaited(executor):
     async def main():
         with pytest.raises(BatchFailed, match="item 1 ") as caught:
@@ -304,6 +307,7 @@ def wait_for_end(item):
     time.sleep(5)
 
 
+@pytest.mark.first_quick
 def test_a_task_that_is_cancelled_ends_its_batch(executor, tmp_path):
     async def main():
         items = [(str(tmp_path), n) for n in range(100)]
@@ -318,6 +322,7 @@ def test_a_task_that_is_cancelled_ends_its_batch(executor, tmp_path):
     assert len(list(tmp_path.iterdir())) <= 20
 
 
+@pytest.mark.slow
 def test_a_wait_that_is_given_up_loses_no_result():
     async def main():
         gate = threading.Event()

@@ -162,6 +162,7 @@ def test_fail_fast_begins_nothing_more_in_the_other_branches(meeting: Meeting) -
     assert "j" not in run.nodes
 
 
+@pytest.mark.slow
 def test_fail_fast_lets_a_batch_in_another_branch_begin_no_more_items(meeting: Meeting) -> None:
     items = {"items": {"range": [0, 100_000]}, "parallel": True, "max_concurrent": 2}
     batch = {

@@ -37,6 +37,7 @@ def test_dropped_results_are_counted(executor: str) -> None:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.first_quick
 def test_results_in_a_file_are_the_same_and_in_order(executor: str, tmp_path: Path) -> None:
     path = tmp_path / "new" / "out.jsonl"
     kept = batchmill.run({"nodes": [doubled(3000, executor=executor)]}).outputs
@@ -150,6 +151,7 @@ def test_large_results_read_like_a_list(large: dict[str, Any]) -> None:
     assert large["ends"]["item"] == COUNT - 1
 
 
+@pytest.mark.slow
 def test_large_results_go_on_to_other_nodes(large: dict[str, Any]) -> None:
     assert large["chained"] == 2 * COUNT - 1
     assert large["looked_up"] == [0, 8000, 24688, 24688]

@@ -194,6 +194,7 @@ def test_paths_that_nodes_find_out_are_compared_when_they_are_known() -> None:
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.first_quick
 def test_a_node_that_feeds_its_own_source_is_refused_on_every_executor(executor: str) -> None:
     node = write("a", "${item}", batch={"items": {"lines": "names"}, "executor": executor})
     node["params"]["append"] = True
@@ -302,6 +303,7 @@ def test_the_journal_and_the_document_are_not_written(batchmill_command: Any) ->
 
 
 @pytest.mark.parametrize("source", [{"items": {"stdin": "jsonl"}}, {"items": {"lines": "/dev/stdin"}}])
+@pytest.mark.first_quick
 def test_what_standard_input_comes_from_is_not_written(source: dict[str, Any]) -> None:
     node = {**batch("a", N), "batch": {**source, "collect": {"jsonl": "in.jsonl"}}}
     Path("flow.json").write_text(json.dumps({"nodes": [node]}))
@@ -325,6 +327,7 @@ def test_where_standard_output_goes_is_not_written() -> None:
 
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
+@pytest.mark.first_quick
 def test_a_node_inside_does_not_write_the_source_around_it(executor: str) -> None:
     inner = {"inputs": {"to": {}}, "nodes": [write("a", "${to}")]}
     node = inside(inner, batch={"items": {"lines": "names"}, "executor": executor})

@@ -158,6 +158,7 @@ def test_decisions_are_told_when_asked_for(serve, tmp_path, batchmill_command):
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.first_quick
 def test_a_run_that_used_up_its_budget_ends_with_4(executor, serve, tmp_path, batchmill_command):
     server = serve(seconds=0.01)
     flow = asking(server.address, 30, executor=executor)
@@ -209,6 +210,7 @@ def test_what_models_use_is_counted_against_budgets(unit):
     assert 0.8 * limit <= spent <= limit
 
 
+@pytest.mark.slow
 def test_limits_inside_a_workflow_hold_over_all_items_on_threads(serve):
     server = serve(seconds=0.005)
     ask = {"id": "ask", "type": "http", "params": {"url": server.address}, "rate_limit": {"per_second": 40}}

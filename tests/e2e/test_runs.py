@@ -130,6 +130,7 @@ def test_a_node_is_tried_again_as_its_retry_says(tmp_path: Path) -> None:
     assert (result.status, result.errors[0]["attempts"]) == ("failed", 2)
 
 
+@pytest.mark.slow
 def test_an_attempt_past_its_timeout_is_a_timeout() -> None:
     result = ran(code("a", "import time\ntime.sleep(0.4)", timeout=0.05))
     assert (result.status, result.errors[0]["kind"], result.errors[0]["attempts"]) == ("failed", "timeout", 1)

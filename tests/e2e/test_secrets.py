@@ -131,6 +131,7 @@ def everything_in(folder: Path) -> str:
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
 @pytest.mark.parametrize("flags", [["--json", "-v"], ["-v", "--progress", "plain"], ["-q"]])
+@pytest.mark.first_quick
 def test_nothing_that_a_run_leaves_behind_has_the_canary(
     executor, flags, address, tmp_path, monkeypatch, batchmill_command
 ):  # fmt: skip

@@ -166,6 +166,7 @@ def ended(*arguments: str) -> tuple[int, str]:
         pytest.param("thread", {"parquet": "out.parquet", "select": SELECT}, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_to_the_whole_file(executor: str, collect: dict[str, Any]) -> None:
     path = next(iter(value for key, value in collect.items() if key != "select"))
     if path.endswith("parquet"):
@@ -198,6 +199,7 @@ def test_a_killed_run_is_resumed_to_the_whole_file(executor: str, collect: dict[
     assert len(ran) < 60 + 25, "what was finished is not run again"
 
 
+@pytest.mark.slow
 def test_a_column_that_is_mended_runs_no_item_again() -> None:
     code = f"{RAN}, b'x')\nresult = {{'n': n}} if n != 2 else {{}}"
     collect = {"csv": "out.csv", "select": {"n": "${result.n}"}}

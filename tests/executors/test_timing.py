@@ -127,6 +127,7 @@ def test_every_attempt_of_an_item_that_needed_more_is_told(executor: str) -> Non
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.first_quick
 def test_an_attempt_that_was_given_up_is_told_too(executor: str) -> None:
     retry, again = RetryPolicy(1, wait=0.0), RetryPolicy(2, wait=0.0)
     for policy in (retry, again):

@@ -68,6 +68,7 @@ def left(folder: Path) -> list[list[str]]:
     "executor", ["thread", *(pytest.param(one, marks=pytest.mark.slow) for one in ("sequential", "process"))]
 )
 @pytest.mark.parametrize("command", [STUBBORN, ORPHANED], ids=["stubborn", "orphaned"])
+@pytest.mark.first_quick
 def test_an_overdue_item_leaves_no_command(tmp_path: Path, executor: str, command: str) -> None:
     done = run(tmp_path, batch(command, executor, timeout=1, error_handling="continue"))
     assert left(tmp_path) == []

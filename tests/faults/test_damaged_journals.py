@@ -92,6 +92,7 @@ def test_cut_off_anywhere(journal, tmp_path, start):
 @pytest.mark.parametrize(
     "count", [pytest.param(40, id="some"), pytest.param(1000, marks=pytest.mark.slow, id="thousand")]
 )
+@pytest.mark.slow
 def test_bit_flips(journal, tmp_path, count):
     whole = journal.read_bytes()
     chosen = random.Random(count)

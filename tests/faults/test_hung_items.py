@@ -124,6 +124,7 @@ def _one_timeout(result: batchmill.BatchResult[Any], index: int, attempts: int =
 
 
 @every_hang
+@pytest.mark.first_quick
 def test_a_hung_item_is_killed_and_the_others_finish(hang: Callable[[], None], settled: Any) -> None:
     batchmill.map(hanging, range(4), executor="process", max_concurrent=2)  # starting workers is not hanging
     items: list[Any] = list(range(30))

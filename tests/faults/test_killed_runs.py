@@ -154,6 +154,7 @@ def instants_of(seed):
         pytest.param("sequential", True, id="sequential-group", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.first_quick
 def test_a_killed_run_goes_on_where_it_was(tmp_path, executor, group):
     check(tmp_path, executor, instants_of(f"{executor} {group}"), group)
 

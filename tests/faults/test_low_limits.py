@@ -107,6 +107,7 @@ def test_few_open_files_on_threads(tmp_path: Path) -> None:
     run(tmp_path, limit, most="(16,)", executors="('thread', 'sequential')")
 
 
+@pytest.mark.slow
 def test_too_few_open_files_for_any_worker_is_said(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     limit = "import ctypes; gcc = ctypes.CDLL('libgcc_s.so.1'); "  # or a thread's end would

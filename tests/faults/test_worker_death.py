@@ -166,6 +166,7 @@ def _only_death(result: batchmill.BatchResult[Any], index: int, cause: str) -> N
 
 
 @every_end
+@pytest.mark.first_quick
 def test_a_death_while_running_costs_the_one_item(end: Callable[[], None], settled: Any) -> None:
     items: list[Any] = list(range(40))
     items[13] = end
@@ -219,6 +220,7 @@ def lay_mine_slowly(item: Callable[[], None] | int) -> Any:
     return lay_mine(item)
 
 
+@pytest.mark.slow
 def test_results_pickled_together_do_not_share_the_blame(settled: Any) -> None:
     """Two or three of these items are laid down at a time; the mine is not always the last of them."""
     items: list[Any] = list(range(60))
@@ -239,6 +241,7 @@ def test_a_worker_killed_while_idle_costs_nothing(settled: Any) -> None:
     settled()
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_idle_and_unnoticed_costs_nothing(settled: Any) -> None:
     for _ in range(2):
         batchmill.map(deadly, range(20), **CONTINUE)
@@ -283,6 +286,7 @@ def test_finished_items_of_the_chunk_are_not_run_again(tmp_path: Path, settled: 
     settled(result, range(40), [10 * item + 1 for item in range(40)])
 
 
+@pytest.mark.slow
 def test_a_death_counts_as_an_attempt(tmp_path: Path, settled: Any) -> None:
     task = Logged(tmp_path / "log", killers={3}, seconds=0.003, deaths=2)
     chosen = BatchSettings("process", 2, retry=RetryPolicy(3), failures=FailurePolicy(False))
@@ -319,6 +323,7 @@ def test_attempts_of_one_item_are_not_charged_to_the_next(tmp_path: Path, settle
     settled()
 
 
+@pytest.mark.slow
 def test_a_killer_dies_as_often_as_retries_allow(tmp_path: Path, settled: Any) -> None:
     task = Logged(tmp_path / "log", killers={3}, seconds=0.0)
     chosen = BatchSettings("process", 2, retry=RetryPolicy(3), failures=FailurePolicy(False))
@@ -336,6 +341,7 @@ def test_retries_of_a_death_keep_their_waits(tmp_path: Path) -> None:
     assert time.monotonic() - began >= 0.3
 
 
+@pytest.mark.slow
 def test_fail_fast_with_a_death(settled: Any) -> None:
     items: list[Any] = list(range(200))
     items[20] = sigkill

@@ -350,6 +350,7 @@ def test_a_flow_entry_is_tried_again_as_a_whole_and_bounded_in_time():
     [(2_000, 500), pytest.param(10_000, 1_000, marks=pytest.mark.slow)],
     ids=["quick", "full"],
 )
+@pytest.mark.first_quick
 def test_thousands_of_waits_at_once(n, at_once, executor):
     class Waits(AsyncParallelBatchNode):
         async def prep_async(self, shared):

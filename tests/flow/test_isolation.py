@@ -122,6 +122,7 @@ def test_nested_flows_and_nodes_in_attributes_are_copied():
     assert twin.held[0] is not held
 
 
+@pytest.mark.slow
 def test_flows_of_any_length_can_be_copied():
     first = node = Node()
     for _ in range(20_000):

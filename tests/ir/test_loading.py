@@ -222,7 +222,7 @@ def test_problems_are_in_text_order_and_said_once(write):
     assert "finite" in found[0].message
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=37)
 @given(content=st.binary(max_size=60) | st.text(alphabet='{}[]",:\\u0d81nul1 -&*!#|\n').map(str.encode))
 @pytest.mark.parametrize("name", ["flow.json", "flow.yaml"])
 def test_any_bytes_give_a_draft_or_a_problem(write, name, content):

@@ -212,6 +212,7 @@ def test_both_judge_each_value_put_in_each_place_alike(document, path):
         or path[-2:] == ("n", "default")
         or "schema" in path
         or "carry" in path
+        or path[-2:-1] == ("items",)  # any value may be an item
     )
 
 
@@ -273,7 +274,7 @@ def changed(document):
 
 
 @pytest.mark.slow
-@settings(max_examples=200)
+@settings(max_examples=50)
 @given(st.sampled_from([FULL, PIPED]).flatmap(changed))
 @example((FULL, [(("nodes", 0, "batch", "items"), {"range": [1.0, 2]})]))
 def test_both_judge_mutated_documents_alike(case):

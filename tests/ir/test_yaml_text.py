@@ -200,6 +200,7 @@ def test_a_merge_key_that_stands_twice_is_a_fault():
     assert (fault.path, position, fault.on_key) == (("b", "<<"), (4, 3), True)
 
 
+@pytest.mark.slow
 def test_a_chain_of_merges_has_an_end():
     lines = ["a0: &a0 {k0: 0}"]
     lines += [f"a{n}: &a{n} {{<<: *a{n - 1}, k{n}: 0}}" for n in range(1, 1500)]

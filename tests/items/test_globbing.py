@@ -36,7 +36,7 @@ PARTS = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=75)
 @given(parts=st.lists(PARTS, min_size=1, max_size=4))
 def test_finds_what_the_standard_library_finds_in_the_order_of_the_text(tree: Path, parts: list[str]) -> None:
     if parts[-1] == "**":

@@ -321,6 +321,7 @@ def test_gzip_that_is_none(folder: Path, name: str) -> None:
     assert fault.startswith(f"x.gz, after line {len(found)}: ")
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(byte_streams, "BOMB_DECODED", 1 << 20)
     written(folder, "x.gz", gzip.compress(b"\n" * (8 << 20)))
@@ -473,6 +474,7 @@ def test_range_and_glob(folder: Path) -> None:
     assert items({"glob": "*.txt"}, folder) == (["a.txt", "b.txt"], "")
 
 
+@pytest.mark.slow
 def test_a_million_lines_take_no_memory(folder: Path) -> None:
     path = folder / "x"
     with path.open("w") as file:

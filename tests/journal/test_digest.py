@@ -63,6 +63,14 @@ def test_an_object_of_its_own_has_none(value):
         digest_of(value)
 
 
+def test_sets_within_each_other_beyond_all_bounds_have_none():
+    value = frozenset()
+    for _ in range(5000):
+        value = frozenset({value, b""})
+    with pytest.raises(NoDigest):
+        digest_of(value)
+
+
 def test_a_value_that_holds_itself_has_none():
     value = []
     value.append(value)

@@ -149,6 +149,7 @@ def test_who_ignores_being_asked_is_killed(tmp_path, pid_in, is_gone):
 
 
 @pytest.mark.skipif(not shutil.which("setsid"), reason="needs the setsid command to leave the group")
+@pytest.mark.slow
 def test_who_left_the_group_is_not_waited_for_and_is_told_of(tmp_path, pid_in, is_gone):
     script = 'setsid sh -c \'echo $$ > "$1"; exec sleep 60\' sh "$1" & sleep 60'
     done = sh(script, tmp_path / "pid", timeout=ENOUGH)
@@ -179,6 +180,7 @@ def test_cancelling_asks_first_and_what_is_said_then_is_kept(tmp_path, pid_in):
 
 
 @pytest.mark.parametrize("output", ["", ">/dev/null 2>&1"])
+@pytest.mark.first_quick
 def test_cancelling_kills_who_ignores_being_asked(tmp_path, pid_in, is_gone, output):
     cancel = cancelled_once_started(tmp_path / "pid", pid_in)
     script = f'trap "" TERM; sleep 60 {output} & echo $! > "$1"; exec sleep 60 {output}'

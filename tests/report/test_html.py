@@ -127,6 +127,7 @@ def test_it_stays_small(simulated):
     assert len(many) - len(few) < 10_000 * 5
 
 
+@pytest.mark.slow
 def test_a_thousand_nodes_fit(hostile):
     (node, row), hostile.nodes, hostile.rows = (hostile.nodes[1], hostile.rows[1]), [], []
     for number in range(1000):

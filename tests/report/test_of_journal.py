@@ -195,6 +195,7 @@ LIMITED = {"retry_wait": 0, "max_retries": 2, "rate_limit": {"per_second": 60}, 
         ("flaky", {"executor": "process", **LIMITED}),
     ],
 )
+@pytest.mark.first_quick
 def test_so_it_has_on_every_executor(kind, batch, batchmill_command, tmp_path):
     nodes = {
         "code": {"type": "code", "params": {"code": WAITS, "inputs": {"n": "${n}"}}},

@@ -57,6 +57,7 @@ def test_there_are_none_where_nothing_is_doubtful():
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.first_quick
 def test_of_many_items_of_a_node_one_is_told_whichever_executor_runs_them(executor):
     batch = {"items": list(range(20)), "executor": executor}
     result = batchmill.run(flow(shell("cut", CUT, max_output_bytes=10, truncate=True, batch=batch)))

@@ -65,6 +65,7 @@ def test_errors_and_retries_are_those_of_their_items():
 
 
 @pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.first_quick
 def test_streams_lose_nothing(ordered):
     got = list(batchmill.imap(abs, iter(range(ITEMS)), max_concurrent=64, ordered=ordered, chunk_size=1))
     assert (got if ordered else sorted(got)) == list(range(ITEMS))

@@ -50,6 +50,7 @@ class Until:
         return self.starts.now >= self.count or time.monotonic() > self.end
 
 
+@pytest.mark.slow
 def test_no_more_than_so_many_are_in_flight(storm):
     gates = Gates()
     lane = gates.lane("api", Limits(max_concurrent=48))
@@ -217,6 +218,7 @@ def server():
     thread.join()
 
 
+@pytest.mark.slow
 def test_a_document_with_limits_makes_each_request_once(server):
     batch = {"items": {"range": [300]}, "executor": "thread", "max_concurrent": 64, "max_retries": 10}
     limit = {"per_second": 3_000, "burst": 64, "max_concurrent": 16, "key": "service"}

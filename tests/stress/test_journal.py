@@ -158,6 +158,7 @@ def test_a_known_outcome_is_given_to_one_only(journal, storm):
     resumed.close()
 
 
+@pytest.mark.slow
 def test_a_journal_that_all_make_at_once(tmp_path, storm):
     """As when several commands begin in a folder that has none yet."""
     for turn in range(8):

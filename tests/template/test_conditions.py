@@ -134,6 +134,7 @@ def test_every_path_of_a_condition_is_a_reference() -> None:
     assert parse("${a ?? 1 == b | default:0}").expressions[0].optional
 
 
+@pytest.mark.slow
 def test_what_is_long_is_read_in_linear_time() -> None:
     began = time.process_time()
     assert value(" or ".join(["n == 4"] * 20_000)) is False

@@ -37,6 +37,7 @@ def test_a_users_program_passes(tmp_path):
     assert "no issues found" in checked(HERE / "program.py", tmp_path)
 
 
+@pytest.mark.slow
 def test_mistakes_are_found_where_they_are(tmp_path):
     program = HERE / "mistakes.py"
     found = re.findall(r"mistakes\.py:(\d+): error: .*\[([\w-]+)\]", checked(program, tmp_path))

@@ -85,6 +85,7 @@ def test_every_form_is_masked(secret, form):
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=3), st.lists(st.text(max_size=20), max_size=4))
+@pytest.mark.slow
 def test_no_secret_is_left_in_any_text(secrets, between):
     masker = Masker(secrets)
     text = "|".join(part + secret for part, secret in zip([*between, "", "", ""], secrets, strict=False))

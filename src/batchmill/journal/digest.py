@@ -15,6 +15,7 @@ from typing import Any
 from batchmill.journal.encoding import NOT_JSON, encode
 
 DIGEST_BYTES = 16
+_LEVELS = 200  # of containers within each other; deeper ones have no digest, on every interpreter alike
 _TOGETHER = 1000  # elements of a long list that are encoded at once
 _BY_TEXT = (PurePath, uuid.UUID, Decimal, datetime.date, datetime.time, datetime.timedelta, complex, float)
 
@@ -25,47 +26,51 @@ class NoDigest(Exception):  # an answer, not an error of anybody's
 
 def digest_of(*values: Any) -> bytes:
     """The digest of values together. Raises :class:`NoDigest`."""
+    return _digest(values, _LEVELS)
+
+
+def _digest(values: Iterable[Any], levels: int) -> bytes:
     hasher = blake2b(digest_size=DIGEST_BYTES)
-    try:
-        for value in values:
-            _feed(hasher, value)
-    except RecursionError:
-        raise NoDigest from None
+    for value in values:
+        _feed(hasher, value, levels)
     return hasher.digest()
 
 
-def _feed(hasher: Any, value: Any) -> None:
+def _feed(hasher: Any, value: Any, levels: int) -> None:
+    """Raises :class:`NoDigest` for what holds more than ``levels`` of containers within each other."""
+    if not levels:
+        raise NoDigest(type(value).__name__)
     if isinstance(value, (list, tuple)) and len(value) > _TOGETHER:
-        _feed_list(hasher, value)
+        _feed_list(hasher, value, levels)
         return
     try:
         hasher.update(b"j" + encode(value).encode("ascii") + b"\0")
     except NOT_JSON:
-        _feed_other(hasher, value)
+        _feed_other(hasher, value, levels)
 
 
-def _feed_other(hasher: Any, value: Any) -> None:
+def _feed_other(hasher: Any, value: Any, levels: int) -> None:
     """What JSON has no text for, by what it holds."""
     if isinstance(value, Mapping):
-        _tagged(hasher, "{", (part for pair in value.items() for part in pair), len(value))
+        _tagged(hasher, "{", (part for pair in value.items() for part in pair), levels, len(value))
     elif isinstance(value, (bytes, bytearray)):
         hasher.update(b"b%d:" % len(value) + bytes(value))
     elif isinstance(value, enum.Enum):
-        _tagged(hasher, "enum", (type(value).__qualname__, value.name))
+        _tagged(hasher, "enum", (type(value).__qualname__, value.name), levels)
     elif isinstance(value, _BY_TEXT):
-        _tagged(hasher, type(value).__name__, (str(value),))
+        _tagged(hasher, type(value).__name__, (str(value),), levels)
     elif isinstance(value, Set):
-        _tagged(hasher, "set", sorted(digest_of(member).hex() for member in value))
+        _tagged(hasher, "set", sorted(_digest((member,), levels - 1).hex() for member in value), levels)
     elif isinstance(value, Sequence) and not isinstance(value, str):
-        _feed_list(hasher, value)
+        _feed_list(hasher, value, levels)
     elif is_dataclass(value) and not isinstance(value, type):
         members = (getattr(value, one.name) for one in fields(value))
-        _tagged(hasher, type(value).__qualname__, members)
+        _tagged(hasher, type(value).__qualname__, members, levels)
     else:
         raise NoDigest(type(value).__name__)
 
 
-def _feed_list(hasher: Any, values: Sequence[Any]) -> None:
+def _feed_list(hasher: Any, values: Sequence[Any], levels: int) -> None:
     hasher.update(b"[%d:" % len(values))
     for start in range(0, len(values), _TOGETHER):
         part = list(values[start : start + _TOGETHER])
@@ -73,11 +78,11 @@ def _feed_list(hasher: Any, values: Sequence[Any]) -> None:
             hasher.update(encode(part).encode("ascii"))
         except NOT_JSON:
             for one in part:
-                _feed(hasher, one)
+                _feed(hasher, one, levels - 1)
 
 
-def _tagged(hasher: Any, tag: str, members: Iterable[Any], count: int = -1) -> None:
+def _tagged(hasher: Any, tag: str, members: Iterable[Any], levels: int, count: int = -1) -> None:
     hasher.update(f"{tag}{count}(".encode())
     for member in members:
-        _feed(hasher, member)
+        _feed(hasher, member, levels - 1)
     hasher.update(b")")

@@ -133,6 +133,7 @@ def test_an_item_past_its_timeout_is_killed() -> None:
 
 
 @pytest.mark.usefixtures("loop")
+@pytest.mark.slow
 def test_fail_fast_raises_what_the_item_raised_and_stops_the_rest() -> None:
     with pytest.raises(batchmill.BatchFailed, match="item 30") as caught:
         batchmill.map(fails_at_thirty, range(100_000), executor="dask")

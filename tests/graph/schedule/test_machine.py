@@ -127,7 +127,7 @@ def sound(edges):
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@settings(max_examples=75)
 @given(EDGES, st.lists(st.sampled_from((*ACTIONS, "none")), min_size=8, max_size=40), st.data())
 def test_every_node_runs_as_often_as_its_taken_edges_say(edges, actions, data):
     edges = sound(edges)

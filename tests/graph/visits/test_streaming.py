@@ -206,6 +206,7 @@ def test_an_item_goes_on_before_the_next_is_done(monkeypatch: pytest.MonkeyPatch
     assert [entry["n"] for entry in run.outputs["results"]] == list(range(12))
 
 
+@pytest.mark.slow
 def test_a_slow_stage_holds_up_those_before_it(monkeypatch: pytest.MonkeyPatch, registry: Registry) -> None:
     """While the last stage is at its first item the first one comes to rest, with most of its items left."""
     begun: list[int] = []

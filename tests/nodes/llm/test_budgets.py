@@ -45,6 +45,7 @@ def completion(usage, **more):
 
 @pytest.mark.parametrize("budget", [{"tokens": 350}, {"usd": 0.35}])
 @pytest.mark.parametrize("told", USAGES)
+@pytest.mark.first_quick
 def test_what_a_server_does_not_tell_counts_as_its_estimate(model, told, budget):
     model.answers = [completion(USAGES[told])]
     run = batchmill.run(asking(model, budget=budget))

@@ -166,6 +166,7 @@ def test_calls_stand_in_document_order_within_each_pass(model, bill, runner):
 
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
+@pytest.mark.first_quick
 def test_calls_of_loops_branches_and_workflows(model, bill, runner, journal, executor):
     bill.faulty = {"in b"}
     inner = flow(ask(model, "in ${word}"), inputs={"word": {"type": "string"}})

@@ -29,6 +29,7 @@ def test_the_environment_of_a_server(call, stdio, monkeypatch):
     assert not {"SOME_SECRET", "OPENAI_API_KEY"} & set(names)
 
 
+@pytest.mark.slow
 def test_a_variable_that_is_not_set(call, stdio):
     with pytest.raises(InvalidParams, match="NOT_SET_ANYWHERE"):
         call("pid", server=stdio(env={"X": "${NOT_SET_ANYWHERE}"}))
@@ -98,6 +99,7 @@ def test_a_cancelled_run(call):
     timer.join()
 
 
+@pytest.mark.slow
 def test_noise_is_survived(call, stdio):
     assert call("add", a=1, server=stdio("noise"))["result"] == 2
     assert call("chatter")["result"] == "said"
@@ -128,6 +130,7 @@ def test_noise_is_survived(call, stdio):
     ids=["missing", "refuses", "ends", "deaf", "endless noise", "nobody listens"],
 )
 @pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")  # mcp 1.19 forgets one
+@pytest.mark.first_quick
 def test_servers_that_do_not_start(call, server, words, retryable):
     with pytest.raises(NodeError, match=words) as caught:
         call("add", a=1, server=server)
@@ -135,6 +138,7 @@ def test_servers_that_do_not_start(call, server, words, retryable):
     gc.collect()  # so that it complains here, where that is ignored
 
 
+@pytest.mark.slow
 def test_nothing_of_a_server_stays(call, is_gone):
     server, child = call("pid")["result"], call("child")["result"]
     close_resources()

@@ -43,6 +43,7 @@ def _line(process):
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.first_quick
 def test_a_batch(stdio, executor):
     settings = {"max_concurrent": 2} if executor == "process" else {}  # each worker starts a server
     result = batchmill.run(document(stdio(), executor, **settings))
@@ -74,6 +75,7 @@ def test_a_server_that_dies_under_a_batch(stdio, tmp_path):
     assert [one["result"] for one in result.outputs["results"]] == ["lived"] * 6
 
 
+@pytest.mark.slow
 def test_the_file_beside_the_document(stdio, tmp_path):
     (tmp_path / ".mcp.json").write_text(json.dumps({"mcpServers": {"s": stdio()}}))
     nodes = [
@@ -109,6 +111,7 @@ def test_what_is_wrong_is_said_before_anything_starts(node, place, words):
     assert words in problem.message
 
 
+@pytest.mark.slow
 def test_the_longest_name_of_a_server_wins(stdio):
     servers = {"a": {"command": sys.executable}, "a-b": stdio()}
     nodes = [{"id": "up", "type": "mcp-a-b-upper", "params": {"text": "x"}}]

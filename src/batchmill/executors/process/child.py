@@ -194,7 +194,10 @@ def serve() -> None:
     if _attached is None:
         raise InternalError("a worker process was never attached")
     wire, outbox, worker = _attached
-    with resource_scope(), closing(wire):  # whatever happens: that is how the parent hears of this worker's end
+    with (
+        resource_scope(),
+        closing(wire),
+    ):  # whatever happens: that is how the parent hears of this worker's end
         while True:
             if anything_held() and not wire.waits(IDLE_SECONDS):
                 close_resources()
