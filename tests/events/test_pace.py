@@ -3,12 +3,12 @@
 import threading
 
 from batchmill.concurrency.clock import FakeClock
-from batchmill.events import Pace
+from batchmill.events import ProgressThrottle
 
 
 def test_one_turn_per_period():
     clock = FakeClock()
-    pace = Pace(0.5, clock)
+    pace = ProgressThrottle(0.5, clock)
     assert not pace.due()
     clock.advance(0.5)
     assert pace.due()
@@ -20,7 +20,7 @@ def test_one_turn_per_period():
 
 def test_only_one_of_many_threads_gets_the_turn():
     clock = FakeClock()
-    pace = Pace(1.0, clock)
+    pace = ProgressThrottle(1.0, clock)
     clock.advance(1.0)
     turns = []
     threads = [threading.Thread(target=lambda: turns.append(pace.due())) for _ in range(8)]

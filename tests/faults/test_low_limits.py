@@ -13,7 +13,7 @@ import pytest
 SCRIPT = """
 import os, resource, sys, time
 import batchmill
-from batchmill.executors import folders, pool
+from batchmill.executors.process import folders, pool
 
 
 def short(item):
@@ -145,7 +145,7 @@ if __name__ == "__main__":
 """
 NO_DESCRIPTORS = """import ctypes; gcc = ctypes.CDLL("libgcc_s.so.1")  # or a thread's end would
     resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))"""
-NO_FOLDER = """import tempfile; from batchmill.executors import folders
+NO_FOLDER = """import tempfile; from batchmill.executors.process import folders
     tempfile.tempdir = folders.MEMORY_FOLDER = "/nowhere\""""
 NO_PYTHON = "os.environ['PYTHONPATH'] = os.path.dirname(__file__) + '/broken'"
 

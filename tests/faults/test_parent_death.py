@@ -20,7 +20,8 @@ SCRIPT = """
 import ctypes, os, re, signal, sys, threading, time
 import batchmill
 from batchmill.mapping.api import imap, map  # now: a signal amid imports is not ours to answer
-from batchmill.executors import folders, process, thread
+from batchmill.executors.local import thread
+from batchmill.executors.process import executor, folders
 
 folders.MEMORY_FOLDER = {memory!r}
 FOLDER = {folder!r}

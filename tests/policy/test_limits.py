@@ -7,7 +7,7 @@ import math
 import pytest
 
 from batchmill.errors import InvalidSetting
-from batchmill.policy.adaptive.controller import Span
+from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
 from batchmill.policy.limits import Ended, Limiter, Limits
 
 
@@ -57,7 +57,9 @@ def test_a_pause_holds_for_everybody_and_the_longest_counts():
 
 
 def test_what_did_not_start_is_given_back():
-    limiter = Limiter(Limits(per_second=1, tokens_per_minute=60, max_concurrent=1, adaptive=Span()))
+    limiter = Limiter(
+        Limits(per_second=1, tokens_per_minute=60, max_concurrent=1, adaptive=ConcurrencyRange())
+    )
     limiter.withdraw(limiter.start(1, 0.0), 0.0)
     assert limiter.wait(1, 0.0) == 0
     assert limiter.in_flight == 0
@@ -67,8 +69,8 @@ def test_two_that_share_a_key_get_the_stricter_of_each_limit():
     limiter = Limiter(Limits(per_second=10, max_concurrent=4))
     limiter.tighten(Limits(per_second=2, tokens_per_minute=60), 0.0)
     assert limiter.limits == Limits(2, None, 60, 4)
-    limiter.tighten(Limits(per_second=5, adaptive=Span(1, 2, 3)), 0.0)
-    assert limiter.limits == Limits(2, None, 60, 4, Span(1, 2, 3))
+    limiter.tighten(Limits(per_second=5, adaptive=ConcurrencyRange(1, 2, 3)), 0.0)
+    assert limiter.limits == Limits(2, None, 60, 4, ConcurrencyRange(1, 2, 3))
 
 
 @pytest.mark.parametrize(

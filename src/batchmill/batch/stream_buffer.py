@@ -1,6 +1,6 @@
 """Items on their way from one batch to the next while both run: in order, through a bounded buffer.
 
-        batch --put--> Handoff --take--> workers of the next batch
+        batch --put--> StreamBuffer --take--> workers of the next batch
 
 The producer is the one thread that consumes the first batch's blocks, so items come in the order of that
 batch's items and are numbered by it. It waits while the buffer is full: a slow stage holds up those before

@@ -18,7 +18,7 @@ from typing import Any
 CODE = "<code>"
 """The file that lines of a document's code are shown in."""
 
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
 _INSTALLED = re.compile(r"[\\/](?:site|dist)-packages[\\/]")
 _FRAME = re.compile(r'^[ |]*File "(.+)", line (\d+), in (.+)$', re.MULTILINE)

@@ -40,7 +40,9 @@ def test_with_the_repair_functions_travel():
 @pytest.mark.skipif(not needed(), reason="only PyPy needs the repair")
 def test_without_the_repair_they_do_not():
     done = round_trip("")
-    assert done.stdout != "whole\n", "cloudpickle does without the repair now: executors/pypy.py can go"
+    assert done.stdout != "whole\n", (
+        "cloudpickle does without the repair now: executors/pickling/pypy.py can go"
+    )
 
 
 @pytest.mark.skipif(needed(), reason="this is the interpreter it is for")

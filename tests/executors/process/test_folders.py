@@ -15,7 +15,7 @@ from batchmill.executors.process.leftovers import OWNER, SEMAPHORES, folder_pref
 
 HOLDER = """
 import sys, time
-from batchmill.executors import folders
+from batchmill.executors.process import folders
 folders.MEMORY_FOLDER = {memory!r}
 import tempfile; tempfile.tempdir = {folder!r}
 made = folders.Folders()

@@ -39,7 +39,7 @@ class Probe(Node):
         Param("command", "string|array", "for a shell", templates="shell"),
         Param("allow_raw", "boolean", "whether values may be pasted"),
     )
-    output_keys = (Output("result", "any", "what came"), Output("stderr", "string", "noise", diagnostic=True))
+    outputs = (Output("result", "any", "what came"), Output("stderr", "string", "noise", diagnostic=True))
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [("text", "is not a good text")] if params.get("text") == "bad" else []
@@ -53,7 +53,7 @@ class Free(Probe):
 
     type = "free"
     params = ()
-    output_keys = ()
+    outputs = ()
     open_params = True
     open_outputs = True
 
@@ -292,7 +292,7 @@ def test_names_shared_with_other_rooms_are_the_same():
     assert set(output_keys.LOOP_OUTPUTS) == {looping.STOPPED, looping.ITERATIONS}
 
 
-SAMPLES = sorted((Path(__file__).parents[1] / "corpus").glob("*.json"))
+SAMPLES = sorted((Path(__file__).parents[2] / "corpus").glob("*.json"))
 DOCUMENTS = [json.loads(sample.read_text())["document"] for sample in SAMPLES]
 
 

@@ -7,7 +7,7 @@ they arrive as objects that cannot be used, or not at all. All is repaired where
 parent, and in workers for their results.
 
 This file can go, with its one call in ``pickling``, when a release of cloudpickle does without it: then
-``tests/executors/test_pypy.py`` fails on PyPy and says so.
+``tests/executors/pickling/test_pypy.py`` fails on PyPy and says so.
 """
 
 from __future__ import annotations

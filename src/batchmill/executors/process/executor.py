@@ -2,7 +2,7 @@
 
     Channel --take--> Driver thread ---order---> worker process        (one pair per slot)
        ^                                              | results in shared memory
-       +------deliver/give_back---- Settler <--reply--+
+       +------deliver/give_back---- ChunkSettler <--reply--+
 
 A driver thread per slot takes chunks and sends them; loky's manager thread of that slot brings the
 reply, or the news that the worker died, and settles the chunk.

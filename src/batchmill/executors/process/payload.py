@@ -1,4 +1,4 @@
-"""Parcels: pickled values on their way between two processes of this machine.
+"""Payloads: pickled values on their way between two processes of this machine.
 
 A parcel's bytes lie where it is cheapest: small ones in the message itself, middling ones in the
 worker's shared area, large ones in a file in memory-backed storage that the receiver maps and

@@ -1,6 +1,6 @@
 """Running a chain of streaming batch nodes: every stage's batch in a thread of its own, all at once.
 
-        stage 1 ==blocks, in order==> Handoff ==> stage 2 ==> Handoff ==> stage 3 ...
+        stage 1 ==blocks, in order==> StreamBuffer ==> stage 2 ==> StreamBuffer ==> stage 3 ...
 
 What a chain leaves behind is what the same nodes leave one after another. A stage that fails ends the ones
 after it: they would never have begun. It ends all others too where the run ends with it. Where an error edge
