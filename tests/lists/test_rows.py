@@ -136,7 +136,8 @@ def test_a_worker_process_reads_the_same_file() -> None:
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="elsewhere the values travel themselves")
 def test_a_process_that_is_gone_is_named() -> None:
     code = (
-        "import pickle,sys; from batchmill.lists import ByReference, Rows; rows = Rows(most=0); rows.put(0, 1)\n"
+        "import pickle,sys; from batchmill.lists import ByReference, Rows; "
+        "rows = Rows(most=0); rows.put(0, 1)\n"
         "sys.stdout.buffer.write(pickle.dumps(ByReference(rows.listed(1))))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
