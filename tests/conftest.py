@@ -131,7 +131,7 @@ def nothing_left_by_the_session() -> Iterator[None]:
 
 
 def _end_pools() -> None:
-    pool = sys.modules.get("batchmill.executors.pool")
+    pool = sys.modules.get("batchmill.executors.process.pool")
     folders = _warm_folders()
     if pool is not None:
         pool.shutdown()
@@ -237,7 +237,7 @@ def _target(name: str) -> str:
 
 def _open_files() -> set[str]:
     """Descriptors a test could have left: with a pool warm, its pipes and sockets come and go."""
-    warm = "batchmill.executors.pool" in sys.modules
+    warm = "batchmill.executors.process.pool" in sys.modules
     return {
         entry
         for entry in _descriptors()
@@ -276,7 +276,7 @@ def _is_of_others(path: str) -> bool:
 
 
 def _warm_folders() -> list[str]:
-    module = sys.modules.get("batchmill.executors.pool")
+    module = sys.modules.get("batchmill.executors.process.pool")
     pool = module.current_pool() if module is not None else None
     return pool.folders if pool is not None else []
 

@@ -115,7 +115,7 @@ def test_imports_point_down(path):
     ("text", "number"),
     [
         ("from batchmill.errors import Problem", 0),
-        ("import batchmill.cancel", 0),
+        ("import batchmill.concurrency.cancel", 0),
         ("from . import other", 0),
         ("from batchmill.ir import loading", 1),
         ("from ..events import Bus", 1),

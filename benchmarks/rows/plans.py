@@ -59,8 +59,8 @@ def scheduled(shape: Shape) -> Opening:
 
     @contextmanager
     def opening(n: int) -> Iterator[Ready]:
-        from batchmill.graph.check import check
-        from batchmill.graph.scheduler import Scheduler
+        from batchmill.graph.compile.check import check
+        from batchmill.graph.schedule.scheduler import Scheduler
         from batchmill.graph.surroundings import Surroundings
         from batchmill.ir.loading import load
         from batchmill.nodes.registry import default_registry
@@ -82,7 +82,7 @@ def checked(shape: Shape) -> Opening:
 
     @contextmanager
     def opening(n: int) -> Iterator[Ready]:
-        from batchmill.graph.check import check
+        from batchmill.graph.compile.check import check
         from batchmill.ir.loading import load
         from batchmill.nodes.registry import default_registry
 

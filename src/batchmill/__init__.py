@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from batchmill.batch import BatchResult
-    from batchmill.batch.api import imap, map, starmap  # noqa: A004  # named like executor.map
-    from batchmill.batch.awaited import aimap, amap
-    from batchmill.batch.reporting import ItemResult
     from batchmill.errors import (
         AttemptTimeout,
         BatchFailed,
@@ -54,6 +51,9 @@ if TYPE_CHECKING:
         Flow,
         Node,
     )
+    from batchmill.mapping.api import imap, map, starmap  # noqa: A004  # named like executor.map
+    from batchmill.mapping.awaited import aimap, amap
+    from batchmill.mapping.reporting import ItemResult
     from batchmill.runs import RunResult, resume, run
 
 __version__ = "0.1.0"
@@ -61,9 +61,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "batchmill.runs": ("RunResult", "resume", "run"),
     "batchmill.batch": ("BatchResult",),
-    "batchmill.batch.api": ("imap", "map", "starmap"),
-    "batchmill.batch.awaited": ("aimap", "amap"),
-    "batchmill.batch.reporting": ("ItemResult",),
+    "batchmill.mapping.api": ("imap", "map", "starmap"),
+    "batchmill.mapping.awaited": ("aimap", "amap"),
+    "batchmill.mapping.reporting": ("ItemResult",),
     "batchmill.executors.ending": ("shutdown",),
     "batchmill.flow": (
         "AsyncBatchFlow",

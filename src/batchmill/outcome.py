@@ -26,7 +26,7 @@ class ErrorInfo:
     result. ``retry_after`` is in seconds; ``refused`` says that a service wanted fewer calls, or none for a
     while. ``traceback`` is text, of the user's own code, and may be empty. ``address`` is the node inside a
     sub-workflow that failed, empty where it is the task itself. ``cause`` leads to the exception where that
-    was wanted (see :mod:`batchmill.executors.cause`).
+    was wanted (see :mod:`batchmill.executors.running.cause`).
     """
 
     type: str

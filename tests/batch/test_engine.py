@@ -13,7 +13,7 @@ import pytest
 import batchmill
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch, stream_batch
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidSetting
 from batchmill.outcome import Block
 

@@ -11,9 +11,9 @@ import pytest
 import batchmill
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings
-from batchmill.batch.api import as_task
 from batchmill.batch.engine import Batch
 from batchmill.errors import StorageError
+from batchmill.mapping.api import as_task
 from batchmill.outcome import Block, ErrorInfo, Outcome
 from batchmill.policy import FailurePolicy
 

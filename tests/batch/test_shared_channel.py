@@ -6,20 +6,20 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from batchmill.batch.gate import Gate, Gates
 from batchmill.batch.gated_window import GatedWindow
+from batchmill.batch.rate_gate import Gate, Gates
 from batchmill.batch.shared_channel import SharedChannel
-from batchmill.batch.sources import as_source
 from batchmill.batch.window import Window
-from batchmill.clock import FakeClock
+from batchmill.concurrency.clock import FakeClock
+from batchmill.concurrency.semaphore import FairSemaphore
+from batchmill.items.sources import as_source
 from batchmill.outcome import Block
-from batchmill.permits import Permits
 from batchmill.policy import FailurePolicy, FailureWatch, RetryPolicy
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Ended, Limits
 
 
-def shared(n: int, permits: Permits, *, one_by_one: bool = False) -> tuple[SharedChannel, Window]:
+def shared(n: int, permits: FairSemaphore, *, one_by_one: bool = False) -> tuple[SharedChannel, Window]:
     window = Window(as_source(range(n)), FailureWatch(FailurePolicy(), n), ordered=False)
     return SharedChannel(window, permits, one_by_one=one_by_one), window
 
@@ -28,7 +28,7 @@ def done(start: int, count: int) -> Block:
     return Block(start, [None] * count, [0.0] * count, items=range(start, start + count))
 
 
-def free(permits: Permits) -> int:
+def free(permits: FairSemaphore) -> int:
     """How many permits are free, found by taking them all and giving them back."""
     taken: list[Any] = []
     while (permit := permits.acquire(lambda: True)) is not None:
@@ -39,7 +39,7 @@ def free(permits: Permits) -> int:
 
 
 def test_a_chunk_has_one_permit_until_all_of_it_is_settled() -> None:
-    permits = Permits(2)
+    permits = FairSemaphore(2)
     channel, _ = shared(10, permits)
     chunk = channel.take(4, 100)
     assert chunk is not None
@@ -51,7 +51,7 @@ def test_a_chunk_has_one_permit_until_all_of_it_is_settled() -> None:
 
 
 def test_items_given_back_and_taken_again_have_a_permit_of_their_own() -> None:
-    permits = Permits(2)
+    permits = FairSemaphore(2)
     channel, _ = shared(4, permits)
     first = channel.take(4, 100)
     assert first is not None
@@ -66,14 +66,14 @@ def test_items_given_back_and_taken_again_have_a_permit_of_their_own() -> None:
 
 
 def test_items_that_a_worker_runs_side_by_side_travel_alone() -> None:
-    channel, _ = shared(4, Permits(3), one_by_one=True)
+    channel, _ = shared(4, FairSemaphore(3), one_by_one=True)
     chunk = channel.take(4, 100)
     assert chunk is not None
     assert len(chunk) == 1
 
 
 def test_a_batch_that_is_stopped_while_its_worker_waits_gives_the_items_back() -> None:
-    permits = Permits(1)
+    permits = FairSemaphore(1)
     held = permits.acquire(lambda: False)
     channel, window = shared(4, permits)
     window.stop()
@@ -83,7 +83,7 @@ def test_a_batch_that_is_stopped_while_its_worker_waits_gives_the_items_back() -
 
 
 def test_it_is_no_source_that_gives_at_once() -> None:
-    channel, window = shared(4, Permits(1))
+    channel, window = shared(4, FairSemaphore(1))
     assert window.instant
     assert not channel.instant
 
@@ -92,7 +92,7 @@ class Limited:
     """Batches of one item each behind one limit, in a run with few permits; each has a worker that takes."""
 
     def __init__(
-        self, count: int, permits: Permits, limits: Limits, budget: BudgetLimits | None = None
+        self, count: int, permits: FairSemaphore, limits: Limits, budget: BudgetLimits | None = None
     ) -> None:
         self.clock = FakeClock()
         self.gates = Gates(clock=self.clock)
@@ -127,7 +127,7 @@ class Limited:
 
 def test_who_waits_for_a_permit_has_not_started_yet(soon: Callable[[Any], bool]) -> None:
     """The limit allows three starts while there is no permit: one of them may be made when there is one."""
-    permits = Permits(3)
+    permits = FairSemaphore(3)
     held = [permits.acquire(lambda: False) for _ in range(3)]
     run = Limited(5, permits, Limits(per_second=1))
     try:
@@ -153,7 +153,7 @@ def test_who_waits_for_a_permit_has_not_started_yet(soon: Callable[[Any], bool])
 def test_a_pause_that_a_service_asks_for_holds_those_who_wait_for_a_permit(
     soon: Callable[[Any], bool],
 ) -> None:
-    permits = Permits(1)
+    permits = FairSemaphore(1)
     run = Limited(2, permits, Limits(per_second=1000, burst=100))
     try:
         assert soon(lambda: run.started)
@@ -175,7 +175,7 @@ def test_a_pause_that_a_service_asks_for_holds_those_who_wait_for_a_permit(
 
 
 def test_what_waits_for_a_permit_has_set_nothing_aside(soon: Callable[[Any], bool]) -> None:
-    permits = Permits(1)
+    permits = FairSemaphore(1)
     held = permits.acquire(lambda: False)
     run = Limited(3, permits, Limits(max_concurrent=2), BudgetLimits(requests=2))
     try:

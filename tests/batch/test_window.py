@@ -12,10 +12,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from batchmill.batch.handoff import Handoff
-from batchmill.batch.sources import as_source
+from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.batch.window import Window
 from batchmill.executors.contract import Chunk
+from batchmill.items.sources import as_source
 from batchmill.outcome import Block, ErrorInfo, Outcome
 from batchmill.policy import FailurePolicy, FailureWatch
 
@@ -299,7 +299,7 @@ def test_waiting_for_running_items_has_an_end() -> None:
 
 def test_one_slow_item_wakes_one_worker_and_all_of_them_are_used() -> None:
     """Many workers wait for a slow source: each item finds one, and none waits while there is something."""
-    handoff = Handoff()
+    handoff = StreamBuffer()
     window = Window(handoff, FailureWatch(FailurePolicy(), None), ordered=False)
     met = threading.Barrier(8)
 
@@ -320,7 +320,7 @@ def test_one_slow_item_wakes_one_worker_and_all_of_them_are_used() -> None:
 
 
 def test_a_worker_waits_for_what_others_may_give_back() -> None:
-    handoff = Handoff()
+    handoff = StreamBuffer()
     window = Window(handoff, FailureWatch(FailurePolicy(), None), ordered=True)
     handoff.put([1])
     chunk = window.take(1, 10)

@@ -7,7 +7,7 @@ from batchmill.bench.case import Case, Sample
 from batchmill.bench.compare import cases_of, compare
 from batchmill.bench.figures import Spread, quantile
 from batchmill.bench.workload import BUILTIN_NAMES, Workload, builtin, of_file
-from batchmill.graph.check import check
+from batchmill.graph.compile.check import check
 from batchmill.ir.loading import load
 from batchmill.nodes.registry import default_registry
 

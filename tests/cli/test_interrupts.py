@@ -8,14 +8,14 @@ import time
 import psutil
 import pytest
 
-from batchmill.cancel import CancelToken
 from batchmill.cli.guard import PATIENCE
 from batchmill.cli.interrupts import HANDLED, Interrupts
+from batchmill.concurrency.cancel import CancelToken
 
 # waits until a token is set and says so; arguments: the token, grace, last wait, what is one event
 PROGRAM = """
 import sys, time
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.cli.guard import PATIENCE
 from batchmill.cli.interrupts import Interrupts
 name, grace, last_wait, one_event = sys.argv[1], *map(float, sys.argv[2:])
@@ -142,7 +142,7 @@ def test_a_long_call_into_c_does_not_delay_the_token(started):
 
 SEARCHES = """
 import re, sys, threading
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.cli.guard import PATIENCE
 from batchmill.cli.interrupts import Interrupts
 with Interrupts(CancelToken(), CancelToken(), lambda text: print(text, flush=True)):

@@ -7,11 +7,11 @@ import sys
 import click
 import pytest
 
-from batchmill.batch.sources import as_source
 from batchmill.cli.item_feed import ItemFeed, NothingThere
 from batchmill.cli.item_source import source_of
 from batchmill.errors import InvalidSetting
 from batchmill.file_table import FileTable
+from batchmill.items.sources import as_source
 from batchmill.journal.journal import Journal
 from batchmill.runs.files import enter, files_of_journal
 

@@ -16,10 +16,10 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch
-from batchmill.batch.gate import Gate, Gates
-from batchmill.cancel import CancelToken
+from batchmill.batch.rate_gate import Gate, Gates
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import NodeError
-from batchmill.permits import Permits
 from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Limits
@@ -234,7 +234,7 @@ def test_a_failure_that_ends_the_batch_is_not_one_that_is_tried_again(executor, 
 def test_batches_that_share_a_key_and_workers_start_no_more_than_the_limit_allows(executor, kind, tmp_path):
     """All workers are taken for a while, long enough for the limit to allow ten starts. When they come free
     no more than one of those begins at once."""
-    gates, permits, slots = Gates(), Permits(4), Permits(4)
+    gates, permits, slots = Gates(), FairSemaphore(4), FairSemaphore(4)
     task = kind(tmp_path / "log")
     given = settings(executor, gated(Limits(per_second=20), gates=gates), permits=permits, slots=slots)
     held = [permits.acquire(lambda: False) for _ in range(4)]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import batchmill
-from batchmill.batch import handoff
-from batchmill.batch.handoff import Handoff
-from batchmill.executors import chunking
+from batchmill.batch import stream_buffer
+from batchmill.batch.stream_buffer import StreamBuffer
+from batchmill.executors.dispatch import chunk_sizes
 from batchmill.flow import AsyncNode
 
 SIZE = 100_000
@@ -43,8 +43,8 @@ class Stalled:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunking, "BYTES_AHEAD", ROOM * SIZE)
-    monkeypatch.setattr(chunking, "BYTES_PER_CHUNK", SIZE)
+    monkeypatch.setattr(chunk_sizes, "BYTES_AHEAD", ROOM * SIZE)
+    monkeypatch.setattr(chunk_sizes, "BYTES_PER_CHUNK", SIZE)
 
 
 def result(item: int) -> Any:
@@ -88,8 +88,8 @@ def test_on_an_event_loop() -> None:
 
 
 def test_between_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handoff, "BYTES_OF_ROOM", ROOM * SIZE)
-    between = Handoff()
+    monkeypatch.setattr(stream_buffer, "BYTES_OF_ROOM", ROOM * SIZE)
+    between = StreamBuffer()
     put = []
 
     def produce() -> None:
@@ -109,8 +109,8 @@ def test_between_stages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_item_larger_than_all_that_is_allowed_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handoff, "BYTES_OF_ROOM", 10)
-    between = Handoff()
+    monkeypatch.setattr(stream_buffer, "BYTES_OF_ROOM", 10)
+    between = StreamBuffer()
     producer = threading.Thread(
         target=lambda: [between.put(["x" * SIZE]) for _ in range(5)] and between.end()
     )

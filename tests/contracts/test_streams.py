@@ -14,9 +14,9 @@ import cloudpickle
 import pytest
 
 import batchmill
-from batchmill.batch import iterator_source
 from batchmill.errors import BatchFailed
-from batchmill.executors.chunking import CHUNKS_AHEAD, WINDOW_PER_WORKER
+from batchmill.executors.dispatch.chunk_sizes import CHUNKS_AHEAD, WINDOW_PER_WORKER
+from batchmill.items import iterator_source
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

@@ -28,7 +28,7 @@ import pytest
 import yaml
 
 from batchmill.cli.main import outcome
-from batchmill.graph.check import check
+from batchmill.graph.compile.check import check
 from batchmill.ir.loading import load
 from batchmill.nodes import default_registry
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import batchmill
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.nodes import Registry
 
 MODULE = '''

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import batchmill
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.events import Event, NodeFinished, NodeStarted
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import batchmill
 from batchmill.attempt import Attempt
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import NodeError
 from batchmill.events import BatchProgress, Event, NodeStarted
 from batchmill.nodes import NodeResult, Param, Registry

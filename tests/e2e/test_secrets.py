@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 import batchmill
-from batchmill.masking import MASK
+from batchmill.values.masking import MASK
 
 CANARY = 'canary/7f "3a" +91&x'
 KEY = "key-canary-5d20e8c1"

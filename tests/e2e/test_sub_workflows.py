@@ -15,7 +15,7 @@ import pytest
 
 import batchmill
 from batchmill import RunResult
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.events import Event, NodeFinished, NodeStarted
 
 EXECUTORS = ("sequential", "thread", "process")

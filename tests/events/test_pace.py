@@ -2,7 +2,7 @@
 
 import threading
 
-from batchmill.clock import FakeClock
+from batchmill.concurrency.clock import FakeClock
 from batchmill.events import Pace
 
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from batchmill.clock import FakeClock
+from batchmill.concurrency.clock import FakeClock
 from batchmill.events import BatchProgress, NodeFinished, NodeRetried, NodeStarted, Noticed, RunStarted
 from batchmill.events.progress import BarProgress, PlainProgress, can_draw, display
 

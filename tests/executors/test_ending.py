@@ -10,7 +10,7 @@ import pytest
 
 import batchmill
 from batchmill import ExecutorUnavailable
-from batchmill.executors import pool
+from batchmill.executors.process import pool
 
 
 def same(item):

@@ -13,7 +13,7 @@ import warnings
 import pytest
 
 import batchmill
-from batchmill.executors.surroundings import LIBRARY_THREADS
+from batchmill.executors.process.environment import LIBRARY_THREADS
 
 EXECUTORS = ["sequential", "thread", "process", "auto"]
 
@@ -262,7 +262,7 @@ def library_threads(_):
 def test_workers_share_the_cores_among_the_threads_of_numerical_libraries(monkeypatch):
     for name in LIBRARY_THREADS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("batchmill.executors.shipment.usable_cores", lambda: 6)
+    monkeypatch.setattr("batchmill.executors.process.packed_job.usable_cores", lambda: 6)
     for workers, threads in ((2, "3"), (4, "1"), (1, "6")):
         (seen,) = on("process", library_threads, max_concurrent=workers)
         assert seen == dict.fromkeys(LIBRARY_THREADS, threads)

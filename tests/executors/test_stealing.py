@@ -13,20 +13,29 @@ from unittest.mock import Mock
 import pytest
 
 from batchmill.attempt import Attempt
-from batchmill.batch.sources import as_source
 from batchmill.batch.window import Window
 from batchmill.errors import InternalError
-from batchmill.executors.cells import KEPT, PHASE, POSITION, RUNNING, STOP, at_chunk, new_cells, position
-from batchmill.executors.child import Order, Reply, WorkerProcess
-from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Chunk
-from batchmill.executors.driver import Driver
-from batchmill.executors.pool import shared_pool
-from batchmill.executors.runner import Job
-from batchmill.executors.settling import Settler
-from batchmill.executors.shared_area import SharedArea
-from batchmill.executors.shipment import Shipment
-from batchmill.executors.slot import Death
+from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
+from batchmill.executors.dispatch.driver import Driver
+from batchmill.executors.dispatch.settling import ChunkSettler
+from batchmill.executors.process.child import Order, Reply, WorkerProcess
+from batchmill.executors.process.packed_job import PackedJob
+from batchmill.executors.process.pool import shared_pool
+from batchmill.executors.process.shared_area import SharedArea
+from batchmill.executors.process.slot import Death
+from batchmill.executors.running.progress import (
+    KEPT,
+    PHASE,
+    POSITION,
+    RUNNING,
+    STOP,
+    at_chunk,
+    new_cells,
+    position,
+)
+from batchmill.executors.running.runner import Job
+from batchmill.items.sources import as_source
 from batchmill.outcome import Block
 from batchmill.policy import FailurePolicy, FailureWatch
 
@@ -89,8 +98,8 @@ class Stage:
         source = as_source(list(range(ITEMS)))
         self.window = Window(source, FailureWatch(FailurePolicy(True), ITEMS), ordered=True)
         job = Job(Note())
-        self.shipment = Shipment(job, shared_pool())
-        settler = Settler(job, self.window, ChunkSizer(2, 0.018, 2048, 3))
+        self.shipment = PackedJob(job, shared_pool())
+        settler = ChunkSettler(job, self.window, ChunkSizer(2, 0.018, 2048, 3))
         self.driver = Driver(self.shipment, settler, shared_pool(), SimpleNamespace(shared=False))  # type: ignore[arg-type]  # what it needs of them
         self.slot = Slot(path)
         self.driver._slot = self.slot  # type: ignore[assignment]  # such a one

@@ -16,7 +16,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.batch import Batch, BatchSettings
-from batchmill.executors.runner import MOST_DRIFT
+from batchmill.executors.running.runner import MOST_DRIFT
 from batchmill.executors.worker_numbers import WorkerNumbers
 from batchmill.outcome import Outcome, Tried
 from batchmill.policy import FailurePolicy, RetryPolicy

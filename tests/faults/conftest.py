@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import batchmill
-from batchmill.executors import folders, pool
+from batchmill.executors.process import folders, pool
 
 ENTRY = {"index", "item", "type", "message", "attempts", "kind", "traceback"}
 KINDS = {"exception", "error_result", "timeout", "worker_died", "cancelled", "not_picklable"}

@@ -18,7 +18,7 @@ from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch
 from batchmill.errors import NotCopyable
 from batchmill.executors.cores import usable_cores
-from batchmill.executors.surroundings import LIBRARY_THREADS
+from batchmill.executors.process.environment import LIBRARY_THREADS
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

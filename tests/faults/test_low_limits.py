@@ -122,7 +122,7 @@ AUTO = """
 import os, resource, sys, time
 import batchmill
 from batchmill.executors import auto
-from batchmill.executors.choice import Choice
+from batchmill.executors.auto.decision import Choice
 
 
 def work(item):

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 import batchmill
-from batchmill.executors import pool
+from batchmill.executors.process import pool
 
 pytestmark = pytest.mark.slow
 

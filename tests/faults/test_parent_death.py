@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 SCRIPT = """
 import ctypes, os, re, signal, sys, threading, time
 import batchmill
-from batchmill.batch.api import imap, map  # now: a signal amid imports is not ours to answer
+from batchmill.mapping.api import imap, map  # now: a signal amid imports is not ours to answer
 from batchmill.executors import folders, process, thread
 
 folders.MEMORY_FOLDER = {memory!r}

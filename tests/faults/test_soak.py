@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 import batchmill
-from batchmill.executors import pool
+from batchmill.executors.process import pool
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

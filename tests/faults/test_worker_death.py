@@ -21,7 +21,7 @@ import batchmill
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch
 from batchmill.errors import BatchFailed
-from batchmill.executors import pool
+from batchmill.executors.process import pool
 from batchmill.policy import FailurePolicy, RetryPolicy
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

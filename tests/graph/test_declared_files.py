@@ -6,7 +6,7 @@ import pytest
 
 import batchmill
 from batchmill.errors import InvalidDocument
-from batchmill.graph.check import check
+from batchmill.graph.compile.check import check
 from batchmill.ir.loading import load
 from batchmill.nodes.registry import default_registry
 from batchmill.runs.run import run

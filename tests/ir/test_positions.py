@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchmill.ir.positions import JsonPositions, KnownPositions, NoPositions, Place
-from batchmill.plain.scanning import doubled_keys, walk_json
+from batchmill.values.scanning import doubled_keys, walk_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

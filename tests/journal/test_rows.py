@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from batchmill.journal.contract import NOT_KEPT, OK, Codec
 from batchmill.journal.files import LARGE, ValueFiles
 from batchmill.journal.rows import SHORT, FullRow, KnownRow, RowWriter, outcome_of
-from batchmill.masking import Masker
 from batchmill.outcome import Block
+from batchmill.values.masking import Masker
 
 CODEC = Codec(list, tuple)
 VALUES = st.one_of(

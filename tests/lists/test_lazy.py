@@ -17,10 +17,10 @@ from batchmill.lists import (
     MappedList,
     Rows,
     flattened,
-    held,
     holds_lazy,
     joined,
     mapped,
+    materialize,
 )
 
 
@@ -100,11 +100,11 @@ def test_shows_its_first_elements() -> None:
 
 def test_held_makes_lists_of_lazy_ones_and_keeps_the_rest() -> None:
     plain = {"a": [1, {"b": 2}]}
-    assert held(plain) is plain
+    assert materialize(plain) is plain
     mixed = {"a": [spilled([1]), 2], "b": {"c": spilled([])}}
     assert holds_lazy(mixed)
-    assert held(mixed) == {"a": [[1], 2], "b": {"c": []}}
-    assert not holds_lazy(held(mixed))
+    assert materialize(mixed) == {"a": [[1], 2], "b": {"c": []}}
+    assert not holds_lazy(materialize(mixed))
 
 
 @pytest.mark.parametrize("sizes", [[1] * 300, [0] * 200, [0] * 70 + [3] + [0] * 200, [200, 0, 1] * 60, []])

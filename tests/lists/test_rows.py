@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchmill.lists import ABSENT, LazyList, Rows, Shared, SpillError
+from batchmill.lists import ABSENT, ByReference, LazyList, Rows, SpillError
 from batchmill.lists.weight import weight
 
 RUNS = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 6)), max_size=8)
@@ -123,7 +123,7 @@ def test_a_worker_process_reads_the_same_file() -> None:
     listed = rows.listed(5000)
     assert isinstance(listed, LazyList)
     assert len(pickle.dumps(listed)) > 20_000, "on its own it is the list"
-    data = pickle.dumps(Shared(listed))
+    data = pickle.dumps(ByReference(listed))
     if os.path.isdir("/proc/self/fd"):
         assert len(data) < 2000
     code = (

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from batchmill.attempt import Attempt
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped, outputs_of
 
 

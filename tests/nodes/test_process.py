@@ -13,7 +13,7 @@ import time
 import psutil
 import pytest
 
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.nodes import groups, process
 from batchmill.nodes.process import run_command
 
@@ -199,7 +199,7 @@ def test_cancelling_leaves_nothing_in_the_background_of_a_command_that_ends_when
 LEAVES_ITS_THREAD = """
 import sys, threading, time
 from pathlib import Path
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.nodes.process import run_command
 
 def run():
@@ -293,7 +293,7 @@ def test_many_commands_at_once_from_many_threads():
 def test_running_out_of_descriptors_is_an_error_and_leaves_nothing():
     code = """
 import os, resource
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.nodes.process import run_command
 resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))
 held = []
@@ -319,7 +319,7 @@ for spare in range(len(held)):
 
 MANY_AT_ONCE = """
 import os, resource, sys, threading
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.nodes import groups
 from batchmill.nodes.process import run_command
 resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from batchmill.attempt import Attempt
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped, UnsafeValue
 from batchmill.template import Scope
 from batchmill.template.shell import compile_command

@@ -21,8 +21,8 @@ from simulated import (
     simulate,
 )
 
+from batchmill.policy.adaptive.concurrency_range import AUTO_MOST, ConcurrencyRange
 from batchmill.policy.limits import Limiter, Limits
-from batchmill.policy.span import AUTO_MOST, Span
 
 SETTLED, STEADY_SECONDS, PHASE_SECONDS = 5, 40, 20
 BUSY_CALLS = 4000
@@ -48,7 +48,7 @@ class Shape:
     def measure(self, seed=1):
         """Of what was possible the share that was accepted, and of all calls the share that was refused."""
         end = PHASE_SECONDS * len(self.limits) or STEADY_SECONDS
-        tally = simulate(Limiter(Limits(adaptive=Span())), self.make(), end, self.changes(), seed)
+        tally = simulate(Limiter(Limits(adaptive=ConcurrencyRange())), self.make(), end, self.changes(), seed)
         accepted, refused = tally.between(SETTLED, end)
         return accepted / self._possible(end), refused / max(1, accepted + refused)
 

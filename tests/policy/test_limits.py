@@ -7,7 +7,7 @@ import math
 import pytest
 
 from batchmill.errors import InvalidSetting
-from batchmill.policy.adaptive import Span
+from batchmill.policy.adaptive.controller import Span
 from batchmill.policy.limits import Ended, Limiter, Limits
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchmill.record.ledger import Entry, ledger, total
+from batchmill.record.ledger import LedgerEntry, ledger, total
 
 CALLS = st.lists(
     st.fixed_dictionaries(
@@ -63,4 +63,4 @@ def test_without_a_price_the_cost_is_not_known():
     (entry,) = ledger([{"model": "m", "input_tokens": 5}])
     assert entry.as_json()["cost"] is None
     assert entry.as_json()["unpriced"] == 1
-    assert Entry().as_json()["calls"] == 0
+    assert LedgerEntry().as_json()["calls"] == 0

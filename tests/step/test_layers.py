@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchmill.step import LLM_CALLS_KEY, Namespace
-from batchmill.step.namespace import MOST_LAYERS, Entry, joined
+from batchmill.step.namespace import MOST_LAYERS, NodeOutputs, joined
 
 
 def test_a_layer_sees_what_is_below_and_keeps_its_own():
@@ -32,10 +32,10 @@ def test_where_branches_meet_all_is_seen():
 
 def test_of_several_visits_the_latest_counts_whatever_the_order():
     root = Namespace({})
-    root.set("a", Entry({"x": 1}, visit=1))
+    root.set("a", NodeOutputs({"x": 1}, visit=1))
     old, new = root.layer(), root.layer()
-    new.set("a", Entry({"x": 2}, visit=2))
-    old.set("a", Entry({"x": 1}, visit=1))
+    new.set("a", NodeOutputs({"x": 2}, visit=2))
+    old.set("a", NodeOutputs({"x": 1}, visit=1))
     assert joined([old, new]).values["a"] == {"x": 2}
     assert joined([new, old]).values["a"] == {"x": 2}
 
@@ -93,7 +93,7 @@ def test_layers_hold_what_plain_copies_would(events):
         one, other = first % len(views), second % len(views)
         if kind == "put":
             view = views[one].layer()
-            view.set(f"n{number % 7}", Entry({"x": number}, visit=number + 1))
+            view.set(f"n{number % 7}", NodeOutputs({"x": number}, visit=number + 1))
             views.append(view)
             plain.append({**plain[one], f"n{number % 7}": number})
         elif kind == "fork":

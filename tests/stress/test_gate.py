@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import batchmill
-from batchmill.batch.gate import Gate, Gates
-from batchmill.clock import FakeClock
-from batchmill.held import close_held
+from batchmill.batch.rate_gate import Gate, Gates
+from batchmill.concurrency.clock import FakeClock
+from batchmill.concurrency.resources import close_resources
 from batchmill.policy.budget import BudgetLimits, Spent
 from batchmill.policy.limits import Ended, Limits
 
@@ -211,7 +211,7 @@ def server():
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
-    close_held()
+    close_resources()
     server.shutdown()
     server.server_close()
     thread.join()

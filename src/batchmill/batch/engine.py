@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from batchmill.batch.gated_window import GatedWindow
-from batchmill.batch.handoff import Handoff
 from batchmill.batch.keeping import Judge
-from batchmill.batch.result import BatchResult, Gathering, Timing
+from batchmill.batch.results.batch_result import BatchResult, Gathering, Timing
 from batchmill.batch.settings import BatchSettings
 from batchmill.batch.shared_channel import SharedChannel
-from batchmill.batch.sources import Source, as_source
+from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.batch.window import Window
-from batchmill.cancel import CancelToken
-from batchmill.executors.choice import Choice
-from batchmill.executors.choose import executor_named
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.resources import resource_scope
+from batchmill.executors.auto.decision import Choice
 from batchmill.executors.contract import Channel, Executor, ExecutorSettings, Task
-from batchmill.held import holding
+from batchmill.executors.registry import executor_named
+from batchmill.items.sources import Source, as_source
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block
 from batchmill.policy import FailureWatch
@@ -47,7 +47,7 @@ class Gatherer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class BatchEnd:
     """How a batch ended: why it failed, None if it did not, and whether it was stopped from outside.
 
     ``fault`` is what reading the items, keeping the results or the executor itself raised; what was done
@@ -76,7 +76,7 @@ class Batch:
     def __init__(
         self,
         task: Task,
-        items: Iterable[Any] | Handoff,
+        items: Iterable[Any] | StreamBuffer,
         settings: BatchSettings,
         *,
         ordered: bool,
@@ -90,7 +90,7 @@ class Batch:
         self._log = log
         self._judge = judge
         self.settings = settings
-        self.source: Source = items if isinstance(items, Handoff) else as_source(items)
+        self.source: Source = items if isinstance(items, StreamBuffer) else as_source(items)
         self.total = self.source.remaining()
         self.watch = FailureWatch(settings.failures, self.total)
         self.window = self._window(ordered)
@@ -123,7 +123,7 @@ class Batch:
         """Run the batch and yield its blocks; closing the iterator stops it."""
         forget = self._stop.on_cancel(self.window.stop)
         running = self._executor.run(self.task, self._channel(), self._running_with, self._cancel)
-        with holding():
+        with resource_scope():
             if self.settings.gate is not None:
                 self.settings.gate.open()
             try:
@@ -165,7 +165,7 @@ class Batch:
             ending.stopped,
         )
 
-    def run_into(self, gathering: Gatherer, on_block: OnBlock | None = None) -> Ending:
+    def run_into(self, gathering: Gatherer, on_block: OnBlock | None = None) -> BatchEnd:
         """Run the batch to its end, whatever that is, with every outcome going into ``gathering``."""
         began = time.perf_counter()
         fault: Exception | None = None
@@ -189,7 +189,7 @@ class Batch:
         if failure is None and cut_short:
             failure = "stopped before all items were done"
         metadata = self.metadata(time.perf_counter() - began, gathering.count)
-        return Ending(failure, stopped, fault, metadata, unread=not self.window.exhausted)
+        return BatchEnd(failure, stopped, fault, metadata, unread=not self.window.exhausted)
 
     def metadata(self, seconds: float, count: int) -> dict[str, Any]:
         """What a batch node reports as ``batch_metadata``; ``seconds`` is the batch's wall time, ``count``

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batchmill.batch.gate import Gate, Pass, nano_usd
 from batchmill.batch.keeping import Judge, Record
-from batchmill.batch.sources import Source
+from batchmill.batch.rate_gate import Admission, Gate, nano_usd
 from batchmill.batch.window import Window
 from batchmill.executors.contract import Chunk, Seat
+from batchmill.items.sources import Source
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block, Outcome
 from batchmill.policy import FailureWatch, RetryPolicy
@@ -30,7 +30,7 @@ _LOST = ("timeout", "worker_died", "cancelled")  # how an attempt ends of which 
 class _Started:
     """An attempt that was let through: its pass, and what was known of the item before."""
 
-    leave: Pass
+    leave: Admission
     chunk: Chunk
 
 
@@ -93,7 +93,7 @@ class GatedWindow(Window):
     def _reads_itself(self, most: int) -> bool:
         return False  # who waits in the source would not hear of an item that is due to be tried again
 
-    def _begin(self, chunk: Chunk, passes: Sequence[Pass]) -> None:
+    def _begin(self, chunk: Chunk, passes: Sequence[Admission]) -> None:
         with self._gated:
             for offset, leave in enumerate(passes):
                 one = chunk if len(chunk) == 1 else chunk.part(offset, offset + 1)
@@ -203,7 +203,7 @@ def _calls(records: Iterable[Any]) -> Iterator[Any]:
             yield from _calls(getattr(record, "calls", ()))
 
 
-def _tokens(usage: Usage, leave: Pass, *, lost: bool) -> float | None:
+def _tokens(usage: Usage, leave: Admission, *, lost: bool) -> float | None:
     """What an attempt counts as; a call that did not tell its tokens as what was set aside for one. None
     where nothing came of the attempt, so that nobody knows whether it made any."""
     return None if lost else usage.tokens + usage.untold * leave.permit.tokens

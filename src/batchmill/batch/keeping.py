@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from batchmill.errors import StorageError
-from batchmill.executors.describe import describe, text_of
+from batchmill.executors.running.describe import describe, text_of
 from batchmill.outcome import Block, ErrorInfo, Outcome
 
 Record = Callable[[Block], None]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchmill.batch.gate import Gate
+from batchmill.batch.rate_gate import Gate
+from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import ExecutorSettings
-from batchmill.permits import Permits
 from batchmill.policy import FailurePolicy, RetryPolicy
 
 if TYPE_CHECKING:  # it imports pydantic
@@ -35,8 +35,8 @@ class BatchSettings:
     memory_limit_bytes: int | None = None
     reason: str = ""
     gate: Gate | None = None
-    permits: Permits | None = None
-    slots: Permits | None = None
+    permits: FairSemaphore | None = None
+    slots: FairSemaphore | None = None
     keep_exceptions: bool = False
     cluster: str | dict[str, Any] | None = None
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import threading
 
+from batchmill.concurrency.semaphore import FairSemaphore, Permit
+from batchmill.executors.channel_proxy import ChannelProxy
 from batchmill.executors.contract import Channel, Chunk, Seat
-from batchmill.executors.passing import PassingChannel
 from batchmill.outcome import Block
-from batchmill.permits import Permit, Permits
 
 
 class _Out:
@@ -32,7 +32,7 @@ class _Permitted:
     """A permit as a :class:`~batchmill.executors.contract.Seat`, and behind it the worker's own, if it needs
     one. Used by one thread."""
 
-    def __init__(self, permits: Permits, channel: Channel, seat: Seat | None) -> None:
+    def __init__(self, permits: FairSemaphore, channel: Channel, seat: Seat | None) -> None:
         self.permit: Permit | None = None
         self._permits = permits
         self._channel = channel
@@ -61,14 +61,14 @@ class _Permitted:
         self._permits.release(permit)
 
 
-class SharedChannel(PassingChannel):
+class SharedChannel(ChannelProxy):
     """See the module. ``one_by_one`` has each item travel alone: for workers that run those of a chunk side
     by side.
 
     Concurrency: workers call from their own threads; ``_lock`` guards ``_out`` and what is in it.
     """
 
-    def __init__(self, channel: Channel, permits: Permits, *, one_by_one: bool) -> None:
+    def __init__(self, channel: Channel, permits: FairSemaphore, *, one_by_one: bool) -> None:
         super().__init__(channel)
         self._permits = permits
         self._one_by_one = one_by_one

@@ -22,9 +22,9 @@ from typing import Any
 from batchmill.batch.keeping import Judge, Record, judged, judged_again, keep
 from batchmill.batch.made_blocks import not_run, parts
 from batchmill.batch.outstanding import Outstanding
-from batchmill.batch.sources import Source
 from batchmill.errors import InternalError, StorageError
 from batchmill.executors.contract import Chunk, Seat
+from batchmill.items.sources import Source
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block, Outcome
 from batchmill.policy import FailureWatch

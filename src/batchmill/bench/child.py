@@ -98,7 +98,7 @@ def _cpu() -> float:
 
 def _cpu_of_workers() -> float:
     """What the pool's workers used: the system counts it once they have ended."""
-    pool = sys.modules.get("batchmill.executors.pool")
+    pool = sys.modules.get("batchmill.executors.process.pool")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     if pool is not None:
         pool.shutdown()

@@ -21,9 +21,9 @@ from batchmill.cli.exits import Exit
 from batchmill.cli.given import given
 from batchmill.cli.json_text import as_json
 from batchmill.errors import StorageError
-from batchmill.executors.choose import KINDS
 from batchmill.executors.cores import usable_cores
-from batchmill.graph.check import check
+from batchmill.executors.registry import KINDS
+from batchmill.graph.compile.check import check
 from batchmill.ir.loading import load
 from batchmill.nodes.registry import default_registry
 

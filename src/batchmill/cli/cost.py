@@ -16,10 +16,10 @@ from batchmill.cli.exits import Exit
 from batchmill.cli.journals import Journals
 from batchmill.cli.json_text import as_json
 from batchmill.errors import StorageError
-from batchmill.events.words import count, spending
 from batchmill.journal.journal import LAST
-from batchmill.plain import from_json
-from batchmill.record.ledger import Entry, added, ledger, total
+from batchmill.record.ledger import LedgerEntry, added, ledger, total
+from batchmill.values import from_json
+from batchmill.values.words import count, spending
 
 HEAD = ("node", "model", "calls", "input", "cached", "output", "USD")
 Calls = Iterable[tuple[int, dict[str, Any]]]
@@ -57,20 +57,20 @@ def command(run: str, journal_path: str | None, json_wanted: bool) -> int:
     return Exit.SUCCESS
 
 
-def _by_pass(calls: Calls) -> dict[int, list[Entry]]:
+def _by_pass(calls: Calls) -> dict[int, list[LedgerEntry]]:
     """The entries of each pass, by its number."""
-    found: dict[int, list[Entry]] = {}
+    found: dict[int, list[LedgerEntry]] = {}
     for number, group in groupby(calls, key=itemgetter(0)):
         found[number] = added([*found.get(number, ()), *ledger(call for _, call in group)])
     return dict(sorted(found.items()))
 
 
-def _sum(entries: list[Entry]) -> dict[str, Any]:
+def _sum(entries: list[LedgerEntry]) -> dict[str, Any]:
     told = total(entries).as_json()
     return {name: told[name] for name in ("calls", "tokens", "cost")}
 
 
-def _lines(passes: dict[int, list[Entry]]) -> list[str]:
+def _lines(passes: dict[int, list[LedgerEntry]]) -> list[str]:
     """A line for each pass, where there were several."""
     if len(passes) < 2:
         return []
@@ -97,7 +97,7 @@ def _stdin() -> str:
     return sys.stdin.read()
 
 
-def _table(entries: list[Entry]) -> list[str]:
+def _table(entries: list[LedgerEntry]) -> list[str]:
     if not entries:
         return ["no calls were recorded"]
     rows = [HEAD, *map(_row, entries), _row(total(entries), "total")]
@@ -120,7 +120,7 @@ def _table(entries: list[Entry]) -> list[str]:
     return lines
 
 
-def _row(entry: Entry, name: str | None = None) -> tuple[str, ...]:
+def _row(entry: LedgerEntry, name: str | None = None) -> tuple[str, ...]:
     cost = "-" if entry.calls == entry.unpriced and not entry.kept else f"{entry.cost:,f}"
     numbers = (entry.calls, entry.input_tokens, entry.cached_tokens, entry.output_tokens)
     return (name or entry.node, entry.model, *(f"{number:,}" for number in numbers), cost)

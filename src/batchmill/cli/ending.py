@@ -12,10 +12,10 @@ from batchmill.cli.exits import OF_STATUS, Exit, of_error
 from batchmill.cli.journals import is_found
 from batchmill.errors import ClusterLost, Interrupted
 from batchmill.events.summary import Summary
-from batchmill.events.words import count, is_inside_item, spending
-from batchmill.graph.first_items import CODE as LIMITED
+from batchmill.graph.visits.first_items import CODE as LIMITED
 from batchmill.runs.ledger import sum_of
 from batchmill.runs.result import RunResult
+from batchmill.values.words import count, is_inside_item, spending
 
 EVERY_ITEM = "add --limit all to run the others"
 

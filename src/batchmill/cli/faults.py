@@ -13,7 +13,7 @@ import click
 from batchmill.cli.exits import is_expected, of_error
 from batchmill.cli.streams import colour
 from batchmill.errors import InvalidDocument, Problem
-from batchmill.tracebacks import at_own_line
+from batchmill.values.tracebacks import at_own_line
 from batchmill.warned import Warned
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from batchmill.batch import OnBlock
-from batchmill.cancel import CancelToken
 from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
 from batchmill.cli.ending import exit_code, last_words, way_on
@@ -21,12 +20,13 @@ from batchmill.cli.map_job import NODE
 from batchmill.cli.map_run import MapRun
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.watching import log_to_stderr, watching
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.events import Event, Finishing, Listener, RunStarted
 from batchmill.events.progress import ProgressKind
-from batchmill.graph.attached import Attachment
+from batchmill.graph.visits.attached import Attachment
 from batchmill.journal.journal import Journal
-from batchmill.masking import Masker
 from batchmill.runs.result import RunResult
+from batchmill.values.masking import Masker
 
 
 class Begin(Protocol):

@@ -8,8 +8,8 @@ from batchmill.cli import options
 from batchmill.cli.faults import say
 from batchmill.cli.journals import Journals
 from batchmill.cli.values import Span
-from batchmill.events.words import count
 from batchmill.journal.sweeping import forget, to_forget
+from batchmill.values.words import count
 
 
 @click.command("gc", short_help="Forget old runs.")

@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from batchmill.errors import InvalidDocument, Problem
-from batchmill.graph.warnings.texts import number_doubt
+from batchmill.graph.compile.warnings.texts import number_doubt
 from batchmill.ir.faults import path_text
 from batchmill.ir.loading import Draft, load
-from batchmill.plain import NotJson, from_json
+from batchmill.values import NotJson, from_json
 from batchmill.warned import Warned
 
 

@@ -19,7 +19,7 @@ import time
 import warnings
 from collections.abc import Sequence
 
-from batchmill.executors.family import kill_descendants
+from batchmill.executors.process.family import kill_descendants
 
 LEAVING = 2.0  # seconds that it may take to leave then
 PATIENCE = 0.3  # seconds that a command may take to hear a signal

@@ -18,11 +18,11 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-from batchmill.cancel import CancelToken
 from batchmill.cli.exits import SIGNAL_BASE
 from batchmill.cli.guard import LAST, Guard
 from batchmill.cli.streams import STDERR
-from batchmill.executors.family import kill_descendants
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.executors.process.family import kill_descendants
 
 GRACE = 10.0  # seconds that running items have after the first signal
 LAST_WAIT = 3.0  # seconds from ending items by force until the command leaves without them

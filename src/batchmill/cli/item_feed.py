@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from batchmill.batch.sources import Pieces
 from batchmill.cli.item_source import FORMS, ItemSource
 from batchmill.errors import InvalidSetting
 from batchmill.file_table import FileTable, without
+from batchmill.items.sources import ChunkedIterable
 from batchmill.lists import LazyList
 
 TOGETHER = 256  # items of a product that are made at once
@@ -65,8 +65,10 @@ class ItemFeed:
         items = source.opened()
         if isinstance(items, range):
             return items
-        if isinstance(items, Pieces):
-            return Pieces(lambda: map(self._without_own, items.read()), wake=items.wake, file=items.file)
+        if isinstance(items, ChunkedIterable):
+            return ChunkedIterable(
+                lambda: map(self._without_own, items.read()), wake=items.wake, file=items.file
+            )
         return self._without_own(list(items))
 
     def _without_own(self, items: Sequence[Any]) -> Sequence[Any]:
@@ -82,10 +84,10 @@ class ItemFeed:
         for source, values in zip(self._sources[1:], others, strict=True):
             if not values and not self._allow_empty:
                 raise _nothing([source])
-        wake = first.wake if isinstance(first, Pieces) else None
+        wake = first.wake if isinstance(first, ChunkedIterable) else None
         if link:
             return self._linked(first, others, wake)
-        return Pieces(lambda: _product(_pieces(first), others), wake=wake)
+        return ChunkedIterable(lambda: _product(_pieces(first), others), wake=wake)
 
     def _linked(
         self, first: Iterable[Any], others: list[list[Any]], wake: Callable[[], None] | None
@@ -98,7 +100,7 @@ class ItemFeed:
             told = ", ".join(f"{source.written!r} has {length:,}" for source, length in named)
             raise click.UsageError(f"--link takes sources side by side, and they differ in length: {told}")
         start = first if wake is not None else known[0]
-        return Pieces(lambda: _side_by_side(_pieces(start), others), wake=wake)
+        return ChunkedIterable(lambda: _side_by_side(_pieces(start), others), wake=wake)
 
 
 def _nothing(sources: Sequence[ItemSource]) -> NothingThere:
@@ -107,7 +109,7 @@ def _nothing(sources: Sequence[ItemSource]) -> NothingThere:
 
 
 def _pieces(items: Iterable[Any]) -> Iterator[Sequence[Any]]:
-    if isinstance(items, Pieces):
+    if isinstance(items, ChunkedIterable):
         yield from items.read()
         return
     source = iter(items)
@@ -140,8 +142,8 @@ def _side_by_side(first: Iterator[Sequence[Any]], others: list[list[Any]]) -> It
 
 
 def _changed(items: Iterable[Any], change: Callable[[Any], Any]) -> Iterable[Any]:
-    wake = items.wake if isinstance(items, Pieces) else None
-    return Pieces(lambda: ([change(item) for item in piece] for piece in _pieces(items)), wake=wake)
+    wake = items.wake if isinstance(items, ChunkedIterable) else None
+    return ChunkedIterable(lambda: ([change(item) for item in piece] for piece in _pieces(items)), wake=wake)
 
 
 def _limited(items: Iterable[Any], limit: int | None) -> Iterable[Any]:
@@ -149,8 +151,8 @@ def _limited(items: Iterable[Any], limit: int | None) -> Iterable[Any]:
         return items
     if isinstance(items, (list, range)):
         return items[:limit]
-    return Pieces(
-        lambda: _first(_pieces(items), limit), wake=items.wake if isinstance(items, Pieces) else None
+    return ChunkedIterable(
+        lambda: _first(_pieces(items), limit), wake=items.wake if isinstance(items, ChunkedIterable) else None
     )
 
 
@@ -171,5 +173,5 @@ def _looked_into(items: Iterable[Any]) -> tuple[Iterable[Any], Sequence[Any]]:
         return items, items[:1]
     pieces = _pieces(items)
     first = next((piece for piece in pieces if piece), ())
-    wake = items.wake if isinstance(items, Pieces) else None
-    return Pieces(lambda: itertools.chain([first], pieces), wake=wake), first[:1]
+    wake = items.wake if isinstance(items, ChunkedIterable) else None
+    return ChunkedIterable(lambda: itertools.chain([first], pieces), wake=wake), first[:1]

@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchmill.batch.table_files import ResultFile
-from batchmill.cancel import CancelToken
+from batchmill.batch.results.table_files import ResultFile
 from batchmill.cli.faults import say
 from batchmill.cli.item_rows import Printed, row_pieces
 from batchmill.cli.job_log import JobLog
 from batchmill.cli.result_folder import ResultFolder
 from batchmill.cli.streams import STDERR, DataStream
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import StorageError
-from batchmill.events.words import shortened
 from batchmill.journal.contract import READER_LEFT
 from batchmill.nodes.command import STREAMS
 from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.values.words import shortened
 
 HALTED = "halted"
 

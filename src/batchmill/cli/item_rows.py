@@ -14,7 +14,7 @@ from batchmill.cli.json_text import as_json
 from batchmill.journal.reading import ItemRecord
 from batchmill.nodes.command import STREAMS
 from batchmill.outcome import Outcome
-from batchmill.plain import shown
+from batchmill.values import shown
 
 CHUNK = 3 << 16  # bytes read at once; so many make whole groups of base64
 

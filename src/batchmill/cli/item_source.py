@@ -10,7 +10,7 @@ written               is
 anything else         a pattern of file names
 ====================  ===============================================================
 
-Lines are names: bytes that are no UTF-8 are carried through, see :mod:`batchmill.batch.names`.
+Lines are names: bytes that are no UTF-8 are carried through, see :mod:`batchmill.items.names`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from typing import Any
 
 import click
 
-from batchmill.batch.names import names_in_file, names_in_stdin
-from batchmill.batch.readers import READERS, open_source, read_jsonl, read_stdin
+from batchmill.items.names import names_in_file, names_in_stdin
+from batchmill.items.readers import READERS, open_source, read_jsonl, read_stdin
 from batchmill.nodes.placeholders import as_written
-from batchmill.plain import NotJson
+from batchmill.values import NotJson
 
 FORMS = """SOURCE is one of
   'data/*.csv'        a pattern of file names, in quotes so that the shell leaves it alone

@@ -7,7 +7,7 @@ from typing import Any
 
 from batchmill.lists import LazyList, holds_lazy
 from batchmill.lists.lazy import READ_TOGETHER
-from batchmill.plain import to_json
+from batchmill.values import to_json
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

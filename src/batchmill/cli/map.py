@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from batchmill.batch.table_files import form_of
+from batchmill.batch.results.table_files import form_of
 from batchmill.cli import options
 from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
@@ -23,7 +23,7 @@ from batchmill.cli.map_run import dry_run, map_run
 from batchmill.cli.values import Codes, Jobs, Separator, Span, Tolerance, Variable
 from batchmill.errors import InvalidSetting
 from batchmill.events.progress import ProgressKind
-from batchmill.executors.choose import KINDS
+from batchmill.executors.registry import KINDS
 from batchmill.journal.places import own_map_journal
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -11,8 +11,7 @@ from typing import Any
 
 import click
 
-from batchmill.batch.table_files import form_of, result_file
-from batchmill.cancel import CancelToken
+from batchmill.batch.results.table_files import form_of, result_file
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.item_feed import ItemFeed, NothingThere
@@ -23,9 +22,9 @@ from batchmill.cli.outputs import new_name, outputs_folder
 from batchmill.cli.result_folder import ResultFolder
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.titles import MAP, OUTPUTS
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidDocument, InvalidSetting, StorageError
-from batchmill.events.words import count
-from batchmill.graph.attached import Attachment
+from batchmill.graph.visits.attached import Attachment
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
@@ -36,6 +35,7 @@ from batchmill.runs.journaled import begun, nothing_kept
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
 from batchmill.runs.settings import RunSettings
+from batchmill.values.words import count
 
 SOURCE = "batchmill map"  # what the journal calls the document
 

@@ -13,8 +13,8 @@ from batchmill.attempt import Attempt
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.json_text import as_json
+from batchmill.concurrency.resources import resource_scope
 from batchmill.errors import BatchmillError, InvalidDocument, MissingExtra, Problem
-from batchmill.held import holding
 from batchmill.ir.faults import path_text
 from batchmill.ir.models import McpServerSpec
 from batchmill.ir.services import servers_in
@@ -33,7 +33,7 @@ def show_tools(path: Path, type_name: str | None, json_wanted: bool) -> int:
     if faults:
         problems = tuple(Problem(path_text(fault.path), fault.message, fault.hint) for fault in faults)
         raise InvalidDocument(problems, str(path))
-    with holding():
+    with resource_scope():
         tools, failures = _asked(servers)
     for failure in failures:
         say(failure)

@@ -10,7 +10,7 @@ import click
 
 from batchmill.cli.at_the_end import FILES
 from batchmill.cli.journals import VARIABLE
-from batchmill.executors.choose import KINDS
+from batchmill.executors.registry import KINDS
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.runs.settings import ALL
 

@@ -12,18 +12,18 @@ from batchmill.cli.document import document_of
 from batchmill.cli.faults import say, warning_line
 from batchmill.cli.given import Given, given
 from batchmill.cli.json_text import as_json
-from batchmill.cli.plan_diagram import diagram_of, dot, mermaid
-from batchmill.cli.plan_nodes import described_plan
-from batchmill.cli.plan_tree import tree_lines
 from batchmill.errors import InvalidDocument
-from batchmill.graph.check import check
-from batchmill.graph.plan import Plan
+from batchmill.graph.compile.check import check
+from batchmill.graph.compile.plan import Plan
 from batchmill.graph.surroundings import Surroundings
 from batchmill.ir.inputs import check_inputs
 from batchmill.nodes.registry import default_registry
-from batchmill.plain import plain
+from batchmill.planning.diagram import diagram_of, dot, mermaid
+from batchmill.planning.nodes import described_plan
+from batchmill.planning.tree import tree_lines
 from batchmill.runs.files import table_of
 from batchmill.step import Namespace
+from batchmill.values import plain
 
 SCHEMA = "batchmill.plan/1"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from batchmill.cli.ending import EVERY_ITEM, names_in_words
 from batchmill.cli.streams import data_only
-from batchmill.events.words import spending
 from batchmill.graph.rehearsal import Forecast
 from batchmill.runs.rehearse import Estimate, Rehearsed
+from batchmill.values.words import spending
 
 
 def tell(told: Rehearsed, as_json: bool) -> None:

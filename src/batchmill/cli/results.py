@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from batchmill.batch.csv_table import csv_table
+from batchmill.batch.results.csv_table import csv_table
 from batchmill.cli import options
 from batchmill.cli.item_rows import as_shown
 from batchmill.cli.journals import Journals

@@ -10,8 +10,8 @@ from batchmill.cli import options
 from batchmill.cli.journals import Journals
 from batchmill.cli.streams import data_only
 from batchmill.cli.titles import moment, title
-from batchmill.events.words import seconds
 from batchmill.journal.contract import RunRecord
+from batchmill.values.words import seconds
 
 
 @click.command("runs", short_help="List the runs in the journal.")

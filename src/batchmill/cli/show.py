@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from batchmill.address import address_of
 from batchmill.cli import options
 from batchmill.cli.faults import error_details
 from batchmill.cli.item_rows import as_shown
@@ -17,13 +16,14 @@ from batchmill.cli.runs import as_json
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.titles import is_map, moment, title
 from batchmill.errors import UnknownRun
-from batchmill.events.words import count, seconds, shortened, spending
+from batchmill.graph.address import address_of
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import LAST
 from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
-from batchmill.plain import to_json
 from batchmill.runs.inner_errors import inner_errors
 from batchmill.runs.ledger import sum_of
+from batchmill.values import to_json
+from batchmill.values.words import count, seconds, shortened, spending
 
 LONGEST_TITLE = 1000  # characters
 MOST_ERRORS = 1000  # lines of errors without --json; who wants more reads JSON

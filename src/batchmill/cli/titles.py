@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from batchmill.cli.journals import Found
-from batchmill.events.words import count, seconds, shortened
 from batchmill.journal.contract import RunRecord
+from batchmill.values.words import count, seconds, shortened
 
 MAP = "map"  # the key of a run's settings that says what `map` was asked
 OUTPUTS = "outputs"  # the key with the name of the folder for what its commands print

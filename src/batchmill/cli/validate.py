@@ -13,9 +13,9 @@ from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say, warning_line
 from batchmill.cli.json_text import as_json
 from batchmill.errors import InvalidDocument, Problem
-from batchmill.events.words import count
-from batchmill.graph.check import check
+from batchmill.graph.compile.check import check
 from batchmill.nodes.registry import default_registry
+from batchmill.values.words import count
 from batchmill.warned import Warned
 
 SCHEMA = "batchmill.validation/1"

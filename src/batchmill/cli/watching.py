@@ -12,9 +12,9 @@ from batchmill.cli.faults import say, warning_line
 from batchmill.events import Event, ItemsTimed, Listener
 from batchmill.events.progress import ProgressKind, display
 from batchmill.events.summary import Summary
-from batchmill.events.words import is_inside_item
 from batchmill.report.tally import Tally
 from batchmill.report.words import duration
+from batchmill.values.words import is_inside_item
 from batchmill.warned import Warned
 
 

@@ -8,7 +8,7 @@ import sysconfig
 from collections.abc import Iterator
 
 from batchmill.doctor.finding import Finding
-from batchmill.executors.auto import gil_enabled
+from batchmill.executors.auto.executor import gil_enabled
 
 AREA = "interpreter"
 

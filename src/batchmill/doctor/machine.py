@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from batchmill.batch import BatchSettings, run_batch
-from batchmill.batch.functions import FunctionTask
 from batchmill.doctor.finding import Finding, Level
 from batchmill.errors import BatchmillError
 from batchmill.executors.cores import affinity, cpu_quota, group_folders, usable_cores
+from batchmill.mapping.functions import FunctionTask
 
 AREA = "machine"
 DESCRIPTORS_PER_WORKER = 20  # what a worker process costs its parent, those of starting it included

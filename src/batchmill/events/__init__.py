@@ -15,7 +15,7 @@ from batchmill.events.happened import (
     RunStarted,
     Status,
 )
-from batchmill.events.pace import Pace
+from batchmill.events.pace import ProgressThrottle
 
 __all__ = [
     "BatchProgress",
@@ -29,7 +29,7 @@ __all__ = [
     "NodeRetried",
     "NodeStarted",
     "Noticed",
-    "Pace",
+    "ProgressThrottle",
     "RunFinished",
     "RunStarted",
     "Status",

@@ -62,7 +62,7 @@ class NodeRetried:
 class BatchProgress:
     """``done`` items of a batch reached their final state, ``failed`` of them as errors.
 
-    Sent at a bounded rate (:class:`batchmill.events.pace.Pace`), not once per item.
+    Sent at a bounded rate (:class:`batchmill.events.pace.ProgressThrottle`), not once per item.
     """
 
     node: str

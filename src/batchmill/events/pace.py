@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 
-from batchmill.clock import SYSTEM_CLOCK, Clock
+from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
 
 PROGRESS_EVERY = 0.1  # seconds: a bar drawn ten times a second looks live, and that is all it is for
 
 
-class Pace:
+class ProgressThrottle:
     """Lets one caller through every ``seconds``, the first one after that time.
 
     Concurrency: any thread may call :meth:`due`. ``_lock`` guards ``_next``, which is looked at without

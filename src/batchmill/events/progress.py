@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
-from batchmill.clock import SYSTEM_CLOCK, Clock
+from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
 from batchmill.events.happened import (
     BatchProgress,
     Event,
@@ -16,7 +16,7 @@ from batchmill.events.happened import (
     NodeStarted,
     Noticed,
 )
-from batchmill.events.words import count, is_inside_item, rate, seconds, shortened
+from batchmill.values.words import count, is_inside_item, rate, seconds, shortened
 from batchmill.warned import Warned
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from textwrap import indent
 from typing import Any
 
 from batchmill.events.happened import Event, NodeFinished, NodeRetried, RunFinished
-from batchmill.events.words import count, is_inside_item, rate, seconds, shortened
-from batchmill.tracebacks import at_own_line
+from batchmill.values.tracebacks import at_own_line
+from batchmill.values.words import count, is_inside_item, rate, seconds, shortened
 from batchmill.warned import Warned
 
 MOST_LINES = 8

@@ -3,7 +3,7 @@
 An executor knows no nodes and no documents. It takes numbered items out of a :class:`Channel`, has
 a :class:`Task` run on each, and delivers :class:`~batchmill.outcome.Block`\\ s into the same channel;
 the channel's owner puts them in order. Each item is run by the same piece of code,
-:mod:`batchmill.executors.runner`, whichever executor runs it.
+:mod:`batchmill.executors.running.runner`, whichever executor runs it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from batchmill.attempt import Attempt
-from batchmill.cancel import CancelToken
-from batchmill.executors.choice import Choice
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.semaphore import FairSemaphore
+from batchmill.executors.auto.decision import Choice
 from batchmill.executors.worker_numbers import WorkerNumbers
 from batchmill.outcome import Block, ErrorInfo, Tried
-from batchmill.permits import Permits
 from batchmill.policy import RetryPolicy
 
 
@@ -162,7 +162,7 @@ class ExecutorSettings:
     on_choice: Callable[[Choice], None] | None = None
     by_attempt: bool = False
     by_permit: bool = False
-    slots: Permits | None = None
+    slots: FairSemaphore | None = None
     cluster: str | dict[str, Any] | None = None
     worker_numbers: WorkerNumbers = field(default_factory=WorkerNumbers, compare=False)
     keep_exceptions: bool = False

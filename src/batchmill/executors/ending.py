@@ -11,7 +11,7 @@ def shutdown() -> None:
     Later batches start new ones. A batch that another thread runs on processes meanwhile fails. At the end of
     the program, and after a minute without work, they end by themselves.
     """
-    pool = sys.modules.get("batchmill.executors.pool")  # who has workers has imported it
+    pool = sys.modules.get("batchmill.executors.process.pool")  # who has workers has imported it
     if pool is not None:
         pool.shutdown()
     where = sys.modules.get("batchmill.executors.remote.where")  # the same of a cluster

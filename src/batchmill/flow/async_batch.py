@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, cast
 
-from batchmill.awaiting.promises import settled
+from batchmill.concurrency.promises import settled
 from batchmill.flow.async_flow import AsyncFlow
 from batchmill.flow.async_node import AsyncNode
 from batchmill.flow.batch import BatchFlow, BatchNode

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from batchmill.awaiting.promises import settled
+from batchmill.concurrency.promises import settled
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Attempts, Call
 from batchmill.flow.deadline import within

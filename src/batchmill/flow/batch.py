@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Unpack, cast
 
-from batchmill.awaiting.promises import awaited, kept
+from batchmill.concurrency.promises import awaited, kept
 from batchmill.flow.calls import Call
 from batchmill.flow.engine import exec_batch, flow_batch
 from batchmill.flow.flow import Flow

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, TypeVar
 
 from batchmill.batch import BatchResult, BatchSettings, run_batch
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidSetting
-from batchmill.executors.cause import cause_of
 from batchmill.executors.contract import Task
+from batchmill.executors.running.cause import cause_of
 from batchmill.flow.calls import call_of, recorder_in
 from batchmill.flow.flow_tasks import FlowEnd, ShippedFlowTask, flow_task
 from batchmill.flow.item_tasks import exec_task

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any, cast
 
-from batchmill.awaiting.promises import awaited
+from batchmill.concurrency.promises import awaited
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
 from batchmill.flow.flow_tasks import StoreTask

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.awaiting.coroutines import run_coroutine
+from batchmill.concurrency.coroutines import run_coroutine
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
 from batchmill.flow.changes import Change, changes_since, imprint

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.awaiting.coroutines import run_coroutine
-from batchmill.awaiting.promises import kept, settled
+from batchmill.concurrency.coroutines import run_coroutine
+from batchmill.concurrency.promises import kept, settled
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
 from batchmill.flow.isolation import alone, detached

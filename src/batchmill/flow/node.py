@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-from batchmill.awaiting.promises import awaited, kept
+from batchmill.concurrency.promises import awaited, kept
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Attempts, Call, CurRetry

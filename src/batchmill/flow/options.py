@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, TypedDict
 
 from batchmill.batch import BatchSettings
-from batchmill.batch.keywords import ErrorHandling, Executor, refuse, settings_of
 from batchmill.errors import InvalidSetting
+from batchmill.mapping.keywords import ErrorHandling, Executor, refuse, settings_of
 
 OnFailure = Literal["cancel", "finish"]
 ENGINE_ONLY = ("chunk_size", "retry_backoff", "retry_max_wait", "retry_jitter", "memory_limit")

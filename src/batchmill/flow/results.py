@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from batchmill.batch import BatchResult
 from batchmill.errors import BatchFailed
-from batchmill.tracebacks import at_own_line
+from batchmill.values.tracebacks import at_own_line
 
 T = TypeVar("T")
 

@@ -10,19 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchmill.batch import Ending
-from batchmill.batch.collected import Collected
-from batchmill.batch.results import DroppedResults, KeptResults
-from batchmill.batch.sources import as_source
+from batchmill.batch import BatchEnd
+from batchmill.batch.results.collector import ResultCollector
+from batchmill.batch.results.sinks import DroppedResults, KeptResults
 from batchmill.errors import BatchmillError
-from batchmill.graph.batched import items_at
-from batchmill.graph.collecting import batch_visit, entries
-from batchmill.graph.keys import batch_log
-from batchmill.graph.looping import run_loop
-from batchmill.graph.single import run_single
 from batchmill.graph.surroundings import RunnableNode, Surroundings
-from batchmill.graph.visit import Visit, faulty_visit
+from batchmill.graph.visits.batched import items_at
+from batchmill.graph.visits.collecting import batch_visit, entries
+from batchmill.graph.visits.fingerprint import batch_log
+from batchmill.graph.visits.looping import run_loop
+from batchmill.graph.visits.node_run import NodeRun, faulty_visit
+from batchmill.graph.visits.single import run_single
 from batchmill.ir.models.batch import BatchSpec
+from batchmill.items.sources import as_source
 from batchmill.journal.contract import ItemLog, Kept
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.nodes.workflow import WorkflowNode
@@ -75,7 +75,7 @@ class Rehearsal:
         """One for each node that was reached, in that order."""
         return list(self._forecasts.values())
 
-    def visit(self, node: RunnableNode, around: Surroundings) -> Visit:
+    def visit(self, node: RunnableNode, around: Surroundings) -> NodeRun:
         """Visit a node."""
         place = around.place(node.id)
         waits_for = self._waits_for(node, around)
@@ -91,7 +91,7 @@ class Rehearsal:
         inside = any(one.startswith(f"{place}.") for one in self._unknown)
         return self._unknown_visit(place) if inside or place in self._unknown else visit
 
-    def would_run(self, place: str) -> Visit:
+    def would_run(self, place: str) -> NodeRun:
         """The visit of the node at ``place``, of which no outcome is known."""
         return self._unknown_visit(place)
 
@@ -103,10 +103,10 @@ class Rehearsal:
         forecast.counts = forecast.counts + (now - before)
         forecast.changed = list(self._log.changes.get(place, ()))
 
-    def _unknown_visit(self, place: str) -> Visit:
+    def _unknown_visit(self, place: str) -> NodeRun:
         """The walk goes on from here as if the node had ended well; nothing can be said of its outputs."""
         self._unknown.add(place)
-        return Visit(failure=_WOULD_RUN, stopped=True)
+        return NodeRun(failure=_WOULD_RUN, stopped=True)
 
     def _waits_for(self, node: RunnableNode, around: Surroundings) -> str | None:
         """The first node that this one refers to and of which it is not known what it gives."""
@@ -118,9 +118,9 @@ class Rehearsal:
             return NOT_READ
         return None
 
-    def _batch(self, node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Visit:
+    def _batch(self, node: RunnableNode, spec: BatchSpec, around: Surroundings) -> NodeRun:
         place, before = around.place(node.id), self._log.counts()
-        done = Collected(KeptResults() if spec.keeps_results else DroppedResults())
+        done = ResultCollector(KeptResults() if spec.keeps_results else DroppedResults())
         every = True
         try:
             items = items_at(node, spec, around)
@@ -136,7 +136,7 @@ class Rehearsal:
         self._count(place, before)
         if not every or spec.results_path is not None:  # a file is not written, so it is not known either
             return self._unknown_visit(place)
-        return batch_visit(place, done, Ending(None, False, None, {}), 0)
+        return batch_visit(place, done, BatchEnd(None, False, None, {}), 0)
 
 
 def _references(node: RunnableNode) -> Iterator[Path]:
@@ -163,7 +163,7 @@ def _matched(log: ItemLog | None, items: Any) -> Iterator[Block | int]:
         start += len(part)
 
 
-def _collect(found: Block | int, done: Collected, item_kept: bool | list[str]) -> bool:
+def _collect(found: Block | int, done: ResultCollector, item_kept: bool | list[str]) -> bool:
     """Take what is known of an item; whether it is."""
     if isinstance(found, int):
         done.count = max(done.count, found + 1)

@@ -1,7 +1,7 @@
 """A sub-workflow at work: a document that is compiled once and run in the place of a node.
 
-Every run of it has a store of its own. What it records and what failed inside without failing it goes
-up in one :class:`~batchmill.graph.visit.SubReport`; the error that failed it is raised with the full
+Every run of it has a store of its own. What it records and what failed inside without failing it goes up in
+one :class:`~batchmill.graph.visits.node_run.SubReport`; the error that failed it is raised with the full
 address of the node inside. In the parent's process its events go to the parent's bus, and stopping the
 parent stops it; in a worker process it runs to its end or is killed with the worker.
 """
@@ -18,31 +18,31 @@ from typing import Any
 from pydantic_core import PydanticSerializationError
 
 from batchmill.attempt import Attempt
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InternalError, InvalidParams, NodeError, Stopped
-from batchmill.events.words import is_inside_item
-from batchmill.graph.content import content_of
-from batchmill.graph.ending import resolved_outputs
-from batchmill.graph.finals import run_finals
-from batchmill.graph.plan import Plan
-from batchmill.graph.scheduler import Scheduler
+from batchmill.graph.compile.content import content_of
+from batchmill.graph.compile.plan import Plan
+from batchmill.graph.compile.user_code import code_of
+from batchmill.graph.schedule.finals import run_finals
+from batchmill.graph.schedule.outputs import resolved_outputs
+from batchmill.graph.schedule.run_report import NodeReport, RunReport
+from batchmill.graph.schedule.scheduler import Scheduler
+from batchmill.graph.schedule.topology import Topology
 from batchmill.graph.surroundings import RunnableNode, Surroundings
-from batchmill.graph.topology import Topology
-from batchmill.graph.user_code import code_of
-from batchmill.graph.visit import SubReport
-from batchmill.graph.walk import NodeReport, Walk
+from batchmill.graph.visits.node_run import SubReport
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import InputSpec
 from batchmill.ir.models.fields import FIRST_FORMAT
-from batchmill.lists import held
-from batchmill.masking import Masker, called_input
+from batchmill.lists import materialize
 from batchmill.nodes import NodeResult
 from batchmill.nodes.process import END_SECONDS
 from batchmill.nodes.workflow import SubRun
 from batchmill.outcome import ErrorInfo
-from batchmill.plain import to_json
 from batchmill.step import Namespace
 from batchmill.step.namespace import RUN_KEY
+from batchmill.values import to_json
+from batchmill.values.masking import Masker, called_input
+from batchmill.values.words import is_inside_item
 from batchmill.warned import Warned, Warnings
 
 
@@ -159,7 +159,7 @@ class PlacedRun:
             inside = self._inside(namespace, cancel, address, attempt)
             inside = replace(inside, masker=masker, log=log, warnings=Warnings(self._passing_on(told)))
             walk = Scheduler(plan, inside, self._workflow.nodes, self._workflow.topology).run()
-            outputs = held(resolved_outputs(plan.workflow, namespace, walk))
+            outputs = materialize(resolved_outputs(plan.workflow, namespace, walk))
             if inside.rehearsal is None:
                 run_finals(plan, inside, walk)
         secrets = tuple(masker.secrets) if self._around.in_worker else ()
@@ -249,7 +249,7 @@ def _ended_in_time(attempt: Attempt) -> Iterator[CancelToken]:
 
 
 def _report(
-    walk: Walk,
+    walk: RunReport,
     namespace: Namespace,
     attempt: Attempt,
     secrets: tuple[str, ...],
@@ -265,7 +265,7 @@ def _report(
         attempt.recorder.append(report)
 
 
-def _failure(walk: Walk, address: str, attempt: Attempt) -> Exception:
+def _failure(walk: RunReport, address: str, attempt: Attempt) -> Exception:
     """What a failed run of a sub-workflow raises."""
     if walk.interrupted:
         if attempt.remaining() == 0:

@@ -7,26 +7,26 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
-from batchmill.address import address_of
 from batchmill.batch import OnBlock
-from batchmill.batch.gate import Gates
-from batchmill.cancel import CancelToken
+from batchmill.batch.rate_gate import Gates
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.events import Bus
 from batchmill.file_table import FileTable
-from batchmill.graph.attached import Attachment
-from batchmill.graph.shares import Shares
-from batchmill.graph.visit import Visit
+from batchmill.graph.address import address_of
+from batchmill.graph.visits.attached import Attachment
+from batchmill.graph.visits.node_run import NodeRun
+from batchmill.graph.worker_quota import WorkerQuota
 from batchmill.ir.models.node import NodeSpec
 from batchmill.journal.contract import RunLog
-from batchmill.masking import Masker
 from batchmill.nodes import Node
 from batchmill.nodes.workflow import SubRun, WorkflowNode
-from batchmill.permits import Permits
 from batchmill.policy import RetryPolicy
 from batchmill.policy.budget import Budget
 from batchmill.record import CallsUnderWay
 from batchmill.step import Namespace, StepParams
 from batchmill.template import Compiled, compile_value
+from batchmill.values.masking import Masker
 from batchmill.warned import Warnings
 
 
@@ -71,7 +71,7 @@ class Surroundings:
     taps: Mapping[str, OnBlock] = field(default_factory=dict)
     attached: Mapping[str, Attachment] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
-    shares: Shares | None = None
+    shares: WorkerQuota | None = None
     masker: Masker = field(default_factory=Masker)
     log: RunLog | None = None
     warnings: Warnings = field(default_factory=Warnings)
@@ -89,7 +89,7 @@ class Surroundings:
         return self.bounded or any(budget.limits.usd is not None for budget in self.budgets)
 
     @property
-    def permits(self) -> Permits | None:
+    def permits(self) -> FairSemaphore | None:
         """What each node and item needs that is to run; None where nothing is counted."""
         return None if self.shares is None else self.shares.permits
 
@@ -148,7 +148,7 @@ def _in_worker(
         withheld=withheld,
         files=files,
         again=again,
-        shares=None if jobs is None else Shares(1),
+        shares=None if jobs is None else WorkerQuota(1),
         calls=calls,
         bounded=bounded,
     )
@@ -157,10 +157,10 @@ def _in_worker(
 class Rehearsing(Protocol):
     """What visits nodes where a run is only rehearsed."""
 
-    def visit(self, node: RunnableNode, around: Surroundings) -> Visit:
+    def visit(self, node: RunnableNode, around: Surroundings) -> NodeRun:
         """Visit a node: give what is known of it, and run nothing."""
 
-    def would_run(self, place: str) -> Visit:
+    def would_run(self, place: str) -> NodeRun:
         """The visit of the node at ``place``, of which no outcome is known."""
 
 

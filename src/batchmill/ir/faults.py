@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from batchmill.plain.places import JsonPath, path_text
+from batchmill.values.places import JsonPath, path_text
 
 __all__ = ["DocumentPath", "Fault", "any_of", "did_you_mean", "kind_of", "path_text", "shown"]
 

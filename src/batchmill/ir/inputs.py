@@ -11,7 +11,7 @@ from batchmill.ir.faults import Fault, any_of, did_you_mean, kind_of, path_text,
 from batchmill.ir.json_types import is_type, type_words
 from batchmill.ir.models import InputSpec, Workflow
 from batchmill.ir.value_schema import value_faults
-from batchmill.plain import LostDigits, NotJson, exact_number, from_json
+from batchmill.values import LostDigits, NotJson, exact_number, from_json
 
 _BOOLEANS = {"true": True, "false": False}
 

@@ -26,9 +26,9 @@ from batchmill.ir.positions import (
 from batchmill.ir.quick_screening import no_collection, reads_clean
 from batchmill.ir.screening import Unwalkable, screen
 from batchmill.ir.yaml_text import OddNumber, YamlError, read_yaml
-from batchmill.plain import MAX_DIGITS, NotJson, exact_float
-from batchmill.plain.reader import faults_in, syntax_fault
-from batchmill.plain.scanning import Position
+from batchmill.values import MAX_DIGITS, NotJson, exact_float
+from batchmill.values.reader import faults_in, syntax_fault
+from batchmill.values.scanning import Position
 from batchmill.warned import Warned
 
 MAX_JSON_BYTES = 64 * 2**20
@@ -226,7 +226,7 @@ def _from_json(text: str, path: Path) -> Draft:
 
 
 class _JsonReading:
-    """One reading of a JSON text, by the rules of :mod:`batchmill.plain.reader`. What that refuses of single
+    """One reading of a JSON text, by the rules of :mod:`batchmill.values.reader`. What that refuses of single
     keys and numbers is noted, so that the rest can be checked all the same, and found once asked."""
 
     def __init__(self, text: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from batchmill.ir.faults import DocumentPath
-from batchmill.plain.scanning import Lines, Position, walk_json
+from batchmill.values.scanning import Lines, Position, walk_json
 
 NOWHERE: Position = (0, 0)
 

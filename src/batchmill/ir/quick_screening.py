@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from batchmill.ir.screening import MAX_VALUES
-from batchmill.plain import MAX_DEPTH, MAX_DIGITS
+from batchmill.values import MAX_DEPTH, MAX_DIGITS
 
 _ODD_FLOATS = tuple(struct.pack("<d", float(word)) for word in ("inf", "-inf", "nan"))
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from batchmill.ir.faults import DocumentPath, Fault, kind_of
-from batchmill.plain import MAX_DEPTH, MAX_DIGITS
+from batchmill.values import MAX_DEPTH, MAX_DIGITS
 
 MAX_VALUES = 10_000_000
 """Values in one document; a YAML alias and a Python object used twice count each time."""

@@ -1,6 +1,6 @@
 """Everything that can be said of a document without knowing the node types, all at once.
 
-What node params mean depends on the type, so :mod:`batchmill.graph.check` goes on from here.
+What node params mean depends on the type, so :mod:`batchmill.graph.compile.check` goes on from here.
 """
 
 from __future__ import annotations

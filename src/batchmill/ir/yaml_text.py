@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from batchmill.ir.faults import DocumentPath, Fault
 from batchmill.ir.positions import Place
 from batchmill.ir.screening import Unwalkable
-from batchmill.plain import MAX_DEPTH, MAX_DIGITS, exact_float
-from batchmill.plain.scanning import Position
+from batchmill.values import MAX_DEPTH, MAX_DIGITS, exact_float
+from batchmill.values.scanning import Position
 
 _NULL = re.compile(r"null|Null|NULL|~|")
 _TRUE = re.compile(r"true|True|TRUE")

@@ -23,11 +23,11 @@ from batchmill.journal.contract import Codec
 from batchmill.journal.encoding import NOT_JSON, decode, encode
 from batchmill.journal.folders import make_private
 from batchmill.journal.writer import Writer
-from batchmill.masking import Masker
 from batchmill.outcome import Block
-from batchmill.plain import shown
 from batchmill.record import CallsUnderWay, calls_left
 from batchmill.record.under_way import NUMBER_KEY
+from batchmill.values import shown
+from batchmill.values.masking import Masker
 
 LAST_POSITION = 1 << 31  # of nodes that the document does not have any more
 _ID = "id"

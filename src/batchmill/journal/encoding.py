@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
-from batchmill.plain import is_exact
+from batchmill.values import is_exact
 
 NOT_JSON = (TypeError, ValueError, RecursionError)
 """What :func:`encode` raises for a value that JSON does not hold: an object, NaN, one that holds itself."""
@@ -72,7 +72,7 @@ def decode(text: str) -> Any:
 
 
 def are_exact(values: Sequence[Any]) -> list[bool]:
-    """:func:`~batchmill.plain.is_exact` of each of ``values``; quick where all are objects of scalars, as
+    """:func:`~batchmill.values.is_exact` of each of ``values``; quick where all are objects of scalars, as
     outputs are."""
     if {dict}.issuperset(map(type, values)):
         members = chain.from_iterable(map(dict.values, values))

@@ -30,8 +30,8 @@ from batchmill.journal.rows import RowWriter
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.journal.statements import one_row, statement
 from batchmill.journal.writer import Writer
-from batchmill.masking import Masker
-from batchmill.plain import shown
+from batchmill.values import shown
+from batchmill.values.masking import Masker
 
 DEFAULT_PATH = Path(".batchmill/runs.sqlite")
 LAST = "last"

@@ -13,7 +13,7 @@ from batchmill.journal.database import connect
 from batchmill.journal.journal import Journal
 from batchmill.journal.rows import RowWriter
 from batchmill.journal.runlog import TAKEN_TOGETHER, SqliteRunLog
-from batchmill.masking import Masker
+from batchmill.values.masking import Masker
 
 _FIRST_VISIT = 1 << 30  # far above those that stand in any journal
 

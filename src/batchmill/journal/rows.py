@@ -14,9 +14,9 @@ from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all
 from batchmill.journal.files import LARGE, ValueFiles
 from batchmill.lists.weight import weight
-from batchmill.masking import Masker
 from batchmill.outcome import Block, ErrorInfo, Outcome, Tried
-from batchmill.plain import is_exact, noted, shown
+from batchmill.values import is_exact, noted, shown
+from batchmill.values.masking import Masker
 
 SHORT = 1024  # characters of an item's text up to which it is its own key
 POSITION_BITS = 32
@@ -227,7 +227,7 @@ class RowWriter:
 
     def _text(self, value: Any) -> tuple[str | None, bool]:
         """The JSON text of a value, and whether it gives the value back. Raises
-        :class:`~batchmill.plain.NotPlain` where it has none, not even one to be looked at."""
+        :class:`~batchmill.values.NotPlain` where it has none, not even one to be looked at."""
         try:
             text, exact = encode(value), is_exact(value)
         except NOT_JSON:

@@ -22,7 +22,7 @@ from batchmill.journal.visit_logs import Place, Reading, SingleLog
 from batchmill.journal.visits import ITEMS, Before, CallsOnly, Older
 from batchmill.journal.writer import Writer
 from batchmill.outcome import Outcome
-from batchmill.plain import shown
+from batchmill.values import shown
 
 if TYPE_CHECKING:
     import sqlite3

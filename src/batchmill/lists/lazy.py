@@ -14,7 +14,7 @@ class LazyList(Sequence[Any]):
     """Reads, compares, slices and adds like the list of its elements; cannot be changed.
 
     An element that is asked for twice may be two equal objects. It pickles as the list it stands for; see
-    :class:`Shared` for another way.
+    :class:`ByReference` for another way.
 
     Concurrency: immutable; any thread may read.
     """
@@ -78,7 +78,7 @@ class LazyList(Sequence[Any]):
         return f"[{shown}, ... {len(self):,} in all]" if len(self) > _SHOWN else f"[{shown}]"
 
 
-class Shared:
+class ByReference:
     """A lazy list on its way to a process of this machine that reads the elements where they are.
 
     What it becomes there can be read as long as the list is kept here. Pickled it is the list itself.
@@ -91,7 +91,7 @@ class Shared:
         return self._of.by_place() or self._of.__reduce__()
 
 
-def held(value: Any) -> Any:
+def materialize(value: Any) -> Any:
     """``value`` with real lists in place of lazy ones, wherever in its dictionaries and lists they are.
 
     What holds none is given back as it is.
@@ -101,8 +101,8 @@ def held(value: Any) -> Any:
     if not holds_lazy(value):
         return value
     if isinstance(value, dict):
-        return {key: held(one) for key, one in value.items()}
-    return [held(one) for one in value]
+        return {key: materialize(one) for key, one in value.items()}
+    return [materialize(one) for one in value]
 
 
 def holds_lazy(value: Any) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
-from batchmill.awaiting.promises import awaited, plain_result, settled
+from batchmill.concurrency.promises import awaited, plain_result, settled
 from batchmill.nodes.contract import DEFAULT_ACTION, AsyncRunNode, Node, NodeResult, Output
 from batchmill.record import LLM_CALLS_KEY
 

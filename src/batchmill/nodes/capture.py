@@ -20,7 +20,7 @@ from contextvars import ContextVar
 from typing import Any, TextIO
 
 from batchmill.errors import tell_outputs
-from batchmill.redaction import cut
+from batchmill.values.redaction import cut
 
 MAX_CHARACTERS = 10 * 1024 * 1024
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.awaiting.limited import run_limited
+from batchmill.concurrency.time_limit import run_limited
 from batchmill.errors import AttemptTimeout, tell_outputs
 from batchmill.nodes.capture import Captured
 from batchmill.nodes.contract import Node, NodeResult, Output, Param

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from batchmill.attempt import Attempt
-from batchmill.awaiting.coroutines import run_coroutine
+from batchmill.concurrency.coroutines import run_coroutine
 from batchmill.file_table import FileTable
 
 if TYPE_CHECKING:  # it imports pydantic

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from batchmill.errors import InvalidParams
-from batchmill.plain import NotJson, NotPlain, container_in, plain, to_json
+from batchmill.values import NotJson, NotPlain, container_in, plain, to_json
 
 
 def plain_param(value: Any, node: str, name: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.awaiting.promises import plain_result
+from batchmill.concurrency.promises import plain_result
 from batchmill.errors import InvalidParams
 from batchmill.nodes.contract import DEFAULT_ACTION, Node, NodeResult, Output, Param
 from batchmill.nodes.functions import load_function, misspelt

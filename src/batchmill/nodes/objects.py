@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from batchmill.errors import InvalidParams
-from batchmill.redaction import shortened
+from batchmill.values.redaction import shortened
 
 OnConflict = Literal["error", "first", "last", "deep"]
 

@@ -15,8 +15,8 @@ from typing import Any
 from batchmill.errors import InvalidParams
 from batchmill.nodes.contract import Node, Param
 from batchmill.nodes.json_params import CONTAINERS, container_param
-from batchmill.redaction import shortened
 from batchmill.template.shell import ShellCommand
+from batchmill.values.redaction import shortened
 
 JSON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),

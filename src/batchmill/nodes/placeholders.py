@@ -14,8 +14,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from batchmill.errors import UnresolvedReference
-from batchmill.plain import exact_float, from_json
 from batchmill.template import to_json, to_text
+from batchmill.values import exact_float, from_json
 
 _SUFFIX = re.compile(r"(?<=[^/])\.[^/.]+$")  # not that of a name that begins with its only dot
 _SHOWN_KEYS = 8
@@ -124,7 +124,7 @@ class Written(float):
 
 def as_written(text: str) -> Any:
     """The value of a JSON text, with its numbers as :class:`Written`. Raises
-    :class:`~batchmill.plain.NotJson`."""
+    :class:`~batchmill.values.NotJson`."""
     return from_json(text, Written)
 
 

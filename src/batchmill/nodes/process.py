@@ -27,9 +27,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.nodes.groups import CAN_LOOK, GRACE_SECONDS, Group
-from batchmill.redaction import OVERLAP_BYTES, cut_bytes
+from batchmill.values.redaction import OVERLAP_BYTES, cut_bytes
 
 DRAIN_SECONDS = 0.3
 END_SECONDS = GRACE_SECONDS + 2 * DRAIN_SECONDS  # what ending a command takes at most

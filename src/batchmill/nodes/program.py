@@ -18,14 +18,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batchmill.awaiting.promises import plain_result
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.promises import plain_result
 from batchmill.errors import InvalidParams, NodeError
 from batchmill.nodes.capture import Captured, capture
 from batchmill.nodes.contract import DEFAULT_ACTION
 from batchmill.nodes.json_params import container_param
-from batchmill.redaction import shortened
-from batchmill.tracebacks import code_file
+from batchmill.values.redaction import shortened
+from batchmill.values.tracebacks import code_file
 
 MAX_PROGRAMS = 256  # compiled texts kept; a document has a handful, a server may see many documents
 ACTION_NAME = "next"
@@ -103,8 +103,8 @@ class Program:
         captured: Captured | None = None,
     ) -> Ran:
         """Run with ``names`` as globals. A ``result`` that is only promised is waited for (see
-        :mod:`batchmill.awaiting.promises`), until ``cancel`` is cancelled or for ``seconds``. What the code
-        prints goes to ``captured`` where that is given.
+        :mod:`batchmill.concurrency.promises`), until ``cancel`` is cancelled or for ``seconds``. What the
+        code prints goes to ``captured`` where that is given.
 
         What the code raises is raised here as it is, with what was printed until then. Raises
         :class:`~batchmill.errors.InvalidParams` for a name whose value is not what the code declares, and

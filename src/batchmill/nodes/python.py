@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.awaiting.promises import plain_result
+from batchmill.concurrency.promises import plain_result
 from batchmill.errors import NodeError
 from batchmill.nodes.capture import capture
 from batchmill.nodes.contract import Node, NodeResult, Output, Param

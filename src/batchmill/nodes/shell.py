@@ -24,8 +24,8 @@ from batchmill.nodes.encodings import (
 )
 from batchmill.nodes.invocation import ways
 from batchmill.nodes.process import Completed, Sink, run_command
-from batchmill.redaction import shortened
 from batchmill.template import ShellCommand, to_json, to_text
+from batchmill.values.redaction import shortened
 
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
 _NOT_FOUND, _NOT_STARTED = 127, 126  # what a shell answers for a command it does not find or cannot run

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from batchmill.errors import InvalidSetting
-from batchmill.policy.adaptive import Adaptive, Decision
+from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
+from batchmill.policy.adaptive.controller import Adaptive, LimitChange
+from batchmill.policy.adaptive.history import Ticket
 from batchmill.policy.bucket import TokenBucket, paced
-from batchmill.policy.span import Span
-from batchmill.policy.traffic import Ticket
 
 MAX_PER_SECOND, MAX_TOKENS = 10**6, 10**12
 Number = TypeVar("Number", int, float)
@@ -31,7 +31,7 @@ class Limits:
     burst: int | None = None
     tokens_per_minute: float | None = None
     max_concurrent: int | None = None
-    adaptive: Span | None = None
+    adaptive: ConcurrencyRange | None = None
 
     def __post_init__(self) -> None:
         _check("per_second", self.per_second, MAX_PER_SECOND)
@@ -68,7 +68,7 @@ def _check(name: str, value: float | None, most: float) -> None:
 
 
 @dataclass(slots=True)
-class Permit:
+class Reservation:
     """Leave for one attempt: the tokens that were set aside for it, and its place among those in flight."""
 
     tokens: float
@@ -142,16 +142,16 @@ class Limiter:
             seconds = max(seconds, self._adaptive.wait(now))
         return seconds
 
-    def start(self, tokens: float, now: float) -> Permit:
+    def start(self, tokens: float, now: float) -> Reservation:
         """Count an attempt as started."""
         self.in_flight += 1
         if self._starts is not None:
             self._starts.spend(1, now)
         if self._tokens is not None:
             self._tokens.spend(tokens, now)
-        return Permit(tokens, self._adaptive.started(now) if self._adaptive is not None else None)
+        return Reservation(tokens, self._adaptive.started(now) if self._adaptive is not None else None)
 
-    def withdraw(self, permit: Permit, now: float) -> None:
+    def withdraw(self, permit: Reservation, now: float) -> None:
         """An attempt that was let start did not."""
         self.in_flight -= 1
         if self._starts is not None:
@@ -161,7 +161,7 @@ class Limiter:
         if self._adaptive is not None and permit.ticket is not None:
             self._adaptive.withdrawn(permit.ticket, now)
 
-    def end(self, permit: Permit, ended: Ended, now: float) -> Decision | None:
+    def end(self, permit: Reservation, ended: Ended, now: float) -> LimitChange | None:
         """Settle an attempt; what adaptive concurrency made of it."""
         self.in_flight -= 1
         if self._tokens is not None and ended.tokens is not None:

@@ -21,7 +21,7 @@ _CLASSES: dict[ErrorKind, type[BaseException]] = {"timeout": AttemptTimeout, "no
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RetryDecision:
     """Whether to try again, after how many seconds, and the reason in words."""
 
     retry: bool
@@ -49,21 +49,21 @@ class RetryPolicy:
         if not self.backoff >= 1:
             raise InvalidSetting(f"retry_backoff must be 1 or more, not {self.backoff}")
 
-    def decide(self, attempts: int, error: ErrorInfo, raised: BaseException | None = None) -> Decision:
+    def decide(self, attempts: int, error: ErrorInfo, raised: BaseException | None = None) -> RetryDecision:
         """What to do after the ``attempts``-th attempt (from 1) ended in ``error``, which tells of ``raised``
         where that is at hand."""
         if not error.retryable:
-            return Decision(False, 0.0, f"{error.type} would fail again")
+            return RetryDecision(False, 0.0, f"{error.type} would fail again")
         if self.on is not None and not issubclass(_class_of(error, raised), self.on):
-            return Decision(False, 0.0, f"{error.type} is none of those to try again on")
+            return RetryDecision(False, 0.0, f"{error.type} is none of those to try again on")
         if attempts >= self.max_attempts:
-            return Decision(False, 0.0, f"{attempts} of {self.max_attempts} attempts used")
+            return RetryDecision(False, 0.0, f"{attempts} of {self.max_attempts} attempts used")
         after = min(self.max_wait, self.wait * self.backoff ** (attempts - 1))
         if self.jitter:
             after = random.uniform(0.0, after)  # noqa: S311  # spreads load, guards nothing
         if error.retry_after is not None:
             after = max(after, min(self.max_wait, error.retry_after))
-        return Decision(True, after, f"attempt {attempts} of {self.max_attempts} failed: {error.type}")
+        return RetryDecision(True, after, f"attempt {attempts} of {self.max_attempts} failed: {error.type}")
 
 
 def _class_of(error: ErrorInfo, raised: BaseException | None) -> type[BaseException]:

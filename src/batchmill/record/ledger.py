@@ -22,7 +22,7 @@ _ITEM = re.compile(r"\[\d+\]")  # in the address of a call: which item it was ma
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """The calls of one node to one model. ``cost`` is in US dollars and has the ``unpriced`` calls left out;
     of it ``estimated_cost`` is that of the ``estimated`` calls, which did not tell their usage. ``tokens`` is
     what all calls count as, the estimates included, the other counts are of what was told. ``kept`` is the
@@ -44,8 +44,8 @@ class Entry:
     estimated_cost: Decimal = Decimal(0)
     kept: int = 0
 
-    def __add__(self, other: Entry) -> Entry:
-        return Entry(
+    def __add__(self, other: LedgerEntry) -> LedgerEntry:
+        return LedgerEntry(
             self.node if self.node == other.node else "",
             self.model if self.model == other.model else "",
             self.calls + other.calls,
@@ -63,7 +63,7 @@ class Entry:
         )
 
     @classmethod
-    def of(cls, call: Mapping[str, Any]) -> Entry:
+    def of(cls, call: Mapping[str, Any]) -> LedgerEntry:
         """The entry of one call as plain data; what it does not tell counts as nothing."""
         node, model = _ITEM.sub("", str(call.get("node") or "")), str(call.get("model") or "")
         if call.get("kept"):
@@ -108,23 +108,23 @@ class Entry:
         }
 
 
-def ledger(calls: Iterable[Mapping[str, Any]]) -> list[Entry]:
+def ledger(calls: Iterable[Mapping[str, Any]]) -> list[LedgerEntry]:
     """An entry for each node and model, in the order in which they are first met."""
-    return added(map(Entry.of, calls))
+    return added(map(LedgerEntry.of, calls))
 
 
-def added(parts: Iterable[Entry]) -> list[Entry]:
+def added(parts: Iterable[LedgerEntry]) -> list[LedgerEntry]:
     """Entries of the same node and model as one, in the order in which they are first met."""
-    entries: dict[tuple[str, str], Entry] = {}
+    entries: dict[tuple[str, str], LedgerEntry] = {}
     for one in parts:
         key = (one.node, one.model)
         entries[key] = entries[key] + one if key in entries else one
     return list(entries.values())
 
 
-def total(entries: Iterable[Entry]) -> Entry:
+def total(entries: Iterable[LedgerEntry]) -> LedgerEntry:
     """All entries as one, without the name of a node or model."""
-    whole = Entry()
+    whole = LedgerEntry()
     for entry in entries:
         whole = whole + entry
-    return Entry("", "", *[getattr(whole, name) for name in Entry.__slots__[2:]])
+    return LedgerEntry("", "", *[getattr(whole, name) for name in LedgerEntry.__slots__[2:]])

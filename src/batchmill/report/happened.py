@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchmill.events.words import is_inside_item
 from batchmill.journal.contract import RunRecord
 from batchmill.report.parts import Pass, Visit
 from batchmill.report.rows import LimitStep
+from batchmill.values.words import is_inside_item
 
 Event = tuple[float, str, dict[str, Any]]
 """When (seconds since the epoch), what kind, and its fields."""

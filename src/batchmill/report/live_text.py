@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchmill.events.words import spending
 from batchmill.report import text
 from batchmill.report.live import FailuresNow, Look, NodeNow
 from batchmill.report.words import count, duration, rate, share
+from batchmill.values.words import spending
 
 BAR = 24  # characters
 MOST_GROUPS = 3

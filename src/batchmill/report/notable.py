@@ -6,7 +6,7 @@ import heapq
 from dataclasses import replace
 from decimal import Decimal
 
-from batchmill.record.ledger import Entry
+from batchmill.record.ledger import LedgerEntry
 from batchmill.report import text
 from batchmill.report.commands import show
 from batchmill.report.facts import Describe
@@ -107,14 +107,14 @@ class CallSums:
     """Calls of language models by node and model, added up as the ledger does."""
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[str, str], Entry] = {}
+        self._sums: dict[tuple[str, str], LedgerEntry] = {}
 
     def add(self, call: Call) -> None:
         """Count a call."""
         key = (call.node, text.line(call.model, 100))
         if key not in self._sums and len(self._sums) >= MOST_CALL_SUMS:
             key = (OTHERS, OTHERS)
-        entry = Entry(
+        entry = LedgerEntry(
             *key, 1, call.input_tokens, call.cached_tokens, call.output_tokens, call.wall,
             Decimal(0) if call.cost is None else Decimal(repr(call.cost)),
             int(call.cost is None), int(bool(call.error)),

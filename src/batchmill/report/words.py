@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 
-from batchmill.events.words import count, seconds
+from batchmill.values.words import count, seconds
 
 __all__ = ["bytes_", "clock", "count", "day", "dollars", "duration", "number", "percent", "rate", "share"]
 

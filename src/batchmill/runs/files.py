@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from batchmill.file_table import FileTable
-from batchmill.graph.file_uses import planned_files
-from batchmill.graph.plan import Plan
+from batchmill.graph.compile.file_uses import planned_files
+from batchmill.graph.compile.plan import Plan
 from batchmill.ir.loading import Draft
 from batchmill.journal.journal import Journal
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from batchmill.graph.recorded import CODEC
-from batchmill.graph.visit import SubReport
+from batchmill.graph.visits.node_run import SubReport
+from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.database import faults
 from batchmill.journal.reading import ItemRecord, Reader
 

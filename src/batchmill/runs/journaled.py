@@ -12,29 +12,29 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import StorageError
 from batchmill.events import Listener
 from batchmill.events.happened import BatchProgress, Event, ItemsTimed, NodeFinished
-from batchmill.graph.plan import Plan
-from batchmill.graph.recorded import CODEC
+from batchmill.graph.compile.plan import Plan
+from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.contract import Kept, RunRecord
 from batchmill.journal.encoding import NOT_JSON
 from batchmill.journal.journal import Journal
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.lists import holds_lazy
-from batchmill.masking import Masker
 from batchmill.record import CallsUnderWay
 from batchmill.runs.environment import surroundings
 from batchmill.runs.ledger import addresses, all_calls, asks_models, spent_before
 from batchmill.runs.result import RunResult
 from batchmill.runs.settings import RunSettings
+from batchmill.values.masking import Masker
 
 LARGEST_RESULT = 8 << 20  # characters; a larger result is made again from the outcomes when it is asked for
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunRequest:
     """What there is to run: the plan, the document as read and where from (``is_file``: from the file
     ``source``), the checked inputs."""
 
@@ -67,7 +67,7 @@ def nothing_kept(masker: Masker, stop: CancelToken) -> None:
     """The opening of a run without a journal."""
 
 
-def begun(journal: Journal, order: Order, masker: Masker, stop: CancelToken) -> SqliteRunLog:
+def begun(journal: Journal, order: RunRequest, masker: Masker, stop: CancelToken) -> SqliteRunLog:
     """The opening of a new run. Raises :class:`~batchmill.errors.StorageError`."""
     return journal.begin(
         order.record(),

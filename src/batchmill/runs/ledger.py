@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from batchmill.address import address_of
 from batchmill.errors import StorageError
-from batchmill.graph.plan import Plan
+from batchmill.graph.address import address_of
+from batchmill.graph.compile.plan import Plan
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.lists import Rows
 from batchmill.record import CallsUnderWay, calls_left
-from batchmill.record.ledger import Entry, ledger, total
+from batchmill.record.ledger import LedgerEntry, ledger, total
 from batchmill.record.under_way import NUMBER_KEY
 
 _TOGETHER = 500  # calls that are put aside at once
@@ -94,7 +94,7 @@ def spent_before(log: SqliteRunLog) -> dict[str, Any] | None:
 
 def sum_of(calls: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
     """The sum of some calls; None where there are none."""
-    whole: Entry = total(ledger(calls))
+    whole: LedgerEntry = total(ledger(calls))
     told = whole.as_json()
     return {name: told[name] for name in ("calls", "tokens", "cost")} if whole.calls else None
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from batchmill.batch.gate import Gates
-from batchmill.cancel import CancelToken
+from batchmill.batch.rate_gate import Gates
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.events import Bus, LimitChanged
-from batchmill.graph.plan import Plan
-from batchmill.graph.walk import Walk
+from batchmill.graph.compile.plan import Plan
+from batchmill.graph.schedule.run_report import RunReport
 from batchmill.outcome import ErrorInfo
-from batchmill.policy.adaptive import Decision
+from batchmill.policy.adaptive.controller import LimitChange
 from batchmill.policy.budget import Budget
 
 
@@ -16,7 +16,7 @@ def gates_of(bus: Bus, stop: CancelToken) -> Gates:
     """Gates that tell ``bus`` what adaptive limits decide, and let nothing new start in the run once a
     budget is used up."""
 
-    def tell(key: str, decision: Decision) -> None:
+    def tell(key: str, decision: LimitChange) -> None:
         bus.emit(LimitChanged(key, decision.limit, decision.rate, decision.reason))
 
     return Gates(tell, lambda reason: stop.cancel())
@@ -28,7 +28,7 @@ def budgets_of(plan: Plan, gates: Gates) -> tuple[Budget, ...]:
     return () if spec is None else (gates.budget("the run", spec.limits),)
 
 
-def tell_limit(gates: Gates, walk: Walk) -> None:
+def tell_limit(gates: Gates, walk: RunReport) -> None:
     """Have a run that was stopped by a budget say so before its other errors, which come of that."""
     if gates.exhausted is not None and walk.interrupted:
         message = f"{gates.exhausted}; what was running has finished, nothing else was started"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchmill.graph.ending import fail_output, resolved_outputs
-from batchmill.graph.walk import Walk
+from batchmill.graph.schedule.outputs import fail_output, resolved_outputs
+from batchmill.graph.schedule.run_report import RunReport
 from batchmill.ir.models.workflow import Workflow
 from batchmill.lists import LazyList, holds_lazy
-from batchmill.plain import NotPlain, plain
 from batchmill.step import Namespace
+from batchmill.values import NotPlain, plain
 
 
-def outputs_of(workflow: Workflow, namespace: Namespace, walk: Walk) -> dict[str, Any]:
+def outputs_of(workflow: Workflow, namespace: Namespace, walk: RunReport) -> dict[str, Any]:
     """The outputs as plain data. One that cannot be resolved or shown is left out and fails the run; of a
     run that has failed already it is left out without a word."""
     failed_before = walk.status == "failed"

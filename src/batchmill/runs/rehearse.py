@@ -7,19 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from batchmill.graph.attached import Attachment
-from batchmill.graph.recorded import CODEC
+from batchmill.concurrency.resources import resource_scope
 from batchmill.graph.rehearsal import Forecast, Rehearsal, totals
-from batchmill.graph.scheduler import Scheduler
+from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.surroundings import Surroundings
-from batchmill.held import holding
+from batchmill.graph.visits.attached import Attachment
+from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.calls import visited
 from batchmill.journal.contract import Kept
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.reading import Reader
 from batchmill.journal.rehearsing import rehearsed
-from batchmill.masking import Masker
-from batchmill.record.ledger import Entry, total
+from batchmill.record.ledger import LedgerEntry, total
 from batchmill.runs.journaled import told_of
 from batchmill.runs.ledger import addresses, sum_of
 from batchmill.runs.resume import (
@@ -35,6 +34,7 @@ from batchmill.runs.run import importing_from
 from batchmill.runs.secrets import Secrets
 from batchmill.step import Namespace
 from batchmill.step.namespace import RUN_KEY
+from batchmill.values.masking import Masker
 
 Call = tuple[int, dict[str, Any]]  # with the number of its pass
 
@@ -117,7 +117,7 @@ def rehearse(
     known = Secrets(order.plan, order.inputs, masker or Masker())
     log = rehearsed(kept, found, CODEC, known.masker, addresses(order.plan), failed_only=failed_only)
     try:
-        with importing_from(order.plan.import_folders()), holding():
+        with importing_from(order.plan.import_folders()), resource_scope():
             rehearsal, told = Rehearsal(log), told_of(log)
             inputs = {**order.inputs, RUN_KEY: told}
             around = Surroundings(
@@ -157,7 +157,7 @@ def _estimates(nodes: list[Forecast], calls: list[Call]) -> dict[str, Estimate]:
 
 
 def _estimate(items: int, calls: list[Call]) -> Estimate:
-    whole = total(Entry.of(call) for _, call in calls)
+    whole = total(LedgerEntry.of(call) for _, call in calls)
     share = items / len({(number, visited(call)[1]) for number, call in calls})
     cost = whole.as_json()["cost"]
     return Estimate(whole.calls * share, whole.tokens * share, None if cost is None else cost * share)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from batchmill.lists import held
+from batchmill.lists import materialize
 
 SCHEMA = "batchmill.run/1"
 
@@ -15,7 +15,7 @@ RunStatus = Literal["success", "degraded", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One finished run. Everything in it is plain JSON data (:mod:`batchmill.plain` has the rule).
+    """One finished run. Everything in it is plain JSON data (:mod:`batchmill.values` has the rule).
 
     ``run`` is the run's short name. ``status`` is ``success``, ``degraded`` (items failed under
     ``continue``, an ``error`` edge was taken, or a template stayed unresolved in permissive mode) or
@@ -70,7 +70,7 @@ class RunResult:
 
     def as_json(self) -> dict[str, Any]:
         """The run as the one object that ``--json`` prints, with all its lists in memory."""
-        whole: dict[str, Any] = held(self.as_object())
+        whole: dict[str, Any] = materialize(self.as_object())
         return whole
 
     def as_object(self) -> dict[str, Any]:

@@ -10,27 +10,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 from batchmill.batch import OnBlock
-from batchmill.batch.byte_streams import standard_input_is_empty
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidDocument, InvalidSetting
 from batchmill.events import Listener
-from batchmill.graph.attached import Attachment
-from batchmill.graph.plan import Plan
-from batchmill.graph.recorded import CODEC
+from batchmill.graph.compile.plan import Plan
+from batchmill.graph.visits.attached import Attachment
+from batchmill.graph.visits.record_codec import CODEC
 from batchmill.ir.loading import load
+from batchmill.items.byte_streams import standard_input_is_empty
 from batchmill.journal.contract import Kept, RunRecord
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.locks import RunLock
 from batchmill.journal.reading import Reader
 from batchmill.journal.runlog import SqliteRunLog
-from batchmill.masking import Masker
 from batchmill.runs.arguments import check_arguments, journal_of
-from batchmill.runs.journaled import Order
+from batchmill.runs.journaled import RunRequest
 from batchmill.runs.ledger import addresses, asks_models
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
 from batchmill.runs.settings import RunSettings
 from batchmill.runs.stdin import nodes_on_stdin
+from batchmill.values.masking import Masker
 from batchmill.warned import Warned
 
 
@@ -196,7 +196,7 @@ def order_of(
     settings: RunSettings,
     journal: Journal,
     warnings: Iterable[Warned] = (),
-) -> Order:
+) -> RunRequest:
     """What there is to run of a run that is resumed: its document as it is now, its inputs and those that are
     given. Raises :class:`InvalidDocument`."""
     texts = dict(text_params or {})
@@ -223,7 +223,7 @@ def _declared(document: str | dict[str, Any]) -> set[str]:
 def _opened(
     journal: Journal,
     run: RunRecord,
-    order: Order,
+    order: RunRequest,
     lock: RunLock,
     failed_only: bool,
     masker: Masker,

@@ -16,33 +16,30 @@ from pathlib import Path
 from typing import Any
 
 from batchmill.batch import OnBlock
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.resources import resource_scope
 from batchmill.errors import InvalidDocument
 from batchmill.events import Bus, Listener, Noticed, RunFinished, RunStarted
-from batchmill.events.words import spending
-from batchmill.graph.attached import Attachment
-from batchmill.graph.check import check
-from batchmill.graph.file_uses import faults_of_plan
-from batchmill.graph.finals import run_finals
-from batchmill.graph.plan import Plan
-from batchmill.graph.scheduler import Scheduler
-from batchmill.graph.shares import Shares
+from batchmill.graph.compile.check import check
+from batchmill.graph.compile.file_uses import faults_of_plan
+from batchmill.graph.compile.plan import Plan
+from batchmill.graph.schedule.finals import run_finals
+from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.surroundings import Surroundings
-from batchmill.held import holding
+from batchmill.graph.visits.attached import Attachment
+from batchmill.graph.worker_quota import WorkerQuota
 from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import Draft, load
 from batchmill.journal.journal import Journal
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.lists import mapped
-from batchmill.masking import Masker
 from batchmill.nodes import Registry, default_registry
-from batchmill.plain import plain, shown
 from batchmill.record import LLMCall
 from batchmill.runs.arguments import check_arguments, journal_of
 from batchmill.runs.files import own_files_of, table_of
 from batchmill.runs.journaled import (
     Opening,
-    Order,
+    RunRequest,
     begun,
     closing_log,
     event_listeners,
@@ -60,6 +57,9 @@ from batchmill.runs.settings import RunSettings, cluster_of
 from batchmill.runs.stdin import stdin_faults
 from batchmill.step import Namespace
 from batchmill.step.namespace import RUN_KEY
+from batchmill.values import plain, shown
+from batchmill.values.masking import Masker
+from batchmill.values.words import spending
 from batchmill.warned import Warned, Warnings
 
 
@@ -134,7 +134,7 @@ def ordered(
     registry: Registry | None = None,
     journal: Journal | None = None,
     warnings: Iterable[Warned] = (),
-) -> Order:
+) -> RunRequest:
     """What there is to run, checked; ``journal`` is where it is going to be kept. Raises what :func:`run`
     raises before anything runs."""
     draft = load(document)
@@ -150,11 +150,11 @@ def ordered(
         raise InvalidDocument(draft.problems(faults), draft.source)
     if draft.from_stdin and (taken := stdin_faults(plan)):
         raise InvalidDocument(draft.problems(taken), draft.source)
-    return Order(plan, draft.raw, draft.source, draft.is_file, inputs, replace(settings, own_files=own))
+    return RunRequest(plan, draft.raw, draft.source, draft.is_file, inputs, replace(settings, own_files=own))
 
 
 def execute(
-    order: Order,
+    order: RunRequest,
     opening: Opening,
     listeners: Iterable[Listener] = (),
     cancel: CancelToken | None = None,
@@ -175,7 +175,7 @@ def execute(
         closing_log(log),
         calls_of_the_run(log, plan) as calls,
         importing_from(plan.import_folders()),
-        holding(),
+        resource_scope(),
         _following(stop, ending),
     ):
         around = replace(_surroundings(order, log, known, listeners, ending), files=files, calls=calls)
@@ -193,7 +193,7 @@ def _warn_of_ordinary(around: Surroundings) -> None:
 
 
 def _surroundings(
-    order: Order,
+    order: RunRequest,
     log: SqliteRunLog | None,
     known: Secrets,
     listeners: Iterable[Listener],
@@ -218,7 +218,7 @@ def _surroundings(
         budgets=budgets_of(plan, gates),
         withheld=known.withheld,
         masker=known.masker,
-        shares=Shares(settings.jobs) if plan.crowded else None,
+        shares=WorkerQuota(settings.jobs) if plan.crowded else None,
         log=log,
         warnings=Warnings(bus.emit),
     )

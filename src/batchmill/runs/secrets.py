@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from batchmill.errors import TemplateError
-from batchmill.graph.plan import Plan
+from batchmill.graph.compile.plan import Plan
 from batchmill.ir.references import texts_in
-from batchmill.masking import Masker, called_input, is_ordinary
 from batchmill.step.namespace import ENV_KEY
 from batchmill.template import Expression, Scope, compile_value, expressions_in
+from batchmill.values.masking import Masker, called_input, is_ordinary
 
 CREDENTIALS = ("api_key", "auth_token")
 _VARIABLE_PARAMS = tuple(f"{name}_env" for name in CREDENTIALS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchmill.batch.settings import MAX_CONCURRENT
 from batchmill.errors import InvalidSetting
-from batchmill.executors.choose import executor_named
+from batchmill.executors.registry import executor_named
 from batchmill.ir.clusters import checked_cluster
 
 if TYPE_CHECKING:  # it imports pydantic

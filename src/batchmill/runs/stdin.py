@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchmill.address import address_of
-from batchmill.graph.plan import Plan
+from batchmill.graph.address import address_of
+from batchmill.graph.compile.plan import Plan
 from batchmill.ir.faults import Fault
 
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batchmill.lists import LazyList, held, mapped
+from batchmill.lists import LazyList, mapped, materialize
 from batchmill.lists import joined as joined_lists
 from batchmill.record import LLM_CALLS_KEY, LLMCall
 from batchmill.template import Path, Scope
@@ -56,7 +56,7 @@ ENVIRONMENT = Environment()
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class NodeOutputs:
     """What a node has put under its id at its visit number ``visit``. ``present`` is None after a success;
     of a node that failed it names the outputs that templates may rely on. ``outputs`` None says that the
     node has none here, whatever a layer below says; ``skipped``, that this is so by its own condition."""
@@ -66,9 +66,9 @@ class Entry:
     visit: int = 0
     skipped: bool = False
 
-    def dropped(self) -> Entry:
+    def dropped(self) -> NodeOutputs:
         """The entry once its branch has failed: what a failed node has to say stays."""
-        return Entry(None, visit=self.visit) if self.present is None else self
+        return NodeOutputs(None, visit=self.visit) if self.present is None else self
 
 
 class Namespace:
@@ -88,7 +88,7 @@ class Namespace:
         self.nodes = nodes
         self._inputs: Mapping[str, Any] = inputs
         self._below: Namespace | None = None
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, NodeOutputs] = {}
         self._calls: Calls = {}
         self._depth = 0
         self._flat: Namespace | None = None
@@ -106,7 +106,7 @@ class Namespace:
         made._inputs = {**self._inputs, RUN_KEY: {**self._inputs.get(RUN_KEY, {}), **known}}
         return made
 
-    def _on_top(self, entries: dict[str, Entry], calls: Calls) -> Namespace:
+    def _on_top(self, entries: dict[str, NodeOutputs], calls: Calls) -> Namespace:
         made = Namespace(self._inputs, permissive=self.permissive, nodes=self.nodes)
         made._below, made._depth = self, self._depth + 1
         made._entries, made._calls = entries, calls
@@ -135,13 +135,13 @@ class Namespace:
 
     def put(self, node: str, outputs: dict[str, Any]) -> None:
         """Set the outputs of a node that succeeded, in place of those of an earlier visit."""
-        self.set(node, Entry(outputs))
+        self.set(node, NodeOutputs(outputs))
 
     def put_failed(self, node: str, outputs: dict[str, Any], present: Iterable[str]) -> None:
         """Set what a failed node has to say; of that, ``present`` is what templates may rely on."""
-        self.set(node, Entry(outputs, frozenset(present)))
+        self.set(node, NodeOutputs(outputs, frozenset(present)))
 
-    def set(self, node: str, entry: Entry) -> None:
+    def set(self, node: str, entry: NodeOutputs) -> None:
         """Set what a node has put under its id."""
         self._entries[node] = entry
         if not self.lazy and entry.outputs is not None:
@@ -149,7 +149,7 @@ class Namespace:
                 isinstance(one, LazyList) for one in entry.outputs.values() if type(one) not in _HELD
             )
 
-    def collect(self, entries: Mapping[str, Entry], *, lazy: bool) -> None:
+    def collect(self, entries: Mapping[str, NodeOutputs], *, lazy: bool) -> None:
         """Set what many nodes have put under their ids; ``lazy`` says that some of it is not held."""
         self._entries.update(entries)
         self.lazy = self.lazy or lazy
@@ -166,7 +166,7 @@ class Namespace:
             if entry is not None:
                 self._entries[node] = entry.dropped()
 
-    def entry(self, node: str) -> Entry | None:
+    def entry(self, node: str) -> NodeOutputs | None:
         """What a node has put here, None where it has not run."""
         layer: Namespace | None = self
         while layer is not None:
@@ -229,7 +229,7 @@ class Namespace:
             entry = self.entry(root)
             if entry is None:
                 if root == LLM_CALLS_KEY:
-                    values[root] = held(self.values[root])
+                    values[root] = materialize(self.values[root])
                 elif root in self.values:
                     values[root] = self.values[root]
             elif entry.outputs is not None:
@@ -317,7 +317,7 @@ def joined(branches: Sequence[Namespace]) -> Namespace:
         if any(layer is not layers[0] for layer in layers):
             break
         common, shared = layers[0], shared + 1
-    entries: dict[str, Entry] = {}
+    entries: dict[str, NodeOutputs] = {}
     calls: Calls = {}
     for way in ways:
         for layer in way[shared:]:
@@ -352,5 +352,5 @@ def _hold(values: dict[str, Any], whole: Iterable[Path]) -> None:
         if not isinstance(outputs, dict) or len(path.segments) > 1:
             continue
         keys = path.segments or tuple(outputs)
-        lists = {key: held(outputs[key]) for key in keys if isinstance(outputs.get(key), LazyList)}
+        lists = {key: materialize(outputs[key]) for key in keys if isinstance(outputs.get(key), LazyList)}
         values[path.root] = {**outputs, **lists} if lists else outputs

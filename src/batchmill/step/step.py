@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.awaiting.promises import awaited
 from batchmill.bad_row import BadRow
+from batchmill.concurrency.promises import awaited
 from batchmill.errors import NodeError, TemplateError, UnreadableRow
-from batchmill.masking import Masker
 from batchmill.nodes import Node, NodeResult, bind
 from batchmill.nodes.json_params import container_param
 from batchmill.outcome import SKIPPED, Skipped
-from batchmill.plain import is_true, plain
 from batchmill.step.namespace import INDEX_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.step.paying import FREE, Paying
 from batchmill.template import Compiled, Scope
+from batchmill.values import is_true, plain
+from batchmill.values.masking import Masker
 
 INPUTS_PARAM = "inputs"  # where the carried values of a loop go in a node that has it
 RESERVED_OUTPUTS = frozenset({"item", "index"})

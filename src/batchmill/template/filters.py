@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 from batchmill.errors import FilterError
 from batchmill.lists import LazyList
-from batchmill.plain import NotJson, exact_number, from_json
 from batchmill.template.parts import DEFAULT
 from batchmill.template.text import LISTS, check_length, to_json, to_text
+from batchmill.values import NotJson, exact_number, from_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from batchmill.lists import LazyList, Shared
+from batchmill.lists import ByReference, LazyList
 from batchmill.template.text import opened
 
 _REMEMBERED = 64  # texts whose JSON is kept; more than one node's templates walk into
@@ -133,5 +133,5 @@ def _shared(value: Any) -> Any:
     """The outputs of a node as they travel; any other value as it is."""
     if not isinstance(value, dict):
         return value
-    lazy = {key: Shared(one) for key, one in value.items() if isinstance(one, LazyList)}
+    lazy = {key: ByReference(one) for key, one in value.items() if isinstance(one, LazyList)}
     return {**value, **lazy} if lazy else value

@@ -2,7 +2,7 @@
 
 Inside text ``None`` and ``""`` become nothing, booleans ``True`` and ``False``, objects and lists JSON
 with its usual separators, numbers what Python writes for them, everything else what it is as JSON
-(:mod:`batchmill.plain.values`), without quotes where that is text. NaN and infinities are null there, and
+(:mod:`batchmill.values.plain`), without quotes where that is text. NaN and infinities are null there, and
 so become nothing too.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 
 from batchmill.errors import TemplateError
 from batchmill.lists import LazyList, holds_lazy
-from batchmill.plain import NotJson, NotPlain, container_in, plain
-from batchmill.plain import to_json as written
+from batchmill.values import NotJson, NotPlain, container_in, plain
+from batchmill.values import to_json as written
 
 MAX_TEXT = 64 * 1024 * 1024  # characters; twenty templates that each repeat the one before reach any size
 LISTS = (list, tuple, LazyList)

@@ -7,16 +7,16 @@ import pickle
 import pytest
 
 from batchmill.errors import InternalError
-from batchmill.executors import pickling
+from batchmill.executors.pickling import pickler
 from batchmill.executors.remote.sealed import SealedItems, SealedTask
 
 
 def sealed(*items: object) -> SealedItems:
-    return SealedItems(bytes(pickling.dumps(list(items), [])), 0, len(items))
+    return SealedItems(bytes(pickler.dumps(list(items), [])), 0, len(items))
 
 
 def there(value: object) -> object:
-    return pickle.loads(bytes(pickling.dumps(value, [])))
+    return pickle.loads(bytes(pickler.dumps(value, [])))
 
 
 def test_what_arrives_are_the_items() -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from batchmill.errors import InvalidDocument
-from batchmill.graph.check import check
+from batchmill.graph.compile.check import check
 from batchmill.ir.loading import load
 from batchmill.nodes.registry import default_registry
 

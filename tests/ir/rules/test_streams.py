@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchmill.errors import InvalidDocument
-from batchmill.graph.check import check
+from batchmill.graph.compile.check import check
 from batchmill.ir.loading import load
 from batchmill.ir.streams import Stage, chains
 from batchmill.ir.validate import validate

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from batchmill.held import close_held
+from batchmill.concurrency.resources import close_resources
 
 
 @dataclass
@@ -158,7 +158,7 @@ def _read(file, number):
 def server():
     made = Server()
     yield made
-    close_held()
+    close_resources()
     made.close()
 
 
@@ -166,7 +166,7 @@ def server():
 def other_server():
     made = Server()
     yield made
-    close_held()
+    close_resources()
     made.close()
 
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from batchmill.held import close_held
+from batchmill.concurrency.resources import close_resources
 
 
 def completion(text, *, sent=10, answered=5, cached=0, finish="stop", **message):
@@ -140,7 +140,7 @@ def model():
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield made
-        close_held()
+        close_resources()
         made.closing.set()
         server.shutdown()
         thread.join()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import batchmill
-from batchmill.held import close_held
+from batchmill.concurrency.resources import close_resources
 from batchmill.policy.limits import Ended, Limiter, Limits
 
 PRICES = {"m": {"input": 1000, "output": 1000}}
@@ -92,7 +92,7 @@ def test_answers_that_were_kept_spend_nothing(model, tmp_path):
     model.answers = [completion(USAGES["all of it"])]
     replay = {"provider": "replay", "replay_file": str(tmp_path / "answers.jsonl")}
     batchmill.run(asking(model, n=4, params=replay))
-    close_held()
+    close_resources()
     for budget in ({"requests": 0}, {"tokens": 1}, {"usd": 0}):
         run = batchmill.run(asking(model, n=4, params=replay, budget=budget))
         assert (run.status, run.limit) == ("success", None)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from batchmill.attempt import Attempt
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, Stopped
 from batchmill.ir.value_schema import value_faults
 

@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 import batchmill
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
 from batchmill.record.ledger import ledger, total

@@ -9,25 +9,25 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from batchmill.concurrency.resources import close_resources
 from batchmill.errors import NodeError
-from batchmill.held import close_held
-from batchmill.masking import Masker
 from batchmill.nodes.llm.question import Provider, Question, Reply
 from batchmill.nodes.llm.replay import Recording, ReplayProvider
-from batchmill.redaction import MASK
+from batchmill.values.masking import Masker
+from batchmill.values.redaction import MASK
 
 
 @pytest.fixture
 def path(tmp_path):
     yield str(tmp_path / "answers.jsonl")
-    close_held()
+    close_resources()
 
 
 def test_an_answer_is_asked_for_once(ask, model, path, monkeypatch):
     monkeypatch.setenv("SOME_KEY", "sk-canary-0123456789")
     more = {"provider": "replay", "replay_file": path, "api_key_env": "SOME_KEY"}
     first = ask("Who?", **more)
-    close_held()
+    close_resources()
     monkeypatch.delenv("SOME_KEY")
     again = ask("Who?", **more)  # no key is needed for what is there
     assert again.pop("llm_usage") == {**first.pop("llm_usage"), "calls": 0, "cost": 0, "kept": True}

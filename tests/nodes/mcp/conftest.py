@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchmill.attempt import Attempt
-from batchmill.held import close_held
+from batchmill.concurrency.resources import close_resources
 from batchmill.ir.models import McpServerSpec
 from batchmill.ir.services import Tables
 from batchmill.nodes import bind, default_registry
@@ -43,7 +43,7 @@ def http():
         return started[-1]
 
     yield of
-    close_held()
+    close_resources()
     for one in started:
         one.stop()
 
@@ -82,7 +82,7 @@ def caller():
 def call():
     """``call("add", a=1)``: the outputs of a call; a server of its own for each test."""
     yield caller()
-    close_held()
+    close_resources()
 
 
 @pytest.fixture(scope="module")
@@ -91,4 +91,4 @@ def call_of_one_server():
     call = caller()
     call("pid")
     yield call
-    close_held()
+    close_resources()

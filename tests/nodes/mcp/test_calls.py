@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from batchmill.attempt import Attempt
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.resources import close_resources
 from batchmill.errors import AttemptTimeout, InvalidParams, MissingExtra, NodeError, Stopped
-from batchmill.held import close_held
 
 
 @pytest.mark.slow
@@ -137,7 +137,7 @@ def test_servers_that_do_not_start(call, server, words, retryable):
 
 def test_nothing_of_a_server_stays(call, is_gone):
     server, child = call("pid")["result"], call("child")["result"]
-    close_held()
+    close_resources()
     assert is_gone(server)
     # what the server started and left is not ours to end once the server has gone in good order
     os.kill(child, signal.SIGKILL)
@@ -147,7 +147,7 @@ def test_nothing_of_a_server_stays(call, is_gone):
 def test_a_server_that_does_not_want_to_end(call, stdio, is_gone, tmp_path, pid_in):
     call("add", a=1, server=stdio("stubborn", str(tmp_path / "pid")))
     pid = pid_in(tmp_path / "pid")
-    close_held()
+    close_resources()
     assert is_gone(pid)
 
 

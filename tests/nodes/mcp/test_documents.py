@@ -11,7 +11,7 @@ import pytest
 
 import batchmill
 from batchmill import InvalidDocument
-from batchmill.executors import pool
+from batchmill.executors.process import pool
 
 
 def document(server, executor="thread", n=8, **batch):

@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from batchmill.concurrency.resources import close_resources
 from batchmill.errors import NodeError
-from batchmill.held import close_held
 
 # A server that needs no SDK: it answers to `initialize` and `tools/list` as it should, and to a call of a
 # tool with the text that the call gives it, `ID` in it being the id of the request.
@@ -148,7 +148,7 @@ def web():
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
-        close_held()
+        close_resources()
         server.shutdown()
         thread.join()
 

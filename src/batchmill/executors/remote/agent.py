@@ -20,16 +20,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import BatchmillError, ExecutorUnavailable
-from batchmill.executors import frames, pickling
 from batchmill.executors.contract import Chunk, ExecutorSettings
-from batchmill.executors.logs import Logged
-from batchmill.executors.process import ProcessExecutor
+from batchmill.executors.pickling import pickler
+from batchmill.executors.process import frames
+from batchmill.executors.process.environment import ProcessEnvironment
+from batchmill.executors.process.executor import ProcessExecutor
+from batchmill.executors.process.logs import Logged
 from batchmill.executors.remote.contract import WIRE, Order, Reply, Rest
 from batchmill.executors.remote.order_channel import OrderChannel
 from batchmill.executors.remote.sealed import SealedItems, SealedTask
-from batchmill.executors.surroundings import Surroundings
 from batchmill.outcome import Block
 
 KEPT_JOBS = 8
@@ -110,7 +111,7 @@ class Agent:
     def _run(self, order: Order, job: RemoteJob, around: bytes, host: str) -> Reply:
         settings = job.settings
         sealed = SealedItems(order.items, 0, order.n_items)
-        items = pickling.loads(order.items) if order.plain else sealed
+        items = pickler.loads(order.items) if order.plain else sealed
         channel = OrderChannel(
             Chunk(order.start, items, order.attempts, order.lost),
             order.seconds,
@@ -211,7 +212,7 @@ def stop(batch: str, cancel: bool) -> None:
 def _surroundings(job: RemoteJob) -> bytes:
     """What the items of a job find around them here. Raises :class:`ExecutorUnavailable` where that would be
     another folder than the one of the run, and nobody said so."""
-    around: Surroundings = pickle.loads(job.around)  # noqa: S301  # from who may have us run anything
+    around: ProcessEnvironment = pickle.loads(job.around)  # noqa: S301  # from who may have us run anything
     for entry in around.path:  # results are read here, and may be of modules of the user's
         if entry not in sys.path:
             sys.path.append(entry)

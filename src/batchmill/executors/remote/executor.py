@@ -14,21 +14,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ClusterLost, ExecutorUnavailable, InternalError, NotPicklable
-from batchmill.executors import frames, pickling
-from batchmill.executors.chunking import ChunkSizer
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
-from batchmill.executors.describe import describe
-from batchmill.executors.logs import handle
-from batchmill.executors.process import refuse_all
+from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
+from batchmill.executors.dispatch.settling import ChunkSettler
+from batchmill.executors.pickling import pickler
+from batchmill.executors.process import frames
+from batchmill.executors.process.environment import ProcessEnvironment
+from batchmill.executors.process.executor import refuse_all
+from batchmill.executors.process.logs import handle
 from batchmill.executors.remote.agent import Probe, RemoteJob
 from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Rest, Ticket
 from batchmill.executors.remote.losses import Losses
 from batchmill.executors.remote.where import carrier_at
-from batchmill.executors.runner import Job, lost_attempt
-from batchmill.executors.settling import Settler
-from batchmill.executors.surroundings import Surroundings
+from batchmill.executors.running.describe import describe
+from batchmill.executors.running.runner import Job, lost_attempt
 from batchmill.outcome import Block, ErrorInfo
 
 CHUNK_SECONDS = 0.3
@@ -78,16 +79,16 @@ class RemoteExecutor:
 def _packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: Probe | None) -> bytes:
     """Raises :class:`NotPicklable` naming the attribute at fault."""
     try:
-        plain = pickling.goes_by_name(getattr(task, "only_function", None))
-        stream = bytes(pickling.dumps(task, [], plain=plain, in_band=True))
+        plain = pickler.goes_by_name(getattr(task, "only_function", None))
+        stream = bytes(pickler.dumps(task, [], plain=plain, in_band=True))
     except NotPicklable:
         raise
     except Exception as fault:
-        raise pickling.refusal(task, fault, "task") from fault
+        raise pickler.refusal(task, fault, "task") from fault
     there = replace(settings, max_concurrent=1, chunk_size=None, on_choice=None, slots=None, by_permit=False)
     there = replace(there, cluster=None)
     cwd = settings.cluster.get("cwd") if isinstance(settings.cluster, dict) else None
-    around = Surroundings.packed(1) if carrier.here else Surroundings.packed_without_environment()
+    around = ProcessEnvironment.packed(1) if carrier.here else ProcessEnvironment.packed_without_environment()
     return pickle.dumps(RemoteJob(stream, there, around, carrier.here, cwd, probe), 5)
 
 
@@ -143,7 +144,7 @@ class Dispatch:
         self._sizer = ChunkSizer(
             seats, CHUNK_SECONDS, MOST_PER_CHUNK, settings.chunk_size, least=HAND_OVER_SECONDS
         )
-        self._settler = Settler(job, channel, self._sizer)
+        self._settler = ChunkSettler(job, channel, self._sizer)
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._out: dict[int, Chunk] = {}
@@ -214,7 +215,7 @@ class Dispatch:
             chunk.start,
             len(chunk),
             items,
-            pickling.is_plain(chunk.items),
+            pickler.is_plain(chunk.items),
             chunk.attempts,
             chunk.lost,
             PATIENCE_SECONDS,
@@ -231,9 +232,9 @@ class Dispatch:
     def _pack(self, chunk: Chunk) -> bytes | ErrorInfo:
         """The items as they travel, or why they cannot."""
         try:
-            return bytes(pickling.dumps(list(chunk.items), [], in_band=True))
+            return bytes(pickler.dumps(list(chunk.items), [], in_band=True))
         except BaseException as fault:  # noqa: BLE001  # whatever pickling raises is an error of the items
-            return describe(pickling.refusal(chunk.items[0], fault, "item"))
+            return describe(pickler.refusal(chunk.items[0], fault, "item"))
 
     def _done(self, number: int, end: End) -> None:
         """In a thread of the carrier's: an order came to an end. One given back before is ignored."""

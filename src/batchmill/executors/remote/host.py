@@ -20,8 +20,8 @@ from typing import Any
 import dask
 import distributed
 
-from batchmill.executors.family import kill_descendants
-from batchmill.executors.folders import MEMORY_FOLDER, remove_abandoned
+from batchmill.executors.process.family import kill_descendants
+from batchmill.executors.process.folders import MEMORY_FOLDER, remove_abandoned
 
 END_SECONDS = 1.5
 

@@ -16,7 +16,7 @@ import distributed
 
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.cores import usable_cores
-from batchmill.executors.family import kill_family
+from batchmill.executors.process.family import kill_family
 
 HOST = "batchmill.executors.remote.host"
 QUIET = "ignore:resource_tracker:UserWarning"  # of what a killed worker left, which is removed

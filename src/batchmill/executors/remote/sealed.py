@@ -11,7 +11,7 @@ from typing import Any, overload
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InternalError
-from batchmill.executors import pickling
+from batchmill.executors.pickling import pickler
 
 
 class SealedTask:
@@ -24,7 +24,7 @@ class SealedTask:
         raise InternalError("a sealed task was run where it was only to pass through")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return pickling.loads, (self._packed,)
+        return pickler.loads, (self._packed,)
 
 
 class SealedItems(Sequence[Any]):
@@ -64,9 +64,9 @@ class _SealedItem:
 
 
 def _opened(packed: bytes, first: int, end: int) -> list[Any]:
-    items: list[Any] = pickling.loads(packed)
+    items: list[Any] = pickler.loads(packed)
     return items[first:end]
 
 
 def _opened_one(packed: bytes, place: int) -> Any:
-    return pickling.loads(packed)[place]
+    return pickler.loads(packed)[place]

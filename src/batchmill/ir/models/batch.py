@@ -32,7 +32,7 @@ from batchmill.ir.models.sources import (
     StdinSource,
 )
 from batchmill.policy import FailurePolicy, RetryPolicy
-from batchmill.policy.span import Span
+from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
 
 ExecutorName = Literal["sequential", "thread", "process", "auto", "dask"]
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
@@ -196,9 +196,9 @@ class BatchSpec(Spec):
         return None if self.chunk_size == "auto" else self.chunk_size
 
     @property
-    def span(self) -> Span | None:
+    def span(self) -> ConcurrencyRange | None:
         """The bounds of adaptive concurrency, None where it is not adaptive."""
-        return Span.parse(self.max_concurrent) if isinstance(self.max_concurrent, str) else None
+        return ConcurrencyRange.parse(self.max_concurrent) if isinstance(self.max_concurrent, str) else None
 
     @property
     def fixed_concurrent(self) -> int | None:

@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from batchmill.errors import InvalidSetting
 from batchmill.ir.faults import shown
-from batchmill.policy.span import MOST_CONCURRENT, Span
+from batchmill.policy.adaptive.concurrency_range import MOST_CONCURRENT, ConcurrencyRange
 
 MAX_SECONDS = 31_536_000.0
 """A year. No timeout or wait is meant to be longer, and timers of the platform overflow somewhere above."""
@@ -148,7 +148,7 @@ class WholeOrSpan(Whole):
 
     def _span(self, text: str) -> str:
         try:
-            Span.parse(text)
+            ConcurrencyRange.parse(text)
         except InvalidSetting:
             raise _fault(self._words(), text) from None
         return text

@@ -13,8 +13,8 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from batchmill.errors import InvalidParams
-from batchmill.redaction import shortened
 from batchmill.template import to_text
+from batchmill.values.redaction import shortened
 
 PORTS = {"http": 80, "https": 443}
 MAX_CHARACTERS = 64 * 1024  # more than any server reads

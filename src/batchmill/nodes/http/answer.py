@@ -16,8 +16,8 @@ from batchmill.nodes.encodings import AUTO, BINARY, UTF_8, as_text, readable
 from batchmill.nodes.http.decoding import TooLarge, decoded
 from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.retry_after import TOO_MANY, seconds_asked_for
-from batchmill.plain import from_json
-from batchmill.redaction import shortened
+from batchmill.values import from_json
+from batchmill.values.redaction import shortened
 
 PIECE = 256 * 1024  # bytes that are read at once
 MAX_DRAINED = 64 * 1024  # of a redirect's body, read so that the connection can be used again

@@ -13,7 +13,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ClosedPoolError, ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 
-from batchmill.held import held
+from batchmill.concurrency.resources import process_resource
 from batchmill.nodes.http.proxies import Proxy, proxy_for
 from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.sockets import Limited, LimitedSocket, LimitedTLSSocket, connect, current
@@ -163,5 +163,5 @@ class Connections:
 
 def connections() -> Connections:
     """The connections of this process, until the last run in it ends."""
-    found: Connections = held("http connections", Connections)
+    found: Connections = process_resource("http connections", Connections)
     return found

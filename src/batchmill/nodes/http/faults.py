@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from urllib3 import exceptions as lib
 
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
 from batchmill.nodes.certificates import certificate_fault, inner_error
 from batchmill.nodes.http.request import Request

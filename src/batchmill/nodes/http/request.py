@@ -11,7 +11,7 @@ from batchmill.errors import InvalidParams, NodeError
 from batchmill.nodes.http.address import Address, address_of
 from batchmill.nodes.http.fields import Fields, fields_of
 from batchmill.nodes.http.payload import Payload, payload_of
-from batchmill.redaction import shortened
+from batchmill.values.redaction import shortened
 
 USER_AGENT = "batchmill"
 ENCODINGS = "gzip, deflate"  # what the answer is decoded from

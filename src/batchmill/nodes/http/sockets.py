@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.cancel import CancelToken
+from batchmill.concurrency.cancel import CancelToken
 
 SLACK = 0.005  # seconds that an exchange may take longer than it was given
 

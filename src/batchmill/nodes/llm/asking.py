@@ -16,7 +16,7 @@ from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.estimate import Counted, counted
 from batchmill.nodes.llm.question import Provider, Question, Reply, Unanswered
 from batchmill.record import LLMCall, PriceTable, new_id
-from batchmill.redaction import shortened
+from batchmill.values.redaction import shortened
 
 KEPT_CHARACTERS = 1000  # of prompt and answer in the record of a call
 UNKNOWN = "no answer to it was kept"

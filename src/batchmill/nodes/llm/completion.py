@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.nodes.llm.question import Reply
-from batchmill.redaction import shortened
+from batchmill.values.redaction import shortened
 
 _LOOKED_AT_BYTES = 65536  # of an answer, for what is shown of it
 _SHOWN_CHARACTERS = 200

@@ -10,7 +10,7 @@ from batchmill.nodes.certificates import certificate_fault
 from batchmill.nodes.credentials import masked
 from batchmill.nodes.http.retry_after import MOST_SECONDS, TOO_MANY, seconds_asked_for
 from batchmill.nodes.llm.question import Unanswered
-from batchmill.redaction import shortened
+from batchmill.values.redaction import shortened
 
 _RETRYABLE = frozenset({408, 409, 425, 429})
 _SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})  # waiting does not bring it back

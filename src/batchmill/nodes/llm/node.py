@@ -29,7 +29,7 @@ from batchmill.nodes.llm.replay import ReplayProvider
 from batchmill.nodes.llm.server import ServerProvider
 from batchmill.nodes.params import bind
 from batchmill.record import PriceTable
-from batchmill.redaction import shortened
+from batchmill.values.redaction import shortened
 
 TIMEOUT = 300.0
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024

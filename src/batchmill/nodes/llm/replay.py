@@ -15,12 +15,12 @@ from dataclasses import asdict
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.concurrency.resources import process_resource
 from batchmill.errors import InternalError, NodeError
-from batchmill.held import held
 from batchmill.nodes.append import append_whole
 from batchmill.nodes.files import in_words
 from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply
-from batchmill.redaction import hidden_in, shortened
+from batchmill.values.redaction import hidden_in, shortened
 
 _PROMPT_CHARACTERS = 200  # of the prompt, for people who read the file
 _MODE = 0o600  # answers may be anybody's business as little as what was asked
@@ -117,4 +117,4 @@ class ReplayProvider(Provider):
         self._recording().add(question.fingerprint(), question, reply)
 
     def _recording(self) -> Recording:
-        return held(("llm recording", self._path), lambda: Recording(self._path))
+        return process_resource(("llm recording", self._path), lambda: Recording(self._path))

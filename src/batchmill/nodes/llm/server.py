@@ -11,9 +11,9 @@ from contextvars import ContextVar
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.awaiting.background import BackgroundLoop, background
+from batchmill.concurrency.event_loop import BackgroundLoop, background
+from batchmill.concurrency.resources import process_resource
 from batchmill.errors import BatchmillError, MissingExtra
-from batchmill.held import held
 from batchmill.nodes.llm.completion import reply_of
 from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, unanswered
 from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered
@@ -100,7 +100,7 @@ class ServerProvider(Provider):
     def _client(self, module: Any, loop: BackgroundLoop) -> _Client:
         key = self._key or NO_KEY
         name = ("llm client", self._base_url, hashlib.sha256(key.encode()).hexdigest())
-        return held(name, lambda: _Client(module, loop, self._base_url, key))
+        return process_resource(name, lambda: _Client(module, loop, self._base_url, key))
 
 
 async def _read(answer: Any, limit: int) -> bytes:

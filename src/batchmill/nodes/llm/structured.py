@@ -10,7 +10,7 @@ from typing import Any
 
 from batchmill.ir.value_schema import value_faults
 from batchmill.nodes.llm.question import Question, Reply
-from batchmill.plain import from_json
+from batchmill.values import from_json
 
 MOST_FAULTS = 5  # that a model is told of
 _FENCED = re.compile(r"\s*```[\w-]*\n(.*?)\n?```\s*", re.DOTALL)

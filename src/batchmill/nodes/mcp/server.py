@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.awaiting.background import BackgroundLoop, background
+from batchmill.concurrency.event_loop import BackgroundLoop, background
+from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout
-from batchmill.held import held
 from batchmill.ir.models import McpServerSpec
 from batchmill.nodes.mcp.sdk import sdk
 from batchmill.nodes.mcp.session import Session
@@ -92,4 +92,4 @@ def server_named(name: str, spec: McpServerSpec) -> Server:
     """
     sdk()  # imported here, in the thread of the item: the loop is not to wait for that
     loop = background()
-    return held(("mcp server", name, spec.model_dump_json()), lambda: Server(name, spec, loop))
+    return process_resource(("mcp server", name, spec.model_dump_json()), lambda: Server(name, spec, loop))

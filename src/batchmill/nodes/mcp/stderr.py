@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import TextIO
 
-from batchmill.redaction import shortened
+from batchmill.values.redaction import shortened
 
 KEPT_BYTES = 16384
 _SHOWN_CHARACTERS = 500

@@ -10,7 +10,7 @@ from typing import Any
 from batchmill.errors import InvalidParams, NodeError
 from batchmill.ir.value_schema import schema_fault, value_faults
 from batchmill.nodes.json_params import container_param, plain_param
-from batchmill.redaction import shortened
+from batchmill.values.redaction import shortened
 
 MOST_FAULTS = 5
 _WRAPPED = "result"  # the key under which the SDK's servers give a value that is no object

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from batchmill.errors import UnsafeValue
-from batchmill.redaction import shortened
 from batchmill.template.shell.programs import is_runner
 from batchmill.template.shell.words import Check
+from batchmill.values.redaction import shortened
 
 _INTEGER = re.compile(r"[ \t\n]*[+-]?[0-9]+[ \t\n]*")
 _NUMBER = re.compile(

@@ -24,8 +24,8 @@ from batchmill.template.shell.words import (
     Flow,
     Named,
     Positions,
-    Slot,
     Source,
+    ValuePlace,
     Word,
     identifiers,
 )
@@ -134,11 +134,13 @@ class Flows:
             if calculated:
                 self._calculated.update(self._names(demand.flows))
 
-    def _arriving(self, flows: Iterable[Flow], *, by_name: bool = False) -> Iterator[tuple[Slot, Flow, str]]:
+    def _arriving(
+        self, flows: Iterable[Flow], *, by_name: bool = False
+    ) -> Iterator[tuple[ValuePlace, Flow, str]]:
         """Each value that arrives, how it does, and the name of the variable it comes through last. A shell
         that calculates goes on ``by_name``: it takes text for the name of a variable."""
         for flow, name in self._all(flows, by_name):
-            if isinstance(flow.source, Slot):
+            if isinstance(flow.source, ValuePlace):
                 yield flow.source, flow, name
 
     def _names(self, flows: Iterable[Flow]) -> Iterator[str]:
@@ -168,9 +170,9 @@ class Flows:
         if isinstance(source, Named):
             yield from (Flow(name) for name in self._texts.get(source.holder, ()))
             for flow in self._into.get(source.holder, ()):
-                if not isinstance(flow.source, (Slot, Named)):
+                if not isinstance(flow.source, (ValuePlace, Named)):
                     yield Flow(Named(flow.source))
             return
         yield from self._into.get(source, ())
-        if by_name and not isinstance(source, Slot):
+        if by_name and not isinstance(source, ValuePlace):
             yield Flow(Named(source))

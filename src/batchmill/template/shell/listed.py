@@ -22,7 +22,7 @@ from batchmill.template.shell.frames import Frame
 from batchmill.template.shell.programs import review_program
 from batchmill.template.shell.script import MAX_STRING_BYTES, Resolved, too_large
 from batchmill.template.shell.scripts import look_into
-from batchmill.template.shell.words import MARK, Check, Command, Flow, Positions, Slot, Word
+from batchmill.template.shell.words import MARK, Check, Command, Flow, Positions, ValuePlace, Word
 from batchmill.template.text import to_text
 
 Element = Template | Compiled | str
@@ -108,7 +108,7 @@ class _ListReader:
             if part.raw and self._allow_raw:
                 word.dynamic = True
             else:
-                slot = Slot(number, place, "")
+                slot = ValuePlace(number, place, "")
                 word.take(slot)
                 word.slots.append(slot)
             word.text += MARK

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from batchmill.template.shell.flows import Flows
-from batchmill.template.shell.words import MARK, Edit, HereDocument, Slot, Word
+from batchmill.template.shell.words import MARK, Edit, HereDocument, ValuePlace, Word
 
 BARE = '"${%}"'
 QUOTED = "${%}"
@@ -89,12 +89,12 @@ class QuoteReader(ABC):
         at = self.at
         number = self._expressions[at]
         if self._raw[number] and pasted:
-            self.edits.append(Edit(at, at + 1, [Slot(number, at, "", raw=True)]))
+            self.edits.append(Edit(at, at + 1, [ValuePlace(number, at, "", raw=True)]))
             word.dynamic = True
         else:
             if self._doubt:
                 self.fail(self._doubt)
-            slot = Slot(number, at, form)
+            slot = ValuePlace(number, at, form)
             self.edits.append(Edit(at, at + 1, [slot]))
             word.slots.append(slot)
             word.take(slot)

@@ -17,7 +17,7 @@ from batchmill.template.shell.direct import Words, direct_words
 from batchmill.template.shell.flows import Flows
 from batchmill.template.shell.frames import Frame
 from batchmill.template.shell.scripts import ScriptReader, look_into
-from batchmill.template.shell.words import MARK, Check, Positions, Slot, render
+from batchmill.template.shell.words import MARK, Check, Positions, ValuePlace, render
 from batchmill.template.text import check_length, to_text
 
 # Linux takes arguments and environment strings of at most 32 pages (MAX_ARG_STRLEN), the end included.
@@ -181,7 +181,7 @@ def plan_script(template: Template) -> ScriptPlan:
     reader.read()
     flows.settle()
     pieces = render(source, reader.edits)
-    slots = [piece for piece in pieces if isinstance(piece, Slot)]
+    slots = [piece for piece in pieces if isinstance(piece, ValuePlace)]
     variables = _variables(template, [slot for slot in slots if not slot.raw])
     names = {variable.expression.text: place for place, variable in enumerate(variables)}
     written = tuple(_written(piece, expressions, variables, names) for piece in pieces)
@@ -217,7 +217,7 @@ class _Refusal:
         return len(self._template.text)
 
 
-def _variables(template: Template, slots: list[Slot]) -> tuple[_Variable, ...]:
+def _variables(template: Template, slots: list[ValuePlace]) -> tuple[_Variable, ...]:
     """One variable for each expression that is written differently from those before it."""
     prefix = "BATCHMILL_V"
     while prefix in template.text:
@@ -235,7 +235,7 @@ def _variables(template: Template, slots: list[Slot]) -> tuple[_Variable, ...]:
 
 
 def _written(
-    piece: str | Slot,
+    piece: str | ValuePlace,
     expressions: tuple[Expression, ...],
     variables: tuple[_Variable, ...],
     names: dict[str, int],

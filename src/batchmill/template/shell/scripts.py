@@ -21,8 +21,8 @@ from batchmill.template.shell.words import (
     Edit,
     Flow,
     Positions,
-    Slot,
     Stream,
+    ValuePlace,
     Word,
     render,
 )
@@ -103,14 +103,14 @@ class ScriptReader(CommandReader):
     def _replace(self, word: Word, inner: CommandReader, first: int, *, exported: bool) -> None:
         """Put the rewritten script in the word's place, in single quotes."""
         pieces = render(inner.source, inner.edits)
-        word.slots = [piece for piece in pieces if isinstance(piece, Slot) and not piece.raw]
+        word.slots = [piece for piece in pieces if isinstance(piece, ValuePlace) and not piece.raw]
         for slot in word.slots:
             # The question mark ends a shell that was not handed the variable, instead of running on without.
             form = slot.form.replace("${%}", "${%?}") if exported else slot.form
             slot.form = form.replace("'", "'\\''")
-        for slot in (piece for piece in pieces if isinstance(piece, Slot)):
+        for slot in (piece for piece in pieces if isinstance(piece, ValuePlace)):
             slot.expression += first
-        quoted = [piece if isinstance(piece, Slot) else piece.replace("'", "'\\''") for piece in pieces]
+        quoted = [piece if isinstance(piece, ValuePlace) else piece.replace("'", "'\\''") for piece in pieces]
         word.flows = [Flow(slot) for slot in word.slots]
         self.edits = [edit for edit in self.edits if not word.start <= edit.start < word.end]
         self.edits.append(Edit(word.start, word.end, ["'", *quoted, "'"]))
@@ -118,7 +118,7 @@ class ScriptReader(CommandReader):
 
     def _export(self, word: Word, by: Word) -> None:
         """Export the variables of a script to the command that runs it, and to nothing else."""
-        exports = {slot.expression: Slot(slot.expression, slot.at, '%="${%}" ') for slot in word.slots}
+        exports = {slot.expression: ValuePlace(slot.expression, slot.at, '%="${%}" ') for slot in word.slots}
         self.edits.append(Edit(by.start, by.start, list(exports.values())))
 
 

@@ -40,7 +40,7 @@ class Check(Enum):
 
 
 @dataclass(eq=False, slots=True)
-class Slot:
+class ValuePlace:
     """A place where the value of an expression is referred to.
 
     ``expression`` counts from 0 in the order of the template; ``at`` is the offset of its mark. ``form``
@@ -55,7 +55,7 @@ class Slot:
     checks: set[Check] = field(default_factory=set)
 
 
-Piece = str | Slot
+Piece = str | ValuePlace
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ class Named:
     holder: Stream | Argument | str
 
 
-Source = Slot | Stream | Argument | Named | str  # a str is the name of a variable
+Source = ValuePlace | Stream | Argument | Named | str  # a str is the name of a variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Word:
     start: int
     end: int = 0
     text: str = ""
-    slots: list[Slot] = field(default_factory=list)
+    slots: list[ValuePlace] = field(default_factory=list)
     parts: list[tuple[str, int, int]] = field(default_factory=list)
     flows: list[Flow] = field(default_factory=list)
     feeds: list[Stream] = field(default_factory=list)

@@ -1,0 +1,370 @@
+"""The gate: where attempts wait until limits and budgets let them start.
+
+It stands in the parent, before items are handed to workers, so that limits hold across threads, processes
+and branches of a run:
+
+    source --> Window --> Gate --> worker --> outcome --> Gate (settles) --> Window
+
+What waits here holds no worker: no thread runs it, no process has it. All gates of a run share one
+:class:`Gates`, which has a lane for each key; whoever waits in a lane is served in the order of arrival.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
+from batchmill.executors.contract import Seat
+from batchmill.policy.adaptive.controller import LimitChange
+from batchmill.policy.budget import NANO, Budget, BudgetLimits, Spent
+from batchmill.policy.limits import Ended, Limiter, Limits, Reservation
+
+CHUNK_SECONDS = 0.005  # starts that may travel together: later than this none of them begins
+RECENT = 0.05  # weight of one call in what calls are expected to cost
+
+Expect = Callable[[Any, int], float]
+OnDecision = Callable[[str, LimitChange], None]
+
+
+class Expected(NamedTuple):
+    """What an attempt may use: tokens of language models and US dollars, as far as anybody can say. ``free``
+    says that it will ask nobody."""
+
+    tokens: float
+    usd: float
+    free: bool
+
+
+@dataclass(slots=True)
+class Lane:
+    """The limiter of one key and who waits for it, first come first served."""
+
+    key: str
+    limiter: Limiter
+    waiting: deque[threading.Condition] = field(default_factory=deque)
+    asked: list[Limits] = field(default_factory=list)  # by gates that are open
+
+    def wake(self) -> None:
+        """Have the first in line look again."""
+        if self.waiting:
+            self.waiting[0].notify()
+
+
+class Gates:
+    """What all gates of one run share.
+
+    ``on_decision`` is told of each change of an adaptive limit, with its key; ``on_exhausted`` is called
+    with the reason, in words, when a budget lets nothing start any more. Both are called outside the lock.
+
+    Concurrency: any thread may call any method. ``lock`` guards lanes, limiters and budgets; gates take it.
+    """
+
+    def __init__(
+        self,
+        on_decision: OnDecision | None = None,
+        on_exhausted: Callable[[str], None] | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.lock = threading.Lock()
+        self.clock = clock
+        self.on_decision = on_decision or (lambda key, decision: None)
+        self.on_exhausted = on_exhausted or (lambda reason: None)
+        self.exhausted: str | None = None
+        self._lanes: dict[str, Lane] = {}
+        self._budgets: dict[str, Budget] = {}
+
+    def lane(self, key: str, limits: Limits) -> Lane:
+        """The lane of ``key``, held to ``limits`` as well as to what others asked of it."""
+        now = self.clock.monotonic()
+        with self.lock:
+            lane = self._lanes.get(key)
+            if lane is None:
+                lane = self._lanes[key] = Lane(key, Limiter(limits, now))
+            else:
+                lane.limiter.tighten(limits, now)
+            return lane
+
+    def budget(self, owner: str, limits: BudgetLimits) -> Budget:
+        """The budget of ``owner``, the same one each time."""
+        with self.lock:
+            return self._budgets.setdefault(owner, Budget(limits, owner))
+
+    def exhaust(self, reason: str) -> None:
+        """A budget lets nothing start any more."""
+        with self.lock:
+            self.exhausted = self.exhausted or reason
+        self.on_exhausted(reason)
+
+    def wake_all(self) -> None:
+        """Under the lock: a budget changed, which may let somebody start in any lane."""
+        for lane in self._lanes.values():
+            lane.wake()
+
+
+@dataclass(slots=True)
+class Admission:
+    """Leave for one attempt, with what each budget set aside for it. ``guess`` is what it counts as where it
+    never tells what it used."""
+
+    permit: Reservation
+    reserved: list[Spent] = field(default_factory=list)
+    guess: Spent = field(default_factory=Spent)
+
+
+class Gate:
+    """The way of one batch through a lane and past some budgets.
+
+    ``budgets`` has each budget with whether every attempt counts as a request in it; else only those of
+    nodes that make requests (``requests``) and recorded calls do. ``expect`` tells how many tokens an
+    attempt may use, ``expect_usd`` what it may cost, ``is_free`` whether it will ask nobody; where
+    one is None nothing is known. ``models`` says that attempts ask language models, so that one that
+    is lost counts as what was expected of it; others do once one of them has recorded a call.
+    ``longest_pause`` (seconds) bounds what a service may ask for. ``limits`` hold in the lane while this gate
+    is open, beside those of others that are.
+
+    Concurrency: any thread may call any method; the lock of ``gates`` guards what is in here too.
+    """
+
+    def __init__(
+        self,
+        gates: Gates,
+        lane: Lane,
+        budgets: Sequence[tuple[Budget, bool]] = (),
+        *,
+        expect: Expect | None = None,
+        expect_usd: Expect | None = None,
+        is_free: Callable[[Any, int], bool] | None = None,
+        requests: bool = True,
+        models: bool = False,
+        longest_pause: float = math.inf,
+        limits: Limits | None = None,
+    ) -> None:
+        self._gates = gates
+        self._lane = lane
+        self._budgets = tuple(budgets)
+        self._expect = expect
+        self._expect_usd = expect_usd
+        self._is_free = is_free
+        self._requests = requests
+        self._models = models
+        self._longest_pause = longest_pause
+        self._limits = None if limits == Limits() else limits
+        self._factor = 1.0  # real tokens for each expected one
+        self._nano_usd = 0.0  # what a call is expected to cost
+        self._known = not any(budget.needs_tokens for budget, _ in budgets)
+
+    def open(self) -> None:
+        """The batch begins."""
+        if self._limits is not None:
+            with self._gates.lock:
+                self._lane.asked.append(self._limits)
+                self._hold_to_what_is_asked()
+
+    def close(self) -> None:
+        """The batch has ended. Its limits stay in an empty lane until somebody comes with other ones; used-up
+        starts and a pause stay in any case."""
+        if self._limits is not None:
+            with self._gates.lock:
+                self._lane.asked.remove(self._limits)
+                if self._lane.asked:
+                    self._hold_to_what_is_asked()
+                    self._lane.wake()
+
+    def _hold_to_what_is_asked(self) -> None:
+        limits = functools.reduce(Limits.stricter, self._lane.asked)
+        self._lane.limiter.hold_to(limits, self._gates.clock.monotonic())
+
+    @property
+    def most(self) -> int:
+        """How many items may start together at the most."""
+        per_second = self._lane.limiter.limits.per_second
+        if self._budgets or self._lane.limiter.one_by_one or per_second is None:
+            return 1
+        return max(1, int(per_second * CHUNK_SECONDS))
+
+    def enter(
+        self, items: Sequence[tuple[Any, int]], stopped: Callable[[], bool], seat: Seat | None = None
+    ) -> list[Admission] | None:
+        """Wait until the first of ``items`` (each with its index) may start; passes for it and for those
+        after it that may start too. None at all once ``stopped`` says so or a budget is used up; None in
+        place of a list where the ``seat`` is not to be had.
+
+        The seat is got when an item could start, and the passes are made out when it is there: whoever has
+        passes begins at once. Had they been made out before, those who wait for seats would all begin
+        together when some come free. Where the item may not start any more by then the seat is given back:
+        what waits here has none.
+        """
+        expected = [self._expected(*one) for one in items]
+        waiter = self._join()
+        try:
+            while self._wait_turn(waiter, expected[0], stopped):
+                if seat is not None and not seat.get():
+                    return None
+                passes = self._let_through(expected, stopped)
+                if passes:
+                    return passes
+                if seat is not None:
+                    seat.give_back()
+            return []
+        finally:
+            self._part(waiter)
+
+    def _join(self) -> threading.Condition:
+        """A place at the end of the lane's line."""
+        waiter = threading.Condition(self._gates.lock)
+        with self._gates.lock:
+            self._lane.waiting.append(waiter)
+        return waiter
+
+    def _part(self, waiter: threading.Condition) -> None:
+        with self._gates.lock:
+            self._lane.waiting.remove(waiter)
+            self._lane.wake()
+
+    def _wait_turn(
+        self, waiter: threading.Condition, expected: Expected, stopped: Callable[[], bool]
+    ) -> bool:
+        """Wait until whoever is first in line could start; False where nobody will any more."""
+        with self._gates.lock:
+            refusal: str | None = None
+            while refusal is None and not stopped():
+                seconds: float | None = None
+                if self._lane.waiting[0] is waiter:
+                    seconds, refusal = self._look(expected)
+                    if seconds == 0.0:
+                        return True
+                if refusal is None:
+                    waiter.wait(seconds)
+        if refusal is not None:
+            self._gates.exhaust(refusal)
+        return False
+
+    def _let_through(self, expected: Sequence[Expected], stopped: Callable[[], bool]) -> list[Admission]:
+        """Passes for the first of those who expect so many tokens and may start now."""
+        passes: list[Admission] = []
+        with self._gates.lock:
+            for each in expected:
+                if stopped() or self._look(each)[0] != 0.0:
+                    break
+                passes.append(self._pass(each))
+        return passes
+
+    def _expected(self, item: Any, index: int) -> Expected:
+        if self._is_free is not None and self._is_free(item, index):
+            return Expected(0.0, 0.0, free=True)
+        tokens = 0.0 if self._expect is None else self._expect(item, index)
+        usd = 0.0 if self._expect_usd is None else self._expect_usd(item, index)
+        return Expected(tokens, usd, free=False)
+
+    def _look(self, expected: Expected) -> tuple[float | None, str | None]:
+        """Under the lock: how long to wait (0.0: not at all, None: until woken), or why nothing will start
+        any more."""
+        tokens = expected.tokens * self._factor
+        if seconds := self._lane.limiter.wait(tokens, self._gates.clock.monotonic()):
+            return None if seconds == math.inf else seconds, None
+        for budget, amount in self._amounts(tokens):
+            why = None if expected.free else budget.refusal(amount)
+            if why is not None:
+                return None, None if budget.outstanding else why
+        return 0.0, None
+
+    def _pass(self, expected: Expected) -> Admission:
+        """Under the lock, after a look: count an attempt as started."""
+        tokens = expected.tokens * self._factor
+        reserved: list[Spent] = []
+        for budget, amount in self._amounts(tokens):
+            reserved.append(Spent() if expected.free else amount)
+            budget.set_aside(reserved[-1])
+        usd = self._nano_usd if self._known else nano_usd(expected.usd)
+        guess = Spent(1, round(tokens), round(usd))
+        return Admission(self._lane.limiter.start(tokens, self._gates.clock.monotonic()), reserved, guess)
+
+    def _amounts(self, tokens: float) -> Iterator[tuple[Budget, Spent]]:
+        """What to set aside in each budget. While nobody knows what a call costs that is all there is, so
+        that the first one runs alone."""
+        for budget, every in self._budgets:
+            left = budget.left()
+            requests = int(every or self._requests)
+            if self._known or not budget.needs_tokens:
+                yield budget, Spent(requests, round(tokens), round(self._nano_usd))
+            else:
+                yield budget, Spent(requests, max(left.tokens, round(tokens)), left.nano_usd)
+
+    def wake(self) -> None:
+        """Have everyone who waits here look whether they are stopped."""
+        with self._gates.lock:
+            for waiter in self._lane.waiting:
+                waiter.notify()
+
+    def withdraw(self, leave: Admission) -> None:
+        """An attempt that was let through was not made."""
+        with self._gates.lock:
+            self._lane.limiter.withdraw(leave.permit, self._gates.clock.monotonic())
+            for (budget, _), reserved in zip(self._budgets, leave.reserved, strict=True):
+                budget.release(reserved)
+            self._settled()
+
+    def leave(
+        self,
+        leave: Admission,
+        ended: Ended,
+        calls: int = 0,
+        nano_usd: int = 0,
+        *,
+        unpriced: str | None = None,
+    ) -> None:
+        """An attempt ended: it made ``calls`` of language models, which cost ``nano_usd``. Where nobody knows
+        what it used (``ended`` has no tokens) it counts as what was expected. ``unpriced`` names a model that
+        was asked and has no price: no budget of dollars can be held then."""
+        if ended.pause > self._longest_pause:
+            ended = replace(ended, pause=self._longest_pause)
+        with self._gates.lock:
+            self._models = self._models or calls > 0
+            tokens = ended.tokens
+            if tokens is None:
+                tokens, nano_usd = (leave.guess.tokens, leave.guess.nano_usd) if self._models else (0, 0)
+            ended = replace(ended, tokens=tokens)
+            decision = self._lane.limiter.end(leave.permit, ended, self._gates.clock.monotonic())
+            for (budget, every), reserved in zip(self._budgets, leave.reserved, strict=True):
+                requests = max(calls, int(ended.asked and (every or self._requests)))
+                budget.settle(reserved, Spent(requests, round(tokens), nano_usd))
+            self._learn(leave.permit.tokens, tokens, calls, nano_usd)
+            self._settled()
+        if decision is not None:
+            self._gates.on_decision(self._lane.key, decision)
+        if unpriced is not None:
+            self._refuse_unpriced(unpriced)
+
+    def _refuse_unpriced(self, model: str) -> None:
+        """A call was made that nobody can put into dollars: it is the last one under a budget of them."""
+        for budget, _ in self._budgets:
+            if budget.limits.usd is not None:
+                self._gates.exhaust(f"{budget.named('usd')} cannot be held: the model {model!r} has no price")
+                return
+
+    def _settled(self) -> None:
+        if self._budgets:
+            self._gates.wake_all()
+        else:
+            self._lane.wake()
+
+    def _learn(self, expected: float, real: float, calls: int, nano_usd: int) -> None:
+        """Under the lock: expect of the next call what recent ones cost, rather too much than too little."""
+        if not calls:
+            return
+        self._known = True
+        if expected > 0:
+            ratio = real / (expected / self._factor)
+            self._factor = max(ratio, self._factor + RECENT * (ratio - self._factor))
+        self._nano_usd = max(nano_usd, self._nano_usd + RECENT * (nano_usd - self._nano_usd))
+
+
+def nano_usd(cost: float | None) -> int:
+    """A cost in dollars as whole billionths, the part of one counting as one; 0 where it is not known."""
+    return math.ceil(round((cost or 0.0) * NANO, 6))

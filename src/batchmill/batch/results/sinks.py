@@ -1,0 +1,71 @@
+"""Where the entries of a batch node go as they come: kept, in memory or not, or dropped.
+
+A further kind, :class:`~batchmill.batch.results.jsonl.JsonlResults`, writes them to files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from batchmill.lists import ABSENT, Rows
+from batchmill.outcome import Block
+
+Errors = Mapping[int, dict[str, Any]]
+"""Error entries by offset into a block."""
+
+
+class Results(Protocol):
+    """Takes finished entries in any order, each once. Used by one thread."""
+
+    def add(self, block: Block, errors: Errors) -> None:
+        """Take a block whose values are entries; ``errors`` has one for every item that failed. Raises
+        :class:`~batchmill.errors.StorageError` or :class:`OSError` where there is no room for it."""
+
+    def close(self, *, complete: bool) -> None:
+        """No more will come; ``complete``: the batch has not failed. May be called again. Raises as
+        :meth:`add`."""
+
+    def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
+        """What the node gets under its id for them; ``complete``: none of the ``count`` items failed."""
+
+
+def is_unstarted(error: dict[str, Any]) -> bool:
+    """Whether an error entry is that of an item that never started."""
+    return error["kind"] == "cancelled" and not error["attempts"]
+
+
+class KeptResults:
+    """Results as a list that is aligned with the items; a large one is not in memory."""
+
+    def __init__(self) -> None:
+        self._rows = Rows()
+
+    def add(self, block: Block, errors: Errors) -> None:
+        values = block.values
+        if errors or None in values:  # an entry is an object; None is that of an item that was skipped
+            values = [
+                ABSENT if offset in errors or value is None else value for offset, value in enumerate(values)
+            ]
+        self._rows.put_run(block.start, values)
+
+    def close(self, *, complete: bool) -> None:
+        pass
+
+    def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
+        """``results``, and ``succeeded``: the same without the places of failed items."""
+        results = self._rows.listed(count)
+        return {"results": results, "succeeded": results if complete else self._rows.listed_present()}
+
+
+class DroppedResults:
+    """Results that nobody wants."""
+
+    def add(self, block: Block, errors: Errors) -> None:
+        pass
+
+    def close(self, *, complete: bool) -> None:
+        pass
+
+    def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
+        return {}

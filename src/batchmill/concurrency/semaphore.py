@@ -1,0 +1,125 @@
+"""Permits: how many things of a run may be under way at once, however they are nested.
+
+A permit belongs to what is being done, not to the thread that does it. Who only waits for others that need
+permits themselves lends its own out meanwhile (:meth:`FairSemaphore.lent`), so a parent never keeps its
+children from running.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Permit:
+    """Leave for one piece of work. ``held`` says that it has it now, ``over`` that the work is done."""
+
+    __slots__ = ("held", "over")
+
+    def __init__(self) -> None:
+        self.held = True
+        self.over = False
+
+
+class FairSemaphore:
+    """``count`` permits, given out in the order they were asked for.
+
+    What arrives in another process when it is pickled are permits of that process's own: one, as what runs
+    there stands for one here.
+
+    Concurrency: any thread may call any method; ``_lock`` guards ``_free``, ``_waiting`` and the fields of
+    every permit.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._lock = threading.Lock()
+        self._free = count
+        self._waiting: deque[threading.Condition] = deque()
+        self._current = threading.local()
+
+    def acquire(self, given_up: Callable[[], bool]) -> Permit | None:
+        """Wait for a permit; None once ``given_up`` says so, which is asked again at every :meth:`wake`."""
+        with self._lock:
+            if not self._wait(given_up):
+                return None
+        return Permit()
+
+    def _wait(self, given_up: Callable[[], bool]) -> bool:
+        """Under the lock: take one that is free, in turn."""
+        if self._free and not self._waiting:
+            self._free -= 1
+            return True
+        turn = threading.Condition(self._lock)
+        self._waiting.append(turn)
+        try:
+            while not (self._free and self._waiting[0] is turn):
+                if given_up():
+                    return False
+                turn.wait()
+            self._free -= 1
+            return True
+        finally:
+            self._waiting.remove(turn)
+            self._next()
+
+    def _next(self) -> None:
+        if self._free and self._waiting:
+            self._waiting[0].notify()
+
+    def release(self, permit: Permit) -> None:
+        """The work is done."""
+        with self._lock:
+            permit.over = True
+            if permit.held:
+                permit.held = False
+                self._free += 1
+            self._next()
+
+    def wake(self) -> None:
+        """Have all who wait look whether they have given up."""
+        with self._lock:
+            for turn in self._waiting:
+                turn.notify()
+
+    def working_on(self, permit: Permit | None) -> None:
+        """What the calling thread does from now on has this permit."""
+        self._current.permit = permit
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Give the permit of what the calling thread does to others for a while."""
+        permit: Permit | None = getattr(self._current, "permit", None)
+        if permit is None:
+            yield
+            return
+        self._give(permit)
+        try:
+            yield
+        finally:
+            self._take_back(permit)
+            self._current.permit = permit
+
+    def _give(self, permit: Permit) -> None:
+        with self._lock:
+            if permit.held:
+                permit.held = False
+                self._free += 1
+                self._next()
+
+    def _take_back(self, permit: Permit) -> None:
+        """Wait for one again, but not for work that was given up meanwhile: nobody would release it."""
+        with self._lock:
+            if self._wait(lambda: permit.over):
+                permit.held = not permit.over
+                self._free += permit.over
+                self._next()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FairSemaphore:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FairSemaphore, (1,)

@@ -1,0 +1,116 @@
+"""How many items go to a worker together: sized by time, not by count.
+
+A chunk should take ``target`` seconds: long enough that the cost of handing it over vanishes, short
+enough that no worker sits on work others could do. The mean time of an item is kept as a running
+figure; the first chunk holds one item and later ones grow at most eightfold, so one lucky
+measurement cannot send away the whole batch. Near the end chunks shrink to a share of what is left
+(guided self-scheduling: Polychronopoulos and Kuck, "Guided Self-Scheduling", IEEE Transactions on
+Computers, 1987), but never below what a hand-over costs. A batch that does what an earlier one did
+begins with that one's figures.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+GROWTH = 8
+WINDOW_PER_WORKER = 64  # items a slow one may hold up behind it; 2 loses a third of the machine
+CHUNKS_AHEAD = 6  # per worker, so that an ordered consumer never starves workers of large chunks
+PATIENCE, LEAST_PATIENCE = 5 / 3, 0.002  # of the time a chunk was meant to take; in seconds
+BYTES_PER_CHUNK = 1 << 20
+SHORT_SECONDS, VERY_SHORT_SECONDS = 0.1, 0.01  # a round trip is 2 % of the latter
+BYTES_AHEAD = 256 << 20
+
+
+class ItemPace(NamedTuple):
+    """What is known of a batch's items: the mean of their seconds, and how many bytes one may travel as."""
+
+    seconds: float
+    n_bytes: float
+
+
+def bounded(ahead: int, least: int, n_bytes: float) -> int:
+    """How many of ``ahead`` items may be ahead of a consumer if each is ``n_bytes`` large (0: nobody knows):
+    those that fit into :data:`BYTES_AHEAD`, at least ``least``."""
+    return min(ahead, max(least, int(BYTES_AHEAD / n_bytes))) if n_bytes else ahead
+
+
+class ChunkSizer:
+    """Decides the next chunk's size from what finished chunks took.
+
+    ``target`` and ``least`` are seconds of items: what a chunk should be worth, and what it is worth at
+    least where ``most`` items and the number of those that are left allow. ``known`` is the pace of an
+    earlier batch of the kind.
+
+    Concurrency: workers and whoever collects call it from their own threads; ``_lock`` guards all
+    fields.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        target: float,
+        most: int,
+        fixed: int | None = None,
+        *,
+        least: float = 0.0,
+        known: ItemPace | None = None,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._workers = workers
+        self._target = target
+        self._least = least
+        self._most = most
+        self._fixed = fixed
+        self._mean, self._bytes = known or (0.0, 0.0)
+        self._size = self._wanted(GROWTH**2) if known else 1
+
+    @property
+    def pace(self) -> ItemPace | None:
+        """What was learned, None where nothing was."""
+        with self._lock:
+            return ItemPace(self._mean, self._bytes) if self._mean else None
+
+    def next(self, remaining: int | None) -> tuple[int, int]:
+        """How many items to take, and how many may be ahead of the consumer when taking them."""
+        with self._lock:
+            size = self._fixed or self._size
+            if remaining is not None and not self._fixed:
+                share = -(-remaining // (2 * self._workers))
+                size = min(size, max(share, int(self._least / self._mean) if self._mean else 0, 1))
+            ahead = self._workers * max(WINDOW_PER_WORKER, CHUNKS_AHEAD * size)
+            return size, bounded(ahead, 2 * self._workers * size, self._bytes)
+
+    def observe(self, items: int, seconds: float, n_bytes: int = 0) -> None:
+        """Learn from ``items`` items that took ``seconds`` and hold, or travelled as, ``n_bytes`` in all."""
+        if not items:
+            return
+        with self._lock:
+            mean = seconds / items
+            self._mean = 0.6 * self._mean + 0.4 * mean if self._mean else mean
+            self._bytes = max(0.9 * self._bytes, n_bytes / items)
+            self._size = self._wanted(GROWTH * max(self._size, items))
+
+    def _wanted(self, most: int) -> int:
+        """As many items as the target's seconds hold, at most ``most``."""
+        wanted = self._target / max(self._mean, 1e-9)
+        if self._bytes:
+            wanted = min(wanted, BYTES_PER_CHUNK / self._bytes)
+        return max(1, min(int(wanted), self._most, most))
+
+    def patience(self, items: int) -> float:
+        """Seconds after which a worker should hand in a chunk of so many items, done or not: one that takes
+        much longer than it was meant to holds items that others could run."""
+        with self._lock:
+            meant = min(self._target, items * self._mean) if self._mean else self._target
+        return max(LEAST_PATIENCE, PATIENCE * meant)
+
+    def depth(self, remaining: int | None) -> int:
+        """How many chunks a worker should have: a second one waits there while items are short, so that the
+        worker never idles for a round trip. Near the end, or where nobody knows how near it is, only
+        very short items wait behind another: they would be missed elsewhere."""
+        with self._lock:
+            plenty = remaining is not None and remaining > 2 * self._workers
+            short = SHORT_SECONDS if plenty else VERY_SHORT_SECONDS
+            return 2 if 0 < self._mean < short else 1

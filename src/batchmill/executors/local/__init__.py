@@ -1,0 +1,1 @@
+"""Executors inside this process: one after another, threads, the event loop."""

@@ -1,0 +1,33 @@
+"""Giving a worker thread its own copy of a task, and saying which part of one cannot be copied."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from batchmill.errors import NotCopyable
+from batchmill.executors.contract import Task
+from batchmill.executors.pickling.blame import blame
+from batchmill.executors.running.describe import text_of
+
+
+def copy_task(task: Task) -> Task:
+    """A deep copy, or the task itself where it says that it may be shared.
+
+    Raises :class:`NotCopyable` naming the attribute at fault, such as a lock. A node that holds one
+    can define ``__deepcopy__`` to say how it wants to be copied.
+    """
+    if getattr(task, "share", False):
+        return task
+    try:
+        return copy.deepcopy(task)
+    except Exception as fault:
+        where = blame(task, _copy, root="task")
+        raise NotCopyable(
+            f"{where} cannot be copied for a worker thread ({type(fault).__name__}: {text_of(fault)}); "
+            "create it in `run` or `exec`, or define __deepcopy__ on the node"
+        ) from fault
+
+
+def _copy(value: Any) -> None:
+    copy.deepcopy(value)

@@ -1,0 +1,272 @@
+"""Coroutines under the thread executor: one thread, one event loop, up to ``max_concurrent`` items at once.
+
+        Channel --take--> feeder thread --buffer--> event loop thread --deliver--> Channel
+
+A task with ``run_async`` waits without a thread of its own, so a thousand items cost one thread. The
+feeder takes items ahead, because taking may wait for a slow source or a slow consumer and the loop must
+not. Items share one copy of the task: what an attempt keeps, it keeps in its own locals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+from itertools import count, repeat
+from typing import Any, Protocol
+
+from batchmill.attempt import Attempt
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.errors import AttemptTimeout
+from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
+from batchmill.executors.dispatch.chunk_sizes import bounded
+from batchmill.executors.local.copying import copy_task
+from batchmill.executors.running.describe import outline
+from batchmill.executors.running.runner import FailedAttempt, with_attempts
+from batchmill.executors.running.weighing import bytes_of
+from batchmill.outcome import Block, ErrorInfo, Outcome, Tried, cancelled, interrupted
+from batchmill.record import Recorder
+
+LEAST_AHEAD = 16
+WINDOW_PER_ITEM = 4  # items an ordered consumer may be behind, for each one in flight
+LEAST_WINDOW = 256
+CLOSE_SECONDS = 1.0
+
+
+class AsyncTask(Task, Protocol):
+    """A task that can also run as a coroutine, many items at once in one event loop."""
+
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+        """Run one attempt; whatever is raised becomes the attempt's error."""
+
+
+class EventLoopBatch:
+    """The event loop of one batch and the thread that feeds it.
+
+    Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_bytes``, ``_fed`` and ``_over``.
+    ``_running`` belongs to the loop's thread alone.
+    """
+
+    def __init__(
+        self, task: AsyncTask, channel: Channel, settings: ExecutorSettings, cancel: CancelToken, size: int
+    ) -> None:
+        self._task = task
+        self._channel = channel
+        self._settings = settings
+        self._cancel = cancel
+        self._size = size
+        self._ahead = max(LEAST_AHEAD, size // 2)
+        self._lock = threading.Lock()
+        self._hungry = threading.Condition(self._lock)
+        self._buffer: deque[tuple[int, Any, int]] = deque()  # index, item, attempts made
+        self._in_hand = 0  # taken and not delivered, where the channel starts attempts
+        self._bytes = 0.0  # that a result takes
+        self._fed = False
+        self._over = False
+        self._running: set[asyncio.Task[None]] = set()
+        self._context = contextvars.copy_context()  # what items see of it is what the caller set
+        self._loop = asyncio.new_event_loop()
+        self._done = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._threads = [
+            threading.Thread(target=self._run_loop, name="batchmill-event-loop", daemon=True),
+            threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True),
+        ]
+        self._forget = [channel.on_stop(self._stop), cancel.on_cancel(self._cancel_all)]
+
+    def start(self) -> None:
+        """Start both threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """End the batch: running items get a moment to finish, then they are cancelled."""
+        self._channel.stop()
+        if not self._channel.wait_idle(CLOSE_SECONDS):
+            self._cancel_all()
+        for forget in self._forget:
+            forget()
+        with self._lock:
+            self._over = True
+            self._hungry.notify_all()
+        self._call(self._finish_if_idle)
+        for thread in self._threads:
+            thread.join(CLOSE_SECONDS)
+
+    def _feed(self) -> None:
+        """In the feeder's thread: keep the buffer filled."""
+        window = max(LEAST_WINDOW, WINDOW_PER_ITEM * self._size)
+        try:
+            while room := self._wait_until_hungry():
+                chunk = self._channel.take(room, bounded(window, self._size, self._bytes))
+                if chunk is None:
+                    break
+                with self._lock:
+                    self._in_hand += len(chunk)
+                    self._buffer.extend(zip(count(chunk.start), chunk.items, repeat(chunk.attempts)))
+                self._call(self._pump)
+        except BaseException as fault:  # noqa: BLE001  # a feeder's end: the batch must hear of it
+            self._channel.fail(fault)
+        with self._lock:
+            self._fed = True
+        self._call(self._finish_if_idle)
+
+    def _wait_until_hungry(self) -> int:
+        """How many items to take; 0 when the batch is over."""
+        by_attempt = self._settings.by_attempt
+        with self._lock:
+            while not self._over:
+                if by_attempt and self._in_hand < self._size:
+                    return self._size - self._in_hand  # what is taken must be able to start
+                if not by_attempt and len(self._buffer) <= self._ahead // 2:
+                    return self._ahead
+                self._hungry.wait()
+            return 0
+
+    def _call(self, callback: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback)
+        except RuntimeError:  # the loop is closed: the batch is over
+            pass
+
+    def _run_loop(self) -> None:
+        """In the loop's thread."""
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._task = copy_task(self._task)  # type: ignore[assignment]  # a copy has the same type
+            self._loop.run_until_complete(self._done.wait())
+        except BaseException as fault:  # noqa: BLE001  # the loop's end: the batch must hear of it
+            self._channel.fail(fault)
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            asyncio.set_event_loop(None)
+            self._loop.close()
+
+    def _pump(self) -> None:
+        """Start items while there are some and there is room."""
+        while len(self._running) < self._size:
+            with self._lock:
+                if not self._buffer or self._channel.stopped:
+                    break
+                index, item, attempts = self._buffer.popleft()
+                if len(self._buffer) == self._ahead // 2:
+                    self._hungry.notify()
+            attempt = self._run(index, item, attempts + 1)
+            running = self._loop.create_task(attempt, context=self._context.copy())
+            self._running.add(running)
+            running.add_done_callback(self._ended)
+        self._finish_if_idle()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if self._settings.by_attempt:
+            with self._lock:
+                self._in_hand -= 1
+                self._hungry.notify()
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._channel.fail(fault)
+        self._pump()
+
+    def _finish_if_idle(self) -> None:
+        with self._lock:
+            idle = not self._running and not self._buffer and (self._fed or self._over)
+        if idle:
+            self._done.set()
+
+    async def _run(self, index: int, item: Any, number: int) -> None:
+        worker = self._settings.worker_numbers.acquire()
+        began = time.perf_counter()
+        attempts = [number]
+        try:
+            outcome = await self._attempts(item, index, attempts)
+        except asyncio.CancelledError:
+            outcome = cancelled(index, attempts[0])
+        wall = time.perf_counter() - began
+        self._settings.worker_numbers.release(worker)
+        block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), item)
+        n_bytes = bytes_of(block)
+        with self._lock:
+            self._bytes = max(0.9 * self._bytes, n_bytes)
+        self._channel.deliver(block)
+
+    async def _attempts(self, item: Any, index: int, attempts: list[int]) -> Outcome:
+        """Try as often as the policy allows; ``attempts`` holds the number of the one under way."""
+        retry, recorder = self._settings.retry, Recorder()
+        tried: tuple[Tried, ...] = ()
+        while True:
+            began = time.perf_counter()
+            try:
+                value = await self._attempt(item, index, attempts[0], recorder)
+            except asyncio.CancelledError:
+                if self._cancel.cancelled or self._over:
+                    raise
+                error = ErrorInfo("CancelledError", "the item cancelled itself")
+                failed = FailedAttempt.judged(retry, attempts[0], error, None)
+            except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
+                keep = self._settings.keeps_exceptions
+                failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault, keep)
+            else:
+                outcome = Outcome(index, value, attempts=attempts[0], records=recorder.drain())
+                return with_attempts(outcome, tried, began)
+            if not failed.decision.retry:
+                return with_attempts(self._failed(index, attempts[0], failed.error, recorder), tried, began)
+            if self._settings.by_attempt and not self._channel.stopped:
+                ended = self._failed(index, attempts[0], failed.error, recorder)
+                return replace(ended, again=failed.decision.after)
+            tried = (*tried, Tried.of(began, time.perf_counter() - began, None, failed.error))
+            if await self._stopped_within(failed.decision.after):
+                return replace(interrupted(index, attempts[0], failed.error), records=recorder.drain())
+            attempts[0] += 1
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        """Wait before another attempt; True as soon as nothing may start any more."""
+        if not seconds:
+            await asyncio.sleep(0)
+            return self._channel.stopped
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return self._channel.stopped
+        return True
+
+    def _failed(self, index: int, attempts: int, error: ErrorInfo, recorder: Recorder) -> Outcome:
+        """An attempt that fails while the run is being ended by force fails for that reason."""
+        records = recorder.drain()
+        if self._cancel.cancelled:
+            return replace(cancelled(index, attempts), records=records)
+        return Outcome(index, error=error, attempts=attempts, records=records)
+
+    async def _attempt(self, item: Any, index: int, number: int, recorder: Recorder) -> Any:
+        timeout = self._settings.timeout
+        if timeout is None:
+            return await self._task.run_async(item, index, Attempt(number, None, recorder, self._cancel))
+        attempt = Attempt(number, time.monotonic() + timeout, recorder, self._cancel, timeout)
+        try:
+            async with asyncio.timeout(timeout) as limit:
+                return await self._task.run_async(item, index, attempt)
+        except TimeoutError as fault:
+            if limit.expired():
+                raise AttemptTimeout(f"no result within {timeout:g} s") from fault
+            raise
+
+    def _stop(self) -> None:
+        """Give back what was taken and not started."""
+        with self._lock:
+            left = list(self._buffer)
+            self._buffer.clear()
+            self._in_hand -= len(left)
+            self._hungry.notify_all()
+        for index, item, attempts in left:
+            self._channel.give_back(Chunk(index, [item], attempts))
+        self._call(self._stopping.set)
+        self._call(self._finish_if_idle)
+
+    def _cancel_all(self) -> None:
+        self._channel.stop()
+        with self._lock:
+            self._over = True
+        self._call(lambda: [task.cancel() for task in self._running])

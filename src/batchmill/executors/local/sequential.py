@@ -1,0 +1,86 @@
+"""The sequential executor: one item after another, in the caller's own thread.
+
+It is the reference the others are compared with. Items that are there already and take next to no time are
+handed over several at once, as threads take them; with everything else each result is out before the next
+item begins. Under a timeout the items run one after another on
+a worker thread instead, because an attempt can only be given up from outside it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
+from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
+from batchmill.executors.local.ctrl_c import CtrlC
+from batchmill.executors.local.thread import CHUNK_SECONDS, MOST_PER_CHUNK, ThreadExecutor
+from batchmill.executors.running.progress import STOP, STOPPED, new_cells
+from batchmill.executors.running.runner import ItemRunner, Job
+from batchmill.executors.running.weighing import bytes_of
+from batchmill.outcome import Block
+
+
+class SequentialExecutor:
+    """Runs items in order in the thread that consumes the results."""
+
+    name = "sequential"
+
+    def workers(self, settings: ExecutorSettings) -> int:
+        return 1
+
+    def run(
+        self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
+    ) -> Iterator[Block]:
+        if settings.timeout is not None:
+            alone = replace(settings, max_concurrent=1)
+            return ThreadExecutor().run(task, channel, alone, cancel)
+        return self._run_here(task, channel, settings, cancel)
+
+    def _run_here(
+        self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
+    ) -> Iterator[Block]:
+        cells = new_cells()
+        job = Job.of(task, settings)
+        ctrl_c = CtrlC()
+        runner = ItemRunner(job, cells, cancel, interrupts=ctrl_c.is_the_users)
+        sizer = ChunkSizer(1, CHUNK_SECONDS, MOST_PER_CHUNK, settings.chunk_size)
+        worker = settings.worker_numbers.acquire()
+        forget = [channel.on_stop(lambda: cells.__setitem__(STOP, STOPPED)), cancel.on_cancel(channel.stop)]
+        try:
+            while (chunk := channel.take(*sizer.next(channel.remaining()), consumes=True)) is not None:
+                self._run_chunk(runner, channel, chunk, ctrl_c, sizer, worker)
+                yield from channel.ready()
+            yield from channel.blocks()
+        finally:
+            settings.worker_numbers.release(worker)
+            for each in forget:
+                each()
+
+    def _run_chunk(
+        self,
+        runner: ItemRunner,
+        channel: Channel,
+        chunk: Chunk,
+        ctrl_c: CtrlC,
+        sizer: ChunkSizer,
+        worker: int,
+    ) -> None:
+        if not len(chunk):
+            return
+        block = Block(chunk.start, items=chunk.items, worker=worker)
+        began = time.perf_counter()
+        try:
+            with ctrl_c:
+                runner.run_chunk(chunk, CHUNK_SECONDS, block=block)
+        except BaseException:  # Ctrl-C in the midst of an item: those before it are done and are kept
+            if block.done:
+                channel.deliver(block.part(0, block.done))
+            raise
+        sizer.observe(len(block), time.perf_counter() - began, bytes_of(block))
+        if len(block):
+            channel.deliver(block)
+        if len(block) < len(chunk):
+            channel.give_back(chunk.part(len(block)))

@@ -1,0 +1,180 @@
+"""Pickling for the trip to a worker process and back, large buffers out of band.
+
+cloudpickle takes what is defined in the main module, in a function or as a lambda, and in modules that a
+worker cannot import; values that are plain all through go the faster way of the standard pickler. Beyond
+what cloudpickle does by itself, code keeps the name of its file, so that tracebacks show its lines, context
+variables travel (see :mod:`batchmill.executors.pickling.context`), and open files do not: it would send
+their content.
+
+Buffers of :data:`OUT_OF_BAND_BYTES` and more (numpy arrays and the like) are kept out of the stream
+(PEP 574), to be written once and mapped by the receiver. Not so on PyPy, where numpy never lets go of a
+buffer that it was given: there arrays travel as formats before 5 have them, in the stream, and are copied out
+of it.
+"""
+
+from __future__ import annotations
+
+import io
+import linecache
+import os
+import pickle  # nosec: what is unpickled comes from this program's own processes
+import platform
+import sys
+import types
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any, ClassVar
+
+import cloudpickle
+
+from batchmill.errors import NotPicklable
+from batchmill.executors.pickling.blame import blame
+from batchmill.executors.pickling.context import reduce_variable
+from batchmill.executors.pickling.importable import is_importable, prepare
+from batchmill.executors.pickling.pypy import repair_cloudpickle
+from batchmill.executors.running.describe import text_of
+
+OUT_OF_BAND_BYTES = 1 << 20
+OUT_OF_BAND = platform.python_implementation() != "PyPy"
+PROTOCOL = 5 if OUT_OF_BAND else 4
+repair_cloudpickle()
+_NAMED = (types.FunctionType, type, types.ModuleType)
+PLAIN = frozenset({int, float, str, bytes, bool, type(None), complex})
+
+
+Stream = bytes | memoryview
+
+
+def dumps(
+    value: Any, buffers: list[pickle.PickleBuffer], *, plain: bool | None = None, in_band: bool = False
+) -> Stream:
+    """The pickle stream of ``value``; its large buffers are appended to ``buffers``, unless ``in_band``.
+
+    ``plain`` says what is known of the value already. Raises whatever pickling raises.
+    """
+    if is_plain(value) if plain is None else plain:
+        return pickle.dumps(value, 5)
+    stream = io.BytesIO()
+    keeper = _keeper(buffers) if OUT_OF_BAND and not in_band else None
+    _Pickler(stream, PROTOCOL, buffer_callback=keeper).dump(value)
+    return stream.getbuffer()
+
+
+def loads(stream: Any, buffers: Sequence[Any] = ()) -> Any:
+    """What :func:`dumps` was given; ``stream`` and ``buffers`` are bytes-like."""
+    return pickle.loads(stream, buffers=buffers)  # noqa: S301  # from our own processes only
+
+
+def refusal(value: Any, fault: BaseException, what: str) -> NotPicklable:
+    """The error for a value that cannot be pickled: what it is, which part is at fault and what to do. A task
+    that is no more than a function is called by the function's name."""
+    function = getattr(value, "only_function", None)
+    where = blame(value, _try, root=what) if function is None else blame(function, _try, root=named(function))
+    return NotPicklable(
+        f"{where} cannot travel between processes ({type(fault).__name__}: {text_of(fault)}); "
+        "pass plain data instead, create it inside the function, or use executor 'thread'"
+    )
+
+
+def refused_here(fault: BaseException) -> NotPicklable:
+    """The error for a result that came back and does not unpickle in this process."""
+    return NotPicklable(
+        f"the result does not unpickle in the main process ({type(fault).__name__}: {text_of(fault)}); "
+        "return plain data instead, or use executor 'thread'"
+    )
+
+
+def _try(value: Any) -> None:
+    dumps(value, [])
+
+
+def is_plain(value: Any) -> bool:
+    """Whether the standard pickler does the same with ``value`` as cloudpickle, only faster."""
+    if type(value) in PLAIN:
+        return True
+    return type(value) in (list, tuple, range) and all(type(part) in PLAIN for part in value)
+
+
+def goes_by_name(function: Any) -> bool:
+    """Whether cloudpickle would pickle ``function`` as no more than its module and name."""
+    module = sys.modules.get(getattr(function, "__module__", None) or "__main__")
+    name = getattr(function, "__qualname__", "")
+    if module is None or module.__name__ == "__main__" or getattr(module, name, None) is not function:
+        return False
+    if not is_importable(module):
+        return False
+    by_value = cloudpickle.list_registry_pickle_by_value()
+    return not any(f"{module.__name__}.".startswith(f"{one}.") for one in by_value)
+
+
+def named(function: Any) -> str:
+    """A function for a message, such as ``function half of __main__``."""
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    module = getattr(function, "__module__", None)
+    return f"function {name}" + (f" of {module}" if module else "")
+
+
+def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
+    """As cloudpickle does it, with the name of the file; with the source where only this process has it, as
+    that of a cell of a notebook."""
+    make, fields = _CLOUDPICKLES[types.CodeType](code)
+    file = code.co_filename
+    fields = tuple(file if isinstance(one, str) and one == "<dynamic-code>" else one for one in fields)
+    held = linecache.cache.get(file)
+    if held is None or len(held) < 4 or os.path.exists(file):
+        return make, fields
+    return _code_with_source, (make, fields, file, "".join(held[2]))
+
+
+def _code_with_source(make: Any, fields: tuple[Any, ...], file: str, source: str) -> Any:
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    return make(*fields)
+
+
+def _refuse_file(file: io.TextIOWrapper) -> Any:
+    for name in ("stdout", "stderr"):
+        if file is getattr(sys, name):
+            return getattr, (sys, name)
+    raise pickle.PicklingError(f"the open file {getattr(file, 'name', '?')!r} is bound to this process")
+
+
+_CLOUDPICKLES = cloudpickle.CloudPickler.dispatch_table
+
+
+class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]  # it comes without types
+    """See the module."""
+
+    dispatch_table: ClassVar[Mapping[Any, Any]] = ChainMap(
+        {types.CodeType: _reduce_code, ContextVar: reduce_variable, io.TextIOWrapper: _refuse_file},
+        _CLOUDPICKLES,
+    )
+
+    if OUT_OF_BAND:
+
+        def reducer_override(self, value: Any) -> Any:
+            if isinstance(value, _NAMED):
+                prepare(value)
+            return super().reducer_override(value)
+
+    else:  # PyPy's pickler is written in Python and has no such hook
+
+        def save(self, value: Any, save_persistent_id: bool = True) -> Any:
+            if isinstance(value, _NAMED):
+                prepare(value)
+            return super().save(value, save_persistent_id)
+
+
+def _keeper(buffers: list[pickle.PickleBuffer]) -> Any:
+    def keep(buffer: pickle.PickleBuffer) -> bool:
+        """True leaves the buffer in the stream."""
+        try:
+            size = buffer.raw().nbytes
+        except BufferError:  # not contiguous: only the pickler itself can lay it out
+            return True
+        if size < OUT_OF_BAND_BYTES:
+            return True
+        buffers.append(buffer)
+        return False
+
+    return keep

@@ -1,0 +1,248 @@
+"""What runs inside a worker process.
+
+The worker is attached once to the area it shares with its parent; after that every call brings one
+chunk. The job (task and policies) comes with the first chunk that needs it and is kept by digest. What
+an item does to the process (folder, environment, locale, signal handlers) is undone before the next.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.resources import anything_held, close_resources, resource_scope
+from batchmill.errors import InternalError
+from batchmill.executors.contract import Chunk
+from batchmill.executors.process.environment import ProcessEnvironment
+from batchmill.executors.process.frames import FrameWriter
+from batchmill.executors.process.logs import LogMirror
+from batchmill.executors.process.message_pipe import MessagePipe, Outbox
+from batchmill.executors.process.payload import Payload, unwrap
+from batchmill.executors.process.shared_area import SharedArea
+from batchmill.executors.process.signals import heed_signals
+from batchmill.executors.running.describe import describe
+from batchmill.executors.running.progress import (
+    BEGAN,
+    KEPT,
+    LOADING,
+    PACKING,
+    PHASE,
+    POSITION,
+    RUNNING,
+    STARTED,
+    at_chunk,
+)
+from batchmill.executors.running.runner import ItemRunner, Job
+from batchmill.outcome import Block, ErrorInfo, Tried
+
+LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
+CHECK_SECONDS = 0.6e-6  # no item that changed the process was faster than this
+KEPT_JOBS = 4
+IDLE_SECONDS = 0.3  # without work: then what nodes hold open (connections, servers) is closed
+
+
+class Order(NamedTuple):
+    """One chunk as it is sent: where its items lie, and the job unless the worker has it already. After
+    ``seconds`` the worker is to hand in what it has and leave the rest to others."""
+
+    seq: int
+    digest: bytes
+    job: Payload | None
+    start: int
+    attempts: int
+    lost: ErrorInfo | None
+    tried: tuple[Tried, ...]
+    items: Payload
+    seconds: float
+
+
+class Reply(NamedTuple):
+    """What came of an order: ``done`` with results in the shared area, ``no_job`` when the job is not
+    there, ``unloadable`` with the reason when the job does not unpickle, ``unreadable`` when the items do
+    not, or ``failed`` when we did."""
+
+    seq: int
+    status: str
+    kept: int = 0
+    seconds: float = 0.0
+    error: ErrorInfo | None = None
+
+
+class WorkerProcess:
+    """The state of this process. Only its main thread uses it."""
+
+    def __init__(self, path: str, folders: list[str], outbox: Outbox) -> None:
+        self.area = SharedArea(path)
+        self._logging = LogMirror(outbox.send)
+        self._folders = folders
+        self._runners: OrderedDict[bytes, tuple[ItemRunner, ProcessEnvironment]] = OrderedDict()
+        self._surroundings: ProcessEnvironment | None = None
+        self._next_lay_down = 0.0
+
+    def run(self, order: Order) -> Reply:
+        """Run a chunk; its results are in the shared area afterwards."""
+        cells = self.area.cells
+        cells[KEPT] = 0
+        cells[PHASE] = LOADING
+        cells[POSITION] = at_chunk(order.seq)
+        if order.job is None and order.digest not in self._runners:
+            return Reply(order.seq, "no_job")
+        try:
+            runner, surroundings = self._runner(order)
+        except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
+            return Reply(order.seq, "unloadable", error=describe(fault))
+        try:
+            with self._timed(runner):
+                items = unwrap(order.items, self.area.inward(order.seq))
+        except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
+            return Reply(order.seq, "unreadable", error=describe(fault))
+        chunk = Chunk(order.start, items, order.attempts, order.lost, order.tried)
+        cells[BEGAN] = time.monotonic_ns()
+        cells[PHASE] = RUNNING
+        began = time.perf_counter()
+        frames = FrameWriter(self.area.outward(order.seq), cells, self._folders)
+        self._next_lay_down = began + LAY_DOWN_SECONDS
+
+        def after_item(block: Block, now: float) -> bool:
+            if block.walls[-1] > CHECK_SECONDS and len(block) < len(items):  # the last one's follows below
+                surroundings.restore()
+            if now < self._next_lay_down:
+                return False
+            full = self._lay_down(frames, block, runner)
+            self._next_lay_down = time.perf_counter() + LAY_DOWN_SECONDS
+            return full
+
+        block = surroundings.context().run(runner.run_chunk, chunk, order.seconds, after_item)
+        seconds = time.perf_counter() - began
+        self._lay_down(frames, block, runner)
+        surroundings.restore()
+        return Reply(order.seq, "done", cells[KEPT], seconds)
+
+    def _lay_down(self, frames: FrameWriter, block: Block, runner: ItemRunner) -> bool:
+        self.area.cells[PHASE] = PACKING
+        with self._timed(runner):
+            full = frames.lay_down(block)
+        self.area.cells[PHASE] = RUNNING
+        return full
+
+    @contextmanager
+    def _timed(self, runner: ItemRunner) -> Iterator[None]:
+        """Pickling runs the items' own code: it is held to the timeout, counted anew, like an attempt."""
+        if not runner.timed:
+            yield
+            return
+        self.area.cells[STARTED] = time.monotonic_ns()
+        try:
+            yield
+        finally:
+            self.area.cells[STARTED] = 0
+
+    def _runner(self, order: Order) -> tuple[ItemRunner, ProcessEnvironment]:
+        found = self._runners.get(order.digest)
+        if found is None:
+            found = self._load(order)
+            self._runners[order.digest] = found
+            while len(self._runners) > KEPT_JOBS:
+                self._runners.popitem(last=False)
+        self._runners.move_to_end(order.digest)
+        if found[1] is not self._surroundings:
+            found[1].enter(self._logging)
+            self._surroundings = found[1]
+        return found
+
+    def _load(self, order: Order) -> tuple[ItemRunner, ProcessEnvironment]:
+        if order.job is None:
+            raise InternalError("an order without a job reached the loading of its job")
+        around, packed = unwrap(order.job, keep=True)
+        surroundings: ProcessEnvironment = pickle.loads(around)  # noqa: S301  # from our own parent
+        surroundings.enter(self._logging)
+        job: Job = unwrap(packed, keep=True) if isinstance(packed, Payload) else packed
+        runner = ItemRunner(job, self.area.cells, CancelToken())
+        return runner, surroundings
+
+
+_attached: tuple[MessagePipe, Outbox, WorkerProcess] | None = None
+
+
+def attach(pipe: Connection, path: str, folders: list[str], parent: int) -> None:
+    """Called once in a new worker process, before anything else of ours."""
+    global _attached
+    wire = MessagePipe(pipe)
+    outbox = Outbox(wire)
+    worker = WorkerProcess(path, folders, outbox)
+    heed_signals(worker.area.cells)
+    _keep_descriptors_from_grandchildren()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG, prctl(2)
+    threading.Thread(target=_watch, args=(parent,), name="batchmill-orphan-watch", daemon=True).start()
+    _attached = wire, outbox, worker
+
+
+def serve() -> None:
+    """Run chunks as they come over the pipe, until it ends: the one task of a worker's life."""
+    if _attached is None:
+        raise InternalError("a worker process was never attached")
+    wire, outbox, worker = _attached
+    with (
+        resource_scope(),
+        closing(wire),
+    ):  # whatever happens: that is how the parent hears of this worker's end
+        while True:
+            if anything_held() and not wire.waits(IDLE_SECONDS):
+                close_resources()
+            try:
+                order: Order = pickle.loads(wire.receive())  # noqa: S301  # from our own parent
+            except EOFError:  # the parent is gone
+                close_resources()
+                return
+            reply = _run(worker, order)
+            _flush()
+            outbox.send(pickle.dumps(reply, 5))
+
+
+def _run(worker: WorkerProcess, order: Order) -> Reply:
+    try:
+        return worker.run(order)
+    except Exception as fault:  # noqa: BLE001  # a worker's end: the batch must hear of it
+        return Reply(order.seq, "failed", error=describe(fault))
+
+
+def _flush() -> None:
+    """What items printed goes out before their results do."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # noqa: BLE001, S112  # an item closed or replaced it: nothing to save there
+            continue
+
+
+def _keep_descriptors_from_grandchildren() -> None:
+    """A grandchild that inherited the worker's pipes would keep its death from being noticed."""
+    try:
+        numbers = [int(name) for name in os.listdir("/dev/fd")]
+    except OSError:  # no such folder on this system
+        return
+    for number in numbers:
+        if number > 2:
+            try:
+                os.set_inheritable(number, False)
+            except OSError:  # the descriptor of the listing itself
+                pass
+
+
+def _watch(parent: int) -> None:
+    """End this process when its parent is gone: where the system does not, or did before we asked it to."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))

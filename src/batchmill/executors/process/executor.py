@@ -1,0 +1,213 @@
+"""The process executor: worker processes that are kept, one loky executor with one worker each.
+
+    Channel --take--> Driver thread ---order---> worker process        (one pair per slot)
+       ^                                              | results in shared memory
+       +------deliver/give_back---- Settler <--reply--+
+
+A driver thread per slot takes chunks and sends them; loky's manager thread of that slot brings the
+reply, or the news that the worker died, and settles the chunk.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Iterator
+
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.errors import ExecutorUnavailable, NotPicklable
+from batchmill.executors.contract import Channel, ExecutorSettings, Task
+from batchmill.executors.cores import usable_cores
+from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
+from batchmill.executors.dispatch.driver import Driver
+from batchmill.executors.dispatch.settling import ChunkSettler
+from batchmill.executors.dispatch.stealing import WorkStealer
+from batchmill.executors.process.leases import Leases
+from batchmill.executors.process.logs import handle
+from batchmill.executors.process.packed_job import PackedJob
+from batchmill.executors.process.pool import Pool, shared_pool
+from batchmill.executors.process.slot import CANCELLED, Heard
+from batchmill.executors.process.slot import GRACE_SECONDS as CANCEL_SECONDS
+from batchmill.executors.running.describe import describe
+from batchmill.executors.running.runner import Job
+from batchmill.outcome import Block, ErrorInfo, Outcome
+
+CHUNK_SECONDS = 0.018
+HAND_OVER_SECONDS = 0.0002  # from sending a chunk until its reply is settled, beside the items themselves
+MOST_PER_CHUNK = 2048
+GRACE_SECONDS = 0.5  # for a node that honours its deadline to report the timeout itself
+WATCH_SECONDS = 0.05
+CLOSE_SECONDS = 1.0
+
+
+class ProcessExecutor:
+    """Runs items in up to ``max_concurrent`` worker processes, as many as usable cores by default.
+
+    ``around`` is the pickle of the surroundings that items find, None for those of this process; ``heard`` is
+    given what they log.
+    """
+
+    name = "process"
+
+    def __init__(self, around: bytes | None = None, heard: Heard = handle) -> None:
+        self._around = around
+        self._heard = heard
+
+    def workers(self, settings: ExecutorSettings) -> int:
+        return settings.max_concurrent or usable_cores()
+
+    def run(
+        self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
+    ) -> Iterator[Block]:
+        job = Job.of(task, settings)
+        _check_parenthood()
+        pool = shared_pool()
+        try:
+            shipment = PackedJob(job, pool, self.workers(settings), self._around)
+        except NotPicklable as refusal:
+            yield from refuse_all(channel, describe(refusal))
+            return
+        leases = Leases(pool, settings.slots, self._heard)
+        crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, self.workers(settings))
+        try:
+            crew.start()
+            yield from channel.blocks()
+        finally:
+            crew.close()
+            shipment.withdraw()
+
+
+def _check_parenthood() -> None:
+    """Raise :class:`ExecutorUnavailable` in a process that may not have children."""
+    if multiprocessing.current_process().daemon:
+        raise ExecutorUnavailable(
+            "no worker process can be started: this process is itself a daemonic worker, of Celery or of "
+            "multiprocessing.Pool say, and those may not have children; use executor 'thread', or 'auto', "
+            "which takes threads there"
+        )
+
+
+def refuse_all(channel: Channel, error: ErrorInfo) -> Iterator[Block]:
+    """A task that cannot travel fails every item, like any other reason why an item cannot run."""
+    while (chunk := channel.take(1, 1, consumes=True)) is not None:
+        if len(chunk):
+            channel.deliver(Block.of(Outcome(chunk.start, error=error), chunk.items[0]))
+        yield from channel.ready()
+    yield from channel.blocks()
+
+
+class ProcessBatch:
+    """The drivers of one batch.
+
+    Concurrency: ``_lock`` guards ``_drivers`` and ``_taken``. Whoever stops, cancels or closes the batch
+    and the watcher call in from their own threads.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        shipment: PackedJob,
+        pool: Pool,
+        leases: Leases,
+        channel: Channel,
+        settings: ExecutorSettings,
+        cancel: CancelToken,
+        size: int,
+    ) -> None:
+        self._sizer = ChunkSizer(
+            size,
+            CHUNK_SECONDS,
+            MOST_PER_CHUNK,
+            settings.chunk_size,
+            least=HAND_OVER_SECONDS,
+            known=shipment.pace,
+        )
+        self._settler = ChunkSettler(job, channel, self._sizer)
+        self._shipment = shipment
+        self._pool = pool
+        self._slots = settings.slots
+        self._leases = leases
+        self._channel = channel
+        self._timeout = job.timeout
+        self._memory_limit = settings.memory_limit_bytes
+        self._size = size
+        self._lock = threading.Lock()
+        self._drivers: list[Driver] = []
+        self._numbers = settings.worker_numbers
+        self._taken: list[int] = []  # of them
+        self._sharing = WorkStealer(channel, pool.threads.run, self._now, self._several, self._widen)
+        channel.on_idle(self._sharing.begin)
+        self._over = threading.Event()
+        self._forget = [channel.on_stop(self._stop_items), cancel.on_cancel(self._cancel)]
+
+    def start(self) -> None:
+        """Start a driver per slot, as many as there are items for, and the watcher where limits are set."""
+        left = self._channel.remaining()
+        for number in range(self._size if left is None else min(self._size, max(1, left))):
+            if number and not self._channel.more():
+                break
+            driver = self._add_driver()
+            if self._channel.instant and not self._leases.shared and self._pool.idle() > 0:
+                driver.send_first()
+        for driver in self._now():
+            driver.start()
+        if not self._channel.more():
+            self._sharing.begin()  # where all is sent, nobody may come to ask for more
+        if self._timeout is not None or self._memory_limit is not None:
+            threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True).start()
+
+    def _add_driver(self) -> Driver:
+        number = self._numbers.acquire()
+        driver = Driver(self._shipment, self._settler, self._pool, self._leases, self._sharing.begin, number)
+        with self._lock:
+            self._drivers.append(driver)
+            self._taken.append(number)
+        return driver
+
+    def _several(self) -> bool:
+        return any(driver.spare() for driver in self._now())
+
+    def _widen(self) -> None:
+        """Add drivers for items that were given back, where fewer are at work than may be."""
+        while self._channel.more() and len(self._now()) < self._size:
+            self._add_driver().start()
+
+    def close(self) -> None:
+        """End the batch: running items get a moment to finish, then their workers are killed."""
+        self._channel.stop()
+        if not self._channel.wait_idle(CLOSE_SECONDS):
+            self._cancel()
+        self._over.set()
+        self._sharing.end()
+        for forget in self._forget:
+            forget()
+        for driver in self._now():
+            driver.join(CLOSE_SECONDS + CANCEL_SECONDS)
+        with self._lock:
+            taken, self._taken = self._taken, []
+        for number in taken:
+            self._numbers.release(number)
+        self._shipment.pace = self._sizer.pace
+
+    def _now(self) -> list[Driver]:
+        with self._lock:
+            return list(self._drivers)
+
+    def _stop_items(self) -> None:
+        if self._slots is not None:
+            self._slots.wake()
+        for driver in self._now():
+            driver.stop_items()
+
+    def _cancel(self) -> None:
+        self._channel.stop()
+        for driver in self._now():
+            driver.kill(CANCELLED)
+
+    def _watch(self) -> None:
+        while not self._over.wait(WATCH_SECONDS):
+            for driver in self._now():
+                if self._timeout is not None:
+                    driver.kill_overdue(self._timeout + GRACE_SECONDS)
+                if self._memory_limit is not None:
+                    driver.kill_large(self._memory_limit)

@@ -1,0 +1,177 @@
+"""Finished results on their way out of a worker, laid down in shared memory as the items finish.
+
+A frame holds neighbouring items. Its header is its length and whether what follows is the frame's own
+pickle or that of a :class:`Payload` which holds it. Frames that were laid down survive their worker: a
+parent that finds it dead reads them all the same.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+from batchmill.errors import InternalError, NotPicklable
+from batchmill.executors.pickling import pickler
+from batchmill.executors.pickling.pickler import Stream
+from batchmill.executors.process.payload import Payload, no_room, unwrap, wrap
+from batchmill.executors.process.shared_area import Region
+from batchmill.executors.running.describe import describe
+from batchmill.executors.running.progress import KEPT, Cells
+from batchmill.executors.stream import salvage
+from batchmill.outcome import Block, ErrorInfo, Outcome
+
+HEADER = struct.Struct("=II")  # length in bytes; 1 when the content is a parcel's
+Columns = tuple[list[Any], "array[float]", dict[int, Outcome], dict[int, float | None]]
+Content = tuple[Columns, dict[int, ErrorInfo]]
+LEAST_ROOM = 2048  # of a region: enough for a parcel's frame, whatever it holds
+
+
+class FrameWriter:
+    """Lays the results of one chunk down in ``region``; used by the worker's main thread alone."""
+
+    def __init__(self, region: Region, cells: Cells, folders: list[str]) -> None:
+        self._region = region
+        self._cells = cells
+        self._folders = folders
+        self._end = 0
+        self._items = 0
+
+    def lay_down(self, block: Block) -> bool:
+        """Write what the block has grown by since the last time; True when the region is nearly full."""
+        first, count = self._items, len(block)
+        if first == count:
+            return False
+        stream, buffers = _pack(block, first)
+        if buffers or not self._put(stream, 0, LEAST_ROOM):
+            self._put_aside(stream, buffers, block)
+        self._items = count
+        return self._region.room_for(self._end + 2 * LEAST_ROOM) is None
+
+    def _put_aside(self, stream: Stream, buffers: list[pickle.PickleBuffer], block: Block) -> None:
+        """Write what is too large for the region to a file, or that there is no room for that either."""
+        try:
+            parcel = wrap(stream, buffers, self._folders)
+        except OSError as fault:
+            error = describe(no_room("a result", stream, buffers, fault))
+            for offset in range(self._items, len(block)):
+                _replace(block, offset, error)
+            parcel = wrap(*_pack(block, self._items), self._folders)
+        if not self._put(pickler.dumps(tuple(parcel), []), 1, 0):
+            raise InternalError("a region was filled to the brim")
+
+    def _put(self, content: Stream, kind: int, spare: int) -> bool:
+        """Write a frame; False when it does not fit and leave ``spare`` bytes."""
+        start = self._end + HEADER.size
+        end = start + len(content)
+        room = self._region.room_for(end + spare)
+        if room is None:
+            return False
+        room[self._end : start] = HEADER.pack(len(content), kind)
+        room[start:end] = content
+        self._end = end
+        self._cells[KEPT] = end
+        return True
+
+
+def read(source: Region, end: int, start: int) -> tuple[Block, int]:
+    """The block, from index ``start``, that the frames in the first ``end`` bytes make, and its bytes."""
+    block = Block(start)
+    region = source.view(end)
+    position = n_bytes = 0
+    while position < end:
+        length, is_parcel = HEADER.unpack(region[position : position + HEADER.size])
+        position += HEADER.size
+        stream = region[position : position + length]
+        n_bytes += length
+        if is_parcel:
+            parcel = Payload(*pickler.loads(stream))
+            content, n_bytes = unwrap(parcel, loads=_loads), n_bytes + parcel.n_bytes
+        else:
+            content = _loads(stream)
+        _append(block, *content)
+        position += length
+    return block, n_bytes
+
+
+def packed(block: Block) -> bytes:
+    """A block as bytes that travel to other machines too. What cannot travel is an error of its item."""
+    return bytes(_pack(block, 0, in_band=True)[0])
+
+
+def unpacked(stream: bytes, start: int) -> Block:
+    """The block, from index ``start``, of what :func:`packed` made."""
+    block = Block(start, [], [])
+    _append(block, *_loads(stream))
+    return block
+
+
+def _loads(stream: Any, buffers: Sequence[Any] = ()) -> Content:
+    """The content of a frame. What does not unpickle in this process is an error of its item."""
+    try:
+        return pickler.loads(stream, buffers), {}
+    except Exception:  # noqa: BLE001  # what an object's own code raised: told below, of the item it came from
+        columns: Columns = salvage.loads(stream, buffers)
+    faults: dict[int, ErrorInfo] = {}
+    values, _, special, _ = columns
+    for place, value in enumerate(values):
+        fault = salvage.fault_in((value, special.get(place)))
+        if fault is not None:
+            faults[place] = describe(pickler.refused_here(fault))
+    return columns, faults
+
+
+def _append(block: Block, columns: Columns, faults: dict[int, ErrorInfo]) -> None:
+    values, walls, special, began = columns
+    offset = len(block)
+    block.extend(Block(block.start + offset, values, walls.tolist(), special, began=began))
+    for place, error in faults.items():
+        _replace(block, offset + place, error)
+
+
+def _columns(block: Block, first: int) -> Columns:
+    """What the block has grown by since it had ``first`` items, as it travels."""
+    part = block.part(first)
+    return part.values, array("f", part.walls), part.special, part.began
+
+
+def _pack(block: Block, first: int, *, in_band: bool = False) -> tuple[Stream, list[pickle.PickleBuffer]]:
+    columns = _columns(block, first)
+    values, _, special, _ = columns
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        plain = not special and pickler.is_plain(values)
+        return pickler.dumps(columns, buffers, plain=plain, in_band=in_band), buffers
+    except BaseException as fault:  # noqa: BLE001  # reported below as an error of the items at fault
+        return _pack_one_by_one(block, first, fault, in_band)
+
+
+def _pack_one_by_one(
+    block: Block, first: int, fault: BaseException, in_band: bool
+) -> tuple[Stream, list[pickle.PickleBuffer]]:
+    """The frame once more, with an error in place of each result that does not pickle."""
+    for offset in range(first, len(block)):
+        value, outcome = block.values[offset], block.special.get(offset)
+        try:
+            pickler.dumps((value, outcome), [])
+        except BaseException as why:  # noqa: BLE001  # whatever __reduce__ raises is that item's error
+            _replace(block, offset, describe(_refused(value, outcome, why)))
+    buffers: list[pickle.PickleBuffer] = []
+    return pickler.dumps(_columns(block, first), buffers, in_band=in_band), buffers
+
+
+def _replace(block: Block, offset: int, error: ErrorInfo) -> None:
+    """Put an error in place of a result that cannot travel."""
+    outcome = block.special.get(offset)
+    attempts = outcome.attempts if isinstance(outcome, Outcome) else 1
+    block.replace(offset, Outcome(block.start + offset, error=error, attempts=attempts))
+
+
+def _refused(value: Any, outcome: Outcome | None, why: BaseException) -> NotPicklable:
+    try:
+        pickler.dumps(value, [])
+    except BaseException:  # noqa: BLE001  # the value is at fault
+        return pickler.refusal(value, why, "result")
+    return pickler.refusal(outcome, why, "record")

@@ -1,0 +1,104 @@
+"""The slots that one batch has on lease, and what it does when there are no more to be had.
+
+A batch asks for as many slots as it may have items in flight. Where the system gives no more of them
+(open files, memory, processes) a batch that has some goes on with those: it is slower, and done all the
+same. A batch that has none waits a while for another to give one back.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from batchmill.concurrency.semaphore import FairSemaphore, Permit
+from batchmill.errors import ExecutorUnavailable
+from batchmill.executors.process.logs import handle
+from batchmill.executors.process.pool import Pool
+from batchmill.executors.process.slot import Heard, Slot
+
+PATIENCE_SECONDS = 10.0
+LOOK_SECONDS = 0.05
+
+
+class Leases:
+    """What one batch has out of the pool.
+
+    ``slots`` bounds how many this batch and others have together; drivers then give theirs back between
+    two chunks. ``heard`` is given what their workers log.
+
+    Concurrency: the batch's drivers call in from their own threads; ``_lock`` guards ``_held``,
+    ``_asking`` and ``_permits``.
+    """
+
+    def __init__(self, pool: Pool, slots: FairSemaphore | None = None, heard: Heard = handle) -> None:
+        self._pool = pool
+        self._heard = heard
+        self._slots = slots
+        self._permits: dict[Slot, Permit] = {}
+        self._lock = threading.Lock()
+        self._held = 0
+        self._asking = 0
+
+    @property
+    def shared(self) -> bool:
+        """Whether others wait for what this batch does not need."""
+        return self._slots is not None
+
+    def lease(self, given_up: Callable[[], bool]) -> Slot | None:
+        """A slot; None when there is none to be had and the batch can do without, or ``given_up`` says so.
+
+        Raises :class:`ExecutorUnavailable` when the batch has no other and gets none.
+        """
+        if self._slots is None:
+            return self._leased()
+        permit = self._slots.acquire(given_up)
+        if permit is None:
+            return None
+        slot: Slot | None = None
+        try:
+            slot = self._leased()
+        finally:
+            if slot is None:
+                self._slots.release(permit)
+        if slot is not None:
+            with self._lock:
+                self._permits[slot] = permit
+        return slot
+
+    def _leased(self) -> Slot | None:
+        end = time.monotonic() + PATIENCE_SECONDS
+        with self._lock:
+            self._asking += 1
+        while True:
+            slot, refusal = self._ask()
+            with self._lock:
+                if slot is not None:
+                    self._asking -= 1
+                    self._held += 1
+                    return slot
+                if self._held or self._asking > 1:
+                    self._asking -= 1
+                    return None
+            if refusal is not None and (time.monotonic() >= end or not self._pool.in_use()):
+                with self._lock:
+                    self._asking -= 1
+                raise refusal
+            time.sleep(LOOK_SECONDS)
+
+    def release(self, slot: Slot) -> None:
+        """Give a slot back to the pool."""
+        with self._lock:
+            self._held -= 1
+            permit = self._permits.pop(slot, None)
+        self._pool.release(slot)
+        if permit is not None and self._slots is not None:
+            self._slots.release(permit)
+
+    def _ask(self) -> tuple[Slot | None, ExecutorUnavailable | None]:
+        try:
+            slot = self._pool.lease()
+        except ExecutorUnavailable as refusal:
+            return None, refusal
+        slot.heard = self._heard
+        return slot, None

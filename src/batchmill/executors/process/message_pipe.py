@@ -1,0 +1,94 @@
+"""The pipe between a slot and its worker: whole messages, each with its length in front.
+
+`multiprocessing.connection.Connection` does the same with a selector and two reads a message, which for a
+small batch is a third of its way through the parent. Its connection still is what travels to the worker.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+from collections import deque
+from multiprocessing.connection import Connection, Pipe
+
+LENGTH = struct.Struct("=Q")
+READ_BYTES = 1 << 16
+_SECONDS = struct.Struct("@ll")  # struct timeval
+
+
+class MessagePipe:
+    """One end. One thread sends and one receives; they may be different ones."""
+
+    def __init__(self, end: Connection) -> None:
+        self.end = end
+        self._descriptor = end.fileno()
+        self._read = b""
+
+    @classmethod
+    def pair(cls) -> tuple[MessagePipe, MessagePipe]:
+        """Both ends of a new one."""
+        here, there = Pipe()
+        return cls(here), cls(there)
+
+    def look_every(self, seconds: int) -> None:
+        """Have :meth:`receive` raise BlockingIOError when nothing came for so many seconds."""
+        with socket.socket(fileno=os.dup(self._descriptor)) as same:
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _SECONDS.pack(seconds, 0))
+
+    def waits(self, seconds: float) -> bool:
+        """Whether something is there to be received, or comes within so many seconds; or the end."""
+        return bool(self._read) or self.end.poll(seconds)
+
+    def send(self, message: bytes) -> None:
+        """Send a message. Raises OSError when nobody is at the other end."""
+        left = memoryview(LENGTH.pack(len(message)) + message)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+
+    def receive(self) -> bytes:
+        """The next message. Raises EOFError at the end, in the midst of a message too; after a
+        BlockingIOError it may be called again."""
+        length = LENGTH.unpack(self._take(LENGTH.size, keep=True))[0]
+        return self._take(LENGTH.size + length)[LENGTH.size :]
+
+    def _take(self, size: int, *, keep: bool = False) -> bytes:
+        """The next ``size`` bytes; what was read and not taken stays for the next call."""
+        while len(self._read) < size:
+            more = os.read(self._descriptor, max(READ_BYTES, size - len(self._read)))
+            if not more:
+                raise EOFError("the other end of the pipe is gone")
+            self._read += more
+        taken = self._read[:size]
+        if not keep:
+            self._read = self._read[size:]
+        return taken
+
+    def close(self) -> None:
+        """Close this end."""
+        self.end.close()
+
+
+class Outbox:
+    """Sends whole messages over a wire from any thread, in the order they came; a signal handler may send one
+    in the midst of another.
+
+    Concurrency: whoever holds ``_lock`` sends what waits, of others too. Nobody waits for it: a signal
+    handler may interrupt who holds it.
+    """
+
+    def __init__(self, wire: MessagePipe) -> None:
+        self._wire = wire
+        self._lock = threading.Lock()
+        self._waiting: deque[bytes] = deque()
+
+    def send(self, message: bytes) -> None:
+        """Send a message, or leave it to who is sending. Raises OSError when nobody is at the other end."""
+        self._waiting.append(message)
+        while self._waiting and self._lock.acquire(blocking=False):
+            try:
+                while self._waiting:
+                    self._wire.send(self._waiting.popleft())
+            finally:
+                self._lock.release()

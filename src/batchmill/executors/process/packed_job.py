@@ -1,0 +1,72 @@
+"""A batch's job on its way to workers: pickled once, known by its digest, shipped once to each worker."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+
+from batchmill.errors import NotPicklable
+from batchmill.executors.cores import usable_cores
+from batchmill.executors.pickling import pickler
+from batchmill.executors.pickling.pickler import Stream
+from batchmill.executors.process.environment import ProcessEnvironment
+from batchmill.executors.process.payload import wrap
+from batchmill.executors.process.pool import Pool
+from batchmill.executors.running.runner import Job
+
+
+class PackedJob:
+    """The parcel of a job and of the surroundings it runs in. ``digest`` names both: a worker that has
+    seen it needs only the digest, in this batch or a later one. ``pace`` is what an earlier batch with the
+    digest learned of its items, and is to be set to what this one did.
+    ``n_workers`` processes share the cores.
+
+    ``around`` are the surroundings, as a pickle; None for those of this process now.
+
+    Raises :class:`NotPicklable` naming the attribute at fault.
+    """
+
+    def __init__(self, job: Job, pool: Pool, n_workers: int = 1, around: bytes | None = None) -> None:
+        task = _pack_job(job)
+        if around is None:
+            around = ProcessEnvironment.packed(max(1, usable_cores() // n_workers))
+        packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders))
+        outer = pickle.dumps((around, packed), 5)
+        self._pool = pool
+        self._parts = [task.digest(), task.digest(around)]
+        self.digest = self._parts[1]
+        self.parcel = pool.publish(self.digest, lambda: wrap(outer, [], pool.folders))
+        self.pace = pool.pace(self.digest)
+
+    def withdraw(self) -> None:
+        """The batch is over; the pool may drop what it kept for it."""
+        if self.pace is not None:
+            self._pool.keep_pace(self.digest, self.pace)
+        for digest in self._parts:
+            self._pool.withdraw(digest)
+
+
+class _Pickled:
+    def __init__(self, stream: Stream, buffers: list[pickle.PickleBuffer]) -> None:
+        self.stream = stream
+        self.buffers = buffers
+        self._hash = hashlib.blake2b(stream, digest_size=16)
+        for buffer in buffers:
+            self._hash.update(buffer)
+
+    def digest(self, more: Stream = b"") -> bytes:
+        """The digest of the job, or of the job together with ``more``."""
+        extended = self._hash.copy()
+        extended.update(more)
+        return extended.digest()
+
+
+def _pack_job(job: Job) -> _Pickled:
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        plain = pickler.goes_by_name(getattr(job.task, "only_function", None))
+        return _Pickled(pickler.dumps(job, buffers, plain=plain), buffers)
+    except NotPicklable:
+        raise
+    except Exception as fault:
+        raise pickler.refusal(job.task, fault, "task") from fault

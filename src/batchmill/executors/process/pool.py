@@ -1,0 +1,369 @@
+"""The pool of worker processes that all batches of this process share.
+
+Batches lease slots and threads and give them back; a slot that nobody used for :data:`IDLE_SECONDS` is
+closed, and all are at exit. Workers are started by one thread that lives as long as the pool: Linux ties a
+child's "signal me when my parent dies" to the thread that started it, not to the process.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import errno
+import multiprocessing.util
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import loky.process_executor
+
+from batchmill.errors import ExecutorUnavailable
+from batchmill.executors.dispatch.chunk_sizes import ItemPace
+from batchmill.executors.process.folders import Folders, remove_abandoned
+from batchmill.executors.process.loky_semaphores import PipeContext
+from batchmill.executors.process.payload import Payload, discard
+from batchmill.executors.process.shared_area import SharedArea
+from batchmill.executors.process.signals import block_signals
+from batchmill.executors.process.slot import Slot
+from batchmill.executors.process.thread_cache import ThreadCache
+
+IDLE_SECONDS = 60.0
+LOOK_SECONDS = 5.0
+KEPT_JOBS = 4
+KEPT_PACES = 64
+DESCRIPTORS_PER_SLOT = 20  # what a worker costs its parent: pipes, mappings, and those of starting it
+SPARE_DESCRIPTORS = 12  # for parcels on their way, and for whatever else the program opens
+SHUTDOWN_PRIORITY = 100  # among multiprocessing's finalizers: before those that remove anything
+SHUT_DOWN = "the pool of worker processes was shut down"
+
+Call = tuple[Callable[[], Any], "Future[Any]"]
+
+
+class Pool:
+    """The slots of this process.
+
+    Concurrency: any thread may lease and release. ``_lock`` guards ``_idle``, ``_all``, ``_jobs``,
+    ``_paces``, ``_number`` and ``_closed``; starting and closing idle slots happens in the pool's own
+    thread, fed by ``_calls``.
+    """
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._lock = threading.Lock()
+        self._idle: list[Slot] = []
+        self._all: set[Slot] = set()
+        self._jobs: dict[bytes, tuple[Payload, int]] = {}  # with the number of batches using it
+        self._paces: dict[bytes, ItemPace] = {}
+        self._number = 0
+        self._closed = False
+        self._folders = Folders()
+        self.folders = self._folders.paths
+        self.threads = ThreadCache()
+        self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="batchmill-pool", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # no thread to give, or the interpreter is ending
+            self._folders.remove()
+            raise
+
+    def lease(self) -> Slot:
+        """An idle slot or a new one. Raises :class:`ExecutorUnavailable` when none can be started."""
+        with self._lock:
+            while self._idle:
+                slot = self._idle.pop()
+                if slot.healthy:
+                    slot.reset()
+                    return slot
+                self._all.discard(slot)
+                self._later(slot.close)
+            if self._closed:
+                raise ExecutorUnavailable(SHUT_DOWN)
+            starting = self._later(self._start)
+        try:
+            started: Slot = starting.result()
+        except KeyboardInterrupt:
+            starting.add_done_callback(self._take_back)
+            raise
+        except ExecutorUnavailable:
+            raise
+        except Exception as fault:  # whatever loky makes of a lack of files, memory or processes
+            raise _unavailable(fault) from fault
+        return started
+
+    def _take_back(self, starting: Future[Any]) -> None:
+        """A slot that nobody waits for any more."""
+        if starting.exception() is None:
+            self.release(starting.result())
+
+    def release(self, slot: Slot) -> None:
+        """Give a slot back; a broken one is closed."""
+        slot.idle_since = time.monotonic()
+        if slot.healthy and slot.verdict is None:
+            with self._lock:
+                self._idle.append(slot)
+            return
+        with self._lock:
+            self._all.discard(slot)
+        self._later(slot.close)
+
+    def idle(self) -> int:
+        """How many slots could be leased without starting a worker."""
+        with self._lock:
+            return len(self._idle)
+
+    def in_use(self) -> int:
+        """How many slots batches have on lease."""
+        with self._lock:
+            return len(self._all) - len(self._idle)
+
+    def publish(self, digest: bytes, make: Callable[[], Payload]) -> Payload:
+        """The parcel of a job, made once: another batch with the same job finds it still there.
+
+        It stays until :meth:`withdraw` was called as often, and for a while after.
+        """
+        with self._lock:
+            parcel, users = self._jobs.pop(digest, (None, 0))
+            parcel = parcel or make()
+            self._jobs[digest] = (parcel, users + 1)
+            return parcel
+
+    def withdraw(self, digest: bytes) -> None:
+        """A batch needs a job no more; the jobs used longest ago go first."""
+        with self._lock:
+            if digest not in self._jobs:  # the pool was closed meanwhile
+                return
+            parcel, users = self._jobs[digest]
+            self._jobs[digest] = (parcel, users - 1)
+            unused = [one for one, (_, users) in self._jobs.items() if not users]
+            for old in unused[: max(0, len(unused) - KEPT_JOBS)]:
+                discard(self._jobs.pop(old)[0])
+
+    def pace(self, digest: bytes) -> ItemPace | None:
+        """What the last batch with this job learned of its items."""
+        with self._lock:
+            return self._paces.get(digest)
+
+    def keep_pace(self, digest: bytes, pace: ItemPace) -> None:
+        """Remember what a batch learned of its items, for the next one with the same job."""
+        with self._lock:
+            self._paces.pop(digest, None)
+            self._paces[digest] = pace
+            if len(self._paces) > KEPT_PACES:
+                del self._paces[next(iter(self._paces))]
+
+    def processes(self) -> list[int]:
+        """The process ids of all workers."""
+        with self._lock:
+            return [slot.pid for slot in self._all]
+
+    def must_be_open(self) -> None:
+        """Raises :class:`ExecutorUnavailable` where the pool was shut down: that is why its workers end."""
+        with self._lock:
+            if self._closed:
+                raise ExecutorUnavailable(SHUT_DOWN)
+
+    def close(self) -> None:
+        """End all workers and remove all files; a batch that still runs loses its workers."""
+        with self._lock:
+            self._closed = True
+            slots, self._idle = list(self._all), []
+            self._all.clear()
+            self._jobs.clear()
+        _close_together(slots)
+        self.threads.close()
+        self._calls.put(None)
+        self._thread.join()
+        self._folders.remove()
+
+    def _later(self, call: Callable[[], Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._calls.put((call, future))
+        return future
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                call = self._calls.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                self._close_idle()
+                continue
+            if call is None:
+                return
+            _settle(*call)
+
+    def _start(self) -> Slot:
+        with self._lock:
+            self._number += 1
+            number = self._number
+            others = len(self._all)
+        if others:
+            _check_descriptors()
+        _hook_exit()  # first: a worker started amid the interpreter's end would be nobody's
+        block_signals()
+        try:
+            slot = self._open_slot(number, None)
+        except (OSError, ImportError) as fault:
+            if getattr(fault, "errno", None) in (errno.EMFILE, errno.ENFILE):
+                raise
+            slot = self._open_slot(number, PipeContext())  # no room, or no way, for the system's semaphores
+        if number == 1:
+            self._later(lambda: remove_abandoned(map(os.path.dirname, self.folders)))
+        with self._lock:
+            if not self._closed:
+                self._all.add(slot)
+                return slot
+        slot.close()  # closed meanwhile: whoever closes the others does not know of this one
+        raise ExecutorUnavailable(SHUT_DOWN)
+
+    def _open_slot(self, number: int, semaphores: PipeContext | None) -> Slot:
+        area = self._make_area(number)
+        slot = None
+        try:
+            slot = Slot(area, self.folders, semaphores)
+            slot.open()
+        except BaseException:
+            if slot is not None:
+                slot.close()
+            area.remove()
+            raise
+        return slot
+
+    def _make_area(self, number: int) -> SharedArea:
+        for folder in self.folders[:-1]:
+            try:
+                return SharedArea.create(os.path.join(folder, f"slot-{number}"))
+            except OSError:  # full: the next folder is on disk
+                continue
+        return SharedArea.create(os.path.join(self.folders[-1], f"slot-{number}"))
+
+    def _close_idle(self) -> None:
+        latest = time.monotonic() - IDLE_SECONDS
+        with self._lock:
+            old = [slot for slot in self._idle if slot.idle_since < latest]
+            self._idle = [slot for slot in self._idle if slot.idle_since >= latest]
+            self._all.difference_update(old)
+        for slot in old:
+            slot.close()
+
+
+def _unavailable(fault: Exception) -> ExecutorUnavailable:
+    reason = f"no worker process can be started: {type(fault).__name__}: {fault}"
+    advice = "raise the limits (ulimit -n, -u), lower max_concurrent, or use executor 'thread'"
+    return ExecutorUnavailable(f"{reason}; {advice}")
+
+
+def _check_descriptors() -> None:
+    """Raise OSError when another worker would leave this process too few descriptors to go on with."""
+    spare = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while len(spare) < DESCRIPTORS_PER_SLOT + SPARE_DESCRIPTORS:
+            spare.append(os.dup(spare[0]))
+    finally:
+        for descriptor in spare:
+            os.close(descriptor)
+
+
+def _settle(call: Callable[[], Any], future: Future[Any]) -> None:
+    try:
+        future.set_result(call())
+    except BaseException as fault:  # noqa: BLE001  # it is raised where the result is asked for
+        future.set_exception(fault)
+
+
+def _close_together(slots: list[Slot]) -> None:
+    """Close slots side by side; one after another where the interpreter is ending, as from Python 3.12 on
+    no thread can be started then."""
+    closing = []
+    for slot in slots:
+        thread = threading.Thread(target=slot.close)
+        try:
+            thread.start()
+        except RuntimeError:
+            slot.close()
+        else:
+            closing.append(thread)
+    for thread in closing:
+        thread.join()
+
+
+_pool_lock = threading.Lock()
+_made: tuple[int, Future[Pool]] | None = None  # by which process, and the pool
+
+
+def shared_pool() -> Pool:
+    """The pool of this process, made when first asked for; a forked child makes its own.
+
+    It is made in a thread: a Ctrl-C, which the main thread may meet anywhere, must not leave half of one.
+    """
+    global _made
+    with _pool_lock:
+        made = _current()
+        if made is None:
+            # In a process that multiprocessing made this is what ends the workers, before their end is waited
+            # for there. In others it is for a pool that never started one; the others go before.
+            multiprocessing.util.Finalize(None, shutdown, exitpriority=SHUTDOWN_PRIORITY)
+            _made = os.getpid(), (made := Future())
+            _begin(made)
+    return made.result()
+
+
+def _begin(made: Future[Pool]) -> None:
+    try:  # not by threading, whose start waits for the thread and can be interrupted at that
+        _thread.start_new_thread(_settle, (_make, made))
+    except RuntimeError as fault:  # the system has no thread to give
+        made.set_exception(_unavailable(fault))
+
+
+def _make() -> Pool:
+    try:
+        return Pool()
+    except (OSError, RuntimeError) as fault:  # no folder, no process for loky's tracker, no thread
+        raise _unavailable(fault) from fault
+
+
+def current_pool() -> Pool | None:
+    """The pool of this process if there is one."""
+    with _pool_lock:
+        made = _current()
+    return made.result() if made is not None else None
+
+
+def _current() -> Future[Pool] | None:
+    """Under the lock: the pool that is there or about to be, unless making it failed."""
+    if _made is None or _made[0] != os.getpid():
+        return None
+    made = _made[1]
+    return None if made.done() and made.exception() is not None else made
+
+
+_exit_hooked = threading.Event()
+
+
+def shutdown() -> None:
+    """End all idle worker processes now; the next batch starts new ones."""
+    global _made
+    with _pool_lock:
+        made, _made = _current(), None
+    if made is not None and made.exception() is None:  # else whoever asked for it was told
+        made.result().close()
+
+
+def _hook_exit() -> None:
+    """Close the pool when the interpreter ends. Raises RuntimeError when it is ending already.
+
+    loky waits for its workers when threads are joined, before ``atexit`` runs, and would wait for a
+    hung item for ever. So this goes where loky's hook is, after it: the last one registered runs first.
+    loky 3.5 to 3.7 registers again with every executor, because what it remembers of having done so is
+    the None that registering returns; the mark set here keeps it from that.
+    """
+    if not _exit_hooked.is_set():
+        register = getattr(threading, "_register_atexit", atexit.register)
+        register(loky.process_executor._python_exit)
+        loky.process_executor.process_pool_executor_at_exit = _exit_hooked
+        register(shutdown)
+        _exit_hooked.set()

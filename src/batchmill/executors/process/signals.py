@@ -1,0 +1,58 @@
+"""What signals mean to a worker process: the parent decides when the run ends, the worker does not.
+
+A terminal's Ctrl-C, timeout(1) and systemd send theirs to the whole family at once.
+"""
+
+from __future__ import annotations
+
+import multiprocessing.resource_tracker
+import os
+import signal
+import time
+from types import FrameType
+
+from batchmill.executors.running.progress import STOP, STOPPED, Cells
+
+TERM_SECONDS = 0.5  # for the word that the whole run is ending
+
+_ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+def block_signals() -> None:
+    """In the parent's thread that starts workers: they start with these blocked and open up in
+    :func:`heed_signals`; a Ctrl-C while one boots must not end it with a traceback. The trackers come
+    first: multiprocessing's, where it is started, opens the signals of the thread that starts it."""
+    multiprocessing.resource_tracker.ensure_running()
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+
+
+def heed_signals(cells: Cells) -> None:
+    """In the worker: SIGINT and SIGHUP are ignored, SIGTERM is heard; ``cells`` are what the parent writes
+    its stop into."""
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN if number != signal.SIGTERM else Terminated(cells))
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+
+
+class Terminated:
+    """What a worker does on SIGTERM, which timeout(1) and systemd send to the whole family at once.
+
+    A run that is told to end says so to its workers, and then the items under way have their time. A
+    worker that hears nothing of that was meant alone: it dies of the signal, at the item it is on. What
+    items start is not concerned: a program does not inherit this, a forked process just dies.
+    """
+
+    def __init__(self, cells: Cells) -> None:
+        self._pid = os.getpid()
+        self._cells = cells
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        end = time.monotonic() + TERM_SECONDS
+        while os.getpid() == self._pid and time.monotonic() < end:
+            if self._cells[STOP] == STOPPED:
+                return
+            time.sleep(0.01)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)

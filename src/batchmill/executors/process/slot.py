@@ -1,0 +1,267 @@
+"""One worker process and all the parent knows of it.
+
+A slot is a loky executor with a single worker, which it starts, watches over and ends. The worker is
+given one task for all its life, `child.serve`, and chunks go to it over a pipe of our own:
+
+    driver --send--> pipe --> worker --> pipe --> receiver thread --settle--> driver's callback
+
+which costs a fifth of a trip through the executor's queues. When the worker dies the pipe ends; the
+receiver settles what was under way with how the worker died. Only this slot is broken then, another takes
+its place, and the other workers never notice.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import loky.process_executor
+import psutil
+
+from batchmill.errors import BatchmillError
+from batchmill.executors.process import child
+from batchmill.executors.process.family import kill_family
+from batchmill.executors.process.leftovers import remove_leftovers
+from batchmill.executors.process.logs import Logged, handle
+from batchmill.executors.process.message_pipe import MessagePipe
+from batchmill.executors.process.shared_area import SharedArea
+from batchmill.executors.running.progress import (
+    ATTEMPT,
+    BEGAN,
+    HELD,
+    KEPT,
+    MOST_CHUNKS,
+    PHASE,
+    STARTED,
+    STOP,
+    STOPPED,
+    Position,
+    position,
+)
+
+EXIT_SECONDS = 5.0
+GRACE_SECONDS = 1.0  # that commands of a cancelled batch have from SIGTERM to SIGKILL
+LOOK_SECONDS = 1  # between looks at a silent worker, for one whose pipe somebody else holds open
+
+CANCELLED, TIMED_OUT, TOO_LARGE = "cancelled", "timed out", "over its memory limit"  # why we kill a worker
+
+
+class SlotBroken(BatchmillError):  # named for what is broken
+    """Raised when a chunk is handed to a worker that is known to be dead."""
+
+
+class Death(NamedTuple):
+    """What is known of a worker that died: its process id, exit code (negative: signal) and last cells."""
+
+    pid: int
+    exit_code: int | None
+    position: Position
+    phase: int
+    attempt: int
+    kept: int
+    started: int
+    began: int = 0
+
+    @property
+    def reason(self) -> str:
+        """The end in words, such as ``killed by signal 9 (SIGKILL)``."""
+        if self.exit_code is None:
+            return "ended without an exit code"
+        if self.exit_code >= 0:
+            return f"exited with code {self.exit_code}"
+        try:
+            name = signal.Signals(-self.exit_code).name
+        except ValueError:
+            name = "unknown"
+        return f"was killed by signal {-self.exit_code} ({name})"
+
+
+Settle = Callable[["child.Reply | Death"], None]
+Heard = Callable[[Logged], None]
+
+
+class Slot:
+    """See the module. ``known`` holds the digests of jobs the worker has; ``idle_since`` is the pool's.
+    ``heard`` is given what the worker logs.
+
+    Concurrency: ``open`` and ``close`` run in the pool's thread, ``send`` in one driver, the callbacks in
+    the receiver's thread, ``kill`` in any. ``_lock`` guards ``_verdict``, ``_under_way``, ``_dead`` and
+    ``_closed``; ``known`` belongs to the driver that leased the slot.
+    """
+
+    def __init__(self, area: SharedArea, folders: list[str], semaphores: Any = None) -> None:
+        """``semaphores`` is the loky context to make them with, None for the system's own."""
+        self.area = area
+        self._folders = folders
+        self.known: set[bytes] = set()
+        self.heard: Heard = handle
+        self.idle_since = 0.0
+        self.pid = 0
+        self._seq = 0
+        self._lock = threading.Lock()
+        self._verdict: str | None = None
+        self._under_way: dict[int, Settle] = {}
+        self._dead = False
+        self._closed = False
+        self._wire, self._far_end = MessagePipe.pair()
+        self._executor: Any = loky.process_executor.ProcessPoolExecutor(
+            max_workers=1,
+            context=semaphores,
+            initializer=child.attach,
+            initargs=(self._far_end.end, area.path, folders, os.getpid()),
+        )
+        self._process: Any = None
+        self._receiver = threading.Thread(target=self._receive, name="batchmill-pool-receiver", daemon=True)
+
+    def open(self) -> None:
+        """Start the worker process; it boots while we go on. Raises OSError without room for one more."""
+        self._executor.submit(child.serve)
+        self._process = next(iter(self._executor._processes.values()))
+        self.pid = self._process.pid
+        self._far_end.close()  # so that the pipe ends with the worker
+        self._wire.look_every(LOOK_SECONDS)
+        self._receiver.start()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the worker can be given chunks, as far as anyone knows."""
+        with self._lock:
+            return not self._dead and self._seq + 1 < MOST_CHUNKS
+
+    def reset(self) -> None:
+        """Make ready for another batch."""
+        self.area.cells[STOP] = 0
+        self.area.cells[STARTED] = 0
+        with self._lock:
+            self._verdict = None
+
+    @property
+    def next_seq(self) -> int:
+        """The number the next chunk sent will have; tells which half of the shared area it uses."""
+        return self._seq + 1
+
+    def send(self, order: child.Order, settle: Settle) -> None:
+        """Hand a chunk to the worker; ``settle`` is called once with its reply or with the worker's death.
+
+        Raises :class:`SlotBroken` when the worker is dead already.
+        """
+        with self._lock:
+            if self._dead:
+                raise SlotBroken(f"worker process {self.pid} is dead")
+            self._under_way[order.seq] = settle
+            self._seq = order.seq
+        try:
+            self._wire.send(pickle.dumps(order, 5))
+        except OSError:  # it died just now: the receiver is about to settle the chunk
+            pass
+
+    def stop_items(self) -> None:
+        """Let the worker start no further item of the chunks it has."""
+        self.area.cells[STOP] = STOPPED
+
+    def hold(self) -> None:
+        """Let the worker start nothing until :meth:`go_on`, unless it was stopped for good."""
+        self.area.cells[STOP] = self.area.cells[STOP] or HELD
+
+    def go_on(self) -> None:
+        """Let the worker start items again that was held."""
+        if self.area.cells[STOP] == HELD:
+            self.area.cells[STOP] = 0
+
+    def kill(self, verdict: str) -> None:
+        """End the worker and all it started; ``verdict`` says why, the first one counts.
+
+        Commands of a cancelled batch are asked to end first; nobody waits here until they have.
+        """
+        with self._lock:
+            first, self._verdict = self._verdict is None, self._verdict or verdict
+        if verdict == CANCELLED and first and _has_children(self.pid):
+            name = "batchmill-pool-ending"
+            threading.Thread(target=kill_family, args=(self.pid, GRACE_SECONDS), name=name).start()
+        elif first:
+            kill_family(self.pid)
+
+    @property
+    def verdict(self) -> str | None:
+        """Why we killed the worker, None when we did not."""
+        with self._lock:
+            return self._verdict
+
+    def close(self) -> None:
+        """End the worker, idle or not, and free what the slot held; waits until that is done.
+
+        Closing it again, at the same time too, does nothing more.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._executor.shutdown(wait=True, kill_workers=True)
+        if self._receiver.ident is not None:
+            self._receiver.join(EXIT_SECONDS)
+        self._wire.close()
+        self._far_end.close()
+        self.area.remove()
+        if self.pid:
+            remove_leftovers(self.pid, {os.path.dirname(folder) for folder in self._folders})
+
+    def _receive(self) -> None:
+        """In the receiver's thread: settle replies while the worker lives, and the rest once it does not."""
+        while (reply := self._next_reply()) is not None:
+            with self._lock:
+                settle = self._under_way.pop(reply.seq)
+            settle(reply)
+            del settle, reply  # they hold on to the batch, and the next reply may be that of another one
+        death = self._death()
+        with self._lock:
+            self._dead = True
+            left = [self._under_way.pop(seq) for seq in sorted(self._under_way)]
+        for settle in left:
+            settle(death)
+
+    def _next_reply(self) -> child.Reply | None:
+        """The worker's next reply; None when there will be none any more."""
+        while True:
+            try:
+                reply: child.Reply | Logged = pickle.loads(self._wire.receive())  # noqa: S301  # our own worker's
+            except BlockingIOError:  # nothing for a while
+                if self._process.exitcode is not None:
+                    return None
+            except (EOFError, OSError):
+                return None
+            else:
+                if not isinstance(reply, Logged):
+                    return reply
+                self.heard(reply)
+
+    def _death(self) -> Death:
+        """How the worker ended and what it was at. One that only closed the pipe is ended here."""
+        self._process.join(LOOK_SECONDS)
+        if self._exit_code() is None:
+            kill_family(self.pid)
+            self._process.join(EXIT_SECONDS)
+        cells = self.area.cells
+        last = (cells[place] for place in (PHASE, ATTEMPT, KEPT, STARTED, BEGAN))
+        return Death(self.pid, self._exit_code(), position(cells), *last)
+
+    def _exit_code(self) -> int | None:
+        """The worker's exit code. loky's manager asks as well, and of two threads that do at the same
+        moment the system answers one; the other sees what that one wrote down a little later."""
+        for _ in range(50):
+            code: int | None = self._process.exitcode
+            if code is not None or psutil.pid_exists(self.pid):
+                return code
+            time.sleep(0.002)
+        return None
+
+
+def _has_children(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).children())
+    except (psutil.Error, OSError):
+        return False

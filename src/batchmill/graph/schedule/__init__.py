@@ -1,0 +1,1 @@
+"""What runs next, and the threads on which it does."""

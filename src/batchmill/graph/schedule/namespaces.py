@@ -1,0 +1,80 @@
+"""What each node sees of the run's store: what came before it, and nothing of branches beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from batchmill.graph.schedule.machine import NodeDecision
+from batchmill.graph.schedule.topology import Topology
+from batchmill.step import Namespace
+from batchmill.step.namespace import NodeOutputs, joined
+
+
+class BranchNamespaces:
+    """The layer of the namespace that each node of a run works on.
+
+    A node that follows one other, and is followed by it alone, goes on in that one's layer. Where branches
+    begin each gets a layer of its own, where they come together a layer over all of them.
+
+    Not locked: its owner calls it under a lock.
+    """
+
+    def __init__(self, root: Namespace, topology: Topology) -> None:
+        self._root = root
+        self._topology = topology
+        self._views: dict[str, tuple[Namespace, bool]] = {}  # and whether it is this node's to hand on
+        self._entries: dict[str, NodeOutputs] = {}
+        self._calls: dict[tuple[int, int], Sequence[Any]] = {}
+
+    def decided(self, decision: NodeDecision) -> Namespace:
+        """The layer for a node that starts, or the one that what follows a node passed by goes on with."""
+        if not decision.after:
+            view, own = self._root.layer(), True
+        elif len(decision.after) == 1:
+            view, own = self._after(decision.after[0])
+            if decision.starts and not own:
+                view, own = view.layer(), True
+        else:
+            view, own = joined([self._views[name][0] for name in decision.after]), True
+        if decision.dropped:
+            view, own = view.layer(), True
+            self._drop(view, decision.dropped)
+        self._views[decision.node] = (view, own)
+        return view
+
+    def _after(self, name: str) -> tuple[Namespace, bool]:
+        view, own = self._views[name]
+        alone = len(self._topology.edges_of[self._topology.number[name]]) == 1
+        return view, own and alone
+
+    def _drop(self, view: Namespace, nodes: Iterable[str]) -> None:
+        view.drop(nodes)
+        for node in nodes:
+            if node in self._entries:
+                self._entries[node] = self._entries[node].dropped()
+
+    def enter(self, node: str, entry: NodeOutputs) -> None:
+        """What a visit of a node left, for what follows it and for the run's end."""
+        self._views[node][0].set(node, entry)
+        self._entries[node] = entry
+
+    def record(self, node: str, calls: Sequence[Any], place: int, visit: int) -> None:
+        """What a visit recorded, for what follows it."""
+        self._views[node][0].record(calls, place, visit)
+
+    def keep(self, calls: Sequence[Any], place: int, visit: int) -> None:
+        """What a visit recorded, for the run's end."""
+        if calls:
+            self._calls[place, visit] = calls
+
+    def has(self, node: str) -> bool:
+        """Whether a visit of the node left something."""
+        return node in self._entries
+
+    def collect(self) -> None:
+        """At the end: put what every node left into the run's namespace."""
+        lazy = any(view.lazy for view, _ in self._views.values())
+        self._root.collect(self._entries, lazy=lazy)
+        for (place, visit), calls in self._calls.items():
+            self._root.record(calls, place, visit)

@@ -1,0 +1,93 @@
+"""The outputs of a run or of a sub-workflow: those the document declares, or what its last node gave."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+from batchmill.errors import TemplateError, WrongOutput
+from batchmill.graph.schedule.run_report import RunReport
+from batchmill.ir.faults import kind_of
+from batchmill.ir.json_types import is_type, type_words
+from batchmill.ir.models.workflow import OutputSpec, Workflow
+from batchmill.lists import LazyList
+from batchmill.outcome import ErrorInfo
+from batchmill.step import Namespace
+from batchmill.template import compile_value
+from batchmill.values import NotJson, container_in
+from batchmill.values.plain import nearest
+
+SUCCEEDED = "succeeded"  # a batch node's second list of the same entries: given only where it is asked for
+
+
+def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: RunReport) -> dict[str, Any]:
+    """The outputs as the nodes gave them.
+
+    An output without a ``source`` is the node or the input of its name. Where the document declares no
+    outputs they are those of the node that ran last, whatever became of it. One that cannot be resolved
+    is left out and fails the walk; of a walk that has failed already it is left out without a word. One
+    left unresolved in permissive mode degrades the walk.
+    """
+    if not workflow.outputs:
+        return _last_outputs(namespace, walk)
+    failed_before = walk.status == "failed"
+    outputs: dict[str, Any] = {}
+    for name, spec in workflow.outputs.items():
+        try:
+            outputs[name] = _value(spec, name, namespace, walk)
+        except (TemplateError, WrongOutput) as fault:
+            if not failed_before:
+                fail_output(walk, name, fault)
+    return outputs
+
+
+def fail_output(walk: RunReport, name: str, fault: Exception) -> None:
+    """Fail the walk because the output ``name`` cannot be given."""
+    walk.fail(None, ErrorInfo(type(fault).__name__, f"output {name!r}: {fault}", retryable=False))
+
+
+_compiled = lru_cache(maxsize=256)(compile_value)  # a sub-workflow resolves the same ones for every item
+
+
+def typed(value: Any, spec: OutputSpec) -> Any:
+    """``value`` as its declaration takes it: text is read as JSON for a list or an object, for nothing else.
+
+    Raises :class:`~batchmill.errors.WrongOutput`, without the value, which may be secret.
+    """
+    if spec.json_type == "any":
+        return value
+    wanted = type_words(spec.json_type)
+    if isinstance(value, str) and spec.json_type in ("array", "object"):
+        try:
+            read = container_in(value)
+        except NotJson as fault:
+            raise WrongOutput(f"must be {wanted}, and its text is no JSON: {fault}") from fault
+        value = value if read is None else read
+    form = nearest(value)
+    if isinstance(form, float) and not math.isfinite(form):
+        raise WrongOutput(f"must be {wanted}, not {form}, which JSON does not have")
+    if not is_type(form, spec.json_type):
+        raise WrongOutput(f"must be {wanted}, not {_kind(form)}")
+    return value
+
+
+def _kind(form: Any) -> str:
+    if isinstance(form, float):
+        return "a number with a fraction"
+    return "a list" if isinstance(form, (tuple, LazyList)) else kind_of(form)
+
+
+def _last_outputs(namespace: Namespace, walk: RunReport) -> dict[str, Any]:
+    last: dict[str, Any] = namespace.values[walk.last] if walk.last is not None else {}
+    twice = SUCCEEDED if "batch_metadata" in last else None
+    return {name: value for name, value in last.items() if name != twice}
+
+
+def _value(spec: OutputSpec, name: str, namespace: Namespace, walk: RunReport) -> Any:
+    scope = namespace.scope(lazy=True)
+    value = _compiled(spec.template(name)).resolve(scope)
+    if scope.unresolved:
+        walk.degrade()
+        return value
+    return typed(value, spec)

@@ -1,0 +1,105 @@
+"""What a walk through a plan came to: a report for each node, the errors and the status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from batchmill.graph.address import address_of
+from batchmill.graph.schedule.error_log import ErrorLog
+from batchmill.graph.visits.node_run import NodeRun, VisitStatus, error_entry
+from batchmill.outcome import ErrorInfo
+
+RunStatus = Literal["success", "degraded", "failed"]
+
+
+@dataclass(slots=True)
+class NodeReport:
+    """What a node did in a run, over all its visits. ``wall`` is in seconds; ``batch`` has the counts of a
+    batch node's last visit and how it was run."""
+
+    type: str
+    status: VisitStatus = "success"
+    wall: float = 0.0
+    visits: int = 0
+    failure: str | None = None
+    batch: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, visit: NodeRun, wall: float) -> None:
+        """Count one more visit; its status is the node's."""
+        ended = None if visit.ended_by is None else f"stopped along with `{visit.ended_by}`"
+        self.status, self.failure = visit.status, visit.failure or ended
+        self.wall += wall
+        self.visits += 1
+        self.batch = visit.batch or self.batch
+
+    def add_later(self, later: NodeReport) -> None:
+        """Add what the node did in a later run of its workflow; its status is the node's."""
+        self.status, self.failure = later.status, later.failure
+        self.wall += later.wall
+        self.visits += later.visits
+        self.batch = later.batch or self.batch
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain data; ``failure`` is there where the node failed."""
+        told = {"type": self.type, "status": self.status, "wall": round(self.wall, 6), "visits": self.visits}
+        why = {} if self.failure is None else {"failure": self.failure}
+        return {**told, **self.batch, **why}
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a walk came to. ``reports`` and ``errors`` are in document order, whatever ran first. ``errors``
+    have the keys of a batch's entries and ``node``, the node's address; ``last`` is the id of the node that
+    ran last, None where none did: of branches that never came together that of the longest, and of several
+    such the last in the document. ``cause`` is the error that failed the walk, with the address of where
+    it arose."""
+
+    status: RunStatus = "success"
+    inner_reports: dict[str, NodeReport] = field(default_factory=dict)
+    reports: dict[str, NodeReport] = field(default_factory=dict)
+    errors: ErrorLog = field(default_factory=ErrorLog)
+    last: str | None = None
+    interrupted: bool = False
+    environment: bool = False
+    cause: ErrorInfo | None = None
+
+    def add_inner(self, reports: Iterable[tuple[str, NodeReport]]) -> None:
+        """Add the reports of nodes inside a sub-workflow, each with its address."""
+        for place, report in reports:
+            known = self.inner_reports.setdefault(place, report)
+            if known is not report:
+                known.add_later(report)
+
+    def addressed_reports(self, within: str = "") -> dict[str, NodeReport]:
+        """The reports by address, those of nodes inside sub-workflows behind that of what runs them."""
+        found: dict[str, NodeReport] = {}
+        for name, report in self.reports.items():
+            place = address_of(name, within=within)
+            found[place] = report
+            inside = [one for one in self.inner_reports if one.startswith(f"{place}.")]
+            found.update({one: self.inner_reports[one] for one in inside})
+        return found
+
+    def degrade(self) -> None:
+        """Something went otherwise than meant, and the run goes on."""
+        if self.status == "success":
+            self.status = "degraded"
+
+    def fail(self, node: str | None, error: ErrorInfo) -> None:
+        """Fail for a reason that is not an attempt's; ``node`` is None where it is no node's either."""
+        self.status = "failed"
+        self.cause = self.cause or error
+        self.errors.append({"node": node, **error_entry(error, 0)})
+
+    def fail_first(self, error: ErrorInfo) -> None:
+        """Fail for what led to the other errors: it is told before them."""
+        self.status = "failed"
+        self.cause = error
+        self.errors.prepend({"node": None, **error_entry(error, 0)})
+
+    def interrupt(self) -> None:
+        """The run is ended from outside."""
+        self.interrupted = True
+        self.status = "failed"

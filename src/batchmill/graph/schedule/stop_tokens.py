@@ -1,0 +1,58 @@
+"""The tokens by which what runs in a branch is told to begin nothing new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.graph.schedule.topology import ROOT, Topology
+
+
+class StopTokens:
+    """A stop token for each scope, heard by all scopes inside it. ``outside`` is that of the run; where
+    ``alone`` says that nothing runs beside anything else it serves all.
+
+    Not locked, but for :meth:`all`: its owner calls it under a lock.
+    """
+
+    def __init__(self, topology: Topology, outside: CancelToken, *, alone: bool) -> None:
+        self._topology = topology
+        self._tokens: dict[int, CancelToken] = {}
+        self._forget: list[Callable[[], None]] = []
+        self._outside = outside
+        self._run = outside if alone else self._within(outside)
+
+    def _within(self, outer: CancelToken) -> CancelToken:
+        token = CancelToken()
+        self._forget.append(outer.on_cancel(token.cancel))
+        return token
+
+    def of(self, node: str) -> CancelToken:
+        """The token for a node that starts."""
+        return self._token(self._topology.scope_of[self._topology.number[node]])
+
+    def _token(self, scope: int) -> CancelToken:
+        if scope == ROOT:
+            return self._run
+        token = self._tokens.get(scope)
+        if token is None:
+            outer = self._token(self._topology.scopes[scope].parent)
+            token = self._tokens[scope] = self._within(outer)
+        return token
+
+    def end(self, scopes: Iterable[int]) -> None:
+        """What runs in these scopes begins nothing new; a loop that comes to one again finds it fresh."""
+        for scope in scopes:
+            token = self._run if scope == ROOT else self._tokens.pop(scope, None)
+            if token is not None and token is not self._outside:
+                token.cancel()
+
+    def all(self) -> None:
+        """Nothing begins anything new."""
+        if self._run is not self._outside:
+            self._run.cancel()
+
+    def close(self) -> None:
+        """Let go of the outer token."""
+        for forget in self._forget:
+            forget()

@@ -1,0 +1,93 @@
+"""The gate of a node: its rate limit, its adaptive concurrency and the budgets that it draws on."""
+
+from __future__ import annotations
+
+import re
+
+from batchmill.batch import BatchSettings
+from batchmill.batch.rate_gate import Gate
+from batchmill.errors import InvalidSetting
+from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.ir.models.batch import BatchSpec
+from batchmill.policy.budget import Budget
+from batchmill.policy.limits import Limits
+from batchmill.step import FREE, Paying, Step
+
+_ITEM = re.compile(r"\[[0-9]+\]")
+
+
+def gate_of(
+    node: RunnableNode,
+    step: Step,
+    settings: BatchSettings,
+    around: Surroundings,
+    batch: BatchSpec | None = None,
+) -> Gate | None:
+    """What lets the node's attempts start; None where nothing limits them.
+
+    Raises :class:`InvalidSetting` inside a worker process, where no limit could hold.
+    """
+    rate_limit = node.spec.rate_limit or (batch.rate_limit if batch is not None else None)
+    limits = (rate_limit.limits if rate_limit is not None else Limits()).stricter(_adaptive(batch, around))
+    budgets = _budgets(node, around, settings.executor)
+    if rate_limit is None and limits == Limits() and not budgets:
+        return None
+    place = _anywhere(around.place(node.id))
+    if around.in_worker:
+        raise InvalidSetting(
+            f"{place}: rate limits and budgets do not hold inside worker processes; "
+            "run the batch around this workflow on the executor `thread`"
+        )
+    named = rate_limit.key if rate_limit is not None else None
+    counted = limits.tokens_per_minute is not None or any(budget.needs_tokens for budget, _ in budgets)
+    in_dollars = any(budget.limits.usd is not None for budget, _ in budgets)
+    return Gate(
+        around.gates,
+        around.gates.lane(named or f"node {place}", limits),
+        budgets,
+        expect=step.expected_tokens if counted or named else None,
+        expect_usd=step.expected_usd if in_dollars else None,
+        is_free=step.is_free if budgets and node.kind.calls_models else None,
+        requests=bool(node.kind.requests),
+        models=node.kind.calls_models,
+        longest_pause=settings.retry.max_wait,
+    )
+
+
+def is_limited(node: RunnableNode, around: Surroundings) -> bool:
+    """Whether a node that is no batch may have a gate: few have."""
+    return bool(node.spec.rate_limit or node.spec.budget or around.budgets)
+
+
+def paying_for(node: RunnableNode, around: Surroundings) -> Paying:
+    """What the node's attempts are held to: its calls are entered, and each has a price where anything bounds
+    what it spends in dollars."""
+    if not node.kind.calls_models:
+        return FREE
+    own = node.spec.budget
+    in_dollars = around.in_dollars or (own is not None and own.usd is not None)
+    calls = None if around.calls is None else around.calls.of(around.place(node.id))
+    return Paying(calls, in_dollars)
+
+
+def _anywhere(address: str) -> str:
+    """The node in all runs of its sub-workflow together, whichever item each run is for."""
+    return _ITEM.sub("", address)
+
+
+def _adaptive(batch: BatchSpec | None, around: Surroundings) -> Limits:
+    if batch is None or around.jobs is not None:
+        return Limits()
+    return Limits(adaptive=batch.span)
+
+
+def _budgets(node: RunnableNode, around: Surroundings, executor: str) -> list[tuple[Budget, bool]]:
+    """The node's own, in which every attempt counts, and those of the run, on which only nodes draw that
+    may call a service. A sub-workflow's nodes draw on them by themselves, unless they run elsewhere."""
+    drawn: list[tuple[Budget, bool]] = []
+    if node.spec.budget is not None:
+        owner = f"node {_anywhere(around.place(node.id))}"
+        drawn.append((around.gates.budget(owner, node.spec.budget.limits), True))
+    if node.kind.requests is not False or executor in ("process", "dask"):
+        drawn += [(budget, False) for budget in around.budgets]
+    return drawn

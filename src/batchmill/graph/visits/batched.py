@@ -1,0 +1,324 @@
+"""Running a batch node: its items, its settings, and the outputs that its outcomes make together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from batchmill.batch import Batch, BatchSettings, OnBlock
+from batchmill.batch.results.collector import ResultCollector
+from batchmill.batch.results.jsonl import PATH_KEY
+from batchmill.batch.stream_buffer import StreamBuffer
+from batchmill.concurrency.semaphore import FairSemaphore
+from batchmill.errors import BatchmillError, NodeError
+from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle
+from batchmill.executors.auto.decision import Choice
+from batchmill.file_table import Entry, without
+from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.visits.admission import gate_of, paying_for
+from batchmill.graph.visits.attached import Attachment
+from batchmill.graph.visits.collecting import batch_visit, entries, results_of, run_collected, skipped_in
+from batchmill.graph.visits.columns import Columns
+from batchmill.graph.visits.fingerprint import batch_log
+from batchmill.graph.visits.first_items import first_items
+from batchmill.graph.visits.no_items import no_items
+from batchmill.graph.visits.node_run import NodeRun, faulty_visit
+from batchmill.ir.models.batch import BatchSpec
+from batchmill.items.readers import open_source
+from batchmill.items.selection import Selection
+from batchmill.items.sources import ChunkedIterable
+from batchmill.lists import LazyList
+from batchmill.outcome import Block
+from batchmill.policy import RetryPolicy
+from batchmill.step import INDEX_KEY, item_step
+from batchmill.template import compile_value
+from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
+from batchmill.values import NotJson, from_json, is_true
+from batchmill.values.redaction import shortened
+
+NOTHING_ATTACHED = Attachment()
+WITHIN_A_WORKER = {
+    "process": ("sequential", "process was asked for, and a worker process has no workers of its own"),
+    "dask": ("sequential", "dask was asked for, and a worker process has no workers of its own"),
+    "auto": ("thread", "auto was asked for, and a worker process has no workers of its own"),
+}
+"""What takes an executor's place in a worker process: the cores are busy with the batch around it already,
+so what computes gains nothing by more workers, and what waits does so on threads."""
+
+
+def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> NodeRun:
+    """Run ``node`` on every item; what keeps the batch from running at all fails the node."""
+    try:
+        tap = around.taps.get(node.id)
+        items = items_at(node, spec, around)
+        batch = NodeBatch(node, spec, items, around, ordered=tap is not None)
+        batch.tell_start()
+        return batch.run(tap)
+    except (BatchmillError, OSError) as fault:
+        return faulty_visit(fault, around.place(node.id))
+
+
+class NodeBatch:
+    """One visit of a batch node: the batch, what it tells of itself meanwhile, the visit it comes to.
+
+    ``ordered`` and ``apart`` are those of :class:`~batchmill.batch.engine.Batch`. Made in the scheduler's
+    thread, run in one thread. Raises :class:`~batchmill.errors.InvalidSetting`.
+    """
+
+    def __init__(
+        self,
+        node: RunnableNode,
+        spec: BatchSpec,
+        items: Iterable[Any] | StreamBuffer,
+        around: Surroundings,
+        *,
+        ordered: bool = False,
+        apart: bool = False,
+    ) -> None:
+        settings = settings_of(node, spec, around)
+        step = item_step(
+            node.made(around),
+            node.params,
+            around.namespace,
+            item_name=spec.as_,
+            folder=around.folder,
+            as_json=spec.results_path is not None,
+            paying=paying_for(node, around),
+            when=None if node.spec.when is None else compile_value(node.spec.when),
+        )
+        step.masker = around.masker
+        settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
+        log = batch_log(node, spec, items, around)
+        log = around.attached.get(node.id, NOTHING_ATTACHED).heard(log)
+        self._columns = Columns(spec, around.namespace)
+        self.batch = Batch(
+            step,
+            items,
+            settings,
+            ordered=ordered,
+            cancel=around.cancel,
+            stop=around.stop,
+            apart=apart,
+            log=log,
+            judge=self._columns.judge if self._columns.judges else None,
+        )
+        self._place = around.place(node.id)
+        self._reading = _entered(items, around, self._place)
+        self._spec = spec
+        self._skips = node.spec.when is not None
+        self._around = around
+        self._progress = _Progress(self._place, around, self.batch.total)
+
+    def tell_start(self) -> None:
+        """Tell the bus that the node begins."""
+        self._progress.started(self.batch)
+
+    def run(self, hand_on: OnBlock | None = None) -> NodeRun:
+        """Run to the end; ``hand_on`` is given every block, with finished entries as its values.
+
+        Raises what keeps the batch from running.
+        """
+        try:
+            return self._run(hand_on)
+        finally:
+            self._around.files.done(self._reading)
+
+    def _run(self, hand_on: OnBlock | None) -> NodeRun:
+        done = ResultCollector(results_of(self._spec, self._around, self._place))
+        self.batch.on_choice = self._progress.chosen
+
+        if self._skips:
+            done.note_skipped(0)
+
+        def on_block(block: Block) -> None:
+            self._progress.add(block)
+            if self._skips:
+                done.note_skipped(skipped_in(block))
+            rows = self._columns.rows(block) if self._columns.chosen else None
+            block.values = entries(block, self._spec.item)
+            if hand_on is not None:
+                hand_on(block)
+            if rows is not None:
+                block.values = rows
+
+        ending = run_collected(self.batch, done, on_block)
+        visit = batch_visit(self._place, done, ending, self._progress.retries)
+        unfinished = done.cancelled_count > 0 or ending.unread
+        ended = self._around.cancel.cancelled or (ending.stopped and unfinished)
+        visit.stopped = ended and not (done.complete and not ending.unread)
+        if not done.count and not visit.failed and not isinstance(self.batch.source, StreamBuffer):
+            warned = no_items(self._spec, self._around)
+            visit.warnings += () if warned is None else (warned,)
+        if not visit.failed and not isinstance(self.batch.source, StreamBuffer):
+            warned = first_items(self._spec, self._around, done.count)
+            visit.warnings += () if warned is None else (warned,)
+        if visit.failed and self._spec.results_path is not None:
+            path = visit.outputs[PATH_KEY]
+            self._around.bus.emit(Noticed(f"what it has done so far is in {path}", self._place))
+        return visit
+
+
+def items_at(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
+    """The items: those that the caller has attached in the place of the document's, or the document's own."""
+    attached = around.attached.get(node.id, NOTHING_ATTACHED).items
+    return items_of(spec, around) if attached is None else attached()
+
+
+def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
+    """What the batch is to run of all its items; raises what :func:`_all_items` raises, and
+    :class:`~batchmill.errors.TooFewItems`."""
+    return selection_of(spec, around).of(_all_items(spec, around))
+
+
+def selection_of(spec: BatchSpec, around: Surroundings) -> Selection:
+    """Which of its items a batch runs."""
+    return Selection(
+        where=_where(spec, around),
+        skip=spec.skip,
+        limit=spec.limit,
+        sample=spec.sample,
+        seed=spec.seed,
+        batch_size=spec.batch_size,
+        min_items=spec.min_items,
+        first=around.limit,
+    )
+
+
+def _where(spec: BatchSpec, around: Surroundings) -> Callable[[Any, int], bool] | None:
+    """The condition of the block by an item and its position."""
+    if spec.where is None:
+        return None
+    condition, scope = compile_value(spec.where), around.namespace.scope(lazy=True)
+
+    def fits(item: Any, index: int) -> bool:
+        return is_true(condition.resolve(scope.child({spec.as_: item, INDEX_KEY: index})))
+
+    return fits
+
+
+def _all_items(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
+    """The items, with templates resolved; sources are opened here and read later, as workers ask.
+
+    Raises :class:`~batchmill.errors.TemplateError`, :class:`NodeError` for a reference to something that
+    is no list, :class:`~batchmill.errors.StorageError` for a source that cannot be opened.
+    """
+    if is_large(spec.items_value) and not may_hold_templates(spec.items_value):
+        return ConstantItems(spec.items_value)
+    value = compile_value(spec.items_value, at=("batch", "items")).resolve(around.namespace.scope(lazy=True))
+    kind = spec.items_kind
+    if kind == "list":
+        return list(value)
+    if kind != "reference":
+        source = open_source({kind: value, **spec.items_options}, keep_bad=spec.bad_rows == "error")
+        return _without_own(source, kind, around)
+    return _as_list(value, str(spec.items))
+
+
+def _without_own(items: Iterable[Any], kind: str, around: Surroundings) -> Iterable[Any]:
+    """Names of files without those of the run itself, and without those that it is to write."""
+    if kind not in ("glob", "lines", "stdin") or not isinstance(items, ChunkedIterable):
+        return items
+
+    def others(piece: Sequence[Any]) -> Sequence[Any]:
+        own = around.files.among(piece)
+        if not own:
+            return piece
+        left_out = ", ".join(str(piece[one]) for one in own)
+        around.bus.emit(Noticed(f"left out, as files of this run: {left_out}"))
+        return without(piece, own)
+
+    return ChunkedIterable(lambda: map(others, items.read()), wake=items.wake, file=items.file)
+
+
+def _entered(items: Iterable[Any] | StreamBuffer, around: Surroundings, place: str) -> Entry | None:
+    """The file that the items are read from, entered into the table of the run's files."""
+    if not isinstance(items, ChunkedIterable) or items.file is None:
+        return None
+    return around.files.reading(items.file, f"`{place}`")
+
+
+def _as_list(value: Any, written: str) -> Iterable[Any]:
+    if isinstance(value, str):
+        value = _parsed(value, written)
+    if isinstance(value, (list, tuple, range, LazyList)):
+        return value
+    shown = type(value).__name__ if not isinstance(value, str) else f"text ({shortened(value, 40)!r})"
+    raise NodeError(
+        f"batch.items must be a list, but {written} is {shown}", retryable=False, type_name="InvalidItems"
+    )
+
+
+def _parsed(text: str, written: str) -> Any:
+    try:
+        return from_json(text)
+    except NotJson as fault:
+        if text.lstrip()[:1] not in ("[", "{"):
+            return text  # the caller says what it is instead
+        message = f"batch.items must be a list, but {written} is text that is no JSON: {fault}"
+        raise NodeError(message, retryable=False, type_name="InvalidItems") from fault
+
+
+def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> BatchSettings:
+    """The batch block as settings, with the overrides of the run."""
+    executor = around.executor or spec.executor_name
+    reason = ""
+    if around.in_worker:
+        executor, reason = WITHIN_A_WORKER.get(executor, (executor, ""))
+    wanted = spec.fixed_concurrent if around.jobs is None else around.jobs
+    return replace(
+        BatchSettings.of_block(spec),
+        executor=executor,
+        max_concurrent=None if executor == "sequential" else wanted,
+        timeout=spec.timeout if spec.timeout is not None else node.spec.timeout,
+        retry=_retry(node, spec),
+        memory_limit_bytes=spec.memory_limit if executor in ("process", "dask") else None,
+        reason=reason,
+        permits=around.permits,
+        slots=_slots(executor, spec, around),
+        cluster=around.cluster,
+    )
+
+
+def _slots(executor: str, spec: BatchSpec, around: Surroundings) -> FairSemaphore | None:
+    if around.shares is None or executor not in ("process", "auto"):
+        return None
+    return around.shares.slots(asked=spec.max_concurrent is not None)
+
+
+def _retry(node: RunnableNode, spec: BatchSpec) -> RetryPolicy:
+    """The block's own policy; the node's ``retry`` where the block says nothing of retries."""
+    return spec.retry_policy() if spec.retry_keys_given or node.spec.retry is None else node.retry
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Counts a batch's outcomes as they come, and tells the bus."""
+
+    node: str
+    around: Surroundings
+    total: int | None
+    done: int = 0
+    failed: int = 0
+    retries: int = 0
+    pace: ProgressThrottle | None = None
+    detailed: bool = False
+
+    def started(self, batch: Batch) -> None:
+        self.pace = ProgressThrottle()
+        self.detailed = self.around.bus.detailed
+        self.around.bus.emit(NodeStarted(self.node, self.total, batch.settings.executor, batch.workers))
+
+    def chosen(self, choice: Choice) -> None:
+        """The executor ``auto`` has chosen one, in a thread of its own."""
+        self.around.bus.emit(Noticed(choice.reason, self.node))
+
+    def add(self, block: Block) -> None:
+        self.done += len(block)
+        for outcome in block.special.values():
+            self.failed += outcome.error is not None
+            self.retries += 0 if outcome.kept else max(0, outcome.attempts - 1)
+        if self.detailed:
+            self.around.bus.emit(ItemsTimed(self.node, block.start, tuple(block.walls)))
+        if self.pace is not None and self.pace.due():
+            self.around.bus.emit(BatchProgress(self.node, self.done, self.failed, self.total))

@@ -1,0 +1,212 @@
+"""What a batch node's outcomes are made into: where its results go, and the visit they come to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from batchmill.batch import Batch, BatchEnd, OnBlock
+from batchmill.batch.results.collector import ResultCollector
+from batchmill.batch.results.compression import packed_suffix
+from batchmill.batch.results.jsonl import JsonlResults
+from batchmill.batch.results.sinks import DroppedResults, Errors, KeptResults, Results
+from batchmill.batch.results.staged import partial_of
+from batchmill.batch.results.table_files import result_file
+from batchmill.errors import BatchmillError, NodeError
+from batchmill.file_table import Entry, place_of
+from batchmill.graph.surroundings import Surroundings
+from batchmill.graph.visits.node_run import ENVIRONMENT, NodeRun, error_entry
+from batchmill.ir.models.batch import BatchSpec
+from batchmill.ir.models.collect import CollectFile
+from batchmill.outcome import SKIPPED, Block, ErrorInfo
+from batchmill.template import compile_value
+from batchmill.values import is_exact, shown, to_json
+from batchmill.values.masking import Masker
+
+ABANDONED_SECONDS = 5.0  # for which an attempt that was given up may go on writing a file
+
+_TOLD = ("executor", "workers", "reason", "max_concurrent")  # of the metadata, in the report of a run
+
+
+def results_of(spec: BatchSpec, around: Surroundings, place: str) -> Results:
+    """Where the block of the node at ``place`` says that results go.
+
+    Raises :class:`~batchmill.errors.TemplateError` and :class:`NodeError` for a path that is none,
+    :class:`~batchmill.errors.FileInUse` for a file that must not be written to, and
+    :class:`~batchmill.errors.StorageError` for one that cannot be.
+    """
+    to = spec.collect_file
+    if to is None:
+        return KeptResults() if spec.keeps_results else DroppedResults()
+    path = _path(to.form, to.path, around)
+    if to.form == "parquet" and (suffix := packed_suffix(path)) is not None:
+        message = f"batch.collect.parquet must not end in {suffix}: Parquet is compressed by itself"
+        raise NodeError(message, retryable=False, type_name="InvalidResultsPath")
+    errors_path = None if to.errors is None else _path("errors", to.errors, around)
+    return _FileResults(to, path, errors_path, around, f"`{place}`")
+
+
+def _path(key: str, written: str, around: Surroundings) -> str:
+    path = compile_value(written).resolve(around.namespace.scope())
+    if not isinstance(path, str) or not path:
+        message = f"batch.collect.{key} must be a path, but {written} is {path!r}"
+        raise NodeError(message, retryable=False, type_name="InvalidResultsPath")
+    return os.path.expanduser(path)
+
+
+class _FileResults:
+    """Results in files that nothing else in the run reads or writes meanwhile."""
+
+    def __init__(
+        self, to: CollectFile, path: str, errors_path: str | None, around: Surroundings, by: str
+    ) -> None:
+        self._files = around.files
+        self._entered: list[Entry | None] = []
+        patience = ABANDONED_SECONDS if around.again else 0.0
+        try:
+            for file in (path, errors_path):
+                if file is not None and place_of(file) is not None:
+                    for one in (file, partial_of(file)):
+                        self._entered.append(self._files.writing(one, by, again=around.again))
+            columns = None if to.select is None else list(to.select)
+            results = result_file(path, to.form, columns, patience=patience)
+            text = partial(_text, around.masker)
+            self._inner = JsonlResults(results, errors_path, text, patience=patience)
+        except BaseException:
+            self._leave(kept=False)
+            raise
+
+    def add(self, block: Block, errors: Errors) -> None:
+        self._inner.add(block, errors)
+
+    def close(self, *, complete: bool) -> None:
+        kept = False
+        try:
+            self._inner.close(complete=complete)
+            kept = complete
+        finally:
+            self._leave(kept=kept)
+
+    def _leave(self, *, kept: bool) -> None:
+        entered, self._entered = self._entered, []
+        for entry in entered:
+            self._files.done(entry, kept=kept)
+
+    def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
+        return self._inner.outputs(count, complete=complete)
+
+
+def _text(masker: Masker, entry: Any) -> str:
+    """An entry as JSON text. Items and outputs have a form there, or the item would have failed; the item of
+    an error need not."""
+    return to_json(masker.value(shown(entry)) if masker.knows_any or not is_exact(entry) else entry)
+
+
+def entries(block: Block, item_kept: bool | list[str] = True) -> list[Any]:
+    """What stands in ``results`` for the items of a block: the node's outputs and as much of the item as is
+    kept, None where the item failed or was skipped."""
+    if item_kept is False:
+        made: list[Any] = [None if value is SKIPPED else value or {} for value in block.values]
+    else:
+        keys = None if item_kept is True else item_kept
+        items = block.items if keys is None else [_part(item, keys) for item in block.items]
+        made = [
+            None if value is SKIPPED else {**(value or {}), "item": item}
+            for value, item in zip(block.values, items, strict=False)
+        ]
+    for offset, outcome in block.special.items():
+        if outcome.error is not None:
+            made[offset] = None
+    return made
+
+
+def skipped_in(block: Block) -> int:
+    """How many items of a block were skipped; its values are still those of the step."""
+    return sum(value is SKIPPED for value in block.values)
+
+
+def _part(item: Any, keys: list[str]) -> dict[str, Any]:
+    """Those of the keys that an item has; of one that failed since it is no object, nothing."""
+    return {key: item[key] for key in keys if key in item} if isinstance(item, Mapping) else {}
+
+
+def run_collected(batch: Batch, done: ResultCollector, on_block: OnBlock) -> BatchEnd:
+    """Run a batch to its end, whatever that is, and end its results."""
+    try:
+        ending = batch.run_into(done, on_block)
+    except BaseException:
+        done.results.close(complete=False)
+        raise
+    try:
+        done.results.close(complete=ending.failure is None)
+    except BatchmillError as fault:
+        return replace(ending, fault=fault, failure=f"{type(fault).__name__}: {fault}")
+    return ending
+
+
+def batch_visit(place: str, done: ResultCollector, ending: BatchEnd, retries: int) -> NodeRun:
+    """The visit of the batch in the node at ``place``, which ran, perhaps not to its end. Its errors are
+    those of items that were tried: of items that never started, perhaps a million, the node's own outputs
+    tell."""
+    failure, metadata = ending.failure, ending.metadata
+    outputs = _outputs(done, metadata)
+    if failure is not None:
+        outputs["error"] = failure
+    counts = {key: outputs[key] for key in ("count", "success_count", "error_count")}
+    if done.skipped_count is not None:
+        counts["skipped_count"] = done.skipped_count
+    visit = NodeRun(
+        outputs=outputs,
+        failure=failure,
+        present=frozenset(outputs),
+        errors=_errors(done, ending),
+        batch={**counts, **{key: metadata[key] for key in _TOLD if key in metadata}},
+        retries=retries,
+        environment=isinstance(ending.fault, ENVIRONMENT),
+    )
+    if failure is not None:
+        _blame(visit, place, done, ending)
+    visit.add_records(done.recorded(), place)
+    if visit.degraded_items and visit.batch is not None:
+        visit.batch["degraded_count"] = visit.degraded_items
+    return visit
+
+
+def _blame(visit: NodeRun, place: str, done: ResultCollector, ending: BatchEnd) -> None:
+    """The first item that failed by itself is the cause, unless the batch as a whole broke."""
+    first = done.first_failed
+    if first is None or first.error is None or ending.fault is not None:
+        visit.blame(_own_error(ending), place)
+    else:
+        visit.blame(first.error, f"{place}[{first.index}]")
+
+
+def _errors(done: ResultCollector, ending: BatchEnd) -> Sequence[dict[str, Any]]:
+    """Those of the items; that of the batch where there are none, or where it was cut short by one."""
+    tried = done.tried_errors
+    if ending.failure is None or (tried and ending.fault is None):
+        return tried
+    own = error_entry(_own_error(ending), 0)
+    return [own] if not tried else [*tried, own]
+
+
+def _own_error(ending: BatchEnd) -> ErrorInfo:
+    if ending.fault is None:
+        return ErrorInfo("BatchFailed", ending.failure or "", retryable=False)
+    return ErrorInfo(type(ending.fault).__name__, str(ending.fault), retryable=False)
+
+
+def _outputs(done: ResultCollector, metadata: dict[str, Any]) -> dict[str, Any]:
+    """What stands under a batch node's id."""
+    return {
+        **done.results.outputs(done.count, complete=done.success_count == done.count),
+        "count": done.count,
+        "success_count": done.success_count,
+        "error_count": done.error_count,
+        **({} if done.skipped_count is None else {"skipped_count": done.skipped_count}),
+        "errors": done.errors,
+        "batch_metadata": metadata,
+    }

@@ -1,0 +1,248 @@
+"""What the outcome of a node or of an item depends on, as digests: outcomes are known again by them.
+
+That is the node's type and its params, the code of the user that it runs, the working folder, the files that
+it reads, and for an item the item itself and what the params take from it. Not the address: that says where
+outcomes are looked for, not what they are. And nothing that cannot change an outcome: timeouts, keys, where a
+service is reached.
+
+A param that is the same for all items counts by its value, whatever it is written as; one that an item
+changes counts as it is written, with what it refers to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sized
+from typing import Any
+
+from batchmill.errors import TemplateError
+from batchmill.graph.compile.user_code import code_of
+from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.visits.files_read import digest_of_file, digest_of_path
+from batchmill.ir.models.batch import BatchSpec
+from batchmill.journal.contract import ContentKey, ItemLog, KeyMore, SingleLog
+from batchmill.journal.digest import NoDigest, digest_of
+from batchmill.lists import LazyList
+from batchmill.nodes.workflow import WorkflowNode
+from batchmill.step import INDEX_KEY, StepParams
+from batchmill.step.params import Readable
+from batchmill.template import CommandTemplate, Path, Scope
+from batchmill.template.resolve import Missing, find
+
+TYPE, CODE, FOLDER, FILES, CARRIED, ITEM_NAME, INSIDE = (
+    "its type",
+    "its code",
+    "the working folder",
+    "the files it reads",
+    "what the loop carries",
+    "the name of its items",
+    "the workflow inside",
+)
+"""What a key is made of besides params, in words."""
+
+_PART_CHARACTERS = 16
+_NOT_KNOWN = "not known"  # which files a template names that does not resolve
+
+
+def single_log(
+    node: RunnableNode, around: Surroundings, carried: Mapping[str, Any] | None
+) -> SingleLog | None:
+    """Where the outcome of this visit is kept and looked for; None where there is no journal. Of a
+    sub-workflow the nodes inside are kept. Of what cannot be known again only the calls are."""
+    if around.log is None or issubclass(node.kind, WorkflowNode):
+        return None
+    if around.anew:
+        return around.log.single_not_kept(around.place(node.id))
+    scope = around.namespace.scope(lazy=True)
+    try:
+        parts = {**_of_node(node, scope, frozenset()), **_carried(carried), **_files(node, scope)}
+        key = ContentKey(_whole(parts), parts, lambda: _single_in_format_1(node, carried, scope))
+    except NoDigest:
+        return around.log.single_not_kept(around.place(node.id))
+    return around.log.single(around.place(node.id), key, cached=node.spec.cache)
+
+
+def batch_log(node: RunnableNode, spec: BatchSpec, items: Any, around: Surroundings) -> ItemLog | None:
+    """The same for a batch node, with what each item depends on besides itself."""
+    if around.log is None:
+        return None
+    if around.anew:
+        return around.log.batch_not_kept(around.place(node.id))
+    own = frozenset({spec.as_, INDEX_KEY})
+    scope = around.namespace.scope(lazy=True)
+    more, older_more = _more(node, node.content, spec.as_, scope), None
+    same = node.content is node.params and not _reads_files(node)
+    if not same:
+        older_more = _more(node, node.params, spec.as_, scope, files=False)
+        same = not _reads_files(node) and _item_parts(node.content, own) == _item_parts(node.params, own)
+    try:
+        parts = {**_of_node(node, scope, own), ITEM_NAME: _part(spec.as_)}
+        if node.inner_content:
+            parts[INSIDE] = _part(node.inner_content)
+        key = ContentKey(
+            _whole(parts), parts, lambda: _batch_in_format_1(node, spec, scope), same, older_more
+        )
+    except NoDigest:
+        return around.log.batch_not_kept(around.place(node.id))
+    total = len(items) if isinstance(items, Sized) else None
+    return around.log.batch(around.place(node.id), key, total, more, cached=node.spec.cache)
+
+
+def _whole(parts: Mapping[str, str]) -> bytes:
+    return digest_of(sorted(parts.items()))
+
+
+def _part(*values: Any) -> str:
+    return digest_of(*values).hex()[:_PART_CHARACTERS]
+
+
+def _of_node(node: RunnableNode, scope: Scope, own: frozenset[str]) -> dict[str, str]:
+    """The parts of a key that all items of a visit have in common; ``own`` are the names that belong to an
+    item. The folder is among them: relative paths, and commands, mean other files elsewhere."""
+    parts = {TYPE: _part(node.spec.type), FOLDER: _part(_folder())}
+    if code := code_of(node.kind, node.spec.params):
+        parts[CODE] = _part(code)
+    for name, value in node.content.constants.items():
+        parts[name] = _part("is", value)
+    for name, template in node.content.templates:
+        parts[name] = _part(*_of_param(node.spec.params[name], template, scope, own))
+    return parts
+
+
+def _of_param(written: Any, template: Readable, scope: Scope, own: frozenset[str]) -> tuple[Any, ...]:
+    """What a param counts as: its value, or what is written and what that refers to. Commands count as they
+    are written: what they are rewritten to may be another text tomorrow."""
+    moves = any(_roots(path) & own for path in template.references)
+    if not (moves or isinstance(template, CommandTemplate) or _is_large(template, scope)):
+        try:
+            return "is", template.resolve(scope)
+        except TemplateError:  # the attempt itself is about to say so
+            pass
+    return "written", written, _values((p for p in template.references if not _roots(p) & own), scope)
+
+
+def _is_large(template: Readable, scope: Scope) -> bool:
+    """Whether a template refers to a list that is not held."""
+    return any(isinstance(find(path, scope), LazyList) for path in template.references)
+
+
+def _carried(carried: Mapping[str, Any] | None) -> dict[str, str]:
+    return {CARRIED: _part(dict(carried))} if carried else {}
+
+
+def _files(node: RunnableNode, scope: Scope) -> dict[str, str]:
+    found = _digests_of_files(node, scope)
+    return {FILES: _part(found)} if found else {}
+
+
+def _reads(node: RunnableNode) -> frozenset[str]:
+    """The params of the node that name files it reads."""
+    return frozenset(node.kind.reads) & node.spec.params.keys()
+
+
+def _reads_files(node: RunnableNode) -> bool:
+    """Whether the content of files belongs to what comes of the node."""
+    return bool(_reads(node) or node.spec.files)
+
+
+def _digests_of_files(node: RunnableNode, scope: Scope) -> list[str]:
+    """Digests of the files that the node reads, as far as its params tell them now, and of those it
+    declares."""
+    return [*_digests_of_params(node, scope), *_digests_of_declared(node, scope)]
+
+
+def _digests_of_declared(node: RunnableNode, scope: Scope) -> list[str]:
+    if not node.spec.files:
+        return []
+    try:
+        paths = node.files.resolve(scope)
+    except TemplateError:
+        return [_NOT_KNOWN]
+    every = [path for one in paths for path in (one if isinstance(one, (list, tuple)) else (one,))]
+    return [digest_of_path(str(path)) for path in every]
+
+
+def _digests_of_params(node: RunnableNode, scope: Scope) -> list[str]:
+    reads = _reads(node)
+    if not reads:
+        return []
+    named = {name: value for name, value in node.params.constants.items() if name in reads}
+    try:
+        named |= {name: one.resolve(scope) for name, one in node.params.templates if name in reads}
+    except TemplateError:  # the attempt itself is about to say so
+        return []
+    return [digest_of_file(path) for path in node.kind.files_read(named)]
+
+
+def _more(
+    node: RunnableNode, params: StepParams, name: str, scope: Scope, *, files: bool = True
+) -> KeyMore | None:
+    """What an item depends on besides itself; None where that is nothing."""
+    own = frozenset({name, INDEX_KEY})
+    moving, by_index = _item_parts(params, own)
+    reads = files and _reads_files(node)
+    if not (moving or by_index or reads):
+        return None
+
+    def more(item: Any, index: int) -> Any:
+        inside = scope.child({name: item, INDEX_KEY: index})
+        found = [index if by_index else None, *_values(moving, inside)]
+        return [*found, *_digests_of_files(node, inside)] if reads else found
+
+    return more
+
+
+def _moving(params: StepParams, own: frozenset[str]) -> list[Path]:
+    """The references that lead elsewhere for each item, but do not begin at the item itself."""
+    return [path for path in params.references if path.root not in own and _roots(path) & own]
+
+
+def _item_parts(params: StepParams, own: frozenset[str]) -> tuple[list[Path], bool]:
+    """What makes the difference between items beside the items themselves."""
+    return _moving(params, own), _by_index(params)
+
+
+def _by_index(params: StepParams) -> bool:
+    return any(INDEX_KEY in _roots(path) for path in params.references)
+
+
+def _roots(path: Path) -> set[str]:
+    return {one.root for one in path.walk()}
+
+
+def _values(paths: Iterable[Path], scope: Scope) -> list[Any]:
+    """What the paths lead to, by their text."""
+    found: dict[str, Any] = {}
+    for path in paths:
+        value = find(path, scope)
+        found[path.text] = ["missing"] if isinstance(value, Missing) else ["is", value]
+    return [part for text in sorted(found) for part in (text, found[text])]
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # removed under us
+        return ""
+
+
+def _single_in_format_1(node: RunnableNode, carried: Mapping[str, Any] | None, scope: Scope) -> bytes | None:
+    return _digest(*_node_in_format_1(node), dict(carried or {}), _values(node.params.references, scope))
+
+
+def _batch_in_format_1(node: RunnableNode, spec: BatchSpec, scope: Scope) -> bytes | None:
+    own = {spec.as_, INDEX_KEY}
+    fixed = [path for path in node.params.references if path.root not in own and not _roots(path) & own]
+    inner = node.inner_content_in_format_1
+    return _digest(*_node_in_format_1(node), spec.as_, _values(fixed, scope), inner)
+
+
+def _node_in_format_1(node: RunnableNode) -> tuple[Any, ...]:
+    return node.spec.type, dict(node.spec.params), code_of(node.kind, node.spec.params)
+
+
+def _digest(*values: Any) -> bytes | None:
+    try:
+        return digest_of(*values)
+    except NoDigest:
+        return None

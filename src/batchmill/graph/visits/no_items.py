@@ -1,0 +1,57 @@
+"""The warning of a batch whose source had no items: the commonest sign of a misspelt name."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from batchmill.errors import TemplateError
+from batchmill.graph.surroundings import Surroundings
+from batchmill.ir.models.batch import BatchSpec
+from batchmill.template import compile_value
+from batchmill.values.words import shortened
+from batchmill.warned import Warned
+
+CODE = "no-items"
+_BRACES = re.compile(r"\{[^{}]*,[^{}]*\}")
+_IN_THE_DOCUMENT = ("list", "reference")
+"""Items that are no source: whether a list is empty stands in the document, or is another node's affair."""
+
+
+def no_items(spec: BatchSpec, around: Surroundings) -> Warned | None:
+    """What to tell of a batch that came to its end without an item; None where that was told before, or is
+    nothing to be told."""
+    if spec.items_kind in _IN_THE_DOCUMENT:
+        return None
+    try:
+        value = compile_value(spec.items_value).resolve(around.namespace.scope())
+    except TemplateError:  # which has failed the node
+        return None
+    if spec.items_kind == "range" and value == spec.items_value:
+        return None
+    return Warned(CODE, *_words(spec.items_kind, value))
+
+
+def _words(kind: str, value: Any) -> tuple[str, str]:
+    shown = shortened(value)
+    if kind == "glob":
+        return f"no file matches `{shown}`, so nothing was run", _glob_hint(str(value))
+    if kind == "stdin":
+        return "standard input was empty, so nothing was run", ""
+    return f"there is nothing in the {kind} source `{shown}`, so nothing was run", ""
+
+
+def _glob_hint(pattern: str) -> str:
+    """What may be wrong with a pattern that nothing matches."""
+    if _BRACES.search(pattern):
+        return "braces are not expanded: use `*`, `?` and `[...]`"
+    parts = pattern.split("/")
+    names = [part for part in parts[:-1] if not re.search(r"[*?\[]", part)]
+    for count in range(1, len(names) + 1):
+        folder = "/".join(parts[:count])
+        if parts[:count] == names[:count] and folder and not os.path.isdir(os.path.expanduser(folder)):
+            return f"there is no folder `{folder}`" + (
+                "" if pattern.startswith("/") else f" in {os.getcwd()}"
+            )
+    return "" if pattern.startswith("/") else f"patterns begin at {os.getcwd()}"

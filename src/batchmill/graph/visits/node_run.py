@@ -1,0 +1,213 @@
+"""What one visit of a node came to, and how it is told to the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
+
+from batchmill.errors import ExecutorUnavailable, MissingExtra, StorageError
+from batchmill.lists import flattened, joined
+from batchmill.nodes import DEFAULT_ACTION
+from batchmill.outcome import ErrorInfo, Outcome
+from batchmill.record import LLMCall
+from batchmill.step import Unresolved
+from batchmill.warned import Warned, Warnings
+
+
+@dataclass(frozen=True, slots=True)
+class SubReport:
+    """A record of what a sub-workflow has to tell the run around it: the calls that were recorded inside,
+    entries of errors that did not fail it, with the full address of their nodes, whether it ended
+    degraded, whether it failed by its surroundings, and what must not be shown of it. ``reports`` are those
+    of the nodes inside by their addresses; of an item of a batch there are none. ``warnings`` are those of
+    the nodes inside."""
+
+    calls: Sequence[Any] = ()
+    errors: Sequence[dict[str, Any]] = ()
+    degraded: bool = False
+    environment: bool = False
+    secrets: tuple[str, ...] = ()
+    reports: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[Warned, ...] = ()
+
+
+Recorded = tuple[int | None, Sequence[Any]]
+"""What the attempts of an item recorded, with its index, None where it is no item of a batch."""
+
+VisitStatus = Literal["success", "degraded", "failed", "cancelled", "skipped"]
+
+ENVIRONMENT = (StorageError, ExecutorUnavailable, MissingExtra, OSError)
+
+
+@dataclass(slots=True)
+class NodeRun:
+    """One run of a node with all its attempts, items or iterations.
+
+    ``failure`` says why the node failed, None where it did not. ``outputs`` go into the namespace in
+    either case; after a failure templates may rely on those named in ``present``. ``errors`` are plain
+    entries as a run lists them, without the node. ``batch`` has what a batch node tells of itself.
+    ``stopped`` says that the visit was cut short from outside, ``environment`` that the machine failed
+    it, not the document. ``ended_by`` is the node whose failure ended this one, which was running beside
+    it and has not failed itself; ``void`` says that it counts as one that never began,
+    ``skipped`` that its condition is false.
+
+    ``inner_errors`` are entries of sub-workflows, each with its ``node``; they make the visit ``degraded``,
+    as one does that ended so itself; ``degraded_items`` counts the items of which that is so. ``cause`` is
+    the error that failed the visit, with the full address of where it arose. ``secrets`` are texts from
+    inside that must not be shown, ``inner_reports`` those of the nodes inside, by address. ``warnings`` are
+    its own, and those of nodes inside, each kind once.
+    """
+
+    outputs: dict[str, Any] = field(default_factory=dict)
+    action: str = DEFAULT_ACTION
+    failure: str | None = None
+    present: frozenset[str] = frozenset()
+    errors: Sequence[dict[str, Any]] = ()
+    records: Sequence[Any] = ()
+    unresolved: tuple[str, ...] = ()
+    batch: dict[str, Any] | None = None
+    retries: int = 0
+    stopped: bool = False
+    environment: bool = False
+    ended_by: str | None = None
+    void: bool = False
+    skipped: bool = False
+    degraded: bool = False
+    degraded_items: int = 0
+    inner_errors: Sequence[dict[str, Any]] = ()
+    cause: ErrorInfo | None = None
+    secrets: tuple[str, ...] = ()
+    inner_reports: list[tuple[str, Any]] = field(default_factory=list)
+    warnings: tuple[Warned, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        return self.failure is not None
+
+    @property
+    def status(self) -> VisitStatus:
+        if self.failed:
+            return "failed"
+        if self.skipped:
+            return "skipped"
+        if self.ended_by is not None:
+            return "cancelled"
+        return "degraded" if self.errors or self.unresolved or self.degraded else "success"
+
+    def blame(self, error: ErrorInfo, place: str) -> None:
+        """Set the cause. Of an error that arose inside a sub-workflow the address and the words are told."""
+        known = bool(error.address)
+        self.cause = error if known else replace(error, address=place, message=f"{place}: {error.message}")
+
+    def add_records(self, recorded: Sequence[Recorded], node: str) -> None:
+        """Sort what attempts recorded into calls and unresolved references.
+
+        ``recorded`` has the records of each item with its index, None in a node that is no batch. A call
+        that does not say which node and item made it is told. Of many items nothing is held.
+        """
+        unresolved = dict.fromkeys(self.unresolved)
+        secrets = dict.fromkeys(self.secrets)
+        warnings = Warnings()
+        for index, records in recorded:
+            for record in records:
+                if isinstance(record, Unresolved):
+                    unresolved.update(dict.fromkeys(record.references))
+                elif isinstance(record, Warned):
+                    warnings.add(replace(record, node=node if index is None else f"{node}[{index}]"))
+                elif isinstance(record, SubReport):
+                    self._add_report(record)
+                    self.degraded_items += record.degraded and index is not None
+                    secrets.update(dict.fromkeys(record.secrets))
+                    for warned in record.warnings:
+                        warnings.add(warned)
+        self.unresolved, self.secrets = tuple(unresolved), tuple(secrets)
+        self.warnings += warnings.listed()
+        self.records = joined([self.records, flattened(recorded, partial(_calls, node))])
+        self.inner_errors = joined([self.inner_errors, flattened(recorded, _inner_errors)])
+
+    def without_outputs(self) -> NodeRun:
+        """What is told of it besides, which is little."""
+        return replace(self, outputs={}, errors=[])
+
+    def tell_instead(self, visits: Iterable[NodeRun]) -> None:
+        """Tell what several visits have to tell besides their outputs and errors, in their order."""
+        told = list(visits)
+        self.records = joined(visit.records for visit in told)
+        self.unresolved = tuple(dict.fromkeys(one for visit in told for one in visit.unresolved))
+        self.inner_errors = joined(visit.inner_errors for visit in told)
+        self.degraded = any(visit.degraded for visit in told)
+        self.secrets = tuple(one for visit in told for one in visit.secrets)
+        self.inner_reports = [one for visit in told for one in visit.inner_reports]
+        self.warnings = tuple(dict.fromkeys(one for visit in told for one in visit.warnings))
+
+    def _add_report(self, report: SubReport) -> None:
+        self.degraded |= report.degraded
+        self.environment |= report.environment
+        self.inner_reports += report.reports.items()
+
+
+def _calls(node: str, recorded: Recorded) -> Sequence[Any]:
+    """The calls among the records of an item of ``node``, those of sub-workflows included."""
+    index, records = recorded
+    return joined(_calls_of(record, node, index) for record in records)
+
+
+def _calls_of(record: Any, node: str, index: int | None) -> Sequence[Any]:
+    if isinstance(record, SubReport):
+        return record.calls
+    return () if isinstance(record, (Unresolved, Warned)) else (signed(record, node, index),)
+
+
+def _inner_errors(recorded: Recorded) -> Sequence[dict[str, Any]]:
+    """The error entries that sub-workflows reported of an item."""
+    return joined(record.errors for record in recorded[1] if isinstance(record, SubReport))
+
+
+def signed(record: Any, node: str, index: int | None) -> Any:
+    """A record of a call that tells which node and item made it, where it does not tell already."""
+    if isinstance(record, LLMCall):
+        own = record.index if record.index is not None else index
+        return replace(record, node=record.node or node, index=own)
+    if isinstance(record, dict):
+        return {"node": node, **({} if index is None else {"index": index}), **record}
+    return record
+
+
+def error_entry(error: ErrorInfo, attempts: int) -> dict[str, Any]:
+    """An error that is not that of an item, with the keys of one that is."""
+    outcome = Outcome(0, error=error, attempts=attempts)
+    return {**outcome.as_error(None), "index": None}
+
+
+def failed_visit(error: ErrorInfo, attempts: int = 0, diagnostics: Iterable[str] = ()) -> NodeRun:
+    """The visit of a node that failed as a whole.
+
+    Its outputs are what the node reported and ``error``, the message; templates may rely on ``error``
+    and on the outputs named in ``diagnostics``.
+    """
+    return NodeRun(
+        outputs={"error": error.message, **error.outputs},
+        failure=f"{error.type}: {error.message}",
+        present=frozenset({"error", *diagnostics}),
+        errors=[error_entry(error, attempts)],
+        environment=error.type == MissingExtra.__name__,
+    )
+
+
+def faulty_visit(fault: BaseException, place: str) -> NodeRun:
+    """The visit of the node at ``place`` that failed outside any attempt: unreadable items, an executor that
+    cannot start, a loop whose condition does not resolve."""
+    info = ErrorInfo(getattr(fault, "type_name", type(fault).__name__), str(fault), retryable=False)
+    visit = failed_visit(info)
+    visit.environment = isinstance(fault, ENVIRONMENT)
+    visit.blame(info, place)
+    return visit
+
+
+def cut_short(visit: NodeRun, name: str) -> NodeRun:
+    """The visit of a node that was cut short by the failure of another one: not failed, and not complete."""
+    errors = [entry for entry in visit.errors if entry["index"] is not None]
+    outputs = {key: value for key, value in visit.outputs.items() if key != "error"}
+    return replace(visit, ended_by=name, failure=None, stopped=False, errors=errors, outputs=outputs)

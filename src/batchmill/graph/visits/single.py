@@ -1,0 +1,92 @@
+"""Running a node that is no batch: its attempts are those of a batch of one item."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from batchmill.batch import Batch, BatchSettings
+from batchmill.batch.keeping import refused
+from batchmill.errors import InternalError, StorageError
+from batchmill.executors.local.inline import run_alone
+from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.visits.admission import gate_of, is_limited, paying_for
+from batchmill.graph.visits.fingerprint import single_log
+from batchmill.graph.visits.node_run import NodeRun, failed_visit
+from batchmill.journal.contract import SingleLog
+from batchmill.nodes import DEFAULT_ACTION, NodeResult
+from batchmill.nodes.workflow import WorkflowNode
+from batchmill.outcome import Outcome, cancelled
+from batchmill.step import single_step
+from batchmill.step.step import SingleStep
+
+
+def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, Any] | None = None) -> NodeRun:
+    """Run ``node`` once, with the retries and the timeout it asks for; ``carried`` lies over its params."""
+    log = single_log(node, around, carried)
+    known = log.known if log is not None else None
+    if known is not None:
+        outcome = Outcome(0, NodeResult(*_given_back(*known)), wall=known[0].wall, records=known[0].records)
+    elif around.rehearsal is not None and not issubclass(node.kind, WorkflowNode):
+        return around.rehearsal.would_run(around.place(node.id))
+    else:
+        began = time.perf_counter()
+        made, paying = node.made(around), paying_for(node, around)
+        step = single_step(made, node.params, around.namespace, carried=carried, paying=paying)
+        outcome = _outcome(node, step, around)
+        if log is not None:
+            outcome = _kept(log, replace(outcome, wall=time.perf_counter() - began, began=began, worker=0))
+    if outcome.error is not None:
+        visit = failed_visit(outcome.error, outcome.attempts, node.diagnostics)
+        visit.blame(outcome.error, around.place(node.id))
+        visit.stopped = outcome.error.kind == "cancelled" or around.cancel.cancelled
+    else:
+        visit = _succeeded(outcome.value)
+    if outcome.records:
+        visit.add_records([(None, outcome.records)], around.place(node.id))
+    return visit
+
+
+def _given_back(outcome: Outcome, action: str) -> tuple[dict[str, Any], str]:
+    return outcome.value, action or DEFAULT_ACTION
+
+
+def _kept(log: SingleLog, outcome: Outcome) -> Outcome:
+    """Keep an outcome in the journal; the error that takes its place where that cannot be done."""
+    try:
+        _record(log, outcome)
+    except StorageError:
+        raise
+    except Exception as fault:  # noqa: BLE001  # becomes the node's error
+        outcome = refused(outcome, fault)
+        _record(log, outcome)
+    return outcome
+
+
+def _record(log: SingleLog, outcome: Outcome) -> None:
+    """Hand an outcome to the journal, which keeps outputs and the action apart."""
+    result = outcome.value
+    if isinstance(result, NodeResult):
+        log.record(replace(outcome, value=result.outputs), result.action)
+    else:
+        log.record(outcome, "")
+
+
+def _outcome(node: RunnableNode, step: SingleStep, around: Surroundings) -> Outcome:
+    """What came of the node's attempts. A batch of one is made only for what needs one: a thread that can
+    be given up, a gate to wait at, a permit to wait for."""
+    if node.spec.timeout is None and around.permits is None and not is_limited(node, around):
+        return run_alone(step, node.retry, around.cancel, around.stop)
+    settings = BatchSettings(executor="sequential", timeout=node.spec.timeout, retry=node.retry)
+    settings = replace(settings, gate=gate_of(node, step, settings, around), permits=around.permits)
+    batch = Batch(step, (None,), settings, ordered=False, cancel=around.cancel, stop=around.stop)
+    outcomes = [outcome for block in batch.blocks() for outcome in block.outcomes()]
+    return outcomes[0] if outcomes else cancelled(0)
+
+
+def _succeeded(result: NodeResult | None) -> NodeRun:
+    if result is None:
+        raise InternalError("a step without an error gave no result")
+    return NodeRun(outputs=result.outputs, action=result.action)

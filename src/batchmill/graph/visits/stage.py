@@ -1,0 +1,159 @@
+"""One stage of a chain of streaming batch nodes while it runs."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from batchmill.batch.stream_buffer import StreamBuffer
+from batchmill.errors import BatchmillError
+from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.visits.batched import NodeBatch, items_of
+from batchmill.graph.visits.node_run import NodeRun, faulty_visit
+from batchmill.ir.streams import Stage
+from batchmill.items.selection import Selection
+from batchmill.outcome import Block
+
+
+class RunningStage:
+    """A batch node whose items come from ``source``, or from where the node says where that is None.
+
+    ``around`` has tokens of the stage's own. ``failed`` is called, perhaps more than once and from any
+    thread, when the stage has failed or can only fail.
+
+    Concurrency: made, started and joined in the scheduler's thread, run in its own. ``visit``, ``wall`` and
+    ``crash`` are that one's and are read after its end. Any thread may ask for ``failing`` and call
+    ``stop``.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        node: RunnableNode,
+        source: StreamBuffer | None,
+        around: Surroundings,
+        failed: Callable[[RunningStage], None],
+    ) -> None:
+        self.id = stage.id
+        self.before = stage.before
+        self.node = node
+        self.visit = NodeRun()
+        self.wall = 0.0
+        self.crash: BaseException | None = None
+        self._around = around
+        self._source = source
+        self._failed = failed
+        self._outlets: list[tuple[StreamBuffer, bool]] = []
+        self._handed = 0
+        self._batch = self._prepared()
+        work = contextvars.copy_context().run
+        self._thread = threading.Thread(target=work, args=(self._work,), name="batchmill-stage", daemon=True)
+
+    def _prepared(self) -> NodeBatch | None:
+        """The batch; None when it cannot be made, which is the visit's failure."""
+        spec = self.node.spec.batch
+        if spec is None:
+            raise ValueError(f"node {self.id!r} is no batch")
+        try:
+            items = items_of(spec, self._around) if self._source is None else self._source
+            return NodeBatch(self.node, spec, items, self._around, ordered=True, apart=True)
+        except (BatchmillError, OSError) as fault:
+            self.visit = faulty_visit(fault, self._around.place(self.id))
+            return None
+
+    def outlet(self, succeeded: bool, selection: Selection) -> StreamBuffer:
+        """Where another stage takes this one's results from, without those of failed items if it wants
+        only what ``succeeded``, and of them what its ``selection`` says."""
+        total = None if succeeded or self._batch is None else self._batch.batch.total
+        handoff = StreamBuffer(total, selection)
+        self._outlets.append((handoff, succeeded))
+        return handoff
+
+    @property
+    def broken(self) -> bool:
+        """Whether it cannot run at all."""
+        return self._batch is None
+
+    def look_out(self) -> None:
+        """Report a failure as soon as there is one: no item of a later stage should start after it."""
+        if self._batch is None:
+            self._failed(self)
+        else:
+            self._batch.batch.window.on_stop(self._stopping)
+
+    def _stopping(self) -> None:
+        if self.failing:
+            self._failed(self)
+
+    @property
+    def failing(self) -> bool:
+        """Whether items failed that fail the stage, as far as is known."""
+        return self._batch is None or self._batch.batch.window.failing
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread. Raises RuntimeError when the system has none to give."""
+        if self._batch is not None:
+            self._batch.tell_start()
+        self._thread.start()
+
+    def join(self, seconds: float | None = None) -> None:
+        """Wait for the stage's end."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+
+    def stop(self) -> None:
+        """Let no new item start."""
+        self._around.stop.cancel()
+
+    def _work(self) -> None:
+        began = time.perf_counter()
+        try:
+            self._run()
+        except BaseException as fault:  # noqa: BLE001  # raised again in the scheduler's thread
+            self.crash = fault
+            self._failed(self)
+        finally:
+            self.wall = time.perf_counter() - began
+            self._close()
+
+    def _run(self) -> None:
+        if self._batch is None:
+            return
+        try:
+            self.visit = self._batch.run(self._hand_on)
+        except (BatchmillError, OSError) as fault:
+            self.visit = faulty_visit(fault, self._around.place(self.id))
+        if self.visit.failed and (self.failing or not self.visit.stopped):
+            self._failed(self)
+
+    def _hand_on(self, block: Block) -> None:
+        """Give a block's entries to the stages that wait for them; waits while they have enough."""
+        window = self._batch.batch.window if self._batch is not None else None
+        self._handed += len(block)
+        if self.failing:  # this may be known here before the window has told those that look out for it
+            self._failed(self)
+        if (tap := self._around.taps.get(self.id)) is not None:
+            tap(block)
+        for handoff, succeeded in self._outlets:
+            handoff.put(_kept(block.values, succeeded), window.hold if window is not None else None)
+
+    def _close(self) -> None:
+        """Nothing more comes from here, and nothing more is taken."""
+        if self._source is not None:
+            self._source.stop()
+        never_read = self.visit.outputs.get("count", 0) - self._handed
+        for handoff, succeeded in self._outlets:
+            handoff.put(_kept([None] * never_read, succeeded))
+            handoff.end()
+
+
+def _kept(entries: Sequence[Any], succeeded: bool) -> Sequence[Any]:
+    return [entry for entry in entries if entry is not None] if succeeded else entries

@@ -1,0 +1,134 @@
+"""Running a chain of streaming batch nodes: every stage's batch in a thread of its own, all at once.
+
+        stage 1 ==blocks, in order==> Handoff ==> stage 2 ==> Handoff ==> stage 3 ...
+
+What a chain leaves behind is what the same nodes leave one after another. A stage that fails ends the ones
+after it: they would never have begun. It ends all others too where the run ends with it. Where an error edge
+leads on, from it or from a stage before it, or a block around it goes on, the others run to their end, for
+what comes next may need what they give.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.visits.batched import selection_of
+from batchmill.graph.visits.node_run import NodeRun, cut_short
+from batchmill.graph.visits.stage import RunningStage
+from batchmill.ir.streams import Stage
+
+CLOSE_SECONDS = 1.0  # what running items get to finish when the run itself is broken off
+
+
+class StageEnd(NamedTuple):
+    """What came of a stage; ``wall`` is in seconds."""
+
+    node: RunnableNode
+    visit: NodeRun
+    wall: float
+
+
+class Chain:
+    """One visit of all stages of a chain; ``handled`` names those whose failure may not end the run: it has
+    an error edge, or stands in a block that goes on.
+
+    Concurrency: made and run in the scheduler's thread, which alone touches the namespace. Each stage has a
+    thread; failures are reported from there and by the workers of its batch. ``_lock`` guards
+    ``_ended_by``.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        node_of: Callable[[str], RunnableNode],
+        handled: Collection[str],
+        around: Surroundings,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._ended_by: dict[str, str] = {}
+        self._handled = handled
+        self._around = around
+        self._cancel = CancelToken()
+        self._stages: dict[str, RunningStage] = {}
+        for stage in stages:
+            feeder, node, source = self._stages.get(stage.source or ""), node_of(stage.id), None
+            if feeder is not None and node.spec.batch is not None:
+                source = feeder.outlet(stage.succeeded, selection_of(node.spec.batch, around))
+            own = replace(around, cancel=self._cancel, stop=CancelToken())
+            self._stages[stage.id] = RunningStage(stage, node, source, own, self._failed)
+        self._over: set[str] = set()  # failed, or stopped from outside: nothing after them counts
+
+    def run(self) -> Iterator[StageEnd]:
+        """Run all stages; each one's end in the order of the chain, as soon as it is known.
+
+        Raises what broke a stage other than a failure of its node; nothing runs any more then.
+        """
+        stages = list(self._stages.values())
+        forget = [self._around.cancel.on_cancel(self._cancel.cancel)]
+        forget += [self._around.stop.on_cancel(stage.stop) for stage in stages]
+        try:
+            if stages[0].broken:  # no items: nothing begins
+                del stages[1:]
+            for stage in stages:
+                stage.look_out()
+            for stage in stages:
+                stage.start()
+            for stage in stages:
+                stage.join()
+                if stage.crash is not None:
+                    raise stage.crash
+                yield StageEnd(stage.node, self._judged(stage), stage.wall)
+        finally:
+            self._break_off(stages)
+            for each in forget:
+                each()
+
+    def _failed(self, failed: RunningStage) -> None:
+        """A stage has failed or is about to. Called once or more, from any thread."""
+        goes_on = not {failed.id, *failed.before}.isdisjoint(self._handled)
+        for stage in self._stages.values():
+            if stage is not failed and (failed.id in stage.before or not goes_on):
+                with self._lock:
+                    self._ended_by.setdefault(stage.id, failed.id)
+                stage.stop()
+
+    def _judged(self, stage: RunningStage) -> NodeRun:
+        """A stage's visit as the run sees it, once those before it are judged."""
+        visit = stage.visit
+        for name in stage.before:
+            if name in self._over:
+                return _void(visit, name)
+        if visit.stopped and not stage.failing and stage.id in self._ended_by:
+            return cut_short(visit, self._ended_by[stage.id])
+        visit.stopped = visit.stopped and self._around.ending
+        if visit.failed or visit.stopped:
+            self._over.add(stage.id)
+        return visit
+
+    def _break_off(self, stages: Sequence[RunningStage]) -> None:
+        """End what still runs: nothing, unless the run was interrupted or a stage broke."""
+        if not any(stage.alive for stage in stages):
+            return
+        for stage in stages:
+            stage.stop()
+        _wait_for(stages)
+        self._cancel.cancel()
+        _wait_for(stages)
+
+
+def _wait_for(stages: Sequence[RunningStage]) -> None:
+    end = time.monotonic() + CLOSE_SECONDS
+    for stage in stages:
+        stage.join(max(0.0, end - time.monotonic()))
+
+
+def _void(visit: NodeRun, name: str) -> NodeRun:
+    """The visit of a stage that would not have begun, had it waited for the one called ``name``. It leaves
+    no outputs and no errors; what it cost is told."""
+    return NodeRun(ended_by=name, void=True, batch=visit.batch, records=visit.records, retries=visit.retries)

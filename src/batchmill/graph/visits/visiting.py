@@ -1,0 +1,61 @@
+"""One visit of a node: what kind of node it is decides how it runs; the bus hears of it."""
+
+from __future__ import annotations
+
+from batchmill.errors import TemplateError
+from batchmill.events import NodeFinished, NodeStarted, Noticed
+from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.visits.batched import run_batched
+from batchmill.graph.visits.looping import run_loop
+from batchmill.graph.visits.node_run import NodeRun, faulty_visit
+from batchmill.graph.visits.single import run_single
+from batchmill.template import compile_value
+from batchmill.values import is_true
+
+
+def run_visit(node: RunnableNode, around: Surroundings) -> NodeRun:
+    """Run a node once: single, batch or loop. Its outputs are in what comes back; nothing is entered into
+    the namespace but by a loop. Called from the thread of the branch, perhaps beside others."""
+    if around.rehearsal is not None:
+        return around.rehearsal.visit(node, around)
+    if node.spec.batch is None and node.spec.when is not None:
+        try:
+            if not is_true(compile_value(node.spec.when).resolve(around.namespace.scope(lazy=True))):
+                return NodeRun(skipped=True)
+        except TemplateError as fault:
+            return faulty_visit(fault, around.place(node.id))
+    if node.spec.batch is not None:
+        return run_batched(node, node.spec.batch, around)
+    around.bus.emit(NodeStarted(around.place(node.id)))
+    if node.spec.loop is not None:
+        return run_loop(node, node.spec.loop, around)
+    return run_single(node, around)
+
+
+def tell_end(node: RunnableNode, visit: NodeRun, wall: float, around: Surroundings) -> None:
+    """Tell the bus what came of a visit that took ``wall`` seconds."""
+    bus = around.bus
+    if not bus.heard:
+        return
+    name = around.place(node.id)
+    for reference in visit.unresolved:
+        bus.emit(Noticed(f"{reference} could not be resolved and was left as it stands", name))
+    is_batch, counts = node.spec.batch is not None, visit.batch or {}
+    failed, every = counts.get("error_count", 0), counts.get("count", 0)
+    succeeded, skipped = counts.get("success_count", 0), counts.get("skipped_count", 0)
+    bus.emit(
+        NodeFinished(
+            name,
+            visit.status,
+            wall,
+            succeeded=succeeded,
+            failed=failed,
+            cancelled=every - succeeded - failed - skipped,
+            skipped=skipped,
+            retries=visit.retries,
+            error=visit.failure or "",
+            errors=visit.errors if is_batch else (),
+            is_batch=is_batch,
+            degraded=counts.get("degraded_count", 0),
+        )
+    )

@@ -1,0 +1,34 @@
+"""What the batches of one run share where several of them may be at work at once: workers."""
+
+from __future__ import annotations
+
+import threading
+
+from batchmill.concurrency.semaphore import FairSemaphore
+from batchmill.executors.cores import usable_cores
+
+
+class WorkerQuota:
+    """The workers of one run, with all its branches and sub-workflows.
+
+    With a number of ``jobs`` (1 to 1000) no more nodes and items than that run at once, and there are no
+    more worker processes. Without, a batch has what it asks for; those that do not ask for a number of
+    processes have as many as there are usable cores between them.
+
+    Concurrency: any thread may call any method; ``_lock`` guards ``_slots``.
+    """
+
+    def __init__(self, jobs: int | None) -> None:
+        self.permits = None if jobs is None else FairSemaphore(jobs)
+        self._jobs = jobs
+        self._lock = threading.Lock()
+        self._slots: FairSemaphore | None = None
+
+    def slots(self, asked: bool) -> FairSemaphore | None:
+        """The worker processes for a batch; None where it has its own, having ``asked`` for a number."""
+        if asked and self._jobs is None:
+            return None
+        with self._lock:
+            if self._slots is None:
+                self._slots = FairSemaphore(self._jobs or usable_cores())
+            return self._slots

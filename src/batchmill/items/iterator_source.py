@@ -1,0 +1,159 @@
+"""Items of an iterator, read by a thread of their own: what has been read is never kept by who reads on.
+
+        iterator --next--> reading thread --items--> whoever takes
+
+An iterator says nothing of when its next item comes: at once, when a request arrives, or once somebody has
+answered the last one. A worker that went on reading to fill its chunk would sit on what it has until then. So
+workers take what is there, and wait where they can be woken; the one who waits in the iterator has nothing in
+hand. A worker that wants one item only needs nobody to read for it: the thread is started for the first
+larger chunk, and reads a few chunks ahead.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from batchmill.items.byte_streams import InputStopped
+
+CHUNKS_AHEAD = 4  # threads that wake each other for every chunk spend more on that than on short items
+
+
+class IteratorSource:
+    """A :class:`~batchmill.items.sources.Source` of anything iterable. ``wake`` ends a wait in the iterator,
+    which then raises :class:`~batchmill.items.byte_streams.InputStopped`, and says that it may be read in any
+    thread; others, which may be tied to one, are read ``here`` where that is asked for.
+
+    Concurrency: one thread at a time takes, any may call ``stop``, the reading thread reads. ``_lock`` guards
+    all fields but ``_items``, to which the reading thread appends without it, for there may be a million
+    items: it looks at ``_tell`` after it has appended, and who waits looks at ``_items`` after having set
+    ``_tell``. So one of the two sees the other. Between setting and looking that one takes ``_fence``, as
+    appending takes the deque's own lock where there is no GIL: no processor puts the look first then.
+    """
+
+    def __init__(self, items: Iterable[Any], *, wake: Callable[[], None] | None = None) -> None:
+        self._iterator: Iterator[Any] = iter(items)
+        self._wake = wake
+        self._context = contextvars.copy_context()  # what the caller set is what the iterator sees
+        self._lock = threading.Lock()
+        self._fence = threading.Lock()
+        self._asked = threading.Condition(self._lock)
+        self._items: deque[Any] = deque()
+        self._tell: Callable[[], None] | None = None  # somebody waits
+        self._room = 1  # items that may be there before reading pauses
+        self._paused = False
+        self._thread: threading.Thread | None = None
+        self._fault: BaseException | None = None
+        self._over = False  # read to its end, or stopped
+
+    @property
+    def instant(self) -> bool:
+        return bool(self._items)
+
+    def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
+        with self._lock:
+            self._room = 1 if most == 1 else max(self._room, CHUNKS_AHEAD * most)
+            if here and self._wake is None and self._thread is None:
+                return True
+            self._tell = tell
+            with self._fence:
+                there = bool(self._items)
+            if not (there or self._over) and self._has_reader():
+                self._asked.notify()
+                return False
+            self._tell = None
+            return True
+
+    def _has_reader(self) -> bool:
+        """Under the lock: whether the thread reads, or can be started."""
+        if self._thread is None:
+            read = self._context.run
+            thread = threading.Thread(target=read, args=(self._read,), name="batchmill-source", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has none to give: who takes reads, one item at a time
+                return False
+            self._thread = thread
+        return True
+
+    def _read(self) -> None:
+        """In the reading thread."""
+        items, append = self._items, self._items.append
+        try:
+            for item in self._iterator:
+                append(item)
+                if (self._tell is not None or len(items) >= self._room) and not self._goes_on():
+                    return
+        except InputStopped:
+            pass
+        except BaseException as fault:  # noqa: BLE001  # raised again where the items are taken
+            self._fault = fault
+        with self._lock:
+            self._over = True
+        self._tell_of_it()
+
+    def _goes_on(self) -> bool:
+        """Tell who waits; pause while enough is there; False once nothing is wanted any more. Where chunks
+        hold one item, the next is read when somebody waits for it."""
+        self._tell_of_it()
+        with self._lock:
+            if len(self._items) >= self._room or self._room == 1:
+                self._paused = True
+                while not (self._over or self._tell is not None or self._is_low()):
+                    self._asked.wait()
+                self._paused = False
+            return not self._over
+
+    def _is_low(self) -> bool:
+        return self._room > 1 and len(self._items) <= self._room // 2
+
+    def _tell_of_it(self) -> None:
+        with self._lock:
+            tell, self._tell = self._tell, None
+        if tell is not None:
+            tell()
+
+    def take(self, most: int) -> Sequence[Any]:
+        if self._thread is None:
+            return self._read_here()
+        came = threading.Event()
+        if not (self._items or self.ready(came.set, most, here=False)):
+            came.wait()
+        with self._lock:
+            pop = self._items.popleft
+            taken = [pop() for _ in range(min(most, len(self._items)))]
+            if not taken and self._fault is not None:
+                raise self._fault
+            if self._paused and self._is_low():
+                self._asked.notify()
+            return taken
+
+    def _read_here(self) -> Sequence[Any]:
+        """The next item, read by whoever takes it: more might not come at once."""
+        if self._over:
+            return ()
+        try:
+            return [next(self._iterator)]
+        except (StopIteration, InputStopped):
+            self._over = True
+            return ()
+
+    def remaining(self) -> int | None:
+        return None
+
+    def stop(self) -> None:
+        """End a wait in the iterator where that can be ended; a thread that waits in one of the user's is
+        left to it."""
+        with self._lock:
+            self._over = True
+            self._asked.notify()
+        self._tell_of_it()
+        if self._wake is not None:
+            self._wake()
+
+    def rest(self) -> Sequence[Any]:
+        """What was read and never taken."""
+        return list(self._items.copy())

@@ -1,0 +1,79 @@
+"""Names, one a line, as the bytes they are: what ``find`` and ``ls`` print, and ``map`` works on.
+
+Names of files are bytes, and few systems hold them to be UTF-8. So what is no UTF-8 is carried through with
+``surrogateescape``, as it is in the names that a pattern finds. A line ends with LF or CR LF, nothing else
+ends one: a CR inside of a name is part of it. Where another ``end`` is
+given, as NUL by ``find -print0``, line ends are part of the names.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from functools import partial
+
+from batchmill.errors import StorageError
+from batchmill.items.byte_streams import (
+    STDIN,
+    Opened,
+    Read,
+    Waker,
+    is_live,
+    opened,
+    standard_input,
+    standard_input_number,
+)
+from batchmill.items.sources import ChunkedIterable
+from batchmill.items.text_lines import MAX_LINE, read_some
+
+
+def names_in_file(path: str, end: bytes = b"") -> ChunkedIterable:
+    """The names in a file or pipe, decoded where its name ends in ``.gz``."""
+    waker = Waker() if is_live(path) else None
+    read = partial(_names, partial(opened, path, waker), path, end)
+    return ChunkedIterable(read, wake=waker.wake if waker else None, file=path)
+
+
+def names_in_stdin(end: bytes = b"") -> ChunkedIterable:
+    """The names in standard input."""
+    waker = Waker()
+    read = partial(_names, partial(standard_input, waker), STDIN, end)
+    return ChunkedIterable(read, wake=waker.wake, file=standard_input_number())
+
+
+def _names(stream: Opened, source: str, end: bytes) -> Iterator[list[str]]:
+    with stream() as read:
+        first = not end
+        for raw in _parted(read, source, end or b"\n"):
+            names = [_text(one if end else one.removesuffix(b"\r")) for one in raw]
+            if first:
+                names[0] = names[0].removeprefix("\ufeff")
+                first = False
+            yield names
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _parted(read: Read, source: str, end: bytes) -> Iterator[list[bytes]]:
+    """What stands before each ``end``, as many as came at once, and what stands behind the last one."""
+    begun: list[bytes] = []
+    size = done = 0
+    while chunk := read_some(read, source, done):
+        if len(end) > 1:  # half of it may have come before
+            begun, chunk = [], b"".join([*begun, chunk])
+            size = 0
+        if end not in chunk:
+            begun.append(chunk)
+            size += len(chunk)
+            if size > MAX_LINE:
+                raise StorageError(f"{source}, line {done + 1}: longer than {MAX_LINE >> 20} MiB")
+            continue
+        parts = b"".join([*begun, chunk]).split(end)
+        begun, size = [parts[-1]], len(parts.pop())
+        done += len(parts)
+        yield parts
+    last = b"".join(begun)
+    if last and (done or last != codecs.BOM_UTF8):
+        yield [last]

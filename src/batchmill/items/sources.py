@@ -1,0 +1,143 @@
+"""Where the items of a batch come from: anything iterable, read no further than workers ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+from batchmill.items.iterator_source import IteratorSource
+from batchmill.lists import LazyList
+
+
+class Source(Protocol):
+    """Items in order. Used by one thread at a time."""
+
+    @property
+    def instant(self) -> bool:
+        """Whether ``take`` would give items now, without waiting and without raising anything."""
+
+    def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
+        """Whether ``take`` is to be called. False where it would wait for somebody else: ``tell`` is called
+        once when it would not, from any thread. ``most`` is how many items are about to be taken, ``here``
+        says that they are to be read in the thread that takes them, where that matters."""
+
+    def take(self, most: int) -> Sequence[Any]:
+        """Up to ``most`` further items, empty at the end. Raises what reading raises, after the items
+        that came before it were taken."""
+
+    def remaining(self) -> int | None:
+        """How many are left, None where nobody knows."""
+
+    def stop(self) -> None:
+        """Nothing more will be taken: a ``take`` that waits for another batch returns. From any thread."""
+
+    def rest(self) -> Sequence[Any]:
+        """What is left and known without reading."""
+
+
+class SequenceSource:
+    """Items that are all there already, in memory or (not ``instant``) to be read from a file."""
+
+    def __init__(self, items: Sequence[Any], *, instant: bool = True) -> None:
+        self.instant = instant
+        self._items = items
+        self._position = 0
+
+    def take(self, most: int) -> Sequence[Any]:
+        start = self._position
+        taken = self._items[start : start + most]
+        self._position += len(taken)
+        return taken
+
+    def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
+        return True
+
+    def remaining(self) -> int | None:
+        return max(0, len(self._items) - self._position)
+
+    def stop(self) -> None:
+        """There is nothing to wake."""
+
+    def rest(self) -> Sequence[Any]:
+        return self._items[self._position :]
+
+
+class ChunkedIterable:
+    """Items that come in lists, some of which may be empty. Reading begins anew with every iteration.
+
+    Of a pipe or the like, which may be waited for and of which a second reader gets nothing, ``wake`` ends
+    the wait: :class:`~batchmill.items.byte_streams.InputStopped` is raised there. ``file`` is the path or the
+    descriptor they are read from.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Iterator[Sequence[Any]]],
+        *,
+        wake: Callable[[], None] | None = None,
+        file: str | int | None = None,
+    ) -> None:
+        self.read = read
+        self.wake = wake
+        self.file = file
+
+    @property
+    def live(self) -> bool:
+        """Whether they come out of a pipe or the like."""
+        return self.wake is not None
+
+    def __iter__(self) -> Iterator[Any]:
+        for piece in self.read():
+            yield from piece
+
+
+class ChunkedSource:
+    """Items that come in lists: what came together is taken without waiting for more."""
+
+    def __init__(self, pieces: ChunkedIterable) -> None:
+        self._pieces = pieces.read()
+        self._piece: Sequence[Any] = ()
+        self._position = 0
+        self._fault: BaseException | None = None
+
+    @property
+    def instant(self) -> bool:
+        return self._position < len(self._piece)
+
+    def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
+        return True
+
+    def take(self, most: int) -> Sequence[Any]:
+        if self._fault is not None:
+            raise self._fault
+        try:
+            while self._position >= len(self._piece):
+                self._position, self._piece = 0, next(self._pieces)
+        except StopIteration:
+            return ()
+        except BaseException as fault:
+            self._fault = fault
+            raise
+        taken = self._piece[self._position : self._position + most]
+        self._position += len(taken)
+        return taken
+
+    def remaining(self) -> int | None:
+        return None
+
+    def stop(self) -> None:
+        """A read from a file ends by itself."""
+
+    def rest(self) -> Sequence[Any]:
+        return ()
+
+
+def as_source(items: Iterable[Any]) -> Source:
+    """The source of any iterable; lists, tuples and ranges are read by slices."""
+    if isinstance(items, (list, tuple, range)):
+        return SequenceSource(items)
+    if isinstance(items, LazyList):
+        return SequenceSource(items, instant=items.instant)
+    if not isinstance(items, ChunkedIterable):
+        return IteratorSource(items)
+    return IteratorSource(items, wake=items.wake) if items.live else ChunkedSource(items)

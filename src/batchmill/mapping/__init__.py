@@ -1,0 +1,1 @@
+"""``batchmill.map`` and its kin: the batch engine for a Python function."""

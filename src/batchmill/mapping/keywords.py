@@ -1,0 +1,211 @@
+"""Keyword arguments as the settings of a batch: named and formed as the keys of a document's batch block.
+
+They are read by the block's own model, so that each has one range and one set of words for what is wrong with
+it. The model is imported only where something other than the defaults is asked for: it brings pydantic.
+"""
+
+from __future__ import annotations
+
+import importlib
+import numbers
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, NoReturn, TypedDict
+
+from batchmill.batch.rate_gate import Gate, Gates
+from batchmill.batch.settings import BatchSettings
+from batchmill.errors import InvalidSetting, UnknownSetting
+from batchmill.executors.registry import executor_named
+from batchmill.ir.clusters import checked_cluster
+from batchmill.ir.faults import did_you_mean
+from batchmill.mapping.reporting import ItemResult
+
+Executor = Literal["sequential", "thread", "process", "auto", "dask"]
+ErrorHandling = Literal["fail_fast", "continue", "fail_safe"]
+RetryOn = type[BaseException] | Sequence[type[BaseException]]
+
+
+class Settings(TypedDict, total=False):
+    """The keyword arguments of ``map`` and its kin, for type checkers and editors; ``return_exceptions``
+    changes what they give and has overloads of its own."""
+
+    executor: Executor
+    max_concurrent: int | str | None
+    chunk_size: int | Literal["auto"] | None
+    max_retries: int
+    retry_wait: float
+    retry_backoff: float
+    retry_max_wait: float
+    retry_jitter: bool
+    timeout: float | None
+    error_handling: ErrorHandling
+    tolerate: Mapping[str, float] | None
+    memory_limit: int | str | None
+    rate_limit: Mapping[str, Any] | None
+    retry_on: RetryOn | None
+    on_result: Callable[[ItemResult], object] | None
+    progress: bool
+    cluster: str | Mapping[str, Any] | None
+
+
+DEFAULTS: dict[str, Any] = {
+    "executor": "thread",
+    "max_concurrent": None,
+    "chunk_size": None,
+    "max_retries": 1,
+    "retry_wait": 0.0,
+    "retry_backoff": 1.0,
+    "retry_max_wait": 60.0,
+    "retry_jitter": True,
+    "timeout": None,
+    "error_handling": "fail_fast",
+    "tolerate": None,
+    "memory_limit": None,
+    "rate_limit": None,
+    "retry_on": None,
+    "on_result": None,
+    "progress": False,
+    "return_exceptions": False,
+    "cluster": None,
+}
+OF_THE_FACE = ("retry_on", "on_result", "progress", "return_exceptions")
+"""Those that no document has: what they are given is Python."""
+_OBJECTS = {
+    "tolerate": '{"count": 3} or {"percent": 5}',
+    "rate_limit": '{"per_second": 5}',
+}
+
+
+def _same(words: str, name: str) -> dict[str, str]:
+    return dict.fromkeys(words.split(), name)
+
+
+_OTHER_NAMES = {
+    **_same("workers max_workers n_workers num_workers jobs n_jobs num_jobs pool_size", "max_concurrent"),
+    **_same("concurrency processes num_processes nproc threads num_threads n_threads", "max_concurrent"),
+    **_same("retries num_retries n_retries attempts max_attempts tries max_tries", "max_retries"),
+    **_same("wait delay retry_delay retry_interval sleep", "retry_wait"),
+    **_same("backoff backoff_factor", "retry_backoff"),
+    **_same("max_wait max_delay", "retry_max_wait"),
+    **_same("jitter", "retry_jitter"),
+    **_same("chunksize batch_size batchsize", "chunk_size"),
+    **_same("time_limit timelimit task_timeout item_timeout", "timeout"),
+    **_same("on_error errors raise_on_error ignore_errors fail_fast", "error_handling"),
+    **_same("max_failures max_errors allowed_failures tolerance", "tolerate"),
+    **_same("memory mem mem_limit max_memory", "memory_limit"),
+    **_same("rate rate_per_second per_second requests_per_second", "rate_limit"),
+    **_same("backend pool method mode prefer engine", "executor"),
+}
+"""What other libraries call our settings."""
+
+_gates = Gates()  # of this process: calls that name the same key share its limit
+
+
+def chosen(given: Mapping[str, Any], owner: str, unknown: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The settings among what ``owner`` was given, ``unknown`` being what it has no name for, and the
+    defaults of the others.
+
+    Raises :class:`UnknownSetting`; without ``unknown`` that looks at ``given``."""
+    extra = {name: given[name] for name in ("ordered", "indexed") if name in given}
+    strange = (
+        [name for name in given if name not in DEFAULTS and name not in extra]
+        if unknown is None
+        else list(unknown)
+    )
+    if strange:
+        refuse(owner, strange, [*DEFAULTS, *extra])
+    for name, value in extra.items():
+        if not isinstance(value, bool):
+            raise InvalidSetting(f"`{name}` must be true or false, not {value!r}")
+    return {name: given.get(name, default) for name, default in DEFAULTS.items()}
+
+
+def refuse(owner: str, names: Iterable[str], known: Iterable[str]) -> NoReturn:
+    """Raise :class:`UnknownSetting` for the first of ``names``: ``owner`` has none so called, but maybe what
+    was meant."""
+    name, choices = next(iter(names)), list(known)
+    other = _OTHER_NAMES.get(name.lower())
+    hint = f"did you mean `{other}`?" if other in choices else did_you_mean(name, choices)
+    raise UnknownSetting(f"{owner} has no setting `{name}`; {hint or 'it has ' + ', '.join(choices)}")
+
+
+def settings_of(given: Mapping[str, Any]) -> BatchSettings:
+    """The settings that some of the keywords stand for, defaults for the others.
+
+    Raises :class:`InvalidSetting` with everything that is wrong with them.
+    """
+    executor = given.get("executor", DEFAULTS["executor"])
+    if not isinstance(executor, str):
+        raise InvalidSetting(f"`executor` must be the name of one, not {executor!r}")
+    executor_named(executor)
+    _check_face(given)
+    keys = {name: value for name, value in given.items() if name not in OF_THE_FACE}
+    in_place = bool(given.get("return_exceptions"))
+    if in_place and keys.get("error_handling") == "fail_fast":
+        keys["error_handling"] = "continue"
+    settings = _of_block(executor, keys)
+    retry = replace(settings.retry, on=_classes(given.get("retry_on")))
+    return replace(settings, retry=retry, keep_exceptions=in_place)
+
+
+def _of_block(executor: str, keys: Mapping[str, Any]) -> BatchSettings:
+    wanted = {name: _plain(value) for name, value in keys.items() if not _is_default(name, value)}
+    cluster = checked_cluster(wanted.pop("cluster", None))
+    if not wanted.keys() - {"executor"}:
+        return BatchSettings(executor=executor, cluster=cluster)
+    for name, example in _OBJECTS.items():
+        if name in wanted and not isinstance(wanted[name], dict):
+            raise InvalidSetting(f"`{name}` must be a dictionary such as {example}, not {wanted[name]!r}")
+    reading = importlib.import_module("batchmill.ir.models.reading")
+    block, faults = reading.faults_of_batch({**wanted, "executor": executor, "items": []})
+    if faults:
+        raise InvalidSetting("; ".join(faults))
+    return replace(BatchSettings.of_block(block, _gate(block)), cluster=cluster)
+
+
+def _check_face(given: Mapping[str, Any]) -> None:
+    for name in ("progress", "return_exceptions"):
+        if not isinstance(given.get(name, False), bool):
+            raise InvalidSetting(f"`{name}` must be true or false, not {given[name]!r}")
+    if given.get("on_result") is not None and not callable(given["on_result"]):
+        raise InvalidSetting(f"`on_result` must be a function of one result, not {given['on_result']!r}")
+
+
+def _classes(wanted: Any) -> tuple[type[BaseException], ...] | None:
+    """What ``retry_on`` names: one class of exceptions, or several."""
+    if wanted is None:
+        return None
+    found = tuple(wanted) if isinstance(wanted, (tuple, list, set, frozenset)) else (wanted,)
+    for one in found:
+        if not (isinstance(one, type) and issubclass(one, BaseException)):
+            raise InvalidSetting(f"`retry_on` must be classes of exceptions, not {one!r}")
+    return found
+
+
+def _is_default(name: str, value: Any) -> bool:
+    default = DEFAULTS[name]
+    return value is default or (type(value) is type(default) and bool(value == default))
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of other libraries, numpy's say, as Python's own; mappings as dictionaries of such."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    return {key: _plain(one) for key, one in value.items()} if isinstance(value, Mapping) else value
+
+
+def _gate(block: Any) -> Gate | None:
+    """What lets items start, None where nothing limits them."""
+    limited, span = block.rate_limit, block.span
+    if limited is None and span is None:
+        return None
+    limits_of = importlib.import_module("batchmill.policy.limits").Limits
+    limits = (limited.limits if limited is not None else limits_of()).stricter(limits_of(adaptive=span))
+    key = limited.key if limited is not None else None
+    gates = Gates() if key is None else _gates
+    lane = gates.lane(key or "", limits_of())
+    return Gate(gates, lane, longest_pause=block.retry_max_wait, limits=limits)

@@ -1,0 +1,201 @@
+"""The nodes of a plan as plain data: what each one is, what follows it, and how its items would run."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Mapping, Sequence, Sized
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from batchmill.batch import BatchSettings
+from batchmill.errors import NodeError, StorageError, TemplateError
+from batchmill.executors.auto.decision import known_beforehand
+from batchmill.executors.registry import executor_named
+from batchmill.graph.compile.plan import Plan, PlannedNode
+from batchmill.graph.sub_workflow import SubWorkflow
+from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.visits.batched import items_of, settings_of
+from batchmill.ir.inputs import input_values
+from batchmill.ir.models import BatchSpec, NodeSpec
+from batchmill.ir.pipeline import Block, PipelineStep
+from batchmill.items.sources import ChunkedIterable
+from batchmill.planning.shape import Shape
+from batchmill.step import Namespace
+from batchmill.template import compile_value
+from batchmill.values import plain
+
+SHOWN = 3  # items of a batch that are shown
+MOST_COUNTED = 10_000  # items of a source that is read to count them
+COUNTING_SECONDS = 0.5
+
+Told = dict[str, Any]
+
+
+def described_plan(plan: Plan, around: Surroundings, within: tuple[Plan, ...] = ()) -> Told:
+    """The ``nodes`` of a plan in the order they would run and those ``unreached`` by any edge; ``within``
+    are the plans that it stands in. Of a pipeline the ``steps`` as well. A node that edges lead to and
+    nothing else can reach says that it ``never_runs``, one before such an edge names its ``dead_actions``."""
+    shape = Shape.of(plan)
+    names = [name for name in shape.order if name in plan.nodes]
+    nodes = [_described(plan, name, shape, around, (*within, plan)) for name in names]
+    reached = {*names, *plan.finals}
+    told: Told = {"nodes": nodes, "unreached": [name for name in plan.nodes if name not in reached]}
+    if plan.finals:
+        told["finally"] = [_described(plan, name, shape, around, (*within, plan)) for name in plan.finals]
+    return {**told, "steps": _steps(plan.steps)} if plan.steps else told
+
+
+def _steps(row: Sequence[PipelineStep]) -> list[Any]:
+    """A pipeline as it is written: ids, and blocks with their branches."""
+    return [
+        {"parallel": [_steps(branch) for branch in step.branches], "on_error": step.on_error}
+        if isinstance(step, Block)
+        else step
+        for step in row
+    ]
+
+
+def _described(plan: Plan, name: str, shape: Shape, around: Surroundings, within: tuple[Plan, ...]) -> Told:
+    node = plan.nodes[name]
+    told: Told = {"id": name, "type": node.spec.type}
+    if node.spec.purpose:
+        told["purpose"] = node.spec.purpose
+    told["after"] = shape.before(name)
+    told["next"] = _following(shape, name)
+    leaving = (*shape.leaving(name), *shape.leaving(name, backward=True))
+    if dead := {link.action for link in leaving if link.dead}:
+        told["dead_actions"] = sorted(dead)
+    if name in plan.never:
+        told["never_runs"] = True
+    told.update(_limits(node.spec))
+    if node.spec.batch is not None:
+        told["batch"] = _batch(plan, node, node.spec.batch, around)
+    if node.sub is not None:
+        told["workflow"] = _sub(node, node.sub, around, within)
+    return told
+
+
+def _following(shape: Shape, name: str) -> dict[str, list[str]]:
+    following: dict[str, list[str]] = defaultdict(list)
+    for link in (*shape.leaving(name), *shape.leaving(name, backward=True)):
+        following[link.action] += shape.behind(link.target)
+    return dict(following)
+
+
+def _limits(spec: NodeSpec) -> Told:
+    """How often and how long it may run, as far as the node says."""
+    told: Told = {}
+    if spec.retry is not None:
+        told["attempts"] = spec.retry.max
+    if spec.timeout is not None:
+        told["timeout"] = spec.timeout
+    if spec.loop is not None:
+        word = "until" if spec.loop.until is not None else "while"
+        told["loop"] = {word: spec.loop.until or spec.loop.while_, "at_most": spec.loop.max_iterations}
+    return told
+
+
+def _batch(plan: Plan, node: PlannedNode, spec: BatchSpec, around: Surroundings) -> Told:
+    settings = settings_of(RunnableNode(node.spec, node.kind), spec, around)
+    items = _items(spec, around)
+    source = _streamed_from(plan, node.id)
+    return {
+        "executor": settings.executor,
+        **_choice(node, settings, items["count"]),
+        "max_concurrent": executor_named(settings.executor).workers(settings.for_executor()),
+        **({} if source is None else {"streams_from": source}),
+        "items": {"from": spec.items_kind, "written": plain(spec.items_value), **items},
+    }
+
+
+def _streamed_from(plan: Plan, name: str) -> str | None:
+    """The stage that a streaming node takes its items from as they are made."""
+    for chain in plan.stages.values():
+        for stage in chain:
+            if stage.id == name:
+                return stage.source
+    return None
+
+
+def _choice(node: PlannedNode, settings: BatchSettings, total: int | None) -> dict[str, str]:
+    """What ``auto`` will choose and why, where that is known before any item has run."""
+    if settings.executor != "auto":
+        return {"reason": settings.reason} if settings.reason else {}
+    n_threads = executor_named("thread").workers(settings.for_executor())
+    known = known_beforehand(hasattr(node.kind, "run_async"), total, settings.max_concurrent, n_threads)
+    if known is None:
+        return {"reason": "chosen by what the first items turn out to be"}
+    return {"reason": f"{known.executor}: {known.reason}"}
+
+
+def _items(spec: BatchSpec, around: Surroundings) -> Told:
+    """``count`` (None where it is not known before a run) and the ``first`` items, or why there are none."""
+    if spec.items_kind == "stdin":
+        return {"count": None, "first": [], "why": "standard input is read when it runs"}
+    try:
+        items = items_of(spec, around)
+        if isinstance(items, ChunkedIterable) and items.live:
+            return {"count": None, "first": [], "why": "a pipe is read when it runs"}
+        if isinstance(items, Sized):
+            return {"count": len(items), "first": [plain(item) for item in islice(items, SHOWN)]}
+    except (TemplateError, NodeError):  # it needs a node's outputs, or an input that was not given
+        known = len(spec.items) if isinstance(spec.items, list) else None
+        return {"count": known, "first": [], "why": "known when it runs"}
+    except (StorageError, OSError) as error:
+        return {"count": None, "first": [], "why": str(error)}
+    return _counted(items)
+
+
+def _counted(items: Iterable[Any]) -> Told:
+    """The same of a source that has to be read for it: to its end, unless that takes long."""
+    first: list[Any] = []
+    count, over = 0, time.monotonic() + COUNTING_SECONDS
+    reading = iter(items)
+    try:
+        for item in reading:
+            if count < SHOWN:
+                first.append(plain(item))
+            count += 1
+            if count >= MOST_COUNTED or (count > SHOWN and time.monotonic() > over):
+                return {"count": None, "first": first}
+    except (StorageError, OSError) as error:
+        return {"count": None, "first": first, "why": str(error)}
+    finally:
+        if isinstance(reading, Generator):
+            reading.close()  # and what it reads from with it
+    return {"count": count, "first": first}
+
+
+def _sub(node: PlannedNode, sub: SubWorkflow, around: Surroundings, within: tuple[Plan, ...]) -> Told:
+    """The sub-workflow of a node; of one that runs itself the nodes are told once."""
+    told: Told = {"source": sub.source}
+    if any(sub.plan is plan for plan in within):
+        return {**told, "recursive": True}
+    namespace = Namespace(_known_inputs(node.spec, sub, around))
+    inside = replace(around, namespace=namespace, in_worker=around.in_worker or _on_processes(node, around))
+    return {**told, **described_plan(sub.plan, inside, within)}
+
+
+def _on_processes(node: PlannedNode, around: Surroundings) -> bool:
+    batch = node.spec.batch
+    if batch is None:
+        return False
+    return settings_of(RunnableNode(node.spec, node.kind), batch, around).executor in ("process", "dask")
+
+
+def _known_inputs(spec: NodeSpec, sub: SubWorkflow, around: Surroundings) -> dict[str, Any]:
+    """The inputs of a sub-workflow that are the same in every run of it."""
+    given = spec.params.get("inputs") if spec.loop is None else "other ones each time"
+    known: dict[str, Any] = {}
+    for name, written in (given if isinstance(given, Mapping) else {}).items():
+        try:
+            known[name] = compile_value(written).resolve(around.namespace.scope())
+        except TemplateError:  # it needs a node's outputs, or the item
+            continue
+    open_names = (set(given) if isinstance(given, Mapping) else set(sub.plan.inputs)) - known.keys()
+    values, _ = input_values(sub.plan.inputs, known)
+    secret = {name for name, declared in sub.plan.inputs.items() if declared.secret}
+    missing = {name for name, declared in sub.plan.inputs.items() if declared.must_be_given} - known.keys()
+    return {name: value for name, value in values.items() if name not in open_names | secret | missing}

@@ -1,0 +1,75 @@
+"""What lately passed between us and a service: when calls began, how many were in flight, what came of it.
+
+Measures, and decides nothing. Pure: times are arguments, in seconds of one clock that never goes back.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+MOST_REMEMBERED = 4096
+MEMORY_SECONDS = 5.0  # how far back accepted calls speak for a number in flight
+WITNESSES = 3  # accepted calls that clear a number in flight
+
+
+class Ticket(NamedTuple):
+    """A call that was let through: when, and how many were in flight with it."""
+
+    began: float
+    in_flight: int
+
+
+class CallHistory:
+    """Remembers the last 4096 calls."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._started: deque[float] = deque(maxlen=MOST_REMEMBERED)
+        self._refused: deque[float] = deque(maxlen=MOST_REMEMBERED)  # when they had begun
+        self._accepted: deque[Ticket] = deque(maxlen=MOST_REMEMBERED)
+
+    def started(self, now: float) -> None:
+        if self._began is None:
+            self._began = now
+        self._started.append(now)
+
+    def withdrawn(self, ticket: Ticket) -> None:
+        """A call that had been counted was not made."""
+        if ticket.began in self._started:
+            self._started.remove(ticket.began)
+
+    def accepted(self, ticket: Ticket) -> None:
+        self._accepted.append(ticket)
+
+    def refused(self, ticket: Ticket) -> None:
+        self._refused.append(ticket.began)
+
+    def rate(self, now: float, seconds: float, shortest: float = 1.0) -> float:
+        """Calls a second that began within the last ``seconds`` and were not refused, as far as is known yet.
+
+        Of a shorter history only what there is counts, but it is spread over ``shortest`` seconds at least.
+        """
+        span = max(shortest, min(seconds, now - (now if self._began is None else self._began)))
+        count = _after(self._started, now - span) - _after(self._refused, now - span)
+        return max(count, 0) / span
+
+    def between(self, start: float, end: float) -> float:
+        """Calls a second that began between two times, a second apart at least, and were not refused."""
+        count = _after(self._started, start) - _after(self._refused, start)
+        return max(count, 1) / max(end - start, 1.0)
+
+    def known(self, now: float) -> list[int]:
+        """How many were in flight with each call that was lately accepted."""
+        since = now - MEMORY_SECONDS
+        return [ticket.in_flight for ticket in self._accepted if ticket.began >= since]
+
+
+def _after(times: deque[float], since: float) -> int:
+    """How many of ``times``, which rise or nearly so, are not before ``since``."""
+    count = 0
+    for at in reversed(times):
+        if at < since:
+            break
+        count += 1
+    return count

@@ -1,0 +1,27 @@
+"""One JSON: any value as plain data and as text, and the one strict reader of such text."""
+
+from batchmill.values.numbers import LostDigits, exact_float, exact_number
+from batchmill.values.places import JsonPath, path_text
+from batchmill.values.plain import MAX_DEPTH, MAX_DIGITS, NotPlain, is_true, noted, plain, shown
+from batchmill.values.reader import NotJson, container_in, from_json
+from batchmill.values.writer import is_exact, to_json
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_DIGITS",
+    "JsonPath",
+    "LostDigits",
+    "NotJson",
+    "NotPlain",
+    "container_in",
+    "exact_float",
+    "exact_number",
+    "from_json",
+    "is_exact",
+    "is_true",
+    "noted",
+    "path_text",
+    "plain",
+    "shown",
+    "to_json",
+]

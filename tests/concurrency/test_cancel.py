@@ -1,0 +1,89 @@
+"""The cancel token."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import threading
+from collections.abc import Callable
+
+from batchmill.concurrency.cancel import CancelToken
+
+
+def test_callbacks_run_once_in_the_thread_that_cancels() -> None:
+    token = CancelToken()
+    heard: list[int] = []
+    token.on_cancel(lambda: heard.append(threading.get_ident()))
+    assert not token.cancelled
+    token.cancel()
+    token.cancel()
+    assert token.cancelled
+    assert heard == [threading.get_ident()]
+
+
+def test_a_removed_callback_does_not_run() -> None:
+    token = CancelToken()
+    heard: list[str] = []
+    remove = token.on_cancel(lambda: heard.append("removed"))
+    token.on_cancel(lambda: heard.append("kept"))
+    remove()
+    remove()
+    token.cancel()
+    assert heard == ["kept"]
+
+
+def test_a_late_callback_runs_at_once() -> None:
+    token = CancelToken()
+    token.cancel()
+    heard: list[int] = []
+    token.on_cancel(lambda: heard.append(1))()
+    assert heard == [1]
+
+
+def test_a_callback_may_use_the_token() -> None:
+    token = CancelToken()
+    heard: list[bool] = []
+    token.on_cancel(lambda: heard.append(token.cancelled))
+    token.on_cancel(lambda: token.on_cancel(lambda: heard.append(True))())
+    token.cancel()
+    assert heard == [True, True]
+
+
+def test_waiting_ends_when_cancelled() -> None:
+    token = CancelToken()
+    assert not token.wait(0)
+    threading.Timer(0.02, token.cancel).start()
+    assert token.wait(10)
+
+
+def test_every_callback_is_heard_exactly_once_whoever_comes_first() -> None:
+    for _ in range(50):
+        token = CancelToken()
+        heard: list[int] = []
+        start = threading.Barrier(5)
+
+        def add(number: int, token: CancelToken, heard: list[int], start: threading.Barrier) -> None:
+            start.wait()
+            token.on_cancel(lambda: heard.append(number))
+
+        def cancel(token: CancelToken, start: threading.Barrier) -> None:
+            start.wait()
+            token.cancel()
+
+        jobs: list[tuple[Callable[..., None], tuple[object, ...]]] = [
+            (add, (number, token, heard, start)) for number in range(4)
+        ]
+        threads = [threading.Thread(target=job, args=args) for job, args in [*jobs, (cancel, (token, start))]]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(heard) == [0, 1, 2, 3]
+
+
+def test_it_is_shared_by_copies_and_stays_behind_when_pickled() -> None:
+    token = CancelToken()
+    assert copy.deepcopy({"token": token})["token"] is token
+    arrived = pickle.loads(pickle.dumps(token))
+    token.cancel()
+    assert not arrived.cancelled

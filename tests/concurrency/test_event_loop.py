@@ -1,0 +1,110 @@
+"""Coroutines on the process's own loop, for threads that block."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.event_loop import background
+from batchmill.concurrency.resources import close_resources
+from batchmill.errors import AttemptTimeout, Stopped
+
+
+@pytest.fixture
+def loop():
+    yield background()
+    close_resources()
+
+
+async def value(of):
+    await asyncio.sleep(0.01)
+    return of
+
+
+def test_values_and_errors_come_back(loop):
+    assert loop.call(lambda: value(5), CancelToken(), None, "it") == 5
+
+    async def fails():
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        loop.call(fails, CancelToken(), 1.0, "it")
+
+
+def test_many_threads_share_one_loop(loop):
+    def ask(n):
+        return background().call(lambda: value(n), CancelToken(), 5.0, "it")
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(ask, range(100))) == list(range(100))
+    assert sum(thread.name == "batchmill-services" for thread in threading.enumerate()) == 1
+
+
+def test_what_takes_too_long_is_cancelled(loop):
+    ended = threading.Event()
+
+    async def wait():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    with pytest.raises(AttemptTimeout, match=r"it did not end within 0\.05 s"):
+        loop.call(wait, CancelToken(), 0.05, "it")
+    assert ended.wait(5)
+
+
+def test_a_timeout_of_its_own_is_not_ours(loop):
+    async def gives_up():
+        raise TimeoutError("its own")
+
+    with pytest.raises(TimeoutError, match="its own"):
+        loop.call(gives_up, CancelToken(), 5.0, "it")
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_cancelled_run_ends_it(loop, early):
+    token, ended = CancelToken(), threading.Event()
+
+    async def wait():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    timer = threading.Timer(0.0 if early else 0.1, token.cancel)
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(Stopped, match="cancelled"):
+        loop.call(wait, token, 30.0, "it")
+    timer.join()
+    assert time.monotonic() - began < 10
+
+
+def test_after_its_end_there_is_another(loop):
+    close_resources()
+    with pytest.raises(Stopped, match="ended"):
+        loop.call(lambda: value(1), CancelToken(), 1.0, "it")
+    assert background().call(lambda: value(1), CancelToken(), 1.0, "it") == 1
+
+
+def test_its_end_ends_what_runs(loop):
+    failures = []
+
+    def ask():
+        try:
+            loop.call(lambda: asyncio.sleep(60), CancelToken(), None, "it")
+        except Stopped as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    time.sleep(0.1)
+    close_resources()
+    thread.join(10)
+    assert len(failures) == 1

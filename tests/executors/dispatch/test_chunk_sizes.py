@@ -1,0 +1,115 @@
+"""Chunk sizes: within bounds whatever was measured, and near their target in time."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchmill.executors.dispatch.chunk_sizes import BYTES_AHEAD, BYTES_PER_CHUNK, GROWTH, ChunkSizer
+
+observations = st.lists(
+    st.tuples(st.integers(0, 3000), st.floats(0, 100), st.integers(0, 1 << 32)), max_size=30
+)
+
+
+@given(st.integers(1, 64), observations, st.none() | st.integers(1, 10**6))
+def test_sizes_stay_within_their_bounds(
+    workers: int, seen: list[tuple[int, float, int]], remaining: int | None
+) -> None:
+    sizer = ChunkSizer(workers, 0.01, 2048)
+    before, _ = sizer.next(None)
+    assert before == 1
+    for items, seconds, n_bytes in seen:
+        sizer.observe(items, seconds, n_bytes)
+        size, ahead = sizer.next(None)
+        assert 1 <= size <= 2048
+        assert size <= GROWTH * max(before, items)
+        assert ahead >= 2 * workers  # or the second chunk of a worker would wait for the consumer
+        before = size
+        if remaining is not None:
+            small, _ = sizer.next(remaining)
+            assert 1 <= small <= size
+            assert small <= max(1, -(-remaining // (2 * workers)))
+
+
+@given(st.integers(1, 9), observations, st.integers(1, 500))
+def test_a_fixed_size_is_kept(workers: int, seen: list[tuple[int, float, int]], fixed: int) -> None:
+    sizer = ChunkSizer(workers, 0.01, 2048, fixed)
+    for items, seconds, n_bytes in seen:
+        sizer.observe(items, seconds, n_bytes)
+    assert sizer.next(None)[0] == sizer.next(1)[0] == fixed
+
+
+@pytest.mark.parametrize("seconds", [1e-6, 5e-5, 1e-3, 4e-3])
+def test_steady_items_make_chunks_of_the_target_s_length(seconds: float) -> None:
+    sizer = ChunkSizer(4, 0.01, 10**6)
+    for _ in range(60):
+        size, _ = sizer.next(None)
+        sizer.observe(size, size * seconds)
+    assert sizer.next(None)[0] * seconds == pytest.approx(0.01, rel=0.3)
+
+
+def test_long_items_travel_alone() -> None:
+    sizer = ChunkSizer(4, 0.01, 2048)
+    sizer.observe(1, 5.0)
+    assert sizer.next(None)[0] == 1
+
+
+def test_large_items_bound_the_chunk_and_what_is_ahead() -> None:
+    sizer = ChunkSizer(2, 0.01, 2048)
+    for _ in range(5):
+        sizer.observe(4, 1e-6, 4 * (256 << 10))
+    size, ahead = sizer.next(None)
+    assert size == BYTES_PER_CHUNK // (256 << 10)
+    assert ahead * (256 << 10) <= max(BYTES_AHEAD, 2 * 2 * size * (256 << 10))
+
+
+def test_nothing_observed_changes_nothing() -> None:
+    sizer = ChunkSizer(2, 0.01, 2048)
+    sizer.observe(0, 3.0)
+    assert sizer.depth(None) == 1
+    assert sizer.next(None)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "remaining", "depth"),
+    [
+        (0.001, None, 2),
+        (0.001, 0, 2),
+        (0.05, 1000, 2),
+        (0.05, 4, 1),
+        (0.05, None, 1),
+        (0.5, 1000, 1),
+    ],
+)
+def test_a_second_chunk_waits_at_a_worker_while_items_are_short(seconds, remaining, depth) -> None:
+    sizer = ChunkSizer(2, 0.01, 2048)
+    sizer.observe(1, seconds)
+    assert sizer.depth(remaining) == depth
+
+
+def test_near_the_end_a_chunk_is_still_worth_its_hand_over() -> None:
+    sizer = ChunkSizer(2, 0.01, 2048, least=0.0002)
+    sizer.observe(100, 100 * 1e-6)
+    assert sizer.next(8)[0] == 200 or sizer.next(8)[0] >= 8
+    sizer.observe(1, 1.0)
+    assert sizer.next(8)[0] == 1
+
+
+def test_a_known_pace_is_begun_with() -> None:
+    first = ChunkSizer(2, 0.01, 2048)
+    assert first.pace is None
+    first.observe(100, 0.1, 5000)
+    again = ChunkSizer(2, 0.01, 2048, known=first.pace)
+    assert again.next(None)[0] == 10
+    assert again.pace == first.pace
+
+
+def test_a_chunk_is_waited_for_in_proportion_to_what_it_was_meant_to_take() -> None:
+    sizer = ChunkSizer(2, 0.018, 2048)
+    assert sizer.patience(1) == pytest.approx(0.03)
+    sizer.observe(10, 0.01)
+    assert sizer.patience(9) == pytest.approx(0.015)
+    assert sizer.patience(10_000) == pytest.approx(0.03)
+    assert sizer.patience(1) == pytest.approx(0.002)

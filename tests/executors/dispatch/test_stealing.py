@@ -1,0 +1,115 @@
+"""Items behind a long one in the same chunk are run by workers that have nothing else to do."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+import batchmill
+from batchmill.executors.process.pool import shared_pool
+
+LONG = 1.0
+
+
+@pytest.fixture(autouse=True)
+def workers_that_are_up() -> None:
+    """Those that still boot would be no help."""
+    batchmill.map(time.sleep, [0.05] * 4, executor="process", max_concurrent=2, chunk_size=1)
+
+
+def work(folder: str, seconds: float) -> tuple[int, float]:
+    """Note that the item was begun, take the time, and tell where and when it ended."""
+    with open(os.path.join(folder, str(os.getpid())), "a") as log:
+        log.write(f"{seconds}\n")
+    time.sleep(seconds)
+    return os.getpid(), time.monotonic()
+
+
+def begun(folder: Path) -> int:
+    return sum(len(path.read_text().splitlines()) for path in folder.iterdir())
+
+
+def test_what_waits_behind_a_long_item_is_run_elsewhere(tmp_path: Path) -> None:
+    items = [LONG] + [0.001] * 19
+    done = batchmill.map(
+        functools.partial(work, str(tmp_path)), items, executor="process", max_concurrent=2, chunk_size=20
+    )
+    (first, end), *others = done.values
+    assert all(pid != first and ended < end for pid, ended in others)
+    assert begun(tmp_path) == 20
+
+
+def test_a_chunk_that_waits_behind_another_is_taken_back_too(tmp_path: Path) -> None:
+    """Two chunks are at each worker while items are short; the last long one holds up its worker's second."""
+    items = [0.001] * 40 + [LONG] + [0.001] * 9
+    done = batchmill.map(
+        functools.partial(work, str(tmp_path)), items, executor="process", max_concurrent=2, chunk_size=5
+    )
+    end = done.values[40][1]
+    assert sum(ended > end for _, ended in done.values) == 0
+    assert begun(tmp_path) == 50
+
+
+def test_a_worker_that_was_held_goes_on_afterwards() -> None:
+    items = [0.05, 0, 0, 0] * 10
+    for _ in range(3):
+        done = batchmill.map(time.sleep, items, executor="process", max_concurrent=2, chunk_size=4)
+        assert done.values == [None] * 40
+
+
+@pytest.mark.slow
+def test_items_that_have_always_been_short_and_are_long_now(tmp_path: Path) -> None:
+    """Two of them would travel together, for one alone is not worth the trip."""
+    call = functools.partial(work, str(tmp_path))
+    for _ in range(5):
+        batchmill.map(call, [0, 0], executor="process", max_concurrent=2)
+    (one, _), (other, _) = batchmill.map(call, [LONG, LONG], executor="process", max_concurrent=2).values
+    assert one != other
+
+
+def test_a_death_while_the_worker_is_held_costs_one_item(tmp_path: Path) -> None:
+    done = batchmill.map(
+        functools.partial(die_late, str(tmp_path)),
+        range(10),
+        executor="process",
+        max_concurrent=2,
+        chunk_size=10,
+        error_handling="continue",
+    )
+    assert [error["index"] for error in done.errors] == [0]
+    assert done.errors[0]["kind"] == "worker_died"
+    assert done.values[1:] == list(range(1, 10))
+    assert begun(tmp_path) == 10
+
+
+def die_late(folder: str, number: int) -> int:
+    with open(os.path.join(folder, str(os.getpid())), "a") as log:
+        log.write(f"{number}\n")
+    if number == 0:
+        time.sleep(0.3)
+        os._exit(3)
+    return number
+
+
+def test_a_batch_begins_at_the_pace_of_the_last_one_of_its_kind() -> None:
+    pool = shared_pool()
+    batchmill.map(abs, range(5000), executor="process", max_concurrent=2)
+    paces = dict(pool._paces)
+    assert paces
+    assert min(pace.seconds for pace in paces.values()) < 0.001
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_results_are_in_order_whoever_ran_them(number: int) -> None:
+    items = [0.03 if index % 17 == number else 0.0 for index in range(200)]
+    done = batchmill.map(index_after, list(enumerate(items)), executor="process", max_concurrent=3)
+    assert done.values == list(range(200))
+
+
+def index_after(item: tuple[int, float]) -> int:
+    time.sleep(item[1])
+    return item[0]

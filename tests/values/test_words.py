@@ -1,0 +1,46 @@
+"""Figures in words."""
+
+import pytest
+
+from batchmill.values import words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.00 s"),
+        (9.994, "9.99 s"),
+        (12.34, "12.3 s"),
+        (59.94, "59.9 s"),
+        (125.4, "2 min 5 s"),
+        (3840, "1 h 4 min"),
+    ],
+)
+def test_seconds(value, text):
+    assert words.seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("items", "wall", "text"),
+    [(1000, 0.5, "2,000 items/s"), (3, 2.0, "1.5 items/s"), (5, 0.0, "0 items/s"), (1, 3.0, "0.333 items/s")],
+)
+def test_rate(items, wall, text):
+    assert words.rate(items, wall) == text
+
+
+def test_count_knows_the_plural():
+    assert [words.count(number, "item") for number in (0, 1, 2000)] == ["0 items", "1 item", "2,000 items"]
+
+
+def test_shortened_keeps_to_one_line_and_hides_terminal_escapes():
+    assert words.shortened("a\nb\x1b[31mc") == "a\\nb\\x1b[31mc"
+    assert words.shortened({"a": "é"}) == '{"a": "é"}'
+    assert words.shortened("x" * 100, 10) == "x" * 9 + "…"
+    assert len(words.shortened("\x00" * 10_000, 60)) == 60
+
+
+def test_shortened_takes_what_json_cannot():
+    cycle: list = []
+    cycle.append(cycle)
+    assert words.shortened(cycle) == "[[...]]"
+    assert words.shortened({(1, 2): 3}) == "{(1, 2): 3}"
