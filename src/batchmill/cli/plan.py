@@ -67,6 +67,8 @@ def command(
     for warned in warnings if form == "tree" and not json_wanted else ():
         say(warning_line(warned))
     values = _inputs(plan, from_inputs)
+    if plan.settings is not None:
+        plan = check(draft, default_registry(), values)
     around = Surroundings(Namespace(values), executor=executor, jobs=jobs, files=table_of(plan, values, {}))
     told = described_plan(plan, around)
     if json_wanted or form == "json":

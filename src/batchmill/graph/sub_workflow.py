@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -30,9 +30,12 @@ from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.schedule.topology import Topology
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.node_run import SubReport
+from batchmill.ir.faults import Fault, path_text
 from batchmill.ir.inputs import input_values
+from batchmill.ir.loading import load
 from batchmill.ir.models import InputSpec
 from batchmill.ir.models.fields import FIRST_FORMAT
+from batchmill.ir.validate import Validation, validate
 from batchmill.lists import materialize
 from batchmill.nodes import NodeResult
 from batchmill.nodes.process import END_SECONDS
@@ -45,6 +48,8 @@ from batchmill.values.masking import Masker, called_input
 from batchmill.values.words import is_inside_item
 from batchmill.warned import Warned, Warnings
 
+_MOST_SETTLED = 64  # kept of one document; each is a plan of its own
+
 
 class SubWorkflow:
     """One compiled sub-document, however many nodes and items run it.
@@ -52,8 +57,9 @@ class SubWorkflow:
     It is there before its plan is: a document may name itself, and while it is checked only ``inputs``
     and ``outputs`` are known of it. Each is None where its document does not say, or says wrongly.
 
-    Concurrency: filled in while documents are checked, by one thread. Afterwards only ``nodes`` grows and
-    ``topology`` is made, by any thread, and it does not matter which of two equal ones stays.
+    Concurrency: filled in while documents are checked, by one thread. Afterwards only ``nodes`` and
+    ``_settled`` grow and ``topology`` is made, by any thread, and it does not matter which of two equal
+    ones stays.
     """
 
     def __init__(self, source: str, *, is_file: bool = False) -> None:
@@ -66,6 +72,7 @@ class SubWorkflow:
         self._topology: Topology | None = None
         self._folder: str | None = None
         self._content: str | None = None
+        self._settled: dict[str, SubWorkflow] = {}
 
     @property
     def plan(self) -> Plan:
@@ -103,17 +110,52 @@ class SubWorkflow:
             self._topology = Topology(self.plan)
         return self._topology
 
+    def settled(self, inputs: Mapping[str, Any]) -> SubWorkflow:
+        """The same with the settings that these inputs give. Raises :class:`InvalidParams` for such that are
+        none."""
+        settings = self.plan.settings
+        if settings is None:
+            return self
+        known = to_json([inputs[name] for name in settings.inputs])
+        settled = self._settled.get(known)
+        if settled is None:
+            settled = self._with(validate(load(settings.raw), inputs))
+            if len(self._settled) >= _MOST_SETTLED:
+                self._settled.clear()
+            self._settled[known] = settled
+        return settled
+
+    def _with(self, found: Validation) -> SubWorkflow:
+        faults = found.placed(found.faults)
+        if faults or found.workflow is None:
+            raise InvalidParams(f"{self.source}: {_words(faults, with_places=True)}")
+        specs = {node.id: node.spec for node in found.outline.all_nodes}
+        nodes = {name: replace(node, spec=specs[name] or node.spec) for name, node in self.plan.nodes.items()}
+        settled = SubWorkflow(self.source, is_file=self.is_file)
+        settled.inputs, settled.outputs = self.inputs, self.outputs
+        settled.plan = replace(self.plan, workflow=found.workflow, nodes=nodes, settings=None)
+        return settled
+
     def at(self, node: str, around: Surroundings) -> SubRun:
         """What runs it in the place of ``node``."""
         return PlacedRun(self, node, around)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "nodes": {}, "_topology": None}
+        return {**self.__dict__, "nodes": {}, "_topology": None, "_settled": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if self._folder is not None and self._folder not in sys.path:
             sys.path.append(self._folder)
+
+
+def _words(faults: Iterable[Fault], *, with_places: bool = False) -> str:
+    return ". ".join(
+        (f"{path_text(fault.path)} " if with_places else "")
+        + fault.message
+        + (f"; {fault.hint}" if fault.hint else "")
+        for fault in faults
+    )
 
 
 def _contents(plan: Plan, seen: set[int]) -> Iterator[str]:
@@ -146,8 +188,9 @@ class PlacedRun:
         """Run it once; see :class:`~batchmill.nodes.workflow.SubRun`."""
         address = self._around.place(self._node, index)
         self._check_depth(address, params["max_depth"])
-        plan = self._workflow.plan
         values = self._inputs(params["inputs"] or {})
+        workflow = self._workflow.settled(values)
+        plan = workflow.plan
         masker = self._masker(values)
         known = {**values, RUN_KEY: self._around.run}
         namespace = Namespace(known, permissive=plan.mode == "permissive", nodes=plan.nodes)
@@ -156,9 +199,9 @@ class PlacedRun:
         lent = permits.lent() if permits is not None else nullcontext()
         with _ended_in_time(attempt) as cancel, lent:
             told = Warnings()
-            inside = self._inside(namespace, cancel, address, attempt)
+            inside = self._inside(plan, namespace, cancel, address, attempt)
             inside = replace(inside, masker=masker, log=log, warnings=Warnings(self._passing_on(told)))
-            walk = Scheduler(plan, inside, self._workflow.nodes, self._workflow.topology).run()
+            walk = Scheduler(plan, inside, workflow.nodes, workflow.topology).run()
             outputs = materialize(resolved_outputs(plan.workflow, namespace, walk))
             if inside.rehearsal is None:
                 run_finals(plan, inside, walk)
@@ -186,8 +229,7 @@ class PlacedRun:
     def _inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         values, faults = input_values(self._workflow.plan.inputs, given, way="`inputs.{}`")
         if faults:
-            words = [fault.message + (f"; {fault.hint}" if fault.hint else "") for fault in faults]
-            raise InvalidParams(f"{self._workflow.source}: " + ". ".join(words))
+            raise InvalidParams(f"{self._workflow.source}: {_words(faults)}")
         return values
 
     def _masker(self, values: Mapping[str, Any]) -> Masker:
@@ -200,9 +242,9 @@ class PlacedRun:
         return masker
 
     def _inside(
-        self, namespace: Namespace, cancel: CancelToken, address: str, attempt: Attempt
+        self, plan: Plan, namespace: Namespace, cancel: CancelToken, address: str, attempt: Attempt
     ) -> Surroundings:
-        own = self._workflow.plan.workflow.budget
+        own = plan.workflow.budget
         budgets = self._around.budgets
         if own is not None:
             budgets = (*budgets, self._around.gates.budget(self._workflow.source, own.limits))
@@ -210,7 +252,7 @@ class PlacedRun:
             self._around,
             namespace=namespace,
             cancel=cancel,
-            folder=self._workflow.plan.import_folder or self._around.folder,
+            folder=plan.import_folder or self._around.folder,
             address=address,
             depth=self._around.depth + 1,
             taps={},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from batchmill.ir.models import IR_VERSION, Workflow
+from batchmill.ir.models.settable import allow_templates
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA_ID = f"urn:batchmill:workflow:{IR_VERSION}"
@@ -16,6 +17,6 @@ def json_schema() -> dict[str, Any]:
     It holds what one key says of itself: types, ranges, words, which keys there are. What keys say of
     each other (ids, edges, references, contradictions) is found by checking alone.
     """
-    made = Workflow.model_json_schema(by_alias=True, mode="validation")
+    made = allow_templates(Workflow.model_json_schema(by_alias=True, mode="validation"))
     head = {"$schema": DRAFT, "$id": SCHEMA_ID, "title": "batchmill workflow"}
     return {**head, **{key: value for key, value in made.items() if key != "title"}}

@@ -5,7 +5,9 @@ What node params mean depends on the type, so :mod:`batchmill.graph.compile.chec
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from batchmill.errors import Problem
 from batchmill.ir.defaults import Completed, completed
@@ -24,6 +26,7 @@ from batchmill.ir.rules.loops import loop_faults
 from batchmill.ir.rules.names import name_faults
 from batchmill.ir.rules.nodes import node_faults
 from batchmill.ir.rules.streams import stream_faults
+from batchmill.ir.settled import Settled, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Validation:
 
     ``faults`` have no place in the text yet, :meth:`problems` gives it to them. ``sites`` are the
     templates outside of params; ``references`` judges those inside in the same way. ``graph`` is None
-    where nodes or edges are not sound. ``completed`` is the raw document with its defaults in its nodes.
+    where nodes or edges are not sound. ``completed`` is the raw document with its defaults in its nodes,
+    ``settled`` what became of the settings that are templates of inputs.
     """
 
     draft: Draft
@@ -43,32 +47,45 @@ class Validation:
     sites: tuple[Site, ...]
     faults: tuple[Fault, ...]
     completed: Completed
+    settled: Settled
 
     def problems(self) -> tuple[Problem, ...]:
         """Every problem with its line and column, in text order; those of reading the text included."""
-        return self.draft.problems(map(self.completed.placed, self.faults))
+        return self.draft.problems(self.placed(self.faults))
+
+    def placed(self, faults: Iterable[Fault]) -> list[Fault]:
+        """Faults where their values are written, without those of settings that have no value yet."""
+        written = (self.completed.placed(fault) for fault in faults)
+        return [told for fault in written if (told := self.settled.explained(fault)) is not None]
 
 
-def validate(draft: Draft) -> Validation:
-    """Check a document's structure, names, edges, and the references outside of node params."""
+def validate(draft: Draft, inputs: Mapping[str, Any] | None = None) -> Validation:
+    """Check a document's structure, names, edges, and the references outside of node params; ``inputs`` are
+    those of a run, where they are known."""
     if not isinstance(draft.raw, dict):
         fault = Fault((), f"a document is an object, not {kind_of(draft.raw)}", "begin it with `nodes`")
         outline = Outline(broken=True)
         references = ReferenceCheck(outline, None)
-        return Validation(draft, None, outline, None, references, (), (fault,), Completed(draft.raw))
-    whole = completed(draft.raw)
+        return Validation(
+            draft, None, outline, None, references, (), (fault,), Completed(draft.raw), Settled(draft.raw)
+        )
+    settled = settle(draft.raw, inputs)
+    whole = completed(settled.raw)
     workflow, faults = read_workflow(whole.raw)
     outline = outline_of(whole.raw, faults, workflow)
     graph = flow_graph(outline)
     faults += _rule_faults(outline, graph)
-    faults += limit_faults(outline, draft.raw.get("budget"))
+    faults += limit_faults(outline, settled.raw.get("budget"))
     faults += cluster_faults(draft.raw.get("cluster"))
     sites, unreadable = _sites(outline)
     references = ReferenceCheck(outline, graph)
     faults += unreadable
     for site in sites:
         faults += references.faults(site)
-    return Validation(draft, workflow, outline, graph, references, tuple(sites), tuple(faults), whole)
+    faults += settled.faults
+    return Validation(
+        draft, workflow, outline, graph, references, tuple(sites), tuple(faults), whole, settled
+    )
 
 
 def _rule_faults(outline: Outline, graph: FlowGraph | None) -> list[Fault]:

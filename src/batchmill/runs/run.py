@@ -144,6 +144,9 @@ def ordered(
     inputs, problems = check_inputs(plan.workflow, {**(params or {}), **texts}, text=frozenset(texts))
     if problems:
         raise InvalidDocument(tuple(problems), draft.source)
+    if plan.settings is not None:
+        plan = check(draft, registry or default_registry(), inputs)
+        plan = replace(plan, warnings=(*warnings, *plan.warnings))
     own = own_files_of(draft, plan, journal, settings.own_files)
     faults = faults_of_plan(plan, inputs, own)
     if faults:

@@ -21,6 +21,8 @@ class Every(Enum):
 EVERY = Every.EVERY
 DEFAULT = "default"
 """The filter that also takes what is missing, where it is the first."""
+_OF_LISTS = frozenset({"json", "join", "count", "sum", "min", "max", "mean", "first", "last", "group", "raw"})
+"""The filters that make of a list something that is none."""
 
 
 class _Shared:
@@ -176,6 +178,14 @@ class Expression(_Shared):
     def raw(self) -> bool:
         """Whether it asks to be pasted into a shell command as it is."""
         return any(one.name == "raw" for one in self.filters)
+
+    @property
+    def several(self) -> bool:
+        """Whether it is written as a list, with a ``[*]`` and no filter that makes one value of it: as a
+        whole word of a command it is several arguments."""
+        paths = (one for one in self.alternatives if isinstance(one, Path))
+        written = any(EVERY in path.segments for path in paths)
+        return written and not any(one.name in _OF_LISTS for one in self.filters)
 
 
 @dataclass(frozen=True, slots=True)

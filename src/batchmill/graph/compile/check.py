@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
 from batchmill.graph.compile.file_uses import file_faults
 from batchmill.graph.compile.misplaced import Beside, params_beside, with_lines_to_write
 from batchmill.graph.compile.output_keys import key_faults, reserved_faults, select_faults
 from batchmill.graph.compile.params import param_faults, param_sites
-from batchmill.graph.compile.plan import Plan, compile_plan
+from batchmill.graph.compile.plan import Plan, Settings, compile_plan
 from batchmill.graph.compile.pricing import is_bounded, price_faults
 from batchmill.graph.compile.sub_documents import Examined, SubDocuments, input_faults, note_interface
 from batchmill.graph.compile.warnings.look import Looked, doubts_of
@@ -29,14 +30,15 @@ from batchmill.nodes.registry import Registry
 from batchmill.nodes.workflow import WorkflowNode
 
 
-def check(draft: Draft, registry: Registry) -> Plan:
+def check(draft: Draft, registry: Registry, inputs: Mapping[str, Any] | None = None) -> Plan:
     """The plan of a document, with its warnings. Raises :class:`InvalidDocument` with every problem in it, in
     text order, and after those the problems of its sub-workflows that are files.
 
-    Nothing is run. Code that the document names is imported only where a node's ``type`` is written as
-    ``module:Class``.
+    ``inputs`` are those of a run, where they are known: settings that refer to them have their values then,
+    and the plan is one for that run. Nothing is run. Code that the document names is imported only where a
+    node's ``type`` is written as ``module:Class``.
     """
-    checking = _Checking(registry)
+    checking = _Checking(registry, inputs)
     whole = checking.documents.begin(draft)
     found = checking.examine(draft, whole)
     problems = (*draft.problems(found.faults), *checking.documents.problems)
@@ -50,15 +52,17 @@ def check(draft: Draft, registry: Registry) -> Plan:
 class _Checking:
     """One document on its way to a plan, with the sub-workflows inside."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, inputs: Mapping[str, Any] | None) -> None:
         self.documents = SubDocuments()
         self._registry = registry
+        self._inputs = inputs
         self._tables = Tables()  # of the document that the next one is part of
         self._bounded = False  # whether a budget around the next one is in dollars
 
     def examine(self, draft: Draft, whole: SubWorkflow) -> Examined:
         """The faults of one document, and its plan where there are none; ``whole`` is given either."""
-        validation = validate(draft)
+        inputs, self._inputs = self._inputs, None  # those of the documents inside are known later
+        validation = validate(draft, inputs)
         note_interface(whole, validation.outline)
         around, bounded = self._tables, self._bounded
         tables, faults = _tables(validation, draft, around)
@@ -87,6 +91,10 @@ class _Checking:
         whole.plan = compile_plan(
             validation.workflow, validation.outline, ways.graph, types, subs, draft.source, folder, ways.dead
         )
+        settled = validation.settled
+        if settled.settings:
+            settings = Settings(draft.raw, settled.settings, tuple(sorted(settled.used)))
+            whole.plan = replace(whole.plan, settings=settings)
         return Examined(whole.plan, (), tuple(doubts))
 
     def _subs(
@@ -116,7 +124,7 @@ def _placed(
     """Faults and doubts where their values are written. That a default comes to nothing in some node is no
     doubt: there are others."""
     whole = validation.completed
-    return [whole.placed(fault) for fault in faults], [
+    return validation.placed(faults), [
         replace(doubt, fault=whole.placed(doubt.fault))
         for doubt in doubts
         if doubt.code != "unused-setting" or whole.origin(doubt.fault.path) is doubt.fault.path
@@ -220,7 +228,8 @@ def _param_and_reference_faults(
             faults += select_faults(site, node, types[node.id], subs.get(node.id), inputs)
     broken = [fault for found in unreadable.values() for fault in found]
     if not broken:
-        faults += _unused_inputs(validation, used_roots((*validation.sites, *sites)))
+        used = used_roots((*validation.sites, *sites)) | validation.settled.used
+        faults += _unused_inputs(validation, used)
     return faults + broken
 
 

@@ -56,6 +56,8 @@ def _contents(plan: Plan, seen: set[int]) -> Iterator[str]:
     document["start_node"] = plan.start
     document |= {"finally": list(plan.finals)} if plan.finals else {}
     document["steps"] = [_step(step) for step in plan.steps]
+    if plan.settings is not None:
+        document["settings"] = list(plan.settings.templates.values())
     yield _text(document)
     for node in plan.nodes.values():
         yield _text(_of_node(node))

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from batchmill.ir.faults import DocumentPath
 from batchmill.ir.flow_graph import FlowGraph, Loop, edges_in_force
 from batchmill.ir.models import InputSpec, NodeSpec, OutputSpec, Workflow
 from batchmill.ir.outline import Outline
@@ -52,6 +53,16 @@ class PlannedEdge:
     dead: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of the document ``raw`` that are templates of its inputs, by their places; ``inputs`` are
+    those."""
+
+    raw: Any
+    templates: Mapping[DocumentPath, str]
+    inputs: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Plan:
     """What there is to run, where it begins and what follows what.
@@ -64,6 +75,7 @@ class Plan:
     document that is no file. ``stages`` are the chains of streaming batch nodes, by the id of their first
     node. ``warnings`` are those of the document and of the sub-workflows in it. ``finals`` are the ids of
     the nodes that run at the end whatever happened, in that order; no edge joins them.
+    ``settings`` are those that depend on the inputs, None where there are none.
     """
 
     workflow: Workflow
@@ -79,6 +91,7 @@ class Plan:
     stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
     warnings: tuple[Warned, ...] = ()
     finals: tuple[str, ...] = ()
+    settings: Settings | None = None
 
     def import_folders(self) -> list[str]:
         """Its own import folder and those of all sub-workflows inside, each once, its own first."""

@@ -23,6 +23,7 @@ from batchmill.ir.models.limits import RateLimit
 from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
 from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode
 from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec
+from batchmill.ir.models.settable import without_templates
 from batchmill.ir.models.slips import key_hint, missing_hint, value_hint
 from batchmill.ir.models.sources import CsvSource, StdinSource
 from batchmill.ir.models.workflow import NODE_KEYS, OWN_KEYS, Edge, InputSpec, OutputSpec, Workflow
@@ -62,8 +63,9 @@ _NOT_MEANT = {
 
 
 def read_workflow(raw: Any) -> tuple[Workflow | None, list[Fault]]:
-    """The workflow that ``raw`` (plain JSON) describes, or what hinders it: structure only."""
-    raw = without_own_keys(raw)
+    """The workflow that ``raw`` (plain JSON) describes, or what hinders it: structure only. Settings that are
+    templates count as not there."""
+    raw = without_templates(without_own_keys(raw))
     faults = list(_form_faults(raw)) if isinstance(raw, dict) else []
     try:
         workflow = Workflow.model_validate(raw)

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
+from batchmill.template.parts import Expression
 from batchmill.template.shell.flows import Flows
 from batchmill.template.shell.quoting import QUOTED, QuoteReader
 from batchmill.template.shell.words import (
@@ -48,9 +49,9 @@ class ExpansionReader(QuoteReader):
     """Reads words with all that is expanded in them."""
 
     def __init__(
-        self, source: str, raw: Sequence[bool], fail: Callable[[str, int], NoReturn], flows: Flows
+        self, source: str, written: Sequence[Expression], fail: Callable[[str, int], NoReturn], flows: Flows
     ) -> None:
-        super().__init__(source, raw, fail, flows)
+        super().__init__(source, written, fail, flows)
         self._depth = 0
         self._calculated_until = 0
 

@@ -19,6 +19,7 @@ from batchmill.template.scope import Scope
 from batchmill.template.shell.checks import check_value, size_in_bytes
 from batchmill.template.shell.flows import Flows
 from batchmill.template.shell.frames import Frame
+from batchmill.template.shell.lists import other_counts, review_lists, take_checks, texts_of
 from batchmill.template.shell.programs import review_program
 from batchmill.template.shell.script import MAX_STRING_BYTES, Resolved, too_large
 from batchmill.template.shell.scripts import look_into
@@ -45,12 +46,25 @@ class ListPlan:
         """Raises :class:`~batchmill.errors.TemplateError`."""
         for checked in self._checks.values():
             for expression, checks in checked:
-                check_value(to_text(resolve_expression(expression, scope)), expression.text, checks)
-        argv = [_text(one, scope) for one in self._elements]
+                value = resolve_expression(expression, scope)
+                for text in texts_of(value) if expression.several else [to_text(value)]:
+                    check_value(text, expression.text, checks)
+        argv = [text for one in self._elements for text in _texts(one, scope)]
         for place, argument in enumerate(argv):
             if size_in_bytes(argument, f"element {place} of the command") > MAX_STRING_BYTES:
                 raise too_large(f"element {place} of the command")
         return Resolved(tuple(argv), "", {}, {})
+
+
+def _texts(element: Element, scope: Scope) -> list[str]:
+    if isinstance(element, Template) and _is_list(element):
+        return texts_of(resolve_expression(element.expressions[0], scope))
+    return [_text(element, scope)]
+
+
+def _is_list(element: Element) -> bool:
+    """Whether the element is as many arguments as the list has elements that it refers to."""
+    return isinstance(element, Template) and len(element.parts) == 1 and element.expressions[0].several
 
 
 def _text(element: Element, scope: Scope) -> str:
@@ -67,10 +81,26 @@ def plan_list(command: Sequence[Any], *, allow_raw: bool, as_argument: str = "")
     """
     elements = [_element(one, place) for place, one in enumerate(command)]
     reader = _ListReader(elements, allow_raw, as_argument)
+    _review(reader)
+    for counts in other_counts([word.start for word in reader.words if word.several]):
+        places = [place for place in range(len(elements)) for _ in range(counts.get(place, 1))]
+        again = _ListReader([elements[place] for place in places], allow_raw, as_argument)
+        try:
+            _review(again)
+        except StructureSyntaxError as error:
+            message = f"{error.message} (a list before it may have any number of elements)"
+            where = places[int(error.path[0])] if error.path else 0
+            raise StructureSyntaxError(message, error.text, error.position, (where,)) from None
+        for word in again.words:
+            take_checks(reader.words[places[word.start]].slots, word.slots, range(len(elements)))
+    return ListPlan(elements, reader.checks())
+
+
+def _review(reader: _ListReader) -> None:
     if any(word.slots for word in reader.words):
         review_program(reader.words, Command(words=reader.words), reader)
+        review_lists(reader.words, reader)
         reader.flows.settle()
-    return ListPlan(elements, reader.checks())
 
 
 def _element(one: Any, place: int) -> Element:
@@ -113,6 +143,8 @@ class _ListReader:
                 word.slots.append(slot)
             word.text += MARK
             number += 1
+        if word.slots and _is_list(element):
+            word.take_list()
         return word
 
     def checks(self) -> dict[int, list[tuple[Expression, set[Check]]]]:

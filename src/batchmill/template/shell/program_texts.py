@@ -67,6 +67,7 @@ _LANGUAGES = {
     ),
     **dict.fromkeys(names("psql mysql mariadb"), _SQL),
 }
+_PYTHON_CODE = re.compile(r"-[A-Za-z]*c")
 _VERSIONED = re.compile(r"(python|pypy|perl|ruby|php|lua|node)[0-9.]+")
 _SCRIPT_FROM_INPUT = names("dc ed ex m4")
 _SQLITE = names("sqlite3 sqlite duckdb")
@@ -143,6 +144,22 @@ def _language(words: list[Word], command: Command, reader: Reader) -> None:
     from_file = any(word not in texts and word.text not in _STANDARD_INPUT for word in operands)
     if not texts and (language is _SQL or not from_file):
         _input(words, command, reader, language.instead)
+
+
+def words_of_language(words: list[Word]) -> list[Word] | None:
+    """Those of ``words`` that are the options and the first operand of the interpreter of a language; None
+    where the program is none."""
+    name = words[0].program
+    found = _VERSIONED.fullmatch(name)
+    language = _LANGUAGES.get(name) or (_LANGUAGES.get(found[1]) if found else None)
+    if language is None:
+        return None
+    if language.anywhere:
+        return words
+    own = _own_words(words, language)
+    # What follows the program of Python is for that program, also where it looks like an option.
+    code = next((place for place, word in enumerate(own) if _PYTHON_CODE.fullmatch(word.text)), len(own))
+    return own[: code + 2] if language is _PYTHON else own
 
 
 def _own_words(words: list[Word], language: _Language) -> list[Word]:

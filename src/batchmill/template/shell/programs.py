@@ -26,9 +26,9 @@ _START = names(
     "setarch setpriv singularity strace su-exec sudo systemd-run taskset tini toybox trickle tsp "
     "unbuffer unshare uv uvx valgrind xvfb-run"
 )
-_STARTING = _HAND_ON | _START
+STARTING = _HAND_ON | _START
 _RUNNERS = names("eval trap alias watch parallel hyperfine")
-_FIND_ACTIONS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
+FIND_ACTIONS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _REMOTE = frozenset({"ssh", "autossh", "rsh", "remsh", "mosh", "slogin"})
 _REMOTE_ARGUMENT = frozenset("BbcDEeFIiJLlmOoPpQRSWw")  # the options of ssh that are followed by one
 _STANDARD_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
@@ -68,10 +68,10 @@ def review_program(words: list[Word], command: Command, reader: Reader) -> None:
     if not first.literal:
         _unknown_program(words, reader)
     _hand_variables_on(words, reader)
-    rule = _rule(first.program)
+    rule = rule_of(first.program)
     if rule is not None:
         rule(words, command, reader)
-    if first.program in _STARTING:
+    if first.program in STARTING:
         _started(words, command, reader)
     for place, word in enumerate(words):
         if word.program in SHELLS:
@@ -87,7 +87,8 @@ def _hand_variables_on(words: Sequence[Word], reader: Reader) -> None:
             reader.flows.add(found[1], word.flows_from(found.end()))
 
 
-def _rule(name: str) -> Rule | None:
+def rule_of(name: str) -> Rule | None:
+    """The rule for the program ``name``, None where there is none."""
     return _RULES.get(name) or program_texts.rule(name)
 
 
@@ -95,9 +96,9 @@ def _started(words: list[Word], command: Command, reader: Reader) -> None:
     """The program that the first one starts, as far as it is one with a rule."""
     first = 1
     if words[0].program == "find":
-        first = next((place for place, word in enumerate(words, 1) if word.text in _FIND_ACTIONS), len(words))
+        first = next((place for place, word in enumerate(words, 1) if word.text in FIND_ACTIONS), len(words))
     for place in range(first, len(words)):
-        rule = _rule(words[place].program)
+        rule = rule_of(words[place].program)
         if rule is not None:
             rule(words[place:], command, reader)
             message = f"{words[0].program} would put a value into the program of {words[place].program}"
@@ -122,8 +123,8 @@ def is_runner(name: str) -> bool:
 
 def _shell(words: list[Word], place: int, command: Command, reader: Reader) -> None:
     """``words[place]`` is the name of a shell; find its script and what it is given."""
-    flagged, operand = _operand(words, place + 1)
-    runs_it = place == 0 or words[0].program in _STARTING
+    flagged, operand = operand_of_shell(words, place + 1)
+    runs_it = place == 0 or words[0].program in STARTING
     script = words[operand] if operand < len(words) else None
     positions = Positions()
     if flagged:
@@ -140,7 +141,7 @@ def _shell(words: list[Word], place: int, command: Command, reader: Reader) -> N
         refuse([script], reader, "a script made with a value would be run as code")
 
 
-def _operand(words: list[Word], place: int) -> tuple[bool, int]:
+def operand_of_shell(words: list[Word], place: int) -> tuple[bool, int]:
     """Whether the options from ``place`` on ask for a script as argument, and where the operands start."""
     flagged = False
     while place < len(words) and words[place].text[:1] in ("-", "+"):
@@ -186,7 +187,7 @@ def _script_argument(
     """A script as the argument of ``sh -c``."""
     handed_on = place == 0 or all(word.literal for word in words[:place])
     known = place == 0 or words[0].program in _HAND_ON
-    if words[0].program == "find" and words[place - 1].text not in _FIND_ACTIONS:
+    if words[0].program == "find" and words[place - 1].text not in FIND_ACTIONS:
         known = False
     message = f"{words[place].text} would run a value as code; {reader.in_script}"
     _placeholder(words, script, command, reader, message)

@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from batchmill.template.parts import Expression
 from batchmill.template.shell.flows import Flows
 from batchmill.template.shell.words import MARK, Edit, HereDocument, ValuePlace, Word
 
@@ -42,16 +43,16 @@ class QuoteReader(ABC):
     ``flows`` where they go."""
 
     def __init__(
-        self, source: str, raw: Sequence[bool], fail: Callable[[str, int], NoReturn], flows: Flows
+        self, source: str, written: Sequence[Expression], fail: Callable[[str, int], NoReturn], flows: Flows
     ) -> None:
-        """``raw`` tells of each expression whether it is pasted; ``fail(message, at)`` raises."""
+        """``written`` are the expressions in the text; ``fail(message, at)`` raises."""
         self.source = source
         self.flows = flows
         self.at = 0
         self.end = len(source)
         self.edits: list[Edit] = []
         self.seen = 0
-        self._raw = raw
+        self._written = written
         self._fail = fail
         self._doubt = ""
         marks = (at for at, char in enumerate(source) if char == MARK)
@@ -88,7 +89,7 @@ class QuoteReader(ABC):
         """
         at = self.at
         number = self._expressions[at]
-        if self._raw[number] and pasted:
+        if self._written[number].raw and pasted:
             self.edits.append(Edit(at, at + 1, [ValuePlace(number, at, "", raw=True)]))
             word.dynamic = True
         else:
@@ -101,6 +102,11 @@ class QuoteReader(ABC):
             self.seen += 1
         word.text += MARK
         self.at += 1
+
+    def is_list(self, word: Word) -> bool:
+        """Whether the word, which ends here, is one value outside of quotes that is written as a list."""
+        alone = word.text == MARK and not word.quoted and self.at == word.start + 1 and len(word.slots) == 1
+        return alone and self._written[word.slots[0].expression].several
 
     def part_of_word(self, word: Word) -> None:
         """Read on by one piece that belongs to a word outside of quotes."""

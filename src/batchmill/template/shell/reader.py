@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from batchmill.template.parts import Expression
 from batchmill.template.shell import rules, streams
 from batchmill.template.shell.conditions import review_test
 from batchmill.template.shell.flows import Flows
@@ -51,7 +52,7 @@ class CommandReader(RedirectionReader):
     def __init__(
         self,
         source: str,
-        raw: Sequence[bool],
+        written: Sequence[Expression],
         fail: Callable[[str, int], NoReturn],
         *,
         flows: Flows,
@@ -60,7 +61,7 @@ class CommandReader(RedirectionReader):
     ) -> None:
         """``base`` says what is read and written, and where positional parameters come from; ``level`` counts
         the scripts around this one."""
-        super().__init__(source, raw, fail, flows)
+        super().__init__(source, written, fail, flows)
         self.embedded = False
         self.frames = Frames(base)
         self.level = level
@@ -102,7 +103,7 @@ class CommandReader(RedirectionReader):
 
     def refuse_any(self, reason: str) -> None:
         """Refuse the command if any value is in it."""
-        if not all(self._raw):
+        if not all(one.raw for one in self._written):
             self.fail(reason)
 
     def commands(self, *, closed: bool, writes: Stream | None = None) -> bool:
@@ -197,6 +198,8 @@ class CommandReader(RedirectionReader):
             return
         if not word.quoted and _OPEN_INDEX.fullmatch(word.text):
             self.doubt("a value after [ cannot be placed: it may be an index with which the shell calculates")
+        if state.block not in ("case", "pattern") and self.is_list(word):
+            word.take_list()
         state.command.words.append(word)
         self._keyword(state, word)
 

@@ -90,6 +90,8 @@ class RedirectionReader(ExpansionReader):
 
     def redirected(self, command: Command, redirection: str, word: Word) -> None:
         command.feeds += word.feeds
+        if self.is_list(word) and redirection != "<<<":
+            self.fail("a list cannot be the file that is read or written here; name one element", word.place)
         if redirection == "<<<":
             command.here_strings.append(word)
             command.redirected = True
@@ -148,6 +150,8 @@ class RedirectionReader(ExpansionReader):
                 self.at += 1
             else:
                 self.part_of_word(element)
+        if self.is_list(element):
+            element.take_list()
         if element.text.startswith("["):
             if element.slots:
                 self.fail("a value cannot be the index of an array: the shell calculates it", element.place)

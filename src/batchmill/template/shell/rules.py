@@ -17,6 +17,7 @@ from collections.abc import Callable
 from itertools import cycle
 
 from batchmill.template.shell.conditions import review_test
+from batchmill.template.shell.lists import review_lists
 from batchmill.template.shell.programs import review_program, script_from_input
 from batchmill.template.shell.reviewing import Reader, demand, refuse
 from batchmill.template.shell.words import MARK, Check, Command, Flow, Word, identifiers, names
@@ -53,6 +54,7 @@ def review(command: Command, reader: Reader) -> list[Word]:
         if rule is not None:
             rule(words, command, reader)
         review_program(words, command, reader)
+        review_lists(words, reader)
     return words
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ from batchmill.template.shell.checks import check_value, size_in_bytes
 from batchmill.template.shell.direct import Words, direct_words
 from batchmill.template.shell.flows import Flows
 from batchmill.template.shell.frames import Frame
+from batchmill.template.shell.lists import other_counts, take_checks, texts_of
 from batchmill.template.shell.scripts import ScriptReader, look_into
 from batchmill.template.shell.words import MARK, Check, Positions, ValuePlace, render
 from batchmill.template.text import check_length, to_text
@@ -35,11 +37,32 @@ class _Variable:
     name: str
     expression: Expression
     checks: tuple[Check, ...]
+    several: bool
 
-    @property
-    def handed_over(self) -> str:
-        """The name it has in the environment."""
-        return f"{self.name}_VALUE"
+    def texts(self, scope: Scope) -> list[str]:
+        """What it holds: one text, or as many as a list has elements."""
+        value = resolve_expression(self.expression, scope)
+        return texts_of(value) if self.several else [to_text(value)]
+
+    def names(self, count: int) -> list[str]:
+        """The names of the shell's variables for ``count`` texts."""
+        return [f"{self.name}_{number}" for number in range(1, count + 1)] if self.several else [self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Several:
+    """``form`` repeated for each element of the list that is the variable at ``place``."""
+
+    place: int
+    form: str
+
+
+Piece = str | Expression | _Several
+
+
+def _handed_over(name: str) -> str:
+    """The name that the variable ``name`` has in the environment."""
+    return f"{name}_VALUE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +79,8 @@ class Resolved:
 class ScriptPlan:
     """How the script of a command and its variables are made.
 
-    ``pieces`` is the rewritten script, an expression where its value is pasted. ``direct`` has the words
+    ``pieces`` is the rewritten script, an expression where its value is pasted, a form where a list stands.
+    ``direct`` has the words
     of a command that needs no shell, each a list of texts and places in ``variables``. ``calculated`` names
     the shell's variables with which it calculates.
     """
@@ -65,7 +89,7 @@ class ScriptPlan:
 
     def __init__(
         self,
-        pieces: tuple[str | Expression, ...],
+        pieces: tuple[Piece, ...],
         variables: tuple[_Variable, ...],
         direct: Words | None,
         calculated: frozenset[str],
@@ -75,79 +99,99 @@ class ScriptPlan:
         self._variables = variables
         self._direct = direct
         texts = [one for one in pieces if isinstance(one, str)]
-        pasted = len(texts) < len(pieces)
-        self._fixed = None if pasted else _prelude(variables, frozenset()) + "".join(texts)
+        fixed = len(texts) == len(pieces) and not any(one.several for one in variables)
+        names = [one.name for one in variables]
+        self._fixed = _prelude(names, frozenset()) + "".join(texts) if fixed else None
 
     def resolve(self, scope: Scope) -> Resolved:
         """Raises :class:`~batchmill.errors.TemplateError`."""
         env: dict[str, str] = {}
         sizes: dict[str, int] = {}
-        texts = []
+        texts: list[list[str]] = []
         for variable in self._variables:
             try:
-                text = to_text(resolve_expression(variable.expression, scope))
+                texts.append(variable.texts(scope))
             except UnresolvedReference:
                 raise all_missing([one.expression for one in self._variables], scope) from None
-            sizes[variable.handed_over] = check_value(text, variable.expression.text, variable.checks)
-            env[variable.handed_over] = text
-            texts.append(text)
+            for name, text in zip(variable.names(len(texts[-1])), texts[-1], strict=True):
+                given = _handed_over(name)
+                sizes[given] = check_value(text, variable.expression.text, variable.checks)
+                env[given] = text
         large = _too_large_for_environment(sizes)
-        script = self._script(scope, large)
+        long_list = self._long_list(sizes)
+        words = self._words(texts) if long_list or not large else ()
         return Resolved(
-            () if large else self._words(texts),
-            script,
+            words,
+            self._script(scope, large, texts, spare=long_list and bool(words)),
             {name: text for name, text in env.items() if name not in large} if large else env,
             {name: env[name] for name in large},
             tuple(sorted(self.calculated)),
         )
 
-    def _words(self, texts: list[str]) -> tuple[str, ...]:
+    def _long_list(self, sizes: dict[str, int]) -> bool:
+        """Whether there are lists, and each of their elements is short enough for an argument."""
+        listed = any(one.several for one in self._variables)
+        return listed and all(size < MAX_STRING_BYTES for size in sizes.values())
+
+    def _words(self, texts: list[list[str]]) -> tuple[str, ...]:
         if self._direct is None:
             return ()
-        return tuple(
-            "".join([texts[one] if isinstance(one, int) else one for one in word]) for word in self._direct
-        )
+        words: list[str] = []
+        for word in self._direct:
+            if isinstance(word, int):
+                words += texts[word]
+            else:
+                words.append("".join([texts[one][0] if isinstance(one, int) else one for one in word]))
+        return tuple(words)
 
-    def _script(self, scope: Scope, large: frozenset[str]) -> str:
+    def _script(self, scope: Scope, large: frozenset[str], texts: list[list[str]], *, spare: bool) -> str:
+        """The script; empty where it is too long and, being ``spare``, not needed."""
         if self._fixed is not None and not large:
             script = self._fixed
         else:
-            texts = [one if isinstance(one, str) else _pasted(one, scope) for one in self._pieces]
-            script = _prelude(self._variables, large) + "".join(texts)
+            named = [one.names(len(held)) for one, held in zip(self._variables, texts, strict=True)]
+            pieces = [self._piece(one, scope, named) for one in self._pieces]
+            script = _prelude([name for names in named for name in names], large) + "".join(pieces)
             check_length(len(script))
         if size_in_bytes(script, "the command") > MAX_STRING_BYTES:
-            raise too_large("the command's text")
+            if spare:
+                return ""
+            raise too_large("the command's text", listed=any(one.several for one in self._variables))
         return script
 
+    def _piece(self, piece: Piece, scope: Scope, named: list[list[str]]) -> str:
+        if isinstance(piece, _Several):
+            return " ".join([piece.form.replace("%", name) for name in named[piece.place]])
+        return piece if isinstance(piece, str) else to_text(resolve_expression(piece, scope))
 
-def _pasted(expression: Expression, scope: Scope) -> str:
-    return to_text(resolve_expression(expression, scope))
 
-
-def _prelude(variables: tuple[_Variable, ...], large: frozenset[str]) -> str:
+def _prelude(names: Sequence[str], large: frozenset[str]) -> str:
     """The line that takes the values out of the environment.
 
     The first ``unset`` is for a variable of that name which came in with the environment: assigning to
     it would export it. A command substitution drops the newlines at the end of what it reads, so a dot
     is put behind them and taken off again.
     """
-    if not variables:
+    if not names:
         return ""
-    taken = [f"unset {' '.join(variable.name for variable in variables)}"]
-    for variable in variables:
-        name, given = variable.name, variable.handed_over
+    taken = [f"unset {' '.join(names)}"]
+    for name in names:
+        given = _handed_over(name)
         if given in large:
             taken.append(f'{name}="$(cat "${given}" && printf .)" || exit 125; {name}="${{{name}%.}}"')
         else:
             taken.append(f'{name}="${given}"')
-    taken.append(f"unset {' '.join(variable.handed_over for variable in variables)}")
+    taken.append(f"unset {' '.join(map(_handed_over, names))}")
     return "; ".join(taken) + "; "
 
 
-def too_large(what: str) -> UnsafeValue:
+def too_large(what: str, *, listed: bool = False) -> UnsafeValue:
+    instead = "pass it through `stdin`"
+    if listed:
+        instead = "run the program without a shell, its command a list, or give it the names through `stdin`"
     return UnsafeValue(
         f"{what} is larger than the {MAX_STRING_BYTES:,} bytes that a program can be given as one argument; "
-        "pass it through `stdin`"
+        f"{instead}"
     )
 
 
@@ -177,17 +221,47 @@ def plan_script(template: Template) -> ScriptPlan:
         look_into(source, flows, base, lambda message: refusal(message, 0), "")
         flows.settle()
         return ScriptPlan((source,), (), direct_words(template, {}), flows.calculated)
-    reader = ScriptReader(source, [one.raw for one in expressions], refusal, flows=flows, base=base)
+    reader = ScriptReader(source, expressions, refusal, flows=flows, base=base)
     reader.read()
     flows.settle()
     pieces = render(source, reader.edits)
     slots = [piece for piece in pieces if isinstance(piece, ValuePlace)]
+    for counts in other_counts(sorted({slot.expression for slot in slots if slot.several})):
+        _look_again(source, expressions, slots, counts, refusal)
     variables = _variables(template, [slot for slot in slots if not slot.raw])
-    names = {variable.expression.text: place for place, variable in enumerate(variables)}
+    names = {(one.expression.text, one.several): place for place, one in enumerate(variables)}
     written = tuple(_written(piece, expressions, variables, names) for piece in pieces)
     shortcut = not (reader.embedded or any(variable.checks for variable in variables))
     direct = direct_words(template, names) if shortcut else None
     return ScriptPlan(written, variables, direct, flows.calculated)
+
+
+def _look_again(
+    source: str,
+    expressions: Sequence[Expression],
+    slots: list[ValuePlace],
+    counts: Mapping[int, int],
+    refusal: _Refusal,
+) -> None:
+    """Read ``source`` with other numbers of elements in lists, ``counts``, for the checks of ``slots``."""
+    texts = source.split(MARK)
+    places = [place for place in range(len(expressions)) for _ in range(counts.get(place, 1))]
+    read = texts[0] + "".join(
+        " ".join([MARK] * counts.get(place, 1)) + text for place, text in enumerate(texts[1:])
+    )
+    place_of_list = len(MARK.join(texts[: min(counts) + 1]))
+    flows, positions = Flows(), Positions()
+    base = Frame("", positions.reads, positions.writes, positions)
+
+    def fail(message: str, at: int) -> NoReturn:
+        refusal(f"{message} (the list before it may have any number of elements)", place_of_list)
+
+    written = [expressions[place] for place in places]
+    reader = ScriptReader(read, written, fail, flows=flows, base=base)
+    reader.read()
+    flows.settle()
+    others = [piece for piece in render(read, reader.edits) if isinstance(piece, ValuePlace)]
+    take_checks(slots, others, places)
 
 
 class _Refusal:
@@ -218,19 +292,25 @@ class _Refusal:
 
 
 def _variables(template: Template, slots: list[ValuePlace]) -> tuple[_Variable, ...]:
-    """One variable for each expression that is written differently from those before it."""
+    """One variable for each expression that is written or used differently from those before it."""
     prefix = "BATCHMILL_V"
     while prefix in template.text:
         prefix += "_"
-    checks: dict[str, set[Check]] = {}
-    first: dict[str, Expression] = {}
+    checks: dict[tuple[str, bool], set[Check]] = {}
+    first: dict[tuple[str, bool], Expression] = {}
     for slot in slots:
         expression = template.expressions[slot.expression]
-        first.setdefault(expression.text, expression)
-        checks.setdefault(expression.text, set()).update(slot.checks)
+        known = (expression.text, slot.several)
+        first.setdefault(known, expression)
+        checks.setdefault(known, set()).update(slot.checks)
     return tuple(
-        _Variable(f"{prefix}{number}", first[text], tuple(sorted(checks[text], key=lambda one: one.name)))
-        for number, text in enumerate(first, 1)
+        _Variable(
+            f"{prefix}{number}",
+            expression,
+            tuple(sorted(checks[known], key=lambda one: one.name)),
+            several=known[1],
+        )
+        for number, (known, expression) in enumerate(first.items(), 1)
     )
 
 
@@ -238,11 +318,14 @@ def _written(
     piece: str | ValuePlace,
     expressions: tuple[Expression, ...],
     variables: tuple[_Variable, ...],
-    names: dict[str, int],
-) -> str | Expression:
+    names: dict[tuple[str, bool], int],
+) -> Piece:
     if isinstance(piece, str):
         return piece
     expression = expressions[piece.expression]
     if piece.raw:
         return expression
-    return piece.form.replace("%", variables[names[expression.text]].name)
+    place = names[expression.text, piece.several]
+    if piece.several:
+        return _Several(place, piece.form)
+    return piece.form.replace("%", variables[place].name)

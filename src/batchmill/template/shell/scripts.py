@@ -61,14 +61,14 @@ class ScriptReader(CommandReader):
         if text is None:
             return False
         first = self.source[: word.start].count(MARK)
-        raw = self._raw[first : first + text.count(MARK)]
+        written = self._written[first : first + text.count(MARK)]
         start = word.parts[0][1]
 
         def fail(message: str, at: int) -> NoReturn:
             self._fail(message, start + at)
 
         base = self._base(command, positions)
-        inner = type(self)(text, raw, fail, flows=self.flows, base=base, level=self.level + 1)
+        inner = type(self)(text, written, fail, flows=self.flows, base=base, level=self.level + 1)
         if inner.level > _MAX_LEVELS:
             self.fail("scripts within scripts are nested too deep", word.start)
         inner.read()
@@ -118,7 +118,12 @@ class ScriptReader(CommandReader):
 
     def _export(self, word: Word, by: Word) -> None:
         """Export the variables of a script to the command that runs it, and to nothing else."""
-        exports = {slot.expression: ValuePlace(slot.expression, slot.at, '%="${%}" ') for slot in word.slots}
+        exports = {
+            (slot.expression, slot.several): ValuePlace(
+                slot.expression, slot.at, '%="${%}" ', several=slot.several
+            )
+            for slot in word.slots
+        }
         self.edits.append(Edit(by.start, by.start, list(exports.values())))
 
 

@@ -45,13 +45,14 @@ class ValuePlace:
 
     ``expression`` counts from 0 in the order of the template; ``at`` is the offset of its mark. ``form``
     is what is written there, with ``%`` for the name of the variable that holds the value. A ``raw``
-    slot has its value pasted instead.
+    slot has its value pasted instead. ``several`` says that the form is repeated for each element of a list.
     """
 
     expression: int
     at: int
     form: str
     raw: bool = False
+    several: bool = False
     checks: set[Check] = field(default_factory=set)
 
 
@@ -131,8 +132,8 @@ class Word:
     set the shell expands something in it, so the command gets something else: ``$`` stands there for what
     a variable holds. ``splits`` says that it may become several words. ``parts`` are its quoted and bare
     stretches: ``(quote, start, end)`` without the quotes themselves. ``within`` counts values in
-    substitutions inside the word. ``flows`` is all that it is made of, ``feeds`` are the inputs of
-    process substitutions in it.
+    substitutions inside the word. ``several`` says that it is a list, and each element a word. ``flows``
+    is all that it is made of, ``feeds`` are the inputs of process substitutions in it.
     """
 
     start: int
@@ -145,6 +146,7 @@ class Word:
     dynamic: bool = False
     quoted: bool = False
     splits: bool = False
+    several: bool = False
     within: int = 0
 
     @property
@@ -171,6 +173,11 @@ class Word:
     def place(self) -> int:
         """Where to point for what is wrong with a value in it."""
         return self.slots[0].at if self.slots else self.start
+
+    def take_list(self) -> None:
+        """It is one value, a list whose elements are words."""
+        self.several = self.splits = True
+        self.slots[0].several = True
 
     def take(self, source: Source, *, derived: bool = False) -> None:
         """What ``source`` holds comes next in the word."""
