@@ -309,6 +309,13 @@ class RemoteTraceback(BatchmillError):
         return f'\n"""\n{text}\n"""'
 
 
+class InitializerFailed(BatchmillError):
+    """Raised for the items of a worker whose ``initializer`` failed; its exception is the cause. Retrying is
+    pointless."""
+
+    retryable = False
+
+
 class ItemFailed(BatchmillError):
     """Raised by nobody: under ``return_exceptions`` it stands among the results for an item that failed and
     has no exception: its worker died, it was not run, or the exception does not travel between processes.

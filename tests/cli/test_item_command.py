@@ -60,6 +60,39 @@ def test_several_sources():
     assert Placeholder("{2}", source=1) in command_of(["echo", "{}"], TWO).placeholders
 
 
+def test_several_items_for_one_command():
+    three = Shape(3, grouped=True)
+    each = [place(f"{{{number}}}") for number in (1, 2, 3)]
+    made = command_of(["wc", "-l", "{}", "end"], three)
+    assert made.command == ["wc", "-l", *each, "end"]
+    assert made.members == ((2, 0), (3, 1), (4, 2))
+    assert command_of(["wc", "-c"], three).command == ["wc", "-c", *each]
+    assert command_of(["wc", "a{}"], three).command == ["wc", *(f"a{one}" for one in each)]
+    assert command_of(["wc", "{2}", "{#}"], three).members == ()
+    assert command_of(["wc {}|sort"], three).command == ["sh", "-c", 'wc "$@"|sort', "sh", *each]
+    assert command_of(["wc"], three, interpreter="bash").command == ["bash", "-c", 'wc "$@"', "bash", *each]
+    rows = command_of(["cp", "{from}"], Shape(2, rows=True, grouped=True))
+    assert [one.source for one in rows.keys] == [None, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'echo "{}"',
+        "echo '{}'",
+        "echo a{}",
+        "echo {}b",
+        "echo {.}",
+        "echo {#} {}",
+        "cat <<E\n{}\nE",
+        "echo \\{}",
+    ],
+)
+def test_a_line_in_which_several_items_are_no_words_is_refused(line):
+    with pytest.raises(click.UsageError, match="with -n"):
+        command_of([line], Shape(3, grouped=True))
+
+
 def test_parts_of_rows():
     def keys(written, shape=ROWS):
         (found,) = command_of(["echo", written], shape).placeholders

@@ -86,6 +86,11 @@ def test_a_limit_reads_no_further(fed):
         os.close(writer)
 
 
+def test_groups(fed):
+    assert fed("range:0:5", group=2) == [[0, 1], [2, 3], [4]]
+    assert fed("-", group=2, limit=3, stdin=b"a\nb\nc\nd\n") == [["a", "b"], ["c"]]
+
+
 def test_columns(fed, tmp_path):
     (tmp_path / "a.tsv").write_text("1\t2\nx\ty\n")
     assert fed("lines:a.tsv", change=lambda line: line.split("\t")) == [["1", "2"], ["x", "y"]]

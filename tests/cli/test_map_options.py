@@ -76,6 +76,34 @@ def test_a_log_of_jobs(called, tmp_path):
     assert (code, "the job log no/log cannot be written" in err) == (5, True)
 
 
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_several_items_for_each_command(called, tmp_path, executor):
+    (tmp_path / "names").write_text("a b\n$(touch hacked)\nit's\n")
+    flags = ["--items", "@names", "-n", "2", "--executor", executor]
+    assert called("map", *flags, "-q", "printf", "%s|")[:2] == (0, "a b|$(touch hacked)|it's|")
+    assert called("resume", "last", "-q")[1] == "a b|$(touch hacked)|it's|"
+    rows = called("map", *flags, "--json", "-q", 'echo "$#"; : {}')[1].splitlines()
+    assert [json.loads(row)["stdout"] for row in rows] == ["2\n", "1\n"]
+    assert [json.loads(row)["item"] for row in rows] == [["a b", "$(touch hacked)"], ["it's"]]
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_what_is_run_for_several_items_is_shown(called):
+    flags = ["map", "--items", "range:1:4", "-n", "2", "--dry-run"]
+    assert called(*flags, "cp", "{}", "{#}-{1}")[1] == "cp 1 2 1-1\ncp 3 2-3\n"
+    assert called(*flags, "--shell", "bash", "echo {}")[1].splitlines()[1] == "bash -c 'echo \"$@\"' bash 3"
+    assert called("map", "--items", "range:1:4", "-n", "2", "-q", "--stdin", "cat")[1] == "1\n2\n3\n"
+
+
+def test_above_a_load_one_item_is_at_work(called, monkeypatch):
+    flags = ["map", "--items", "range:0:3", "-q", "--load", "100%"]
+    for load, slots in ((1000.0, {"1"}), (0.0, {"1", "2", "3"})):
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, load, load))
+        script = "mkdir {%}; echo {%}; test -d hold || exit 0; until test -d 3; do sleep 0.02; done"
+        assert set(called(*flags, script)[1].split()) == slots
+        called("map", "--items", "range:1:2", "-q", "rm -r {}; mkdir hold")
+
+
 HOSTILE = ["a b", "$(touch hacked)", "it's", '"q"', "`x`", "\\n"]
 
 
@@ -155,6 +183,10 @@ def test_when_it_ends_early(called, tmp_path):
         (["--timeout", "1 fortnight"], "no time span"),
         (["--timeout", "0"], "more than 0"),
         (["-j", "many"], "no share of the cores"),
+        (["--load", "much"], "no load"),
+        (["--load", "0%"], "no load"),
+        (["-n", "2", "-C", ","], "keep one"),
+        (["-n", "2", "--items", "[1]", "--items", "[2]"], "there are several"),
         (["--tolerate", "lots"], "no share of them"),
         (["--ok-codes", "0,256"], "no list of exit codes"),
         (["--env", "A"], "write NAME=VALUE"),

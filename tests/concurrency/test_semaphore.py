@@ -32,6 +32,18 @@ def test_so_many_and_no_more_until_one_is_released():
     assert permits.acquire(lambda: True) is not None
 
 
+def test_where_there_is_no_room_one_is_given_out_all_the_same():
+    room = [False]
+    permits = FairSemaphore(3, lambda: not room[0])
+    first = permits.acquire(never)
+    assert permits.acquire(lambda: True) is None
+    room[0] = True
+    assert permits.acquire(lambda: True) is not None
+    room[0] = False
+    permits.release(first)
+    assert permits.acquire(lambda: True) is None
+
+
 def test_releasing_twice_gives_one_back():
     permits = FairSemaphore(1)
     permit = permits.acquire(never)

@@ -8,13 +8,14 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import cloudpickle
 import pytest
 
 import batchmill
-from batchmill import AttemptTimeout, BatchFailed, ItemFailed
+from batchmill import AttemptTimeout, BatchFailed, InitializerFailed, InvalidSetting, ItemFailed
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -359,3 +360,94 @@ def test_leaving_early_ends_the_batch(executor, tmp_path):
         held.touch()  # a thread cannot be ended
 
     asyncio.run(main())
+
+
+loaded = {}
+
+
+def load(path, model):
+    """Has a worker ready, told in a file."""
+    loaded["model"] = model
+    with open(path, "a") as log:
+        log.write("x")
+
+
+def with_model(n):
+    return loaded["model"], n
+
+
+async def with_model_later(n):
+    return with_model(n)
+
+
+def no_model():
+    raise ValueError("no model")
+
+
+@pytest.mark.parametrize("function", [with_model, with_model_later])
+def test_each_worker_is_prepared_once_before_its_first_item(executor, function, tmp_path):
+    for model in ("first", "second"):  # on kept workers, too
+        log = tmp_path / model
+        setup = {"initializer": load, "initargs": (str(log), model), "max_concurrent": 2}
+        done = list(batchmill.map(function, range(6), executor=executor, chunk_size=1, **setup))
+        assert done == [(model, n) for n in range(6)]
+        once = executor in ("sequential", "auto") or (function is with_model_later and executor == "thread")
+        assert log.read_text() in (["x"] if once else ["x", "xx"])
+
+
+def test_workers_of_a_stream_are_prepared(executor, tmp_path):
+    setup = {"initializer": load, "initargs": [str(tmp_path / "log"), "big"]}
+    assert [value[0] for value in batchmill.imap(with_model, iter("ab"), executor=executor, **setup)] == [
+        "big"
+    ] * 2
+
+
+def test_preparing_counts_against_no_item(parallel):
+    setup = {"initializer": time.sleep, "initargs": (0.3,), "max_concurrent": 1}
+    assert list(batchmill.map(abs, [-1], executor=parallel, timeout=0.1, **setup)) == [1]
+
+
+def test_a_worker_that_cannot_be_prepared_fails_its_items(executor):
+    done = batchmill.map(
+        abs, [-1, -2], executor=executor, initializer=no_model, max_retries=3, error_handling="continue"
+    )
+    told = [(one["type"], one["message"], one["attempts"], one["kind"]) for one in done.errors]
+    assert told == [("InitializerFailed", "the initializer failed: ValueError: no model", 1, "exception")] * 2
+    assert "in no_model" in done.errors[0]["traceback"]
+    with pytest.raises(BatchFailed, match=r"no model \(.*in no_model\)") as failure:
+        batchmill.map(abs, [-1], executor=executor, initializer=no_model)
+    assert isinstance(failure.value.__cause__, InitializerFailed)
+
+
+def process_id(_):
+    return os.getpid()
+
+
+@pytest.mark.parametrize("chunk_size", [None, 3])
+def test_a_worker_process_is_replaced_after_so_many_items(chunk_size):
+    workers = {"executor": "process", "max_concurrent": 2, "chunk_size": chunk_size}
+    warm = set(batchmill.map(process_id, range(9), **workers))
+    done = batchmill.map(process_id, range(9), max_items_per_worker=4, **workers)
+    counted = Counter(done)
+    assert len(done) == sum(counted.values()) == 9
+    assert max(counted.values()) <= 4
+    assert len(counted) >= 3
+    assert not warm & set(counted) or chunk_size is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"initializer": 3}, "must be a function"),
+        ({"initializer": with_model_later}, "not one that is awaited"),
+        ({"initargs": (1,)}, "which is not given"),
+        ({"initializer": print, "initargs": 1}, "tuple or list"),
+        ({"max_items_per_worker": 5}, 'set `executor` to "process"'),
+        ({"max_items_per_worker": 0, "executor": "process"}, "1 or more"),
+        ({"max_items_per_worker": True, "executor": "process"}, "whole number"),
+        ({"maxtasksperchild": 5}, "did you mean `max_items_per_worker`"),
+    ],
+)
+def test_settings_of_workers_that_mean_nothing_are_refused(settings, words):
+    with pytest.raises(InvalidSetting, match=words):
+        batchmill.map(abs, [1], **settings)

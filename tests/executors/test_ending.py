@@ -43,11 +43,29 @@ def test_a_batch_that_runs_meanwhile_fails_and_hangs_not():
         list(stream)
 
 
-@pytest.mark.parametrize(("executor", "runs"), [("process", False), ("auto", True), ("thread", True)])
-def test_a_daemonic_process_is_told_what_to_do(monkeypatch, executor, runs):
+@pytest.fixture
+def daemonic(monkeypatch):
     monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
-    if runs:
-        assert list(batchmill.map(same, [1, 2], executor=executor)) == [1, 2]
-        return
+
+
+@pytest.mark.usefixtures("daemonic")
+@pytest.mark.parametrize("executor", ["sequential", "thread", "auto"])
+def test_a_daemonic_process_runs_what_needs_no_processes(executor):
+    assert list(batchmill.map(same, [1, 2], executor=executor)) == [1, 2]
+
+
+@pytest.mark.usefixtures("daemonic")
+def test_a_daemonic_process_has_threads_in_the_place_of_processes():
+    with pytest.warns(RuntimeWarning, match="a daemonic worker.* its items run on threads") as warned:
+        done = batchmill.map(same, [1, 2], executor="process", max_concurrent=2)
+    assert warned[0].filename == __file__
+    assert list(done) == [1, 2]
+    assert (done.metadata["executor"], done.metadata["workers"]) == ("thread", 2)
+    assert "a daemonic worker" in done.metadata["reason"]
+
+
+@pytest.mark.usefixtures("daemonic")
+@pytest.mark.parametrize("limits", [{"memory_limit": "512MB"}, {"max_items_per_worker": 5}])
+def test_what_only_a_process_can_do_is_refused_in_a_daemonic_one(limits):
     with pytest.raises(ExecutorUnavailable, match=r"a daemonic worker.* use executor 'thread', or 'auto'"):
-        batchmill.map(same, [1, 2], executor=executor)
+        batchmill.map(same, [1, 2], executor="process", **limits)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from batchmill.batch.gated_window import GatedWindow
 from batchmill.batch.keeping import Judge
+from batchmill.batch.parenthood import possible_here
 from batchmill.batch.results.batch_result import BatchResult, Gathering, Timing
 from batchmill.batch.settings import BatchSettings
 from batchmill.batch.shared_channel import SharedChannel
@@ -89,7 +90,7 @@ class Batch:
         self.task = task
         self._log = log
         self._judge = judge
-        self.settings = settings
+        self.settings = settings = possible_here(settings)
         self.source: Source = items if isinstance(items, StreamBuffer) else as_source(items)
         self.total = self.source.remaining()
         self.watch = FailureWatch(settings.failures, self.total)

@@ -24,6 +24,7 @@ class BatchSettings:
     the one asked for. ``gate`` decides when items start, None lets them start as workers come free.
     ``permits`` and ``slots`` are shared with other batches of a run: how many chunks may be under way at
     once, and how many worker processes. ``keep_exceptions`` keeps the exceptions of failed items.
+    ``max_items_per_worker`` is after how many items a worker process is replaced.
     ``cluster`` is where workers of other machines are. Raises :class:`InvalidSetting` out of range."""
 
     executor: str = "thread"
@@ -33,6 +34,7 @@ class BatchSettings:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     failures: FailurePolicy = field(default_factory=FailurePolicy)
     memory_limit_bytes: int | None = None
+    max_items_per_worker: int | None = None
     reason: str = ""
     gate: Gate | None = None
     permits: FairSemaphore | None = None
@@ -58,6 +60,7 @@ class BatchSettings:
         _check("max_concurrent", self.max_concurrent, 1, MAX_CONCURRENT)
         _check("chunk_size", self.chunk_size, 1, None)
         _check("memory_limit_bytes", self.memory_limit_bytes, 1, None)
+        _check("max_items_per_worker", self.max_items_per_worker, 1, None)
         if self.timeout is not None and not 0 < self.timeout < float("inf"):
             raise InvalidSetting(f"timeout must be more than 0 seconds, not {self.timeout}")
 
@@ -71,6 +74,7 @@ class BatchSettings:
             stop_on_failure=self.failures.fail_fast,
             judges_failures=self.failures.judged_before_the_end,
             memory_limit_bytes=self.memory_limit_bytes,
+            max_items_per_worker=self.max_items_per_worker,
             by_attempt=self.gate is not None,
             by_permit=self.permits is not None,
             slots=self.slots,

@@ -14,6 +14,8 @@ written         stands for
 ``{{``          a brace
 ==============  ============================================================
 
+With several items for each command (``-n``) a word with a placeholder in it stands once for each of them.
+
 Several words run without a shell, each as it is. One word is a line for the shell: the item is handed over
 beside the text there, so whatever it holds is one word of the command and nothing else.
 """
@@ -28,6 +30,7 @@ from difflib import get_close_matches
 
 import click
 
+from batchmill.cli.grouped_line import positional
 from batchmill.cli.item_source import literal
 from batchmill.errors import TemplateSyntaxError
 from batchmill.nodes.command import NUMBER, SLOT
@@ -58,10 +61,12 @@ _MEANT = {
 
 @dataclass(frozen=True, slots=True)
 class ItemCommand:
-    """``command`` as the param of a node, with ``placeholders`` that stand in it."""
+    """``command`` as the param of a node, with ``placeholders`` that stand in it. Of a command for several
+    items ``members`` has the places of words that stand for one of them, each with that one's position."""
 
     command: str | list[str]
     placeholders: tuple[Placeholder, ...]
+    members: tuple[tuple[int, int], ...] = ()
 
     @property
     def counts(self) -> bool:
@@ -77,10 +82,11 @@ class ItemCommand:
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What the items look like, as far as it is known: ``sources`` values each (0: any number, the columns of
-    a line), rows or not."""
+    a line), rows or not. ``grouped`` says that those are up to so many items for one command."""
 
     sources: int = 1
     rows: bool = False
+    grouped: bool = False
 
     @property
     def several(self) -> bool:
@@ -88,31 +94,47 @@ class Shape:
 
 
 def command_of(
-    words: Sequence[str], shape: Shape = Shape(), *, append: bool = True, mark: str | None = None
+    words: Sequence[str],
+    shape: Shape = Shape(),
+    *,
+    append: bool = True,
+    mark: str | None = None,
+    interpreter: str = "sh",
 ) -> ItemCommand:
     """The words of a command, read. Without a placeholder the item comes last, unless ``append`` is False.
-    ``mark`` takes the place of ``{}``, and braces mean nothing then.
+    ``mark`` takes the place of ``{}``, and braces mean nothing then. ``interpreter`` is the shell
+    that reads a line that is handed
+    several items.
 
     Raises :class:`click.UsageError` for a word in braces that is none of ours, and for a shell that would
     read the item as part of its program.
     """
     reader = _Reader(shape, mark)
-    parts = [list(reader.parts(word)) for word in words]
+    parts: list[list[str | Placeholder]] = [list(reader.parts(word)) for word in words]
     found = [one for word in parts for one in word if isinstance(one, Placeholder)]
     if not found and append:
         whole = Placeholder(mark or "{}")
         parts = [[*parts[0], " ", whole]] if len(parts) == 1 else [*parts, [whole]]
         found = [whole]
+    members: tuple[tuple[int, int], ...] = ()
+    if len(parts) == 1 and shape.grouped:
+        script = "".join(positional(parts[0]))
+        all_items: list[list[str | Placeholder]] = [[one] for one in found[:1]]
+        parts = [[interpreter], ["-c"], [script], [interpreter], *all_items]
     if len(parts) == 1:
         command: str | list[str] = "".join(_line(parts[0], shape))
     else:
-        command = ["".join(_templates(word, AS_IT_IS)) for word in _words(parts, shape)]
+        filled = list(
+            _grouped(parts, shape) if shape.grouped else ((one, None) for one in _words(parts, shape))
+        )
+        command = ["".join(_templates(word, AS_IT_IS)) for word, _ in filled]
+        members = tuple((place, number) for place, (_, number) in enumerate(filled) if number is not None)
         try:
             review_words(command, _AS_ARGUMENT)
         except TemplateSyntaxError as error:
             raise click.UsageError(error.message) from None
     used = [one for whole in found for one in ([whole, *_each(whole, shape)])]
-    return ItemCommand(command, tuple(dict.fromkeys(used)))
+    return ItemCommand(command, tuple(dict.fromkeys(used)), members)
 
 
 class _Reader:
@@ -192,9 +214,17 @@ def _literally(written: str) -> str:
 
 def _each(whole: Placeholder, shape: Shape) -> Iterator[Placeholder]:
     """A placeholder that means all of several sources, as one for each."""
-    if shape.sources > 1 and whole.source is None and not whole.keys and whole.written not in (NUMBER, SLOT):
-        for number in range(shape.sources):
-            yield replace(whole, written=f"{{{number + 1}{whole.part}}}", source=number)
+    if not _means_all(whole, shape):
+        return
+    for number in range(shape.sources):
+        written = f"{whole.written}[{number + 1}]" if whole.keys else f"{{{number + 1}{whole.part}}}"
+        yield replace(whole, written=written, source=number)
+
+
+def _means_all(one: Placeholder, shape: Shape) -> bool:
+    if shape.sources <= 1 or one.source is not None or one.written in (NUMBER, SLOT):
+        return False
+    return shape.grouped or not one.keys
 
 
 def _words(parts: Sequence[list[str | Placeholder]], shape: Shape) -> Iterator[list[str | Placeholder]]:
@@ -207,6 +237,19 @@ def _words(parts: Sequence[list[str | Placeholder]], shape: Shape) -> Iterator[l
             yield word
         for one in each:
             yield [one]
+
+
+def _grouped(
+    parts: Sequence[list[str | Placeholder]], shape: Shape
+) -> Iterator[tuple[list[str | Placeholder], int | None]]:
+    """Each word, those with a placeholder for all items of a group once for each, with its position there."""
+    for word in parts:
+        if not any(isinstance(one, Placeholder) and _means_all(one, shape) for one in word):
+            yield word, None
+            continue
+        each = [list(_each(one, shape)) if isinstance(one, Placeholder) else [] for one in word]
+        for number in range(shape.sources):
+            yield [made[number] if made else one for one, made in zip(word, each, strict=True)], number
 
 
 def _line(parts: Sequence[str | Placeholder], shape: Shape) -> Iterator[str]:

@@ -27,7 +27,8 @@ class ItemFeed:
     """The items, once; calling it gives them to whoever runs them.
 
     The first ones are read when this is made, so that a source that names nothing is told before anything
-    runs. ``allow_empty`` takes that for no items. ``say`` is told of files that were left out.
+    runs. ``allow_empty`` takes that for no items. ``group`` makes lists of so many of them. ``say`` is told
+    of files that were left out.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ItemFeed:
         allow_empty: bool = False,
         limit: int | None = None,
         change: Callable[[Any], Any] | None = None,
+        group: int = 1,
     ) -> None:
         self._sources = sources
         self._own = own
@@ -50,6 +52,8 @@ class ItemFeed:
         if change is not None:
             items = _changed(items, change)
         items = _limited(items, limit)
+        if group > 1:
+            items = _grouped(items, group)
         self._items, self.first = _looked_into(items)
         if not self.first and not allow_empty and limit != 0:
             raise _nothing(sources)
@@ -154,6 +158,24 @@ def _limited(items: Iterable[Any], limit: int | None) -> Iterable[Any]:
     return ChunkedIterable(
         lambda: _first(_pieces(items), limit), wake=items.wake if isinstance(items, ChunkedIterable) else None
     )
+
+
+def _grouped(items: Iterable[Any], size: int) -> Iterable[Any]:
+    wake = items.wake if isinstance(items, ChunkedIterable) else None
+    return ChunkedIterable(lambda: _groups(_pieces(items), size), wake=wake)
+
+
+def _groups(pieces: Iterator[Sequence[Any]], size: int) -> Iterator[Sequence[Any]]:
+    """Lists of ``size`` items, the last one of what is left."""
+    begun: list[Any] = []
+    for piece in pieces:
+        begun.extend(piece)
+        whole = len(begun) - len(begun) % size
+        if whole:
+            yield [begun[start : start + size] for start in range(0, whole, size)]
+            begun = begun[whole:]
+    if begun:
+        yield [begun]
 
 
 def _first(pieces: Iterator[Sequence[Any]], limit: int) -> Iterator[Sequence[Any]]:

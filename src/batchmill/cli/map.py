@@ -20,12 +20,13 @@ from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.journals import working_folder
 from batchmill.cli.map_job import MapJob
 from batchmill.cli.map_run import dry_run, map_run
-from batchmill.cli.values import Codes, Jobs, Separator, Span, Tolerance, Variable
+from batchmill.cli.values import Codes, Jobs, Load, Separator, Span, Tolerance, Variable
 from batchmill.errors import InvalidSetting
 from batchmill.events.progress import ProgressKind
 from batchmill.executors.registry import KINDS
 from batchmill.journal.places import own_map_journal
 
+MOST_TOGETHER = 10_000  # items for one command
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -43,6 +44,14 @@ def _of_items(command: Command) -> Command:
                 "-C", "--colsep", type=Separator(), metavar="TEXT", help="Part lines into {1}, {2}, ..."
             ),
             click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N items only."),
+            click.option(
+                "-n",
+                "group",
+                type=click.IntRange(1, MOST_TOGETHER),
+                default=1,
+                metavar="N",
+                help="Items per command.",
+            ),
             click.option("--allow-empty", is_flag=True, help="A source that names nothing is no error."),
         )
     ):
@@ -85,6 +94,9 @@ def _of_run(command: Command) -> Command:
                 type=Jobs(options.MOST_JOBS),
                 metavar="N",
                 help="Items in flight; 50% of cores.",
+            ),
+            click.option(
+                "--load", type=Load(), metavar="N", help="Begin no item above this load; 80% of cores."
             ),
             click.option(
                 "--on-error",
@@ -199,19 +211,24 @@ def _job(asked: dict[str, Any], words: tuple[str, ...]) -> MapJob:
         raise click.UsageError("--link takes sources side by side: give --items twice or more")
     if asked["colsep"] is not None and len(asked["items"]) > 1:
         raise click.UsageError("--colsep parts the lines of one source, and there are several")
+    if asked["group"] > 1 and len(asked["items"]) > 1:
+        raise click.UsageError("-n makes groups of the items of one source, and there are several")
+    if asked["group"] > 1 and asked["colsep"] is not None:
+        raise click.UsageError("-n makes groups of items, and --colsep parts each of them: keep one")
     if asked["collect"] == "-":
         raise click.UsageError("--collect takes a file; for JSON lines on stdout write --json")
     if asked["collect"] is not None:
         _check_form(asked["collect"])
     if asked["collect"] is not None and asked["tag"]:
         raise click.UsageError("--tag is for what is printed, and with --collect nothing is")
-    taken = ("items", "link", "colsep", "limit", "allow_empty", "mark", "on_stdin")
+    taken = ("items", "link", "colsep", "limit", "group", "allow_empty", "mark", "on_stdin")
     shown = ("collect", "results", "joblog", "tag", "as_completed")
     return MapJob(
         words=words,
         end="\0" if asked["nul"] else asked["delimiter"] or "",
         nice=asked["nice"] or 0,
         halt=asked["halt"] == "now",
+        load=asked["load"],
         batch=_batch(asked),
         params=_params(asked),
         **{key: asked[key] for key in (*taken, *shown)},

@@ -18,7 +18,16 @@ from batchmill.cli.own_files import own_files
 from batchmill.errors import UnresolvedReference
 from batchmill.file_table import FileTable
 from batchmill.journal.journal import Journal
-from batchmill.nodes.command import INDEX, INDEX_VARIABLE, KEY, KEY_VARIABLE, TEXT, CommandNode
+from batchmill.nodes.command import (
+    INDEX,
+    INDEX_VARIABLE,
+    KEY,
+    KEY_VARIABLE,
+    SIZE,
+    TEXT,
+    CommandNode,
+    present,
+)
 from batchmill.runs.files import enter, files_of_journal
 from batchmill.step import StepParams
 from batchmill.template import Scope
@@ -35,8 +44,9 @@ class MapJob:
     """``words`` is the command, ``items`` the sources as written; none means standard input.
 
     ``batch`` and ``params`` go into the document as they are. ``collect``, ``results`` and ``joblog`` are
-    paths. ``mark`` stands for the item in the place of ``{}``. ``end`` ends a line, if not a line end, and
-    ``colsep`` parts lines into columns. ``nice`` is added to the niceness of the process.
+    paths. ``group`` is how many items one command is for. ``mark`` stands for the item in the place of
+    ``{}``. ``end`` ends a line, if not a line end, and ``colsep`` parts lines into columns. ``nice`` is added
+    to the niceness of the process. ``load`` is that of the machine from which on no further item begins.
     """
 
     words: tuple[str, ...]
@@ -46,6 +56,7 @@ class MapJob:
     nice: int = 0
     colsep: str | None = None
     limit: int | None = None
+    group: int = 1
     allow_empty: bool = False
     mark: str | None = None
     on_stdin: bool = False
@@ -55,13 +66,15 @@ class MapJob:
     tag: bool = False
     as_completed: bool = False
     halt: bool = False
+    load: float | None = None
     batch: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """What differs from the defaults, as plain data, which :meth:`of` reads."""
         every = asdict(self)
-        return {name: value for name, value in every.items() if value not in (None, False, "", (), {})}
+        plain = {name: value for name, value in every.items() if value not in (None, False, "", (), {})}
+        return plain if self.group > 1 else {k: v for k, v in plain.items() if k != "group"}
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> MapJob:
@@ -79,12 +92,15 @@ class MapJob:
         """What the items look like."""
         sources = self.sources
         rows = any(source.rows for source in sources)
+        if self.group > 1:
+            return Shape(self.group, rows, grouped=True)
         return Shape(0 if self.colsep is not None else len(sources), rows)
 
     @property
     def command(self) -> ItemCommand:
         """The command, read. Raises :class:`click.UsageError`."""
-        return command_of(self.words, self.shape, append=not self.on_stdin, mark=self.mark)
+        shell = self.params.get("shell") or "sh"
+        return command_of(self.words, self.shape, append=not self.on_stdin, mark=self.mark, interpreter=shell)
 
     def document(self, outputs: str, run: str) -> dict[str, Any]:
         """The workflow that does it; ``outputs`` is the folder for what is too much to be held, ``run`` what
@@ -100,6 +116,11 @@ class MapJob:
             "run": run,
             "env": {**literal(dict(self.params.get("env") or {})), **environment},
         }
+        if self.group > 1:
+            params |= {"grouped": True, "members": list(map(list, command.members))}
+            params["size"] = f"${{{ITEM}.{SIZE}}}"
+            if isinstance(command.command, list):
+                params.pop("shell", None)  # it is a word of the command
         if command.counts:
             params["number"] = "${__index__}"
         if self.on_stdin:
@@ -127,6 +148,7 @@ class MapJob:
             allow_empty=self.allow_empty or moved,
             limit=self.limit,
             change=None if self.colsep is None else self._columns,
+            group=self.group,
         )
         self._check_rows(feed)
         return feed
@@ -139,7 +161,7 @@ class MapJob:
         sources = self.sources
         if not feed.first or not all(source.kind == "csv" for source in sources):
             return
-        for placeholder in self.command.keys:
+        for placeholder in (one for one in self.command.keys if one.source is None):
             try:
                 placeholder.text(feed.first[0], self.shape.several)
             except UnresolvedReference as fault:
@@ -176,7 +198,7 @@ class MapJob:
         params = StepParams(CommandNode, node["params"])
         with CommandNode().seen(item, index, {**params.constants, "outputs": outputs}) as seen:
             resolved = params.resolve(Scope({ITEM: seen, "__index__": index}))
-        return _as_typed(resolved["command"])
+        return _as_typed(present(resolved))
 
 
 def _are_one(path: str, other: str) -> bool:

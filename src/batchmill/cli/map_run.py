@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from batchmill.batch.results.table_files import form_of, result_file
+from batchmill.batch.settings import MAX_CONCURRENT
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.item_feed import ItemFeed, NothingThere
@@ -23,6 +24,7 @@ from batchmill.cli.result_folder import ResultFolder
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.titles import MAP, OUTPUTS
 from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import InvalidDocument, InvalidSetting, StorageError
 from batchmill.graph.visits.attached import Attachment
 from batchmill.journal.contract import RunRecord
@@ -78,7 +80,9 @@ class MapRun:
 
     def attached(self, printer: ItemPrinter) -> dict[str, Attachment]:
         """The items, and who hears of their ends."""
-        return {NODE: Attachment(self.items, printer.ended)}
+        load = self.job.load
+        permits = None if load is None else FairSemaphore(MAX_CONCURRENT, lambda: os.getloadavg()[0] >= load)
+        return {NODE: Attachment(self.items, printer.ended, permits)}
 
     def done(self, printer: ItemPrinter, result: RunResult) -> None:
         """The run has ended: results that are whole get their name. What a run printed that was finished

@@ -17,6 +17,7 @@ else:
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(ms|[smhdw])?")
+_NUMBER = re.compile(r"([0-9]+(?:\.[0-9]+)?)")
 _SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?)%")
 
 
@@ -64,6 +65,25 @@ class Jobs(_Type):
         if not 1 <= int(value) <= self._most:
             self.fail(f"{int(value)} is not in the range 1<=x<={self._most}", param, ctx)
         return int(value)
+
+
+class Load(_Type):
+    """A load of the machine: a number, or a share of the usable cores such as ``80%``."""
+
+    name = "load"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Raises :class:`click.BadParameter`."""
+        if isinstance(value, float):
+            return value
+        found = _SHARE.fullmatch(value) or _NUMBER.fullmatch(value)
+        if found is None or not float(found[1]):
+            self.fail(
+                f"{value!r} is no load: write a number such as 4, or a share of the cores such as 80%",
+                param,
+                ctx,
+            )
+        return float(found[1]) * (usable_cores() / 100 if value.endswith("%") else 1)
 
 
 class Tolerance(_Type):

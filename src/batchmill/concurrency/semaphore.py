@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+LOOK_SECONDS = 0.3  # between looks whether the machine has room again
+
 
 class Permit:
     """Leave for one piece of work. ``held`` says that it has it now, ``over`` that the work is done."""
@@ -25,7 +27,8 @@ class Permit:
 
 
 class FairSemaphore:
-    """``count`` permits, given out in the order they were asked for.
+    """``count`` permits, given out in the order they were asked for. ``full`` says whether there is no room
+    for another one now; it is asked where somebody has one, so that there is always one at work.
 
     What arrives in another process when it is pickled are permits of that process's own: one, as what runs
     there stands for one here.
@@ -34,8 +37,9 @@ class FairSemaphore:
     every permit.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, full: Callable[[], bool] | None = None) -> None:
         self.count = count
+        self._full = full
         self._lock = threading.Lock()
         self._free = count
         self._waiting: deque[threading.Condition] = deque()
@@ -50,21 +54,27 @@ class FairSemaphore:
 
     def _wait(self, given_up: Callable[[], bool]) -> bool:
         """Under the lock: take one that is free, in turn."""
-        if self._free and not self._waiting:
+        if not self._waiting and self._has_one():
             self._free -= 1
             return True
         turn = threading.Condition(self._lock)
         self._waiting.append(turn)
         try:
-            while not (self._free and self._waiting[0] is turn):
+            while not (self._waiting[0] is turn and self._has_one()):
                 if given_up():
                     return False
-                turn.wait()
+                turn.wait(None if self._full is None else LOOK_SECONDS)
             self._free -= 1
             return True
         finally:
             self._waiting.remove(turn)
             self._next()
+
+    def _has_one(self) -> bool:
+        """Under the lock: whether one may be given out."""
+        if not self._free:
+            return False
+        return self._full is None or self._free == self.count or not self._full()
 
     def _next(self) -> None:
         if self._free and self._waiting:

@@ -138,7 +138,8 @@ class ExecutorSettings:
     """How a batch is to be run; seconds and bytes.
 
     ``max_concurrent`` is how many items are in flight at once, None for the executor's default.
-    ``chunk_size`` fixes how many items travel together, None sizes chunks by time. ``stop_on_failure``
+    ``chunk_size`` fixes how many items travel together, None sizes chunks by time. A worker process runs
+    ``max_items_per_worker`` items at most, of all batches, and is then replaced. ``stop_on_failure``
     says that nothing starts after a failure, ``judges_failures`` that somebody counts them: a chunk ends with
     a failed item, so that it is counted before the next starts. ``memory_limit_bytes`` bounds one worker
     process.
@@ -154,6 +155,7 @@ class ExecutorSettings:
 
     max_concurrent: int | None = None
     chunk_size: int | None = None
+    max_items_per_worker: int | None = None
     timeout: float | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     stop_on_failure: bool = False

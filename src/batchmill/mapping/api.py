@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Unpack, overload
 
 from batchmill.batch.results.batch_result import BatchResult
@@ -62,6 +62,9 @@ def map(  # noqa: A001  # the name users expect
     on_result: OnResult | None = None,
     progress: bool = False,
     return_exceptions: bool = False,
+    initializer: Callable[..., object] | None = None,
+    initargs: Sequence[Any] = (),
+    max_items_per_worker: int | None = None,
     cluster: str | Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> BatchResult[Any]:
@@ -89,6 +92,10 @@ def map(  # noqa: A001  # the name users expect
     program has imported tqdm, else a bar on a terminal and lines elsewhere. ``return_exceptions`` puts the
     exception of a failed item in its place, as ``asyncio.gather`` does, and raises nothing for it: all items
     are run, and ``.errors`` lists the failures as under ``"continue"``.
+
+    ``initializer`` is called with ``initargs`` once in each worker thread or worker process of the batch
+    before its first item, outside of its ``timeout``; what it raises is the error of that worker's items. A
+    worker process is replaced after ``max_items_per_worker`` items.
 
     Raises :class:`BatchFailed`, which carries the finished part and has the exception of the item as its
     cause, when an item failed under ``fail_fast`` or more failed than tolerated; :class:`InvalidSetting` for
@@ -223,6 +230,9 @@ def imap(
     on_result: OnResult | None = None,
     progress: bool = False,
     return_exceptions: bool = False,
+    initializer: Callable[..., object] | None = None,
+    initargs: Sequence[Any] = (),
+    max_items_per_worker: int | None = None,
     cluster: str | Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> Stream[Any]:

@@ -14,7 +14,10 @@ from typing import Any, Literal, NoReturn, TypedDict
 
 from batchmill.batch.rate_gate import Gate, Gates
 from batchmill.batch.settings import BatchSettings
+from batchmill.concurrency.promises import awaits
 from batchmill.errors import InvalidSetting, UnknownSetting
+from batchmill.executors.contract import Task
+from batchmill.executors.prepared import Prepared
 from batchmill.executors.registry import executor_named
 from batchmill.ir.clusters import checked_cluster
 from batchmill.ir.faults import did_you_mean
@@ -45,6 +48,9 @@ class Settings(TypedDict, total=False):
     retry_on: RetryOn | None
     on_result: Callable[[ItemResult], object] | None
     progress: bool
+    initializer: Callable[..., object] | None
+    initargs: Sequence[Any]
+    max_items_per_worker: int | None
     cluster: str | Mapping[str, Any] | None
 
 
@@ -66,10 +72,22 @@ DEFAULTS: dict[str, Any] = {
     "on_result": None,
     "progress": False,
     "return_exceptions": False,
+    "initializer": None,
+    "initargs": (),
+    "max_items_per_worker": None,
     "cluster": None,
 }
-OF_THE_FACE = ("retry_on", "on_result", "progress", "return_exceptions")
+OF_THE_FACE = (
+    "retry_on",
+    "on_result",
+    "progress",
+    "return_exceptions",
+    "initializer",
+    "initargs",
+    "max_items_per_worker",
+)
 """Those that no document has: what they are given is Python."""
+WITH_PROCESSES = ("process", "auto", "dask")
 _OBJECTS = {
     "tolerate": '{"count": 3} or {"percent": 5}',
     "rate_limit": '{"per_second": 5}',
@@ -94,6 +112,8 @@ _OTHER_NAMES = {
     **_same("max_failures max_errors allowed_failures tolerance", "tolerate"),
     **_same("memory mem mem_limit max_memory", "memory_limit"),
     **_same("rate rate_per_second per_second requests_per_second", "rate_limit"),
+    **_same("maxtasksperchild max_tasks_per_child worker_lifespan max_tasks", "max_items_per_worker"),
+    **_same("init worker_init on_start setup", "initializer"),
     **_same("backend pool method mode prefer engine", "executor"),
 }
 """What other libraries call our settings."""
@@ -145,7 +165,13 @@ def settings_of(given: Mapping[str, Any]) -> BatchSettings:
         keys["error_handling"] = "continue"
     settings = _of_block(executor, keys)
     retry = replace(settings.retry, on=_classes(given.get("retry_on")))
-    return replace(settings, retry=retry, keep_exceptions=in_place)
+    most = _plain(given.get("max_items_per_worker"))
+    if most is not None and executor not in WITH_PROCESSES:
+        raise InvalidSetting(
+            f"`max_items_per_worker` is for worker processes, and the executor is {executor!r}: set "
+            '`executor` to "process", or leave it out'
+        )
+    return replace(settings, retry=retry, keep_exceptions=in_place, max_items_per_worker=most)
 
 
 def _of_block(executor: str, keys: Mapping[str, Any]) -> BatchSettings:
@@ -169,6 +195,26 @@ def _check_face(given: Mapping[str, Any]) -> None:
             raise InvalidSetting(f"`{name}` must be true or false, not {given[name]!r}")
     if given.get("on_result") is not None and not callable(given["on_result"]):
         raise InvalidSetting(f"`on_result` must be a function of one result, not {given['on_result']!r}")
+    _check_initializer(given.get("initializer"), given.get("initargs", ()))
+
+
+def _check_initializer(initializer: Any, arguments: Any) -> None:
+    if initializer is None:
+        if arguments != ():
+            raise InvalidSetting("`initargs` are arguments of `initializer`, which is not given")
+        return
+    if not callable(initializer):
+        raise InvalidSetting(f"`initializer` must be a function, not {initializer!r}")
+    if awaits(initializer):
+        raise InvalidSetting("`initializer` must be a plain function, not one that is awaited")
+    if not isinstance(arguments, (tuple, list)):
+        raise InvalidSetting(f"`initargs` must be a tuple or list of arguments, not {arguments!r}")
+
+
+def prepared(task: Task, given: Mapping[str, Any]) -> Task:
+    """The task, behind the initializer that the keywords name."""
+    initializer = given.get("initializer")
+    return task if initializer is None else Prepared.of(task, initializer, given.get("initargs", ()))
 
 
 def _classes(wanted: Any) -> tuple[type[BaseException], ...] | None:

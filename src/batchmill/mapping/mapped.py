@@ -11,7 +11,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import BatchFailed
 from batchmill.executors.contract import Task
 from batchmill.executors.running.cause import cause_of
-from batchmill.mapping.keywords import settings_of
+from batchmill.mapping.keywords import prepared, settings_of
 from batchmill.mapping.reporting import OnResult, Reporting, in_place
 from batchmill.mapping.stream import Stream, said
 
@@ -33,9 +33,9 @@ class Mapped:
         apart: bool = False,
         on_result: OnResult | None = None,
     ) -> None:
-        self._task = task
         self._items = items
         self._settings = settings_of(given)
+        self._task = prepared(task, given)
         self._reporting = Reporting.of(given)
         if on_result is not None:
             self._reporting.on_result = on_result

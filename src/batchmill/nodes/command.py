@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
@@ -26,9 +27,15 @@ from batchmill.nodes.shell import (
 )
 from batchmill.nodes.slots import slot
 from batchmill.nodes.spool import Spool
+from batchmill.template import ShellCommand
 
 NUMBER, SLOT = "{#}", "{%}"
-INDEX, KEY, TEXT = "index", "key", "text"  # in what templates see of the item; no placeholder is written so
+INDEX, KEY, TEXT, SIZE = (
+    "index",
+    "key",
+    "text",
+    "size",
+)  # in what templates see of the item; no placeholder is written so
 STREAMS = ("stdout", "stderr")
 INDEX_VARIABLE, KEY_VARIABLE = "BATCHMILL_INDEX", "BATCHMILL_ITEM_KEY"
 """What tells a command which item it is run for."""
@@ -53,6 +60,9 @@ class CommandNode(ShellNode):
         *(param for param in ShellNode.params if param.name in _TAKEN_OVER),
         Param("placeholders", "array", "what stands for the item in the command", templates="none"),
         Param("several", "boolean", "whether an item has a value of each of several sources", default=False),
+        Param("grouped", "boolean", "whether those are items of a group", default=False),
+        Param("members", "array", "words that stand for one item of a group", templates="none", default=[]),
+        Param("size", "string", "how many items the group has", default="0"),
         Param("number", "integer", "the position of the item, where the command depends on it"),
         Param("run", "string", "what the keys of the items are made unique with", default=""),
         Param("outputs", "string", "the folder for what is too much to be held", required=True),
@@ -75,6 +85,8 @@ class CommandNode(ShellNode):
         several = bool(params.get("several"))
         own = {INDEX: str(index), KEY: key_of(item, params.get("run", ""))}
         own[TEXT] = _WHOLE.text(item, several)
+        if params.get("grouped"):
+            own |= _of_group(item, written)
         if NUMBER in names:
             own[NUMBER] = str(index + 1)
         with ExitStack() as held:
@@ -86,7 +98,7 @@ class CommandNode(ShellNode):
                 raise UnsafeValue(as_typed(str(fault))) from None
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
-        params = {**_FIXED, **params}
+        params = {**_FIXED, **params, "command": present(params)}
         place = f"{(params['env'] or {}).get(INDEX_VARIABLE, '')}-{os.getpid()}-{_OURS}"
         out, err = (Spool(params["outputs"], f"{name}.{place}") for name in STREAMS)
         if attempt.number > 1:
@@ -123,6 +135,23 @@ class CommandNode(ShellNode):
         if completed.exit_code not in params["ok_codes"]:
             raise _failed({**outputs, "error": failure_of(completed, _text(completed.stderr))})
         return outputs
+
+
+def present(params: Mapping[str, Any]) -> Any:
+    """The command without the words of items that the last group of all does not have."""
+    command, size = params["command"], int(params.get(SIZE) or 0)
+    missing = {place for place, number in params.get("members") or () if number >= size}
+    if not missing or not isinstance(command, ShellCommand):
+        return command
+    return replace(command, argv=tuple(one for place, one in enumerate(command.argv) if place not in missing))
+
+
+def _of_group(item: list[Any], written: list[Placeholder]) -> dict[str, str]:
+    """What templates see of a group of items beside the texts of each: its size, those of items that it does
+    not have, and a line for each item."""
+    absent = {one.written: "" for one in written if one.source is not None and one.source >= len(item)}
+    lines = "".join(f"{_WHOLE.text(one, False)}\n" for one in item)
+    return {**absent, SIZE: str(len(item)), TEXT: lines}
 
 
 def _remove_earlier(folder: str, place: str) -> None:

@@ -31,7 +31,7 @@ from batchmill.outcome import ErrorInfo
 
 class Driver:
     """Feeds one slot. ``share`` is called where it sends several items while others have none; ``worker`` is
-    the number of its worker in the batch.
+    the number of its worker in the batch, which is replaced after ``max_items``.
 
     Concurrency: its own thread sends, the slot's receiver settles, that of :class:`Sharing` takes back.
     ``_lock`` (through the condition ``_changed``) guards ``_slot``, ``_sent``, ``_driving`` and ``_held``.
@@ -45,8 +45,10 @@ class Driver:
         leases: Leases,
         share: Callable[[], None] = lambda: None,
         worker: int = 0,
+        max_items: int | None = None,
     ) -> None:
         self._worker = worker
+        self._max_items = max_items
         self._share = share
         self._shipment = shipment
         self._settler = settler
@@ -119,6 +121,7 @@ class Driver:
         try:
             slot = self._healthy_slot()
             if slot is not None:
+                chunk = self._within(slot, chunk)
                 self._send(slot, chunk)
         except BaseException:
             with self._lock:
@@ -171,17 +174,37 @@ class Driver:
         if slot is not None:
             self._leases.release(slot)
 
+    def _within(self, slot: Slot, chunk: Chunk) -> Chunk:
+        """As much of the chunk as the worker may run; the rest is given back."""
+        room = len(chunk) if self._max_items is None else self._max_items - slot.served
+        if room < len(chunk):
+            self._channel.give_back(chunk.part(room))
+            chunk = chunk.part(0, room)
+        slot.served += len(chunk)
+        return chunk
+
+    def _is_worn(self, slot: Slot) -> bool:
+        """Whether the worker has run as many items as it may."""
+        if self._max_items is None or slot.served < self._max_items:
+            return False
+        slot.retire()
+        return True
+
     def _healthy_slot(self) -> Slot | None:
         with self._lock:
             slot = self._slot
-            if slot is not None and slot.healthy and slot.verdict is None:
+            if slot is not None and slot.healthy and slot.verdict is None and not self._is_worn(slot):
                 return slot
             while self._sent:  # of the broken one: about to be settled
                 self._changed.wait()
             self._slot = None
         if slot is not None:
             self._leases.release(slot)
-        slot = self._leases.lease(lambda: self._channel.stopped)
+        while True:
+            slot = self._leases.lease(lambda: self._channel.stopped)
+            if slot is None or not self._is_worn(slot):
+                break
+            self._leases.release(slot)
         with self._lock:
             self._slot = slot
         return slot

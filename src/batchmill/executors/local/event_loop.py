@@ -24,6 +24,7 @@ from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import bounded
 from batchmill.executors.local.copying import copy_task
+from batchmill.executors.prepared import prepare
 from batchmill.executors.running.describe import outline
 from batchmill.executors.running.runner import FailedAttempt, with_attempts
 from batchmill.executors.running.weighing import bytes_of
@@ -137,6 +138,7 @@ class EventLoopBatch:
         asyncio.set_event_loop(self._loop)
         try:
             self._task = copy_task(self._task)  # type: ignore[assignment]  # a copy has the same type
+            prepare(self._task)
             self._loop.run_until_complete(self._done.wait())
         except BaseException as fault:  # noqa: BLE001  # the loop's end: the batch must hear of it
             self._channel.fail(fault)

@@ -50,6 +50,7 @@ class SequentialExecutor:
         worker = settings.worker_numbers.acquire()
         forget = [channel.on_stop(lambda: cells.__setitem__(STOP, STOPPED)), cancel.on_cancel(channel.stop)]
         try:
+            runner.prepare()
             while (chunk := channel.take(*sizer.next(channel.remaining()), consumes=True)) is not None:
                 self._run_chunk(runner, channel, chunk, ctrl_c, sizer, worker)
                 yield from channel.ready()

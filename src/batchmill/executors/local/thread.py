@@ -251,6 +251,7 @@ class Worker:
         crew = self._crew
         try:
             runner = ItemRunner(self._own_job(), self.cells, self._cancel)
+            runner.prepare()
             begun = False
             while (chunk := crew.channel.take(*crew.sizer.next(crew.channel.remaining()))) is not None:
                 if not begun:

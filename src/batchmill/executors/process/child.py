@@ -102,6 +102,7 @@ class WorkerProcess:
             runner, surroundings = self._runner(order)
         except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
             return Reply(order.seq, "unloadable", error=describe(fault))
+        surroundings.context().run(runner.prepare)
         try:
             with self._timed(runner):
                 items = unwrap(order.items, self.area.inward(order.seq))

@@ -130,6 +130,7 @@ class ProcessBatch:
         self._channel = channel
         self._timeout = job.timeout
         self._memory_limit = settings.memory_limit_bytes
+        self._max_items = settings.max_items_per_worker
         self._size = size
         self._lock = threading.Lock()
         self._drivers: list[Driver] = []
@@ -158,7 +159,15 @@ class ProcessBatch:
 
     def _add_driver(self) -> Driver:
         number = self._numbers.acquire()
-        driver = Driver(self._shipment, self._settler, self._pool, self._leases, self._sharing.begin, number)
+        driver = Driver(
+            self._shipment,
+            self._settler,
+            self._pool,
+            self._leases,
+            self._sharing.begin,
+            number,
+            self._max_items,
+        )
         with self._lock:
             self._drivers.append(driver)
             self._taken.append(number)

@@ -86,12 +86,13 @@ Heard = Callable[[Logged], None]
 
 
 class Slot:
-    """See the module. ``known`` holds the digests of jobs the worker has; ``idle_since`` is the pool's.
+    """See the module. ``known`` holds the digests of jobs the worker has; ``idle_since`` is the pool's;
+    ``served`` belongs to the driver that leased the slot.
     ``heard`` is given what the worker logs.
 
     Concurrency: ``open`` and ``close`` run in the pool's thread, ``send`` in one driver, the callbacks in
-    the receiver's thread, ``kill`` in any. ``_lock`` guards ``_verdict``, ``_under_way``, ``_dead`` and
-    ``_closed``; ``known`` belongs to the driver that leased the slot.
+    the receiver's thread, ``kill`` in any. ``_lock`` guards ``_verdict``, ``_under_way``, ``_dead``,
+    ``_retired`` and ``_closed``; ``known`` belongs to the driver that leased the slot.
     """
 
     def __init__(self, area: SharedArea, folders: list[str], semaphores: Any = None) -> None:
@@ -102,7 +103,9 @@ class Slot:
         self.heard: Heard = handle
         self.idle_since = 0.0
         self.pid = 0
+        self.served = 0  # items that were sent to it
         self._seq = 0
+        self._retired = False
         self._lock = threading.Lock()
         self._verdict: str | None = None
         self._under_way: dict[int, Settle] = {}
@@ -131,7 +134,12 @@ class Slot:
     def healthy(self) -> bool:
         """Whether the worker can be given chunks, as far as anyone knows."""
         with self._lock:
-            return not self._dead and self._seq + 1 < MOST_CHUNKS
+            return not (self._dead or self._retired) and self._seq + 1 < MOST_CHUNKS
+
+    def retire(self) -> None:
+        """Have it closed when it is given back."""
+        with self._lock:
+            self._retired = True
 
     def reset(self) -> None:
         """Make ready for another batch."""

@@ -17,6 +17,7 @@ from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Chunk, ExecutorSettings, Task
+from batchmill.executors.prepared import prepare
 from batchmill.executors.running.cause import Cause
 from batchmill.executors.running.describe import outline, traced
 from batchmill.executors.running.progress import ATTEMPT, ITEMS, POSITION, STARTED, STOP, STOPPED, Cells
@@ -102,6 +103,10 @@ class ItemRunner:
         self._recorder = Recorder()
         self._began = 0  # time.monotonic_ns() at which the attempt under way did
         self._first = Attempt(1, None, self._recorder, cancel)
+
+    def prepare(self) -> None:
+        """Have done what is to be done in this worker before its first item."""
+        prepare(self._job.task)
 
     @property
     def timed(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.batch import OnBlock
+from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block, Outcome
 
@@ -15,10 +16,11 @@ from batchmill.outcome import Block, Outcome
 class Attachment:
     """``items`` makes the items, in place of what the document says. ``ended`` is called with blocks of final
     outcomes as they end, in no order and from any thread, before anybody else sees them; of outcomes that an
-    earlier pass of the run has left it hears nothing."""
+    earlier pass of the run has left it hears nothing. ``permits`` hold items back until one is to be had."""
 
     items: Callable[[], Iterable[Any]] | None = None
     ended: OnBlock | None = None
+    permits: FairSemaphore | None = None
 
     def heard(self, log: ItemLog | None) -> ItemLog | None:
         """``log``, with what is recorded there told to ``ended``."""

@@ -274,7 +274,7 @@ def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Ba
         retry=_retry(node, spec),
         memory_limit_bytes=spec.memory_limit if executor in ("process", "dask") else None,
         reason=reason,
-        permits=around.permits,
+        permits=around.permits or around.attached.get(node.id, NOTHING_ATTACHED).permits,
         slots=_slots(executor, spec, around),
         cluster=around.cluster,
     )

@@ -1,0 +1,41 @@
+"""Processes that may have no children: the daemonic ones of Celery's prefork and ``multiprocessing.Pool``."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import replace
+
+from batchmill.batch.settings import BatchSettings
+from batchmill.executors.cores import usable_cores
+
+REASON = "process was asked for, and this process is itself a daemonic worker, which may have no children"
+
+
+def possible_here(settings: BatchSettings) -> BatchSettings:
+    """The settings, with threads in the place of worker processes where this process may have none; as many
+    as there would be processes. A warning says so.
+
+    Limits that only a process can keep are left to the process executor, which refuses.
+    """
+    if settings.executor != "process" or not is_daemonic():
+        return settings
+    if settings.memory_limit_bytes is not None or settings.max_items_per_worker is not None:
+        return settings
+    warnings.warn(f"{REASON}; its items run on threads", RuntimeWarning, stacklevel=_outside())
+    workers = settings.max_concurrent or usable_cores()
+    return replace(settings, executor="thread", max_concurrent=workers, slots=None, reason=REASON)
+
+
+def _outside() -> int:
+    """The ``stacklevel`` of the code that called us."""
+    level, frame = 0, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("batchmill."):
+        level, frame = level + 1, frame.f_back
+    return level + 1
+
+
+def is_daemonic() -> bool:
+    """Whether this process was made by multiprocessing, or billiard, as a daemon."""
+    module = sys.modules.get("multiprocessing.process")  # who is a daemon was made by it
+    return module is not None and bool(module.current_process().daemon)

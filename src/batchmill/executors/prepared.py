@@ -1,0 +1,78 @@
+"""A task with something to be done once in each worker before its first item: a model to load, a connection
+to make."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.errors import InitializerFailed
+from batchmill.executors.contract import Task
+from batchmill.executors.local.copying import copy_task
+from batchmill.executors.running.describe import text_of
+
+
+class Prepared:
+    """``task`` behind ``initializer(*arguments)``, which is called once for each copy of this object: that is
+    in each worker thread or worker process, and once where items run in the caller's thread or on one event
+    loop. The time it takes counts against no item.
+
+    ``batch`` makes the jobs of two batches different ones, so that a worker process that is kept from one to
+    the next is prepared for each.
+    """
+
+    def __init__(self, task: Task, initializer: Callable[..., object], arguments: Sequence[Any]) -> None:
+        self.task = task
+        self.initializer = initializer
+        self.arguments = tuple(arguments)
+        self.batch = uuid.uuid4().hex
+        self._ready = False
+        self._fault: Exception | SystemExit | None = None
+
+    @staticmethod
+    def of(task: Task, initializer: Callable[..., object], arguments: Sequence[Any]) -> Prepared:
+        """What fits the task: one that is awaited stays so."""
+        kind = PreparedAsync if hasattr(task, "run_async") else Prepared
+        return kind(task, initializer, arguments)
+
+    def prepare(self) -> None:
+        """Call the initializer, the first time. What it raises becomes the error of every item here."""
+        if self._ready:
+            return
+        try:
+            self.initializer(*self.arguments)
+        except (Exception, SystemExit) as fault:  # noqa: BLE001  # whatever it is, it is told for each item
+            self._fault = fault
+        self._ready = True
+
+    def run(self, item: Any, index: int, attempt: Attempt) -> Any:
+        """Raises :class:`~batchmill.errors.InitializerFailed` where the initializer failed."""
+        self._check()
+        return self.task.run(item, index, attempt)
+
+    def _check(self) -> None:
+        self.prepare()
+        if self._fault is None:
+            return
+        name = type(self._fault).__name__
+        raise InitializerFailed(f"the initializer failed: {name}: {text_of(self._fault)}") from self._fault
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Prepared:
+        return type(self)(copy_task(self.task), self.initializer, self.arguments)
+
+
+class PreparedAsync(Prepared):
+    """The same of a task that is awaited."""
+
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+        self._check()
+        task: Any = self.task
+        return await task.run_async(item, index, attempt)
+
+
+def prepare(task: Task) -> None:
+    """Have a task that has something to do before its first item do that now."""
+    if isinstance(task, Prepared):
+        task.prepare()
