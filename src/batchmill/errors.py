@@ -191,6 +191,8 @@ class NodeError(BatchmillError):
     ``outputs`` is what the node has to say all the same (``stderr``, ``exit_code``, ...);
     ``retryable`` is False where another attempt would be pointless; ``retry_after`` is the wait in
     seconds that the other side asked for; ``refused`` says that it wanted fewer calls, or none for a while;
+    ``denied`` says that it did not accept the credentials, or that their quota is empty: after so many in a
+    row, with no success between them, a batch does not go on (0 is no such error);
     ``address`` is the node inside a sub-workflow that failed.
     """
 
@@ -202,6 +204,7 @@ class NodeError(BatchmillError):
         retryable: bool = True,
         retry_after: float | None = None,
         refused: bool = False,
+        denied: int = 0,
         type_name: str = "NodeError",
         address: str = "",
     ) -> None:
@@ -211,6 +214,7 @@ class NodeError(BatchmillError):
         self.retryable = retryable
         self.retry_after = retry_after
         self.refused = refused
+        self.denied = denied
         self.type_name = type_name
         self.address = address
 
@@ -220,6 +224,7 @@ class NodeError(BatchmillError):
             "retryable": self.retryable,
             "retry_after": self.retry_after,
             "refused": self.refused,
+            "denied": self.denied,
             "type_name": self.type_name,
             "address": self.address,
         }

@@ -18,15 +18,26 @@ V = TypeVar("V")
 ErrorKind = Literal["exception", "error_result", "timeout", "worker_died", "cancelled", "not_picklable"]
 
 
+class Refusals(NamedTuple):
+    """How often an item was refused, and the seconds that it was made to wait for that, all together."""
+
+    times: int = 0
+    seconds: float = 0.0
+
+
+NO_REFUSALS = Refusals()
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
     """Why an attempt failed, without the exception object.
 
     ``type`` is the exception's class name. ``outputs`` is what a node reported along with an error
     result. ``retry_after`` is in seconds; ``refused`` says that a service wanted fewer calls, or none for a
-    while. ``traceback`` is text, of the user's own code, and may be empty. ``address`` is the node inside a
-    sub-workflow that failed, empty where it is the task itself. ``cause`` leads to the exception where that
-    was wanted (see :mod:`batchmill.executors.running.cause`).
+    while; ``denied`` is as in :class:`~batchmill.errors.NodeError`. ``traceback`` is text, of the user's own
+    code, and may be empty. ``address`` is the node inside a sub-workflow that failed, empty where it is the
+    task itself. ``refusals`` are those that cost the item no attempt until now. ``cause`` leads to the
+    exception where that was wanted (see :mod:`batchmill.executors.running.cause`).
     """
 
     type: str
@@ -36,8 +47,10 @@ class ErrorInfo:
     retryable: bool = True
     retry_after: float | None = None
     refused: bool = False
+    denied: int = 0
     outputs: dict[str, Any] = field(default_factory=dict)
     address: str = ""
+    refusals: Refusals = NO_REFUSALS
     cause: Any = field(default=None, compare=False, repr=False)
 
 

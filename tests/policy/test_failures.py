@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchmill.errors import InvalidSetting
+from batchmill.outcome import ErrorInfo
 from batchmill.policy import FailurePolicy, FailureWatch
 
 policies = st.builds(
@@ -65,3 +66,22 @@ def test_no_items_are_no_failure() -> None:
 def test_what_is_out_of_range_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidSetting):
         FailurePolicy(False, **wrong)  # type: ignore[arg-type]  # that is the mistake
+
+
+DENIED, OTHER = ErrorInfo("HTTP401", "no", denied=3), ErrorInfo("HTTP500", "oops")
+
+
+def test_denials_in_a_row_stop_a_batch() -> None:
+    watch = FailureWatch(FailurePolicy(False, watches_denials=True), 100)
+    watch.add(0, 2, [DENIED, DENIED])
+    watch.add(1, 0)
+    watch.add(0, 2, [DENIED, DENIED])
+    assert not watch.must_stop()
+    watch.add(0, 1, [OTHER])  # says nothing of the key
+    assert not watch.must_stop()
+    watch.add(0, 1, [DENIED])
+    assert watch.must_stop()
+    assert "HTTP401: no" in str(watch.verdict())
+    careless = FailureWatch(FailurePolicy(False), 100)
+    careless.add(0, 3, [DENIED] * 3)
+    assert not careless.must_stop()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchmill.errors import InvalidSetting
-from batchmill.outcome import ErrorInfo
+from batchmill.outcome import NO_REFUSALS, ErrorInfo, Refusals
 from batchmill.policy import RetryPolicy
 
 seconds = st.floats(0, 1e6, allow_nan=False)
@@ -41,7 +41,7 @@ def test_a_decision_keeps_its_bounds(policy: RetryPolicy, attempts: int, error: 
     asked = min(policy.max_wait, error.retry_after or 0.0)
     assert decision.after >= asked
     if policy.jitter:
-        assert decision.after <= max(planned, asked)
+        assert decision.after <= max(planned, min(policy.max_wait, asked + 1.0))
     else:
         assert decision.after == max(planned, asked)
 
@@ -60,8 +60,45 @@ def test_jitter_spreads_over_all_of_the_wait() -> None:
 
 def test_what_the_other_side_asked_for_is_not_jittered_away() -> None:
     policy = RetryPolicy(2, wait=0.1, max_wait=5)
-    assert policy.decide(1, ErrorInfo("E", "", retry_after=3.0)).after == 3.0
+    drawn = [policy.decide(1, ErrorInfo("E", "", retry_after=3.0)).after for _ in range(300)]
+    assert 3.0 <= min(drawn) < 3.1 < 3.2 < max(drawn) <= 3.3  # not all of them at the same moment
     assert policy.decide(1, ErrorInfo("E", "", retry_after=30.0)).after == 5.0
+    plain = RetryPolicy(2, wait=0.1, max_wait=5, jitter=False)
+    assert plain.decide(1, ErrorInfo("E", "", retry_after=3.0)).after == 3.0
+
+
+REFUSED, BROKEN = ErrorInfo("HTTP429", "", refused=True), ErrorInfo("HTTP500", "")
+
+
+def test_refusals_use_up_seconds_and_no_attempts() -> None:
+    policy = RetryPolicy(2, wait=1, backoff=2, max_wait=20, jitter=False, refused_for=30)
+    before, waits = NO_REFUSALS, []
+    for attempts in range(1, 100):
+        decision = policy.decide(attempts, REFUSED, None, before)
+        if not decision.retry:
+            break
+        before = decision.refusals
+        waits.append(decision.after)
+    assert waits == [1, 2, 4, 8, 15]  # the last one ends with the seconds
+    assert before == Refusals(5, 30.0)
+    # what fails otherwise has its attempts yet
+    assert policy.decide(6, BROKEN, None, before).retry
+    assert not policy.decide(7, BROKEN, None, before).retry
+
+
+def test_refusals_wait_although_no_wait_is_set() -> None:
+    policy = RetryPolicy(1, jitter=False, refused_for=5, max_wait=0)
+    assert policy.decide(1, REFUSED).after > 0
+    policy = RetryPolicy(1, jitter=False, refused_for=10**6)
+    assert policy.decide(5000, REFUSED, None, Refusals(4999, 0.0)).after == 60
+    assert RetryPolicy(10, wait=1, backoff=10, max_wait=7, jitter=False).decide(9, BROKEN).after == 7
+
+
+def test_who_asks_for_one_attempt_gets_one() -> None:
+    usual = RetryPolicy(3, wait=0.5, backoff=2, refused_for=60)
+    assert usual.told(max_attempts=1).refused_for == 0
+    assert usual.told(max_attempts=1, refused_for=5).refused_for == 5
+    assert usual.told(max_attempts=5) == RetryPolicy(5, wait=0.5, backoff=2, refused_for=60)
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,8 @@ class GatedWindow(Window):
                 wall = sum(one.wall for one in chunk.tried)
                 self._remember(Outcome(chunk.start, wall=wall, tried=chunk.tried))
             again = Chunk(chunk.start, chunk.items, chunk.attempts, chunk.lost)
-            self.defer(again, self._retry.decide(chunk.attempts, chunk.lost).after)
+            decision = self._retry.decide(chunk.attempts, chunk.lost, None, chunk.lost.refusals)
+            self.defer(again, decision.after)
             return
         for one in begun:
             self._gate.withdraw(one.leave)

@@ -356,8 +356,9 @@ class Window:
 
     def _file(self, block: Block) -> None:
         """Under the lock: count a block and put it where the consumer finds it."""
-        errors = [outcome.error.kind for outcome in block.special.values() if outcome.error is not None]
-        self._watch.add(len(block) - len(errors), len(errors) - errors.count("cancelled"))
+        errors = [outcome.error for outcome in block.special.values() if outcome.error is not None]
+        failed = sum(error.kind != "cancelled" for error in errors)
+        self._watch.add(len(block) - len(errors), failed, errors)
         if self._ordered:
             self._early[block.start] = block
         else:

@@ -321,6 +321,7 @@ def _failure(walk: RunReport, address: str, attempt: Attempt) -> Exception:
         retryable=cause.retryable,
         retry_after=cause.retry_after,
         refused=cause.refused,
+        denied=cause.denied,
         type_name=cause.type,
         address=cause.address or address,
     )

@@ -235,7 +235,12 @@ class RunnableNode:
         """The outputs that count as present after a failure."""
         return frozenset(output.name for output in self.kind.outputs if output.diagnostic)
 
+    @cached_property
+    def usual_retry(self) -> RetryPolicy:
+        """The policy where nothing is said."""
+        return self.kind.usual_retry(self.spec.params)
+
     @property
     def retry(self) -> RetryPolicy:
-        """The policy of the node itself; one attempt where it has none."""
-        return self.spec.retry.policy() if self.spec.retry is not None else RetryPolicy()
+        """The policy of the node itself."""
+        return self.usual_retry if self.spec.retry is None else self.spec.retry.policy(self.usual_retry)

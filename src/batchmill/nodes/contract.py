@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from batchmill.attempt import Attempt
 from batchmill.concurrency.coroutines import run_coroutine
 from batchmill.file_table import FileTable
+from batchmill.policy import NO_RETRIES, RetryPolicy
 
 if TYPE_CHECKING:  # it imports pydantic
     from batchmill.ir.services import Tables
@@ -103,6 +104,12 @@ class Node(ABC):
         """Whether a run with these params, as written, is known to change something outside of it: what an
         outcome taken from an earlier run would not do."""
         return False
+
+    @classmethod
+    def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
+        """When a failed attempt with these params, as written, is tried again where the document says nothing
+        of it. What it does say holds key by key."""
+        return NO_RETRIES
 
     calls_models: ClassVar[bool] = False
     """Whether attempts ask language models: what they use counts although nobody tells, as an estimate."""

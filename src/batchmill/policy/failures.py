@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from batchmill.errors import InvalidSetting
+from batchmill.outcome import ErrorInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +14,14 @@ class FailurePolicy:
     """``fail_fast`` ends the batch at its first failure.
 
     Without it, more than ``tolerate_count`` failures, or more than ``tolerate_percent`` (0 to 100) of
-    all items, fail the batch; None tolerates any number, as long as one item succeeds.
+    all items, fail the batch; None tolerates any number, as long as one item succeeds. ``watches_denials``
+    says that items may be denied for a reason that the others share (:class:`Denials`).
     """
 
     fail_fast: bool = True
     tolerate_count: int | None = None
     tolerate_percent: float | None = None
+    watches_denials: bool = False
 
     def __post_init__(self) -> None:
         if self.tolerate_count is not None and self.tolerate_count < 0:
@@ -33,7 +37,33 @@ class FailurePolicy:
     @property
     def judged_before_the_end(self) -> bool:
         """Whether some number of failures stops the batch, but not each."""
-        return not self.fail_fast and self.tolerates
+        return not self.fail_fast and (self.tolerates or self.watches_denials)
+
+
+class Denials:
+    """Items in a row whose credentials were not accepted, or whose quota was empty: after so many that no
+    success came between, the rest would fare the same. Not locked: its owner calls it under a lock."""
+
+    def __init__(self) -> None:
+        self._row = 0
+        self._message = ""
+
+    def add(self, succeeded: int, errors: Iterable[ErrorInfo]) -> None:
+        """Count items that reached their final state together."""
+        if succeeded:
+            self._row = 0
+        for error in errors:
+            if error.denied:
+                self._row += 1
+                if self._row >= error.denied and not self._message:
+                    self._message = f"{error.type}: {error.message}"
+
+    @property
+    def verdict(self) -> str | None:
+        """Why nothing more should start, None while it may."""
+        if not self._message:
+            return None
+        return f"{self._row} items in a row were denied, so the rest were not tried: {self._message}"
 
 
 class FailureWatch:
@@ -44,11 +74,14 @@ class FailureWatch:
         self.total = total
         self.failed = 0
         self.succeeded = 0
+        self._denials = Denials()
 
-    def add(self, succeeded: int, failed: int) -> None:
-        """Count items that reached their final state."""
+    def add(self, succeeded: int, failed: int, errors: Sequence[ErrorInfo] = ()) -> None:
+        """Count items that reached their final state; ``errors`` tell of those that did not succeed."""
         self.succeeded += succeeded
         self.failed += failed
+        if self.policy.watches_denials:
+            self._denials.add(succeeded, errors)
 
     def must_stop(self) -> bool:
         """Whether no new item should start; a percentage tells before the end only with a known total."""
@@ -68,6 +101,8 @@ class FailureWatch:
         policy = self.policy
         if not self.failed:
             return None
+        if self._denials.verdict is not None:
+            return self._denials.verdict
         if policy.fail_fast:
             items = "item" if self.failed == 1 else "items"
             return f"{self.failed} {items} failed and error_handling is fail_fast"

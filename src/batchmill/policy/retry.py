@@ -3,18 +3,26 @@
 The wait before attempt n + 1 is ``wait * backoff ** (n - 1)`` seconds, capped at ``max_wait``; with
 jitter it is drawn evenly from 0 to that ("full jitter", Marc Brooker, "Exponential Backoff And
 Jitter", AWS Architecture Blog, 2015). A wait the other side asked for (``Retry-After``) is a lower
-bound and is not jittered away; it is capped at ``max_wait`` too.
+bound and is not jittered away; it is capped at ``max_wait`` too. With jitter a little is added to it, as
+everybody who was turned away with the same words would come back together otherwise.
+
+A refusal says that the service has too much to do, and nothing of the item. With ``refused_for`` it uses up
+no attempt but a part of these seconds, and its waits grow from half a second on at least.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from batchmill.errors import AttemptTimeout, InvalidSetting, NotPicklable
-from batchmill.outcome import ErrorInfo, ErrorKind
+from batchmill.outcome import NO_REFUSALS, ErrorInfo, ErrorKind, Refusals
 
 MAX_ATTEMPTS = 10
+REFUSED_WAIT, REFUSED_BACKOFF = 0.5, 2.0  # at least, where nothing was asked for
+REFUSED_LEAST = 0.05  # seconds, whatever was asked for: nobody knocks without a pause
+ADDED_SHARE, ADDED_SECONDS = 0.1, 1.0  # of jitter to what was asked for, at the most
 
 _CLASSES: dict[ErrorKind, type[BaseException]] = {"timeout": AttemptTimeout, "not_picklable": NotPicklable}
 """What an attempt that was ended from outside would have raised; where its worker died, any exception."""
@@ -22,17 +30,20 @@ _CLASSES: dict[ErrorKind, type[BaseException]] = {"timeout": AttemptTimeout, "no
 
 @dataclass(frozen=True, slots=True)
 class RetryDecision:
-    """Whether to try again, after how many seconds, and the reason in words."""
+    """Whether to try again, after how many seconds, and the reason in words; ``refusals`` are those of the
+    item until then."""
 
     retry: bool
     after: float
     reason: str
+    refusals: Refusals = NO_REFUSALS
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """``max_attempts`` attempts in total, 1 to 10; waits in seconds. ``on`` are the exceptions that are worth
-    another attempt, None stands for all."""
+    another attempt, None stands for all. ``refused_for`` is how many seconds an item waits in all because a
+    service refused it, which uses up no attempts then; with 0 a refusal is a failure like others."""
 
     max_attempts: int = 1
     wait: float = 0.0
@@ -40,30 +51,76 @@ class RetryPolicy:
     max_wait: float = 60.0
     jitter: bool = True
     on: tuple[type[BaseException], ...] | None = None
+    refused_for: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_attempts <= MAX_ATTEMPTS:
             raise InvalidSetting(f"max_retries must be 1 to {MAX_ATTEMPTS}, not {self.max_attempts}")
-        if not (self.wait >= 0 and self.max_wait >= 0):
-            raise InvalidSetting("retry_wait and retry_max_wait must be 0 or more seconds")
+        if not (self.wait >= 0 and self.max_wait >= 0 and self.refused_for >= 0):
+            raise InvalidSetting("retry_wait, retry_max_wait and refused_for must be 0 or more seconds")
         if not self.backoff >= 1:
             raise InvalidSetting(f"retry_backoff must be 1 or more, not {self.backoff}")
 
-    def decide(self, attempts: int, error: ErrorInfo, raised: BaseException | None = None) -> RetryDecision:
+    def told(self, **given: Any) -> RetryPolicy:
+        """This policy where only ``given`` was said. Who asks for one attempt means it, refused or not."""
+        if given.get("max_attempts") == 1:
+            given.setdefault("refused_for", 0.0)
+        return replace(self, **given)
+
+    def decide(
+        self,
+        attempts: int,
+        error: ErrorInfo,
+        raised: BaseException | None = None,
+        before: Refusals = NO_REFUSALS,
+    ) -> RetryDecision:
         """What to do after the ``attempts``-th attempt (from 1) ended in ``error``, which tells of ``raised``
-        where that is at hand."""
+        where that is at hand; ``before`` are the refusals that used up none of the attempts until then."""
         if not error.retryable:
-            return RetryDecision(False, 0.0, f"{error.type} would fail again")
+            return RetryDecision(False, 0.0, f"{error.type} would fail again", before)
         if self.on is not None and not issubclass(_class_of(error, raised), self.on):
-            return RetryDecision(False, 0.0, f"{error.type} is none of those to try again on")
-        if attempts >= self.max_attempts:
-            return RetryDecision(False, 0.0, f"{attempts} of {self.max_attempts} attempts used")
-        after = min(self.max_wait, self.wait * self.backoff ** (attempts - 1))
+            return RetryDecision(False, 0.0, f"{error.type} is none of those to try again on", before)
+        if error.refused and self.refused_for:
+            return self._refused(error, before)
+        used = attempts - before.times
+        if used >= self.max_attempts:
+            return RetryDecision(False, 0.0, f"{used} of {self.max_attempts} attempts used", before)
+        after = self._at_least(error, self._grown(self.wait, self.backoff, used))
+        return RetryDecision(
+            True, after, f"attempt {used} of {self.max_attempts} failed: {error.type}", before
+        )
+
+    def _refused(self, error: ErrorInfo, before: Refusals) -> RetryDecision:
+        left = self.refused_for - before.seconds
+        if left <= 0:
+            return RetryDecision(False, 0.0, f"refused for {self.refused_for:g} s", before)
+        wait, backoff = max(self.wait, REFUSED_WAIT), max(self.backoff, REFUSED_BACKOFF)
+        # one more try at the very end, whatever was asked for: a wait that ends in nothing helps nobody
+        after = self._at_least(error, self._grown(wait, backoff, before.times + 1))
+        after = min(left, max(REFUSED_LEAST, after))
+        refusals = Refusals(before.times + 1, before.seconds + after)
+        return RetryDecision(True, after, f"refused for the {refusals.times}. time: {error.type}", refusals)
+
+    def _grown(self, wait: float, backoff: float, n: int) -> float:
+        """The wait after the ``n``-th failure, drawn where that is wanted."""
+        try:
+            after = min(self.max_wait, wait * backoff ** (n - 1))
+        except OverflowError:
+            after = self.max_wait
+        return random.uniform(0.0, after) if self.jitter else after  # noqa: S311  # spreads load, guards nothing
+
+    def _at_least(self, error: ErrorInfo, after: float) -> float:
+        """``after``, or what was asked for."""
+        asked = error.retry_after
+        if asked is None:
+            return after
         if self.jitter:
-            after = random.uniform(0.0, after)  # noqa: S311  # spreads load, guards nothing
-        if error.retry_after is not None:
-            after = max(after, min(self.max_wait, error.retry_after))
-        return RetryDecision(True, after, f"attempt {attempts} of {self.max_attempts} failed: {error.type}")
+            asked += random.uniform(0.0, min(ADDED_SECONDS, ADDED_SHARE * asked))  # noqa: S311  # as above
+        return max(after, min(self.max_wait, asked))
+
+
+NO_RETRIES = RetryPolicy()
+"""One attempt."""
 
 
 def _class_of(error: ErrorInfo, raised: BaseException | None) -> type[BaseException]:

@@ -169,7 +169,7 @@ def test_calls_stand_in_document_order_within_each_pass(model, bill, runner):
 @pytest.mark.first_quick
 def test_calls_of_loops_branches_and_workflows(model, bill, runner, journal, executor):
     bill.faulty = {"in b"}
-    inner = flow(ask(model, "in ${word}"), inputs={"word": {"type": "string"}})
+    inner = flow({**ask(model, "in ${word}"), "retry": {"max": 1}}, inputs={"word": {"type": "string"}})
     params = {"workflow": inner, "inputs": {"word": "${item}"}}
     batch = {"items": ["a", "b"], "executor": executor, "error_handling": "continue"}
     loop = {"while": "${again.response}", "max_iterations": 2}
@@ -254,7 +254,8 @@ def test_what_a_worker_paid_before_it_died_is_there_in_full(
 ):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "node_that_dies.py").write_text(SLEEPER)
-    node = ask(model, batch={"items": ["a", "b", "c"], "executor": "process", "chunk_size": 1})
+    batch = {"items": ["a", "b", "c"], "executor": "process", "chunk_size": 1, "max_retries": 1}
+    node = ask(model, batch=batch)
     run = runner.run(flow({**node, "type": "node_that_dies:Dies"}))
     assert [error["kind"] for error in run.errors] == ["worker_died"]
     kept = stored(journal)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import batchmill
 from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
@@ -228,3 +229,28 @@ def test_without_the_extra(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(MissingExtra, match=r"batchmill\[llm\]"):
         run("llm", prompt="x", model="m", base_url="http://127.0.0.1:9/")
+
+
+SPENT = (429, {"error": {"message": "no money left", "code": "insufficient_quota"}}, {})
+
+
+@pytest.mark.parametrize("answer", [SPENT, (401, {"error": {"message": "no such key"}}, {}), (402, {}, {})])
+def test_a_key_that_is_of_no_use_stops_the_node(model, answer):
+    pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
+    model.answers = [answer]
+    params = {"prompt": "${item}", "model": "m", "base_url": model.base_url}
+    batch = {"items": {"range": [30]}, "error_handling": "continue"}
+    run = batchmill.run({"nodes": [{"id": "ask", "type": "llm", "params": params, "batch": batch}]})
+    assert (run.status, len(model.asked)) == ("failed", 3)
+    assert "3 items in a row were denied" in run.nodes["ask"]["failure"]
+
+
+def test_refusals_that_come_as_successes_are_waited_for_and_cost_nothing(model):
+    pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
+    refusal = {"error": {"code": 429, "message": "try again in 10ms"}}
+    model.answers = [(200, refusal, {}), (429, {}, {"retry-after-ms": "5"}), (503, {}, {}), "fine"]
+    params = {"prompt": "x", "model": "m", "base_url": model.base_url}
+    node = {"id": "ask", "type": "llm", "params": params, "retry": {"max": 2, "max_wait": 0.05}}
+    run = batchmill.run({"nodes": [node]})
+    assert run.status == "success", run.errors
+    assert [call["attempt"] for call in run.llm_calls] == [4]

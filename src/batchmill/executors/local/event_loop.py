@@ -37,6 +37,9 @@ LEAST_WINDOW = 256
 CLOSE_SECONDS = 1.0
 
 
+_Taken = tuple[int, Any, int, ErrorInfo | None]  # index, item, attempts made, why the last one failed
+
+
 class AsyncTask(Task, Protocol):
     """A task that can also run as a coroutine, many items at once in one event loop."""
 
@@ -62,7 +65,7 @@ class EventLoopBatch:
         self._ahead = max(LEAST_AHEAD, size // 2)
         self._lock = threading.Lock()
         self._hungry = threading.Condition(self._lock)
-        self._buffer: deque[tuple[int, Any, int]] = deque()  # index, item, attempts made
+        self._buffer: deque[_Taken] = deque()
         self._in_hand = 0  # taken and not delivered, where the channel starts attempts
         self._bytes = 0.0  # that a result takes
         self._fed = False
@@ -107,7 +110,9 @@ class EventLoopBatch:
                     break
                 with self._lock:
                     self._in_hand += len(chunk)
-                    self._buffer.extend(zip(count(chunk.start), chunk.items, repeat(chunk.attempts)))
+                    self._buffer.extend(
+                        zip(count(chunk.start), chunk.items, repeat(chunk.attempts), repeat(chunk.lost))
+                    )
                 self._call(self._pump)
         except BaseException as fault:  # noqa: BLE001  # a feeder's end: the batch must hear of it
             self._channel.fail(fault)
@@ -153,10 +158,10 @@ class EventLoopBatch:
             with self._lock:
                 if not self._buffer or self._channel.stopped:
                     break
-                index, item, attempts = self._buffer.popleft()
+                index, item, attempts, lost = self._buffer.popleft()
                 if len(self._buffer) == self._ahead // 2:
                     self._hungry.notify()
-            attempt = self._run(index, item, attempts + 1)
+            attempt = self._run(index, item, attempts + 1, lost)
             running = self._loop.create_task(attempt, context=self._context.copy())
             self._running.add(running)
             running.add_done_callback(self._ended)
@@ -178,12 +183,12 @@ class EventLoopBatch:
         if idle:
             self._done.set()
 
-    async def _run(self, index: int, item: Any, number: int) -> None:
+    async def _run(self, index: int, item: Any, number: int, before: ErrorInfo | None) -> None:
         worker = self._settings.worker_numbers.acquire()
         began = time.perf_counter()
         attempts = [number]
         try:
-            outcome = await self._attempts(item, index, attempts)
+            outcome = await self._attempts(item, index, attempts, before)
         except asyncio.CancelledError:
             outcome = cancelled(index, attempts[0])
         wall = time.perf_counter() - began
@@ -194,8 +199,11 @@ class EventLoopBatch:
             self._bytes = max(0.9 * self._bytes, n_bytes)
         self._channel.deliver(block)
 
-    async def _attempts(self, item: Any, index: int, attempts: list[int]) -> Outcome:
-        """Try as often as the policy allows; ``attempts`` holds the number of the one under way."""
+    async def _attempts(
+        self, item: Any, index: int, attempts: list[int], before: ErrorInfo | None
+    ) -> Outcome:
+        """Try as often as the policy allows; ``attempts`` holds the number of the one under way, ``before``
+        is why the one before it failed."""
         retry, recorder = self._settings.retry, Recorder()
         tried: tuple[Tried, ...] = ()
         while True:
@@ -206,10 +214,10 @@ class EventLoopBatch:
                 if self._cancel.cancelled or self._over:
                     raise
                 error = ErrorInfo("CancelledError", "the item cancelled itself")
-                failed = FailedAttempt.judged(retry, attempts[0], error, None)
+                failed = FailedAttempt.judged(retry, attempts[0], error, None, before=before)
             except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
                 keep = self._settings.keeps_exceptions
-                failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault, keep)
+                failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault, keep, before)
             else:
                 outcome = Outcome(index, value, attempts=attempts[0], records=recorder.drain())
                 return with_attempts(outcome, tried, began)
@@ -222,6 +230,7 @@ class EventLoopBatch:
             if await self._stopped_within(failed.decision.after):
                 return replace(interrupted(index, attempts[0], failed.error), records=recorder.drain())
             attempts[0] += 1
+            before = failed.error
 
     async def _stopped_within(self, seconds: float) -> bool:
         """Wait before another attempt; True as soon as nothing may start any more."""
@@ -262,8 +271,8 @@ class EventLoopBatch:
             self._buffer.clear()
             self._in_hand -= len(left)
             self._hungry.notify_all()
-        for index, item, attempts in left:
-            self._channel.give_back(Chunk(index, [item], attempts))
+        for index, item, attempts, lost in left:
+            self._channel.give_back(Chunk(index, [item], attempts, lost))
         self._call(self._stopping.set)
         self._call(self._finish_if_idle)
 

@@ -40,6 +40,7 @@ def outline(error: BaseException) -> ErrorInfo:
             retryable=error.retryable,
             retry_after=error.retry_after,
             refused=error.refused or error.retry_after is not None,
+            denied=error.denied,
             outputs=error.outputs,
             address=error.address,
         )

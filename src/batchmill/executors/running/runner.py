@@ -21,7 +21,7 @@ from batchmill.executors.prepared import prepare
 from batchmill.executors.running.cause import Cause
 from batchmill.executors.running.describe import outline, traced
 from batchmill.executors.running.progress import ATTEMPT, ITEMS, POSITION, STARTED, STOP, STOPPED, Cells
-from batchmill.outcome import Block, ErrorInfo, Outcome, Tried, cancelled, interrupted
+from batchmill.outcome import NO_REFUSALS, Block, ErrorInfo, Outcome, Refusals, Tried, cancelled, interrupted
 from batchmill.policy import RetryDecision, RetryPolicy
 from batchmill.record import Recorder
 
@@ -72,10 +72,13 @@ class FailedAttempt(NamedTuple):
         error: ErrorInfo,
         cause: BaseException | None,
         keep: bool = False,
+        before: ErrorInfo | None = None,
     ) -> FailedAttempt:
-        """What is to become of an item after its ``attempts``-th attempt ended in ``error``. ``keep`` says
-        that the exception itself will be asked for."""
-        decision = retry.decide(attempts, error, cause)
+        """What is to become of an item after its ``attempts``-th attempt ended in ``error``, the one
+        ``before`` in that. ``keep`` says that the exception itself will be asked for."""
+        decision = retry.decide(attempts, error, cause, refusals_in(before))
+        if decision.refusals.times:
+            error = replace(error, refusals=decision.refusals)
         if not decision.retry and cause is not None:
             error = traced(error, cause)
             error = replace(error, cause=Cause(cause)) if keep else error
@@ -178,8 +181,8 @@ class ItemRunner:
     def _first_attempt(self, item: Any, index: int, chunk: Chunk) -> Outcome | FailedAttempt:
         """Of an item with a deadline, or of one whose earlier attempts were lost with their worker."""
         if chunk.lost is not None and not self._job.by_attempt:
-            return FailedAttempt.judged(self._job.retry, chunk.attempts, chunk.lost, None)
-        return self._attempt(item, index, self._number(chunk))
+            return FailedAttempt.judged(self._job.retry, chunk.attempts, chunk.lost, None, before=chunk.lost)
+        return self._attempt(item, index, self._number(chunk), chunk.lost)
 
     def _number(self, chunk: Chunk) -> int:
         """Which attempt of its items a chunk brings here."""
@@ -206,7 +209,7 @@ class ItemRunner:
                 return replace(interrupted(index, attempts, tried.error), records=self._recorder.drain())
             attempts += 1
             began = time.perf_counter()
-            tried = self._attempt(item, index, attempts)
+            tried = self._attempt(item, index, attempts, tried.error)
         return with_attempts(tried, earlier, began)
 
     def _failed(self, index: int, attempts: int, error: ErrorInfo) -> Outcome:
@@ -216,13 +219,16 @@ class ItemRunner:
             return replace(cancelled(index, attempts), records=records)
         return Outcome(index, error=error, attempts=attempts, records=records)
 
-    def _attempt(self, item: Any, index: int, number: int) -> Outcome | FailedAttempt:
+    def _attempt(
+        self, item: Any, index: int, number: int, before: ErrorInfo | None
+    ) -> Outcome | FailedAttempt:
+        """Make an attempt; ``before`` is why the one before it failed."""
         try:
             value = self._job.task.run(item, index, self._begin(number))
         except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error
-            return self._caught(error, number)
+            return self._caught(error, number, before)
         if self._too_late():
-            return self._caught(self._overdue(), number)
+            return self._caught(self._overdue(), number, before)
         self._cells[STARTED] = 0
         return Outcome(index, value, attempts=number, records=self._recorder.drain())
 
@@ -252,12 +258,13 @@ class ItemRunner:
         if self._cells[STARTED]:
             self._cells[STARTED] = time.monotonic_ns() + int((seconds - (self._job.timeout or 0.0)) * 1e9)
 
-    def _caught(self, error: BaseException, attempts: int) -> FailedAttempt:
+    def _caught(self, error: BaseException, attempts: int, before: ErrorInfo | None = None) -> FailedAttempt:
         self._cells[STARTED] = 0
         if self._interrupts is not None and self._interrupts(error):
             raise error
         described = outline(error)
-        return FailedAttempt.judged(self._job.retry, attempts, described, error, self._job.keep_exceptions)
+        keep = self._job.keep_exceptions
+        return FailedAttempt.judged(self._job.retry, attempts, described, error, keep, before)
 
     def _stopped_within(self, seconds: float) -> bool:
         """Wait before another attempt; True as soon as nothing may start any more."""
@@ -279,6 +286,11 @@ def with_attempts(outcome: Outcome, earlier: tuple[Tried, ...], began: float) ->
     return replace(outcome, tried=(*earlier, last))
 
 
+def refusals_in(error: ErrorInfo | None) -> Refusals:
+    """Those of an item whose last attempt ended so."""
+    return NO_REFUSALS if error is None else error.refusals
+
+
 def lost_attempt(
     job: Job,
     chunk: Chunk,
@@ -294,7 +306,9 @@ def lost_attempt(
     wall = 0.0 if began is None else max(0.0, time.perf_counter() - began)
     earlier = chunk.tried if len(chunk) == 1 else ()
     tried = earlier if began is None else (*earlier, Tried.of(began, wall, worker, error))
-    if job.retry.decide(attempts, error).retry:
+    decision = job.retry.decide(attempts, error, None, refusals_in(chunk.lost))
+    if decision.retry:
+        error = replace(error, refusals=decision.refusals) if decision.refusals.times else error
         return Chunk(index, [chunk.items[offset]], attempts, error, tried)
     tried = tried if attempts > 1 else ()
     return Outcome(index, None, error, attempts, wall, began=began, worker=worker, tried=tried)

@@ -27,6 +27,7 @@ _BATCH_SETTINGS = frozenset(
         "retry_backoff",
         "retry_max_wait",
         "retry_jitter",
+        "refused_for",
         "timeout",
         "rate_limit",
         "memory_limit",

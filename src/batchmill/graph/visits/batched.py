@@ -272,6 +272,7 @@ def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Ba
         max_concurrent=None if executor == "sequential" else wanted,
         timeout=spec.timeout if spec.timeout is not None else node.spec.timeout,
         retry=_retry(node, spec),
+        failures=replace(spec.failure_policy(), watches_denials=bool(node.kind.requests)),
         memory_limit_bytes=spec.memory_limit if executor in ("process", "dask") else None,
         reason=reason,
         permits=around.permits or around.attached.get(node.id, NOTHING_ATTACHED).permits,
@@ -288,7 +289,8 @@ def _slots(executor: str, spec: BatchSpec, around: Surroundings) -> FairSemaphor
 
 def _retry(node: RunnableNode, spec: BatchSpec) -> RetryPolicy:
     """The block's own policy; the node's ``retry`` where the block says nothing of retries."""
-    return spec.retry_policy() if spec.retry_keys_given or node.spec.retry is None else node.retry
+    own = spec.retry_keys_given or node.spec.retry is None
+    return spec.retry_policy(node.usual_retry) if own else node.retry
 
 
 @dataclass(slots=True)

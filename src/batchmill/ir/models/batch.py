@@ -31,14 +31,22 @@ from batchmill.ir.models.sources import (
     RangeSource,
     StdinSource,
 )
-from batchmill.policy import FailurePolicy, RetryPolicy
+from batchmill.policy import NO_RETRIES, FailurePolicy, RetryPolicy
 from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
 
 ExecutorName = Literal["sequential", "thread", "process", "auto", "dask"]
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
 ITEMS_ERROR = "items_kind"
 
-RETRY_KEYS = ("max_retries", "retry_wait", "retry_backoff", "retry_max_wait", "retry_jitter")
+RETRY_KEYS = {
+    "max_retries": "max_attempts",
+    "retry_wait": "wait",
+    "retry_backoff": "backoff",
+    "retry_max_wait": "max_wait",
+    "retry_jitter": "jitter",
+    "refused_for": "refused_for",
+}
+"""The keys that say when a failed attempt is tried again, each with its name in the policy."""
 
 MOST_ITEMS = 10**12
 MIN_WORKER_BYTES = 16 * 2**20
@@ -96,9 +104,10 @@ class BatchSpec(Spec):
         description="`${ref}`, a list (templates inside), or one source: "
         "glob, lines, jsonl, csv, range or stdin."
     )
-    LATER = frozenset(
-        {"where", "skip", "sample", "seed", "limit", "min_items", "batch_size", "bad_rows", "item"}
-    )
+    LATER = frozenset({
+        "where", "skip", "sample", "seed", "limit", "min_items", "batch_size", "bad_rows", "item",
+        "refused_for",
+    })  # fmt: skip
     where: TemplateText | None = Field(
         None, description="Template on the item; those for which it is false are no items at all."
     )
@@ -141,6 +150,11 @@ class BatchSpec(Spec):
     retry_backoff: Factor = Field(1.0, description="Factor on the wait after each further attempt.")
     retry_max_wait: Seconds = Field(60.0, description="Longest wait in seconds.")
     retry_jitter: bool = Field(True, description="Draw each wait evenly from 0 to its length.")
+    refused_for: Seconds = Field(
+        0.0,
+        description="Seconds that an item waits in all because a service refused it (429, 503), which uses "
+        "up no attempts then; 600 for `llm`, 120 for `http`.",
+    )
     timeout: Timeout | None = Field(None, description="Seconds for one attempt of one item.")
     error_handling: Literal["fail_fast", "continue", "fail_safe"] = Field(
         "fail_fast", description="Stop at the first failed item, or go on (`fail_safe` is the same)."
@@ -255,11 +269,10 @@ class BatchSpec(Spec):
         """Those of its keys that say when a failed attempt is tried again, as far as it has them."""
         return tuple(key for key in RETRY_KEYS if key in self.model_fields_set)
 
-    def retry_policy(self) -> RetryPolicy:
-        """When a failed attempt of an item is tried again."""
-        return RetryPolicy(
-            self.max_retries, self.retry_wait, self.retry_backoff, self.retry_max_wait, self.retry_jitter
-        )
+    def retry_policy(self, otherwise: RetryPolicy = NO_RETRIES) -> RetryPolicy:
+        """When a failed attempt of an item is tried again; ``otherwise`` holds where nothing is said."""
+        given = {RETRY_KEYS[key]: getattr(self, key) for key in self.retry_keys_given}
+        return otherwise.told(**given)
 
     def failure_policy(self) -> FailurePolicy:
         """What failed items do to the batch."""

@@ -19,7 +19,7 @@ from batchmill.ir.models.fields import (
     Whole,
 )
 from batchmill.ir.models.limits import BudgetSpec, RateLimit
-from batchmill.policy import RetryPolicy
+from batchmill.policy import NO_RETRIES, RetryPolicy
 
 DEFAULT_ITERATIONS = 100
 """Where a loop that never meets its condition ends."""
@@ -33,10 +33,17 @@ class RetrySpec(Spec):
     backoff: Factor = Field(1.0, description="Factor on the wait after each further attempt.")
     max_wait: Seconds = Field(60.0, description="Longest wait in seconds.")
     jitter: bool = Field(True, description="Draw each wait evenly from 0 to its length.")
+    refused_for: Seconds = Field(
+        0.0,
+        description="Seconds that the node waits in all because a service refused it (429, 503), which uses "
+        "up no attempts then; 600 for `llm`, 120 for `http`.",
+    )
+    LATER = frozenset({"refused_for"})
 
-    def policy(self) -> RetryPolicy:
-        """The decision this block describes."""
-        return RetryPolicy(self.max, self.wait, self.backoff, self.max_wait, self.jitter)
+    def policy(self, otherwise: RetryPolicy = NO_RETRIES) -> RetryPolicy:
+        """The decision this block describes; ``otherwise`` holds where it says nothing."""
+        given = {key: getattr(self, key) for key in self.model_fields_set if key != "max"}
+        return otherwise.told(max_attempts=self.max, **given)
 
 
 class LoopSpec(Spec):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from email.message import Message
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from urllib3 import HTTPHeaderDict
@@ -14,14 +14,15 @@ from urllib3.response import BaseHTTPResponse
 from batchmill.errors import NodeError
 from batchmill.nodes.encodings import AUTO, BINARY, UTF_8, as_text, readable
 from batchmill.nodes.http.decoding import TooLarge, decoded
+from batchmill.nodes.http.refusals import is_refusal, refusal_status, seconds_until_free
 from batchmill.nodes.http.request import Request
-from batchmill.nodes.http.retry_after import TOO_MANY, seconds_asked_for
 from batchmill.values import from_json
 from batchmill.values.redaction import shortened
 
 PIECE = 256 * 1024  # bytes that are read at once
 MAX_DRAINED = 64 * 1024  # of a redirect's body, read so that the connection can be used again
 RETRYABLE = frozenset({408, 425, 429})
+DENIED_IN_A_ROW, FORBIDDEN_IN_A_ROW = 3, 10  # the second may be about what was asked for, and not the key
 _SHOWN_CHARACTERS = 200
 _BINARY_FAMILIES = ("image", "audio", "video", "font")
 _BINARY_KINDS = frozenset(
@@ -30,7 +31,7 @@ _BINARY_KINDS = frozenset(
 _LOOKED_AT_BYTES = 65536  # of a body, for what is shown of it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """A finished answer: ``content`` is the decoded body."""
 
@@ -45,7 +46,14 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        return 200 <= self.status < 300
+        return 200 <= self.status < 300 and self.inner_status is None
+
+    @cached_property
+    def inner_status(self) -> int | None:
+        """The status of a refusal that came as a success: 429 in a body with status 200."""
+        if not 200 <= self.status < 300 or not _is_json(_described(self.get("content-type"))[0]):
+            return None
+        return refusal_status(self.content)
 
     def outputs(self, seconds: float, encoding: str | None) -> dict[str, Any]:
         """The node's outputs; ``error`` is empty. ``encoding`` is the one asked for.
@@ -77,15 +85,20 @@ class Answer:
             outputs = fault.outputs
         said = "" if outputs["response_is_binary"] else _excerpt(self.content)
         message = f"{request.method} {request.address.shown()} was answered with {self.status} {self.reason}"
+        status = self.status
+        if self.inner_status is not None:
+            status = self.inner_status
+            message += f", and with {status} in it"
         outputs["error"] = message.rstrip() + (f": {said}" if said else "")
-        retry_after = seconds_asked_for(self.get("retry-after"), self.get("date"))
+        refused = is_refusal(status, self.fields)
         return NodeError(
             outputs["error"],
             outputs=outputs,
-            retryable=self.status >= 500 or self.status in RETRYABLE,
-            retry_after=retry_after,
-            refused=retry_after is not None or self.status in TOO_MANY,
-            type_name=f"HTTP{self.status}",
+            retryable=status >= 500 or status in RETRYABLE or refused,
+            retry_after=seconds_until_free(self.fields, self.content if refused else b"", limits=refused),
+            refused=refused,
+            denied=0 if refused or not request.identified else _denied(status),
+            type_name=f"HTTP{status}",
         )
 
 
@@ -105,6 +118,11 @@ def read_answer(response: BaseHTTPResponse, limit: int, request: Request) -> Ans
         )
         raise NodeError(message, retryable=False, type_name="ResponseTooLarge") from None
     return Answer(response.status, response.reason or "", response.headers, content)
+
+
+def _denied(status: int) -> int:
+    """After how many such answers in a row it is the key that is at fault; 0 where it never is."""
+    return {401: DENIED_IN_A_ROW, 403: FORBIDDEN_IN_A_ROW}.get(status, 0)
 
 
 def drain(response: BaseHTTPResponse) -> None:

@@ -21,13 +21,16 @@ from batchmill.nodes.http.connections import connections
 from batchmill.nodes.http.faults import in_words
 from batchmill.nodes.http.fields import DEFAULT_KEY_HEADER, is_credential
 from batchmill.nodes.http.payload import payload_faults
-from batchmill.nodes.http.request import REDIRECTS, Request, method_fault, request_of
+from batchmill.nodes.http.request import REDIRECTS, Request, may_repeat, method_fault, request_of
 from batchmill.nodes.http.sockets import Exchange, exchanging
+from batchmill.policy import RetryPolicy
 
 TIMEOUT = 30.0
 MAX_REDIRECTS = 5
 _CHANGING = frozenset({"PUT", "PATCH", "DELETE"})  # POST is how services are asked questions, too
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+REFUSED_FOR = 120.0
+USUAL_RETRY = RetryPolicy(3, wait=0.5, backoff=2.0, refused_for=REFUSED_FOR)
 
 
 class HttpNode(Node):
@@ -122,6 +125,12 @@ class HttpNode(Node):
     def changes(cls, params: Mapping[str, Any]) -> bool:
         method = params.get("method")
         return isinstance(method, str) and method.upper() in _CHANGING
+
+    @classmethod
+    def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
+        return (
+            USUAL_RETRY if may_repeat(params) else USUAL_RETRY.told(max_attempts=1, refused_for=REFUSED_FOR)
+        )
 
     reads = ("body_file", "files")
 

@@ -17,7 +17,9 @@ USER_AGENT = "batchmill"
 ENCODINGS = "gzip, deflate"  # what the answer is decoded from
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110, 9.2.2
+IDEMPOTENCY_KEY = "idempotency-key"
 
+_BODIES = ("body", "form", "files", "body_file")
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -35,6 +37,11 @@ class Request:
     def repeatable(self) -> bool:
         """Whether sending it twice does what sending it once does."""
         return self.method in SAFE_TO_REPEAT
+
+    @property
+    def identified(self) -> bool:
+        """Whether it says who asks."""
+        return "Authorization" in self.fields or bool(self.key_header and self.key_header in self.fields)
 
     def redirected(self, status: int, location: str) -> Request:
         """The request that follows an answer of ``status`` with this ``Location``.
@@ -77,6 +84,17 @@ def request_of(params: Mapping[str, Any]) -> Request:
     fields.default("Accept-Encoding", ENCODINGS)
     fields.default("User-Agent", USER_AGENT)
     return Request(_method(params["method"], payload), address, fields, payload, key_header)
+
+
+def may_repeat(params: Mapping[str, Any]) -> bool:
+    """Whether a request with these params, as written, may be sent twice without being told to: one that does
+    the same then, or that has a key by which the service knows it again."""
+    method, headers = params.get("method"), params.get("headers")
+    if isinstance(headers, Mapping) and any(name.lower() == IDEMPOTENCY_KEY for name in headers):
+        return True
+    if method is None:
+        return not any(params.get(name) for name in _BODIES)
+    return isinstance(method, str) and method.upper() in SAFE_TO_REPEAT
 
 
 def method_fault(method: str) -> str | None:

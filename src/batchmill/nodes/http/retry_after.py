@@ -31,7 +31,7 @@ def seconds_asked_for(value: str | None, server_date: str | None = None) -> floa
         date = _epoch(text)
         if date is None:
             return None
-        seconds = date - _now(server_date)
+        seconds = date - now_there(server_date)
     return min(MOST_SECONDS, max(0.0, seconds))
 
 
@@ -48,6 +48,7 @@ def _epoch(text: str | None) -> float | None:
         return None
 
 
-def _now(server_date: str | None) -> float:
+def now_there(server_date: str | None) -> float:
+    """The second since 1970 by the server's clock, as far as its ``Date`` header tells."""
     here, there = time.time(), _epoch(server_date)
     return here if there is None or abs(here - there) <= SKEW_SECONDS else there

@@ -8,12 +8,16 @@ from typing import Any
 from batchmill.errors import AttemptTimeout, BatchmillError, NodeError
 from batchmill.nodes.certificates import certificate_fault
 from batchmill.nodes.credentials import masked
-from batchmill.nodes.http.retry_after import MOST_SECONDS, TOO_MANY, seconds_asked_for
+from batchmill.nodes.http.refusals import is_refusal, refusal_status, seconds_until_free
 from batchmill.nodes.llm.question import Unanswered
 from batchmill.values.redaction import shortened
 
 _RETRYABLE = frozenset({408, 409, 425, 429})
-_SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})  # waiting does not bring it back
+_SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+"""What errors say of a quota that waiting does not bring back."""
+PAYMENT_REQUIRED = 402
+DENIED_IN_A_ROW = 3
+_DENIED = {401: DENIED_IN_A_ROW, 403: 5}  # the second may be about what was asked
 _SHOWN_CHARACTERS = 500
 _NEVER_SENT = frozenset(
     {
@@ -104,19 +108,41 @@ def _of_move(moved: Moved, key: str) -> NodeError:
 
 def _of_status(error: Any, key: str) -> NodeError:
     status = int(error.status_code)
-    code = str(getattr(error, "code", None) or "")
     said = masked(_said(error), key)
     message = f"the server answered with {status}" + (f": {said}" if said else "")
-    retryable = status >= 500 or (status in _RETRYABLE and code not in _SPENT)
-    retry_after = _asked_for(error.response.headers)
+    spent = status == PAYMENT_REQUIRED or _is_spent(error)
+    refused = not spent and is_refusal(status, error.response.headers)
+    return of_status(message, status, refused, _asked_for(error, refused), spent=spent)
+
+
+def of_status(
+    message: str, status: int, refused: bool, retry_after: float | None, *, spent: bool = False
+) -> NodeError:
+    """The error that an answer with this ``status`` is; ``spent`` says that the quota is empty."""
     return NodeError(
         message,
         outputs={"error": message, "status_code": status},
-        retryable=retryable,
+        retryable=not spent and (refused or status >= 500 or status in _RETRYABLE),
         retry_after=retry_after,
-        refused=retry_after is not None or status in TOO_MANY,
+        refused=refused,
+        denied=0 if refused else DENIED_IN_A_ROW if spent else _DENIED.get(status, 0),
         type_name=f"HTTP{status}",
     )
+
+
+def refusal_within(content: bytes, key: str) -> NodeError | None:
+    """The refusal that came as a success: 429 in a body with status 200. None where it holds none."""
+    status = refusal_status(content)
+    if status is None:
+        return None
+    said = masked(shortened(" ".join(content.decode("utf-8", "replace").split()), _SHOWN_CHARACTERS), key)
+    message = f"the server answered with 200, and with {status} in it: {said}"
+    return of_status(message, status, True, seconds_until_free({}, content))
+
+
+def _is_spent(error: Any) -> bool:
+    body = error.body if isinstance(error.body, Mapping) else {}
+    return any(str(word or "") in _SPENT for word in (getattr(error, "code", None), body.get("type")))
 
 
 def _said(error: Any) -> str:
@@ -125,18 +151,8 @@ def _said(error: Any) -> str:
     return shortened(" ".join(str(said or error.message).split()), _SHOWN_CHARACTERS)
 
 
-def _asked_for(headers: Mapping[str, str]) -> float | None:
-    """Seconds; some servers tell milliseconds too, which is more exact."""
-    milliseconds = seconds_asked_for_ms(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds
-    return seconds_asked_for(headers.get("retry-after"), headers.get("date"))
-
-
-def seconds_asked_for_ms(value: str | None) -> float | None:
-    """Seconds for a header in milliseconds, at most an hour; None for what is no number."""
-    try:
-        seconds = float(value or "") / 1000
-    except ValueError:
-        return None
-    return min(MOST_SECONDS, seconds) if seconds >= 0 else None  # NaN is not
+def _asked_for(error: Any, refused: bool) -> float | None:
+    """Seconds; the body has been read where the SDK made an error of it."""
+    response = error.response
+    body = response.content if refused and response.is_closed else b""
+    return seconds_until_free(response.headers, body, limits=refused)

@@ -28,11 +28,13 @@ from batchmill.nodes.llm.question import Provider, Question
 from batchmill.nodes.llm.replay import ReplayProvider
 from batchmill.nodes.llm.server import ServerProvider
 from batchmill.nodes.params import bind
+from batchmill.policy import RetryPolicy
 from batchmill.record import PriceTable
 from batchmill.values.redaction import shortened
 
 TIMEOUT = 300.0
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+USUAL_RETRY = RetryPolicy(3, wait=0.5, backoff=2.0, refused_for=600.0)
 KEY_VARIABLE = "OPENAI_API_KEY"
 ECHO_MODEL = "echo"
 
@@ -130,6 +132,10 @@ class LlmNode(Node):
     @classmethod
     def of_document(cls, tables: Tables) -> NodeClass:
         return type(cls.__name__, (cls,), {"prices": tables.prices, "__module__": cls.__module__})
+
+    @classmethod
+    def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
+        return USUAL_RETRY
 
     reads = ("images",)
 

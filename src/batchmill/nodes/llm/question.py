@@ -60,6 +60,11 @@ class Reply:
     fault: str = ""
 
     @property
+    def paid(self) -> bool:
+        """Whether it tells of tokens."""
+        return bool(self.input_tokens or self.output_tokens or self.total_tokens)
+
+    @property
     def empty(self) -> bool:
         """Whether it says nothing at all."""
         return not (self.text.strip() or self.tool_calls or self.refusal)

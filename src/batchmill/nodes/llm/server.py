@@ -15,7 +15,7 @@ from batchmill.concurrency.event_loop import BackgroundLoop, background
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import BatchmillError, MissingExtra
 from batchmill.nodes.llm.completion import reply_of
-from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, unanswered
+from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, refusal_within, unanswered
 from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered
 from batchmill.nodes.llm.structured import response_format
 
@@ -95,7 +95,10 @@ class ServerProvider(Provider):
             raise Unanswered(error, paid=True) from error
         except (module.OpenAIError, Moved, CutOff, TooLarge) as error:
             raise unanswered(module, error, self._key) from error
-        return reply_of(content)
+        reply = reply_of(content)
+        if reply.fault and (refusal := refusal_within(content, self._key)) is not None:
+            raise Unanswered(refusal, paid=reply.paid)
+        return reply
 
     def _client(self, module: Any, loop: BackgroundLoop) -> _Client:
         key = self._key or NO_KEY

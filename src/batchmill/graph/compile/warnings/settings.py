@@ -9,6 +9,7 @@ from batchmill.ir.faults import DocumentPath, Doubt, Fault
 from batchmill.ir.models import BatchSpec, NodeSpec, RangeSource
 from batchmill.ir.parts import NodePart
 from batchmill.nodes import Node
+from batchmill.policy import NO_RETRIES
 
 _NAMES = {"max": "max_retries", "wait": "retry_wait", "backoff": "retry_backoff",
           "max_wait": "retry_max_wait", "jitter": "retry_jitter"}  # fmt: skip
@@ -24,7 +25,7 @@ def setting_doubts(node: NodePart, kind: type[Node] | None, sub: SubWorkflow | N
     if spec.cache and kind is not None:
         yield from _cache_doubts(node, kind, sub)
     if spec.batch is not None:
-        yield from _batch_doubts(node, spec, spec.batch)
+        yield from _batch_doubts(node, spec, spec.batch, kind)
         yield from _no_items(node, spec.batch)
 
 
@@ -53,7 +54,9 @@ def _writer_in(sub: SubWorkflow, seen: set[int]) -> str | None:
     return None
 
 
-def _batch_doubts(node: NodePart, spec: NodeSpec, batch: BatchSpec) -> Iterator[Doubt]:
+def _batch_doubts(
+    node: NodePart, spec: NodeSpec, batch: BatchSpec, kind: type[Node] | None
+) -> Iterator[Doubt]:
     path, given = (*node.path, "batch"), batch.model_fields_set
     own = batch.retry_keys_given
     if spec.retry is not None and own:
@@ -66,7 +69,9 @@ def _batch_doubts(node: NodePart, spec: NodeSpec, batch: BatchSpec) -> Iterator[
         yield Doubt(
             "unused-setting", Fault((*node.path, "timeout"), message, "keep one of them", on_key=True)
         )
-    if spec.retry is None and "max_retries" not in own:
+    policy = batch.retry_policy(NO_RETRIES if kind is None else kind.usual_retry(node.params))
+    once = policy.max_attempts == 1 and not policy.refused_for
+    if spec.retry is None and "max_retries" not in own and once:
         for key in own:
             message = f"`{key}` comes to nothing: without `max_retries` there is one attempt"
             yield _unused((*path, key), message, "set `max_retries` to how many attempts there may be")
