@@ -37,7 +37,7 @@ def _ours(n: int) -> Iterator[Ready]:
     blocks = [
         Block(
             at, values[at : at + BLOCK], [1e-6] * len(values[at : at + BLOCK]), {}, items[at : at + BLOCK],
-            began={0: at * 1e-6}, worker=1,
+            began={0: at * 1e-6}, worker=1, cpu=1e-3,
         )
         for at in range(0, n, BLOCK)
     ]  # fmt: skip

@@ -7,7 +7,7 @@ that failed, were tried again or recorded calls have an Outcome of their own in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -53,12 +53,19 @@ class ErrorInfo:
     refusals: Refusals = NO_REFUSALS
     cause: Any = field(default=None, compare=False, repr=False)
 
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of an answer, where there was one."""
+        found = self.outputs.get("status_code")
+        return found if type(found) is int else None
+
 
 class Tried(NamedTuple):
     """One attempt of an item: it began at ``began``, a second of :func:`time.perf_counter`, and took ``wall``
     seconds. ``worker`` is the number of the worker that made it, None where that is the one with which the
     item ended. Why it failed is told as in :class:`ErrorInfo`; ``error`` is its ``type``, empty where it did
-    not."""
+    not, ``refused`` says that a service wanted fewer calls and ``status`` is the HTTP status of its answer.
+    ``waited`` is the seconds that it waited for a limit before it began."""
 
     began: float
     wall: float
@@ -67,13 +74,42 @@ class Tried(NamedTuple):
     message: str = ""
     kind: str = ""
     retry_after: float | None = None
+    waited: float = 0.0
+    refused: bool = False
+    status: int | None = None
 
     @classmethod
     def of(cls, began: float, wall: float, worker: int | None, error: ErrorInfo | None) -> Tried:
         """The attempt that ended in ``error``, or well."""
         if error is None:
             return cls(began, wall, worker)
-        return cls(began, wall, worker, error.type, error.message, error.kind, error.retry_after)
+        return cls(
+            began,
+            wall,
+            worker,
+            error.type,
+            error.message,
+            error.kind,
+            error.retry_after,
+            refused=error.refused,
+            status=error.status,
+        )
+
+
+class Waits(NamedTuple):
+    """Seconds that an item waited with a worker at hand, before all its attempts together: for a ``limit`` on
+    how often or how many may start, and for a ``permit`` of those that the whole run has."""
+
+    limit: float = 0.0
+    permit: float = 0.0
+
+    def plus(self, other: Waits) -> Waits:
+        """Both together."""
+        return Waits(self.limit + other.limit, self.permit + other.permit)
+
+
+NO_WAITS = Waits()
+LEAST_WAIT = 1e-3  # seconds: what is shorter is no waiting, but what it takes to be let through
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +122,8 @@ class Outcome:
     them, each None where nobody knows; ``tried`` are the attempts of an item that had more than one, in
     order, as far as it is known when they began.
     ``again`` is set, in seconds to wait, where this was one attempt and another one is to be made. ``kept``
-    says that an earlier run made it, so that nothing was done for it now.
+    says that an earlier run made it, so that nothing was done for it now. ``waits`` is what it waited for.
+    ``cpu`` is that of the block it is the first item of, and of its own earlier attempts.
     """
 
     index: int
@@ -100,6 +137,8 @@ class Outcome:
     began: float | None = None
     worker: int | None = None
     tried: tuple[Tried, ...] = ()
+    waits: Waits = NO_WAITS
+    cpu: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -114,7 +153,7 @@ class Outcome:
         """Its attempts, as far as they are known."""
         if self.tried or self.began is None:
             return self.tried
-        return (Tried.of(self.began, self.wall, self.worker, self.error),)
+        return (Tried.of(self.began, self.wall, self.worker, self.error)._replace(waited=self.waits.limit),)
 
     def as_error(self, item: Any) -> dict[str, Any]:
         """The entry of a batch's ``errors`` list; ``item`` is put in as it is, of a bad row its text."""
@@ -143,9 +182,12 @@ class Block:
     ``began`` maps an offset to the second, of :func:`time.perf_counter`, at which that item began, None
     where nobody knows; an item that is not in it began when the one before it ended. So one entry does for
     all items that a worker ran one right after another. ``worker`` is the number of the worker that ran
-    them, from 0, which runs one item at a time; None where none did.
+    them, from 0, which runs one item at a time; None where none did. ``waits`` has by offset what items
+    waited for that had to wait. ``cpu`` is the CPU seconds that all of them took, and ``peak`` the most
+    memory, in bytes, that the process of their worker had had by then; None where nobody knows.
 
-    Only the methods here write to the columns, so that they stay aligned.
+    Only the methods here write to the columns, so that they stay aligned; ``cpu`` and ``peak`` are set by
+    who ran them.
     """
 
     start: int
@@ -155,6 +197,9 @@ class Block:
     items: Sequence[Any] = ()
     began: dict[int, float | None] = field(default_factory=dict)
     worker: int | None = None
+    waits: dict[int, Waits] = field(default_factory=dict)
+    cpu: float | None = None
+    peak: int | None = None
 
     @classmethod
     def of(cls, outcome: Outcome, item: Any) -> Block:
@@ -174,6 +219,8 @@ class Block:
             items,
             began if any(second is not None for second in began.values()) else {},
             outcomes[0].worker if outcomes else None,
+            {offset: one.waits for offset, one in enumerate(outcomes) if one.waits != NO_WAITS},
+            together(one.cpu for one in outcomes),
         )
 
     def __len__(self) -> int:
@@ -204,18 +251,26 @@ class Block:
             self.began[offset] = None
         for place, second in other.began.items():
             self.began[offset + place] = second
+        for place, waits in other.waits.items():
+            self.waits[offset + place] = waits
+        self.cpu = together((self.cpu, other.cpu))
+        self.peak = max(self.peak or 0, other.peak or 0) or None
 
     def part(self, start: int, end: int | None = None) -> Block:
         """The items from offset ``start`` to before ``end``, as a block of their own. Of a block that another
-        thread is filling, that is whole up to its last wall time."""
+        thread is filling, that is whole up to its last wall time. CPU and memory go with the first item."""
         end = len(self.values) if end is None else min(end, len(self.values))
         began = _cut(self.began, start, end)
         if start < end and 0 not in began and self.began:
             began[0] = self.began_at(start)
         values, walls, items = self.values[start:end], self.walls[start:end], self.items[start:end]
-        return Block(
-            self.start + start, values, walls, _cut(self.special, start, end), items, began, self.worker
-        )
+        special, waits = _cut(self.special, start, end), _cut(self.waits, start, end)
+        effort = (None, None) if start else (self.cpu, self.peak)
+        return Block(self.start + start, values, walls, special, items, began, self.worker, waits, *effort)
+
+    def wait_before(self, offset: int, waits: Waits) -> None:
+        """The item at ``offset`` waited so long before the attempt that is told here."""
+        self.waits[offset] = self.waits.get(offset, NO_WAITS).plus(waits)
 
     def replace(self, offset: int, outcome: Outcome) -> None:
         """Put another outcome in place of an item's; its times stay."""
@@ -230,6 +285,9 @@ class Block:
         if self.began and offset + 1 < len(self.values):  # its wall time is about to tell something else
             self.began.setdefault(offset + 1, self.began_at(offset + 1))
         self.walls[offset] += earlier.wall
+        if earlier.waits != NO_WAITS:
+            self.wait_before(offset, earlier.waits)
+        self.cpu = together((self.cpu, earlier.cpu))
         if earlier.records or earlier.tried or offset in self.special:
             records, tried = (*earlier.records, *known.records), (*earlier.tried, *known.as_tried())
             self.special[offset] = replace(known, records=records, tried=tried, again=None)
@@ -281,20 +339,32 @@ class Block:
     def outcome(self, offset: int) -> Outcome:
         """That of the item at ``offset``."""
         outcome = self.special.get(offset) or Outcome(self.start + offset, self.values[offset])
-        return replace(outcome, wall=self.walls[offset], began=self.began_at(offset), worker=self.worker)
+        began, waits = self.began_at(offset), self.waits.get(offset, NO_WAITS)
+        cpu = None if offset else self.cpu
+        return replace(
+            outcome, wall=self.walls[offset], began=began, worker=self.worker, waits=waits, cpu=cpu
+        )
 
     def outcomes(self) -> Iterator[Outcome]:
         """Every item's Outcome, in index order."""
         begins = self.begins()
         for offset, value in enumerate(self.values):
             outcome = self.special.get(offset) or Outcome(self.start + offset, value)
-            yield replace(outcome, wall=self.walls[offset], began=begins[offset], worker=self.worker)
+            wall, waits = self.walls[offset], self.waits.get(offset, NO_WAITS)
+            cpu = None if offset else self.cpu
+            yield replace(outcome, wall=wall, began=begins[offset], worker=self.worker, waits=waits, cpu=cpu)
 
 
 def _cut(column: dict[int, V], start: int, end: int) -> dict[int, V]:
     """The entries for offsets from ``start`` to before ``end``, for a block that begins there. A copy is
     looked at: another thread may be adding to the column."""
     return {offset - start: one for offset, one in column.copy().items() if start <= offset < end}
+
+
+def together(seconds: Iterable[float | None]) -> float | None:
+    """The sum of what is known; None where nothing is."""
+    known = [one for one in seconds if one is not None]
+    return sum(known) if known else None
 
 
 class Skipped:

@@ -4,9 +4,13 @@ import gzip
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+
+from batchmill.errors import StorageError
+from batchmill.journal.writer import Writer
 
 MAP = ("map", "--items", "range:0:5", "-q")
 
@@ -43,11 +47,53 @@ def test_of_documents_and_of_runs_that_are_resumed(batchmill_command, tmp_path):
     assert 'batchmill_run_status{status="success"} 1' in (tmp_path / "m.prom").read_text()
 
 
-def test_where_there_is_no_journal_to_make_it_of(batchmill_command):
-    code, _, err = batchmill_command(*MAP, "--no-journal", "--trace", "t.json", "--", "true")
-    assert code == 2
-    assert "--trace is made of the journal: leave --no-journal out" in err
-    assert not Path("t.json").exists()
+def figures(trace):
+    """What a trace tells of each attempt, but for times."""
+    found = json.loads(Path(trace).read_text())["traceEvents"]
+    return sorted((one["name"], "dur" in one, one["ph"]) for one in found)
+
+
+def test_a_run_that_is_not_kept_leaves_the_same_figures(batchmill_command, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    for name, more in (("kept", ()), ("told", ("--no-journal",))):
+        flags = ["--trace", f"{name}.json", "--metrics", f"{name}.prom", "--summary", f"{name}.md"]
+        flags += ["-j", "1", "--retries", "1", "--retry-wait", "0"]
+        code, _, err = batchmill_command("map", "--items", "range:0:3", *more, *flags, "--", "test {} != 1")
+        assert code == 3, err
+        assert ("batchmill show" in err) == (name == "kept")
+    assert figures("told.json") == figures("kept.json")
+    assert len(figures("told.json")) > 5
+    told, kept = (Path(f"{one}.prom").read_text().splitlines() for one in ("told", "kept"))
+    assert [one.rpartition(" ")[0] for one in told] == [one.rpartition(" ")[0] for one in kept]
+    assert 'batchmill_run_items{node="map",state="failed"} 1' in told
+    assert "batchmill resume" in Path("kept.md").read_text()
+    assert not [one for one in ("show", "resume") if f"batchmill {one}" in Path("told.md").read_text()]
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_figures_of_a_document_that_is_not_kept(batchmill_command, tmp_path, executor):
+    batch = {"items": [1, 2], "executor": executor}
+    node = {"id": "a", "type": "echo", "params": {"message": "${item}"}, "batch": batch}
+    (tmp_path / "flow.json").write_text(json.dumps({"nodes": [node]}))
+    code, out, err = batchmill_command("run", "flow.json", "--no-journal", "--json", "--trace", "t.json")
+    assert code == 0, err
+    assert json.loads(out).get("journal") is None
+    assert sum("dur" in one for one in json.loads(Path("t.json").read_text())["traceEvents"]) >= 2
+    assert not (tmp_path / ".batchmill").exists()
+
+
+def test_figures_that_cannot_be_noted_cost_no_item(batchmill_command, monkeypatch):
+    def full(writer, taken):
+        raise StorageError("no space left")
+
+    monkeypatch.setattr(Writer, "_commit", full)
+    flags = ["--no-journal", "--metrics", "m.prom"]
+    code, out, err = batchmill_command("map", "--items", "range:0:3", *flags, "--", "echo")
+    assert out == "0\n1\n2\n"
+    assert code == 5
+    assert "--metrics cannot tell of the whole run: no space left" in err
 
 
 def test_a_file_that_cannot_be_written_is_told_and_the_others_are_there(batchmill_command):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import batchmill
 from batchmill.journal.database import APPLICATION_ID
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
@@ -110,9 +111,11 @@ def test_calls_add_up_to_the_ledger(reader):
 def test_what_the_journal_does_not_have_is_not_told(reader):
     facts = facts_of(reader, reader.run("last"))
     rows = list(facts.rows())
-    assert {(row.cpu, row.rss, row.bytes_out, row.command) for row in rows} == {(None,) * 4}
+    assert {(row.rss, row.bytes_out, row.command) for row in rows} == {(None,) * 3}
+    assert {node.id for node in facts.nodes if node.cpu is None} == {"flaky", "command"}  # on threads
+    assert {row.node for row in rows if row.cpu is None} >= {"flaky", "command"}
     assert all(call.at is None for call in facts.calls())
-    assert report_of(facts).missing.keys() == {"resources"}
+    assert not report_of(facts).missing
 
 
 def test_a_journal_of_the_first_format_has_no_times(tmp_path):
@@ -301,3 +304,122 @@ def test_a_batch_in_a_loop_is_counted_in_every_round(batchmill_command, tmp_path
     assert [row.place for row in rows if row.node == "next"] == ["next, turn 1", "next, turn 2"]
     commands = {one.text for group in report.failures.groups for ex in group.examples for one in ex.commands}
     assert f"batchmill show {report.run.name} --errors --node each" in commands
+
+
+def made(tmp_path, document, **settings):
+    """The report of a run of a document."""
+    path = tmp_path / "made.sqlite"
+    result = batchmill.run(document, journal=path, **settings)
+    with Reader(Journal(path)) as opened:
+        return result, report_of(facts_of(opened, opened.run("last")))
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_what_items_waited_for_a_limit_is_told_apart(tmp_path, executor):
+    batch = {"items": {"range": [3]}, "executor": executor, "max_concurrent": 1}
+    node = {"id": "a", "type": "echo", "params": {"message": "${item}"}, "batch": batch}
+    _, report = made(tmp_path, {"nodes": [{**node, "rate_limit": {"per_second": 5}}]})
+    (one,) = report.nodes
+    assert one.waits is not None
+    assert 1 <= one.waits.count <= 2  # of three, as the first starts at once
+    assert 0 < one.shares.limit_waits <= one.waits.total + 1e-6
+    assert one.shares.permit_waits == 0
+
+
+def test_a_node_that_is_no_batch_waits_too(tmp_path):
+    limit = {"per_second": 10, "key": "service"}
+    nodes = [{"id": name, "type": "echo", "params": {"message": "x"}, "rate_limit": limit} for name in "ab"]
+    _, report = made(tmp_path, {"nodes": nodes})
+    assert [node.waits is not None for node in report.nodes] == [False, True]
+    assert report.nodes[1].shares.limit_waits > report.nodes[1].shares.work
+
+
+def test_what_items_waited_for_permits_of_the_run_is_told_apart(tmp_path):
+    params = {"code": "import time; time.sleep(0.02)"}
+    batch = {"items": {"range": [4]}, "executor": "thread"}
+    nodes = [{"id": name, "type": "code", "params": params, "batch": batch} for name in "ab"]
+    edges = [{"from": "first", "to": "a"}, {"from": "first", "to": "b"}]
+    first = {"id": "first", "type": "echo", "params": {"message": "x"}}
+    _, report = made(tmp_path, {"nodes": [first, *nodes], "edges": edges}, jobs=2)
+    assert report.shares.permit_waits > 0.02  # whichever was second waited for an item of the other at least
+    assert report.shares.limit_waits == 0
+    assert [finding.switch for finding in report.advice if finding.kind == "permits"][:1] == [
+        "a higher --jobs"
+    ]
+
+
+REFUSING = """
+from batchmill.errors import NodeError
+from pathlib import Path
+if not Path(f"again-{n}").exists():
+    Path(f"again-{n}").touch()
+    raise NodeError("too many", refused=True, retry_after=0.01, outputs={"status_code": 429})
+"""
+
+
+@pytest.mark.parametrize("limit", [{}, {"rate_limit": {"per_second": 1000}}])
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_refusals_are_those_of_attempts(tmp_path, monkeypatch, executor, limit):
+    monkeypatch.chdir(tmp_path)
+    batch = {"items": [1, 2], "executor": executor, "max_retries": 2, "retry_wait": 0}
+    node = {
+        "id": "a",
+        "type": "code",
+        "params": {"code": REFUSING, "inputs": {"n": "${item}"}},
+        "batch": batch,
+    }
+    result, report = made(tmp_path, {"nodes": [{**node, **limit}]})
+    assert result.status == "success", result.errors
+    (refused,) = report.series.refusals
+    assert (refused.key, refused.total) == ("a", 2)
+    assert {span[1:] for span in refused.spans} == {(0.01, 429)}
+
+
+BUSY = """
+import time
+end = time.thread_time() + 0.03
+while time.thread_time() < end:
+    pass
+"""
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.parametrize("limit", [{}, {"rate_limit": {"per_second": 1000}}])
+def test_cpu_time_of_items_and_memory_of_workers(tmp_path, executor, limit):
+    batch = {"items": [1, 2], "executor": executor}
+    _, report = made(
+        tmp_path, {"nodes": [{"id": "a", "type": "code", "params": {"code": BUSY}, "batch": batch, **limit}]}
+    )
+    (node,) = report.nodes
+    assert node.cpu >= 0.06
+    assert node.shares.work >= 0.06
+    if executor == "process":
+        assert 1 << 22 < node.peak_rss < 1 << 31
+    else:
+        assert node.peak_rss is None
+    assert "resources" not in report.missing
+
+
+def test_cpu_time_of_a_node_that_is_no_batch(tmp_path):
+    _, report = made(tmp_path, {"nodes": [{"id": "a", "type": "code", "params": {"code": BUSY}}]})
+    assert report.nodes[0].cpu >= 0.03
+
+
+@pytest.mark.parametrize(("executor", "known"), [("thread", False), ("process", True)])
+def test_cpu_time_of_commands_is_known_of_worker_processes(tmp_path, executor, known):
+    command = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"
+    batch = {"items": [1], "executor": executor}
+    document = {"nodes": [{"id": "a", "type": "shell", "params": {"command": command}, "batch": batch}]}
+    _, report = made(tmp_path, document)
+    assert (report.nodes[0].cpu is not None) == known
+    if known:
+        assert report.nodes[0].cpu > 0.002
+
+
+def test_what_a_failed_attempt_took_counts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    batch = {"items": [1], "executor": "thread", "max_retries": 2, "retry_wait": 0}
+    params = {"code": BUSY + REFUSING, "inputs": {"n": "${item}"}}
+    node = {"id": "a", "type": "code", "params": params, "batch": batch, "rate_limit": {"per_second": 1000}}
+    _, report = made(tmp_path, {"nodes": [node]})
+    assert report.nodes[0].cpu >= 0.06

@@ -18,7 +18,7 @@ from batchmill.batch.window import Window
 from batchmill.executors.contract import Chunk, Seat
 from batchmill.items.sources import Source
 from batchmill.journal.contract import ItemLog
-from batchmill.outcome import Block, Outcome
+from batchmill.outcome import LEAST_WAIT, NO_WAITS, Block, Outcome, Waits, together
 from batchmill.policy import FailureWatch, RetryPolicy
 from batchmill.policy.limits import Ended
 from batchmill.record import Usage
@@ -111,7 +111,10 @@ class GatedWindow(Window):
             self._gate.leave(begun[0].leave, Ended(tokens=None, pause=chunk.lost.retry_after or 0.0))
             if chunk.tried:
                 wall = sum(one.wall for one in chunk.tried)
-                self._remember(Outcome(chunk.start, wall=wall, tried=chunk.tried))
+                waited = begun[0].leave.waited
+                tried = (chunk.tried[0]._replace(waited=waited), *chunk.tried[1:])
+                waits = Waits(waited) if waited >= LEAST_WAIT else NO_WAITS
+                self._remember(Outcome(chunk.start, wall=wall, tried=tried, waits=waits))
             again = Chunk(chunk.start, chunk.items, chunk.attempts, chunk.lost)
             decision = self._retry.decide(chunk.attempts, chunk.lost, None, chunk.lost.refusals)
             self.defer(again, decision.after)
@@ -122,6 +125,7 @@ class GatedWindow(Window):
 
     def deliver(self, block: Block) -> None:
         final: list[int] = []
+        self._tell_waits(block)
         for offset, outcome in enumerate(block.outcomes()):
             self._tell_gate(outcome)
             if outcome.again is None or outcome.error is None:
@@ -135,6 +139,13 @@ class GatedWindow(Window):
             return
         for offset in final:
             super().deliver(block.part(offset, offset + 1))
+
+    def _tell_waits(self, block: Block) -> None:
+        with self._gated:
+            found = [self._started.get(block.start + offset) for offset in range(len(block))]
+        for offset, begun in enumerate(found):
+            if begun is not None and begun.leave.waited >= LEAST_WAIT:
+                block.wait_before(offset, Waits(begun.leave.waited))
 
     def _tell_gate(self, outcome: Outcome) -> None:
         """Tell the gate how an attempt ended."""
@@ -167,7 +178,13 @@ class GatedWindow(Window):
         with self._gated:
             known = self._before.get(index, Outcome(index))
             records, tried = (*known.records, *outcome.records), (*known.tried, *outcome.as_tried())
-            self._before[index] = Outcome(index, wall=known.wall + outcome.wall, records=records, tried=tried)
+            wall, waits = known.wall + outcome.wall, known.waits
+            if outcome.waits != NO_WAITS:
+                waits = waits.plus(outcome.waits)
+            cpu = together((known.cpu, outcome.cpu))
+            self._before[index] = Outcome(
+                index, wall=wall, records=records, tried=tried, waits=waits, cpu=cpu
+            )
         if self._log is not None and outcome.records:  # it may be that nothing more comes of the item
             self._log.enter(index, records)
 

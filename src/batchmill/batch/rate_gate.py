@@ -110,11 +110,13 @@ class Gates:
 @dataclass(slots=True)
 class Admission:
     """Leave for one attempt, with what each budget set aside for it. ``guess`` is what it counts as where it
-    never tells what it used."""
+    never tells what it used. ``waited`` is the seconds that were waited for it, 0 for those that came along
+    with another one."""
 
     permit: Reservation
     reserved: list[Spent] = field(default_factory=list)
     guess: Spent = field(default_factory=Spent)
+    waited: float = 0.0
 
 
 class Gate:
@@ -202,15 +204,19 @@ class Gate:
         """
         expected = [self._expected(*one) for one in items]
         waiter = self._join()
+        waited, asked = 0.0, self._gates.clock.monotonic()
         try:
             while self._wait_turn(waiter, expected[0], stopped):
+                waited += self._gates.clock.monotonic() - asked
                 if seat is not None and not seat.get():
                     return None
                 passes = self._let_through(expected, stopped)
                 if passes:
+                    passes[0].waited = waited
                     return passes
                 if seat is not None:
                     seat.give_back()
+                asked = self._gates.clock.monotonic()
             return []
         finally:
             self._part(waiter)

@@ -11,21 +11,25 @@ or for a consumer that is behind, it has none.
 from __future__ import annotations
 
 import threading
+import time
 
 from batchmill.concurrency.semaphore import FairSemaphore, Permit
 from batchmill.executors.channel_proxy import ChannelProxy
 from batchmill.executors.contract import Channel, Chunk, Seat
-from batchmill.outcome import Block
+from batchmill.outcome import LEAST_WAIT, Block, Waits
 
 
 class _Out:
-    """A chunk that is under way: how many of its items still are, and its permit."""
+    """A chunk that is under way: its first item, how many of its items still are, its permit, and the seconds
+    that it waited for that."""
 
-    __slots__ = ("left", "permit")
+    __slots__ = ("first", "left", "permit", "waited")
 
-    def __init__(self, left: int, permit: Permit) -> None:
+    def __init__(self, first: int, left: int, permit: Permit, waited: float) -> None:
+        self.first = first
         self.left = left
         self.permit = permit
+        self.waited = waited
 
 
 class _Permitted:
@@ -34,12 +38,15 @@ class _Permitted:
 
     def __init__(self, permits: FairSemaphore, channel: Channel, seat: Seat | None) -> None:
         self.permit: Permit | None = None
+        self.waited = 0.0  # seconds
         self._permits = permits
         self._channel = channel
         self._seat = seat
 
     def get(self) -> bool:
+        asked = time.perf_counter()
         self.permit = self._permits.acquire(lambda: self._channel.stopped)
+        self.waited += time.perf_counter() - asked
         if self.permit is None:
             return False
         got = False
@@ -90,7 +97,8 @@ class SharedChannel(ChannelProxy):
         if chunk is not None and permit is not None:
             with self._lock:
                 indices = range(chunk.start, chunk.start + len(chunk))
-                self._out.update(dict.fromkeys(indices, _Out(len(chunk), permit)))
+                out = _Out(chunk.start, len(chunk), permit, permitted.waited)
+                self._out.update(dict.fromkeys(indices, out))
         self._permits.working_on(permit)
         return chunk
 
@@ -100,10 +108,18 @@ class SharedChannel(ChannelProxy):
             self._channel.give_back(chunk)
 
     def deliver(self, block: Block) -> None:
+        self._tell_waits(block)
         try:
             self._channel.deliver(block)
         finally:
             self._settled(block.start, len(block))
+
+    def _tell_waits(self, block: Block) -> None:
+        """What was waited for a chunk is told of its first item."""
+        with self._lock:
+            out = self._out.get(block.start)
+        if out is not None and out.first == block.start and out.waited >= LEAST_WAIT:
+            block.wait_before(0, Waits(permit=out.waited))
 
     def _settled(self, start: int, count: int) -> None:
         done: list[Permit] = []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-import click
-
-from batchmill.cli.journals import Journals
+from batchmill.cli.journals import Found
+from batchmill.cli.outputs import temporary_folder
+from batchmill.errors import StorageError
 from batchmill.journal.journal import Journal
+from batchmill.journal.reading import Reader
 
 FILES = {
     "report": "Write a page about the run (extra `report`).",
@@ -23,28 +26,37 @@ FILES = {
 
 @dataclass(frozen=True)
 class FilesAtTheEnd:
-    """The files by the options that ask for them. What writes them is imported where there are any: most runs
-    have none, and begin sooner."""
+    """The files by the options that ask for them, and the ``journal`` that the run is noted in: that in which
+    it is kept, or a temporary one where it is kept in none and files are asked for. What writes them is
+    imported where there are any: most runs have none, and begin sooner."""
 
     files: Mapping[str, str] = field(default_factory=dict)
+    journal: Journal | None = None
 
     @classmethod
-    def asked(cls, options: Mapping[str, str | None], journal: Journal | None) -> FilesAtTheEnd:
-        """Those that options ask for. Raises :class:`click.UsageError` without a ``journal``, of which they
-        are made, and :class:`~batchmill.errors.MissingExtra` now rather than after the run."""
+    @contextmanager
+    def asked(cls, options: Mapping[str, str | None], journal: Journal | None) -> Iterator[FilesAtTheEnd]:
+        """Those that options ask for; ``journal`` is that in which the run is kept. Raises
+        :class:`~batchmill.errors.MissingExtra` now rather than after the run, and
+        :class:`~batchmill.errors.StorageError`."""
         files = {name: file for name in FILES if (file := options.get(name)) is not None}
-        if not files:
-            return cls()
-        if journal is None:
-            raise click.UsageError(f"--{next(iter(files))} is made of the journal: leave --no-journal out")
-        _writers().require(files)
-        return cls(files)
+        if files:
+            _writers().require(files)
+        if journal is not None or not files:
+            yield cls(files, journal)
+            return
+        with temporary_folder("the figures of the run") as folder:
+            yield cls(files, Journal(os.path.join(folder, "run.sqlite"), temporary=True))
 
-    def write(self, journal: Journal | None, run: str) -> None:
+    def write(self, run: str) -> None:
         """Raises :class:`~batchmill.errors.StorageError`."""
-        if self.files and journal is not None:
-            with Journals(str(journal.path)) as journals:
-                _writers().write_at_the_end(self.files, journals.run(run))
+        if not self.files or self.journal is None:
+            return
+        with Reader(self.journal) as reader:
+            _writers().write_at_the_end(self.files, Found(reader, reader.run(run), 0))
+        if self.journal.temporary and self.journal.fault is not None:
+            names = " and ".join(f"--{name}" for name in self.files)
+            raise StorageError(f"{names} cannot tell of the whole run: {self.journal.fault}")
 
 
 def _writers() -> Any:

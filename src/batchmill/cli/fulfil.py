@@ -101,7 +101,7 @@ def fulfil(request: Request, caller: Caller) -> int:
         if not enough:
             for line in last_words(summary, result, request.quiet, request.folder, named=printer is not None):
                 say(line)
-        request.at_the_end.write(request.journal, result.run)
+        request.at_the_end.write(result.run)
         if enough:
             return Exit.SUCCESS
         if printer is not None and printer.fault is not None:

@@ -194,9 +194,11 @@ def command(
     if not job.items and sys.stdin is not None and sys.stdin.isatty() and not quiet:
         say("reading items from the terminal, one on each line; Ctrl-D ends them")
     journal = options.kept_in(journal_path, no_journal, durable, partial(own_map_journal, working_folder()))
-    at_the_end = FilesAtTheEnd.asked(asked, journal)
     remembered = options.remembered(name, json_wanted, progress)
-    with map_run(job, journal, json_wanted, remembered, cluster) as (run, begin):
+    with (
+        FilesAtTheEnd.asked(asked, journal) as at_the_end,
+        map_run(job, journal, json_wanted, remembered, cluster, at_the_end.journal) as (run, begin),
+    ):
         request = Request(
             begin, journal, json_wanted, progress, quiet, verbose, at_the_end, run, exit_zero=exit_zero
         )

@@ -116,8 +116,10 @@ def map_run(
     as_json: bool,
     remembered: dict[str, Any],
     cluster: str | None = None,
+    noted: Journal | None = None,
 ) -> Iterator[tuple[MapRun, Callable[..., RunResult]]]:
-    """A new run and what begins it. Raises :class:`click.UsageError` before anything is begun."""
+    """A new run and what begins it. ``journal`` is that in which it is kept, ``noted`` that in which it tells
+    what it does. Raises :class:`click.UsageError` before anything is begun."""
     name = new_name()
     job.check_files()
     _be_nice(job)
@@ -130,7 +132,7 @@ def map_run(
         except InvalidDocument as fault:
             raise _as_typed(fault) from fault
         order = replace(order, source=SOURCE)
-        begin = partial(execute, order, nothing_kept if journal is None else partial(begun, journal, order))
+        begin = partial(execute, order, nothing_kept if noted is None else partial(begun, noted, order))
         yield MapRun(job, journal, folder, feed, as_json), begin
     _tidy(journal)
 

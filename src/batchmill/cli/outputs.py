@@ -22,6 +22,7 @@ from batchmill.journal.journal import Journal
 from batchmill.nodes.invocation import VALUE_PREFIX
 
 PREFIX = "batchmill-map-"
+PRINTED = "what commands print"
 OWNER = ".owner"  # locked by who made the folder, as long as that process lives
 GRACE_SECONDS = 60.0  # a folder younger than this may be about to be locked
 
@@ -47,12 +48,20 @@ def outputs_folder(journal: Journal | None, name: str) -> Iterator[str]:
         finally:
             _remove_empty(folder)
         return
+    with temporary_folder(PRINTED) as made:
+        yield made
+
+
+@contextmanager
+def temporary_folder(what: str) -> Iterator[str]:
+    """A folder of this process's own for ``what``, which goes with the block, or when this process was killed
+    with the next one that asks for such a folder. Raises :class:`StorageError` where there can be none."""
     _sweep(tempfile.gettempdir())
     try:
         made = tempfile.mkdtemp(prefix=PREFIX)
         owner = _locked(made)
     except OSError as fault:
-        raise _fault(Path(tempfile.gettempdir()), fault) from fault
+        raise _fault(Path(tempfile.gettempdir()), fault, what) from fault
     try:
         yield made
     finally:
@@ -60,9 +69,9 @@ def outputs_folder(journal: Journal | None, name: str) -> Iterator[str]:
         os.close(owner)
 
 
-def _fault(folder: Path, fault: OSError) -> StorageError:
+def _fault(folder: Path, fault: OSError, what: str = PRINTED) -> StorageError:
     return StorageError(
-        f"there can be no folder for what commands print, {folder}: {fault.strerror or fault}; use --journal "
+        f"there can be no folder for {what}, {folder}: {fault.strerror or fault}; use --journal "
         "PATH on a disk that can be written, or --no-journal and TMPDIR"
     )
 

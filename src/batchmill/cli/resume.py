@@ -110,7 +110,6 @@ def command(
             )
         tell(told, bool(json_wanted))
         return Exit.SUCCESS
-    at_the_end = FilesAtTheEnd.asked(files, journal)
     as_json = bool(run.settings.get("json")) if json_wanted is None else json_wanted
     begin = partial(
         resume,
@@ -131,7 +130,11 @@ def command(
         _introduce(found)
     shown = _kept_progress(run) if progress == "auto" else progress
     folder = working_folder()
-    with _working_in(run.folder), _items_of(run, journal, as_json, failed_only) as items:
+    with (
+        FilesAtTheEnd.asked(files, journal) as at_the_end,
+        _working_in(run.folder),
+        _items_of(run, journal, as_json, failed_only) as items,
+    ):
         request = Request(
             begin, journal, as_json, shown, quiet, verbose, at_the_end, items, folder, exit_zero
         )

@@ -61,20 +61,22 @@ def command(
     draft = document_of(file)
     wanted = with_stdin(from_line, draft)
     journal = options.kept_in(journal_path, no_journal, durable)
-    at_the_end = FilesAtTheEnd.asked(files, journal)
-    begin = partial(
-        run,
-        draft,
-        wanted.values,
-        text_params=wanted.text,
-        executor=executor,
-        jobs=jobs,
-        limit=limit,
-        cluster=cluster,
-        journal=journal,
-        warnings=wanted.told(draft.raw),
-        own_files=own_files(params_file),
-        remembered=options.remembered(name, json_wanted, progress),
-    )
-    request = Request(begin, journal, json_wanted, progress, quiet, verbose, at_the_end, exit_zero=exit_zero)
-    return fulfil(request, caller)
+    with FilesAtTheEnd.asked(files, journal) as at_the_end:
+        begin = partial(
+            run,
+            draft,
+            wanted.values,
+            text_params=wanted.text,
+            executor=executor,
+            jobs=jobs,
+            limit=limit,
+            cluster=cluster,
+            journal=at_the_end.journal,
+            warnings=wanted.told(draft.raw),
+            own_files=own_files(params_file),
+            remembered=options.remembered(name, json_wanted, progress),
+        )
+        request = Request(
+            begin, journal, json_wanted, progress, quiet, verbose, at_the_end, exit_zero=exit_zero
+        )
+        return fulfil(request, caller)

@@ -128,6 +128,7 @@ class SqliteItemLog:
         new = self._place.fork()
         row = (first_id(old), first_id(new), first_id(old), first_id(old) + start)
         self._writer.put("copy_visit", [row])
+        self._writer.put("copy_waits", [row])
 
     def _outcomes(self, start: int, found: dict[int, Found]) -> dict[int, Outcome]:
         known: dict[int, Outcome] = {}
@@ -146,6 +147,8 @@ class SqliteItemLog:
                     self._rows.on_file(digest)
         foreign = any(one.foreign for one in found.values())
         self._writer.put("copy_foreign" if foreign else "copy_outcome", copies)
+        if not foreign:
+            self._writer.put("copy_wait", [(new, old) for new, _, old in copies])
         return known
 
     def _own(self, outcome: Outcome) -> Outcome:
@@ -164,9 +167,20 @@ class SqliteItemLog:
             rows = self._rows_of(base, block)
         else:
             rows = self._rows.plain_rows(base, block)
+        self._put_beside(base, block)
         ticket = self._writer.put_outcomes(rows)
         if rows and block.wall >= SLOW * len(rows) and not _on_a_loop():
             self._writer.wait(ticket)
+
+    def _put_beside(self, base: int, block: Block) -> None:
+        """What the items waited for, and what they took."""
+        number = self._rows.number
+        if block.waits:
+            waits = [(base + offset, number, *one) for offset, one in block.waits.items()]
+            self._writer.put_beside("add_wait", waits)
+        if block.cpu is not None:
+            row = (base, number, len(block), round(block.cpu, 6), block.peak)
+            self._writer.put_beside("add_effort", [row])
 
     def _rows_of(self, base: int, block: Block) -> list[PlainRow | FullRow]:
         rows: list[PlainRow | FullRow] = []

@@ -41,11 +41,17 @@ _NO_CODEC = Codec(list, tuple)
 
 class Journal:
     """The journal at ``path``. ``durable`` has every commit reach the disk: it survives a power cut, not
-    only the end of the process. Nothing is opened or made before a method is called."""
+    only the end of the process. ``temporary`` says that it goes when its run has ended: it only tells what
+    the run did. So nothing in it is used again, and a run that it cannot keep goes on; ``fault`` is then why
+    it is not whole. Nothing is opened or made before a method is called."""
 
-    def __init__(self, path: str | Path = DEFAULT_PATH, *, durable: bool = False) -> None:
+    def __init__(
+        self, path: str | Path = DEFAULT_PATH, *, durable: bool = False, temporary: bool = False
+    ) -> None:
         self.path = Path(path).absolute()
         self.durable = durable
+        self.temporary = temporary
+        self.fault: StorageError | None = None
         self.files = ValueFiles(self.path.with_name(self.path.name + ".files"), durable=durable)
         self.locks = self.path.with_name(self.path.name + ".locks")
         self.outputs = self.path.with_name(self.path.name + ".outputs")
@@ -129,7 +135,17 @@ class Journal:
         )
         folder = self.calls / run.name
         ledger = Ledger(run.id, run.passes, folder, writer, codec, masker, order, durable=self.durable)
-        log = SqliteRunLog(run, connection, writer, lock, self.path, rows, ledger, failed_only=failed_only)
+        log = SqliteRunLog(
+            run,
+            connection,
+            writer,
+            lock,
+            self.path,
+            rows,
+            ledger,
+            failed_only=failed_only,
+            temporary=self.temporary,
+        )
         try:
             ledger.absorb()  # what the pass before was at when its process ended
             if asks:

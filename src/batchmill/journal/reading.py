@@ -50,7 +50,8 @@ class ItemRecord:
     failed) or ``not kept``: done, with a value that JSON does not hold, of which ``value`` is what can be
     shown. ``error`` has ``type``, ``message``, ``kind`` and ``traceback``. ``began`` is in seconds since
     the epoch and ``worker`` the number of the one that made it, None where nobody knows; ``tried`` are the
-    attempts of an item that had more than one, as the schema has them."""
+    attempts of an item that had more than one, as the schema has them. ``for_limit`` and ``for_permit`` are
+    the seconds that it waited for those, ``cpu`` its CPU seconds where they were measured for it alone."""
 
     index: int
     state: str
@@ -63,6 +64,9 @@ class ItemRecord:
     began: float | None = None
     worker: int | None = None
     tried: list[list[Any]] = field(default_factory=list)
+    for_limit: float = 0.0
+    for_permit: float = 0.0
+    cpu: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The outcome as plain data."""
@@ -225,6 +229,13 @@ class Reader:
             rows = self._connection.execute(statement("nodes_of"), (run.id,)).fetchall()
             return {address: decode(detail) for address, _, _, _, detail in rows}
 
+    def efforts(self, run: RunRecord) -> dict[str, tuple[float | None, int | None]]:
+        """What the items of the run's nodes took, by address: CPU seconds, and the most memory in bytes that
+        a worker process had; None where nobody knows."""
+        with self._reading():
+            rows = self._connection.execute(statement("efforts_of"), (run.id,)).fetchall()
+            return {address: (cpu, peak) for address, cpu, peak in rows}
+
     def items(self, visit: VisitRecord, *, failed_only: bool = False) -> Iterator[ItemRecord]:
         """The outcomes of a visit in the order of the items, a page at a time; with ``failed_only`` those
         that failed, or inside of which something has."""
@@ -267,14 +278,15 @@ class Reader:
             return [self._item(row) for row in rows]
 
     def _item(self, row: tuple[Any, ...]) -> ItemRecord:
-        index, state, item, value, wall, more, began, worker = row
+        index, state, item, value, wall, more, began, worker, for_limit, for_permit, cpu = row
         detail = decode(more) if more else {}
         item = self._text(item, detail.get("item_file"))
         value = self._text(value, detail.get("value_file"))
         name = _STATES.get(state, "not kept")
         attempts = int(detail.get("attempts", 1))
         records = list(detail.get("records", []))
-        told = detail.get("error"), records, began, worker, list(detail.get("tried", []))
+        waited = for_limit or 0.0, for_permit or 0.0
+        told = detail.get("error"), records, began, worker, list(detail.get("tried", [])), *waited, cpu
         return ItemRecord(index, name, item, value, float(wall), attempts, *told)
 
     def _text(self, text: str | None, digest: str | None) -> Any:

@@ -221,9 +221,10 @@ class RowWriter:
     def _tried(self, one: Tried) -> list[Any]:
         """An attempt as the journal has it; see the schema."""
         told = [one.began + self.epoch, one.wall, one.worker]
-        if not one.error:
-            return told
-        return [*told, one.error, self.masker.text(one.message), one.kind, one.retry_after]
+        why = [one.error, self.masker.text(one.message), one.kind, one.retry_after]
+        if one.waited or one.refused or one.status is not None:
+            return [*told, *why, round(one.waited, 6), one.refused, one.status]
+        return [*told, *why] if one.error else told
 
     def _text(self, value: Any) -> tuple[str | None, bool]:
         """The JSON text of a value, and whether it gives the value back. Raises
@@ -259,7 +260,7 @@ class RowWriter:
         return state if same else max(state, NOT_KEPT)
 
     def _error(self, error: ErrorInfo) -> dict[str, Any]:
-        found = {
+        found: dict[str, Any] = {
             "type": error.type,
             "message": error.message,
             "kind": error.kind,
@@ -267,6 +268,10 @@ class RowWriter:
             "outputs": {str(name): shown(value) for name, value in error.outputs.items()},
             "address": error.address,
         }
+        if error.refused:
+            found["refused"] = True
+        if error.status is not None:
+            found["status"] = error.status
         masked: dict[str, Any] = self.masker.value(found)
         return masked
 

@@ -21,7 +21,7 @@ from batchmill.journal.statements import one_row, statement
 from batchmill.journal.visit_logs import Place, Reading, SingleLog
 from batchmill.journal.visits import ITEMS, Before, CallsOnly, Older
 from batchmill.journal.writer import Writer
-from batchmill.outcome import Outcome
+from batchmill.outcome import NO_WAITS, Outcome
 from batchmill.values import shown
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ TAKEN_TOGETHER = 64  # ids of visits: one transaction for so many
 class SqliteRunLog:
     """A :class:`~batchmill.journal.contract.RunLog`. Holds the run's lock until it is closed.
 
-    ``failed_only`` leaves out items that were never begun.
+    ``failed_only`` leaves out items that were never begun. One that is ``temporary`` only tells of the run:
+    nothing in it is used again.
 
     Concurrency: any thread may call any method. ``_lock`` guards the fields and ``_connection``, which
     reads, and takes ids of visits; the writer's connection writes.
@@ -53,10 +54,12 @@ class SqliteRunLog:
         ledger: Ledger,
         *,
         failed_only: bool = False,
+        temporary: bool = False,
     ) -> None:
         self.name = run.name
         self.run = run
         self.path = path
+        self.temporary = temporary
         self.kept = Kept()
         self.changes: dict[str, list[str]] = {}  # by node, what it was that changed
         self._connection = connection
@@ -152,7 +155,7 @@ class SqliteRunLog:
             if known is not None:
                 self.kept.kept += 1
                 return SingleLog(self, address, turn, key, known)
-            if cached and (found := self._cached_single(key)) is not None:
+            if cached and not self.temporary and (found := self._cached_single(key)) is not None:
                 return self._copied(address, turn, key, found)
             if self.resumed:
                 self._count_missing(
@@ -224,6 +227,10 @@ class SqliteRunLog:
         visit = self.new_visit()
         self.add_visit(visit, address, turn, key, None, is_batch=False)
         row = self._rows.full_row(first_id(visit), None, None, outcome, action)
+        if outcome.waits != NO_WAITS:
+            self._writer.put_beside("add_wait", [(row.id, row.number, *outcome.waits)])
+        if outcome.cpu is not None:
+            self._writer.put_beside("add_effort", [(row.id, row.number, 1, round(outcome.cpu, 6), None)])
         ticket = self._writer.put_outcomes([row])
         if outcome.wall >= SLOW:
             self._writer.wait(ticket)
@@ -251,7 +258,7 @@ class SqliteRunLog:
             matcher = (
                 Matcher(self._connection, visits, self.run.passes, claims, whole=whole) if visits else None
             )
-            if cached and (matcher is None or matcher.empty):
+            if cached and not self.temporary and (matcher is None or matcher.empty):
                 others = self._of_other_runs(key, is_batch=True)
                 matcher = Matcher(self._connection, others, 1 << 62, None, whole=True) if others else matcher
 

@@ -64,7 +64,8 @@ def _deleted(journal: Journal, run: RunRecord) -> list[str]:
             connection.execute("BEGIN IMMEDIATE")
             visits = [row[0] for row in connection.execute(statement("visit_ids"), (run.id,))]
             for visit in visits:
-                connection.execute(statement("delete_outcomes"), (first_id(visit), first_id(visit + 1)))
+                for name in ("delete_outcomes", "delete_waits", "delete_efforts"):
+                    connection.execute(statement(name), (first_id(visit), first_id(visit + 1)))
             digests = [row[0] for row in connection.execute(statement("files_of"), (run.id,))]
             for name in (
                 "delete_visits",

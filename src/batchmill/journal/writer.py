@@ -35,6 +35,7 @@ MOST_PENDING_CHARACTERS = 4 << 20  # in their texts; as much again may be about 
 TOGETHER = 64  # rows in one statement
 _PLAIN, _FULL = "add_plain_outcome", "add_outcome"
 _OUTCOMES = (_PLAIN, _FULL)  # the statements that this is worth it for
+_FIRST = ("add_effort", "add_wait")  # beside outcomes, whose rows stay together when these come first
 
 Row = Sequence[Any]
 
@@ -96,6 +97,16 @@ class Writer:
             self._put += 1
             self._come.notify()
             return self._put
+
+    def put_beside(self, name: str, rows: Sequence[Row]) -> None:
+        """Have ``rows`` written with what is put next: the thread is not woken for them alone. They have
+        little
+        text."""
+        with self._lock:
+            if rows and self.fault is None:
+                self._pending.append(Put(name, rows, 0))
+                self._rows += len(rows)
+                self._put += 1
 
     def put_outcomes(self, rows: Sequence[PlainRow | FullRow]) -> int:
         """Have outcomes written, of different items; a ticket for :meth:`wait`."""
@@ -175,6 +186,11 @@ class Writer:
     def _commit(self, taken: list[Put]) -> None:
         self._look()
         self._connection.execute("BEGIN IMMEDIATE")
+        for name in _FIRST:
+            rows = [row for put in taken if put.name == name for row in put.rows]
+            if rows:
+                self._connection.executemany(statement(name), rows)
+        taken = [put for put in taken if put.name not in _FIRST]
         for name, group in groupby(taken, key=lambda put: _PLAIN if put.name == _FULL else put.name):
             if name != _PLAIN:
                 self._connection.executemany(statement(name), [row for put in group for row in put.rows])

@@ -18,9 +18,8 @@ BUSY = 0.8  # of a node's own slot-seconds: its slots are what there is too litt
 COMPUTES, WAITS = 0.8, 0.2  # CPU seconds a second
 SHORT = 0.001  # seconds of an item: handing it over takes as long
 MOST = 5
-IN_COMMANDS = frozenset(
-    {"shell"}
-)  # types whose CPU seconds are those of other programs: no GIL holds those back
+IN_COMMANDS = frozenset({"shell", "command"})  # types whose CPU seconds are those of other programs: no GIL
+# holds those back
 
 Rule = Callable[[Report, Node, Shares], tuple[float, str, str] | None]
 
@@ -70,6 +69,15 @@ def _limit(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]
         return shares.limit_waits, sentence, 'max_concurrent: "auto"'
     sentence += " The service refused nothing, so it may well take more."
     return shares.limit_waits, sentence, "a higher rate_limit.per_second"
+
+
+def _permits(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
+    sentence = (
+        f"All the run may do at once was done by other nodes while items of {_name(node)} waited: for "
+        f"{percent(shares.permit_waits, shares.capacity)} of the time of {_slots(node.slots)} "
+        f"({duration(shares.permit_waits)} in all)."
+    )
+    return shares.permit_waits, sentence, "a higher --jobs"
 
 
 def _retry_waits(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
@@ -193,6 +201,7 @@ def _work(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] 
 
 RULES: dict[str, tuple[float, Rule]] = {
     "limit": (WORTH, _limit),
+    "permits": (WORTH, _permits),
     "retry waits": (WORTH_TRYING_AGAIN, _retry_waits),
     "failed attempts": (WORTH_TRYING_AGAIN, _failed),
     "tail": (WORTH, _tail),

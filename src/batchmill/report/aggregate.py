@@ -18,7 +18,7 @@ from batchmill.report.grouping import MOST_SHOWN, Grouping
 from batchmill.report.model import Report, Values
 from batchmill.report.notable import CallSums, Highest, RetrySums
 from batchmill.report.parts import Node, Shares
-from batchmill.report.rows import Call, Row
+from batchmill.report.rows import Call, Row, refusals_of
 from batchmill.report.sentences import tell
 from batchmill.report.slot_time import SlotTime, attempts_of
 from batchmill.report.sums import NodeSums
@@ -76,6 +76,8 @@ class Aggregate:
         sums.add(row, attempted)
         if ran:
             self._retries.add(row)
+            for refusal in refusals_of(row):
+                self._timeline.add_refusal(refusal)
             if row.start is None:
                 self._untimed += node.batch
             else:

@@ -12,7 +12,7 @@ from typing import Any
 from batchmill.report import text
 from batchmill.report.facts import Facts
 from batchmill.report.parts import Node
-from batchmill.report.rows import Attempt, Row
+from batchmill.report.rows import Attempt, Refusal, Row, refusals_of
 
 RUN = 1  # the process of the run as a whole; nodes have those after it
 VISITS = 1  # the track of a node's visits; slots have those after it
@@ -80,6 +80,7 @@ def _items(rows: Iterable[Row], processes: dict[str, int]) -> Iterator[Event]:
                 tracks.add((process, slot))
                 yield _track(process, slot + VISITS + 1, f"slot {slot}")
             yield from _attempt(row, one, number, slot, process)
+        yield from map(_refused, refusals_of(row))
 
 
 def _attempt(row: Row, one: Attempt, number: int, slot: int | None, process: int) -> Iterator[Event]:
@@ -117,12 +118,16 @@ def _happenings(facts: Facts, processes: Mapping[str, int]) -> Iterator[Event]:
         shown = {"ph": "C", "name": f"limit {text.line(step.key)}", "pid": RUN, "tid": 0}
         yield {**shown, "ts": _micro(step.at), "args": known}
     for refusal in facts.refusals():
-        told = {"status": refusal.status, "retry_after_s": refusal.retry_after}
-        yield _instant(f"refused by {refusal.key}", refusal.at, RUN, told)
+        yield _refused(refusal)
     for death in facts.deaths:
         process = processes.get(death.node, RUN)
         told = {"index": death.index, "exit_code": death.exit_code, "signal": death.signal}
         yield _instant("a worker died", death.at, process, told)
+
+
+def _refused(refusal: Refusal) -> Event:
+    told = {"status": refusal.status, "retry_after_s": refusal.retry_after}
+    return _instant(f"refused by {refusal.key}", refusal.at, RUN, told)
 
 
 def _instant(name: str, at: float, process: int, told: Mapping[str, Any]) -> Event:

@@ -19,7 +19,9 @@ def call(run: Run, *words: str) -> str:
 
 
 def show(run: Run, node: str, index: int) -> str:
-    """The command that shows an item of a node."""
+    """The command that shows an item of a node; empty where none can."""
+    if not run.kept:
+        return ""
     return call(run, "show", run.name, "--node", node, "--item", str(index))
 
 
@@ -30,8 +32,10 @@ def errors(run: Run, node: str = "") -> str:
 
 def commands_of(run: Run, row: Row) -> list[Command]:
     """What may be done about an item that failed."""
-    found = [Command("show it", show(run, row.node, row.index))] if not row.address else []
-    if row.address:
+    found: list[Command] = []
+    if not row.address and run.kept:
+        found.append(Command("show it", show(run, row.node, row.index)))
+    if row.address and run.kept:
         outer, _, _ = row.address.partition("[")
         position = row.address[len(outer) + 1 :].partition("]")[0]
         if position.isdigit():

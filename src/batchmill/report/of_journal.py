@@ -1,8 +1,8 @@
 """The facts of a run as its journal has them.
 
 The journal says how each item ended, when it began and where it ran, what its attempts were where it had more
-than one, what they recorded, and when nodes began and ended. CPU time and memory are not in it: that is left
-out here, and so of every report. Journals of the first format have no times of items either."""
+than one, what they waited for and recorded, what CPU time they took, and when nodes began and ended. Journals
+of the first three formats know nothing of waits and CPU time, those of the first no times of items either."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from batchmill.journal.contract import RunRecord
 from batchmill.journal.database import faults
 from batchmill.journal.journal import DEFAULT_PATH
 from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
+from batchmill.report.advice import IN_COMMANDS
 from batchmill.report.commands import call
 from batchmill.report.document import edges_of, read
 from batchmill.report.facts import Facts
@@ -37,6 +38,7 @@ STATUSES: dict[str, RunStatus] = {
     "success": "success", "degraded": "degraded", "failed": "failed", "running": "running",
     "interrupted": "interrupted",
 }  # fmt: skip
+OWN_PROCESSES = ("process", "dask")  # executors whose CPU seconds are those of commands as well
 COUNTS = ("kept", "redone", "new", "changed")
 _POSITION = re.compile(r"\[\d+\]")
 
@@ -49,17 +51,22 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
         events = reader.events(record)
         told = happened(events, record, time.time(), lambda number: reader.last_end(visits, number))
     outline = read(record.document)
+    types = {node.id: node.type or "" for node in outline.all_nodes}
+    efforts = reader.efforts(record)
     run = _run(reader, record, told)
+    missing = MISSING if any(visit.timed for visit in visits) else MISSING_AT_FIRST
+    nodes = _with_efforts(_nodes(reader.nodes(record), types, visits, told), efforts)
+    measured = {node.id for node in nodes if node.cpu is not None}
     return Facts(
         run,
-        _nodes(reader.nodes(record), {node.id: node.type or "" for node in outline.all_nodes}, visits, told),
-        lambda: _rows(reader, visits, told.passes),
+        nodes,
+        lambda: _rows(reader, visits, told.passes, measured),
         lambda: _calls(reader, record),
         passes=_with_counts(reader, record, told.passes),
         edges=edges_of(outline),
         limits=told.limits,
         provenance=_provenance(record),
-        missing=MISSING if any(visit.timed for visit in visits) else MISSING_AT_FIRST,
+        missing={name: why for name, why in missing.items() if name != "resources" or not efforts},
         describe=lambda node, index: _described(reader, visits, node, index),
     )
 
@@ -67,11 +74,12 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
 def _run(reader: Reader, record: RunRecord, told: Happened) -> Run:
     began = told.passes[0].began if told.passes else record.started_at
     wall = sum(one.wall for one in told.passes)
-    path = reader.journal.path
+    path, kept = reader.journal.path, not reader.journal.temporary
     option = "" if path == DEFAULT_PATH.absolute() else f"--journal {shlex.quote(str(path))}"
-    run = Run(
-        record.name, record.source, STATUSES.get(record.status, "interrupted"), began, wall, journal=option
-    )
+    status = STATUSES.get(record.status, "interrupted")
+    if not kept:
+        return Run(record.name, record.source, status, began, wall, kept=False)
+    run = Run(record.name, record.source, status, began, wall, journal=option)
     if run.status in ("failed", "interrupted"):
         return replace(run, resume=call(run, "resume", run.name))
     if run.status == "degraded":
@@ -120,6 +128,20 @@ def _node(name: str, ended: dict[str, Any], visits: Sequence[VisitRecord], told:
     )
 
 
+def _with_efforts(
+    nodes: Sequence[Node], efforts: Mapping[str, tuple[float | None, int | None]]
+) -> list[Node]:
+    """The nodes with what their items took. Of commands on threads nobody knows: their CPU time is that of
+    other processes."""
+    found: list[Node] = []
+    for node in nodes:
+        cpu, peak = efforts.get(node.id, (None, None))
+        if node.type in IN_COMMANDS and node.executor not in OWN_PROCESSES:
+            cpu = None
+        found.append(replace(node, cpu=cpu, peak_rss=peak))
+    return found
+
+
 def _with_slots(under_way: Sequence[Visit], visits: Sequence[VisitRecord], executor: str) -> list[Visit]:
     """The times a node was under way, with as many slots as there are workers: those that ran its items, and
     of those that it might have had no more than there were items for. An executor that chooses as it goes did
@@ -132,9 +154,11 @@ def _with_slots(under_way: Sequence[Visit], visits: Sequence[VisitRecord], execu
     return [replace(one, slots=max(seen, min(one.slots, most))) for one in under_way]
 
 
-def _rows(reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pass]) -> Iterator[Row]:
-    """A row for each outcome. Where a node was under way several times, as in a loop, the positions go on
-    from one to the next."""
+def _rows(
+    reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pass], measured: Collection[str]
+) -> Iterator[Row]:
+    """A row for each outcome; ``measured`` has the nodes whose CPU time is that of their items. Where a node
+    was under way several times, as in a loop, the positions go on from one to the next."""
     turns: dict[str, int] = {}
     for visit in visits:
         turns[visit.address] = turns.get(visit.address, 0) + 1
@@ -145,7 +169,9 @@ def _rows(reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pass])
         clock = RunTime(passes)
         for item in reader.items(visit):
             place = _place(visit, item.index, turns[visit.address])
-            yield _row(reader, visit, item, base + item.index, place, clock)
+            row = _row(reader, visit, item, base + item.index, place, clock)
+            row.cpu = item.cpu if visit.address in measured else None
+            yield row
 
 
 def _place(visit: VisitRecord, index: int, turns: int) -> str:
@@ -161,7 +187,8 @@ def _row(
     start, wall, tried = clock.times(item)
     row = Row(
         visit.address, index, _state(item), start, wall, None if start is None else item.worker,
-        item.attempts, tried=tried, address=address, cost=_cost(reader, visit, item),
+        item.attempts, tried[0].waited if tried else item.for_limit, item.for_permit, tried, address=address,
+        cost=_cost(reader, visit, item),
     )  # fmt: skip
     if item.error is None:
         return row

@@ -23,6 +23,7 @@ class Run:
     ``exit_code`` is that of its last pass. ``why`` says in words why it ended as it did, where there is more
     to say than the status. ``resume`` is the command that goes on with it, empty where nothing is left to do;
     ``journal`` is the option that names its journal in further commands, empty where it is found by itself.
+    ``kept`` is False where its journal goes with the run: no command finds it.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Run:
     why: str = ""
     resume: str = ""
     journal: str = ""
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +112,16 @@ class Shares:
     """Where slot-seconds went: ``capacity`` is slots x seconds, and the other fields add up to it.
 
     ``work`` is attempts that succeeded and ``failed_attempts`` those that did not; ``limit_waits`` is slots
-    left empty by a rate limit or an adaptive one, ``retry_waits`` by pauses before another attempt. Slots
-    that stood empty otherwise: at the ``start`` before their first item, for lack of ``input`` from the node
-    before, at the ``tail`` when no item was left, and ``between`` items, which is handing over."""
+    left empty by a rate limit or an adaptive one, ``permit_waits`` by the run's ``--jobs``, which other nodes
+    made use of, ``retry_waits`` by pauses before another attempt. Slots that stood empty otherwise: at the
+    ``start`` before their first item, for lack of ``input`` from the node before, at the ``tail`` when no
+    item was left, and ``between`` items, which is handing over."""
 
     capacity: float = 0.0
     work: float = 0.0
     failed_attempts: float = 0.0
     limit_waits: float = 0.0
+    permit_waits: float = 0.0
     retry_waits: float = 0.0
     input: float = 0.0
     between: float = 0.0
@@ -129,12 +133,14 @@ class Shares:
 
 
 SHARE_FIELDS = (
-    "capacity", "work", "failed_attempts", "limit_waits", "retry_waits", "input", "between", "tail", "start",
+    "capacity", "work", "failed_attempts", "limit_waits", "permit_waits", "retry_waits", "input", "between",
+    "tail", "start",
 )  # fmt: skip
 SHARE_NAMES = {
     "work": "work",
     "failed_attempts": "failed attempts",
     "limit_waits": "waiting for a limit",
+    "permit_waits": "waiting for --jobs",
     "retry_waits": "waiting to try again",
     "input": "no input yet",
     "between": "between items",

@@ -6,6 +6,7 @@ out. So a run that was interrupted for a night has one gapless timeline;
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -43,7 +44,8 @@ class Attempt(NamedTuple):
     went wrong, empty where nothing did, and ``message`` its text; ``kind`` is that of
     :class:`batchmill.outcome.ErrorInfo`. ``status`` is the HTTP status of an answer. Before the attempt the
     item waited ``waited`` seconds for a limit and ``paused`` seconds after the attempt before it;
-    ``retry_after`` is what the service had asked for, in seconds. ``slot`` is the lane it ran on."""
+    ``retry_after`` is what the service had asked for, in seconds. ``slot`` is the lane it ran on. ``refused``
+    says that a service wanted fewer calls."""
 
     at: float
     wall: float
@@ -55,6 +57,7 @@ class Attempt(NamedTuple):
     paused: float = 0.0
     retry_after: float | None = None
     slot: int | None = None
+    refused: bool = False
 
 
 class Failure(NamedTuple):
@@ -83,8 +86,9 @@ class Row:
     position among the items, from 0. ``start`` (run time) and ``wall`` (seconds) are those of its only
     attempt, or from the begin of the first to the end of the last; ``start`` is None where nobody noted it,
     as in journals of old. ``slot`` is the lane it ran on, from 0: items of one node on the same lane never
-    overlap. ``waited`` is seconds for a limit before its first attempt. ``tried`` lists the attempts of an
-    item that had more than one, or whose only one failed; without it ``attempts`` is all that is known.
+    overlap. ``waited`` is seconds for a limit before its first attempt, ``queued`` those for a permit
+    of the run before all of them. ``tried`` lists the attempts of an item that had more than one, or whose
+    only one failed; without it ``attempts`` is all that is known.
 
     ``cpu`` is seconds, ``rss`` bytes at the peak, ``bytes_out`` bytes printed, ``cost`` US dollars, each None
     where it is not known. ``error``, ``message`` and ``kind`` say why it failed, ``failure`` more of that.
@@ -100,6 +104,7 @@ class Row:
     slot: int | None = None
     attempts: int = 1
     waited: float = 0.0
+    queued: float = 0.0
     tried: tuple[Attempt, ...] = ()
     cpu: float | None = None
     rss: int | None = None
@@ -154,6 +159,14 @@ class Refusal(NamedTuple):
     key: str
     status: int | None = None
     retry_after: float | None = None
+
+
+def refusals_of(row: Row) -> Iterator[Refusal]:
+    """The attempts of an item that a service refused, each when its answer came; of the limit that has the
+    name of its node."""
+    for one in row.tried:
+        if one.refused:
+            yield Refusal(one.at + one.wall, row.node, one.status, one.retry_after)
 
 
 class LimitStep(NamedTuple):

@@ -47,8 +47,9 @@ class RunTime:
         start, wall = self._free(item.worker, start, item.wall)
         if item.error is None or item.attempts != 1:
             return start, wall, ()
-        told = (item.error.get(name) for name in ("type", "message", "kind"))
-        return start, wall, (_attempt(start, wall, 0.0, item.worker, *told),)
+        names = ("type", "message", "kind", "retry_after", "waited", "refused", "status")
+        told = {**item.error, "waited": item.for_limit}
+        return start, wall, (_attempt(start, wall, 0.0, item.worker, *(told.get(one) for one in names)),)
 
     def _attempts(self, item: ItemRecord) -> tuple[Attempt, ...]:
         made: list[Attempt] = []
@@ -57,8 +58,9 @@ class RunTime:
             if start is not None:
                 slot = item.worker if worker is None else int(worker)
                 start, wall = self._free(slot, start, seconds)
-                paused = max(0.0, start - made[-1].at - made[-1].wall) if made else 0.0
-                made.append(_attempt(start, wall, paused, slot, *error))
+                between = start - made[-1].at - made[-1].wall if made else 0.0
+                attempt = _attempt(start, wall, 0.0, slot, *error)
+                made.append(attempt._replace(paused=max(0.0, between - attempt.waited)))
         return tuple(made)
 
     def _free(self, worker: int | None, start: float, wall: float) -> tuple[float, float]:
@@ -81,6 +83,9 @@ def _attempt(
     message: Any = None,
     kind: Any = None,
     retry_after: float | None = None,
+    waited: float | None = None,
+    refused: Any = None,
+    status: int | None = None,
 ) -> Attempt:
     why = (str(error or ""), str(message or ""), str(kind or ""))
-    return Attempt(at, wall, *why, paused=paused, retry_after=retry_after, slot=slot)
+    return Attempt(at, wall, *why, status, waited or 0.0, paused, retry_after, slot, bool(refused))

@@ -1,9 +1,10 @@
 """Where the slot-seconds of a node went: what its slots did, and why they stood empty, adding up to all there
 were.
 
-A slot is busy while an attempt runs on it. Its empty time is first what lies before its first and behind its
-last attempt. Of the rest as much is laid to limits, and then to pauses before another attempt, as items
-waited for them: where several waited at once only so much as there were empty slots for."""
+A slot is busy while an attempt runs on it. Its empty time is first what lies before its first attempt began,
+or began to wait, and behind its last one. Of the rest as much is laid to limits, then to permits of the run,
+and then to pauses before another attempt, as items waited for them: where several waited at once only so
+much as there were empty slots for."""
 
 from __future__ import annotations
 
@@ -38,15 +39,15 @@ class _VisitTime:
         self.first: dict[int, float] = {}
         self.last: dict[int, float] = {}
 
-    def add(self, at: float, wall: float, failed: bool, slot: int | None) -> None:
+    def add(self, at: float, wall: float, failed: bool, slot: int | None, waited: float) -> None:
         if failed:
             self.failed += wall
         else:
             self.work += wall
         if slot is None:
             return
-        if at < self.first.get(slot, at + 1):
-            self.first[slot] = at
+        if at - waited < self.first.get(slot, at + 1):
+            self.first[slot] = at - waited
         if at + wall > self.last.get(slot, -1.0):
             self.last[slot] = at + wall
 
@@ -67,33 +68,35 @@ class SlotTime:
         self._visits = [_VisitTime(visit) for visit in sorted(visits, key=lambda visit: visit.at)]
         self._begins = [one.visit.at for one in self._visits]
         self._streams = streams
-        self._waited = self._paused = 0.0
+        self._waited = self._queued = self._paused = 0.0
 
     def add(self, row: Row, attempted: Sequence[Attempted]) -> None:
         """Count a row with its attempts."""
-        if row.tried:
-            for one in row.tried:
-                self._waited += one.waited
-                self._paused += one.paused
-        else:
-            self._waited += row.waited
-        for at, wall, failed, slot in attempted:
+        waits = [one.waited for one in row.tried] or [row.waited]
+        self._waited += sum(waits)
+        self._paused += sum(one.paused for one in row.tried)
+        waits[0] += row.queued
+        self._queued += row.queued
+        for (at, wall, failed, slot), waited in zip(attempted, waits, strict=False):
             if self._visits:
                 number = max(0, bisect_right(self._begins, at) - 1)
-                self._visits[number].add(at, wall, failed, slot)
+                self._visits[number].add(at, wall, failed, slot, waited)
 
     def shares(self, steps: Sequence[LimitStep] = ()) -> Shares:
         """Where they went. ``steps`` are those of an adaptive limit on how many slots there are."""
         total = Shares()
-        waited, paused = self._waited, self._paused
+        waited, queued, paused = self._waited, self._queued, self._paused
         for one in self._visits:
-            shares = self._of(one, steps, waited, paused)
+            shares = self._of(one, steps, waited, queued, paused)
             waited -= shares.limit_waits
+            queued -= shares.permit_waits
             paused -= shares.retry_waits
             total = total + shares
         return total
 
-    def _of(self, one: _VisitTime, steps: Sequence[LimitStep], waited: float, paused: float) -> Shares:
+    def _of(
+        self, one: _VisitTime, steps: Sequence[LimitStep], waited: float, queued: float, paused: float
+    ) -> Shares:
         visit, busy = one.visit, one.work + one.failed
         capacity = max(busy, _capacity(visit, steps))
         empty = capacity - busy
@@ -103,10 +106,11 @@ class SlotTime:
             before, behind = before * part, behind * part
         rest = max(0.0, empty - before - behind)
         limit = min(rest, max(0.0, waited))
-        retry = min(rest - limit, max(0.0, paused))
-        rest -= limit + retry
+        permit = min(rest - limit, max(0.0, queued))
+        retry = min(rest - limit - permit, max(0.0, paused))
+        rest -= limit + permit + retry
         told = (0.0, rest) if not self._streams else (rest, 0.0)
-        return Shares(capacity, one.work, one.failed, limit, retry, *told, behind, before)
+        return Shares(capacity, one.work, one.failed, limit, permit, retry, *told, behind, before)
 
 
 def _capacity(visit: Visit, steps: Sequence[LimitStep]) -> float:

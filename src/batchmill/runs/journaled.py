@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -69,11 +69,17 @@ def nothing_kept(masker: Masker, stop: CancelToken) -> None:
 
 def begun(journal: Journal, order: RunRequest, masker: Masker, stop: CancelToken) -> SqliteRunLog:
     """The opening of a new run. Raises :class:`~batchmill.errors.StorageError`."""
+
+    def failed(fault: StorageError) -> None:
+        journal.fault = fault
+        if not journal.temporary:
+            stop.cancel()
+
     return journal.begin(
         order.record(),
         codec=CODEC,
         masker=masker,
-        failed=lambda fault: stop.cancel(),
+        failed=failed,
         order=addresses(order.plan),
         asks=asks_models(order.plan),
     )
@@ -115,8 +121,17 @@ def _detail(event: Event) -> Mapping[str, Any]:
 
 
 def with_all_calls(result: RunResult, under_way: CallsUnderWay | None) -> RunResult:
-    """The result of a run without a journal, with the calls of attempts of which nothing came back."""
+    """The result of a run that is not kept, with the calls of attempts of which nothing came back."""
     return replace(result, llm_calls=all_calls(result.llm_calls, None, under_way))
+
+
+def only_told(log: SqliteRunLog, result: RunResult, under_way: CallsUnderWay | None) -> RunResult:
+    """Enter the result into a temporary journal; it is that of a run without one."""
+    result = with_all_calls(result, under_way)
+    if log.fault is None:
+        with suppress(StorageError):  # the journal has it, for who makes something of what is there
+            log.finish(_status(result), result.timing["wall"], result.nodes, None)
+    return result
 
 
 def _counts(log: SqliteRunLog, *, whole: bool) -> dict[str, int]:
@@ -139,11 +154,9 @@ def finished(log: SqliteRunLog, result: RunResult) -> RunResult:
         except StorageError as error:
             fault = error
     if fault is None:
-        ended = result.interrupted or result.limit is not None
-        status = (result.stopped_by or "interrupted") if ended else result.status
         text = _result_text(result)
         try:
-            log.finish(status, result.timing["wall"], result.nodes, text)
+            log.finish(_status(result), result.timing["wall"], result.nodes, text)
         except Exception:  # told below, as any fault of the journal is
             fault = log.fault
             if fault is None:
@@ -153,6 +166,12 @@ def finished(log: SqliteRunLog, result: RunResult) -> RunResult:
     entry = {"node": None, "index": None, "item": None, "type": "StorageError", "message": str(fault)}
     errors = [*result.errors, {**entry, "attempts": 0, "kind": "exception", "traceback": ""}]
     return replace(result, status="failed", environment=True, errors=errors)
+
+
+def _status(result: RunResult) -> str:
+    """What the journal calls the end of a pass."""
+    ended = result.interrupted or result.limit is not None
+    return (result.stopped_by or "interrupted") if ended else result.status
 
 
 def _result_text(result: RunResult) -> str | None:

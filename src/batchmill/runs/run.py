@@ -45,6 +45,7 @@ from batchmill.runs.journaled import (
     event_listeners,
     finished,
     nothing_kept,
+    only_told,
     told_of,
     with_all_calls,
 )
@@ -260,7 +261,9 @@ def _walked(
         environment=walk.environment,
         limit=around.gates.exhausted,
     )
-    return with_all_calls(result, around.calls) if log is None else finished(log, result)
+    if log is None:
+        return with_all_calls(result, around.calls)
+    return only_told(log, result, around.calls) if log.temporary else finished(log, result)
 
 
 def _plain_error(entry: dict[str, Any]) -> dict[str, Any]:

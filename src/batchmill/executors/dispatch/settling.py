@@ -54,6 +54,7 @@ class ChunkSettler:
         else:
             block, n_bytes = frames.read(slot.area.outward(seq), reply.kept, chunk.start)
             self.sizer.observe(len(block), reply.seconds, n_bytes)
+            block.cpu, block.peak = reply.cpu, reply.peak
             self.channel.give_back(self._deliver(chunk, block, worker))
 
     def death(self, slot: Slot, worker: int, seq: int, chunk: Chunk, death: Death) -> None:

@@ -24,6 +24,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import anything_held, close_resources, resource_scope
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
+from batchmill.executors.effort import Effort
 from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.frames import FrameWriter
 from batchmill.executors.process.logs import LogMirror
@@ -70,13 +71,16 @@ class Order(NamedTuple):
 class Reply(NamedTuple):
     """What came of an order: ``done`` with results in the shared area, ``no_job`` when the job is not
     there, ``unloadable`` with the reason when the job does not unpickle, ``unreadable`` when the items do
-    not, or ``failed`` when we did."""
+    not, or ``failed`` when we did. ``cpu`` is the seconds that the process took for it, ``peak`` the most
+    memory it had so far, in bytes."""
 
     seq: int
     status: str
     kept: int = 0
     seconds: float = 0.0
     error: ErrorInfo | None = None
+    cpu: float | None = None
+    peak: int | None = None
 
 
 class WorkerProcess:
@@ -89,6 +93,7 @@ class WorkerProcess:
         self._runners: OrderedDict[bytes, tuple[ItemRunner, ProcessEnvironment]] = OrderedDict()
         self._surroundings: ProcessEnvironment | None = None
         self._next_lay_down = 0.0
+        self._effort = Effort()
 
     def run(self, order: Order) -> Reply:
         """Run a chunk; its results are in the shared area afterwards."""
@@ -111,7 +116,7 @@ class WorkerProcess:
         chunk = Chunk(order.start, items, order.attempts, order.lost, order.tried)
         cells[BEGAN] = time.monotonic_ns()
         cells[PHASE] = RUNNING
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), self._effort.cpu()
         frames = FrameWriter(self.area.outward(order.seq), cells, self._folders)
         self._next_lay_down = began + LAY_DOWN_SECONDS
 
@@ -128,7 +133,8 @@ class WorkerProcess:
         seconds = time.perf_counter() - began
         self._lay_down(frames, block, runner)
         surroundings.restore()
-        return Reply(order.seq, "done", cells[KEPT], seconds)
+        effort = self._effort.cpu() - spent, self._effort.peak()
+        return Reply(order.seq, "done", cells[KEPT], seconds, None, *effort)
 
     def _lay_down(self, frames: FrameWriter, block: Block, runner: ItemRunner) -> bool:
         self.area.cells[PHASE] = PACKING

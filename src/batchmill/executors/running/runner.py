@@ -134,6 +134,7 @@ class ItemRunner:
         cells[ATTEMPT] = 1
         last = clock()
         end = last + seconds
+        spent = time.thread_time()
         drift = 0.0  # how much later items begin than the walls of those before them tell
         block.begin(0, last)
         for offset, item in enumerate(chunk.items):
@@ -176,6 +177,7 @@ class ItemRunner:
                 if drift > MOST_DRIFT:
                     block.begin(offset + 1, last)
                     drift = 0.0
+        block.cpu = time.thread_time() - spent
         return block
 
     def _first_attempt(self, item: Any, index: int, chunk: Chunk) -> Outcome | FailedAttempt:

@@ -18,7 +18,7 @@ from batchmill.graph.visits.node_run import NodeRun, failed_visit
 from batchmill.journal.contract import SingleLog
 from batchmill.nodes import DEFAULT_ACTION, NodeResult
 from batchmill.nodes.workflow import WorkflowNode
-from batchmill.outcome import Outcome, cancelled
+from batchmill.outcome import NO_WAITS, Outcome, cancelled
 from batchmill.step import single_step
 from batchmill.step.step import SingleStep
 
@@ -37,7 +37,9 @@ def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, A
         step = single_step(made, node.params, around.namespace, carried=carried, paying=paying)
         outcome = _outcome(node, step, around)
         if log is not None:
-            outcome = _kept(log, replace(outcome, wall=time.perf_counter() - began, began=began, worker=0))
+            if outcome.waits == NO_WAITS:  # else its begin is known, which is when the waiting was over
+                outcome = replace(outcome, wall=time.perf_counter() - began, began=began, worker=0)
+            outcome = _kept(log, outcome)
     if outcome.error is not None:
         visit = failed_visit(outcome.error, outcome.attempts, node.diagnostics)
         visit.blame(outcome.error, around.place(node.id))

@@ -69,6 +69,32 @@ INSERT OR REPLACE INTO outcome (id, pass, state, key, item, value, wall, detail,
 SELECT id - ? + ?, pass, state, key, item, value, wall, detail, began, worker FROM outcome
 WHERE id >= ? AND id < ?
 
+-- name: add_wait
+INSERT OR REPLACE INTO wait (id, pass, for_limit, for_permit) VALUES (?, ?, ?, ?)
+
+-- name: copy_wait
+INSERT OR REPLACE INTO wait (id, pass, for_limit, for_permit)
+SELECT ?, pass, for_limit, for_permit FROM wait WHERE id = ?
+
+-- name: copy_waits
+INSERT OR REPLACE INTO wait (id, pass, for_limit, for_permit)
+SELECT id - ? + ?, pass, for_limit, for_permit FROM wait WHERE id >= ? AND id < ?
+
+-- name: delete_waits
+DELETE FROM wait WHERE id >= ? AND id < ?
+
+-- name: add_effort
+INSERT OR REPLACE INTO effort (id, pass, count, cpu, peak) VALUES (?, ?, ?, ?, ?)
+
+-- What the items of each node took, in all passes.
+-- name: efforts_of
+SELECT visit.address, sum(effort.cpu), max(effort.peak) FROM visit
+JOIN effort ON effort.id >= visit.id << 32 AND effort.id < (visit.id + 1) << 32
+WHERE visit.run = ? GROUP BY visit.address
+
+-- name: delete_efforts
+DELETE FROM effort WHERE id >= ? AND id < ?
+
 -- name: add_event
 INSERT INTO event (run, at, kind, detail) VALUES (?, ?, ?, ?)
 
@@ -136,12 +162,16 @@ WHERE id >= ? AND id < ?
 SELECT max(began + wall) FROM outcome WHERE id >= ? AND id < ? AND pass = ?
 
 -- name: read_outcomes
-SELECT position, state, item, value, wall, detail, began, worker FROM outcome
-WHERE id >= ? AND id < ? ORDER BY id
+SELECT position, state, item, value, wall, detail, began, worker, for_limit, for_permit, cpu
+FROM outcome LEFT JOIN wait ON wait.id = outcome.id AND wait.pass = outcome.pass
+LEFT JOIN effort ON effort.id = outcome.id AND effort.pass = outcome.pass AND effort.count = 1
+WHERE outcome.id >= ? AND outcome.id < ? ORDER BY outcome.id
 
 -- name: read_failed
-SELECT position, state, item, value, wall, detail, began, worker FROM outcome
-WHERE id >= ? AND id < ? AND state IN (1, 3) ORDER BY id
+SELECT position, state, item, value, wall, detail, began, worker, for_limit, for_permit, cpu
+FROM outcome LEFT JOIN wait ON wait.id = outcome.id AND wait.pass = outcome.pass
+LEFT JOIN effort ON effort.id = outcome.id AND effort.pass = outcome.pass AND effort.count = 1
+WHERE outcome.id >= ? AND outcome.id < ? AND state IN (1, 3) ORDER BY outcome.id
 
 -- name: nodes_of
 SELECT address, type, status, wall, detail FROM node WHERE run = ?

@@ -41,7 +41,7 @@
 
   const SHARES = [
     ["work", "work", 0], ["failed_attempts", "failed attempts", 7], ["limit_waits", "waiting for a limit", 8],
-    ["retry_waits", "waiting to try again", 3], ["input", "no input yet", 9], ["between", "between items", 4],
+    ["permit_waits", "waiting for --jobs", 5], ["retry_waits", "waiting to try again", 3], ["input", "no input yet", 9], ["between", "between items", 4],
     ["tail", "nothing left to start", 1], ["start", "getting started", 2]
   ];
 

@@ -1,0 +1,52 @@
+"""What a worker process takes: CPU time, that of commands it ran with it, and memory."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+
+LOOK_SECONDS = 0.1  # between two looks into a file of the system's
+_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes, of ``ru_maxrss``
+
+
+class Effort:
+    """Measures this process. Used by one thread.
+
+    Linux begins to count the peak of a process with that of the one that started it (getrusage(2)), so up to
+    there it is looked up where each program has its own.
+    """
+
+    def __init__(self) -> None:
+        self._inherited = _peak()
+        self._known: int | None = None
+        self._next_look = 0.0
+
+    def cpu(self) -> float:
+        """CPU seconds so far, of all threads and of the commands that have ended."""
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.process_time() + children.ru_utime + children.ru_stime
+
+    def peak(self) -> int | None:
+        """The most memory it had so far, in bytes; None where nobody knows."""
+        found = _peak()
+        if found > self._inherited or sys.platform != "linux":
+            return found
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self._known = _own_peak()
+        return self._known
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+
+
+def _own_peak() -> int | None:
+    try:
+        with open("/proc/self/status", "rb") as file:
+            lines = [line for line in file if line.startswith(b"VmHWM:")]
+        return int(lines[0].split()[1]) * 1024
+    except (OSError, LookupError, ValueError):  # a system without it
+        return None
