@@ -40,9 +40,10 @@ RANKS = {
     "values": 2,
     "outcome": 2,
     "file_table": 2,
-    "bad_row": 1,
     "errors": 1,
     "lists": 1,
+    "sourced": 1,
+    "bad_row": 0,
     "warned": 0,
 }
 FACE = {"__init__", "__main__"}  # the package's own face: below everyone's feet and above everyone's head

@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from batchmill.bad_row import as_text
+from batchmill.sourced import bare
 
 V = TypeVar("V")
 ErrorKind = Literal["exception", "error_result", "timeout", "worker_died", "cancelled", "not_picklable"]
@@ -161,7 +162,7 @@ class Outcome:
             raise ValueError("a success has no error entry")
         return {
             "index": self.index,
-            "item": as_text(item),
+            "item": as_text(bare(item)),
             "type": self.error.type,
             "message": self.error.message,
             "attempts": self.attempts,

@@ -15,6 +15,8 @@ from batchmill.cli.item_source import source_of
         ("@rows.jsonl", {"jsonl": "rows.jsonl"}),
         ("@rows.csv.gz", {"csv": "rows.csv.gz"}),
         ("@Z.CSV", {"csv": "Z.CSV"}),
+        ("@z.jsonl.ZST", {"jsonl": "z.jsonl.ZST"}),
+        ("@names.xz", {"lines": "names.xz"}),
         ("@z.csv.GZ", {"csv": "z.csv.GZ"}),
         ("@rows.NDJSON", {"jsonl": "rows.NDJSON"}),
         ("@notes.txt", {"lines": "notes.txt"}),
@@ -38,7 +40,7 @@ def test_sources(written, source):
 
 @pytest.mark.parametrize(
     "written",
-    ["@", "[1,", "range:a", "range:", "[NaN]", "@x.tsv", "@x.TSV.gz", "@x.parquet", "@x.json", "@x.csv.zst",
+    ["@", "[1,", "range:a", "range:", "[NaN]", "@x.tsv", "@x.TSV.gz", "@x.parquet", "@x.json",
      "", '{"globb": "x"}', "[*.txt]"],
 )  # fmt: skip
 def test_what_is_no_source(written):

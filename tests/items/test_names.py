@@ -7,7 +7,7 @@ import pytest
 
 from batchmill.errors import StorageError
 from batchmill.items import names, text_lines
-from batchmill.items.names import names_in_file
+from batchmill.items.names import names_in_files
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def read(tmp_path):
     def names(data, **settings):
         path = tmp_path / "names"
         path.write_bytes(data)
-        return list(names_in_file(str(path), **settings))
+        return list(names_in_files([str(path)], **settings))
 
     return names
 
@@ -69,4 +69,4 @@ def test_a_line_beyond_all_bounds_is_told(read, monkeypatch):
 def test_compressed_names(tmp_path):
     with gzip.open(tmp_path / "names.gz", "wb") as file:
         file.write(b"a\nb\xff\n")
-    assert list(names_in_file(str(tmp_path / "names.gz"))) == ["a", "b\udcff"]
+    assert list(names_in_files([str(tmp_path / "names.gz")])) == ["a", "b\udcff"]

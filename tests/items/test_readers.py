@@ -20,8 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchmill.bad_row import BadRow
-from batchmill.errors import InvalidSetting, StorageError
-from batchmill.items import byte_streams, csv_rows, text_lines
+from batchmill.batch import unpacking
+from batchmill.batch.results import compression
+from batchmill.errors import InvalidSetting, MissingExtra, StorageError
+from batchmill.items import csv_rows, text_lines
 from batchmill.items.readers import open_source
 from batchmill.items.sources import as_source
 from batchmill.items.text_lines import numbered_lines
@@ -128,6 +130,46 @@ def test_csv(folder: Path) -> None:
     assert items({"csv": "c"}, folder) == ([], "")
 
 
+def test_several_files_are_read_one_after_another(folder: Path) -> None:
+    written(folder, "b.csv", "a,b\n1,2\n")
+    written(folder, "a.csv", "a\n3\n")
+    (folder / "c.csv").mkdir()
+    one, two = {"a": "1", "b": "2"}, {"a": "3"}
+    assert items({"csv": "*.csv"}, folder) == ([two, one], "")
+    assert items({"csv": ["b.csv", "*.csv", "b.csv"]}, folder) == ([one, two], "")
+    assert items({"csv": "x*.csv"}, folder) == ([], "")
+    found, fault = items({"lines": ["a.csv", "none", "b.csv"]}, folder)
+    assert found == ["a", "3"]
+    assert "none: No such file" in fault
+    written(folder, "a[1].txt", "literal\n")
+    assert items({"lines": "a[1].txt"}, folder) == (["literal"], "")
+
+
+def test_rows_that_tell_where_they_stand(folder: Path) -> None:
+    written(folder, "a", 'a\n\n1\n"2\n3"\n4,4\n5\n')
+    written(folder, "b", "a\n6\n")
+    source = open_source({"csv": ["a", "b"]}, folder, placed=True, keep_bad=True)
+    assert [one if isinstance(one, BadRow) else (one.item["a"], one.place) for one in source] == [
+        ("1", {"path": "a", "line": 3}),
+        ("2\n3", {"path": "a", "line": 4}),
+        "4,4",
+        ("5", {"path": "a", "line": 7}),
+        ("6", {"path": "b", "line": 2}),
+    ]
+    for kind, rows in {"lines": ["x", "", "y"], "jsonl": [1, None]}.items():
+        written(folder, kind, "x\n\ny" if kind == "lines" else "1\n\nnull\n")
+        found = list(open_source({kind: kind}, folder, placed=True))
+        assert [one.item for one in found] == rows
+        assert found[-1].place == {"path": kind, "line": 3}
+
+
+def test_files_of_a_pattern_may_be_left_out(folder: Path) -> None:
+    for name in ("a", "b"):
+        written(folder, f"{name}.txt", name)
+    source = open_source({"lines": ["*.txt"]}, folder, leave_out=lambda paths: paths[1:])
+    assert list(source) == ["b"]
+
+
 FAULTS = {
     "bad UTF-8": ("lines", b"one\ntwo\nth\xffree\nfour", ["one", "two"], "x, line 3: byte 0xff at place 3"),
     "latin-1 in CSV": ("csv", b"a\nb\n\xe9\n", [{"a": "b"}], "x, line 3: byte 0xe9 at place 1"),
@@ -182,8 +224,6 @@ FAULTS = {
         [],
         "x, line 1: not JSON: the number 0.12345678901234567890 would",
     ),
-    "bzip2": ("lines", b"BZh91AY&SY\xff\n", [], "x, line 1: this is bzip2 data"),
-    "gzip without its name": ("csv", b"\x1f\x8b\x08\0\xff\n", [], "x, line 1: this is gzip data"),
     "Parquet": ("jsonl", b"PAR1\x15\xff\n", [], "x, line 1: this is a Parquet file"),
     "text behind a quote": ("csv", b'a\nb\n"c"d\n', [{"a": "b"}], "x, line 3: ',' expected"),
     "same header twice": ("csv", b"a,b,a\n1,2,3", [], "x, line 1: the column name 'a' stands there twice"),
@@ -299,7 +339,6 @@ def test_gzip(folder: Path) -> None:
 
 GZIP_FAULTS = {
     "cut short": (lambda data: data[: len(data) * 3 // 4], "end-of-stream"),
-    "no gzip": (lambda data: b"plain text\n" * 9, "[Nn]ot a gzipped file"),
     "garbage behind": (lambda data: data + b"garbage", "[Nn]ot a gzipped file"),
     "damaged": (lambda data: data[:-8] + bytes(4) + data[-4:], "(?i)crc"),  # its checksum
     "empty": (lambda data: b"", None),
@@ -321,9 +360,68 @@ def test_gzip_that_is_none(folder: Path, name: str) -> None:
     assert fault.startswith(f"x.gz, after line {len(found)}: ")
 
 
+COMPRESS = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz", "zstd": ".zst"}
+WORDS = "\n".join(f"{n} {n * n}" for n in range(400)).encode()
+
+
+def compressed(kind: str, data: bytes) -> bytes:
+    try:
+        pack = compression.pack_for(f"x{COMPRESS[kind]}")
+    except MissingExtra:
+        pytest.skip(f"{kind} is not installed")
+    assert pack is not None
+    return pack(data)
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_compression_is_known_by_the_content(
+    folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = WORDS.decode().split("\n")
+    one, two = compressed(kind, WORDS[:1000]), compressed(kind, WORDS[1000:])
+    for name, data in {"x": one + two, "x.gz": one + bytes(8) + two + bytes(4), "y.csv": two}.items():
+        written(folder, name, data)
+    for size in (3, 1 << 16):
+        monkeypatch.setattr(unpacking, "INPUT_BYTES", size)
+        assert items({"lines": ["x", "x.gz"]}, folder) == (lines + lines, "")
+    assert items({"csv": "y.csv", "header": False}, folder)[0][-1] == ["399 159201"]
+    spoilt = {
+        "cut": (one + two)[:-9],
+        "garbage": one + b"no more of it",
+        "damaged": one + bytes([two[0] ^ 1]) + two[1:],
+    }
+    for name, data in spoilt.items():
+        written(folder, name, data)
+        found, fault = items({"lines": name}, folder)
+        assert found == lines[: len(found)]
+        assert fault.startswith(f"{name}, after line {len(found)}: "), name
+
+
+def test_what_begins_like_compressed_data_and_is_text(folder: Path) -> None:
+    texts = ["", "B", "BZh", "BZh9", "BZh91AY&S", "P*M", "("]
+    for text in texts:
+        written(folder, "x", text)
+        assert items({"lines": "x"}, folder) == ([text] if text else [], "")
+    written(folder, "plain.gz", "a\n")
+    assert items({"lines": "plain.gz"}, folder) == (["a"], "")
+
+
+def test_a_frame_that_zstd_skips(folder: Path) -> None:
+    written(folder, "x", b"P*M\x18\x03\0\0\0abc" + compressed("zstd", b"a\nb"))
+    assert items({"lines": "x"}, folder) == (["a", "b"], "")
+
+
+def test_zstd_that_is_not_installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("backports", "compression"):
+        monkeypatch.setitem(sys.modules, name, None)
+    written(folder, "x", b"\x28\xb5\x2f\xfd")
+    with pytest.raises(MissingExtra, match="batchmill\\[zstd\\]"):
+        items({"lines": "x"}, folder)
+
+
 @pytest.mark.slow
 def test_a_gzip_bomb(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(byte_streams, "BOMB_DECODED", 1 << 20)
+    monkeypatch.setattr(unpacking, "BOMB_DECODED", 1 << 20)
     written(folder, "x.gz", gzip.compress(b"\n" * (8 << 20)))
     found, fault = items({"lines": "x.gz"}, folder)
     assert 0 < len(found) <= 2 << 20
@@ -331,7 +429,7 @@ def test_a_gzip_bomb(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_more_than_anybody_means(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(byte_streams, "MAX_DECODED", 100_000)
+    monkeypatch.setattr(unpacking, "MAX_DECODED", 100_000)
     written(folder, "x.gz", gzip.compress(os.urandom(80_000).hex(" ").replace(" ", "\n").encode()))
     assert "once decoded" in items({"lines": "x.gz"}, folder)[1]
 
@@ -441,14 +539,15 @@ def test_standard_input_with_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({}, "exactly one key"),
-        ({"lines": "a", "csv": "b"}, "exactly one key"),
+        ({}, "a source has one key of"),
+        ({"lines": "a", "csv": "b"}, "a source has one key of"),
         ({"tsv": "a"}, "no source 'tsv'"),
         ({"lines": ""}, "needs a path"),
         ({"glob": 3}, "needs a path"),
         ({"stdin": "csv"}, '"lines", "jsonl" or "nul"'),
-        ({"csv": "a", "lines": "b"}, "exactly one key"),
-        ({"jsonl": "a", "delimiter": ";"}, "exactly one key"),
+        ({"csv": []}, "needs a path"),
+        ({"csv": ["a", 3]}, "needs a path"),
+        ({"jsonl": "a", "delimiter": ";"}, "'jsonl' has no options, not 'delimiter'"),
         ({"csv": "a", "sep": ";"}, "no option 'sep'"),
         ({"csv": "a", "delimiter": "::"}, "`delimiter` of the source 'csv' must be one character"),
         ({"csv": "a", "quote": ","}, "another character than `delimiter`"),

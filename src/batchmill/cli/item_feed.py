@@ -71,7 +71,7 @@ class ItemFeed:
             return items
         if isinstance(items, ChunkedIterable):
             return ChunkedIterable(
-                lambda: map(self._without_own, items.read()), wake=items.wake, file=items.file
+                lambda: map(self._without_own, items.read()), wake=items.wake, files=items.files
             )
         return self._without_own(list(items))
 

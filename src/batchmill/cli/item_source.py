@@ -25,8 +25,11 @@ from typing import Any
 
 import click
 
-from batchmill.items.names import names_in_file, names_in_stdin
-from batchmill.items.readers import READERS, open_source, read_jsonl, read_stdin
+from batchmill.batch.many_files import paths_of
+from batchmill.batch.results.compression import packed_suffix
+from batchmill.items.globbing import has_magic
+from batchmill.items.names import names_in_files, names_in_stdin
+from batchmill.items.readers import READERS, is_source, open_source
 from batchmill.nodes.placeholders import as_written
 from batchmill.values import NotJson
 
@@ -66,8 +69,14 @@ class ItemSource:
 
     @property
     def path(self) -> str | None:
-        """The file that is read; None for what is none."""
-        return os.path.expanduser(self.value) if self.kind in _FILES else None
+        """The one file that is read; None for what is none, and for many."""
+        one = self.kind in _FILES and isinstance(self.value, str) and not has_magic(self.value)
+        return os.path.expanduser(self.value) if one else None
+
+    @property
+    def paths(self) -> list[str]:
+        """All files that are read."""
+        return paths_of(self.kind, self.value, "") if self.kind in _FILES else []
 
     @property
     def rows(self) -> bool:
@@ -81,14 +90,10 @@ class ItemSource:
         if self.kind == "list":
             return list(self.spec)
         if self.kind == "lines":
-            return names_in_file(os.path.expanduser(self.value), os.fsencode(self.end))
+            return names_in_files(self.paths, os.fsencode(self.end))
         if self.from_stdin and self.value in ("lines", "nul"):
             return names_in_stdin(b"\0" if self.value == "nul" else os.fsencode(self.end))
-        if self.kind == "jsonl":
-            return read_jsonl(self.value, "", as_written)
-        if self.from_stdin:
-            return read_stdin(self.value, "", as_written)
-        return open_source(self.spec)
+        return open_source(self.spec, decode=as_written)
 
     @property
     def missing(self) -> bool:
@@ -104,9 +109,9 @@ class ItemSource:
             return f"there is no file {self.path!r}"
         if self.path is not None:
             return f"the file {self.path!r} has no items in it"
-        if self.kind != "glob":
+        if self.kind not in ("glob", *_FILES) or not isinstance(self.value, str):
             return f"{self.written!r} has no items"
-        pattern = str(self.value)
+        pattern = self.value
         if glob.has_magic(pattern):
             return f"no file matches the pattern {pattern!r}"
         return f"there is no file {pattern!r}{_meant(pattern)}"
@@ -164,8 +169,9 @@ def _file(path: str) -> dict[str, Any]:
 
 
 def _suffix(path: str) -> str:
-    """The ending that says what is in a file, in small letters, with that of gzip left out."""
-    return os.path.splitext(path.lower().removesuffix(".gz"))[1]
+    """The ending that says what is in a file, in small letters, with that of its compression left out."""
+    packed = packed_suffix(path)
+    return os.path.splitext(path.lower().removesuffix(packed or ""))[1]
 
 
 _KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
@@ -173,7 +179,6 @@ _NOT_READ = {
     ".tsv": r'for rows with tabs between their cells write {"csv": "FILE", "delimiter": "\t"}',
     ".json": "one JSON document is no list of items by itself; write it as JSON lines (.jsonl)",
     **dict.fromkeys((".parquet", ".xlsx", ".sqlite"), "files of this kind are not read; convert it to CSV"),
-    **dict.fromkeys((".bz2", ".xz", ".zst"), "it is packed in a way that is not read; unpack it"),
 }
 
 
@@ -183,13 +188,9 @@ def _json(written: str) -> Any:
     except NotJson as error:
         hint = f"; for a pattern that begins so write glob:{written}" if glob.has_magic(written) else ""
         raise click.BadParameter(f"is not JSON: {error}{hint}") from error
-    if isinstance(found, dict) and not _is_source(found):
+    if isinstance(found, dict) and not is_source(found):
         raise click.BadParameter(f"a source has one key, of {', '.join(READERS)}; not {written}")
     return found
-
-
-def _is_source(spec: dict[str, Any]) -> bool:
-    return "csv" in spec or (len(spec) == 1 and next(iter(spec)) in READERS)
 
 
 def _bounds(written: str) -> list[int]:

@@ -183,7 +183,7 @@ class MapJob:
     def check_files(self) -> None:
         """Raises :class:`click.UsageError` for a file to be written that is read too, or is two at once."""
         others = own_files()
-        others |= {source.path: source.written for source in self.sources if source.path is not None}
+        others |= {path: source.written for source in self.sources for path in source.paths}
         for option, path in self._written():
             if path is None:
                 continue

@@ -9,9 +9,11 @@ from typing import Any, Literal
 from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean
 from batchmill.ir.flow_graph import FlowGraph
+from batchmill.ir.models.batch import OF_FILES
 from batchmill.ir.outline import Outline
 from batchmill.ir.parts import NodePart
 from batchmill.ir.streams import still_running
+from batchmill.sourced import PLACE_KEYS
 from batchmill.template import Expression, Operand, Path, expressions_in
 from batchmill.template.parse import without_namespace
 from batchmill.template.presence import is_large, may_hold_templates
@@ -19,6 +21,7 @@ from batchmill.template.presence import is_large, may_hold_templates
 INDEX = "__index__"  # also in step.namespace, which ranks above; tests/graph/test_check.py compares the two
 RUN = "__run__"  # also in step.namespace; tests/graph/test_check.py compares the two
 ENV = "env"  # likewise
+SOURCE = "__source__"  # likewise
 ALWAYS_THERE = frozenset({"__llm_calls__", RUN})
 """Names of the run's store that every template may use."""
 SiteKind = Literal["params", "items", "loop", "output", "select"]
@@ -89,7 +92,11 @@ class ReferenceCheck:
         self._graph = graph
         self._running = still_running(outline)
         self._known = [*outline.by_id, *outline.inputs]
-        self._item_names = {node.item_name for node in outline.all_nodes if node.has_batch} | {INDEX, "item"}
+        self._item_names = {node.item_name for node in outline.all_nodes if node.has_batch} | {
+            INDEX,
+            SOURCE,
+            "item",
+        }
 
     def faults(self, site: Site) -> list[Fault]:
         """What is wrong with the names a template uses, and with when it uses them.
@@ -126,7 +133,7 @@ class ReferenceCheck:
     def _local_names(self, site: Site) -> frozenset[str]:
         node = site.node
         if site.kind == "params" and node is not None and node.item_name is not None:
-            return ALWAYS_THERE | {INDEX, node.item_name}
+            return ALWAYS_THERE | {INDEX, SOURCE, node.item_name}
         return ALWAYS_THERE
 
     def _unknown_name(self, path: Path, site: Site) -> Fault | None:
@@ -134,6 +141,8 @@ class ReferenceCheck:
         local = self._local_names(site)
         if root == RUN:
             return self._unknown_of_run(path, site)
+        if root == SOURCE and root in local:
+            return unknown_of_source(path, site)
         if root in local or root in outline.by_id or root in outline.inputs:
             return None
         if root == ENV:
@@ -224,6 +233,27 @@ class ReferenceCheck:
         else:
             reason = f"the node `{source.id}` cannot have run by then: no edges lead from it to this node"
         return f"`${{{path.text}}}` cannot be resolved: {reason}"
+
+
+def unknown_of_source(path: Path, site: Site) -> Fault | None:
+    """What is wrong with a reference to the place that an item was read from."""
+    batch = site.node.spec.batch if site.node is not None and site.node.spec is not None else None
+    if batch is None:  # something is wrong with it
+        return None
+    if batch.items_kind not in OF_FILES:
+        kinds = ", ".join(f'`{{"{kind}": ...}}`' for kind in OF_FILES)
+        message = f"`${{{path.text}}}`: items of this batch are no rows of files"
+        return site.fault(message, f"the sources whose rows have a place are {kinds}")
+    key = path.segments[0] if path.segments else None
+    of_group = batch.batch_size is not None
+    if key is None or (not isinstance(key, str) if of_group else key in PLACE_KEYS):
+        return None
+    return site.fault(
+        f"`${{{path.text}}}`: nothing of that name is known of a source",
+        "of a group it is a list: write `${__source__[*].path}`"
+        if of_group
+        else f"there is {any_of(PLACE_KEYS)}",
+    )
 
 
 _OTHERWISE = ("change the edges, or give another value with `??`",)

@@ -1,4 +1,4 @@
-"""Opening what items are read from as bytes: files, pipes, gzip, standard input.
+"""Opening what items are read from as bytes: files, pipes, standard input, decoded where they are compressed.
 
 A stream gives what there is as it comes, so that a line in a pipe need not wait for the one after it.
 """
@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import array
 import fcntl
-import gzip
 import os
 import select
 import stat
 import sys
 import termios
 import weakref
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import IO, Any, cast
+from typing import Any
 
+from batchmill.batch.unpacking import DAMAGED, Read, unpacked
 from batchmill.errors import StorageError
-
-Read = Callable[[int], bytes]
-"""Up to so many bytes, at least one; none at the end."""
 
 Opened = Callable[[], AbstractContextManager[Read]]
 """Opens a stream anew, and closes it."""
@@ -30,9 +26,7 @@ Opened = Callable[[], AbstractContextManager[Read]]
 STDIN = "standard input"
 
 READ_BYTES = 1 << 16
-MAX_DECODED = 64 << 30  # bytes out of one gzip file
-BOMB_DECODED, BOMB_RATIO = 1 << 30, 200  # more than this, from so little, is no data of anybody's
-READING_FAULTS = (OSError, EOFError, zlib.error)
+READING_FAULTS = DAMAGED
 
 
 class InputStopped(Exception):  # an answer to who reads, not an error of anybody's
@@ -76,7 +70,7 @@ def is_live(place: str) -> bool:
 
 @contextmanager
 def opened(place: str, waker: Waker | None = None) -> Iterator[Read]:
-    """The bytes of a file or pipe, decoded where its name ends in ``.gz``; ``waker`` is given for a live one.
+    """The bytes of a file or pipe, decoded where they are compressed; ``waker`` is given for a live one.
 
     Raises :class:`StorageError` where it cannot be opened. Reading raises :data:`READING_FAULTS` and
     :class:`InputStopped`.
@@ -92,7 +86,7 @@ def opened(place: str, waker: Waker | None = None) -> Iterator[Read]:
         raise StorageError(f"items cannot be read from {place}: {reason}") from fault
     with file:
         read = file.read if waker is None else _waiting(file.fileno(), waker)
-        yield _Decoded(read).read if place.lower().endswith(".gz") else read
+        yield unpacked(read)
 
 
 _STDIN_NAMES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
@@ -111,12 +105,12 @@ def _waiting(number: int, waker: Waker) -> Read:
     return read
 
 
-def standard_input_number() -> int | None:
-    """The descriptor of standard input, None where it has none."""
+def standard_input_numbers() -> tuple[int, ...]:
+    """The descriptor of standard input, none where it has none."""
     try:
-        return None if sys.stdin is None else sys.stdin.fileno()
+        return () if sys.stdin is None else (sys.stdin.fileno(),)
     except (AttributeError, OSError, ValueError):  # closed, or somebody put text in its place
-        return None
+        return ()
 
 
 @contextmanager
@@ -133,7 +127,7 @@ def standard_input(waker: Waker) -> Iterator[Read]:
     except (AttributeError, OSError, ValueError):  # somebody put text in its place
         yield lambda size: stream.readline(size).encode("utf-8", "surrogateescape")
         return
-    yield _waiting(number, waker)
+    yield unpacked(_waiting(number, waker))
 
 
 def standard_input_is_empty() -> bool:
@@ -164,36 +158,3 @@ def _nothing_left(stream: Any) -> bool:
     found = stream.read(1)
     stream.seek(place)
     return not found
-
-
-class _Decoded:
-    """The decoded bytes of a gzip file, which may have several members; an end to bombs."""
-
-    def __init__(self, read: Read) -> None:
-        self._encoded_bytes = 0
-        self._decoded_bytes = 0
-        self._gzip = gzip.GzipFile(fileobj=cast("IO[bytes]", _Counted(self._count(read))))
-
-    def _count(self, read: Read) -> Read:
-        def counted(size: int = -1) -> bytes:
-            data = read(size)
-            self._encoded_bytes += len(data)
-            return data
-
-        return counted
-
-    def read(self, size: int) -> bytes:
-        data = self._gzip.read1(size)
-        self._decoded_bytes += len(data)
-        if self._decoded_bytes > MAX_DECODED:
-            raise OSError(f"more than {MAX_DECODED >> 30} GiB once decoded; unpack it yourself")
-        if self._decoded_bytes > BOMB_DECODED and self._decoded_bytes > BOMB_RATIO * self._encoded_bytes:
-            raise OSError(f"over {BOMB_RATIO} times its size once decoded; unpack it yourself")
-        return data
-
-
-class _Counted:
-    """As much of a file as the decoder needs."""
-
-    def __init__(self, read: Read) -> None:
-        self.read = read

@@ -11,9 +11,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from batchmill.bad_row import BadRow
+from batchmill.batch.unpacking import Read
 from batchmill.errors import InvalidSetting, StorageError
-from batchmill.items.byte_streams import Opened, Read
+from batchmill.items.byte_streams import Opened
 from batchmill.items.text_lines import MAX_LINE, Lines, numbered_lines, quote_left_open
+from batchmill.sourced import at_line
 
 _LINE = re.compile(r"^line \d+: ")
 """PyPy's words have a line, which counts those alone that its reader was given."""
@@ -95,9 +97,12 @@ def _is_encoding(value: Any) -> bool:
     return True
 
 
-def csv_rows(stream: Opened, source: str, form: CsvForm, *, keep_bad: bool = False) -> Iterator[list[Any]]:
+def csv_rows(
+    stream: Opened, source: str, form: CsvForm, *, keep_bad: bool = False, placed: bool = False
+) -> Iterator[list[Any]]:
     """The rows that came together. ``keep_bad`` makes a :class:`~batchmill.bad_row.BadRow` of one that cannot
-    be read. Raises :class:`StorageError`, which names ``source`` and the line."""
+    be read, ``placed`` a :class:`~batchmill.sourced.Sourced` of the others. Raises :class:`StorageError`,
+    which names ``source`` and the line."""
     csv.field_size_limit(max(MAX_LINE, csv.field_size_limit()))
     with stream() as read:
         lines = numbered_lines(_as_utf8(read, form.encoding), source, ends=True, keep_bad=keep_bad)
@@ -114,7 +119,8 @@ def csv_rows(stream: Opened, source: str, form: CsvForm, *, keep_bad: bool = Fal
                     if feed.bad is not None:
                         raise _Ragged(feed.bad.message)
                     if row:
-                        rows.append(make(row))
+                        made = make(row)
+                        rows.append(at_line(source, feed.begun[0][0], made) if placed else made)
                     feed.begun.clear()
                     if not feed.more:
                         yield rows

@@ -21,6 +21,11 @@ ANY_DEPTH = "**"
 Matches = Callable[[str], object]
 
 
+def has_magic(pattern: str) -> bool:
+    """Whether a pattern may match other names than its own."""
+    return _MAGIC.search(pattern) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One part of a pattern: ``literal`` is set where it is a name and nothing more."""

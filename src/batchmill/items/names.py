@@ -12,33 +12,30 @@ import codecs
 from collections.abc import Iterator
 from functools import partial
 
+from batchmill.batch.many_files import read_files
+from batchmill.batch.unpacking import Read
 from batchmill.errors import StorageError
 from batchmill.items.byte_streams import (
     STDIN,
     Opened,
-    Read,
     Waker,
-    is_live,
-    opened,
     standard_input,
-    standard_input_number,
+    standard_input_numbers,
 )
 from batchmill.items.sources import ChunkedIterable
 from batchmill.items.text_lines import MAX_LINE, read_some
 
 
-def names_in_file(path: str, end: bytes = b"") -> ChunkedIterable:
-    """The names in a file or pipe, decoded where its name ends in ``.gz``."""
-    waker = Waker() if is_live(path) else None
-    read = partial(_names, partial(opened, path, waker), path, end)
-    return ChunkedIterable(read, wake=waker.wake if waker else None, file=path)
+def names_in_files(paths: list[str], end: bytes = b"") -> ChunkedIterable:
+    """The names in files or pipes, one after another."""
+    return read_files(paths, "", partial(_names, end=end))
 
 
 def names_in_stdin(end: bytes = b"") -> ChunkedIterable:
     """The names in standard input."""
     waker = Waker()
     read = partial(_names, partial(standard_input, waker), STDIN, end)
-    return ChunkedIterable(read, wake=waker.wake, file=standard_input_number())
+    return ChunkedIterable(read, wake=waker.wake, files=standard_input_numbers())
 
 
 def _names(stream: Opened, source: str, end: bytes) -> Iterator[list[str]]:

@@ -19,6 +19,7 @@ from batchmill.bad_row import BadRow
 from batchmill.errors import TooFewItems
 from batchmill.items.sources import ChunkedIterable
 from batchmill.lists import LazyList
+from batchmill.sourced import grouped
 
 Piece = Sequence[Any]
 Step = Callable[[Iterator[Piece]], Iterator[Piece]]
@@ -50,7 +51,7 @@ class Selection:
             return items
         if isinstance(items, ChunkedIterable):
             read = items.read
-            return ChunkedIterable(lambda: _through(read(), steps), wake=items.wake, file=items.file)
+            return ChunkedIterable(lambda: _through(read(), steps), wake=items.wake, files=items.files)
         if isinstance(items, Sequence):
             whole = replace(self, batch_size=None)
             found = _through(iter((items,)), whole._steps())
@@ -154,13 +155,13 @@ class Selection:
             for end in (*bad, len(piece)):
                 group.extend(piece[begin:end])
                 whole = len(group) - len(group) % size
-                made.extend(group[start : start + size] for start in range(0, whole, size))
+                made.extend(grouped(group[start : start + size]) for start in range(0, whole, size))
                 del group[:whole]
                 made.extend(piece[end : end + 1])
                 begin = end + 1
             yield made
         if group:
-            yield [group]
+            yield [grouped(group)]
 
 
 EVERY_ITEM = Selection()

@@ -66,8 +66,8 @@ class ChunkedIterable:
     """Items that come in lists, some of which may be empty. Reading begins anew with every iteration.
 
     Of a pipe or the like, which may be waited for and of which a second reader gets nothing, ``wake`` ends
-    the wait: :class:`~batchmill.items.byte_streams.InputStopped` is raised there. ``file`` is the path or the
-    descriptor they are read from.
+    the wait: :class:`~batchmill.items.byte_streams.InputStopped` is raised there. ``files`` are the paths or
+    descriptors they are read from.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class ChunkedIterable:
         read: Callable[[], Iterator[Sequence[Any]]],
         *,
         wake: Callable[[], None] | None = None,
-        file: str | int | None = None,
+        files: Sequence[str | int] = (),
     ) -> None:
         self.read = read
         self.wake = wake
-        self.file = file
+        self.files = files
 
     @property
     def live(self) -> bool:

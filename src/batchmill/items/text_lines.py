@@ -11,16 +11,13 @@ import io
 from collections.abc import Iterator
 
 from batchmill.bad_row import BadRow
+from batchmill.batch.unpacking import Read
 from batchmill.errors import StorageError
-from batchmill.items.byte_streams import READ_BYTES, READING_FAULTS, Read
+from batchmill.items.byte_streams import READ_BYTES, READING_FAULTS
 
 MAX_LINE = 64 << 20  # bytes; what one item may take before it is in anybody's hands
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MAGIC = {
-    b"\x1f\x8b": "gzip data; give the file a name that ends in .gz",
-    b"BZh": "bzip2 data; unpack it first",
-    b"\xfd7zXZ": "xz data; unpack it first",
-    b"\x28\xb5\x2f\xfd": "zstd data; unpack it first",
     b"PK\x03\x04": "a zip archive or a spreadsheet; unpack or convert it first",
     b"PAR1": "a Parquet file; convert it first",
     b"SQLite format 3": "an SQLite database; convert it first",

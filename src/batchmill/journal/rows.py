@@ -15,6 +15,7 @@ from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, enco
 from batchmill.journal.files import LARGE, ValueFiles
 from batchmill.lists.weight import weight
 from batchmill.outcome import Block, ErrorInfo, Outcome, Tried
+from batchmill.sourced import all_bare, bare
 from batchmill.values import is_exact, noted, shown
 from batchmill.values.masking import Masker
 
@@ -91,6 +92,7 @@ class RowWriter:
 
     def key_of(self, item: Any, more: Any) -> tuple[bytes | str | None, str | None]:
         """What an item is matched by, and its JSON text; None for what there is not."""
+        item = bare(item)
         try:
             text = encode(item)
         except NOT_JSON:
@@ -104,7 +106,7 @@ class RowWriter:
     def plain_rows(self, first: int, block: Block) -> list[PlainRow | FullRow]:
         """The rows of a block of plain successes whose items depend on nothing else; ``first`` is the id
         of the first."""
-        values, walls, items = block.values, block.walls, block.items[: len(block)]
+        values, walls, items = block.values, block.walls, all_bare(block.items[: len(block)])
         begins = block.begins(self.epoch)
         if len(values) >= _WORTH_JOINING and not self.masker.knows_any:
             rows = self._rows_at_once(first, values, walls, items, begins, block.worker)

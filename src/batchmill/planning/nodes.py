@@ -14,6 +14,7 @@ from batchmill.errors import NodeError, StorageError, TemplateError
 from batchmill.executors.auto.decision import known_beforehand
 from batchmill.executors.registry import executor_named
 from batchmill.graph.compile.plan import Plan, PlannedNode
+from batchmill.graph.places_of_rows import asks_for_source
 from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.batched import items_of, settings_of
@@ -22,6 +23,7 @@ from batchmill.ir.models import BatchSpec, NodeSpec
 from batchmill.ir.pipeline import Block, PipelineStep
 from batchmill.items.sources import ChunkedIterable
 from batchmill.planning.shape import Shape
+from batchmill.sourced import bare
 from batchmill.step import Namespace
 from batchmill.template import compile_value
 from batchmill.values import plain
@@ -99,7 +101,7 @@ def _limits(spec: NodeSpec) -> Told:
 
 def _batch(plan: Plan, node: PlannedNode, spec: BatchSpec, around: Surroundings) -> Told:
     settings = settings_of(RunnableNode(node.spec, node.kind), spec, around)
-    items = _items(spec, around)
+    items = _items(node, spec, around)
     source = _streamed_from(plan, node.id)
     return {
         "executor": settings.executor,
@@ -130,12 +132,12 @@ def _choice(node: PlannedNode, settings: BatchSettings, total: int | None) -> di
     return {"reason": f"{known.executor}: {known.reason}"}
 
 
-def _items(spec: BatchSpec, around: Surroundings) -> Told:
+def _items(node: PlannedNode, spec: BatchSpec, around: Surroundings) -> Told:
     """``count`` (None where it is not known before a run) and the ``first`` items, or why there are none."""
     if spec.items_kind == "stdin":
         return {"count": None, "first": [], "why": "standard input is read when it runs"}
     try:
-        items = items_of(spec, around)
+        items = items_of(spec, around, asks_for_source(node.spec))
         if isinstance(items, ChunkedIterable) and items.live:
             return {"count": None, "first": [], "why": "a pipe is read when it runs"}
         if isinstance(items, Sized):
@@ -156,7 +158,7 @@ def _counted(items: Iterable[Any]) -> Told:
     try:
         for item in reading:
             if count < SHOWN:
-                first.append(plain(item))
+                first.append(plain(bare(item)))
             count += 1
             if count >= MOST_COUNTED or (count > SHOWN and time.monotonic() > over):
                 return {"count": None, "first": first}

@@ -20,7 +20,8 @@ from batchmill.errors import NodeError, TemplateError, UnreadableRow
 from batchmill.nodes import Node, NodeResult, bind
 from batchmill.nodes.json_params import container_param
 from batchmill.outcome import SKIPPED, Skipped
-from batchmill.step.namespace import INDEX_KEY, Namespace
+from batchmill.sourced import Sourced, bare
+from batchmill.step.namespace import INDEX_KEY, SOURCE_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.step.paying import FREE, Paying
 from batchmill.template import Compiled, Scope
@@ -206,7 +207,7 @@ class ItemStep(Step):
             message = f"an item's output cannot be called {name!r}, which is the key of the item's own {name}"
             raise NodeError(message, retryable=False, type_name="ReservedOutput")
         if self._as_json:
-            plain(item, "the item")
+            plain(bare(item), "the item")
             return {name: plain(value, f"`{name}`") for name, value in outputs.items()}
         return outputs
 
@@ -215,6 +216,8 @@ class ItemStep(Step):
             item = _copied(item)
         elif type(item) is BadRow:
             raise UnreadableRow(item.message)
+        elif type(item) is Sourced:
+            return self._scope_of(item.item, index).child({SOURCE_KEY: item.place})
         return self._scope.child({self._item_name: item, INDEX_KEY: index})
 
 

@@ -21,7 +21,7 @@ from batchmill.ir import references
 from batchmill.ir.loading import load
 from batchmill.nodes import Node, NodeResult, Output, Param
 from batchmill.nodes.registry import Registry
-from batchmill.step import INDEX_KEY, LLM_CALLS_KEY
+from batchmill.step import INDEX_KEY, LLM_CALLS_KEY, SOURCE_KEY
 from batchmill.step.namespace import ENV_KEY, RUN_KEY
 
 
@@ -286,6 +286,7 @@ def test_the_source_is_named(registry, tmp_path):
 
 def test_names_shared_with_other_rooms_are_the_same():
     assert references.INDEX == INDEX_KEY
+    assert references.SOURCE == SOURCE_KEY
     assert references.RUN == RUN_KEY
     assert frozenset({LLM_CALLS_KEY, RUN_KEY}) == references.ALWAYS_THERE
     assert references.ENV == ENV_KEY

@@ -161,7 +161,7 @@ def test_a_missing_key_is_told_of_the_object_it_is_missing_in(path, key):
 
 def test_a_source_with_two_keys_is_told_so():
     fault = only_fault(changed(("nodes", 0, "batch", "items"), {"glob": "*", "lines": "x"}))
-    assert fault.hint == "a source has exactly one key"
+    assert fault.hint == "an object names one source"
     assert fault.path == ("nodes", 0, "batch", "items", "lines")
 
 
@@ -171,12 +171,13 @@ def test_a_source_with_two_keys_is_told_so():
         ({"csv": "a", "delimeter": ";"}, "did you mean `delimiter`?"),
         (
             {"jsonl": "a", "delimiter": ";"},
-            "`delimiter` is an option of `csv`; another source has exactly one key",
+            "`delimiter` is an option of `csv`",
         ),
         (
             {"csv": "a", "x": 1},
-            "a source has exactly one key; only `csv` takes options: `delimiter`, `quote`",
+            "`csv` takes `delimiter`, `quote`",
         ),
+        ({"glob": "a", "x": 1}, "`glob` takes no options"),
     ],
 )
 def test_what_stands_beside_a_source(items, hint):

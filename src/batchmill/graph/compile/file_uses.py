@@ -21,6 +21,7 @@ from batchmill.ir.faults import DocumentPath, Fault
 from batchmill.ir.flow_graph import FlowGraph
 from batchmill.ir.models import NodeSpec
 from batchmill.ir.parts import FINALLY, EdgePart
+from batchmill.items.globbing import has_magic
 from batchmill.template import Scope, compile_value
 
 Kind = Literal["items", "reads", "results", "errors", "writes"]
@@ -169,7 +170,7 @@ def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, Any]]:
     if spec.batch is not None:
         batch, at = spec.batch, (*node.path, "batch")
         if batch.items_kind in _SOURCES:
-            yield "items", (*at, "items", batch.items_kind), batch.items_value
+            yield from _items_files((*at, "items", batch.items_kind), batch.items_value)
         form = batch.collect_file.form if batch.collect_file is not None else ""
         yield "results", (*at, "collect", form), batch.results_path
         yield "errors", (*at, "collect", "errors"), batch.errors_path
@@ -177,6 +178,15 @@ def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, Any]]:
         yield "reads", (*node.path, "files", number), path
     for name, kind in _PARAMS.get(spec.type, {}).items():
         yield kind, (*node.path, "params", name), spec.params.get(name)
+
+
+def _items_files(at: DocumentPath, written: Any) -> Iterator[tuple[Kind, DocumentPath, Any]]:
+    """The files of a source that are named one by one; a pattern finds them when it is read, and passes over
+    those that the run writes."""
+    numbered = enumerate(written) if isinstance(written, list) else [(None, written)]
+    for number, path in numbered:
+        if isinstance(path, str) and not (has_magic(path) and "${" not in path):
+            yield "items", at if number is None else (*at, number), path
 
 
 def _resolved(written: Any, known: Mapping[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from batchmill.batch.results.jsonl import ERRORS_PATH_KEY, PATH_KEY
 from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.ir.faults import Fault, any_of, did_you_mean
 from batchmill.ir.parts import NodePart
-from batchmill.ir.references import ALWAYS_THERE, INDEX, ReferenceCheck, Site
+from batchmill.ir.references import ALWAYS_THERE, INDEX, SOURCE, ReferenceCheck, Site, unknown_of_source
 from batchmill.nodes import Node
 from batchmill.step.step import RESERVED_OUTPUTS
 from batchmill.template import Path
@@ -130,6 +130,10 @@ def select_faults(
         return
     here = [*outputs, "item", *([node.item_name] if node.item_name else []), INDEX]
     for path in site.expression.references:
+        if path.root == SOURCE:
+            if (fault := unknown_of_source(path, site)) is not None:
+                yield fault
+            continue
         if path.root in here or path.root in inputs or path.root in ALWAYS_THERE:
             continue
         message = f"`${{{path.text}}}`: a column sees the outputs of `{node.id}`, the item and inputs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from batchmill.batch import Batch, BatchSettings, OnBlock
@@ -15,6 +16,7 @@ from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle
 from batchmill.executors.auto.decision import Choice
 from batchmill.file_table import Entry, without
+from batchmill.graph.places_of_rows import asks_for_source
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.admission import gate_of, paying_for
 from batchmill.graph.visits.attached import Attachment
@@ -31,7 +33,8 @@ from batchmill.items.sources import ChunkedIterable
 from batchmill.lists import LazyList
 from batchmill.outcome import Block
 from batchmill.policy import RetryPolicy
-from batchmill.step import INDEX_KEY, item_step
+from batchmill.sourced import all_bare, names_of
+from batchmill.step import INDEX_KEY, SOURCE_KEY, item_step
 from batchmill.template import compile_value
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
 from batchmill.values import NotJson, from_json, is_true
@@ -122,7 +125,8 @@ class NodeBatch:
         try:
             return self._run(hand_on)
         finally:
-            self._around.files.done(self._reading)
+            for entry in self._reading:
+                self._around.files.done(entry)
 
     def _run(self, hand_on: OnBlock | None) -> NodeRun:
         done = ResultCollector(results_of(self._spec, self._around, self._place))
@@ -162,13 +166,13 @@ class NodeBatch:
 def items_at(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     """The items: those that the caller has attached in the place of the document's, or the document's own."""
     attached = around.attached.get(node.id, NOTHING_ATTACHED).items
-    return items_of(spec, around) if attached is None else attached()
+    return items_of(spec, around, asks_for_source(node.spec)) if attached is None else attached()
 
 
-def items_of(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
-    """What the batch is to run of all its items; raises what :func:`_all_items` raises, and
-    :class:`~batchmill.errors.TooFewItems`."""
-    return selection_of(spec, around).of(_all_items(spec, around))
+def items_of(spec: BatchSpec, around: Surroundings, placed: bool) -> Iterable[Any]:
+    """What the batch is to run of all its items; rows of files tell where they stand if ``placed``. Raises
+    what :func:`_all_items` raises, and :class:`~batchmill.errors.TooFewItems`."""
+    return selection_of(spec, around).of(_all_items(spec, around, placed))
 
 
 def selection_of(spec: BatchSpec, around: Surroundings) -> Selection:
@@ -185,6 +189,10 @@ def selection_of(spec: BatchSpec, around: Surroundings) -> Selection:
     )
 
 
+def _others_of(around: Surroundings, paths: list[str]) -> list[str]:
+    return list(_others(around, paths))
+
+
 def _where(spec: BatchSpec, around: Surroundings) -> Callable[[Any, int], bool] | None:
     """The condition of the block by an item and its position."""
     if spec.where is None:
@@ -192,12 +200,13 @@ def _where(spec: BatchSpec, around: Surroundings) -> Callable[[Any, int], bool] 
     condition, scope = compile_value(spec.where), around.namespace.scope(lazy=True)
 
     def fits(item: Any, index: int) -> bool:
-        return is_true(condition.resolve(scope.child({spec.as_: item, INDEX_KEY: index})))
+        names = names_of(item, [spec.as_], SOURCE_KEY)
+        return is_true(condition.resolve(scope.child({**names, INDEX_KEY: index})))
 
     return fits
 
 
-def _all_items(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
+def _all_items(spec: BatchSpec, around: Surroundings, placed: bool) -> Iterable[Any]:
     """The items, with templates resolved; sources are opened here and read later, as workers ask.
 
     Raises :class:`~batchmill.errors.TemplateError`, :class:`NodeError` for a reference to something that
@@ -210,7 +219,12 @@ def _all_items(spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
     if kind == "list":
         return list(value)
     if kind != "reference":
-        source = open_source({kind: value, **spec.items_options}, keep_bad=spec.bad_rows == "error")
+        source = open_source(
+            {kind: value, **spec.items_options},
+            keep_bad=spec.bad_rows == "error",
+            placed=placed,
+            leave_out=partial(_others_of, around),
+        )
         return _without_own(source, kind, around)
     return _as_list(value, str(spec.items))
 
@@ -220,22 +234,33 @@ def _without_own(items: Iterable[Any], kind: str, around: Surroundings) -> Itera
     if kind not in ("glob", "lines", "stdin") or not isinstance(items, ChunkedIterable):
         return items
 
-    def others(piece: Sequence[Any]) -> Sequence[Any]:
-        own = around.files.among(piece)
-        if not own:
-            return piece
-        left_out = ", ".join(str(piece[one]) for one in own)
-        around.bus.emit(Noticed(f"left out, as files of this run: {left_out}"))
-        return without(piece, own)
-
-    return ChunkedIterable(lambda: map(others, items.read()), wake=items.wake, file=items.file)
+    others = partial(_others, around)
+    return ChunkedIterable(lambda: map(others, items.read()), wake=items.wake, files=items.files)
 
 
-def _entered(items: Iterable[Any] | StreamBuffer, around: Surroundings, place: str) -> Entry | None:
-    """The file that the items are read from, entered into the table of the run's files."""
-    if not isinstance(items, ChunkedIterable) or items.file is None:
-        return None
-    return around.files.reading(items.file, f"`{place}`")
+def _others(around: Surroundings, names: Sequence[Any]) -> Sequence[Any]:
+    bare_names = all_bare(names)
+    own = around.files.among(bare_names)
+    if not own:
+        return names
+    left_out = ", ".join(str(bare_names[one]) for one in own)
+    around.bus.emit(Noticed(f"left out, as files of this run: {left_out}"))
+    return without(names, own)
+
+
+def _entered(items: Iterable[Any] | StreamBuffer, around: Surroundings, place: str) -> list[Entry | None]:
+    """The files that the items are read from, entered into the table of the run's files."""
+    if not isinstance(items, ChunkedIterable):
+        return []
+    entered: list[Entry | None] = []
+    try:
+        for file in items.files:
+            entered.append(around.files.reading(file, f"`{place}`"))
+    except BaseException:
+        for entry in entered:
+            around.files.done(entry)
+        raise
+    return entered
 
 
 def _as_list(value: Any, written: str) -> Iterable[Any]:

@@ -22,6 +22,7 @@ from batchmill.graph.visits.node_run import ENVIRONMENT, NodeRun, error_entry
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.ir.models.collect import CollectFile
 from batchmill.outcome import SKIPPED, Block, ErrorInfo
+from batchmill.sourced import all_bare
 from batchmill.template import compile_value
 from batchmill.values import is_exact, shown, to_json
 from batchmill.values.masking import Masker
@@ -111,8 +112,8 @@ def entries(block: Block, item_kept: bool | list[str] = True) -> list[Any]:
     if item_kept is False:
         made: list[Any] = [None if value is SKIPPED else value or {} for value in block.values]
     else:
-        keys = None if item_kept is True else item_kept
-        items = block.items if keys is None else [_part(item, keys) for item in block.items]
+        keys, items = None if item_kept is True else item_kept, all_bare(block.items)
+        items = items if keys is None else [_part(item, keys) for item in items]
         made = [
             None if value is SKIPPED else {**(value or {}), "item": item}
             for value, item in zip(block.values, items, strict=False)

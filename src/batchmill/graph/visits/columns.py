@@ -9,7 +9,8 @@ from typing import Any
 from batchmill.errors import TemplateError
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.outcome import SKIPPED, Block, ErrorInfo
-from batchmill.step.namespace import INDEX_KEY, Namespace
+from batchmill.sourced import bare, names_of
+from batchmill.step.namespace import INDEX_KEY, SOURCE_KEY, Namespace
 from batchmill.template import Scope, compile_value
 
 ITEM_KEY = "item"
@@ -50,12 +51,13 @@ class Columns:
         """Make the row of an item that succeeded; the error where there is none."""
         if value is SKIPPED:
             return None
-        if self._keys is not None and not isinstance(item, Mapping):
-            what = f"batch.item names keys of items, and this one is no object but {type(item).__name__}"
+        if self._keys is not None and not isinstance(bare(item), Mapping):
+            kind = type(bare(item)).__name__
+            what = f"batch.item names keys of items, and this one is no object but {kind}"
             return ErrorInfo("InvalidItem", what, retryable=False)
         if self._select is None:
             return None
-        names = {**(value or {}), **dict.fromkeys(self._names, item), INDEX_KEY: index}
+        names = {**(value or {}), **names_of(item, self._names, SOURCE_KEY), INDEX_KEY: index}
         try:
             row = self._select.resolve(self._scope.child(names))
         except TemplateError as fault:

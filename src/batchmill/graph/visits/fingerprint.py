@@ -24,7 +24,8 @@ from batchmill.journal.contract import ContentKey, ItemLog, KeyMore, SingleLog
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.lists import LazyList
 from batchmill.nodes.workflow import WorkflowNode
-from batchmill.step import INDEX_KEY, StepParams
+from batchmill.sourced import names_of
+from batchmill.step import INDEX_KEY, SOURCE_KEY, StepParams
 from batchmill.step.params import Readable
 from batchmill.template import CommandTemplate, Path, Scope
 from batchmill.template.resolve import Missing, find
@@ -68,7 +69,7 @@ def batch_log(node: RunnableNode, spec: BatchSpec, items: Any, around: Surroundi
         return None
     if around.anew:
         return around.log.batch_not_kept(around.place(node.id))
-    own = frozenset({spec.as_, INDEX_KEY})
+    own = frozenset({spec.as_, INDEX_KEY, SOURCE_KEY})
     scope = around.namespace.scope(lazy=True)
     more, older_more = _more(node, node.content, spec.as_, scope), None
     same = node.content is node.params and not _reads_files(node)
@@ -178,14 +179,14 @@ def _more(
     node: RunnableNode, params: StepParams, name: str, scope: Scope, *, files: bool = True
 ) -> KeyMore | None:
     """What an item depends on besides itself; None where that is nothing."""
-    own = frozenset({name, INDEX_KEY})
+    own = frozenset({name, INDEX_KEY, SOURCE_KEY})
     moving, by_index = _item_parts(params, own)
     reads = files and _reads_files(node)
     if not (moving or by_index or reads):
         return None
 
     def more(item: Any, index: int) -> Any:
-        inside = scope.child({name: item, INDEX_KEY: index})
+        inside = scope.child({**names_of(item, [name], SOURCE_KEY), INDEX_KEY: index})
         found = [index if by_index else None, *_values(moving, inside)]
         return [*found, *_digests_of_files(node, inside)] if reads else found
 
@@ -193,8 +194,10 @@ def _more(
 
 
 def _moving(params: StepParams, own: frozenset[str]) -> list[Path]:
-    """The references that lead elsewhere for each item, but do not begin at the item itself."""
-    return [path for path in params.references if path.root not in own and _roots(path) & own]
+    """The references that lead elsewhere for each item, but do not begin at the item itself: to what else
+    belongs to it, and to where it was read from."""
+    fixed = own - {SOURCE_KEY}
+    return [path for path in params.references if path.root not in fixed and _roots(path) & own]
 
 
 def _item_parts(params: StepParams, own: frozenset[str]) -> tuple[list[Path], bool]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from batchmill.errors import TemplateError
 from batchmill.graph.surroundings import Surroundings
-from batchmill.ir.models.batch import BatchSpec
+from batchmill.ir.models.batch import OF_FILES, BatchSpec
+from batchmill.items.globbing import has_magic
 from batchmill.template import compile_value
 from batchmill.values.words import shortened
 from batchmill.warned import Warned
@@ -35,7 +36,7 @@ def no_items(spec: BatchSpec, around: Surroundings) -> Warned | None:
 
 def _words(kind: str, value: Any) -> tuple[str, str]:
     shown = shortened(value)
-    if kind == "glob":
+    if kind == "glob" or (kind in OF_FILES and isinstance(value, str) and has_magic(value)):
         return f"no file matches `{shown}`, so nothing was run", _glob_hint(str(value))
     if kind == "stdin":
         return "standard input was empty, so nothing was run", ""

@@ -10,6 +10,7 @@ from typing import Any
 
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.errors import BatchmillError
+from batchmill.graph.places_of_rows import asks_for_source
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.batched import NodeBatch, items_of
 from batchmill.graph.visits.node_run import NodeRun, faulty_visit
@@ -58,7 +59,9 @@ class RunningStage:
         if spec is None:
             raise ValueError(f"node {self.id!r} is no batch")
         try:
-            items = items_of(spec, self._around) if self._source is None else self._source
+            items: Any = self._source
+            if items is None:
+                items = items_of(spec, self._around, asks_for_source(self.node.spec))
             return NodeBatch(self.node, spec, items, self._around, ordered=True, apart=True)
         except (BatchmillError, OSError) as fault:
             self.visit = faulty_visit(fault, self._around.place(self.id))

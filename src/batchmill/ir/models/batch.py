@@ -61,6 +61,8 @@ SOURCES: dict[str, type[Spec]] = {
     "range": RangeSource,
     "stdin": StdinSource,
 }
+OF_FILES = ("lines", "jsonl", "csv")
+"""Those that read rows of files, which have a place there."""
 ITEMS_TAG = "items:"
 """What the tags below begin with; pydantic puts them into the place of an error, where they are taken out."""
 

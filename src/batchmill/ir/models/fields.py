@@ -247,6 +247,20 @@ class Text(_Checked):
         return {"type": "string", "pattern": self.pattern}
 
 
+class Paths(_Checked):
+    """A path, a pattern of file names, or a list of them."""
+
+    def check(self, value: Any) -> str | list[str]:
+        every = value if isinstance(value, list) else [value]
+        if not every or not all(isinstance(one, str) and one.strip() for one in every):
+            raise _fault("a path, a pattern of file names, or a list of them", value)
+        return list(value) if isinstance(value, list) else every[0]
+
+    def json_schema(self) -> dict[str, Any]:
+        path = {"type": "string", "pattern": NON_EMPTY}
+        return {"anyOf": [path, {"type": "array", "items": path, "minItems": 1}]}
+
+
 class DifferentNames(_Checked):
     """A list of names, each of which stands there once."""
 
@@ -297,7 +311,8 @@ NAME = r"^\w[\w-]*$"
 
 Name = Annotated[str, Text(NAME, "a name of letters, digits, `_` and `-` that does not begin with `-`")]
 TemplateText = Annotated[str, Text(r"\$\{", "a template such as `${node.results}`")]
-NonEmpty = Annotated[str, Text(r"[^\s]", "text that is not empty")]
+NON_EMPTY = r"[^\s]"
+NonEmpty = Annotated[str, Text(NON_EMPTY, "text that is not empty")]
 Seconds = Annotated[float, Number(0, MAX_SECONDS, unit="seconds")]
 Timeout = Annotated[float, Number(0, MAX_SECONDS, above=True, unit="seconds")]
 Factor = Annotated[float, Number(1, 100)]

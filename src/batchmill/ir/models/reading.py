@@ -25,7 +25,7 @@ from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode
 from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec
 from batchmill.ir.models.settable import without_templates
 from batchmill.ir.models.slips import key_hint, missing_hint, value_hint
-from batchmill.ir.models.sources import CsvSource, StdinSource
+from batchmill.ir.models.sources import StdinSource
 from batchmill.ir.models.workflow import NODE_KEYS, OWN_KEYS, Edge, InputSpec, OutputSpec, Workflow
 
 _TAGS = (ITEMS_TAG, FORM_TAG)
@@ -122,6 +122,11 @@ def _faults(error: ValidationError, at: DocumentPath = ()) -> Iterator[Fault]:
     for detail in error.errors(include_url=False, include_context=False):
         tagged = (*at, *(step for step in detail["loc"] if not str(step).startswith(_TAGS)))
         path = tuple(step for step in tagged if not str(step).startswith(STEP_TAG))
+        if detail["type"] == "extra_forbidden" and path[-2:-1] == ("items",):
+            tags = [str(step) for step in detail["loc"] if str(step).startswith(ITEMS_TAG)]
+            if tags:
+                yield _beside_source(path, tags[-1].removeprefix(ITEMS_TAG))
+                continue
         yield _fault(path, _home(tagged), detail)
 
 
@@ -174,8 +179,6 @@ def _wrong_length(path: DocumentPath) -> str:
 def _unknown_key(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
     key = str(path[-1])
     known = _keys(home[:-1])
-    if path[-2:-1] == ("items",):
-        return Fault(path, f"`{key}` stands beside another key", _beside_source(key), on_key=True)
     other = _OTHER_NAMES.get(key)
     hint = _NOT_MEANT.get(key) or (f"did you mean `{other}`?" if other in known else "")
     hint = hint or key_hint(key, value, home[:-1]) or did_you_mean(key, known)
@@ -189,14 +192,23 @@ def _unknown_default(path: DocumentPath) -> Fault:
     return Fault(path, message, hint, on_key=True)
 
 
-def _beside_source(key: str) -> str:
-    options = [name for name in CsvSource.model_fields if name != "csv"]
-    if key in options:
-        return f"`{key}` is an option of `csv`; another source has exactly one key"
+def _beside_source(path: DocumentPath, source: str) -> Fault:
+    """A key beside that of a source which is none of its options."""
+    key = str(path[-1])
+    options = _options_of(source)
+    others = [f"`{name}`" for name in SOURCES if key in _options_of(name)]
     if key in SOURCES:
-        return "a source has exactly one key"
-    known = f"a source has exactly one key; only `csv` takes options: {any_of(options)}"
-    return did_you_mean(key, options) or known
+        hint = "an object names one source"
+    elif others:
+        hint = f"`{key}` is an option of {' and '.join(others)}"
+    else:
+        known = f"`{source}` takes {any_of(options)}" if options else f"`{source}` takes no options"
+        hint = did_you_mean(key, options) or known
+    return Fault(path, f"`{key}` stands beside `{source}`", hint, on_key=True)
+
+
+def _options_of(source: str) -> list[str]:
+    return [name for name in SOURCES[source].model_fields if name != source]
 
 
 def _wrong_word(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:

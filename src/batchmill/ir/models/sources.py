@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from batchmill.ir.models.fields import DifferentNames, NonEmpty, Spec, Text, Whole, WholeOrTemplate
+from batchmill.ir.models.fields import DifferentNames, NonEmpty, Paths, Spec, Text, Whole, WholeOrTemplate
 
 MOST_LINES = 10**12
+Files = Annotated[str | list[str], Paths()]
 Mark = Annotated[str, Text(r"^[^\r\n]$", "one character")]
 TextNotEmpty = Annotated[str, Text(r"^[^\r\n]+$", "text of one line that is not empty")]
 
@@ -22,19 +23,26 @@ class GlobSource(Spec):
 class LinesSource(Spec):
     """One item per line of a text file."""
 
-    lines: NonEmpty = Field(description="Path of a text file; items are its lines without the line break.")
+    lines: Files = Field(
+        description="Path of a text file, a pattern of such, or a list of them; items are their lines "
+        "without the line break."
+    )
 
 
 class JsonlSource(Spec):
     """One item per line of JSON."""
 
-    jsonl: NonEmpty = Field(description="Path of a file with one JSON value a line.")
+    jsonl: Files = Field(
+        description="Path of a file with one JSON value a line, a pattern, or a list of them."
+    )
 
 
 class CsvSource(Spec):
     """One item per row of a CSV file."""
 
-    csv: NonEmpty = Field(description="Path of a CSV file; items are objects of text.")
+    csv: Files = Field(
+        description="Path of a CSV file, a pattern of such, or a list of them; items are objects of text."
+    )
     delimiter: Mark = Field(",", description="The character between cells.")
     quote: Mark | None = Field('"', description="The character around cells; null: every one is data.")
     encoding: NonEmpty = Field("utf-8", description="Encoding of the text, one that Python knows.")

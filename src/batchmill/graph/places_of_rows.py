@@ -1,0 +1,25 @@
+"""Whether a batch wants to know where its rows were read from: an item carries that only then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchmill.ir.models import NodeSpec
+from batchmill.ir.references import texts_in
+from batchmill.step import SOURCE_KEY
+from batchmill.template.presence import is_large, may_hold_templates
+
+
+def asks_for_source(spec: NodeSpec) -> bool:
+    """Whether any template of a batch node refers to the place that an item was read from."""
+    if spec.batch is None:
+        return False
+    to = spec.batch.collect_file
+    values = (dict(spec.params), spec.when, list(spec.files), spec.batch.where, to and dict(to.select or {}))
+    return any(_mentions(value) for value in values)
+
+
+def _mentions(value: Any) -> bool:
+    if is_large(value) and not may_hold_templates(value):
+        return False
+    return any(SOURCE_KEY in text for _, text, _ in texts_in(value, ()))

@@ -1,0 +1,54 @@
+"""An item together with the place it was read from, where templates ask for that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from batchmill.bad_row import BadRow
+
+PATH, LINE = "path", "line"
+PLACE_KEYS = (PATH, LINE)
+"""What is told of the place of a row: its file, and the line it begins on, from 1."""
+
+
+class Sourced:
+    """``item`` was read from ``place``, an object of :data:`PLACE_KEYS`. Of a group both are lists, aligned.
+
+    Whoever looks at items knows it by its type. In results, errors and the journal stands the item alone.
+    """
+
+    __slots__ = ("item", "place")
+
+    def __init__(self, item: Any, place: Any) -> None:
+        self.item = item
+        self.place = place
+
+
+def at_line(path: str, line: int, row: Any) -> Any:
+    """A row as an item that tells where it was read; a bad row tells that already."""
+    return row if type(row) is BadRow else Sourced(row, {PATH: path, LINE: line})
+
+
+def bare(item: Any) -> Any:
+    """The item alone."""
+    return item.item if type(item) is Sourced else item
+
+
+def all_bare(items: Sequence[Any]) -> Sequence[Any]:
+    """The items alone; ``items`` itself where none of them tells more."""
+    return [bare(item) for item in items] if Sourced in set(map(type, items)) else items
+
+
+def grouped(items: list[Any]) -> Any:
+    """Items as one group."""
+    if Sourced not in set(map(type, items)):
+        return items
+    return Sourced([bare(one) for one in items], [one.place for one in items])
+
+
+def names_of(item: Any, names: Sequence[str], source_name: str) -> Mapping[str, Any]:
+    """What templates call an item: the item by each of ``names``, its place by ``source_name``."""
+    if type(item) is not Sourced:
+        return dict.fromkeys(names, item)
+    return {**dict.fromkeys(names, item.item), source_name: item.place}
