@@ -20,10 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchmill.bad_row import BadRow
-from batchmill.batch import unpacking
 from batchmill.batch.results import compression
 from batchmill.errors import InvalidSetting, MissingExtra, StorageError
-from batchmill.items import csv_rows, text_lines
+from batchmill.items import csv_rows, text_lines, unpacking
 from batchmill.items.readers import open_source
 from batchmill.items.sources import as_source
 from batchmill.items.text_lines import numbered_lines

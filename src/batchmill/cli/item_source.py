@@ -25,9 +25,9 @@ from typing import Any
 
 import click
 
-from batchmill.batch.many_files import paths_of
 from batchmill.batch.results.compression import packed_suffix
 from batchmill.items.globbing import has_magic
+from batchmill.items.many_files import paths_of
 from batchmill.items.names import names_in_files, names_in_stdin
 from batchmill.items.readers import READERS, is_source, open_source
 from batchmill.nodes.placeholders import as_written

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
-from batchmill.batch.unpacking import DAMAGED, Read, unpacked
 from batchmill.errors import StorageError
+from batchmill.items.unpacking import DAMAGED, Read, unpacked
 
 Opened = Callable[[], AbstractContextManager[Read]]
 """Opens a stream anew, and closes it."""

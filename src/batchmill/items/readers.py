@@ -14,7 +14,6 @@ from itertools import islice
 from typing import Any
 
 from batchmill.bad_row import BadRow
-from batchmill.batch.many_files import LeaveOut, ReadFile, as_path, paths_of, read_files
 from batchmill.errors import InvalidSetting, StorageError
 from batchmill.items.byte_streams import (
     STDIN,
@@ -25,6 +24,7 @@ from batchmill.items.byte_streams import (
 )
 from batchmill.items.csv_rows import CsvForm, csv_rows
 from batchmill.items.globbing import find_paths
+from batchmill.items.many_files import LeaveOut, ReadFile, as_path, paths_of, read_files
 from batchmill.items.names import names_in_stdin
 from batchmill.items.sources import ChunkedIterable
 from batchmill.items.text_lines import numbered_lines
