@@ -89,7 +89,8 @@ async def _entries(flow: Any, shared: Any, entries: Iterable[Mapping[str, Any]],
 
     async def one(entry: Mapping[str, Any]) -> Any:
         twin = flow_for_one_run(flow, options.isolated)
-        with Call(twin, shared):
-            return await within(options.timeout, twin._orch_async(shared, {**flow.params, **entry}))
+        with Call(twin, shared) as call:
+            action = await within(options.timeout, twin._orch_async(shared, {**flow.params, **entry}))
+            return call.last if options.results else action
 
     return await gather_items(flow, one, entries, options, limit=limit, attempts=options.max_retries)

@@ -73,9 +73,10 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
         return await self._run_async(shared)
 
     async def _run_async(self, shared: SharedT) -> Any:
-        with Call(self, shared):
+        with Call(self, shared) as call:
             prep_res = await self.prep_async(shared)
             exec_res = await self._exec(prep_res)
+            call.tell(exec_res)
             return await self.post_async(shared, prep_res, exec_res)
 
     def _run(self, shared: SharedT) -> Any:

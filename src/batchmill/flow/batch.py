@@ -45,7 +45,8 @@ class BatchFlow(Flow[SharedT, ParamsT]):
     """``prep`` returns entries of params; the flow runs once for each, with the entry over its own params.
 
     Entries run one after another. With options (see :class:`~batchmill.flow.options.BatchOptions`) they
-    run on the engine, each on nodes of its own, and ``post`` is given the list of last actions.
+    run on the engine, each on nodes of its own, and ``post`` is given the list of last actions, or with
+    ``results=True`` of what ``exec`` of the last node returned.
     """
 
     batch_options: BatchOptions | None = None

@@ -23,7 +23,8 @@ _new_recorder = Lock()  # so that two threads that find no recorder do not each 
 
 
 class Call:
-    """One call of ``node``, a context manager. ``retry`` counts from 0.
+    """One call of ``node``, a context manager. ``retry`` counts from 0. ``last`` is what ``exec`` of the node
+    returned that was called last within it.
 
     ``shared`` and ``recorder`` are those of the call around it where they are not given.
 
@@ -31,13 +32,14 @@ class Call:
     child tasks report the retry they ended at to it, the last of them wins.
     """
 
-    __slots__ = ("around", "node", "recorder", "retry", "shared")
+    __slots__ = ("around", "last", "node", "recorder", "retry", "shared")
 
     def __init__(self, node: object, shared: Any = None, recorder: Recorder | None = None) -> None:
         self.node = node
         self.shared = shared
         self.recorder = recorder
         self.retry = 0
+        self.last: Any = None
         self.around: Call | None = None
 
     def __enter__(self) -> Call:
@@ -47,6 +49,11 @@ class Call:
             self.recorder = around.recorder if self.recorder is None else self.recorder
         _innermost.set(self)
         return self
+
+    def tell(self, result: Any) -> None:
+        """Have the call around this one know what came of it."""
+        if self.around is not None:
+            self.around.last = result
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -74,6 +81,13 @@ def call_of(node: object) -> Call | None:
     while call is not None and call.node is not node:
         call = call.around
     return call
+
+
+def tell_last(result: Any) -> None:
+    """Have the innermost call know what the last node within it came to."""
+    call = _innermost.get()
+    if call is not None:
+        call.last = result
 
 
 class CurRetry:

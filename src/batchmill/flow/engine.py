@@ -38,7 +38,7 @@ def exec_batch(
 def flow_batch(
     flow: Any, shared: Any, entries: Iterable[Any], options: BatchOptions, cancel: CancelToken | None = None
 ) -> BatchResults[Any]:
-    """Every entry of a batch flow; the values are last actions.
+    """Every entry of a batch flow; the values are last actions, or what the last nodes came to.
 
     Raises :class:`~batchmill.errors.BatchFailed`. In other processes entries work on copies of
     ``shared``; their changes are applied here in the order of the entries, those of a batch that failed
@@ -47,13 +47,15 @@ def flow_batch(
     settings = options.settings()
     if settings.executor in IN_THIS_PROCESS:
         _recorder(shared)
-        result = _run(flow_task(flow, shared, options.isolated), entries, settings, options, cancel)
+        result = _run(
+            flow_task(flow, shared, options.isolated, options.results), entries, settings, options, cancel
+        )
         return _checked(result, result.values)
     if not isinstance(shared, MutableMapping):
         raise InvalidSetting(
             f"executor={settings.executor!r} needs a dict as shared store, not {type(shared).__name__}"
         )
-    result = _run(ShippedFlowTask(flow, shared), entries, settings, options, cancel)
+    result = _run(ShippedFlowTask(flow, shared, options.results), entries, settings, options, cancel)
     recorder_in(shared).extend(result.records)
     return _checked(result, [_applied(end, shared) for end in result.values])
 
@@ -73,7 +75,7 @@ def _applied(end: FlowEnd | None, shared: MutableMapping[str, Any]) -> Any:
         return None
     if end.changes is not None:
         end.changes.onto(shared)
-    return end.action
+    return end.value
 
 
 def _run(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, cast
 
 from batchmill.concurrency.promises import awaited
 from batchmill.executors.contract import Task
+from batchmill.flow.branches import starts, walk
 from batchmill.flow.calls import Call
 from batchmill.flow.flow_tasks import StoreTask
 from batchmill.flow.node import AnyNode, BaseNode
 from batchmill.flow.typevars import ParamsT, SharedT
+from batchmill.flow.walking import Walker, told
 from batchmill.flow.warned import class_of, warn
 
 
@@ -44,18 +45,14 @@ class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
         return successor
 
     def _orch(self, shared: SharedT, params: Any = None) -> Any:
-        current, last_action = copy.copy(self.start_node), None
-        handed_down = params or dict(cast(Any, self.params))
-        while current is not None:
-            current.set_params(handed_down)
-            last_action = current._run(shared)
-            current = copy.copy(self.get_next_node(current, last_action))
-        return last_action
+        walker = Walker(self, shared, params or dict(cast(Any, self.params)))
+        return told(walker.make(walk(self, starts(self.start_node))))
 
     def _run(self, shared: SharedT) -> Any:
-        with Call(self, shared):
+        with Call(self, shared) as call:
             prep_res = awaited(self.prep(shared))
             last_action = self._orch(shared)
+            call.tell(call.last)
             return awaited(self.post(shared, prep_res, last_action))
 
     def post(self, shared: SharedT, prep_res: Any, exec_res: Any) -> Any:

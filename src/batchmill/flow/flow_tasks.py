@@ -28,19 +28,22 @@ def flow_for_one_run(flow: Any, isolate: bool = True) -> Any:
 
 
 class FlowTask:
-    """One entry of a batch flow on the program's own shared store; the value is the last action."""
+    """One entry of a batch flow on the program's own shared store; the value is the last action, or with
+    ``results`` what ``exec`` of the last node returned."""
 
     share = True  # every run copies what it needs, and the store is shared on purpose
 
-    def __init__(self, flow: Any, shared: Any, isolate: bool) -> None:
+    def __init__(self, flow: Any, shared: Any, isolate: bool, results: bool = False) -> None:
         self.flow = flow
         self.shared = shared
         self.isolate = isolate
+        self.results = results
 
     def run(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> Any:
         flow = flow_for_one_run(self.flow, self.isolate)
-        with Call(flow, self.shared):
-            return flow._orch(self.shared, {**flow.params, **item})
+        with Call(flow, self.shared) as call:
+            action = flow._orch(self.shared, {**flow.params, **item})
+            return call.last if self.results else action
 
 
 class AsyncFlowTask(FlowTask):
@@ -54,47 +57,55 @@ class AsyncFlowTask(FlowTask):
     async def run_async(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> Any:
         """One attempt as a coroutine."""
         flow = flow_for_one_run(self.flow, self.isolate)
-        with Call(flow, self.shared):
-            return await flow._orch_async(self.shared, {**flow.params, **item})
+        with Call(flow, self.shared) as call:
+            action = await flow._orch_async(self.shared, {**flow.params, **item})
+            return call.last if self.results else action
 
 
 @dataclass(slots=True)
 class FlowEnd:
-    """What an entry of a batch flow comes back with from another process."""
+    """What an entry of a batch flow comes back with from a process; ``value`` as of :class:`FlowTask`."""
 
-    action: Any
+    value: Any
     changes: Change | None
 
 
 class ShippedFlowTask:
     """One entry of a batch flow in another process: on a copy of the store, with the changes as result."""
 
-    def __init__(self, flow: Any, shared: Mapping[str, Any]) -> None:
+    def __init__(self, flow: Any, shared: Mapping[str, Any], results: bool = False) -> None:
         self.flow = detached(flow)
+        self.results = results
         self.shared = {key: value for key, value in shared.items() if key != LLM_CALLS_KEY}
 
     def run(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> FlowEnd:
         store = isolated(self.shared)
         before = imprint(store)
         store[LLM_CALLS_KEY] = attempt.recorder
-        action = self._run(store, item, attempt)
+        value = self._run(store, item, attempt)
         recorded = store.pop(LLM_CALLS_KEY, attempt.recorder)
         if recorded is not attempt.recorder:  # a node put a list of its own there
             attempt.recorder.extend(recorded)
-        return FlowEnd(action, changes_since(before, store))
+        return FlowEnd(value, changes_since(before, store))
 
     def _run(self, store: dict[str, Any], item: Mapping[str, Any], attempt: Attempt) -> Any:
         flow = flow_for_one_run(self.flow)
         params = {**flow.params, **item}
-        with Call(flow, store):
-            if is_async(flow):
-                return run_coroutine(lambda: flow._orch_async(store, params), attempt.cancel)
-            return flow._orch(store, params)
+        if is_async(flow):
+            return run_coroutine(lambda: self._run_async(flow, store, params), attempt.cancel)
+        with Call(flow, store) as call:
+            action = flow._orch(store, params)
+            return call.last if self.results else action
+
+    async def _run_async(self, flow: Any, store: dict[str, Any], params: dict[str, Any]) -> Any:
+        with Call(flow, store) as call:
+            action = await flow._orch_async(store, params)
+            return call.last if self.results else action
 
 
-def flow_task(flow: Any, shared: Any, isolate: bool) -> Task:
+def flow_task(flow: Any, shared: Any, isolate: bool, results: bool) -> Task:
     """The task of a batch flow whose entries run in this process."""
-    return (AsyncFlowTask if is_async(flow) else FlowTask)(flow, shared, isolate)
+    return (AsyncFlowTask if is_async(flow) else FlowTask)(flow, shared, isolate, results)
 
 
 class StoreTask:

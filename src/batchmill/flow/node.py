@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Self, cast, overload
 
 from batchmill.concurrency.promises import awaited, kept
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import Task
+from batchmill.flow.branches import Branches
 from batchmill.flow.calls import Attempts, Call, CurRetry
 from batchmill.flow.item_tasks import OwnRetriesTask, hopeless
 from batchmill.flow.typevars import ExecT, NextT, ParamsT, PrepT, SharedT, Typed
 from batchmill.flow.warned import class_of, warn
 
+Several = list[Any] | tuple[Any, ...]
+"""Nodes that stand side by side."""
 AnyNode = Any
 """A node of whatever types. Any, because what follows a node may be None: the end, said aloud."""
 
@@ -39,11 +42,18 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
         """Replace the params; a flow does this on its own copy of the node."""
         self.params = params
 
-    def next(self, node: NextT, action: str = "default") -> NextT:
+    @overload
+    def next(self, node: Several, action: str = "default") -> Branches: ...
+    @overload
+    def next(self, node: NextT, action: str = "default") -> NextT: ...
+    def next(self, node: Any, action: str = "default") -> Any:
         """Have ``node`` follow where ``post`` returns ``action``; returns ``node``, so that calls chain.
 
-        Warns where the action has a successor already. ``None`` as ``node`` ends the flow there.
+        Warns where the action has a successor already. ``None`` as ``node`` ends the flow there. A list of
+        nodes has them follow together: they run at the same time.
         """
+        if isinstance(node, (list, tuple)):
+            node = node if isinstance(node, Branches) else Branches(node)
         if action in self.successors:
             warn(f"Overwriting successor for action '{action}' of {class_of(self)}")
         self.successors[action] = node
@@ -65,9 +75,10 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
         return awaited(self.exec(prep_res))
 
     def _run(self, shared: SharedT) -> Any:
-        with Call(self, shared):
+        with Call(self, shared) as call:
             prep_res = awaited(self.prep(shared))
             exec_res = self._exec(prep_res)
+            call.tell(exec_res)
             return awaited(self.post(shared, prep_res, exec_res))
 
     def run(self, shared: SharedT) -> Any:
@@ -76,8 +87,19 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
             warn(f"Node won't run successors. Use Flow. ({class_of(self)})")
         return self._run(shared)
 
-    def __rshift__(self, other: NextT) -> NextT:
+    @overload
+    def __rshift__(self, other: Several) -> Branches: ...
+    @overload
+    def __rshift__(self, other: NextT) -> NextT: ...
+    def __rshift__(self, other: Any) -> Any:
         return self.next(other)
+
+    def __rrshift__(self, several: Several) -> Self:
+        """``[b, c] >> d``: one node after several, which runs once they all have ended."""
+        if isinstance(several, (list, tuple)):
+            Branches(several).next(self)
+            return self
+        return NotImplemented
 
     def __sub__(self, action: str) -> ConditionalTransition:
         if isinstance(action, str):
@@ -92,8 +114,12 @@ class ConditionalTransition:
         self.src = src
         self.action = action
 
-    def __rshift__(self, tgt: NextT) -> NextT:
-        return cast(NextT, self.src.next(tgt, self.action))
+    @overload
+    def __rshift__(self, tgt: Several) -> Branches: ...
+    @overload
+    def __rshift__(self, tgt: NextT) -> NextT: ...
+    def __rshift__(self, tgt: Any) -> Any:
+        return self.src.next(tgt, self.action)
 
 
 class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):

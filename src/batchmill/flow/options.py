@@ -37,6 +37,7 @@ class FlowKeywords(BatchKeywords, total=False):
     """Those of the batch flows: an entry of a batch flow may be tried again as a whole."""
 
     max_retries: int
+    results: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class BatchOptions:
     program's nodes, of which a flow makes a shallow copy for each visit (False, as in PocketFlow). By default
     it is True where an ``executor`` is named. Processes always have copies.
 
-    Of flows only: ``max_retries`` attempts for a whole entry.
+    Of flows only: ``max_retries`` attempts for a whole entry; ``results`` gives ``post`` what ``exec`` of the
+    last node of each entry returned, in the place of its last action.
 
     Raises :class:`~batchmill.errors.InvalidSetting` for what is out of range or unknown.
     """
@@ -77,6 +79,7 @@ class BatchOptions:
     memory_limit: int | str | None = None
     on_failure: OnFailure | None = None
     isolate: bool | None = None
+    results: bool = False
 
     def __new__(cls, *_: Any, **given: Any) -> Self:
         if unknown := given.keys() - cls.__dataclass_fields__.keys():
@@ -86,6 +89,8 @@ class BatchOptions:
     def __post_init__(self) -> None:
         if self.on_failure not in (None, "cancel", "finish"):
             raise InvalidSetting(f"on_failure must be 'cancel' or 'finish', not {self.on_failure!r}")
+        if not isinstance(self.results, bool):
+            raise InvalidSetting(f"results must be true or false, not {self.results!r}")
         if self.isolate not in (None, True, False):
             raise InvalidSetting(f"isolate must be true or false, not {self.isolate!r}")
         if self.executor is None and type(self.max_concurrent) is int and self.max_concurrent > 0:

@@ -93,9 +93,9 @@ def map(  # noqa: A001  # the name users expect
     exception of a failed item in its place, as ``asyncio.gather`` does, and raises nothing for it: all items
     are run, and ``.errors`` lists the failures as under ``"continue"``.
 
-    ``initializer`` is called with ``initargs`` once in each worker thread or worker process of the batch
-    before its first item, outside of its ``timeout``; what it raises is the error of that worker's items. A
-    worker process is replaced after ``max_items_per_worker`` items.
+    ``initializer`` is called with ``initargs`` once in each worker thread or process of the batch before its
+    first item, outside of its ``timeout``; what it raises is the error of that worker's items. A worker
+    process is replaced after ``max_items_per_worker`` items.
 
     Raises :class:`BatchFailed`, which carries the finished part and has the exception of the item as its
     cause, when an item failed under ``fail_fast`` or more failed than tolerated; :class:`InvalidSetting` for
