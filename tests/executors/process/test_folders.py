@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from batchmill.executors.process.folders import Folders, remove_abandoned
-from batchmill.executors.process.leftovers import OWNER, SEMAPHORES, folder_prefix, remove_leftovers
+from batchmill.executors.process.leftovers import OWNER, folder_prefix, remove_leftovers
+from batchmill.executors.process.loky_private import SEMAPHORES
 
 HOLDER = """
 import sys, time

@@ -14,10 +14,10 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 
-import loky.backend.resource_tracker as tracker
 import psutil
 
 from batchmill.executors.process.leftovers import OWNER, abandoned, folder_prefix, remove_semaphores
+from batchmill.executors.process.loky_private import tracked, untracked
 
 MEMORY_FOLDER = "/dev/shm"  # noqa: S108  # a folder of our own is made in it, mode 0700
 GRACE_SECONDS = 60.0  # a file younger than this may be about to be locked
@@ -38,7 +38,7 @@ class Folders:
                 if parent in memory:
                     continue
                 raise
-            tracker.register(path, "folder")
+            tracked(path)
             self.paths.append(path)
             self._owned += _own(path)
 
@@ -46,7 +46,7 @@ class Folders:
         """Remove them with all that is in them."""
         for path in self.paths:
             shutil.rmtree(path, ignore_errors=True)
-            tracker.unregister(path, "folder")
+            untracked(path)
         while self._owned:
             os.close(self._owned.pop())
 

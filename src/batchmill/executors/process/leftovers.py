@@ -17,12 +17,10 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-import loky.backend.resource_tracker as tracker
+from batchmill.executors.process.loky_private import SEMAPHORE_NAME, SEMAPHORES, untracked
 
-SEMAPHORES = "/dev/shm"  # noqa: S108  # where the system keeps named semaphores, as files
 OWNER = ".batchmill-pool"  # a file that its process keeps locked, so that a folder is seen to be in use
 _FOLDER = re.compile(r"batchmill-([0-9]+)-[A-Za-z0-9_]+")
-_SEMAPHORE = re.compile(r"sem\.loky-([0-9]+)-[A-Za-z0-9_-]+")
 
 
 def folder_prefix(pid: int) -> str:
@@ -35,15 +33,15 @@ def remove_leftovers(pid: int, parents: Iterable[str]) -> None:
     for parent in parents:
         for name, _ in _named(parent, _FOLDER, pid):
             if _removed(parent, name, 0.0):
-                tracker.unregister(os.path.join(parent, name), "folder")
+                untracked(os.path.join(parent, name))
     for name in remove_semaphores(pid):
-        tracker.unregister(name, "semlock")
+        untracked(name, "semlock")
 
 
 def remove_semaphores(pid: int) -> list[str]:
     """Remove those that loky made in process ``pid``, which is dead; their names."""
     removed = []
-    for name, _ in _named(SEMAPHORES, _SEMAPHORE, pid):
+    for name, _ in _named(SEMAPHORES, SEMAPHORE_NAME, pid):
         path = os.path.join(SEMAPHORES, name)
         try:
             if not _is_ours(os.lstat(path), stat.S_IFREG):

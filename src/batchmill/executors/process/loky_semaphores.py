@@ -13,7 +13,7 @@ from multiprocessing.connection import Pipe
 from types import TracebackType
 from typing import Any
 
-from loky.backend.context import LokyContext
+from batchmill.executors.process.loky_private import Context
 
 
 class PipeSemaphore:
@@ -62,7 +62,7 @@ class PipeSemaphore:
         return not self._reader.poll(0)
 
 
-class PipeContext(LokyContext):  # type: ignore[misc]  # loky has no types
+class PipeContext(Context):  # type: ignore[misc]  # loky has no types
     """loky's way of starting processes, with these semaphores in place of the system's."""
 
     def Lock(self) -> Any:  # noqa: N802  # the name multiprocessing gives it

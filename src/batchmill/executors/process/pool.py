@@ -8,7 +8,6 @@ child's "signal me when my parent dies" to the thread that started it, not to th
 from __future__ import annotations
 
 import _thread
-import atexit
 import errno
 import multiprocessing.util
 import os
@@ -19,11 +18,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-import loky.process_executor
-
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.dispatch.chunk_sizes import ItemPace
 from batchmill.executors.process.folders import Folders, remove_abandoned
+from batchmill.executors.process.loky_private import at_exit
 from batchmill.executors.process.loky_semaphores import PipeContext
 from batchmill.executors.process.payload import Payload, discard
 from batchmill.executors.process.shared_area import SharedArea
@@ -203,7 +201,7 @@ class Pool:
             others = len(self._all)
         if others:
             _check_descriptors()
-        _hook_exit()  # first: a worker started amid the interpreter's end would be nobody's
+        at_exit(shutdown)  # first: a worker started amid the interpreter's end would be nobody's
         block_signals()
         try:
             slot = self._open_slot(number, None)
@@ -341,9 +339,6 @@ def _current() -> Future[Pool] | None:
     return None if made.done() and made.exception() is not None else made
 
 
-_exit_hooked = threading.Event()
-
-
 def shutdown() -> None:
     """End all idle worker processes now; the next batch starts new ones."""
     global _made
@@ -351,19 +346,3 @@ def shutdown() -> None:
         made, _made = _current(), None
     if made is not None and made.exception() is None:  # else whoever asked for it was told
         made.result().close()
-
-
-def _hook_exit() -> None:
-    """Close the pool when the interpreter ends. Raises RuntimeError when it is ending already.
-
-    loky waits for its workers when threads are joined, before ``atexit`` runs, and would wait for a
-    hung item for ever. So this goes where loky's hook is, after it: the last one registered runs first.
-    loky 3.5 to 3.7 registers again with every executor, because what it remembers of having done so is
-    the None that registering returns; the mark set here keeps it from that.
-    """
-    if not _exit_hooked.is_set():
-        register = getattr(threading, "_register_atexit", atexit.register)
-        register(loky.process_executor._python_exit)
-        loky.process_executor.process_pool_executor_at_exit = _exit_hooked
-        register(shutdown)
-        _exit_hooked.set()

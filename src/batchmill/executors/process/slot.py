@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import loky.process_executor
 import psutil
 
 from batchmill.errors import BatchmillError
@@ -28,6 +27,7 @@ from batchmill.executors.process import child
 from batchmill.executors.process.family import kill_family
 from batchmill.executors.process.leftovers import remove_leftovers
 from batchmill.executors.process.logs import Logged, handle
+from batchmill.executors.process.loky_private import Worker
 from batchmill.executors.process.message_pipe import MessagePipe
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.running.progress import (
@@ -112,19 +112,14 @@ class Slot:
         self._dead = False
         self._closed = False
         self._wire, self._far_end = MessagePipe.pair()
-        self._executor: Any = loky.process_executor.ProcessPoolExecutor(
-            max_workers=1,
-            context=semaphores,
-            initializer=child.attach,
-            initargs=(self._far_end.end, area.path, folders, os.getpid()),
-        )
+        arguments = (self._far_end.end, area.path, folders, os.getpid())
+        self._worker = Worker(child.attach, arguments, semaphores)
         self._process: Any = None
         self._receiver = threading.Thread(target=self._receive, name="batchmill-pool-receiver", daemon=True)
 
     def open(self) -> None:
         """Start the worker process; it boots while we go on. Raises OSError without room for one more."""
-        self._executor.submit(child.serve)
-        self._process = next(iter(self._executor._processes.values()))
+        self._process = self._worker.start(child.serve)
         self.pid = self._process.pid
         self._far_end.close()  # so that the pipe ends with the worker
         self._wire.look_every(LOOK_SECONDS)
@@ -209,7 +204,7 @@ class Slot:
             if self._closed:
                 return
             self._closed = True
-        self._executor.shutdown(wait=True, kill_workers=True)
+        self._worker.end()
         if self._receiver.ident is not None:
             self._receiver.join(EXIT_SECONDS)
         self._wire.close()
