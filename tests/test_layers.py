@@ -39,6 +39,7 @@ RANKS = {
     "concurrency": 2,
     "values": 2,
     "outcome": 2,
+    "traits": 2,
     "file_table": 2,
     "errors": 1,
     "lists": 1,

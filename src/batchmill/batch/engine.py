@@ -25,6 +25,7 @@ from batchmill.items.sources import Source, as_source
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Block
 from batchmill.policy import FailureWatch
+from batchmill.traits import TRAITS
 
 OnBlock = Callable[[Block], None]
 
@@ -142,7 +143,7 @@ class Batch:
         permits = self.settings.permits
         if permits is None:
             return self.window
-        awaits = hasattr(self.task, "run_async") and self.settings.executor != "sequential"
+        awaits = hasattr(self.task, "run_async") and self.settings.traits.side_by_side
         return SharedChannel(self.window, permits, one_by_one=awaits)
 
     def _chosen(self, choice: Choice) -> None:
@@ -196,7 +197,7 @@ class Batch:
         """What a batch node reports as ``batch_metadata``; ``seconds`` is the batch's wall time, ``count``
         how many items there were."""
         settings, choice = self.settings, self.choice
-        sequential = choice.executor == "sequential"
+        sequential = not TRAITS[choice.executor].side_by_side
         return {
             "parallel": not sequential,
             "max_concurrent": choice.workers,
@@ -244,6 +245,6 @@ def stream_batch(
 def _executor(settings: BatchSettings, apart: bool) -> tuple[Executor, ExecutorSettings]:
     """Who runs the items, and with which settings; see ``apart`` of :class:`Batch`."""
     given = settings.for_executor()
-    if apart and settings.executor == "sequential":
+    if apart and not settings.traits.side_by_side:
         return executor_named("thread"), replace(given, max_concurrent=1)
     return executor_named(settings.executor), given

@@ -18,7 +18,7 @@ def possible_here(settings: BatchSettings) -> BatchSettings:
 
     Limits that only a process can keep are left to the process executor, which refuses.
     """
-    if settings.executor != "process" or not is_daemonic():
+    if not (settings.traits.own_processes and settings.traits.starts_here) or not is_daemonic():
         return settings
     if settings.memory_limit_bytes is not None or settings.max_items_per_worker is not None:
         return settings

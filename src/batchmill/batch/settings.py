@@ -10,6 +10,7 @@ from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import ExecutorSettings
 from batchmill.policy import FailurePolicy, RetryPolicy
+from batchmill.traits import TRAITS, Traits
 
 if TYPE_CHECKING:  # it imports pydantic
     from batchmill.ir.models.batch import BatchSpec
@@ -63,6 +64,11 @@ class BatchSettings:
         _check("max_items_per_worker", self.max_items_per_worker, 1, None)
         if self.timeout is not None and not 0 < self.timeout < float("inf"):
             raise InvalidSetting(f"timeout must be more than 0 seconds, not {self.timeout}")
+
+    @property
+    def traits(self) -> Traits:
+        """What is special about the executor."""
+        return TRAITS[self.executor]
 
     def for_executor(self) -> ExecutorSettings:
         """The part an executor needs to know."""

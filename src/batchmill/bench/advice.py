@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from batchmill.bench.figures import Figures
 from batchmill.bench.words import seconds
+from batchmill.traits import TRAITS
 
 SHORT_SECONDS = 50e-6
 TIE = 1.05  # wall times no further apart than this are as good as one another
-SIMPLEST = ("sequential", "thread", "process", "auto", "dask")
+SIMPLEST = tuple(TRAITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,14 @@ def _why(best: Figures, others: Sequence[Figures]) -> str:
         return "nothing else was tried"
     second = min(others, key=lambda one: one.wall.median)
     ratio = second.wall.median / best.wall.median
-    nature = _nature(next((one for one in [best, *others] if one.case.executor == "sequential"), best))
+    nature = _nature(next((one for one in [best, *others] if not one.case.traits.side_by_side), best))
     if ratio <= TIE:
         return f"nothing is faster, and it is simpler than {second.case.label}; {nature}"
-    if best.speedup is not None and best.case.executor != "sequential":
+    if best.speedup is not None and best.case.traits.side_by_side:
         gain = f"{best.speedup.median:.2g} times as fast as sequential"
         return (
             f"{gain}; {nature}"
-            if second.case.executor == "sequential"
+            if not second.case.traits.side_by_side
             else f"{gain} and {_than(second, ratio)}; {nature}"
         )
     return f"{_than(second, ratio)}; {nature}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from batchmill.traits import TRAITS, Traits
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -16,9 +18,14 @@ class Case:
     build: str
 
     @property
+    def traits(self) -> Traits:
+        """What is special about the executor."""
+        return TRAITS[self.executor]
+
+    @property
     def label(self) -> str:
         """Such as ``process, 2 jobs``."""
-        if self.jobs is None or self.executor == "sequential":
+        if self.jobs is None or not self.traits.side_by_side:
             return self.executor
         return f"{self.executor}, {self.jobs} {'job' if self.jobs == 1 else 'jobs'}"
 

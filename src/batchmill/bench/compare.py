@@ -11,6 +11,7 @@ from batchmill.bench.case import Case, Sample
 from batchmill.bench.figures import Figures, figures_of
 from batchmill.bench.measure import measure
 from batchmill.bench.workload import Workload
+from batchmill.traits import TRAITS
 
 Tell = Callable[[str], None]
 Measure = Callable[[Workload, Case], Sample]
@@ -43,7 +44,7 @@ class Comparison:
 def cases_of(executors: Sequence[str], jobs: Sequence[int | None], builds: dict[str, str]) -> list[Case]:
     """Every executor with every number of jobs on every interpreter (path to name); sequential once."""
     found = [
-        Case(executor, None if executor == "sequential" else number, interpreter, build)
+        Case(executor, number if TRAITS[executor].side_by_side else None, interpreter, build)
         for interpreter, build in builds.items()
         for executor in executors
         for number in jobs
@@ -92,6 +93,6 @@ def _same(sample: Sample, reference: dict[str, str], unsteady: list[str]) -> boo
 
 def _sequential(samples: dict[Case, list[Sample]], of: Case) -> list[Sample]:
     found = [
-        runs for case, runs in samples.items() if case.executor == "sequential" and case.build == of.build
+        runs for case, runs in samples.items() if not case.traits.side_by_side and case.build == of.build
     ]
     return found[0] if found else []

@@ -28,7 +28,7 @@ def measure(workload: Workload, case: Case, *, in_place: bool = False) -> Sample
         "values": workload.values,
         "text": workload.text,
         "executor": case.executor,
-        "jobs": None if case.executor == "sequential" else case.jobs,
+        "jobs": case.jobs if case.traits.side_by_side else None,
     }
     if in_place or not workload.writes:
         return _sample(request, case, Path.cwd())

@@ -14,12 +14,13 @@ from itertools import groupby
 from batchmill.bench.compare import Comparison
 from batchmill.bench.figures import Figures
 from batchmill.bench.words import bytes_, seconds
+from batchmill.traits import TRAITS
 
 WIDTH = 960
 LEFT, RIGHT = 150, 275  # of the bars: room for what stands before and behind them
 BAR, STEP = 20, 30
 HOW_TO_READ = "Shorter is better. The line across a bar's end spans its fastest and slowest run."
-ORDER = ("sequential", "thread", "process", "auto", "dask")
+ORDER = tuple(TRAITS)
 
 STYLE = """
   .page { fill: #ffffff } .text { fill: #1f2328 } .faint { fill: #59636e } .line { stroke: #d1d9e0 }
@@ -134,9 +135,9 @@ def _bar(one: Figures, y: float, scale: float) -> Iterator[str]:
 
 def _behind(one: Figures) -> str:
     told = seconds(one.wall.median)
-    if one.case.executor == "auto":
+    if one.case.traits.chooses:
         told += f", chose {one.chosen}"
-    if one.speedup is not None and one.case.executor != "sequential":
+    if one.speedup is not None and one.case.traits.side_by_side:
         told += f", {one.speedup.median:.2g} × as fast"
     if one.status != "success":
         told += f", {one.status}"

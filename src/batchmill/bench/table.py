@@ -69,7 +69,7 @@ def _around(spread: Spread) -> str:
 
 
 def _remarks(one: Figures) -> str:
-    told = [one.chosen] if one.case.executor == "auto" else []
+    told = [one.chosen] if one.case.traits.chooses else []
     if one.status != "success":
         told.append(one.status)
     if not one.same:

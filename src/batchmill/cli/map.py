@@ -25,6 +25,7 @@ from batchmill.errors import InvalidSetting
 from batchmill.events.progress import ProgressKind
 from batchmill.executors.registry import KINDS
 from batchmill.journal.places import own_map_journal
+from batchmill.traits import TRAITS
 
 MOST_TOGETHER = 10_000  # items for one command
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -255,7 +256,7 @@ def _batch(asked: dict[str, Any]) -> dict[str, Any]:
         "retry_wait": asked["retry_wait"],
         "error_handling": "continue" if goes_on else "fail_fast",
     }
-    if asked["jobs"] and asked["executor"] != "sequential":
+    if asked["jobs"] and TRAITS[asked["executor"]].side_by_side:
         batch["max_concurrent"] = asked["jobs"]
     optional = {"timeout": asked["timeout"], "tolerate": asked["tolerate"]}
     return {**batch, **{key: value for key, value in optional.items() if value is not None}}

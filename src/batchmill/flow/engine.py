@@ -19,7 +19,6 @@ from batchmill.flow.results import BatchResults
 from batchmill.outcome import Block
 
 T = TypeVar("T")
-IN_THIS_PROCESS = ("sequential", "thread")
 
 
 def exec_batch(
@@ -45,7 +44,7 @@ def flow_batch(
     included.
     """
     settings = options.settings()
-    if settings.executor in IN_THIS_PROCESS:
+    if settings.traits.in_process:
         _recorder(shared)
         result = _run(
             flow_task(flow, shared, options.isolated, options.results), entries, settings, options, cancel

@@ -26,6 +26,7 @@ from batchmill.planning.shape import Shape
 from batchmill.sourced import bare
 from batchmill.step import Namespace
 from batchmill.template import compile_value
+from batchmill.traits import TRAITS
 from batchmill.values import plain
 
 SHOWN = 3  # items of a batch that are shown
@@ -123,7 +124,7 @@ def _streamed_from(plan: Plan, name: str) -> str | None:
 
 def _choice(node: PlannedNode, settings: BatchSettings, total: int | None) -> dict[str, str]:
     """What ``auto`` will choose and why, where that is known before any item has run."""
-    if settings.executor != "auto":
+    if not TRAITS[settings.executor].chooses:
         return {"reason": settings.reason} if settings.reason else {}
     n_threads = executor_named("thread").workers(settings.for_executor())
     known = known_beforehand(hasattr(node.kind, "run_async"), total, settings.max_concurrent, n_threads)
@@ -184,7 +185,7 @@ def _on_processes(node: PlannedNode, around: Surroundings) -> bool:
     batch = node.spec.batch
     if batch is None:
         return False
-    return settings_of(RunnableNode(node.spec, node.kind), batch, around).executor in ("process", "dask")
+    return settings_of(RunnableNode(node.spec, node.kind), batch, around).traits.own_processes
 
 
 def _known_inputs(spec: NodeSpec, sub: SubWorkflow, around: Surroundings) -> dict[str, Any]:

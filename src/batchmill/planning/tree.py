@@ -8,6 +8,7 @@ from typing import Any
 from batchmill.graph.compile.plan import Plan
 from batchmill.nodes import DEFAULT_ACTION
 from batchmill.planning.shape import Shape, Step
+from batchmill.traits import TRAITS
 from batchmill.values.words import count, seconds, shortened
 
 INDENT = "    "
@@ -152,6 +153,6 @@ def item_words(number: int | None) -> str:
 
 def flight_words(batch: Told) -> str:
     """How many items are in flight."""
-    if batch["executor"] == "sequential":
+    if not TRAITS[batch["executor"]].side_by_side:
         return "one after another"
     return f"{batch['max_concurrent']} at once"

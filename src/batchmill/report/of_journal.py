@@ -27,6 +27,7 @@ from batchmill.report.happened import Happened, happened
 from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus, Visit
 from batchmill.report.rows import Call, Failure, Row, State
 from batchmill.report.run_time import RunTime
+from batchmill.traits import TRAITS
 
 UNTIMED = "The journal does not say when each item ran, nor on which worker."
 UNMEASURED = "The journal does not say what CPU time and memory items took."
@@ -150,7 +151,7 @@ def _with_slots(under_way: Sequence[Visit], visits: Sequence[VisitRecord], execu
     if not seen:
         return list(under_way)
     items = max(visit.done if visit.total is None else visit.total for visit in visits)
-    most = 1 if executor == "auto" else max(1, items)
+    most = 1 if executor in TRAITS and TRAITS[executor].chooses else max(1, items)
     return [replace(one, slots=max(seen, min(one.slots, most))) for one in under_way]
 
 

@@ -35,6 +35,7 @@ from batchmill.ir.faults import path_text
 from batchmill.nodes import DEFAULT_ACTION, ERROR_ACTION
 from batchmill.outcome import ErrorInfo
 from batchmill.step.namespace import NodeOutputs
+from batchmill.traits import TRAITS
 from batchmill.warned import Warned
 
 MOST_AT_ONCE = 1000  # nodes, where the run has no number of jobs
@@ -150,7 +151,8 @@ class Scheduler:
 
     def _streams(self, name: str) -> bool:
         """Whether a chain of stages begins here; one after another where the run is to be sequential."""
-        return name in self._plan.stages and self._outside.executor != "sequential"
+        asked = self._outside.executor
+        return name in self._plan.stages and (asked is None or TRAITS[asked].side_by_side)
 
     def _go_through(self, start: Start) -> StageEnd:
         """Visit all stages of a chain at once. What came of those behind the first is kept until it is

@@ -12,6 +12,7 @@ from batchmill.ir.models.batch import BatchSpec
 from batchmill.policy.budget import Budget
 from batchmill.policy.limits import Limits
 from batchmill.step import FREE, Paying, Step
+from batchmill.traits import TRAITS
 
 _ITEM = re.compile(r"\[[0-9]+\]")
 
@@ -88,6 +89,6 @@ def _budgets(node: RunnableNode, around: Surroundings, executor: str) -> list[tu
     if node.spec.budget is not None:
         owner = f"node {_anywhere(around.place(node.id))}"
         drawn.append((around.gates.budget(owner, node.spec.budget.limits), True))
-    if node.kind.requests is not False or executor in ("process", "dask"):
+    if node.kind.requests is not False or TRAITS[executor].own_processes:
         drawn += [(budget, False) for budget in around.budgets]
     return drawn

@@ -37,17 +37,11 @@ from batchmill.sourced import all_bare, names_of
 from batchmill.step import INDEX_KEY, SOURCE_KEY, item_step
 from batchmill.template import compile_value
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
+from batchmill.traits import TRAITS
 from batchmill.values import NotJson, from_json, is_true
 from batchmill.values.redaction import shortened
 
 NOTHING_ATTACHED = Attachment()
-WITHIN_A_WORKER = {
-    "process": ("sequential", "process was asked for, and a worker process has no workers of its own"),
-    "dask": ("sequential", "dask was asked for, and a worker process has no workers of its own"),
-    "auto": ("thread", "auto was asked for, and a worker process has no workers of its own"),
-}
-"""What takes an executor's place in a worker process: the cores are busy with the batch around it already,
-so what computes gains nothing by more workers, and what waits does so on threads."""
 
 
 def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> NodeRun:
@@ -288,17 +282,19 @@ def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Ba
     """The batch block as settings, with the overrides of the run."""
     executor = around.executor or spec.executor_name
     reason = ""
-    if around.in_worker:
-        executor, reason = WITHIN_A_WORKER.get(executor, (executor, ""))
+    if around.in_worker and TRAITS[executor].within_worker:
+        reason = f"{executor} was asked for, and a worker process has no workers of its own"
+        executor = TRAITS[executor].within_worker
+    traits = TRAITS[executor]
     wanted = spec.fixed_concurrent if around.jobs is None else around.jobs
     return replace(
         BatchSettings.of_block(spec),
         executor=executor,
-        max_concurrent=None if executor == "sequential" else wanted,
+        max_concurrent=wanted if traits.side_by_side else None,
         timeout=spec.timeout if spec.timeout is not None else node.spec.timeout,
         retry=_retry(node, spec),
         failures=replace(spec.failure_policy(), watches_denials=bool(node.kind.requests)),
-        memory_limit_bytes=spec.memory_limit if executor in ("process", "dask") else None,
+        memory_limit_bytes=spec.memory_limit if traits.own_processes else None,
         reason=reason,
         permits=around.permits or around.attached.get(node.id, NOTHING_ATTACHED).permits,
         slots=_slots(executor, spec, around),
@@ -307,7 +303,7 @@ def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Ba
 
 
 def _slots(executor: str, spec: BatchSpec, around: Surroundings) -> FairSemaphore | None:
-    if around.shares is None or executor not in ("process", "auto"):
+    if around.shares is None or not TRAITS[executor].starts_here:
         return None
     return around.shares.slots(asked=spec.max_concurrent is not None)
 

@@ -33,6 +33,7 @@ from batchmill.ir.models.sources import (
 )
 from batchmill.policy import NO_RETRIES, FailurePolicy, RetryPolicy
 from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
+from batchmill.traits import TRAITS, Traits
 
 ExecutorName = Literal["sequential", "thread", "process", "auto", "dask"]
 ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
@@ -212,6 +213,11 @@ class BatchSpec(Spec):
         return None if self.chunk_size == "auto" else self.chunk_size
 
     @property
+    def traits(self) -> Traits:
+        """What is special about the executor."""
+        return TRAITS[self.executor_name]
+
+    @property
     def span(self) -> ConcurrencyRange | None:
         """The bounds of adaptive concurrency, None where it is not adaptive."""
         return ConcurrencyRange.parse(self.max_concurrent) if isinstance(self.max_concurrent, str) else None
@@ -220,11 +226,7 @@ class BatchSpec(Spec):
     def fixed_concurrent(self) -> int | None:
         """Items in flight where that is fixed, at the most where it adapts; None for the executor's own."""
         if isinstance(self.max_concurrent, str):
-            return (
-                None
-                if self.max_concurrent == "auto" and self.executor_name in ("process", "dask")
-                else self._most
-            )
+            return None if self.max_concurrent == "auto" and self.traits.own_processes else self._most
         return self.max_concurrent
 
     @property

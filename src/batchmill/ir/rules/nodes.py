@@ -34,7 +34,7 @@ def node_faults(node: NodePart) -> Iterator[Fault]:
 
 
 def _contradictions(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
-    if batch.executor == "sequential" and batch.parallel:
+    if batch.executor is not None and not batch.traits.side_by_side and batch.parallel:
         message = "`sequential` contradicts `parallel: true`"
         yield Fault((*path, "executor"), message, "remove one of them, or name `thread` or `process`")
     if batch.tolerate is not None:
@@ -43,7 +43,7 @@ def _contradictions(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
         if not batch.goes_on:
             message = "`tolerate` means nothing while the first failure ends the batch"
             yield Fault((*path, "tolerate"), message, "set `error_handling` to `continue`")
-    if batch.memory_limit is not None and batch.executor_name not in ("process", "dask"):
+    if batch.memory_limit is not None and not batch.traits.own_processes:
         message = f"`memory_limit` is for worker processes, and the executor is `{batch.executor_name}`"
         yield Fault((*path, "memory_limit"), message, "set `executor` to `process`, or remove the limit")
 

@@ -75,7 +75,7 @@ def _batch_doubts(
         for key in own:
             message = f"`{key}` comes to nothing: without `max_retries` there is one attempt"
             yield _unused((*path, key), message, "set `max_retries` to how many attempts there may be")
-    if batch.executor_name == "sequential" and "max_concurrent" in given and batch.max_concurrent != 1:
+    if not batch.traits.side_by_side and "max_concurrent" in given and batch.max_concurrent != 1:
         message = "`max_concurrent` comes to nothing: items run one after another"
         hint = "name an `executor`, such as `thread`, or set `parallel` to true"
         yield _unused((*path, "max_concurrent"), message, hint)

@@ -1,0 +1,39 @@
+"""What executors differ in, as plain data, for whoever has to know it without importing one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What is special about one executor.
+
+    ``side_by_side``: several items run at once. ``own_processes``: items run in worker processes, here or
+    on other machines, which share nothing with this one, can be killed and have a memory limit.
+    ``starts_here``: it may start worker processes on this machine, of which the nodes of a run share a
+    number. ``chooses``: it finds out by the first items which executor suits them. ``within_worker``: what
+    takes its place in a worker process, "" for nothing. There the cores are busy with the batch around it
+    already, so what computes gains nothing by more workers, and what waits does so on threads.
+    """
+
+    side_by_side: bool = True
+    own_processes: bool = False
+    starts_here: bool = False
+    chooses: bool = False
+    within_worker: str = ""
+
+    @property
+    def in_process(self) -> bool:
+        """Whether all items run in this process, whatever they are."""
+        return not (self.own_processes or self.starts_here)
+
+
+TRAITS = {
+    "sequential": Traits(side_by_side=False),
+    "thread": Traits(),
+    "process": Traits(own_processes=True, starts_here=True, within_worker="sequential"),
+    "auto": Traits(starts_here=True, chooses=True, within_worker="thread"),
+    "dask": Traits(own_processes=True, within_worker="sequential"),
+}
+"""Of every executor there is, by its name, the simplest first."""
