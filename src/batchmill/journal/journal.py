@@ -89,6 +89,7 @@ class Journal:
         masker: Masker | None = None,
         failed: Callable[[StorageError], None] = lambda fault: None,
         failed_only: bool = False,
+        again: frozenset[str] = frozenset(),
         order: Sequence[str] = (),
         asks: bool = True,
     ) -> SqliteRunLog:
@@ -101,7 +102,16 @@ class Journal:
             passes = one_row(connection, statement("begin_pass"), fields)[0]
             run = replace(run, name=name, passes=int(passes))
         return self._log(
-            run, connection, lock, codec, masker, failed, order=order, asks=asks, failed_only=failed_only
+            run,
+            connection,
+            lock,
+            codec,
+            masker,
+            failed,
+            order=order,
+            asks=asks,
+            failed_only=failed_only,
+            again=again,
         )
 
     def _log(
@@ -116,6 +126,7 @@ class Journal:
         order: Sequence[str],
         asks: bool,
         failed_only: bool = False,
+        again: frozenset[str] = frozenset(),
     ) -> SqliteRunLog:
         with _closing_on_error(connection):
             writer = Writer(connect(self.path, durable=self.durable, create=False), self.path, failed)
@@ -129,7 +140,9 @@ class Journal:
         )
         folder = self.calls / run.name
         ledger = Ledger(run.id, run.passes, folder, writer, codec, masker, order, durable=self.durable)
-        log = SqliteRunLog(run, connection, writer, lock, self.path, rows, ledger, failed_only=failed_only)
+        log = SqliteRunLog(
+            run, connection, writer, lock, self.path, rows, ledger, failed_only=failed_only, again=again
+        )
         try:
             ledger.absorb()  # what the pass before was at when its process ended
             if asks:
