@@ -102,6 +102,9 @@ def problems(*pipeline):
     ("pipeline", "path", "words"),
     [
         ([step("a", next={"x": "nowhere"})], "$.pipeline[0].next.x", 'no step "nowhere"'),
+        ([step("a", next={"x": ["a", "nowhere"]})], "$.pipeline[0].next.x", 'no step "nowhere"'),
+        ([step("a", next={"x": ["b", "b"]}), step("b")], "$.pipeline[0].next.x", "a list of different ones"),
+        ([step("a", next={"x": []})], "$.pipeline[0].next.x", "a list of different ones"),
         (
             [step("a", next={"x": "b"}), {"parallel": [step("b"), step("c")]}],
             "$.pipeline[0].next.x",

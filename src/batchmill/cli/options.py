@@ -82,6 +82,15 @@ def limit(command: Command) -> Command:
     )(command)
 
 
+def part(command: Command) -> Command:
+    """``--only``, ``--from`` and ``--until``."""
+    command = click.option("--until", metavar="NODE", help="Run NODE and what it needs, no more.")(command)
+    command = click.option(
+        "--from", "from_", metavar="NODE", help="Run NODE and what follows from it; see the text above."
+    )(command)
+    return click.option("--only", metavar="NODE", help="Run NODE alone.")(command)
+
+
 class _CountOrAll(click.IntRange):
     """A whole number from 1, or the word ``all``."""
 

@@ -15,6 +15,7 @@ from batchmill.cli.json_text import as_json
 from batchmill.errors import InvalidDocument
 from batchmill.graph.compile.check import check
 from batchmill.graph.compile.plan import Plan
+from batchmill.graph.part import Part, part_of
 from batchmill.graph.surroundings import Surroundings
 from batchmill.ir.inputs import check_inputs
 from batchmill.nodes.registry import default_registry
@@ -34,6 +35,7 @@ Form = Literal["tree", "json", "mermaid", "dot"]
 @options.document
 @options.inputs
 @options.overrides
+@options.part
 @click.option(
     "--format",
     "form",
@@ -50,6 +52,9 @@ def command(
     set_json: tuple[str, ...],
     executor: str | None,
     jobs: int | None,
+    only: str | None,
+    from_: str | None,
+    until: str | None,
     form: Form,
     json_wanted: bool,
 ) -> None:
@@ -69,6 +74,8 @@ def command(
     values = _inputs(plan, from_inputs)
     if plan.settings is not None:
         plan = check(draft, default_registry(), values)
+    part = Part.of(only, from_, until)
+    plan = plan if part is None else part_of(plan, part)
     around = Surroundings(Namespace(values), executor=executor, jobs=jobs, files=table_of(plan, values, {}))
     told = described_plan(plan, around)
     if json_wanted or form == "json":

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -24,6 +24,7 @@ from batchmill.cli.own_files import own_files
 from batchmill.cli.rehearsed import tell
 from batchmill.cli.titles import introduced, is_map
 from batchmill.events.progress import ProgressKind
+from batchmill.graph.part import Part
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import Journal
 from batchmill.runs.environment import changed_since
@@ -50,6 +51,8 @@ from batchmill.runs.resume import resume
 @options.overrides
 @options.limit_or_all
 @options.cluster
+@options.part
+@click.option("--whole", is_flag=True, help="Of a run of a part: run the rest, too.")
 @options.journal
 @click.option("--durable", is_flag=True, help="Have every commit of the journal reach the disk.")
 @click.option(
@@ -73,6 +76,10 @@ def command(
     jobs: int | None,
     limit: int | Literal["all"] | None,
     cluster: str | None,
+    only: str | None,
+    from_: str | None,
+    until: str | None,
+    whole: bool,
     journal_path: str | None,
     durable: bool,
     json_wanted: bool | None,
@@ -89,12 +96,16 @@ def command(
     known again by content: what was edited since, in the document or among the items, is run again. Inputs
     are those of the run, but for those given here; secret ones must be given again. Of a run of `batchmill
     map` all results are printed, those that were kept as well.
+
+    With --only and --from their nodes are run again, also what has a result; the nodes before NODE are not
+    run. A run of a part goes on with that part, with --whole with all.
     """
     caller.verbose = verbose
     name, pairs = _split(words)
     inputs = given(pairs, set_json, params_file)
     with Journals(journal_path) as journals:
         found = journals.to_resume(name)
+    part: dict[str, Any] = {"only": only, "from_": from_, "until": until, "whole": whole}
     journal, run = Journal(found.journal.path, durable=durable), found.run
     if dry_run:
         with _working_in(run.folder):
@@ -106,6 +117,7 @@ def command(
                 failed_only=failed_only,
                 limit=limit,
                 text_params=inputs.text,
+                **part,
                 attached=items_of_map(run, journal) if is_map(run) and undone else {},
             )
         tell(told, bool(json_wanted))
@@ -120,6 +132,7 @@ def command(
         jobs=jobs,
         limit=limit,
         cluster=cluster,
+        **part,
         journal=journal,
         own_files=own_files(params_file),
         failed_only=failed_only,
@@ -128,6 +141,8 @@ def command(
     )
     if not quiet and not run.finished:
         _introduce(found)
+    if not quiet and not any(part.values()) and (kept := Part.kept(run.settings.get("part"))) is not None:
+        say(f"note: the run is one of a part ({kept.words()}); --whole runs the rest, too")
     shown = _kept_progress(run) if progress == "auto" else progress
     folder = working_folder()
     with (

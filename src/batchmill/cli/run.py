@@ -24,6 +24,7 @@ from batchmill.runs.run import run
 @options.overrides
 @options.limit
 @options.cluster
+@options.part
 @options.keeping
 @options.json_flag("Print the whole run as one JSON object.")
 @options.at_the_end
@@ -40,6 +41,9 @@ def command(
     jobs: int | None,
     limit: int | None,
     cluster: str | None,
+    only: str | None,
+    from_: str | None,
+    until: str | None,
     journal_path: str | None,
     no_journal: bool,
     durable: bool,
@@ -55,6 +59,9 @@ def command(
 
     Inputs are given as NAME=VALUE; the document says what type VALUE is read as. Without --json a single
     text output is printed as it is, anything else as JSON.
+
+    With --only and --from the nodes before NODE are not run: what they gave is known from the journal, by its
+    content, from whichever run.
     """
     caller.verbose = verbose
     from_line = given(inputs, set_json, params_file)
@@ -71,6 +78,9 @@ def command(
             jobs=jobs,
             limit=limit,
             cluster=cluster,
+            only=only,
+            from_=from_,
+            until=until,
             journal=at_the_end.journal,
             warnings=wanted.told(draft.raw),
             own_files=own_files(params_file),

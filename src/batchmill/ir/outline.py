@@ -145,12 +145,16 @@ class _Nodes:
         )
 
 
-def _next(raw: Any) -> dict[str, str | None]:
+def _next(raw: Any) -> dict[str, tuple[str, ...]]:
     return {
-        action: target
+        action: tuple(one for one in _several(target) if isinstance(one, str))
         for action, target in _dict(raw).items()
-        if isinstance(action, str) and (target is None or isinstance(target, str))
+        if isinstance(action, str) and isinstance(target, (str, list, type(None)))
     }
+
+
+def _several(target: Any) -> list[Any]:
+    return target if isinstance(target, list) else [target]
 
 
 def _by_id(nodes: list[NodePart]) -> dict[str, NodePart]:

@@ -20,7 +20,8 @@ class NodePart:
     """A node that has at least an id. ``spec`` is None where something in the node is wrong.
 
     ``index`` counts the nodes in document order, ``path`` is the node's place and ``row`` that of the list
-    it is a step of. ``next`` is what a step of a pipeline says of where its actions lead.
+    it is a step of. ``next`` is what a step of a pipeline says of where its actions lead: nowhere where
+    there is nothing.
     """
 
     index: int
@@ -32,7 +33,7 @@ class NodePart:
     item_name: str | None
     has_loop: bool
     spec: NodeSpec | None
-    next: Mapping[str, str | None] = field(default_factory=dict)
+    next: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_final(self) -> bool:

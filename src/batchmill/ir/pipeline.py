@@ -148,8 +148,8 @@ class _Reading:
         """The edges that a node's ``next`` makes."""
         if isinstance(node, Block):
             return
-        for action, target in node.next.items():
-            if target is not None:
+        for action, targets in node.next.items():
+            for target in targets:
                 path = (*node.path, "next", action)
                 self._layout.edges.append(EdgePart(path, node.id, target, action, written=True))
 

@@ -95,6 +95,7 @@ class Journal:
         masker: Masker | None = None,
         failed: Callable[[StorageError], None] = lambda fault: None,
         failed_only: bool = False,
+        again: frozenset[str] = frozenset(),
         order: Sequence[str] = (),
         asks: bool = True,
     ) -> SqliteRunLog:
@@ -107,7 +108,16 @@ class Journal:
             passes = one_row(connection, statement("begin_pass"), fields)[0]
             run = replace(run, name=name, passes=int(passes))
         return self._log(
-            run, connection, lock, codec, masker, failed, order=order, asks=asks, failed_only=failed_only
+            run,
+            connection,
+            lock,
+            codec,
+            masker,
+            failed,
+            order=order,
+            asks=asks,
+            failed_only=failed_only,
+            again=again,
         )
 
     def _log(
@@ -122,6 +132,7 @@ class Journal:
         order: Sequence[str],
         asks: bool,
         failed_only: bool = False,
+        again: frozenset[str] = frozenset(),
     ) -> SqliteRunLog:
         with _closing_on_error(connection):
             writer = Writer(connect(self.path, durable=self.durable, create=False), self.path, failed)
@@ -144,6 +155,7 @@ class Journal:
             rows,
             ledger,
             failed_only=failed_only,
+            again=again,
             temporary=self.temporary,
         )
         try:

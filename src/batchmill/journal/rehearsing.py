@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from batchmill.errors import StorageError
 from batchmill.journal.calls import Ledger
-from batchmill.journal.contract import Codec, RunRecord
+from batchmill.journal.contract import Codec, ContentKey, KeyMore, RunRecord
 from batchmill.journal.database import connect
+from batchmill.journal.items import SqliteItemLog
 from batchmill.journal.journal import Journal
 from batchmill.journal.rows import RowWriter
 from batchmill.journal.runlog import TAKEN_TOGETHER, SqliteRunLog
+from batchmill.journal.visit_logs import SingleLog
 from batchmill.values.masking import Masker
 
+Log = TypeVar("Log", bound="RehearsedLog")
 _FIRST_VISIT = 1 << 30  # far above those that stand in any journal
 
 
@@ -49,6 +52,31 @@ class RehearsedLog(SqliteRunLog):
         self._last_visit = self._next_visit + TAKEN_TOGETHER
 
 
+class RecalledLog(RehearsedLog):
+    """One that knows the outcomes of all runs."""
+
+    def single(self, address: str, key: ContentKey, *, cached: bool = False) -> SingleLog:
+        return super().single(address, key, cached=True)
+
+    def batch(
+        self,
+        address: str,
+        key: ContentKey,
+        total: int | None,
+        more: KeyMore | None = None,
+        *,
+        cached: bool = False,
+    ) -> SqliteItemLog:
+        return super().batch(address, key, total, more, cached=True)
+
+
+def recalled(
+    journal: Journal, run: RunRecord, codec: Codec, masker: Masker, order: Sequence[str]
+) -> RecalledLog:
+    """What is known of the nodes of ``run``, whichever run it is from. Raises :class:`StorageError`."""
+    return _reading(RecalledLog, journal, run, codec, masker, order)
+
+
 def rehearsed(
     journal: Journal,
     run: RunRecord,
@@ -57,12 +85,29 @@ def rehearsed(
     order: Sequence[str],
     *,
     failed_only: bool = False,
+    again: frozenset[str] = frozenset(),
 ) -> RehearsedLog:
     """The log of a further pass of ``run`` that will never be. Raises :class:`StorageError`."""
+    return _reading(RehearsedLog, journal, run, codec, masker, order, failed_only=failed_only, again=again)
+
+
+def _reading(
+    kind: type[Log],
+    journal: Journal,
+    run: RunRecord,
+    codec: Codec,
+    masker: Masker,
+    order: Sequence[str],
+    *,
+    failed_only: bool = False,
+    again: frozenset[str] = frozenset(),
+) -> Log:
     run = replace(run, passes=run.passes + 1)
     writer: Any = _NoWriter()
     lock: Any = _NoLock()
     rows = RowWriter(journal.files, codec, masker, run.passes, lambda digest: None)
     ledger = Ledger(run.id, run.passes, journal.calls / run.name, writer, codec, masker, order)
     connection = connect(journal.path, create=False)
-    return RehearsedLog(run, connection, writer, lock, journal.path, rows, ledger, failed_only=failed_only)
+    return kind(
+        run, connection, writer, lock, journal.path, rows, ledger, failed_only=failed_only, again=again
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
@@ -36,8 +37,8 @@ TAKEN_TOGETHER = 64  # ids of visits: one transaction for so many
 class SqliteRunLog:
     """A :class:`~batchmill.journal.contract.RunLog`. Holds the run's lock until it is closed.
 
-    ``failed_only`` leaves out items that were never begun. One that is ``temporary`` only tells of the run:
-    nothing in it is used again.
+    ``failed_only`` leaves out items that were never begun; of the nodes ``again``, and of what they run
+    inside, nothing is known. One that is ``temporary`` only tells of the run: nothing in it is used again.
 
     Concurrency: any thread may call any method. ``_lock`` guards the fields and ``_connection``, which
     reads, and takes ids of visits; the writer's connection writes.
@@ -54,6 +55,7 @@ class SqliteRunLog:
         ledger: Ledger,
         *,
         failed_only: bool = False,
+        again: frozenset[str] = frozenset(),
         temporary: bool = False,
     ) -> None:
         self.name = run.name
@@ -68,6 +70,7 @@ class SqliteRunLog:
         self._rows = rows
         self.ledger = ledger
         self._failed_only = failed_only
+        self._again = again
         self._lock = threading.RLock()
         self._occurrences: Counter[str] = Counter()
         self._claims: dict[tuple[str, bytes], Claims] = {}
@@ -150,18 +153,22 @@ class SqliteRunLog:
         turn = self._turn(address)
         with self._lock, faults(self.path):
             before = self._visits_at(address)
-            visits = self._same(reversed(before), key)
-            known = self._known_single((address, key.digest), visits)
+            visits = self._same(sorted(before, key=lambda one: (one.turn, -one.id)), key)
+            again = self._runs_again(address)
+            known = None if again else self._known_single((address, key.digest), visits)
             if known is not None:
                 self.kept.kept += 1
                 return SingleLog(self, address, turn, key, known)
-            if cached and not self.temporary and (found := self._cached_single(key)) is not None:
+            if cached and not (again or self.temporary) and (found := self._cached_single(key)) is not None:
                 return self._copied(address, turn, key, found)
             if self.resumed:
                 self._count_missing(
                     address, key, visits, next((one for one in before if one.turn == turn), None)
                 )
         return SingleLog(self, address, turn, key, None)
+
+    def _runs_again(self, address: str) -> bool:
+        return bool(self._again) and re.split(r"[.\[]", address, maxsplit=1)[0] in self._again
 
     def _known_single(self, node: tuple[str, bytes], visits: Iterable[int]) -> tuple[Outcome, str] | None:
         claims = self._claims.setdefault(node, Claims())
@@ -246,7 +253,8 @@ class SqliteRunLog:
     ) -> SqliteItemLog:
         turn = self._turn(address)
         with self._lock, faults(self.path):
-            before = self._visits_at(address)
+            again = self._runs_again(address)
+            before = [] if again else self._visits_at(address)
             key, more = self._as_before(before, key, more)
             now = next((one for one in before if one.turn == turn), None)
             visits = self._same(before, key)
@@ -258,11 +266,13 @@ class SqliteRunLog:
             matcher = (
                 Matcher(self._connection, visits, self.run.passes, claims, whole=whole) if visits else None
             )
-            if cached and not self.temporary and (matcher is None or matcher.empty):
+            if cached and not (again or self.temporary) and (matcher is None or matcher.empty):
                 others = self._of_other_runs(key, is_batch=True)
                 matcher = Matcher(self._connection, others, 1 << 62, None, whole=True) if others else matcher
 
         def count(kept: Kept) -> None:
+            if again:
+                kept = Kept(redone=kept.redone + kept.new + kept.changed)
             with self._lock:
                 self.kept = self.kept + kept
                 if kept.changed and now is not None:

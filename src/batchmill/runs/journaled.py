@@ -54,6 +54,8 @@ class RunRequest:
         own: dict[str, Any] = {"executor": set_.executor, "jobs": set_.jobs, "limit": set_.limit}
         if set_.cluster is not None:
             own["cluster"] = set_.cluster
+        if set_.part is not None:
+            own["part"] = set_.part.as_json()
         own["around"] = surroundings()
         settings = {**self.settings.remembered, **own}
         return RunRecord(source, os.getcwd(), self.document, shown, settings)

@@ -23,7 +23,7 @@ _TOGETHER = 500  # calls that are put aside at once
 def addresses(plan: Plan) -> list[str]:
     """The addresses of all nodes in the order of the document, those of a sub-workflow behind the node that
     runs it; but not inside items, nor where a workflow runs itself."""
-    return list(_addresses(plan, "", ()))
+    return list(_addresses(plan.whole or plan, "", ()))
 
 
 def _addresses(plan: Plan, within: str, around: tuple[int, ...]) -> Iterator[str]:

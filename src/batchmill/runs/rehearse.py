@@ -21,11 +21,13 @@ from batchmill.journal.rehearsing import rehearsed
 from batchmill.record.ledger import LedgerEntry, total
 from batchmill.runs.journaled import told_of
 from batchmill.runs.ledger import addresses, sum_of
+from batchmill.runs.recalled import recall
 from batchmill.runs.resume import (
     document_of,
     is_done,
     limit_of,
     order_of,
+    part_to_resume,
     require_folder,
     require_stdin,
     settings_of,
@@ -95,6 +97,10 @@ def rehearse(
     text_params: Mapping[str, str] | None = None,
     masker: Masker | None = None,
     attached: Mapping[str, Attachment] | None = None,
+    only: str | None = None,
+    from_: str | None = None,
+    until: str | None = None,
+    whole: bool = False,
 ) -> Rehearsed:
     """What :func:`~batchmill.runs.resume.resume` would do with the same arguments: how many items of each
     node keep their result, and how many would be run, why, and for how much.
@@ -108,20 +114,31 @@ def rehearse(
         calls = list(reader.calls(found))
         given = {**(params or {}), **(text_params or {})}
         document = document_of(found)
-        more = bool(given) or limit_of(found, limit) != found.limit
+        part = part_to_resume(found, only, from_, until, whole=whole)
+        more = bool(given) or limit_of(found, limit) != found.limit or part.asked
         if is_done(found, document, more, failed_only):
             return Rehearsed(found.name, spent=_spent(calls), untouched=True, limit=found.limit)
     require_folder(found)
-    order = order_of(found, document, params, text_params, settings_of(found, limit=limit), kept)
+    order = order_of(
+        found, document, params, text_params, settings_of(found, limit=limit, part=part.part), kept
+    )
     require_stdin(kept, found, order.plan)
     known = Secrets(order.plan, order.inputs, masker or Masker())
-    log = rehearsed(kept, found, CODEC, known.masker, addresses(order.plan), failed_only=failed_only)
+    log = rehearsed(
+        kept,
+        found,
+        CODEC,
+        known.masker,
+        addresses(order.plan),
+        failed_only=failed_only,
+        again=part.again(order.plan),
+    )
     try:
         with importing_from(order.plan.import_folders()), resource_scope():
             rehearsal, told = Rehearsal(log), told_of(log)
             inputs = {**order.inputs, RUN_KEY: told}
             around = Surroundings(
-                Namespace(inputs, permissive=order.plan.mode == "permissive"),
+                Namespace(inputs, permissive=order.plan.mode == "permissive", left_out=order.plan.left_out),
                 run=told,
                 executor="sequential",
                 jobs=1,
@@ -132,6 +149,7 @@ def rehearse(
                 rehearsal=rehearsal,
                 attached=attached or {},
             )
+            recall(order.plan, around, log, known.masker)
             Scheduler(order.plan, around).run()
         nodes = [*rehearsal.forecasts, *(Forecast(name, Kept(gone=count)) for name, count in log.gone())]
     finally:

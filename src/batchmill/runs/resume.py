@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from batchmill.batch import OnBlock
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidDocument, InvalidSetting
 from batchmill.events import Listener
 from batchmill.graph.compile.plan import Plan
+from batchmill.graph.part import Part
 from batchmill.graph.visits.attached import Attachment
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.ir.loading import load
@@ -55,6 +56,10 @@ def resume(
     remembered: Mapping[str, Any] | None = None,
     attached: Mapping[str, Attachment] | None = None,
     last: CancelToken | None = None,
+    only: str | None = None,
+    from_: str | None = None,
+    until: str | None = None,
+    whole: bool = False,
 ) -> RunResult:
     """Go on with a run that was interrupted or failed: everything that has a result keeps it.
 
@@ -64,7 +69,11 @@ def resume(
     what only moved is not. ``params`` take the place of inputs of the same name; those that are secret must
     be given again. ``failed_only`` runs items that had failed, and leaves out those that were never begun.
     ``executor``, ``jobs``, ``limit``, ``cluster`` and what is ``remembered`` are those of the run unless
-    given; the limit "all" is none. The other arguments are those of :func:`batchmill.run`.
+    given; the limit "all" is none.
+
+    ``only``, ``from_`` and ``until`` name a node, as in :func:`batchmill.run`; ``only`` and ``from_`` have
+    their nodes run again, also what has a result. A run of a part goes on with that part unless others are
+    named; ``whole`` has all the rest run too. The other arguments are those of :func:`batchmill.run`.
 
     The paths of a run are those of the folder it was begun in, so it is resumed there: call ``os.chdir``
     before, where this process works in another one. Items out of standard input must be given once more.
@@ -87,7 +96,8 @@ def resume(
         with Reader(kept) as reader:
             found = reader.run(found.name)
             given = {**(params or {}), **(text_params or {})}
-            more = bool(given) or limit_of(found, limit) != found.limit
+            part = part_to_resume(found, only, from_, until, whole=whole)
+            more = bool(given) or limit_of(found, limit) != found.limit or part.asked
             document = document_of(found)
             if is_done(found, document, more, failed_only):
                 result = _as_it_was(reader, found)
@@ -99,15 +109,40 @@ def resume(
             document,
             params,
             text_params,
-            settings_of(found, executor, jobs, own_files, remembered, limit, cluster),
+            settings_of(found, executor, jobs, own_files, remembered, limit, cluster, part.part),
             kept,
             warnings,
         )
         require_stdin(kept, found, order.plan)
-        opening = partial(_opened, kept, found, order, lock, failed_only)
+        opening = partial(_opened, kept, found, order, lock, failed_only, part.again(order.plan))
         return execute(order, opening, listeners, cancel, stop, taps, masker, attached, last)
     finally:
         lock.release()
+
+
+class PartToResume(NamedTuple):
+    """Which nodes of a run are gone on with, None for all. ``asked`` says that this is not as it was,
+    ``anew`` that they are run again also where they have a result."""
+
+    part: Part | None
+    asked: bool
+    anew: bool
+
+    def again(self, plan: Plan) -> frozenset[str]:
+        """The nodes of which no result is good enough."""
+        return frozenset(plan.nodes) if self.anew else frozenset()
+
+
+def part_to_resume(
+    run: RunRecord, only: str | None, start: str | None, until: str | None, *, whole: bool
+) -> PartToResume:
+    """What is named, else what the run was begun with. Raises :class:`InvalidSetting`."""
+    named, kept = Part.of(only, start, until), Part.kept(run.settings.get("part"))
+    if named is not None and whole:
+        raise InvalidSetting("`whole` is all there is; it goes with none of `only`, `from` and `until`")
+    if named is not None:
+        return PartToResume(named, True, bool(only or start))
+    return PartToResume(None if whole else kept, whole and kept is not None, False)
 
 
 def document_of(run: RunRecord) -> str | dict[str, Any]:
@@ -154,9 +189,10 @@ def settings_of(
     remembered: Mapping[str, Any] | None = None,
     limit: int | Literal["all"] | None = None,
     cluster: str | Mapping[str, Any] | None = None,
+    part: Part | None = None,
 ) -> RunSettings:
     """The settings of the run, but for those that are given."""
-    set_apart = ("executor", "jobs", "limit", "cluster", "around")
+    set_apart = ("executor", "jobs", "limit", "cluster", "around", "part")
     own = {name: value for name, value in run.settings.items() if name not in set_apart}
     return RunSettings(
         executor or run.settings.get("executor"),
@@ -165,6 +201,7 @@ def settings_of(
         own_files or {},
         {**own, **(remembered or {})},
         run.settings.get("cluster") if cluster is None else cluster,
+        part,
     )
 
 
@@ -226,6 +263,7 @@ def _opened(
     order: RunRequest,
     lock: RunLock,
     failed_only: bool,
+    again: frozenset[str],
     masker: Masker,
     stop: CancelToken,
 ) -> SqliteRunLog:
@@ -240,6 +278,7 @@ def _opened(
         masker=masker,
         failed=lambda fault: stop.cancel(),
         failed_only=failed_only,
+        again=again,
         order=addresses(order.plan),
         asks=asks_models(order.plan),
     )

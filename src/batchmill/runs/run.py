@@ -23,6 +23,7 @@ from batchmill.events import Bus, Listener, Noticed, RunFinished, RunStarted
 from batchmill.graph.compile.check import check
 from batchmill.graph.compile.file_uses import faults_of_plan
 from batchmill.graph.compile.plan import Plan
+from batchmill.graph.part import Part, part_of
 from batchmill.graph.schedule.finals import run_finals
 from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.surroundings import Surroundings
@@ -52,6 +53,7 @@ from batchmill.runs.journaled import (
 from batchmill.runs.ledger import calls_of_the_run, spent_before
 from batchmill.runs.limits import budgets_of, gates_of, tell_limit
 from batchmill.runs.outputs import outputs_of
+from batchmill.runs.recalled import recall
 from batchmill.runs.result import RunResult
 from batchmill.runs.secrets import Secrets
 from batchmill.runs.settings import RunSettings, cluster_of
@@ -85,32 +87,33 @@ def run(
     remembered: Mapping[str, Any] | None = None,
     attached: Mapping[str, Attachment] | None = None,
     last: CancelToken | None = None,
+    only: str | None = None,
+    from_: str | None = None,
+    until: str | None = None,
 ) -> RunResult:
     """Run a workflow document: a file's path, the document itself as a dictionary, or one that was read.
 
-    ``params`` are the run's inputs by name; ``text_params`` are inputs given as text, such as on a
-    command line, which the document's types say how to read. ``executor`` ("sequential", "thread",
-    "process", "dask") and ``jobs`` (1 to 1000 items and nodes at work at once in the whole run) take the
-    place of what batch nodes say; ``limit`` (from 1) is the most items that any batch node runs;
-    ``cluster`` takes the place of the document's key and of the variable ``BATCHMILL_CLUSTER``. Branches run
-    in threads of their own, which end with the run.
-    ``listeners`` are called with every event. ``taps`` has by a batch node's id who is called, in the thread
-    of its branch, with each block of its outcomes, in input order as they come; what that raises ends the
-    run.
-    ``masker`` is told the run's secrets, for a caller who shows more of it than the result: values of inputs
-    declared secret and of the variables named by ``api_key_env`` and ``auth_token_env`` are masked in the
-    result, in events and in what batchmill logs.
-    ``journal``, a path or a :class:`~batchmill.journal.journal.Journal`, keeps what the run does, so that
-    :func:`batchmill.resume` goes on where it was; without it nothing is kept.
-    ``warnings`` are the caller's own, such as those of a file of inputs, to be told with those of the run.
-    ``own_files`` are further files that nothing in the run may write, by path, with what each is, such as
-    ``{"params.json": "the file of params"}``.
-    ``remembered``, JSON, is kept with it for the caller; ``name`` in it is a name for the run, ``json`` the
-    form in which ``batchmill resume`` prints it. ``attached`` has by a batch node's id what takes the place
-    of its items, and who hears of them as they end.
-    Cancelling ``stop`` lets no new node or item start, cancelling ``cancel`` ends running ones too; either
-    way the result is ``interrupted``. The nodes of ``finally`` run all the same; cancelling ``last`` ends
-    them.
+    ``params`` are the run's inputs by name; ``text_params`` are inputs given as text, such as on a command
+    line, which the document's types say how to read. ``executor`` ("sequential", "thread", "process",
+    "dask") and ``jobs`` (1 to 1000 items and nodes at work at once in the whole run) take the place of what
+    batch nodes say; ``limit`` (from 1) is the most items that any batch node runs; ``cluster`` takes the
+    place of the document's key and of the variable ``BATCHMILL_CLUSTER``. Branches run in threads of their
+    own, which end with the run. ``listeners`` are called with every event. ``taps`` has by a batch node's id
+    who is called, in the thread of its branch, with each block of its outcomes, in input order as they come;
+    what that raises ends the run. ``masker`` is told the run's secrets, for a caller who shows more of it
+    than the result: values of inputs declared secret and of the variables named by ``api_key_env`` and
+    ``auth_token_env`` are masked in the result, in events and in what batchmill logs. ``journal``, a path or
+    a :class:`~batchmill.journal.journal.Journal`, keeps what the run does, so that :func:`batchmill.resume`
+    goes on where it was; without it nothing is kept. ``warnings`` are the caller's own, such as those of a
+    file of inputs, to be told with those of the run. ``own_files`` are further files that nothing in the run
+    may write, by path, with what each is, such as ``{"params.json": "the file of params"}``. ``remembered``,
+    JSON, is kept with it for the caller; ``name`` in it is a name for the run, ``json`` the form in which
+    ``batchmill resume`` prints it. ``attached`` has by a batch node's id what takes the place of its items,
+    and who hears of them as they end. ``only``, ``from_`` and ``until`` name a node, and run it alone, what
+    follows from it, what it needs; the others are left out. What nodes before those gave is known from the
+    journal, by content, from whichever run. Cancelling ``stop`` lets no new node or item start, cancelling
+    ``cancel`` ends running ones too; either way the result is ``interrupted``. The nodes of ``finally`` run
+    all the same; cancelling ``last`` ends them.
 
     While it runs, the folder of a document that is a file is first on the import path, as that of a
     script is; relative paths in the document are relative to the working folder.
@@ -121,7 +124,9 @@ def run(
     """
     listeners = check_arguments(params, text_params, listeners)
     kept = None if journal is None else journal_of(journal)
-    settings = RunSettings(executor, jobs, limit, own_files or {}, remembered or {}, cluster)
+    settings = RunSettings(
+        executor, jobs, limit, own_files or {}, remembered or {}, cluster, Part.of(only, from_, until)
+    )
     order = ordered(document, params, text_params, settings, registry, kept, warnings)
     opening = nothing_kept if kept is None else partial(begun, kept, order)
     return execute(order, opening, listeners, cancel, stop, taps, masker, attached, last)
@@ -154,6 +159,8 @@ def ordered(
         raise InvalidDocument(draft.problems(faults), draft.source)
     if draft.from_stdin and (taken := stdin_faults(plan)):
         raise InvalidDocument(draft.problems(taken), draft.source)
+    if settings.part is not None:
+        plan = part_of(plan, settings.part)
     return RunRequest(plan, draft.raw, draft.source, draft.is_file, inputs, replace(settings, own_files=own))
 
 
@@ -209,7 +216,12 @@ def _surroundings(
     gates = gates_of(bus, ending)
     told = told_of(log)
     return Surroundings(
-        Namespace({**order.inputs, RUN_KEY: told}, permissive=plan.mode == "permissive", nodes=plan.nodes),
+        Namespace(
+            {**order.inputs, RUN_KEY: told},
+            permissive=plan.mode == "permissive",
+            nodes=(plan.whole or plan).nodes,
+            left_out=plan.left_out,
+        ),
         bus,
         run=told,
         stop=ending,
@@ -240,6 +252,7 @@ def _walked(
         around.warnings.add(warned)
     if log is not None and log.resumed and (before := spent_before(log)) is not None:
         around.bus.emit(Noticed(f"earlier passes of this run made {spending(**before)}"))
+    recall(plan, around, log, masker)
     walk = Scheduler(plan, around).run()
     tell_limit(around.gates, walk)
     _warn_of_ordinary(around)

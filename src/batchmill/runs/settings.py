@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from batchmill.batch.settings import MAX_CONCURRENT
 from batchmill.errors import InvalidSetting
 from batchmill.executors.registry import executor_named
+from batchmill.graph.part import Part
 from batchmill.ir.clusters import checked_cluster
 
 if TYPE_CHECKING:  # it imports pydantic
@@ -28,7 +29,8 @@ class RunSettings:
     most items that any batch runs, None where all are run. ``own_files`` are files that the caller has read
     for the run or writes beside it, by path, with what each is: the run must not write them. ``remembered``
     is JSON that the journal keeps for the caller beside ``executor``, ``jobs`` and ``limit``: the form of
-    the output, say. ``cluster`` takes the place of the document's. Raises
+    the output, say. ``cluster`` takes the place of the document's. ``part`` says which
+    nodes are run, None for all. Raises
     :class:`~batchmill.errors.InvalidSetting`."""
 
     executor: str | None = None
@@ -37,6 +39,7 @@ class RunSettings:
     own_files: Mapping[str, str] = field(default_factory=dict)
     remembered: Mapping[str, Any] = field(default_factory=dict)
     cluster: str | Mapping[str, Any] | None = None
+    part: Part | None = None
 
     def __post_init__(self) -> None:
         checked_cluster(self.cluster)

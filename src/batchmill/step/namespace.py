@@ -76,17 +76,23 @@ class Namespace:
     """What templates of a run may refer to: one layer, over others.
 
     ``permissive`` leaves what cannot be resolved as it stands. ``nodes`` are the ids of all nodes there are,
-    so that one without outputs is not called unknown.
+    so that one without outputs is not called unknown; ``left_out`` are those of them that are not run.
 
     Concurrency: a layer is written by the one branch it belongs to, in one thread at a time, and no more
     once another layer stands on it. Then any thread may read it. Steps work on snapshots.
     """
 
     def __init__(
-        self, inputs: Mapping[str, Any], *, permissive: bool = False, nodes: Collection[str] = ()
+        self,
+        inputs: Mapping[str, Any],
+        *,
+        permissive: bool = False,
+        nodes: Collection[str] = (),
+        left_out: Collection[str] = (),
     ) -> None:
         self.permissive = permissive
         self.nodes = nodes
+        self.left_out = left_out
         self._inputs: Mapping[str, Any] = inputs
         self._below: Namespace | None = None
         self._entries: dict[str, NodeOutputs] = {}
@@ -108,7 +114,7 @@ class Namespace:
         return made
 
     def _on_top(self, entries: dict[str, NodeOutputs], calls: Calls) -> Namespace:
-        made = Namespace(self._inputs, permissive=self.permissive, nodes=self.nodes)
+        made = Namespace(self._inputs, permissive=self.permissive, nodes=self.nodes, left_out=self.left_out)
         made._below, made._depth = self, self._depth + 1
         made._entries, made._calls = entries, calls
         made.lazy = self.lazy
@@ -117,7 +123,9 @@ class Namespace:
     def _flattened(self) -> Namespace:
         """One layer with all there is in this one and those below it."""
         if self._flat is None:
-            flat = Namespace(self._inputs, permissive=self.permissive, nodes=self.nodes)
+            flat = Namespace(
+                self._inputs, permissive=self.permissive, nodes=self.nodes, left_out=self.left_out
+            )
             flat.lazy = self.lazy
             for layer in self._layers()[::-1]:
                 flat._entries.update(layer._entries)
@@ -201,6 +209,8 @@ class Namespace:
         if name not in self.nodes:
             return ""
         entry = self.entry(name)
+        if entry is None and name in self.left_out:
+            return f"the node {name!r} is left out, and no result of it that is still good is in the journal"
         if entry is None:
             return f"the node {name!r} has not run, as no branch that was taken led to it"
         if entry.skipped:

@@ -91,6 +91,33 @@ def test_the_edge_with_the_nodes_action_is_taken(registry: Registry) -> None:
     assert visited(walk) == ["a", "c"]
 
 
+@pytest.mark.parametrize("action", ["left", "error"])
+def test_an_action_with_several_edges_leads_to_all_of_them(registry: Registry, action: str) -> None:
+    edges = [
+        {"from": "a", "to": "b"},
+        {"from": "a", "to": "c", "action": action},
+        {"from": "a", "to": "d", "action": action},
+        {"from": "c", "to": "e"},
+        {"from": "d", "to": "e"},
+    ]
+    how = {"fail": "no luck"} if action == "error" else {"action": action}
+    nodes = [node("a", **how), *(node(name) for name in "bcd"), node("e", text="${c.said}${d.said}")]
+    walk, _ = walked(registry, {"nodes": nodes, "edges": edges})
+    assert (walk.status, visited(walk)) == ("degraded" if action == "error" else "success", list("acde"))
+    walk, _ = walked(registry, {"nodes": [node("a"), *nodes[1:]], "edges": edges})
+    assert visited(walk) == ["a", "b"]
+
+
+def test_next_of_a_step_leads_to_several(registry: Registry) -> None:
+    steps = [{**node("a", action="x"), "next": {"x": ["b", "c"]}}, {**node("b"), "next": {"default": "d"}}]
+    walk, _ = walked(registry, {"pipeline": [*steps, node("c"), node("d")]})
+    assert visited(walk) == list("abcd")
+    walk, _ = walked(
+        registry, {"pipeline": [{**steps[0], "next": {"x": ["b", "d"]}}, steps[1], node("c"), node("d")]}
+    )
+    assert visited(walk) == list("abd")
+
+
 def test_an_action_without_an_edge_ends_the_run_well(registry: Registry) -> None:
     walk, _ = walked(registry, {"nodes": [node("a", action="end"), node("b")]})
     assert (walk.status, visited(walk)) == ("success", ["a"])

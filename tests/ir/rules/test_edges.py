@@ -27,6 +27,7 @@ def edge(source, target, **keys):
         [],
         [edge("a", "b"), edge("a", "c", action="error"), edge("b", "c")],
         [edge("a", "b"), edge("a", "c")],
+        [edge("a", "b", action="x"), edge("a", "c", action="x"), edge("b", "c")],
         [edge("a", "b", parallel_group="g"), edge("a", "c", parallel_group="g"), edge("b", "c")],
         [edge("a", "b", action="again"), edge("b", "a", action="default")],
         [edge("a", "a", action="again")],
@@ -43,7 +44,12 @@ def test_sound_edges(edges):
         ([edge("a", "bb")], ("edges", 0, "to"), 'no node "bb"'),
         ([edge("x", "b")], ("edges", 0, "from"), 'no node "x"'),
         ([edge("a", "b"), edge("a", "b")], ("edges", 1), "already has an edge with action `default` to `b`"),
-        ([edge("a", "b", action="x"), edge("a", "c", action="x")], ("edges", 1), "already has an edge"),
+        ([edge("a", "b", action="x"), edge("a", "b", action="x")], ("edges", 1), "already has an edge"),
+        (
+            [edge("a", "b"), edge("b", "a", action="x"), edge("b", "c", action="x")],
+            ("edges", 1),
+            "leads back on `x`, which leads on to `c` too",
+        ),
         ([edge("a", "b", parallel_group="g")], ("edges", 0, "parallel_group"), "this edge only"),
         (
             [edge("a", "b", parallel_group="g"), edge("b", "c", parallel_group="g")],

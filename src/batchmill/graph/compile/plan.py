@@ -76,6 +76,7 @@ class Plan:
     node. ``warnings`` are those of the document and of the sub-workflows in it. ``finals`` are the ids of
     the nodes that run at the end whatever happened, in that order; no edge joins them.
     ``settings`` are those that depend on the inputs, None where there are none.
+    ``whole`` is the plan of which this one is a part, None where it is all there is.
     """
 
     workflow: Workflow
@@ -92,6 +93,12 @@ class Plan:
     warnings: tuple[Warned, ...] = ()
     finals: tuple[str, ...] = ()
     settings: Settings | None = None
+    whole: Plan | None = None
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The ids of the nodes of the document that are no part of what is run."""
+        return frozenset(self.whole.nodes if self.whole is not None else ()) - self.nodes.keys()
 
     def import_folders(self) -> list[str]:
         """Its own import folder and those of all sub-workflows inside, each once, its own first."""

@@ -25,9 +25,9 @@ def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: RunReport) 
     """The outputs as the nodes gave them.
 
     An output without a ``source`` is the node or the input of its name. Where the document declares no
-    outputs they are those of the node that ran last, whatever became of it. One that cannot be resolved
-    is left out and fails the walk; of a walk that has failed already it is left out without a word. One
-    left unresolved in permissive mode degrades the walk.
+    outputs they are those of the node that ran last, whatever became of it. One that cannot be resolved is
+    left out and fails the walk; of a walk that has failed already it is left out without a word, and so is
+    one of a node that was not to be run. One left unresolved in permissive mode degrades the walk.
     """
     if not workflow.outputs:
         return _last_outputs(namespace, walk)
@@ -37,9 +37,15 @@ def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: RunReport) 
         try:
             outputs[name] = _value(spec, name, namespace, walk)
         except (TemplateError, WrongOutput) as fault:
-            if not failed_before:
+            if not (failed_before or _is_left_out(spec, name, namespace)):
                 fail_output(walk, name, fault)
     return outputs
+
+
+def _is_left_out(spec: OutputSpec, name: str, namespace: Namespace) -> bool:
+    """Whether an output is that of a node that was not to be run."""
+    roots = {path.root for path in _compiled(spec.template(name)).references}
+    return any(root in namespace.left_out and namespace.entry(root) is None for root in roots)
 
 
 def fail_output(walk: RunReport, name: str, fault: Exception) -> None:

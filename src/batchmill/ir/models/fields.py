@@ -274,6 +274,22 @@ class DifferentNames(_Checked):
         return {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True}
 
 
+class Targets(_Checked):
+    """What an action leads to: a name, several different ones, or null for nothing."""
+
+    def check(self, value: Any) -> str | list[str] | None:
+        if value is None or (isinstance(value, str) and value.strip()):
+            return value
+        try:
+            return DifferentNames().check(value)
+        except PydanticCustomError:
+            raise _fault("the id of a step, a list of different ones, or null", value) from None
+
+    def json_schema(self) -> dict[str, Any]:
+        name = {"type": "string", "pattern": r"[^\s]"}
+        return {"anyOf": [name, DifferentNames().json_schema(), {"type": "null"}]}
+
+
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 _SIZE = re.compile(r"([0-9]{1,15}) ?([KMGkmg][Ii]?)[Bb]?")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from batchmill.ir.models.fields import NonEmpty, Spec
+from batchmill.ir.models.fields import NonEmpty, Spec, Targets
 from batchmill.ir.models.node import NodeSpec
 
 STEP_TAG = "step:"
@@ -18,11 +18,11 @@ OnError = Literal["fail_fast", "continue"]
 class PipelineNode(NodeSpec):
     """A node as a step of a pipeline."""
 
-    next: dict[NonEmpty, NonEmpty | None] = Field(
+    next: dict[NonEmpty, Annotated[Any, Targets()]] = Field(
         default_factory=dict,
         description=(
-            "Action to the id of the step it leads to, null to end there. Actions that are not named "
-            "here: `default` leads to the step behind this one, all others end there."
+            "Action to the id of the step it leads to, or a list of several, null to end there. Actions that "
+            "are not named here: `default` leads to the step behind this one, all others end there."
         ),
     )
 

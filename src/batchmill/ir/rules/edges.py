@@ -1,14 +1,14 @@
-"""Edges: between known nodes, none said twice, a fan-out on the default action only, groups that are some."""
+"""Edges: between known nodes, none said twice, ways back that lead nowhere else, groups that are some."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from batchmill.ir.faults import DocumentPath, Fault, did_you_mean, path_text, shown
 from batchmill.ir.flow_graph import FlowGraph, crosses_blocks
 from batchmill.ir.outline import Outline
-from batchmill.ir.parts import DEFAULT_ACTION, EdgePart
+from batchmill.ir.parts import EdgePart
 
 
 def edge_faults(outline: Outline) -> Iterator[Fault]:
@@ -21,8 +21,9 @@ def edge_faults(outline: Outline) -> Iterator[Fault]:
     for edge in outline.edges or ():
         yield from _end_faults(edge, outline)
         others = taken[edge.source, edge.action]
-        if others:
-            yield from _second_edge(edge, others)
+        if edge.target in others:
+            said = f"`{edge.source}` already has an edge with action `{edge.action}` to `{edge.target}`"
+            yield Fault(edge.path, said, "remove one of them")
         others[edge.target] = None
     yield from _group_faults(outline.edges or ())
 
@@ -37,16 +38,6 @@ def _end_faults(edge: EdgePart, outline: Outline) -> Iterator[Fault]:
         if end.strip() and end not in outline.by_id:
             message = f"there is no node {shown(end)}"
             yield Fault((*edge.path, key), message, did_you_mean(end, outline.by_id))
-
-
-def _second_edge(edge: EdgePart, others: Mapping[str, None]) -> Iterator[Fault]:
-    """Edges with one action out of one node are a fan-out, which the default action alone can be."""
-    said = f"`{edge.source}` already has an edge with action `{edge.action}`"
-    if edge.action != DEFAULT_ACTION:
-        hint = "lead to a node with default edges to both, or give each edge an action of its own"
-        yield Fault(edge.path, f"{said}, to `{next(iter(others))}`", hint)
-    elif edge.target in others:
-        yield Fault(edge.path, f"{said} to `{edge.target}`", "remove one of them")
 
 
 def _jump_faults(edge: EdgePart, outline: Outline) -> Iterator[Fault]:
@@ -100,8 +91,13 @@ def _strangers(group: list[EdgePart]) -> list[EdgePart]:
 
 
 def backward_faults(graph: FlowGraph) -> Iterator[Fault]:
-    """Edges that close a cycle without saying so."""
+    """Edges that close a cycle without saying so, and those whose action leads elsewhere at the same time."""
     for edge in graph.backward:
+        beside = [one for one in graph.leaving[edge.source] if one.action == edge.action and one is not edge]
+        if beside and edge.written:
+            message = f"leads back on `{edge.action}`, which leads on to `{beside[0].target}` too"
+            hint = "a loop goes round as a whole: give the way back an action of its own"
+            yield Fault(edge.path, message, hint)
         if not edge.written:
             message = f"closes a cycle: `{edge.target}` comes before `{edge.source}` already"
             hint = 'name the action it is taken on, such as `"action": "again"`, or remove it'

@@ -1,0 +1,41 @@
+"""What the nodes before a part of a document gave, known again from the journal by their content.
+
+Nothing is run for that and nothing written: the nodes are walked as a rehearsal walks them. It does not
+matter which run an outcome is from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from batchmill.graph.compile.plan import Plan
+from batchmill.graph.part import before
+from batchmill.graph.rehearsal import Rehearsal
+from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.visits.record_codec import CODEC
+from batchmill.journal.journal import Journal
+from batchmill.journal.rehearsing import recalled
+from batchmill.journal.runlog import SqliteRunLog
+from batchmill.runs.ledger import addresses
+from batchmill.step.namespace import NodeOutputs
+from batchmill.values.masking import Masker
+
+
+def recall(plan: Plan, around: Surroundings, log: SqliteRunLog | None, masker: Masker) -> None:
+    """Enter what is known of the nodes before a part into the namespace."""
+    names = before(plan)
+    if log is None or plan.whole is None or not names:
+        return
+    known = recalled(Journal(log.path), log.run, CODEC, masker, addresses(plan))
+    try:
+        rehearsal = Rehearsal(known)
+        inside = replace(around, log=known, rehearsal=rehearsal)
+        for name in names:
+            planned = plan.whole.nodes.get(name)
+            if planned is None:  # a gate
+                continue
+            visit = rehearsal.visit(RunnableNode(planned.spec, planned.kind, planned.sub), inside)
+            if not visit.failed:
+                around.namespace.set(name, NodeOutputs(visit.outputs))
+    finally:
+        known.close()
