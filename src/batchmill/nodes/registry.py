@@ -27,6 +27,7 @@ BUILT_IN = {
     "http": "batchmill.nodes.http.node:HttpNode",
     "list-files": "batchmill.nodes.list_files:ListFilesNode",
     "llm": "batchmill.nodes.llm.node:LlmNode",
+    "embeddings": "batchmill.nodes.llm.embeddings:EmbeddingsNode",
     "mcp": "batchmill.nodes.mcp.node:McpNode",
     "merge": "batchmill.nodes.merge:MergeNode",
     "move-file": "batchmill.nodes.move_file:MoveFileNode",

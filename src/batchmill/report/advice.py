@@ -182,7 +182,7 @@ def _work(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] 
         sentence = f"{busy} and waited for {share(1 - each)} of that: more of them could wait at once."
         wider = (
             'max_concurrent: "auto"'
-            if node.type in ("http", "llm", "mcp")
+            if node.type in ("http", "llm", "embeddings", "mcp")
             else f"max_concurrent: {node.slots * 2}"
         )
         return shares.work, sentence, wider if node.executor != "sequential" else "executor: thread"

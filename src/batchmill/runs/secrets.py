@@ -18,7 +18,10 @@ CREDENTIALS = ("api_key", "auth_token")
 _VARIABLE_PARAMS = tuple(f"{name}_env" for name in CREDENTIALS)
 _TELLING = re.compile(r"auth|token|secret|passw|credential|key|session|signature", re.IGNORECASE)
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_DEFAULT_VARIABLE = {"llm": "OPENAI_API_KEY"}  # read where the document names no other
+_DEFAULT_VARIABLE = {
+    "llm": "OPENAI_API_KEY",
+    "embeddings": "OPENAI_API_KEY",
+}  # read where the document names no other
 
 
 class Secrets:
@@ -61,7 +64,9 @@ def _named(plan: Plan, inputs: Mapping[str, Any]) -> Iterator[str]:
     """The variables of the environment that hold credentials, by name."""
     for one in _plans(plan):
         for node in one.nodes.values():
-            yield from _names_in(node.spec.params, inputs)
+            models = node.spec.params.get("models")
+            for params in (node.spec.params, *(models if isinstance(models, list) else ())):
+                yield from _names_in(params, inputs) if isinstance(params, Mapping) else ()
             if default := _DEFAULT_VARIABLE.get(node.spec.type):
                 yield default
         servers = one.workflow.mcp_servers

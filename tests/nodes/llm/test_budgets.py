@@ -73,7 +73,7 @@ def test_answers_of_no_use_are_counted(model, answer):
 
 def test_calls_that_are_overdue_are_counted(model):
     model.seconds = 30
-    params, more = {"timeout": 0.1}, {"budget": {"tokens": 210}}
+    params, more = {"timeout": 0.5}, {"budget": {"tokens": 210}}
     run = batchmill.run(asking(model, params=params, **more))
     assert 3 <= len(run.llm_calls) <= 4
 

@@ -6,7 +6,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
-from batchmill.nodes.llm.structured import response_format
+from batchmill.nodes.llm.structured import faults, response_format
 
 SCHEMA = {
     "type": "object",
@@ -90,3 +90,74 @@ def test_references_to_elsewhere_are_not_fetched(ask, model):
     with pytest.raises(NodeError):
         ask("Who?", output_schema={"$ref": f"{model.base_url}/schema"})
     assert all("messages" in body for body in model.asked)
+
+
+ADA = {"name": "Ada", "age": 36}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<think>a {{b}} c</think>\n{GOOD}",
+        f"the beginning is not marked </think> {GOOD}",
+        f"Sure! Here it is:\n```json\n{GOOD}\n```\nAnything else?",
+        f"Like ```x``` or:\n```\nno\n```\n  ```json\n{GOOD}\n  ```",
+        f"Of {{name}} and [age] I found {GOOD} and no {{more}}.",
+        f"{{}} is empty, {GOOD} is not",
+    ],
+)
+def test_what_stands_around_the_value_is_forgiven(ask, model, text):
+    model.answers = [text]
+    outputs = ask("Who?", output_schema=SCHEMA)
+    assert outputs["response"] == ADA
+    assert (len(model.asked), outputs["llm_usage"].get("repairs")) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "schema"),
+    [
+        (f"[{GOOD}]", SCHEMA),  # a part of what was said is not what was said
+        (f'[{GOOD}, {{"name": "Bob"', SCHEMA),
+        (f'{{"found": {GOOD}}}', SCHEMA),
+        ("I think 4", {"type": "integer"}),
+    ],
+)
+def test_what_is_no_answer_stays_none(text, schema):
+    assert faults(text, schema)[1]
+
+
+def test_a_text_may_hold_what_ends_a_thought():
+    text = '{"name": "</think> {}", "age": 1}'
+    assert faults(text, SCHEMA) == ({"name": "</think> {}", "age": 1}, [])
+
+
+def test_of_an_answer_that_was_cut_off_no_part_is_taken():
+    assert faults(f"{GOOD} or else {{", SCHEMA, whole=True)[1]
+    assert faults(f"<think>x</think>{GOOD}", SCHEMA, whole=True) == (ADA, [])
+
+
+def test_long_answers_take_no_time():
+    for text in ("{" * 10**5, "[]" * 10**5, "```\n" * 10**4, '"' * 10**5, "{}\\" * 10**5):
+        assert faults(text, SCHEMA)[1]
+
+
+@pytest.mark.parametrize(("repairs", "asked"), [(0, 1), (3, 4)])
+def test_repairs_are_counted_and_bounded(ask, model, repairs, asked):
+    model.answers = ["no"]
+    with pytest.raises(NodeError) as caught:
+        ask("Who?", output_schema=SCHEMA, repairs=repairs)
+    assert len(model.asked) == asked
+    assert caught.value.outputs["llm_usage"].get("repairs", 0) == repairs
+    assert caught.value.outputs["llm_usage"]["calls"] == asked
+
+
+@pytest.mark.parametrize(("mode", "wanted"), [("json_object", {"type": "json_object"}), ("prompt", None)])
+def test_servers_that_take_no_schema_are_told_in_words(ask, model, mode, wanted):
+    model.answers = [GOOD]
+    assert ask("Who?", output_schema=SCHEMA, mode=mode)["response"] == ADA
+    assert model.asked[0].get("response_format") == wanted
+    (message,) = model.asked[0]["messages"]
+    assert message["content"].startswith("Who?\n\nAnswer with nothing but JSON")
+    assert '"additionalProperties": false' in message["content"]
+    ask("Who?", mode=mode)
+    assert model.asked[1]["messages"] == [{"role": "user", "content": "Who?"}]

@@ -61,20 +61,26 @@ class _Leaving:
 
 @dataclass(slots=True)
 class Asking:
-    """One attempt: its calls so far, each with what was replied."""
+    """One attempt: its calls so far, each with what was replied. An answer of the wrong shape is asked for
+    again up to ``repairs`` times; ``repaired`` is how often it was."""
 
     provider: Provider
     attempt: Attempt
     prices: PriceTable
     timeout: float
-    calls: list[tuple[LLMCall, Reply]] = field(default_factory=list)
+    repairs: int = 1
+    calls: list[tuple[LLMCall, Reply]] = field(default_factory=list)  # those of other models, too
     began: float = field(default_factory=time.monotonic)
+    repaired: int = 0
 
     def answer(self, question: Question) -> tuple[Reply, Any]:
         """The reply and the value in it. Raises :class:`NodeError` for a reply that cannot be used."""
         judged = self._judged(question)
-        if judged.wrong and question.schema is not None and _may_mend(judged.reply):
+        for _ in range(self.repairs):
+            if not judged.wrong or question.schema is None or not _may_mend(judged.reply):
+                break
             question = structured.asked_again(question, judged.reply, judged.wrong)
+            self.repaired += 1
             judged = self._judged(question)
         reply, wrong = judged.reply, judged.wrong
         if not wrong:
@@ -174,8 +180,28 @@ class Asking:
             "reasoning": reply.reasoning,
             "llm_usage": self._usage(question),
             "finish_reason": reply.finish,
+            "choices": self._choices(question, reply),
+            "logprobs": reply.logprobs,
+            "raw": reply.raw,
             "error": error,
         }
+
+    @staticmethod
+    def _choices(question: Question, reply: Reply) -> list[dict[str, Any]]:
+        """All answers, where several were asked for; of a shape that one does not have its value is null."""
+        if not reply.others:
+            return []
+        first = {name: getattr(reply, name) for name in reply.others[0]}
+        found = []
+        for told in (first, *reply.others):
+            text, finish = told["text"], told["finish"]
+            value: Any = text
+            if question.schema is not None:
+                value, wrong = structured.faults(text, question.schema, whole=finish == "length")
+                value = None if wrong else value
+            rest = {name: one for name, one in told.items() if name not in ("text", "finish")}
+            found.append({"response": value, "finish_reason": finish, **rest})
+        return found
 
     def _usage(self, question: Question) -> dict[str, Any]:
         """What the calls used; None for what was not told of all of them."""
@@ -191,7 +217,10 @@ class Asking:
             "cost": None if None in costs else sum(cost for cost in costs if cost is not None),
         }
         marks = {"estimated": any(call.estimated for call in calls), "kept": all(one.kept for one in calls)}
-        return {**usage, **{name: True for name, holds in marks.items() if holds}}
+        thought = [reply.reasoning_tokens for _, reply in self.calls if reply.reasoning_tokens is not None]
+        counts = {"reasoning_tokens": sum(thought) if thought else None, "repairs": self.repaired or None}
+        told = {name: count for name, count in counts.items() if count is not None}
+        return {**usage, **told, **{name: True for name, holds in marks.items() if holds}}
 
 
 def _sum(counts: Any) -> int | None:
@@ -222,7 +251,7 @@ def _judge(reply: Reply, question: Question) -> tuple[Any, list[str]]:
         return None if question.schema is not None else reply.text, []
     if question.schema is None:
         return reply.text, []
-    value, wrong = structured.faults(reply.text, question.schema)
+    value, wrong = structured.faults(reply.text, question.schema, whole=reply.finish == "length")
     if wrong and reply.finish == "length":
         return value, ["it was cut off, as `max_tokens` or the model's own limit was reached"]
     return value, wrong

@@ -17,27 +17,41 @@ _LOOKED_AT_BYTES = 65536  # of an answer, for what is shown of it
 _SHOWN_CHARACTERS = 200
 
 
-def reply_of(content: bytes) -> Reply:
-    """The reply in the body of an answer with status 200."""
+def reply_of(content: bytes, *, raw: bool = False) -> Reply:
+    """The reply in the body of an answer with status 200; with ``raw`` it holds all of that."""
     try:
         answer = json.loads(content)
     except (ValueError, RecursionError):
         return _no_completion("it is not JSON", content)
     told = _mapping(answer)
-    usage = _usage(_mapping(told.get("usage")))
+    usage = usage_in(told)
     choices = told.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = _mapping(choice).get("message")
-    if not isinstance(message, Mapping):
+    choice, *others = choices if isinstance(choices, list) and choices else [None]
+    if not isinstance(_mapping(choice).get("message"), Mapping):
         return _no_completion(_fault(told, choice), content, **usage)
+    first = _said_in(choice)
     return Reply(
-        _text(message.get("content")),
-        finish=str(_mapping(choice).get("finish_reason") or "stop"),
-        refusal=_said(message.get("refusal")),
-        tool_calls=_tool_calls(message),
-        reasoning=_said(message.get("reasoning_content")) or _said(message.get("reasoning")),
+        first.pop("text"),
+        refusal=_said(_mapping(_mapping(choice).get("message")).get("refusal")),
+        others=list(map(_said_in, others)),
+        raw=told if raw else None,
+        **first,
         **usage,
     )
+
+
+def _said_in(choice: Any) -> dict[str, Any]:
+    """What one of the answers says."""
+    told = _mapping(choice)
+    message = _mapping(told.get("message"))
+    logprobs = told.get("logprobs")
+    return {
+        "text": _text(message.get("content")),
+        "finish": str(told.get("finish_reason") or "stop"),
+        "tool_calls": _tool_calls(message),
+        "reasoning": _said(message.get("reasoning_content")) or _said(message.get("reasoning")),
+        "logprobs": logprobs.get("content", logprobs) if isinstance(logprobs, Mapping) else logprobs,
+    }
 
 
 def _no_completion(why: str, content: bytes, **usage: int | None) -> Reply:
@@ -53,12 +67,15 @@ def _fault(answer: Mapping[str, Any], choice: Any) -> str:
     return "its `choices` are empty" if choice is None else "its choice has no `message`"
 
 
-def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
+def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What an answer tells of tokens, by the names of :class:`Reply`."""
+    usage = _mapping(answer.get("usage"))
     return {
         "input_tokens": _count(usage.get("prompt_tokens")),
         "output_tokens": _count(usage.get("completion_tokens")),
         "cached_tokens": _count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
         "total_tokens": _count(usage.get("total_tokens")),
+        "reasoning_tokens": _count(_mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")),
     }
 
 

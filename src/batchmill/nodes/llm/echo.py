@@ -28,7 +28,7 @@ class EchoProvider(Provider):
         text = question.prompt
         if question.schema is not None:
             text = _shaped(text, question.schema)
-        texts = [_text(message["content"]) for message in question.messages]
+        texts = [_text(message.get("content")) for message in question.messages]
         words = sum(len(one.split()) for one in texts)
         answer = text.split()
         if question.max_tokens is not None and len(answer) > question.max_tokens:
@@ -47,7 +47,7 @@ def _wait(delay: float, attempt: Attempt, seconds: float) -> None:
 def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
-    return " ".join(part.get("text", "") for part in content)
+    return " ".join(part.get("text", "") for part in content or ())
 
 
 def _shaped(prompt: str, schema: Mapping[str, Any]) -> str:

@@ -50,7 +50,9 @@ def _of_answer(question: Question, reply: Reply) -> int:
 def tokens_of(question: Question) -> int:
     """About how many tokens a question has."""
     parts = [part for message in question.messages for part in _parts(message.get("content"))]
-    texts = [part["text"] for part in parts if part.get("type") == "text"]
+    texts = [str(part.get("text", "")) for part in parts if part.get("type") == "text"]
+    calls = [message["tool_calls"] for message in question.messages if message.get("tool_calls")]
+    texts += [json.dumps(one) for one in (*calls, question.options.get("tools")) if one]
     images = [part for part in parts if part.get("type") == "image_url"]
     schema = [] if question.schema is None else [json.dumps(question.schema)]
     return tokens_in([*texts, *schema]) + len(images) * IMAGE_TOKENS

@@ -22,17 +22,40 @@ _KINDS = (
 
 
 def messages_of(params: Mapping[str, Any]) -> tuple[Message, ...]:
-    """The system message, where there is one, and the prompt with its images."""
-    prompt = to_text(params["prompt"])
+    """The system message, where there is one, the messages that are given, and the prompt with its images."""
+    prompt = "" if params["prompt"] is None else to_text(params["prompt"])
+    given = [_given(message, place) for place, message in enumerate(params["messages"] or [])]
     images = params["images"] or []
     images = [images] if isinstance(images, str) else images
-    if not prompt.strip() and not images:
-        raise InvalidParams("llm: `prompt` is empty")
+    if not prompt.strip() and not images and not (given and params["prompt"] is None):
+        raise InvalidParams("llm: `prompt` is empty" + ("" if given else ", and there are no `messages`"))
     content: Any = prompt
     if images:
         content = [{"type": "text", "text": prompt}, *map(_image, images)]
     system = [{"role": "system", "content": params["system"]}] if params["system"] else []
-    return (*system, {"role": "user", "content": content})
+    asked = [{"role": "user", "content": content}] if prompt.strip() or images else []
+    return (*system, *given, *asked)
+
+
+def _given(message: Any, place: int) -> Message:
+    """A message of the document: its content is text, parts as the interface has them, or a value as JSON."""
+    fault = message_fault(message)
+    if fault:
+        raise InvalidParams(f"llm: messages[{place}] {fault}")
+    content = message.get("content")
+    parts = isinstance(content, list) and all(isinstance(one, dict) and "type" in one for one in content)
+    return {**message, "content": content if content is None or parts else to_text(content)}
+
+
+def message_fault(message: Any) -> str | None:
+    """What is wrong with a message, None where nothing is."""
+    if not isinstance(message, Mapping):
+        return f"is an object with `role` and `content`, not {type(message).__name__}"
+    if not isinstance(message.get("role"), str) or not message["role"]:
+        return "has no `role`, such as system, user, assistant or tool"
+    if "content" not in message and "tool_calls" not in message:
+        return "has no `content`"
+    return None
 
 
 def _image(given: Any) -> Message:

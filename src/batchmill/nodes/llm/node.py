@@ -14,29 +14,28 @@ from batchmill.nodes.contract import (
     Node,
     NodeClass,
     NodeResult,
-    Output,
-    Param,
     characters_in,
 )
 from batchmill.nodes.credentials import credential, credential_faults
 from batchmill.nodes.files import full_path, paths_in
+from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.asking import Asking
 from batchmill.nodes.llm.echo import EchoProvider
 from batchmill.nodes.llm.estimate import ANSWER_TOKENS, IMAGE_TOKENS
-from batchmill.nodes.llm.messages import is_url, messages_of
-from batchmill.nodes.llm.question import Provider, Question
+from batchmill.nodes.llm.fallback import answered, content_of, kind_faults, model_faults, variants
+from batchmill.nodes.llm.messages import is_url, message_fault, messages_of
+from batchmill.nodes.llm.params import KEY_VARIABLE, OUTPUTS, PARAMS
+from batchmill.nodes.llm.question import Provider, Question, Reply
 from batchmill.nodes.llm.replay import ReplayProvider
 from batchmill.nodes.llm.server import ServerProvider
 from batchmill.nodes.params import bind
 from batchmill.policy import RetryPolicy
-from batchmill.record import PriceTable
+from batchmill.record import LLMCall, PriceTable
 from batchmill.values.redaction import shortened
 
-TIMEOUT = 300.0
-MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 USUAL_RETRY = RetryPolicy(3, wait=0.5, backoff=2.0, refused_for=600.0)
-KEY_VARIABLE = "OPENAI_API_KEY"
 ECHO_MODEL = "echo"
+_OPTIONS = ("tools", "tool_choice", "n", "logprobs", "top_logprobs")  # sent as they are
 
 
 class LlmNode(Node):
@@ -52,82 +51,8 @@ class LlmNode(Node):
     calls_models = True
     summary = "Ask a language model, of any server that speaks OpenAI's chat interface."
     prices: ClassVar[PriceTable] = PriceTable()
-    params = (
-        Param("prompt", "any", "what is asked; objects and lists as JSON", required=True),
-        Param("system", "string", "the system message"),
-        Param("model", "string", "the name of the model, as the server knows it"),
-        Param("temperature", "number", "how freely it answers", minimum=0),
-        Param("max_tokens", "integer", "tokens after which the answer is cut off", minimum=1),
-        Param("images", "array|string", "paths, URLs or data: URLs of images that go with the prompt"),
-        Param("output_schema", "object", "JSON Schema that the answer must meet; it is parsed then"),
-        Param(
-            "timeout",
-            "number",
-            "seconds for the answer, a second try of its shape included",
-            default=TIMEOUT,
-            minimum=0.001,
-            content=False,
-        ),
-        Param(
-            "provider",
-            "string",
-            "openai: a server. echo: says the prompt back. replay: answers out of `replay_file`",
-            default="openai",
-            choices=("openai", "echo", "replay"),
-        ),
-        Param(
-            "base_url",
-            "string",
-            "where the server is; OpenAI's own without it",
-            templates="url",
-            content=False,
-        ),
-        Param("api_key", "string", "the key for the server", content=False),
-        Param(
-            "api_key_env",
-            "string",
-            f"the variable of the environment that holds the key; without `base_url` {KEY_VARIABLE}",
-            content=False,
-        ),
-        Param(
-            "max_response_bytes",
-            "integer",
-            "a larger answer is refused",
-            default=MAX_RESPONSE_BYTES,
-            minimum=0,
-            content=False,
-        ),
-        Param("options", "object", "further keys of the request, as the server knows them"),
-        Param("replay_file", "string", "the file of recorded answers, for the provider replay"),
-        Param(
-            "on_missing",
-            "string",
-            "what is done where no answer is recorded. record: the server is asked, and its answer added",
-            default="record",
-            choices=("record", "fail"),
-            content=False,
-        ),
-    )
-    outputs = (
-        Output("response", "any", "the answer: text, or with `output_schema` the value", diagnostic=True),
-        Output(
-            "tool_calls",
-            "array",
-            "the calls of tools that the model asks for, each with `id`, `name` and `arguments`",
-            diagnostic=True,
-        ),
-        Output("reasoning", "string", "what the model thought before, where it tells", diagnostic=True),
-        Output(
-            "llm_usage",
-            "object",
-            "`model`, `calls`, `input_tokens`, `output_tokens`, `total_tokens`, `cached_tokens`, null where "
-            "that was not told, and `cost` in US dollars, null without a price; `estimated` where it is a "
-            "guess, `kept` where nobody was asked",
-            diagnostic=True,
-        ),
-        Output("finish_reason", "string", "why the answer ended: stop, length, ...", diagnostic=True),
-        Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
-    )
+    params = PARAMS
+    outputs = OUTPUTS
 
     @classmethod
     def of_document(cls, tables: Tables) -> NodeClass:
@@ -136,6 +61,11 @@ class LlmNode(Node):
     @classmethod
     def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
         return USUAL_RETRY
+
+    @classmethod
+    def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+        found = super().content(params)
+        return {**found, "models": content_of(found["models"])} if "models" in found else found
 
     reads = ("images",)
 
@@ -146,10 +76,13 @@ class LlmNode(Node):
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         faults = credential_faults(params, "api_key")
         provider = params.get("provider") or "openai"
-        if provider == "openai" and params.get("model") is None:
+        if provider == "openai" and params.get("model") is None and not params.get("models"):
             faults.append(("model", "a server must be told which model is asked"))
+        faults += [("models", fault) for fault in model_faults(params.get("models"))]
+        faults += [("fall_back_on", fault) for fault in kind_faults(params.get("fall_back_on"))]
         if provider == "replay" and params.get("replay_file") is None:
             faults.append(("replay_file", "the provider replay needs `replay_file`"))
+        faults += _message_faults(params)
         schema = params.get("output_schema")
         if isinstance(schema, dict) and (fault := schema_fault(schema)):
             faults.append(("output_schema", f"is no JSON Schema: {fault}"))
@@ -159,42 +92,61 @@ class LlmNode(Node):
         return sum(_expected(params))
 
     def expected_usd(self, params: Mapping[str, Any]) -> float:
-        sent, answered = _expected(params)
-        return self.prices.cost(_model(params), round(sent), answered or ANSWER_TOKENS) or 0.0
+        sent, most = _expected(params)
+        costs = (
+            self.prices.cost(_model(one), round(sent), most or ANSWER_TOKENS) for one in variants(params)
+        )
+        return max((cost for cost in costs if cost is not None), default=0.0)
 
     def is_free(self, params: Mapping[str, Any]) -> bool:
         if params.get("provider") != "replay":
             return False
         try:
-            bound = bind(LlmNode, params)
+            bound = variants(bind(LlmNode, params))[0]
             return _provider(bound).recall(_question(bound)) is not None
         except BatchmillError:  # the attempt itself is about to say so
             return False
 
     @classmethod
     def unpriced(cls, params: Mapping[str, Any]) -> str | None:
-        written = [params.get(name) for name in ("model", "provider", "on_missing")]
+        written = [params.get(name) for name in ("model", "models", "provider", "on_missing")]
         if any(isinstance(one, str) and "${" in one for one in written):
             return None
         if params.get("provider") == "replay" and params.get("on_missing") == "fail":  # nobody is asked
             return None
-        model = _model(params)
-        return model if isinstance(model, str) and model and model not in cls.prices else None
+        models = (_model(one) for one in variants(params))
+        return next((one for one in models if one and "${" not in one and one not in cls.prices), None)
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
-        question = _question(params)
-        asking = Asking(_provider(params), attempt, self.prices, params["timeout"])
-        reply, value = asking.answer(question)
-        return NodeResult(asking.outputs(question, reply, value, ""))
+        calls: list[tuple[LLMCall, Reply]] = []
+
+        def ask(of_model: Mapping[str, Any]) -> NodeResult:
+            of_model = bind(LlmNode, of_model)
+            question, timeout, repairs = _question(of_model), of_model["timeout"], of_model["repairs"]
+            asking = Asking(_provider(of_model), attempt, self.prices, timeout, repairs, calls)
+            reply, value = asking.answer(question)
+            return NodeResult(asking.outputs(question, reply, value, ""))
+
+        return answered(params, attempt, ask)
+
+
+def _message_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    messages = params.get("messages")
+    if params.get("prompt") is None and not messages and not params.get("images"):
+        return [("prompt", "`prompt` or `messages` is missing")]
+    written = messages if isinstance(messages, list) else []
+    found = ((place, message_fault(one)) for place, one in enumerate(written) if not isinstance(one, str))
+    return [("messages", f"the message {place} {fault}") for place, fault in found if fault]
 
 
 def _expected(params: Mapping[str, Any]) -> tuple[float, int]:
     """About how many tokens are sent, and how many answered at the most; 0 where nothing bounds that."""
     images, most = params.get("images") or (), params.get("max_tokens")
     count = 1 if isinstance(images, str) else len(images) if isinstance(images, (list, tuple)) else 0
-    texts = [params.get(name) for name in ("prompt", "system", "output_schema")]
+    texts = [params.get(name) for name in ("prompt", "system", "messages", "tools", "output_schema")]
     sent = characters_in(texts) / CHARACTERS_PER_TOKEN + IMAGE_TOKENS * count
-    return sent, most if isinstance(most, int) and not isinstance(most, bool) else 0
+    answers = params.get("n") if isinstance(params.get("n"), int) else 1
+    return sent, most * (answers or 1) if isinstance(most, int) and not isinstance(most, bool) else 0
 
 
 def _model(params: Mapping[str, Any]) -> str:
@@ -208,14 +160,17 @@ def _question(params: Mapping[str, Any]) -> Question:
     model = _model(params)
     if not model and params["provider"] == "openai":
         raise InvalidParams("llm: `model` is missing")
-    return Question(
+    own = {name: params[name] for name in _OPTIONS if params[name] is not None}
+    question = Question(
         model,
         messages_of(params),
         params["temperature"],
         params["max_tokens"],
         schema,
-        params["options"] or {},
+        {**own, **(params["options"] or {})},
+        params["mode"],
     )
+    return structured.told_in_words(question)
 
 
 def _provider(params: Mapping[str, Any]) -> Provider:
@@ -223,14 +178,14 @@ def _provider(params: Mapping[str, Any]) -> Provider:
     if kind == "echo":
         return EchoProvider()
     if kind == "openai":
-        return _server(params)
+        return server_of(params)
     if not params["replay_file"]:
         raise InvalidParams("llm: the provider replay needs `replay_file`")
     path = full_path(params["replay_file"], "replay_file")
-    return ReplayProvider(path, (lambda: _server(params)) if params["on_missing"] == "record" else None)
+    return ReplayProvider(path, (lambda: server_of(params)) if params["on_missing"] == "record" else None)
 
 
-def _server(params: Mapping[str, Any]) -> Provider:
+def server_of(params: Mapping[str, Any], kind: type[ServerProvider] = ServerProvider) -> Provider:
     """The server that is meant. The key of OpenAI's own goes to no other one unless the document says so."""
     base_url = params["base_url"] or None
     if base_url is not None and not base_url.startswith(("http://", "https://")):
@@ -238,4 +193,5 @@ def _server(params: Mapping[str, Any]) -> Provider:
         raise InvalidParams(f"llm: `base_url` begins with http:// or https://, not {written!r}")
     own = base_url is None and not params["api_key"]
     named = {**params, "api_key_env": params["api_key_env"] or (KEY_VARIABLE if own else None)}
-    return ServerProvider(base_url, credential(named, "api_key"), params["max_response_bytes"])
+    key, limit = credential(named, "api_key"), params["max_response_bytes"]
+    return kind(base_url, key, limit, raw=bool(params.get("raw")))

@@ -12,12 +12,13 @@ from batchmill.attempt import Attempt
 from batchmill.errors import BatchmillError
 
 Message = dict[str, Any]
+JSON_SCHEMA, JSON_OBJECT, PROMPT = MODES = ("json_schema", "json_object", "prompt")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """``messages`` are as the chat interface has them; ``schema`` is what the answer must meet, if anything.
-    ``options`` go into the request as they are."""
+    ``options`` go into the request as they are. ``mode`` is how a server is told of the schema."""
 
     model: str
     messages: tuple[Message, ...]
@@ -25,18 +26,22 @@ class Question:
     max_tokens: int | None = None
     schema: Mapping[str, Any] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    mode: str = JSON_SCHEMA
 
     @property
     def prompt(self) -> str:
         """The text of the last message."""
-        content = self.messages[-1]["content"]
+        content = self.messages[-1].get("content")
         if isinstance(content, str):
             return content
-        return "\n".join(part["text"] for part in content if part.get("type") == "text")
+        return "\n".join(str(part.get("text", "")) for part in content or () if part.get("type") == "text")
 
     def fingerprint(self) -> str:
         """The same for the same question, whoever is asked; another for any other."""
-        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
+        told = asdict(self)
+        if self.mode == JSON_SCHEMA:  # as it was when there was no other
+            del told["mode"]
+        text = json.dumps(told, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -45,7 +50,10 @@ class Reply:
     """An answer. Token counts are None where the provider told none; ``cached_tokens`` are among the
     ``input_tokens``, ``total_tokens`` is their sum as the provider told it. ``finish`` is why it ended:
     ``stop``, ``length``, ``content_filter``, ... ``tool_calls`` are objects with ``id``, ``name`` and
-    ``arguments``, ``reasoning`` is what the model thought before. ``fault`` says why this is none.
+    ``arguments``, ``reasoning`` is what the model thought before, ``reasoning_tokens`` are among the
+    ``output_tokens``. ``others`` are the further answers where several were asked for, each with what is said
+    of this one. ``logprobs`` and the whole answer, ``raw``, are as the provider told them. ``fault`` says why
+    this is none.
     """
 
     text: str
@@ -58,6 +66,10 @@ class Reply:
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
     reasoning: str = ""
     fault: str = ""
+    reasoning_tokens: int | None = None
+    others: list[dict[str, Any]] = field(default_factory=list)
+    logprobs: Any = None
+    raw: Any = None
 
     @property
     def paid(self) -> bool:

@@ -68,11 +68,13 @@ async def _stay_a_post(response: Any) -> None:
 
 
 class ServerProvider(Provider):
-    """``key`` is sent to ``base_url``, OpenAI's own where it is None; ``limit`` is in bytes of the answer."""
+    """``key`` is sent to ``base_url``, OpenAI's own where it is None; ``limit`` is in bytes of the answer.
+    With ``raw`` replies hold the whole answer."""
 
     name = "openai"
 
-    def __init__(self, base_url: str | None, key: str, limit: int) -> None:
+    def __init__(self, base_url: str | None, key: str, limit: int, *, raw: bool = False) -> None:
+        self._raw = raw
         self._base_url = base_url
         self._key = key
         self._limit = limit
@@ -80,11 +82,11 @@ class ServerProvider(Provider):
     def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
         module, loop = sdk(), background()
         client = self._client(module, loop).client
-        body = _body(question)
+        body = self.body(question)
 
         async def ask() -> bytes:
             _leaving.set(leaving)
-            asking = client.chat.completions.with_streaming_response.create(**body, timeout=seconds)
+            asking = self.create(client)(**body, timeout=seconds)
             async with asking as answer:
                 return await _read(answer, self._limit)
 
@@ -95,10 +97,22 @@ class ServerProvider(Provider):
             raise Unanswered(error, paid=True) from error
         except (module.OpenAIError, Moved, CutOff, TooLarge) as error:
             raise unanswered(module, error, self._key) from error
-        reply = reply_of(content)
+        reply = self.reply(content, question)
         if reply.fault and (refusal := refusal_within(content, self._key)) is not None:
             raise Unanswered(refusal, paid=reply.paid)
         return reply
+
+    def create(self, client: Any) -> Any:
+        """The function of the SDK's ``client`` that makes the call."""
+        return client.chat.completions.with_streaming_response.create
+
+    def body(self, question: Question) -> dict[str, Any]:
+        """What it is given."""
+        return _body(question)
+
+    def reply(self, content: bytes, question: Question) -> Reply:
+        """The reply in the body of an answer with status 200."""
+        return reply_of(content, raw=self._raw)
 
     def _client(self, module: Any, loop: BackgroundLoop) -> _Client:
         key = self._key or NO_KEY
@@ -130,5 +144,6 @@ def _body(question: Question) -> dict[str, Any]:
     if question.max_tokens is not None:
         body["max_tokens"] = question.max_tokens
     if question.schema is not None:
-        body["response_format"] = response_format(question.schema)
+        wanted = response_format(question.schema, question.mode)
+        body |= {"response_format": wanted} if wanted else {}
     return {**body, "extra_body": dict(question.options) or None}

@@ -1,0 +1,238 @@
+"""The ``embeddings`` node: texts to a model, and a vector for each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from batchmill.attempt import Attempt
+from batchmill.errors import InvalidParams, NodeError
+from batchmill.ir.services import Tables
+from batchmill.nodes.contract import (
+    CHARACTERS_PER_TOKEN,
+    Node,
+    NodeClass,
+    NodeResult,
+    Output,
+    Param,
+    characters_in,
+)
+from batchmill.nodes.credentials import credential_faults
+from batchmill.nodes.llm.asking import Asking
+from batchmill.nodes.llm.completion import usage_in
+from batchmill.nodes.llm.node import ECHO_MODEL, USUAL_RETRY, server_of
+from batchmill.nodes.llm.params import PARAMS
+from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply
+from batchmill.nodes.llm.server import ServerProvider
+from batchmill.policy import RetryPolicy
+from batchmill.record import PriceTable
+from batchmill.template import to_text
+
+MOST_TEXTS = 2048  # in one request; more of them are refused by OpenAI's server and its like
+ECHO_DIMENSIONS = 8
+_TOLD = ("llm_usage", "status_code", "error")  # of a failure
+_SHARED = ("base_url", "api_key", "api_key_env", "max_response_bytes", "options")
+
+
+class EmbeddingsNode(Node):
+    """Has a model turn texts into vectors, one request for all that an item holds."""
+
+    type = "embeddings"
+    requests = True
+    only_default = True
+    calls_models = True
+    summary = "Turn texts into vectors, by any server that speaks OpenAI's interface."
+    prices: ClassVar[PriceTable] = PriceTable()
+    params = (
+        Param(
+            "input", "any", f"a text, or a list of at most {MOST_TEXTS} texts; objects as JSON", required=True
+        ),
+        Param("model", "string", "the name of the model, as the server knows it"),
+        Param("dimensions", "integer", "the length of the vectors, where the model can choose", minimum=1),
+        Param("timeout", "number", "seconds for the answer", default=300.0, minimum=0.001, content=False),
+        Param(
+            "provider",
+            "string",
+            "openai: a server. echo: vectors made of the texts themselves, without a network",
+            default="openai",
+            choices=("openai", "echo"),
+        ),
+        *(param for param in PARAMS if param.name in _SHARED),
+    )
+    outputs = (
+        Output("embeddings", "array", "a vector for each text, in their order"),
+        Output("embedding", "array", "the vector of the first text; null where there is none"),
+        Output(
+            "llm_usage",
+            "object",
+            "`model`, `calls`, `input_tokens`, `total_tokens`, `cost` and so on, as of `llm`",
+            diagnostic=True,
+        ),
+        Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
+    )
+
+    @classmethod
+    def of_document(cls, tables: Tables) -> NodeClass:
+        return type(cls.__name__, (cls,), {"prices": tables.prices, "__module__": cls.__module__})
+
+    @classmethod
+    def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
+        return USUAL_RETRY
+
+    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+        faults = credential_faults(params, "api_key")
+        if (params.get("provider") or "openai") == "openai" and params.get("model") is None:
+            faults.append(("model", "a server must be told which model is asked"))
+        texts = params.get("input")
+        if isinstance(texts, list) and len(texts) > MOST_TEXTS:
+            faults.append(("input", _too_many(len(texts))))
+        return faults
+
+    def expected_tokens(self, params: Mapping[str, Any]) -> float:
+        return characters_in(params.get("input")) / CHARACTERS_PER_TOKEN
+
+    def expected_usd(self, params: Mapping[str, Any]) -> float:
+        return self.prices.cost(_model(params), round(self.expected_tokens(params)), 0) or 0.0
+
+    @classmethod
+    def unpriced(cls, params: Mapping[str, Any]) -> str | None:
+        written = [params.get(name) for name in ("model", "provider")]
+        if any(isinstance(one, str) and "${" in one for one in written):
+            return None
+        model = _model(params)
+        return model if model and model not in cls.prices else None
+
+    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        given = params["input"]
+        texts = [to_text(one) for one in (given if isinstance(given, (list, tuple)) else [given])]
+        if len(texts) > MOST_TEXTS:
+            raise InvalidParams(f"embeddings: {_too_many(len(texts))}")
+        if not _model(params):
+            raise InvalidParams("embeddings: `model` is missing")
+        question = Question(
+            _model(params),
+            tuple({"role": "user", "content": text} for text in texts),
+            max_tokens=1,  # nothing is answered that would be paid by the token
+            options={**_dimensions(params), **(params["options"] or {})},
+        )
+        asking = Asking(_provider(params), attempt, self.prices, params["timeout"])
+        try:
+            vectors = asking.answer(question)[0].raw if texts else []
+        except NodeError as error:
+            error.outputs = {name: one for name, one in error.outputs.items() if name in _TOLD}
+            raise
+        usage = asking.outputs(question, Reply(""), "", "")["llm_usage"]
+        return NodeResult(
+            {
+                "embeddings": vectors,
+                "embedding": vectors[0] if vectors else None,
+                "llm_usage": usage,
+                "error": "",
+            }
+        )
+
+
+def _too_many(count: int) -> str:
+    return f"{count:,} texts are more than the {MOST_TEXTS:,} of one request; set `batch_size` in `batch`"
+
+
+def _model(params: Mapping[str, Any]) -> str:
+    return params.get("model") or (ECHO_MODEL if params.get("provider") == "echo" else "")
+
+
+def _dimensions(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {} if params["dimensions"] is None else {"dimensions": params["dimensions"]}
+
+
+def _provider(params: Mapping[str, Any]) -> Provider:
+    return EchoVectors() if params["provider"] == "echo" else server_of(params, VectorServer)
+
+
+def _texts(question: Question) -> list[str]:
+    return [message["content"] for message in question.messages]
+
+
+class VectorServer(ServerProvider):
+    """A server's embeddings. What it replied, as text, says how many vectors there are; ``raw`` has them."""
+
+    def create(self, client: Any) -> Any:
+        return client.embeddings.with_streaming_response.create
+
+    def body(self, question: Question) -> dict[str, Any]:
+        # the SDK asks for base64 unless told otherwise, which many servers do not know
+        extra = {"encoding_format": "float", "extra_body": dict(question.options) or None}
+        return {"model": question.model, "input": _texts(question), **extra}
+
+    def reply(self, content: bytes, question: Question) -> Reply:
+        return reply_of(content, len(question.messages))
+
+
+def reply_of(content: bytes, count: int) -> Reply:
+    """The reply in the body of an answer that should have so many vectors."""
+    try:
+        told = json.loads(content)
+    except (ValueError, RecursionError):
+        return Reply("", fault="the server's answer is no list of vectors: it is not JSON")
+    usage = usage_in(told) if isinstance(told, dict) else {}
+    usage["output_tokens"] = 0
+    found = _Vectors.of(told.get("data") if isinstance(told, dict) else None, count)
+    if found.fault:
+        return Reply("", fault=f"the server's answer is no list of vectors: {found.fault}", **usage)
+    return Reply(_in_words(found.vectors), raw=found.vectors, **usage)
+
+
+@dataclass(slots=True)
+class _Vectors:
+    """Vectors in the order of their texts, or why there are none."""
+
+    vectors: list[list[float]]
+    fault: str = ""
+
+    @classmethod
+    def of(cls, data: Any, count: int) -> _Vectors:
+        if not isinstance(data, list):
+            return cls([], "it has no `data`")
+        places: dict[int, list[float]] = {}
+        for place, entry in enumerate(data):
+            vector = entry.get("embedding") if isinstance(entry, dict) else None
+            index = entry.get("index", place) if isinstance(entry, dict) else place
+            if not isinstance(vector, list) or not vector or not all(map(_is_number, vector)):
+                return cls([], f"the entry {place} has no `embedding` of numbers")
+            places[index if isinstance(index, int) else place] = vector
+        if sorted(places) != list(range(count)) or len(data) != count:
+            return cls([], f"it has {len(data):,} vectors for {count:,} texts")
+        return cls([places[place] for place in range(count)])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _in_words(vectors: Sequence[Sequence[float]]) -> str:
+    return f"{len(vectors)} vectors of {len(vectors[0])} numbers"
+
+
+class EchoVectors(Provider):
+    """Vectors of length 1, the same for the same text, that mean nothing. A word counts as a token."""
+
+    name = "echo"
+
+    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+        leaving()
+        length = int(question.options.get("dimensions") or ECHO_DIMENSIONS)
+        vectors = [_made_of(text, length) for text in _texts(question)]
+        words = sum(len(text.split()) for text in _texts(question))
+        return Reply(_in_words(vectors), words, 0, 0, raw=vectors)
+
+
+def _made_of(text: str, length: int) -> list[float]:
+    stream = hashlib.shake_128(text.encode("utf-8", "surrogatepass")).digest(2 * length)
+    numbers = [
+        int.from_bytes(stream[2 * place : 2 * place + 2], "big") / 32768 - 1 for place in range(length)
+    ]
+    size = math.hypot(*numbers) or 1.0
+    return [round(number / size, 6) for number in numbers]
