@@ -52,3 +52,19 @@ def test_what_is_refused_changes_nothing() -> None:
             out.remove(start, length, "given back")
     out.remove(5, 3, "given back")
     assert out.count == 0
+
+
+def test_what_is_under_way_waits_for_nothing():
+    out = Outstanding()
+    out.add(0, 3)
+    out.add(5, 2)
+    out.waits(5)
+    count, oldest = out.under_way(5)
+    assert (count, [index for index, _ in oldest]) == (3, [0])
+    out.begins(5)
+    out.remove(0, 1, "delivered")
+    count, oldest = out.under_way(1)
+    assert (count, [index for index, _ in oldest]) == (4, [5])
+    out.remove(5, 2, "delivered")
+    out.begins(5)  # which is over
+    assert out.under_way(5)[0] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from batchmill.batch.window import Window
 from batchmill.concurrency.clock import FakeClock
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.items.sources import as_source
-from batchmill.outcome import Block
+from batchmill.outcome import LEAST_WAIT, Block
 from batchmill.policy import FailurePolicy, FailureWatch, RetryPolicy
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Ended, Limits
@@ -188,3 +189,25 @@ def test_what_waits_for_a_permit_has_set_nothing_aside(soon: Callable[[Any], boo
         assert soon(lambda: run.lane.limiter.in_flight == 1)
     finally:
         run.close()
+
+
+def test_what_was_waited_for_a_permit_is_told_of_the_first_item(
+    soon: Callable[[Callable[[], object]], bool],
+) -> None:
+    permits = FairSemaphore(1)
+    held = permits.acquire(lambda: False)
+    assert held is not None
+    channel, window = shared(2, permits)
+    taker = threading.Thread(target=channel.take, args=(2, 100))
+    taker.start()
+    assert soon(lambda: permits._waiting)
+    assert window.under_way(5) == (0, [])  # it waits
+    time.sleep(2 * LEAST_WAIT)
+    permits.release(held)
+    taker.join()
+    assert window.under_way(5)[0] == 2
+    channel.deliver(done(0, 2))
+    (block,) = window.ready()
+    assert list(block.waits) == [0]
+    assert block.waits[0].permit >= LEAST_WAIT
+    assert block.waits[0].limit == 0

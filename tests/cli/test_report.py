@@ -114,6 +114,16 @@ def test_two_runs_side_by_side(report, batchmill_command, tmp_path):
     assert re.search(r"^items failed +2 +1$", out, re.MULTILINE)
     assert "failed here alone: 2 items: half 2, half 3\nfailed there alone: 1 item: half 4\n" in out
     assert "no item of both ended otherwise" in report(first, "--against", first)[1]
+    code, out, err = report(later, "--against", first, "--markdown", "-")
+    assert (code, err) == (0, "")
+    assert f"### Against run {first}" in out
+    assert out.index("### Against run") < out.index("### Where the time went")
+    assert "2 items failed here alone" in out
+    assert re.search(r"\| half \| 4 \|", out)
+    pytest.importorskip("jinja2")
+    page = report(later, "--against", first, "--html", "-")[1]
+    assert f"Against run {first}" in page
+    assert "2 items failed here alone" in page
 
 
 def test_the_page_is_opened_in_a_browser(report, batchmill_command, tmp_path, monkeypatch):
@@ -130,8 +140,7 @@ def test_the_page_is_opened_in_a_browser(report, batchmill_command, tmp_path, mo
     assert "open report-" in err
 
 
-@pytest.mark.parametrize("more", [["--open"], ["--html", "a.html"], ["--metrics", "-"]])
-def test_a_comparison_is_no_file(report, more):
-    code, out, err = report("--against", "last", *more)
+def test_a_comparison_is_no_metric(report):
+    code, out, err = report("--against", "last", "--metrics", "-")
     assert (code, out) == (2, "")
-    assert "as text or with --json" in err
+    assert "--against is no metric" in err

@@ -57,6 +57,19 @@ def test_plain_lines_come_at_steps_of_ten_percent():
     assert lines[-1] == "n: degraded, 198 ok, 2 failed in 2.00 s"
 
 
+def test_retries_are_told_while_a_batch_runs():
+    show, stream, clock = plain()
+    show(NodeStarted("n", 10, "thread", 4))
+    for done, retries in ((1, 0), (2, 1), (3, 1200)):
+        clock.advance(1.0)
+        show(BatchProgress("n", done, done // 3, 10, retries))
+    assert stream.getvalue().splitlines()[1:] == [
+        "n: 1 of 10 (10 %), 1 items/s",
+        "n: 2 of 10 (20 %), 1 retry, 1 items/s",
+        "n: 3 of 10 (30 %), 1 failed, 1,200 retries, 1 items/s",
+    ]
+
+
 def test_plain_lines_come_every_ten_seconds_where_the_total_is_unknown():
     show, stream, clock = plain()
     show(NodeStarted("n", None, "process", 1))
@@ -126,17 +139,17 @@ def test_the_bar_draws_counts_and_stops():
     bar = BarProgress(stream, {**TERMINAL, "FORCE_COLOR": "1"})
     bar(NodeStarted("plain"))
     bar(NodeStarted("score", 10, "thread", 2))
-    bar(BatchProgress("score", 4, 1, 10))
+    bar(BatchProgress("score", 4, 1, 10, 3))
     bar(BatchProgress("stranger", 4, 1, 10))
     bar(Noticed("look [bold]here"))
     bar(NodeRetried("n", 1, "no"))
-    bar(NodeFinished("score", "degraded", 1.0, 9, 1, is_batch=True))
+    bar(NodeFinished("score", "degraded", 1.0, 9, 1, retries=3, is_batch=True))
     bar.close()
     bar.close()
     drawn = stream.getvalue()
     assert "score" in drawn
     assert "10/10" in drawn
-    assert "1 failed" in drawn
+    assert "1 failed, 3 retries" in drawn
     assert "look [bold]here" in drawn
 
 

@@ -81,3 +81,31 @@ def test_from_then_on_it_is_held_to_what_counts_now(first, tmp_path):
     run = batchmill.resume(journal=first)
     assert (run.status, run.resumed["kept"], run.resumed["changed"]) == ("success", 12, 0)
     assert len(run.llm_calls) == 6
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_a_run_of_the_third_format_is_read_and_gone_on_with(tmp_path, monkeypatch, executor):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "runs.sqlite"
+    code = "from pathlib import Path\nif n == 2 and not Path('gate').exists():\n    raise ValueError('shut')"
+    batch = {"items": [1, 2, 3], "executor": executor, "error_handling": "continue"}
+    node = {"id": "a", "type": "code", "params": {"code": code, "inputs": {"n": "${item}"}}, "batch": batch}
+    assert batchmill.run({"nodes": [node]}, journal=path).status == "degraded"
+    connection = sqlite3.connect(path)
+    for table in ("wait", "effort", "heartbeat"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("PRAGMA user_version = 3")
+    connection.commit()
+    connection.close()
+    with Reader(Journal(path)) as reader:
+        (visit,) = reader.visits(reader.run("last"))
+        assert [(one.state, one.cpu, one.for_limit) for one in reader.items(visit)] == [
+            ("ok", None, 0.0),
+            ("failed", None, 0.0),
+            ("ok", None, 0.0),
+        ]
+    (tmp_path / "gate").touch()
+    again = batchmill.resume(journal=path, failed_only=True)
+    assert (again.status, again.resumed["kept"], again.resumed["redone"]) == ("success", 2, 1)
+    with Reader(Journal(path)) as reader:
+        assert reader.efforts(reader.run("last"))["a"][0] is not None

@@ -37,6 +37,7 @@ def test_totals_over_calls_and_mappings() -> None:
         "estimated": False,
         "kept": False,
         "id": "",
+        "at": None,
     }
     missing = {"input_tokens": None}
     assert Usage.total([call, call.as_json(), missing]) == Usage(3, 20, 10, unpriced=3, tokens=30, untold=1)

@@ -122,6 +122,37 @@ def test_items_that_are_overdue_are_named(running, watched):
     assert look(watched).nodes[0].oldest == []
 
 
+def test_what_the_run_says_of_items_under_way_is_shown(running, watched):
+    running.done(0, 10, wall=0.1)
+    limit = {"key": "api", "in_flight": 2, "waiting": 3, "refused": 4, "limit": None, "rate": 10.0}
+    at_work = {"each": {"in_flight": 2, "oldest": [[11, 60.0], [10, 0.25]]}}
+    running.log.beat({"nodes": at_work, "limits": [limit]})
+    running.log._writer.flush()
+    now = look(watched, later=1.0)
+    (node,) = now.nodes
+    assert node.in_flight == 2
+    assert [(one.index, one.stalled, one.at_least) for one in node.oldest] == [
+        (11, True, False),
+        (10, True, False),
+    ]
+    assert node.oldest[0].seconds == pytest.approx(61, abs=0.9)
+    text = list(lines(now))
+    assert any(line.startswith("  item 11 is under way for 1 min") for line in text)
+    assert "limit api: 10 a second, 3 waiting, 4 refused" in text
+    later = look(watched, later=60.0)  # it has not said anything for a while
+    assert (later.nodes[0].in_flight, later.limits) == (None, [])
+
+
+def test_what_an_earlier_pass_said_is_not_shown(running, watched):
+    running.log.beat({"nodes": {}, "limits": []})
+    running.log._writer.flush()
+    with sqlite3.connect(running.journal.path) as connection:
+        connection.execute("UPDATE run SET passes = 2")
+    connection.close()
+    with Reader(running.journal, only=True) as reader:
+        assert reader.heartbeat(reader.run("last")) is None
+
+
 def test_failures_are_in_groups_the_last_first_with_the_command_that_shows_it(running, watched):
     running.done(0, 20, failed=(3, 7, 12))
     (group,) = look(watched).failures

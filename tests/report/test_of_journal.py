@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -114,7 +115,6 @@ def test_what_the_journal_does_not_have_is_not_told(reader):
     assert {(row.rss, row.bytes_out, row.command) for row in rows} == {(None,) * 3}
     assert {node.id for node in facts.nodes if node.cpu is None} == {"flaky", "command"}  # on threads
     assert {row.node for row in rows if row.cpu is None} >= {"flaky", "command"}
-    assert all(call.at is None for call in facts.calls())
     assert not report_of(facts).missing
 
 
@@ -334,20 +334,6 @@ def test_a_node_that_is_no_batch_waits_too(tmp_path):
     assert report.nodes[1].shares.limit_waits > report.nodes[1].shares.work
 
 
-def test_what_items_waited_for_permits_of_the_run_is_told_apart(tmp_path):
-    params = {"code": "import time; time.sleep(0.02)"}
-    batch = {"items": {"range": [4]}, "executor": "thread"}
-    nodes = [{"id": name, "type": "code", "params": params, "batch": batch} for name in "ab"]
-    edges = [{"from": "first", "to": "a"}, {"from": "first", "to": "b"}]
-    first = {"id": "first", "type": "echo", "params": {"message": "x"}}
-    _, report = made(tmp_path, {"nodes": [first, *nodes], "edges": edges}, jobs=2)
-    assert report.shares.permit_waits > 0.02  # whichever was second waited for an item of the other at least
-    assert report.shares.limit_waits == 0
-    assert [finding.switch for finding in report.advice if finding.kind == "permits"][:1] == [
-        "a higher --jobs"
-    ]
-
-
 REFUSING = """
 from batchmill.errors import NodeError
 from pathlib import Path
@@ -423,3 +409,16 @@ def test_what_a_failed_attempt_took_counts(tmp_path, monkeypatch):
     node = {"id": "a", "type": "code", "params": params, "batch": batch, "rate_limit": {"per_second": 1000}}
     _, report = made(tmp_path, {"nodes": [node]})
     assert report.nodes[0].cpu >= 0.06
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_each_call_has_its_time(tmp_path, executor):
+    params = {"provider": "echo", "model": "m", "prompt": "say ${item}"}
+    batch = {"items": [1, 2], "executor": executor}
+    before = time.time()
+    result, report = made(tmp_path, {"nodes": [{"id": "a", "type": "llm", "params": params, "batch": batch}]})
+    assert all(before - 1 < call["at"] <= time.time() for call in result.llm_calls)
+    with Reader(Journal(tmp_path / "made.sqlite")) as opened:
+        facts = facts_of(opened, opened.run("last"))
+        assert all(0 <= call.at <= facts.run.wall for call in facts.calls())
+    assert sum(report.series.tokens) == sum(one.input_tokens + one.output_tokens for one in report.calls)

@@ -39,6 +39,17 @@ def test_each_second_of_each_slot_is_told():
     assert told.tail == 1.0 + 7.0 + 10.0  # behind the last of each slot, and the slot that had none
 
 
+def test_what_is_waited_before_the_first_item_of_a_slot_is_no_start():
+    rows = [
+        Row("n", 0, "ok", 3.0, 1.0, 0, waited=2.0),
+        Row("n", 1, "ok", 6.0, 1.0, 0, queued=1.5),
+        Row("n", 2, "ok", 4.0, 1.0, 1, waited=1.0, queued=2.5),
+    ]
+    told = adds_up(shares(rows, [Visit(0.0, 7.0, 2)]))
+    assert (told.start, told.limit_waits, told.permit_waits) == (1.5, 3.0, 4.0)
+    assert (told.between, told.tail) == (0.5, 2.0)
+
+
 def test_a_pause_before_another_attempt_is_no_work():
     tried = (Attempt(0.0, 1.0, "E", slot=0), Attempt(5.0, 1.0, paused=4.0, slot=0))
     told = adds_up(shares([Row("n", 0, "retried", 0.0, 6.0, 0, 2, tried=tried)], [Visit(0.0, 6.0)]))

@@ -70,6 +70,7 @@ class GatedWindow(Window):
         while (chunk := self._take(min(most, self._gate.most), ahead, consumes)) is not None:
             if not len(chunk):
                 return chunk
+            self._waits(chunk)
             indexed = [(item, chunk.start + offset) for offset, item in enumerate(chunk.items)]
             try:
                 passes = self._gate.enter(indexed, lambda: self._stopped, seat)
@@ -87,6 +88,7 @@ class GatedWindow(Window):
             if len(started) < len(chunk):
                 super().give_back(chunk.part(len(passes)))
             self._begin(started, passes)
+            self._begins(started)
             return started
         return None
 

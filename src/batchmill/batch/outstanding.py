@@ -8,6 +8,8 @@ there are chunks at work.
 
 from __future__ import annotations
 
+import heapq
+import time
 from bisect import bisect_right
 
 from batchmill.errors import InternalError
@@ -16,12 +18,15 @@ from batchmill.errors import InternalError
 class Outstanding:
     """Not locked: its owner calls it under a lock. ``count`` is how many items are out, never below 0."""
 
-    __slots__ = ("_ends", "_starts", "count")
+    __slots__ = ("_ends", "_since", "_starts", "count")
 
     def __init__(self) -> None:
         self.count = 0
         self._starts: list[int] = []  # of the runs, in order
         self._ends: dict[int, int] = {}  # by their starts
+        self._since: dict[
+            int, float
+        ] = {}  # by their starts: when their first items were begun, at the latest
 
     def add(self, start: int, length: int) -> None:
         """The items ``start`` to ``start + length - 1`` go out."""
@@ -31,6 +36,7 @@ class Outstanding:
         else:
             starts.insert(bisect_right(starts, start), start)
         self._ends[start] = start + length
+        self._since[start] = time.monotonic()
         self.count += length
 
     def check(self, start: int, length: int, what: str) -> int:
@@ -52,10 +58,30 @@ class Outstanding:
         run_end, end = self._ends[run], start + length
         if start == run:
             del self._starts[place], self._ends[run]
+            self._since.pop(run, None)
         else:
             self._ends[run] = start
             place += 1
         if end < run_end:
             self._starts.insert(place, end)
             self._ends[end] = run_end
+            self._since[end] = time.monotonic()
         self.count -= length
+
+    def waits(self, start: int) -> None:
+        """The items that went out from ``start`` on have yet to wait for something."""
+        self._since.pop(start, None)
+
+    def begins(self, start: int) -> None:
+        """The items that went out from ``start`` on are let begin."""
+        if start in self._ends:
+            self._since[start] = time.monotonic()
+
+    def under_way(self, most: int) -> tuple[int, list[tuple[int, float]]]:
+        """How many items are out that wait for nothing, and at most so many that are so for the longest, the
+        first of those that went out together, each with its seconds. Of a run that is settled in part the
+        next item began then."""
+        now = time.monotonic()
+        count = sum(self._ends[start] - start for start in self._since)
+        found = heapq.nsmallest(most, self._since.items(), key=lambda one: one[1])
+        return count, [(index, now - since) for index, since in found]

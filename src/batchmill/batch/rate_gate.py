@@ -49,6 +49,7 @@ class Lane:
     limiter: Limiter
     waiting: deque[threading.Condition] = field(default_factory=deque)
     asked: list[Limits] = field(default_factory=list)  # by gates that are open
+    refused: int = 0  # attempts, ever
 
     def wake(self) -> None:
         """Have the first in line look again."""
@@ -89,6 +90,21 @@ class Gates:
             else:
                 lane.limiter.tighten(limits, now)
             return lane
+
+    def look(self) -> list[dict[str, Any]]:
+        """Each lane as it is now: attempts in flight and waiting, refused ones ever, and its limits."""
+        with self.lock:
+            return [
+                {
+                    "key": lane.key,
+                    "in_flight": lane.limiter.in_flight,
+                    "waiting": len(lane.waiting),
+                    "refused": lane.refused,
+                    "limit": lane.limiter.most,
+                    "rate": lane.limiter.rate,
+                }
+                for lane in self._lanes.values()
+            ]
 
     def budget(self, owner: str, limits: BudgetLimits) -> Budget:
         """The budget of ``owner``, the same one each time."""
@@ -332,6 +348,7 @@ class Gate:
             ended = replace(ended, pause=self._longest_pause)
         with self._gates.lock:
             self._models = self._models or calls > 0
+            self._lane.refused += ended.refused
             tokens = ended.tokens
             if tokens is None:
                 tokens, nano_usd = (leave.guess.tokens, leave.guess.nano_usd) if self._models else (0, 0)

@@ -105,6 +105,12 @@ class Window:
         with self._lock:
             return self._taken
 
+    def under_way(self, most: int) -> tuple[int, list[tuple[int, float]]]:
+        """How many items are out, and wait for nothing, and at most so many that are so for the longest, with
+        their seconds."""
+        with self._lock:
+            return self._out.under_way(most)
+
     def more(self) -> bool:
         with self._lock:
             return not self._stopped and bool(self._returned or self._deferred or not self._exhausted)
@@ -117,10 +123,23 @@ class Window:
         self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
     ) -> Chunk | None:
         chunk = self._take(most, ahead, consumes)
-        if chunk is None or not len(chunk) or seat is None or seat.get():
+        if chunk is None or not len(chunk) or seat is None:
             return chunk
-        self.give_back(chunk)
-        return None
+        self._waits(chunk)
+        if not seat.get():
+            self.give_back(chunk)
+            return None
+        self._begins(chunk)
+        return chunk
+
+    def _waits(self, chunk: Chunk) -> None:
+        """A chunk that was taken is not let begin yet."""
+        with self._lock:
+            self._out.waits(chunk.start)
+
+    def _begins(self, chunk: Chunk) -> None:
+        with self._lock:
+            self._out.begins(chunk.start)
 
     def _take(self, most: int, ahead: int, consumes: bool) -> Chunk | None:
         waited = told = False

@@ -14,7 +14,7 @@ from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.journals import Journals
 from batchmill.cli.report_files import FORMATS, STDOUT, Told
-from batchmill.cli.streams import DataStream, data_only
+from batchmill.cli.streams import data_only
 from batchmill.journal.journal import LAST
 from batchmill.report import against as side_by_side
 from batchmill.report import terminal
@@ -39,7 +39,11 @@ def formats(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="Whose inputs and outputs to show: those of failed and slowest items, or none.",
 )
-@click.option("--against", metavar="RUN", help="Hold the run against another one, as text or with --json.")
+@click.option(
+    "--against",
+    metavar="RUN",
+    help="Hold the run against another one: as text, with --json, in the page or in Markdown.",
+)
 @click.option("--open", "opened", is_flag=True, help="Show the page in a browser.")
 @options.journal
 @options.json_flag("Print the report as JSON.")
@@ -57,8 +61,8 @@ def command(
 
     --open without --html writes the page to report-RUN.html."""
     asked = {name: file for name, file in files.items() if file is not None}
-    if against is not None and (asked or opened):
-        raise click.UsageError("--against is told as text or with --json: leave the files out")
+    if against is not None and "metrics" in asked:
+        raise click.UsageError("--against is no metric: leave --metrics out")
     if opened and asked.get("html") == STDOUT:
         raise click.UsageError("--open needs a file: name one with --html, or leave --html out")
     if list(asked.values()).count(STDOUT) + json_wanted > 1:
@@ -66,9 +70,11 @@ def command(
     with Journals(journal_path) as journals, data_only() as data:
         found = journals.run(run)
         told = Told.of(found, values)
+        compared: side_by_side.Against | None = None
         if against is not None:
-            _compare(told, Told.of(journals.run(against), values), json_wanted, data)
-            return Exit.SUCCESS
+            other = Told.of(journals.run(against), values)
+            compared = side_by_side.against(told.facts, told.report, other.facts, other.report)
+            told.first = [side_by_side.section(compared)]
         if opened:
             asked.setdefault("html", f"report-{found.run.name}.html")
         for name, file in asked.items():
@@ -77,18 +83,11 @@ def command(
             else:
                 FORMATS[name].write(file, told)
         if json_wanted:
-            data.write_json(told.report.as_json())
+            data.write_json((told.report if compared is None else compared).as_json())
         elif not asked:
-            data.write_pieces(terminal.lines(told.report))
+            whole = terminal.lines(told.report) if compared is None else side_by_side.lines(compared)
+            data.write_pieces(whole)
         return _open(asked["html"]) if opened else Exit.SUCCESS
-
-
-def _compare(told: Told, other: Told, as_json: bool, data: DataStream) -> None:
-    compared = side_by_side.against(told.facts, told.report, other.facts, other.report)
-    if as_json:
-        data.write_json(compared.as_json())
-    else:
-        data.write_pieces(side_by_side.lines(compared))
 
 
 def _open(file: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from batchmill.report.aggregate import report_of
 from batchmill.report.facts import Facts
 from batchmill.report.model import Report, Values
 from batchmill.report.of_journal import facts_of
+from batchmill.report.sections import Section
 
 GZIP = 31  # what zlib calls its format
 STDOUT = "-"
@@ -24,10 +25,12 @@ STDOUT = "-"
 
 @dataclass
 class Told:
-    """A run, and its report once somebody asks for it."""
+    """A run, and its report once somebody asks for it; ``first`` are sections that a reader is shown before
+    those of the report."""
 
     facts: Facts
     values: Values = "failed"
+    first: Sequence[Section] = ()
 
     @classmethod
     def of(cls, found: Found, values: Values = "failed") -> Told:
@@ -64,9 +67,10 @@ class Format:
 
 
 PAGE = Format(
-    "a page with charts that needs no network (extra `report`)", lambda run: (html.page(run.report),)
+    "a page with charts that needs no network (extra `report`)",
+    lambda run: (html.page(run.report, run.first),),
 )
-MARKDOWN = Format("Markdown, at most 60 KB", lambda run: markdown.lines(run.report))
+MARKDOWN = Format("Markdown, at most 60 KB", lambda run: markdown.lines(run.report, run.first))
 METRICS = Format(
     "OpenMetrics text, for Prometheus' textfile collector",
     lambda run: metrics.lines(run.report),

@@ -60,7 +60,8 @@ class NodeRetried:
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """``done`` items of a batch reached their final state, ``failed`` of them as errors.
+    """``done`` items of a batch reached their final state, ``failed`` of them as errors; all took ``retries``
+    attempts beyond each one's first.
 
     Sent at a bounded rate (:class:`batchmill.events.pace.ProgressThrottle`), not once per item.
     """
@@ -69,6 +70,7 @@ class BatchProgress:
     done: int
     failed: int = 0
     total: int | None = None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,12 +145,18 @@ class PlainProgress:
 
 
 def _advanced(progress: BatchProgress, wall: float) -> str:
-    failed = f", {progress.failed:,} failed" if progress.failed else ""
+    failed = "".join(f", {words}" for words in _trouble(progress.failed, progress.retries))
     speed = rate(progress.done, wall)
     if not progress.total:
         return f"{progress.node}: {progress.done:,} done{failed}, {speed}"
     percent = 100 * progress.done // progress.total
     return f"{progress.node}: {progress.done:,} of {progress.total:,} ({percent} %){failed}, {speed}"
+
+
+def _trouble(failed: int, retries: int) -> list[str]:
+    """What went wrong so far, in words."""
+    told = [f"{failed:,} failed"] if failed else []
+    return [*told, f"{retries:,} {'retry' if retries == 1 else 'retries'}"] if retries else told
 
 
 def _retried(event: NodeRetried) -> str:
@@ -190,11 +196,11 @@ class BarProgress:
                 self._progress.start()
                 self._tasks[event.node] = self._progress.add_task(event.node, total=event.total, failed="")
         elif isinstance(event, BatchProgress):
-            self._move(event.node, event.done, event.failed, event.total)
+            self._move(event.node, event.done, event.failed, event.total, event.retries)
         elif isinstance(event, NodeFinished):
             done = event.succeeded + event.failed
             done += event.skipped
-            self._move(event.node, done, event.failed, done + event.cancelled)
+            self._move(event.node, done, event.failed, done + event.cancelled, event.retries)
             self._tasks.pop(event.node, None)
         elif isinstance(event, LimitChanged):
             if self._verbose:
@@ -207,10 +213,10 @@ class BarProgress:
     def close(self) -> None:
         self._progress.stop()
 
-    def _move(self, node: str, done: int, failed: int, total: int | None) -> None:
+    def _move(self, node: str, done: int, failed: int, total: int | None, retries: int) -> None:
         task = self._tasks.get(node)
         if task is not None:
-            words = f"{failed:,} failed" if failed else ""
+            words = ", ".join(_trouble(failed, retries))
             self._progress.update(task, completed=done, total=total, failed=words)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from batchmill.batch import OnBlock
 from batchmill.batch.rate_gate import Gates
+from batchmill.batch.under_way import UnderWay
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.events import Bus
@@ -51,6 +52,7 @@ class Surroundings:
     they are not; ``bounded`` says that something around bounds in dollars what they cost. ``rehearsal`` takes
     the place of running anything. ``last`` ends the nodes of ``finally``, which nothing else does; ``anew``
     says that they are what runs here: what an earlier pass of the run kept of them does not count.
+    ``under_way`` has the batches that are at work.
     """
 
     namespace: Namespace
@@ -82,6 +84,7 @@ class Surroundings:
     rehearsal: Rehearsing | None = None
     last: CancelToken = field(default_factory=CancelToken)
     anew: bool = False
+    under_way: UnderWay = field(default_factory=UnderWay)
 
     @property
     def in_dollars(self) -> bool:

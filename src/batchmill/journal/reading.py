@@ -223,6 +223,15 @@ class Reader:
                 return
             yield from page
 
+    def heartbeat(self, run: RunRecord) -> tuple[float, dict[str, Any]] | None:
+        """What the run was at the last time that its pass of now said so, and when that was, in seconds since
+        the epoch; None where it never did."""
+        with self._reading():
+            row = one_row(self._connection, statement("heartbeat_of"), (run.id,))
+            if row is None or row[0] != run.passes:
+                return None
+            return float(row[1]), decode(row[2])
+
     def nodes(self, run: RunRecord) -> dict[str, dict[str, Any]]:
         """What the result of the run says of its nodes, by address; empty while it is unfinished."""
         with self._reading():

@@ -361,6 +361,11 @@ class SqliteRunLog:
         masked = self._rows.masker.value(shown(dict(detail)))
         self._writer.put("add_event", [(self.run.id, time.time(), kind, encode(masked))])
 
+    def beat(self, detail: Mapping[str, Any]) -> None:
+        """Keep what the run is at, in place of what it was at before."""
+        told = encode(self._rows.masker.value(dict(detail)))
+        self._writer.put("beat", [(self.run.id, self.run.passes, time.time(), told)])
+
     def finish(
         self, status: str, wall: float, nodes: Mapping[str, Mapping[str, Any]], result: str | None
     ) -> None:

@@ -72,6 +72,7 @@ def _deleted(journal: Journal, run: RunRecord) -> list[str]:
                 "delete_calls",
                 "delete_events",
                 "delete_nodes",
+                "delete_heartbeat",
                 "delete_files",
                 "delete_run",
             ):

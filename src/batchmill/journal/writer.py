@@ -99,9 +99,8 @@ class Writer:
             return self._put
 
     def put_beside(self, name: str, rows: Sequence[Row]) -> None:
-        """Have ``rows`` written with what is put next: the thread is not woken for them alone. They have
-        little
-        text."""
+        """Have ``rows`` with little text written along with what is put next: the thread is not woken for
+        them alone."""
         with self._lock:
             if rows and self.fault is None:
                 self._pending.append(Put(name, rows, 0))

@@ -109,6 +109,18 @@ class Limiter:
         """Whether what is in flight is counted, so that each attempt must be told of by itself."""
         return self._limits.max_concurrent is not None or self._adaptive is not None
 
+    @property
+    def most(self) -> int | None:
+        """How many may be in flight now; None for as many as come."""
+        known = [self._limits.max_concurrent, None if self._adaptive is None else self._adaptive.limit]
+        return min((one for one in known if one is not None), default=None)
+
+    @property
+    def rate(self) -> float | None:
+        """How many may start a second; None for as they come."""
+        known = [self._limits.per_second, None if self._adaptive is None else self._adaptive.rate]
+        return min((one for one in known if one is not None), default=None)
+
     def tighten(self, limits: Limits, now: float) -> None:
         """Hold to ``limits`` as well from ``now`` on."""
         self.hold_to(self._limits.stricter(limits), now)

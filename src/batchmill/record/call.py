@@ -87,7 +87,8 @@ class LLMCall:
     after the user's prices and for the same tokens; None without a price. ``wall`` is in seconds, ``attempt``
     counts from 1. ``error`` says why the answer was of no use, or that there was none; it is empty where
     there was a good one. ``node`` and ``index`` tell who asked. ``kept`` says that nobody was asked: the
-    answer is one that was paid for before, and ``cost`` is 0. ``id`` is another for each call.
+    answer is one that was paid for before, and ``cost`` is 0. ``id`` is another for each call. ``at`` is when
+    it was made, in seconds since the epoch; None where nobody knows.
     """
 
     model: str
@@ -107,6 +108,7 @@ class LLMCall:
     estimated: bool = False
     kept: bool = False
     id: str = ""
+    at: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The call as a plain dictionary."""

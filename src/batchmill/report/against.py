@@ -1,4 +1,5 @@
-"""Two runs side by side, as plain data with the schema id ``batchmill.against/1`` and as text.
+"""Two runs side by side, as plain data with the schema id ``batchmill.against/1``, as text, and as a section
+of the report of one of them.
 
 Items are matched by node and position, so this is for runs of the same items."""
 
@@ -13,7 +14,7 @@ from batchmill.report.facts import Facts
 from batchmill.report.model import Report
 from batchmill.report.parts import Node
 from batchmill.report.rows import FAILURES
-from batchmill.report.sections import Table
+from batchmill.report.sections import LONGEST_CELL, MOST_ROWS, Section, Table
 from batchmill.report.terminal import aligned
 from batchmill.report.words import count, dollars, duration
 
@@ -138,12 +139,49 @@ def _figures(node: Node) -> dict[str, float]:
     return told
 
 
+def section(told: Against) -> Section:
+    """The comparison as a section of the report of the run."""
+    rows = [(_cell(name), _cell(this), _cell(other)) for name, this, other in _rows(told.this, told.other)]
+    lists = [
+        Table(
+            ("node", "item"),
+            [(_cell(node), f"{index:,}") for node, index in changed.items],
+            caption=words.capitalize(),
+            more=changed.count - len(changed.items),
+        ).cut(MOST_ROWS)
+        for words, changed in _changed(told)
+        if changed.count
+    ]
+    figures = Table(("", _cell(told.this.run), _cell(told.other.run)), rows)
+    title = f"Against run {text.line(told.other.run)}"
+    return Section("against", title, list(_sentences(told)), [figures, *lists])
+
+
+def _sentences(told: Against) -> Iterator[str]:
+    for words, changed in _changed(told):
+        if changed.count:
+            yield f"{count(changed.count, 'item')} {words}."
+    if not (told.broken.count or told.mended.count):
+        yield "No item of both ended otherwise."
+    for where, number in (("here", told.only_here), ("there", told.only_there)):
+        if number:
+            yield f"{count(number, 'item')} {'is' if number == 1 else 'are'} only {where}."
+
+
+def _changed(told: Against) -> tuple[tuple[str, Changed], ...]:
+    return ("failed here alone", told.broken), ("failed there alone", told.mended)
+
+
+def _cell(value: str) -> str:
+    return text.line(value, LONGEST_CELL)
+
+
 def lines(told: Against) -> Iterator[str]:
     """The comparison, line by line."""
     yield from aligned(
         Table(("", told.this.run, told.other.run), list(_rows(told.this, told.other)), words=1)
     )
-    for words, changed in (("failed here alone", told.broken), ("failed there alone", told.mended)):
+    for words, changed in _changed(told):
         if changed.count:
             shown = ", ".join(f"{text.line(node, 30)} {index}" for node, index in changed.items[:MOST_SHOWN])
             more = changed.count - MOST_SHOWN

@@ -6,6 +6,7 @@ digests, so no text of an item can become either. Needs the extra ``report``."""
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib import resources
@@ -15,7 +16,7 @@ from batchmill.errors import MissingExtra
 from batchmill.report import text, words
 from batchmill.report.model import Report
 from batchmill.report.rows import MEANINGS, STATES
-from batchmill.report.sections import sections
+from batchmill.report.sections import Section, sections
 
 if TYPE_CHECKING:
     import jinja2
@@ -35,16 +36,17 @@ def require_extra() -> None:
     _template()
 
 
-def page(report: Report) -> str:
-    """The page. Raises :class:`~batchmill.errors.MissingExtra` where Jinja2 is not installed."""
+def page(report: Report, first: Sequence[Section] = ()) -> str:
+    """The page; ``first`` are sections before its own. Raises :class:`~batchmill.errors.MissingExtra` where
+    Jinja2 is not installed."""
     style, script, vendor = _file("page.css"), _file("page.js"), _file("vendor.min.js")
     policy = (
         f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(vendor)}' '{digest(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
     told: str = _template().render(
-        report=report, sections=sections(report), charts=CHARTS, data=_drawn(report), policy=policy,
-        style=style, script=script, vendor=vendor, meanings=MEANINGS, words=words,
+        report=report, sections=[*first, *sections(report)], charts=CHARTS, data=_drawn(report),
+        policy=policy, style=style, script=script, vendor=vendor, meanings=MEANINGS, words=words,
     )  # fmt: skip
     return told
 

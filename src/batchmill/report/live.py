@@ -21,16 +21,18 @@ SCHEMA: Final = "batchmill.watch/1"
 MOST_OLDEST = 3
 MOST_GROUPS = 20
 STALLED = 5  # times the 95th percentile
+FRESH = 5.0  # seconds for which what a run says that it is at is taken for what it is at now
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """An item without a result while one behind it has one: begun at least ``seconds`` ago. ``stalled`` where
-    that is more than five times what 95 of 100 items took."""
+    """An item that is under way for ``seconds``, or one without a result while one behind it has one: then
+    for that ``at_least``. ``stalled`` where that is more than five times what 95 of 100 items took."""
 
     index: int
     seconds: float
     stalled: bool
+    at_least: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class NodeNow:
     ``retried`` items took more than one attempt. ``rate`` is items a second over the last ten seconds and
     ``mean_rate`` since this pass began it; ``p50``, ``p95`` and ``most`` are seconds of an item. ``left`` is
     from how many seconds to how many it will take yet, None where nobody can tell. ``oldest`` are items that
-    are under way for the longest."""
+    are under way for the longest, ``in_flight`` the items that workers have now, None where the run did not
+    say so lately."""
 
     id: str
     status: str
@@ -57,6 +60,7 @@ class NodeNow:
     most: float = 0.0
     left: tuple[float, float] | None = None
     oldest: Sequence[Unfinished] = ()
+    in_flight: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,17 @@ class FailuresNow:
 
 @dataclass(frozen=True, slots=True)
 class LimitNow:
-    """What a limit decided last; ``rate`` is attempts a second, None for as they come."""
+    """A limit: ``limit`` attempts at once, None for as many as come, ``rate`` of them a second, None for as
+    they come; of one that adapts the ``reason`` for what it decided last. Of attempts so many are in flight,
+    wait for it and were ever ``refused``, as far as the run has said so lately."""
 
     key: str
-    limit: int
+    limit: int | None
     rate: float | None
-    reason: str
+    reason: str = ""
+    in_flight: int | None = None
+    waiting: int | None = None
+    refused: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +165,26 @@ class Watched:
         self._read_events()
         counted = self._read_visits()
         over = record.status != "running"
+        beat = self._beat(now, over)
         wall = (
             record.wall if over and record.wall is not None else max(0.0, self._last(now, over) - self._began)
         )
         return Look(
             record.name, self._title, record.status, now, wall, record.passes,
-            [self._node(name, node, counted.get(name, ()), now) for name, node in self._nodes.items()],
-            self._failures(counted), list(self._limits.values()),
+            [
+                _at_work(self._node(name, node, counted.get(name, ()), now), beat)
+                for name, node in self._nodes.items()
+            ],
+            self._failures(counted), _limits(self._limits, beat),
             sum_of(call for _, call in self._reader.calls(record)),
         )  # fmt: skip
+
+    def _beat(self, now: float, over: bool) -> dict[str, Any]:
+        """What the run said lately that it is at; empty where it did not."""
+        found = None if over else self._reader.heartbeat(self._record)
+        if found is None or now - found[0] > FRESH:
+            return {}
+        return {"ago": max(0.0, now - found[0]), **found[1]}
 
     def _last(self, now: float, over: bool) -> float:
         """The time, or of a run that was killed that of its last sign of life."""
@@ -263,6 +283,28 @@ class Watched:
     def _group(self, node: str, key: tuple[str, str], group: Group) -> FailuresNow:
         command = show(self._shown, node, group.index)
         return FailuresNow(node, *key, group.count, group.index, group.message, group.at, command)
+
+
+def _at_work(node: NodeNow, beat: dict[str, Any]) -> NodeNow:
+    """The node with what the run says of its items that are under way."""
+    found = beat.get("nodes", {}).get(node.id)
+    if found is None or node.status != "running":
+        return node
+    oldest = [(index, seconds + beat["ago"]) for index, seconds in found["oldest"][:MOST_OLDEST]]
+    told = [Unfinished(*one, one[1] > STALLED * node.p95 > 0, at_least=False) for one in oldest]
+    return replace(node, in_flight=found["in_flight"], oldest=told)
+
+
+def _limits(decided: dict[str, LimitNow], beat: dict[str, Any]) -> list[LimitNow]:
+    """What limits decided, and how they are now."""
+    now = {one["key"]: LimitNow(**one) for one in beat.get("limits", ())}
+    return [
+        *(
+            replace(now[key], limit=one.limit, rate=one.rate, reason=one.reason) if key in now else one
+            for key, one in decided.items()
+        ),
+        *(one for key, one in now.items() if key not in decided),
+    ]
 
 
 def _left(node: NodeNow) -> tuple[float, float] | None:

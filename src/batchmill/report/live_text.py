@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from batchmill.report import text
-from batchmill.report.live import FailuresNow, Look, NodeNow
+from batchmill.report.live import FailuresNow, LimitNow, Look, NodeNow
 from batchmill.report.words import count, duration, rate, share
 from batchmill.values.words import spending
 
 BAR = 24  # characters
+LONG = 1.0  # seconds from which on an item that is under way is named
 MOST_GROUPS = 3
 MOST_NODES = 20
 ENDED_WELL = ("success",)
@@ -29,8 +30,9 @@ def lines(look: Look) -> Iterator[str]:
         yield f"and {count(len(batches) - MOST_NODES, 'more batch node')}"
     yield from _others([node for node in look.nodes if not node.batch])
     for limit in look.limits:
-        pace = "" if limit.rate is None else f", {limit.rate:.3g} a second"
-        yield f"limit {text.line(limit.key, 30)}: {limit.limit} at once{pace}: {text.line(limit.reason, 100)}"
+        allows = _limit(limit)
+        if allows:
+            yield f"limit {text.line(limit.key, 30)}: {allows}"
     yield from _failures(look)
     if look.spent is not None:
         yield f"spent{' in all' if look.passes > 1 else ''}: {spending(**look.spent)}"
@@ -54,7 +56,8 @@ def told(node: NodeNow) -> str:
     parts.append(_left(node) if node.status == "running" else node.status)
     if node.status == "running":
         parts.append(rate(node.rate) if node.rate else "no item in the last 10 s")
-        parts.append(f"{node.at_once:,} at once")
+        under_way = "" if node.in_flight is None else f"{node.in_flight:,} under way, "
+        parts.append(f"{under_way}{node.at_once:,} at once")
     elif node.mean_rate:
         parts.append(rate(node.mean_rate))
     if node.most:
@@ -70,9 +73,21 @@ def _left(node: NodeNow) -> str:
 
 
 def _oldest(node: NodeNow) -> Iterator[str]:
-    for one in node.oldest[:1]:
+    for one in node.oldest[:1] if node.in_flight is None else node.oldest:
         stalled = ": stalled?" if one.stalled else ""
-        yield f"  item {one.index} is under way for at least {duration(one.seconds)}{stalled}"
+        least = "at least " if one.at_least else ""
+        if one.at_least or one.seconds >= LONG:
+            yield f"  item {one.index} is under way for {least}{duration(one.seconds)}{stalled}"
+
+
+def _limit(limit: LimitNow) -> str:
+    """What it allows, why, and what is held back by it."""
+    allowed = [] if limit.limit is None else [f"{limit.limit} at once"]
+    allowed += [] if limit.rate is None else [f"{limit.rate:.3g} a second"]
+    for number, word in ((limit.waiting, "waiting"), (limit.refused, "refused")):
+        allowed += [f"{number:,} {word}"] if number else []
+    why = f": {text.line(limit.reason, 100)}" if limit.reason else ""
+    return f"{', '.join(allowed)}{why}"
 
 
 def _others(nodes: list[NodeNow]) -> Iterator[str]:

@@ -17,10 +17,11 @@ CUT = "\n*The rest was left out: the page has it all.*\n"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&@]|:(?=//|\w))")
 
 
-def lines(report: Report) -> Iterator[str]:
-    """The report, piece by piece; what does not fit is left out from the end, and a line says so."""
+def lines(report: Report, first: Sequence[Section] = ()) -> Iterator[str]:
+    """The report, piece by piece; ``first`` are sections before its own. What does not fit is left out from
+    the end, and a line says so."""
     room = MOST_BYTES - len(CUT.encode())
-    for piece in _pieces(report):
+    for piece in _pieces(report, first):
         room -= len(piece.encode())
         if room < 0:
             yield CUT
@@ -28,7 +29,7 @@ def lines(report: Report) -> Iterator[str]:
         yield piece
 
 
-def _pieces(report: Report) -> Iterator[str]:
+def _pieces(report: Report, first: Sequence[Section]) -> Iterator[str]:
     run = report.run
     yield f"## {escaped(run.source)}: {run.status}\n\n"
     yield f"{_joined(report.told.get('head', ()))}\n\n"
@@ -38,7 +39,7 @@ def _pieces(report: Report) -> Iterator[str]:
     if run.resume:
         yield f"\n{code(run.resume)}\n"
     yield _graph(report)
-    for section in sections(report):
+    for section in (*first, *sections(report)):
         yield from _section(report, section)
     if report.left_out:
         yield "\n### What was left out\n\n" + "".join(f"- {escaped(line)}\n" for line in report.left_out)

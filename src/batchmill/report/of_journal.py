@@ -62,7 +62,7 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
         run,
         nodes,
         lambda: _rows(reader, visits, told.passes, measured),
-        lambda: _calls(reader, record),
+        lambda: _calls(reader, record, told.passes),
         passes=_with_counts(reader, record, told.passes),
         edges=edges_of(outline),
         limits=told.limits,
@@ -233,10 +233,12 @@ def _cost(reader: Reader, visit: VisitRecord, item: ItemRecord) -> float | None:
     return sum(known) if known else None
 
 
-def _calls(reader: Reader, record: RunRecord) -> Iterator[Call]:
+def _calls(reader: Reader, record: RunRecord, passes: Sequence[Pass]) -> Iterator[Call]:
+    clock = RunTime(passes)
     for _, one in reader.calls(record):
+        at = one.get("at")
         yield Call(
-            None,
+            clock.of(at) if isinstance(at, float) and not one.get("kept") else None,
             _POSITION.sub("[*]", str(one.get("node") or "")),
             one.get("index"),
             str(one.get("model") or ""),

@@ -38,6 +38,7 @@ from batchmill.nodes import Registry, default_registry
 from batchmill.record import LLMCall
 from batchmill.runs.arguments import check_arguments, journal_of
 from batchmill.runs.files import own_files_of, table_of
+from batchmill.runs.heartbeat import beating
 from batchmill.runs.journaled import (
     Opening,
     RunRequest,
@@ -192,7 +193,8 @@ def execute(
         around = replace(_surroundings(order, log, known, listeners, ending), files=files, calls=calls)
         around = replace(around, cancel=cancel or CancelToken(), taps=taps or {}, attached=attached or {})
         around = replace(around, last=last or CancelToken())
-        return _walked(plan, around, order.source, known.masker, log)
+        with beating(log, around):
+            return _walked(plan, around, order.source, known.masker, log)
 
 
 def _warn_of_ordinary(around: Surroundings) -> None:

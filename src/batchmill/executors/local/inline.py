@@ -11,15 +11,22 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Chunk, Task
 from batchmill.executors.local.ctrl_c import CtrlC
 from batchmill.executors.running.progress import STOP, new_cells
-from batchmill.executors.running.runner import ItemRunner, Job
+from batchmill.executors.running.runner import ItemRunner, Job, OnRetry
 from batchmill.outcome import Block, Outcome, cancelled
 from batchmill.policy import RetryPolicy
 
 _ALONE: tuple[Any, ...] = (None,)
 
 
-def run_alone(task: Task, retry: RetryPolicy, cancel: CancelToken, stop: CancelToken) -> Outcome:
-    """Run ``task`` on the item None. After ``stop`` no attempt begins, ``cancel`` ends a running one."""
+def run_alone(
+    task: Task,
+    retry: RetryPolicy,
+    cancel: CancelToken,
+    stop: CancelToken,
+    on_retry: OnRetry | None = None,
+) -> Outcome:
+    """Run ``task`` on the item None. After ``stop`` no attempt begins, ``cancel`` ends a running one;
+    ``on_retry`` is told of each that is going to be followed by another."""
     cells = new_cells()
 
     def end() -> None:
@@ -28,7 +35,9 @@ def run_alone(task: Task, retry: RetryPolicy, cancel: CancelToken, stop: CancelT
     forget = (stop.on_cancel(end), cancel.on_cancel(end))
     try:
         with CtrlC() as ctrl_c:
-            runner = ItemRunner(Job(task, retry), cells, cancel, interrupts=ctrl_c.is_the_users)
+            runner = ItemRunner(
+                Job(task, retry, on_retry=on_retry), cells, cancel, interrupts=ctrl_c.is_the_users
+            )
             block = runner.run_chunk(Chunk(0, _ALONE), 0.0, block=Block(0, items=_ALONE, worker=0))
     finally:
         for each in forget:

@@ -30,11 +30,14 @@ MOST_DRIFT = 5e-5  # seconds that items may be said to have begun too early
 LATE_SECONDS = 0.05  # a value that comes up to this long after its deadline still counts
 
 Flush = Callable[[Block, float], bool]
+OnRetry = Callable[[int, ErrorInfo, float], object]
+"""Told the number of the attempt that failed, why, and after how many seconds the next one begins."""
 
 
 @dataclass(slots=True)
 class Job:
-    """What a batch asks of its workers: the task and how an item is to be run."""
+    """What a batch asks of its workers: the task and how an item is to be run. ``on_retry`` is told of each
+    attempt that is going to be followed by another; of one in another process it cannot be."""
 
     task: Task
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -43,6 +46,7 @@ class Job:
     by_attempt: bool = False
     judges_failures: bool = False
     keep_exceptions: bool = False
+    on_retry: OnRetry | None = None
 
     @classmethod
     def of(cls, task: Task, settings: ExecutorSettings) -> Job:
@@ -207,6 +211,8 @@ class ItemRunner:
             if not lost:
                 earlier = (*earlier, Tried.of(began, time.perf_counter() - began, None, tried.error))
             lost = False
+            if self._job.on_retry is not None:
+                self._job.on_retry(attempts, tried.error, tried.decision.after)
             if self._stopped_within(tried.decision.after):
                 return replace(interrupted(index, attempts, tried.error), records=self._recorder.drain())
             attempts += 1

@@ -140,7 +140,8 @@ class NodeBatch:
             if rows is not None:
                 block.values = rows
 
-        ending = run_collected(self.batch, done, on_block)
+        with self._around.under_way.shown(self._place, self.batch.window):
+            ending = run_collected(self.batch, done, on_block)
         visit = batch_visit(self._place, done, ending, self._progress.retries)
         unfinished = done.cancelled_count > 0 or ending.unread
         ended = self._around.cancel.cancelled or (ending.stopped and unfinished)
@@ -344,4 +345,5 @@ class _Progress:
         if self.detailed:
             self.around.bus.emit(ItemsTimed(self.node, block.start, tuple(block.walls)))
         if self.pace is not None and self.pace.due():
-            self.around.bus.emit(BatchProgress(self.node, self.done, self.failed, self.total))
+            told = BatchProgress(self.node, self.done, self.failed, self.total, self.retries)
+            self.around.bus.emit(told)

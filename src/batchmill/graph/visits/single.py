@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from batchmill.batch import Batch, BatchSettings
 from batchmill.batch.keeping import refused
 from batchmill.errors import InternalError, StorageError
+from batchmill.events import NodeRetried
 from batchmill.executors.local.inline import run_alone
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.admission import gate_of, is_limited, paying_for
@@ -18,7 +20,7 @@ from batchmill.graph.visits.node_run import NodeRun, failed_visit
 from batchmill.journal.contract import SingleLog
 from batchmill.nodes import DEFAULT_ACTION, NodeResult
 from batchmill.nodes.workflow import WorkflowNode
-from batchmill.outcome import NO_WAITS, Outcome, cancelled
+from batchmill.outcome import NO_WAITS, ErrorInfo, Outcome, cancelled
 from batchmill.step import single_step
 from batchmill.step.step import SingleStep
 
@@ -80,12 +82,19 @@ def _outcome(node: RunnableNode, step: SingleStep, around: Surroundings) -> Outc
     """What came of the node's attempts. A batch of one is made only for what needs one: a thread that can
     be given up, a gate to wait at, a permit to wait for."""
     if node.spec.timeout is None and around.permits is None and not is_limited(node, around):
-        return run_alone(step, node.retry, around.cancel, around.stop)
+        return run_alone(step, node.retry, around.cancel, around.stop, partial(_tell_retry, node, around))
     settings = BatchSettings(executor="sequential", timeout=node.spec.timeout, retry=node.retry)
     settings = replace(settings, gate=gate_of(node, step, settings, around), permits=around.permits)
     batch = Batch(step, (None,), settings, ordered=False, cancel=around.cancel, stop=around.stop)
     outcomes = [outcome for block in batch.blocks() for outcome in block.outcomes()]
     return outcomes[0] if outcomes else cancelled(0)
+
+
+def _tell_retry(
+    node: RunnableNode, around: Surroundings, attempt: int, error: ErrorInfo, after: float
+) -> None:
+    reason = error.message or error.type
+    around.bus.emit(NodeRetried(around.place(node.id), attempt, reason, after))
 
 
 def _succeeded(result: NodeResult | None) -> NodeRun:

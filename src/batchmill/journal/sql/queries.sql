@@ -95,6 +95,15 @@ WHERE visit.run = ? GROUP BY visit.address
 -- name: delete_efforts
 DELETE FROM effort WHERE id >= ? AND id < ?
 
+-- name: beat
+INSERT OR REPLACE INTO heartbeat (run, pass, at, detail) VALUES (?, ?, ?, ?)
+
+-- name: heartbeat_of
+SELECT pass, at, detail FROM heartbeat WHERE run = ?
+
+-- name: delete_heartbeat
+DELETE FROM heartbeat WHERE run = ?
+
 -- name: add_event
 INSERT INTO event (run, at, kind, detail) VALUES (?, ?, ?, ?)
 

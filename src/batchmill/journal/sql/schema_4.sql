@@ -1,4 +1,4 @@
--- Format 4 of the journal: what held items back, and what they took.
+-- Format 4 of the journal: what held items back, what they took, and a sign of life.
 
 -- The seconds that an item waited, before all its attempts together, for a limit and for a permit of the run,
 -- which --jobs gives out. `id` is that of its outcome, `pass` the pass that made it: where the outcome is of
@@ -23,3 +23,13 @@ CREATE TABLE effort (
     peak        INTEGER,
     PRIMARY KEY (id, pass)
 ) WITHOUT ROWID;
+
+-- What a run was at the last time that it said so, once a second: `at` is in seconds since the epoch, `detail`
+-- JSON: `nodes` by address with the number of items `in_flight` and the `oldest` of them with their seconds, and
+-- `limits` with what is in flight, waits and was refused at each.
+CREATE TABLE heartbeat (
+    run         INTEGER PRIMARY KEY,
+    pass        INTEGER NOT NULL,
+    at          REAL NOT NULL,
+    detail      TEXT NOT NULL
+);

@@ -146,6 +146,7 @@ class Asking:
             attempt=self.attempt.number,
             error=UNKNOWN,
             id=new_id(),
+            at=round(time.time(), 6),
         )
         return self._counted(call, counted(question, None), None)
 

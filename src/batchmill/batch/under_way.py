@@ -1,0 +1,44 @@
+"""The batches of a run that are under way, for who looks at them from outside."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from batchmill.batch.window import Window
+from batchmill.values.words import is_inside_item
+
+MOST_OLDEST = 5
+
+
+class UnderWay:
+    """Concurrency: any thread may call any method; ``_lock`` guards ``_windows``."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._windows: dict[str, Window] = {}
+
+    @contextmanager
+    def shown(self, place: str, window: Window) -> Iterator[None]:
+        """While the batch at an address is run."""
+        with self._lock:
+            self._windows[place] = window
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._windows.pop(place, None)
+
+    def look(self) -> dict[str, Any]:
+        """By address how many items are ``in_flight``, which is handed to workers, and the ``oldest`` of them
+        with their seconds. Of batches inside of items there may be very many: the one around them tells."""
+        with self._lock:
+            windows = {place: one for place, one in self._windows.items() if not is_inside_item(place)}
+        found: dict[str, Any] = {}
+        for place, window in windows.items():
+            count, oldest = window.under_way(MOST_OLDEST)
+            told = [[index, round(seconds, 3)] for index, seconds in oldest]
+            found[place] = {"in_flight": count, "oldest": told}
+        return found
