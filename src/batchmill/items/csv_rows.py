@@ -11,10 +11,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from batchmill.bad_row import BadRow
-from batchmill.batch.unpacking import Read
 from batchmill.errors import InvalidSetting, StorageError
 from batchmill.items.byte_streams import Opened
 from batchmill.items.text_lines import MAX_LINE, Lines, numbered_lines, quote_left_open
+from batchmill.items.unpacking import Read
 from batchmill.sourced import at_line
 
 _LINE = re.compile(r"^line \d+: ")

@@ -12,8 +12,6 @@ import codecs
 from collections.abc import Iterator
 from functools import partial
 
-from batchmill.batch.many_files import read_files
-from batchmill.batch.unpacking import Read
 from batchmill.errors import StorageError
 from batchmill.items.byte_streams import (
     STDIN,
@@ -22,8 +20,10 @@ from batchmill.items.byte_streams import (
     standard_input,
     standard_input_numbers,
 )
+from batchmill.items.many_files import read_files
 from batchmill.items.sources import ChunkedIterable
 from batchmill.items.text_lines import MAX_LINE, read_some
+from batchmill.items.unpacking import Read
 
 
 def names_in_files(paths: list[str], end: bytes = b"") -> ChunkedIterable:

@@ -11,9 +11,9 @@ import io
 from collections.abc import Iterator
 
 from batchmill.bad_row import BadRow
-from batchmill.batch.unpacking import Read
 from batchmill.errors import StorageError
 from batchmill.items.byte_streams import READ_BYTES, READING_FAULTS
+from batchmill.items.unpacking import Read
 
 MAX_LINE = 64 << 20  # bytes; what one item may take before it is in anybody's hands
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
