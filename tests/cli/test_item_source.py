@@ -16,6 +16,9 @@ from batchmill.cli.item_source import source_of
         ("@rows.csv.gz", {"csv": "rows.csv.gz"}),
         ("@Z.CSV", {"csv": "Z.CSV"}),
         ("@z.jsonl.ZST", {"jsonl": "z.jsonl.ZST"}),
+        ("@x.parquet", {"parquet": "x.parquet"}),
+        ("zip:x", {"glob": "zip:x"}),
+        ("python:a:b", {"python": "a:b"}),
         ("@names.xz", {"lines": "names.xz"}),
         ("@z.csv.GZ", {"csv": "z.csv.GZ"}),
         ("@rows.NDJSON", {"jsonl": "rows.NDJSON"}),
@@ -40,7 +43,7 @@ def test_sources(written, source):
 
 @pytest.mark.parametrize(
     "written",
-    ["@", "[1,", "range:a", "range:", "[NaN]", "@x.tsv", "@x.TSV.gz", "@x.parquet", "@x.json",
+    ["@", "[1,", "range:a", "range:", "[NaN]", "@x.tsv", "@x.TSV.gz", "@x.json",
      "", '{"globb": "x"}', "[*.txt]"],
 )  # fmt: skip
 def test_what_is_no_source(written):

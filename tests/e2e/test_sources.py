@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,11 @@ def echoing(items: Any, params: dict[str, Any] | None = None, **batch: Any) -> d
         "batch": {"items": items, **batch},
     }
     return {"nodes": [node]}
+
+
+def alone(executor: str) -> dict[str, Any]:
+    """Keys of a batch whose items run one after another on an executor."""
+    return {"executor": executor, **({} if executor == "sequential" else {"max_concurrent": 1})}
 
 
 def told(document: dict[str, Any], key: str = "data", **given: Any) -> list[Any]:
@@ -99,7 +107,7 @@ def test_a_resumed_run_keeps_rows_unless_what_it_takes_of_their_place_changed(ex
     two_files()
     code = "assert n != '3' or os.path.exists('good')\nresult = n + at"
     inputs = {"n": "${item.n}", "at": "${__source__.path}"}
-    batch = {"items": {"csv": "*.csv"}, "executor": executor}
+    batch = {"items": {"csv": "*.csv"}, **alone(executor)}
     node = {
         "id": "e",
         "type": "code",
@@ -155,3 +163,124 @@ def test_a_list_of_files_may_come_from_a_node() -> None:
 def test_what_validation_says(document: dict[str, Any], words: str) -> None:
     document["inputs"] = {"x": {"default": [1]}}
     assert words in "\n".join(problems(document))
+
+
+def database(rows: int) -> None:
+    with closing(sqlite3.connect("x.db")) as connection:
+        connection.execute("CREATE TABLE t (n)")
+        connection.executemany("INSERT INTO t VALUES (?)", [(n,) for n in range(rows)])
+        connection.commit()
+
+
+def write_parquet(columns: dict[str, list[int]]) -> None:
+    pa = pytest.importorskip("pyarrow", reason="has no build here")
+    pytest.importorskip("pyarrow.parquet", reason="has no build here").write_table(
+        pa.table(columns), "a.parquet"
+    )
+
+
+SOURCES: dict[str, tuple[dict[str, Any], list[Any]]] = {
+    "sqlite": (
+        {"sqlite": "x.db", "query": "SELECT n FROM t WHERE n < :most", "parameters": {"most": "${most}"}},
+        [{"n": 0}, {"n": 1}],
+    ),
+    "parquet": ({"parquet": ["*.parquet"], "columns": ["n"]}, [{"n": 0}, {"n": 1}]),
+    "product": (
+        {"product": {"a": "${ab}", "f": {"lines": "l.txt"}}, "exclude": [{"a": "x", "f": "${line}"}]},
+        [{"a": "x", "f": "one"}, {"a": "y", "f": "one"}, {"a": "y", "f": "two"}],
+    ),
+    "zip": ({"zip": {"a": "${ab}", "b": [1, "${most}"]}}, [{"a": "x", "b": 1}, {"a": "y", "b": 2}]),
+    "python": ({"python": "made_here:made", "args": ["${most}"]}, [{"n": 0}, {"n": 1}]),
+}
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_source_on_every_executor_and_resumed(
+    kind: str, executor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, wanted = SOURCES[kind]
+    if kind == "sqlite":
+        database(5)
+    elif kind == "parquet":
+        write_parquet({"n": [0, 1], "m": [0, 0]})
+    elif kind == "python":
+        Path("made_here.py").write_text("def made(count):\n    yield from ({'n': n} for n in range(count))\n")
+        monkeypatch.delitem(sys.modules, "made_here", raising=False)
+    Path("l.txt").write_text("one\ntwo\n")
+    code = (
+        "import os\n"
+        "with open('ran', 'a') as file: file.write('.')\n"
+        f"assert item != {wanted[-1]!r} or os.path.exists('good')\n"
+        "result = item"
+    )
+    node = {
+        "id": "e",
+        "type": "code",
+        "params": {"code": code, "inputs": {"item": "${item}"}},
+        "batch": {"items": source, **alone(executor)},
+    }
+    inputs = {"most": {"default": 2}, "ab": {"default": ["x", "y"]}, "line": {"default": "two"}}
+    Path("flow.json").write_text(json.dumps({"inputs": inputs, "nodes": [node]}))
+    first = batchmill.run("flow.json", journal="runs.sqlite")
+    assert (first.status, first.outputs["success_count"]) == ("failed", len(wanted) - 1), first.errors
+    Path("good").touch()
+    again = batchmill.resume(journal="runs.sqlite")
+    assert again.status == "success", again.errors
+    assert [one["result"] for one in again.outputs["results"]] == wanted
+    assert [one["item"] for one in again.outputs["results"]] == wanted
+    assert Path("ran").read_text() == "." * (len(wanted) + 1), "what was finished is kept"
+
+
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [
+        ({"sqlite": "x.db"}, "`query` is missing"),
+        ({"sqlite": "x.db", "query": "SELECT ${most}"}, "write `:name` and put the value into `parameters`"),
+        ({"sqlite": "x.db", "query": "SELECT ?", "parameters": ["${none}"]}, "parameters[0]: `${none}`"),
+        ({"product": {"a": {"csv": "x", "delimeter": ";"}}}, "did you mean `delimiter`?"),
+        ({"product": {"a": {"stdin": "lines"}}}, "items.product.a: must be a template"),
+        ({"product": {}}, "items.product"),
+        ({"zip": {"a": [1]}, "exclude": []}, "`exclude` is an option of `product`"),
+        ({"zip": {"a": ["${none}"]}}, "`${none}`"),
+        ({"python": "x:y", "arg": []}, "did you mean `args`?"),
+        ({"product": {"a": {"lines": "out.jsonl"}}}, "is also what `e` reads its items from"),
+        ({"sqlite": "out.jsonl", "query": "SELECT 1"}, "is also what `e` reads its items from"),
+    ],
+)
+def test_what_validation_says_of_other_sources(items: dict[str, Any], words: str) -> None:
+    document = echoing(items, collect={"jsonl": "out.jsonl"})
+    assert words in "\n".join(problems(document))
+
+
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [
+        ({"zip": {"a": [1, 2], "b": "${ab}"}}, "not equally long: 'a' has 2 items, 'b' has 3 items"),
+        ({"product": {"a": "${source}"}}, "must be a list"),
+        ({"product": {"a": [1]}, "exclude": [{"b": 1}]}, "`exclude` names 'b'"),
+    ],
+)
+def test_what_is_wrong_with_values_fails_the_node(items: dict[str, Any], words: str) -> None:
+    document = echoing(items)
+    document["inputs"] = {"ab": {"default": [1, 2, 3]}, "source": {"default": {"lines": "/etc/passwd"}}}
+    run = batchmill.run(document)
+    assert run.status == "failed"
+    assert words in run.errors[0]["message"]
+
+
+def test_a_glob_within_a_product_passes_over_what_the_run_writes() -> None:
+    Path("a.txt").touch()
+    Path("out.txt").touch()
+    items = {"product": {"f": {"glob": "*.txt"}, "n": [1, 2]}}
+    run = batchmill.run(echoing(items, collect={"jsonl": "out.txt"}))
+    assert run.outputs["count"] == 2
+
+
+def test_groups_of_rows_of_parquet_tell_where_they_were_read() -> None:
+    write_parquet({"n": [5, 6, 7]})
+    params = {"data": {"n": "${item[*].n}", "at": "${__source__[*].line}"}}
+    assert told(echoing({"parquet": "a.parquet"}, params, batch_size=2)) == [
+        {"n": [5, 6], "at": [1, 2]},
+        {"n": [7], "at": [3]},
+    ]

@@ -287,3 +287,33 @@ def test_both_judge_mutated_documents_alike(case):
         except (KeyError, IndexError, TypeError):
             continue  # an earlier change took this place away
     agree(document)
+
+
+@pytest.mark.parametrize(
+    ("items", "good"),
+    [
+        ({"csv": ["a", "*.csv"]}, True),
+        ({"csv": []}, False),
+        ({"lines": ["a", 1]}, False),
+        ({"jsonl": [" "]}, False),
+        ({"parquet": "a", "columns": ["n"]}, True),
+        ({"parquet": "a", "delimiter": ";"}, False),
+        ({"sqlite": "a", "query": "SELECT ?", "parameters": [1]}, True),
+        ({"sqlite": "a", "query": "SELECT :n", "parameters": {"n": None}}, True),
+        ({"sqlite": "a"}, False),
+        ({"sqlite": "a", "query": "SELECT ${n}"}, False),
+        ({"sqlite": ["a"], "query": "SELECT 1"}, False),
+        ({"sqlite": "a", "query": "SELECT 1", "parameters": 1}, False),
+        ({"product": {"a": [1], "b": {"csv": "x"}, "c": "${n}"}, "exclude": [{"a": 1}]}, True),
+        ({"product": {}}, False),
+        ({"product": {"a": "text"}}, False),
+        ({"product": {"a": {"product": {"b": [1]}}}}, False),
+        ({"product": {"a": [1]}, "exclude": [1]}, False),
+        ({"zip": {"a": {"range": [3]}, "b": {"python": "m:f"}}}, True),
+        ({"zip": {"a": {"stdin": "lines"}}}, False),
+        ({"python": "m:f", "args": [1], "inputs": {"n": 1}}, True),
+        ({"python": "m:f", "args": {}}, False),
+    ],
+)
+def test_both_judge_sources_alike(items, good):
+    assert agree({"nodes": [{"id": "a", "type": "echo", "batch": {"items": items}}]}) is good

@@ -19,6 +19,7 @@ import glob
 import json
 import os
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,9 @@ FORMS = """SOURCE is one of
   '["a", "b"]'        a list
   '{"jsonl": "f"}'    a source as in a batch block"""
 
-_FILES = ("lines", "jsonl", "csv")
+_FILES = ("lines", "jsonl", "csv", "parquet", "sqlite")
+_OF_ROWS = ("jsonl", "csv", "parquet", "sqlite", "product", "zip", "python")
+_WITHOUT_SHORT_FORM = ("sqlite", "product", "zip")
 _NUMBERS = re.compile(r"\[?(-?[0-9]+)\.\.\.?(-?[0-9]+)\]?|range\((?:(-?[0-9]+), *)?(-?[0-9]+)\)")
 
 
@@ -83,7 +86,7 @@ class ItemSource:
         """Whether items may be rows."""
         if self.kind == "list":
             return any(isinstance(one, (dict, list)) for one in self.spec)
-        return self.kind in ("jsonl", "csv") or (self.from_stdin and self.value == "jsonl")
+        return self.kind in _OF_ROWS or (self.from_stdin and self.value == "jsonl")
 
     def opened(self) -> Iterable[Any]:
         """The items, read as they are asked for. Raises what reading raises."""
@@ -93,6 +96,8 @@ class ItemSource:
             return names_in_files(self.paths, os.fsencode(self.end))
         if self.from_stdin and self.value in ("lines", "nul"):
             return names_in_stdin(b"\0" if self.value == "nul" else os.fsencode(self.end))
+        if self.kind == "python" and (here := os.getcwd()) not in sys.path:
+            sys.path.append(here)  # behind what is installed: folders of data hold files of any name
         return open_source(self.spec, decode=as_written)
 
     @property
@@ -132,7 +137,7 @@ def _spec(written: str) -> Any:
     if written[:1] in ("[", "{"):
         return _json(written)
     kind, colon, value = written.partition(":")
-    if colon and kind in READERS:
+    if colon and kind in READERS and kind not in _WITHOUT_SHORT_FORM:
         return {kind: _bounds(value) if kind == "range" else value}
     return {"glob": written}
 
@@ -174,11 +179,12 @@ def _suffix(path: str) -> str:
     return os.path.splitext(path.lower().removesuffix(packed or ""))[1]
 
 
-_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 _NOT_READ = {
     ".tsv": r'for rows with tabs between their cells write {"csv": "FILE", "delimiter": "\t"}',
     ".json": "one JSON document is no list of items by itself; write it as JSON lines (.jsonl)",
-    **dict.fromkeys((".parquet", ".xlsx", ".sqlite"), "files of this kind are not read; convert it to CSV"),
+    ".sqlite": 'for the rows of a query write {"sqlite": "FILE", "query": "SELECT ..."}',
+    ".xlsx": "files of this kind are not read; convert it to CSV",
 }
 
 

@@ -31,6 +31,7 @@ from batchmill.template import Path, compile_value
 
 TOGETHER = 500  # items that are looked for at once
 NOT_READ = "standard input"
+NOT_CALLED = "the function of its items"
 _WOULD_RUN = "it would run"
 
 
@@ -116,6 +117,8 @@ class Rehearsal:
                     return around.place(one.root)
         if node.spec.batch is not None and node.spec.batch.items_kind == "stdin":
             return NOT_READ
+        if node.spec.batch is not None and node.spec.batch.calls_code:
+            return NOT_CALLED
         return None
 
     def _batch(self, node: RunnableNode, spec: BatchSpec, around: Surroundings) -> NodeRun:
@@ -145,6 +148,7 @@ def _references(node: RunnableNode) -> Iterator[Path]:
     spec = node.spec
     if spec.batch is not None:
         yield from compile_value(spec.batch.items_value).references
+        yield from compile_value(spec.batch.items_templates).references
     if spec.loop is not None:
         yield from compile_value([spec.loop.while_, spec.loop.until, dict(spec.loop.carry)]).references
 

@@ -115,8 +115,9 @@ def _node_sites(node: NodePart) -> tuple[list[Site], list[Fault]]:
         sites, faults = sites_in(batch.where, (*node.path, "batch", "where"), node, "params")
         path = (*node.path, "batch", "items")
         inner = path if batch.items_kind in ("reference", "list") else (*path, batch.items_kind)
-        more, unreadable = sites_in(batch.items_value, inner, node, "items")
-        sites, faults = sites + more, faults + unreadable
+        for place, written in ((inner, batch.items_value), (path, batch.items_templates)):
+            more, unreadable = sites_in(written, place, node, "items")
+            sites, faults = sites + more, faults + unreadable
         if (to := batch.collect_file) is not None:
             at = (*node.path, "batch", "collect")
             for key, written in (

@@ -15,6 +15,7 @@ import termios
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from io import FileIO
 from typing import Any
 
 from batchmill.errors import StorageError
@@ -27,6 +28,7 @@ STDIN = "standard input"
 
 READ_BYTES = 1 << 16
 READING_FAULTS = DAMAGED
+CHANGED = "the file was changed while it was read; read a copy that nobody writes to"
 
 
 class InputStopped(Exception):  # an answer to who reads, not an error of anybody's
@@ -85,8 +87,28 @@ def opened(place: str, waker: Waker | None = None) -> Iterator[Read]:
         reason = (fault.strerror if isinstance(fault, OSError) else None) or fault
         raise StorageError(f"items cannot be read from {place}: {reason}") from fault
     with file:
-        read = file.read if waker is None else _waiting(file.fileno(), waker)
+        read = _watched(file) if waker is None else _waiting(file.fileno(), waker)
         yield unpacked(read)
+
+
+def _watched(file: FileIO) -> Read:
+    """The bytes of a file, until it is seen to be another than it was: half of the old and half of the new
+    is nobody's data."""
+
+    def read(size: int = -1) -> bytes:
+        data = file.read(size)
+        if file_state(file.fileno()) != before:
+            raise OSError(CHANGED)
+        return data or b""
+
+    before = file_state(file.fileno())
+    return read
+
+
+def file_state(file: str | int) -> tuple[int, ...] | None:
+    """What changes with the content of a file, a path or a descriptor; None for what is none."""
+    found = os.stat(file)
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
 _STDIN_NAMES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")

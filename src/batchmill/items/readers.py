@@ -1,4 +1,5 @@
-"""The sources of a document's items: files, standard input, names of files, numbers; read as they are needed.
+"""The sources of a document's items: files, standard input, names of files, numbers, queries, functions, and
+several of them together; read as they are needed.
 
 What is read together comes together: a list of items for every piece of a file or pipe, so that the items
 of a slow pipe are there as soon as they are written.
@@ -8,12 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
 from batchmill.bad_row import BadRow
+from batchmill.batch.function_items import FunctionItems
+from batchmill.batch.together import combinations, side_by_side
 from batchmill.errors import InvalidSetting, StorageError
 from batchmill.items.byte_streams import (
     STDIN,
@@ -26,8 +29,11 @@ from batchmill.items.csv_rows import CsvForm, csv_rows
 from batchmill.items.globbing import find_paths
 from batchmill.items.many_files import LeaveOut, ReadFile, as_path, paths_of, read_files
 from batchmill.items.names import names_in_stdin
+from batchmill.items.parquet_rows import parquet_rows
 from batchmill.items.sources import ChunkedIterable
+from batchmill.items.sqlite_rows import rows_of_query
 from batchmill.items.text_lines import numbered_lines
+from batchmill.lists import LazyList
 from batchmill.sourced import at_line
 from batchmill.values import NotJson, from_json
 
@@ -57,7 +63,13 @@ Reader = Callable[[Any, Options, Reading], "Iterable[Any]"]
 def _glob(pattern: Any, options: Options, how: Reading) -> ChunkedIterable:
     """The paths that match, in the order of their text; see :mod:`batchmill.items.globbing`."""
     paths = find_paths(os.path.expanduser(as_path("glob", pattern)), how.folder)
-    return ChunkedIterable(lambda: iter(lambda: list(islice(paths, _NAMES_TOGETHER)), []))
+    leave_out = how.leave_out
+
+    def pieces() -> Iterator[list[str]]:
+        while names := list(islice(paths, _NAMES_TOGETHER)):
+            yield names if leave_out is None else leave_out(names)
+
+    return ChunkedIterable(pieces)
 
 
 def _lines(path: Any, options: Options, how: Reading) -> ChunkedIterable:
@@ -100,6 +112,51 @@ def _stdin(form: Any, options: Options, how: Reading) -> ChunkedIterable:
     return ChunkedIterable(partial(read, stream, STDIN), wake=waker.wake, files=standard_input_numbers())
 
 
+def _parquet(path: Any, options: Options, how: Reading) -> ChunkedIterable:
+    """Each row of Parquet files as an object."""
+    paths = paths_of("parquet", path, how.folder, how.leave_out)
+    return parquet_rows(paths, how.folder, options.get("columns"), placed=how.placed)
+
+
+def _sqlite(path: Any, options: Options, how: Reading) -> ChunkedIterable:
+    """Each row of a query as an object."""
+    parameters = options.get("parameters", ())
+    return rows_of_query(as_path("sqlite", path), how.folder, options.get("query"), parameters)
+
+
+def _product(sides: Any, options: Options, how: Reading) -> Iterable[Any]:
+    """Every combination of the items of several sources, as objects."""
+    exclude = options.get("exclude", ())
+    if not isinstance(exclude, (list, tuple)) or not all(isinstance(one, Mapping) for one in exclude):
+        raise InvalidSetting(f"`exclude` of the source 'product' must be a list of objects, not {exclude!r}")
+    return combinations(_sides("product", sides, how), exclude)
+
+
+def _zip(sides: Any, options: Options, how: Reading) -> Iterable[Any]:
+    """The items of several sources side by side, as objects."""
+    return side_by_side(_sides("zip", sides, how))
+
+
+def _sides(kind: str, sides: Any, how: Reading) -> dict[str, Iterable[Any]]:
+    if not isinstance(sides, Mapping) or not sides:
+        raise InvalidSetting(f"the source {kind!r} needs an object of lists and sources, not {sides!r}")
+    how = replace(how, keep_bad=False, placed=False)
+    return {name: _side(f"{kind}.{name}", side, how) for name, side in sides.items()}
+
+
+def _side(name: str, side: Any, how: Reading) -> Iterable[Any]:
+    if isinstance(side, Mapping):
+        return _opened(side, how)
+    if isinstance(side, (list, tuple, range, LazyList)):
+        return side
+    raise InvalidSetting(f"`{name}` must be a list or a source, not {side!r}")
+
+
+def _python(function: Any, options: Options, how: Reading) -> FunctionItems:
+    """What a function of Python gives."""
+    return FunctionItems(function, options.get("args", ()), options.get("inputs", {}))
+
+
 READERS: dict[str, Reader] = {
     "glob": _glob,
     "lines": _lines,
@@ -107,8 +164,19 @@ READERS: dict[str, Reader] = {
     "csv": _csv,
     "range": _range,
     "stdin": _stdin,
+    "parquet": _parquet,
+    "sqlite": _sqlite,
+    "product": _product,
+    "zip": _zip,
+    "python": _python,
 }
-OPTIONS: dict[str, tuple[str, ...]] = {"csv": tuple(field.name for field in fields(CsvForm))}
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "csv": tuple(field.name for field in fields(CsvForm)),
+    "parquet": ("columns",),
+    "sqlite": ("query", "parameters"),
+    "product": ("exclude",),
+    "python": ("args", "inputs"),
+}
 """What may stand beside the key of a source."""
 
 
@@ -152,10 +220,12 @@ def open_source(
     ``folder`` is where relative paths start, the working folder by default; ``how`` are the other fields of
     :class:`Reading`. Raises :class:`InvalidSetting` for a source there is none of.
     """
+    return _opened(spec, Reading(os.fspath(folder) if folder is not None else "", **how))
+
+
+def _opened(spec: Mapping[str, Any], how: Reading) -> Iterable[Any]:
     kind, options = _kind(spec), dict(spec)
-    value = options.pop(kind)
-    place = os.fspath(folder) if folder is not None else ""
-    return READERS[kind](value, options, Reading(place, **how))
+    return READERS[kind](options.pop(kind), options, how)
 
 
 def is_source(spec: Mapping[str, Any]) -> bool:

@@ -135,6 +135,8 @@ def _choice(node: PlannedNode, settings: BatchSettings, total: int | None) -> di
 
 def _items(node: PlannedNode, spec: BatchSpec, around: Surroundings) -> Told:
     """``count`` (None where it is not known before a run) and the ``first`` items, or why there are none."""
+    if spec.calls_code:
+        return {"count": None, "first": [], "why": "the function is called when it runs"}
     if spec.items_kind == "stdin":
         return {"count": None, "first": [], "why": "standard input is read when it runs"}
     try:

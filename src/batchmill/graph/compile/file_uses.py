@@ -29,7 +29,7 @@ OWN_FILES = Mapping[str, str]
 """Files of the run itself, by path, with what each is."""
 
 _COLLECTED = ("results", "errors")
-_SOURCES = ("lines", "jsonl", "csv")
+_SOURCES = ("lines", "jsonl", "csv", "parquet", "sqlite")
 _PARAMS: dict[str, dict[str, Kind]] = {
     "read-file": {"file_path": "reads"},
     "write-file": {"file_path": "writes"},
@@ -169,8 +169,8 @@ def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, Any]]:
         return
     if spec.batch is not None:
         batch, at = spec.batch, (*node.path, "batch")
-        if batch.items_kind in _SOURCES:
-            yield from _items_files((*at, "items", batch.items_kind), batch.items_value)
+        source = {batch.items_kind: batch.items_value}
+        yield from _items_files((*at, "items"), source)
         form = batch.collect_file.form if batch.collect_file is not None else ""
         yield "results", (*at, "collect", form), batch.results_path
         yield "errors", (*at, "collect", "errors"), batch.errors_path
@@ -180,13 +180,26 @@ def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, Any]]:
         yield kind, (*node.path, "params", name), spec.params.get(name)
 
 
-def _items_files(at: DocumentPath, written: Any) -> Iterator[tuple[Kind, DocumentPath, Any]]:
+def _items_files(at: DocumentPath, source: Mapping[str, Any]) -> Iterator[tuple[Kind, DocumentPath, Any]]:
     """The files of a source that are named one by one; a pattern finds them when it is read, and passes over
     those that the run writes."""
-    numbered = enumerate(written) if isinstance(written, list) else [(None, written)]
-    for number, path in numbered:
-        if isinstance(path, str) and not (has_magic(path) and "${" not in path):
-            yield "items", at if number is None else (*at, number), path
+    for kind, written in source.items():
+        if kind in ("product", "zip"):
+            for name, side in written.items():
+                if isinstance(side, dict):
+                    yield from _items_files((*at, kind, name), side)
+        elif kind in _SOURCES:
+            for place, path in _each_path((*at, kind), written):
+                if isinstance(path, str) and (kind == "sqlite" or "${" in path or not has_magic(path)):
+                    yield "items", place, path
+
+
+def _each_path(at: DocumentPath, written: Any) -> Iterator[tuple[DocumentPath, Any]]:
+    if not isinstance(written, list):
+        yield at, written
+        return
+    for number, path in enumerate(written):
+        yield (*at, number), path
 
 
 def _resolved(written: Any, known: Mapping[str, Any]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,8 +15,8 @@ from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle
 from batchmill.executors.auto.decision import Choice
-from batchmill.file_table import Entry, without
 from batchmill.graph.places_of_rows import asks_for_source
+from batchmill.graph.source_files import chosen_of, entered_files, without_own
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.admission import gate_of, paying_for
 from batchmill.graph.visits.attached import Attachment
@@ -29,11 +29,10 @@ from batchmill.graph.visits.node_run import NodeRun, faulty_visit
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.items.readers import open_source
 from batchmill.items.selection import Selection
-from batchmill.items.sources import ChunkedIterable
 from batchmill.lists import LazyList
 from batchmill.outcome import Block
 from batchmill.policy import RetryPolicy
-from batchmill.sourced import all_bare, names_of
+from batchmill.sourced import names_of
 from batchmill.step import INDEX_KEY, SOURCE_KEY, item_step
 from batchmill.template import compile_value
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
@@ -101,7 +100,7 @@ class NodeBatch:
             judge=self._columns.judge if self._columns.judges else None,
         )
         self._place = around.place(node.id)
-        self._reading = _entered(items, around, self._place)
+        self._reading = entered_files(items, around, self._place)
         self._spec = spec
         self._skips = node.spec.when is not None
         self._around = around
@@ -184,10 +183,6 @@ def selection_of(spec: BatchSpec, around: Surroundings) -> Selection:
     )
 
 
-def _others_of(around: Surroundings, paths: list[str]) -> list[str]:
-    return list(_others(around, paths))
-
-
 def _where(spec: BatchSpec, around: Surroundings) -> Callable[[Any, int], bool] | None:
     """The condition of the block by an item and its position."""
     if spec.where is None:
@@ -207,55 +202,30 @@ def _all_items(spec: BatchSpec, around: Surroundings, placed: bool) -> Iterable[
     Raises :class:`~batchmill.errors.TemplateError`, :class:`NodeError` for a reference to something that
     is no list, :class:`~batchmill.errors.StorageError` for a source that cannot be opened.
     """
-    if is_large(spec.items_value) and not may_hold_templates(spec.items_value):
-        return ConstantItems(spec.items_value)
-    value = compile_value(spec.items_value, at=("batch", "items")).resolve(around.namespace.scope(lazy=True))
     kind = spec.items_kind
+    if kind == "list" and is_large(spec.items_value) and not may_hold_templates(spec.items_value):
+        return ConstantItems(spec.items_value)
+    scope = around.namespace.scope(lazy=True)
+    value = compile_value(spec.items_value, at=("batch", "items")).resolve(scope)
     if kind == "list":
         return list(value)
     if kind != "reference":
+        if kind in ("product", "zip"):
+            value = {name: _as_side(one, spec.items_value.get(name)) for name, one in value.items()}
+        more = compile_value(spec.items_templates, at=("batch", "items")).resolve(scope)
         source = open_source(
-            {kind: value, **spec.items_options},
+            {kind: value, **spec.items_options, **more},
             keep_bad=spec.bad_rows == "error",
             placed=placed,
-            leave_out=partial(_others_of, around),
+            leave_out=partial(chosen_of, around),
         )
-        return _without_own(source, kind, around)
+        return without_own(source, kind, around)
     return _as_list(value, str(spec.items))
 
 
-def _without_own(items: Iterable[Any], kind: str, around: Surroundings) -> Iterable[Any]:
-    """Names of files without those of the run itself, and without those that it is to write."""
-    if kind not in ("glob", "lines", "stdin") or not isinstance(items, ChunkedIterable):
-        return items
-
-    others = partial(_others, around)
-    return ChunkedIterable(lambda: map(others, items.read()), wake=items.wake, files=items.files)
-
-
-def _others(around: Surroundings, names: Sequence[Any]) -> Sequence[Any]:
-    bare_names = all_bare(names)
-    own = around.files.among(bare_names)
-    if not own:
-        return names
-    left_out = ", ".join(str(bare_names[one]) for one in own)
-    around.bus.emit(Noticed(f"left out, as files of this run: {left_out}"))
-    return without(names, own)
-
-
-def _entered(items: Iterable[Any] | StreamBuffer, around: Surroundings, place: str) -> list[Entry | None]:
-    """The files that the items are read from, entered into the table of the run's files."""
-    if not isinstance(items, ChunkedIterable):
-        return []
-    entered: list[Entry | None] = []
-    try:
-        for file in items.files:
-            entered.append(around.files.reading(file, f"`{place}`"))
-    except BaseException:
-        for entry in entered:
-            around.files.done(entry)
-        raise
-    return entered
+def _as_side(value: Any, written: Any) -> Any:
+    """A side of several; what a template refers to is a list and never a source."""
+    return _as_list(value, written) if isinstance(written, str) else value
 
 
 def _as_list(value: Any, written: str) -> Iterable[Any]:

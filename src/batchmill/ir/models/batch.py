@@ -24,20 +24,29 @@ from batchmill.ir.models.fields import (
 )
 from batchmill.ir.models.limits import RateLimit
 from batchmill.ir.models.sources import (
+    ITEMS_ERROR,
+    ITEMS_TAG,
+    RESOLVED,
+    SIDES,
     CsvSource,
     GlobSource,
     JsonlSource,
     LinesSource,
+    ParquetSource,
+    ProductSource,
+    PythonSource,
     RangeSource,
+    SqliteSource,
     StdinSource,
+    ZipSource,
+    as_written,
+    tag_of,
 )
 from batchmill.policy import NO_RETRIES, FailurePolicy, RetryPolicy
 from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
 from batchmill.traits import TRAITS, Traits
 
 ExecutorName = Literal["sequential", "thread", "process", "auto", "dask"]
-ItemsKind = Literal["reference", "list", "glob", "lines", "jsonl", "csv", "range", "stdin"]
-ITEMS_ERROR = "items_kind"
 
 RETRY_KEYS = {
     "max_retries": "max_attempts",
@@ -55,27 +64,17 @@ MIN_WORKER_BYTES = 16 * 2**20
 
 
 SOURCES: dict[str, type[Spec]] = {
-    "glob": GlobSource,
-    "lines": LinesSource,
-    "jsonl": JsonlSource,
-    "csv": CsvSource,
-    "range": RangeSource,
+    **SIDES,
     "stdin": StdinSource,
+    "product": ProductSource,
+    "zip": ZipSource,
 }
-OF_FILES = ("lines", "jsonl", "csv")
+OF_FILES = ("lines", "jsonl", "csv", "parquet")
 """Those that read rows of files, which have a place there."""
-ITEMS_TAG = "items:"
-"""What the tags below begin with; pydantic puts them into the place of an error, where they are taken out."""
 
 
 def _items_tag(value: Any) -> str | None:
-    if isinstance(value, str):
-        return f"{ITEMS_TAG}reference"
-    if isinstance(value, list):
-        return f"{ITEMS_TAG}list"
-    given = type(value).model_fields if isinstance(value, Spec) else value  # a model, when it is written
-    kind = next((key for key in SOURCES if key in given), None) if isinstance(given, dict) else None
-    return f"{ITEMS_TAG}{kind}" if kind else None
+    return tag_of(value, SOURCES)
 
 
 Items = Annotated[
@@ -85,8 +84,13 @@ Items = Annotated[
     | Annotated[LinesSource, Tag(f"{ITEMS_TAG}lines")]
     | Annotated[JsonlSource, Tag(f"{ITEMS_TAG}jsonl")]
     | Annotated[CsvSource, Tag(f"{ITEMS_TAG}csv")]
+    | Annotated[ParquetSource, Tag(f"{ITEMS_TAG}parquet")]
+    | Annotated[SqliteSource, Tag(f"{ITEMS_TAG}sqlite")]
     | Annotated[RangeSource, Tag(f"{ITEMS_TAG}range")]
-    | Annotated[StdinSource, Tag(f"{ITEMS_TAG}stdin")],
+    | Annotated[StdinSource, Tag(f"{ITEMS_TAG}stdin")]
+    | Annotated[ProductSource, Tag(f"{ITEMS_TAG}product")]
+    | Annotated[ZipSource, Tag(f"{ITEMS_TAG}zip")]
+    | Annotated[PythonSource, Tag(f"{ITEMS_TAG}python")],
     Discriminator(_items_tag, custom_error_type=ITEMS_ERROR, custom_error_message="not items"),
 ]
 
@@ -104,8 +108,8 @@ class BatchSpec(Spec):
     """How a node is mapped over many items."""
 
     items: Items = Field(
-        description="`${ref}`, a list (templates inside), or one source: "
-        "glob, lines, jsonl, csv, range or stdin."
+        description="`${ref}`, a list (templates inside), or one source: glob, lines, jsonl, csv, parquet, "
+        "sqlite, range, stdin, product, zip or python."
     )
     LATER = frozenset({
         "where", "skip", "sample", "seed", "limit", "min_items", "batch_size", "bad_rows", "item",
@@ -239,26 +243,21 @@ class BatchSpec(Spec):
         return self.error_handling != "fail_fast"
 
     @property
-    def items_kind(self) -> ItemsKind:
-        """Which of the ways to write items was chosen."""
+    def items_kind(self) -> str:
+        """Which of the ways to write items was chosen: ``reference``, ``list``, or the key of a source."""
         if isinstance(self.items, str):
             return "reference"
         if isinstance(self.items, list):
             return "list"
-        kinds: dict[type[Spec], ItemsKind] = {
-            GlobSource: "glob",
-            LinesSource: "lines",
-            JsonlSource: "jsonl",
-            CsvSource: "csv",
-            RangeSource: "range",
-            StdinSource: "stdin",
-        }
-        return kinds[type(self.items)]
+        kind = type(self.items)
+        return next(name for name, source in SOURCES.items() if source is kind)
 
     @property
     def items_value(self) -> Any:
         """What is written for the items: the template, the list, or what the source's key holds."""
-        return self.items if isinstance(self.items, (str, list)) else getattr(self.items, self.items_kind)
+        if isinstance(self.items, (str, list)):
+            return self.items
+        return as_written(getattr(self.items, self.items_kind))
 
     @property
     def items_options(self) -> dict[str, Any]:
@@ -267,6 +266,19 @@ class BatchSpec(Spec):
             return {}
         given = self.items.model_fields_set - {self.items_kind}
         return {name: getattr(self.items, name) for name in type(self.items).model_fields if name in given}
+
+    @property
+    def calls_code(self) -> bool:
+        """Whether code of the user's has to be run to know the items."""
+        if isinstance(self.items, (ProductSource, ZipSource)):
+            sides = (self.items.product if isinstance(self.items, ProductSource) else self.items.zip).values()
+            return any(isinstance(side, PythonSource) for side in sides)
+        return isinstance(self.items, PythonSource)
+
+    @property
+    def items_templates(self) -> dict[str, Any]:
+        """Those of them that may hold templates."""
+        return {name: value for name, value in self.items_options.items() if name in RESOLVED}
 
     @property
     def retry_keys_given(self) -> tuple[str, ...]:

@@ -261,6 +261,19 @@ class Paths(_Checked):
         return {"anyOf": [path, {"type": "array", "items": path, "minItems": 1}]}
 
 
+class Query(_Checked):
+    """SQL without templates: a value that is written into it might be taken for a part of it."""
+
+    def check(self, value: Any) -> str:
+        if not isinstance(value, str) or not value.strip() or "${" in value:
+            words = "a SELECT without templates: write `:name` and put the value into `parameters`"
+            raise _fault(words, value)
+        return value
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": NON_EMPTY, "not": {"pattern": r"\$\{"}}
+
+
 class DifferentNames(_Checked):
     """A list of names, each of which stands there once."""
 

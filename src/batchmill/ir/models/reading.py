@@ -11,8 +11,6 @@ from pydantic_core import ErrorDetails
 
 from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean, kind_of, path_text, shown
 from batchmill.ir.models.batch import (
-    ITEMS_ERROR,
-    ITEMS_TAG,
     SOURCES,
     BatchSpec,
     Tolerate,
@@ -25,7 +23,7 @@ from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode
 from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec
 from batchmill.ir.models.settable import without_templates
 from batchmill.ir.models.slips import key_hint, missing_hint, value_hint
-from batchmill.ir.models.sources import StdinSource
+from batchmill.ir.models.sources import ITEMS_ERROR, ITEMS_TAG, StdinSource
 from batchmill.ir.models.workflow import NODE_KEYS, OWN_KEYS, Edge, InputSpec, OutputSpec, Workflow
 
 _TAGS = (ITEMS_TAG, FORM_TAG)
@@ -122,11 +120,10 @@ def _faults(error: ValidationError, at: DocumentPath = ()) -> Iterator[Fault]:
     for detail in error.errors(include_url=False, include_context=False):
         tagged = (*at, *(step for step in detail["loc"] if not str(step).startswith(_TAGS)))
         path = tuple(step for step in tagged if not str(step).startswith(STEP_TAG))
-        if detail["type"] == "extra_forbidden" and path[-2:-1] == ("items",):
-            tags = [str(step) for step in detail["loc"] if str(step).startswith(ITEMS_TAG)]
-            if tags:
-                yield _beside_source(path, tags[-1].removeprefix(ITEMS_TAG))
-                continue
+        inside = str(detail["loc"][-2]) if len(detail["loc"]) > 1 else ""
+        if detail["type"] == "extra_forbidden" and inside.startswith(ITEMS_TAG):
+            yield _beside_source(path, inside.removeprefix(ITEMS_TAG))
+            continue
         yield _fault(path, _home(tagged), detail)
 
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from batchmill.ir.models.fields import DifferentNames, NonEmpty, Paths, Spec, Text, Whole, WholeOrTemplate
+from batchmill.ir.models.fields import (
+    DifferentNames,
+    NonEmpty,
+    Paths,
+    Query,
+    Spec,
+    TemplateText,
+    Text,
+    Whole,
+    WholeOrTemplate,
+)
 
 MOST_LINES = 10**12
 Files = Annotated[str | list[str], Paths()]
@@ -60,6 +71,39 @@ class CsvSource(Spec):
     )
 
 
+class ParquetSource(Spec):
+    """One item per row of a Parquet file."""
+
+    parquet: Files = Field(
+        description="Path of a Parquet file, a pattern of such, or a list of them; items are objects."
+    )
+    columns: Annotated[list[str], DifferentNames()] | None = Field(
+        None, description="Those columns that items have; nothing else is read."
+    )
+
+
+class SqliteSource(Spec):
+    """One item per row that a query gives."""
+
+    sqlite: NonEmpty = Field(description="Path of an SQLite database, which is only read; items are objects.")
+    query: Annotated[str, Query()] = Field(
+        description="A SELECT. Values are bound to its `?` or `:name`, never written into it."
+    )
+    parameters: list[Any] | dict[str, Any] = Field(
+        default_factory=list, description="The values that are bound (templates inside)."
+    )
+
+
+class PythonSource(Spec):
+    """One item per value that a function yields."""
+
+    python: NonEmpty = Field(
+        description="A function, as `package.module:name`, that yields items or returns a list."
+    )
+    args: list[Any] = Field(default_factory=list, description="Positional arguments (templates inside).")
+    inputs: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments (templates inside).")
+
+
 class RangeSource(Spec):
     """Whole numbers."""
 
@@ -76,3 +120,89 @@ class StdinSource(Spec):
     stdin: Literal["lines", "jsonl", "nul"] = Field(
         description="How standard input is read; `nul`: names that each end with a NUL."
     )
+
+
+ITEMS_ERROR = "items_kind"
+ITEMS_TAG = "items:"
+"""What the tags below begin with; pydantic puts them into the place of an error, where they are taken out."""
+
+SIDES: dict[str, type[Spec]] = {
+    "glob": GlobSource,
+    "lines": LinesSource,
+    "jsonl": JsonlSource,
+    "csv": CsvSource,
+    "parquet": ParquetSource,
+    "sqlite": SqliteSource,
+    "range": RangeSource,
+    "python": PythonSource,
+}
+"""The sources that may be part of another one."""
+
+
+def tag_of(value: Any, sources: Mapping[str, type[Spec]]) -> str | None:
+    """The tag of a way to write items, None for what is none."""
+    if isinstance(value, str):
+        return f"{ITEMS_TAG}reference"
+    if isinstance(value, list):
+        return f"{ITEMS_TAG}list"
+    given = type(value).model_fields if isinstance(value, Spec) else value  # a model, when it is written
+    kind = next((key for key in sources if key in given), None) if isinstance(given, dict) else None
+    return f"{ITEMS_TAG}{kind}" if kind else None
+
+
+def _side_tag(value: Any) -> str | None:
+    return tag_of(value, SIDES)
+
+
+Side = Annotated[
+    Annotated[TemplateText, Tag(f"{ITEMS_TAG}reference")]
+    | Annotated[list[Any], Tag(f"{ITEMS_TAG}list")]
+    | Annotated[GlobSource, Tag(f"{ITEMS_TAG}glob")]
+    | Annotated[LinesSource, Tag(f"{ITEMS_TAG}lines")]
+    | Annotated[JsonlSource, Tag(f"{ITEMS_TAG}jsonl")]
+    | Annotated[CsvSource, Tag(f"{ITEMS_TAG}csv")]
+    | Annotated[ParquetSource, Tag(f"{ITEMS_TAG}parquet")]
+    | Annotated[SqliteSource, Tag(f"{ITEMS_TAG}sqlite")]
+    | Annotated[RangeSource, Tag(f"{ITEMS_TAG}range")]
+    | Annotated[PythonSource, Tag(f"{ITEMS_TAG}python")],
+    Discriminator(_side_tag, custom_error_type=ITEMS_ERROR, custom_error_message="not items"),
+]
+
+
+class ProductSource(Spec):
+    """One item per combination of the items of several sources."""
+
+    product: dict[str, Side] = Field(
+        min_length=1,
+        description="Names and what each stands for: `${ref}`, a list, or a source. Items are objects of "
+        "these names; the last one changes fastest.",
+    )
+    exclude: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="Objects of some of the names (templates inside); combinations with these values are "
+        "left out.",
+    )
+
+
+class ZipSource(Spec):
+    """One item per place in several sources that are equally long."""
+
+    zip: dict[str, Side] = Field(
+        min_length=1,
+        description="Names and what each stands for, as in `product`; items are objects of these names.",
+    )
+
+
+RESOLVED = ("exclude", "parameters", "args", "inputs")
+"""The options of sources that may hold templates."""
+
+
+def as_written(value: Any) -> Any:
+    """A source within another one as the document has it."""
+    if isinstance(value, Spec):
+        return {
+            key: as_written(getattr(value, key))
+            for key in type(value).model_fields
+            if key in value.model_fields_set
+        }
+    return {key: as_written(one) for key, one in value.items()} if isinstance(value, dict) else value

@@ -14,7 +14,7 @@ from batchmill.policy import NO_RETRIES
 _NAMES = {"max": "max_retries", "wait": "retry_wait", "backoff": "retry_backoff",
           "max_wait": "retry_max_wait", "jitter": "retry_jitter"}  # fmt: skip
 """Keys of ``retry`` to those of a batch block."""
-_WITHOUT_ROWS = ("reference", "list", "glob", "range")
+_WITH_ROWS = ("lines", "jsonl", "csv", "stdin")
 
 
 def setting_doubts(node: NodePart, kind: type[Node] | None, sub: SubWorkflow | None) -> Iterator[Doubt]:
@@ -84,7 +84,7 @@ def _batch_doubts(
 
 
 def _bad_rows_doubts(path: DocumentPath, batch: BatchSpec) -> Iterator[Doubt]:
-    if batch.items_kind in _WITHOUT_ROWS:
+    if batch.items_kind not in _WITH_ROWS:
         yield _unused(path, "`bad_rows` comes to nothing: these items are no rows of a file", "remove it")
     elif not batch.goes_on:
         message = "`bad_rows` comes to little: the first row that cannot be read ends the batch all the same"

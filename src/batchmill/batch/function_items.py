@@ -1,0 +1,72 @@
+"""The items that a function gives, one by one as they are asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Any
+
+from batchmill.concurrency.promises import awaited
+from batchmill.errors import BatchmillError, InvalidSetting, NodeError
+from batchmill.items.byte_streams import InputStopped
+from batchmill.nodes.functions import load_function, misspelt
+from batchmill.template.filters import kind_of
+from batchmill.values.tracebacks import at_own_line, trimmed
+
+_END = object()
+_NO_ITEMS = (str, bytes, bytearray, Mapping)
+"""What can be iterated over and is one thing all the same."""
+
+
+class FunctionItems(Iterable[Any]):
+    """What the function at ``package.module:name`` yields, or the elements of what it returns; it may be
+    ``async``. It is called anew for every iteration, with ``args`` and ``inputs`` as its arguments.
+
+    Raises :class:`InvalidSetting`; iteration raises :class:`~batchmill.errors.NodeError`, after the items
+    that came before, and what loading the function does.
+    """
+
+    def __init__(self, function: Any, args: Any, inputs: Any) -> None:
+        fault = misspelt(function) if isinstance(function, str) else f"a function is named, not {function!r}"
+        if fault:
+            raise InvalidSetting(f"the source 'python': {fault}")
+        if not isinstance(args, (list, tuple)) or not isinstance(inputs, Mapping):
+            raise InvalidSetting("`args` of the source 'python' must be a list, and `inputs` an object")
+        self._function, self._args, self._inputs = function, args, inputs
+
+    def __iter__(self) -> Iterator[Any]:
+        function = load_function(self._function, "the source python")
+        count = 0
+        try:
+            made = function(*self._args, **self._inputs)
+            for item in _each(made, self._function):
+                yield item
+                count += 1
+        except (BatchmillError, InputStopped):
+            raise
+        except Exception as fault:
+            after = f" after {count:,} item{'s' if count > 1 else ''}" if count else ""
+            message = f"{self._function} failed{after}: {type(fault).__name__}: {fault}"
+            where = at_own_line(trimmed(fault))
+            raise NodeError(f"{message}{where}", retryable=False, type_name=type(fault).__name__) from fault
+
+
+def _each(made: Any, name: str) -> Iterator[Any]:
+    if isinstance(made, AsyncIterator):
+        return _awaited(made)
+    made = awaited(made)
+    if isinstance(made, _NO_ITEMS) or not isinstance(made, Iterable):
+        message = f"{name} gives {kind_of(made)} where items are wanted: write `yield`, or return a list"
+        raise NodeError(message, retryable=False, type_name="InvalidItems")
+    return iter(made)
+
+
+def _awaited(items: AsyncIterator[Any]) -> Iterator[Any]:
+    """One item after another, all awaited on the one event loop."""
+    coroutines = importlib.import_module("batchmill.concurrency.coroutines")  # with asyncio: 40 ms
+
+    async def following() -> Any:
+        return await anext(items, _END)
+
+    while (item := coroutines.run_coroutine(following, None, None)) is not _END:
+        yield item
