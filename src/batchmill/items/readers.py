@@ -15,8 +15,6 @@ from itertools import islice
 from typing import Any
 
 from batchmill.bad_row import BadRow
-from batchmill.batch.function_items import FunctionItems
-from batchmill.batch.together import combinations, side_by_side
 from batchmill.errors import InvalidSetting, StorageError
 from batchmill.items.byte_streams import (
     STDIN,
@@ -26,6 +24,7 @@ from batchmill.items.byte_streams import (
     standard_input_numbers,
 )
 from batchmill.items.csv_rows import CsvForm, csv_rows
+from batchmill.items.function_items import FunctionItems
 from batchmill.items.globbing import find_paths
 from batchmill.items.many_files import LeaveOut, ReadFile, as_path, paths_of, read_files
 from batchmill.items.names import names_in_stdin
@@ -33,6 +32,7 @@ from batchmill.items.parquet_rows import parquet_rows
 from batchmill.items.sources import ChunkedIterable
 from batchmill.items.sqlite_rows import rows_of_query
 from batchmill.items.text_lines import numbered_lines
+from batchmill.items.together import combinations, side_by_side
 from batchmill.lists import LazyList
 from batchmill.sourced import at_line
 from batchmill.values import NotJson, from_json

@@ -14,10 +14,10 @@ from batchmill.errors import NodeError, StorageError, TemplateError
 from batchmill.executors.auto.decision import known_beforehand
 from batchmill.executors.registry import executor_named
 from batchmill.graph.compile.plan import Plan, PlannedNode
-from batchmill.graph.places_of_rows import asks_for_source
 from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.batched import items_of, settings_of
+from batchmill.graph.visits.places_of_rows import asks_for_source
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import BatchSpec, NodeSpec
 from batchmill.ir.pipeline import Block, PipelineStep

@@ -15,8 +15,6 @@ from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle
 from batchmill.executors.auto.decision import Choice
-from batchmill.graph.places_of_rows import asks_for_source
-from batchmill.graph.source_files import chosen_of, entered_files, without_own
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.admission import gate_of, paying_for
 from batchmill.graph.visits.attached import Attachment
@@ -26,6 +24,8 @@ from batchmill.graph.visits.fingerprint import batch_log
 from batchmill.graph.visits.first_items import first_items
 from batchmill.graph.visits.no_items import no_items
 from batchmill.graph.visits.node_run import NodeRun, faulty_visit
+from batchmill.graph.visits.places_of_rows import asks_for_source
+from batchmill.graph.visits.source_files import chosen_of, entered_files, without_own
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.items.readers import open_source
 from batchmill.items.selection import Selection
