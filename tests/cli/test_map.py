@@ -97,9 +97,9 @@ def test_what_a_failed_command_printed_is_printed_in_its_place(mapped, executor)
 
 
 def test_stderr_comes_as_each_item_ends_and_is_whole(mapped):
-    waiting = "test {} = 0 && until test -e on; do sleep 0.02; done"
-    script = f"{waiting}; printf 'said %s' {{}} >&2; test {{}} != 2 || touch on"
-    _, out, err = mapped("range:0:3", "-j", "3", "-q", "--", script)
+    waiting = "test {} = 0 && until test $(cat log | wc -l) -ge 3; do sleep 0.02; done"
+    script = f"{waiting}; printf 'said %s' {{}} >&2"
+    _, out, err = mapped("range:0:3", "-j", "3", "-q", "--joblog", "log", "--", script)
     assert (out, err.endswith("said 0\n")) == ("", True), "the first to begin is the last to end"
     assert sorted(err.strip().replace("said ", "")) == ["0", "1", "2"]
     code, _, err = mapped("[9]", "-q", "--", "head -c 300000 /dev/zero | tr '\\0' x >&2; exit {}")

@@ -27,8 +27,8 @@ def called(tmp_path, monkeypatch, capfd):
 
 
 def test_results_as_they_end(called):
-    script = "test {} = 0 && until test -e on; do sleep 0.02; done; echo {}; test {} != 2 || touch on"
-    flags = ["--items", "range:0:3", "-j", "3", "-q"]
+    script = "test {} = 0 && until test $(cat log | wc -l) -ge 3; do sleep 0.02; done; echo {}"
+    flags = ["--items", "range:0:3", "-j", "3", "-q", "--joblog", "log"]
     assert called("map", *flags, "--as-completed", script)[1].split()[-1] == "0"
     assert called("map", *flags, script)[1].split() == ["0", "1", "2"]
     assert called("resume", "last", "-q")[1].split() == ["0", "1", "2"]
@@ -37,6 +37,9 @@ def test_results_as_they_end(called):
 def test_each_line_behind_its_item(called):
     out = called("map", "--items", '["a", "b c"]', "--tag", "-q", "printf 'x\\ny\\r\\n\\nz'; : {}")[1]
     assert out == "a\tx\na\ty\r\na\t\na\tzb c\tx\nb c\ty\r\nb c\t\nb c\tz"
+    flags = ["--tag", "-q", "--items", '["a", "b"]']
+    assert called("map", *flags, "--items", "[1]", "echo", "x")[1] == "a 1\tx a 1\nb 1\tx b 1\n"
+    assert called("map", *flags, "-n", "2", "echo", "x")[1] == "a b\tx a b\n"
     out = called("map", "--items", "range:1:2", "--tag", "-q", "seq 100000; : {}")[1]
     assert out == "".join(f"1\t{n}\n" for n in range(1, 100_001))
 

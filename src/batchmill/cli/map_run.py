@@ -32,7 +32,7 @@ from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
 from batchmill.journal.tidying import is_of_map, tidy, tidy_abandoned
 from batchmill.nodes.command import as_typed
-from batchmill.nodes.placeholders import text_of
+from batchmill.nodes.placeholders import Placeholder
 from batchmill.runs.journaled import begun, nothing_kept
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
@@ -64,7 +64,8 @@ class MapRun:
             passing=self.journal is None,
             halt=job.halt,
         )
-        printer = ItemPrinter(manner, data, stop, cancel, text=text_of)
+        whole = partial(Placeholder("{}").text, several=job.shape.several)
+        printer = ItemPrinter(manner, data, stop, cancel, text=whole)
         try:
             if job.collect is not None:
                 printer.file = result_file(job.collect, form_of(job.collect))
