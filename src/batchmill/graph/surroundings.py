@@ -51,6 +51,7 @@ class Surroundings:
     they are not; ``bounded`` says that something around bounds in dollars what they cost. ``rehearsal`` takes
     the place of running anything. ``last`` ends the nodes of ``finally``, which nothing else does; ``anew``
     says that they are what runs here: what an earlier pass of the run kept of them does not count.
+    ``inside`` tells runs of a sub-workflow apart, for keys of items: by what they are given, not by where.
     """
 
     namespace: Namespace
@@ -82,6 +83,7 @@ class Surroundings:
     rehearsal: Rehearsing | None = None
     last: CancelToken = field(default_factory=CancelToken)
     anew: bool = False
+    inside: str = ""
 
     @property
     def in_dollars(self) -> bool:
@@ -118,6 +120,7 @@ class Surroundings:
             self.again,
             self.calls,
             self.in_dollars,
+            self.inside,
         )
 
 
@@ -134,6 +137,7 @@ def _in_worker(
     again: bool,
     calls: CallsUnderWay | None,
     bounded: bool,
+    inside: str,
 ) -> Surroundings:
     return Surroundings(
         Namespace({}),
@@ -151,6 +155,7 @@ def _in_worker(
         shares=None if jobs is None else WorkerQuota(1),
         calls=calls,
         bounded=bounded,
+        inside=inside,
     )
 
 
