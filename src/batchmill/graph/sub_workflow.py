@@ -35,14 +35,16 @@ from batchmill.ir.inputs import input_values
 from batchmill.ir.loading import load
 from batchmill.ir.models import InputSpec
 from batchmill.ir.models.fields import FIRST_FORMAT
+from batchmill.ir.references import texts_in
 from batchmill.ir.validate import Validation, validate
+from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.lists import materialize
 from batchmill.nodes import NodeResult
 from batchmill.nodes.process import END_SECONDS
 from batchmill.nodes.workflow import SubRun
 from batchmill.outcome import ErrorInfo
 from batchmill.step import Namespace
-from batchmill.step.namespace import RUN_KEY
+from batchmill.step.namespace import ITEM_KEY, RUN_KEY
 from batchmill.values import to_json
 from batchmill.values.masking import Masker, called_input
 from batchmill.values.words import is_inside_item
@@ -72,6 +74,7 @@ class SubWorkflow:
         self._topology: Topology | None = None
         self._folder: str | None = None
         self._content: str | None = None
+        self._gives_keys: bool | None = None
         self._settled: dict[str, SubWorkflow] = {}
 
     @property
@@ -97,6 +100,13 @@ class SubWorkflow:
         if self._content is None:
             self._content = content_of(self.plan)
         return self._content
+
+    @property
+    def gives_keys(self) -> bool:
+        """Whether anything in it, or in what it runs inside, takes keys of items."""
+        if self._gives_keys is None:
+            self._gives_keys = any(_take_keys(self.plan, set()))
+        return self._gives_keys
 
     @property
     def content_in_format_1(self) -> str:
@@ -158,6 +168,17 @@ def _words(faults: Iterable[Fault], *, with_places: bool = False) -> str:
     )
 
 
+def _take_keys(plan: Plan, seen: set[int]) -> Iterator[bool]:
+    """For each node inside whether its templates take keys of items."""
+    if id(plan) not in seen:
+        seen.add(id(plan))
+        for node in plan.nodes.values():
+            written = [node.spec.params, node.spec.when]
+            yield next(texts_in(written, (), (ITEM_KEY,)), None) is not None
+            if node.sub is not None:
+                yield from _take_keys(node.sub.plan, seen)
+
+
 def _contents(plan: Plan, seen: set[int]) -> Iterator[str]:
     """The documents of a plan and of those within, and the code that their nodes run, each once."""
     if id(plan) in seen:
@@ -199,7 +220,7 @@ class PlacedRun:
         lent = permits.lent() if permits is not None else nullcontext()
         with _ended_in_time(attempt) as cancel, lent:
             told = Warnings()
-            inside = self._inside(plan, namespace, cancel, address, attempt)
+            inside = self._inside(plan, namespace, cancel, address, attempt, self._key_of(values))
             inside = replace(inside, masker=masker, log=log, warnings=Warnings(self._passing_on(told)))
             walk = Scheduler(plan, inside, workflow.nodes, workflow.topology).run()
             outputs = materialize(resolved_outputs(plan.workflow, namespace, walk))
@@ -232,6 +253,15 @@ class PlacedRun:
             raise InvalidParams(f"{self._workflow.source}: {_words(faults)}")
         return values
 
+    def _key_of(self, values: Mapping[str, Any]) -> str:
+        """What tells this run of it from others, where anything in it asks for that."""
+        if not self._workflow.gives_keys:
+            return ""
+        try:
+            return digest_of(self._around.inside, self._node, dict(values)).hex()
+        except NoDigest:
+            return ""
+
     def _masker(self, values: Mapping[str, Any]) -> Masker:
         """Who is told the secrets among the inputs: the run's own masker, or in a worker process one whose
         secrets go up with the report."""
@@ -242,7 +272,13 @@ class PlacedRun:
         return masker
 
     def _inside(
-        self, plan: Plan, namespace: Namespace, cancel: CancelToken, address: str, attempt: Attempt
+        self,
+        plan: Plan,
+        namespace: Namespace,
+        cancel: CancelToken,
+        address: str,
+        attempt: Attempt,
+        inside: str,
     ) -> Surroundings:
         own = plan.workflow.budget
         budgets = self._around.budgets
@@ -250,6 +286,7 @@ class PlacedRun:
             budgets = (*budgets, self._around.gates.budget(self._workflow.source, own.limits))
         return replace(
             self._around,
+            inside=inside,
             namespace=namespace,
             cancel=cancel,
             folder=plan.import_folder or self._around.folder,

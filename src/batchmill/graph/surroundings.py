@@ -52,7 +52,12 @@ class Surroundings:
     they are not; ``bounded`` says that something around bounds in dollars what they cost. ``rehearsal`` takes
     the place of running anything. ``last`` ends the nodes of ``finally``, which nothing else does; ``anew``
     says that they are what runs here: what an earlier pass of the run kept of them does not count.
+<<<<<<< ours
     ``under_way`` has the batches that are at work.
+||||||| base
+=======
+    ``inside`` tells runs of a sub-workflow apart, for keys of items: by what they are given, not by where.
+>>>>>>> theirs
     """
 
     namespace: Namespace
@@ -84,7 +89,12 @@ class Surroundings:
     rehearsal: Rehearsing | None = None
     last: CancelToken = field(default_factory=CancelToken)
     anew: bool = False
+<<<<<<< ours
     under_way: UnderWay = field(default_factory=UnderWay)
+||||||| base
+=======
+    inside: str = ""
+>>>>>>> theirs
 
     @property
     def in_dollars(self) -> bool:
@@ -121,6 +131,7 @@ class Surroundings:
             self.again,
             self.calls,
             self.in_dollars,
+            self.inside,
         )
 
 
@@ -137,6 +148,7 @@ def _in_worker(
     again: bool,
     calls: CallsUnderWay | None,
     bounded: bool,
+    inside: str,
 ) -> Surroundings:
     return Surroundings(
         Namespace({}),
@@ -154,6 +166,7 @@ def _in_worker(
         shares=None if jobs is None else WorkerQuota(1),
         calls=calls,
         bounded=bounded,
+        inside=inside,
     )
 
 

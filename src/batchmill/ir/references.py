@@ -19,6 +19,7 @@ from batchmill.template.parse import without_namespace
 from batchmill.template.presence import is_large, may_hold_templates
 
 INDEX = "__index__"  # also in step.namespace, which ranks above; tests/graph/test_check.py compares the two
+ITEM = "__item__"  # also in step.namespace; tests/graph/test_check.py compares the two
 RUN = "__run__"  # also in step.namespace; tests/graph/test_check.py compares the two
 ENV = "env"  # likewise
 SOURCE = "__source__"  # likewise
@@ -94,6 +95,7 @@ class ReferenceCheck:
         self._known = [*outline.by_id, *outline.inputs]
         self._item_names = {node.item_name for node in outline.all_nodes if node.has_batch} | {
             INDEX,
+            ITEM,
             SOURCE,
             "item",
         }
@@ -133,7 +135,8 @@ class ReferenceCheck:
     def _local_names(self, site: Site) -> frozenset[str]:
         node = site.node
         if site.kind == "params" and node is not None and node.item_name is not None:
-            return ALWAYS_THERE | {INDEX, SOURCE, node.item_name}
+            known = ALWAYS_THERE | {INDEX, SOURCE, node.item_name}
+            return known if site.path[-1:] == ("where",) else known | {ITEM}
         return ALWAYS_THERE
 
     def _unknown_name(self, path: Path, site: Site) -> Fault | None:
@@ -143,6 +146,8 @@ class ReferenceCheck:
             return self._unknown_of_run(path, site)
         if root == SOURCE and root in local:
             return unknown_of_source(path, site)
+        if root == ITEM and root in local and path.segments != ("key",):
+            return site.fault(f"`${{{path.text}}}`: there is no such thing", "there is `${__item__.key}`")
         if root in local or root in outline.by_id or root in outline.inputs:
             return None
         if root == ENV:
@@ -180,6 +185,8 @@ class ReferenceCheck:
             return ""
         if site.kind == "items":
             return "there is no item yet where the items are named"
+        if root == ITEM and site.path[-1:] == ("where",):
+            return "an item has a key once it was chosen; take the item itself"
         if site.node is not None and site.node.has_batch and site.kind == "params":
             return f"the item is called `{site.node.item_name}` here"
         return "an item exists only in the params of a node with `batch`"

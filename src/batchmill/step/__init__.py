@@ -1,7 +1,7 @@
 """Steps: nodes made runnable, and the namespace their templates read."""
 
 from batchmill.record import LLM_CALLS_KEY
-from batchmill.step.namespace import INDEX_KEY, RESERVED_KEYS, SOURCE_KEY, Namespace
+from batchmill.step.namespace import INDEX_KEY, ITEM_KEY, RESERVED_KEYS, SOURCE_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.step.paying import FREE, Paying
 from batchmill.step.step import ItemStep, SingleStep, Step, Unresolved, item_step, single_step
@@ -9,6 +9,7 @@ from batchmill.step.step import ItemStep, SingleStep, Step, Unresolved, item_ste
 __all__ = [
     "FREE",
     "INDEX_KEY",
+    "ITEM_KEY",
     "LLM_CALLS_KEY",
     "RESERVED_KEYS",
     "SOURCE_KEY",

@@ -20,10 +20,11 @@ from batchmill.record import LLM_CALLS_KEY, LLMCall
 from batchmill.template import Path, Scope
 
 INDEX_KEY = "__index__"  # the 0-based position of the item that a batch node is working on
+ITEM_KEY = "__item__"  # what is known of that item besides
 SOURCE_KEY = "__source__"  # the file and line that the item was read from
 RUN_KEY = "__run__"  # what is known of the run itself
 ENV_KEY = "env"  # variables of the environment, unless an input or a node is called so
-RESERVED_KEYS = frozenset({INDEX_KEY, LLM_CALLS_KEY, RUN_KEY, SOURCE_KEY})
+RESERVED_KEYS = frozenset({INDEX_KEY, ITEM_KEY, LLM_CALLS_KEY, RUN_KEY, SOURCE_KEY})
 
 MOST_LAYERS = 24  # under each other; a name is looked up in one after another
 

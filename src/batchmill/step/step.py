@@ -17,11 +17,12 @@ from batchmill.attempt import Attempt
 from batchmill.bad_row import BadRow
 from batchmill.concurrency.promises import awaited
 from batchmill.errors import NodeError, TemplateError, UnreadableRow
+from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.nodes import Node, NodeResult, bind
 from batchmill.nodes.json_params import container_param
 from batchmill.outcome import SKIPPED, Skipped
 from batchmill.sourced import Sourced, bare
-from batchmill.step.namespace import INDEX_KEY, SOURCE_KEY, Namespace
+from batchmill.step.namespace import INDEX_KEY, ITEM_KEY, SOURCE_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.step.paying import FREE, Paying
 from batchmill.template import Compiled, Scope
@@ -166,8 +167,9 @@ class AsyncSingleStep(SingleStep):
 
 
 class ItemStep(Step):
-    """A batch node; ``item_name`` is what templates call the item. ``as_json`` makes plain data of outputs,
-    and an error of what has no form in JSON."""
+    """A batch node; ``item_name`` is what templates call the item. ``keyed`` is what the keys of its items
+    are made of besides the item. ``as_json`` makes plain data of outputs, and an error of what has no form
+    in JSON."""
 
     def __init__(
         self,
@@ -180,8 +182,11 @@ class ItemStep(Step):
         as_json: bool = False,
         paying: Paying = FREE,
         when: Compiled | None = None,
+        keyed: tuple[Any, ...] = (),
     ) -> None:
         super().__init__(node, params, namespace, folder=folder, paying=paying, when=when)
+        references = [*params.references, *(() if when is None else when.references)]
+        self._keyed = keyed if any(path.root == ITEM_KEY for path in references) else None
         self._item_name = item_name
         self._as_json = as_json
         self._looked_at = self._kind.open_outputs
@@ -218,7 +223,10 @@ class ItemStep(Step):
             raise UnreadableRow(item.message)
         elif type(item) is Sourced:
             return self._scope_of(item.item, index).child({SOURCE_KEY: item.place})
-        return self._scope.child({self._item_name: item, INDEX_KEY: index})
+        names = {self._item_name: item, INDEX_KEY: index}
+        if self._keyed is not None:
+            names[ITEM_KEY] = {"key": item_key(self._keyed, item)}
+        return self._scope.child(names)
 
 
 class AsyncItemStep(ItemStep):
@@ -276,6 +284,7 @@ def item_step(
     as_json: bool = False,
     paying: Paying = FREE,
     when: Compiled | None = None,
+    keyed: tuple[Any, ...] = (),
 ) -> ItemStep:
     """The step of a batch node; it can be awaited where the node can."""
     kind = AsyncItemStep if _can_be_awaited(node) else ItemStep
@@ -284,7 +293,17 @@ def item_step(
     elif callable(getattr(node, "seen", None)):
         kind = SeenItemStep
     told: dict[str, Any] = {"item_name": item_name, "folder": folder, "as_json": as_json, "paying": paying}
-    return kind(node, params, namespace, when=when, **told)
+    return kind(node, params, namespace, when=when, keyed=keyed, **told)
+
+
+def item_key(keyed: tuple[Any, ...], item: Any) -> str:
+    """What tells an item from all others, at every attempt and in every pass of the run, wherever it stands.
+    Raises :class:`~batchmill.errors.TemplateError`."""
+    try:
+        return digest_of(*keyed, item).hex()
+    except NoDigest:
+        message = f"an item has no key where its content cannot be told, as that of a {type(item).__name__}"
+        raise TemplateError(message) from None
 
 
 def _can_be_awaited(node: Node) -> bool:

@@ -22,7 +22,7 @@ from batchmill.ir.loading import load
 from batchmill.nodes import Node, NodeResult, Output, Param
 from batchmill.nodes.registry import Registry
 from batchmill.step import INDEX_KEY, LLM_CALLS_KEY, SOURCE_KEY
-from batchmill.step.namespace import ENV_KEY, RUN_KEY
+from batchmill.step.namespace import ENV_KEY, ITEM_KEY, RUN_KEY
 
 
 class Probe(Node):
@@ -288,6 +288,7 @@ def test_names_shared_with_other_rooms_are_the_same():
     assert references.INDEX == INDEX_KEY
     assert references.SOURCE == SOURCE_KEY
     assert references.RUN == RUN_KEY
+    assert references.ITEM == ITEM_KEY
     assert frozenset({LLM_CALLS_KEY, RUN_KEY}) == references.ALWAYS_THERE
     assert references.ENV == ENV_KEY
     assert set(output_keys.LOOP_OUTPUTS) == {looping.STOPPED, looping.ITERATIONS}

@@ -218,7 +218,11 @@ def test_the_two_forms_do_not_mix(key):
         ([{"parallel": [NODE], "onerror": 1}], (0, "onerror"), "unknown key"),
         ([{"parallel": [NODE], "on_error": "contnue"}], (0, "on_error"), "must be `fail_fast` or `continue`"),
         ([{"parallel": [[NODE, {**NODE, "nxt": 1}]]}], (0, "parallel", 0, 1, "nxt"), "unknown key"),
-        ([{**NODE, "next": {"x": 1}}], (0, "next", "x"), "text that is not empty"),
+        (
+            [{**NODE, "next": {"x": 1}}],
+            (0, "next", "x"),
+            "the id of a step, a list of different ones, or null",
+        ),
         (
             [{**NODE, "batch": {"items": [], "executor": "x"}}],
             (0, "batch", "executor"),

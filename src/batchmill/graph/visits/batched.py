@@ -82,6 +82,7 @@ class NodeBatch:
             as_json=spec.results_path is not None,
             paying=paying_for(node, around),
             when=None if node.spec.when is None else compile_value(node.spec.when),
+            keyed=(around.run.get("id", ""), around.inside, node.id),
         )
         step.masker = around.masker
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))

@@ -25,7 +25,7 @@ from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.lists import LazyList
 from batchmill.nodes.workflow import WorkflowNode
 from batchmill.sourced import names_of
-from batchmill.step import INDEX_KEY, SOURCE_KEY, StepParams
+from batchmill.step import INDEX_KEY, ITEM_KEY, SOURCE_KEY, StepParams
 from batchmill.step.params import Readable
 from batchmill.template import CommandTemplate, Path, Scope
 from batchmill.template.resolve import Missing, find
@@ -69,7 +69,7 @@ def batch_log(node: RunnableNode, spec: BatchSpec, items: Any, around: Surroundi
         return None
     if around.anew:
         return around.log.batch_not_kept(around.place(node.id))
-    own = frozenset({spec.as_, INDEX_KEY, SOURCE_KEY})
+    own = frozenset({spec.as_, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
     scope = around.namespace.scope(lazy=True)
     more, older_more = _more(node, node.content, spec.as_, scope), None
     same = node.content is node.params and not _reads_files(node)
@@ -179,7 +179,7 @@ def _more(
     node: RunnableNode, params: StepParams, name: str, scope: Scope, *, files: bool = True
 ) -> KeyMore | None:
     """What an item depends on besides itself; None where that is nothing."""
-    own = frozenset({name, INDEX_KEY, SOURCE_KEY})
+    own = frozenset({name, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
     moving, by_index = _item_parts(params, own)
     reads = files and _reads_files(node)
     if not (moving or by_index or reads):
