@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchmill.errors import NodeError
+import batchmill
+from batchmill.errors import InvalidDocument, NodeError
 
 HEADERS = {"Authorization": "Basic abc", "Cookie": "a=b", "X-Auth-Token": "t", "X-Kind": "k"}
 
@@ -138,3 +139,33 @@ def test_the_timeout_is_for_all_of_it(run, server, after, reply):
     url = server.on("/a", after(0.1, to(reply, "/a")))
     with pytest.raises(TimeoutError):
         run("http", url=url, timeout=0.25, max_redirects=100)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:{port}", "*.example.com, 127.0.0.1."])
+def test_hosts_that_are_allowed(run, server, reply, host):
+    hosts = host.format(port=server.port).split(", ")
+    assert run("http", url=server.on("/x", reply(200, "x")), allow_hosts=hosts).outputs["response"] == "x"
+
+
+@pytest.mark.parametrize("hosts", [[], ["127.0.0.2"], ["127.0.0.1:1"], ["0.0.1"], ["*.127.0.0.1"]])
+def test_no_other_host_is_asked(run, server, reply, hosts):
+    with pytest.raises(NodeError, match="none of `allow_hosts`") as caught:
+        run("http", url=server.on("/x", reply(200, "x")), allow_hosts=hosts)
+    assert (caught.value.type_name, caught.value.retryable) == ("HostNotAllowed", False)
+    assert server.received == []
+
+
+def test_no_other_host_is_asked_behind_a_redirect(run, server, other_server, reply):
+    elsewhere = other_server.on("/x", reply(200, "secret"))
+    url = server.on("/x", reply(302, b"", {"Location": elsewhere}))
+    with pytest.raises(NodeError, match="none of `allow_hosts`"):
+        run("http", url=url, allow_hosts=[f"127.0.0.1:{server.port}"])
+    assert other_server.received == []
+    assert run("http", url=url, allow_hosts=["127.0.0.1"]).outputs["response"] == "secret"
+
+
+@pytest.mark.parametrize("host", ["", "https://example.com", "exa*mple.com", 3])
+def test_hosts_that_are_none(host):
+    node = {"id": "get", "type": "http", "params": {"url": "http://example.com", "allow_hosts": [host]}}
+    with pytest.raises(InvalidDocument, match="a host is a name"):
+        batchmill.run({"nodes": [node]})

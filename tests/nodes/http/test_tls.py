@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from batchmill.errors import AttemptTimeout, NodeError
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
 
 OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="no program openssl to make a certificate with")
@@ -100,3 +100,49 @@ def test_credentials_do_not_go_from_tls_to_plain(run, trusted, other_server, rep
     url = trusted.on("/x", reply(302, b"", {"Location": other_server.on("/y", reply(200, b"y"))}))
     run("http", url=url, auth_token="canary")
     assert "authorization" not in other_server.received[0].headers
+
+
+def test_servers_signed_by_an_authority_of_ones_own(run, secure, certificate, reply):
+    url = secure.on("/x", reply(200, b"x"))
+    assert run("http", url=url, ca_file=certificate[0]).outputs["response"] == "x"
+    with pytest.raises(NodeError, match="not to be trusted"):  # the kept connection is for those who trust it
+        run("http", url=url)
+
+
+@pytest.fixture
+def asks_who(secure, certificate):
+    """The test's server, which wants a certificate from its clients; ``shown`` says which it was shown."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    context.load_verify_locations(certificate[0])
+    context.verify_mode = ssl.CERT_OPTIONAL
+    secure.shown = []
+
+    def wrap(connection):
+        wrapped = context.wrap_socket(connection, server_side=True)
+        secure.shown.append(bool(wrapped.getpeercert()))
+        return wrapped
+
+    secure.wrap = wrap
+    return secure
+
+
+def test_a_certificate_of_ones_own_is_for_the_first_server(run, asks_who, other_server, certificate, reply):
+    own = {"ca_file": certificate[0], "client_cert": certificate[0], "client_key": certificate[1]}
+    run("http", url=asks_who.on("/x", reply(200, b"x")), **own)
+    assert asks_who.shown == [True]
+    elsewhere = other_server.on("/x", reply(302, b"", {"Location": f"{asks_who.url}/x"}))
+    assert run("http", url=elsewhere, **own).outputs["response"] == "x"
+    assert asks_who.shown == [True, False]
+
+
+@pytest.mark.parametrize("param", ["ca_file", "client_cert"])
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_files_that_hold_no_certificate(run, secure, reply, tmp_path, param, content):
+    path = tmp_path / "some.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InvalidParams, match=f"`{param}` cannot be used"):
+        run("http", url=secure.on("/x", reply(200, b"x")), **{param: str(path)})
+    with pytest.raises(InvalidParams, match="needs `client_cert`"):
+        run("http", url=secure.url, client_key=str(path))

@@ -17,12 +17,13 @@ from batchmill.concurrency.resources import process_resource
 from batchmill.nodes.http.proxies import Proxy, proxy_for
 from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.sockets import Limited, LimitedSocket, LimitedTLSSocket, connect, current
+from batchmill.nodes.http.trust import SYSTEM, Trust
 
 SERVERS = 100  # of so many different ones connections are kept, the least recently used going first
 KEPT = 1000  # idle connections to one server: as many as a batch can have in flight
 
 Origin = tuple[str, str, int]
-Way = tuple[Origin, Proxy | None]
+Way = tuple[Origin, Proxy | None, Trust]
 
 
 class _Limits:
@@ -89,15 +90,17 @@ class Connections:
     """All connections of this process.
 
     Concurrency: any thread may call any method. The pools have locks of their own; ``_lock`` guards
-    ``_pools`` and ``_tls``.
+    ``_pools`` and ``_contexts``.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tls: ssl.SSLContext | None = None
+        self._contexts: dict[Trust, ssl.SSLContext] = {}
         self._pools: OrderedDict[Way, HTTPConnectionPool] = OrderedDict()
 
-    def send(self, request: Request, body: Any, length: int | None) -> BaseHTTPResponse:
+    def send(
+        self, request: Request, body: Any, length: int | None, trust: Trust = SYSTEM
+    ) -> BaseHTTPResponse:
         """Send a request within the exchange of this thread and return the answer, its body unread.
 
         Raises what urllib3 raises; nothing is tried again and no redirect is followed.
@@ -110,7 +113,7 @@ class Connections:
             fields["Content-Length"] = str(length)
         while True:
             try:
-                return self._pool((address.origin, proxy)).urlopen(
+                return self._pool((address.origin, proxy, trust)).urlopen(
                     request.method,
                     str(address) if forwarded else address.target,
                     body,
@@ -144,7 +147,7 @@ class Connections:
             gone.close()
         return found
 
-    def _made(self, origin: Origin, proxy: Proxy | None) -> HTTPConnectionPool:
+    def _made(self, origin: Origin, proxy: Proxy | None, trust: Trust) -> HTTPConnectionPool:
         scheme, host, port = origin
         through: dict[str, Any] = {}
         if proxy is not None:
@@ -153,12 +156,19 @@ class Connections:
                 scheme, host, port = proxy.url.scheme or "", proxy.url.host or "", proxy.url.port or 0
         if scheme == "http":
             return _Pool(host, port, maxsize=KEPT, block=False, **through)
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-            self._tls.sslsocket_class = LimitedTLSSocket
+        context = self._context(trust)
         if proxy is not None:
-            through["_proxy_config"] = ProxyConfig(self._tls, False, None, None)
-        return _TLSPool(host, port, maxsize=KEPT, block=False, ssl_context=self._tls, **through)
+            through["_proxy_config"] = ProxyConfig(self._context(trust.elsewhere()), False, None, None)
+        return _TLSPool(host, port, maxsize=KEPT, block=False, ssl_context=context, **through)
+
+    def _context(self, trust: Trust) -> ssl.SSLContext:
+        """Under the lock: one for all servers that are trusted in the same way."""
+        found = self._contexts.get(trust)
+        if found is None:
+            found = trust.context()
+            found.sslsocket_class = LimitedTLSSocket
+            self._contexts[trust] = found
+        return found
 
 
 def connections() -> Connections:

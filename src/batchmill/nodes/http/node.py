@@ -23,6 +23,7 @@ from batchmill.nodes.http.fields import DEFAULT_KEY_HEADER, is_credential
 from batchmill.nodes.http.payload import payload_faults
 from batchmill.nodes.http.request import REDIRECTS, Request, may_repeat, method_fault, request_of
 from batchmill.nodes.http.sockets import Exchange, exchanging
+from batchmill.nodes.http.trust import Trust, host_faults, require_allowed, trust_of
 from batchmill.policy import RetryPolicy
 
 TIMEOUT = 30.0
@@ -82,6 +83,26 @@ class HttpNode(Node):
             minimum=0.001,
             content=False,
         ),
+        Param(
+            "allow_hosts",
+            "array",
+            "the only hosts that are asked, also behind redirects: `api.example.com`, `*.example.com`, with "
+            "a port where only that is meant",
+            content=False,
+        ),
+        Param(
+            "ca_file",
+            "string",
+            "a file of certificates, one of which must have signed the server's, in place of the system's",
+            content=False,
+        ),
+        Param(
+            "client_cert",
+            "string",
+            "a file with the certificate that the first server is shown, and no other",
+            content=False,
+        ),
+        Param("client_key", "string", "its key, where that is in another file", content=False),
         Param(
             "max_redirects",
             "integer",
@@ -147,7 +168,7 @@ class HttpNode(Node):
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         faults = [*credential_faults(params, "auth_token", "api_key"), *payload_faults(params)]
-        faults += encoding_faults(params)
+        faults += [*encoding_faults(params), *host_faults(params)]
         for name, fault_of in (("url", url_fault), ("method", method_fault)):
             written = params.get(name)
             literal = isinstance(written, str) and (name == "url" or "${" not in written)
@@ -175,10 +196,13 @@ def _followed(
 ) -> tuple[Request, Answer]:
     """The answer at the end of all redirects, and the request that it is for; ``seconds`` is what it was
     given."""
-    most = params["max_redirects"]
+    most, hosts, trust = params["max_redirects"], params["allow_hosts"], trust_of(params)
+    first = request.address.origin
     for _ in range(most + 1):
+        require_allowed(request.address, hosts)
+        own = trust if request.address.origin == first else trust.elsewhere()
         with in_words(request, seconds, exchange.cancel):
-            response = _sent(request, exchange)
+            response = _sent(request, exchange, own)
             location = response.headers.get("Location")
             if not most or response.status not in REDIRECTS or not location:
                 return request, read_answer(response, params["max_response_bytes"], request)
@@ -188,13 +212,13 @@ def _followed(
     raise NodeError(message, retryable=False, type_name="TooManyRedirects", outputs={"error": message})
 
 
-def _sent(request: Request, exchange: Exchange) -> BaseHTTPResponse:
+def _sent(request: Request, exchange: Exchange, trust: Trust) -> BaseHTTPResponse:
     """The answer's head. A kept connection that the server has closed meanwhile is replaced by a new one."""
     with request.payload.opened() as (body, length):
         try:
-            return connections().send(request, body, length)
+            return connections().send(request, body, length, trust)
         except (lib.ProtocolError, lib.SSLError):
             if not exchange.reused or not request.repeatable:
                 raise
     with request.payload.opened() as (body, length):
-        return connections().send(request, body, length)
+        return connections().send(request, body, length, trust)
