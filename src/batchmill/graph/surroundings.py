@@ -52,12 +52,8 @@ class Surroundings:
     they are not; ``bounded`` says that something around bounds in dollars what they cost. ``rehearsal`` takes
     the place of running anything. ``last`` ends the nodes of ``finally``, which nothing else does; ``anew``
     says that they are what runs here: what an earlier pass of the run kept of them does not count.
-<<<<<<< ours
-    ``under_way`` has the batches that are at work.
-||||||| base
-=======
-    ``inside`` tells runs of a sub-workflow apart, for keys of items: by what they are given, not by where.
->>>>>>> theirs
+    ``under_way`` has the batches that are at work. ``inside`` tells runs of a sub-workflow apart, for keys of
+    items: by what they are given, not by where.
     """
 
     namespace: Namespace
@@ -89,12 +85,8 @@ class Surroundings:
     rehearsal: Rehearsing | None = None
     last: CancelToken = field(default_factory=CancelToken)
     anew: bool = False
-<<<<<<< ours
     under_way: UnderWay = field(default_factory=UnderWay)
-||||||| base
-=======
     inside: str = ""
->>>>>>> theirs
 
     @property
     def in_dollars(self) -> bool:
