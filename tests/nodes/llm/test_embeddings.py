@@ -93,7 +93,7 @@ def test_in_batches_with_a_ledger_and_resumed(server, executor, tmp_path):
     run = batchmill.resume(run.run, journal=journal, failed_only=True)
     assert run.status == "success"
     assert run.outputs["vectors"] == [vector("x" * n) for n in range(1, 6)]
-    assert [len(body["input"]) for body in server.asked] == [2, 2, 1, 2]  # what was done is kept
+    assert sorted(len(body["input"]) for body in server.asked) == [1, 2, 2, 2]  # what was done is kept
     paid = sorted((call["input_tokens"], call["output_tokens"], call["cost"]) for call in run.llm_calls)
     assert paid == [(10, 0, pytest.approx(2e-5))] + [(20, 0, pytest.approx(4e-5))] * 2
 

@@ -223,7 +223,7 @@ def test_attempts_that_were_given_up_are_there_with_and_without_a_journal(model,
     bill.hold = {"b"}
     for executor in ("thread", "process"):
         for kept in (None, journal):
-            batch = {"items": ["a", "b", "c"], "executor": executor, "timeout": 1.0}
+            batch = {"items": ["a", "b", "c"], "executor": executor, "timeout": 1.0, "max_retries": 1}
             run = batchmill.run(flow(ask(model, batch=batch)), journal=kept)
             assert run.outputs["error_count"] == 1
             calls = list(run.llm_calls)
