@@ -69,6 +69,20 @@ def test_a_bad_loop_is_a_fault(loop, path, words):
     assert words in fault.message
 
 
+@pytest.mark.parametrize("text", ["${item} > 2", "not ${item}"])
+def test_a_condition_with_text_around_its_template_is_a_fault(text):
+    (of_batch,) = batch(where=text)
+    (of_node,) = faults(when=text)
+    assert of_batch.path == ("nodes", 0, "batch", "where")
+    assert of_node.path == ("nodes", 0, "when")
+    assert "always true" in of_batch.message
+    assert "within the braces" in of_node.hint
+
+
+def test_sound_conditions():
+    assert batch(where="${item > 2}") == faults(when="${not a.ok}") == []
+
+
 def test_a_sound_loop():
     assert faults(loop={"while": "${a.more}", "carry": {"n": "${a.n}"}}) == []
 

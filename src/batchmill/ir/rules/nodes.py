@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.faults import DocumentPath, Fault
@@ -29,6 +30,9 @@ def node_faults(node: NodePart) -> Iterator[Fault]:
         path = (*node.path, "batch")
         yield from _contradictions(node.spec.batch, path)
         yield from _items_faults(node.spec.batch, (*path, "items"))
+        yield from _condition_faults(node.spec.batch.where, (*path, "where"))
+    if node.spec.when is not None:
+        yield from _condition_faults(node.spec.when, (*node.path, "when"))
     if node.spec.loop is not None:
         yield from _loop_faults(node.spec.loop, (*node.path, "loop"))
 
@@ -61,8 +65,13 @@ def _loop_faults(loop: LoopSpec, path: DocumentPath) -> Iterator[Fault]:
     if len(given) != 1:
         yield Fault(path, "needs exactly one of `while` and `until`")
     for key, text in given.items():
-        if not _is_one_template(text):
-            yield Fault((*path, key), "must be one template and nothing else: other text is always true")
+        yield from _condition_faults(text, (*path, key))
+
+
+def _condition_faults(text: Any, path: DocumentPath) -> Iterator[Fault]:
+    if isinstance(text, str) and text and not _is_one_template(text):
+        hint = "write the comparison within the braces, such as `${item.size > 100}`"
+        yield Fault(path, "must be one template and nothing else: other text is always true", hint)
 
 
 def _is_one_template(text: str) -> bool:
