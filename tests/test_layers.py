@@ -35,6 +35,7 @@ RANKS = {
     "policy": 3,
     "template": 3,
     "record": 3,
+    "block": 3,
     "events": 3,
     "concurrency": 2,
     "values": 2,

@@ -29,9 +29,9 @@ def _values(n: int) -> list[dict[str, Any]]:
 
 @contextmanager
 def _ours(n: int) -> Iterator[Ready]:
+    from batchmill.block import Block
     from batchmill.journal.contract import ContentKey, RunRecord
     from batchmill.journal.journal import Journal
-    from batchmill.outcome import Block
 
     items, values = _items(n), _values(n)
     blocks = [

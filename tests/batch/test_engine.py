@@ -13,9 +13,9 @@ import pytest
 import batchmill
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch, stream_batch
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidSetting
-from batchmill.outcome import Block
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

@@ -12,9 +12,10 @@ import batchmill
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings
 from batchmill.batch.engine import Batch
+from batchmill.block import Block
 from batchmill.errors import StorageError
 from batchmill.mapping.api import as_task
-from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.outcome import ErrorInfo, Outcome
 from batchmill.policy import FailurePolicy
 
 EXECUTORS = ("sequential", "thread", "process", "auto", "awaited")

@@ -8,7 +8,8 @@ import time
 import pytest
 
 import batchmill
-from batchmill.batch.rate_gate import Gate, Gates, nano_usd
+from batchmill.batch.gates import Gates
+from batchmill.batch.rate_gate import Gate, nano_usd
 from batchmill.concurrency.clock import FakeClock
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Ended, Limits

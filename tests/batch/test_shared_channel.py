@@ -8,13 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from batchmill.batch.gated_window import GatedWindow
-from batchmill.batch.rate_gate import Gate, Gates
+from batchmill.batch.gates import Gates
+from batchmill.batch.rate_gate import Gate
 from batchmill.batch.shared_channel import SharedChannel
 from batchmill.batch.window import Window
+from batchmill.block import Block
 from batchmill.concurrency.clock import FakeClock
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.items.sources import as_source
-from batchmill.outcome import LEAST_WAIT, Block
+from batchmill.outcome import LEAST_WAIT
 from batchmill.policy import FailurePolicy, FailureWatch, RetryPolicy
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Ended, Limits

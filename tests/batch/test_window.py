@@ -14,9 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.batch.window import Window
+from batchmill.block import Block
 from batchmill.executors.contract import Chunk
 from batchmill.items.sources import as_source
-from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.outcome import ErrorInfo, Outcome
 from batchmill.policy import FailurePolicy, FailureWatch
 
 TOLERANT = FailurePolicy(fail_fast=False)

@@ -14,6 +14,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.batch.window import Window
+from batchmill.block import Block
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
@@ -36,7 +37,6 @@ from batchmill.executors.running.progress import (
 )
 from batchmill.executors.running.runner import Job
 from batchmill.items.sources import as_source
-from batchmill.outcome import Block
 from batchmill.policy import FailurePolicy, FailureWatch
 
 ITEMS = 9

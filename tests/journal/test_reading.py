@@ -5,11 +5,12 @@ import time
 
 import pytest
 
+from batchmill.block import Block
 from batchmill.errors import UnknownRun
 from batchmill.journal.contract import ContentKey, RunRecord
 from batchmill.journal.journal import Journal, chosen
 from batchmill.journal.reading import Reader
-from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.outcome import ErrorInfo, Outcome
 
 
 def filled(path, items, failed=()):

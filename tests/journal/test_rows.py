@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchmill.block import Block
 from batchmill.journal.contract import NOT_KEPT, OK, Codec
 from batchmill.journal.files import LARGE, ValueFiles
 from batchmill.journal.rows import SHORT, FullRow, KnownRow, RowWriter, outcome_of
-from batchmill.outcome import Block
 from batchmill.values.masking import Masker
 
 CODEC = Codec(list, tuple)

@@ -7,12 +7,13 @@ import time
 
 import pytest
 
+from batchmill.block import Block
 from batchmill.errors import StorageError, UnknownRun
 from batchmill.journal.contract import ContentKey, RunRecord
 from batchmill.journal.database import connect_to_read
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
-from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.outcome import ErrorInfo, Outcome
 from batchmill.report.live import Watched
 from batchmill.report.live_text import lines
 

@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import batchmill
-from batchmill.batch.rate_gate import Gate, Gates
+from batchmill.batch.gates import Gates
+from batchmill.batch.rate_gate import Gate
 from batchmill.concurrency.clock import FakeClock
 from batchmill.concurrency.resources import close_resources
 from batchmill.policy.budget import BudgetLimits, Spent

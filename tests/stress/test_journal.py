@@ -8,11 +8,12 @@ from collections import Counter
 import pytest
 
 import batchmill
+from batchmill.block import Block
 from batchmill.journal.contract import ContentKey, RunRecord
 from batchmill.journal.database import connect
 from batchmill.journal.files import LARGE
 from batchmill.journal.journal import Journal
-from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.outcome import ErrorInfo, Outcome
 
 THREADS = 64
 SINGLES, BLOCKS, WIDTH, EVENTS = 40, 8, 5, 20

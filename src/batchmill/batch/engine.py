@@ -16,6 +16,7 @@ from batchmill.batch.settings import BatchSettings
 from batchmill.batch.shared_channel import SharedChannel
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.batch.window import Window
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import resource_scope
 from batchmill.executors.auto.decision import Choice
@@ -23,7 +24,6 @@ from batchmill.executors.contract import Channel, Executor, ExecutorSettings, Ta
 from batchmill.executors.registry import executor_named
 from batchmill.items.sources import Source, as_source
 from batchmill.journal.contract import ItemLog
-from batchmill.outcome import Block
 from batchmill.policy import FailureWatch
 from batchmill.traits import TRAITS
 

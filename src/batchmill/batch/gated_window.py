@@ -15,10 +15,11 @@ from typing import Any
 from batchmill.batch.keeping import Judge, Record
 from batchmill.batch.rate_gate import Admission, Gate, nano_usd
 from batchmill.batch.window import Window
+from batchmill.block import Block, together
 from batchmill.executors.contract import Chunk, Seat
 from batchmill.items.sources import Source
 from batchmill.journal.contract import ItemLog
-from batchmill.outcome import LEAST_WAIT, NO_WAITS, Block, Outcome, Waits, together
+from batchmill.outcome import LEAST_WAIT, NO_WAITS, Outcome, Waits
 from batchmill.policy import FailureWatch, RetryPolicy
 from batchmill.policy.limits import Ended
 from batchmill.record import Usage

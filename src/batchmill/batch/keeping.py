@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from batchmill.block import Block
 from batchmill.errors import StorageError
 from batchmill.executors.running.describe import describe, text_of
-from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.outcome import ErrorInfo, Outcome
 
 Record = Callable[[Block], None]
 """Keeps a block, or raises and has kept nothing of it."""

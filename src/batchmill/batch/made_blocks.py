@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from batchmill.block import Block
 from batchmill.executors.contract import Chunk
-from batchmill.outcome import Block, Outcome, cancelled, interrupted
+from batchmill.outcome import Outcome, cancelled, interrupted
 
 
 def not_run(chunk: Chunk) -> Block:

@@ -14,113 +14,19 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
-from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
+from batchmill.batch.gates import Expected, Gates, Lane
 from batchmill.executors.contract import Seat
-from batchmill.policy.adaptive.controller import LimitChange
-from batchmill.policy.budget import NANO, Budget, BudgetLimits, Spent
-from batchmill.policy.limits import Ended, Limiter, Limits, Reservation
+from batchmill.policy.budget import NANO, Budget, Spent
+from batchmill.policy.limits import Ended, Limits, Reservation
 
 CHUNK_SECONDS = 0.005  # starts that may travel together: later than this none of them begins
 RECENT = 0.05  # weight of one call in what calls are expected to cost
 
 Expect = Callable[[Any, int], float]
-OnDecision = Callable[[str, LimitChange], None]
-
-
-class Expected(NamedTuple):
-    """What an attempt may use: tokens of language models and US dollars, as far as anybody can say. ``free``
-    says that it will ask nobody."""
-
-    tokens: float
-    usd: float
-    free: bool
-
-
-@dataclass(slots=True)
-class Lane:
-    """The limiter of one key and who waits for it, first come first served."""
-
-    key: str
-    limiter: Limiter
-    waiting: deque[threading.Condition] = field(default_factory=deque)
-    asked: list[Limits] = field(default_factory=list)  # by gates that are open
-    refused: int = 0  # attempts, ever
-
-    def wake(self) -> None:
-        """Have the first in line look again."""
-        if self.waiting:
-            self.waiting[0].notify()
-
-
-class Gates:
-    """What all gates of one run share.
-
-    ``on_decision`` is told of each change of an adaptive limit, with its key; ``on_exhausted`` is called
-    with the reason, in words, when a budget lets nothing start any more. Both are called outside the lock.
-
-    Concurrency: any thread may call any method. ``lock`` guards lanes, limiters and budgets; gates take it.
-    """
-
-    def __init__(
-        self,
-        on_decision: OnDecision | None = None,
-        on_exhausted: Callable[[str], None] | None = None,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        self.lock = threading.Lock()
-        self.clock = clock
-        self.on_decision = on_decision or (lambda key, decision: None)
-        self.on_exhausted = on_exhausted or (lambda reason: None)
-        self.exhausted: str | None = None
-        self._lanes: dict[str, Lane] = {}
-        self._budgets: dict[str, Budget] = {}
-
-    def lane(self, key: str, limits: Limits) -> Lane:
-        """The lane of ``key``, held to ``limits`` as well as to what others asked of it."""
-        now = self.clock.monotonic()
-        with self.lock:
-            lane = self._lanes.get(key)
-            if lane is None:
-                lane = self._lanes[key] = Lane(key, Limiter(limits, now))
-            else:
-                lane.limiter.tighten(limits, now)
-            return lane
-
-    def look(self) -> list[dict[str, Any]]:
-        """Each lane as it is now: attempts in flight and waiting, refused ones ever, and its limits."""
-        with self.lock:
-            return [
-                {
-                    "key": lane.key,
-                    "in_flight": lane.limiter.in_flight,
-                    "waiting": len(lane.waiting),
-                    "refused": lane.refused,
-                    "limit": lane.limiter.most,
-                    "rate": lane.limiter.rate,
-                }
-                for lane in self._lanes.values()
-            ]
-
-    def budget(self, owner: str, limits: BudgetLimits) -> Budget:
-        """The budget of ``owner``, the same one each time."""
-        with self.lock:
-            return self._budgets.setdefault(owner, Budget(limits, owner))
-
-    def exhaust(self, reason: str) -> None:
-        """A budget lets nothing start any more."""
-        with self.lock:
-            self.exhausted = self.exhausted or reason
-        self.on_exhausted(reason)
-
-    def wake_all(self) -> None:
-        """Under the lock: a budget changed, which may let somebody start in any lane."""
-        for lane in self._lanes.values():
-            lane.wake()
 
 
 @dataclass(slots=True)

@@ -13,10 +13,11 @@ from __future__ import annotations
 import threading
 import time
 
+from batchmill.block import Block
 from batchmill.concurrency.semaphore import FairSemaphore, Permit
 from batchmill.executors.channel_proxy import ChannelProxy
 from batchmill.executors.contract import Channel, Chunk, Seat
-from batchmill.outcome import LEAST_WAIT, Block, Waits
+from batchmill.outcome import LEAST_WAIT, Waits
 
 
 class _Out:

@@ -22,11 +22,12 @@ from typing import Any
 from batchmill.batch.keeping import Judge, Record, judged, judged_again, keep
 from batchmill.batch.made_blocks import not_run, parts
 from batchmill.batch.outstanding import Outstanding
+from batchmill.block import Block
 from batchmill.errors import InternalError, StorageError
 from batchmill.executors.contract import Chunk, Seat
 from batchmill.items.sources import Source
 from batchmill.journal.contract import ItemLog
-from batchmill.outcome import Block, Outcome
+from batchmill.outcome import Outcome
 from batchmill.policy import FailureWatch
 
 MATCHED_TOGETHER = 500  # items that are read at once while some of them may be known already

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batchmill.batch.results.table_files import ResultFile
+from batchmill.block import Block
 from batchmill.cli.faults import say
 from batchmill.cli.item_rows import Printed, row_pieces
 from batchmill.cli.job_log import JobLog
@@ -19,7 +20,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import StorageError
 from batchmill.journal.contract import READER_LEFT
 from batchmill.nodes.command import STREAMS
-from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.outcome import ErrorInfo, Outcome
 from batchmill.values.words import shortened
 
 HALTED = "halted"

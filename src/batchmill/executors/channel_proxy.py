@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from batchmill.block import Block
 from batchmill.executors.contract import Channel, Chunk, Seat
-from batchmill.outcome import Block
 
 
 class ChannelProxy:

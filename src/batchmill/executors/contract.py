@@ -1,7 +1,7 @@
 """What an executor is given, what it does and what it gives back.
 
 An executor knows no nodes and no documents. It takes numbered items out of a :class:`Channel`, has
-a :class:`Task` run on each, and delivers :class:`~batchmill.outcome.Block`\\ s into the same channel;
+a :class:`Task` run on each, and delivers :class:`~batchmill.block.Block`\\ s into the same channel;
 the channel's owner puts them in order. Each item is run by the same piece of code,
 :mod:`batchmill.executors.running.runner`, whichever executor runs it.
 """
@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from batchmill.attempt import Attempt
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.executors.auto.decision import Choice
 from batchmill.executors.worker_numbers import WorkerNumbers
-from batchmill.outcome import Block, ErrorInfo, Tried
+from batchmill.outcome import ErrorInfo, Tried
 from batchmill.policy import RetryPolicy
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, TypeVar
 
 from batchmill.batch import BatchResult, BatchSettings, run_batch
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import Task
@@ -16,7 +17,6 @@ from batchmill.flow.flow_tasks import FlowEnd, ShippedFlowTask, flow_task
 from batchmill.flow.item_tasks import exec_task
 from batchmill.flow.options import BatchOptions
 from batchmill.flow.results import BatchResults
-from batchmill.outcome import Block
 
 T = TypeVar("T")
 

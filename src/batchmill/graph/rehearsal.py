@@ -13,6 +13,7 @@ from typing import Any
 from batchmill.batch import BatchEnd
 from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.sinks import DroppedResults, KeptResults
+from batchmill.block import Block
 from batchmill.errors import BatchmillError
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.batched import items_at
@@ -26,7 +27,7 @@ from batchmill.items.sources import as_source
 from batchmill.journal.contract import ItemLog, Kept
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.nodes.workflow import WorkflowNode
-from batchmill.outcome import Block, Outcome
+from batchmill.outcome import Outcome
 from batchmill.template import Path, compile_value
 
 TOGETHER = 500  # items that are looked for at once

@@ -18,12 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from batchmill.block import Block
 from batchmill.errors import StorageError
 from batchmill.journal.contract import Codec
 from batchmill.journal.encoding import NOT_JSON, decode, encode
 from batchmill.journal.folders import make_private
 from batchmill.journal.writer import Writer
-from batchmill.outcome import Block
 from batchmill.record import CallsUnderWay, calls_left
 from batchmill.record.under_way import NUMBER_KEY
 from batchmill.values import shown

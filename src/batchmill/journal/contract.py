@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from batchmill.outcome import Block, Outcome
+from batchmill.block import Block
+from batchmill.outcome import Outcome
 
 OK, FAILED, NOT_KEPT, DEGRADED = 0, 1, 2, 3
 """States of an outcome: a result; failed; a result that JSON does not hold exactly, computed again; a result

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from batchmill.block import Block
 from batchmill.journal.calls import VisitLedger
 from batchmill.journal.contract import Kept, KeyMore
 from batchmill.journal.matching import Claims, Found, Matcher
 from batchmill.journal.rows import FullRow, PlainRow, RowWriter, files_in, first_id, outcome_of
 from batchmill.journal.writer import Writer
-from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.outcome import ErrorInfo, Outcome
 
 SLOW = 0.005  # seconds of an item from which on its outcome is waited for: a fiftieth of what it took
 _LEFT_OUT = "it was not begun before, and only what had failed was to be run again"

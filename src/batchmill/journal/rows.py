@@ -9,12 +9,13 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 from batchmill.bad_row import BadRow
+from batchmill.block import Block
 from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, OK, Codec
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all
 from batchmill.journal.files import LARGE, ValueFiles
 from batchmill.lists.weight import weight
-from batchmill.outcome import Block, ErrorInfo, Outcome, Tried
+from batchmill.outcome import ErrorInfo, Outcome, Tried
 from batchmill.sourced import all_bare, bare
 from batchmill.values import is_exact, noted, shown
 from batchmill.values.masking import Masker

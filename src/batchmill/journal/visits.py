@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from batchmill.block import Block
 from batchmill.journal.calls import VisitLedger
 from batchmill.journal.contract import ContentKey
 from batchmill.journal.encoding import decode
-from batchmill.outcome import Block, Outcome
+from batchmill.outcome import Outcome
 
 ITEMS = "its items"  # what changed, where no part of the visit's key did
 

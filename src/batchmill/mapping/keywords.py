@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NoReturn, TypedDict
 
-from batchmill.batch.rate_gate import Gate, Gates
+from batchmill.batch.gates import Gates
+from batchmill.batch.rate_gate import Gate
 from batchmill.batch.settings import BatchSettings
 from batchmill.concurrency.promises import awaits
 from batchmill.errors import InvalidSetting, UnknownSetting

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from batchmill.block import Block
 from batchmill.errors import AttemptTimeout, ItemFailed, RemoteTraceback
 from batchmill.executors.running.cause import cause_of
 from batchmill.mapping.progress import Meter, meter_for
-from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.outcome import ErrorInfo, Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from batchmill.batch import BatchResult
 from batchmill.batch.results.batch_result import Gathering, Timing
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
+from batchmill.block import Block
+from batchmill.outcome import ErrorInfo, Outcome, cancelled
 
 
 def block(start: int, count: int, failed: set[int]) -> Block:

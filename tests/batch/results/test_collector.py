@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from batchmill.batch.results import collector
 from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.sinks import DroppedResults, KeptResults
+from batchmill.block import Block
 from batchmill.lists import LazyList, rows
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
+from batchmill.outcome import ErrorInfo, Outcome, cancelled
 
 
 def blocks_of(kinds: str, size: int) -> list[Block]:

@@ -16,8 +16,9 @@ from batchmill.batch.results import jsonl
 from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.jsonl import JsonlResults
 from batchmill.batch.results.staged import StagedFile
+from batchmill.block import Block
 from batchmill.errors import StorageError
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
+from batchmill.outcome import ErrorInfo, Outcome, cancelled
 from batchmill.values import to_json
 
 

@@ -4,10 +4,10 @@ import threading
 import time
 
 from batchmill.batch.window import Window
+from batchmill.block import Block
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.auto.view import ChannelView, thread_clock
 from batchmill.items.sources import as_source
-from batchmill.outcome import Block
 from batchmill.policy import FailurePolicy, FailureWatch
 
 

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from batchmill.block import Block
 from batchmill.executors.process import frames, payload
 from batchmill.executors.process.frames import FrameWriter
 from batchmill.executors.process.shared_area import FIRST_BYTES, MOST_BYTES, Region
 from batchmill.executors.running.progress import KEPT, new_cells
-from batchmill.outcome import Block, Outcome
+from batchmill.outcome import Outcome
 
 values = st.none() | st.integers() | st.text(max_size=20) | st.lists(st.booleans()) | st.binary(max_size=400)
 

@@ -7,9 +7,10 @@ import time
 
 import pytest
 
+from batchmill.block import Block
 from batchmill.executors.contract import Chunk
 from batchmill.executors.remote.order_channel import OrderChannel
-from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.outcome import ErrorInfo, Outcome
 
 
 def channel(

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast, overload
 
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
+from batchmill.block import Block
+from batchmill.outcome import ErrorInfo, Outcome, cancelled
 
 R = TypeVar("R")
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from batchmill.batch.results.sinks import Results, is_unstarted
+from batchmill.block import Block
 from batchmill.lists import ABSENT, JoinedList, LazyList, Rows
 from batchmill.lists.rows import MOST_HELD
-from batchmill.outcome import Block, Outcome, cancelled
+from batchmill.outcome import Outcome, cancelled
 
 
 class ResultCollector:

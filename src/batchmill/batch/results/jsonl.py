@@ -14,8 +14,8 @@ from typing import Any, Literal, NamedTuple
 from batchmill.batch.results.sinks import Errors, is_unstarted
 from batchmill.batch.results.staged import StagedFile
 from batchmill.batch.results.table_files import ResultFile
+from batchmill.block import Block
 from batchmill.lists import Rows
-from batchmill.outcome import Block
 
 PATH_KEY = "results_path"
 ERRORS_PATH_KEY = "errors_path"

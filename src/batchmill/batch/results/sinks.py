@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from batchmill.block import Block
 from batchmill.lists import ABSENT, Rows
-from batchmill.outcome import Block
 
 Errors = Mapping[int, dict[str, Any]]
 """Error entries by offset into a block."""

@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.auto.decision import Choice, Machine, Measured, choose, known_beforehand
@@ -33,7 +34,6 @@ from batchmill.executors.contract import Channel, ExecutorSettings, Task
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.local.thread import ThreadExecutor
 from batchmill.executors.registry import executor_named
-from batchmill.outcome import Block
 
 PROBE_SECONDS = 0.02  # of items being run before the first choice
 WAITING_SECONDS = 0.005  # an item that has done nothing but wait for this long does not compute

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from batchmill.block import Block
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.channel_proxy import ChannelProxy
 from batchmill.executors.contract import Channel, Chunk, Seat
-from batchmill.outcome import Block
 
 
 class Readings(NamedTuple):

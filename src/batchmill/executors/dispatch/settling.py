@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 
+from batchmill.block import Block
 from batchmill.errors import ExecutorUnavailable, InternalError
 from batchmill.executors.contract import Channel, Chunk
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
@@ -20,7 +21,7 @@ from batchmill.executors.process.child import Reply
 from batchmill.executors.process.slot import CANCELLED, TIMED_OUT, TOO_LARGE, Death, Slot
 from batchmill.executors.running.progress import PACKING, RUNNING
 from batchmill.executors.running.runner import Job, lost_attempt, second_of
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
+from batchmill.outcome import ErrorInfo, Outcome, cancelled
 
 STILLBIRTHS = 3  # workers that die before they take a chunk, one after another, before we give up
 

@@ -19,6 +19,7 @@ from itertools import count, repeat
 from typing import Any, Protocol
 
 from batchmill.attempt import Attempt
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
@@ -28,7 +29,7 @@ from batchmill.executors.prepared import prepare
 from batchmill.executors.running.describe import outline
 from batchmill.executors.running.runner import FailedAttempt, with_attempts
 from batchmill.executors.running.weighing import bytes_of
-from batchmill.outcome import Block, ErrorInfo, Outcome, Tried, cancelled, interrupted
+from batchmill.outcome import ErrorInfo, Outcome, Tried, cancelled, interrupted
 from batchmill.record import Recorder
 
 LEAST_AHEAD = 16

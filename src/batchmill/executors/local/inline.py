@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Chunk, Task
 from batchmill.executors.local.ctrl_c import CtrlC
 from batchmill.executors.running.progress import STOP, new_cells
 from batchmill.executors.running.runner import ItemRunner, Job, OnRetry
-from batchmill.outcome import Block, Outcome, cancelled
+from batchmill.outcome import Outcome, cancelled
 from batchmill.policy import RetryPolicy
 
 _ALONE: tuple[Any, ...] = (None,)

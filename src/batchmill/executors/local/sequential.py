@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
@@ -20,7 +21,6 @@ from batchmill.executors.local.thread import CHUNK_SECONDS, MOST_PER_CHUNK, Thre
 from batchmill.executors.running.progress import STOP, STOPPED, new_cells
 from batchmill.executors.running.runner import ItemRunner, Job
 from batchmill.executors.running.weighing import bytes_of
-from batchmill.outcome import Block
 
 
 class SequentialExecutor:

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
@@ -41,7 +42,7 @@ from batchmill.executors.running.progress import (
 )
 from batchmill.executors.running.runner import LATE_SECONDS, ItemRunner, Job, lost_attempt, second_of
 from batchmill.executors.running.weighing import bytes_of
-from batchmill.outcome import Block, ErrorInfo, Outcome, cancelled
+from batchmill.outcome import ErrorInfo, Outcome, cancelled
 
 DEFAULT_CONCURRENCY = 10
 CHUNK_SECONDS = 0.001  # threads cost little to feed; longer chunks would delay a consumer

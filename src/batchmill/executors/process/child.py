@@ -20,6 +20,7 @@ from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import anything_held, close_resources, resource_scope
 from batchmill.errors import InternalError
@@ -45,7 +46,7 @@ from batchmill.executors.running.progress import (
     at_chunk,
 )
 from batchmill.executors.running.runner import ItemRunner, Job
-from batchmill.outcome import Block, ErrorInfo, Tried
+from batchmill.outcome import ErrorInfo, Tried
 
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
 CHECK_SECONDS = 0.6e-6  # no item that changed the process was faster than this

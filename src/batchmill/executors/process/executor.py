@@ -14,6 +14,7 @@ import multiprocessing
 import threading
 from collections.abc import Iterator
 
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ExecutorUnavailable, NotPicklable
 from batchmill.executors.contract import Channel, ExecutorSettings, Task
@@ -30,7 +31,7 @@ from batchmill.executors.process.slot import CANCELLED, Heard
 from batchmill.executors.process.slot import GRACE_SECONDS as CANCEL_SECONDS
 from batchmill.executors.running.describe import describe
 from batchmill.executors.running.runner import Job
-from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.outcome import ErrorInfo, Outcome
 
 CHUNK_SECONDS = 0.018
 HAND_OVER_SECONDS = 0.0002  # from sending a chunk until its reply is settled, beside the items themselves

@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
+from batchmill.block import Block
 from batchmill.errors import InternalError, NotPicklable
 from batchmill.executors.pickling import pickler, salvage
 from batchmill.executors.pickling.pickler import Stream
@@ -20,7 +21,7 @@ from batchmill.executors.process.payload import Payload, no_room, unwrap, wrap
 from batchmill.executors.process.shared_area import Region
 from batchmill.executors.running.describe import describe
 from batchmill.executors.running.progress import KEPT, Cells
-from batchmill.outcome import Block, ErrorInfo, Outcome
+from batchmill.outcome import ErrorInfo, Outcome
 
 HEADER = struct.Struct("=II")  # length in bytes; 1 when the content is a parcel's
 Columns = tuple[list[Any], "array[float]", dict[int, Outcome], dict[int, float | None]]

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import BatchmillError, ExecutorUnavailable
 from batchmill.executors.contract import Chunk, ExecutorSettings
@@ -31,7 +32,6 @@ from batchmill.executors.process.logs import Logged
 from batchmill.executors.remote.contract import WIRE, Order, Reply, Rest
 from batchmill.executors.remote.order_channel import OrderChannel
 from batchmill.executors.remote.sealed import SealedItems, SealedTask
-from batchmill.outcome import Block
 
 KEPT_JOBS = 8
 REMEMBERED = 256  # batches that were stopped, for orders of theirs that come later

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ClusterLost, ExecutorUnavailable, InternalError, NotPicklable
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
@@ -30,7 +31,7 @@ from batchmill.executors.remote.losses import Losses
 from batchmill.executors.remote.where import carrier_at
 from batchmill.executors.running.describe import describe
 from batchmill.executors.running.runner import Job, lost_attempt
-from batchmill.outcome import Block, ErrorInfo
+from batchmill.outcome import ErrorInfo
 
 CHUNK_SECONDS = 0.3
 HAND_OVER_SECONDS = 0.015  # from sending an order until its reply is settled, beside the items themselves

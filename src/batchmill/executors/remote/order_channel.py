@@ -7,8 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from batchmill.block import Block
 from batchmill.executors.contract import Chunk, Seat
-from batchmill.outcome import Block
 
 
 class OrderChannel:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from batchmill.attempt import Attempt
+from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Chunk, ExecutorSettings, Task
@@ -21,7 +22,7 @@ from batchmill.executors.prepared import prepare
 from batchmill.executors.running.cause import Cause
 from batchmill.executors.running.describe import outline, traced
 from batchmill.executors.running.progress import ATTEMPT, ITEMS, POSITION, STARTED, STOP, STOPPED, Cells
-from batchmill.outcome import NO_REFUSALS, Block, ErrorInfo, Outcome, Refusals, Tried, cancelled, interrupted
+from batchmill.outcome import NO_REFUSALS, ErrorInfo, Outcome, Refusals, Tried, cancelled, interrupted
 from batchmill.policy import RetryDecision, RetryPolicy
 from batchmill.record import Recorder
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from batchmill.block import Block
 from batchmill.lists.weight import weight
-from batchmill.outcome import Block
 
 _FEW = 4  # values looked at; others of the block are taken to be like them
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchmill.batch import OnBlock
+from batchmill.block import Block
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.journal.contract import ItemLog
-from batchmill.outcome import Block, Outcome
+from batchmill.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)

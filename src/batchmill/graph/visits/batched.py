@@ -11,6 +11,7 @@ from batchmill.batch import Batch, BatchSettings, OnBlock
 from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.jsonl import PATH_KEY
 from batchmill.batch.stream_buffer import StreamBuffer
+from batchmill.block import Block
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle
@@ -30,7 +31,6 @@ from batchmill.ir.models.batch import BatchSpec
 from batchmill.items.readers import open_source
 from batchmill.items.selection import Selection
 from batchmill.lists import LazyList
-from batchmill.outcome import Block
 from batchmill.policy import RetryPolicy
 from batchmill.sourced import names_of
 from batchmill.step import INDEX_KEY, SOURCE_KEY, item_step

@@ -15,13 +15,14 @@ from batchmill.batch.results.jsonl import JsonlResults
 from batchmill.batch.results.sinks import DroppedResults, Errors, KeptResults, Results
 from batchmill.batch.results.staged import partial_of
 from batchmill.batch.results.table_files import result_file
+from batchmill.block import Block
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.file_table import Entry, place_of
 from batchmill.graph.surroundings import Surroundings
 from batchmill.graph.visits.node_run import ENVIRONMENT, NodeRun, error_entry
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.ir.models.collect import CollectFile
-from batchmill.outcome import SKIPPED, Block, ErrorInfo
+from batchmill.outcome import SKIPPED, ErrorInfo
 from batchmill.sourced import all_bare
 from batchmill.template import compile_value
 from batchmill.values import is_exact, shown, to_json

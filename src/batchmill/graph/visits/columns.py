@@ -6,9 +6,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from batchmill.block import Block
 from batchmill.errors import TemplateError
 from batchmill.ir.models.batch import BatchSpec
-from batchmill.outcome import SKIPPED, Block, ErrorInfo
+from batchmill.outcome import SKIPPED, ErrorInfo
 from batchmill.sourced import bare, names_of
 from batchmill.step.namespace import INDEX_KEY, SOURCE_KEY, Namespace
 from batchmill.template import Scope, compile_value

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from batchmill.batch.stream_buffer import StreamBuffer
+from batchmill.block import Block
 from batchmill.errors import BatchmillError
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.batched import NodeBatch, items_of
@@ -16,7 +17,6 @@ from batchmill.graph.visits.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.places_of_rows import asks_for_source
 from batchmill.ir.streams import Stage
 from batchmill.items.selection import Selection
-from batchmill.outcome import Block
 
 
 class RunningStage:

@@ -6,7 +6,8 @@ import pickle
 
 import pytest
 
-from batchmill.outcome import Block, ErrorInfo, Outcome, Tried, cancelled
+from batchmill.block import Block
+from batchmill.outcome import ErrorInfo, Outcome, Tried, cancelled
 
 ERROR = ErrorInfo("ValueError", "bad", traceback="...", outputs={"code": 3})
 

@@ -1,0 +1,214 @@
+"""Outcomes of neighbouring items in columns: the form in which results cross threads and processes.
+
+A million successes are cheaper to carry as one list than as a million objects. So only items that failed,
+were tried again or recorded calls have an :class:`~batchmill.outcome.Outcome` of their own in a
+:class:`Block`, and nobody but the block touches its columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from typing import Any, TypeVar
+
+from batchmill.outcome import NO_WAITS, Outcome, Waits
+
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class Block:
+    """Outcomes of the items ``start`` to ``start + len(values) - 1``, in columns.
+
+    ``values`` and ``walls`` (seconds) are aligned; ``special`` maps an offset into them to the
+    Outcome of an item that is more than a plain success at the first attempt. A failed item's
+    place in ``values`` is None. ``items`` are the items themselves; they are added in the parent and
+    never travel back from a worker.
+
+    ``began`` maps an offset to the second, of :func:`time.perf_counter`, at which that item began, None
+    where nobody knows; an item that is not in it began when the one before it ended. So one entry does for
+    all items that a worker ran one right after another. ``worker`` is the number of the worker that ran
+    them, from 0, which runs one item at a time; None where none did. ``waits`` has by offset what items
+    waited for that had to wait. ``cpu`` is the CPU seconds that all of them took, and ``peak`` the most
+    memory, in bytes, that the process of their worker had had by then; None where nobody knows.
+
+    Only the methods here write to the columns, so that they stay aligned; ``cpu`` and ``peak`` are set by
+    who ran them.
+    """
+
+    start: int
+    values: list[Any] = field(default_factory=list)
+    walls: list[float] = field(default_factory=list)
+    special: dict[int, Outcome] = field(default_factory=dict)
+    items: Sequence[Any] = ()
+    began: dict[int, float | None] = field(default_factory=dict)
+    worker: int | None = None
+    waits: dict[int, Waits] = field(default_factory=dict)
+    cpu: float | None = None
+    peak: int | None = None
+
+    @classmethod
+    def of(cls, outcome: Outcome, item: Any) -> Block:
+        """A block of one item."""
+        return cls.made(outcome.index, [outcome], (item,))
+
+    @classmethod
+    def made(cls, start: int, outcomes: Sequence[Outcome], items: Sequence[Any]) -> Block:
+        """A block of neighbouring items whose outcomes are known; all are of the first one's worker."""
+        special = {offset: one for offset, one in enumerate(outcomes) if not one.plain}
+        began = {offset: one.began for offset, one in enumerate(outcomes)}
+        return cls(
+            start,
+            [one.value for one in outcomes],
+            [one.wall for one in outcomes],
+            special,
+            items,
+            began if any(second is not None for second in began.values()) else {},
+            outcomes[0].worker if outcomes else None,
+            {offset: one.waits for offset, one in enumerate(outcomes) if one.waits != NO_WAITS},
+            together(one.cpu for one in outcomes),
+        )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def appenders(self) -> tuple[Callable[[Any], None], Callable[[float], None]]:
+        """What adds a value, and what adds its wall time, for the one loop that runs every item: two calls
+        that Python need not look up. The wall time is to be added last: what
+        another thread sees of a block that is being filled is whole as far as there are wall times."""
+        return self.values.append, self.walls.append
+
+    def note(self, outcome: Outcome) -> None:
+        """The item at the outcome's index, whose value is being added, is more than a plain success."""
+        self.special[outcome.index - self.start] = outcome
+
+    def begin(self, offset: int, second: float | None) -> None:
+        """The item at ``offset`` began, or is about to, at that second of :func:`time.perf_counter`."""
+        self.began[offset] = second
+
+    def extend(self, other: Block) -> None:
+        """Add the items that follow these."""
+        offset = len(self.values)
+        self.values.extend(other.values)
+        self.walls.extend(other.walls)
+        for place, outcome in other.special.items():
+            self.special[offset + place] = outcome
+        if other.began or self.began:
+            self.began[offset] = None
+        for place, second in other.began.items():
+            self.began[offset + place] = second
+        for place, waits in other.waits.items():
+            self.waits[offset + place] = waits
+        self.cpu = together((self.cpu, other.cpu))
+        self.peak = max(self.peak or 0, other.peak or 0) or None
+
+    def part(self, start: int, end: int | None = None) -> Block:
+        """The items from offset ``start`` to before ``end``, as a block of their own. Of a block that another
+        thread is filling, that is whole up to its last wall time. CPU and memory go with the first item."""
+        end = len(self.values) if end is None else min(end, len(self.values))
+        began = _cut(self.began, start, end)
+        if start < end and 0 not in began and self.began:
+            began[0] = self.began_at(start)
+        values, walls, items = self.values[start:end], self.walls[start:end], self.items[start:end]
+        special, waits = _cut(self.special, start, end), _cut(self.waits, start, end)
+        effort = (None, None) if start else (self.cpu, self.peak)
+        return Block(self.start + start, values, walls, special, items, began, self.worker, waits, *effort)
+
+    def wait_before(self, offset: int, waits: Waits) -> None:
+        """The item at ``offset`` waited so long before the attempt that is told here."""
+        self.waits[offset] = self.waits.get(offset, NO_WAITS).plus(waits)
+
+    def replace(self, offset: int, outcome: Outcome) -> None:
+        """Put another outcome in place of an item's; its times stay."""
+        self.values[offset] = outcome.value
+        self.special.pop(offset, None)
+        if not outcome.plain:
+            self.special[offset] = outcome
+
+    def put_before(self, offset: int, earlier: Outcome) -> None:
+        """Add to an item what its ``earlier`` attempts took and recorded."""
+        known = self.outcome(offset)
+        if self.began and offset + 1 < len(self.values):  # its wall time is about to tell something else
+            self.began.setdefault(offset + 1, self.began_at(offset + 1))
+        self.walls[offset] += earlier.wall
+        if earlier.waits != NO_WAITS:
+            self.wait_before(offset, earlier.waits)
+        self.cpu = together((self.cpu, earlier.cpu))
+        if earlier.records or earlier.tried or offset in self.special:
+            records, tried = (*earlier.records, *known.records), (*earlier.tried, *known.as_tried())
+            self.special[offset] = replace(known, records=records, tried=tried, again=None)
+
+    def began_at(self, offset: int) -> float | None:
+        """When the item at ``offset`` began; None where nobody knows."""
+        known = max((one for one in self.began if one <= offset), default=None)
+        second = None if known is None else self.began[known]
+        return None if second is None else second + sum(self.walls[known:offset])
+
+    def forget_when(self) -> None:
+        """Drop what only the process says that ran the items: its clock is another, and so are its workers'
+        numbers."""
+        self.began.clear()
+        self.worker = None
+        for offset, outcome in self.special.items():
+            self.special[offset] = replace(outcome, began=None, worker=None, tried=())
+
+    def begins(self, zero: float = 0.0) -> Sequence[float | None]:
+        """When each item began, by a clock that was ``zero`` when :func:`time.perf_counter` was 0."""
+        first = self.began.get(0)
+        if first is not None and len(self.began) == 1:
+            return list(accumulate(self.walls[: len(self.values) - 1], initial=first + zero))
+        if not self.began:
+            return [None] * len(self.values)
+        begins: list[float | None] = []
+        at: float | None = None
+        for offset, wall in enumerate(self.walls):
+            at = self.began.get(offset, at)
+            begins.append(None if at is None else at + zero)
+            at = None if at is None else at + wall
+        return begins
+
+    @property
+    def done(self) -> int:
+        """How many items are whole, of a block that another thread may be filling."""
+        return len(self.walls)
+
+    @property
+    def wall(self) -> float:
+        """Seconds that all items took together."""
+        return sum(self.walls)
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """The outcomes that are errors, in index order."""
+        return [self.special[k] for k in sorted(self.special) if self.special[k].error is not None]
+
+    def outcome(self, offset: int) -> Outcome:
+        """That of the item at ``offset``."""
+        outcome = self.special.get(offset) or Outcome(self.start + offset, self.values[offset])
+        began, waits = self.began_at(offset), self.waits.get(offset, NO_WAITS)
+        cpu = None if offset else self.cpu
+        return replace(
+            outcome, wall=self.walls[offset], began=began, worker=self.worker, waits=waits, cpu=cpu
+        )
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Every item's Outcome, in index order."""
+        begins = self.begins()
+        for offset, value in enumerate(self.values):
+            outcome = self.special.get(offset) or Outcome(self.start + offset, value)
+            wall, waits = self.walls[offset], self.waits.get(offset, NO_WAITS)
+            cpu = None if offset else self.cpu
+            yield replace(outcome, wall=wall, began=begins[offset], worker=self.worker, waits=waits, cpu=cpu)
+
+
+def _cut(column: dict[int, V], start: int, end: int) -> dict[int, V]:
+    """The entries for offsets from ``start`` to before ``end``, for a block that begins there. A copy is
+    looked at: another thread may be adding to the column."""
+    return {offset - start: one for offset, one in column.copy().items() if start <= offset < end}
+
+
+def together(seconds: Iterable[float | None]) -> float | None:
+    """The sum of what is known; None where nothing is."""
+    known = [one for one in seconds if one is not None]
+    return sum(known) if known else None
