@@ -146,14 +146,16 @@ class Fails(Step):
 
 
 def test_a_failure_ends_the_flow_once_the_other_branch_is_through_its_node():
-    failed, late = threading.Event(), Step("late")
+    begun, failed, late = threading.Event(), threading.Event(), Step("late")
 
     class Slow(Step):
         def exec(self, _: Any) -> Any:
+            begun.set()
             assert failed.wait(10)
 
     class FailsFirst(Fails):
         def exec_fallback(self, prep_res: Any, exc: Exception) -> Any:
+            assert begun.wait(10)
             threading.Timer(0.1, failed.set).start()
             raise exc
 
