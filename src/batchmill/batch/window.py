@@ -12,16 +12,16 @@ nothing else to do.
 
 from __future__ import annotations
 
-import heapq
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from batchmill.batch.delay_queue import DelayQueue
 from batchmill.batch.keeping import Judge, Record, judged, judged_again, keep
 from batchmill.batch.made_blocks import not_run, parts
 from batchmill.batch.outstanding import Outstanding
+from batchmill.batch.reorder_buffer import ReorderBuffer
 from batchmill.block import Block
 from batchmill.errors import InternalError, StorageError
 from batchmill.executors.contract import Chunk, Seat
@@ -55,19 +55,15 @@ class Window:
         self._ready = threading.Condition(self._lock)
         self._source = source
         self._watch = watch
-        self._ordered = ordered
         self._returned: deque[Chunk] = deque()
-        self._deferred: list[tuple[float, int, Chunk]] = []  # a heap of items to be tried again, by when
-        self._done: deque[Block] = deque()  # for an unordered consumer
-        self._early: dict[int, Block] = {}  # for an ordered one, by index of the first item
+        self._deferred = DelayQueue()  # items to be tried again
+        self._results = ReorderBuffer(ordered=ordered)
         self._stop_callbacks: list[Callable[[], None]] = []
         self._idle_callbacks: list[Callable[[], None]] = []
         self._error: BaseException | None = None
         self._broken = False  # by it: what is out may never come back
         self._taken = 0  # items read from the source
         self._out = Outstanding()  # of them, not delivered or given back
-        self._consumed = 0  # handed to the consumer
-        self._next = 0  # index the ordered consumer waits for
         self._idle = 0  # workers that wait in take
         self._pulling = False
         self._exhausted = False
@@ -143,6 +139,10 @@ class Window:
             self._out.begins(chunk.start)
 
     def _take(self, most: int, ahead: int, consumes: bool) -> Chunk | None:
+        # What was returned comes before what is new: it has waited longest, and the ordered consumer waits
+        # for it. A worker that finds neither sleeps until somebody gives back, delivers or reads. Only one
+        # reads the source at a time, outside the lock: a source may block for as long as it likes. Before a
+        # worker sleeps it tells, once, those who could steal from others for it.
         waited = told = False
         while True:
             idle: list[Callable[[], None]] = []
@@ -157,7 +157,7 @@ class Window:
                     if not told and self._idle_callbacks:
                         idle, told = self._idle_callbacks.copy(), True
                         break
-                    if consumes and (self._done or self._next in self._early):
+                    if consumes and self._results:
                         return Chunk(self._taken, ())
                     self._wait_for_work()
                     waited = True
@@ -178,8 +178,9 @@ class Window:
     def _may_pull(self, ahead: int) -> bool:
         if self._stopped or self._returned or self._exhausted or self._pulling or self._held:
             return False
-        self._behind = self._behind or self._taken - self._consumed >= ahead
-        return self._taken - self._consumed < ahead
+        held = self._taken - self._results.handed_out
+        self._behind = self._behind or held >= ahead
+        return held < ahead
 
     def _can_give(self, most: int, consumes: bool) -> bool:
         """Whether the source has something or is to be waited for by who takes; else it tells when it has."""
@@ -317,18 +318,14 @@ class Window:
             if fault is None and self._stopped:
                 self._file(not_run(chunk))
             elif fault is None:
-                heapq.heappush(self._deferred, (time.monotonic() + seconds, chunk.start, chunk))
+                self._deferred.put(chunk, seconds)
             self._work.notify_all()
         self._raise(fault)
 
     def _return_due(self) -> float | None:
         """Under the lock: return what is due; seconds until the next is, None where there is no next one."""
-        now = time.monotonic()
-        while self._deferred and self._deferred[0][0] <= now:
-            self._returned.append(heapq.heappop(self._deferred)[2])
-        if self._returned:
-            return 0.0
-        return self._deferred[0][0] - now if self._deferred else None
+        self._returned.extend(self._deferred.due())
+        return 0.0 if self._returned else self._deferred.seconds()
 
     def deliver(self, block: Block) -> None:
         if self._record is not None:
@@ -379,11 +376,7 @@ class Window:
         errors = [outcome.error for outcome in block.special.values() if outcome.error is not None]
         failed = sum(error.kind != "cancelled" for error in errors)
         self._watch.add(len(block) - len(errors), failed, errors)
-        if self._ordered:
-            self._early[block.start] = block
-        else:
-            self._done.append(block)
-        if not self._ordered or block.start == self._next or self._finished():
+        if self._results.put(block) or self._finished():
             self._ready.notify_all()
 
     def fail(self, error: BaseException) -> None:
@@ -404,8 +397,7 @@ class Window:
         if self._stopped:
             return []
         self._stopped = True
-        self._returned.extend(chunk for _, _, chunk in self._deferred)
-        self._deferred.clear()
+        self._returned.extend(self._deferred.clear())
         while self._returned:
             self._file(not_run(self._returned.popleft()))
         self._work.notify_all()
@@ -452,16 +444,10 @@ class Window:
             yield block
 
     def _pop(self) -> Block | None:
-        if self._ordered:
-            block = self._early.pop(self._next, None)
-        else:
-            block = self._done.popleft() if self._done else None
-        if block is not None:
-            self._next += len(block)
-            self._consumed += len(block)
-            if self._behind:
-                self._behind = False
-                self._work.notify_all()
+        block = self._results.pop()
+        if block is not None and self._behind:
+            self._behind = False
+            self._work.notify_all()
         return block
 
     def _finished(self) -> bool:

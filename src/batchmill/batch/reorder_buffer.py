@@ -1,0 +1,45 @@
+"""Blocks on their way to the consumer: in the order of their items (a reorder buffer), or as they come."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from batchmill.block import Block
+
+
+class ReorderBuffer:
+    """Holds blocks until it is their turn. ``ordered`` hands them out by index, without a gap; else the one
+    that came first is the next.
+
+    How much it may hold is for its owner to bound, who knows what has been taken and not yet handed out.
+
+    Concurrency: none of its own; its owner calls it under one lock.
+    """
+
+    def __init__(self, *, ordered: bool) -> None:
+        self.handed_out = 0  # items
+        self._ordered = ordered
+        self._came: deque[Block] = deque()  # where the order does not matter
+        self._early: dict[int, Block] = {}  # where it does, by index of the first item
+
+    def __bool__(self) -> bool:
+        """Whether there is a block whose turn it is."""
+        return self.handed_out in self._early if self._ordered else bool(self._came)
+
+    def put(self, block: Block) -> bool:
+        """Take a block in; whether it can be handed out now."""
+        if not self._ordered:
+            self._came.append(block)
+            return True
+        self._early[block.start] = block
+        return block.start == self.handed_out
+
+    def pop(self) -> Block | None:
+        """The block whose turn it is, if it is there."""
+        if not self._ordered:
+            block = self._came.popleft() if self._came else None
+        else:
+            block = self._early.pop(self.handed_out, None)
+        if block is not None:
+            self.handed_out += len(block)
+        return block
