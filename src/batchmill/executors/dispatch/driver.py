@@ -25,7 +25,7 @@ from batchmill.executors.process.pool import Pool
 from batchmill.executors.process.shared_area import Region
 from batchmill.executors.process.slot import TIMED_OUT, TOO_LARGE, Death, Slot, SlotBroken
 from batchmill.executors.running.describe import describe
-from batchmill.executors.running.progress import STARTED, Position, position
+from batchmill.executors.running.progress import Position
 from batchmill.outcome import ErrorInfo
 
 
@@ -309,7 +309,7 @@ class Driver:
         with self._lock:
             if self._slot is None or self._held:
                 return None
-            at = position(self._slot.area.cells)
+            at = self._slot.area.progress.position
             return at if at.seq in self._sent and at.begun else None
 
     def hold(self) -> None:
@@ -324,7 +324,7 @@ class Driver:
         with self._lock:
             if self._slot is None or not self._held:
                 return
-            at, unbegun = position(self._slot.area.cells), []
+            at, unbegun = self._slot.area.progress.position, []
             for seq, (chunk, items) in self._sent.items():
                 begun = at.begun if at.seq == seq else len(chunk) if at.seq > seq else 0
                 self._sent[seq] = chunk.part(0, begun), items
@@ -349,9 +349,9 @@ class Driver:
         with self._lock:
             if self._slot is None:
                 return
-            cells = self._slot.area.cells
-            began = cells[STARTED]
-            if began and position(cells).seq in self._sent and time.monotonic_ns() - began > seconds * 1e9:
+            progress = self._slot.area.progress
+            began = progress.started
+            if began and progress.position.seq in self._sent and time.monotonic_ns() - began > seconds * 1e9:
                 self._slot.kill(TIMED_OUT)
 
     def kill_large(self, limit: int) -> None:

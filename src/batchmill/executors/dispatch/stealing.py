@@ -2,7 +2,7 @@
 
 A chunk is sized by what its items should take. When one of them takes long the others wait behind it, and
 near the end of a batch, or where the source gives nothing for a while, nobody else has work left. Then its
-worker is held: it begins nothing more. A moment later what it has begun can be read from its cells for
+worker is held: it begins nothing more. A moment later what it has begun can be read from its progress for
 certain, and the rest is given back.
 
 The moment stands in for a memory barrier between the two: a worker writes which item it is on before it looks

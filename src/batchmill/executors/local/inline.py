@@ -11,7 +11,7 @@ from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Chunk, Task
 from batchmill.executors.local.ctrl_c import CtrlC
-from batchmill.executors.running.progress import STOP, new_cells
+from batchmill.executors.running.progress import Progress
 from batchmill.executors.running.runner import ItemRunner, Job, OnRetry
 from batchmill.outcome import Outcome, cancelled
 from batchmill.policy import RetryPolicy
@@ -28,16 +28,12 @@ def run_alone(
 ) -> Outcome:
     """Run ``task`` on the item None. After ``stop`` no attempt begins, ``cancel`` ends a running one;
     ``on_retry`` is told of each that is going to be followed by another."""
-    cells = new_cells()
-
-    def end() -> None:
-        cells[STOP] = 1
-
-    forget = (stop.on_cancel(end), cancel.on_cancel(end))
+    progress = Progress()
+    forget = (stop.on_cancel(progress.stop), cancel.on_cancel(progress.stop))
     try:
         with CtrlC() as ctrl_c:
             runner = ItemRunner(
-                Job(task, retry, on_retry=on_retry), cells, cancel, interrupts=ctrl_c.is_the_users
+                Job(task, retry, on_retry=on_retry), progress, cancel, interrupts=ctrl_c.is_the_users
             )
             block = runner.run_chunk(Chunk(0, _ALONE), 0.0, block=Block(0, items=_ALONE, worker=0))
     finally:

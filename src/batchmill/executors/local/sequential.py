@@ -18,7 +18,7 @@ from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.local.ctrl_c import CtrlC
 from batchmill.executors.local.thread import CHUNK_SECONDS, MOST_PER_CHUNK, ThreadExecutor
-from batchmill.executors.running.progress import STOP, STOPPED, new_cells
+from batchmill.executors.running.progress import Progress
 from batchmill.executors.running.runner import ItemRunner, Job
 from batchmill.executors.running.weighing import bytes_of
 
@@ -42,13 +42,13 @@ class SequentialExecutor:
     def _run_here(
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
-        cells = new_cells()
+        progress = Progress()
         job = Job.of(task, settings)
         ctrl_c = CtrlC()
-        runner = ItemRunner(job, cells, cancel, interrupts=ctrl_c.is_the_users)
+        runner = ItemRunner(job, progress, cancel, interrupts=ctrl_c.is_the_users)
         sizer = ChunkSizer(1, CHUNK_SECONDS, MOST_PER_CHUNK, settings.chunk_size)
         worker = settings.worker_numbers.acquire()
-        forget = [channel.on_stop(lambda: cells.__setitem__(STOP, STOPPED)), cancel.on_cancel(channel.stop)]
+        forget = [channel.on_stop(progress.stop), cancel.on_cancel(channel.stop)]
         try:
             runner.prepare()
             while (chunk := channel.take(*sizer.next(channel.remaining()), consumes=True)) is not None:

@@ -2,7 +2,7 @@
 
         Channel --take--> worker thread (own copy of the task) --deliver--> Channel
                               ^
-                     Watcher: looks at the workers' cells, gives up overdue attempts
+                     Watcher: looks at the workers' progress, gives up overdue attempts
 
 Nothing is submitted or queued: a worker that is free takes the next items, so memory is bounded by
 the channel's window alone. Under a timeout a watcher thread looks at what the workers are at. A
@@ -28,18 +28,7 @@ from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.stealing import WorkStealer
 from batchmill.executors.local.copying import copy_task
 from batchmill.executors.local.event_loop import AsyncTask, EventLoopBatch
-from batchmill.executors.running.progress import (
-    ATTEMPT,
-    HELD,
-    POSITION,
-    STARTED,
-    STOP,
-    STOPPED,
-    Position,
-    at_chunk,
-    new_cells,
-    position,
-)
+from batchmill.executors.running.progress import Position, Progress
 from batchmill.executors.running.runner import LATE_SECONDS, ItemRunner, Job, lost_attempt, second_of
 from batchmill.executors.running.weighing import bytes_of
 from batchmill.outcome import ErrorInfo, Outcome, cancelled
@@ -182,7 +171,7 @@ class ThreadBatch:
 
     def _stop_workers(self) -> None:
         for worker in self._now():
-            worker.cells[STOP] = STOPPED
+            worker.progress.stop()
 
     def _abandon_all(self) -> None:
         self.channel.stop()
@@ -194,7 +183,7 @@ class ThreadBatch:
         while not self._over.wait(WATCH_SECONDS):
             latest = time.monotonic_ns() - int((timeout + LATE_SECONDS) * 1e9)
             for worker in self._now():
-                if 0 < worker.cells[STARTED] < latest and worker.abandon(self._overdue, latest):
+                if 0 < worker.progress.started < latest and worker.abandon(self._overdue, latest):
                     self._hire()
 
     def _overdue(
@@ -222,7 +211,7 @@ class Worker:
     """
 
     def __init__(self, crew: ThreadBatch) -> None:
-        self.cells = new_cells()
+        self.progress = Progress()
         self._crew = crew
         self._lock = threading.Lock()
         self._chunk: Chunk | None = None
@@ -251,7 +240,7 @@ class Worker:
     def _work(self) -> None:
         crew = self._crew
         try:
-            runner = ItemRunner(self._own_job(), self.cells, self._cancel)
+            runner = ItemRunner(self._own_job(), self.progress, self._cancel)
             runner.prepare()
             begun = False
             while (chunk := crew.channel.take(*crew.sizer.next(crew.channel.remaining()))) is not None:
@@ -285,9 +274,9 @@ class Worker:
             block = Block(chunk.start, items=chunk.items, worker=self._own_number)
             self._number += 1
             self._chunk, self._block = chunk, block
-            self.cells[POSITION] = at_chunk(self._number)
+            self.progress.begin_chunk(self._number)
         if crew.channel.stopped:
-            self.cells[STOP] = STOPPED
+            self.progress.stop()
         began = time.perf_counter()
         with self._several(chunk):
             runner.run_chunk(chunk, CHUNK_SECONDS, block=block)
@@ -296,8 +285,7 @@ class Worker:
             if self._abandoned or left is None:
                 return False
             chunk = left  # what was not taken back
-            if self.cells[STOP] == HELD:
-                self.cells[STOP] = 0
+            self.progress.resume()
         crew.sizer.observe(len(block), time.perf_counter() - began, bytes_of(block))
         if len(block):
             crew.channel.deliver(block)
@@ -322,23 +310,29 @@ class Worker:
 
     def spare(self) -> bool:
         with self._lock:
-            return self._chunk is not None and len(self._chunk) > position(self.cells).begun
+            return self._chunk is not None and len(self._chunk) > self.progress.position.begun
 
     def at(self) -> Position | None:
         with self._lock:
-            at = position(self.cells)
-            return at if self._chunk is not None and at.begun and not self.cells[STOP] else None
+            at = self.progress.position
+            return (
+                at
+                if self._chunk is not None
+                and at.begun
+                and not (self.progress.paused or self.progress.stopped)
+                else None
+            )
 
     def hold(self) -> None:
         with self._lock:
             if self._chunk is not None:
-                self.cells[STOP] = self.cells[STOP] or HELD
+                self.progress.pause()
 
     def take_back(self) -> None:
         with self._lock:
-            if self._chunk is None or self.cells[STOP] != HELD:
+            if self._chunk is None or not self.progress.paused:
                 return
-            begun = position(self.cells).begun
+            begun = self.progress.position.begun
             rest, self._chunk = self._chunk.part(begun), self._chunk.part(0, begun)
         self._crew.channel.give_back(rest)
 
@@ -346,13 +340,13 @@ class Worker:
         """Give up on the chunk in hand; False when there was none, or its attempt began after ``latest``."""
         with self._lock:
             chunk = self._chunk
-            started = self.cells[STARTED]
+            started = self.progress.started
             if chunk is None or (latest is not None and not 0 < started < latest):
                 return False
             self._chunk = None
             self._abandoned = True
-            self.cells[STOP] = STOPPED  # its item must not be tried again in there
-            begun, attempt = position(self.cells).begun, self.cells[ATTEMPT]
+            self.progress.stop()  # its item must not be tried again in there
+            begun, attempt = self.progress.position.begun, self.progress.attempt
             finished = self._block.part(0, min(begun, self._block.done))
             worker, began = self._own_number, second_of(started)
         settled = settle(chunk, begun - 1, attempt, began, worker) if len(finished) < begun else None

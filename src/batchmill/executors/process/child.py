@@ -34,17 +34,7 @@ from batchmill.executors.process.payload import Payload, unwrap
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.signals import heed_signals
 from batchmill.executors.running.describe import describe
-from batchmill.executors.running.progress import (
-    BEGAN,
-    KEPT,
-    LOADING,
-    PACKING,
-    PHASE,
-    POSITION,
-    RUNNING,
-    STARTED,
-    at_chunk,
-)
+from batchmill.executors.running.progress import PACKING, RUNNING
 from batchmill.executors.running.runner import ItemRunner, Job
 from batchmill.outcome import ErrorInfo, Tried
 
@@ -98,10 +88,8 @@ class WorkerProcess:
 
     def run(self, order: Order) -> Reply:
         """Run a chunk; its results are in the shared area afterwards."""
-        cells = self.area.cells
-        cells[KEPT] = 0
-        cells[PHASE] = LOADING
-        cells[POSITION] = at_chunk(order.seq)
+        progress = self.area.progress
+        progress.begin_chunk(order.seq)
         if order.job is None and order.digest not in self._runners:
             return Reply(order.seq, "no_job")
         try:
@@ -115,10 +103,8 @@ class WorkerProcess:
         except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
             return Reply(order.seq, "unreadable", error=describe(fault))
         chunk = Chunk(order.start, items, order.attempts, order.lost, order.tried)
-        cells[BEGAN] = time.monotonic_ns()
-        cells[PHASE] = RUNNING
         began, spent = time.perf_counter(), self._effort.cpu()
-        frames = FrameWriter(self.area.outward(order.seq), cells, self._folders)
+        frames = FrameWriter(self.area.outward(order.seq), progress, self._folders)
         self._next_lay_down = began + LAY_DOWN_SECONDS
 
         def after_item(block: Block, now: float) -> bool:
@@ -135,13 +121,13 @@ class WorkerProcess:
         self._lay_down(frames, block, runner)
         surroundings.restore()
         effort = self._effort.cpu() - spent, self._effort.peak()
-        return Reply(order.seq, "done", cells[KEPT], seconds, None, *effort)
+        return Reply(order.seq, "done", progress.published, seconds, None, *effort)
 
     def _lay_down(self, frames: FrameWriter, block: Block, runner: ItemRunner) -> bool:
-        self.area.cells[PHASE] = PACKING
+        self.area.progress.enter(PACKING)
         with self._timed(runner):
             full = frames.lay_down(block)
-        self.area.cells[PHASE] = RUNNING
+        self.area.progress.enter(RUNNING)
         return full
 
     @contextmanager
@@ -150,11 +136,11 @@ class WorkerProcess:
         if not runner.timed:
             yield
             return
-        self.area.cells[STARTED] = time.monotonic_ns()
+        self.area.progress.begin_timed()
         try:
             yield
         finally:
-            self.area.cells[STARTED] = 0
+            self.area.progress.end_timed()
 
     def _runner(self, order: Order) -> tuple[ItemRunner, ProcessEnvironment]:
         found = self._runners.get(order.digest)
@@ -176,7 +162,7 @@ class WorkerProcess:
         surroundings: ProcessEnvironment = pickle.loads(around)  # noqa: S301  # from our own parent
         surroundings.enter(self._logging)
         job: Job = unwrap(packed, keep=True) if isinstance(packed, Payload) else packed
-        runner = ItemRunner(job, self.area.cells, CancelToken())
+        runner = ItemRunner(job, self.area.progress, CancelToken())
         return runner, surroundings
 
 
@@ -189,7 +175,7 @@ def attach(pipe: Connection, path: str, folders: list[str], parent: int) -> None
     wire = MessagePipe(pipe)
     outbox = Outbox(wire)
     worker = WorkerProcess(path, folders, outbox)
-    heed_signals(worker.area.cells)
+    heed_signals(worker.area.progress)
     _keep_descriptors_from_grandchildren()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG, prctl(2)

@@ -20,7 +20,7 @@ from batchmill.executors.pickling.pickler import Stream
 from batchmill.executors.process.payload import Payload, no_room, unwrap, wrap
 from batchmill.executors.process.shared_area import Region
 from batchmill.executors.running.describe import describe
-from batchmill.executors.running.progress import KEPT, Cells
+from batchmill.executors.running.progress import Progress
 from batchmill.outcome import ErrorInfo, Outcome
 
 HEADER = struct.Struct("=II")  # length in bytes; 1 when the content is a parcel's
@@ -32,9 +32,9 @@ LEAST_ROOM = 2048  # of a region: enough for a parcel's frame, whatever it holds
 class FrameWriter:
     """Lays the results of one chunk down in ``region``; used by the worker's main thread alone."""
 
-    def __init__(self, region: Region, cells: Cells, folders: list[str]) -> None:
+    def __init__(self, region: Region, progress: Progress, folders: list[str]) -> None:
         self._region = region
-        self._cells = cells
+        self._progress = progress
         self._folders = folders
         self._end = 0
         self._items = 0
@@ -72,7 +72,7 @@ class FrameWriter:
         room[self._end : start] = HEADER.pack(len(content), kind)
         room[start:end] = content
         self._end = end
-        self._cells[KEPT] = end
+        self._progress.publish(end)
         return True
 
 

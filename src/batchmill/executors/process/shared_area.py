@@ -1,6 +1,6 @@
-"""The memory a worker process shares with its parent: the cells, and room for chunks both ways.
+"""The memory a worker process shares with its parent: its progress, and room for chunks both ways.
 
-Five files in memory-backed storage, mapped by both sides: the cells, two regions for chunks going in
+Five files in memory-backed storage, mapped by both sides: the progress, two regions for chunks going in
 and two for results coming out. Chunk number n uses the regions n % 2; at most two chunks are under
 way, so neither side writes where the other still reads. A region grows with what is written to it, up
 to :data:`MOST_BYTES`; what does not fit travels in a file of its own. Space is reserved before it is
@@ -15,7 +15,7 @@ import platform
 from collections.abc import Callable
 from typing import Any
 
-from batchmill.executors.running.progress import CELLS, Cells
+from batchmill.executors.running.progress import CELLS, Progress
 
 CELLS_BYTES = 4096
 FIRST_BYTES = 256 << 10
@@ -96,7 +96,7 @@ class SharedArea:
         self._inward = [Region(f"{path}-in{side}") for side in (0, 1)]
         self._outward = [Region(f"{path}-out{side}") for side in (0, 1)]
         cells = self._head.view(0)[: CELLS * 8].cast("q")
-        self.cells: Cells = cells  # type: ignore[assignment]  # indexes like a list of int
+        self.progress = Progress(cells)  # type: ignore[arg-type]  # indexes like a list of int
 
     @classmethod
     def create(cls, path: str) -> SharedArea:

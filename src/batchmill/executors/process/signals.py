@@ -11,7 +11,7 @@ import signal
 import time
 from types import FrameType
 
-from batchmill.executors.running.progress import STOP, STOPPED, Cells
+from batchmill.executors.running.progress import Progress
 
 TERM_SECONDS = 0.5  # for the word that the whole run is ending
 
@@ -27,11 +27,11 @@ def block_signals() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
 
-def heed_signals(cells: Cells) -> None:
-    """In the worker: SIGINT and SIGHUP are ignored, SIGTERM is heard; ``cells`` are what the parent writes
-    its stop into."""
+def heed_signals(progress: Progress) -> None:
+    """In the worker: SIGINT and SIGHUP are ignored, SIGTERM is heard; ``progress`` is where the parent writes
+    its stop."""
     for number in _ENDING:
-        signal.signal(number, signal.SIG_IGN if number != signal.SIGTERM else Terminated(cells))
+        signal.signal(number, signal.SIG_IGN if number != signal.SIGTERM else Terminated(progress))
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
@@ -44,14 +44,14 @@ class Terminated:
     items start is not concerned: a program does not inherit this, a forked process just dies.
     """
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, progress: Progress) -> None:
         self._pid = os.getpid()
-        self._cells = cells
+        self._progress = progress
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         end = time.monotonic() + TERM_SECONDS
         while os.getpid() == self._pid and time.monotonic() < end:
-            if self._cells[STOP] == STOPPED:
+            if self._progress.stopped:
                 return
             time.sleep(0.01)
         signal.signal(number, signal.SIG_DFL)

@@ -30,19 +30,7 @@ from batchmill.executors.process.logs import Logged, handle
 from batchmill.executors.process.loky_private import Worker
 from batchmill.executors.process.message_pipe import MessagePipe
 from batchmill.executors.process.shared_area import SharedArea
-from batchmill.executors.running.progress import (
-    ATTEMPT,
-    BEGAN,
-    HELD,
-    KEPT,
-    MOST_CHUNKS,
-    PHASE,
-    STARTED,
-    STOP,
-    STOPPED,
-    Position,
-    position,
-)
+from batchmill.executors.running.progress import MOST_CHUNKS, Position
 
 EXIT_SECONDS = 5.0
 GRACE_SECONDS = 1.0  # that commands of a cancelled batch have from SIGTERM to SIGKILL
@@ -56,7 +44,7 @@ class SlotBroken(BatchmillError):  # named for what is broken
 
 
 class Death(NamedTuple):
-    """What is known of a worker that died: its process id, exit code (negative: signal) and last cells."""
+    """What is known of a worker that died: its process id, exit code (negative: signal) and last progress."""
 
     pid: int
     exit_code: int | None
@@ -138,8 +126,7 @@ class Slot:
 
     def reset(self) -> None:
         """Make ready for another batch."""
-        self.area.cells[STOP] = 0
-        self.area.cells[STARTED] = 0
+        self.area.progress.reset()
         with self._lock:
             self._verdict = None
 
@@ -165,16 +152,15 @@ class Slot:
 
     def stop_items(self) -> None:
         """Let the worker start no further item of the chunks it has."""
-        self.area.cells[STOP] = STOPPED
+        self.area.progress.stop()
 
     def hold(self) -> None:
         """Let the worker start nothing until :meth:`go_on`, unless it was stopped for good."""
-        self.area.cells[STOP] = self.area.cells[STOP] or HELD
+        self.area.progress.pause()
 
     def go_on(self) -> None:
         """Let the worker start items again that was held."""
-        if self.area.cells[STOP] == HELD:
-            self.area.cells[STOP] = 0
+        self.area.progress.resume()
 
     def kill(self, verdict: str) -> None:
         """End the worker and all it started; ``verdict`` says why, the first one counts.
@@ -248,9 +234,9 @@ class Slot:
         if self._exit_code() is None:
             kill_family(self.pid)
             self._process.join(EXIT_SECONDS)
-        cells = self.area.cells
-        last = (cells[place] for place in (PHASE, ATTEMPT, KEPT, STARTED, BEGAN))
-        return Death(self.pid, self._exit_code(), position(cells), *last)
+        last = self.area.progress
+        seen = last.position, last.phase, last.attempt, last.published, last.started, last.began
+        return Death(self.pid, self._exit_code(), *seen)
 
     def _exit_code(self) -> int | None:
         """The worker's exit code. loky's manager asks as well, and of two threads that do at the same

@@ -1,34 +1,37 @@
-"""The cells a worker writes while it works, so that others can see from outside what it is at.
+"""How far a worker is, for others to see from outside: which item of which chunk, and since when.
 
-Plain 64-bit integers behind one index each: a list for a thread, shared memory for a process, where a cell
-is one store and one load. What belongs together is in one cell: which chunk and which of its items are two
-halves of POSITION, so that nobody reads the one from before a change and the other from after it.
+It is written by the worker without a lock and read by whoever watches it, also after its death. So it is a
+row of 64-bit integers, a list for a thread and shared memory for a process, where each is one store and one
+load. What belongs together is one integer: the chunk and its item are two halves of a word, and nobody
+reads the one from before a change and the other from after it.
 
-A worker that begins a chunk writes KEPT and PHASE first and POSITION last; an item's POSITION is written
-before the look at STOP and before the item is touched. Whoever reads the cells of a worker that is gone, or
-was held a moment ago, so sees the item it was on.
+The order of the stores is what readers rely on, and it is written down here alone. What is to be known of a
+chunk is there before the word says that the worker is on it. The word says that an item is begun before the
+worker looks whether it may begin one, and before it touches the item. So whoever pauses a worker and looks
+a moment later, or finds it dead, sees every item that was begun.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import MutableSequence
 from typing import NamedTuple
 
-POSITION = 0  # number of the chunk << ITEM_BITS | how many of its items were begun; 0 before the first chunk
-PHASE = 1  # LOADING, RUNNING or PACKING
-ATTEMPT = 2  # number of the attempt being run, from 1
-STARTED = 3  # time.monotonic_ns() at which that attempt started, 0 while none runs
-STOP = 4  # no new item may start; STOPPED or HELD, 0 while items may
-KEPT = 5  # bytes of finished results laid down in the outgoing region
-BEGAN = 6  # time.monotonic_ns() at which the first item of the chunk did
+_WORD = 0  # number of the chunk << _ITEM_BITS | how many of its items were begun; 0 before the first chunk
+_PHASE = 1
+_ATTEMPT = 2  # number of the attempt being run, from 1
+_STARTED = 3  # time.monotonic_ns() at which that attempt started, 0 while none runs
+_STOP = 4  # _STOPPED or _PAUSED, 0 while items may start
+_PUBLISHED = 5  # bytes of finished results that lie in the outgoing region
+_BEGAN = 6  # time.monotonic_ns() at which the first item of the chunk did
 CELLS = 8
 
-ITEM_BITS = 32
-ITEMS = (1 << ITEM_BITS) - 1  # the half of POSITION that counts items
+_ITEM_BITS = 32
+_ITEMS = (1 << _ITEM_BITS) - 1  # the half of the word that counts items
 MOST_CHUNKS = 1 << 31  # a worker is replaced before their number would need more bits than are left
 
-LOADING, RUNNING, PACKING = 1, 2, 3
-STOPPED, HELD = 1, 2  # for good; until what was not begun has been taken back
+LOADING, RUNNING, PACKING = 1, 2, 3  # phases of a chunk: it is unpickled, its items run, results are pickled
+_STOPPED, _PAUSED = 1, 2  # for good; until what was not begun has been taken back
 
 Cells = MutableSequence[int]
 
@@ -41,17 +44,125 @@ class Position(NamedTuple):
     begun: int
 
 
-def position(cells: Cells) -> Position:
-    """Where the worker is, from one look."""
-    word = cells[POSITION]
-    return Position(word >> ITEM_BITS, word & ITEMS)
+class Progress:
+    """What one worker is at. ``cells`` is shared memory of :data:`CELLS` integers, by default a list.
 
+    Concurrency: the worker alone calls ``begin_*``, ``end_*``, ``postpone``, ``enter`` and ``publish``.
+    Anybody may call ``stop`` and read. ``pause``, ``resume`` and ``reset`` are for one other thread at a
+    time, under its own lock.
+    """
 
-def at_chunk(seq: int) -> int:
-    """The POSITION of a worker that has chunk ``seq`` and has begun none of its items."""
-    return seq << ITEM_BITS
+    __slots__ = ("_cells",)
 
+    def __init__(self, cells: Cells | None = None) -> None:
+        self._cells: Cells = [0] * CELLS if cells is None else cells
 
-def new_cells() -> Cells:
-    """Cells for a worker of this process."""
-    return [0] * CELLS
+    def begin_chunk(self, seq: int) -> None:
+        """The worker is on chunk ``seq``, from 1, and has begun none of its items."""
+        cells = self._cells
+        cells[_PUBLISHED] = 0
+        cells[_PHASE] = LOADING
+        cells[_WORD] = seq << _ITEM_BITS
+
+    def begin_items(self) -> None:
+        """The items of the chunk are there, and run from now on."""
+        cells = self._cells
+        cells[_BEGAN] = time.monotonic_ns()
+        cells[_ATTEMPT] = 1
+        cells[_WORD] &= ~_ITEMS
+        cells[_PHASE] = RUNNING
+
+    def begin_item(self) -> bool:
+        """The next item of the chunk is begun; False where none may be."""
+        cells = self._cells
+        word = cells[_WORD] + 1
+        cells[_WORD] = word  # before the look at _STOP: who stops us and looks here later knows all
+        if cells[_STOP]:
+            cells[_WORD] = word - 1
+            return False
+        return True
+
+    def begin_attempt(self, number: int) -> None:
+        """Attempt ``number`` of the item is made, without a deadline."""
+        self._cells[_ATTEMPT] = number
+
+    def begin_timed(self) -> int:
+        """What runs now has a deadline; since when, in nanoseconds of ``time.monotonic_ns``."""
+        now = self._cells[_STARTED] = time.monotonic_ns()
+        return now
+
+    def postpone(self, nanoseconds: int) -> None:
+        """Have what runs count as begun so much later than now, if it has a deadline."""
+        if self._cells[_STARTED]:
+            self._cells[_STARTED] = time.monotonic_ns() + nanoseconds
+
+    def end_timed(self) -> None:
+        """Nothing runs that has a deadline."""
+        self._cells[_STARTED] = 0
+
+    def enter(self, phase: int) -> None:
+        """What the worker does is ``phase`` of its chunk."""
+        self._cells[_PHASE] = phase
+
+    def publish(self, length: int) -> None:
+        """So many bytes of finished results lie in the outgoing region, whole."""
+        self._cells[_PUBLISHED] = length
+
+    def stop(self) -> None:
+        """Let no further item begin."""
+        self._cells[_STOP] = _STOPPED
+
+    def pause(self) -> None:
+        """Let no item begin until :meth:`resume`, unless all is stopped."""
+        self._cells[_STOP] = self._cells[_STOP] or _PAUSED
+
+    def resume(self) -> None:
+        """Let items begin again that were paused."""
+        if self._cells[_STOP] == _PAUSED:
+            self._cells[_STOP] = 0
+
+    def reset(self) -> None:
+        """Make ready for another batch."""
+        self._cells[_STOP] = 0
+        self._cells[_STARTED] = 0
+
+    @property
+    def position(self) -> Position:
+        """Where the worker is, from one look."""
+        word = self._cells[_WORD]
+        return Position(word >> _ITEM_BITS, word & _ITEMS)
+
+    @property
+    def phase(self) -> int:
+        return self._cells[_PHASE]
+
+    @property
+    def attempt(self) -> int:
+        return self._cells[_ATTEMPT]
+
+    @property
+    def started(self) -> int:
+        """Since when what runs has a deadline, in ``time.monotonic_ns``; 0 where nothing has."""
+        return self._cells[_STARTED]
+
+    @property
+    def began(self) -> int:
+        """Since when items of the chunk run, in the same."""
+        return self._cells[_BEGAN]
+
+    @property
+    def published(self) -> int:
+        return self._cells[_PUBLISHED]
+
+    @property
+    def halted(self) -> bool:
+        """Whether no item may begin, for whichever reason."""
+        return self._cells[_STOP] != 0
+
+    @property
+    def stopped(self) -> bool:
+        return self._cells[_STOP] == _STOPPED
+
+    @property
+    def paused(self) -> bool:
+        return self._cells[_STOP] == _PAUSED

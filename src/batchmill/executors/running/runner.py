@@ -3,7 +3,7 @@
 It is given a chunk and runs its items one after another: attempts, waits between them, timing,
 errors and records. It stops early, leaving the rest of the chunk to be taken by another worker, when
 the chunk has taken long enough, when nothing may start any more, or after a failure that ends the
-batch. What it is at stands in the worker's cells all the while.
+batch. What it is at stands in the worker's :class:`Progress` all the while.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from batchmill.executors.contract import Chunk, ExecutorSettings, Task
 from batchmill.executors.prepared import prepare
 from batchmill.executors.running.cause import Cause
 from batchmill.executors.running.describe import outline, traced
-from batchmill.executors.running.progress import ATTEMPT, ITEMS, POSITION, STARTED, STOP, STOPPED, Cells
+from batchmill.executors.running.progress import Progress
 from batchmill.outcome import NO_REFUSALS, ErrorInfo, Outcome, Refusals, Tried, cancelled, interrupted
 from batchmill.policy import RetryDecision, RetryPolicy
 from batchmill.record import Recorder
@@ -99,13 +99,13 @@ class ItemRunner:
     def __init__(
         self,
         job: Job,
-        cells: Cells,
+        progress: Progress,
         cancel: CancelToken,
         *,
         interrupts: Callable[[BaseException], bool] | None = None,
     ) -> None:
         self._job = job
-        self._cells = cells
+        self._progress = progress
         self._cancel = cancel
         self._interrupts = interrupts
         self._recorder = Recorder()
@@ -132,21 +132,18 @@ class ItemRunner:
         """
         block = Block(chunk.start, items=chunk.items) if block is None else block
         add_value, add_wall = block.appenders()
-        run, cells, drain = self._job.task.run, self._cells, self._recorder.drain
+        run, progress, drain = self._job.task.run, self._progress, self._recorder.drain
+        begin_item = progress.begin_item
         timed, clock = self.timed, time.perf_counter
         index = chunk.start
-        place = cells[POSITION] & ~ITEMS
-        cells[ATTEMPT] = 1
+        progress.begin_items()
         last = clock()
         end = last + seconds
         spent = time.thread_time()
         drift = 0.0  # how much later items begin than the walls of those before them tell
         block.begin(0, last)
         for offset, item in enumerate(chunk.items):
-            place += 1
-            cells[POSITION] = place  # before the look at STOP: who stops us and looks here later knows all
-            if cells[STOP]:
-                cells[POSITION] = place - 1
+            if not begin_item():
                 break
             tried: Outcome | FailedAttempt | None = None
             if timed or chunk.lost is not None:
@@ -162,12 +159,12 @@ class ItemRunner:
                         block.note(Outcome(index, value, records=records))
             if tried is not None:
                 outcome = self._to_the_end(item, index, self._number(chunk), tried, last, chunk)
-                cells[ATTEMPT] = 1
+                progress.begin_attempt(1)
                 add_value(outcome.value)
                 if not outcome.plain:
                     block.note(outcome)
                 if outcome.error is not None and self._job.stop_on_failure and outcome.again is None:
-                    cells[STOP] = STOPPED  # a chunk that waits behind this one must not start either
+                    progress.stop()  # a chunk that waits behind this one must not start either
             now = clock()
             add_wall(now - last)
             last = now
@@ -238,7 +235,7 @@ class ItemRunner:
             return self._caught(error, number, before)
         if self._too_late():
             return self._caught(self._overdue(), number, before)
-        self._cells[STARTED] = 0
+        self._progress.end_timed()
         return Outcome(index, value, attempts=number, records=self._recorder.drain())
 
     def _too_late(self) -> bool:
@@ -252,11 +249,10 @@ class ItemRunner:
 
     def _begin(self, number: int) -> Attempt:
         timeout = self._job.timeout
-        self._cells[ATTEMPT] = number
+        self._progress.begin_attempt(number)
         if timeout is None:
             return Attempt(number, None, self._recorder, self._cancel)
-        now = time.monotonic_ns()
-        self._began = self._cells[STARTED] = now
+        now = self._began = self._progress.begin_timed()
         return Attempt(
             number, now / 1e9 + timeout, self._recorder, self._cancel, timeout, ending=self._ending
         )
@@ -264,11 +260,10 @@ class ItemRunner:
     def _ending(self, seconds: float) -> None:
         """The attempt is over, and what it started is being ended: who watches looks at it as at one that
         began later."""
-        if self._cells[STARTED]:
-            self._cells[STARTED] = time.monotonic_ns() + int((seconds - (self._job.timeout or 0.0)) * 1e9)
+        self._progress.postpone(int((seconds - (self._job.timeout or 0.0)) * 1e9))
 
     def _caught(self, error: BaseException, attempts: int, before: ErrorInfo | None = None) -> FailedAttempt:
-        self._cells[STARTED] = 0
+        self._progress.end_timed()
         if self._interrupts is not None and self._interrupts(error):
             raise error
         described = outline(error)
@@ -277,9 +272,9 @@ class ItemRunner:
 
     def _stopped_within(self, seconds: float) -> bool:
         """Wait before another attempt; True as soon as nothing may start any more."""
-        self._cells[STARTED] = 0
+        self._progress.end_timed()
         end = time.monotonic() + seconds
-        while not (self._cells[STOP] == STOPPED or self._cancel.cancelled):
+        while not (self._progress.stopped or self._cancel.cancelled):
             left = end - time.monotonic()
             if left <= 0:
                 return False

@@ -25,16 +25,7 @@ from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.pool import shared_pool
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.slot import Death
-from batchmill.executors.running.progress import (
-    KEPT,
-    PHASE,
-    POSITION,
-    RUNNING,
-    STOP,
-    at_chunk,
-    new_cells,
-    position,
-)
+from batchmill.executors.running.progress import CELLS, LOADING, MOST_CHUNKS, RUNNING, Progress
 from batchmill.executors.running.runner import Job
 from batchmill.items.sources import as_source
 from batchmill.policy import FailurePolicy, FailureWatch
@@ -87,7 +78,7 @@ class Slot:
         self.next_seq += 1
 
     def hold(self) -> None:
-        self.area.cells[STOP] = 2
+        self.area.progress.pause()
 
 
 class Stage:
@@ -104,8 +95,8 @@ class Stage:
         self.slot = Slot(path)
         self.driver._slot = self.slot  # type: ignore[assignment]  # such a one
         self.worker = WorkerProcess(path, shared_pool().folders, Mock())
-        self.watched = Watched(self.worker.area.cells)
-        self.worker.area.cells = self.watched  # type: ignore[assignment]  # such cells
+        self.watched = Watched(self.worker.area.progress._cells)
+        self.worker.area.progress = Progress(self.watched)  # type: ignore[arg-type]  # such cells
         for _ in range(2):
             chunk = self.window.take(3, 100)
             assert chunk is not None
@@ -173,6 +164,13 @@ def steps_of(stage: Stage, at: int) -> int:
     return count
 
 
+def go_to(progress: Progress, seq: int, begun: int) -> None:
+    """Have a worker be there."""
+    progress.begin_chunk(seq)
+    for _ in range(begun):
+        assert progress.begin_item()
+
+
 def test_wherever_the_worker_is_held_each_item_is_run_once(stage: Callable[[], Stage]) -> None:
     steps = steps_of(stage(), -1)
     assert steps > 40
@@ -187,19 +185,21 @@ def test_a_chunk_that_ran_and_was_not_settled_is_kept_while_the_next_one_begins(
     stage: Callable[[], Stage],
 ) -> None:
     one = stage()
-    cells = one.slot.area.cells
-    cells[POSITION] = at_chunk(1) + 3  # after the first chunk
-    cells[KEPT], cells[PHASE] = 0, RUNNING  # and at the first stores of the next one
+    progress = one.slot.area.progress
+    go_to(progress, 1, 3)  # after the first chunk
+    progress.publish(0)  # and at the first stores of the next one
+    progress.enter(LOADING)
     one.take_back()
     assert one.window._returned[0].start == 3
     assert sum(map(len, one.window._returned)) == 3
 
 
 def test_one_look_tells_chunk_and_item() -> None:
-    cells = new_cells()
-    cells[POSITION] = at_chunk(7) + 2
-    assert position(cells) == (7, 2)
-    assert cells[POSITION].bit_length() <= 63
+    cells = [0] * CELLS
+    progress = Progress(cells)
+    go_to(progress, MOST_CHUNKS - 1, 2)
+    assert progress.position == (MOST_CHUNKS - 1, 2)
+    assert max(cells).bit_length() <= 63
 
 
 def test_a_reply_about_items_that_were_taken_back_is_an_error(stage: Callable[[], Stage]) -> None:
@@ -218,13 +218,12 @@ def test_a_reply_about_items_that_were_taken_back_is_an_error(stage: Callable[[]
 
 def test_a_worker_dies_between_two_chunks(stage: Callable[[], Stage]) -> None:
     """Whatever it wrote of the second one: the first one's reply is there, the second is run elsewhere."""
-    for at in (at_chunk(1) + 3, at_chunk(2)):
+    for place in ((1, 3), (2, 0)):
         one = stage()
         (first, settle_first), (_, settle_second) = one.slot.orders
         settle_first(one.worker.run(first))
-        one.slot.area.cells[POSITION] = at
-        one.slot.area.cells[KEPT] = 0
+        go_to(one.slot.area.progress, *place)
         one.slot.verdict = None  # type: ignore[attr-defined]  # as of a worker that nobody killed
-        settle_second(Death(1, -9, position(one.slot.area.cells), RUNNING, 1, 0, 0))
+        settle_second(Death(1, -9, one.slot.area.progress.position, RUNNING, 1, 0, 0))
         assert one.finish() == [item * 10 for item in range(ITEMS)]
         assert set(RUNS.values()) == {1}

@@ -1,0 +1,62 @@
+"""What a worker's progress tells, and what may be asked of it from outside."""
+
+from __future__ import annotations
+
+from batchmill.executors.running.progress import LOADING, PACKING, RUNNING, Progress
+
+
+def test_a_chunk_from_its_begin_to_its_end() -> None:
+    progress = Progress()
+    assert progress.position == (0, 0)
+    progress.publish(5)
+    progress.begin_chunk(3)
+    assert (progress.position, progress.phase, progress.published) == ((3, 0), LOADING, 0)
+    progress.begin_items()
+    assert (progress.phase, progress.attempt) == (RUNNING, 1)
+    assert progress.began > 0
+    assert progress.begin_item()
+    assert progress.begin_item()
+    progress.begin_attempt(2)
+    assert (progress.position, progress.attempt) == ((3, 2), 2)
+    progress.enter(PACKING)
+    progress.publish(100)
+    assert (progress.phase, progress.published) == (PACKING, 100)
+    progress.begin_items()  # as one whose chunks have no numbers does
+    assert progress.position == (3, 0)
+
+
+def test_what_is_paused_begins_nothing_until_it_is_resumed() -> None:
+    progress = Progress()
+    progress.begin_chunk(1)
+    assert progress.begin_item()
+    progress.pause()
+    assert progress.paused
+    assert progress.halted
+    assert not progress.begin_item()
+    assert progress.position == (1, 1)
+    progress.resume()
+    assert not progress.halted
+    assert progress.begin_item()
+
+
+def test_what_is_stopped_is_neither_paused_nor_resumed() -> None:
+    progress = Progress()
+    progress.stop()
+    progress.pause()
+    progress.resume()
+    assert progress.stopped
+    assert not progress.begin_item()
+    progress.reset()
+    assert not progress.halted
+
+
+def test_what_has_a_deadline() -> None:
+    progress = Progress()
+    progress.postpone(10**9)
+    assert progress.started == 0  # nothing has one
+    since = progress.begin_timed()
+    assert progress.started == since > 0
+    progress.postpone(10**9)
+    assert progress.started >= since + 10**9
+    progress.end_timed()
+    assert progress.started == 0
