@@ -330,8 +330,9 @@ def test_a_node_that_is_no_batch_waits_too(tmp_path):
     limit = {"per_second": 10, "key": "service"}
     nodes = [{"id": name, "type": "echo", "params": {"message": "x"}, "rate_limit": limit} for name in "ab"]
     _, report = made(tmp_path, {"nodes": nodes})
-    assert [node.waits is not None for node in report.nodes] == [False, True]
-    assert report.nodes[1].shares.limit_waits > report.nodes[1].shares.work
+    first, second = report.nodes
+    assert second.waits is not None
+    assert second.shares.limit_waits > first.shares.limit_waits
 
 
 REFUSING = """

