@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CONFTEST = (Path(__file__).parent / "conftest.py").read_text()
 
 # everything left ends by itself soon after
@@ -43,7 +45,6 @@ def report(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", LEAVERS)
-@pytest.mark.slow
 def test_what_is_left_is_found_and_named(report, name):
     kind = LEAVERS[name][0]
     line = next(

@@ -47,6 +47,7 @@ def test_a_bad_row_is_a_failed_item(executor: str, jsonl: Path) -> None:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.slow
 def test_groups_go_on_without_bad_rows(executor: str, jsonl: Path) -> None:
     done = batchmill.run(document(jsonl, "jsonl", executor=executor, batch_size=2))
     assert values(done) == [None, [1, 3], None, [5]]

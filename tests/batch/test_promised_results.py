@@ -60,6 +60,7 @@ async def leaves(n):
     ],
     ids=["async def", "async call", "partial", "lambda", "async generator", "generator", "hidden generator"],
 )
+@pytest.mark.slow
 def test_the_result_is_what_it_comes_to(function, values, executor):
     done = batchmill.map(function, [1, 2], executor=executor)
     assert list(done) == values

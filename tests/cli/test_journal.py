@@ -153,6 +153,7 @@ def test_results_in_every_form(batchmill):
     assert batchmill("results", "--safe-for-spreadsheets")[0] == 2
 
 
+@pytest.mark.slow
 def test_a_table_has_the_columns_of_all_results(batchmill):
     text = "result = {**({'late': 'here'} if x > 1001 else {}), 'x': x}"
     document = flow(1005, text)
@@ -164,6 +165,7 @@ def test_a_table_has_the_columns_of_all_results(batchmill):
     assert json.loads(rows[-1]["result"]) == {"late": "here", "x": 1004}
 
 
+@pytest.mark.slow
 def test_gc_forgets_runs_with_their_files(batchmill, tmp_path):
     batchmill.write(flow(1, "result = 'y' * 100_000"))
     for _ in range(3):

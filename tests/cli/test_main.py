@@ -18,6 +18,7 @@ def batchmill(*arguments, **options):
     )
 
 
+@pytest.mark.slow
 def test_help_lists_the_commands_and_imports_nothing_heavy():
     code = (
         "import sys, contextlib\nfrom batchmill.cli.main import outcome\n"
@@ -100,6 +101,7 @@ def test_colour_follows_the_environment(capfd, monkeypatch):
     assert "\x1b" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_reader_that_went_away_is_quiet():
     command = f"{sys.executable} -m batchmill schema | head -c 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)

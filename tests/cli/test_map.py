@@ -42,6 +42,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.first_quick
 def test_items_arrive_as_they_are_with_and_without_a_shell(mapped, tmp_path, executor):
     items = json.dumps(HOSTILE)
     wanted = "".join(f"<{item}>\n" for item in HOSTILE)
@@ -143,6 +144,7 @@ def test_several_sources_and_placeholders(mapped, tmp_path):
     assert set(slots) == {"1", "2"}
 
 
+@pytest.mark.slow
 def test_a_word_in_braces_that_is_none_of_ours_runs_nothing(mapped, tmp_path):
     (tmp_path / "f1.txt").touch()
     code, out, err = mapped("f*.txt", "cp", "{}", "{stem}.bak")

@@ -49,6 +49,7 @@ def seen(run, batchmill_command, soon):
     return lambda words: soon(lambda: look(words))
 
 
+@pytest.mark.slow
 def test_a_run_is_watched_to_its_end(run, seen, tmp_path, batchmill_command):
     assert seen("wait  ")
     (tmp_path / "one").touch()

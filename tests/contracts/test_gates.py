@@ -178,6 +178,7 @@ def test_one_answer_that_asks_to_come_again_later_holds_up_everybody(executor, t
     assert max(gaps) >= 0.5
 
 
+@pytest.mark.slow
 def test_waiting_to_try_again_holds_no_worker(parallel, tmp_path):
     task = Logged(tmp_path / "log", fails=1)
     given = settings(parallel, gated(Limits(per_second=1000)), retry=RetryPolicy(2, wait=30, jitter=False))
@@ -218,6 +219,7 @@ def test_a_budget_starts_exactly_what_it_pays_for(executor, kind, tmp_path):
     assert done.success_count + len(done.failed) == 30
 
 
+@pytest.mark.slow
 def test_an_attempt_that_dies_with_its_worker_counts_and_is_made_again(tmp_path):
     task = Dying(tmp_path / "log")
     given = settings("process", gated(Limits(per_second=60)), retry=RetryPolicy(2), failures=CONTINUE)

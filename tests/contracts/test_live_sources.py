@@ -105,6 +105,7 @@ def test_an_attempt_after_a_failure_does_not_wait_for_another_request() -> None:
         assert answers.get(timeout=PATIENCE) == 7
 
 
+@pytest.mark.slow
 def test_a_generator_may_wait_for_the_answer_to_what_it_gave(executor: str) -> None:
     batchmill.map(square, range(2000), executor=executor)
     answered = threading.Semaphore(0)

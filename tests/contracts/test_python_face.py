@@ -424,6 +424,7 @@ def process_id(_):
 
 
 @pytest.mark.parametrize("chunk_size", [None, 3])
+@pytest.mark.first_quick
 def test_a_worker_process_is_replaced_after_so_many_items(chunk_size):
     workers = {"executor": "process", "max_concurrent": 2, "chunk_size": chunk_size}
     warm = set(batchmill.map(process_id, range(9), **workers))

@@ -318,6 +318,7 @@ def test_what_standard_input_comes_from_is_not_written(source: dict[str, Any]) -
     assert Path("in.jsonl").read_text() == ROWS
 
 
+@pytest.mark.slow
 def test_where_standard_output_goes_is_not_written() -> None:
     Path("flow.json").write_text(json.dumps({"nodes": [write("a", "out.json")]}))
     command = [sys.executable, "-m", "batchmill", "run", "flow.json", "--no-journal"]

@@ -134,6 +134,7 @@ def work(x):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.slow
 def test_process_batches_side_by_side_have_no_more_workers_than_jobs(tmp_path: Any, jobs: int) -> None:
     (tmp_path / "jobs_mod.py").write_text(PROCESSES)
 

@@ -63,6 +63,7 @@ def test_the_run_has_one_beginning_however_often_it_is_resumed(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
+@pytest.mark.slow
 def test_a_workflow_inside_knows_the_run_around_it(executor: str) -> None:
     inner = {
         "nodes": [echo("${__run__.id} ${env.PATH | count > 0}")],

@@ -17,6 +17,7 @@ def same(item):
     return item
 
 
+@pytest.mark.slow
 def test_workers_end_at_once_and_are_there_again_on_demand():
     assert list(batchmill.map(same, [1, 2], executor="process")) == [1, 2]
     workers = pool.shared_pool().processes()

@@ -313,6 +313,7 @@ class FlakyThenDeadly:
         return attempt.number
 
 
+@pytest.mark.slow
 def test_attempts_of_one_item_are_not_charged_to_the_next(tmp_path: Path, settled: Any) -> None:
     task = FlakyThenDeadly(tmp_path / "log")
     chosen = BatchSettings("process", 1, 3, retry=RetryPolicy(3), failures=FailurePolicy(False))
@@ -389,6 +390,7 @@ def leave_background_killer(item: int) -> int:
     return item
 
 
+@pytest.mark.slow
 def test_a_killer_in_the_background_costs_one_item_at_most(settled: Any) -> None:
     result = batchmill.map(leave_background_killer, range(40), **CONTINUE)
     assert len(result.errors) <= 1

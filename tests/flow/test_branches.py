@@ -214,6 +214,7 @@ class EachAwaited(AsyncParallelBatchFlow):
 
 
 @pytest.mark.parametrize("executor", [None, "sequential", "thread", "process"])
+@pytest.mark.slow
 def test_results_of_the_entries_of_a_batch_flow(executor):
     first = Square()
     first >> [Square(), Negative()]

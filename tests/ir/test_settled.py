@@ -192,6 +192,7 @@ def test_a_run_and_its_resumption_have_the_settings_of_its_inputs(tmp_path: Path
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.slow
 def test_a_workflow_inside_has_the_settings_of_its_own_inputs(executor: str, tmp_path: Path) -> None:
     inner = {
         "inputs": {"most": {"type": "integer"}},

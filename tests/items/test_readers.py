@@ -526,6 +526,7 @@ STDIN = "from batchmill.items.readers import open_source; print(list(open_source
         ("lines", b"", "[]"),
     ],
 )
+@pytest.mark.first_quick
 def test_standard_input(form: str, data: bytes, expected: str) -> None:
     code = STDIN % form
     done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)

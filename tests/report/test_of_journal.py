@@ -413,6 +413,7 @@ def test_what_a_failed_attempt_took_counts(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.slow
 def test_each_call_has_its_time(tmp_path, executor):
     params = {"provider": "echo", "model": "m", "prompt": "say ${item}"}
     batch = {"items": [1, 2], "executor": executor}

@@ -87,6 +87,7 @@ def test_what_was_there_stays_until_the_table_is_whole(tmp_path: Path, form: str
 
 
 @pytest.mark.parametrize(("suffix", "unpack"), [(".gz", gzip.open), (".bz2", bz2.open), (".xz", lzma.open)])
+@pytest.mark.first_quick
 def test_files_are_compressed_by_their_name(tmp_path: Path, suffix: str, unpack: Callable[..., Any]) -> None:
     rows = [{"n": n, "text": "x" * 400} for n in range(6000)]  # more than one part
     path = written(tmp_path / f"a.jsonl{suffix}", rows)

@@ -119,6 +119,7 @@ def same(document: dict[str, Any], registry: Registry, names: str) -> RunResult:
 
 @pytest.mark.parametrize("first", [{}, THREADS, PROCESSES])
 @pytest.mark.parametrize("second", [{}, THREADS, PROCESSES])
+@pytest.mark.slow
 def test_stages_of_any_two_executors(
     first: dict[str, Any], second: dict[str, Any], registry: Registry
 ) -> None:
@@ -234,6 +235,7 @@ def test_a_slow_stage_holds_up_those_before_it(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("kind", [{}, THREADS, PROCESSES])
+@pytest.mark.slow
 def test_a_failed_stage_ends_the_others(kind: dict[str, Any], registry: Registry) -> None:
     slow = {**kind, "seconds": 0.01}
     document = chain(slow, {**kind, "fails": [3]}, kind, items=400, **all_of("b"))
@@ -418,6 +420,7 @@ def test_every_stage_tells_of_itself(registry: Registry) -> None:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("kind", [{}, THREADS, PROCESSES])
+@pytest.mark.first_quick
 def test_few_jobs_are_enough_for_many_stages(kind: dict[str, Any], jobs: int, registry: Registry) -> None:
     run = batchmill.run(chain(kind, PROCESSES, kind, THREADS, {}, items=40), registry=registry, jobs=jobs)
     assert [entry["n"] for entry in run.outputs["results"]] == list(range(40))

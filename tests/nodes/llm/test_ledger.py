@@ -249,6 +249,7 @@ class Dies(LlmNode):
 """
 
 
+@pytest.mark.slow
 def test_what_a_worker_paid_before_it_died_is_there_in_full(
     model, bill, runner, journal, tmp_path, monkeypatch
 ):

@@ -85,6 +85,7 @@ def test_the_file_beside_the_document(stdio, tmp_path):
     assert batchmill.run(tmp_path / "flow.json").outputs["result"] == "A"
 
 
+@pytest.mark.slow
 def test_what_a_tool_says_is_data(stdio):
     nodes = [
         {"id": "who", "type": "mcp-s-person", "params": {"name": "${oops}".replace("$", "$$")}},
