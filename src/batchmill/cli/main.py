@@ -35,6 +35,7 @@ COMMANDS = {
     "results": "Write the results of a run as JSON, JSON lines or CSV.",
     "gc": "Forget old runs.",
     "cost": "Show what the calls of a run used and cost.",
+    "cluster": "Make certificates for a cluster of your own.",
     "completion": "Print what completes commands in bash, zsh or fish.",
     "help": "Show the help of a command.",
     "schema": "Print the JSON Schema of documents.",

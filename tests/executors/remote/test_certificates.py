@@ -1,0 +1,80 @@
+"""Certificates of a cluster: taken by each other, by nobody else, and readable by their owner alone."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchmill.errors import InvalidSetting, MissingExtra, StorageError
+from batchmill.executors.remote.certificates import Certificates, make_certificates
+
+x509 = pytest.importorskip("cryptography.x509")
+
+
+def context_of(made: Certificates, *, server: bool) -> ssl.SSLContext:
+    """What Dask asks of TLS at one end: a certificate of the authority, whoever has it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(made.ca)
+    context.load_cert_chain(made.cert, made.key)
+    return context
+
+
+def shake_hands(server: Certificates, client: Certificates) -> None:
+    """Raises ssl.SSLError where one does not take the other."""
+    ways = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = []
+    for made, reading, writing, serves in ((server, *ways, True), (client, *ways[::-1], False)):
+        ends.append(context_of(made, server=serves).wrap_bio(reading, writing, server_side=serves))
+    for _ in range(10):
+        for end in ends:
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+    assert all(end.getpeercert() for end in ends)
+
+
+def test_who_has_them_is_let_in_and_nobody_else(tmp_path: Path) -> None:
+    ours = make_certificates(str(tmp_path / "ours"))
+    others = make_certificates(str(tmp_path / "others"))
+    shake_hands(ours, ours)
+    for server, client in ((ours, others), (others, ours)):
+        with pytest.raises(ssl.SSLError, match=r"verify failed|unknown ca"):
+            shake_hands(server, client)
+
+
+def test_they_are_for_their_owner_alone_and_last_as_long_as_asked(tmp_path: Path) -> None:
+    made = make_certificates(str(tmp_path / "certs"), days=3)
+    assert sorted(tmp_path.joinpath("certs").iterdir()) == sorted(made)  # and no key of the authority
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o600}
+    assert tmp_path.joinpath("certs").stat().st_mode & 0o777 == 0o700
+    for path in (made.ca, made.cert):
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        lasts = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+        assert lasts == datetime.timedelta(days=3, hours=1)
+
+
+def test_what_is_there_is_not_written_over(tmp_path: Path) -> None:
+    made = make_certificates(str(tmp_path))
+    before = made.key.read_bytes()
+    with pytest.raises(InvalidSetting, match="is there already"):
+        make_certificates(str(tmp_path))
+    assert made.key.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    tmp_path.joinpath("file").touch()
+    with pytest.raises(StorageError, match="cannot be written"):
+        make_certificates(str(tmp_path / "file" / "certs"))
+
+
+def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(MissingExtra, match="batchmill\\[dask\\]"):
+        make_certificates(str(tmp_path))
