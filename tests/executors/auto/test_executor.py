@@ -220,10 +220,6 @@ def test_the_run_tells_of_the_choice():
 
 
 def test_the_gil_watch_sees_who_holds_the_gil():
-    watch = GilWatch()
-    for _ in range(10):
-        watch.sleep(0.001)
-    idle = watch.share()
     end = threading.Event()
 
     def spin():
@@ -237,7 +233,6 @@ def test_the_gil_watch_sees_who_holds_the_gil():
         busy.sleep(0.001)
     end.set()
     thread.join()
-    assert busy.share() >= idle
     assert not WITH_GIL or busy.share() > 0.2  # others may have the cores meanwhile
 
 
