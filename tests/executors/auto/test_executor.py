@@ -219,6 +219,7 @@ def test_the_run_tells_of_the_choice():
     assert run.outputs["told"]["executor"] == "thread"
 
 
+@pytest.mark.skipif(not WITH_GIL, reason="nobody holds a GIL that is not there")
 def test_the_gil_watch_sees_who_holds_the_gil():
     end = threading.Event()
 
@@ -233,7 +234,7 @@ def test_the_gil_watch_sees_who_holds_the_gil():
         busy.sleep(0.001)
     end.set()
     thread.join()
-    assert not WITH_GIL or busy.share() > 0.2  # others may have the cores meanwhile
+    assert busy.share() > 0.2  # others may have the cores meanwhile
 
 
 def test_a_mean_item_counts_the_one_that_runs():
