@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.resource_tracker
 import os
 import subprocess
 import sys
@@ -25,6 +26,13 @@ class Told:
     def __call__(self, text: str = "served ") -> None:
         with open(self.path, "a") as file:
             file.write(text)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def trackers() -> None:
+    """Their pipes are opened by whoever needs them first, and stay."""
+    tracker.ensure_running()
+    multiprocessing.resource_tracker.ensure_running()
 
 
 def test_a_worker_is_started_serves_and_is_ended(tmp_path: Path, soon) -> None:
