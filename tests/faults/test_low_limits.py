@@ -122,7 +122,7 @@ def test_too_few_open_files_for_any_worker_is_said(tmp_path: Path) -> None:
 AUTO = """
 import os, resource, sys, time
 import batchmill
-from batchmill.executors import auto
+from batchmill.executors.auto import executor as auto
 from batchmill.executors.auto.decision import Choice
 
 
