@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from dataclasses import replace
 
 from batchmill.batch.settings import BatchSettings
 from batchmill.executors.cores import usable_cores
+from batchmill.values.tracebacks import warn
 
 REASON = "process was asked for, and this process is itself a daemonic worker, which may have no children"
 
@@ -22,17 +22,9 @@ def possible_here(settings: BatchSettings) -> BatchSettings:
         return settings
     if settings.memory_limit_bytes is not None or settings.max_items_per_worker is not None:
         return settings
-    warnings.warn(f"{REASON}; its items run on threads", RuntimeWarning, stacklevel=_outside())
+    warn(f"{REASON}; its items run on threads", RuntimeWarning)
     workers = settings.max_concurrent or usable_cores()
     return replace(settings, executor="thread", max_concurrent=workers, slots=None, reason=REASON)
-
-
-def _outside() -> int:
-    """The ``stacklevel`` of the code that called us."""
-    level, frame = 0, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("batchmill."):
-        level, frame = level + 1, frame.f_back
-    return level + 1
 
 
 def is_daemonic() -> bool:

@@ -14,7 +14,8 @@ from batchmill.flow.item_tasks import AsyncOwnRetriesTask, hopeless
 from batchmill.flow.node import Node
 from batchmill.flow.options import options_of
 from batchmill.flow.typevars import ExecT, ParamsT, PrepT, SharedT
-from batchmill.flow.warned import class_of, warn
+from batchmill.flow.warned import class_of
+from batchmill.values.tracebacks import warn
 
 
 def _as_it_is(work: Awaitable[Any]) -> Awaitable[Any]:

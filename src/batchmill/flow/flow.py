@@ -12,7 +12,8 @@ from batchmill.flow.flow_tasks import StoreTask
 from batchmill.flow.node import AnyNode, BaseNode
 from batchmill.flow.typevars import ParamsT, SharedT
 from batchmill.flow.walking import Walker, told
-from batchmill.flow.warned import class_of, warn
+from batchmill.flow.warned import class_of
+from batchmill.values.tracebacks import warn
 
 
 class Flow(BaseNode[SharedT, ParamsT, Any, Any]):

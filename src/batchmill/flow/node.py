@@ -13,7 +13,8 @@ from batchmill.flow.branches import Branches
 from batchmill.flow.calls import Attempts, Call, CurRetry
 from batchmill.flow.item_tasks import OwnRetriesTask, hopeless
 from batchmill.flow.typevars import ExecT, NextT, ParamsT, PrepT, SharedT, Typed
-from batchmill.flow.warned import class_of, warn
+from batchmill.flow.warned import class_of
+from batchmill.values.tracebacks import warn
 
 Several = list[Any] | tuple[Any, ...]
 """Nodes that stand side by side."""

@@ -12,6 +12,7 @@ from batchmill.items.byte_streams import InputStopped
 from batchmill.nodes.functions import load_function, misspelt
 from batchmill.template.filters import kind_of
 from batchmill.values.tracebacks import at_own_line, trimmed
+from batchmill.values.words import count
 
 _END = object()
 _NO_ITEMS = (str, bytes, bytearray, Mapping)
@@ -36,16 +37,16 @@ class FunctionItems(Iterable[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         function = load_function(self._function, "the source python")
-        count = 0
+        done = 0
         try:
             made = function(*self._args, **self._inputs)
             for item in _each(made, self._function):
                 yield item
-                count += 1
+                done += 1
         except (BatchmillError, InputStopped):
             raise
         except Exception as fault:
-            after = f" after {count:,} item{'s' if count > 1 else ''}" if count else ""
+            after = f" after {count(done, 'item')}" if done else ""
             message = f"{self._function} failed{after}: {type(fault).__name__}: {fault}"
             where = at_own_line(trimmed(fault))
             raise NodeError(f"{message}{where}", retryable=False, type_name=type(fault).__name__) from fault

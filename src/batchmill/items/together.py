@@ -10,6 +10,7 @@ from typing import Any
 from batchmill.errors import InvalidSetting, StorageError
 from batchmill.items.sources import ChunkedIterable
 from batchmill.lists import LazyList
+from batchmill.values.words import count
 
 TOGETHER = 256  # items that are made at once of what is read
 
@@ -55,7 +56,7 @@ def side_by_side(sides: Sides) -> Iterable[Item]:
         return _Zip(list(sides), [side for side in sides.values() if isinstance(side, Sequence)])
 
     def made() -> Iterator[Item]:
-        readers, count = {name: iter(side) for name, side in sides.items()}, 0
+        readers, done = {name: iter(side) for name, side in sides.items()}, 0
         while True:
             item = {name: next(reader, _END) for name, reader in readers.items()}
             ended = [name for name, value in item.items() if value is _END]
@@ -63,10 +64,10 @@ def side_by_side(sides: Sides) -> Iterable[Item]:
                 return
             if ended:
                 raise StorageError(
-                    f"the sides of `zip` are not equally long: {ended[0]!r} has only {_count(count)}"
+                    f"the sides of `zip` are not equally long: {ended[0]!r} has only {count(done, 'item')}"
                 )
             yield item
-            count += 1
+            done += 1
 
     return _in_pieces(made, sides)
 
@@ -75,11 +76,7 @@ _END = object()
 
 
 def _words(lengths: Mapping[str, int]) -> str:
-    return ", ".join(f"{name!r} has {_count(length)}" for name, length in lengths.items())
-
-
-def _count(length: int) -> str:
-    return "1 item" if length == 1 else f"{length:,} items"
+    return ", ".join(f"{name!r} has {count(length, 'item')}" for name, length in lengths.items())
 
 
 def _matches(item: Item, values: Mapping[str, Any]) -> bool:

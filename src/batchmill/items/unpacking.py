@@ -29,10 +29,8 @@ DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of compression: its name, what decodes one member, and how many times its size data may grow
-    to."""
+    """A kind of compression: what decodes it, and how many times its size data may grow to."""
 
-    name: str
     opened: Callable[[Read], Read]
     ratio: int
 
@@ -127,14 +125,21 @@ def _xz(read: Read) -> Read:
     return _Members(read, "xz", decoder, lzma.LZMAError).read
 
 
-def _zstd(read: Read) -> Read:
+def zstd_library(wanted: str) -> Any:
+    """The module that knows zstd. Raises :class:`~batchmill.errors.MissingExtra`, which names what is
+    ``wanted`` of it."""
     try:
         if sys.version_info >= (3, 14):
             from compression import zstd
         else:
             from backports import zstd
     except ImportError as fault:
-        raise MissingExtra("zstd", "reading a file that zstd has compressed") from fault
+        raise MissingExtra("zstd", wanted) from fault
+    return zstd
+
+
+def _zstd(read: Read) -> Read:
+    zstd = zstd_library("reading a file that zstd has compressed")
     return _Members(read, "zstd", zstd.ZstdDecompressor, zstd.ZstdError).read
 
 
@@ -177,8 +182,8 @@ class _Members:
         return True
 
 
-_GZIP, _BZIP2 = Kind("gzip", _gzip, 200), Kind("bzip2", _bz2, 1000)
-_XZ, _ZSTD = Kind("xz", _xz, 1000), Kind("zstd", _zstd, 1000)
+_GZIP, _BZIP2 = Kind(_gzip, 200), Kind(_bz2, 1000)
+_XZ, _ZSTD = Kind(_xz, 1000), Kind(_zstd, 1000)
 _BEGINNINGS: dict[bytes, Kind] = {
     b"\x1f\x8b": _GZIP,
     b"\xfd7zXZ\0": _XZ,

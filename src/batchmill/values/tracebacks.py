@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import sysconfig
 import traceback
+import warnings
 from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
@@ -135,3 +137,11 @@ def _without_places(stack: Iterable[traceback.FrameSummary]) -> traceback.StackS
 
 def _named(file: str) -> str:
     return CODE if file.startswith("<code ") else file
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn as :func:`warnings.warn` does, of the innermost line that called into this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

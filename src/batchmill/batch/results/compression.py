@@ -3,11 +3,10 @@ they are one file of their kind."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import partial
 
-from batchmill.errors import MissingExtra
+from batchmill.items.unpacking import zstd_library
 
 Pack = Callable[[bytes], bytes]
 
@@ -48,14 +47,7 @@ def _xz() -> Pack:
 
 
 def _zstd() -> Pack:
-    try:
-        if sys.version_info >= (3, 14):
-            from compression import zstd
-        else:
-            from backports import zstd
-    except ImportError as fault:
-        raise MissingExtra("zstd", "writing a file whose name ends in .zst") from fault
-    compress: Pack = zstd.compress
+    compress: Pack = zstd_library("writing a file whose name ends in .zst").compress
     return compress
 
 

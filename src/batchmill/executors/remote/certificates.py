@@ -51,8 +51,8 @@ def make_certificates(folder: str, days: int = DAYS) -> Certificates:
             not_valid_before=begin - datetime.timedelta(hours=1),  # clocks differ
             not_valid_after=begin + datetime.timedelta(days=days),
         ).add_extension(x509.BasicConstraints(ca=ca, path_length=0 if ca else None), critical=True)
-        made: bytes = builder.sign(by, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        return made
+        pem: bytes = builder.sign(by, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        return pem
 
     authority, own = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     issuer, name = f"{_NAME} authority", _NAME
