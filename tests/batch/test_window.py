@@ -272,7 +272,7 @@ def test_items_read_while_the_batch_was_stopped_are_cancelled(soon: Callable[[An
         assert [outcome.error.kind for outcome in block.outcomes() if outcome.error] == ["cancelled"]
     else:  # nobody took it: whoever runs the batch reports it as cancelled
         assert list(window.ready()) == []
-        assert soon(lambda: window._source.rest() == [1])
+        assert soon(lambda: window._intake.supply._source.rest() == [1])
 
 
 def test_an_item_that_waited_for_another_attempt_is_cancelled_and_says_after_what() -> None:

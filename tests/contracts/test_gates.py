@@ -16,8 +16,8 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch
-from batchmill.batch.gates import Gates
-from batchmill.batch.rate_gate import Gate
+from batchmill.batch.admissions.gates import Gates
+from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import NodeError

@@ -9,10 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import batchmill
-from batchmill.batch.gates import Gates
-from batchmill.batch.rate_gate import Gate
+from batchmill.batch.admissions.gate_claim import GateClaim
+from batchmill.batch.admissions.gates import Gates
+from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.concurrency.clock import FakeClock
 from batchmill.concurrency.resources import close_resources
+from batchmill.executors.contract import Chunk
 from batchmill.policy.budget import BudgetLimits, Spent
 from batchmill.policy.limits import Ended, Limits
 
@@ -23,6 +25,18 @@ PATIENCE = 60.0  # seconds after which what is still waiting will wait for ever
 
 def never():
     return False
+
+
+def enter(way, items, stopped):
+    """Wait until the first of neighbouring items may start; passes for it and those that start with it."""
+    claim = GateClaim(way, Chunk(items[0][1], [item for item, _ in items]), stopped)
+    try:
+        while claim.wait():
+            if claim.admit(len(items)):
+                return claim.passes
+        return []
+    finally:
+        claim.leave_line()
 
 
 class Counted:
@@ -60,7 +74,7 @@ def test_no_more_than_so_many_are_in_flight(storm):
     def work(number):
         way = Gate(gates, lane)  # a batch of its own, in the same lane
         for k in range(ROUNDS):
-            (leave,) = way.enter([(k, k)], never)
+            (leave,) = enter(way, [(k, k)], never)
             inside.add(1)
             made.add(1)
             inside.add(-1)
@@ -84,7 +98,7 @@ def test_with_time_standing_still_just_the_burst_starts(storm):
 
     def work(number):
         dice = random.Random(number)
-        while leaves := way.enter([(number, number)], over):
+        while leaves := enter(way, [(number, number)], over):
             for leave in leaves:
                 if dice.random() < 0.3:
                     way.withdraw(leave)
@@ -110,7 +124,7 @@ def test_no_more_start_than_the_rate_allows(storm):
         way = Gate(gates, lane)
         left = 40
         while left:
-            leaves = way.enter([(k, k) for k in range(min(left, way.most))], never)
+            leaves = enter(way, [(k, k) for k in range(min(left, way.most))], never)
             for k, leave in enumerate(leaves):
                 if (left + k) % 5 == 0:
                     way.withdraw(leave)
@@ -138,7 +152,7 @@ def test_budgets_add_up_to_what_was_really_spent(storm):
         dice = random.Random(number)
         budgets = [(everything, True), (part, False)][: 1 + number % 2]
         way = Gate(gates, lanes[number % 2], budgets, expect=lambda item, index: 150)
-        while leaves := way.enter([(number, number)], never):
+        while leaves := enter(way, [(number, number)], never):
             if dice.random() < 0.2:
                 way.withdraw(leaves[0])
                 continue
@@ -168,7 +182,7 @@ def test_the_last_request_of_a_budget_is_made_once(storm):
     def work(number):
         way = Gate(gates, lane, [(budget, True)])
         turn = number
-        while leaves := way.enter([(number, number)], never):
+        while leaves := enter(way, [(number, number)], never):
             turn += 1
             if turn % 4 == 0:
                 way.withdraw(leaves[0])

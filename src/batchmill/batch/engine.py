@@ -8,19 +8,20 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from batchmill.batch.gated_window import GatedWindow
+from batchmill.batch.admissions.contract import Admission
+from batchmill.batch.admissions.gate_claim import RateLimited
+from batchmill.batch.admissions.job_permits import JobPermits
 from batchmill.batch.keeping import Judge
 from batchmill.batch.parenthood import possible_here
 from batchmill.batch.results.batch_result import BatchResult, Gathering, Timing
 from batchmill.batch.settings import BatchSettings
-from batchmill.batch.shared_channel import SharedChannel
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.batch.window import Window
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import resource_scope
 from batchmill.executors.auto.decision import Choice
-from batchmill.executors.contract import Channel, Executor, ExecutorSettings, Task
+from batchmill.executors.contract import Executor, ExecutorSettings, Task
 from batchmill.executors.registry import executor_named
 from batchmill.items.sources import Source, as_source
 from batchmill.journal.contract import ItemLog
@@ -90,12 +91,19 @@ class Batch:
     ) -> None:
         self.task = task
         self._log = log
-        self._judge = judge
         self.settings = settings = possible_here(settings)
         self.source: Source = items if isinstance(items, StreamBuffer) else as_source(items)
         self.total = self.source.remaining()
         self.watch = FailureWatch(settings.failures, self.total)
-        self.window = self._window(ordered)
+        self.window = Window(
+            self.source,
+            self.watch,
+            ordered=ordered,
+            admissions=tuple(self._admissions()),
+            retry=settings.retry,
+            log=log,
+            judge=judge,
+        )
         self.timing = Timing()
         self._executor, self._running_with = _executor(settings, apart)
         self.workers = self._executor.workers(self._running_with)
@@ -107,24 +115,37 @@ class Batch:
         self._cancel = cancel or CancelToken()
         self._stop = stop or CancelToken()
 
-    def _window(self, ordered: bool) -> Window:
-        gate, retry = self.settings.gate, self.settings.retry
-        if gate is None:
-            return Window(self.source, self.watch, ordered=ordered, log=self._log, judge=self._judge)
-        return GatedWindow(
-            self.source,
-            self.watch,
-            ordered=ordered,
-            gate=gate,
-            retry=retry,
-            log=self._log,
-            judge=self._judge,
-        )
+    def _admissions(self) -> Iterator[Admission]:
+        """What has to let items start, in the order in which it is asked."""
+        settings = self.settings
+        if settings.gate is not None:
+            yield RateLimited(settings.gate)
+        if settings.permits is not None:
+            awaits = hasattr(self.task, "run_async") and settings.traits.side_by_side
+            yield JobPermits(settings.permits, one_by_one=awaits)
+
+    def on_stop(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` run once when no new item may start any more."""
+        self.window.on_stop(callback)
+
+    @property
+    def failing(self) -> bool:
+        """Whether so much has failed that the batch fails."""
+        return self.window.failing
+
+    def hold(self, held: bool) -> None:
+        """Let no item be taken for a while: who takes the blocks waits for somebody else."""
+        self.window.hold(held)
+
+    def under_way(self, most: int) -> tuple[int, list[tuple[int, float]]]:
+        """How many items are being run, and at most so many of those that are so for the longest: their
+        indices, each with its seconds."""
+        return self.window.under_way(most)
 
     def blocks(self) -> Generator[Block, None, None]:
         """Run the batch and yield its blocks; closing the iterator stops it."""
         forget = self._stop.on_cancel(self.window.stop)
-        running = self._executor.run(self.task, self._channel(), self._running_with, self._cancel)
+        running = self._executor.run(self.task, self.window, self._running_with, self._cancel)
         with resource_scope():
             if self.settings.gate is not None:
                 self.settings.gate.open()
@@ -137,14 +158,6 @@ class Batch:
                 forget()
                 if self.settings.gate is not None:
                     self.settings.gate.close()
-
-    def _channel(self) -> Channel:
-        """What the executor takes items from."""
-        permits = self.settings.permits
-        if permits is None:
-            return self.window
-        awaits = hasattr(self.task, "run_async") and self.settings.traits.side_by_side
-        return SharedChannel(self.window, permits, one_by_one=awaits)
 
     def _chosen(self, choice: Choice) -> None:
         self.choice = replace(choice, reason=f"auto chose {choice.executor}: {choice.reason}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchmill.batch.rate_gate import Gate
+from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import ExecutorSettings

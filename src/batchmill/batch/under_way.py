@@ -7,38 +7,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from batchmill.batch.window import Window
+from batchmill.batch.engine import Batch
 from batchmill.values.words import is_inside_item
 
 MOST_OLDEST = 5
 
 
 class UnderWay:
-    """Concurrency: any thread may call any method; ``_lock`` guards ``_windows``."""
+    """Concurrency: any thread may call any method; ``_lock`` guards ``_batches``."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._windows: dict[str, Window] = {}
+        self._batches: dict[str, Batch] = {}
 
     @contextmanager
-    def shown(self, place: str, window: Window) -> Iterator[None]:
+    def shown(self, place: str, batch: Batch) -> Iterator[None]:
         """While the batch at an address is run."""
         with self._lock:
-            self._windows[place] = window
+            self._batches[place] = batch
         try:
             yield
         finally:
             with self._lock:
-                self._windows.pop(place, None)
+                self._batches.pop(place, None)
 
     def look(self) -> dict[str, Any]:
         """By address how many items are ``in_flight``, which is handed to workers, and the ``oldest`` of them
         with their seconds. Of batches inside of items there may be very many: the one around them tells."""
         with self._lock:
-            windows = {place: one for place, one in self._windows.items() if not is_inside_item(place)}
+            batches = {place: one for place, one in self._batches.items() if not is_inside_item(place)}
         found: dict[str, Any] = {}
-        for place, window in windows.items():
-            count, oldest = window.under_way(MOST_OLDEST)
+        for place, batch in batches.items():
+            count, oldest = batch.under_way(MOST_OLDEST)
             told = [[index, round(seconds, 3)] for index, seconds in oldest]
             found[place] = {"in_flight": count, "oldest": told}
         return found

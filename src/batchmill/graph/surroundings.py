@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from batchmill.batch import OnBlock
-from batchmill.batch.gates import Gates
+from batchmill.batch.admissions.gates import Gates
 from batchmill.batch.under_way import UnderWay
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NoReturn, TypedDict
 
-from batchmill.batch.gates import Gates
-from batchmill.batch.rate_gate import Gate
+from batchmill.batch.admissions.gates import Gates
+from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.batch.settings import BatchSettings
 from batchmill.concurrency.promises import awaits
 from batchmill.errors import InvalidSetting, UnknownSetting

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchmill.batch.gates import Gates
+from batchmill.batch.admissions.gates import Gates
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.events import Bus, LimitChanged
 from batchmill.graph.compile.plan import Plan

@@ -190,8 +190,8 @@ def test_a_chunk_that_ran_and_was_not_settled_is_kept_while_the_next_one_begins(
     progress.publish(0)  # and at the first stores of the next one
     progress.enter(LOADING)
     one.take_back()
-    assert one.window._returned[0].start == 3
-    assert sum(map(len, one.window._returned)) == 3
+    assert one.window._intake.supply.returned[0].start == 3
+    assert sum(map(len, one.window._intake.supply.returned)) == 3
 
 
 def test_one_look_tells_chunk_and_item() -> None:

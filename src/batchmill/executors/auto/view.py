@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from batchmill.block import Block
 from batchmill.errors import ExecutorUnavailable
-from batchmill.executors.channel_proxy import ChannelProxy
 from batchmill.executors.contract import Channel, Chunk, Seat
 
 
@@ -28,16 +27,17 @@ class Readings(NamedTuple):
     cpu: float = 0.0
 
 
-class ChannelView(ChannelProxy):
-    """See the module. It counts what passes, for whoever wants to know how the items are; one that
-    ``samples`` keeps an item and its result, until told to forget them.
+class ChannelView:
+    """A :class:`~batchmill.executors.contract.Channel`; see the module. It counts what passes, for whoever
+    wants to know how the items are; one that ``samples`` keeps an item and its result, until told to forget
+    them.
 
     Concurrency: workers and the leg's owner call from their own threads; ``_lock`` (through the condition
     ``_changed``) guards all fields.
     """
 
     def __init__(self, channel: Channel, *, samples: bool = False) -> None:
-        super().__init__(channel)
+        self._channel = channel
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._out = 0
@@ -57,6 +57,14 @@ class ChannelView(ChannelProxy):
     @property
     def stopped(self) -> bool:
         return self._stopped or self._channel.stopped
+
+    @property
+    def instant(self) -> bool:
+        return self._channel.instant
+
+    @property
+    def starving(self) -> bool:
+        return self._channel.starving
 
     @property
     def sample(self) -> tuple[Any, Any] | None:
@@ -163,7 +171,7 @@ class ChannelView(ChannelProxy):
 
     def fail(self, error: BaseException) -> None:
         if not isinstance(error, ExecutorUnavailable):
-            super().fail(error)
+            self._channel.fail(error)
             return
         with self._lock:
             self._refusal = self._refusal or error
@@ -171,6 +179,15 @@ class ChannelView(ChannelProxy):
 
     def more(self) -> bool:
         return not self._shut() and self._channel.more()
+
+    def remaining(self) -> int | None:
+        return self._channel.remaining()
+
+    def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
+        return self._channel.on_stop(callback)
+
+    def on_idle(self, callback: Callable[[], None]) -> None:
+        self._channel.on_idle(callback)
 
     def blocks(self) -> Iterator[Block]:
         """None of them: they go to the consumer of the channel. Ends when the leg is over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from batchmill.batch import BatchSettings
-from batchmill.batch.rate_gate import Gate
+from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.errors import InvalidSetting
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.ir.models.batch import BatchSpec

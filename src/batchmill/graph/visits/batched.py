@@ -140,7 +140,7 @@ class NodeBatch:
             if rows is not None:
                 block.values = rows
 
-        with self._around.under_way.shown(self._place, self.batch.window):
+        with self._around.under_way.shown(self._place, self.batch):
             ending = run_collected(self.batch, done, on_block)
         visit = batch_visit(self._place, done, ending, self._progress.retries)
         unfinished = done.cancelled_count > 0 or ending.unread

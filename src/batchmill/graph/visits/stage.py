@@ -85,7 +85,7 @@ class RunningStage:
         if self._batch is None:
             self._failed(self)
         else:
-            self._batch.batch.window.on_stop(self._stopping)
+            self._batch.batch.on_stop(self._stopping)
 
     def _stopping(self) -> None:
         if self.failing:
@@ -94,7 +94,7 @@ class RunningStage:
     @property
     def failing(self) -> bool:
         """Whether items failed that fail the stage, as far as is known."""
-        return self._batch is None or self._batch.batch.window.failing
+        return self._batch is None or self._batch.batch.failing
 
     @property
     def alive(self) -> bool:
@@ -139,14 +139,14 @@ class RunningStage:
 
     def _hand_on(self, block: Block) -> None:
         """Give a block's entries to the stages that wait for them; waits while they have enough."""
-        window = self._batch.batch.window if self._batch is not None else None
+        batch = self._batch.batch if self._batch is not None else None
         self._handed += len(block)
-        if self.failing:  # this may be known here before the window has told those that look out for it
+        if self.failing:  # this may be known here before the batch has told those that look out for it
             self._failed(self)
         if (tap := self._around.taps.get(self.id)) is not None:
             tap(block)
         for handoff, succeeded in self._outlets:
-            handoff.put(_kept(block.values, succeeded), window.hold if window is not None else None)
+            handoff.put(_kept(block.values, succeeded), batch.hold if batch is not None else None)
 
     def _close(self) -> None:
         """Nothing more comes from here, and nothing more is taken."""

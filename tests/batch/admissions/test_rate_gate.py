@@ -8,9 +8,11 @@ import time
 import pytest
 
 import batchmill
-from batchmill.batch.gates import Gates
-from batchmill.batch.rate_gate import Gate, nano_usd
+from batchmill.batch.admissions.gate_claim import GateClaim
+from batchmill.batch.admissions.gates import Gates
+from batchmill.batch.admissions.rate_gate import Gate, nano_usd
 from batchmill.concurrency.clock import FakeClock
+from batchmill.executors.contract import Chunk
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Ended, Limits
 
@@ -23,6 +25,18 @@ def gate(limits=None, key="api", gates=None, budget=None, **settings):
 
 def never():
     return False
+
+
+def enter(way, items, stopped):
+    """Wait until the first of neighbouring items may start; passes for it and those that start with it."""
+    claim = GateClaim(way, Chunk(items[0][1], [item for item, _ in items]), stopped)
+    try:
+        while claim.wait():
+            if claim.admit(len(items)):
+                return claim.passes
+        return []
+    finally:
+        claim.leave_line()
 
 
 def in_thread(work):
@@ -40,11 +54,11 @@ def until(condition):
 
 def test_who_comes_first_is_served_first():
     way = gate(Limits(max_concurrent=1))
-    held = way.enter([("first", 0)], never)[0]
+    held = enter(way, [("first", 0)], never)[0]
     served, threads = [], []
 
     def wait(number):
-        leave = way.enter([(number, number)], never)[0]
+        leave = enter(way, [(number, number)], never)[0]
         served.append(number)
         way.leave(leave, Ended())
 
@@ -61,15 +75,15 @@ def test_batches_with_one_key_share_its_limit_and_others_do_not():
     gates = Gates()
     one, two = gate(Limits(max_concurrent=1), gates=gates), gate(gates=gates)
     other = gate(Limits(max_concurrent=1), key="other", gates=gates)
-    held = one.enter([("a", 0)], never)[0]
+    held = enter(one, [("a", 0)], never)[0]
     entered = threading.Event()
 
     def wait():
-        two.leave(two.enter([("b", 0)], never)[0], Ended())
+        two.leave(enter(two, [("b", 0)], never)[0], Ended())
         entered.set()
 
     thread = in_thread(wait)
-    other.leave(other.enter([("c", 0)], never)[0], Ended())
+    other.leave(enter(other, [("c", 0)], never)[0], Ended())
     until(lambda: one._lane.waiting)
     assert not entered.is_set()
     one.leave(held, Ended())
@@ -79,9 +93,9 @@ def test_batches_with_one_key_share_its_limit_and_others_do_not():
 
 def test_who_waits_hears_that_it_is_over():
     way = gate(Limits(per_second=0.001))
-    way.enter([("a", 0)], never)
+    enter(way, [("a", 0)], never)
     over, got = threading.Event(), []
-    thread = in_thread(lambda: got.append(way.enter([("b", 1)], over.is_set)))
+    thread = in_thread(lambda: got.append(enter(way, [("b", 1)], over.is_set)))
     until(lambda: way._lane.waiting)
     over.set()
     way.wake()
@@ -92,16 +106,16 @@ def test_who_waits_hears_that_it_is_over():
 def test_several_start_together_where_the_limit_allows():
     way = gate(Limits(per_second=1000, burst=3))
     assert way.most == 5
-    assert len(way.enter([(n, n) for n in range(5)], never)) == 5
+    assert len(enter(way, [(n, n) for n in range(5)], never)) == 5
     assert gate(Limits(per_second=50)).most == 1
     assert gate(Limits(per_second=5000, max_concurrent=9)).most == 1
 
 
 def test_a_pause_is_no_longer_than_the_batch_allows():
     way = gate(Limits(per_second=100), longest_pause=0.01)
-    way.leave(way.enter([("a", 0)], never)[0], Ended(refused=True, pause=3600))
+    way.leave(enter(way, [("a", 0)], never)[0], Ended(refused=True, pause=3600))
     began = time.monotonic()
-    way.enter([("b", 1)], never)
+    enter(way, [("b", 1)], never)
     assert time.monotonic() - began < 60
 
 
@@ -109,26 +123,26 @@ def test_a_budget_waits_for_what_runs_and_then_says_that_it_is_used_up():
     told = []
     gates = Gates(on_exhausted=told.append)
     way = gate(gates=gates, budget=BudgetLimits(requests=2))
-    first, second = way.enter([("a", 0)], never)[0], way.enter([("b", 1)], never)[0]
+    first, second = enter(way, [("a", 0)], never)[0], enter(way, [("b", 1)], never)[0]
     got = []
-    thread = in_thread(lambda: got.append(way.enter([("c", 2)], never)))
+    thread = in_thread(lambda: got.append(enter(way, [("c", 2)], never)))
     until(lambda: way._lane.waiting)
     way.withdraw(first)  # it was not made after all
     thread.join()
     assert len(got[0]) == 1
     way.leave(second, Ended())
     way.leave(got[0][0], Ended())
-    assert way.enter([("d", 3)], never) == []
+    assert enter(way, [("d", 3)], never) == []
     assert told == ["the budget of 2 requests of the run is used up"]
     assert gates.exhausted == told[0]
 
 
 def test_the_first_call_of_unknown_cost_runs_alone_and_teaches_what_calls_cost():
     way = gate(budget=BudgetLimits(tokens=1000, usd=1), expect=lambda item, index: 25)
-    first = way.enter([("a", 0)], never)[0]
+    first = enter(way, [("a", 0)], never)[0]
     assert first.reserved[0].tokens == 1000
     way.leave(first, Ended(tokens=100), calls=1, nano_usd=nano_usd(0.02))
-    second = way.enter([("b", 1)], never)[0]
+    second = enter(way, [("b", 1)], never)[0]
     assert second.reserved[0].tokens == 100
     assert second.reserved[0].nano_usd == nano_usd(0.02)
 
@@ -142,23 +156,23 @@ def test_a_call_of_which_nothing_is_heard_counts_as_what_was_expected():
     limits = BudgetLimits(tokens=1000, usd=1)
     way = gate(budget=limits, expect=lambda *_: 25, expect_usd=lambda *_: 0.03, models=True)
     budget = way._budgets[0][0]
-    way.leave(way.enter([("a", 0)], never)[0], Ended(tokens=None))
+    way.leave(enter(way, [("a", 0)], never)[0], Ended(tokens=None))
     assert (budget.spent.tokens, budget.spent.nano_usd) == (25, nano_usd(0.03))
-    way.leave(way.enter([("b", 1)], never)[0], Ended(tokens=100), calls=1, nano_usd=nano_usd(0.02))
-    way.leave(way.enter([("c", 2)], never)[0], Ended(tokens=None))  # by now it is known what calls use
+    way.leave(enter(way, [("b", 1)], never)[0], Ended(tokens=100), calls=1, nano_usd=nano_usd(0.02))
+    way.leave(enter(way, [("c", 2)], never)[0], Ended(tokens=None))  # by now it is known what calls use
     assert (budget.spent.tokens, budget.spent.nano_usd) == (225, nano_usd(0.07))
 
 
 def test_an_attempt_that_never_made_a_call_counts_as_none():
     way = gate(budget=BudgetLimits(tokens=1000), expect=lambda *_: 25)
-    way.leave(way.enter([("a", 0)], never)[0], Ended(tokens=None))
+    way.leave(enter(way, [("a", 0)], never)[0], Ended(tokens=None))
     assert way._budgets[0][0].spent.tokens == 0
 
 
 def test_what_was_not_asked_spends_no_request():
     way = gate(Limits(per_second=10), budget=BudgetLimits(requests=1))
     for number in range(3):
-        way.leave(way.enter([(number, number)], never)[0], Ended(asked=False))
+        way.leave(enter(way, [(number, number)], never)[0], Ended(asked=False))
     assert way._budgets[0][0].spent.requests == 0
 
 
@@ -166,10 +180,10 @@ def test_a_call_without_a_price_ends_a_budget_of_dollars():
     told = []
     gates = Gates(on_exhausted=told.append)
     way = gate(gates=gates, budget=BudgetLimits(usd=5))
-    way.leave(way.enter([("a", 0)], never)[0], Ended(tokens=5), calls=1, unpriced="m")
+    way.leave(enter(way, [("a", 0)], never)[0], Ended(tokens=5), calls=1, unpriced="m")
     assert told == ["the budget of 5 USD of the run cannot be held: the model 'm' has no price"]
     tokens = gate(gates=gates, key="other")
-    tokens.leave(tokens.enter([("a", 0)], never)[0], Ended(), calls=1, unpriced="m")
+    tokens.leave(enter(tokens, [("a", 0)], never)[0], Ended(), calls=1, unpriced="m")
     assert len(told) == 1
 
 
@@ -202,7 +216,7 @@ def test_calls_one_after_another_with_the_same_limits_go_on_where_the_last_one_s
         one.open()
         wait = lane.limiter.wait(0, clock.monotonic())
         if not wait:
-            one.leave(one.enter([("a", 0)], never)[0], Ended(pause=3.0))
+            one.leave(enter(one, [("a", 0)], never)[0], Ended(pause=3.0))
         one.close()
     assert wait == 3.0
 

@@ -1,12 +1,9 @@
 """The gate: where attempts wait until limits and budgets let them start.
 
 It stands in the parent, before items are handed to workers, so that limits hold across threads, processes
-and branches of a run:
-
-    source --> Window --> Gate --> worker --> outcome --> Gate (settles) --> Window
-
-What waits here holds no worker: no thread runs it, no process has it. All gates of a run share one
-:class:`Gates`, which has a lane for each key; whoever waits in a lane is served in the order of arrival.
+and branches of a run. What waits here holds no worker: no thread runs it, no process has it. All gates of a
+run share one :class:`Gates`, which has a lane for each key; whoever waits in a lane is served in the order of
+arrival.
 """
 
 from __future__ import annotations
@@ -18,8 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from batchmill.batch.gates import Expected, Gates, Lane
-from batchmill.executors.contract import Seat
+from batchmill.batch.admissions.gates import Expected, Gates, Lane
 from batchmill.policy.budget import NANO, Budget, Spent
 from batchmill.policy.limits import Ended, Limits, Reservation
 
@@ -30,15 +26,13 @@ Expect = Callable[[Any, int], float]
 
 
 @dataclass(slots=True)
-class Admission:
+class AttemptPass:
     """Leave for one attempt, with what each budget set aside for it. ``guess`` is what it counts as where it
-    never tells what it used. ``waited`` is the seconds that were waited for it, 0 for those that came along
-    with another one."""
+    never tells what it used."""
 
     permit: Reservation
     reserved: list[Spent] = field(default_factory=list)
     guess: Spent = field(default_factory=Spent)
-    waited: float = 0.0
 
 
 class Gate:
@@ -112,52 +106,20 @@ class Gate:
             return 1
         return max(1, int(per_second * CHUNK_SECONDS))
 
-    def enter(
-        self, items: Sequence[tuple[Any, int]], stopped: Callable[[], bool], seat: Seat | None = None
-    ) -> list[Admission] | None:
-        """Wait until the first of ``items`` (each with its index) may start; passes for it and for those
-        after it that may start too. None at all once ``stopped`` says so or a budget is used up; None in
-        place of a list where the ``seat`` is not to be had.
-
-        The seat is got when an item could start, and the passes are made out when it is there: whoever has
-        passes begins at once. Had they been made out before, those who wait for seats would all begin
-        together when some come free. Where the item may not start any more by then the seat is given back:
-        what waits here has none.
-        """
-        expected = [self._expected(*one) for one in items]
-        waiter = self._join()
-        waited, asked = 0.0, self._gates.clock.monotonic()
-        try:
-            while self._wait_turn(waiter, expected[0], stopped):
-                waited += self._gates.clock.monotonic() - asked
-                if seat is not None and not seat.get():
-                    return None
-                passes = self._let_through(expected, stopped)
-                if passes:
-                    passes[0].waited = waited
-                    return passes
-                if seat is not None:
-                    seat.give_back()
-                asked = self._gates.clock.monotonic()
-            return []
-        finally:
-            self._part(waiter)
-
-    def _join(self) -> threading.Condition:
+    def join(self) -> threading.Condition:
         """A place at the end of the lane's line."""
         waiter = threading.Condition(self._gates.lock)
         with self._gates.lock:
             self._lane.waiting.append(waiter)
         return waiter
 
-    def _part(self, waiter: threading.Condition) -> None:
+    def part(self, waiter: threading.Condition) -> None:
+        """Leave the line."""
         with self._gates.lock:
             self._lane.waiting.remove(waiter)
             self._lane.wake()
 
-    def _wait_turn(
-        self, waiter: threading.Condition, expected: Expected, stopped: Callable[[], bool]
-    ) -> bool:
+    def wait_turn(self, waiter: threading.Condition, expected: Expected, stopped: Callable[[], bool]) -> bool:
         """Wait until whoever is first in line could start; False where nobody will any more."""
         with self._gates.lock:
             refusal: str | None = None
@@ -173,9 +135,9 @@ class Gate:
             self._gates.exhaust(refusal)
         return False
 
-    def _let_through(self, expected: Sequence[Expected], stopped: Callable[[], bool]) -> list[Admission]:
-        """Passes for the first of those who expect so many tokens and may start now."""
-        passes: list[Admission] = []
+    def let_through(self, expected: Sequence[Expected], stopped: Callable[[], bool]) -> list[AttemptPass]:
+        """Passes for the first of those who expect so much and may start now."""
+        passes: list[AttemptPass] = []
         with self._gates.lock:
             for each in expected:
                 if stopped() or self._look(each)[0] != 0.0:
@@ -183,7 +145,8 @@ class Gate:
                 passes.append(self._pass(each))
         return passes
 
-    def _expected(self, item: Any, index: int) -> Expected:
+    def expected(self, item: Any, index: int) -> Expected:
+        """What an attempt of an item may use."""
         if self._is_free is not None and self._is_free(item, index):
             return Expected(0.0, 0.0, free=True)
         tokens = 0.0 if self._expect is None else self._expect(item, index)
@@ -202,7 +165,7 @@ class Gate:
                 return None, None if budget.outstanding else why
         return 0.0, None
 
-    def _pass(self, expected: Expected) -> Admission:
+    def _pass(self, expected: Expected) -> AttemptPass:
         """Under the lock, after a look: count an attempt as started."""
         tokens = expected.tokens * self._factor
         reserved: list[Spent] = []
@@ -211,7 +174,7 @@ class Gate:
             budget.set_aside(reserved[-1])
         usd = self._nano_usd if self._known else nano_usd(expected.usd)
         guess = Spent(1, round(tokens), round(usd))
-        return Admission(self._lane.limiter.start(tokens, self._gates.clock.monotonic()), reserved, guess)
+        return AttemptPass(self._lane.limiter.start(tokens, self._gates.clock.monotonic()), reserved, guess)
 
     def _amounts(self, tokens: float) -> Iterator[tuple[Budget, Spent]]:
         """What to set aside in each budget. While nobody knows what a call costs that is all there is, so
@@ -230,7 +193,7 @@ class Gate:
             for waiter in self._lane.waiting:
                 waiter.notify()
 
-    def withdraw(self, leave: Admission) -> None:
+    def withdraw(self, leave: AttemptPass) -> None:
         """An attempt that was let through was not made."""
         with self._gates.lock:
             self._lane.limiter.withdraw(leave.permit, self._gates.clock.monotonic())
@@ -240,7 +203,7 @@ class Gate:
 
     def leave(
         self,
-        leave: Admission,
+        leave: AttemptPass,
         ended: Ended,
         calls: int = 0,
         nano_usd: int = 0,

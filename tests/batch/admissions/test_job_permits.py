@@ -1,30 +1,32 @@
-"""The channel of a batch that shares permits with others: who has one, and when it is free again."""
+"""Permits that batches share: who has one, and when it is free again. And beside a gate: in which order."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from batchmill.batch.gated_window import GatedWindow
-from batchmill.batch.gates import Gates
-from batchmill.batch.rate_gate import Gate
-from batchmill.batch.shared_channel import SharedChannel
+from batchmill.batch.admissions.gate_claim import GateClaim, RateLimited
+from batchmill.batch.admissions.gates import Gates
+from batchmill.batch.admissions.job_permits import JobPermits
+from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.batch.window import Window
 from batchmill.block import Block
 from batchmill.concurrency.clock import FakeClock
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.items.sources import as_source
-from batchmill.outcome import LEAST_WAIT
+from batchmill.outcome import LEAST_WAIT, ErrorInfo, Outcome
 from batchmill.policy import FailurePolicy, FailureWatch, RetryPolicy
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Ended, Limits
 
 
-def shared(n: int, permits: FairSemaphore, *, one_by_one: bool = False) -> tuple[SharedChannel, Window]:
-    window = Window(as_source(range(n)), FailureWatch(FailurePolicy(), n), ordered=False)
-    return SharedChannel(window, permits, one_by_one=one_by_one), window
+def shared(n: int, permits: FairSemaphore, *, one_by_one: bool = False) -> Window:
+    admissions = [JobPermits(permits, one_by_one=one_by_one)]
+    watch = FailureWatch(FailurePolicy(), n)
+    return Window(as_source(range(n)), watch, ordered=False, admissions=admissions)
 
 
 def done(start: int, count: int) -> Block:
@@ -43,7 +45,7 @@ def free(permits: FairSemaphore) -> int:
 
 def test_a_chunk_has_one_permit_until_all_of_it_is_settled() -> None:
     permits = FairSemaphore(2)
-    channel, _ = shared(10, permits)
+    channel = shared(10, permits)
     chunk = channel.take(4, 100)
     assert chunk is not None
     assert free(permits) == 1
@@ -55,7 +57,7 @@ def test_a_chunk_has_one_permit_until_all_of_it_is_settled() -> None:
 
 def test_items_given_back_and_taken_again_have_a_permit_of_their_own() -> None:
     permits = FairSemaphore(2)
-    channel, _ = shared(4, permits)
+    channel = shared(4, permits)
     first = channel.take(4, 100)
     assert first is not None
     channel.give_back(first.part(2))
@@ -69,7 +71,7 @@ def test_items_given_back_and_taken_again_have_a_permit_of_their_own() -> None:
 
 
 def test_items_that_a_worker_runs_side_by_side_travel_alone() -> None:
-    channel, _ = shared(4, FairSemaphore(3), one_by_one=True)
+    channel = shared(4, FairSemaphore(3), one_by_one=True)
     chunk = channel.take(4, 100)
     assert chunk is not None
     assert len(chunk) == 1
@@ -78,16 +80,17 @@ def test_items_that_a_worker_runs_side_by_side_travel_alone() -> None:
 def test_a_batch_that_is_stopped_while_its_worker_waits_gives_the_items_back() -> None:
     permits = FairSemaphore(1)
     held = permits.acquire(lambda: False)
-    channel, window = shared(4, permits)
-    window.stop()
+    channel = shared(4, permits)
+    channel.stop()
     assert channel.take(4, 100) is None
     assert held is not None
     assert free(permits) == 0
 
 
 def test_it_is_no_source_that_gives_at_once() -> None:
-    channel, window = shared(4, FairSemaphore(1))
-    assert window.instant
+    channel = shared(4, FairSemaphore(1))
+    watch = FailureWatch(FailurePolicy(), 4)
+    assert Window(as_source(range(4)), watch, ordered=False).instant
     assert not channel.instant
 
 
@@ -102,18 +105,19 @@ class Limited:
         self.permits = permits
         self.lane = self.gates.lane("api", limits)
         budgets = [(self.gates.budget("the run", budget), True)] if budget is not None else []
-        self.channels: list[SharedChannel] = []
-        self.started: list[SharedChannel] = []
+        self.channels: list[Window] = []
+        self.started: list[Window] = []
         for _ in range(count):
             watch = FailureWatch(FailurePolicy(), 1)
             gate = Gate(self.gates, self.lane, budgets)
-            window = GatedWindow(as_source([7]), watch, ordered=False, gate=gate, retry=RetryPolicy())
-            self.channels.append(SharedChannel(window, permits, one_by_one=False))
+            both = [RateLimited(gate), JobPermits(permits, one_by_one=False)]
+            window = Window(as_source([7]), watch, ordered=False, admissions=both, retry=RetryPolicy())
+            self.channels.append(window)
         self.threads = [threading.Thread(target=self._take, args=(one,)) for one in self.channels]
         for thread in self.threads:
             thread.start()
 
-    def _take(self, channel: SharedChannel) -> None:
+    def _take(self, channel: Window) -> None:
         if channel.take(1, 100) is not None:
             self.started.append(channel)
 
@@ -162,11 +166,11 @@ def test_a_pause_that_a_service_asks_for_holds_those_who_wait_for_a_permit(
         assert soon(lambda: run.started)
         assert soon(lambda: len(permits._waiting) == 1)
         first = run.started[0]
-        gated = first._channel
-        assert isinstance(gated, GatedWindow)
+        gated, permitted = first._admissions._tickets[0].claims
+        assert isinstance(gated, GateClaim)
         run.clock.advance(0.5)
-        gated._gate.leave(gated._started[0].leave, Ended(refused=True, pause=30.0))
-        permits.release(first._out[0].permit)
+        gated._gate.leave(gated.passes[0], Ended(refused=True, pause=30.0))
+        permitted.settled()
         assert not run.threads[-1].join(0.05)
         assert len(run.started) == 1
         assert free(permits) == 1  # what waits out the pause has none
@@ -199,17 +203,36 @@ def test_what_was_waited_for_a_permit_is_told_of_the_first_item(
     permits = FairSemaphore(1)
     held = permits.acquire(lambda: False)
     assert held is not None
-    channel, window = shared(2, permits)
+    channel = shared(2, permits)
     taker = threading.Thread(target=channel.take, args=(2, 100))
     taker.start()
     assert soon(lambda: permits._waiting)
-    assert window.under_way(5) == (0, [])  # it waits
+    assert channel.under_way(5) == (0, [])  # it waits
     time.sleep(2 * LEAST_WAIT)
     permits.release(held)
     taker.join()
-    assert window.under_way(5)[0] == 2
+    assert channel.under_way(5)[0] == 2
     channel.deliver(done(0, 2))
-    (block,) = window.ready()
+    (block,) = channel.ready()
     assert list(block.waits) == [0]
     assert block.waits[0].permit >= LEAST_WAIT
     assert block.waits[0].limit == 0
+
+
+def test_an_attempt_that_is_made_again_has_a_permit_of_its_own() -> None:
+    """The permit of the one before is free by the time the item can be taken again."""
+    permits = FairSemaphore(1)
+    gates = Gates()
+    both = [RateLimited(Gate(gates, gates.lane("api", Limits()))), JobPermits(permits, one_by_one=False)]
+    watch = FailureWatch(FailurePolicy(), 1)
+    window = Window(as_source(["a"]), watch, ordered=False, admissions=both, retry=RetryPolicy(2))
+    for attempt in (1, 2):
+        chunk = window.take(1, 100)
+        assert chunk is not None
+        assert (chunk.attempts, free(permits)) == (attempt - 1, 0)
+        failed = Outcome(0, error=ErrorInfo("ValueError", "no"), attempts=attempt, wall=0.5)
+        window.deliver(Block.of(replace(failed, again=0.0 if attempt == 1 else None), "a"))
+        assert free(permits) == 1
+    (block,) = window.ready()
+    (outcome,) = block.outcomes()
+    assert (outcome.attempts, outcome.wall) == (2, 1.0)

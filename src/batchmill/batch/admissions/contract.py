@@ -1,0 +1,72 @@
+"""What an admission is: something that has to let items start before a worker runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from batchmill.block import Block
+from batchmill.executors.contract import Chunk
+from batchmill.outcome import NO_WAITS, Waits
+
+
+class Claim:
+    """One worker's claim to let a chunk start, from the first wait until all that started has ended.
+
+    :meth:`wait`, :meth:`admit`, :meth:`give_up` and :meth:`leave_line` are called by the thread that takes,
+    the others, once for each item that was admitted, by whichever ends it. What a kind of admission has
+    nothing to do for stays as it is here.
+    """
+
+    @property
+    def waits(self) -> Waits:
+        """What was waited here."""
+        return NO_WAITS
+
+    def wait(self) -> bool:
+        """Wait until the first item could start; False where it never will. What is scarce and is got here,
+        such as a permit, is held from now on; what is counted, such as a start, is not counted yet."""
+        return True
+
+    def admit(self, count: int) -> int:
+        """Count the first items of the chunk, ``count`` at most, as started now: how many. 0 where none may
+        start any more: nothing is counted then, and there is another wait."""
+        return count
+
+    def give_up(self) -> None:
+        """Give back what :meth:`wait` got."""
+
+    def leave_line(self) -> None:
+        """The taking is over, whatever came of it."""
+
+    def ended(self, block: Block, offset: int) -> None:
+        """An item that was admitted ended so."""
+
+    def lost(self, chunk: Chunk) -> None:
+        """An item that was admitted was lost with its worker and is to be tried again: ``chunk`` says why."""
+
+    def withdrawn(self, index: int) -> None:
+        """An item that was admitted did not start after all."""
+
+    def settled(self) -> None:
+        """None of the items that were admitted is under way any more."""
+
+
+class Admission(Protocol):
+    """Lets the items of one batch start. Any thread may call any method."""
+
+    @property
+    def starts_attempts(self) -> bool:
+        """Whether each attempt has to be let start, and not only each item."""
+
+    def most(self) -> int | None:
+        """How many items may start together, None where it does not matter."""
+
+    def begin_taking(self) -> None:
+        """The calling thread is about to take; what it worked on before is over for it."""
+
+    def claim(self, chunk: Chunk, stopped: Callable[[], bool]) -> Claim:
+        """A claim for a chunk; whoever waits gives up once ``stopped`` says so."""
+
+    def wake(self) -> None:
+        """Have everybody who waits look whether to give up."""

@@ -1,0 +1,242 @@
+"""Items on their way in: how workers take them, and wait for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from batchmill.batch.made_blocks import not_run, parts
+from batchmill.batch.outstanding import Outstanding
+from batchmill.batch.reorder_buffer import ReorderBuffer
+from batchmill.batch.supply import Supply
+from batchmill.block import Block
+from batchmill.errors import InternalError
+from batchmill.executors.contract import Chunk
+from batchmill.outcome import Outcome
+
+
+class Intake:
+    """Hands items of a ``supply`` to workers, and knows which are out: taken, and neither delivered nor given
+    back.
+
+    No worker gets further than so many items ahead of what ``results`` has handed out. ``file`` is called,
+    under the lock, with outcomes that are known without anything being run, ``look``, under the lock too,
+    where it may be that nothing more comes, and ``fail`` outside of it with what the journal raised. What the
+    source raised is the ``error`` of the batch once all that came before is done.
+
+    Concurrency: ``lock`` is the one of the window it is a part of, and guards every field, the supply
+    included. Methods whose docstring begins with "Under the lock" are called by the window that holds it,
+    the others take it. ``_work`` wakes workers that wait for items.
+    """
+
+    def __init__(
+        self,
+        lock: threading.Lock,
+        supply: Supply,
+        results: ReorderBuffer,
+        *,
+        reads_here: bool,
+        file: Callable[[Block], None],
+        look: Callable[[], None],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self.supply = supply
+        self.error: BaseException | None = None
+        self.out = Outstanding()
+        self.stopped = False
+        self._lock = lock
+        self._work = threading.Condition(lock)
+        self._results = results
+        self._reads_here = reads_here  # a worker who wants one item may wait in the source for it
+        self._file = file
+        self._look = look
+        self._fail = fail
+        self._idle_callbacks: list[Callable[[], None]] = []
+        self._idle = 0  # workers that wait in take
+        self._held = False
+        self._behind = False  # a worker waits for the consumer
+        self._awaited = False  # somebody waits until no item runs
+
+    # What was returned comes before what is new: it has waited longest, and the ordered consumer waits for
+    # it. A worker that finds neither sleeps until somebody gives back, delivers or reads. Only one reads the
+    # source at a time, outside the lock: a source may block for as long as it likes. Before a worker sleeps
+    # it tells, once, those who could steal from others for it.
+    def take(self, most: int, ahead: int, *, consumes: bool) -> Chunk | None:
+        """As :meth:`Channel.take <batchmill.executors.contract.Channel.take>`, without waiting for more than
+        items."""
+        supply = self.supply
+        waited = told = False
+        while True:
+            idle: list[Callable[[], None]] = []
+            with self._lock:
+                supply.return_due()
+                while not (self._may_read(ahead) and self._source_gives(most, consumes)):
+                    if supply.returned:
+                        return self._send_out(supply.retake(most))
+                    if self.stopped or self.over:
+                        return None
+                    if not told and self._idle_callbacks:
+                        idle, told = self._idle_callbacks.copy(), True
+                        break
+                    if consumes and self._results:
+                        return Chunk(supply.taken, ())
+                    self._wait_for_work()
+                    waited = True
+                else:
+                    if supply.instant:
+                        chunk = self._number(supply.take_now(most))
+                        if waited:
+                            self._wake_another()
+                        if chunk is None:
+                            continue
+                        return chunk
+                    supply.reading = True
+            for callback in idle:
+                callback()
+            if not idle and (chunk := self._read(most)) is not None:
+                return chunk
+
+    def _may_read(self, ahead: int) -> bool:
+        supply = self.supply
+        if self.stopped or supply.returned or supply.exhausted or supply.reading or self._held:
+            return False
+        held = supply.taken - self._results.handed_out
+        self._behind = self._behind or held >= ahead
+        return held < ahead
+
+    def _source_gives(self, most: int, consumes: bool) -> bool:
+        # A worker who wants one item reads it himself: he keeps none that others could run meanwhile.
+        here = consumes or (most == 1 and self._reads_here)
+        return self.supply.can_give(most, self._source_has_something, here=here)
+
+    def _source_has_something(self) -> None:
+        with self._lock:
+            self._wake_another()
+
+    def _wait_for_work(self) -> None:
+        self._idle += 1
+        try:
+            self._work.wait(self.supply.return_due())
+        finally:
+            self._idle -= 1
+
+    def _wake_another(self) -> None:
+        """Under the lock: another worker may have a turn at the source. To wake all of them for every item of
+        a slow source costs more than the item; but how far ahead one may be differs from worker to worker."""
+        if self._behind:
+            self._behind = False
+            self._work.notify_all()
+        else:
+            self._work.notify()
+
+    def _send_out(self, chunk: Chunk) -> Chunk:
+        self.out.add(chunk.start, len(chunk))
+        return chunk
+
+    def _read(self, most: int) -> Chunk | None:
+        """Read the source outside the lock. What is known of what was read is filed; of the rest a chunk of
+        at most ``most`` is taken, and the others may take what is left."""
+        read = self.supply.read(most)
+        with self._lock:
+            self.supply.reading = False
+            self.error = self.error or read.error
+            if self.supply.look_whether_matching():
+                chunk = self._number_known(read.items, read.known, most)
+                self._work.notify_all()  # there may be more than one chunk to be taken, or none at all
+            else:
+                chunk = self._number(read.items)
+            self._wake_another()
+        if read.error is not None and read.items:  # read, and not to be matched: the journal is at fault
+            self._fail(read.error)
+        return chunk
+
+    def _number_known(self, items: Sequence[object], known: dict[int, Outcome], most: int) -> Chunk | None:
+        """Under the lock: number what was read; file what is known, and let the rest be taken."""
+        chunk = self.supply.number(items, stopped=self.stopped)
+        for part, outcomes in () if chunk is None else parts(chunk.start, chunk.items, known):
+            if outcomes:
+                self._file(Block.made(part.start, outcomes, part.items))
+            else:
+                self.put_back(part)
+        if self.supply.returned:
+            return self._send_out(self.supply.retake(most))
+        self._look()
+        return None
+
+    def _number(self, items: Sequence[object]) -> Chunk | None:
+        """Under the lock: number what was read, and take it."""
+        chunk = self.supply.number(items, stopped=self.stopped)
+        if self.supply.exhausted:
+            self._work.notify_all()
+        if chunk is not None and self.stopped:  # while the source was being read: these never start
+            self._file(not_run(chunk))
+            return None
+        if chunk is None:
+            self._look()
+            return None
+        return self._send_out(chunk)
+
+    def settle(self, start: int, length: int, what: str) -> InternalError | None:
+        """Under the lock: these items are out no more. The error where they were not: somebody settles them
+        for a second time, and nobody can tell which results are right."""
+        try:
+            self.out.remove(start, length, what)
+        except InternalError as fault:
+            return fault
+        if not self.out.count and (self.supply.exhausted or self.stopped or self._awaited):
+            self._work.notify_all()
+        return None
+
+    def put_back(self, chunk: Chunk, seconds: float = 0.0) -> None:
+        """Under the lock: items are to be taken again, if anything still is, and not before some seconds have
+        passed."""
+        if self.stopped:
+            self._file(not_run(chunk))
+        elif seconds:
+            self.supply.put_off(chunk, seconds)
+        else:
+            self.supply.returned.append(chunk)
+        self._work.notify_all()
+
+    def stop(self) -> None:
+        """Under the lock: nothing is taken any more; what was to be taken again never starts."""
+        self.stopped = True
+        for chunk in self.supply.clear():
+            self._file(not_run(chunk))
+        self._work.notify_all()
+
+    @property
+    def over(self) -> bool:
+        """Under the lock: whether nothing is out, and nothing will be taken."""
+        if self.out.count:
+            return False
+        return self.stopped or (self.supply.exhausted and not self.supply.waiting)
+
+    def handed_out(self) -> None:
+        """Under the lock: the consumer had something, and workers may get further."""
+        if self._behind:
+            self._behind = False
+            self._work.notify_all()
+
+    @property
+    def starving(self) -> bool:
+        """Whether somebody waits for items and there are none to be had now."""
+        with self._lock:
+            return self._idle > 0 and not self.supply.returned
+
+    def on_idle(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` run by each worker that finds nothing to take and is about to wait."""
+        with self._lock:
+            self._idle_callbacks.append(callback)
+
+    def hold(self, held: bool) -> None:
+        """Let no item be taken from the source for a while."""
+        with self._lock:
+            self._held = held
+            self._work.notify_all()
+
+    def wait_idle(self, seconds: float) -> bool:
+        """Wait until nothing is out any more, at most ``seconds``; whether that came about."""
+        with self._lock:
+            self._awaited = True
+            return self._work.wait_for(lambda: not self.out.count, seconds)

@@ -1,0 +1,63 @@
+"""Final outcomes on their way out: kept in the journal, judged, counted, and put in order."""
+
+from __future__ import annotations
+
+from batchmill.batch.keeping import Judge, judged, keep
+from batchmill.batch.reorder_buffer import ReorderBuffer
+from batchmill.batch.separate_attempts import SeparateAttempts
+from batchmill.block import Block
+from batchmill.journal.contract import ItemLog
+from batchmill.policy import FailureWatch
+
+
+class Outlet:
+    """Where blocks of final outcomes go. ``attempts`` knows what earlier attempts of their items left, where
+    attempts are started one by one.
+
+    Concurrency: its owner calls :meth:`put` and uses ``results`` and ``watch`` under one lock. :meth:`keep`
+    and :meth:`judge` are called outside of it, from any thread: to write to a disk may take long.
+    """
+
+    def __init__(
+        self,
+        watch: FailureWatch,
+        *,
+        ordered: bool,
+        log: ItemLog | None,
+        judge: Judge | None,
+        attempts: SeparateAttempts | None,
+    ) -> None:
+        self.results = ReorderBuffer(ordered=ordered)
+        self.watch = watch
+        self._record = None if log is None else log.record
+        self._judge = judge
+        self._attempts = attempts
+
+    @property
+    def keeps(self) -> bool:
+        """Whether outcomes are kept."""
+        return self._record is not None
+
+    def keep(self, block: Block) -> None:
+        """Keep outcomes, before anybody sees them. Raises :class:`~batchmill.errors.StorageError`."""
+        if self._record is not None:
+            self._complete(block)
+            keep(self._record, block)
+
+    def judge(self, block: Block) -> None:
+        """Make errors of results that nothing can be made of."""
+        if self._judge is not None:
+            judged(block, self._judge)
+
+    def put(self, block: Block) -> bool:
+        """Under the lock: count a block and put it where the consumer finds it; whether it can be handed
+        out."""
+        self._complete(block)
+        errors = [outcome.error for outcome in block.special.values() if outcome.error is not None]
+        failed = sum(error.kind != "cancelled" for error in errors)
+        self.watch.add(len(block) - len(errors), failed, errors)
+        return self.results.put(block)
+
+    def _complete(self, block: Block) -> None:
+        if self._attempts is not None:
+            self._attempts.complete(block)

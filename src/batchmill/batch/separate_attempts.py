@@ -1,0 +1,82 @@
+"""Attempts that are started one by one, where an admission lets each of them start.
+
+A worker makes one attempt and hands the item back. What a failed one took and recorded stays here until the
+item ends, so that its outcome tells of all of them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from batchmill.block import Block, together
+from batchmill.executors.contract import Chunk
+from batchmill.journal.contract import ItemLog
+from batchmill.outcome import NO_WAITS, Outcome, Waits
+from batchmill.policy import RetryPolicy
+
+
+class SeparateAttempts:
+    """See the module. Where there is a ``log``, calls that were paid for are kept there at once: it may be
+    that nothing more comes of the item.
+
+    Concurrency: any thread may call any method; ``_lock`` guards ``_before``, and is never held while another
+    lock is taken.
+    """
+
+    def __init__(self, retry: RetryPolicy, log: ItemLog | None) -> None:
+        self._retry = retry
+        self._log = log
+        self._lock = threading.Lock()
+        self._before: dict[int, Outcome] = {}  # what failed attempts took and recorded, all together
+
+    def after_failure(self, outcome: Outcome, item: Any) -> tuple[Chunk, float] | None:
+        """What is to be done next for an item of which an attempt ended so, and after how many seconds; None
+        where that was the last one."""
+        if outcome.again is None or outcome.error is None:
+            return None
+        self._remember(outcome)
+        return Chunk(outcome.index, [item], outcome.attempts, outcome.error), outcome.again
+
+    def after_loss(self, chunk: Chunk, waits: Waits) -> tuple[Chunk, float]:
+        """The same of the one item of ``chunk``, which was lost with its worker in an attempt that had waited
+        so."""
+        lost = chunk.lost
+        assert lost is not None  # noqa: S101  # it is such a chunk
+        if chunk.tried:
+            wall = sum(one.wall for one in chunk.tried)
+            tried = (chunk.tried[0]._replace(waited=waits.limit), *chunk.tried[1:])
+            self._remember(Outcome(chunk.start, wall=wall, tried=tried, waits=waits))
+        decision = self._retry.decide(chunk.attempts, lost, None, lost.refusals)
+        return Chunk(chunk.start, chunk.items, chunk.attempts, lost), decision.after
+
+    def _remember(self, outcome: Outcome) -> None:
+        index = outcome.index
+        with self._lock:
+            known = self._before.get(index, Outcome(index))
+            records, tried = (*known.records, *outcome.records), (*known.tried, *outcome.as_tried())
+            wall, waits = known.wall + outcome.wall, known.waits
+            if outcome.waits != NO_WAITS:
+                waits = waits.plus(outcome.waits)
+            cpu = together((known.cpu, outcome.cpu))
+            self._before[index] = Outcome(
+                index, wall=wall, records=records, tried=tried, waits=waits, cpu=cpu
+            )
+        if self._log is not None and outcome.records:
+            self._log.enter(index, records)
+
+    def complete(self, block: Block) -> None:
+        """Give final outcomes what their items' earlier attempts took and recorded; a second time adds
+        nothing."""
+        for earlier in self._earlier(block):
+            block.put_before(earlier.index - block.start, earlier)
+
+    def _earlier(self, block: Block) -> Iterator[Outcome]:
+        if not self._before:
+            return
+        for index in range(block.start, block.start + len(block)):
+            with self._lock:
+                found = self._before.pop(index, None)
+            if found is not None:
+                yield found

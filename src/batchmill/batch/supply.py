@@ -1,0 +1,137 @@
+"""Items that are there to be taken: read from the source and numbered, returned, put off."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from batchmill.batch.delay_queue import DelayQueue
+from batchmill.batch.keeping import Judge, judged_again
+from batchmill.executors.contract import Chunk
+from batchmill.items.sources import Source
+from batchmill.journal.contract import ItemLog
+from batchmill.outcome import Outcome
+
+MATCHED_TOGETHER = 500  # items that are read at once while some of them may be known already
+
+
+class Reading(NamedTuple):
+    """What was read at once: items, what is known of them by offset, and what reading or matching raised."""
+
+    items: Sequence[Any] = ()
+    known: dict[int, Outcome] = {}  # noqa: RUF012  # nobody changes it
+    error: BaseException | None = None
+
+
+class Supply:
+    """Where a batch's items come from, and come again from.
+
+    ``returned`` are chunks that are to be taken before anything new: they have waited longest, and a consumer
+    who wants order waits for them. What was *put off* is returned by itself when it is due. Of items of which
+    the ``log`` knows an outcome nothing has to be taken: while it may know some, items are read in larger
+    numbers and matched with it; the ``judge`` looks at those outcomes anew.
+
+    Concurrency: none of its own. Its owner calls everything under one lock, but for :meth:`read`, which is
+    called outside of it by one thread at a time (``reading`` says that one is at it): a source may block for
+    as long as it likes.
+    """
+
+    def __init__(self, source: Source, log: ItemLog | None, judge: Judge | None) -> None:
+        self.taken = 0  # items read from the source, which is the index of the next one
+        self.exhausted = False  # the source is known to have no more
+        self.reading = False
+        self.returned: deque[Chunk] = deque()
+        self._put_off = DelayQueue()
+        self._source = source
+        self._judge = judge
+        self._log = log
+        self._matching = log is not None and log.knows
+
+    @property
+    def instant(self) -> bool:
+        """Whether reading waits for nobody: :meth:`take_now` may be called."""
+        return self._source.instant and not self._matching
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something that was taken once is to be taken again."""
+        return bool(self.returned or self._put_off)
+
+    @property
+    def remaining(self) -> int | None:
+        """How many items were not read yet, None where nobody knows."""
+        return self._source.remaining()
+
+    @property
+    def stop_reading(self) -> Callable[[], None]:
+        """Ends a wait in the source."""
+        return self._source.stop
+
+    def put_off(self, chunk: Chunk, seconds: float) -> None:
+        """Have ``chunk`` returned, but not before ``seconds`` have passed."""
+        self._put_off.put(chunk, seconds)
+
+    def return_due(self) -> float | None:
+        """Return what is due; seconds until there is something, None where nothing was put off."""
+        if not self._put_off:
+            return None
+        self.returned.extend(self._put_off.due())
+        return 0.0 if self.returned else self._put_off.seconds()
+
+    def clear(self) -> list[Chunk]:
+        """Take out all that waits to be taken again."""
+        found = [*self.returned, *self._put_off.clear()]
+        self.returned.clear()
+        return found
+
+    def retake(self, most: int) -> Chunk:
+        """Up to ``most`` items of what was returned first."""
+        chunk = self.returned.popleft()
+        if len(chunk) > most:
+            self.returned.appendleft(chunk.part(most))
+            chunk = chunk.part(0, most)
+        return chunk
+
+    def can_give(self, most: int, tell: Callable[[], None], *, here: bool) -> bool:
+        """Whether the source has something or is to be waited for by who takes; else it tells when it has."""
+        return self._source.instant or self._source.ready(tell, self._at_once(most), here=here)
+
+    def _at_once(self, most: int) -> int:
+        return max(most, MATCHED_TOGETHER) if self._matching else most
+
+    def take_now(self, most: int) -> Sequence[Any]:
+        """Read up to ``most`` items of an instant source, under the lock."""
+        return self._source.take(most)
+
+    def read(self, most: int) -> Reading:
+        """Read about ``most`` items. Nothing is raised here, but told."""
+        items: Sequence[Any] = ()
+        known: dict[int, Outcome] = {}
+        try:
+            items = self._source.take(self._at_once(most))
+            if self._matching and self._log is not None:
+                known = self._log.match(self.taken, items)
+            if self._judge is not None:
+                known = judged_again(known, items, self._judge)
+        except BaseException as error:  # noqa: BLE001  # raised again where the results are consumed
+            return Reading(items, known, error)
+        return Reading(items, known)
+
+    def number(self, items: Sequence[Any], *, stopped: bool) -> Chunk | None:
+        """Give items that were read their indices. Nothing read is the end of the source, unless that was
+        told to stop."""
+        if (not items and not stopped) or self._source.remaining() == 0:
+            self.exhausted = True
+        if not items:
+            return None
+        chunk = Chunk(self.taken, items)
+        self.taken += len(items)
+        return chunk
+
+    def look_whether_matching(self) -> bool:
+        """Whether items were being matched until now; they are, from now on, while there may be known
+        ones."""
+        was = self._matching
+        self._matching = was and self._log is not None and self._log.knows
+        return was
