@@ -21,10 +21,11 @@ from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.driver import Driver
 from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.process.child import Order, Reply, WorkerProcess
+from batchmill.executors.process.link import ProcessLink
 from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.pool import shared_pool
 from batchmill.executors.process.shared_area import SharedArea
-from batchmill.executors.process.slot import Death
+from batchmill.executors.process.slot import Remains
 from batchmill.executors.running.progress import CELLS, LOADING, MOST_CHUNKS, RUNNING, Progress
 from batchmill.executors.running.runner import Job
 from batchmill.items.sources import as_source
@@ -70,10 +71,12 @@ class Slot:
     def __init__(self, path: str) -> None:
         self.area = SharedArea.create(path)
         self.known: set[bytes] = set()
-        self.orders: list[tuple[Order, Callable[[Reply | Death], None]]] = []
+        self.served = 0
+        self.verdict = None
+        self.orders: list[tuple[Order, Callable[[Reply | Remains], None]]] = []
         self.next_seq = 1
 
-    def send(self, order: Order, settle: Callable[[Reply | Death], None]) -> None:
+    def send(self, order: Order, settle: Callable[[Reply | Remains], None]) -> None:
         self.orders.append((order, settle))
         self.next_seq += 1
 
@@ -91,16 +94,17 @@ class Stage:
         job = Job(Note())
         self.shipment = PackedJob(job, shared_pool())
         settler = ChunkSettler(job, self.window, ChunkSizer(2, 0.018, 2048, 3))
-        self.driver = Driver(self.shipment, settler, shared_pool(), SimpleNamespace(shared=False))  # type: ignore[arg-type]  # what it needs of them
         self.slot = Slot(path)
-        self.driver._slot = self.slot  # type: ignore[assignment]  # such a one
+        link = ProcessLink(self.slot, self.shipment, shared_pool(), Mock())  # type: ignore[arg-type]  # such a slot
+        self.driver = Driver(settler, SimpleNamespace(shared=False), Mock())  # type: ignore[arg-type]  # what it needs of it
+        self.driver._link = link
         self.worker = WorkerProcess(path, shared_pool().folders, Mock())
         self.watched = Watched(self.worker.area.progress._cells)
         self.worker.area.progress = Progress(self.watched)  # type: ignore[arg-type]  # such cells
         for _ in range(2):
             chunk = self.window.take(3, 100)
             assert chunk is not None
-            self.driver._send(self.slot, chunk)  # type: ignore[arg-type]  # such a one
+            self.driver._send(link, chunk)
 
     def take_back(self) -> None:
         """What the parent does while another worker has nothing to do."""
@@ -123,7 +127,7 @@ class Stage:
         self.slot.area.remove()
         self.shipment.withdraw()
         self.slot.orders.clear()  # which hold on to all of this
-        self.driver._slot = None
+        self.driver._link = None
         self.watched.step = lambda: None
 
 
@@ -208,8 +212,8 @@ def test_a_reply_about_items_that_were_taken_back_is_an_error(stage: Callable[[]
     order, settle = one.slot.orders[0]
     reply = one.worker.run(order)
     seq = order.seq
-    chunk, items = one.driver._sent[seq]
-    one.driver._sent[seq] = chunk.part(0, 1), items
+    chunk = one.driver._sent[seq]
+    one.driver._sent[seq] = chunk.part(0, 1)
     one.window.give_back(chunk.part(1))
     settle(reply)
     with pytest.raises(InternalError, match="please report"):
@@ -223,7 +227,6 @@ def test_a_worker_dies_between_two_chunks(stage: Callable[[], Stage]) -> None:
         (first, settle_first), (_, settle_second) = one.slot.orders
         settle_first(one.worker.run(first))
         go_to(one.slot.area.progress, *place)
-        one.slot.verdict = None  # type: ignore[attr-defined]  # as of a worker that nobody killed
-        settle_second(Death(1, -9, one.slot.area.progress.position, RUNNING, 1, 0, 0))
+        settle_second(Remains(1, -9, one.slot.area.progress.position, RUNNING, 1, 0, 0))
         assert one.finish() == [item * 10 for item in range(ITEMS)]
         assert set(RUNS.values()) == {1}

@@ -43,7 +43,7 @@ def never() -> bool:
 
 
 def batch(pool: FewSlots) -> Leases:
-    return Leases(pool)  # type: ignore[arg-type]  # stands in for the pool by shape
+    return Leases(pool, None)  # type: ignore[arg-type]  # stands in for the pool by shape; no job is sent
 
 
 def test_a_batch_that_has_a_slot_does_without_more() -> None:
@@ -55,10 +55,10 @@ def test_a_batch_that_has_a_slot_does_without_more() -> None:
 
 def test_what_its_workers_log_goes_to_who_leased_them() -> None:
     heard: list[Any] = []
-    leases = Leases(FewSlots(1), heard=heard.append)  # type: ignore[arg-type]  # stands in for the pool by shape
-    slot = leases.lease(never)
-    assert slot is not None
-    slot.heard("a record")  # type: ignore[arg-type]  # whatever it is
+    leases = Leases(FewSlots(1), None, heard=heard.append)  # type: ignore[arg-type]  # stands in for the pool by shape
+    link = leases.lease(never)
+    assert link is not None
+    link.slot.heard("a record")  # type: ignore[arg-type]  # whatever it is
     assert heard == ["a record"]
 
 
@@ -85,7 +85,7 @@ def test_a_slot_given_back_can_be_had_again() -> None:
     one = batch(FewSlots(1))
     slot = one.lease(never)
     assert slot is not None
-    one.release(slot)
+    slot.give_back()
     assert one.lease(never) is not None
 
 

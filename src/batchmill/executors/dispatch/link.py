@@ -39,11 +39,11 @@ class Refusal(NamedTuple):
 class Death(NamedTuple):
     """The worker ended before the chunk did.
 
-    ``worker`` names it, such as ``worker process 4711``, and ``reason`` says how it ended; ``verdict`` is why
-    we ended it, None where we did not. ``newborn`` says that it had never taken a chunk. ``finished`` is
-    what it had run of this one, None where it was not on it. ``suspects`` are the offsets of the items of which
-    it may have died: one where it was running it, more where several were being pickled. Of the only one,
-    ``attempt`` is the number of the attempt under way, which had begun at the second ``began`` of
+    ``worker`` names it, such as ``worker process 4711``, and ``reason`` says how it ended; ``verdict`` is
+    why we ended it, None where we did not. ``newborn`` says that it had never taken a chunk. ``finished``
+    is what it had run of this one, None where it was not on it. ``suspects`` are the offsets of the items
+    of which it may have died: one where it was running it, more where several were being pickled. Of the
+    only one, ``attempt`` is the number of the attempt under way, which had begun at the second ``began`` of
     :func:`time.perf_counter`, and with a deadline ``age`` seconds ago; each None where nobody knows.
     """
 
@@ -75,7 +75,7 @@ class LinkBroken(BatchmillError):  # named for what is broken
     """Raised when a chunk is sent to a worker that is known to be dead."""
 
 
-class CannotTravel(Exception):  # noqa: N818  # says what it is
+class CannotTravel(Exception):  # says what it is
     """The items of a chunk cannot be sent anywhere, for the reason in ``error``."""
 
     def __init__(self, error: ErrorInfo) -> None:
@@ -131,6 +131,9 @@ class WorkerLink(Protocol):
     def retire(self) -> None:
         """Have it ended when it is given back."""
 
+    def give_back(self) -> None:
+        """The batch needs it no more. Nothing else may be called after this."""
+
 
 class Lender(Protocol):
     """Where the workers of a batch come from."""
@@ -143,6 +146,3 @@ class Lender(Protocol):
         """A worker; None when there is none to be had and the batch can do without, or ``given_up`` says so.
 
         Raises :class:`~batchmill.errors.ExecutorUnavailable` when the batch has no other and gets none."""
-
-    def release(self, link: WorkerLink) -> None:
-        """Give a worker back."""

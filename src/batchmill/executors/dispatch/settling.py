@@ -1,27 +1,18 @@
-"""What becomes of a chunk that was sent to a worker process: it came back, or its worker is gone.
-
-When a worker dies its shared area tells what it had finished (delivered), what it was on (that one
-attempt is lost, and tried again or charged to the item) and what it had not begun (given back). When
-it died while several items, or the results of several, were being pickled nobody can tell which of them
-it was: those are given back one by one, so that the next death names its item.
-"""
+"""What becomes of a chunk that was sent to a worker: it came back, was refused, or its worker is gone."""
 
 from __future__ import annotations
 
 import threading
-import time
 
 from batchmill.block import Block
 from batchmill.errors import ExecutorUnavailable, InternalError
 from batchmill.executors.contract import Channel, Chunk
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
+from batchmill.executors.dispatch.link import Death, End, Refusal, Results
+from batchmill.executors.dispatch.losses import after_death
 from batchmill.executors.pickling.pickler import named
-from batchmill.executors.process import frames
-from batchmill.executors.process.child import Reply
-from batchmill.executors.process.slot import CANCELLED, TIMED_OUT, TOO_LARGE, Death, Slot
-from batchmill.executors.running.progress import PACKING, RUNNING
-from batchmill.executors.running.runner import Job, lost_attempt, second_of
-from batchmill.outcome import ErrorInfo, Outcome, cancelled
+from batchmill.executors.running.runner import Job
+from batchmill.outcome import ErrorInfo, Outcome
 
 STILLBIRTHS = 3  # workers that die before they take a chunk, one after another, before we give up
 
@@ -29,8 +20,7 @@ STILLBIRTHS = 3  # workers that die before they take a chunk, one after another,
 class ChunkSettler:
     """Settles the chunks of one batch.
 
-    Concurrency: called by drivers and by the receiver threads of their slots; ``_lock`` guards
-    ``_stillborn``.
+    Concurrency: called from any thread; ``_lock`` guards ``_stillborn``.
     """
 
     def __init__(self, job: Job, channel: Channel, sizer: ChunkSizer) -> None:
@@ -40,50 +30,41 @@ class ChunkSettler:
         self._lock = threading.Lock()
         self._stillborn = 0
 
-    def reply(self, slot: Slot, worker: int, seq: int, chunk: Chunk, reply: Reply) -> None:
-        """Settle a chunk whose worker answered."""
-        self._alive()
-        if reply.status == "no_job":  # it kept other jobs since
-            slot.known.clear()
-            self.channel.give_back(chunk)
-        elif reply.status == "unloadable" and reply.error is not None:
-            self._refuse(chunk, _unloadable(self.job, reply.error))
-        elif reply.status == "unreadable" and reply.error is not None:
-            self.split(chunk, _unreadable(reply.error))
-        elif reply.status == "failed" and reply.error is not None:
-            raise InternalError(f"a worker failed outside any item: {reply.error.traceback}")
+    def settle(self, worker: int, chunk: Chunk, end: End) -> None:
+        """Settle a chunk that was sent to the ``worker`` of that number. Raises what is no item's fault."""
+        if isinstance(end, Results):
+            self._alive()
+            self.sizer.observe(len(end.block), end.seconds, end.n_bytes)
+            self.channel.give_back(self._deliver(chunk, end.block, worker))
+        elif isinstance(end, Death):
+            self._death(worker, chunk, end)
+        elif isinstance(end, Refusal):
+            self._alive()
+            self._refused(chunk, end)
         else:
-            block, n_bytes = frames.read(slot.area.outward(seq), reply.kept, chunk.start)
-            self.sizer.observe(len(block), reply.seconds, n_bytes)
-            block.cpu, block.peak = reply.cpu, reply.peak
-            self.channel.give_back(self._deliver(chunk, block, worker))
+            raise end.fault
 
-    def death(self, slot: Slot, worker: int, seq: int, chunk: Chunk, death: Death) -> None:
-        """Settle a chunk whose worker died before it answered."""
-        at, begun = death.position
-        if at != seq:
-            if at == 0 and slot.verdict is None:
+    def _refused(self, chunk: Chunk, refusal: Refusal) -> None:
+        if refusal.error is None:  # it kept other jobs since
+            self.channel.give_back(chunk)
+        elif refusal.what == "job":
+            self._refuse(chunk, _unloadable(self.job, refusal.error))
+        else:
+            self.split(chunk, _unreadable(refusal.error))
+
+    def _death(self, worker: int, chunk: Chunk, death: Death) -> None:
+        if death.finished is None:
+            if death.newborn and death.verdict is None:
                 self._died_unborn(death)
             self.channel.give_back(chunk)
             return
         self._alive()
-        block, _ = frames.read(slot.area.outward(seq), death.kept, chunk.start)
-        rest = self._deliver(chunk, block, worker)
-        before = block.began_at(len(block)) if len(block) else second_of(death.began)
-        began = second_of(death.started) or before
-        offset = begun - 1 - len(block)
-        if death.phase == RUNNING:
-            self._lose(rest, offset, slot, death, began, worker)
-            return
-        suspects = rest.part(0, max(0, offset + 1)) if death.phase == PACKING else rest
-        if len(suspects) == len(rest):
-            suspects = rest  # it may be a chunk that is tried again, which a part of it would not be
-        else:
-            self.channel.give_back(rest.part(len(suspects)))
-        if len(suspects) == 1:
-            self._lose(suspects, 0, slot, death, None, worker)
-        elif len(suspects):
-            self.split(suspects, _worker_died(death))
+        rest = self._deliver(chunk, death.finished, worker)
+        then = after_death(self.job, rest, len(death.finished), death, worker)
+        for again in then.again:
+            self.channel.give_back(again)
+        if then.ended is not None:
+            self.channel.deliver(Block.of(then.ended, chunk.items[then.ended.index - chunk.start]))
 
     def split(self, chunk: Chunk, error: ErrorInfo) -> None:
         """Give back a chunk's items one by one, or charge ``error`` to the one it holds."""
@@ -106,54 +87,12 @@ class ChunkSettler:
             return chunk
         if done > len(chunk):
             raise InternalError(
-                f"a worker process ran {done} items from {block.start} on, of which {len(chunk)} were still "
+                f"a worker ran {done} items from {block.start} on, of which {len(chunk)} were still "
                 "its own: a fault in batchmill; please report it"
             )
         block.items, block.worker = chunk.items[:done], worker
         self.channel.deliver(block)
         return chunk.part(done)
-
-    def _lose(
-        self, rest: Chunk, offset: int, slot: Slot, death: Death, began: float | None, worker: int
-    ) -> None:
-        """One attempt, which had begun at the second ``began``, is gone with the worker; the items around it
-        are given back."""
-        if not 0 <= offset < len(rest) or self._innocent(slot, death):
-            self.channel.give_back(rest)
-            return
-        self.channel.give_back(rest.part(0, offset))
-        self.channel.give_back(rest.part(offset + 1))
-        attempts = max(death.attempt, rest.attempts + 1)
-        settled = self._verdict(rest, offset, attempts, slot, death, began, worker)
-        if isinstance(settled, Chunk):
-            self.channel.give_back(settled)
-        else:
-            self.channel.deliver(Block.of(settled, rest.items[offset]))
-
-    def _innocent(self, slot: Slot, death: Death) -> bool:
-        """Whether the overdue item had just ended when its worker was killed, and another had begun."""
-        age = (time.monotonic_ns() - death.started) / 1e9
-        return slot.verdict == TIMED_OUT and (not death.started or age < (self.job.timeout or 0.0))
-
-    def _verdict(
-        self,
-        rest: Chunk,
-        offset: int,
-        attempts: int,
-        slot: Slot,
-        death: Death,
-        began: float | None,
-        worker: int,
-    ) -> Chunk | Outcome:
-        verdict = slot.verdict
-        if verdict == CANCELLED:
-            return cancelled(rest.start + offset, attempts)
-        if verdict == TIMED_OUT:
-            message = f"no result within {self.job.timeout:g} s; worker process {death.pid} was killed"
-            error = ErrorInfo("AttemptTimeout", message, "timeout")
-        else:
-            error = _worker_died(death, verdict)
-        return lost_attempt(self.job, rest, offset, attempts, error, began, worker)
 
     def _alive(self) -> None:
         """A worker took a chunk: workers can live here."""
@@ -168,11 +107,6 @@ class ChunkSettler:
         if hopeless:
             reason = f"worker processes end before they can work: the last one {death.reason}"
             self.channel.fail(ExecutorUnavailable(reason))
-
-
-def _worker_died(death: Death, verdict: str | None = None) -> ErrorInfo:
-    cause = f"was {verdict}" if verdict == TOO_LARGE else death.reason
-    return ErrorInfo("WorkerDied", f"worker process {death.pid} {cause}", "worker_died")
 
 
 def _unloadable(job: Job, error: ErrorInfo) -> ErrorInfo:

@@ -21,14 +21,15 @@ from batchmill.executors.contract import Channel, ExecutorSettings, Task
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.driver import Driver
+from batchmill.executors.dispatch.link import CANCELLED
 from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.dispatch.stealing import WorkStealer
 from batchmill.executors.process.leases import Leases
 from batchmill.executors.process.logs import handle
 from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.pool import Pool, shared_pool
-from batchmill.executors.process.slot import CANCELLED, Heard
 from batchmill.executors.process.slot import GRACE_SECONDS as CANCEL_SECONDS
+from batchmill.executors.process.slot import Heard
 from batchmill.executors.running.describe import describe
 from batchmill.executors.running.runner import Job
 from batchmill.outcome import ErrorInfo, Outcome
@@ -68,7 +69,7 @@ class ProcessExecutor:
         except NotPicklable as refusal:
             yield from refuse_all(channel, describe(refusal))
             return
-        leases = Leases(pool, settings.slots, self._heard)
+        leases = Leases(pool, shipment, settings.slots, self._heard)
         crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, self.workers(settings))
         try:
             crew.start()
@@ -161,10 +162,9 @@ class ProcessBatch:
     def _add_driver(self) -> Driver:
         number = self._numbers.acquire()
         driver = Driver(
-            self._shipment,
             self._settler,
-            self._pool,
             self._leases,
+            self._pool.threads.run,
             self._sharing.begin,
             number,
             self._max_items,

@@ -1,4 +1,4 @@
-"""The slots that one batch has on lease, and what it does when there are no more to be had.
+"""The worker processes that one batch has on lease, and what it does when there are no more to be had.
 
 A batch asks for as many slots as it may have items in flight. Where the system gives no more of them
 (open files, memory, processes) a batch that has some goes on with those: it is slower, and done all the
@@ -13,7 +13,9 @@ from collections.abc import Callable
 
 from batchmill.concurrency.semaphore import FairSemaphore, Permit
 from batchmill.errors import ExecutorUnavailable
+from batchmill.executors.process.link import ProcessLink
 from batchmill.executors.process.logs import handle
+from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.pool import Pool
 from batchmill.executors.process.slot import Heard, Slot
 
@@ -22,7 +24,8 @@ LOOK_SECONDS = 0.05
 
 
 class Leases:
-    """What one batch has out of the pool.
+    """A :class:`~batchmill.executors.dispatch.link.Lender`: what one batch has out of the pool, each slot
+    as a link for its ``job``.
 
     ``slots`` bounds how many this batch and others have together; drivers then give theirs back between
     two chunks. ``heard`` is given what their workers log.
@@ -31,8 +34,11 @@ class Leases:
     ``_asking`` and ``_permits``.
     """
 
-    def __init__(self, pool: Pool, slots: FairSemaphore | None = None, heard: Heard = handle) -> None:
+    def __init__(
+        self, pool: Pool, job: PackedJob, slots: FairSemaphore | None = None, heard: Heard = handle
+    ) -> None:
         self._pool = pool
+        self._job = job
         self._heard = heard
         self._slots = slots
         self._permits: dict[Slot, Permit] = {}
@@ -45,14 +51,16 @@ class Leases:
         """Whether others wait for what this batch does not need."""
         return self._slots is not None
 
-    def lease(self, given_up: Callable[[], bool]) -> Slot | None:
-        """A slot; None when there is none to be had and the batch can do without, or ``given_up`` says so.
+    def lease(self, given_up: Callable[[], bool]) -> ProcessLink | None:
+        """A worker; None when there is none to be had and the batch can do without, or ``given_up`` says so.
 
         Raises :class:`ExecutorUnavailable` when the batch has no other and gets none.
         """
-        if self._slots is None:
-            return self._leased()
-        permit = self._slots.acquire(given_up)
+        slot = self._leased() if self._slots is None else self._permitted(self._slots, given_up)
+        return None if slot is None else ProcessLink(slot, self._job, self._pool, self._release)
+
+    def _permitted(self, slots: FairSemaphore, given_up: Callable[[], bool]) -> Slot | None:
+        permit = slots.acquire(given_up)
         if permit is None:
             return None
         slot: Slot | None = None
@@ -60,7 +68,7 @@ class Leases:
             slot = self._leased()
         finally:
             if slot is None:
-                self._slots.release(permit)
+                slots.release(permit)
         if slot is not None:
             with self._lock:
                 self._permits[slot] = permit
@@ -86,7 +94,7 @@ class Leases:
                 raise refusal
             time.sleep(LOOK_SECONDS)
 
-    def release(self, slot: Slot) -> None:
+    def _release(self, slot: Slot) -> None:
         """Give a slot back to the pool."""
         with self._lock:
             self._held -= 1

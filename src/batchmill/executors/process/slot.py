@@ -3,7 +3,7 @@
 A slot is a loky executor with a single worker, which it starts, watches over and ends. The worker is
 given one task for all its life, `child.serve`, and chunks go to it over a pipe of our own:
 
-    driver --send--> pipe --> worker --> pipe --> receiver thread --settle--> driver's callback
+    link --send--> pipe --> worker --> pipe --> receiver thread --settle--> link's callback
 
 which costs a fifth of a trip through the executor's queues. When the worker dies the pipe ends; the
 receiver settles what was under way with how the worker died. Only this slot is broken then, another takes
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from batchmill.errors import BatchmillError
+from batchmill.executors.dispatch.link import CANCELLED, LinkBroken
 from batchmill.executors.process import child
 from batchmill.executors.process.family import kill_family
 from batchmill.executors.process.leftovers import remove_leftovers
@@ -36,14 +36,8 @@ EXIT_SECONDS = 5.0
 GRACE_SECONDS = 1.0  # that commands of a cancelled batch have from SIGTERM to SIGKILL
 LOOK_SECONDS = 1  # between looks at a silent worker, for one whose pipe somebody else holds open
 
-CANCELLED, TIMED_OUT, TOO_LARGE = "cancelled", "timed out", "over its memory limit"  # why we kill a worker
 
-
-class SlotBroken(BatchmillError):  # named for what is broken
-    """Raised when a chunk is handed to a worker that is known to be dead."""
-
-
-class Death(NamedTuple):
+class Remains(NamedTuple):
     """What is known of a worker that died: its process id, exit code (negative: signal) and last progress."""
 
     pid: int
@@ -69,7 +63,7 @@ class Death(NamedTuple):
         return f"was killed by signal {-self.exit_code} ({name})"
 
 
-Settle = Callable[["child.Reply | Death"], None]
+Settle = Callable[["child.Reply | Remains"], None]
 Heard = Callable[[Logged], None]
 
 
@@ -138,11 +132,11 @@ class Slot:
     def send(self, order: child.Order, settle: Settle) -> None:
         """Hand a chunk to the worker; ``settle`` is called once with its reply or with the worker's death.
 
-        Raises :class:`SlotBroken` when the worker is dead already.
+        Raises :class:`~batchmill.executors.dispatch.link.LinkBroken` when the worker is dead already.
         """
         with self._lock:
             if self._dead:
-                raise SlotBroken(f"worker process {self.pid} is dead")
+                raise LinkBroken(f"worker process {self.pid} is dead")
             self._under_way[order.seq] = settle
             self._seq = order.seq
         try:
@@ -228,7 +222,7 @@ class Slot:
                     return reply
                 self.heard(reply)
 
-    def _death(self) -> Death:
+    def _death(self) -> Remains:
         """How the worker ended and what it was at. One that only closed the pipe is ended here."""
         self._process.join(LOOK_SECONDS)
         if self._exit_code() is None:
@@ -236,7 +230,7 @@ class Slot:
             self._process.join(EXIT_SECONDS)
         last = self.area.progress
         seen = last.position, last.phase, last.attempt, last.published, last.started, last.began
-        return Death(self.pid, self._exit_code(), *seen)
+        return Remains(self.pid, self._exit_code(), *seen)
 
     def _exit_code(self) -> int | None:
         """The worker's exit code. loky's manager asks as well, and of two threads that do at the same
