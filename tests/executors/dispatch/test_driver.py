@@ -27,8 +27,8 @@ from batchmill.executors.dispatch.link import (
     Send,
 )
 from batchmill.executors.dispatch.settling import ChunkSettler
+from batchmill.executors.running.attempts import Job
 from batchmill.executors.running.progress import Position
-from batchmill.executors.running.runner import Job
 from batchmill.items.sources import as_source
 from batchmill.outcome import ErrorInfo
 from batchmill.policy import FailurePolicy, FailureWatch

@@ -12,7 +12,7 @@ from batchmill.block import Block
 from batchmill.executors.contract import Chunk
 from batchmill.executors.dispatch.link import CANCELLED, TIMED_OUT, TOO_LARGE, Death
 from batchmill.executors.dispatch.losses import AfterDeath, after_death
-from batchmill.executors.running.runner import Job
+from batchmill.executors.running.attempts import Job
 from batchmill.outcome import ErrorInfo
 from batchmill.policy import RetryPolicy
 

@@ -26,8 +26,8 @@ from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.pool import shared_pool
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.slot import Remains
+from batchmill.executors.running.attempts import Job
 from batchmill.executors.running.progress import CELLS, LOADING, MOST_CHUNKS, RUNNING, Progress
-from batchmill.executors.running.runner import Job
 from batchmill.items.sources import as_source
 from batchmill.policy import FailurePolicy, FailureWatch
 

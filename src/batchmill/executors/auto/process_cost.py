@@ -10,7 +10,7 @@ from typing import Any
 from batchmill.errors import NotPicklable
 from batchmill.executors.auto.decision import ProcessCost
 from batchmill.executors.contract import Task
-from batchmill.executors.running.runner import Job
+from batchmill.executors.running.attempts import Job
 
 START_SECONDS = 0.2  # until cold workers are there; they start side by side
 WARM_SECONDS = 0.005

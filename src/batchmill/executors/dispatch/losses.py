@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from batchmill.executors.contract import Chunk
 from batchmill.executors.dispatch.link import CANCELLED, TIMED_OUT, TOO_LARGE, Death
-from batchmill.executors.running.runner import Job, lost_attempt
+from batchmill.executors.running.attempts import Job, lost_attempt
 from batchmill.outcome import ErrorInfo, Outcome, cancelled
 
 

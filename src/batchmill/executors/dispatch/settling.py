@@ -11,7 +11,7 @@ from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.link import Death, End, Refusal, Results
 from batchmill.executors.dispatch.losses import after_death
 from batchmill.executors.pickling.pickler import named
-from batchmill.executors.running.runner import Job
+from batchmill.executors.running.attempts import Job
 from batchmill.outcome import ErrorInfo, Outcome
 
 STILLBIRTHS = 3  # workers that die before they take a chunk, one after another, before we give up

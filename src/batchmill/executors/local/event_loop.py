@@ -15,7 +15,6 @@ import threading
 import time
 from collections import deque
 from dataclasses import replace
-from itertools import count, repeat
 from typing import Any, Protocol
 
 from batchmill.attempt import Attempt
@@ -26,19 +25,15 @@ from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import bounded
 from batchmill.executors.local.copying import copy_task
 from batchmill.executors.prepared import prepare
-from batchmill.executors.running.describe import outline
-from batchmill.executors.running.runner import FailedAttempt, with_attempts
+from batchmill.executors.running.attempts import Attempts, Job, Wait
 from batchmill.executors.running.weighing import bytes_of
-from batchmill.outcome import ErrorInfo, Outcome, Tried, cancelled, interrupted
+from batchmill.outcome import ErrorInfo, Outcome, cancelled
 from batchmill.record import Recorder
 
 LEAST_AHEAD = 16
 WINDOW_PER_ITEM = 4  # items an ordered consumer may be behind, for each one in flight
 LEAST_WINDOW = 256
 CLOSE_SECONDS = 1.0
-
-
-_Taken = tuple[int, Any, int, ErrorInfo | None]  # index, item, attempts made, why the last one failed
 
 
 class AsyncTask(Task, Protocol):
@@ -61,12 +56,13 @@ class EventLoopBatch:
         self._task = task
         self._channel = channel
         self._settings = settings
+        self._job = Job.of(task, settings)
         self._cancel = cancel
         self._size = size
         self._ahead = max(LEAST_AHEAD, size // 2)
         self._lock = threading.Lock()
         self._hungry = threading.Condition(self._lock)
-        self._buffer: deque[_Taken] = deque()
+        self._buffer: deque[Chunk] = deque()  # of one item each
         self._in_hand = 0  # taken and not delivered, where the channel starts attempts
         self._bytes = 0.0  # that a result takes
         self._fed = False
@@ -111,9 +107,7 @@ class EventLoopBatch:
                     break
                 with self._lock:
                     self._in_hand += len(chunk)
-                    self._buffer.extend(
-                        zip(count(chunk.start), chunk.items, repeat(chunk.attempts), repeat(chunk.lost))
-                    )
+                    self._buffer.extend(chunk.part(n, n + 1) for n in range(len(chunk)))
                 self._call(self._pump)
         except BaseException as fault:  # noqa: BLE001  # a feeder's end: the batch must hear of it
             self._channel.fail(fault)
@@ -159,11 +153,10 @@ class EventLoopBatch:
             with self._lock:
                 if not self._buffer or self._channel.stopped:
                     break
-                index, item, attempts, lost = self._buffer.popleft()
+                chunk = self._buffer.popleft()
                 if len(self._buffer) == self._ahead // 2:
                     self._hungry.notify()
-            attempt = self._run(index, item, attempts + 1, lost)
-            running = self._loop.create_task(attempt, context=self._context.copy())
+            running = self._loop.create_task(self._run(chunk), context=self._context.copy())
             self._running.add(running)
             running.add_done_callback(self._ended)
         self._finish_if_idle()
@@ -184,54 +177,42 @@ class EventLoopBatch:
         if idle:
             self._done.set()
 
-    async def _run(self, index: int, item: Any, number: int, before: ErrorInfo | None) -> None:
+    async def _run(self, chunk: Chunk) -> None:
+        """Run the one item of ``chunk``."""
         worker = self._settings.worker_numbers.acquire()
         began = time.perf_counter()
-        attempts = [number]
+        attempts = Attempts(self._job, chunk.start, Recorder(), self._cancel, began, chunk)
         try:
-            outcome = await self._attempts(item, index, attempts, before)
+            outcome = await self._attempts(chunk.items[0], chunk.start, attempts)
         except asyncio.CancelledError:
-            outcome = cancelled(index, attempts[0])
+            outcome = cancelled(chunk.start, attempts.number)
         wall = time.perf_counter() - began
         self._settings.worker_numbers.release(worker)
-        block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), item)
+        block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), chunk.items[0])
         n_bytes = bytes_of(block)
         with self._lock:
             self._bytes = max(0.9 * self._bytes, n_bytes)
         self._channel.deliver(block)
 
-    async def _attempts(
-        self, item: Any, index: int, attempts: list[int], before: ErrorInfo | None
-    ) -> Outcome:
-        """Try as often as the policy allows; ``attempts`` holds the number of the one under way, ``before``
-        is why the one before it failed."""
-        retry, recorder = self._settings.retry, Recorder()
-        tried: tuple[Tried, ...] = ()
-        while True:
-            began = time.perf_counter()
-            try:
-                value = await self._attempt(item, index, attempts[0], recorder)
-            except asyncio.CancelledError:
-                if self._cancel.cancelled or self._over:
-                    raise
-                error = ErrorInfo("CancelledError", "the item cancelled itself")
-                failed = FailedAttempt.judged(retry, attempts[0], error, None, before=before)
-            except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
-                keep = self._settings.keeps_exceptions
-                failed = FailedAttempt.judged(retry, attempts[0], outline(fault), fault, keep, before)
-            else:
-                outcome = Outcome(index, value, attempts=attempts[0], records=recorder.drain())
-                return with_attempts(outcome, tried, began)
-            if not failed.decision.retry:
-                return with_attempts(self._failed(index, attempts[0], failed.error, recorder), tried, began)
-            if self._settings.by_attempt and not self._channel.stopped:
-                ended = self._failed(index, attempts[0], failed.error, recorder)
-                return replace(ended, again=failed.decision.after)
-            tried = (*tried, Tried.of(began, time.perf_counter() - began, None, failed.error))
-            if await self._stopped_within(failed.decision.after):
-                return replace(interrupted(index, attempts[0], failed.error), records=recorder.drain())
-            attempts[0] += 1
-            before = failed.error
+    async def _attempts(self, item: Any, index: int, attempts: Attempts) -> Outcome:
+        """Try as often as the policy allows."""
+        then = attempts.lost() if attempts.resumes else await self._attempt(item, index, attempts)
+        while isinstance(then, Wait):
+            if await self._stopped_within(then.seconds):
+                return attempts.stopped()
+            attempts.begin()
+            then = await self._attempt(item, index, attempts)
+        return then
+
+    async def _attempt(self, item: Any, index: int, attempts: Attempts) -> Wait | Outcome:
+        try:
+            return attempts.returned(await self._value(item, index, attempts))
+        except asyncio.CancelledError:
+            if self._cancel.cancelled or self._over:
+                raise
+            return attempts.failed(ErrorInfo("CancelledError", "the item cancelled itself"))
+        except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
+            return attempts.raised(fault)
 
     async def _stopped_within(self, seconds: float) -> bool:
         """Wait before another attempt; True as soon as nothing may start any more."""
@@ -245,14 +226,9 @@ class EventLoopBatch:
             return self._channel.stopped
         return True
 
-    def _failed(self, index: int, attempts: int, error: ErrorInfo, recorder: Recorder) -> Outcome:
-        """An attempt that fails while the run is being ended by force fails for that reason."""
-        records = recorder.drain()
-        if self._cancel.cancelled:
-            return replace(cancelled(index, attempts), records=records)
-        return Outcome(index, error=error, attempts=attempts, records=records)
-
-    async def _attempt(self, item: Any, index: int, number: int, recorder: Recorder) -> Any:
+    async def _value(self, item: Any, index: int, attempts: Attempts) -> Any:
+        """What an attempt comes to."""
+        number, recorder = attempts.number, attempts.recorder
         timeout = self._settings.timeout
         if timeout is None:
             return await self._task.run_async(item, index, Attempt(number, None, recorder, self._cancel))
@@ -272,8 +248,8 @@ class EventLoopBatch:
             self._buffer.clear()
             self._in_hand -= len(left)
             self._hungry.notify_all()
-        for index, item, attempts, lost in left:
-            self._channel.give_back(Chunk(index, [item], attempts, lost))
+        for chunk in left:
+            self._channel.give_back(chunk)
         self._call(self._stopping.set)
         self._call(self._finish_if_idle)
 

@@ -11,8 +11,9 @@ from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Chunk, Task
 from batchmill.executors.local.ctrl_c import CtrlC
+from batchmill.executors.running.attempts import Job, OnRetry
 from batchmill.executors.running.progress import Progress
-from batchmill.executors.running.runner import ItemRunner, Job, OnRetry
+from batchmill.executors.running.runner import ItemRunner
 from batchmill.outcome import Outcome, cancelled
 from batchmill.policy import RetryPolicy
 

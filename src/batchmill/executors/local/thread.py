@@ -28,8 +28,9 @@ from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.stealing import WorkStealer
 from batchmill.executors.local.copying import copy_task
 from batchmill.executors.local.event_loop import AsyncTask, EventLoopBatch
+from batchmill.executors.running.attempts import Job, lost_attempt
 from batchmill.executors.running.progress import Position, Progress
-from batchmill.executors.running.runner import LATE_SECONDS, ItemRunner, Job, lost_attempt, second_of
+from batchmill.executors.running.runner import LATE_SECONDS, ItemRunner, second_of
 from batchmill.executors.running.weighing import bytes_of
 from batchmill.outcome import ErrorInfo, Outcome, cancelled
 

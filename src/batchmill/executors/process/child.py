@@ -33,9 +33,10 @@ from batchmill.executors.process.message_pipe import MessagePipe, Outbox
 from batchmill.executors.process.payload import Payload, unwrap
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.signals import heed_signals
+from batchmill.executors.running.attempts import Job
 from batchmill.executors.running.describe import describe
 from batchmill.executors.running.progress import PACKING, RUNNING
-from batchmill.executors.running.runner import ItemRunner, Job
+from batchmill.executors.running.runner import ItemRunner
 from batchmill.outcome import ErrorInfo, Tried
 
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this

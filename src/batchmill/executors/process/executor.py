@@ -30,8 +30,8 @@ from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.pool import Pool, shared_pool
 from batchmill.executors.process.slot import GRACE_SECONDS as CANCEL_SECONDS
 from batchmill.executors.process.slot import Heard
+from batchmill.executors.running.attempts import Job
 from batchmill.executors.running.describe import describe
-from batchmill.executors.running.runner import Job
 from batchmill.outcome import ErrorInfo, Outcome
 
 CHUNK_SECONDS = 0.018

@@ -12,7 +12,7 @@ from batchmill.executors.pickling.pickler import Stream
 from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.payload import wrap
 from batchmill.executors.process.pool import Pool
-from batchmill.executors.running.runner import Job
+from batchmill.executors.running.attempts import Job
 
 
 class PackedJob:

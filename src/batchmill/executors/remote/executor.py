@@ -29,8 +29,8 @@ from batchmill.executors.remote.agent import Probe, RemoteJob
 from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Rest, Ticket
 from batchmill.executors.remote.losses import Losses
 from batchmill.executors.remote.where import carrier_at
+from batchmill.executors.running.attempts import Job, lost_attempt
 from batchmill.executors.running.describe import describe
-from batchmill.executors.running.runner import Job, lost_attempt
 from batchmill.outcome import ErrorInfo
 
 CHUNK_SECONDS = 0.3

@@ -1,0 +1,190 @@
+"""The attempts of one item, without doing any of them: a state machine.
+
+Whoever runs items makes an attempt, tells the machine what came of it and does what that says: wait and make
+another one, or be done. It is driven by the runner, which blocks, and by the event loop, which awaits; it
+knows neither, and waits for nothing itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.errors import InternalError
+from batchmill.executors.contract import Chunk, ExecutorSettings, Task
+from batchmill.executors.running.cause import Cause
+from batchmill.executors.running.describe import outline, traced
+from batchmill.outcome import NO_REFUSALS, ErrorInfo, Outcome, Refusals, Tried, cancelled, interrupted
+from batchmill.policy import RetryPolicy
+from batchmill.record import Recorder
+
+OnRetry = Callable[[int, ErrorInfo, float], object]
+"""Told the number of the attempt that failed, why, and after how many seconds the next one begins."""
+
+
+@dataclass(slots=True)
+class Job:
+    """What a batch asks of its workers: the task and how an item is to be run. ``on_retry`` is told of each
+    attempt that is going to be followed by another; of one in another process it cannot be."""
+
+    task: Task
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout: float | None = None
+    stop_on_failure: bool = False
+    by_attempt: bool = False
+    judges_failures: bool = False
+    keep_exceptions: bool = False
+    on_retry: OnRetry | None = None
+
+    @classmethod
+    def of(cls, task: Task, settings: ExecutorSettings) -> Job:
+        """The job of a batch with these settings."""
+        return cls(
+            task,
+            settings.retry,
+            settings.timeout,
+            settings.stop_on_failure,
+            settings.by_attempt,
+            settings.judges_failures,
+            settings.keeps_exceptions,
+        )
+
+
+class Wait(NamedTuple):
+    """Another attempt is to be made after so many seconds."""
+
+    seconds: float
+
+
+class Attempts:
+    """See the module. ``number`` is that of the attempt under way, from 1, which ``began`` at that second of
+    :func:`time.perf_counter`; ``recorder`` is what its attempts record in.
+
+    Each method that tells of an attempt answers with what is next: a :class:`Wait`, after which
+    :meth:`begin` is called, or the item's outcome. Where the job's attempts are started one by one by
+    somebody else, the outcome of a failed one says when the next may be (:attr:`Outcome.again
+    <batchmill.outcome.Outcome.again>`). Used by one thread.
+    """
+
+    def __init__(
+        self, job: Job, index: int, recorder: Recorder, cancel: CancelToken, began: float, chunk: Chunk | None
+    ) -> None:
+        """``chunk`` is one that brings a later attempt of this item, None where it is the first."""
+        self.began = began
+        self.number = 1
+        self._job = job
+        self._index = index
+        self.recorder = recorder
+        self._cancel = cancel
+        self._before: ErrorInfo | None = None  # why the attempt before this one failed
+        self._earlier: tuple[Tried, ...] = ()
+        if chunk is not None and chunk.lost is not None:
+            self._before = chunk.lost
+            self.number = chunk.attempts + 1 if job.by_attempt else max(1, chunk.attempts)
+            self._earlier = () if job.by_attempt else chunk.tried
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the attempt under way was lost with its worker: then :meth:`lost` is to be told first."""
+        return self._before is not None and not self._job.by_attempt
+
+    def begin(self) -> None:
+        """Another attempt begins."""
+        self.number += 1
+        self.began = time.perf_counter()
+
+    def returned(self, value: Any) -> Outcome:
+        """The attempt came to a value."""
+        outcome = Outcome(self._index, value, attempts=self.number, records=self.recorder.drain())
+        return self._with_earlier(outcome)
+
+    def raised(self, error: BaseException) -> Wait | Outcome:
+        """The attempt ended in an exception."""
+        return self.failed(outline(error), error)
+
+    def lost(self) -> Wait | Outcome:
+        """The attempt was lost with its worker, which its chunk told."""
+        if self._before is None:
+            raise InternalError(f"no attempt of item {self._index} was lost")
+        return self.failed(self._before, told=True)
+
+    def stopped(self) -> Outcome:
+        """Nothing is to start any more, and another attempt is waited for."""
+        if self._before is None:
+            raise InternalError(f"no attempt of item {self._index} has failed")
+        outcome = interrupted(self._index, self.number, self._before)
+        return replace(outcome, records=self.recorder.drain())
+
+    def failed(
+        self, error: ErrorInfo, cause: BaseException | None = None, *, told: bool = False
+    ) -> Wait | Outcome:
+        """The attempt failed, because of ``cause`` where that is known. ``told`` says that this is one of the
+        attempts that the chunk tells of."""
+        decision = self._job.retry.decide(self.number, error, cause, refusals_in(self._before))
+        if decision.refusals.times:
+            error = replace(error, refusals=decision.refusals)
+        if not decision.retry:
+            return self._with_earlier(self._ended(self._described(error, cause)))
+        self._before = error
+        if self._job.by_attempt:
+            return replace(self._ended(error), again=decision.after)
+        if not told:
+            self._earlier = (*self._earlier, Tried.of(self.began, self._seconds(), None, error))
+        if self._job.on_retry is not None:
+            self._job.on_retry(self.number, error, decision.after)
+        return Wait(decision.after)
+
+    def _described(self, error: ErrorInfo, cause: BaseException | None) -> ErrorInfo:
+        """The last error, with what only that is given: its traceback, and the exception where that was
+        wanted."""
+        if cause is None:
+            return error
+        error = traced(error, cause)
+        return replace(error, cause=Cause(cause)) if self._job.keep_exceptions else error
+
+    def _ended(self, error: ErrorInfo) -> Outcome:
+        """An attempt that fails while the run is being ended by force fails for that reason."""
+        records = self.recorder.drain()
+        if self._cancel.cancelled:
+            return replace(cancelled(self._index, self.number), records=records)
+        return Outcome(self._index, error=error, attempts=self.number, records=records)
+
+    def _with_earlier(self, outcome: Outcome) -> Outcome:
+        if not self._earlier:
+            return outcome
+        last = Tried.of(self.began, self._seconds(), None, outcome.error)
+        return replace(outcome, tried=(*self._earlier, last))
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+
+def refusals_in(error: ErrorInfo | None) -> Refusals:
+    """Those of an item whose last attempt ended so."""
+    return NO_REFUSALS if error is None else error.refusals
+
+
+def lost_attempt(
+    job: Job,
+    chunk: Chunk,
+    offset: int,
+    attempts: int,
+    error: ErrorInfo,
+    began: float | None = None,
+    worker: int | None = None,
+) -> Chunk | Outcome:
+    """What becomes of an item whose attempt ended with its ``worker``: a chunk to run again, or the end. The
+    attempt had begun at the second ``began``, None where nobody knows."""
+    index = chunk.start + offset
+    wall = 0.0 if began is None else max(0.0, time.perf_counter() - began)
+    earlier = chunk.tried if len(chunk) == 1 else ()
+    tried = earlier if began is None else (*earlier, Tried.of(began, wall, worker, error))
+    decision = job.retry.decide(attempts, error, None, refusals_in(chunk.lost))
+    if decision.retry:
+        error = replace(error, refusals=decision.refusals) if decision.refusals.times else error
+        return Chunk(index, [chunk.items[offset]], attempts, error, tried)
+    tried = tried if attempts > 1 else ()
+    return Outcome(index, None, error, attempts, wall, began=began, worker=worker, tried=tried)

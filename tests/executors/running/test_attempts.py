@@ -1,0 +1,132 @@
+"""The attempts of an item, told what came of each, without anything being run or waited for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from batchmill.attempt import Attempt
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.errors import InternalError
+from batchmill.executors.contract import Chunk
+from batchmill.executors.running.attempts import Attempts, Job, Wait
+from batchmill.outcome import ErrorInfo, Outcome, Tried
+from batchmill.policy import RetryPolicy
+from batchmill.record import Recorder
+
+LOST = ErrorInfo("WorkerDied", "killed", "worker_died")
+
+
+class Nothing:
+    """A task that nobody runs here."""
+
+    def run(self, item: Any, index: int, attempt: Attempt) -> None:
+        raise AssertionError
+
+
+def attempts(times: int = 1, chunk: Chunk | None = None, **more: Any) -> Attempts:
+    """Those of item 5."""
+    cancel = more.pop("cancel", None) or CancelToken()
+    job = Job(Nothing(), RetryPolicy(times, wait=2.0, jitter=False), **more)
+    return Attempts(job, 5, Recorder(), cancel, 0.0, chunk)
+
+
+def ended(then: Wait | Outcome) -> Outcome:
+    assert isinstance(then, Outcome)
+    return then
+
+
+def test_a_value_at_once() -> None:
+    one = attempts(3)
+    one.recorder.append("a call")
+    assert one.returned(7) == Outcome(5, 7, records=("a call",))
+
+
+def test_a_failure_is_followed_by_another_attempt_after_the_wait() -> None:
+    one = attempts(3)
+    assert one.raised(ValueError("no")) == Wait(2.0)
+    one.begin()
+    assert one.raised(KeyError("no")) == Wait(2.0)
+    one.begin()
+    outcome = one.returned("yes")
+    assert (outcome.value, outcome.attempts) == ("yes", 3)
+    assert [tried.error for tried in outcome.tried] == ["ValueError", "KeyError", ""]
+
+
+def test_the_last_failure_is_the_items_and_has_a_traceback() -> None:
+    one = attempts(2)
+    one.raised(ValueError("first"))
+    one.begin()
+    try:
+        raise OSError("second")
+    except OSError as error:
+        outcome = ended(one.raised(error))
+    assert outcome.error is not None
+    assert (outcome.error.message, outcome.attempts) == ("second", 2)
+    assert "OSError" in outcome.error.traceback
+
+
+def test_records_of_all_attempts_are_told_at_the_end() -> None:
+    one = attempts(2)
+    one.recorder.append("first")
+    one.raised(ValueError())
+    one.begin()
+    one.recorder.append("second")
+    assert one.returned(1).records == ("first", "second")
+
+
+def test_somebody_is_told_of_what_is_made_again() -> None:
+    told: list[Any] = []
+    one = attempts(2, on_retry=lambda *what: told.append(what))
+    one.raised(ValueError("no"))
+    one.begin()
+    one.raised(ValueError("no"))
+    ((number, error, after),) = told
+    assert (number, error.type, after) == (1, "ValueError", 2.0)
+
+
+def test_where_attempts_are_started_elsewhere_a_failed_one_says_when_the_next_may_be() -> None:
+    one = attempts(2, by_attempt=True)
+    again = ended(one.raised(ValueError("no")))
+    assert (again.again, again.attempts) == (2.0, 1)
+    assert again.error is not None
+    next_one = attempts(2, Chunk(5, ["item"], 1, again.error), by_attempt=True)
+    assert not next_one.resumes
+    last = ended(next_one.raised(ValueError("no")))
+    assert (last.again, last.attempts) == (None, 2)
+
+
+def test_an_attempt_that_was_lost_counts_and_is_told_of() -> None:
+    before = Tried(0.0, 1.0, 3, "WorkerDied", "killed", "worker_died")
+    one = attempts(2, Chunk(5, ["item"], 1, LOST, (before,)))
+    assert one.resumes
+    assert one.lost() == Wait(2.0)
+    one.begin()
+    outcome = one.returned(7)
+    assert outcome.attempts == 2
+    assert [tried.error for tried in outcome.tried] == ["WorkerDied", ""]
+
+
+def test_stopped_while_another_attempt_is_waited_for() -> None:
+    one = attempts(2)
+    one.raised(ValueError("no"))
+    outcome = one.stopped()
+    assert outcome.error is not None
+    assert (outcome.error.kind, outcome.attempts) == ("cancelled", 1)
+    assert "after ValueError: no" in outcome.error.message
+
+
+def test_what_fails_while_the_run_is_ended_by_force_is_cancelled() -> None:
+    cancel = CancelToken()
+    one = attempts(1, cancel=cancel)
+    cancel.cancel()
+    outcome = ended(one.raised(ValueError("no")))
+    assert outcome.error is not None
+    assert outcome.error.kind == "cancelled"
+
+
+@pytest.mark.parametrize("told", [Attempts.lost, Attempts.stopped])
+def test_what_did_not_happen_cannot_be_told(told: Any) -> None:
+    with pytest.raises(InternalError):
+        told(attempts())
