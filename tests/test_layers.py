@@ -48,6 +48,23 @@ RANKS = {
     "bad_row": 0,
     "warned": 0,
 }
+INSIDE = {  # the same for the parts of a room, files and folders alike
+    "executors": {
+        "process": 6,
+        "local": 6,
+        "auto": 7,
+        "remote": 7,
+        "dispatch": 5,
+        "running": 4,
+        "pickling": 3,
+        "registry": 3,
+        "contract": 2,
+        "cores": 1,
+        "effort": 1,
+        "worker_numbers": 1,
+        "describe": 1,
+    },
+}
 FACE = {"__init__", "__main__"}  # the package's own face: below everyone's feet and above everyone's head
 FILES = sorted(SOURCE.rglob("*.py"))
 
@@ -95,6 +112,17 @@ def violations(path, source=SOURCE):
             yield f"{path.relative_to(source)}:{line} imports {name} of rank {rank}, its own is {RANKS[room]}"
 
 
+def violations_inside(path, ranks, source=SOURCE):
+    """The same among the parts of one room, whose ``ranks`` are given."""
+    room, part = path.relative_to(source).with_suffix("").parts[:2]
+    for line, name in imports_of(path, source):
+        root, *inside = name.split(".")
+        if [root, *inside[:1]] != ["batchmill", room] or len(inside) < 2 or inside[1] == part:
+            continue
+        if ranks.get(inside[1], 99) >= ranks[part]:
+            yield f"{path.relative_to(source)}:{line} imports {name}"
+
+
 def test_the_document_and_this_table_agree():
     assert ranks_in_the_document() == RANKS
 
@@ -106,6 +134,13 @@ def test_every_room_has_a_rank():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_imports_point_down(path):
     assert list(violations(path)) == []
+
+
+@pytest.mark.parametrize("room", INSIDE)
+def test_imports_inside_a_room_point_down(room):
+    files = [path for path in FILES if room_of(path) == room and path.stem != "__init__"]
+    assert len(files) > 10
+    assert [one for path in files for one in violations_inside(path, INSIDE[room])] == []
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import NodeError
+from batchmill.executors.describe import describe, outline
 from batchmill.executors.running import runner
-from batchmill.executors.running.describe import describe, outline
 from batchmill.policy import FailurePolicy, RetryPolicy
 
 

@@ -123,7 +123,7 @@ AUTO = """
 import os, resource, sys, time
 import batchmill
 from batchmill.executors.auto import executor as auto
-from batchmill.executors.auto.decision import Choice
+from batchmill.executors.contract import Choice
 
 
 def work(item):

@@ -13,7 +13,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InvalidParams, NotCopyable, UnresolvedReference
-from batchmill.executors.local.copying import copy_task
+from batchmill.executors.pickling.copying import copy_task
 from batchmill.nodes import Node, NodeResult, Output, Param
 from batchmill.step import ItemStep, Namespace, SingleStep, StepParams, Unresolved
 

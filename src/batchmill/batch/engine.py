@@ -20,8 +20,7 @@ from batchmill.batch.window import Window
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import resource_scope
-from batchmill.executors.auto.decision import Choice
-from batchmill.executors.contract import Executor, ExecutorSettings, Task
+from batchmill.executors.contract import Choice, Executor, ExecutorSettings, Task
 from batchmill.executors.registry import executor_named
 from batchmill.items.sources import Source, as_source
 from batchmill.journal.contract import ItemLog

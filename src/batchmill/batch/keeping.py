@@ -9,7 +9,7 @@ from typing import Any
 
 from batchmill.block import Block
 from batchmill.errors import StorageError
-from batchmill.executors.running.describe import describe, text_of
+from batchmill.executors.describe import describe, text_of
 from batchmill.outcome import ErrorInfo, Outcome
 
 Record = Callable[[Block], None]

@@ -16,7 +16,6 @@ from batchmill.attempt import Attempt
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore
-from batchmill.executors.auto.decision import Choice
 from batchmill.executors.worker_numbers import WorkerNumbers
 from batchmill.outcome import ErrorInfo, Tried
 from batchmill.policy import RetryPolicy
@@ -132,6 +131,18 @@ class Channel(Protocol):
 
     def wait_idle(self, seconds: float) -> bool:
         """Wait until no taken item runs any more, at most ``seconds``; whether that came about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An executor's name, the ``reason`` for it in words, and how many items it has in flight.
+
+    ``final`` is False while a later look may still come to another."""
+
+    executor: str
+    reason: str
+    workers: int
+    final: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from batchmill.errors import BatchFailed
-from batchmill.executors.running.describe import describe
+from batchmill.executors.describe import describe
 from batchmill.flow.calls import Call
 from batchmill.flow.gathering import Gathering
 from batchmill.flow.item_tasks import hopeless

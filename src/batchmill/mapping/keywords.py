@@ -18,8 +18,8 @@ from batchmill.batch.settings import BatchSettings
 from batchmill.concurrency.promises import awaits
 from batchmill.errors import InvalidSetting, UnknownSetting
 from batchmill.executors.contract import Task
-from batchmill.executors.prepared import Prepared
 from batchmill.executors.registry import executor_named
+from batchmill.executors.running.prepared import Prepared
 from batchmill.ir.clusters import checked_cluster
 from batchmill.ir.faults import did_you_mean
 from batchmill.mapping.reporting import ItemResult

@@ -2,7 +2,8 @@
 
 import pytest
 
-from batchmill.executors.auto.decision import Choice, Machine, Measured, ProcessCost, choose, known_beforehand
+from batchmill.executors.auto.decision import Machine, Measured, ProcessCost, choose, known_beforehand
+from batchmill.executors.contract import Choice
 
 TWO_CORES = Machine(cores=2, gil=True, n_threads=10, n_processes=2)
 FREE = Machine(cores=2, gil=False, n_threads=10, n_processes=2)

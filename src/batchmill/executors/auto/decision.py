@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from batchmill.executors.contract import Choice
+
 TIE = 1.1  # estimates are no better than this; below it the simpler executor wins
 ITEM_SECONDS = 2e-6  # what taking and delivering an item costs a worker of this process
 THREADS_START_SECONDS = 0.0005
@@ -17,18 +19,6 @@ CROWDED_FACTOR = 4.0  # 0.2 s on two idle cores, 1 s and more where five other p
 UNKNOWN_LEFT_SECONDS = (
     2.0  # work assumed to be left, one after another, where nobody knows the number of items
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """An executor's name, the ``reason`` for it in words, and how many items it has in flight.
-
-    ``final`` is False while a later look may still come to another."""
-
-    executor: str
-    reason: str
-    workers: int
-    final: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,10 @@ from dataclasses import replace
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ExecutorUnavailable
-from batchmill.executors.auto.decision import Choice, Machine, Measured, choose, known_beforehand
+from batchmill.executors.auto.decision import Machine, Measured, choose, known_beforehand
 from batchmill.executors.auto.process_cost import nominal, shipping
 from batchmill.executors.auto.view import ChannelView, Readings
-from batchmill.executors.contract import Channel, ExecutorSettings, Task
+from batchmill.executors.contract import Channel, Choice, ExecutorSettings, Task
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.local.thread import ThreadExecutor
 from batchmill.executors.registry import executor_named

@@ -23,9 +23,9 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import bounded
-from batchmill.executors.local.copying import copy_task
-from batchmill.executors.prepared import prepare
+from batchmill.executors.pickling.copying import copy_task
 from batchmill.executors.running.attempts import Attempts, Job, Wait
+from batchmill.executors.running.prepared import prepare
 from batchmill.executors.running.weighing import bytes_of
 from batchmill.outcome import ErrorInfo, Outcome, cancelled
 from batchmill.record import Recorder

@@ -26,8 +26,8 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.stealing import WorkStealer
-from batchmill.executors.local.copying import copy_task
 from batchmill.executors.local.event_loop import AsyncTask, EventLoopBatch
+from batchmill.executors.pickling.copying import copy_task
 from batchmill.executors.running.attempts import Job, lost_attempt
 from batchmill.executors.running.progress import Position, Progress
 from batchmill.executors.running.runner import LATE_SECONDS, ItemRunner, second_of

@@ -29,11 +29,11 @@ from typing import Any, ClassVar
 import cloudpickle
 
 from batchmill.errors import NotPicklable
+from batchmill.executors.describe import text_of
 from batchmill.executors.pickling.blame import blame
 from batchmill.executors.pickling.context import reduce_variable
 from batchmill.executors.pickling.importable import is_importable, prepare
 from batchmill.executors.pickling.pypy import repair_cloudpickle
-from batchmill.executors.running.describe import text_of
 
 OUT_OF_BAND_BYTES = 1 << 20
 OUT_OF_BAND = platform.python_implementation() != "PyPy"

@@ -25,6 +25,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import anything_held, close_resources, resource_scope
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
+from batchmill.executors.describe import describe
 from batchmill.executors.effort import Effort
 from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.frames import FrameWriter
@@ -34,7 +35,6 @@ from batchmill.executors.process.payload import Payload, unwrap
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.signals import heed_signals
 from batchmill.executors.running.attempts import Job
-from batchmill.executors.running.describe import describe
 from batchmill.executors.running.progress import PACKING, RUNNING
 from batchmill.executors.running.runner import ItemRunner
 from batchmill.outcome import ErrorInfo, Tried

@@ -19,6 +19,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ExecutorUnavailable, NotPicklable
 from batchmill.executors.contract import Channel, ExecutorSettings, Task
 from batchmill.executors.cores import usable_cores
+from batchmill.executors.describe import describe
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.driver import Driver
 from batchmill.executors.dispatch.link import CANCELLED
@@ -31,7 +32,6 @@ from batchmill.executors.process.pool import Pool, shared_pool
 from batchmill.executors.process.slot import GRACE_SECONDS as CANCEL_SECONDS
 from batchmill.executors.process.slot import Heard
 from batchmill.executors.running.attempts import Job
-from batchmill.executors.running.describe import describe
 from batchmill.outcome import ErrorInfo, Outcome
 
 CHUNK_SECONDS = 0.018

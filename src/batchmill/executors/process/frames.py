@@ -15,11 +15,11 @@ from typing import Any
 
 from batchmill.block import Block
 from batchmill.errors import InternalError, NotPicklable
+from batchmill.executors.describe import describe
 from batchmill.executors.pickling import pickler, salvage
 from batchmill.executors.pickling.pickler import Stream
 from batchmill.executors.process.payload import Payload, no_room, unwrap, wrap
 from batchmill.executors.process.shared_area import Region
-from batchmill.executors.running.describe import describe
 from batchmill.executors.running.progress import Progress
 from batchmill.outcome import ErrorInfo, Outcome
 

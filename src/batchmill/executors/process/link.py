@@ -12,6 +12,7 @@ import psutil
 from batchmill.block import Block
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
+from batchmill.executors.describe import describe
 from batchmill.executors.dispatch.link import (
     CannotTravel,
     Death,
@@ -29,7 +30,6 @@ from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.payload import Payload, discard, no_room, wrap
 from batchmill.executors.process.pool import Pool
 from batchmill.executors.process.slot import Remains, Slot
-from batchmill.executors.running.describe import describe
 from batchmill.executors.running.progress import PACKING, RUNNING, Position
 from batchmill.executors.running.runner import second_of
 

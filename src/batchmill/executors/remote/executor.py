@@ -18,6 +18,7 @@ from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ClusterLost, ExecutorUnavailable, InternalError, NotPicklable
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
+from batchmill.executors.describe import describe
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.pickling import pickler
@@ -30,7 +31,6 @@ from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, 
 from batchmill.executors.remote.losses import Losses
 from batchmill.executors.remote.where import carrier_at
 from batchmill.executors.running.attempts import Job, lost_attempt
-from batchmill.executors.running.describe import describe
 from batchmill.outcome import ErrorInfo
 
 CHUNK_SECONDS = 0.3

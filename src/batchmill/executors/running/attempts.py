@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk, ExecutorSettings, Task
+from batchmill.executors.describe import outline, traced
 from batchmill.executors.running.cause import Cause
-from batchmill.executors.running.describe import outline, traced
 from batchmill.outcome import NO_REFUSALS, ErrorInfo, Outcome, Refusals, Tried, cancelled, interrupted
 from batchmill.policy import RetryPolicy
 from batchmill.record import Recorder

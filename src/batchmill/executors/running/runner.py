@@ -18,8 +18,8 @@ from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Chunk
-from batchmill.executors.prepared import prepare
 from batchmill.executors.running.attempts import Attempts, Job, Wait
+from batchmill.executors.running.prepared import prepare
 from batchmill.executors.running.progress import Progress
 from batchmill.outcome import Outcome
 from batchmill.record import Recorder

@@ -15,7 +15,7 @@ from batchmill.block import Block
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle
-from batchmill.executors.auto.decision import Choice
+from batchmill.executors.contract import Choice
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.admission import gate_of, paying_for
 from batchmill.graph.visits.attached import Attachment

@@ -10,8 +10,8 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.errors import InitializerFailed
 from batchmill.executors.contract import Task
-from batchmill.executors.local.copying import copy_task
-from batchmill.executors.running.describe import text_of
+from batchmill.executors.describe import text_of
+from batchmill.executors.pickling.copying import copy_task
 
 
 class Prepared:

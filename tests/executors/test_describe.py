@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, UnresolvedReference
-from batchmill.executors.running.describe import MAX_MESSAGE, MAX_TRACEBACK, describe
+from batchmill.executors.describe import MAX_MESSAGE, MAX_TRACEBACK, describe
 
 
 class NoText(Exception):

@@ -7,8 +7,8 @@ from typing import Any
 
 from batchmill.errors import NotCopyable
 from batchmill.executors.contract import Task
+from batchmill.executors.describe import text_of
 from batchmill.executors.pickling.blame import blame
-from batchmill.executors.running.describe import text_of
 
 
 def copy_task(task: Task) -> Task:
