@@ -17,7 +17,8 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.local.ctrl_c import CtrlC
-from batchmill.executors.local.thread import CHUNK_SECONDS, MOST_PER_CHUNK, ThreadExecutor
+from batchmill.executors.local.thread import MOST_PER_CHUNK, ThreadExecutor
+from batchmill.executors.local.thread_worker import CHUNK_SECONDS
 from batchmill.executors.running.attempts import Job
 from batchmill.executors.running.progress import Progress
 from batchmill.executors.running.runner import ItemRunner

@@ -13,12 +13,9 @@ one runs until its item lets go of it; it is a daemon, and the end of the proces
 
 from __future__ import annotations
 
-import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from typing import cast
 
 from batchmill.block import Block
@@ -27,22 +24,14 @@ from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.stealing import WorkStealer
 from batchmill.executors.local.event_loop import AsyncTask, EventLoopBatch
-from batchmill.executors.pickling.copying import copy_task
+from batchmill.executors.local.thread_worker import CHUNK_SECONDS, CLOSE_SECONDS, Worker
 from batchmill.executors.running.attempts import Job, lost_attempt
-from batchmill.executors.running.progress import Position, Progress
-from batchmill.executors.running.runner import LATE_SECONDS, ItemRunner, second_of
-from batchmill.executors.running.weighing import bytes_of
+from batchmill.executors.running.runner import LATE_SECONDS
 from batchmill.outcome import ErrorInfo, Outcome, cancelled
 
 DEFAULT_CONCURRENCY = 10
-CHUNK_SECONDS = 0.001  # threads cost little to feed; longer chunks would delay a consumer
 MOST_PER_CHUNK = 256
 WATCH_SECONDS = 0.02
-CLOSE_SECONDS = 1.0
-
-Settle = Callable[[Chunk, int, int, float | None, int | None], Chunk | Outcome]
-"""What becomes of what was running: the chunk, its offset in it, the number of the attempt, the second of
-:func:`time.perf_counter` at which that began where it is known, the number of the worker."""
 
 
 class ThreadExecutor:
@@ -97,8 +86,8 @@ class ThreadBatch:
         self._unhired = 0
         self._several = 0  # workers that have more than one item
         self._over = threading.Event()
-        self.sharing = WorkStealer(channel, _in_a_thread, self._now, self._any_has_several)
-        channel.on_idle(self.sharing.begin)
+        self.stealer = WorkStealer(channel, _in_a_thread, self._now, self._any_has_several)
+        channel.on_idle(self.stealer.begin)
         self._watcher = threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True)
         self._forget = [channel.on_stop(self._stop_workers), cancel.on_cancel(self._abandon_all)]
 
@@ -115,7 +104,7 @@ class ThreadBatch:
     def close(self) -> None:
         """End the batch: running items get a moment to finish, then their threads are abandoned."""
         self._over.set()
-        self.sharing.end()
+        self.stealer.end()
         self.channel.stop()
         if not self.channel.wait_idle(CLOSE_SECONDS):
             self._abandon_all()
@@ -201,165 +190,3 @@ def _in_a_thread(call: Callable[[], None]) -> None:
 
 def _cut_short(chunk: Chunk, offset: int, attempt: int, began: float | None, worker: int | None) -> Outcome:
     return cancelled(chunk.start + offset, attempt)
-
-
-class Worker:
-    """One thread of a crew.
-
-    Concurrency: ``_lock`` guards ``_chunk``, ``_block``, ``_number``, ``_own_number`` and
-    ``_abandoned``: whoever takes the chunk out, the worker with its block or someone who gives up on the
-    worker, settles its items; the other finds nothing there.
-    """
-
-    def __init__(self, crew: ThreadBatch) -> None:
-        self.progress = Progress()
-        self._crew = crew
-        self._lock = threading.Lock()
-        self._chunk: Chunk | None = None
-        self._block = Block(0)  # what has become of it so far
-        self._number = 0  # of that chunk
-        self._own_number: int | None = None  # from its first chunk to its end
-        self._abandoned = False
-        self._cancel = CancelToken()  # what its items started must end when it is given up
-        self._forget = crew.cancel.on_cancel(self._cancel.cancel)
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(
-            target=lambda: context.run(self._work), name="batchmill-worker", daemon=True
-        )
-
-    def start(self) -> None:
-        """Start the thread. Raises RuntimeError when the system has none to give."""
-        self._thread.start()
-
-    def join(self) -> None:
-        """Wait for a worker that has nothing left to do; one that is stuck in the source is left behind."""
-        with self._lock:
-            abandoned = self._abandoned
-        if not abandoned and self._thread is not threading.current_thread():
-            self._thread.join(CLOSE_SECONDS)
-
-    def _work(self) -> None:
-        crew = self._crew
-        try:
-            runner = ItemRunner(self._own_job(), self.progress, self._cancel)
-            runner.prepare()
-            begun = False
-            while (chunk := crew.channel.take(*crew.sizer.next(crew.channel.remaining()))) is not None:
-                if not begun:
-                    begun = True
-                    crew.begun()
-                if not self._run(runner, chunk):
-                    break
-        except BaseException as fault:  # noqa: BLE001  # a worker's end: the batch must hear of it
-            crew.channel.fail(fault)
-        self._forget()
-        self._give_up_number()
-        crew.retire(self)
-
-    def _give_up_number(self) -> None:
-        with self._lock:
-            worker, self._own_number = self._own_number, None
-        if worker is not None:
-            self._crew.numbers.release(worker)
-
-    def _own_job(self) -> Job:
-        job = self._crew.job
-        return replace(job, task=copy_task(job.task))
-
-    def _run(self, runner: ItemRunner, chunk: Chunk) -> bool:
-        """Run a chunk and hand over what became of it; False when this worker was given up."""
-        crew = self._crew
-        with self._lock:
-            if self._own_number is None:
-                self._own_number = crew.numbers.acquire()
-            block = Block(chunk.start, items=chunk.items, worker=self._own_number)
-            self._number += 1
-            self._chunk, self._block = chunk, block
-            self.progress.begin_chunk(self._number)
-        if crew.channel.stopped:
-            self.progress.stop()
-        began = time.perf_counter()
-        with self._several(chunk):
-            runner.run_chunk(chunk, CHUNK_SECONDS, block=block)
-        with self._lock:
-            left, self._chunk = self._chunk, None
-            if self._abandoned or left is None:
-                return False
-            chunk = left  # what was not taken back
-            self.progress.resume()
-        crew.sizer.observe(len(block), time.perf_counter() - began, bytes_of(block))
-        if len(block):
-            crew.channel.deliver(block)
-        if len(block) < len(chunk):
-            crew.channel.give_back(chunk.part(len(block)) if len(block) else chunk)
-        return True
-
-    @contextmanager
-    def _several(self, chunk: Chunk) -> Iterator[None]:
-        """While it has several items others may want some of them."""
-        if len(chunk) == 1:
-            yield
-            return
-        crew = self._crew
-        crew.has_several(1)
-        if crew.channel.starving:
-            crew.sharing.begin()
-        try:
-            yield
-        finally:
-            crew.has_several(-1)
-
-    def spare(self) -> bool:
-        with self._lock:
-            return self._chunk is not None and len(self._chunk) > self.progress.position.begun
-
-    def at(self) -> Position | None:
-        with self._lock:
-            at = self.progress.position
-            return (
-                at
-                if self._chunk is not None
-                and at.begun
-                and not (self.progress.paused or self.progress.stopped)
-                else None
-            )
-
-    def hold(self) -> None:
-        with self._lock:
-            if self._chunk is not None:
-                self.progress.pause()
-
-    def take_back(self) -> None:
-        with self._lock:
-            if self._chunk is None or not self.progress.paused:
-                return
-            begun = self.progress.position.begun
-            rest, self._chunk = self._chunk.part(begun), self._chunk.part(0, begun)
-        self._crew.channel.give_back(rest)
-
-    def abandon(self, settle: Settle, latest: int | None = None) -> bool:
-        """Give up on the chunk in hand; False when there was none, or its attempt began after ``latest``."""
-        with self._lock:
-            chunk = self._chunk
-            started = self.progress.started
-            if chunk is None or (latest is not None and not 0 < started < latest):
-                return False
-            self._chunk = None
-            self._abandoned = True
-            self.progress.stop()  # its item must not be tried again in there
-            begun, attempt = self.progress.position.begun, self.progress.attempt
-            finished = self._block.part(0, min(begun, self._block.done))
-            worker, began = self._own_number, second_of(started)
-        settled = settle(chunk, begun - 1, attempt, began, worker) if len(finished) < begun else None
-        self._give_up_number()
-        self._forget()
-        self._cancel.cancel()
-        channel = self._crew.channel
-        if len(finished):
-            channel.deliver(finished)
-        channel.give_back(chunk.part(begun))
-        if isinstance(settled, Chunk):
-            channel.give_back(settled)
-        elif settled is not None:  # else it was between two items
-            channel.deliver(Block.of(settled, chunk.items[begun - 1]))
-        return True
