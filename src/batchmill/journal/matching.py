@@ -102,6 +102,16 @@ class Matcher:
         bounds = (first_id(visit), first_id(visit + 1), self._before)
         return int(one_row(self._connection, statement("count_outcomes"), bounds)[0])
 
+    # Items are asked for in stretches of some hundreds. A stretch is compared with the outcomes at the same
+    # positions: those that kept their places first, then those that moved within it. Say that a thousand
+    # new items were put in front. Nothing is known of the first two stretches, here or anywhere. The third
+    # has the items that were the first, and finds others' outcomes at its positions; so an index of
+    # contents is made, which tells that they stood a thousand places earlier. From there on every stretch
+    # is looked for a thousand places earlier, and the index is not asked again. What a change of the items
+    # costs is in proportion to how many moved against their neighbours, not to how many there are.
+    #
+    # Two equal items have one key and two outcomes. Each outcome is given once (`Claims`), so that as many
+    # of them are run again as there are too many.
     def find(self, start: int, keys: Sequence[Key | None]) -> dict[int, Found]:
         """What is known of items by their keys, by offset; ``start`` is the index of the first."""
         found: dict[int, Found] = {}

@@ -287,6 +287,13 @@ class Driver:
                 self._link.hold()
                 self._held = True
 
+    # The worker goes on meanwhile, and nobody may wait for it: it may be in an item that takes an hour.
+    # What makes this safe is one word of its progress and the order of its stores. It writes that it begins
+    # an item, and only then looks whether it is held. We have held it, waited longer than any store takes
+    # to be seen, and now read that word once. An item that is not in it by now was not begun, and will not
+    # be: whoever takes it runs it alone. Chunks before the one it is on are done, whether their replies
+    # were read or not; chunks behind it are given back whole. Results of what is given back here can never
+    # come from this worker, and a reply that has them is an error (`ChunkSettler._deliver`).
     def take_back(self) -> None:
         """Give back what a worker that was held a little while ago has not begun."""
         with self._lock:

@@ -139,6 +139,18 @@ class Adaptive:
 
     # -- what a refusal means
 
+    # A refusal says "less" and not of what. Three questions are asked of it, in this order.
+    #
+    # Is it news? Calls that began before the last cut were let through under limits that hold no more;
+    # several of them are refused at about the same time, and must not cut as often. They only tell how
+    # deep.
+    #
+    # Does the service take anything at all? If not one call was taken since the last cut, neither number
+    # nor pace can be learned from this one. One call at a time tries, after waits that double.
+    #
+    # Which of the two is at fault? The one that was raised last, for the other was fine a moment ago; and
+    # where none was raised, what the calls that were taken speak against (`_is_too_many`). Only that one is
+    # lowered, to where calls were last taken, and kept there for a time that grows with what refusals cost.
     def _refused(self, ticket: Ticket, now: float, pause: float) -> LimitChange | None:
         self._starting = False
         if ticket.began < self._openings.cut_at:
@@ -205,6 +217,7 @@ class Adaptive:
         self._wide.put(ticket.in_flight - 1)
         return self._said(f"refused with {ticket.in_flight} in flight too")
 
+    # A call that was refused alone cannot have been too many at once: then it is the pace.
     def _wait_for_opening(self, ticket: Ticket, now: float, pause: float) -> LimitChange:
         """Nothing was taken since the last cut: the service takes nothing, whatever the limits are."""
         seconds = self._openings.wait_longer(now, pause, self._pace.value)
