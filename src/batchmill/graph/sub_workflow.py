@@ -296,6 +296,7 @@ class PlacedRun:
             attached={},
             budgets=budgets,
             again=self._around.again or attempt.number > 1,
+            workdir=attempt.folder or self._around.workdir,
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PlacedRun:

@@ -53,7 +53,8 @@ class Surroundings:
     the place of running anything. ``last`` ends the nodes of ``finally``, which nothing else does; ``anew``
     says that they are what runs here: what an earlier pass of the run kept of them does not count.
     ``under_way`` has the batches that are at work. ``inside`` tells runs of a sub-workflow apart, for keys of
-    items: by what they are given, not by where.
+    items: by what they are given, not by where. ``workdir`` is the folder of the item around, which commands
+    run in; None where that has none.
     """
 
     namespace: Namespace
@@ -87,6 +88,7 @@ class Surroundings:
     anew: bool = False
     under_way: UnderWay = field(default_factory=UnderWay)
     inside: str = ""
+    workdir: str | None = None
 
     @property
     def in_dollars(self) -> bool:
@@ -124,6 +126,7 @@ class Surroundings:
             self.calls,
             self.in_dollars,
             self.inside,
+            self.workdir,
         )
 
 
@@ -141,6 +144,7 @@ def _in_worker(
     calls: CallsUnderWay | None,
     bounded: bool,
     inside: str,
+    workdir: str | None,
 ) -> Surroundings:
     return Surroundings(
         Namespace({}),
@@ -159,6 +163,7 @@ def _in_worker(
         calls=calls,
         bounded=bounded,
         inside=inside,
+        workdir=workdir,
     )
 
 
@@ -189,13 +194,17 @@ class Inner(Protocol):
 
 class RunnableNode:
     """A node of the document, its type, its params with their templates read, and its sub-workflow.
+    ``files_stay``: nothing in the document takes away what it writes, so that a file which is gone is missed.
 
     Concurrency: runs of one sub-workflow share it between threads. Nothing in it changes but what is
     worked out on first use, which two threads may do at once with the same outcome.
     """
 
-    def __init__(self, spec: NodeSpec, kind: type[Node], sub: Inner | None = None) -> None:
+    def __init__(
+        self, spec: NodeSpec, kind: type[Node], sub: Inner | None = None, *, files_stay: bool = False
+    ) -> None:
         self.spec = spec
+        self.files_stay = files_stay
         self.kind = kind
         self._sub = sub
 
@@ -206,6 +215,8 @@ class RunnableNode:
         node = self.kind()
         if around.withheld:
             node.withhold(around.withheld)
+        if around.workdir is not None:
+            node.work_in(around.workdir)
         node.look_in(around.files, f"`{around.place(self.id)}`")
         return node
 

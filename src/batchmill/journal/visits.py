@@ -13,6 +13,8 @@ from batchmill.journal.encoding import decode
 from batchmill.outcome import Outcome
 
 ITEMS = "its items"  # what changed, where no part of the visit's key did
+FILES_MADE = "the files it wrote"
+"""What changed, where files are gone that belong to a result."""
 
 
 class Before(NamedTuple):

@@ -12,7 +12,8 @@ changes counts as it is written, with what it refers to.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
+from functools import partial
 from typing import Any
 
 from batchmill.errors import TemplateError
@@ -20,17 +21,19 @@ from batchmill.graph.compile.user_code import code_of
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.files_read import digest_of_file, digest_of_path
 from batchmill.ir.models.batch import BatchSpec
+from batchmill.ir.models.workdirs import Keep
 from batchmill.journal.contract import ContentKey, ItemLog, KeyMore, SingleLog
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.lists import LazyList
 from batchmill.nodes.workflow import WorkflowNode
 from batchmill.sourced import names_of
 from batchmill.step import INDEX_KEY, ITEM_KEY, SOURCE_KEY, StepParams
+from batchmill.step.item_folders import KEPT
 from batchmill.step.params import Readable
 from batchmill.template import CommandTemplate, Path, Scope
 from batchmill.template.resolve import Missing, find
 
-TYPE, CODE, FOLDER, FILES, CARRIED, ITEM_NAME, INSIDE = (
+TYPE, CODE, FOLDER, FILES, CARRIED, ITEM_NAME, INSIDE, OWN_FOLDER = (
     "its type",
     "its code",
     "the working folder",
@@ -38,6 +41,7 @@ TYPE, CODE, FOLDER, FILES, CARRIED, ITEM_NAME, INSIDE = (
     "what the loop carries",
     "the name of its items",
     "the workflow inside",
+    "the folders of its items",
 )
 """What a key is made of besides params, in words."""
 
@@ -57,7 +61,8 @@ def single_log(
     scope = around.namespace.scope(lazy=True)
     try:
         parts = {**_of_node(node, scope, frozenset()), **_carried(carried), **_files(node, scope)}
-        key = ContentKey(_whole(parts), parts, lambda: _single_in_format_1(node, carried, scope))
+        older = partial(_single_in_format_1, node, carried, scope)
+        key = ContentKey(_whole(parts), parts, older, stands=_stands(node))
     except NoDigest:
         return around.log.single_not_kept(around.place(node.id))
     return around.log.single(around.place(node.id), key, cached=node.spec.cache)
@@ -80,13 +85,33 @@ def batch_log(node: RunnableNode, spec: BatchSpec, items: Any, around: Surroundi
         parts = {**_of_node(node, scope, own), ITEM_NAME: _part(spec.as_)}
         if node.inner_content:
             parts[INSIDE] = _part(node.inner_content)
-        key = ContentKey(
-            _whole(parts), parts, lambda: _batch_in_format_1(node, spec, scope), same, older_more
-        )
+        if node.spec.workdir is not None:
+            keep = Keep.of(node.spec.keep)
+            parts[OWN_FOLDER] = _part(None if keep is None else [list(keep.patterns), keep.to, keep.required])
+        older = partial(_batch_in_format_1, node, spec, scope)
+        key = ContentKey(_whole(parts), parts, older, same, older_more, _stands(node))
     except NoDigest:
         return around.log.batch_not_kept(around.place(node.id))
     total = len(items) if isinstance(items, Sized) else None
     return around.log.batch(around.place(node.id), key, total, more, cached=node.spec.cache)
+
+
+def _stands(node: RunnableNode) -> Callable[[Any], bool] | None:
+    """What says of outputs whether the files are still there that the node has written; None where it writes
+    none that are missed."""
+    keeps = node.spec.keep is not None
+    if not node.files_stay or not (node.kind.makes or keeps):
+        return None
+
+    def stands(outputs: Any) -> bool:
+        if not isinstance(outputs, dict):
+            return True
+        made = list(node.kind.files_made(node.spec.params, outputs))
+        kept = outputs.get(KEPT) if keeps else None
+        made += [path for path in kept if isinstance(path, str)] if isinstance(kept, list) else []
+        return all(map(os.path.exists, made))
+
+    return stands
 
 
 def _whole(parts: Mapping[str, str]) -> bytes:
