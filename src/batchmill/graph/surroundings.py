@@ -20,6 +20,7 @@ from batchmill.graph.visits.node_run import NodeRun
 from batchmill.graph.worker_quota import WorkerQuota
 from batchmill.ir.models.node import NodeSpec
 from batchmill.journal.contract import RunLog
+from batchmill.journal.items_under_way import ItemsUnderWay
 from batchmill.nodes import Node
 from batchmill.nodes.workflow import SubRun, WorkflowNode
 from batchmill.policy import RetryPolicy
@@ -54,7 +55,8 @@ class Surroundings:
     says that they are what runs here: what an earlier pass of the run kept of them does not count.
     ``under_way`` has the batches that are at work. ``inside`` tells runs of a sub-workflow apart, for keys of
     items: by what they are given, not by where. ``workdir`` is the folder of the item around, which commands
-    run in; None where that has none.
+    run in; None where that has none. ``items`` keeps what is done inside items that run a sub-workflow,
+    until they have ended; None where nothing is kept.
     """
 
     namespace: Namespace
@@ -89,6 +91,7 @@ class Surroundings:
     under_way: UnderWay = field(default_factory=UnderWay)
     inside: str = ""
     workdir: str | None = None
+    items: ItemsUnderWay | None = None
 
     @property
     def in_dollars(self) -> bool:
@@ -127,6 +130,7 @@ class Surroundings:
             self.in_dollars,
             self.inside,
             self.workdir,
+            self.items,
         )
 
 
@@ -145,6 +149,7 @@ def _in_worker(
     bounded: bool,
     inside: str,
     workdir: str | None,
+    items: ItemsUnderWay | None,
 ) -> Surroundings:
     return Surroundings(
         Namespace({}),
@@ -164,6 +169,7 @@ def _in_worker(
         bounded=bounded,
         inside=inside,
         workdir=workdir,
+        items=items,
     )
 
 

@@ -167,6 +167,9 @@ class ItemLog(Protocol):
     def enter(self, index: int, records: Sequence[Any]) -> None:
         """Keep what the attempts at an item recorded so far, which may be all that ever comes of it."""
 
+    def flush(self) -> None:
+        """Return once all that was recorded is on disk. Raises :class:`~batchmill.errors.StorageError`."""
+
     def close(self, total: int | None, *, read: bool = True) -> None:
         """The visit has ended; ``total`` is the number of its items, None where nobody knows. ``read`` says
         that all of them were read: what is known and did not come up is gone then."""

@@ -195,6 +195,9 @@ class SqliteItemLog:
             rows.append(self._rows.row_of(base + offset, key, text, outcome))
         return rows
 
+    def flush(self) -> None:
+        self._writer.flush()
+
     def close(self, total: int | None, *, read: bool = True) -> None:
         if total is not None:
             self._writer.put("set_total", [(total, self._place.visit)])

@@ -57,12 +57,15 @@ class SqliteRunLog:
         failed_only: bool = False,
         again: frozenset[str] = frozenset(),
         temporary: bool = False,
+        durable: bool = False,
     ) -> None:
         self.name = run.name
         self.run = run
         self.path = path
         self.temporary = temporary
         self.kept = Kept()
+        self.again = again
+        self.durable = durable
         self.changes: dict[str, list[str]] = {}  # by node, what it was that changed
         self._connection = connection
         self._writer = writer
@@ -70,7 +73,6 @@ class SqliteRunLog:
         self._rows = rows
         self.ledger = ledger
         self._failed_only = failed_only
-        self._again = again
         self._lock = threading.RLock()
         self._occurrences: Counter[str] = Counter()
         self._claims: dict[tuple[str, bytes], Claims] = {}
@@ -171,7 +173,7 @@ class SqliteRunLog:
         return SingleLog(self, address, turn, key, None)
 
     def _runs_again(self, address: str) -> bool:
-        return bool(self._again) and re.split(r"[.\[]", address, maxsplit=1)[0] in self._again
+        return bool(self.again) and re.split(r"[.\[]", address, maxsplit=1)[0] in self.again
 
     def _known_single(self, node: tuple[str, bytes], visits: Iterable[int]) -> tuple[Outcome, str] | None:
         claims = self._claims.setdefault(node, Claims())

@@ -52,6 +52,7 @@ def _forgotten(journal: Journal, run: RunRecord) -> bool:
         if run.outputs:
             shutil.rmtree(journal.outputs_of(run.outputs), ignore_errors=True)
         shutil.rmtree(journal.calls / run.name, ignore_errors=True)
+        shutil.rmtree(journal.items / run.name, ignore_errors=True)
         for name in ("work", "kept"):
             shutil.rmtree(own_place(run.folder, name, run.name), ignore_errors=True)
     finally:

@@ -24,6 +24,7 @@ from batchmill.ir.models.batch import BatchSpec
 from batchmill.ir.models.workdirs import Keep
 from batchmill.journal.contract import ContentKey, ItemLog, KeyMore, SingleLog
 from batchmill.journal.digest import NoDigest, digest_of
+from batchmill.journal.items_under_way import ForgettingLog
 from batchmill.lists import LazyList
 from batchmill.nodes.workflow import WorkflowNode
 from batchmill.sourced import names_of
@@ -93,7 +94,10 @@ def batch_log(node: RunnableNode, spec: BatchSpec, items: Any, around: Surroundi
     except NoDigest:
         return around.log.batch_not_kept(around.place(node.id))
     total = len(items) if isinstance(items, Sized) else None
-    return around.log.batch(around.place(node.id), key, total, more, cached=node.spec.cache)
+    log = around.log.batch(around.place(node.id), key, total, more, cached=node.spec.cache)
+    if around.items is None or not issubclass(node.kind, WorkflowNode):
+        return log
+    return ForgettingLog(log, around.items, around.place(node.id))
 
 
 def _stands(node: RunnableNode) -> Callable[[Any], bool] | None:

@@ -88,6 +88,10 @@ class NamingLog:
         if self._log is not None:
             self._log.enter(index, records)
 
+    def flush(self) -> None:
+        if self._log is not None:
+            self._log.flush()
+
     def close(self, total: int | None, *, read: bool = True) -> None:
         if self._log is not None:
             self._log.close(total, read=read)
