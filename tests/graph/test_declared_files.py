@@ -58,7 +58,10 @@ def test_a_node_is_run_again_once_a_file_has_changed(log, tmp_path, path):
     (tmp_path / "a").write_text("new")
     (tmp_path / "folder" / "x").write_text("2")
     result = batchmill.resume(name, journal="j.sqlite")
-    assert (result.resumed["changed"], result.changed_by["one"]) == (1, ["the files it reads"])
+    assert (result.resumed["changed"], result.changed_by["one"]) == (
+        1,
+        [f"the file {'a' if path == '${path}' else path}"],
+    )
     assert log() == ["a", "a"]
 
 

@@ -15,6 +15,8 @@ from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.events import Bus
 from batchmill.file_table import FileTable
 from batchmill.graph.address import address_of
+from batchmill.graph.compile.helpers import helpers_of
+from batchmill.graph.compile.user_code import code_of
 from batchmill.graph.visits.attached import Attachment
 from batchmill.graph.visits.node_run import NodeRun
 from batchmill.graph.worker_quota import WorkerQuota
@@ -249,6 +251,16 @@ class RunnableNode:
         """Those of the params that can change what comes out."""
         content = self.kind.content(self.spec.params)
         return self.params if content == self.spec.params else StepParams(self.kind, content)
+
+    @cached_property
+    def code(self) -> str:
+        """The user's own code that it runs."""
+        return code_of(self.kind, self.spec.params)
+
+    @cached_property
+    def helpers(self) -> dict[str, str]:
+        """The texts that this needs besides, by module."""
+        return helpers_of(self.kind, self.spec.params)
 
     @cached_property
     def files(self) -> Compiled:

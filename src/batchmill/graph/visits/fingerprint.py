@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any
 
 from batchmill.errors import TemplateError
-from batchmill.graph.compile.user_code import code_of
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.files_read import digest_of_file, digest_of_path
 from batchmill.ir.models.batch import BatchSpec
@@ -34,7 +33,7 @@ from batchmill.step.params import Readable
 from batchmill.template import CommandTemplate, Path, Scope
 from batchmill.template.resolve import Missing, find
 
-TYPE, CODE, FOLDER, FILES, CARRIED, ITEM_NAME, INSIDE, OWN_FOLDER = (
+TYPE, CODE, FOLDER, FILES, CARRIED, ITEM_NAME, INSIDE, OWN_FOLDER, HELPERS = (
     "its type",
     "its code",
     "the working folder",
@@ -43,10 +42,12 @@ TYPE, CODE, FOLDER, FILES, CARRIED, ITEM_NAME, INSIDE, OWN_FOLDER = (
     "the name of its items",
     "the workflow inside",
     "the folders of its items",
+    "the modules that its code imports",
 )
 """What a key is made of besides params, in words."""
 
 _PART_CHARACTERS = 16
+_MOST_NAMED = 20  # files, or modules, of which each is a part of its own
 _NOT_KNOWN = "not known"  # which files a template names that does not resolve
 
 
@@ -130,8 +131,9 @@ def _of_node(node: RunnableNode, scope: Scope, own: frozenset[str]) -> dict[str,
     """The parts of a key that all items of a visit have in common; ``own`` are the names that belong to an
     item. The folder is among them: relative paths, and commands, mean other files elsewhere."""
     parts = {TYPE: _part(node.spec.type), FOLDER: _part(_folder())}
-    if code := code_of(node.kind, node.spec.params):
-        parts[CODE] = _part(code)
+    if node.code:
+        parts[CODE] = _part(node.code)
+    parts |= _each_or_all(HELPERS, "the module {}", node.helpers)
     for name, value in node.content.constants.items():
         parts[name] = _part("is", value)
     for name, template in node.content.templates:
@@ -161,8 +163,14 @@ def _carried(carried: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def _files(node: RunnableNode, scope: Scope) -> dict[str, str]:
-    found = _digests_of_files(node, scope)
-    return {FILES: _part(found)} if found else {}
+    return _each_or_all(FILES, "the file {}", _digests_of_files(node, scope))
+
+
+def _each_or_all(all_of_them: str, each: str, found: Mapping[str, str]) -> dict[str, str]:
+    """What is found by name as parts: a few by their names, many as one."""
+    if len(found) > _MOST_NAMED:
+        return {all_of_them: _part(sorted(found.items()))}
+    return {each.format(name): _part(content) for name, content in found.items()}
 
 
 def _reads(node: RunnableNode) -> frozenset[str]:
@@ -175,33 +183,33 @@ def _reads_files(node: RunnableNode) -> bool:
     return bool(_reads(node) or node.spec.files)
 
 
-def _digests_of_files(node: RunnableNode, scope: Scope) -> list[str]:
+def _digests_of_files(node: RunnableNode, scope: Scope) -> dict[str, str]:
     """Digests of the files that the node reads, as far as its params tell them now, and of those it
-    declares."""
-    return [*_digests_of_params(node, scope), *_digests_of_declared(node, scope)]
+    declares, by their paths."""
+    return {**_digests_of_params(node, scope), **_digests_of_declared(node, scope)}
 
 
-def _digests_of_declared(node: RunnableNode, scope: Scope) -> list[str]:
+def _digests_of_declared(node: RunnableNode, scope: Scope) -> dict[str, str]:
     if not node.spec.files:
-        return []
+        return {}
     try:
         paths = node.files.resolve(scope)
     except TemplateError:
-        return [_NOT_KNOWN]
+        return {_NOT_KNOWN: ""}
     every = [path for one in paths for path in (one if isinstance(one, (list, tuple)) else (one,))]
-    return [digest_of_path(str(path)) for path in every]
+    return {str(path): digest_of_path(str(path)) for path in every}
 
 
-def _digests_of_params(node: RunnableNode, scope: Scope) -> list[str]:
+def _digests_of_params(node: RunnableNode, scope: Scope) -> dict[str, str]:
     reads = _reads(node)
     if not reads:
-        return []
+        return {}
     named = {name: value for name, value in node.params.constants.items() if name in reads}
     try:
         named |= {name: one.resolve(scope) for name, one in node.params.templates if name in reads}
     except TemplateError:  # the attempt itself is about to say so
-        return []
-    return [digest_of_file(path) for path in node.kind.files_read(named)]
+        return {}
+    return {path: digest_of_file(path) for path in node.kind.files_read(named)}
 
 
 def _more(
@@ -217,7 +225,7 @@ def _more(
     def more(item: Any, index: int) -> Any:
         inside = scope.child({**names_of(item, [name], SOURCE_KEY), INDEX_KEY: index})
         found = [index if by_index else None, *_values(moving, inside)]
-        return [*found, *_digests_of_files(node, inside)] if reads else found
+        return [*found, *_digests_of_files(node, inside).values()] if reads else found
 
     return more
 
@@ -270,7 +278,7 @@ def _batch_in_format_1(node: RunnableNode, spec: BatchSpec, scope: Scope) -> byt
 
 
 def _node_in_format_1(node: RunnableNode) -> tuple[Any, ...]:
-    return node.spec.type, dict(node.spec.params), code_of(node.kind, node.spec.params)
+    return node.spec.type, dict(node.spec.params), node.code
 
 
 def _digest(*values: Any) -> bytes | None:
