@@ -24,7 +24,8 @@ class Attempt:
     times out, ``timeout`` the seconds that it was given then; None without a timeout. ``recorder`` takes
     what the attempt records. ``cancel`` is cancelled when the run is being ended by force, and when the
     attempt was given up. ``calls`` is where calls of language models are entered before they are made, None
-    where nothing is kept of them.
+    where nothing is kept of them. ``folder`` is the item's own, which commands run in; None where it has
+    none.
 
     ``ending`` is for whoever keeps to the deadline and has to end something then, a command say: told that
     this takes up to so many seconds, the executor does not give the attempt up before they have passed.
@@ -37,6 +38,7 @@ class Attempt:
     timeout: float | None = None
     calls: CallsUnderWay | None = None
     ending: Callable[[float], None] = _no_one_waits
+    folder: str | None = None
 
     def warn(self, code: str, message: str, hint: str = "") -> None:
         """Have the run tell something that is no error and hardly meant; see

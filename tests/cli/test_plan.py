@@ -182,3 +182,27 @@ def test_the_nodes_of_finally_stand_at_the_end(plan):
     ]
     for form in ("mermaid", "dot"):
         assert plan(document, "--format", form)[1].count("at the end, whatever happened") == 2
+
+
+def test_it_says_what_changed_since_the_latest_run(plan, tmp_path, capfd):
+    (tmp_path / "own_helper.py").write_text("N = 1\n")
+    (tmp_path / "in.txt").write_text("a")
+    helped = {"id": "helped", "type": "code", "params": {"code": "from own_helper import N\nresult = N"}}
+    reads = {"id": "reads", "type": "read-file", "params": {"file_path": "in.txt"}}
+    document = {"nodes": [helped, reads, echo("param", params={"message": "a"})]}
+    assert "there is no journal" in plan(document, "--changes")[2]
+    assert outcome(["run", "document.json", "-q"]) == 0
+    capfd.readouterr()
+    assert "3 kept, 0 redone, 0 new, 0 changed" in plan(document, "--changes")[1]
+    (tmp_path / "own_helper.py").write_text("N = 22\n")
+    (tmp_path / "in.txt").write_text("bb")
+    document["nodes"][2]["params"]["message"] = "b"
+    told = planned(plan, document, "--changes")["changes"]
+    assert {one["node"]: one["changed_by"] for one in told["nodes"]} == {
+        "helped": ["the module own_helper"],
+        "reads": ["the file in.txt"],
+        "param": ["message"],
+    }
+    (tmp_path / "other.json").write_text(json.dumps(document))
+    code = outcome(["plan", "other.json", "--changes"])
+    assert (code, "there has been no run of other.json" in capfd.readouterr()[1]) == (2, True)

@@ -9,6 +9,7 @@ from batchmill.errors import InvalidDocument
 from batchmill.graph.compile.check import check
 from batchmill.ir.loading import load
 from batchmill.nodes.registry import default_registry
+from batchmill.runs.rehearse import rehearse
 from batchmill.runs.run import run
 
 READS = (
@@ -57,7 +58,10 @@ def test_a_node_is_run_again_once_a_file_has_changed(log, tmp_path, path):
     (tmp_path / "a").write_text("new")
     (tmp_path / "folder" / "x").write_text("2")
     result = batchmill.resume(name, journal="j.sqlite")
-    assert (result.resumed["changed"], result.changed_by["one"]) == (1, ["the files it reads"])
+    assert (result.resumed["changed"], result.changed_by["one"]) == (
+        1,
+        [f"the file {'a' if path == '${path}' else path}"],
+    )
     assert log() == ["a", "a"]
 
 
@@ -118,3 +122,58 @@ def test_what_a_document_cannot_say(node, path, words):
         check(load({"nodes": [node]}), default_registry())
     assert [problem.path for problem in caught.value.problems] == [path]
     assert words in caught.value.problems[0].message
+
+
+def writing(name, **more):
+    return {"id": name, "type": "write-file", "params": {"file_path": name, "content": "x"}, **more}
+
+
+def test_a_node_is_run_again_where_the_file_is_gone_that_it_wrote(log, tmp_path):
+    copies = {"id": "copies", "type": "copy-file", "params": {"source_path": "a", "dest_path": "copy"}}
+    batch = {"items": ["p", "q"]}
+    each = {
+        "id": "each",
+        "type": "write-file",
+        "params": {"file_path": "${item}", "content": ""},
+        "batch": batch,
+    }
+    name = begun({"nodes": [writing("one"), copies, each]})
+    assert again(name) == {"kept": 4}
+    for path in ("one", "copy", "q"):
+        (tmp_path / path).unlink()
+    told = rehearse(name, journal="j.sqlite")
+    assert {one.node: one.changed for one in told.nodes if one.changed} == {
+        node: ["the files it wrote"] for node in ("one", "copies", "each")
+    }
+    result = batchmill.resume(name, journal="j.sqlite")
+    assert (result.resumed["kept"], result.resumed["redone"]) == (1, 4)
+    assert (tmp_path / "q").exists()
+    assert (tmp_path / "copy").read_text() == "a"
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"id": "after", "type": "move-file", "params": {"source_path": "one", "dest_path": "two"}},
+        {"id": "after", "type": "delete-file", "params": {"file_path": "one"}},
+    ],
+)
+def test_a_file_that_the_document_itself_takes_away_is_not_missed(log, after):
+    name = begun({"nodes": [writing("one"), after]})
+    assert again(name) == {"kept": 2}
+
+
+def test_a_file_that_is_added_to_is_not_missed(log, tmp_path):
+    node = writing("one")
+    node["params"]["append"] = True
+    name = begun({"nodes": [node]})
+    (tmp_path / "one").unlink()
+    assert again(name) == {"kept": 1}
+
+
+def test_what_another_run_wrote_is_taken_from_it_only_where_it_is_there(log, tmp_path):
+    document = {"nodes": [writing("one", cache=True)]}
+    begun(document)
+    (tmp_path / "one").unlink()
+    begun(document)
+    assert (tmp_path / "one").exists()

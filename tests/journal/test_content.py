@@ -183,7 +183,7 @@ def test_a_file_that_is_read_belongs_to_what_comes_of_it(runner, tmp_path):
     file.write_text(json.dumps({"nodes": [node, one, END]}))
     run = batchmill.resume("last", journal=journal)
     assert run.resumed == {"kept": 1, "redone": 0, "new": 1, "changed": 2, "gone": 0}
-    assert run.changed_by == {"read": ["its items"], "one": ["the files it reads"]}
+    assert run.changed_by == {"read": ["its items"], "one": ["the file a"]}
 
 
 @pytest.mark.parametrize(
@@ -221,6 +221,29 @@ def test_the_users_code_is_told_by_name(runner, tmp_path, monkeypatch):
     module.write_text("def double(n):\n    return n + n\n")
     file.write_text(json.dumps({"nodes": [node, END]}))
     assert batchmill.resume("last", journal=journal).changed_by == {"each": ["its code"]}
+
+
+def test_a_module_that_the_users_code_imports_is_told_by_name(runner, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    helper = tmp_path / "helper_of_functions.py"
+    helper.write_text("FACTOR = 2\n")
+    (tmp_path / "main_of_functions.py").write_text(
+        "from helper_of_functions import FACTOR\n\ndef double(n):\n    return FACTOR * n\n"
+    )
+    python = {"function": "main_of_functions:double", "inputs": {"n": "${item}"}}
+    each = {"id": "each", "type": "python", "params": python, "batch": {"items": [1, 2]}}
+    code = {"id": "one", "type": "code", "params": {"code": "import helper_of_functions\nresult = 1"}}
+    inside = {"workflow": {"inputs": {"n": {}}, "nodes": [{**each, "batch": {"items": ["${n}"]}}]}}
+    sub = {**each, "id": "sub", "type": "workflow", "params": {**inside, "inputs": {"n": "${item}"}}}
+    nodes = [each, code, sub]
+    file, journal = tmp_path / "flow.json", tmp_path / "j.sqlite"
+    file.write_text(json.dumps({"nodes": nodes}))
+    batchmill.run(file, journal=journal)
+    helper.write_text("FACTOR = 3\n")
+    file.write_text(json.dumps({"nodes": [*nodes, END]}))
+    told = ["the module helper_of_functions"]
+    changed = {"each": told, "one": told, "sub": ["the workflow inside"]}
+    assert batchmill.resume("last", journal=journal).changed_by == changed
 
 
 def test_the_command_says_what_changed(batchmill_command, tmp_path):

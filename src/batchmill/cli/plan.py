@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,18 +12,22 @@ from batchmill.cli import options
 from batchmill.cli.document import document_of
 from batchmill.cli.faults import say, warning_line
 from batchmill.cli.given import Given, given
+from batchmill.cli.journals import Journals
 from batchmill.cli.json_text import as_json
+from batchmill.cli.rehearsed import lines
 from batchmill.errors import InvalidDocument
 from batchmill.graph.compile.check import check
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.part import Part, part_of
 from batchmill.graph.surroundings import Surroundings
 from batchmill.ir.inputs import check_inputs
+from batchmill.journal.journal import Journal
 from batchmill.nodes.registry import default_registry
 from batchmill.planning.diagram import diagram_of, dot, mermaid
 from batchmill.planning.nodes import described_plan
 from batchmill.planning.tree import tree_lines
 from batchmill.runs.files import table_of
+from batchmill.runs.rehearse import Rehearsed, rehearse
 from batchmill.step import Namespace
 from batchmill.values import plain
 
@@ -44,6 +49,12 @@ Form = Literal["tree", "json", "mermaid", "dot"]
     show_default=True,
     help="A tree for people, one JSON object, or a diagram's text for Mermaid or Graphviz.",
 )
+@click.option(
+    "--changes",
+    is_flag=True,
+    help="Say what the latest run of FILE has results for, and why not for the rest.",
+)
+@options.journal
 @options.json_flag("The same as --format json.")
 def command(
     file: str,
@@ -56,11 +67,16 @@ def command(
     from_: str | None,
     until: str | None,
     form: Form,
+    changes: bool,
+    journal_path: str | None,
     json_wanted: bool,
 ) -> None:
     """Show the nodes of the workflow document FILE as they would run: what waits for what, which branches run
     at the same time, what sub-workflows hold, and of each batch the executor, the number of items and the
     first three.
+
+    With --changes it is told for each node how many results the latest run of FILE has that are good yet, and
+    what changed where they are not: a param, a file, code.
 
     Nothing is run: items that come from another node are known only in a run. Inputs that are missing are
     left open.
@@ -78,18 +94,33 @@ def command(
     plan = plan if part is None else part_of(plan, part)
     around = Surroundings(Namespace(values), executor=executor, jobs=jobs, files=table_of(plan, values, {}))
     told = described_plan(plan, around)
+    since = _since(file, from_inputs, journal_path) if changes else None
     if json_wanted or form == "json":
         listed = [warned.as_json() for warned in warnings]
         whole = {"schema": SCHEMA, "source": file, "inputs": plain(values), **told, "warnings": listed}
+        if since is not None:
+            whole["changes"] = since.as_json()
         click.echo(as_json(whole, 2))
     else:
-        click.echo("\n".join(_drawn(plan, told, form)))
+        click.echo("\n".join([*_drawn(plan, told, form), *([] if since is None else lines(since))]))
 
 
 def _drawn(plan: Plan, told: dict[str, Any], form: Form) -> list[str]:
     if form == "tree":
         return list(tree_lines(plan, told))
     return list((mermaid if form == "mermaid" else dot)(diagram_of(plan, told)))
+
+
+def _since(file: str, inputs: Given, journal_path: str | None) -> Rehearsed:
+    """What the latest run of a document is known to have results for. Raises :class:`UsageError` where there
+    was none."""
+    source = os.path.abspath(file)
+    with Journals(journal_path, only_read=True) as journals:
+        found = next((one for one in journals.runs() if one.run.source == source), None)
+        if found is None:
+            raise click.UsageError(f"--changes: there has been no run of {file} in this folder")
+        name, journal = found.run.name, Journal(found.journal.path)
+    return rehearse(name, inputs.values, journal=journal, text_params=inputs.text, finished_too=True)
 
 
 def _inputs(plan: Plan, given_inputs: Given) -> dict[str, Any]:

@@ -15,11 +15,12 @@ def tell(told: Rehearsed, as_json: bool) -> None:
         if as_json:
             data.write_json(told.as_json())
             return
-        for line in _lines(told):
+        for line in lines(told):
             data.write_line(line)
 
 
-def _lines(told: Rehearsed) -> list[str]:
+def lines(told: Rehearsed) -> list[str]:
+    """A line for each node, and the sums."""
     if told.untouched:
         more = "" if told.limit is None else f" beyond --limit {told.limit}: {EVERY_ITEM}"
         return [f"run {told.run} is finished: nothing would be done{more}"]

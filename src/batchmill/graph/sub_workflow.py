@@ -29,6 +29,7 @@ from batchmill.graph.schedule.run_report import NodeReport, RunReport
 from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.schedule.topology import Topology
 from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.visits.inside_items import log_inside
 from batchmill.graph.visits.node_run import SubReport
 from batchmill.ir.faults import Fault, path_text
 from batchmill.ir.inputs import input_values
@@ -215,10 +216,10 @@ class PlacedRun:
         masker = self._masker(values)
         known = {**values, RUN_KEY: self._around.run}
         namespace = Namespace(known, permissive=plan.mode == "permissive", nodes=plan.nodes)
-        log = self._around.log if index is None else None  # of an item of a batch the whole is kept
         permits = self._around.permits
         lent = permits.lent() if permits is not None else nullcontext()
-        with _ended_in_time(attempt) as cancel, lent:
+        logged = log_inside(self._around, self._node, index, values, attempt, masker)
+        with _ended_in_time(attempt) as cancel, lent, logged as log:
             told = Warnings()
             inside = self._inside(plan, namespace, cancel, address, attempt, self._key_of(values))
             inside = replace(inside, masker=masker, log=log, warnings=Warnings(self._passing_on(told)))
@@ -226,11 +227,11 @@ class PlacedRun:
             outputs = materialize(resolved_outputs(plan.workflow, namespace, walk))
             if inside.rehearsal is None:
                 run_finals(plan, inside, walk)
-        secrets = tuple(masker.secrets) if self._around.in_worker else ()
-        reports = {} if is_inside_item(address) else walk.addressed_reports(address)
-        _report(walk, namespace, attempt, secrets, reports, told.listed())
-        if walk.status == "failed":
-            raise _failure(walk, address, attempt)
+            secrets = tuple(masker.secrets) if self._around.in_worker else ()
+            reports = {} if is_inside_item(address) else walk.addressed_reports(address)
+            _report(walk, namespace, attempt, secrets, reports, told.listed())
+            if walk.status == "failed":
+                raise _failure(walk, address, attempt)
         return NodeResult(outputs)
 
     def _passing_on(self, told: Warnings) -> Callable[[Warned], object]:
@@ -296,6 +297,7 @@ class PlacedRun:
             attached={},
             budgets=budgets,
             again=self._around.again or attempt.number > 1,
+            workdir=attempt.folder or self._around.workdir,
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PlacedRun:

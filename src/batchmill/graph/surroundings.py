@@ -15,11 +15,14 @@ from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.events import Bus
 from batchmill.file_table import FileTable
 from batchmill.graph.address import address_of
+from batchmill.graph.compile.helpers import helpers_of
+from batchmill.graph.compile.user_code import code_of
 from batchmill.graph.visits.attached import Attachment
 from batchmill.graph.visits.node_run import NodeRun
 from batchmill.graph.worker_quota import WorkerQuota
 from batchmill.ir.models.node import NodeSpec
 from batchmill.journal.contract import RunLog
+from batchmill.journal.items_under_way import ItemsUnderWay
 from batchmill.nodes import Node
 from batchmill.nodes.workflow import SubRun, WorkflowNode
 from batchmill.policy import RetryPolicy
@@ -53,7 +56,9 @@ class Surroundings:
     the place of running anything. ``last`` ends the nodes of ``finally``, which nothing else does; ``anew``
     says that they are what runs here: what an earlier pass of the run kept of them does not count.
     ``under_way`` has the batches that are at work. ``inside`` tells runs of a sub-workflow apart, for keys of
-    items: by what they are given, not by where.
+    items: by what they are given, not by where. ``workdir`` is the folder of the item around, which commands
+    run in; None where that has none. ``items`` keeps what is done inside items that run a sub-workflow,
+    until they have ended; None where nothing is kept.
     """
 
     namespace: Namespace
@@ -87,6 +92,8 @@ class Surroundings:
     anew: bool = False
     under_way: UnderWay = field(default_factory=UnderWay)
     inside: str = ""
+    workdir: str | None = None
+    items: ItemsUnderWay | None = None
 
     @property
     def in_dollars(self) -> bool:
@@ -124,6 +131,8 @@ class Surroundings:
             self.calls,
             self.in_dollars,
             self.inside,
+            self.workdir,
+            self.items,
         )
 
 
@@ -141,6 +150,8 @@ def _in_worker(
     calls: CallsUnderWay | None,
     bounded: bool,
     inside: str,
+    workdir: str | None,
+    items: ItemsUnderWay | None,
 ) -> Surroundings:
     return Surroundings(
         Namespace({}),
@@ -159,6 +170,8 @@ def _in_worker(
         calls=calls,
         bounded=bounded,
         inside=inside,
+        workdir=workdir,
+        items=items,
     )
 
 
@@ -189,13 +202,17 @@ class Inner(Protocol):
 
 class RunnableNode:
     """A node of the document, its type, its params with their templates read, and its sub-workflow.
+    ``files_stay``: nothing in the document takes away what it writes, so that a file which is gone is missed.
 
     Concurrency: runs of one sub-workflow share it between threads. Nothing in it changes but what is
     worked out on first use, which two threads may do at once with the same outcome.
     """
 
-    def __init__(self, spec: NodeSpec, kind: type[Node], sub: Inner | None = None) -> None:
+    def __init__(
+        self, spec: NodeSpec, kind: type[Node], sub: Inner | None = None, *, files_stay: bool = False
+    ) -> None:
         self.spec = spec
+        self.files_stay = files_stay
         self.kind = kind
         self._sub = sub
 
@@ -206,6 +223,8 @@ class RunnableNode:
         node = self.kind()
         if around.withheld:
             node.withhold(around.withheld)
+        if around.workdir is not None:
+            node.work_in(around.workdir)
         node.look_in(around.files, f"`{around.place(self.id)}`")
         return node
 
@@ -232,6 +251,16 @@ class RunnableNode:
         """Those of the params that can change what comes out."""
         content = self.kind.content(self.spec.params)
         return self.params if content == self.spec.params else StepParams(self.kind, content)
+
+    @cached_property
+    def code(self) -> str:
+        """The user's own code that it runs."""
+        return code_of(self.kind, self.spec.params)
+
+    @cached_property
+    def helpers(self) -> dict[str, str]:
+        """The texts that this needs besides, by module."""
+        return helpers_of(self.kind, self.spec.params)
 
     @cached_property
     def files(self) -> Compiled:

@@ -136,7 +136,7 @@ class ReferenceCheck:
         node = site.node
         if site.kind == "params" and node is not None and node.item_name is not None:
             known = ALWAYS_THERE | {INDEX, SOURCE, node.item_name}
-            return known if site.path[-1:] == ("where",) else known | {ITEM}
+            return known if _chooses(site) else known | {ITEM}
         return ALWAYS_THERE
 
     def _unknown_name(self, path: Path, site: Site) -> Fault | None:
@@ -146,8 +146,8 @@ class ReferenceCheck:
             return self._unknown_of_run(path, site)
         if root == SOURCE and root in local:
             return unknown_of_source(path, site)
-        if root == ITEM and root in local and path.segments != ("key",):
-            return site.fault(f"`${{{path.text}}}`: there is no such thing", "there is `${__item__.key}`")
+        if root == ITEM and root in local:
+            return _unknown_of_item(path, site)
         if root in local or root in outline.by_id or root in outline.inputs:
             return None
         if root == ENV:
@@ -165,7 +165,7 @@ class ReferenceCheck:
 
     def _unknown_of_run(self, path: Path, site: Site) -> Fault | None:
         final = site.node is not None and site.node.is_final
-        known = ("id", "started", "status") if final else ("id", "started")
+        known = ("id", "started", "folder", "status") if final else ("id", "started", "folder")
         key = path.segments[0] if path.segments else None
         if len(path.segments) == 1 and key in known:
             return None
@@ -185,7 +185,7 @@ class ReferenceCheck:
             return ""
         if site.kind == "items":
             return "there is no item yet where the items are named"
-        if root == ITEM and site.path[-1:] == ("where",):
+        if root == ITEM and _chooses(site):
             return "an item has a key once it was chosen; take the item itself"
         if site.node is not None and site.node.has_batch and site.kind == "params":
             return f"the item is called `{site.node.item_name}` here"
@@ -240,6 +240,23 @@ class ReferenceCheck:
         else:
             reason = f"the node `{source.id}` cannot have run by then: no edges lead from it to this node"
         return f"`${{{path.text}}}` cannot be resolved: {reason}"
+
+
+def _chooses(site: Site) -> bool:
+    """Whether a template says which items there are: they have no keys before that."""
+    return site.node is not None and site.path == (*site.node.path, "batch", "where")
+
+
+def _unknown_of_item(path: Path, site: Site) -> Fault | None:
+    """What is wrong with a reference to what is known of an item besides."""
+    spec = site.node.spec if site.node is not None else None
+    if path.segments == ("key",) or (path.segments == ("workdir",) and (spec is None or spec.workdir)):
+        return None
+    if path.segments == ("workdir",):
+        message = f"`${{{path.text}}}`: the items of this node have no folders of their own"
+        return site.fault(message, 'write `"workdir": "item"` in the node')
+    hint = "there is `${__item__.key}`, and `${__item__.workdir}` where the node has `workdir`"
+    return site.fault(f"`${{{path.text}}}`: there is no such thing", hint)
 
 
 def unknown_of_source(path: Path, site: Site) -> Fault | None:

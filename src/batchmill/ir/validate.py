@@ -134,6 +134,9 @@ def _node_sites(node: NodePart) -> tuple[list[Site], list[Fault]]:
     if node.spec is not None and node.spec.files:
         more, unreadable = sites_in(node.spec.files, (*node.path, "files"), node, "params")
         sites, faults = sites + more, faults + unreadable
+    if node.spec is not None and isinstance(node.spec.keep, dict):
+        more, unreadable = sites_in(node.spec.keep.get("to"), (*node.path, "keep", "to"), node, "params")
+        sites, faults = sites + more, faults + unreadable
     if node.spec is not None and node.spec.loop is not None:
         loop = node.spec.loop
         parts = {"while": loop.while_, "until": loop.until, "carry": loop.carry}

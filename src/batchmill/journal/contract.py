@@ -73,13 +73,15 @@ class ContentKey(NamedTuple):
 
     ``older`` gives the key as the first format of the journal made it, None where that has none;
     ``same_items`` says that the keys of items are made as they were then, else ``older_more`` is what an item
-    depended on."""
+    depended on. ``stands`` says of a result whether what belongs to it is still there, files that were
+    written say; None where nothing does."""
 
     digest: bytes
     parts: Mapping[str, str]
     older: Callable[[], bytes | None] = lambda: None
     same_items: bool = True
     older_more: KeyMore | None = None
+    stands: Callable[[Any], bool] | None = None
 
 
 @dataclass(slots=True)
@@ -164,6 +166,9 @@ class ItemLog(Protocol):
 
     def enter(self, index: int, records: Sequence[Any]) -> None:
         """Keep what the attempts at an item recorded so far, which may be all that ever comes of it."""
+
+    def flush(self) -> None:
+        """Return once all that was recorded is on disk. Raises :class:`~batchmill.errors.StorageError`."""
 
     def close(self, total: int | None, *, read: bool = True) -> None:
         """The visit has ended; ``total`` is the number of its items, None where nobody knows. ``read`` says

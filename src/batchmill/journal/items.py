@@ -34,7 +34,8 @@ class Place(Protocol):
 
 class SqliteItemLog:
     """See the module. ``matcher`` is None where nothing is known; ``failed_only`` leaves out what was never
-    begun; ``counts`` is given the counts at the end. Calls go into ``ledger``.
+    begun; ``counts`` is given the counts at the end; ``stands`` says of a result whether it is still good.
+    Calls go into ``ledger``.
 
     Concurrency: ``record`` is called by workers, ``match`` by one thread at a time, with ``locked`` around
     what it reads. The visit changes in ``match`` only, and whoever records just before writes to the old one,
@@ -53,6 +54,7 @@ class SqliteItemLog:
         locked: Any = None,
         failed_only: bool = False,
         counts: Callable[[Kept], None] | None = None,
+        stands: Callable[[Any], bool] = lambda value: True,
     ) -> None:
         self._place = place
         self._writer = writer
@@ -63,6 +65,7 @@ class SqliteItemLog:
         self._locked = locked
         self._failed_only = failed_only
         self._counts = counts
+        self._stands = stands
         self._kept = Kept()
         self._unknown = 0
         self._unknown_at = Claims()
@@ -139,7 +142,7 @@ class SqliteItemLog:
             if not one.has_result:
                 continue
             read = outcome_of(one.row, start + offset, self._rows.files, self._rows.codec)
-            if read is None:
+            if read is None or not self._stands(read[0].value):
                 continue
             known[offset] = self._own(read[0]) if one.foreign else read[0]
             if one.id != own + offset:
@@ -191,6 +194,9 @@ class SqliteItemLog:
             key, text = self._rows.key_of(item, self._extra(item, outcome.index))
             rows.append(self._rows.row_of(base + offset, key, text, outcome))
         return rows
+
+    def flush(self) -> None:
+        self._writer.flush()
 
     def close(self, total: int | None, *, read: bool = True) -> None:
         if total is not None:

@@ -7,6 +7,7 @@
     .batchmill/runs.sqlite.locks/   a file for each run that is being run
     .batchmill/runs.sqlite.outputs/ what commands of `map` printed, a folder for each run
     .batchmill/runs.sqlite.calls/   calls of language models that are under way, in a folder for each run
+    .batchmill/runs.sqlite.items/   what is done inside items that are under way, in a folder for each run
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Journal:
         self.locks = self.path.with_name(self.path.name + ".locks")
         self.outputs = self.path.with_name(self.path.name + ".outputs")
         self.calls = self.path.with_name(self.path.name + ".calls")
+        self.items = self.path.with_name(self.path.name + ".items")
 
     def begin(
         self,
@@ -157,6 +159,7 @@ class Journal:
             failed_only=failed_only,
             again=again,
             temporary=self.temporary,
+            durable=self.durable,
         )
         try:
             ledger.absorb()  # what the pass before was at when its process ended

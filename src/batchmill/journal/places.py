@@ -20,6 +20,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from batchmill.errors import StorageError
+from batchmill.journal.folders import OWN_FOLDER
 from batchmill.journal.journal import DEFAULT_PATH
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
@@ -54,6 +55,11 @@ def own_map_journal(folder: str) -> Path:
         if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o022:
             raise StorageError(f"{one} belongs to another user, or others can write it; {_ELSEWHERE}")
     return path
+
+
+def own_place(folder: str, *names: str) -> str:
+    """A place for files of runs in ``folder``, beside the journal of documents."""
+    return os.path.join(folder, OWN_FOLDER, *names)
 
 
 def default_journals(folder: str) -> tuple[Path, Path]:

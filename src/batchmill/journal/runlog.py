@@ -20,7 +20,7 @@ from batchmill.journal.matching import Claims, Matcher
 from batchmill.journal.rows import KnownRow, RowWriter, end_of, files_in, first_id, outcome_of
 from batchmill.journal.statements import one_row, statement
 from batchmill.journal.visit_logs import Place, Reading, SingleLog
-from batchmill.journal.visits import ITEMS, Before, CallsOnly, Older
+from batchmill.journal.visits import FILES_MADE, ITEMS, Before, CallsOnly, Older
 from batchmill.journal.writer import Writer
 from batchmill.outcome import NO_WAITS, Outcome
 from batchmill.values import shown
@@ -57,12 +57,15 @@ class SqliteRunLog:
         failed_only: bool = False,
         again: frozenset[str] = frozenset(),
         temporary: bool = False,
+        durable: bool = False,
     ) -> None:
         self.name = run.name
         self.run = run
         self.path = path
         self.temporary = temporary
         self.kept = Kept()
+        self.again = again
+        self.durable = durable
         self.changes: dict[str, list[str]] = {}  # by node, what it was that changed
         self._connection = connection
         self._writer = writer
@@ -70,7 +73,6 @@ class SqliteRunLog:
         self._rows = rows
         self.ledger = ledger
         self._failed_only = failed_only
-        self._again = again
         self._lock = threading.RLock()
         self._occurrences: Counter[str] = Counter()
         self._claims: dict[tuple[str, bytes], Claims] = {}
@@ -156,6 +158,9 @@ class SqliteRunLog:
             visits = self._same(sorted(before, key=lambda one: (one.turn, -one.id)), key)
             again = self._runs_again(address)
             known = None if again else self._known_single((address, key.digest), visits)
+            if known is not None and key.stands is not None and not key.stands(known[0].value):
+                self._tell_changes(address, [FILES_MADE])
+                known = None
             if known is not None:
                 self.kept.kept += 1
                 return SingleLog(self, address, turn, key, known)
@@ -168,7 +173,7 @@ class SqliteRunLog:
         return SingleLog(self, address, turn, key, None)
 
     def _runs_again(self, address: str) -> bool:
-        return bool(self._again) and re.split(r"[.\[]", address, maxsplit=1)[0] in self._again
+        return bool(self.again) and re.split(r"[.\[]", address, maxsplit=1)[0] in self.again
 
     def _known_single(self, node: tuple[str, bytes], visits: Iterable[int]) -> tuple[Outcome, str] | None:
         claims = self._claims.setdefault(node, Claims())
@@ -191,7 +196,7 @@ class SqliteRunLog:
             row = self._outcome_at(first_id(visit))
             if row is not None and row.state == OK:
                 found = outcome_of(row, 0, self._rows.files, self._rows.codec)
-                if found is not None:
+                if found is not None and (key.stands is None or key.stands(found[0].value)):
                     return visit, found
         return None
 
@@ -278,6 +283,13 @@ class SqliteRunLog:
                 if kept.changed and now is not None:
                     self._tell_changes(address, now.changes(key) or [ITEMS])
 
+        def stands(value: Any) -> bool:
+            if key.stands is None or key.stands(value):
+                return True
+            with self._lock:
+                self._tell_changes(address, [FILES_MADE])
+            return False
+
         return SqliteItemLog(
             place,
             self._writer,
@@ -288,6 +300,7 @@ class SqliteRunLog:
             locked=self._reading(),
             failed_only=self._failed_only,
             counts=count if self.resumed else None,
+            stands=stands,
         )
 
     def _as_before(

@@ -10,6 +10,7 @@ from batchmill.errors import RunLocked
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.database import connect, faults
 from batchmill.journal.journal import Journal
+from batchmill.journal.places import own_place
 from batchmill.journal.rows import first_id
 from batchmill.journal.statements import one_row, statement
 
@@ -51,6 +52,9 @@ def _forgotten(journal: Journal, run: RunRecord) -> bool:
         if run.outputs:
             shutil.rmtree(journal.outputs_of(run.outputs), ignore_errors=True)
         shutil.rmtree(journal.calls / run.name, ignore_errors=True)
+        shutil.rmtree(journal.items / run.name, ignore_errors=True)
+        for name in ("work", "kept"):
+            shutil.rmtree(own_place(run.folder, name, run.name), ignore_errors=True)
     finally:
         lock.release()
     return True

@@ -13,6 +13,8 @@ from batchmill.journal.encoding import decode
 from batchmill.outcome import Outcome
 
 ITEMS = "its items"  # what changed, where no part of the visit's key did
+FILES_MADE = "the files it wrote"
+"""What changed, where files are gone that belong to a result."""
 
 
 class Before(NamedTuple):
@@ -67,6 +69,9 @@ class CallsOnly:
 
     def enter(self, index: int, records: Sequence[Any]) -> None:
         self._ledger.enter(index, records)
+
+    def flush(self) -> None:
+        """Calls are on disk before they are made."""
 
     def close(self, total: int | None, *, read: bool = True) -> None:
         """Nothing is known of how many there were."""

@@ -164,6 +164,24 @@ class Node(ABC):
         called there. Called once, before the first run; nodes that write no files need not care."""
         return
 
+    def work_in(self, folder: str) -> None:
+        """Run commands in ``folder``, which is that of an item around, unless the attempt has one of its own.
+        Called once, before the first run; nodes that start no programs need not care."""
+        return
+
+    removes: ClassVar[bool] = False
+    """Whether it takes away files that other nodes may have written."""
+
+    makes: ClassVar[tuple[str, ...]] = ()
+    """The outputs that name a file which the node has written, and which belongs to what came of it: where it
+    is gone, the node is run again."""
+
+    @classmethod
+    def files_made(cls, params: Mapping[str, Any], outputs: Mapping[str, Any]) -> Iterable[str]:
+        """The paths of those files, of a run with these outputs; ``params`` are as written."""
+        named = (outputs.get(name) for name in cls.makes)
+        return [path for path in named if isinstance(path, str)]
+
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Look at params as written, before anything runs: ``(param name, what is wrong)`` for each fault.
 

@@ -33,6 +33,7 @@ class CopyFileNode(WritingNode):
         return True
 
     reads = ("source_path",)
+    makes = ("dest_path",)
 
     @classmethod
     def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:

@@ -17,6 +17,7 @@ from batchmill.nodes.writing import WritingNode
 class MoveFileNode(WritingNode):
     type = "move-file"
     requests = False
+    removes = True
     only_default = True
     summary = "Move or rename a file, also to another disk; folders are made."
     params = (

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
@@ -109,8 +110,13 @@ class ShellNode(Node):
 
     _withheld: frozenset[str] = frozenset()
 
+    _folder: str | None = None
+
     def withhold(self, variables: frozenset[str]) -> None:
         self._withheld = variables
+
+    def work_in(self, folder: str) -> None:
+        self._folder = folder
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         command = params.get("command")
@@ -122,6 +128,8 @@ class ShellNode(Node):
         if attempt.cancel.cancelled:
             raise _cancelled()
         lookup(params["encoding"])
+        if attempt.folder is None and self._folder is not None:
+            attempt = replace(attempt, folder=self._folder)
         timeout = attempt.within(params["timeout"])
         try:
             completed = completed_command(params, timeout, attempt, self._withheld)
@@ -177,6 +185,8 @@ def _completed(
     sinks: tuple[Sink, Sink] | None,
 ) -> Completed:
     folder = os.path.expanduser(params["cwd"]) if params["cwd"] else None
+    if attempt.folder is not None:
+        folder = os.path.join(attempt.folder, folder or "")
     added = params["env"] or {}
     if isinstance(params["command"], ShellCommand):
         params["command"].check_variables({name: to_text(value) for name, value in added.items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
@@ -41,6 +41,13 @@ class WriteFileNode(WritingNode):
         Output("file_path", "string", "the absolute path that was written"),
         Output("error", "string", "why the file could not be written", diagnostic=True),
     )
+
+    makes = ("file_path",)
+
+    @classmethod
+    def files_made(cls, params: Mapping[str, Any], outputs: Mapping[str, Any]) -> Iterable[str]:
+        # Of a file that is added to, one that is gone lacks what others added, who would not be run again.
+        return () if params.get("append", False) is not False else super().files_made(params, outputs)
 
     @classmethod
     def changes(cls, params: Mapping[str, Any]) -> bool:

@@ -41,7 +41,7 @@ def files_of_journal(journal: Journal) -> dict[str, str]:
     paths = [f"{journal.path}{ending}" for ending in _BESIDE_SQLITE]
     paths += [
         f"{folder}{os.sep}"
-        for folder in (journal.files.folder, journal.locks, journal.calls, journal.outputs)
+        for folder in (journal.files.folder, journal.locks, journal.calls, journal.items, journal.outputs)
     ]
     return dict.fromkeys(paths, "the journal of the run")
 

@@ -88,10 +88,12 @@ def begun(journal: Journal, order: RunRequest, masker: Masker, stop: CancelToken
 
 
 def told_of(log: SqliteRunLog | None) -> dict[str, str]:
-    """What templates may know of a run: its name, and when it was begun, which resuming does not change."""
+    """What templates may know of a run: its name, when it was begun, which resuming does not change, and the
+    folder it is run in."""
     name = secrets.token_hex(4) if log is None else log.name
     started = time.time() if log is None else log.run.started_at
-    return {"id": name, "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")}
+    started_at = datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")
+    return {"id": name, "started": started_at, "folder": os.getcwd()}
 
 
 @contextmanager

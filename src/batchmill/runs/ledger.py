@@ -10,7 +10,7 @@ from typing import Any
 
 from batchmill.errors import StorageError
 from batchmill.graph.address import address_of
-from batchmill.graph.compile.plan import Plan
+from batchmill.graph.compile.plan import Plan, PlannedNode
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.lists import Rows
 from batchmill.record import CallsUnderWay, calls_left
@@ -36,15 +36,18 @@ def _addresses(plan: Plan, within: str, around: tuple[int, ...]) -> Iterator[str
 
 def asks_models(plan: Plan) -> bool:
     """Whether any node, inside sub-workflows too, asks language models."""
+    return any(node.kind.calls_models for node in all_nodes(plan))
+
+
+def all_nodes(plan: Plan) -> Iterator[PlannedNode]:
+    """Every node, those inside sub-workflows too."""
     waiting, seen = [plan], {id(plan)}
     while waiting:
         for node in waiting.pop().nodes.values():
-            if node.kind.calls_models:
-                return True
+            yield node
             if node.sub is not None and id(node.sub.plan) not in seen:
                 seen.add(id(node.sub.plan))
                 waiting.append(node.sub.plan)
-    return False
 
 
 @contextmanager

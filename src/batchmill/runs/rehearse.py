@@ -101,9 +101,12 @@ def rehearse(
     from_: str | None = None,
     until: str | None = None,
     whole: bool = False,
+    finished_too: bool = False,
 ) -> Rehearsed:
     """What :func:`~batchmill.runs.resume.resume` would do with the same arguments: how many items of each
     node keep their result, and how many would be run, why, and for how much.
+
+    A run that has finished would not be gone on with: ``finished_too`` says what there is of it all the same.
 
     Nothing is run and nothing written. What a node would give that has to run is not known, so of nodes that
     refer to it only that is told. Raises what ``resume`` raises before anything runs.
@@ -116,7 +119,7 @@ def rehearse(
         document = document_of(found)
         part = part_to_resume(found, only, from_, until, whole=whole)
         more = bool(given) or limit_of(found, limit) != found.limit or part.asked
-        if is_done(found, document, more, failed_only):
+        if not finished_too and is_done(found, document, more, failed_only):
             return Rehearsed(found.name, spent=_spent(calls), untouched=True, limit=found.limit)
     require_folder(found)
     order = order_of(

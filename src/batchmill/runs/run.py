@@ -59,6 +59,7 @@ from batchmill.runs.result import RunResult
 from batchmill.runs.secrets import Secrets
 from batchmill.runs.settings import RunSettings, cluster_of
 from batchmill.runs.stdin import stdin_faults
+from batchmill.runs.under_way import forget_items, items_of_the_run
 from batchmill.step import Namespace
 from batchmill.step.namespace import RUN_KEY
 from batchmill.values import plain, shown
@@ -186,15 +187,19 @@ def execute(
         closing(files),
         closing_log(log),
         calls_of_the_run(log, plan) as calls,
+        items_of_the_run(log, plan, known.masker) as items,
         importing_from(plan.import_folders()),
         resource_scope(),
         _following(stop, ending),
     ):
         around = replace(_surroundings(order, log, known, listeners, ending), files=files, calls=calls)
         around = replace(around, cancel=cancel or CancelToken(), taps=taps or {}, attached=attached or {})
-        around = replace(around, last=last or CancelToken())
+        around = replace(around, last=last or CancelToken(), items=items)
         with beating(log, around):
-            return _walked(plan, around, order.source, known.masker, log)
+            result = _walked(plan, around, order.source, known.masker, log)
+        if result.status == "success":
+            forget_items(items)
+        return result
 
 
 def _warn_of_ordinary(around: Surroundings) -> None:

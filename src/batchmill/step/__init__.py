@@ -1,6 +1,8 @@
 """Steps: nodes made runnable, and the namespace their templates read."""
 
 from batchmill.record import LLM_CALLS_KEY
+from batchmill.step.folder_steps import folder_step
+from batchmill.step.item_folders import FilesToKeep, ItemFolders
 from batchmill.step.namespace import INDEX_KEY, ITEM_KEY, RESERVED_KEYS, SOURCE_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.step.paying import FREE, Paying
@@ -13,6 +15,8 @@ __all__ = [
     "LLM_CALLS_KEY",
     "RESERVED_KEYS",
     "SOURCE_KEY",
+    "FilesToKeep",
+    "ItemFolders",
     "ItemStep",
     "Namespace",
     "Paying",
@@ -20,6 +24,7 @@ __all__ = [
     "Step",
     "StepParams",
     "Unresolved",
+    "folder_step",
     "item_step",
     "single_step",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from batchmill.sourced import Sourced, bare
 from batchmill.step.namespace import INDEX_KEY, ITEM_KEY, SOURCE_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.step.paying import FREE, Paying
-from batchmill.template import Compiled, Scope
+from batchmill.template import Compiled, Path, Scope
 from batchmill.values import is_true, plain
 from batchmill.values.masking import Masker
 
@@ -47,8 +47,8 @@ class Step:
 
     ``carried`` are values that a loop lays over the params; they are data and are not scanned for
     templates. ``folder`` is put on the import path of a process that the step is shipped to. ``paying`` is
-    what a node is held to that asks language models. ``masker`` is told the run's secrets: a worker process,
-    too, must not cut a text short in the middle of one.
+    what a node is held to that asks language models, ``also`` what is looked up besides. ``masker`` is
+    told the run's secrets: a worker process, too, must not cut a text short in the middle of one.
     """
 
     masker: Masker | None = None
@@ -63,13 +63,14 @@ class Step:
         folder: str | None = None,
         paying: Paying = FREE,
         when: Compiled | None = None,
+        also: Iterable[Path] = (),
     ) -> None:
         self.node = node
         self._kind = type(node)
         self._params = params
         self._when = when
         more = () if when is None else when.references
-        self._scope = namespace.snapshot([*params.references, *more], params.whole)
+        self._scope = namespace.snapshot([*params.references, *more, *also], params.whole)
         self._carried = dict(carried or {})
         self._folder = folder
         self._paying = paying
@@ -124,8 +125,8 @@ class Step:
         except (TemplateError, UnreadableRow):  # the attempt itself is about to say so
             return None
 
-    def _scope_of(self, item: Any, index: int) -> Scope:
-        """The names for one item; a node that is no batch has none of its own."""
+    def _scope_of(self, item: Any, index: int, folder: str | None = None) -> Scope:
+        """The names for one item, which has that ``folder`` to itself; a node that is no batch has none."""
         return self._scope.child({})
 
     def _overlay(self, params: dict[str, Any]) -> None:
@@ -183,9 +184,10 @@ class ItemStep(Step):
         paying: Paying = FREE,
         when: Compiled | None = None,
         keyed: tuple[Any, ...] = (),
+        also: Iterable[Path] = (),
     ) -> None:
-        super().__init__(node, params, namespace, folder=folder, paying=paying, when=when)
-        references = [*params.references, *(() if when is None else when.references)]
+        super().__init__(node, params, namespace, folder=folder, paying=paying, when=when, also=also)
+        references = [*params.references, *(() if when is None else when.references), *also]
         self._keyed = keyed if any(path.root == ITEM_KEY for path in references) else None
         self._item_name = item_name
         self._as_json = as_json
@@ -198,7 +200,7 @@ class ItemStep(Step):
         show in the next attempt, in the results and in the node the items came from, but not where the
         item travelled to another process.
         """
-        scope = self._scope_of(item, index)
+        scope = self._scope_of(item, index, attempt.folder)
         if self.skips(scope):
             return SKIPPED
         return self._outputs(self.run_in(scope, self._paying.told(attempt, index)), item)
@@ -216,16 +218,17 @@ class ItemStep(Step):
             return {name: plain(value, f"`{name}`") for name, value in outputs.items()}
         return outputs
 
-    def _scope_of(self, item: Any, index: int) -> Scope:
+    def _scope_of(self, item: Any, index: int, folder: str | None = None) -> Scope:
         if type(item) in _CONTAINERS:
             item = _copied(item)
         elif type(item) is BadRow:
             raise UnreadableRow(item.message)
         elif type(item) is Sourced:
-            return self._scope_of(item.item, index).child({SOURCE_KEY: item.place})
+            return self._scope_of(item.item, index, folder).child({SOURCE_KEY: item.place})
         names = {self._item_name: item, INDEX_KEY: index}
         if self._keyed is not None:
-            names[ITEM_KEY] = {"key": item_key(self._keyed, item)}
+            key = {"key": item_key(self._keyed, item)}
+            names[ITEM_KEY] = key if folder is None else {**key, "workdir": folder}
         return self._scope.child(names)
 
 
@@ -234,7 +237,8 @@ class AsyncItemStep(ItemStep):
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any] | Skipped:
         """One attempt of one item, to be awaited."""
-        scope, attempt = self._scope_of(item, index), self._paying.told(attempt, index)
+        scope = self._scope_of(item, index, attempt.folder)
+        attempt = self._paying.told(attempt, index)
         if self.skips(scope):
             return SKIPPED
         result = await self.node.run_async(self.bound_in(scope, attempt), attempt)  # type: ignore[attr-defined]  # such a node
@@ -254,7 +258,7 @@ class PlacedItemStep(ItemStep):
     """The same for a node with ``run_item``, which is told the item's position as well."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any] | Skipped:
-        scope = self._scope_of(item, index)
+        scope = self._scope_of(item, index, attempt.folder)
         if self.skips(scope):
             return SKIPPED
         params = self.bound_in(scope, attempt)

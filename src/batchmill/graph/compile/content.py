@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from batchmill.graph.compile.helpers import helpers_of
 from batchmill.graph.compile.plan import Plan, PlannedNode
 from batchmill.graph.compile.user_code import code_of
 from batchmill.ir.pipeline import PipelineStep
@@ -63,6 +64,8 @@ def _contents(plan: Plan, seen: set[int]) -> Iterator[str]:
     for node in plan.nodes.values():
         yield _text(_of_node(node))
         yield code_of(node.kind, node.spec.params)
+        if helpers := helpers_of(node.kind, node.spec.params):
+            yield _text(helpers)
         if node.sub is not None:
             yield from _contents(node.sub.plan, seen)
 

@@ -12,6 +12,7 @@ from batchmill.ir.faults import Fault, any_of, did_you_mean
 from batchmill.ir.parts import NodePart
 from batchmill.ir.references import ALWAYS_THERE, INDEX, SOURCE, ReferenceCheck, Site, unknown_of_source
 from batchmill.nodes import Node
+from batchmill.step.item_folders import KEPT
 from batchmill.step.step import RESERVED_OUTPUTS
 from batchmill.template import Path
 
@@ -47,6 +48,13 @@ def output_names(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -> t
     return tuple(dict.fromkeys([*own, *loop, ERROR_OUTPUT]))
 
 
+def _item_names(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -> tuple[str, ...] | None:
+    """The outputs that each item of a batch node may have, None where that is not known beforehand."""
+    own = output_names(replace(node, item_name=None), kind, sub)
+    keeps = node.spec is not None and node.spec.keep is not None
+    return own if own is None or not keeps else (*own, KEPT)
+
+
 def _streams(site: Site) -> bool:
     """Whether the items are taken as they are made, so that nobody has to keep them."""
     spec = site.node.spec if site.node is not None and site.kind == "items" else None
@@ -69,14 +77,19 @@ def reserved_faults(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -
         return
     known = output_names(replace(node, item_name=None), kind, sub) or ()
     given = tuple(node.params) if kind.open_params and kind.open_outputs and kind.passes_params else ()
-    for name in sorted(RESERVED_OUTPUTS):
+    keeps = node.spec is not None and node.spec.keep is not None
+    for name in sorted(RESERVED_OUTPUTS | {KEPT} if keeps else RESERVED_OUTPUTS):
         if name in known or name in given:
             message = f"an item's output cannot be called `{name}`: that is the key of the {_MEANT[name]}"
             path = (*node.path, "params", name) if name in given else (*node.path, "batch")
             yield Fault(path, message, "give the output another name", on_key=name in given)
 
 
-_MEANT = {"item": "item itself among the results", "index": "item's position in tables of results"}
+_MEANT = {
+    "item": "item itself among the results",
+    "index": "item's position in tables of results",
+    KEPT: "files that are kept of it",
+}
 
 
 def key_faults(
@@ -94,7 +107,7 @@ def key_faults(
         key = path.segments[0]
         if names is None or isinstance(key, Path) or key in names or _streams(site):
             continue
-        each = output_names(replace(node, item_name=None), types[node.id], subs.get(node.id))
+        each = _item_names(node, types[node.id], subs.get(node.id))
         yield _fault(site, path, node, names, each or ())
 
 
@@ -125,7 +138,7 @@ def select_faults(
     site: Site, node: NodePart, kind: type[Node], sub: SubWorkflow | None, inputs: Mapping[str, Any]
 ) -> Iterator[Fault]:
     """The names in a column that are no output of the node, no item and no input."""
-    outputs = output_names(replace(node, item_name=None), kind, sub)
+    outputs = _item_names(node, kind, sub)
     if outputs is None:
         return
     here = [*outputs, "item", *([node.item_name] if node.item_name else []), INDEX]

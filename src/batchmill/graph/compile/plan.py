@@ -100,6 +100,12 @@ class Plan:
         """The ids of the nodes of the document that are no part of what is run."""
         return frozenset(self.whole.nodes if self.whole is not None else ()) - self.nodes.keys()
 
+    @property
+    def files_stay(self) -> bool:
+        """Whether no node takes away files that others have written."""
+        whole = self if self.whole is None else self.whole
+        return not any(node.kind.removes for node in whole.nodes.values())
+
     def import_folders(self) -> list[str]:
         """Its own import folder and those of all sub-workflows inside, each once, its own first."""
         folders: dict[str, None] = {}

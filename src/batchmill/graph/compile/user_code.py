@@ -25,7 +25,7 @@ def code_of(kind: type[Node], params: Mapping[str, Any]) -> str:
     function = params.get("function") if kind.type == "python" else None
     if isinstance(function, str) and "${" not in function:
         module, _, name = function.partition(":")
-        return _function_source(module, name, _file_of(module))
+        return _function_source(module, name, file_of(module))
     return ""
 
 
@@ -37,7 +37,7 @@ def _source(cls: type) -> str:
         return f"{cls.__module__}:{cls.__qualname__}"
 
 
-def _file_of(module: str) -> Path | None:
+def file_of(module: str) -> Path | None:
     """The file of a module; found without importing it."""
     search: list[str] | None = None
     found = None

@@ -120,7 +120,8 @@ class Scheduler:
         node = self._nodes.get(name)
         if node is None:
             planned = self._plan.nodes[name]
-            node = self._nodes[name] = RunnableNode(planned.spec, planned.kind, planned.sub)
+            node = RunnableNode(planned.spec, planned.kind, planned.sub, files_stay=self._plan.files_stay)
+            self._nodes[name] = node
         return node
 
     def _do(self, start: Start) -> list[Start]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 from batchmill.batch import BatchSettings
 from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.errors import InvalidSetting
+from batchmill.graph.address import without_items
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.policy.budget import Budget
 from batchmill.policy.limits import Limits
 from batchmill.step import FREE, Paying, Step
 from batchmill.traits import TRAITS
-
-_ITEM = re.compile(r"\[[0-9]+\]")
 
 
 def gate_of(
@@ -33,7 +30,7 @@ def gate_of(
     budgets = _budgets(node, around, settings.executor)
     if rate_limit is None and limits == Limits() and not budgets:
         return None
-    place = _anywhere(around.place(node.id))
+    place = without_items(around.place(node.id))
     if around.in_worker:
         raise InvalidSetting(
             f"{place}: rate limits and budgets do not hold inside worker processes; "
@@ -71,11 +68,6 @@ def paying_for(node: RunnableNode, around: Surroundings) -> Paying:
     return Paying(calls, in_dollars)
 
 
-def _anywhere(address: str) -> str:
-    """The node in all runs of its sub-workflow together, whichever item each run is for."""
-    return _ITEM.sub("", address)
-
-
 def _adaptive(batch: BatchSpec | None, around: Surroundings) -> Limits:
     if batch is None or around.jobs is not None:
         return Limits()
@@ -87,7 +79,7 @@ def _budgets(node: RunnableNode, around: Surroundings, executor: str) -> list[tu
     may call a service. A sub-workflow's nodes draw on them by themselves, unless they run elsewhere."""
     drawn: list[tuple[Budget, bool]] = []
     if node.spec.budget is not None:
-        owner = f"node {_anywhere(around.place(node.id))}"
+        owner = f"node {without_items(around.place(node.id))}"
         drawn.append((around.gates.budget(owner, node.spec.budget.limits), True))
     if node.kind.requests is not False or TRAITS[executor].own_processes:
         drawn += [(budget, False) for budget in around.budgets]

@@ -58,6 +58,10 @@ class _Heard:
         if self._log is not None:
             self._log.enter(index, records)
 
+    def flush(self) -> None:
+        if self._log is not None:
+            self._log.flush()
+
     def close(self, total: int | None, *, read: bool = True) -> None:
         if self._log is not None:
             self._log.close(total, read=read)

@@ -23,6 +23,7 @@ from batchmill.graph.visits.collecting import batch_visit, entries, results_of, 
 from batchmill.graph.visits.columns import Columns
 from batchmill.graph.visits.fingerprint import batch_log
 from batchmill.graph.visits.first_items import first_items
+from batchmill.graph.visits.item_folders import NamingLog, folders_of
 from batchmill.graph.visits.no_items import no_items
 from batchmill.graph.visits.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.places_of_rows import asks_for_source
@@ -33,7 +34,7 @@ from batchmill.items.selection import Selection
 from batchmill.lists import LazyList
 from batchmill.policy import RetryPolicy
 from batchmill.sourced import names_of
-from batchmill.step import INDEX_KEY, SOURCE_KEY, item_step
+from batchmill.step import INDEX_KEY, SOURCE_KEY, folder_step, item_step
 from batchmill.template import compile_value
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
 from batchmill.traits import TRAITS
@@ -73,20 +74,22 @@ class NodeBatch:
         apart: bool = False,
     ) -> None:
         settings = settings_of(node, spec, around)
-        step = item_step(
-            node.made(around),
-            node.params,
-            around.namespace,
-            item_name=spec.as_,
-            folder=around.folder,
-            as_json=spec.results_path is not None,
-            paying=paying_for(node, around),
-            when=None if node.spec.when is None else compile_value(node.spec.when),
-            keyed=(around.run.get("id", ""), around.inside, node.id),
-        )
+        keyed = (around.run.get("id", ""), around.inside, node.id)
+        self._folders = folders = folders_of(node, around, keyed)
+        told: dict[str, Any] = {
+            "item_name": spec.as_,
+            "folder": around.folder,
+            "as_json": spec.results_path is not None,
+            "paying": paying_for(node, around),
+            "when": None if node.spec.when is None else compile_value(node.spec.when),
+            "keyed": keyed,
+        }
+        given = node.made(around), node.params, around.namespace
+        step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)
         step.masker = around.masker
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
+        log = log if folders is None else NamingLog(log, folders)
         log = around.attached.get(node.id, NOTHING_ATTACHED).heard(log)
         self._columns = Columns(spec, around.namespace)
         self.batch = Batch(
@@ -119,6 +122,8 @@ class NodeBatch:
         try:
             return self._run(hand_on)
         finally:
+            if self._folders is not None:
+                self._folders.tidy()
             for entry in self._reading:
                 self._around.files.done(entry)
 

@@ -12,25 +12,28 @@ changes counts as it is written, with what it refers to.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
+from functools import partial
 from typing import Any
 
 from batchmill.errors import TemplateError
-from batchmill.graph.compile.user_code import code_of
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.files_read import digest_of_file, digest_of_path
 from batchmill.ir.models.batch import BatchSpec
+from batchmill.ir.models.workdirs import Keep
 from batchmill.journal.contract import ContentKey, ItemLog, KeyMore, SingleLog
 from batchmill.journal.digest import NoDigest, digest_of
+from batchmill.journal.items_under_way import ForgettingLog
 from batchmill.lists import LazyList
 from batchmill.nodes.workflow import WorkflowNode
 from batchmill.sourced import names_of
 from batchmill.step import INDEX_KEY, ITEM_KEY, SOURCE_KEY, StepParams
+from batchmill.step.item_folders import KEPT
 from batchmill.step.params import Readable
 from batchmill.template import CommandTemplate, Path, Scope
 from batchmill.template.resolve import Missing, find
 
-TYPE, CODE, FOLDER, FILES, CARRIED, ITEM_NAME, INSIDE = (
+TYPE, CODE, FOLDER, FILES, CARRIED, ITEM_NAME, INSIDE, OWN_FOLDER, HELPERS = (
     "its type",
     "its code",
     "the working folder",
@@ -38,10 +41,13 @@ TYPE, CODE, FOLDER, FILES, CARRIED, ITEM_NAME, INSIDE = (
     "what the loop carries",
     "the name of its items",
     "the workflow inside",
+    "the folders of its items",
+    "the modules that its code imports",
 )
 """What a key is made of besides params, in words."""
 
 _PART_CHARACTERS = 16
+_MOST_NAMED = 20  # files, or modules, of which each is a part of its own
 _NOT_KNOWN = "not known"  # which files a template names that does not resolve
 
 
@@ -57,7 +63,8 @@ def single_log(
     scope = around.namespace.scope(lazy=True)
     try:
         parts = {**_of_node(node, scope, frozenset()), **_carried(carried), **_files(node, scope)}
-        key = ContentKey(_whole(parts), parts, lambda: _single_in_format_1(node, carried, scope))
+        older = partial(_single_in_format_1, node, carried, scope)
+        key = ContentKey(_whole(parts), parts, older, stands=_stands(node))
     except NoDigest:
         return around.log.single_not_kept(around.place(node.id))
     return around.log.single(around.place(node.id), key, cached=node.spec.cache)
@@ -80,13 +87,36 @@ def batch_log(node: RunnableNode, spec: BatchSpec, items: Any, around: Surroundi
         parts = {**_of_node(node, scope, own), ITEM_NAME: _part(spec.as_)}
         if node.inner_content:
             parts[INSIDE] = _part(node.inner_content)
-        key = ContentKey(
-            _whole(parts), parts, lambda: _batch_in_format_1(node, spec, scope), same, older_more
-        )
+        if node.spec.workdir is not None:
+            keep = Keep.of(node.spec.keep)
+            parts[OWN_FOLDER] = _part(None if keep is None else [list(keep.patterns), keep.to, keep.required])
+        older = partial(_batch_in_format_1, node, spec, scope)
+        key = ContentKey(_whole(parts), parts, older, same, older_more, _stands(node))
     except NoDigest:
         return around.log.batch_not_kept(around.place(node.id))
     total = len(items) if isinstance(items, Sized) else None
-    return around.log.batch(around.place(node.id), key, total, more, cached=node.spec.cache)
+    log = around.log.batch(around.place(node.id), key, total, more, cached=node.spec.cache)
+    if around.items is None or not issubclass(node.kind, WorkflowNode):
+        return log
+    return ForgettingLog(log, around.items, around.place(node.id))
+
+
+def _stands(node: RunnableNode) -> Callable[[Any], bool] | None:
+    """What says of outputs whether the files are still there that the node has written; None where it writes
+    none that are missed."""
+    keeps = node.spec.keep is not None
+    if not node.files_stay or not (node.kind.makes or keeps):
+        return None
+
+    def stands(outputs: Any) -> bool:
+        if not isinstance(outputs, dict):
+            return True
+        made = list(node.kind.files_made(node.spec.params, outputs))
+        kept = outputs.get(KEPT) if keeps else None
+        made += [path for path in kept if isinstance(path, str)] if isinstance(kept, list) else []
+        return all(map(os.path.exists, made))
+
+    return stands
 
 
 def _whole(parts: Mapping[str, str]) -> bytes:
@@ -101,8 +131,9 @@ def _of_node(node: RunnableNode, scope: Scope, own: frozenset[str]) -> dict[str,
     """The parts of a key that all items of a visit have in common; ``own`` are the names that belong to an
     item. The folder is among them: relative paths, and commands, mean other files elsewhere."""
     parts = {TYPE: _part(node.spec.type), FOLDER: _part(_folder())}
-    if code := code_of(node.kind, node.spec.params):
-        parts[CODE] = _part(code)
+    if node.code:
+        parts[CODE] = _part(node.code)
+    parts |= _each_or_all(HELPERS, "the module {}", node.helpers)
     for name, value in node.content.constants.items():
         parts[name] = _part("is", value)
     for name, template in node.content.templates:
@@ -132,8 +163,14 @@ def _carried(carried: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def _files(node: RunnableNode, scope: Scope) -> dict[str, str]:
-    found = _digests_of_files(node, scope)
-    return {FILES: _part(found)} if found else {}
+    return _each_or_all(FILES, "the file {}", _digests_of_files(node, scope))
+
+
+def _each_or_all(all_of_them: str, each: str, found: Mapping[str, str]) -> dict[str, str]:
+    """What is found by name as parts: a few by their names, many as one."""
+    if len(found) > _MOST_NAMED:
+        return {all_of_them: _part(sorted(found.items()))}
+    return {each.format(name): _part(content) for name, content in found.items()}
 
 
 def _reads(node: RunnableNode) -> frozenset[str]:
@@ -146,33 +183,33 @@ def _reads_files(node: RunnableNode) -> bool:
     return bool(_reads(node) or node.spec.files)
 
 
-def _digests_of_files(node: RunnableNode, scope: Scope) -> list[str]:
+def _digests_of_files(node: RunnableNode, scope: Scope) -> dict[str, str]:
     """Digests of the files that the node reads, as far as its params tell them now, and of those it
-    declares."""
-    return [*_digests_of_params(node, scope), *_digests_of_declared(node, scope)]
+    declares, by their paths."""
+    return {**_digests_of_params(node, scope), **_digests_of_declared(node, scope)}
 
 
-def _digests_of_declared(node: RunnableNode, scope: Scope) -> list[str]:
+def _digests_of_declared(node: RunnableNode, scope: Scope) -> dict[str, str]:
     if not node.spec.files:
-        return []
+        return {}
     try:
         paths = node.files.resolve(scope)
     except TemplateError:
-        return [_NOT_KNOWN]
+        return {_NOT_KNOWN: ""}
     every = [path for one in paths for path in (one if isinstance(one, (list, tuple)) else (one,))]
-    return [digest_of_path(str(path)) for path in every]
+    return {str(path): digest_of_path(str(path)) for path in every}
 
 
-def _digests_of_params(node: RunnableNode, scope: Scope) -> list[str]:
+def _digests_of_params(node: RunnableNode, scope: Scope) -> dict[str, str]:
     reads = _reads(node)
     if not reads:
-        return []
+        return {}
     named = {name: value for name, value in node.params.constants.items() if name in reads}
     try:
         named |= {name: one.resolve(scope) for name, one in node.params.templates if name in reads}
     except TemplateError:  # the attempt itself is about to say so
-        return []
-    return [digest_of_file(path) for path in node.kind.files_read(named)]
+        return {}
+    return {path: digest_of_file(path) for path in node.kind.files_read(named)}
 
 
 def _more(
@@ -188,7 +225,7 @@ def _more(
     def more(item: Any, index: int) -> Any:
         inside = scope.child({**names_of(item, [name], SOURCE_KEY), INDEX_KEY: index})
         found = [index if by_index else None, *_values(moving, inside)]
-        return [*found, *_digests_of_files(node, inside)] if reads else found
+        return [*found, *_digests_of_files(node, inside).values()] if reads else found
 
     return more
 
@@ -241,7 +278,7 @@ def _batch_in_format_1(node: RunnableNode, spec: BatchSpec, scope: Scope) -> byt
 
 
 def _node_in_format_1(node: RunnableNode) -> tuple[Any, ...]:
-    return node.spec.type, dict(node.spec.params), code_of(node.kind, node.spec.params)
+    return node.spec.type, dict(node.spec.params), node.code
 
 
 def _digest(*values: Any) -> bytes | None:

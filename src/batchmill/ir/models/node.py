@@ -19,6 +19,7 @@ from batchmill.ir.models.fields import (
     Whole,
 )
 from batchmill.ir.models.limits import BudgetSpec, RateLimit
+from batchmill.ir.models.workdirs import FilesKept, FolderPerItem
 from batchmill.policy import NO_RETRIES, RetryPolicy
 
 DEFAULT_ITERATIONS = 100
@@ -68,7 +69,7 @@ class NodeSpec(Spec):
     type: NonEmpty = Field(description="Node type; `batchmill nodes` lists them.")
     purpose: str | None = Field(None, description="What the node is for, in words.")
     params: dict[str, Any] = Field(default_factory=dict, description="Params of the node type.")
-    LATER = frozenset({"when", "files"})
+    LATER = frozenset({"when", "files", "workdir", "keep"})
     when: TemplateText | None = Field(
         None, description="Template; where it is false the node is skipped, or with `batch` the item."
     )
@@ -81,5 +82,15 @@ class NodeSpec(Spec):
     files: list[NonEmpty] = Field(
         default_factory=list,
         description="Paths of files and folders, templates inside, whose content belongs to the result.",
+    )
+    workdir: Annotated[Any, FolderPerItem()] = Field(
+        None,
+        description="`item`: each attempt at an item of a batch has a folder of its own, which goes once the "
+        "item has succeeded. An object says where (`in`) and when it goes (`remove`).",
+    )
+    keep: Annotated[Any, FilesKept()] = Field(
+        None,
+        description="Patterns of files in that folder which are kept when the item succeeds; an object says "
+        "where (`to`), and whether there need be any (`required`).",
     )
     cache: bool = Field(False, description="Keep the outputs for later runs with the same params.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.faults import DocumentPath, Fault
-from batchmill.ir.models import BatchSpec, LoopSpec, RangeSource
+from batchmill.ir.models import BatchSpec, LoopSpec, NodeSpec, RangeSource
 from batchmill.ir.parts import NodePart
 from batchmill.template import Expression, parse
 
@@ -23,6 +23,7 @@ def node_faults(node: NodePart) -> Iterator[Fault]:
         yield Fault(
             (*node.path, "files"), message, "write them in the nodes inside that read them", on_key=True
         )
+    yield from _folder_faults(node, node.spec)
     if node.is_final and node.spec.batch is not None and node.spec.batch.stream:
         message = "a node in `finally` begins when all others have ended, so nothing streams into it"
         yield Fault((*node.path, "batch", "stream"), message, "remove `stream`")
@@ -35,6 +36,15 @@ def node_faults(node: NodePart) -> Iterator[Fault]:
         yield from _condition_faults(node.spec.when, (*node.path, "when"))
     if node.spec.loop is not None:
         yield from _loop_faults(node.spec.loop, (*node.path, "loop"))
+
+
+def _folder_faults(node: NodePart, spec: NodeSpec) -> Iterator[Fault]:
+    if spec.workdir is not None and spec.batch is None and not node.has_batch:
+        message = "`workdir` gives each item of a batch a folder, and this node has no `batch`"
+        yield Fault((*node.path, "workdir"), message, "add `batch`, or name a folder in `cwd`", on_key=True)
+    if spec.keep is not None and spec.workdir is None:
+        message = "`keep` takes files out of the folder of an item, and the items have none"
+        yield Fault((*node.path, "keep"), message, 'add `"workdir": "item"`', on_key=True)
 
 
 def _contradictions(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:

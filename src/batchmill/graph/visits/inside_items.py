@@ -1,0 +1,63 @@
+"""Where what is done inside a run of a sub-workflow is kept and looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from batchmill.attempt import Attempt
+from batchmill.errors import Stopped
+from batchmill.graph.address import without_items
+from batchmill.graph.surroundings import Surroundings
+from batchmill.journal.contract import RunLog
+from batchmill.journal.digest import NoDigest, digest_of
+from batchmill.journal.inside_log import InsideLog
+from batchmill.values.masking import Masker
+
+
+@contextmanager
+def log_inside(
+    around: Surroundings,
+    node: str,
+    index: int | None,
+    inputs: Mapping[str, Any],
+    attempt: Attempt,
+    masker: Masker,
+) -> Iterator[RunLog | None]:
+    """The log of a run of the sub-workflow of ``node`` with these inputs: of one that is no item the journal.
+
+    Of an item the inside is kept until the item as a whole is there: for all that is inside of that in one
+    place. ``masker`` knows the secrets among the inputs. Yields None where nothing is kept.
+    """
+    if index is None:
+        yield around.log
+        return
+    content = None if around.anew else _content(around.place(node), inputs)
+    if content is None:
+        yield None
+        return
+    if isinstance(around.log, InsideLog):
+        yield around.log.inside(content)
+        return
+    if around.items is None:
+        yield None
+        return
+    log = around.items.begin(around.place(node), index, content, attempt.number, masker)
+    failed = True
+    try:
+        yield log
+        failed = False
+    except Stopped:
+        failed = False
+        raise
+    finally:
+        log.close(failed=failed)
+
+
+def _content(place: str, inputs: Mapping[str, Any]) -> str | None:
+    """What an item is known by, wherever among the items it stands; None where that cannot be told."""
+    try:
+        return digest_of(without_items(place), dict(inputs)).hex()
+    except NoDigest:
+        return None

@@ -1,0 +1,97 @@
+"""The folders that the items of a batch node have of their own: where they are, and what is told of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from batchmill.block import Block
+from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.ir.models.workdirs import Keep, Workdir
+from batchmill.journal.contract import ItemLog
+from batchmill.journal.folders import make_own
+from batchmill.journal.places import own_place
+from batchmill.outcome import Outcome
+from batchmill.step import FilesToKeep, ItemFolders
+from batchmill.template import compile_value
+
+_ITEM = re.compile(r"\[(\d+)\]")
+
+
+def folders_of(node: RunnableNode, around: Surroundings, keyed: tuple[Any, ...]) -> ItemFolders | None:
+    """The folders of the items of a batch node, whose keys are made of ``keyed``; None without such."""
+    workdir = Workdir.of(node.spec.workdir)
+    if workdir is None:
+        return None
+    run, here = str(around.run.get("id", "")), os.getcwd()
+    make_own(Path(own_place(here)))
+    place = _ITEM.sub(r"/\1", around.place(node.id)).replace(".", "/")
+    if workdir.within is None:
+        root = own_place(here, "work", run)
+    else:
+        root = os.path.join(here, os.path.expanduser(workdir.within), run)
+    keep = Keep.of(node.spec.keep)
+    kept = None
+    if keep is not None:
+        kept = FilesToKeep(
+            keep.patterns,
+            os.path.join(own_place(here, "kept", run), place),
+            here,
+            None if keep.to is None else compile_value(keep.to),
+            keep.required,
+            around.files,
+            f"`{around.place(node.id)}`",
+        )
+    return ItemFolders(os.path.join(root, place), root, keyed, workdir.remove, kept)
+
+
+class NamingLog:
+    """A log that tells of each item that failed which folder it left, before that is recorded.
+
+    Concurrency: that of the log.
+    """
+
+    def __init__(self, log: ItemLog | None, folders: ItemFolders) -> None:
+        self._log = log
+        self._folders = folders
+
+    @property
+    def knows(self) -> bool:
+        return self._log is not None and self._log.knows
+
+    @property
+    def left_out(self) -> int:
+        return 0 if self._log is None else self._log.left_out
+
+    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+        return {} if self._log is None else self._log.match(start, items)
+
+    def record(self, block: Block) -> None:
+        for offset, outcome in list(block.special.items()):
+            if outcome.error is not None and outcome.attempts:
+                block.replace(offset, self._named(outcome, block.items[offset]))
+        if self._log is not None:
+            self._log.record(block)
+
+    def _named(self, outcome: Outcome, item: Any) -> Outcome:
+        *_, last = ["", *self._folders.all_of(self._folders.name_of(item, outcome.index))]
+        error = outcome.error
+        if not last or error is None or last in error.message:
+            return outcome
+        return replace(outcome, error=replace(error, message=f"{error.message}; its folder is {last}"))
+
+    def enter(self, index: int, records: Sequence[Any]) -> None:
+        if self._log is not None:
+            self._log.enter(index, records)
+
+    def flush(self) -> None:
+        if self._log is not None:
+            self._log.flush()
+
+    def close(self, total: int | None, *, read: bool = True) -> None:
+        if self._log is not None:
+            self._log.close(total, read=read)

@@ -1,0 +1,259 @@
+"""What is done inside one item that is a run of a sub-workflow, as lines of a file, and what is known of it.
+
+See :mod:`batchmill.journal.items_under_way`, which says where the files are.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from batchmill.block import Block
+from batchmill.errors import StorageError
+from batchmill.journal.contract import Codec, ContentKey, KeyMore
+from batchmill.journal.digest import NoDigest, digest_of
+from batchmill.journal.encoding import NOT_JSON, encode
+from batchmill.outcome import Outcome
+from batchmill.sourced import bare
+from batchmill.values import is_exact
+from batchmill.values.masking import Masker
+
+PASS, ITEM, KEY, VALUE, ACTION, WALL, RECORDS, ATTEMPT, ENDED = (
+    "pass",
+    "item",
+    "key",
+    "value",
+    "action",
+    "wall",
+    "records",
+    "attempt",
+    "ended",
+)
+Line = dict[str, Any]
+
+
+class ItemFile:
+    """The file of one attempt at an item, made with its first line. ``about`` is in every line, ``maskers``
+    know what must not be in any.
+
+    Concurrency: any thread; ``_lock`` guards the descriptor.
+    """
+
+    def __init__(
+        self, path: str, about: Line, codec: Codec, maskers: Sequence[Masker], *, durable: bool
+    ) -> None:
+        self.codec = codec
+        self._durable = durable
+        self._path = path
+        self._about = about
+        self._maskers = maskers
+        self._lock = threading.Lock()
+        self._descriptor = -1
+        self._closed = False
+
+    def add(self, key: str, outcome: Outcome, value: Any, action: str) -> None:
+        """Keep an outcome; not one that JSON does not hold exactly, or in which there is a secret."""
+        try:
+            if not is_exact(value):
+                return
+            line = {KEY: key, VALUE: value, ACTION: action, WALL: outcome.wall}
+            if outcome.records:
+                line[RECORDS] = self.codec.write(outcome.records)
+            text = encode({**self._about, **line})
+        except NOT_JSON:
+            return
+        if all(masker.text(text) == text for masker in self._maskers):
+            self._write(text)
+
+    def close(self, *, failed: bool) -> None:
+        """The attempt has ended: if it ``failed``, for good."""
+        with self._lock:
+            made = self._descriptor >= 0
+        if failed and made:
+            self._write(encode({**self._about, ENDED: True}))
+        with self._lock:
+            self._closed = True
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
+
+    def _write(self, text: str) -> None:
+        data = b"\n" + text.encode("ascii") + b"\n"  # whatever half a line stands before it
+        with self._lock:
+            if self._closed:  # the attempt was given up
+                return
+            try:
+                if self._descriptor < 0:
+                    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+                    self._descriptor = os.open(self._path, flags, 0o600)
+                if os.write(self._descriptor, data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                if self._durable:
+                    os.fsync(self._descriptor)
+            except FileNotFoundError:  # there is no such folder on this machine
+                return
+            except OSError as fault:
+                message = f"what was done inside an item cannot be kept in {self._path}: {fault.strerror}"
+                raise StorageError(message) from fault
+
+
+class InsideLog:
+    """A :class:`~batchmill.journal.contract.RunLog` of what is inside one item; ``within`` tells what is
+    inside of an item inside from all else.
+
+    Concurrency: any thread may call any method; ``_lock`` guards what is known.
+    """
+
+    name = ""
+
+    def __init__(
+        self, file: ItemFile, known: dict[str, list[Line]], lock: Any = None, within: str = ""
+    ) -> None:
+        self._file = file
+        self._known = known
+        self._lock = lock or threading.Lock()
+        self._within = within
+
+    def inside(self, item: str) -> InsideLog:
+        """The log of what is inside an item of a node here; ``item`` is the digest of what it is given."""
+        return InsideLog(self._file, self._known, self._lock, self._key(item))
+
+    def close(self, *, failed: bool) -> None:
+        """The attempt at the item has ended."""
+        self._file.close(failed=failed)
+
+    def single(self, address: str, key: ContentKey, *, cached: bool) -> InsideNode:
+        return InsideNode(self, self._key(_inner(address), key.digest.hex()), key)
+
+    def batch(
+        self, address: str, key: ContentKey, total: int | None, more: KeyMore | None, *, cached: bool
+    ) -> InsideItems:
+        return InsideItems(self, self._key(_inner(address), key.digest.hex()), key, more)
+
+    def single_not_kept(self, address: str) -> NothingKept:
+        return NothingKept()
+
+    def batch_not_kept(self, address: str) -> NothingKept:
+        return NothingKept()
+
+    @property
+    def knows(self) -> bool:
+        """Whether there is anything left to be known."""
+        with self._lock:
+            return any(self._known.values())
+
+    def take(self, key: str, index: int, standing: ContentKey) -> tuple[Outcome, str] | None:
+        """What is known, given once: of several the latest."""
+        with self._lock:
+            lines = self._known.get(key)
+            line = lines.pop() if lines else None
+        if line is None:
+            return None
+        try:
+            records = self._file.codec.read(line.get(RECORDS, ()))
+            value, wall, action = line[VALUE], float(line[WALL]), str(line[ACTION])
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+        if standing.stands is not None and not standing.stands(value):
+            return None
+        return Outcome(index, value, wall=wall, records=records, kept=True), action
+
+    def put(self, key: str, outcome: Outcome, value: Any, action: str = "") -> None:
+        """Keep an outcome."""
+        if outcome.error is None:
+            self._file.add(key, outcome, value, action)
+
+    def _key(self, *parts: str) -> str:
+        return digest_of(self._within, *parts).hex()
+
+
+def _inner(address: str) -> str:
+    """The address of a node as it is within its item, wherever that stands."""
+    return address.rpartition("].")[2]
+
+
+class InsideNode:
+    """See :class:`~batchmill.journal.contract.SingleLog`."""
+
+    def __init__(self, log: InsideLog, key: str, content: ContentKey) -> None:
+        self.known = log.take(key, 0, content)
+        self._log = log
+        self._key = key
+
+    def record(self, outcome: Outcome, action: str) -> None:
+        self._log.put(self._key, outcome, outcome.value, action)
+
+
+class InsideItems:
+    """See :class:`~batchmill.journal.contract.ItemLog`."""
+
+    left_out = 0
+
+    def __init__(self, log: InsideLog, key: str, content: ContentKey, more: KeyMore | None) -> None:
+        self._log = log
+        self._key = key
+        self._content = content
+        self._more = more
+
+    @property
+    def knows(self) -> bool:
+        return self._log.knows
+
+    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+        known: dict[int, Outcome] = {}
+        for offset, item in enumerate(items):
+            key = self._key_of(item, start + offset)
+            found = None if key is None else self._log.take(key, start + offset, self._content)
+            if found is not None:
+                known[offset] = found[0]
+        return known
+
+    def record(self, block: Block) -> None:
+        for outcome, item in zip(block.outcomes(), block.items, strict=False):
+            if outcome.error is None and (key := self._key_of(item, outcome.index)) is not None:
+                self._log.put(key, outcome, outcome.value)
+
+    def _key_of(self, item: Any, index: int) -> str | None:
+        """What an item is known by; None where that cannot be made."""
+        try:
+            more = None if self._more is None else self._more(item, index)
+            return digest_of(self._key, bare(item), more).hex()
+        except NoDigest:
+            return None
+        except Exception:  # noqa: BLE001  # whatever its templates meet: an attempt at the item says what
+            return None
+
+    def enter(self, index: int, records: Sequence[Any]) -> None:
+        """Calls go up with the item around."""
+
+    def flush(self) -> None:
+        """Each line is written at once."""
+
+    def close(self, total: int | None, *, read: bool = True) -> None:
+        """The file is closed with the item."""
+
+
+class NothingKept:
+    """The log of a visit whose outcomes cannot be known again."""
+
+    knows = False
+    left_out = 0
+    known = None
+
+    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+        return {}
+
+    def record(self, outcomes: Block | Outcome, action: str = "") -> None:
+        """Nothing of it is kept."""
+
+    def enter(self, index: int, records: Sequence[Any]) -> None:
+        """Calls go up with the item around."""
+
+    def flush(self) -> None:
+        """There is nothing."""
+
+    def close(self, total: int | None, *, read: bool = True) -> None:
+        """There is nothing."""

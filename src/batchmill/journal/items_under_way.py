@@ -1,0 +1,206 @@
+"""Items under way that are runs of a sub-workflow: what is done inside them is kept until they have ended.
+
+The outcome of such an item stands in the journal as a whole, and what led to it is nothing to keep then. But
+an item that is killed half way, or fails at its last node, has paid for what came before. So each has a file
+beside the journal, made when the first node inside has ended, to which a line is added for each node and each
+inner item that succeeds, by whichever process runs it:
+
+    .batchmill/runs.sqlite.items/<run>/<node>-<index>-<pass>
+
+It goes when the item's outcome is on disk. What is left in such files, of passes that came before, is known
+to the next one by its content: the item's inputs, the node inside, and all that the key of that is made of.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from batchmill.block import Block
+from batchmill.errors import StorageError
+from batchmill.journal.contract import Codec, ItemLog
+from batchmill.journal.inside_log import ATTEMPT, ENDED, ITEM, KEY, PASS, InsideLog, ItemFile, Line
+from batchmill.outcome import Outcome
+from batchmill.values.masking import Masker
+
+_NAME_BYTES = 8
+_TOGETHER = 256  # files that are removed at once, when their items' outcomes have been brought to disk
+
+
+@dataclass(slots=True)
+class ItemsUnderWay:
+    """The files of the items of one pass, in ``folder``; ``number`` is that of the pass. ``masker`` knows
+    what must not be written; ``again`` are nodes of the document of which nothing is to be known.
+
+    Travels to worker processes of the same machine. Where the folder is not there (on another machine, or
+    once the run has ended) nothing is kept and nothing is known.
+
+    Concurrency: any thread and process may call any method. ``_lock`` guards ``_left``, by which a process
+    knows the files of earlier passes; two processes that want the same one rename it, which one can.
+    """
+
+    folder: str
+    number: int
+    codec: Codec
+    masker: Masker
+    durable: bool = False
+    again: frozenset[str] = frozenset()
+    _lock: Any = field(default_factory=threading.Lock, repr=False)
+    _left: dict[str, list[str]] | None = None
+
+    def begin(self, place: str, index: int, item: str, attempt: int, masker: Masker) -> InsideLog:
+        """What is known and kept of an ``attempt`` at the item ``index`` of the node at ``place``; ``item``
+        is the digest of what is given to it. ``masker`` knows the secrets of the item."""
+        path = self.path(place, index)
+        known: list[Line] = []
+        if place.partition(".")[0].partition("[")[0] not in self.again:
+            if attempt > 1:
+                known = self._of_killed_attempts(_lines(path), item)
+            elif self.number > 1 and self._take(item, path):
+                known = [line for line in _lines(path) if line.get(ITEM) == item]
+        about = {ITEM: item, PASS: self.number, ATTEMPT: attempt}
+        file = ItemFile(path, about, self.codec, (self.masker, masker), durable=self.durable)
+        return InsideLog(file, _by_key(known))
+
+    def path(self, place: str, index: int) -> str:
+        """The file of an item."""
+        name = blake2b(place.encode("utf-8", "surrogatepass"), digest_size=_NAME_BYTES).hexdigest()
+        return os.path.join(self.folder, f"{name}-{index}-{self.number}")
+
+    def forget(self, paths: Sequence[str]) -> None:
+        """Remove files whose items are known as a whole."""
+        for path in paths:
+            try:
+                os.unlink(path)
+            except OSError:  # nothing had been kept
+                continue
+
+    def _take(self, item: str, path: str) -> bool:
+        """Make the file that an earlier pass left of such an item that at ``path``."""
+        with self._lock:
+            if self._left is None:
+                self._left = self._of_earlier_passes()
+            files = self._left.get(item)
+            while files:
+                try:
+                    os.rename(files.pop(), path)
+                    return True
+                except OSError:  # another process has it
+                    continue
+        return False
+
+    def _of_killed_attempts(self, lines: Iterator[Line], item: str) -> list[Line]:
+        """What is known to a further attempt in this pass: what one left that was killed. One that failed is
+        made again as a whole."""
+        own = [line for line in lines if line.get(ITEM) == item]
+        here = [line for line in own if line.get(PASS) == self.number]
+        ended = {line.get(ATTEMPT) for line in here if line.get(ENDED)}
+        return [line for line in here if line.get(ATTEMPT) not in ended] if ended else own
+
+    def _of_earlier_passes(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        try:
+            names = sorted(os.listdir(self.folder), reverse=True)
+        except OSError:
+            return found
+        for name in names:
+            number = name.rpartition("-")[2]
+            if number.isdecimal() and int(number) < self.number:
+                path = os.path.join(self.folder, name)
+                for item in {line[ITEM] for line in _lines(path) if isinstance(line.get(ITEM), str)}:
+                    found[item].append(path)
+        return found
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.folder, self.number, self.codec, self.masker, self.durable, self.again
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.folder, self.number, self.codec, self.masker, self.durable, self.again = state
+        self._lock, self._left = threading.Lock(), None
+
+
+def _lines(path: str) -> Iterator[Line]:
+    """The whole lines of a file; the last one may have been cut short by a kill."""
+    try:
+        with open(path, "rb") as file:
+            for text in file:
+                try:
+                    line = json.loads(text)
+                except ValueError:
+                    continue
+                if isinstance(line, dict):
+                    yield line
+    except OSError:
+        return
+
+
+def _by_key(lines: Sequence[Line]) -> dict[str, list[Line]]:
+    """The lines of each key, those of the latest attempt last; of one attempt the first comes last."""
+    found: dict[str, list[Line]] = defaultdict(list)
+    for line in reversed(lines):
+        if isinstance(line.get(KEY), str) and isinstance(line.get(ATTEMPT), int):
+            found[line[KEY]].append(line)
+    for every in found.values():
+        every.sort(key=lambda line: line[ATTEMPT])  # which leaves those of one attempt in their order
+    return found
+
+
+class ForgettingLog:
+    """A log of items that are runs of a sub-workflow: once an outcome is on disk, what is kept of its inside
+    goes. ``place`` is the node's.
+
+    Concurrency: as that of the log around which it is; ``_lock`` guards ``_done``.
+    """
+
+    def __init__(self, log: ItemLog, items: ItemsUnderWay, place: str) -> None:
+        self._log = log
+        self._items = items
+        self._place = place
+        self._lock = threading.Lock()
+        self._done: list[str] = []
+
+    @property
+    def knows(self) -> bool:
+        return self._log.knows
+
+    @property
+    def left_out(self) -> int:
+        return self._log.left_out
+
+    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+        return self._log.match(start, items)
+
+    def record(self, block: Block) -> None:
+        self._log.record(block)
+        done = [
+            self._items.path(self._place, outcome.index)
+            for outcome in block.outcomes()
+            if outcome.error is None and not self._items.codec.degraded(outcome.records)
+        ]
+        with self._lock:
+            self._done += done
+            many = len(self._done) >= _TOGETHER
+        if many:
+            self.flush()
+
+    def enter(self, index: int, records: Sequence[Any]) -> None:
+        self._log.enter(index, records)
+
+    def flush(self) -> None:
+        with self._lock:
+            done, self._done = self._done, []
+        try:
+            self._log.flush()
+        except StorageError:  # told of by the run: what is there is known to the next pass
+            return
+        self._items.forget(done)
+
+    def close(self, total: int | None, *, read: bool = True) -> None:
+        self._log.close(total, read=read)
+        self.flush()
