@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from batchmill.batch.keeping import Judge, Record
@@ -19,7 +20,7 @@ from batchmill.block import Block, together
 from batchmill.executors.contract import Chunk, Seat
 from batchmill.items.sources import Source
 from batchmill.journal.contract import ItemLog
-from batchmill.outcome import LEAST_WAIT, NO_WAITS, Outcome, Waits
+from batchmill.outcome import LEAST_WAIT, NO_WAITS, Commands, Outcome, Waits
 from batchmill.policy import FailureWatch, RetryPolicy
 from batchmill.policy.limits import Ended
 from batchmill.record import Usage
@@ -185,8 +186,10 @@ class GatedWindow(Window):
             if outcome.waits != NO_WAITS:
                 waits = waits.plus(outcome.waits)
             cpu = together((known.cpu, outcome.cpu))
+            ran = [one.commands for one in (known, outcome) if one.commands is not None]
+            commands = reduce(Commands.plus, ran) if ran else None
             self._before[index] = Outcome(
-                index, wall=wall, records=records, tried=tried, waits=waits, cpu=cpu
+                index, wall=wall, records=records, tried=tried, waits=waits, cpu=cpu, commands=commands
             )
         if self._log is not None and outcome.records:  # it may be that nothing more comes of the item
             self._log.enter(index, records)

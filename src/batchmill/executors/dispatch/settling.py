@@ -13,7 +13,7 @@ import time
 
 from batchmill.block import Block
 from batchmill.errors import ExecutorUnavailable, InternalError
-from batchmill.executors.contract import Channel, Chunk
+from batchmill.executors.contract import Channel, Chunk, OnDeath, WorkerDeath
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.pickling.pickler import named
 from batchmill.executors.process import frames
@@ -27,18 +27,22 @@ STILLBIRTHS = 3  # workers that die before they take a chunk, one after another,
 
 
 class ChunkSettler:
-    """Settles the chunks of one batch.
+    """Settles the chunks of one batch; ``on_death`` is told of workers that died.
 
     Concurrency: called by drivers and by the receiver threads of their slots; ``_lock`` guards
-    ``_stillborn``.
+    ``_stillborn`` and ``_told``, the workers whose death was told.
     """
 
-    def __init__(self, job: Job, channel: Channel, sizer: ChunkSizer) -> None:
+    def __init__(
+        self, job: Job, channel: Channel, sizer: ChunkSizer, on_death: OnDeath | None = None
+    ) -> None:
         self.job = job
         self.channel = channel
         self.sizer = sizer
+        self._on_death = on_death
         self._lock = threading.Lock()
         self._stillborn = 0
+        self._told: set[Slot] = set()
 
     def reply(self, slot: Slot, worker: int, seq: int, chunk: Chunk, reply: Reply) -> None:
         """Settle a chunk whose worker answered."""
@@ -64,6 +68,7 @@ class ChunkSettler:
         if at != seq:
             if at == 0 and slot.verdict is None:
                 self._died_unborn(death)
+            self._tell(slot, worker, death)
             self.channel.give_back(chunk)
             return
         self._alive()
@@ -82,7 +87,9 @@ class ChunkSettler:
             self.channel.give_back(rest.part(len(suspects)))
         if len(suspects) == 1:
             self._lose(suspects, 0, slot, death, None, worker)
-        elif len(suspects):
+            return
+        self._tell(slot, worker, death, suspects)
+        if len(suspects):
             self.split(suspects, _worker_died(death))
 
     def split(self, chunk: Chunk, error: ErrorInfo) -> None:
@@ -119,8 +126,10 @@ class ChunkSettler:
         """One attempt, which had begun at the second ``began``, is gone with the worker; the items around it
         are given back."""
         if not 0 <= offset < len(rest) or self._innocent(slot, death):
+            self._tell(slot, worker, death)
             self.channel.give_back(rest)
             return
+        self._tell(slot, worker, death, rest.part(offset, offset + 1))
         self.channel.give_back(rest.part(0, offset))
         self.channel.give_back(rest.part(offset + 1))
         attempts = max(death.attempt, rest.attempts + 1)
@@ -129,6 +138,20 @@ class ChunkSettler:
             self.channel.give_back(settled)
         else:
             self.channel.deliver(Block.of(settled, rest.items[offset]))
+
+    def _tell(self, slot: Slot, worker: int, death: Death, cost: Chunk | None = None) -> None:
+        """Tell of a death and of the items that it ``cost`` an attempt, before anybody hears of those."""
+        if self._on_death is None or slot.verdict == CANCELLED:
+            return
+        with self._lock:
+            if slot in self._told:  # with another chunk that it had
+                return
+            self._told.add(slot)
+        code, first = death.exit_code, cost.start if cost else None
+        number = -code if code is not None and code < 0 else None
+        why, count = slot.verdict or "", len(cost) if cost else 0
+        code = None if number else code
+        self._on_death(WorkerDeath(worker, death.pid, code, number, why, first, count))
 
     def _innocent(self, slot: Slot, death: Death) -> bool:
         """Whether the overdue item had just ended when its worker was killed, and another had begun."""

@@ -130,6 +130,18 @@
         const spanned = one.group > 1 ? `, ${one.group} a lane` : "";
         drawn.push(figure(`${one.node}: what its ${one.slots} slots did${spanned}`, lanes(await unpacked(one), one)));
       }
+      const machine = [
+        ["cores", "CPU cores in use", "cores", data.series.cores],
+        ["memory", "memory of all processes", "MB", data.series.rss.map((one) => one === null ? null : one / 2 ** 20)]
+      ];
+      for (const [name, caption, label, values] of machine) {
+        const seen = values.map((value, place) => ({at: place * seconds, value})).filter(({value}) => value !== null);
+        if (seen.length < 2) continue;
+        drawn.push(figure(caption, plotted(`The ${name} that the run had, over time`, {
+          x, y: {label, grid: true, zero: true},
+          marks: [vendor.lineY(seen, {x: "at", y: "value"}), vendor.ruleY([0])]
+        })));
+      }
       for (const {key, counts} of refusals) {
         const refused = counts.map((count, place) => ({at: place * seconds, count}));
         drawn.push(figure(`refused by ${key}`, plotted(`Calls refused by ${key} over time`, {
