@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from batchmill.block import Block
-from batchmill.outcome import ErrorInfo, Outcome, Tried, cancelled
+from batchmill.outcome import Commands, ErrorInfo, Outcome, Tried, cancelled
 
 ERROR = ErrorInfo("ValueError", "bad", traceback="...", outputs={"code": 3})
 
@@ -158,3 +158,15 @@ def test_a_block_of_outcomes_has_their_times_and_worker() -> None:
     outcomes = [Outcome(3, "v", wall=0.5, began=7.0, worker=1), Outcome(4, None, ERROR, worker=1)]
     block = Block.made(3, outcomes, ("x", "y"))
     assert list(block.outcomes()) == outcomes
+
+
+def test_what_commands_took_stays_with_its_item() -> None:
+    block = Block(10, ["a", "b"], [0.1, 0.2])
+    block.ran(1, Commands(0.5, 3))
+    block.ran(0, None)
+    block.extend(Block.of(Outcome(12, "c", commands=Commands(None, 4)), "z"))
+    assert block.commands == {1: Commands(0.5, 3), 2: Commands(None, 4)}
+    assert block.part(1).commands == {0: Commands(0.5, 3), 1: Commands(None, 4)}
+    block.put_before(2, Outcome(12, commands=Commands(0.25, 1)))
+    assert [one.commands for one in block.outcomes()] == [None, Commands(0.5, 3), Commands(0.25, 5)]
+    assert block.outcome(1).commands == Commands(0.5, 3)

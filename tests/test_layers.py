@@ -38,6 +38,7 @@ RANKS = {
     "block": 3,
     "events": 3,
     "concurrency": 2,
+    "drawing": 2,
     "values": 2,
     "outcome": 2,
     "traits": 2,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, TypeVar
 
-from batchmill.outcome import NO_WAITS, Outcome, Waits
+from batchmill.outcome import NO_WAITS, Commands, Outcome, Waits
 
 V = TypeVar("V")
 
@@ -30,8 +30,9 @@ class Block:
     where nobody knows; an item that is not in it began when the one before it ended. So one entry does for
     all items that a worker ran one right after another. ``worker`` is the number of the worker that ran
     them, from 0, which runs one item at a time; None where none did. ``waits`` has by offset what items
-    waited for that had to wait. ``cpu`` is the CPU seconds that all of them took, and ``peak`` the most
-    memory, in bytes, that the process of their worker had had by then; None where nobody knows.
+    waited for that had to wait, ``commands`` what commands took of those that ran some. ``cpu`` is the CPU
+    seconds that all of them took, and ``peak`` the most memory, in bytes, that the process of their worker
+    had had by then; None where nobody knows.
 
     Only the methods here write to the columns, so that they stay aligned; ``cpu`` and ``peak`` are set by
     who ran them.
@@ -47,6 +48,7 @@ class Block:
     waits: dict[int, Waits] = field(default_factory=dict)
     cpu: float | None = None
     peak: int | None = None
+    commands: dict[int, Commands] = field(default_factory=dict)
 
     @classmethod
     def of(cls, outcome: Outcome, item: Any) -> Block:
@@ -68,6 +70,7 @@ class Block:
             outcomes[0].worker if outcomes else None,
             {offset: one.waits for offset, one in enumerate(outcomes) if one.waits != NO_WAITS},
             together(one.cpu for one in outcomes),
+            commands={place: one.commands for place, one in enumerate(outcomes) if one.commands is not None},
         )
 
     def __len__(self) -> int:
@@ -100,6 +103,8 @@ class Block:
             self.began[offset + place] = second
         for place, waits in other.waits.items():
             self.waits[offset + place] = waits
+        for place, commands in other.commands.items():
+            self.commands[offset + place] = commands
         self.cpu = together((self.cpu, other.cpu))
         self.peak = max(self.peak or 0, other.peak or 0) or None
 
@@ -113,11 +118,18 @@ class Block:
         values, walls, items = self.values[start:end], self.walls[start:end], self.items[start:end]
         special, waits = _cut(self.special, start, end), _cut(self.waits, start, end)
         effort = (None, None) if start else (self.cpu, self.peak)
-        return Block(self.start + start, values, walls, special, items, began, self.worker, waits, *effort)
+        took = waits, *effort, _cut(self.commands, start, end)
+        return Block(self.start + start, values, walls, special, items, began, self.worker, *took)
 
     def wait_before(self, offset: int, waits: Waits) -> None:
         """The item at ``offset`` waited so long before the attempt that is told here."""
         self.waits[offset] = self.waits.get(offset, NO_WAITS).plus(waits)
+
+    def ran(self, offset: int, commands: Commands | None) -> None:
+        """The item at ``offset`` ran commands that took that."""
+        if commands is not None:
+            known = self.commands.get(offset)
+            self.commands[offset] = commands if known is None else known.plus(commands)
 
     def replace(self, offset: int, outcome: Outcome) -> None:
         """Put another outcome in place of an item's; its times stay."""
@@ -135,6 +147,7 @@ class Block:
         if earlier.waits != NO_WAITS:
             self.wait_before(offset, earlier.waits)
         self.cpu = together((self.cpu, earlier.cpu))
+        self.ran(offset, earlier.commands)
         if earlier.records or earlier.tried or offset in self.special:
             records, tried = (*earlier.records, *known.records), (*earlier.tried, *known.as_tried())
             self.special[offset] = replace(known, records=records, tried=tried, again=None)
@@ -186,10 +199,17 @@ class Block:
     def outcome(self, offset: int) -> Outcome:
         """That of the item at ``offset``."""
         outcome = self.special.get(offset) or Outcome(self.start + offset, self.values[offset])
-        began, waits = self.began_at(offset), self.waits.get(offset, NO_WAITS)
-        cpu = None if offset else self.cpu
+        return self._with_figures(outcome, offset, self.began_at(offset))
+
+    def _with_figures(self, outcome: Outcome, offset: int, began: float | None) -> Outcome:
         return replace(
-            outcome, wall=self.walls[offset], began=began, worker=self.worker, waits=waits, cpu=cpu
+            outcome,
+            wall=self.walls[offset],
+            began=began,
+            worker=self.worker,
+            waits=self.waits.get(offset, NO_WAITS),
+            cpu=None if offset else self.cpu,
+            commands=self.commands.get(offset),
         )
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -197,9 +217,7 @@ class Block:
         begins = self.begins()
         for offset, value in enumerate(self.values):
             outcome = self.special.get(offset) or Outcome(self.start + offset, value)
-            wall, waits = self.walls[offset], self.waits.get(offset, NO_WAITS)
-            cpu = None if offset else self.cpu
-            yield replace(outcome, wall=wall, began=begins[offset], worker=self.worker, waits=waits, cpu=cpu)
+            yield self._with_figures(outcome, offset, begins[offset])
 
 
 def _cut(column: dict[int, V], start: int, end: int) -> dict[int, V]:

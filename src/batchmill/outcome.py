@@ -102,6 +102,21 @@ class Waits(NamedTuple):
         return Waits(self.limit + other.limit, self.permit + other.permit)
 
 
+class Commands(NamedTuple):
+    """What the commands took that an item ran, in all its attempts: ``cpu`` seconds, those of what they
+    waited for among them, None where nobody knows; and ``bytes_out`` bytes that they wrote to stdout, kept or
+    not."""
+
+    cpu: float | None = None
+    bytes_out: int = 0
+
+    def plus(self, other: Commands) -> Commands:
+        """Both together."""
+        known = [one.cpu for one in (self, other) if one.cpu is not None]
+        return Commands(sum(known) if known else None, self.bytes_out + other.bytes_out)
+
+
+NO_COMMANDS = Commands()
 NO_WAITS = Waits()
 LEAST_WAIT = 1e-3  # seconds: what is shorter is no waiting, but what it takes to be let through
 
@@ -117,7 +132,8 @@ class Outcome:
     order, as far as it is known when they began.
     ``again`` is set, in seconds to wait, where this was one attempt and another one is to be made. ``kept``
     says that an earlier run made it, so that nothing was done for it now. ``waits`` is what it waited for.
-    ``cpu`` is that of the block it is the first item of, and of its own earlier attempts.
+    ``cpu`` is that of the block it is the first item of, and of its own earlier attempts. ``commands`` is
+    what commands took that it ran, None where it ran none.
     """
 
     index: int
@@ -133,6 +149,7 @@ class Outcome:
     tried: tuple[Tried, ...] = ()
     waits: Waits = NO_WAITS
     cpu: float | None = None
+    commands: Commands | None = None
 
     @property
     def ok(self) -> bool:

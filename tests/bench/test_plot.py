@@ -8,7 +8,7 @@ from batchmill.bench.advice import Advice
 from batchmill.bench.case import Case
 from batchmill.bench.compare import Comparison
 from batchmill.bench.figures import Figures, Spread
-from batchmill.bench.plot import page, svg, ticks
+from batchmill.bench.plot import page, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -102,11 +102,3 @@ def test_the_page_has_the_picture_and_the_advice_and_fetches_nothing():
     assert "Take thread: &lt;fast&gt;." in text
     assert "src=" not in text
     assert "href=" not in text
-
-
-@pytest.mark.parametrize(
-    ("longest", "wanted"),
-    [(4.8, [0, 1, 2, 3, 4]), (8.14, [0, 2, 4, 6, 8]), (0.31, [0, 0.1, 0.2, 0.3]), (70, [0, 20, 40, 60])],
-)
-def test_ticks_are_round(longest, wanted):
-    assert ticks(longest) == wanted

@@ -83,6 +83,27 @@ def test_from_then_on_it_is_held_to_what_counts_now(first, tmp_path):
     assert len(run.llm_calls) == 6
 
 
+def test_a_run_of_the_fourth_format_is_read_and_gone_on_with(tmp_path):
+    path = tmp_path / "runs.sqlite"
+    node = {"id": "a", "type": "shell", "params": {"command": "exit 3"}}
+    assert batchmill.run({"nodes": [node]}, journal=path).status == "failed"
+    connection = sqlite3.connect(path)
+    for table in ("command", "sample"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("PRAGMA user_version = 4")
+    connection.commit()
+    connection.close()
+    with Reader(Journal(path)) as reader:
+        record = reader.run("last")
+        (visit,) = reader.visits(record)
+        assert [(one.state, one.bytes_out) for one in reader.items(visit)] == [("failed", None)]
+        assert (reader.commands(record), reader.last_sample(record)) == ({}, None)
+    assert batchmill.resume(journal=path).status == "failed"
+    with Reader(Journal(path)) as reader:
+        (visit,) = reader.visits(reader.run("last"))
+        assert [one.bytes_out for one in reader.items(visit)] == [0]
+
+
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
 def test_a_run_of_the_third_format_is_read_and_gone_on_with(tmp_path, monkeypatch, executor):
     monkeypatch.chdir(tmp_path)
@@ -92,7 +113,7 @@ def test_a_run_of_the_third_format_is_read_and_gone_on_with(tmp_path, monkeypatc
     node = {"id": "a", "type": "code", "params": {"code": code, "inputs": {"n": "${item}"}}, "batch": batch}
     assert batchmill.run({"nodes": [node]}, journal=path).status == "degraded"
     connection = sqlite3.connect(path)
-    for table in ("wait", "effort", "heartbeat"):
+    for table in ("wait", "effort", "heartbeat", "command", "sample"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("PRAGMA user_version = 3")
     connection.commit()

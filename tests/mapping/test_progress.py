@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 import types
@@ -36,12 +37,21 @@ def test_lines_where_nobody_watches(capsys):
     assert capsys.readouterr() == ("", "1 item\n")
 
 
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+def test_attempts_beyond_the_first_are_told(capsys, executor):
+    with contextlib.suppress(batchmill.BatchFailed):
+        batchmill.map(odd_fails, [1], executor=executor, max_retries=3, retry_wait=0, progress=True)
+    assert capsys.readouterr().err.splitlines()[-1] == "1 of 1 item, 1 failed, 2 retries"
+
+
 def test_lines_now_and_then(capsys, monkeypatch):
     monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
     lines = progress.Lines(3)
     lines.advance(1, 0)
-    lines.advance(2, 1)
-    assert capsys.readouterr().err == "1 of 3 items\n3 of 3 items, 1 failed\n"
+    lines.advance(1, 1)
+    lines.advance(1, 0, 1)
+    told = "1 of 3 items\n2 of 3 items, 1 failed\n3 of 3 items, 1 failed, 1 retry\n"
+    assert capsys.readouterr().err == told
 
 
 def test_the_last_line_tells_how_far_a_batch_came_that_failed(capsys):

@@ -33,6 +33,26 @@ def test_streams_and_exit_code():
     assert [done.truncated, done.timed_out, done.cancelled, done.escaped] == [False] * 4
 
 
+def test_what_it_took_is_told_with_what_it_waited_for():
+    done = sh("sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done'; printf out; printf loud >&2")
+    assert done.commands.bytes_out == 3
+    assert 0.005 < done.commands.cpu < 60
+
+
+def test_what_is_thrown_away_was_printed_all_the_same():
+    assert sh("printf 12345", max_output_bytes=2).commands.bytes_out == 5
+
+
+def test_without_a_process_to_wait_for_nobody_knows_what_it_took(monkeypatch):
+    def reaped(number, options):
+        os.waitpid(number, 0)  # as a kernel does where SIGCHLD is ignored
+        raise ChildProcessError
+
+    monkeypatch.setattr(groups.os, "wait4", reaped)
+    done = sh("exit 3")
+    assert done.commands.cpu is None
+
+
 def test_arguments_arrive_byte_for_byte():
     done = run_command(
         ["printf", "%s|", "a b", "'$x'\n", "é\udcff", ""], max_output_bytes=100, cancel=CancelToken()

@@ -59,10 +59,13 @@ def test_limits_refusals_and_deaths_are_marked(troubled):
         "deaths": [Death(3.0, "size", 7, signal=9)],
     }
     steps = events(troubled.facts(), "C")
-    assert [(one["ts"], one["args"]) for one in steps] == [
+    assert [(one["ts"], one["args"]) for one in steps if one["name"] == "limit size"] == [
         (1_000_000, {"at once": 8, "a second": 2.5}),
         (2_000_000, {"at once": 4}),
     ]
+    first = next(iter(troubled.facts().samples()))
+    assert next(one["args"] for one in steps if one["name"] == "cores") == {"cores": round(first.cores, 3)}
+    assert next(one["args"] for one in steps if one["name"] == "memory") == {"memory": first.rss}
     marks = Counter(one["name"] for one in events(troubled.facts(), "i"))
     refused = sum(one.status == 429 for row in troubled.every_row() for one in row.tried)
     assert marks == {"a worker died": 1, "refused by size": refused}

@@ -7,7 +7,7 @@ import pytest
 from batchmill.journal.contract import RunRecord
 from batchmill.report.happened import happened
 from batchmill.report.parts import Pass, Visit
-from batchmill.report.rows import LimitStep
+from batchmill.report.rows import Death, LimitStep
 
 
 def record(status="success"):
@@ -45,6 +45,18 @@ def test_a_run_in_one_pass():
     assert told.visits == {"a": [Visit(1.0, 4.0, 4)]}
     assert (told.executors, told.statuses, told.errors) == ({"a": "thread"}, {"a": "failed"}, {"a": "no"})
     assert told.limits == [LimitStep(2.0, "k", 3, None, "refused")]
+
+
+def test_workers_that_died_are_told_with_what_they_cost():
+    fields = {"worker": 2, "pid": 77, "exit_code": None, "signal": 9, "reason": "timed out"}
+    events = [
+        (100.0, "RunStarted", {}),
+        (103.0, "WorkerDied", {"node": "a[3].b", **fields, "item": 5, "items": 1}),
+        run_finished(107.0, 7.0),
+    ]
+    assert happened(events, record(), 999.0, unknown).deaths == [
+        Death(3.0, "a[*].b", 5, 77, None, 9, slot=2, items=1, reason="timed out")
+    ]
 
 
 def test_the_night_between_two_passes_is_left_out_and_what_was_killed_ends_with_its_pass():

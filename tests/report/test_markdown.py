@@ -35,6 +35,27 @@ def test_no_text_means_anything(hostile):
     told.encode()
 
 
+def test_names_in_sentences_are_code(troubled):
+    told = "".join(markdown.lines(report_of(troubled.facts())))
+    assert "`size` " in told
+    assert "&#96;" not in told
+
+
+@pytest.mark.parametrize(
+    ("sentence", "wanted"),
+    [
+        ("`a` is *slow*", "`a` is &#42;slow&#42;"),
+        ("a ` alone", "a &#96; alone"),
+        ("``", "&#96;&#96;"),
+        ("`a`b`<i>`", "`a`b`<i>`"),
+        ("`a`b<i>`", "`a`b&#60;i&#62;&#96;"),
+        ("`a\nb`", "`a b`"),
+    ],
+)
+def test_only_what_is_between_backticks_is_code(sentence, wanted):
+    assert markdown.prose(sentence) == wanted
+
+
 @pytest.mark.parametrize("value", ["a", "`", "``a`", "", "a`b"])
 def test_code_is_as_it_was(value):
     told = markdown.code(value)

@@ -18,6 +18,7 @@ from batchmill.record.ledger import ledger
 from batchmill.report.aggregate import report_of
 from batchmill.report.of_journal import facts_of
 from batchmill.report.parts import SHARE_FIELDS
+from batchmill.runs import heartbeat
 
 FLOW = {
     "inputs": {"upto": {"type": "integer", "default": 6}, "token": {"type": "string", "secret": True}},
@@ -112,9 +113,8 @@ def test_calls_add_up_to_the_ledger(reader):
 def test_what_the_journal_does_not_have_is_not_told(reader):
     facts = facts_of(reader, reader.run("last"))
     rows = list(facts.rows())
-    assert {(row.rss, row.bytes_out, row.command) for row in rows} == {(None,) * 3}
-    assert {node.id for node in facts.nodes if node.cpu is None} == {"flaky", "command"}  # on threads
-    assert {row.node for row in rows if row.cpu is None} >= {"flaky", "command"}
+    assert {(row.rss, row.command) for row in rows} == {(None, None)}
+    assert {row.node for row in rows if row.bytes_out is not None} == {"flaky", "command"}
     assert not report_of(facts).missing
 
 
@@ -392,15 +392,63 @@ def test_cpu_time_of_a_node_that_is_no_batch(tmp_path):
     assert report.nodes[0].cpu >= 0.03
 
 
-@pytest.mark.parametrize(("executor", "known"), [("thread", False), ("process", True)])
-def test_cpu_time_of_commands_is_known_of_worker_processes(tmp_path, executor, known):
-    command = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"
-    batch = {"items": [1], "executor": executor}
-    document = {"nodes": [{"id": "a", "type": "shell", "params": {"command": command}, "batch": batch}]}
-    _, report = made(tmp_path, document)
-    assert (report.nodes[0].cpu is not None) == known
-    if known:
-        assert report.nodes[0].cpu > 0.002
+COUNTING = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo ${item}; echo loud >&2"
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.parametrize("limit", [{}, {"rate_limit": {"per_second": 1000}}])
+def test_what_commands_take_is_known_of_each_item(tmp_path, executor, limit):
+    batch = {"items": ["a", "long"], "executor": executor}
+    node = {"id": "a", "type": "shell", "params": {"command": COUNTING}, "batch": batch, **limit}
+    batchmill.run({"nodes": [node]}, journal=tmp_path / "runs.sqlite")
+    with Reader(Journal(tmp_path / "runs.sqlite")) as reader:
+        facts = facts_of(reader, reader.runs()[0])
+        rows, report = list(facts.rows()), report_of(facts)
+    assert [row.bytes_out for row in rows] == [2, 5]
+    assert report.nodes[0].bytes_out == 7
+    assert all(row.cpu > 0.001 for row in rows)
+    assert report.nodes[0].cpu == pytest.approx(sum(row.cpu for row in rows), abs=0.2)
+
+
+def test_what_the_command_of_a_node_that_is_no_batch_takes(tmp_path):
+    command = COUNTING.replace("${item}", "x")
+    _, report = made(tmp_path, {"nodes": [{"id": "a", "type": "shell", "params": {"command": command}}]})
+    assert report.nodes[0].cpu > 0.001
+    assert report.nodes[0].bytes_out == 2
+
+
+def test_commands_on_threads_of_a_run_of_an_earlier_format_have_no_cpu_time(tmp_path):
+    path = tmp_path / "runs.sqlite"
+    batch = {"items": [1], "executor": "thread"}
+    node = {"id": "a", "type": "shell", "params": {"command": "true"}, "batch": batch}
+    batchmill.run({"nodes": [node]}, journal=path)
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("DELETE FROM command")
+    connection.close()
+    with Reader(Journal(path)) as reader:
+        report = report_of(facts_of(reader, reader.runs()[0]))
+    assert (report.nodes[0].cpu, report.nodes[0].bytes_out) == (None, None)
+
+
+def test_workers_that_died_and_what_the_machine_did(tmp_path, monkeypatch):
+    for name, seconds in (("FIRST_SECONDS", 0.001), ("EVERY_SECONDS", 0.02), ("LEAST_SECONDS", 0.0)):
+        monkeypatch.setattr(heartbeat, name, seconds)
+    code = "import os, signal\nif item == 2:\n    os.kill(os.getpid(), signal.SIGKILL)\nresult = item"
+    batch = {"items": [1, 2, 3], "executor": "process", "max_concurrent": 1, "error_handling": "continue"}
+    params = {"code": code, "inputs": {"item": "${item}"}}
+    _, report = made(tmp_path, {"nodes": [{"id": "a", "type": "code", "params": params, "batch": batch}]})
+    (death,) = report.deaths
+    assert (death.node, death.index, death.items, death.slot) == ("a", 1, 1, 0)
+    assert (death.signal, death.exit_code, death.reason) == (9, None, "")
+    assert 0 < death.at <= report.run.wall
+    (example,) = report.failures.groups[0].examples
+    assert f"worker process {death.pid} was killed by signal 9" in example.message
+    assert "1 worker died." in report.told["resources"]
+    seen = [one for one in report.series.rss if one is not None]
+    assert seen
+    assert all(1 << 22 < one < 1 << 36 for one in seen)
+    assert max(one for one in report.series.cores if one is not None) > 0
 
 
 def test_what_a_failed_attempt_took_counts(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ from batchmill.batch.window import Window
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import resource_scope
-from batchmill.executors.contract import Choice, Executor, ExecutorSettings, Task
+from batchmill.executors.contract import Choice, Executor, ExecutorSettings, OnDeath, Task, WorkerDeath
 from batchmill.executors.registry import executor_named
 from batchmill.items.sources import Source, as_source
 from batchmill.journal.contract import ItemLog
@@ -71,7 +71,8 @@ class Batch:
     ended too. ``apart`` says that the consumer is a thread nobody may end, so that even one after another
     items run on a thread of their own, which can be given up. Used by one thread; the window it works
     through is what threads share. ``choice`` is the executor that runs it; of one that chooses, what it
-    chose last, and ``on_choice`` is then told, from whichever thread. ``log`` keeps the outcomes, and may
+    chose last, and ``on_choice`` is then told, from whichever thread, as is ``on_death`` of a worker process
+    that died. ``log`` keeps the outcomes, and may
     know some already. ``judge`` may make an error of a result, which is kept all the same.
     """
 
@@ -110,7 +111,8 @@ class Batch:
             settings.executor, settings.reason or f"{settings.executor} was asked for", self.workers
         )
         self.on_choice: Callable[[Choice], None] | None = None
-        self._running_with = replace(self._running_with, on_choice=self._chosen)
+        self.on_death: OnDeath | None = None
+        self._running_with = replace(self._running_with, on_choice=self._chosen, on_death=self._died)
         self._cancel = cancel or CancelToken()
         self._stop = stop or CancelToken()
 
@@ -162,6 +164,10 @@ class Batch:
         self.choice = replace(choice, reason=f"auto chose {choice.executor}: {choice.reason}")
         if self.on_choice is not None:
             self.on_choice(self.choice)
+
+    def _died(self, death: WorkerDeath) -> None:
+        if self.on_death is not None:
+            self.on_death(death)
 
     def gather(self, on_block: OnBlock | None = None) -> BatchResult[Any]:
         """Run the batch to its end; see :func:`run_batch`."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 from batchmill.block import Block, together
 from batchmill.executors.contract import Chunk
 from batchmill.journal.contract import ItemLog
-from batchmill.outcome import NO_WAITS, Outcome, Waits
+from batchmill.outcome import NO_WAITS, Commands, Outcome, Waits
 from batchmill.policy import RetryPolicy
 
 
@@ -60,8 +61,10 @@ class SeparateAttempts:
             if outcome.waits != NO_WAITS:
                 waits = waits.plus(outcome.waits)
             cpu = together((known.cpu, outcome.cpu))
+            ran = [one.commands for one in (known, outcome) if one.commands is not None]
+            commands = reduce(Commands.plus, ran) if ran else None
             self._before[index] = Outcome(
-                index, wall=wall, records=records, tried=tried, waits=waits, cpu=cpu
+                index, wall=wall, records=records, tried=tried, waits=waits, cpu=cpu, commands=commands
             )
         if self._log is not None and outcome.records:
             self._log.enter(index, records)

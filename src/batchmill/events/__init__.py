@@ -14,6 +14,7 @@ from batchmill.events.happened import (
     RunFinished,
     RunStarted,
     Status,
+    WorkerDied,
 )
 from batchmill.events.pace import ProgressThrottle
 
@@ -33,4 +34,5 @@ __all__ = [
     "RunFinished",
     "RunStarted",
     "Status",
+    "WorkerDied",
 ]

@@ -125,6 +125,22 @@ class LimitChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerDied:
+    """A worker process of a node died: its number, its process id, and how it ended, by itself with an
+    ``exit_code`` or by a ``signal``; ``reason`` says why batchmill killed it, empty where it did not. It cost
+    ``items`` items an attempt, from the index ``item`` on; None where it cost none."""
+
+    node: str
+    worker: int
+    pid: int
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: str = ""
+    item: int | None = None
+    items: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """A run reached its end after ``wall`` seconds."""
 
@@ -144,5 +160,6 @@ Event = (
     | Noticed
     | LimitChanged
     | Warned
+    | WorkerDied
     | RunFinished
 )

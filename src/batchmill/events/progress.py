@@ -145,7 +145,7 @@ class PlainProgress:
 
 
 def _advanced(progress: BatchProgress, wall: float) -> str:
-    failed = "".join(f", {words}" for words in _trouble(progress.failed, progress.retries))
+    failed = "".join(f", {words}" for words in trouble(progress.failed, progress.retries))
     speed = rate(progress.done, wall)
     if not progress.total:
         return f"{progress.node}: {progress.done:,} done{failed}, {speed}"
@@ -153,7 +153,7 @@ def _advanced(progress: BatchProgress, wall: float) -> str:
     return f"{progress.node}: {progress.done:,} of {progress.total:,} ({percent} %){failed}, {speed}"
 
 
-def _trouble(failed: int, retries: int) -> list[str]:
+def trouble(failed: int, retries: int) -> list[str]:
     """What went wrong so far, in words."""
     told = [f"{failed:,} failed"] if failed else []
     return [*told, f"{retries:,} {'retry' if retries == 1 else 'retries'}"] if retries else told
@@ -216,7 +216,7 @@ class BarProgress:
     def _move(self, node: str, done: int, failed: int, total: int | None, retries: int) -> None:
         task = self._tasks.get(node)
         if task is not None:
-            words = ", ".join(_trouble(failed, retries))
+            words = ", ".join(trouble(failed, retries))
             self._progress.update(task, completed=done, total=total, failed=words)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from batchmill.attempt import Attempt
 from batchmill.block import Block
@@ -55,6 +55,23 @@ class Chunk:
         if start <= 0 and (end is None or end >= len(self.items)):
             return self
         return Chunk(self.start + start, self.items[start:end])
+
+
+class WorkerDeath(NamedTuple):
+    """A worker process that died: the number of the ``worker`` and its process id. ``exit_code`` and
+    ``signal`` say how, each None where it does not apply; ``reason`` is why we killed it, empty where we did
+    not. It cost ``items`` items an attempt, from the index ``item`` on; None where it cost none."""
+
+    worker: int
+    pid: int
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: str = ""
+    item: int | None = None
+    items: int = 0
+
+
+OnDeath = Callable[[WorkerDeath], None]
 
 
 class Seat(Protocol):
@@ -155,7 +172,8 @@ class ExecutorSettings:
     says that nothing starts after a failure, ``judges_failures`` that somebody counts them: a chunk ends with
     a failed item, so that it is counted before the next starts. ``memory_limit_bytes`` bounds one worker
     process.
-    ``on_choice`` is told, from any thread, which executor one that chooses has chosen.
+    ``on_choice`` is told, from any thread, which executor one that chooses has chosen; ``on_death`` of each
+    worker process of this machine that died, but for those that were ended with the batch.
     ``by_attempt`` says that the channel decides when each attempt starts: a worker makes one attempt of an
     item and hands it back with what is to become of it (:attr:`Outcome.again`). ``by_permit`` says that
     taking waits until the run has a worker to spare. ``slots`` are the worker processes that batches of a
@@ -174,6 +192,7 @@ class ExecutorSettings:
     judges_failures: bool = False
     memory_limit_bytes: int | None = None
     on_choice: Callable[[Choice], None] | None = None
+    on_death: OnDeath | None = None
     by_attempt: bool = False
     by_permit: bool = False
     slots: FairSemaphore | None = None

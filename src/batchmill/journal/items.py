@@ -182,6 +182,9 @@ class SqliteItemLog:
         if block.waits:
             waits = [(base + offset, number, *one) for offset, one in block.waits.items()]
             self._writer.put_beside("add_wait", waits)
+        if block.commands:
+            commands = [(base + offset, number, *one) for offset, one in block.commands.items()]
+            self._writer.put_beside("add_command", commands)
         if block.cpu is not None:
             row = (base, number, len(block), round(block.cpu, 6), block.peak)
             self._writer.put_beside("add_effort", [row])

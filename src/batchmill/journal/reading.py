@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchmill.errors import UnknownRun
 from batchmill.journal.calls import with_those_left
@@ -51,7 +51,9 @@ class ItemRecord:
     shown. ``error`` has ``type``, ``message``, ``kind`` and ``traceback``. ``began`` is in seconds since
     the epoch and ``worker`` the number of the one that made it, None where nobody knows; ``tried`` are the
     attempts of an item that had more than one, as the schema has them. ``for_limit`` and ``for_permit`` are
-    the seconds that it waited for those, ``cpu`` its CPU seconds where they were measured for it alone."""
+    the seconds that it waited for those, ``cpu`` its CPU seconds where they were measured for it alone. Of an
+    item that ran commands ``commands_cpu`` is their CPU seconds and ``bytes_out`` what they wrote to
+    stdout."""
 
     index: int
     state: str
@@ -67,6 +69,8 @@ class ItemRecord:
     for_limit: float = 0.0
     for_permit: float = 0.0
     cpu: float | None = None
+    commands_cpu: float | None = None
+    bytes_out: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The outcome as plain data."""
@@ -87,6 +91,22 @@ class Glance:
     began: float | None
     attempts: int = 1
     error: dict[str, Any] | None = None
+
+
+class MachineSample(NamedTuple):
+    """What all processes of a run did in the ``seconds`` up to ``at``, seconds since the epoch: ``cpu`` is
+    CPU seconds, ``rss`` bytes at the end, ``processes`` how many there were."""
+
+    at: float
+    seconds: float
+    cpu: float
+    rss: int
+    processes: int
+
+    @property
+    def cores(self) -> float:
+        """CPU seconds a second."""
+        return self.cpu / self.seconds if self.seconds > 0 else 0.0
 
 
 class Reader:
@@ -245,6 +265,30 @@ class Reader:
             rows = self._connection.execute(statement("efforts_of"), (run.id,)).fetchall()
             return {address: (cpu, peak) for address, cpu, peak in rows}
 
+    def commands(self, run: RunRecord) -> dict[str, tuple[float | None, int]]:
+        """What the commands took that the items of the run's nodes ran, by address: CPU seconds, None where
+        nobody knows, and the bytes that they wrote to stdout."""
+        with self._reading():
+            rows = self._connection.execute(statement("commands_of"), (run.id,)).fetchall()
+            return {address: (cpu, n_bytes) for address, cpu, n_bytes in rows}
+
+    def samples(self, run: RunRecord) -> Iterator[MachineSample]:
+        """What all processes of the run did, about once a second, in order."""
+        with self._reading():
+            cursor = self._connection.execute(statement("samples_of"), (run.id,))
+        while True:
+            with self._reading():
+                page = [MachineSample(*row) for row in cursor.fetchmany(_PAGE)]
+            if not page:
+                return
+            yield from page
+
+    def last_sample(self, run: RunRecord) -> MachineSample | None:
+        """The last of them; None where there is none."""
+        with self._reading():
+            row = one_row(self._connection, statement("last_sample_of"), (run.id,))
+            return None if row is None else MachineSample(*row)
+
     def items(self, visit: VisitRecord, *, failed_only: bool = False) -> Iterator[ItemRecord]:
         """The outcomes of a visit in the order of the items, a page at a time; with ``failed_only`` those
         that failed, or inside of which something has."""
@@ -287,7 +331,7 @@ class Reader:
             return [self._item(row) for row in rows]
 
     def _item(self, row: tuple[Any, ...]) -> ItemRecord:
-        index, state, item, value, wall, more, began, worker, for_limit, for_permit, cpu = row
+        index, state, item, value, wall, more, began, worker, for_limit, for_permit, *took = row
         detail = decode(more) if more else {}
         item = self._text(item, detail.get("item_file"))
         value = self._text(value, detail.get("value_file"))
@@ -295,7 +339,7 @@ class Reader:
         attempts = int(detail.get("attempts", 1))
         records = list(detail.get("records", []))
         waited = for_limit or 0.0, for_permit or 0.0
-        told = detail.get("error"), records, began, worker, list(detail.get("tried", [])), *waited, cpu
+        told = detail.get("error"), records, began, worker, list(detail.get("tried", [])), *waited, *took
         return ItemRecord(index, name, item, value, float(wall), attempts, *told)
 
     def _text(self, text: str | None, digest: str | None) -> Any:

@@ -241,6 +241,8 @@ class SqliteRunLog:
         row = self._rows.full_row(first_id(visit), None, None, outcome, action)
         if outcome.waits != NO_WAITS:
             self._writer.put_beside("add_wait", [(row.id, row.number, *outcome.waits)])
+        if outcome.commands is not None:
+            self._writer.put_beside("add_command", [(row.id, row.number, *outcome.commands)])
         if outcome.cpu is not None:
             self._writer.put_beside("add_effort", [(row.id, row.number, 1, round(outcome.cpu, 6), None)])
         ticket = self._writer.put_outcomes([row])
@@ -378,6 +380,11 @@ class SqliteRunLog:
         """Keep what the run is at, in place of what it was at before."""
         told = encode(self._rows.masker.value(dict(detail)))
         self._writer.put("beat", [(self.run.id, self.run.passes, time.time(), told)])
+
+    def sample(self, at: float, seconds: float, cpu: float, rss: int, processes: int) -> None:
+        """Keep what all processes of the run did in the ``seconds`` up to ``at`` (seconds since the
+        epoch)."""
+        self._writer.put("add_sample", [(self.run.id, at, seconds, round(cpu, 6), rss, processes)])
 
     def finish(
         self, status: str, wall: float, nodes: Mapping[str, Mapping[str, Any]], result: str | None

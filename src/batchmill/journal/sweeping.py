@@ -68,7 +68,7 @@ def _deleted(journal: Journal, run: RunRecord) -> list[str]:
             connection.execute("BEGIN IMMEDIATE")
             visits = [row[0] for row in connection.execute(statement("visit_ids"), (run.id,))]
             for visit in visits:
-                for name in ("delete_outcomes", "delete_waits", "delete_efforts"):
+                for name in ("delete_outcomes", "delete_waits", "delete_commands", "delete_efforts"):
                     connection.execute(statement(name), (first_id(visit), first_id(visit + 1)))
             digests = [row[0] for row in connection.execute(statement("files_of"), (run.id,))]
             for name in (
@@ -77,6 +77,7 @@ def _deleted(journal: Journal, run: RunRecord) -> list[str]:
                 "delete_events",
                 "delete_nodes",
                 "delete_heartbeat",
+                "delete_samples",
                 "delete_files",
                 "delete_run",
             ):

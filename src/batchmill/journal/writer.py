@@ -35,7 +35,8 @@ MOST_PENDING_CHARACTERS = 4 << 20  # in their texts; as much again may be about 
 TOGETHER = 64  # rows in one statement
 _PLAIN, _FULL = "add_plain_outcome", "add_outcome"
 _OUTCOMES = (_PLAIN, _FULL)  # the statements that this is worth it for
-_FIRST = ("add_effort", "add_wait")  # beside outcomes, whose rows stay together when these come first
+# beside outcomes, whose rows stay together when these come first
+_FIRST = ("add_command", "add_effort", "add_wait")
 
 Row = Sequence[Any]
 

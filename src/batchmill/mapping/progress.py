@@ -11,14 +11,17 @@ import sys
 import time
 from typing import Any, Protocol
 
+from batchmill.events.progress import trouble
+
 EVERY_SECONDS = 5.0
 
 
 class Meter(Protocol):
     """Shows how many items have ended. Used by one thread."""
 
-    def advance(self, n_ended: int, n_failed: int) -> None:
-        """So many more have ended, ``n_failed`` of them without a value."""
+    def advance(self, n_ended: int, n_failed: int, n_retries: int = 0) -> None:
+        """So many more have ended, ``n_failed`` of them without a value; beyond the first attempt of each
+        they took ``n_retries`` more."""
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -38,12 +41,13 @@ class Lines:
     def __init__(self, total: int | None) -> None:
         self._total = total
         self._ended = 0
-        self._failed = 0
+        self._failed = self._retries = 0
         self._next = time.monotonic() + EVERY_SECONDS
 
-    def advance(self, n_ended: int, n_failed: int) -> None:
+    def advance(self, n_ended: int, n_failed: int, n_retries: int = 0) -> None:
         self._ended += n_ended
         self._failed += n_failed
+        self._retries += n_retries
         if time.monotonic() >= self._next:
             self._say()
             self._next = time.monotonic() + EVERY_SECONDS
@@ -53,7 +57,7 @@ class Lines:
 
     def _say(self) -> None:
         of = "" if self._total is None else f" of {self._total:,}"
-        failed = f", {self._failed:,} failed" if self._failed else ""
+        failed = "".join(f", {words}" for words in trouble(self._failed, self._retries))
         items = "item" if (self._ended if self._total is None else self._total) == 1 else "items"
         print(f"{self._ended:,}{of} {items}{failed}", file=sys.stderr, flush=True)
 
@@ -72,13 +76,14 @@ class RichBar:
             bars.TimeRemainingColumn(),
             console=console.Console(stderr=True),
         )
-        self._failed = 0
+        self._failed = self._retries = 0
         self._task = self._bar.add_task("", total=total, failed="")
         self._bar.start()
 
-    def advance(self, n_ended: int, n_failed: int) -> None:
+    def advance(self, n_ended: int, n_failed: int, n_retries: int = 0) -> None:
         self._failed += n_failed
-        failed = f"{self._failed:,} failed" if self._failed else ""
+        self._retries += n_retries
+        failed = ", ".join(trouble(self._failed, self._retries))
         self._bar.update(self._task, advance=n_ended, failed=failed)
 
     def close(self) -> None:
@@ -90,12 +95,14 @@ class TqdmBar:
 
     def __init__(self, total: int | None) -> None:
         self._bar: Any = importlib.import_module("tqdm.auto").tqdm(total=total, unit="item")
-        self._failed = 0
+        self._failed = self._retries = 0
 
-    def advance(self, n_ended: int, n_failed: int) -> None:
-        if n_failed:
+    def advance(self, n_ended: int, n_failed: int, n_retries: int = 0) -> None:
+        if n_failed or n_retries:
             self._failed += n_failed
-            self._bar.set_postfix(failed=self._failed, refresh=False)
+            self._retries += n_retries
+            told = {"failed": self._failed, "retries": self._retries}
+            self._bar.set_postfix(**{name: number for name, number in told.items() if number}, refresh=False)
         self._bar.update(n_ended)
 
     def close(self) -> None:

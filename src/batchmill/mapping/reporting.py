@@ -70,7 +70,8 @@ class Reporting:
         if self._meter is not None:
             ended = [one for one in block.failures if one.error and one.error.kind != "cancelled"]
             skipped = len(block.failures) - len(ended)
-            self._meter.advance(len(block) - skipped, len(ended))
+            retries = sum(max(0, one.attempts - 1) for one in block.special.values() if not one.kept)
+            self._meter.advance(len(block) - skipped, len(ended), retries)
         if self.on_result is not None:
             for offset, outcome in enumerate(block.outcomes()):
                 if outcome.error is None or outcome.error.kind != "cancelled":

@@ -42,6 +42,9 @@ class Group:
     Concurrency: ``terminate`` and ``kill`` are called by any thread, everything else by the thread that runs
     the command. ``_lock`` guards ``_reaped`` and ``_asked``, and keeps a signal from being sent after the
     process id was given back.
+
+    ``cpu`` is the CPU seconds of the command and of what it waited for, once it was reaped; None where the
+    system reaped it by itself.
     """
 
     @classmethod
@@ -74,6 +77,7 @@ class Group:
         self._lock = threading.Lock()
         self._reaped = False
         self._asked: float | None = None
+        self.cpu: float | None = None
 
     def terminate(self) -> None:
         """Ask every process of the group to end; once, whoever asks again."""
@@ -109,7 +113,7 @@ class Group:
         """Whether the command itself has ended; it is reaped by this only where looking means reaping."""
         if not CAN_LOOK:
             with self._lock:
-                self._reaped = self.process.poll() is not None
+                self._reaped = self._reaped or self._look()
                 return self._reaped
         try:
             found = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -146,10 +150,28 @@ class Group:
         """The return code as :mod:`subprocess` gives it; nothing is signalled after this."""
         with self._lock:
             self._reaped = True
+        deadline, pause = time.monotonic() + REAP_SECONDS, 0.0002
+        while not self._look():
+            if time.monotonic() >= deadline:  # killed, and held by the kernel until some device answers
+                return -signal.SIGKILL
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+        return self.process.returncode
+
+    def _look(self) -> bool:
+        """Reap the command if it has ended, in the place of :mod:`subprocess`, which does not ask what it
+        took; whether it has."""
+        if self.process.returncode is not None:
+            return True
         try:
-            return self.process.wait(REAP_SECONDS)
-        except subprocess.TimeoutExpired:  # killed, and held by the kernel until some device answers
-            return -signal.SIGKILL
+            found, status, used = os.wait4(self.process.pid, os.WNOHANG)
+        except ChildProcessError:  # this process ignores SIGCHLD, so the kernel reaped it
+            return self.process.poll() is not None
+        if not found:
+            return False
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.cpu = used.ru_utime + used.ru_stime
+        return True
 
     def release(self) -> None:
         """The command has been reaped, and what it was connected by is closed: there is room for another."""

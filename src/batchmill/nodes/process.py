@@ -29,6 +29,7 @@ from typing import Protocol
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.nodes.groups import CAN_LOOK, GRACE_SECONDS, Group
+from batchmill.outcome import NO_COMMANDS, Commands
 from batchmill.values.redaction import OVERLAP_BYTES, cut_bytes
 
 DRAIN_SECONDS = 0.3
@@ -43,6 +44,7 @@ class Completed:
 
     ``truncated`` says that output was thrown away, ``escaped`` that a process outside the group still
     held the output open. ``signal`` is the number of the signal that ended the command, 0 without.
+    ``commands`` is what it took.
     """
 
     exit_code: int
@@ -53,6 +55,7 @@ class Completed:
     timed_out: bool = False
     cancelled: bool = False
     escaped: bool = False
+    commands: Commands = NO_COMMANDS
 
 
 def run_command(
@@ -120,6 +123,7 @@ def run_command(
         timed_out=not ended and not cancel.cancelled,
         cancelled=cancel.cancelled and (code != 0 or not ended),
         escaped=streams.open_outputs > 0,
+        commands=Commands(group.cpu, streams.out_bytes),
     )
 
 
@@ -159,6 +163,7 @@ class _Streams:
 
     def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, sinks: tuple[Sink, Sink]) -> None:
         self.out, self.err = sinks
+        self.out_bytes = 0  # that came out of stdout
         self._poll = select.poll()
         self._files = [pipe for pipe in (process.stdout, process.stderr) if pipe]
         self._outputs = {
@@ -187,6 +192,7 @@ class _Streams:
             if sink is None:
                 self._feed()
             elif piece := os.read(number, _READ_BYTES):
+                self.out_bytes += len(piece) if sink is self.out else 0
                 sink.add(piece)
             else:
                 self._poll.unregister(number)

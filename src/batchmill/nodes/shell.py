@@ -172,6 +172,7 @@ def completed_command(
         completed = _completed(params, timeout, attempt, withheld, sinks)
     except ValueError as error:  # NUL, or a character that has no form in bytes
         raise InvalidParams(f"shell: the command cannot be given to a program: {error}") from error
+    attempt.recorder.ran(completed.commands)
     if completed.cancelled:
         raise _cancelled()
     return completed

@@ -11,19 +11,34 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
+from batchmill.outcome import Commands
+
 LLM_CALLS_KEY = "__llm_calls__"  # where a store holds its recorder
 
 
 class Recorder(Sequence[Any]):
-    """Reads like a list of records, in the order they were added.
+    """Reads like a list of records, in the order they were added. Beside them it has what ``commands`` took
+    that were run since that was last taken, None where there were none.
 
-    Concurrency: any thread may call any method; ``_lock`` guards ``_records``. Reading works on a
-    copy taken under the lock, so a loop over a recorder never sees a half-made change.
+    Concurrency: any thread may call any method; ``_lock`` guards ``_records`` and ``commands``. Reading works
+    on a copy taken under the lock, so a loop over a recorder never sees a half-made change.
     """
 
     def __init__(self, records: Iterable[Any] = ()) -> None:
         self._lock = threading.Lock()
         self._records: list[Any] = list(records)
+        self.commands: Commands | None = None
+
+    def ran(self, commands: Commands) -> None:
+        """Add what a command took."""
+        with self._lock:
+            self.commands = commands if self.commands is None else self.commands.plus(commands)
+
+    def take_commands(self) -> Commands | None:
+        """What commands took since this was called last."""
+        with self._lock:
+            taken, self.commands = self.commands, None
+        return taken
 
     def append(self, record: Any) -> None:
         """Add one record."""

@@ -18,8 +18,8 @@ BUSY = 0.8  # of a node's own slot-seconds: its slots are what there is too litt
 COMPUTES, WAITS = 0.8, 0.2  # CPU seconds a second
 SHORT = 0.001  # seconds of an item: handing it over takes as long
 MOST = 5
-IN_COMMANDS = frozenset({"shell", "command"})  # types whose CPU seconds are those of other programs: no GIL
-# holds those back
+# types whose CPU seconds are those of other programs: no GIL holds those back
+IN_COMMANDS = frozenset({"shell", "command", "batchmill.nodes.command:CommandNode"})
 
 Rule = Callable[[Report, Node, Shares], tuple[float, str, str] | None]
 

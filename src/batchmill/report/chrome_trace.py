@@ -117,11 +117,18 @@ def _happenings(facts: Facts, processes: Mapping[str, int]) -> Iterator[Event]:
         known = {name: value for name, value in values.items() if value is not None}
         shown = {"ph": "C", "name": f"limit {text.line(step.key)}", "pid": RUN, "tid": 0}
         yield {**shown, "ts": _micro(step.at), "args": known}
+    for sample in facts.samples():
+        for name, value in (("cores", round(sample.cores, 3)), ("memory", sample.rss)):
+            shown = {"ph": "C", "name": name, "pid": RUN, "tid": 0}
+            yield {**shown, "ts": _micro(sample.at), "args": {name: value}}
     for refusal in facts.refusals():
         yield _refused(refusal)
     for death in facts.deaths:
         process = processes.get(death.node, RUN)
-        told = {"index": death.index, "exit_code": death.exit_code, "signal": death.signal}
+        told = {
+            "slot": death.slot, "pid": death.pid, "exit_code": death.exit_code, "signal": death.signal,
+            "reason": death.reason or None, "index": death.index, "items": death.items,
+        }  # fmt: skip
         yield _instant("a worker died", death.at, process, told)
 
 

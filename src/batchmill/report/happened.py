@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from batchmill.journal.contract import RunRecord
 from batchmill.report.parts import Pass, Visit
-from batchmill.report.rows import LimitStep
+from batchmill.report.rows import Death, LimitStep
 from batchmill.values.words import is_inside_item
+
+_POSITION = re.compile(r"\[\d+\]")
 
 Event = tuple[float, str, dict[str, Any]]
 """When (seconds since the epoch), what kind, and its fields."""
+
+
+def outline_of(address: str) -> str:
+    """The address of a node without the positions of the items around it."""
+    return _POSITION.sub("[*]", address)
 
 
 @dataclass
@@ -25,6 +33,7 @@ class Happened:
     executors: dict[str, str] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    deaths: list[Death] = field(default_factory=list)
 
 
 def happened(
@@ -67,6 +76,8 @@ class _Reading:
             case "LimitChanged":
                 step = LimitStep(moment, detail["key"], detail["limit"], detail["rate"], detail["reason"])
                 self._told.limits.append(step)
+            case "WorkerDied":
+                self._told.deaths.append(_death(moment, detail))
             case "RunFinished":
                 ended = {"success": "finished", "degraded": "finished"}.get(
                     detail["status"], detail["status"]
@@ -105,3 +116,9 @@ class _Reading:
         else:
             self._end_pass("running", now)
         return self._told
+
+
+def _death(at: float, detail: dict[str, Any]) -> Death:
+    pid, code, number = (detail.get(name) for name in ("pid", "exit_code", "signal"))
+    lost = detail.get("worker"), int(detail.get("items") or 0), str(detail.get("reason") or "")
+    return Death(at, outline_of(str(detail["node"])), detail.get("item"), pid, code, number, *lost)

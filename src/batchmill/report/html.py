@@ -1,7 +1,7 @@
 """A report as one page that needs nothing but itself: no network, and no script for its texts and tables.
 
-What it draws is drawn by a script in it. Its policy allows that script and that style alone, by their
-digests, so no text of an item can become either. Needs the extra ``report``."""
+Its bars are drawn here (:mod:`.pictures`), the rest by a script in it. Its policy allows that script and that
+style alone, by their digests, so no text of an item can become either. Needs the extra ``report``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from batchmill.drawing.palette import variables
 from batchmill.errors import MissingExtra
 from batchmill.report import text, words
 from batchmill.report.model import Report
+from batchmill.report.pictures import pictures
 from batchmill.report.rows import MEANINGS, STATES
 from batchmill.report.sections import Section, sections
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 MOST_DRAWN = 60  # nodes, those with the most work
 CHARTS = {
-    "time": "shares",
     "nodes": "graph",
     "timeline": "timeline",
     "items": "items",
@@ -39,14 +40,17 @@ def require_extra() -> None:
 def page(report: Report, first: Sequence[Section] = ()) -> str:
     """The page; ``first`` are sections before its own. Raises :class:`~batchmill.errors.MissingExtra` where
     Jinja2 is not installed."""
-    style, script, vendor = _file("page.css"), _file("page.js"), _file("vendor.min.js")
+    style = variables() + _file("page.css")
+    script, vendor = _file("page.js"), _file("vendor.min.js")
     policy = (
         f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(vendor)}' '{digest(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
     told: str = _template().render(
         report=report, sections=[*first, *sections(report)], charts=CHARTS, data=_drawn(report),
+        pictures=pictures(report, MOST_DRAWN),
         policy=policy, style=style, script=script, vendor=vendor, meanings=MEANINGS, words=words,
+        spans=text.spans,
     )  # fmt: skip
     return told
 
@@ -61,7 +65,7 @@ def _drawn(report: Report) -> dict[str, Any]:
     whole = report.as_json()
     nodes = sorted(whole["nodes"], key=lambda node: -node["work"])[:MOST_DRAWN]
     names = {node["id"] for node in nodes}
-    kept = ("id", "nested", "shares", "histogram")
+    kept = ("id", "nested", "histogram")
     drawn: dict[str, Any] = _shown(
         {
             "states": STATES,

@@ -94,10 +94,21 @@ class LimitNow:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineNow:
+    """What all processes of the run took in the last second or so: ``cores`` is CPU seconds a second, ``rss``
+    their memory in bytes, ``processes`` how many there are."""
+
+    cores: float
+    rss: int
+    processes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """A run at the time ``at``, seconds since the epoch; ``wall`` is seconds since the ``passes``-th pass
     began, or how long that took. ``failures`` are groups, the latest first; ``spent`` what calls of models
-    used in all passes, None where there were none."""
+    used in all passes, None where there were none. ``machine`` is None where nobody looked lately. ``died``
+    is how many worker processes have died in this pass."""
 
     run: str
     title: str
@@ -109,6 +120,8 @@ class Look:
     failures: Sequence[FailuresNow] = ()
     limits: Sequence[LimitNow] = ()
     spent: dict[str, Any] | None = None
+    machine: MachineNow | None = None
+    died: int = 0
     schema: Literal["batchmill.watch/1"] = SCHEMA
 
     @property
@@ -155,6 +168,7 @@ class Watched:
         self._limits: dict[str, LimitNow] = {}
         self._visits: dict[int, _Visit] = {}
         self._last_event = 0
+        self._died = 0
         self._began = record.started_at
 
     def look(self, now: float) -> Look:
@@ -176,8 +190,14 @@ class Watched:
                 for name, node in self._nodes.items()
             ],
             self._failures(counted), _limits(self._limits, beat),
-            sum_of(call for _, call in self._reader.calls(record)),
+            sum_of(call for _, call in self._reader.calls(record)), self._machine(now, over), self._died,
         )  # fmt: skip
+
+    def _machine(self, now: float, over: bool) -> MachineNow | None:
+        found = None if over else self._reader.last_sample(self._record)
+        if found is None or now - found.at > FRESH:
+            return None
+        return MachineNow(round(found.cores, 3), found.rss, found.processes)
 
     def _beat(self, now: float, over: bool) -> dict[str, Any]:
         """What the run said lately that it is at; empty where it did not."""
@@ -200,6 +220,7 @@ class Watched:
                 case "RunStarted":
                     self._began = at
                     self._nodes.clear()
+                    self._died = 0
                     self._limits.clear()
                 case "NodeStarted":
                     workers = max(1, int(detail.get("workers") or 1))
@@ -209,6 +230,8 @@ class Watched:
                 case "NodeFinished":
                     node = self._nodes.setdefault(str(detail["node"]), _Node(at))
                     node.ended, node.status = at, str(detail["status"])
+                case "WorkerDied":
+                    self._died += 1
                 case "LimitChanged":
                     key = str(detail["key"])
                     self._limits[key] = LimitNow(key, detail["limit"], detail["rate"], detail["reason"])

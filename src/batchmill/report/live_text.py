@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from batchmill.report import text
 from batchmill.report.live import FailuresNow, LimitNow, Look, NodeNow
-from batchmill.report.words import count, duration, rate, share
+from batchmill.report.words import bytes_, count, duration, number, rate, share
 from batchmill.values.words import spending
 
 BAR = 24  # characters
@@ -33,6 +33,12 @@ def lines(look: Look) -> Iterator[str]:
         allows = _limit(limit)
         if allows:
             yield f"limit {text.line(limit.key, 30)}: {allows}"
+    if look.machine is not None:
+        taken = f"{number(look.machine.cores)} cores busy, {bytes_(look.machine.rss)}"
+        several = "process" if look.machine.processes == 1 else "processes"
+        yield f"machine: {taken} in {look.machine.processes:,} {several}"
+    if look.died:
+        yield f"{count(look.died, 'worker')} died"
     yield from _failures(look)
     if look.spent is not None:
         yield f"spent{' in all' if look.passes > 1 else ''}: {spending(**look.spent)}"
@@ -50,9 +56,9 @@ def bar(node: NodeNow) -> str:
 def told(node: NodeNow) -> str:
     """A batch in figures, on a line."""
     parts = [f"{node.done:,}" + ("" if node.total is None else f" of {node.total:,}")]
-    for number, word in ((node.failed, "failed"), (node.degraded, "degraded"), (node.retried, "retried")):
-        if number:
-            parts.append(f"{number:,} {word}")
+    for counted, word in ((node.failed, "failed"), (node.degraded, "degraded"), (node.retried, "retried")):
+        if counted:
+            parts.append(f"{counted:,} {word}")
     parts.append(_left(node) if node.status == "running" else node.status)
     if node.status == "running":
         parts.append(rate(node.rate) if node.rate else "no item in the last 10 s")
@@ -84,8 +90,8 @@ def _limit(limit: LimitNow) -> str:
     """What it allows, why, and what is held back by it."""
     allowed = [] if limit.limit is None else [f"{limit.limit} at once"]
     allowed += [] if limit.rate is None else [f"{limit.rate:.3g} a second"]
-    for number, word in ((limit.waiting, "waiting"), (limit.refused, "refused")):
-        allowed += [f"{number:,} {word}"] if number else []
+    for counted, word in ((limit.waiting, "waiting"), (limit.refused, "refused")):
+        allowed += [f"{counted:,} {word}"] if counted else []
     why = f": {text.line(limit.reason, 100)}" if limit.reason else ""
     return f"{', '.join(allowed)}{why}"
 

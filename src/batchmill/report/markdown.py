@@ -35,23 +35,33 @@ def _pieces(report: Report, first: Sequence[Section]) -> Iterator[str]:
     yield f"{_joined(report.told.get('head', ()))}\n\n"
     for finding in report.advice:
         switch = f" Try {code(finding.switch)}." if finding.switch else ""
-        yield f"- {escaped(finding.sentence)}{switch}\n"
+        yield f"- {prose(finding.sentence)}{switch}\n"
     if run.resume:
         yield f"\n{code(run.resume)}\n"
     yield _graph(report)
     for section in (*first, *sections(report)):
         yield from _section(report, section)
     if report.left_out:
-        yield "\n### What was left out\n\n" + "".join(f"- {escaped(line)}\n" for line in report.left_out)
+        yield "\n### What was left out\n\n" + "".join(f"- {prose(line)}\n" for line in report.left_out)
 
 
 def _joined(sentences: Sequence[str]) -> str:
-    return " ".join(map(escaped, sentences))
+    return " ".join(map(prose, sentences))
+
+
+def prose(sentence: str) -> str:
+    """A sentence of ours, with what it has between backticks as code."""
+    pieces = text.spans(text.line(sentence))
+    return "".join(code(piece) if is_code else _entities(piece) for is_code, piece in pieces)
 
 
 def escaped(value: str) -> str:
     """Text that means nothing in Markdown or HTML."""
-    return _SPECIAL.sub(lambda found: f"&#{ord(found[1])};", text.line(value))
+    return _entities(text.line(value))
+
+
+def _entities(value: str) -> str:
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[1])};", value)
 
 
 def code(value: str) -> str:
@@ -67,7 +77,7 @@ def _section(report: Report, section: Section) -> Iterator[str]:
     if section.sentences:
         yield f"{_joined(section.sentences)}\n\n"
     if section.missing:
-        yield f"*{escaped(section.missing)}*\n\n"
+        yield f"*{prose(section.missing)}*\n\n"
     for table in section.tables:
         yield _table(table)
     if section.key == "failures":

@@ -7,7 +7,6 @@ of the first three formats know nothing of waits and CPU time, those of the firs
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -23,9 +22,9 @@ from batchmill.report.advice import IN_COMMANDS
 from batchmill.report.commands import call
 from batchmill.report.document import edges_of, read
 from batchmill.report.facts import Facts
-from batchmill.report.happened import Happened, happened
+from batchmill.report.happened import Happened, happened, outline_of
 from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus, Visit
-from batchmill.report.rows import Call, Failure, Row, State
+from batchmill.report.rows import Call, Failure, Row, Sample, State
 from batchmill.report.run_time import RunTime
 from batchmill.traits import TRAITS
 
@@ -41,7 +40,6 @@ STATUSES: dict[str, RunStatus] = {
 }  # fmt: skip
 OWN_PROCESSES = ("process", "dask")  # executors whose CPU seconds are those of commands as well
 COUNTS = ("kept", "redone", "new", "changed")
-_POSITION = re.compile(r"\[\d+\]")
 
 
 def facts_of(reader: Reader, record: RunRecord) -> Facts:
@@ -56,7 +54,8 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
     efforts = reader.efforts(record)
     run = _run(reader, record, told)
     missing = MISSING if any(visit.timed for visit in visits) else MISSING_AT_FIRST
-    nodes = _with_efforts(_nodes(reader.nodes(record), types, visits, told), efforts)
+    commands = reader.commands(record)
+    nodes = _with_efforts(_nodes(reader.nodes(record), types, visits, told), efforts, commands)
     measured = {node.id for node in nodes if node.cpu is not None}
     return Facts(
         run,
@@ -66,6 +65,8 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
         passes=_with_counts(reader, record, told.passes),
         edges=edges_of(outline),
         limits=told.limits,
+        samples=lambda: _samples(reader, record, told.passes),
+        deaths=told.deaths,
         provenance=_provenance(record),
         missing={name: why for name, why in missing.items() if name != "resources" or not efforts},
         describe=lambda node, index: _described(reader, visits, node, index),
@@ -130,16 +131,19 @@ def _node(name: str, ended: dict[str, Any], visits: Sequence[VisitRecord], told:
 
 
 def _with_efforts(
-    nodes: Sequence[Node], efforts: Mapping[str, tuple[float | None, int | None]]
+    nodes: Sequence[Node],
+    efforts: Mapping[str, tuple[float | None, int | None]],
+    commands: Mapping[str, tuple[float | None, int]],
 ) -> list[Node]:
-    """The nodes with what their items took. Of commands on threads nobody knows: their CPU time is that of
-    other processes."""
+    """The nodes with what their items took. Of commands on threads the first formats of the journal know
+    nothing: their CPU time is that of other processes."""
     found: list[Node] = []
     for node in nodes:
         cpu, peak = efforts.get(node.id, (None, None))
-        if node.type in IN_COMMANDS and node.executor not in OWN_PROCESSES:
+        in_commands, n_bytes = commands.get(node.id, (None, None))
+        if node.type in IN_COMMANDS and node.executor not in OWN_PROCESSES and in_commands is None:
             cpu = None
-        found.append(replace(node, cpu=cpu, peak_rss=peak))
+        found.append(replace(node, cpu=cpu, peak_rss=peak, bytes_out=n_bytes))
     return found
 
 
@@ -171,7 +175,9 @@ def _rows(
         for item in reader.items(visit):
             place = _place(visit, item.index, turns[visit.address])
             row = _row(reader, visit, item, base + item.index, place, clock)
-            row.cpu = item.cpu if visit.address in measured else None
+            if visit.address in measured:
+                row.cpu = item.commands_cpu if item.cpu is None else item.cpu
+            row.bytes_out = item.bytes_out
             yield row
 
 
@@ -239,7 +245,7 @@ def _calls(reader: Reader, record: RunRecord, passes: Sequence[Pass]) -> Iterato
         at = one.get("at")
         yield Call(
             clock.of(at) if isinstance(at, float) and not one.get("kept") else None,
-            _POSITION.sub("[*]", str(one.get("node") or "")),
+            outline_of(str(one.get("node") or "")),
             one.get("index"),
             str(one.get("model") or ""),
             int(one.get("input_tokens") or 0),
@@ -249,6 +255,14 @@ def _calls(reader: Reader, record: RunRecord, passes: Sequence[Pass]) -> Iterato
             float(one.get("wall") or 0.0),
             str(one.get("error") or ""),
         )
+
+
+def _samples(reader: Reader, record: RunRecord, passes: Sequence[Pass]) -> Iterator[Sample]:
+    clock = RunTime(passes)
+    for one in reader.samples(record):
+        at = clock.of(one.at)
+        if at is not None:
+            yield Sample(at, one.cores, one.rss)
 
 
 def _described(reader: Reader, visits: Sequence[VisitRecord], node: str, index: int) -> str | None:

@@ -90,11 +90,11 @@ class Row:
     of the run before all of them. ``tried`` lists the attempts of an item that had more than one, or whose
     only one failed; without it ``attempts`` is all that is known.
 
-    ``cpu`` is seconds, ``rss`` bytes at the peak, ``bytes_out`` bytes printed, ``cost`` US dollars, each None
-    where it is not known. ``error``, ``message`` and ``kind`` say why it failed, ``failure`` more of that.
-    ``command`` is the command it ran, as text for a shell, secrets masked; ``exit_code`` and ``signal`` are
-    that command's. ``final`` is False for an outcome that a later pass put another one in place of: its time
-    counts, and the item itself is counted by that other one."""
+    ``cpu`` is seconds, ``rss`` bytes at the peak, ``bytes_out`` bytes written to stdout, ``cost`` US dollars,
+    each None where it is not known. ``error``, ``message`` and ``kind`` say why it failed, ``failure`` more
+    of that. ``command`` is the command it ran, as text for a shell, secrets masked; ``exit_code`` and
+    ``signal`` are that command's. ``final`` is False for an outcome that a later pass put another one in
+    place of: its time counts, and the item itself is counted by that other one."""
 
     node: str
     index: int
@@ -191,7 +191,9 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A worker process that died at ``at`` (run time), and the item that it cost."""
+    """A worker process that died at ``at`` (run time): ``slot`` is its number, ``reason`` why batchmill
+    killed it, empty where it did not. It cost ``items`` items an attempt, from ``index`` on, None where
+    none."""
 
     at: float
     node: str
@@ -199,3 +201,6 @@ class Death:
     pid: int | None = None
     exit_code: int | None = None
     signal: int | None = None
+    slot: int | None = None
+    items: int = 0
+    reason: str = ""

@@ -234,10 +234,14 @@ def _resources(report: Report) -> Iterator[Table]:
     ]
     yield Table(("node", "CPU", "peak memory", "printed"), rows)
     deaths = [
-        [_cell(one.node), _figure(one.index), duration(one.at), _figure(one.exit_code), _figure(one.signal)]
+        [
+            _cell(one.node), _cell(one.reason), duration(one.at), _figure(one.slot), _figure(one.pid),
+            _figure(one.exit_code), _figure(one.signal), _figure(one.items), _figure(one.index),
+        ]
         for one in report.deaths
-    ]
-    yield Table(("worker died in", "item", "at", "exit code", "signal"), deaths)
+    ]  # fmt: skip
+    head = ("worker died in", "killed because", "at", "slot", "pid", "exit code", "signal", "items", "first")
+    yield Table(head, deaths, words=2)
 
 
 def _passes(report: Report) -> Iterator[Table]:

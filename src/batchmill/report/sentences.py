@@ -188,9 +188,16 @@ def _resources(report: Report) -> list[str]:
     known = [node.cpu for node in report.nodes if node.cpu is not None and not node.nested]
     peaks = [node.peak_rss for node in report.nodes if node.peak_rss is not None]
     told = []
+    cores_seen = [one for one in report.series.cores if one is not None]
+    rss_seen = [one for one in report.series.rss if one is not None]
+    if cores_seen and rss_seen:
+        told.append(
+            f"All its processes together kept up to {number(max(cores_seen))} cores busy and had up to "
+            f"{bytes_(max(rss_seen))}, what they share counted for each."
+        )
     if known and report.run.wall > 0:
         cores = f" of {number(report.provenance.cores)}" if report.provenance.cores else ""
-        told.append(f"{number(sum(known) / report.run.wall)}{cores} cores were busy on average.")
+        told.append(f"{number(sum(known) / report.run.wall)}{cores} cores were busy with items on average.")
     if peaks:
         told.append(f"The largest worker had {bytes_(max(peaks))}.")
     if report.deaths_total:

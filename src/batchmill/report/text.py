@@ -10,6 +10,8 @@ _CONTROL = re.compile(
 )
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
+_CODE = re.compile(r"`([^`]+)`")
+
 
 def valid(text: str) -> str:
     """``text`` with lone surrogates, as names of files may have, written as escapes: the rest of the world
@@ -41,6 +43,12 @@ def line(text: str, most: int | None = None) -> str:
     """:func:`visible` on one line, cut to ``most`` characters."""
     told = " ".join(visible(text).split())
     return told if most is None else beginning(told, most)
+
+
+def spans(sentence: str) -> list[tuple[bool, str]]:
+    """A sentence of ours in pieces, each with whether it is code: what stands between backticks."""
+    pieces = _CODE.split(sentence)
+    return [(place % 2 == 1, piece) for place, piece in enumerate(pieces) if piece]
 
 
 def _escaped(found: re.Match[str]) -> str:

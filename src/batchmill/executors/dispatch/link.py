@@ -45,6 +45,7 @@ class Death(NamedTuple):
     of which it may have died: one where it was running it, more where several were being pickled. Of the
     only one, ``attempt`` is the number of the attempt under way, which had begun at the second ``began`` of
     :func:`time.perf_counter`, and with a deadline ``age`` seconds ago; each None where nobody knows.
+    ``pid`` and ``exit_code`` (negative: a signal) are those of its process.
     """
 
     worker: str
@@ -56,6 +57,8 @@ class Death(NamedTuple):
     attempt: int = 0
     began: float | None = None
     age: float | None = None
+    pid: int = 0
+    exit_code: int | None = None
 
 
 class Failure(NamedTuple):

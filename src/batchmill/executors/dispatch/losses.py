@@ -17,10 +17,12 @@ from batchmill.outcome import ErrorInfo, Outcome, cancelled
 
 
 class AfterDeath(NamedTuple):
-    """``again`` are chunks to be taken again, ``ended`` is the outcome of the item that was lost for good."""
+    """``again`` are chunks to be taken again, ``ended`` is the outcome of the item that was lost for good,
+    ``cost`` are the indices of the items that lost an attempt, or may have brought the death about."""
 
     again: list[Chunk]
     ended: Outcome | None = None
+    cost: range = range(0)
 
 
 def after_death(job: Job, rest: Chunk, done: int, death: Death, worker: int) -> AfterDeath:
@@ -31,12 +33,14 @@ def after_death(job: Job, rest: Chunk, done: int, death: Death, worker: int) -> 
     if first >= end or (end - first == 1 and _innocent(job, death)):
         return AfterDeath([rest])
     again = [one for one in (_part(rest, 0, first), _part(rest, end, len(rest))) if one is not None]
-    if end - first > 1:
-        return AfterDeath([*again, *(rest.part(offset, offset + 1) for offset in range(first, end))])
+    cost = range(rest.start + first, rest.start + end)
+    if len(cost) > 1:
+        again += [rest.part(offset, offset + 1) for offset in range(first, end)]
+        return AfterDeath(again, cost=cost)
     settled = _charged(job, rest, first, death, worker)
     if isinstance(settled, Chunk):
-        return AfterDeath([*again, settled])
-    return AfterDeath(again, settled)
+        return AfterDeath([*again, settled], cost=cost)
+    return AfterDeath(again, settled, cost)
 
 
 def _part(chunk: Chunk, start: int, end: int) -> Chunk | None:

@@ -6,9 +6,9 @@ import threading
 
 from batchmill.block import Block
 from batchmill.errors import ExecutorUnavailable, InternalError
-from batchmill.executors.contract import Channel, Chunk
+from batchmill.executors.contract import Channel, Chunk, OnDeath, WorkerDeath
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
-from batchmill.executors.dispatch.link import Death, End, Refusal, Results
+from batchmill.executors.dispatch.link import CANCELLED, Death, End, Refusal, Results
 from batchmill.executors.dispatch.losses import after_death
 from batchmill.executors.pickling.pickler import named
 from batchmill.executors.running.attempts import Job
@@ -18,17 +18,22 @@ STILLBIRTHS = 3  # workers that die before they take a chunk, one after another,
 
 
 class ChunkSettler:
-    """Settles the chunks of one batch.
+    """Settles the chunks of one batch; ``on_death`` is told of workers that died.
 
-    Concurrency: called from any thread; ``_lock`` guards ``_stillborn``.
+    Concurrency: called from any thread; ``_lock`` guards ``_stillborn`` and ``_told``, the workers whose
+    death was told.
     """
 
-    def __init__(self, job: Job, channel: Channel, sizer: ChunkSizer) -> None:
+    def __init__(
+        self, job: Job, channel: Channel, sizer: ChunkSizer, on_death: OnDeath | None = None
+    ) -> None:
         self.job = job
         self.channel = channel
         self.sizer = sizer
         self._lock = threading.Lock()
         self._stillborn = 0
+        self._on_death = on_death
+        self._told: set[tuple[int, int]] = set()
 
     def settle(self, worker: int, chunk: Chunk, end: End) -> None:
         """Settle a chunk that was sent to the ``worker`` of that number. Raises what is no item's fault."""
@@ -56,15 +61,31 @@ class ChunkSettler:
         if death.finished is None:
             if death.newborn and death.verdict is None:
                 self._died_unborn(death)
+            self._tell(worker, death, range(0))
             self.channel.give_back(chunk)
             return
         self._alive()
         rest = self._deliver(chunk, death.finished, worker)
         then = after_death(self.job, rest, len(death.finished), death, worker)
+        self._tell(worker, death, then.cost)
         for again in then.again:
             self.channel.give_back(again)
         if then.ended is not None:
             self.channel.deliver(Block.of(then.ended, chunk.items[then.ended.index - chunk.start]))
+
+    def _tell(self, worker: int, death: Death, cost: range) -> None:
+        """Tell of a death and of the items that it ``cost`` an attempt, before anybody hears of those."""
+        if self._on_death is None or death.verdict == CANCELLED:
+            return
+        with self._lock:
+            if (worker, death.pid) in self._told:  # with another chunk that it had
+                return
+            self._told.add((worker, death.pid))
+        code = death.exit_code
+        signal = -code if code is not None and code < 0 else None
+        first = cost.start if cost else None
+        code = None if signal else code
+        self._on_death(WorkerDeath(worker, death.pid, code, signal, death.verdict or "", first, len(cost)))
 
     def split(self, chunk: Chunk, error: ErrorInfo) -> None:
         """Give back a chunk's items one by one, or charge ``error`` to the one it holds."""

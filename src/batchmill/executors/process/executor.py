@@ -124,7 +124,7 @@ class ProcessBatch:
             least=HAND_OVER_SECONDS,
             known=shipment.pace,
         )
-        self._settler = ChunkSettler(job, channel, self._sizer)
+        self._settler = ChunkSettler(job, channel, self._sizer, settings.on_death)
         self._shipment = shipment
         self._pool = pool
         self._slots = settings.slots

@@ -21,10 +21,10 @@ from batchmill.executors.pickling.pickler import Stream
 from batchmill.executors.process.payload import Payload, no_room, unwrap, wrap
 from batchmill.executors.process.shared_area import Region
 from batchmill.executors.running.progress import Progress
-from batchmill.outcome import ErrorInfo, Outcome
+from batchmill.outcome import Commands, ErrorInfo, Outcome
 
 HEADER = struct.Struct("=II")  # length in bytes; 1 when the content is a parcel's
-Columns = tuple[list[Any], "array[float]", dict[int, Outcome], dict[int, float | None]]
+Columns = tuple[list[Any], "array[float]", dict[int, Outcome], dict[int, float | None], dict[int, Commands]]
 Content = tuple[Columns, dict[int, ErrorInfo]]
 LEAST_ROOM = 2048  # of a region: enough for a parcel's frame, whatever it holds
 
@@ -115,7 +115,7 @@ def _loads(stream: Any, buffers: Sequence[Any] = ()) -> Content:
     except Exception:  # noqa: BLE001  # what an object's own code raised: told below, of the item it came from
         columns: Columns = salvage.loads(stream, buffers)
     faults: dict[int, ErrorInfo] = {}
-    values, _, special, _ = columns
+    values, _, special, *_ = columns
     for place, value in enumerate(values):
         fault = salvage.fault_in((value, special.get(place)))
         if fault is not None:
@@ -124,9 +124,9 @@ def _loads(stream: Any, buffers: Sequence[Any] = ()) -> Content:
 
 
 def _append(block: Block, columns: Columns, faults: dict[int, ErrorInfo]) -> None:
-    values, walls, special, began = columns
+    values, walls, special, began, commands = columns
     offset = len(block)
-    block.extend(Block(block.start + offset, values, walls.tolist(), special, began=began))
+    block.extend(Block(block.start + offset, values, walls.tolist(), special, began=began, commands=commands))
     for place, error in faults.items():
         _replace(block, offset + place, error)
 
@@ -134,12 +134,12 @@ def _append(block: Block, columns: Columns, faults: dict[int, ErrorInfo]) -> Non
 def _columns(block: Block, first: int) -> Columns:
     """What the block has grown by since it had ``first`` items, as it travels."""
     part = block.part(first)
-    return part.values, array("f", part.walls), part.special, part.began
+    return part.values, array("f", part.walls), part.special, part.began, part.commands
 
 
 def _pack(block: Block, first: int, *, in_band: bool = False) -> tuple[Stream, list[pickle.PickleBuffer]]:
     columns = _columns(block, first)
-    values, _, special, _ = columns
+    values, _, special, *_ = columns
     buffers: list[pickle.PickleBuffer] = []
     try:
         plain = not special and pickler.is_plain(values)

@@ -128,9 +128,16 @@ class ProcessLink:
 
     def _death(self, chunk: Chunk, number: int, remains: Remains) -> Death:
         at, begun = remains.position
-        told = f"worker process {remains.pid}", remains.reason, self.slot.verdict, at == 0
+        death = Death(
+            f"worker process {remains.pid}",
+            remains.reason,
+            self.slot.verdict,
+            newborn=at == 0,
+            pid=remains.pid,
+            exit_code=remains.exit_code,
+        )
         if at != number:
-            return Death(*told)
+            return death
         block, _ = self._results(chunk, number, remains.kept)
         suspects, began = range(len(block), len(chunk)), None
         if remains.phase == PACKING:
@@ -140,7 +147,9 @@ class ProcessLink:
             before = block.began_at(len(block)) if len(block) else second_of(remains.began)
             began = second_of(remains.started) or before
         age = (time.monotonic_ns() - remains.started) / 1e9 if remains.started else None
-        return Death(*told, block, suspects, remains.attempt, began, age)
+        return death._replace(
+            finished=block, suspects=suspects, attempt=remains.attempt, began=began, age=age
+        )
 
     def _results(self, chunk: Chunk, number: int, n_bytes: int) -> tuple[Block, int]:
         return frames.read(self.slot.area.outward(number), n_bytes, chunk.start)

@@ -87,7 +87,7 @@ def _packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe:
     except Exception as fault:
         raise pickler.refusal(task, fault, "task") from fault
     there = replace(settings, max_concurrent=1, chunk_size=None, on_choice=None, slots=None, by_permit=False)
-    there = replace(there, cluster=None)
+    there = replace(there, cluster=None, on_death=None)
     cwd = settings.cluster.get("cwd") if isinstance(settings.cluster, dict) else None
     around = ProcessEnvironment.packed(1) if carrier.here else ProcessEnvironment.packed_without_environment()
     return pickle.dumps(RemoteJob(stream, there, around, carrier.here, cwd, probe), 5)

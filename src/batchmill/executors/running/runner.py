@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.block import Block
+from batchmill.block import Block, together
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Chunk
@@ -74,7 +74,7 @@ class ItemRunner:
         block = Block(chunk.start, items=chunk.items) if block is None else block
         add_value, add_wall = block.appenders()
         run, progress, drain = self._job.task.run, self._progress, self._recorder.drain
-        begin_item = progress.begin_item
+        begin_item, recorder = progress.begin_item, self._recorder
         timed, clock = self.timed, time.perf_counter
         index = chunk.start
         progress.begin_items()
@@ -106,6 +106,8 @@ class ItemRunner:
                     block.note(outcome)
                 if outcome.error is not None and self._job.stop_on_failure and outcome.again is None:
                     progress.stop()  # a chunk that waits behind this one must not start either
+            if recorder.commands is not None:
+                block.ran(offset, recorder.take_commands())
             now = clock()
             add_wall(now - last)
             last = now
@@ -122,7 +124,8 @@ class ItemRunner:
                 if drift > MOST_DRIFT:
                     block.begin(offset + 1, last)
                     drift = 0.0
-        block.cpu = time.thread_time() - spent
+        commands = together(one.cpu for one in block.commands.values()) if block.commands else None
+        block.cpu = time.thread_time() - spent + (commands or 0.0)
         return block
 
     def _run_item(

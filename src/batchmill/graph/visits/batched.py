@@ -14,8 +14,8 @@ from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.block import Block
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import BatchmillError, NodeError
-from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle
-from batchmill.executors.contract import Choice
+from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle, WorkerDied
+from batchmill.executors.contract import Choice, WorkerDeath
 from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.admission import gate_of, paying_for
 from batchmill.graph.visits.attached import Attachment
@@ -129,7 +129,7 @@ class NodeBatch:
 
     def _run(self, hand_on: OnBlock | None) -> NodeRun:
         done = ResultCollector(results_of(self._spec, self._around, self._place))
-        self.batch.on_choice = self._progress.chosen
+        self.batch.on_choice, self.batch.on_death = self._progress.chosen, self._progress.died
 
         if self._skips:
             done.note_skipped(0)
@@ -312,6 +312,10 @@ class _Progress:
     def chosen(self, choice: Choice) -> None:
         """The executor ``auto`` has chosen one, in a thread of its own."""
         self.around.bus.emit(Noticed(choice.reason, self.node))
+
+    def died(self, death: WorkerDeath) -> None:
+        """A worker process died, in a thread of its own."""
+        self.around.bus.emit(WorkerDied(self.node, **death._asdict()))
 
     def add(self, block: Block) -> None:
         self.done += len(block)

@@ -95,6 +95,30 @@ WHERE visit.run = ? GROUP BY visit.address
 -- name: delete_efforts
 DELETE FROM effort WHERE id >= ? AND id < ?
 
+-- name: add_command
+INSERT OR REPLACE INTO command (id, pass, cpu, bytes_out) VALUES (?, ?, ?, ?)
+
+-- What the commands of the items of each node took, in all passes.
+-- name: commands_of
+SELECT visit.address, sum(command.cpu), sum(command.bytes_out) FROM visit
+JOIN command ON command.id >= visit.id << 32 AND command.id < (visit.id + 1) << 32
+WHERE visit.run = ? GROUP BY visit.address
+
+-- name: delete_commands
+DELETE FROM command WHERE id >= ? AND id < ?
+
+-- name: add_sample
+INSERT OR REPLACE INTO sample (run, at, seconds, cpu, rss, processes) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: samples_of
+SELECT at, seconds, cpu, rss, processes FROM sample WHERE run = ? ORDER BY at
+
+-- name: last_sample_of
+SELECT at, seconds, cpu, rss, processes FROM sample WHERE run = ? ORDER BY at DESC LIMIT 1
+
+-- name: delete_samples
+DELETE FROM sample WHERE run = ?
+
 -- name: beat
 INSERT OR REPLACE INTO heartbeat (run, pass, at, detail) VALUES (?, ?, ?, ?)
 
@@ -171,15 +195,19 @@ WHERE id >= ? AND id < ?
 SELECT max(began + wall) FROM outcome WHERE id >= ? AND id < ? AND pass = ?
 
 -- name: read_outcomes
-SELECT position, state, item, value, wall, detail, began, worker, for_limit, for_permit, cpu
+SELECT position, state, item, value, wall, detail, began, worker, for_limit, for_permit,
+    effort.cpu, command.cpu, bytes_out
 FROM outcome LEFT JOIN wait ON wait.id = outcome.id AND wait.pass = outcome.pass
 LEFT JOIN effort ON effort.id = outcome.id AND effort.pass = outcome.pass AND effort.count = 1
+LEFT JOIN command ON command.id = outcome.id AND command.pass = outcome.pass
 WHERE outcome.id >= ? AND outcome.id < ? ORDER BY outcome.id
 
 -- name: read_failed
-SELECT position, state, item, value, wall, detail, began, worker, for_limit, for_permit, cpu
+SELECT position, state, item, value, wall, detail, began, worker, for_limit, for_permit,
+    effort.cpu, command.cpu, bytes_out
 FROM outcome LEFT JOIN wait ON wait.id = outcome.id AND wait.pass = outcome.pass
 LEFT JOIN effort ON effort.id = outcome.id AND effort.pass = outcome.pass AND effort.count = 1
+LEFT JOIN command ON command.id = outcome.id AND command.pass = outcome.pass
 WHERE outcome.id >= ? AND outcome.id < ? AND state IN (1, 3) ORDER BY outcome.id
 
 -- name: nodes_of

@@ -33,36 +33,18 @@
     return drawn;
   };
 
+  const MOST_NEEDLES = 40;
+  const grouped = (counts, wide) =>
+    Array.from({length: Math.ceil(counts.length / wide)}, (_, place) =>
+      counts.slice(place * wide, (place + 1) * wide).reduce((sum, count) => sum + count, 0));
+
   const unpacked = async ({data: packed}) => {
     const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
     return new Uint8Array(await new Response(stream).arrayBuffer());
   };
 
-  const SHARES = [
-    ["work", "work", 0], ["failed_attempts", "failed attempts", 7], ["limit_waits", "waiting for a limit", 8],
-    ["permit_waits", "waiting for --jobs", 5], ["retry_waits", "waiting to try again", 3], ["input", "no input yet", 9], ["between", "between items", 4],
-    ["tail", "nothing left to start", 1], ["start", "getting started", 2]
-  ];
-
   const charts = {
-    shares() {
-      const nodes = data.nodes.filter((node) => node.shares?.capacity > 0);
-      const bars = nodes.map((node) => {
-        const bar = element("svg:svg", {
-          viewBox: `0 0 ${WIDTH} 20`, role: "img", "aria-label": `Where the slot time of ${node.id} went`
-        });
-        let at = 0;
-        for (const [name, , number] of SHARES) {
-          const width = WIDTH * node.shares[name] / node.shares.capacity;
-          bar.append(element("svg:rect", {x: at, width, height: 20, fill: colour(number)}));
-          at += width;
-        }
-        return figure(node.id, bar);
-      });
-      return bars.length ? [...bars, legend(SHARES.map(([, name, number]) => [name, colour(number)]))] : [];
-    },
-
     graph() {
       const nodes = data.nodes.filter((node) => !node.nested);
       if (nodes.length < 2 || !data.edges.length) return [];
@@ -101,14 +83,19 @@
       const x = {domain: [0, bins * seconds], label: "seconds"};
       const KINDS = [["ok", "ok"], ["retried", "retried"], ["failed", "failed"]];
       const drawn = nodes.flatMap((node) => {
-        const ended = KINDS.flatMap(([kind]) =>
-          node[kind].map((count, place) => ({at: place * seconds, rate: count / seconds, kind})));
+        // so many bins together that a bar is made of some items, and not a needle of one
+        const total = KINDS.reduce((sum, [kind]) => sum + node[kind].reduce((all, count) => all + count, 0), 0);
+        const wide = Math.ceil(bins / Math.max(MOST_NEEDLES, Math.min(bins, total / 10)));
+        const ended = KINDS.flatMap(([kind]) => grouped(node[kind], wide).flatMap((count, place) => {
+          const bar = {rate: count / Math.min(wide, bins - place * wide) / seconds, kind};
+          return [{...bar, at: place * wide * seconds}, {...bar, at: Math.min(bins, (place + 1) * wide) * seconds}];
+        }));
         const busy = node.in_flight.map((count, place) => ({at: place * seconds, count}));
         return [
           figure(`${node.node}: items a second`, plotted(`Items a second of ${node.node} over time`, {
             x, y: {label: "items/s", grid: true},
             color: {domain: KINDS.map(([kind]) => kind), range: KINDS.map(([, name]) => state(name))},
-            marks: [vendor.areaY(ended, {x: "at", y: "rate", fill: "kind", curve: "step"}), vendor.ruleY([0])]
+            marks: [vendor.areaY(ended, {x: "at", y: "rate", fill: "kind"}), vendor.ruleY([0])]
           })),
           figure(`${node.node}: in flight`, plotted(`Items of ${node.node} in flight over time`, {
             x, y: {label: "in flight", grid: true, zero: true},
@@ -129,6 +116,18 @@
       for (const one of data.lanes) {
         const spanned = one.group > 1 ? `, ${one.group} a lane` : "";
         drawn.push(figure(`${one.node}: what its ${one.slots} slots did${spanned}`, lanes(await unpacked(one), one)));
+      }
+      const machine = [
+        ["cores", "CPU cores in use", "cores", data.series.cores],
+        ["memory", "memory of all processes", "MB", data.series.rss.map((one) => one === null ? null : one / 2 ** 20)]
+      ];
+      for (const [name, caption, label, values] of machine) {
+        const seen = values.map((value, place) => ({at: place * seconds, value})).filter(({value}) => value !== null);
+        if (seen.length < 2) continue;
+        drawn.push(figure(caption, plotted(`The ${name} that the run had, over time`, {
+          x, y: {label, grid: true, zero: true},
+          marks: [vendor.lineY(seen, {x: "at", y: "value"}), vendor.ruleY([0])]
+        })));
       }
       for (const {key, counts} of refusals) {
         const refused = counts.map((count, place) => ({at: place * seconds, count}));

@@ -1,0 +1,119 @@
+"""Make the pictures in ``pictures/``: the page of a report, and what ``bench --plot`` draws.
+
+    python docs/make_pictures.py           make them; needs Chromium
+    python docs/make_pictures.py --check   make them elsewhere, and exit with 1 where one comes out empty or
+                                           otherwise in kind and size than the one that is there
+
+They show runs that are made for it: times differ from one to the next, so they are not compared by bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PICTURES = Path(__file__).parent / "pictures"
+WIDTH, HEIGHT = 1100, 1500
+LEAST_BYTES = 10_000  # of a picture on which there is something
+
+# a service that answers in a tenth of a second, refuses one call in twenty and never answers some
+ASKING = """
+import random, time
+from batchmill.errors import NodeError
+chance = random.Random(f"{n} {time.time()}").random()
+time.sleep(random.Random(n).lognormvariate(-3, 0.5))
+if n % 97 == 13:
+    raise ValueError(f"page {n} has no title")
+if chance < 0.05:
+    raise NodeError("too many requests", refused=True, retry_after=0.2, outputs={"status_code": 429})
+result = n
+"""
+DOCUMENT = {
+    "nodes": [
+        {
+            "id": "fetch",
+            "type": "code",
+            "params": {"code": ASKING, "inputs": {"n": "${n}"}},
+            "batch": {
+                "items": {"range": [600]}, "as": "n", "executor": "thread", "max_concurrent": 8,
+                "error_handling": "continue", "max_retries": 4, "retry_wait": 0.1,
+            },
+        },
+        {
+            "id": "hash",
+            "type": "shell",
+            "params": {"command": "head -c 100000 /dev/zero | sha256sum"},
+            "batch": {"items": {"range": [60]}, "as": "n", "executor": "thread", "max_concurrent": 2},
+        },
+    ],
+    "edges": [{"from": "fetch", "to": "hash"}],
+}  # fmt: skip
+BENCH = ("--workloads", "waiting,hashing", "--executors", "sequential,thread", "--scale", "0.1", "-q")
+
+
+def main(arguments: list[str]) -> int:
+    """Make the pictures, or with ``--check`` see that they can be made; the exit code."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        print("the pictures of the documentation need Chromium, which is not installed", file=sys.stderr)
+        return 0 if arguments == ["--check"] else 1
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder)
+        _bench(made / "bench.svg")
+        _report(made, browser)
+        if arguments != ["--check"]:
+            PICTURES.mkdir(exist_ok=True)
+            for name in ("bench.svg", "report.png"):
+                shutil.copy(made / name, PICTURES / name)
+            return 0
+        faults = [fault for name in ("bench.svg", "report.png") if (fault := _fault(made / name))]
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return 1 if faults else 0
+
+
+def _bench(picture: Path) -> None:
+    command = [sys.executable, "-m", "batchmill", "bench", *BENCH, "--repeat", "1", "--plot", str(picture)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=900)
+
+
+def _report(folder: Path, browser: str) -> None:
+    (folder / "pages.json").write_text(json.dumps(DOCUMENT))
+    run = ("run", "pages.json", "-q", "--exit-zero", "--report", "r.html")
+    command = [sys.executable, "-m", "batchmill", *run]
+    subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=900)
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    options += ["--virtual-time-budget=5000", f"--user-data-dir={folder / 'profile'}"]
+    options += [f"--window-size={WIDTH},{HEIGHT}"]
+    shown = (folder / "r.html").as_uri()
+    command = [browser, *options, f"--screenshot={folder / 'report.png'}", shown]
+    subprocess.run(command, check=True, cwd=folder, capture_output=True, timeout=100)
+
+
+def _fault(picture: Path) -> str:
+    """What is wrong with a picture that was made, empty where nothing is."""
+    there = PICTURES / picture.name
+    if not there.exists():
+        return f"{there} is missing: python docs/make_pictures.py"
+    made, known = picture.read_bytes(), there.read_bytes()
+    if len(made) < (LEAST_BYTES if picture.suffix == ".png" else LEAST_BYTES // 10):
+        return f"{picture.name} came out empty"
+    if _size(made) != _size(known):
+        return f"{picture.name} is {_size(made)}, not {_size(known)}: python docs/make_pictures.py"
+    return ""
+
+
+def _size(picture: bytes) -> str:
+    """Kind, and width and height of a PNG."""
+    if picture.startswith(b"\x89PNG"):
+        return "a PNG of {} x {}".format(*struct.unpack(">II", picture[16:24]))
+    return "an SVG" if picture.startswith(b"<svg") else "no picture"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,57 @@
+"""What of a report is drawn without its script: where the time of each node's slots went, as a bar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from batchmill.drawing.svg import bar, picture, swatch
+from batchmill.report import text
+from batchmill.report.model import Report
+from batchmill.report.parts import SHARE_NAMES, Node, Shares
+from batchmill.report.words import duration, percent
+
+WIDTH, HIGH = 1060, 20
+COLOURS = {
+    "work": "s0", "failed_attempts": "s7", "limit_waits": "s8", "permit_waits": "s5", "retry_waits": "s3",
+    "input": "s9", "between": "s4", "tail": "s1", "start": "s2",
+}  # fmt: skip
+
+
+class Figure(NamedTuple):
+    """A picture as markup, and what stands above it."""
+
+    caption: str
+    svg: str
+
+
+class Pictures(NamedTuple):
+    """Figures that share a legend, of which each entry is a colour as markup and what it stands for."""
+
+    figures: Sequence[Figure]
+    legend: Sequence[tuple[str, str]]
+
+
+def pictures(report: Report, most: int) -> dict[str, Pictures]:
+    """By section; of at most so many nodes, those with the most work."""
+    nodes = sorted((node for node in report.nodes), key=lambda node: -node.work)[:most]
+    figures = list(_shares(nodes))
+    legend = [(swatch(colour), SHARE_NAMES[name]) for name, colour in COLOURS.items()]
+    return {"time": Pictures(figures, legend)} if figures else {}
+
+
+def _shares(nodes: Sequence[Node]) -> Iterator[Figure]:
+    for node in nodes:
+        if node.shares is not None and node.shares.capacity > 0:
+            name = text.visible(node.id)
+            label = f"Where the slot time of {name} went"
+            yield Figure(name, picture(WIDTH, HIGH, label, [_bar(node.shares)]))
+
+
+def _bar(shares: Shares) -> str:
+    segments = []
+    for name, colour in COLOURS.items():
+        seconds: float = getattr(shares, name)
+        told = f"{SHARE_NAMES[name]}: {percent(seconds, shares.capacity)}, {duration(seconds)}"
+        segments.append((colour, seconds, told))
+    return bar(0, 0, HIGH, WIDTH / shares.capacity, segments)
