@@ -182,3 +182,30 @@ def test_the_nodes_of_finally_stand_at_the_end(plan):
     ]
     for form in ("mermaid", "dot"):
         assert plan(document, "--format", form)[1].count("at the end, whatever happened") == 2
+
+
+def on_a_cluster(where):
+    batch = {"items": [1, 2, 3], "executor": "dask"}
+    node = {"id": "a", "type": "code", "params": {"code": "result = 1"}, "batch": batch}
+    return {"cluster": where, "nodes": [node]}
+
+
+def test_a_cluster_that_is_not_there_is_told_with_a_remedy(batchmill_command, tmp_path):
+    where = {"python": "no_such_module:make"}
+    (tmp_path / "flow.json").write_text(json.dumps(on_a_cluster(where)))
+    code, out, _ = batchmill_command("plan", "flow.json")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[1] == "cluster: nothing can run there"
+    assert "no_such_module:make fails: ModuleNotFoundError" in lines[2]
+    assert lines[3].strip().startswith("-> ")
+    assert "dask executor, as many at once as it has seats" in out
+
+
+def test_a_local_cluster_is_not_started_for_a_plan(batchmill_command, tmp_path):
+    pytest.importorskip("distributed")
+    (tmp_path / "flow.json").write_text(json.dumps(on_a_cluster("local:3")))
+    code, out, _ = batchmill_command("plan", "flow.json", "--cluster", "local:2")
+    assert code == 0
+    assert "cluster: one of this machine, started with the run, 2 seats" in out
+    assert "dask executor, 2 at once" in out
