@@ -28,6 +28,11 @@ class Traits:
         """Whether all items run in this process, whatever they are."""
         return not (self.own_processes or self.starts_here)
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its workers are those of a cluster."""
+        return self.own_processes and not self.starts_here
+
 
 TRAITS = {
     "sequential": Traits(side_by_side=False),

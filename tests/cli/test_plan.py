@@ -206,3 +206,30 @@ def test_it_says_what_changed_since_the_latest_run(plan, tmp_path, capfd):
     (tmp_path / "other.json").write_text(json.dumps(document))
     code = outcome(["plan", "other.json", "--changes"])
     assert (code, "there has been no run of other.json" in capfd.readouterr()[1]) == (2, True)
+
+
+def on_a_cluster(where):
+    batch = {"items": [1, 2, 3], "executor": "dask"}
+    node = {"id": "a", "type": "code", "params": {"code": "result = 1"}, "batch": batch}
+    return {"cluster": where, "nodes": [node]}
+
+
+def test_a_cluster_that_is_not_there_is_told_with_a_remedy(batchmill_command, tmp_path):
+    where = {"python": "no_such_module:make"}
+    (tmp_path / "flow.json").write_text(json.dumps(on_a_cluster(where)))
+    code, out, _ = batchmill_command("plan", "flow.json")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[1] == "cluster: nothing can run there"
+    assert "no_such_module:make fails: ModuleNotFoundError" in lines[2]
+    assert lines[3].strip().startswith("-> ")
+    assert "dask executor, as many at once as it has seats" in out
+
+
+def test_a_local_cluster_is_not_started_for_a_plan(batchmill_command, tmp_path):
+    pytest.importorskip("distributed")
+    (tmp_path / "flow.json").write_text(json.dumps(on_a_cluster("local:3")))
+    code, out, _ = batchmill_command("plan", "flow.json", "--cluster", "local:2")
+    assert code == 0
+    assert "cluster: one of this machine, started with the run, 2 seats" in out
+    assert "dask executor, 2 at once" in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from batchmill.cli import options
 from batchmill.cli.exits import Exit
 from batchmill.cli.json_text import as_json
 from batchmill.doctor import Finding, examine
+from batchmill.executors.remote.where import VARIABLE
 
 SCHEMA = "batchmill.doctor/1"
 JOURNAL = Path(".batchmill/runs.sqlite")
@@ -26,14 +28,16 @@ MARKS = {"ok": " ", "note": "~", "problem": "!"}
     show_default=True,
     help="The journal whose folder is tried.",
 )
+@options.cluster
 @options.json_flag("Print the findings as one JSON object.")
-def command(journal: Path, json_wanted: bool) -> int:
-    """Look at the interpreter, the machine, the storage and the packages that runs need.
+def command(journal: Path, cluster: str | None, json_wanted: bool) -> int:
+    """Look at the interpreter, the machine, the storage and the packages that runs need, and at a cluster
+    where one is named.
 
     What is marked ! would break a run and ends the command with exit code 5; what is marked ~ makes runs
     slower or leaves something out.
     """
-    found = list(examine(journal))
+    found = list(examine(journal, cluster or os.environ.get(VARIABLE) or None))
     problems = sum(finding.level == "problem" for finding in found)
     if json_wanted:
         told = {"schema": SCHEMA, "healthy": not problems, "findings": [asdict(one) for one in found]}

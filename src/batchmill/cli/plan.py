@@ -23,11 +23,13 @@ from batchmill.graph.surroundings import Surroundings
 from batchmill.ir.inputs import check_inputs
 from batchmill.journal.journal import Journal
 from batchmill.nodes.registry import default_registry
+from batchmill.planning.cluster import add_cluster
 from batchmill.planning.diagram import diagram_of, dot, mermaid
 from batchmill.planning.nodes import described_plan
 from batchmill.planning.tree import tree_lines
 from batchmill.runs.files import table_of
 from batchmill.runs.rehearse import Rehearsed, rehearse
+from batchmill.runs.settings import RunSettings, cluster_of
 from batchmill.step import Namespace
 from batchmill.values import plain
 
@@ -40,6 +42,7 @@ Form = Literal["tree", "json", "mermaid", "dot"]
 @options.document
 @options.inputs
 @options.overrides
+@options.cluster
 @options.part
 @click.option(
     "--format",
@@ -63,6 +66,7 @@ def command(
     set_json: tuple[str, ...],
     executor: str | None,
     jobs: int | None,
+    cluster: str | None,
     only: str | None,
     from_: str | None,
     until: str | None,
@@ -92,9 +96,16 @@ def command(
         plan = check(draft, default_registry(), values)
     part = Part.of(only, from_, until)
     plan = plan if part is None else part_of(plan, part)
-    around = Surroundings(Namespace(values), executor=executor, jobs=jobs, files=table_of(plan, values, {}))
+    around = Surroundings(
+        Namespace(values),
+        executor=executor,
+        jobs=jobs,
+        files=table_of(plan, values, {}),
+        cluster=cluster_of(RunSettings(cluster=cluster), plan.workflow),
+    )
     told = described_plan(plan, around)
     since = _since(file, from_inputs, journal_path) if changes else None
+    add_cluster(told, around.cluster)
     if json_wanted or form == "json":
         listed = [warned.as_json() for warned in warnings]
         whole = {"schema": SCHEMA, "source": file, "inputs": plain(values), **told, "warnings": listed}

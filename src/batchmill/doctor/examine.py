@@ -7,12 +7,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from batchmill.doctor import cluster as clusters
 from batchmill.doctor import interpreter, machine, packages, storage, terminal
 from batchmill.doctor.finding import Finding
 
 
-def examine(journal: Path) -> Iterator[Finding]:
-    """Look at everything a run needs; takes about half a second, most of it a worker process's start.
+def examine(journal: Path, cluster: str | None = None) -> Iterator[Finding]:
+    """Look at everything a run needs; takes about half a second, most of it a worker process's start. The
+    ``cluster`` is looked at where one is named.
 
     Leaves nothing behind but the warm worker, which ends with this process.
     """
@@ -20,4 +22,6 @@ def examine(journal: Path) -> Iterator[Finding]:
     yield from machine.findings()
     yield from storage.findings(journal)
     yield from packages.findings()
+    if cluster is not None:
+        yield from clusters.findings(cluster)
     yield from terminal.findings(sys.stderr, os.environ)

@@ -11,8 +11,9 @@ from pathlib import Path
 from batchmill.batch import BatchSettings, run_batch
 from batchmill.doctor.finding import Finding, Level
 from batchmill.errors import BatchmillError
-from batchmill.executors.cores import affinity, cpu_quota, group_folders, usable_cores
+from batchmill.executors.cores import affinity, cpu_quota, memory_limit, usable_cores
 from batchmill.mapping.functions import FunctionTask
+from batchmill.values.words import size
 
 AREA = "machine"
 DESCRIPTORS_PER_WORKER = 20  # what a worker process costs its parent, those of starting it included
@@ -47,24 +48,12 @@ def _memory() -> Finding:
     memory = psutil.virtual_memory()
     limit = memory_limit()
     free = memory.available if limit is None else min(memory.available, limit)
-    limited = "" if limit is None else f", {_size(limit)} by the control group's limit"
-    value = f"{_size(memory.available)} available of {_size(memory.total)}{limited}"
+    limited = "" if limit is None else f", {size(limit)} by the control group's limit"
+    value = f"{size(memory.available)} available of {size(memory.total)}{limited}"
     if free >= LEAST_MEMORY_BYTES:
         return Finding(AREA, "memory", value)
     remedy = "free some, or run on `thread`, and few items at once: each worker process takes some 50 MB"
     return Finding(AREA, "memory", value, "note", remedy)
-
-
-def memory_limit() -> int | None:
-    """Bytes that control groups allow, None without a limit; the strictest of those above this process."""
-    found: list[int] = []
-    for folder in group_folders("memory"):
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            try:
-                found.append(int((folder / name).read_text()))
-            except (OSError, ValueError):  # no such file, or "max"
-                continue
-    return min((limit for limit in found if limit < 1 << 60), default=None)
 
 
 def _open_files() -> Finding:
@@ -96,7 +85,7 @@ def _shared_memory(folder: Path) -> Finding:
     if not os.access(folder, os.W_OK):
         return Finding(AREA, "shared memory", f"{folder} cannot be written", "note", remedy)
     level: Level = "ok" if free >= LEAST_SHARED_BYTES else "note"
-    value = f"{_size(free)} free in {folder}"
+    value = f"{size(free)} free in {folder}"
     return Finding(AREA, "shared memory", value, level, "" if level == "ok" else remedy)
 
 
@@ -109,9 +98,9 @@ def _temporary() -> Finding:
         why = error.strerror or str(error)
         return Finding(AREA, "temporary folder", why, "problem", "set TMPDIR to a folder that can be written")
     if free >= LEAST_TEMPORARY_BYTES:
-        return Finding(AREA, "temporary folder", f"{_size(free)} free in {folder}")
+        return Finding(AREA, "temporary folder", f"{size(free)} free in {folder}")
     return Finding(
-        AREA, "temporary folder", f"{_size(free)} free in {folder}", "problem", "free some, or set TMPDIR"
+        AREA, "temporary folder", f"{size(free)} free in {folder}", "problem", "free some, or set TMPDIR"
     )
 
 
@@ -127,11 +116,3 @@ def _workers() -> Finding:
         return Finding(AREA, "worker processes", done.errors[0]["message"], "problem", remedy)
     took = done.metadata["timing"]["wall_ms"]
     return Finding(AREA, "worker processes", f"start and work, the first item after {took:.0f} ms")
-
-
-def _size(n_bytes: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if n_bytes < 1024:
-            return f"{n_bytes:.0f} {unit}"
-        n_bytes /= 1024
-    return f"{n_bytes:.1f} GB"

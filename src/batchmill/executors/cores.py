@@ -39,6 +39,18 @@ def cpu_quota() -> float | None:
     return min(found, default=None)
 
 
+def memory_limit() -> int | None:
+    """Bytes that control groups allow, None without a limit; the strictest of those above this process."""
+    found: list[int] = []
+    for folder in group_folders("memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            try:
+                found.append(int((folder / name).read_text()))
+            except (OSError, ValueError):  # no such file, or "max"
+                continue
+    return min((limit for limit in found if limit < 1 << 60), default=None)
+
+
 def group_folders(controller: str) -> list[Path]:
     """The folders of this process's control group and of those above it, for ``cpu`` or ``memory``."""
     folders: list[Path] = []

@@ -107,10 +107,17 @@ def _batch(plan: Plan, node: PlannedNode, spec: BatchSpec, around: Surroundings)
     return {
         "executor": settings.executor,
         **_choice(node, settings, items["count"]),
-        "max_concurrent": executor_named(settings.executor).workers(settings.for_executor()),
+        "max_concurrent": _in_flight(settings),
         **({} if source is None else {"streams_from": source}),
         "items": {"from": spec.items_kind, "written": plain(spec.items_value), **items},
     }
+
+
+def _in_flight(settings: BatchSettings) -> int | None:
+    """How many items at once; on a cluster None, where that depends on it alone."""
+    if settings.traits.elsewhere:
+        return settings.max_concurrent
+    return executor_named(settings.executor).workers(settings.for_executor())
 
 
 def _streamed_from(plan: Plan, name: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from batchmill.graph.compile.plan import Plan
 from batchmill.nodes import DEFAULT_ACTION
+from batchmill.planning.cluster import cluster_lines
 from batchmill.planning.shape import Shape, Step
 from batchmill.traits import TRAITS
 from batchmill.values.words import count, seconds, shortened
@@ -19,6 +20,8 @@ Told = Mapping[str, Any]
 def tree_lines(plan: Plan, told: Told) -> Iterator[str]:
     """The lines of a plan, of which ``told`` is the description as plain data."""
     yield f"{plan.source}: {count(len(told['nodes']) + len(plan.finals), 'node')}"
+    if "cluster" in told:
+        yield from cluster_lines(told["cluster"])
     yield from _plan_lines(plan, told)
 
 
@@ -155,4 +158,6 @@ def flight_words(batch: Told) -> str:
     """How many items are in flight."""
     if not TRAITS[batch["executor"]].side_by_side:
         return "one after another"
+    if batch["max_concurrent"] is None:
+        return "as many at once as it has seats"
     return f"{batch['max_concurrent']} at once"

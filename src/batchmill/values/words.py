@@ -37,6 +37,15 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def size(n_bytes: float) -> str:
+    """``512 B``, ``14 MB``, ``3.2 GB``, in powers of 1,024."""
+    for unit in ("B", "kB", "MB"):
+        if n_bytes < 1024:
+            return f"{n_bytes:.0f} {unit}"
+        n_bytes /= 1024
+    return f"{n_bytes:.1f} GB"
+
+
 def spending(calls: int, tokens: int, cost: float | None) -> str:
     """What calls of language models used: ``14 calls, 840 tokens, 0.00084 USD``."""
     dollars = "" if cost is None else f", {_plain(cost)} USD"

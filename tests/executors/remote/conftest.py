@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
+import batchmill
 from batchmill.executors.remote import where
+from batchmill.executors.remote.certificates import make_certificates
 from batchmill.executors.remote.futures import LoopCarrier
 
 Use = Callable[[LoopCarrier], LoopCarrier]
@@ -34,3 +44,116 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Iterator[Use]:
 def loop(use: Use) -> LoopCarrier:
     """A carrier with two seats."""
     return use(LoopCarrier(2))
+
+
+class Cluster:
+    """A scheduler and workers, each a process of its own, with certificates, on the loopback interface."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "log"
+        self.certificates = make_certificates(str(folder / "certs"))
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.workers: list[subprocess.Popen[bytes]] = []
+        file = folder / "scheduler.json"
+        options = ["--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+        self.scheduler = self._start("scheduler", "--protocol", "tls", *options)
+        wait_for(file.exists)
+        wait_for(file.read_text)
+        self.address: str = json.loads(file.read_text())["address"]
+
+    def _start(self, *arguments: str, **how: Any) -> subprocess.Popen[bytes]:
+        made = self.certificates
+        files = [
+            "--tls-ca-file",
+            str(made.ca),
+            "--tls-cert",
+            str(made.cert),
+            "--tls-key",
+            str(made.key),
+            "--host",
+            "127.0.0.1",
+        ]
+        command = [*how.pop("dask", [sys.executable, "-m", "dask"]), *arguments, *files]
+        with open(self.log, "ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **how)
+        self.processes.append(process)
+        return process
+
+    def worker(self, *options: str, seats: int = 2, **how: Any) -> subprocess.Popen[bytes]:
+        """Start one, with a nanny; it is there once :meth:`wait` says so."""
+        spill = self.folder / "spill"
+        spill.mkdir(exist_ok=True)
+        given = ["--nworkers", "1", "--nthreads", str(seats), "--no-dashboard", *options]
+        return self._start("worker", self.address, *given, "--local-directory", str(spill), **how)
+
+    def settings(self) -> dict[str, Any]:
+        """Dask's configuration of a client that is let in."""
+        made = self.certificates
+        tls = {"ca-file": str(made.ca), "client.cert": str(made.cert), "client.key": str(made.key)}
+        return {f"distributed.comm.tls.{name}": path for name, path in tls.items()}
+
+    def environment(self) -> dict[str, str]:
+        """The same for another process."""
+        return {
+            f"DASK_{name.upper().replace('.', '__').replace('-', '_')}": path
+            for name, path in self.settings().items()
+        }
+
+    def wait(self, seats: int) -> None:
+        """Until so many seats are there."""
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False) as client:
+            wait_for(lambda: sum(client.nthreads().values()) == seats)
+
+    def family(self, process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+        """All processes below one of ours."""
+        try:
+            return psutil.Process(process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def worker_of(self, nanny: subprocess.Popen[bytes]) -> psutil.Process:
+        """The process of the worker itself, below its nanny."""
+        mine = psutil.Process(nanny.pid).children()
+        (found,) = [one for one in mine if "spawn_main" in " ".join(one.cmdline())]
+        return found
+
+    def close(self) -> None:
+        """Kill all of it."""
+        for process in self.processes[::-1]:
+            for one in [*self.family(process), process]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
+            process.wait()
+
+
+def wait_for(there: Callable[[], Any]) -> None:
+    """Until it is true, some seconds at most."""
+    end = time.monotonic() + 30
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def separate(
+    nothing_left: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Cluster]:
+    """A cluster of separate processes with two workers of two seats each, to which batches of the executor
+    `dask` are sent."""
+    pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+    import dask
+
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        with dask.config.set(cluster.settings()):
+            cluster.workers = [cluster.worker(), cluster.worker()]
+            cluster.wait(4)
+            monkeypatch.setenv(where.VARIABLE, cluster.address)
+            yield cluster
+            batchmill.shutdown()
+    finally:
+        batchmill.shutdown()
+        cluster.close()

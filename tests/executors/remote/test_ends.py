@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from typing import Any, ClassVar
 
 import pytest
 
+from batchmill.errors import ClusterLost
 from batchmill.executors.remote.contract import Gone, Lost
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
@@ -16,13 +18,13 @@ from batchmill.executors.remote import dask_carrier
 class Client:
     """Does what a connected client does, as far as the carrier looks."""
 
-    def wait_for_workers(self, n: int, timeout: float) -> None: ...
+    workers: ClassVar[dict[str, Any]] = {"tls://a": {"nthreads": 2, "last_seen": 1.0}}
 
-    def get_versions(self) -> dict[str, Any]:
-        return {}
+    def scheduler_info(self, n_workers: int) -> dict[str, Any]:
+        return {"workers": self.workers}
 
-    def nthreads(self) -> dict[str, int]:
-        return {"tls://a": 2}
+    def processing(self, workers: list[str]) -> dict[str, list[str]]:
+        return {address: [self.future.key] for address in workers}
 
     def subscribe_topic(self, topic: str, heard: Any) -> None:
         self.heard = heard
@@ -119,4 +121,38 @@ def test_a_worker_that_was_asked_to_leave_keeps_its_orders_with_dask() -> None:
         client.heard((0.0, {**told, "processing-tasks": {client.future.key: 1}}))
         assert ends == []
     finally:
+        carrier.close()
+
+
+def test_what_a_silent_worker_has_is_lost(monkeypatch: pytest.MonkeyPatch, soon: Any) -> None:
+    monkeypatch.setattr(dask_carrier, "SILENT_SECONDS", 0.02)
+    monkeypatch.setattr(dask_carrier, "LOOK_SECONDS", 0.01)
+    client, ends = Client(), []
+    carrier = dask_carrier.DaskCarrier(client, None)
+    try:
+        carrier.send(b"order", ends.append)
+        assert soon(lambda: ends)
+        assert ends == [Lost("tls://a, silent for 0.02 s")]
+        assert soon(lambda: carrier.seats() == 0)
+        assert not carrier.gone
+    finally:
+        carrier.close()
+
+
+def test_a_silent_scheduler_is_lost_with_all_orders(monkeypatch: pytest.MonkeyPatch, soon: Any) -> None:
+    monkeypatch.setattr(dask_carrier, "LOOK_SECONDS", 0.01)
+    client, ends = Client(), []
+    carrier = dask_carrier.DaskCarrier(client, None)
+    silence = threading.Event()
+    try:
+        carrier.send(b"order", ends.append)
+        monkeypatch.setattr(dask_carrier, "SILENT_SECONDS", 0.02)
+        monkeypatch.setattr(client, "scheduler_info", lambda n_workers: silence.wait(20))
+        assert soon(lambda: ends)
+        assert ends == [Gone("its scheduler has not answered for 0.02 s")]
+        assert carrier.gone
+        with pytest.raises(ClusterLost):
+            carrier.send(b"order", ends.append)
+    finally:
+        silence.set()
         carrier.close()

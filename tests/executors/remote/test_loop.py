@@ -246,7 +246,7 @@ def test_workers_that_do_not_share_the_folder_run_nothing(
     monkeypatch.chdir(tmp_path)
     carrier = use(LoopCarrier(1))
     monkeypatch.setattr(type(carrier), "here", False)
-    monkeypatch.setattr(agent, "_seen", lambda probe: False)
+    monkeypatch.setattr(agent, "seen", lambda probe: False)
     with pytest.raises(ExecutorUnavailable, match="mount it there, or say with `cwd` of `cluster`"):
         batchmill.map(same, range(3), executor="dask")
 

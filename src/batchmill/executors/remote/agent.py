@@ -30,6 +30,8 @@ from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.executor import ProcessExecutor
 from batchmill.executors.process.logs import Logged
 from batchmill.executors.remote.contract import WIRE, Order, Reply, Rest
+from batchmill.executors.remote.folder_probe import Probe, seen
+from batchmill.executors.remote.offer import facts
 from batchmill.executors.remote.order_channel import OrderChannel
 from batchmill.executors.remote.sealed import SealedItems, SealedTask
 
@@ -37,13 +39,6 @@ KEPT_JOBS = 8
 REMEMBERED = 256  # batches that were stopped, for orders of theirs that come later
 LOOK_SECONDS = 0.1
 OWN_ENVIRONMENT = dict(os.environ)
-
-
-class Probe(NamedTuple):
-    """A file of the parent's in the folder of the run: who sees it there shares the folder."""
-
-    path: str
-    content: str
 
 
 class RemoteJob(NamedTuple):
@@ -195,6 +190,16 @@ class StopCall:
         return stop, (self._batch, self._cancel)
 
 
+class FactsCall:
+    """The same for what is known where it is unpickled, :func:`batchmill.executors.remote.offer.facts`."""
+
+    def __init__(self, probe: Probe | None) -> None:
+        self._probe = probe
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return facts, (self._probe,)
+
+
 def run(packed: bytes) -> bytes:
     """Run a pickled :class:`Order`; the pickled :class:`Reply`."""
     order: Order = pickle.loads(packed)  # noqa: S301  # from who may have us run anything
@@ -222,20 +227,12 @@ def _surroundings(job: RemoteJob) -> bytes:
     around.path = list(sys.path)
     if job.cwd is not None:
         around.folder = os.path.abspath(job.cwd)
-    elif job.probe is not None and not _seen(job.probe):
+    elif job.probe is not None and not seen(job.probe):
         raise ExecutorUnavailable(
             f"the folder of the run, {around.folder}, is not there on {socket.gethostname()}, or is another "
             "one: mount it there, or say with `cwd` of `cluster` in which folder of theirs workers run items"
         )
     return pickle.dumps(around, 5)
-
-
-def _seen(probe: Probe) -> bool:
-    try:
-        with open(probe.path, encoding="utf-8") as file:
-            return file.read() == probe.content
-    except OSError:
-        return False
 
 
 def _allow_children() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from batchmill.executors.contract import Chunk
+from batchmill.executors.remote.offer import Offer
 from batchmill.outcome import ErrorInfo
 
 WIRE = 1  # raised with every change of what travels
@@ -87,8 +88,8 @@ class Ticket(Protocol):
 
 
 class Carrier(Protocol):
-    """Takes orders to workers. Every method may be called from any thread, and none but ``send`` waits for
-    anybody.
+    """Takes orders to workers. Every method may be called from any thread, and none but ``send`` and
+    ``offer`` waits for anybody.
 
     ``here`` says that all workers are of this machine and this user, started by us: they are given our
     environment and folder as they are.
@@ -104,6 +105,14 @@ class Carrier(Protocol):
 
     def seats(self) -> int:
         """How many orders can be at work at once, as far as is known now; 0 while there are no workers."""
+
+    def offer(self, call: bytes) -> Offer:
+        """What is there now. ``call`` is the pickle of an
+        :class:`~batchmill.executors.remote.agent.FactsCall`, which is unpickled on each worker that can be
+        addressed, on one of them otherwise. Waits, some seconds at most.
+
+        Raises :class:`~batchmill.errors.ExecutorUnavailable`.
+        """
 
     def send(self, order: bytes, done: Done) -> Ticket:
         """Send an order; ``done`` is called once with what came of it, in any thread, unless it was dropped.

@@ -9,9 +9,9 @@ import logging
 import pickle
 import queue
 import secrets
-import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -19,28 +19,43 @@ import dask
 import distributed
 
 from batchmill.errors import ClusterLost, ExecutorUnavailable
-from batchmill.executors.remote.agent import Call, StopCall
+from batchmill.executors.remote.agent import Call, FactsCall, StopCall
 from batchmill.executors.remote.contract import Done, End, Gone, Lost
+from batchmill.executors.remote.dask_workers import known_workers, told_by_workers, within
 from batchmill.executors.remote.local import LocalHost
+from batchmill.executors.remote.offer import Offer, refuse_wrong_versions
+from batchmill.executors.remote.reach import Reached, address_in, check_files, reached
 
 CONNECT_SECONDS = 15.0
 WORKERS_SECONDS = 60.0  # that the first worker may take to come
 CLOSE_SECONDS = 2.0
+TELL_SECONDS = 1.0  # that the scheduler may take to hear something
 LOOK_SECONDS = 1.0  # between looks at who is there
+AT_ONCE = Reached(0.0)
+SILENT_SECONDS = 30.0  # without a sign of life, after which a worker, or the scheduler, counts as lost
 
 
-def connect(place: str) -> DaskCarrier:
-    """The carrier to the cluster at ``place``: empty is that of Dask's configuration, or a local one.
+def named_place(place: str) -> str:
+    """``place``, or where Dask's configuration says that the cluster is, or else a local one."""
+    return place or dask.config.get("scheduler-address", None) or "local"
+
+
+def connect(place: str, wait: float = WORKERS_SECONDS, *, whatever: bool = False) -> DaskCarrier:
+    """The carrier to the cluster at ``place``: empty is that of Dask's configuration, or a local one. Its
+    first worker has ``wait`` seconds to come. ``whatever`` is there is taken, workers that could run nothing
+    too.
 
     Raises :class:`ExecutorUnavailable`.
     """
     _quiet()
-    place = place or dask.config.get("scheduler-address", None) or "local"
+    place = named_place(place)
     if place.partition(":")[0] != "local":
-        return DaskCarrier(_client(place), None)
+        return _of_others(place, wait, whatever)
     host = LocalHost(int(place.partition(":")[2] or 0))
     try:
-        return DaskCarrier(_client(host.address, host.security()), host)
+        carrier = DaskCarrier(_client(host.address, host.security()), host)
+        carrier.wait_for_workers(wait)
+        return carrier
     except BaseException:
         host.close()
         raise
@@ -54,6 +69,33 @@ def _quiet() -> None:
             logger.removeHandler(handler)
         logger.propagate = False
         logger.addHandler(logging.NullHandler())
+
+
+def _of_others(place: str, wait: float, whatever: bool) -> DaskCarrier:
+    """The carrier to a cluster that was started elsewhere. Raises :class:`ExecutorUnavailable`."""
+    address = address_in(place)
+    security = distributed.Security()  # of Dask's configuration
+    context = None
+    if address.startswith("tls://"):
+        check_files(security.get_tls_config_for_role("client"))
+        try:
+            context = security.get_connection_args("client")["ssl_context"]
+        except (OSError, ValueError) as fault:  # no certificates are in them, or a key of another
+            raise ExecutorUnavailable(
+                f"the certificates that Dask's configuration names cannot be used: {fault}; "
+                "`batchmill cluster certs DIR` makes some that can"
+            ) from fault
+    found = reached(address, context)
+    carrier = DaskCarrier(_client(place), None, place, found)
+    if whatever:
+        return carrier
+    try:
+        carrier.wait_for_workers(wait)
+        refuse_wrong_versions(carrier.offer(pickle.dumps(FactsCall(None), 5)))
+    except BaseException:
+        carrier.close()
+        raise
+    return carrier
 
 
 def _client(address: str, security: Any = None) -> Any:
@@ -78,21 +120,27 @@ class DaskCarrier:
     """See the module. ``host`` is the local cluster that ends with the carrier, None for one of others.
 
     Concurrency: any thread calls in, Dask's call back; ``_lock`` guards ``_out``, ``_seats``, ``_closed`` and
-    ``gone``. One thread, fed by ``_tasks``, talks to
-    the scheduler of anything but orders.
+    ``gone``. One thread, fed by ``_tasks``, talks to the scheduler of anything but orders; ``_seen``, when
+    which worker was heard of, is its own.
     """
 
-    def __init__(self, client: Any, host: LocalHost | None) -> None:
+    def __init__(
+        self, client: Any, host: LocalHost | None, place: str = "", reached: Reached = AT_ONCE
+    ) -> None:
+        self._place = place
+        self._reached = reached
         self._client = client
         self._host = host
         self._lock = threading.Lock()
         self._out: dict[str, _Sent] = {}
         self._names = (f"batchmill-{secrets.token_hex(16)}-{number}" for number in itertools.count())
         self._closed = False
+        self._seen: dict[str, tuple[Any, float]] = {}
         self.gone = False
         self._tasks: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
         try:
-            self._seats = self._first_seats()
+            self._seats = 0
+            self._look()
             client.subscribe_topic("all", self._heard)
         except BaseException:
             client.close(timeout=CLOSE_SECONDS)
@@ -103,26 +151,32 @@ class DaskCarrier:
     def here(self) -> bool:
         return self._host is not None
 
-    def _first_seats(self) -> int:
+    def wait_for_workers(self, seconds: float) -> None:
+        """Until there is one. Raises :class:`ExecutorUnavailable`."""
         try:
-            self._client.wait_for_workers(1, timeout=WORKERS_SECONDS)
+            self._client.wait_for_workers(1, timeout=seconds)
         except Exception as fault:
             raise ExecutorUnavailable(
-                f"the cluster has no workers after {WORKERS_SECONDS:g} s ({_words(fault)}); start some"
+                f"the cluster has no workers after {seconds:g} s ({_words(fault)}); start some"
             ) from fault
-        found = self._client.get_versions().get("workers", {})
-        ours = ".".join(map(str, sys.version_info[:2]))
-        others = {
-            f"{address} has Python {theirs}"
-            for address, one in found.items()
-            if not (theirs := str(one["host"]["python"])).startswith(f"{ours}.")
-        }
-        if others:
+        self._look()
+
+    def offer(self, call: bytes) -> Offer:
+        try:
+            workers = told_by_workers(self._client, call)
+        except Exception as fault:
             raise ExecutorUnavailable(
-                f"items travel only between the same versions of Python, and here is {ours}: "
-                f"{'; '.join(sorted(others))}"
-            )
-        return sum(self._client.nthreads().values())
+                f"the cluster at {self._place or 'this machine'} does not answer: {_words(fault)}"
+            ) from fault
+        return Offer(
+            self._place or "local",
+            workers,
+            self._reached.milliseconds,
+            self._reached.tls,
+            self._host is not None or not self._client.scheduler.address.startswith("tcp://"),
+            self._reached.expires_days,
+            distributed.__version__,
+        )
 
     def seats(self) -> int:
         with self._lock:
@@ -154,13 +208,13 @@ class DaskCarrier:
     def _tell(self, call: StopCall) -> None:
         """Have it run by all workers, which do so while their threads are at work."""
         told = pickle.dumps(call, 5)
-        self._tasks.put(lambda: self._client.run(pickle.loads, told, on_error="ignore"))
+        self._tasks.put(lambda: within(partial(self._client.run, pickle.loads, told, on_error="ignore"), 0.0))
 
     def forget(self, name: str, future: Any) -> None:
         """Nobody waits for an order any more; its worker sees that its task is cancelled, and ends it."""
         self._take(name)
         if future is not None:
-            self._tasks.put(partial(future.cancel, force=True))
+            self._tasks.put(lambda: within(partial(future.cancel, force=True), TELL_SECONDS))
 
     def close(self) -> None:
         with self._lock:
@@ -214,32 +268,49 @@ class DaskCarrier:
             return
         if told.get("expected"):  # asked to leave: Dask moves what it had
             return
-        worker = str(told.get("worker", "?"))
-        for name in told.get("processing-tasks") or ():
-            sent = self._take(str(name))
+        self._lose_orders(map(str, told.get("processing-tasks") or ()), Lost(str(told.get("worker", "?"))))
+
+    def _lose_orders(self, names: Iterable[str], end: Lost | Gone) -> None:
+        for name in names:
+            sent = self._take(name)
             if sent is not None:
                 sent.drop()
-                sent.done(Lost(worker))
+                sent.done(end)
 
     def _serve(self) -> None:
         while True:
             try:
                 call = self._tasks.get(timeout=LOOK_SECONDS)
             except queue.Empty:
-                self._count_seats()
-                continue
+                call = self._look
             if call is None:
                 return
             with contextlib.suppress(Exception):  # of a cluster that is lost, which others find out
                 call()
 
-    def _count_seats(self) -> None:
+    def _look(self) -> None:
+        """See who is there; what has been silent for too long is lost, with what it had."""
         try:
-            seats = sum(self._client.nthreads().values())
-        except Exception:  # noqa: BLE001  # of a cluster that is lost, which the orders find out
+            known = within(partial(known_workers, self._client), SILENT_SECONDS)
+        except TimeoutError:
+            reason = f"its scheduler has not answered for {SILENT_SECONDS:g} s"
+            self._lose()
+            with self._lock:
+                names = list(self._out)
+            self._lose_orders(names, Gone(reason))
             return
+        now = time.monotonic()
+        self._seen = {
+            address: before if (before := self._seen.get(address)) and before[0] == seen else (seen, now)
+            for address, one in known.items()
+            for seen in (one.get("last_seen"),)
+        }
+        silent = [address for address, (_, since) in self._seen.items() if now - since > SILENT_SECONDS]
         with self._lock:
-            self._seats = seats
+            self._seats = sum(one["nthreads"] for address, one in known.items() if address not in silent)
+        if silent:
+            for address, names in within(lambda: self._client.processing(workers=silent)).items():
+                self._lose_orders(map(str, names), Lost(f"{address}, silent for {SILENT_SECONDS:g} s"))
 
 
 class _Sent:

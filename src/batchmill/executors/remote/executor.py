@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import os
 import pickle
 import secrets
 import threading
@@ -26,8 +25,9 @@ from batchmill.executors.process import frames
 from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.executor import refuse_all
 from batchmill.executors.process.logs import handle
-from batchmill.executors.remote.agent import Probe, RemoteJob
+from batchmill.executors.remote.agent import RemoteJob
 from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Rest, Ticket
+from batchmill.executors.remote.folder_probe import Probe, probing
 from batchmill.executors.remote.losses import Losses
 from batchmill.executors.remote.where import carrier_at
 from batchmill.executors.running.attempts import Job, lost_attempt
@@ -93,28 +93,10 @@ def _packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe:
     return pickle.dumps(RemoteJob(stream, there, around, carrier.here, cwd, probe), 5)
 
 
-@contextlib.contextmanager
-def _probing(carrier: Carrier, settings: ExecutorSettings) -> Iterator[Probe | None]:
+def _probing(carrier: Carrier, settings: ExecutorSettings) -> contextlib.AbstractContextManager[Probe | None]:
     """A file in this folder by which workers of other machines see whether they share it."""
     elsewhere = isinstance(settings.cluster, dict) and settings.cluster.get("cwd") is not None
-    if carrier.here or elsewhere:
-        yield None
-        return
-    token = secrets.token_hex(8)
-    probe = Probe(os.path.abspath(f".batchmill-{token}"), token)
-    try:
-        with open(probe.path, "x", encoding="utf-8") as file:
-            file.write(token)
-    except OSError as fault:
-        raise ExecutorUnavailable(
-            f"nobody can tell whether the cluster's workers share this folder, as it cannot be written to "
-            f"({fault}); say with `cwd` of `cluster` in which folder of theirs workers run items"
-        ) from fault
-    try:
-        yield probe
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(probe.path)
+    return contextlib.nullcontext() if carrier.here or elsewhere else probing()
 
 
 class Dispatch:

@@ -15,6 +15,9 @@ from batchmill.executors.cores import usable_cores
 from batchmill.executors.remote import agent
 from batchmill.executors.remote.agent import Call
 from batchmill.executors.remote.contract import Carrier, Done, Gone, Lost
+from batchmill.executors.remote.offer import Offer, Worker
+
+ANSWER_SECONDS = 60.0  # that an executor may take to run a first call: some start workers for it
 
 
 class FuturesCarrier:
@@ -33,6 +36,15 @@ class FuturesCarrier:
 
     def seats(self) -> int:
         return int(self._seats)
+
+    def offer(self, call: bytes) -> Offer:
+        try:
+            told = self._executor.submit(pickle.load, io.BytesIO(call)).result(ANSWER_SECONDS)
+            facts, fault = told, ""
+        except Exception as raised:  # noqa: BLE001  # what executors raise is their own
+            facts, fault = None, f"{type(raised).__name__}: {raised}"
+        name = type(self._executor).__name__
+        return Offer(name, [Worker(name, self.seats(), facts=facts, fault=fault)])
 
     def send(self, order: bytes, done: Done) -> FutureTicket:
         try:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any
 
 from batchmill.errors import ExecutorUnavailable, MissingExtra
+from batchmill.executors.cores import usable_cores
+from batchmill.executors.remote.agent import FactsCall
 from batchmill.executors.remote.contract import Carrier
+from batchmill.executors.remote.folder_probe import Probe
 from batchmill.executors.remote.futures import FuturesCarrier
+from batchmill.executors.remote.offer import Offer
 from batchmill.ir.clusters import checked_cluster
 
 VARIABLE = "BATCHMILL_CLUSTER"
@@ -37,6 +42,31 @@ def carrier_at(cluster: str | Mapping[str, Any] | None) -> Carrier:
         if carrier is None:
             carrier = _carriers[key] = _connected(kind, place)
         return carrier
+
+
+def offer_at(cluster: str | Mapping[str, Any] | None, probe: Probe | None = None) -> Offer:
+    """What the cluster at ``cluster`` offers now, over a connection of its own; see :func:`carrier_at`.
+    Workers are asked whether they see the ``probe``. A local cluster is started for it.
+
+    Raises what :func:`carrier_at` raises.
+    """
+    kind, place = _place(cluster if cluster is not None else os.environ.get(VARIABLE) or None)
+    carrier = _connected(kind, place, whatever=True)
+    try:
+        return carrier.offer(pickle.dumps(FactsCall(probe), 5))
+    finally:
+        carrier.close()
+
+
+def local_seats(cluster: str | Mapping[str, Any] | None) -> int | None:
+    """How many processes the local cluster has that would be started for ``cluster``, None where that names
+    another one. Raises :class:`~batchmill.errors.MissingExtra` and
+    :class:`~batchmill.errors.InvalidSetting`."""
+    kind, place = _place(cluster if cluster is not None else os.environ.get(VARIABLE) or None)
+    if kind == "python":
+        return None
+    head, _, seats = _dask().named_place(place).partition(":")
+    return None if head != "local" else int(seats or usable_cores())
 
 
 def disconnect() -> None:
@@ -65,17 +95,21 @@ def _address(text: str) -> str:
     return f"tls://{text}" if head != "local" and tail.isdigit() else text
 
 
-def _connected(kind: str, place: str) -> Carrier:
+def _connected(kind: str, place: str, *, whatever: bool = False) -> Carrier:
     if kind == "python":
         return FuturesCarrier(_made(place))
+    carrier: Carrier = _dask().connect(place, whatever=whatever)
+    return carrier
+
+
+def _dask() -> Any:
+    """What needs the extra, imported. Raises :class:`~batchmill.errors.MissingExtra`."""
     try:
-        dask = importlib.import_module("batchmill.executors.remote.dask_carrier")
+        return importlib.import_module("batchmill.executors.remote.dask_carrier")
     except ImportError as fault:
         if (fault.name or "").partition(".")[0] not in ("distributed", "dask"):
             raise
         raise MissingExtra("dask", "the executor 'dask'") from fault
-    carrier: Carrier = dask.connect(place)
-    return carrier
 
 
 def _made(place: str) -> Executor:
