@@ -237,14 +237,17 @@ def run_batch(
     cancel: CancelToken | None = None,
     stop: CancelToken | None = None,
     on_block: OnBlock | None = None,
+    log: ItemLog | None = None,
 ) -> BatchResult[Any]:
     """Run ``task`` on every item and gather the outcomes.
 
     ``on_block`` is called in the caller's thread for every block as it comes, in no order; it may put
-    other values in place of the block's. What reading the items raises is raised here, as is an executor
-    that cannot run at all. Failed items are no exception: see ``BatchResult.failure``.
+    other values in place of the block's. ``log`` keeps outcomes, and may know some. What reading the items
+    raises is raised here, as is an executor that cannot run at all. Failed items are no exception: see
+    ``BatchResult.failure``.
     """
-    return Batch(task, items, settings, ordered=False, cancel=cancel, stop=stop).gather(on_block)
+    batch = Batch(task, items, settings, ordered=False, cancel=cancel, stop=stop, log=log)
+    return batch.gather(on_block)
 
 
 def stream_batch(

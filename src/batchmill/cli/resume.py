@@ -16,7 +16,8 @@ from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
-from batchmill.cli.fulfil import Request, fulfil
+from batchmill.cli.flow_run import FlowResume, is_flow
+from batchmill.cli.fulfil import Begin, Request, fulfil
 from batchmill.cli.given import given
 from batchmill.cli.journals import Found, Journals, working_folder
 from batchmill.cli.map_run import MapRun, items_of_map, map_resumed
@@ -107,6 +108,13 @@ def command(
         found = journals.to_resume(name)
     part: dict[str, Any] = {"only": only, "from_": from_, "until": until, "whole": whole}
     journal, run = Journal(found.journal.path, durable=durable), found.run
+    if is_flow(run):
+        _refuse_for_flows(
+            {
+                "--dry-run": dry_run, "an input": inputs.values or inputs.text, "--executor": executor,
+                "--jobs": jobs, "--limit": limit, "--cluster": cluster, "a part": any(part.values()),
+            }
+        )  # fmt: skip
     if dry_run:
         with _working_in(run.folder):
             undone = failed_only or not run.finished
@@ -123,7 +131,7 @@ def command(
         tell(told, bool(json_wanted))
         return Exit.SUCCESS
     as_json = bool(run.settings.get("json")) if json_wanted is None else json_wanted
-    begin = partial(
+    begin: Begin = partial(
         resume,
         run.name,
         inputs.values,
@@ -139,6 +147,8 @@ def command(
         warnings=inputs.told(run.document),
         remembered={} if json_wanted is None else {"json": as_json},
     )
+    if is_flow(run):
+        begin = FlowResume(run, journal, failed_only)
     if not quiet and not run.finished:
         _introduce(found)
     if not quiet and not any(part.values()) and (kept := Part.kept(run.settings.get("part"))) is not None:
@@ -154,6 +164,13 @@ def command(
             begin, journal, as_json, shown, quiet, verbose, at_the_end, items, folder, exit_zero
         )
         return fulfil(request, caller)
+
+
+def _refuse_for_flows(given: dict[str, Any]) -> None:
+    """Raises :class:`click.UsageError` for what only documents and `map` know."""
+    for name, value in given.items():
+        if value:
+            raise click.UsageError(f"{name} does not go with a run of a flow: its program says how it runs")
 
 
 @contextmanager

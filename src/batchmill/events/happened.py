@@ -114,6 +114,17 @@ class Noticed:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """``exec`` of a node of a flow published a piece of what it is making; ``index`` is that of the item of a
+    batch node. Pieces of an ``attempt`` (from 1) that failed stay published."""
+
+    node: str
+    piece: Any
+    index: int | None = None
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class LimitChanged:
     """Adaptive concurrency decided anew for ``key``: ``limit`` attempts at once from now on, ``rate`` of them
     a second (None: as they come), for ``reason``."""
@@ -159,6 +170,7 @@ Event = (
     | NodeFinished
     | Noticed
     | LimitChanged
+    | Published
     | Warned
     | WorkerDied
     | RunFinished

@@ -18,6 +18,7 @@ from batchmill.flow.document import DocumentNode
 from batchmill.flow.flow import Flow
 from batchmill.flow.node import BaseNode, Node
 from batchmill.flow.options import BatchOptions
+from batchmill.flow.publishing import publish
 from batchmill.flow.results import BatchResults
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "Flow",
     "Node",
     "current_recorder",
+    "publish",
 ]

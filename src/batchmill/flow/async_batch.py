@@ -5,36 +5,43 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, cast
 
-from batchmill.concurrency.promises import settled
 from batchmill.flow.async_flow import AsyncFlow
-from batchmill.flow.async_node import AsyncNode
+from batchmill.flow.async_node import AsyncNode, read_out_async
 from batchmill.flow.batch import BatchFlow, BatchNode
 from batchmill.flow.calls import Call
 from batchmill.flow.deadline import within
 from batchmill.flow.engine import exec_batch, flow_batch, off_the_loop
 from batchmill.flow.flow_tasks import flow_for_one_run
+from batchmill.flow.keeping import batch_visit, kept_items
 from batchmill.flow.looped import gather_items
 from batchmill.flow.options import DEFAULTS, options_of
 from batchmill.flow.typevars import ParamsT, SharedT
 
 
-class AsyncBatchNode(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, ParamsT]):
+class _OfItems(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, ParamsT]):
+    """What both have in common: a visit with a result for each item, and items that are results."""
+
+    async def _kept_async(self, call: Call, prep_res: Any) -> Any:
+        with batch_visit(call):
+            return await self._exec(prep_res)
+
+    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[Any]]) -> Any:
+        return await super()._tried_async(prep_res, read_out_async)  # of an item, whatever asks for it
+
+
+class AsyncBatchNode(_OfItems[SharedT, ParamsT]):
     """A :class:`~batchmill.flow.BatchNode` with coroutines: ``exec_async`` per item, one after another."""
 
     async def _exec(self, items: Iterable[Any] | None) -> Any:
-        options = options_of(self)
+        options, one = options_of(self), kept_items(self, super()._exec)
         if options == DEFAULTS:
-            return [await super(AsyncBatchNode, self)._exec(item) for item in (items or [])]
+            return [await one(item, index) for index, item in enumerate(items or [])]
         if options.executor is not None:
             return await off_the_loop(lambda cancel: exec_batch(self, items or [], options, cancel))
-        one = super()._exec
         return await gather_items(self, one, items or [], options, limit=1)
 
-    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[Any]]) -> Any:
-        return await super()._tried_async(prep_res, settled)  # of an item, whatever asks for it
 
-
-class AsyncParallelBatchNode(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, ParamsT]):
+class AsyncParallelBatchNode(_OfItems[SharedT, ParamsT]):
     """``exec_async`` of all items at once in the caller's event loop, ``max_concurrent`` at a time.
 
     The first failure is raised at once; items under way go on. With ``on_failure`` they are cancelled, or
@@ -45,11 +52,8 @@ class AsyncParallelBatchNode(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[Sh
         options = options_of(self)
         if options.executor is not None:
             return await off_the_loop(lambda cancel: exec_batch(self, items or [], options, cancel))
-        one = super()._exec
+        one = kept_items(self, super()._exec)
         return await gather_items(self, one, items or [], options, limit=options.limit)
-
-    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[Any]]) -> Any:
-        return await super()._tried_async(prep_res, settled)  # of an item, whatever asks for it
 
 
 class AsyncBatchFlow(AsyncFlow[SharedT, ParamsT], BatchFlow[SharedT, ParamsT]):
@@ -87,7 +91,7 @@ async def _entries(flow: Any, shared: Any, entries: Iterable[Mapping[str, Any]],
     if options.executor is not None:
         return await off_the_loop(lambda cancel: flow_batch(flow, shared, entries, options, cancel))
 
-    async def one(entry: Mapping[str, Any]) -> Any:
+    async def one(entry: Mapping[str, Any], index: int) -> Any:
         twin = flow_for_one_run(flow, options.isolated)
         with Call(twin, shared) as call:
             action = await within(options.timeout, twin._orch_async(shared, {**flow.params, **entry}))

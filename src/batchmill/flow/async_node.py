@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, Unpack, cast
 
 from batchmill.concurrency.promises import settled
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Attempts, Call
 from batchmill.flow.deadline import within
 from batchmill.flow.item_tasks import AsyncOwnRetriesTask, hopeless
+from batchmill.flow.journaled import RunKeywords, run_of
+from batchmill.flow.keeping import SingleVisit
 from batchmill.flow.node import Node
 from batchmill.flow.options import options_of
+from batchmill.flow.publishing import pieces
 from batchmill.flow.typevars import ExecT, ParamsT, PrepT, SharedT
 from batchmill.flow.warned import class_of
 from batchmill.values.tracebacks import warn
 
 
-def _as_it_is(work: Awaitable[Any]) -> Awaitable[Any]:
-    return work
+def _as_it_is(work: Any) -> Awaitable[Any]:
+    return settled(pieces(work)) if isinstance(work, AsyncGenerator) else cast(Awaitable[Any], work)
+
+
+def read_out_async(work: Any) -> Awaitable[Any]:
+    """What ``exec_async`` gave as a result; what a generator yields is published."""
+    return settled(pieces(work))
 
 
 class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
@@ -50,7 +58,7 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
 
     async def _item_async(self, item: Any) -> Any:
         """``exec_async`` of an item of a batch, whose result must be one by then."""
-        return await self._tried_async(item, settled)
+        return await self._tried_async(item, read_out_async)
 
     async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[Any]]) -> Any:
         """What ``exec_async`` comes to after its retries; ``result_of`` awaits what it returned."""
@@ -67,16 +75,29 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
                         await asyncio.sleep(self.wait)
         return None
 
-    async def run_async(self, shared: SharedT) -> Any:
-        """Run this node alone and return what ``post_async`` returned. Warns where it has successors."""
+    async def _kept_async(self, call: Call, prep_res: Any) -> Any:
+        """What ``exec_async`` comes to in a run that is kept or listened to."""
+        visit = SingleVisit(call, prep_res)
+        if not visit.known:
+            with visit.making() as made:
+                made.value = await self._exec(prep_res)
+            return made.value
+        return visit.value
+
+    async def run_async(self, shared: SharedT, **keeping: Unpack[RunKeywords]) -> Any:
+        """Run this node alone, or this flow, and return what ``post_async`` returned. Warns where a node has
+        successors. The keywords are those of :class:`~batchmill.flow.journaled.RunKeywords`."""
         if self.successors:
             warn(f"Node won't run successors. Use AsyncFlow. ({class_of(self)})")
-        return await self._run_async(shared)
+        if not keeping:
+            return await self._run_async(shared)
+        with run_of(self, shared, **keeping):
+            return await self._run_async(shared)
 
     async def _run_async(self, shared: SharedT) -> Any:
         with Call(self, shared) as call:
             prep_res = await self.prep_async(shared)
-            exec_res = await self._exec(prep_res)
+            exec_res = await (self._exec(prep_res) if call.run is None else self._kept_async(call, prep_res))
             call.tell(exec_res)
             return await self.post_async(shared, prep_res, exec_res)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Unpack, cast
 
-from batchmill.concurrency.promises import awaited, kept
+from batchmill.concurrency.promises import awaited
 from batchmill.flow.calls import Call
 from batchmill.flow.engine import exec_batch, flow_batch
 from batchmill.flow.flow import Flow
-from batchmill.flow.node import AnyNode, Node
+from batchmill.flow.keeping import batch_visit, visit_of
+from batchmill.flow.node import AnyNode, Node, read_out
 from batchmill.flow.options import DEFAULTS, BatchKeywords, BatchOptions, FlowKeywords, options_of
 from batchmill.flow.typevars import ParamsT, SharedT
 
@@ -32,13 +33,20 @@ class BatchNode(Node[SharedT, ParamsT, Any, Any]):
         super().__init__(max_retries, options.get("retry_wait", wait))
 
     def _exec(self, items: Iterable[Any] | None) -> Any:
-        options = options_of(self)
-        if options == DEFAULTS:
-            return [super(BatchNode, self)._exec(item) for item in (items or [])]
-        return exec_batch(self, items or [], options)
+        options, one = options_of(self), super()._exec
+        if options != DEFAULTS:
+            return exec_batch(self, items or [], options)
+        visit = visit_of(self)
+        if visit is None:
+            return [one(item) for item in (items or [])]
+        return [visit.item(item, index, one) for index, item in enumerate(items or [])]
+
+    def _kept(self, call: Call, prep_res: Any) -> Any:
+        with batch_visit(call):
+            return self._exec(prep_res)
 
     def _tried(self, prep_res: Any, result_of: Callable[[Any], Any]) -> Any:
-        return super()._tried(prep_res, kept)  # of an item, whatever asks for it
+        return super()._tried(prep_res, read_out)  # of an item, whatever asks for it
 
 
 class BatchFlow(Flow[SharedT, ParamsT]):

@@ -26,13 +26,28 @@ class Call:
     """One call of ``node``, a context manager. ``retry`` counts from 0. ``last`` is what ``exec`` of the node
     returned that was called last within it.
 
-    ``shared`` and ``recorder`` are those of the call around it where they are not given.
+    ``shared``, ``recorder`` and ``run`` are those of the call around it where they are not given. ``run`` is
+    what the nodes of a run share that is kept or listened to, None where there is no such; ``place`` is where
+    the node stands that is about to be run (``visiting``), or within which nodes are run; ``visit`` is that
+    of a batch node, and ``index`` the number of an item.
 
     Concurrency: a Call belongs to the thread or task that entered it; :class:`Attempts` made by its
     child tasks report the retry they ended at to it, the last of them wins.
     """
 
-    __slots__ = ("around", "last", "node", "recorder", "retry", "shared")
+    __slots__ = (
+        "around",
+        "index",
+        "last",
+        "node",
+        "place",
+        "recorder",
+        "retry",
+        "run",
+        "shared",
+        "visit",
+        "visiting",
+    )
 
     def __init__(self, node: object, shared: Any = None, recorder: Recorder | None = None) -> None:
         self.node = node
@@ -41,12 +56,18 @@ class Call:
         self.retry = 0
         self.last: Any = None
         self.around: Call | None = None
+        self.run: Any = None
+        self.place: Any = None
+        self.visiting = False
+        self.visit: Any = None
+        self.index: int | None = None
 
     def __enter__(self) -> Call:
         around = self.around = _innermost.get()
         if around is not None:
             self.shared = around.shared if self.shared is None else self.shared
             self.recorder = around.recorder if self.recorder is None else self.recorder
+            self.run = around.run if self.run is None else self.run
         _innermost.set(self)
         return self
 
@@ -81,6 +102,11 @@ def call_of(node: object) -> Call | None:
     while call is not None and call.node is not node:
         call = call.around
     return call
+
+
+def innermost() -> Call | None:
+    """The innermost call that is under way here."""
+    return _innermost.get()
 
 
 def tell_last(result: Any) -> None:

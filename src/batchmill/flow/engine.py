@@ -13,9 +13,12 @@ from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import Task
 from batchmill.executors.running.cause import cause_of
 from batchmill.flow.calls import call_of, recorder_in
-from batchmill.flow.flow_tasks import FlowEnd, ShippedFlowTask, flow_task
+from batchmill.flow.flow_end import FlowEnd
+from batchmill.flow.flow_tasks import ShippedFlowTask, flow_task
 from batchmill.flow.item_tasks import exec_task
+from batchmill.flow.keeping import BatchVisit, entries_visit, visit_of
 from batchmill.flow.options import BatchOptions
+from batchmill.flow.publishing import Piece
 from batchmill.flow.results import BatchResults
 
 T = TypeVar("T")
@@ -26,11 +29,14 @@ def exec_batch(
 ) -> BatchResults[Any]:
     """``exec`` of a batch node on every item. Raises :class:`~batchmill.errors.BatchFailed`."""
     settings = options.settings(max_retries=node.max_retries, retry_wait=node.wait)
+    visit, call = visit_of(node), call_of(node)
     task = exec_task(node, settings.retry.max_attempts, share=not options.isolated)
-    result = _run(task, items, settings, options, cancel)
-    call = call_of(node)
-    if result.records and call is not None and isinstance(call.shared, MutableMapping):
-        recorder_in(call.shared).extend(result.records)
+    if visit is not None:
+        task.listen(visit.place, visit.run, in_process=settings.traits.in_process)
+    result = _run(task, items, settings, options, cancel, visit)
+    records = [one for one in result.records if not isinstance(one, Piece)]
+    if records and call is not None and isinstance(call.shared, MutableMapping):
+        recorder_in(call.shared).extend(records)
     return _checked(result, result.values)
 
 
@@ -46,15 +52,17 @@ def flow_batch(
     settings = options.settings()
     if settings.traits.in_process:
         _recorder(shared)
-        result = _run(
-            flow_task(flow, shared, options.isolated, options.results), entries, settings, options, cancel
-        )
+        task = flow_task(flow, shared, options.isolated, options.results)
+        result = _run(task, entries, settings, options, cancel)
         return _checked(result, result.values)
     if not isinstance(shared, MutableMapping):
         raise InvalidSetting(
             f"executor={settings.executor!r} needs a dict as shared store, not {type(shared).__name__}"
         )
-    result = _run(ShippedFlowTask(flow, shared, options.results), entries, settings, options, cancel)
+    with entries_visit(flow, shared) as visit:
+        result = _run(
+            ShippedFlowTask(flow, shared, options.results), entries, settings, options, cancel, visit
+        )
     recorder_in(shared).extend(result.records)
     return _checked(result, [_applied(end, shared) for end in result.values])
 
@@ -83,15 +91,25 @@ def _run(
     settings: BatchSettings,
     options: BatchOptions,
     cancel: CancelToken | None,
+    visit: BatchVisit | None = None,
 ) -> BatchResult[Any]:
     token = cancel or CancelToken()
-
-    def end_at_failure(block: Block) -> None:
-        if block.failures:
-            token.cancel()
-
     stops = options.on_failure == "cancel" and options.fail_fast
-    return run_batch(task, items, settings, cancel=token, on_block=end_at_failure if stops else None)
+
+    def heard(block: Block) -> None:
+        if stops and block.failures:
+            token.cancel()
+        if visit is not None:
+            visit.publish(block)
+
+    on_block = heard if stops or visit is not None else None
+    if visit is None:
+        return run_batch(task, items, settings, cancel=token, on_block=on_block)
+    result = run_batch(
+        task, items, settings, cancel=token, stop=visit.run.stop, on_block=on_block, log=visit.log
+    )
+    visit.counted(len(result), len(result.errors))
+    return result
 
 
 async def off_the_loop(work: Callable[[CancelToken], T]) -> T:

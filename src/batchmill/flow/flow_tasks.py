@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.coroutines import run_coroutine
 from batchmill.executors.contract import Task
-from batchmill.flow.calls import Call
-from batchmill.flow.changes import Change, changes_since, imprint
+from batchmill.flow.calls import Call, innermost
+from batchmill.flow.changes import changes_since, imprint
+from batchmill.flow.flow_end import FlowEnd
 from batchmill.flow.isolation import alone, detached, isolated
 from batchmill.flow.item_tasks import is_async
+from batchmill.flow.keeping import place_here
 from batchmill.step import LLM_CALLS_KEY
 
 
@@ -38,10 +39,19 @@ class FlowTask:
         self.shared = shared
         self.isolate = isolate
         self.results = results
+        self._around = innermost()
+
+    def _call(self, flow: Any, index: int) -> Call:
+        """The call of an entry, on whichever thread: within the one that the task was made in."""
+        call = Call(flow, self.shared)
+        if self._around is not None and self._around.run is not None:
+            call.run = self._around.run
+            call.place = place_here(call.run, self._around)
+        return call
 
     def run(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> Any:
         flow = flow_for_one_run(self.flow, self.isolate)
-        with Call(flow, self.shared) as call:
+        with self._call(flow, index) as call:
             action = flow._orch(self.shared, {**flow.params, **item})
             return call.last if self.results else action
 
@@ -57,17 +67,9 @@ class AsyncFlowTask(FlowTask):
     async def run_async(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> Any:
         """One attempt as a coroutine."""
         flow = flow_for_one_run(self.flow, self.isolate)
-        with Call(flow, self.shared) as call:
+        with self._call(flow, index) as call:
             action = await flow._orch_async(self.shared, {**flow.params, **item})
             return call.last if self.results else action
-
-
-@dataclass(slots=True)
-class FlowEnd:
-    """What an entry of a batch flow comes back with from a process; ``value`` as of :class:`FlowTask`."""
-
-    value: Any
-    changes: Change | None
 
 
 class ShippedFlowTask:

@@ -13,9 +13,11 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.concurrency.coroutines import run_coroutine
 from batchmill.concurrency.promises import kept, settled
-from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
+from batchmill.flow.content import Place
 from batchmill.flow.isolation import alone, detached
+from batchmill.flow.publishing import pieces, run_in_worker
+from batchmill.flow.running import FlowRun
 
 
 def hopeless(error: Exception) -> bool:
@@ -28,7 +30,7 @@ def is_async(node: Any) -> bool:
     return callable(getattr(node, "exec_async", None))
 
 
-def exec_task(node: Any, attempts: int, *, share: bool) -> Task:
+def exec_task(node: Any, attempts: int, *, share: bool) -> ExecTask:
     """The task that runs ``node.exec`` (or ``exec_async``) on an item, ``attempts`` times at most. ``share``
     has all threads work on the node itself."""
     return (AsyncExecTask if is_async(node) else ExecTask)(node, attempts, share)
@@ -37,14 +39,30 @@ def exec_task(node: Any, attempts: int, *, share: bool) -> Task:
 class ExecTask:
     """One attempt of ``exec``; the last one's failure goes to ``exec_fallback``."""
 
-    def __init__(self, node: Any, attempts: int, share: bool) -> None:
+    def __init__(
+        self, node: Any, attempts: int, share: bool, place: Place | None = None, elsewhere: bool = False
+    ) -> None:
         self.node = node
         self.attempts = attempts
         self.share = share
+        self._place = place
+        self._elsewhere = elsewhere
+        self._run: FlowRun | None = None
+
+    def listen(self, place: Place, run: FlowRun, *, in_process: bool) -> None:
+        """Have ``run`` hear what items publish; one in another process travels with the item's result."""
+        self._place, self._elsewhere = place, not in_process and run.bus.heard
+        self._run = run.unkept() if in_process else None
+
+    def _call(self, index: int, attempt: Attempt) -> Call:
+        call = Call(self.node, recorder=attempt.recorder)
+        call.place, call.index = self._place, index
+        call.run = run_in_worker(attempt.recorder) if self._elsewhere else self._run
+        return call
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
         node = self.node
-        with Call(node, recorder=attempt.recorder):
+        with self._call(index, attempt):
             node.cur_retry = attempt.number - 1
             try:
                 return _result(node.exec(item), attempt)
@@ -57,10 +75,12 @@ class ExecTask:
         return attempt.number >= self.attempts or hopeless(error)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ExecTask:
-        return type(self)(alone(self.node), self.attempts, self.share)
+        twin = type(self)(alone(self.node), self.attempts, self.share, self._place, self._elsewhere)
+        twin._run = self._run
+        return twin
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (detached(self.node), self.attempts, self.share)
+        return type(self), (detached(self.node), self.attempts, self.share, self._place, self._elsewhere)
 
 
 class AsyncExecTask(ExecTask):
@@ -74,10 +94,10 @@ class AsyncExecTask(ExecTask):
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
         """One attempt as a coroutine. Many may be under way on one node: the retry is per call."""
         node = self.node
-        with Call(node, recorder=attempt.recorder):
+        with self._call(index, attempt):
             node.cur_retry = attempt.number - 1
             try:
-                return await settled(node.exec_async(item))
+                return await settled(pieces(node.exec_async(item)))
             except Exception as error:
                 if not self._last(attempt, error):
                     raise
@@ -86,7 +106,7 @@ class AsyncExecTask(ExecTask):
 
 
 def _result(value: Any, attempt: Attempt) -> Any:
-    return kept(value, attempt.cancel, attempt.remaining())
+    return kept(pieces(value), attempt.cancel, attempt.remaining())
 
 
 class OwnRetriesTask:

@@ -16,7 +16,7 @@ from batchmill.flow.results import BatchResults
 from batchmill.outcome import Outcome
 from batchmill.policy import FailureWatch
 
-Work = Callable[[Any], Awaitable[Any]]
+Work = Callable[[Any, int], Awaitable[Any]]
 
 
 async def gather_items(
@@ -28,7 +28,7 @@ async def gather_items(
     limit: int | None,
     attempts: int = 1,
 ) -> list[Any]:
-    """Await ``work(item)`` for every item, up to ``limit`` at once; the results in item order.
+    """Await ``work(item, index)`` for every item, up to ``limit`` at once; the results in item order.
 
     ``attempts`` above 1 tries a failed item again. Raises the first failure as it is, or, where
     failures are tolerated, :class:`BatchFailed` when there were too many.
@@ -37,9 +37,7 @@ async def gather_items(
     if attempts > 1:
         work = _retried(work, options, attempts)
     if options.fail_fast:
-        alone = Gathering(
-            lambda item, index: work(item), limit=limit, on_failure=options.on_failure or "go on"
-        )
+        alone = Gathering(work, limit=limit, on_failure=options.on_failure or "go on")
         return await alone.run(items)
     tally = _Tally(node, work, list(items), options)
     gathering = Gathering(tally.attempt, limit=limit, on_failure=options.on_failure or "cancel")
@@ -53,10 +51,10 @@ async def gather_items(
 
 
 def _retried(work: Work, options: BatchOptions, attempts: int) -> Work:
-    async def tried(item: Any) -> Any:
+    async def tried(item: Any, index: int) -> Any:
         for left in reversed(range(attempts)):
             try:
-                return await work(item)
+                return await work(item, index)
             except Exception as error:
                 if not left or hopeless(error):
                     raise
@@ -85,7 +83,7 @@ class _Tally:
         """The item's result; None where it failed and the batch goes on."""
         with Call(self._node) as call:
             try:
-                value = await self._work(item)
+                value = await self._work(item, index)
             except Exception as error:  # noqa: BLE001  # an item's end: kept as its error
                 self.first = self.first or error
                 self._failed[index] = Outcome(index, error=describe(error), attempts=call.retry + 1)

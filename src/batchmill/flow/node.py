@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Self, cast, overload
+from typing import Any, Self, Unpack, cast, overload
 
 from batchmill.concurrency.promises import awaited, kept
 from batchmill.errors import InvalidSetting
@@ -12,6 +12,9 @@ from batchmill.executors.contract import Task
 from batchmill.flow.branches import Branches
 from batchmill.flow.calls import Attempts, Call, CurRetry
 from batchmill.flow.item_tasks import OwnRetriesTask, hopeless
+from batchmill.flow.journaled import RunKeywords, run_of
+from batchmill.flow.keeping import SingleVisit
+from batchmill.flow.publishing import pieces, running
 from batchmill.flow.typevars import ExecT, NextT, ParamsT, PrepT, SharedT, Typed
 from batchmill.flow.warned import class_of
 from batchmill.values.tracebacks import warn
@@ -20,6 +23,11 @@ Several = list[Any] | tuple[Any, ...]
 """Nodes that stand side by side."""
 AnyNode = Any
 """A node of whatever types. Any, because what follows a node may be None: the end, said aloud."""
+
+
+def read_out(value: Any) -> Any:
+    """What ``exec`` returned as a result; what a generator yields is published."""
+    return kept(pieces(value))
 
 
 class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
@@ -78,15 +86,32 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
     def _run(self, shared: SharedT) -> Any:
         with Call(self, shared) as call:
             prep_res = awaited(self.prep(shared))
-            exec_res = self._exec(prep_res)
+            exec_res = self._exec(prep_res) if call.run is None else self._kept(call, prep_res)
             call.tell(exec_res)
             return awaited(self.post(shared, prep_res, exec_res))
 
-    def run(self, shared: SharedT) -> Any:
-        """Run this node alone and return what ``post`` returned. Warns where it has successors."""
+    def _kept(self, call: Call, prep_res: Any) -> Any:
+        """What ``exec`` comes to in a run that is kept or listened to."""
+        visit = SingleVisit(call, prep_res)
+        if not visit.known:
+            with visit.making() as made:
+                made.value = self._exec(prep_res)
+            return made.value
+        return visit.value
+
+    def run(self, shared: SharedT, **keeping: Unpack[RunKeywords]) -> Any:
+        """Run this node alone, or this flow, and return what ``post`` returned. Warns where a node has
+        successors.
+
+        ``journal``, ``name``, ``listeners`` and ``on_piece`` are those of
+        :class:`~batchmill.flow.journaled.RunKeywords`.
+        """
         if self.successors:
             warn(f"Node won't run successors. Use Flow. ({class_of(self)})")
-        return self._run(shared)
+        if not keeping:
+            return self._run(shared)
+        with run_of(self, shared, **keeping):
+            return self._run(shared)
 
     @overload
     def __rshift__(self, other: Several) -> Branches: ...
@@ -156,7 +181,7 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
         raise exc
 
     def _exec(self, prep_res: Any) -> Any:
-        return self._tried(prep_res, awaited)
+        return self._tried(prep_res, read_out if running() else awaited)
 
     def _tried(self, prep_res: Any, result_of: Callable[[Any], Any]) -> Any:
         """What ``exec`` comes to after its retries; ``result_of`` makes a result of what it returned."""
@@ -174,7 +199,7 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
 
     def _item(self, item: Any) -> Any:
         """``exec`` of an item of a batch, whose result must be one by then."""
-        return self._tried(item, kept)
+        return self._tried(item, read_out)
 
     def as_task(self) -> Task:
         """What :func:`batchmill.map` runs: ``exec`` of one item, with this node's own retries."""

@@ -17,6 +17,7 @@ from typing import Any
 from batchmill.flow.branches import Together, Walk, Walked
 from batchmill.flow.calls import Call, tell_last
 from batchmill.flow.gathering import Gathering
+from batchmill.flow.keeping import prefix_of
 
 Stops = tuple[threading.Event, ...]
 
@@ -51,10 +52,13 @@ class Walker:
                     continue
                 if any(one.is_set() for one in stops):
                     raise _Halted
-                node = self._visited(asked.node)
+                node = self._visited(asked.node, call)
                 answer = node, node._run(self._shared), call.last
 
-    def _visited(self, node: Any) -> Any:
+    def _visited(self, node: Any, call: Call) -> Any:
+        if call.run is not None:
+            call.visiting, call.place = True, None
+            call.place = call.run.place_of(self._flow, node, prefix_of(call.around))
         visited = copy.copy(node)
         visited.set_params(self._params)
         return visited
@@ -114,5 +118,5 @@ class AsyncWalker(Walker):
                     gathering = Gathering(lambda walk, _: self.make_async(walk), on_failure="cancel")
                     answer = await gathering.run(asked.walks)
                     continue
-                node = self._visited(asked.node)
+                node = self._visited(asked.node, call)
                 answer = node, await self._run(node), call.last

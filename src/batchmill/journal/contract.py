@@ -19,6 +19,12 @@ OK, FAILED, NOT_KEPT, DEGRADED = 0, 1, 2, 3
 """States of an outcome: a result; failed; a result that JSON does not hold exactly, computed again; a result
 of an item inside of which something failed, which is not whole for who runs again what had failed."""
 
+FLOW = "flow"
+"""The key of a run's settings that says which flow it is a run of."""
+
+RUN_SCHEMA = "batchmill.run/1"
+"""What the result of a run says of its form."""
+
 READER_LEFT = "reader left"
 """Status of a run that ended because nobody read its results any more, as behind ``| head -1``."""
 

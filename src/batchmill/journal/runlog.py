@@ -71,6 +71,7 @@ class SqliteRunLog:
         self._writer = writer
         self._run_lock = lock
         self._rows = rows
+        self.masker = rows.masker
         self.ledger = ledger
         self._failed_only = failed_only
         self._lock = threading.RLock()

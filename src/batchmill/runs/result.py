@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from batchmill.journal.contract import RUN_SCHEMA as SCHEMA
 from batchmill.lists import materialize
-
-SCHEMA = "batchmill.run/1"
 
 RunStatus = Literal["success", "degraded", "failed"]
 

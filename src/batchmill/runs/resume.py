@@ -19,7 +19,7 @@ from batchmill.graph.visits.attached import Attachment
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.ir.loading import load
 from batchmill.items.byte_streams import standard_input_is_empty
-from batchmill.journal.contract import Kept, RunRecord
+from batchmill.journal.contract import FLOW, Kept, RunRecord
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.locks import RunLock
 from batchmill.journal.reading import Reader
@@ -95,6 +95,7 @@ def resume(
     try:
         with Reader(kept) as reader:
             found = reader.run(found.name)
+            require_document(found)
             given = {**(params or {}), **(text_params or {})}
             part = part_to_resume(found, only, from_, until, whole=whole)
             more = bool(given) or limit_of(found, limit) != found.limit or part.asked
@@ -143,6 +144,14 @@ def part_to_resume(
     if named is not None:
         return PartToResume(named, True, bool(only or start))
     return PartToResume(None if whole else kept, whole and kept is not None, False)
+
+
+def require_document(run: RunRecord) -> None:
+    """Raises :class:`InvalidSetting` for a run of a flow: the flow is needed to go on with it."""
+    if FLOW in run.settings:
+        raise InvalidSetting(
+            f"run {run.name} is one of a flow: run the flow again with this journal, or `batchmill resume`"
+        )
 
 
 def document_of(run: RunRecord) -> str | dict[str, Any]:

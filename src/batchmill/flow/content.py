@@ -1,0 +1,134 @@
+"""What comes of ``exec`` depends on this, as digests: by them a journal knows a result again.
+
+That is the node's class with the code of the user's own classes it is made of, what the node was given when
+it was made, the params that a flow hands down, and what ``prep`` returned, or of a batch each item. Not where
+the node stands, and not how often it is tried.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Hashable, Mapping
+from functools import cache
+from typing import Any, NamedTuple, cast
+
+from batchmill.flow.branches import starts
+from batchmill.journal.contract import ContentKey
+from batchmill.journal.digest import NoDigest, digest_of
+
+CLASS, CODE, ATTRIBUTES, PARAMS, PREPARED, NODES, STORE = (
+    "its class",
+    "its code",
+    "its attributes",
+    "its params",
+    "what prep gave",
+    "the nodes inside",
+    "the store",
+)
+"""What a key is made of, in words."""
+
+_OUR_OWN = "batchmill."
+_NO_CONTENT = frozenset(
+    {"params", "successors", "max_retries", "wait", "cur_retry", "batch_options", "start_node"}
+)
+_PART_CHARACTERS = 16
+
+
+class Place(NamedTuple):
+    """Where a node stands in a flow, and its part of a key."""
+
+    address: str
+    parts: Mapping[str, str]
+
+
+def places_in(start: Any, within: str, *, keyed: bool) -> dict[int, Place]:
+    """The places of all nodes of one flow, by their ids; of several of one class the further ones have
+    numbers. ``keyed`` says whether their parts of keys are wanted."""
+    found: dict[int, Place] = {}
+    taken: set[str] = set()
+    for node in reachable(start):
+        name, number = type(node).__name__, 1
+        address = name
+        while address in taken:
+            number += 1
+            address = f"{name}-{number}"
+        taken.add(address)
+        found[id(node)] = Place(within + address, parts_of(node) if keyed else {})
+    return found
+
+
+def reachable(start: Any) -> list[Any]:
+    """The nodes of one flow in the order of their links."""
+    found: dict[int, Any] = {}
+    waiting = starts(start)[::-1]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in found:
+            continue
+        found[id(node)] = node
+        for following in reversed(list(getattr(node, "successors", {}).values())):
+            waiting += starts(following)[::-1]
+    return list(found.values())
+
+
+def parts_of(node: Any) -> dict[str, str]:
+    """What of a node belongs to its results. An attribute whose content cannot be told, such as a client,
+    counts by its class."""
+    own = {name: _content(value) for name, value in vars(node).items() if name not in _NO_CONTENT}
+    return {
+        CLASS: _part(type(node).__qualname__),
+        CODE: _part(code_of(cast(Hashable, type(node)))),
+        ATTRIBUTES: _part(sorted(own.items())),
+    }
+
+
+def key_of(parts: Mapping[str, str], **more: Any) -> ContentKey:
+    """The key of a visit; ``more`` are values by names of parts. Raises :class:`NoDigest`."""
+    whole = {**parts, **{name: _part(value) for name, value in more.items()}}
+    return ContentKey(digest_of(sorted(whole.items())), whole)
+
+
+def parts_inside(flow: Any, seen: frozenset[int] = frozenset()) -> list[Any]:
+    """What of all nodes inside a flow belongs to its results, to any depth."""
+    nodes = [one for one in reachable(flow.start_node) if id(one) not in seen]
+    inside = seen | {id(one) for one in nodes}
+    return [
+        [sorted(parts_of(one).items()), parts_inside(one, inside) if hasattr(one, "start_node") else []]
+        for one in nodes
+    ]
+
+
+def store_digest(store: Any, left_out: frozenset[str]) -> str:
+    """The content of a shared store, of what cannot be told the classes."""
+    if not isinstance(store, Mapping):
+        return _content(store)
+    told = {str(key): _content(value) for key, value in store.items() if key not in left_out}
+    return _part(sorted(told.items()))
+
+
+@cache
+def code_of(kind: Hashable) -> str:
+    """The text of the user's own classes that a class is made of."""
+    return "\n".join(_source(one) for one in inspect.getmro(cast(type, kind)) if not _is_ours(one))
+
+
+def _is_ours(kind: type) -> bool:
+    return kind is object or f"{kind.__module__}.".startswith(_OUR_OWN)
+
+
+def _source(kind: type) -> str:
+    try:
+        return inspect.getsource(kind)
+    except (OSError, TypeError):  # typed at a prompt, or built in
+        return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _content(value: Any) -> str:
+    try:
+        return _part(value)
+    except NoDigest:
+        return f"a {type(value).__qualname__}"
+
+
+def _part(value: Any) -> str:
+    return digest_of(value).hex()[:_PART_CHARACTERS]

@@ -1,0 +1,113 @@
+"""Which run of a journal a run of a flow is: what is kept of it, and by what it is known again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from batchmill.flow.branches import starts
+from batchmill.flow.content import reachable, store_digest
+from batchmill.journal.contract import FLOW, RunRecord
+from batchmill.journal.encoding import NOT_JSON
+from batchmill.record import LLM_CALLS_KEY
+from batchmill.values import is_exact
+from batchmill.values.masking import Masker
+
+LARGEST_STORE = 8 << 20  # characters; a larger one is not kept, and its run is resumed by its script only
+NOT_CONTENT = frozenset({LLM_CALLS_KEY})
+_TELLING = re.compile(r"api_?key|(?<![a-z])token(?![a-z])|secret|passw|credential", re.IGNORECASE)
+
+
+def is_same(run: RunRecord, record: RunRecord, left: str | None) -> bool:
+    """Whether a run is one to go on with: of the same flow, not at its end, of that name or that store.
+    ``left`` is what the store held when the run failed in this process."""
+    then, now = run.settings.get(FLOW), record.settings[FLOW]
+    if run.finished or not isinstance(then, Mapping):
+        return False
+    if (run.source, run.folder, then.get("is")) != (record.source, record.folder, now["is"]):
+        return False
+    if run.label or record.label:
+        return run.label == record.label
+    return now["store"] in (then.get("store"), left)
+
+
+def record_of(flow: Any, shared: Any, name: str | None, masker: Masker) -> RunRecord:
+    """What a journal keeps of a run of a flow."""
+    store = dict(shared) if is_store(shared) else None
+    kept = {key: one for key, one in (store or {}).items() if key not in NOT_CONTENT}
+    whole = store is not None and _fits(kept) and masker.value(kept) == kept
+    told = {
+        "is": _label(flow),
+        "named": importable(flow),
+        "store": store_digest(shared, NOT_CONTENT),
+        "whole": whole,
+        "command": [sys.executable, *sys.argv] if sys.argv and sys.argv[0] else [],
+    }
+    return RunRecord(_source(flow), os.getcwd(), {}, kept if whole else {}, {FLOW: told, **named(name)})
+
+
+def masker_of(shared: Any) -> Masker:
+    """Hides what the store, or a variable of the environment, has under a name that tells of a secret."""
+    masker = Masker()
+    for told, values in (("the store's", shared), ("the variable", os.environ)):
+        for key, value in values.items() if is_store(values) else ():
+            if isinstance(value, str) and _TELLING.search(str(key)):
+                masker.add(value, f"{told} {key}")
+    return masker
+
+
+def named(name: str | None) -> dict[str, Any]:
+    return {} if name is None else {"name": name}
+
+
+def is_store(shared: Any) -> bool:
+    return isinstance(shared, Mapping)
+
+
+def _fits(store: Mapping[str, Any]) -> bool:
+    """Whether a store can be kept as it is."""
+    try:
+        return is_exact(dict(store)) and len(json.dumps(dict(store))) <= LARGEST_STORE
+    except NOT_JSON:
+        return False
+
+
+def _label(flow: Any) -> str:
+    """What a flow is known by: its class, and the classes it begins with."""
+    begins = starts(getattr(flow, "start_node", None))
+    inside = f"({', '.join(type(one).__name__ for one in begins)})" if begins else ""
+    return f"{type(flow).__qualname__}{inside}"
+
+
+def _source(flow: Any) -> str:
+    """The file that the flow's own classes are from."""
+    begins = starts(getattr(flow, "start_node", None))
+    for one in (flow, *begins):
+        module = sys.modules.get(type(one).__module__)
+        file = getattr(module, "__file__", None)
+        if file and not type(one).__module__.startswith("batchmill."):
+            return os.path.abspath(str(file))
+    return _label(flow)
+
+
+def importable(flow: Any) -> str | None:
+    """``module:name`` of a flow that stands at the top level of a module; None where it does not. For one in
+    the script that is run, ``path/of/script.py:name``."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("batchmill", "builtins") or not hasattr(module, "__dict__"):
+            continue
+        for attribute, value in list(vars(module).items()):
+            if value is flow and attribute.isidentifier() and not attribute.startswith("_"):
+                file = getattr(module, "__file__", None)
+                if name == "__main__":
+                    return f"{os.path.abspath(file)}:{attribute}" if file else None
+                return f"{name}:{attribute}"
+    return None
+
+
+def nodes_of(flow: Any) -> list[Any]:
+    return reachable(getattr(flow, "start_node", None))

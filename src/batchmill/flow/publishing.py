@@ -1,0 +1,91 @@
+"""Pieces of a result, told while ``exec`` makes it: to whoever listens to the run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from typing import Any
+
+from batchmill.events import Bus, Event, Published
+from batchmill.flow.calls import Call, Records, innermost
+from batchmill.flow.running import FlowRun
+
+
+def publish(piece: Any) -> None:
+    """Have the listeners of the run hear of a piece of what ``exec`` is making; nothing happens without any.
+
+    Listeners are called in the thread or task that publishes, before this returns; from a worker process
+    pieces come when their item has ended. What a generator ``exec`` yields is published without being asked.
+    Raises :class:`RuntimeError` outside of a node.
+    """
+    call = innermost()
+    if call is None:
+        raise RuntimeError("nobody to publish for: publish() works inside `exec` of a node")
+    _publish(call, piece)
+
+
+def _publish(call: Call, piece: Any) -> None:
+    run: FlowRun | None = call.run
+    if run is None or not run.bus.heard:
+        return
+    address, index = type(call.node).__name__, None
+    around: Call | None = call
+    while around is not None:
+        index = around.index if index is None else index
+        if around.place is not None:
+            address = around.place.address
+            break
+        around = around.around
+    run.bus.emit(Published(address, piece, index, call.retry + 1))
+
+
+def pieces(value: Any) -> Any:
+    """What ``exec`` returned; a generator publishes what it yields where the run is kept or listened to."""
+    call = innermost()
+    if call is None or call.run is None:
+        return value
+    if isinstance(value, AsyncGenerator):
+        return _told_async(call, value)
+    if isinstance(value, Generator) and not inspect.isawaitable(value):
+        return _told(call, value)
+    return value
+
+
+def running() -> bool:
+    """Whether the caller is part of a run that is kept or listened to."""
+    call = innermost()
+    return call is not None and call.run is not None
+
+
+def _told(call: Call, values: Iterator[Any]) -> Iterator[Any]:
+    for value in values:
+        _publish(call, value)
+        yield value
+
+
+async def _told_async(call: Call, values: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for value in values:
+        _publish(call, value)
+        yield value
+
+
+class Piece:
+    """What was published in another process; it travels among what its item recorded."""
+
+    __slots__ = ("event",)
+
+    def __init__(self, event: Published) -> None:
+        self.event = event
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Piece, (self.event,)
+
+
+def run_in_worker(records: Records) -> FlowRun:
+    """The run as an item in another process sees it: what is published is recorded."""
+
+    def heard(event: Event) -> None:
+        if isinstance(event, Published):
+            records.append(Piece(event))
+
+    return FlowRun(bus=Bus([heard]))
