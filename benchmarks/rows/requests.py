@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from benchmarks import mappers
+from benchmarks.measure import grown
 from benchmarks.slow_server import serving
 from benchmarks.workload import (
     OURS,
@@ -20,6 +23,8 @@ from benchmarks.workload import (
     Target,
     Workload,
     expect,
+    figure,
+    times_ideal,
 )
 
 WAIT, AT_ONCE = 0.05, 100
@@ -169,4 +174,73 @@ CALLS = Workload(
     least=(Target(1.2),),
 )
 
-ROWS = (GETS, CALLS)
+MANY = 1000
+
+
+def _many_of_ours() -> Opening:
+    """The nodes of a document, with how far memory rose meanwhile."""
+
+    @contextmanager
+    def opening(n: int) -> Iterator[Ready]:
+        with _run_of_ours(_llm, LLM_WAIT, MANY)(n) as ready:
+            yield Ready(lambda: grown(ready.work))
+
+    return opening
+
+
+def _sdk_awaited() -> Opening:
+    """The SDK's client that awaits, by itself."""
+
+    @contextmanager
+    def opening(n: int) -> Iterator[Ready]:
+        with serving(LLM_WAIT) as url:
+
+            async def asked() -> list[str]:
+                import openai
+
+                async with openai.AsyncOpenAI(
+                    api_key="none", base_url=f"{url}/v1", max_retries=0, timeout=300
+                ) as client:
+
+                    async def ask(number: int) -> str:
+                        messages: Any = [{"role": "user", "content": f"number {number}"}]
+                        answer = await client.chat.completions.create(model="m", messages=messages)
+                        return str(answer.choices[0].message.content)
+
+                    return await asyncio.gather(*map(ask, range(n)))
+
+            def work() -> None:
+                expect(asyncio.run(asked()), ["hello"] * n, "answers")
+
+            if importlib.util.find_spec("openai") is None:
+                raise MissingError("no package openai")
+            yield Ready(lambda: grown(work))
+
+    return opening
+
+
+def _many(name: str, measures: str, unit: str, score: Score, bound: float) -> Workload:
+    return Workload(
+        name=name,
+        title="1,000 LLM calls of 1 s at once",
+        measures=measures,
+        unit=unit,
+        better="lower",
+        score=score,
+        sizes={"full": MANY, "quick": 200, "smoke": 2},
+        sides=(Side(OURS, _many_of_ours(), "ours"), Side(AWAITED, _sdk_awaited())),
+        aim=(Target(bound, AWAITED),),
+        least=(Target(1.5, AWAITED),),
+        fresh=True,
+    )
+
+
+AWAITED = "openai, awaited"
+MANY_CALLS = _many(
+    "llm-many", "wall time as a multiple of one call, imports included", "× ideal", times_ideal(LLM_WAIT), 1.1
+)
+MANY_CALLS_MEMORY = _many(
+    "llm-many-memory", "growth of peak resident memory, MB, imports included", "MB", figure("growth_mb"), 1.2
+)
+
+ROWS = (GETS, CALLS, MANY_CALLS, MANY_CALLS_MEMORY)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from batchmill.concurrency import event_loop
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.event_loop import background
 from batchmill.concurrency.resources import close_resources
@@ -84,6 +85,44 @@ def test_a_cancelled_run_ends_it(loop, early):
         loop.call(wait, token, 30.0, "it")
     timer.join()
     assert time.monotonic() - began < 10
+
+
+def test_what_a_cancelled_call_does_at_its_end_is_done_when_the_caller_goes_on(loop):
+    token, noted = CancelToken(), []
+
+    async def wait():
+        try:
+            token.cancel()
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.05)
+            noted.append("closed")
+
+    with pytest.raises(Stopped, match="cancelled"):
+        loop.call(wait, token, None, "it")
+    assert noted == ["closed"]
+
+
+def test_one_that_does_not_let_itself_be_cancelled_is_left_behind(loop, monkeypatch):
+    monkeypatch.setattr(event_loop, "GRACE_SECONDS", 0.05)
+    token, let_go = CancelToken(), threading.Event()
+
+    async def stays():
+        token.cancel()
+        while not let_go.is_set():
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                pass
+
+    with pytest.raises(Stopped, match="cancelled"):
+        loop.call(stays, token, None, "it")
+    let_go.set()
+
+
+def test_threads_that_it_used_end_with_it():
+    assert background().call(lambda: asyncio.to_thread(lambda: 5), CancelToken(), None, "it") == 5
+    close_resources()  # and the fixture that counts threads is content
 
 
 def test_after_its_end_there_is_another(loop):

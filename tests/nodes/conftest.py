@@ -8,6 +8,7 @@ import time
 import pytest
 
 from batchmill.attempt import Attempt
+from batchmill.concurrency.resources import close_resources
 from batchmill.nodes import bind, default_registry
 
 
@@ -19,7 +20,8 @@ def run():
         node_class = default_registry().get(type_name)
         return node_class().run(bind(node_class, params), attempt or Attempt())
 
-    return run_node
+    yield run_node
+    close_resources()
 
 
 @pytest.fixture

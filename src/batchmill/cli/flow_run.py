@@ -17,7 +17,7 @@ from typing import Any
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidSetting, Stopped, StorageError
 from batchmill.events import Listener
-from batchmill.executors.running.describe import describe
+from batchmill.executors.describe import describe
 from batchmill.flow.async_node import AsyncNode
 from batchmill.flow.journaled import Resuming, outputs_of
 from batchmill.journal.contract import FLOW, RunRecord

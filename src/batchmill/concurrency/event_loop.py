@@ -1,9 +1,9 @@
 """An event loop on a thread of its own, for callers that block.
 
 There is one in a process for libraries that wait as coroutines: clients and sessions live on it, whichever
-thread's item uses them. There is another for the coroutines of the user's own functions (see
-:mod:`batchmill.concurrency.coroutines`). A call that is overdue, or whose run is cancelled, is cancelled on
-the loop, which closes what it was reading from.
+thread's item uses them, and batches of nodes that wait for services run on it. There is another for the
+coroutines of the user's own functions (see :mod:`batchmill.concurrency.coroutines`). A call that is overdue,
+or whose run is cancelled, is cancelled on the loop, which closes what it was reading from.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import process_resource
@@ -38,6 +39,11 @@ class BackgroundLoop:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop itself, for who schedules on it from other threads."""
+        return self._loop
+
     def _run(self) -> None:
         try:
             self._loop.run_forever()
@@ -48,25 +54,26 @@ class BackgroundLoop:
         """What the coroutine that ``make`` gives returns or raises. It sees the caller's context variables.
 
         Raises :class:`~batchmill.errors.AttemptTimeout` after ``seconds``, saying that ``what`` did not end,
-        and :class:`~batchmill.errors.Stopped` when the run is cancelled.
+        and :class:`~batchmill.errors.Stopped` when the run is cancelled. What the coroutine does when it is
+        cancelled has been done then, unless it takes longer than a few seconds.
         """
-        running = self._start(_limited(make, seconds, what))
-
-        def end() -> None:
-            running.cancel()
-
-        forget = cancel.on_cancel(end)
+        running = _Call(self._loop, _limited(make, seconds, what))
+        forget = cancel.on_cancel(running.end)
         try:
-            ended = running.result(None if seconds is None else seconds + GRACE_SECONDS)
+            ended = running.ended.result(None if seconds is None else seconds + GRACE_SECONDS)
         except concurrent.futures.CancelledError:
             raise Stopped("the run was cancelled") from None
         except TimeoutError as error:
-            if running.done():
+            if running.ended.done():
                 raise
             raise AttemptTimeout(f"{what} did not end within {seconds:.3g} s") from error
+        except BaseException:  # Ctrl-C, in the caller's thread
+            running.end()
+            concurrent.futures.wait([running.ended], GRACE_SECONDS)
+            raise
         finally:
             forget()
-            end()
+            running.end()
         return ended()
 
     def settle(self, make: Make[T], seconds: float | None = None) -> T:
@@ -77,9 +84,8 @@ class BackgroundLoop:
     def _start(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         try:
             return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        except RuntimeError as error:  # closed: the last run has ended while this item was left behind
-            coroutine.close()
-            raise Stopped("the run has ended") from error
+        except RuntimeError as error:
+            raise _closed(coroutine) from error
 
     def close(self) -> None:
         """Cancel what runs and end the thread."""
@@ -96,17 +102,88 @@ class BackgroundLoop:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._loop.shutdown_asyncgens()
+        await self._loop.shutdown_default_executor()
+
+
+class _Call(Generic[T]):
+    """A coroutine on its way. ``ended`` is done once its task has ended, and so whatever that does when it is
+    cancelled; or when it does not let itself be cancelled.
+
+    Concurrency: :meth:`end` may be called from any thread; everything else belongs to the loop's.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> None:
+        self.ended: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._loop = loop
+        self._coroutine = coroutine
+        self._task: asyncio.Task[T] | None = None
+        self._patience: asyncio.TimerHandle | None = None
+        try:
+            loop.call_soon_threadsafe(self._begin)  # in the caller's context
+        except RuntimeError as error:
+            raise _closed(coroutine) from error
+
+    def end(self) -> None:
+        """Cancel it unless it has ended."""
+        if self.ended.done():
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._cancel)
+        except RuntimeError:  # closed, and whatever ran there was cancelled
+            self._give_up()
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._coroutine)
+        self._task.add_done_callback(self._take)
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._task.done() and self._patience is None:
+            self._patience = self._loop.call_later(GRACE_SECONDS, self._give_up)
+            self._task.cancel()
+
+    def _give_up(self) -> None:
+        if self.ended.cancel():
+            self.ended.set_running_or_notify_cancel()
+
+    def _take(self, task: asyncio.Task[T]) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        if task.cancelled():
+            self._give_up()
+            return
+        error = task.exception()
+        if self.ended.done():  # it was left behind
+            return
+        if error is None:
+            self.ended.set_result(task.result())
+        else:
+            self.ended.set_exception(error)
+
+
+def _closed(coroutine: Coroutine[Any, Any, Any]) -> Stopped:
+    """The last run has ended while this item was left behind."""
+    coroutine.close()
+    return Stopped("the run has ended")
+
+
+@asynccontextmanager
+async def limited(seconds: float | None, what: str) -> AsyncIterator[None]:
+    """Raises :class:`~batchmill.errors.AttemptTimeout` where what is inside does not end in time, saying that
+    ``what`` did not."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError as error:
+        if limit.expired():
+            raise AttemptTimeout(f"{what} did not end within {seconds:.3g} s") from error
+        raise
 
 
 async def _limited(make: Make[T], seconds: float | None, what: str) -> Callable[[], T]:
     """What gives the coroutine's value, or raises what it raised if that would end the loop."""
     try:
-        async with asyncio.timeout(seconds) as limit:
+        async with limited(seconds, what):
             value = await make()
-    except TimeoutError as error:
-        if limit.expired():
-            raise AttemptTimeout(f"{what} did not end within {seconds:.3g} s") from error
-        raise
     except (SystemExit, KeyboardInterrupt) as error:
         return partial(_raise, error)
     return lambda: value

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from batchmill.block import Block
-from batchmill.executors.running.describe import describe
+from batchmill.executors.describe import describe
 from batchmill.flow.calls import Call, call_of, recorder_in
 from batchmill.flow.content import NODES, PARAMS, PREPARED, STORE, Place, key_of, parts_inside
 from batchmill.flow.publishing import Piece

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.coroutines import run_coroutine
+from batchmill.concurrency.event_loop import background
 from batchmill.file_table import FileTable
 from batchmill.policy import NO_RETRIES, RetryPolicy
 
@@ -239,3 +240,18 @@ class AsyncRunNode(Node):
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         return run_coroutine(lambda: self.run_async(params, attempt), attempt.cancel, attempt.remaining())
+
+
+class ServiceNode(AsyncRunNode):
+    """Base of node types whose library waits as coroutines on the process's loop for services
+    (:func:`~batchmill.concurrency.event_loop.background`), where its clients and sessions live.
+
+    All of them share that loop, wherever they run: what blocks it holds up every call that is under way.
+    """
+
+    on_service_loop: ClassVar[bool] = True
+
+    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        return background().call(
+            lambda: self.run_async(params, attempt), attempt.cancel, None, f"the node {self.type}"
+        )

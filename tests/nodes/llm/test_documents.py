@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import pytest
 
@@ -82,6 +83,41 @@ def test_ten_calls_run_at_once(model):
     result = batchmill.run(document("thread", {"model": "m", "base_url": model.base_url}, n=10))
     assert result.status == "success"
     assert model.most_at_once == 10
+
+
+def test_calls_in_flight_need_no_threads(model):
+    pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
+    at_once, most = 40, 0
+
+    def answer(body):
+        nonlocal most
+        with model.lock:
+            most = max(most, sum(one.name.startswith("batchmill-") for one in threading.enumerate()))
+        return body["messages"][0]["content"]
+
+    model.together, model.answers = at_once, [answer]  # more than the calls of one client
+    made = document("thread", {"model": "m", "base_url": model.base_url}, n=at_once)
+    made["nodes"][0]["batch"]["max_concurrent"] = at_once
+    result = batchmill.run(made)
+    assert [one["response"] for one in result.outputs["results"]] == [f"number {n}" for n in range(at_once)]
+    assert model.most_at_once == at_once
+    assert 1 <= most <= 3  # the loop, the feeder
+
+
+@pytest.mark.parametrize("executor", EXECUTORS[:2])
+def test_a_call_that_is_overdue_is_in_the_ledger_and_tried_again(model, executor):
+    pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
+    held = threading.Event()
+    model.answers = [lambda body: (held.wait(20), "late")[1], "in time"]
+    made = document(executor, {"model": "m", "base_url": model.base_url}, n=1, prices=PRICES)
+    made["nodes"][0]["batch"]["timeout"] = 0.5
+    result = batchmill.run(made)
+    held.set()
+    assert [one["response"] for one in result.outputs["results"]] == ["in time"]
+    *late, last = result.llm_calls
+    assert late
+    assert all(call["estimated"] for call in late)
+    assert not last["estimated"]
 
 
 def test_prices_hold_for_the_workflows_inside(tmp_path):

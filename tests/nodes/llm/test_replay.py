@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
@@ -107,7 +108,7 @@ def test_what_others_add_is_found(path):
 
 def test_many_threads_record(path):
     class Source(Provider):
-        def ask(self, question, attempt, seconds, leaving):
+        async def ask(self, question, attempt, seconds, leaving):
             return Reply(question.prompt.upper())
 
     provider = ReplayProvider(path, Source)
@@ -115,7 +116,7 @@ def test_many_threads_record(path):
     def answer(n):
         asked = question(f"q{n % 20}")
         if (found := provider.recall(asked)) is None:
-            provider.keep(asked, found := provider.ask(asked, None, 1, lambda: None))
+            provider.keep(asked, found := asyncio.run(provider.ask(asked, None, 1, lambda: None)))
         return found
 
     with ThreadPoolExecutor(8) as pool:

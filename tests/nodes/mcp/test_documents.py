@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 
 import psutil
@@ -56,6 +57,25 @@ def test_a_batch(stdio, executor):
     if executor != "process":
         return
     pool.shutdown()
+
+
+def test_calls_in_flight_need_no_threads(stdio):
+    most = []
+    node = {"id": "call", "type": "mcp-s-slow", "params": {"seconds": 0.2}}
+    node["batch"] = {"items": {"range": [40]}, "executor": "thread", "max_concurrent": 40}
+    stop = threading.Event()
+
+    def watch():
+        while not stop.wait(0.01):
+            most.append(sum(one.name.startswith("batchmill-") for one in threading.enumerate()))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    result = batchmill.run({"mcp_servers": {"s": stdio()}, "nodes": [node]})
+    stop.set()
+    watcher.join()
+    assert result.nodes["call"]["success_count"] == 40
+    assert max(most) <= 3
 
 
 @pytest.mark.slow

@@ -5,6 +5,10 @@
 A task with ``run_async`` waits without a thread of its own, so a thousand items cost one thread. The
 feeder takes items ahead, because taking may wait for a slow source or a slow consumer and the loop must
 not. Items share one copy of the task: what an attempt keeps, it keeps in its own locals.
+
+The loop is one of the batch's own, with a thread of its own: what the user's coroutines block is their own
+batch. A task that says ``on_service_loop`` runs on the loop of the process where clients and sessions live
+(:mod:`batchmill.concurrency.event_loop`), beside other batches of that kind.
 """
 
 from __future__ import annotations
@@ -20,12 +24,14 @@ from typing import Any, Protocol
 from batchmill.attempt import Attempt
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.event_loop import background
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import bounded
 from batchmill.executors.pickling.copying import copy_task
 from batchmill.executors.running.attempts import Attempts, Job, Wait
 from batchmill.executors.running.prepared import prepare
+from batchmill.executors.running.runner import LATE_SECONDS
 from batchmill.executors.running.weighing import bytes_of
 from batchmill.outcome import ErrorInfo, Outcome, cancelled
 from batchmill.record import Recorder
@@ -37,14 +43,17 @@ CLOSE_SECONDS = 1.0
 
 
 class AsyncTask(Task, Protocol):
-    """A task that can also run as a coroutine, many items at once in one event loop."""
+    """A task that can also run as a coroutine, many items at once in one event loop.
+
+    An attribute ``on_service_loop = True`` says that this is to be the process's loop for services.
+    """
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
         """Run one attempt; whatever is raised becomes the attempt's error."""
 
 
 class EventLoopBatch:
-    """The event loop of one batch and the thread that feeds it.
+    """The items of one batch on an event loop, and the thread that feeds it.
 
     Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_bytes``, ``_fed`` and ``_over``.
     ``_running`` belongs to the loop's thread alone.
@@ -69,17 +78,18 @@ class EventLoopBatch:
         self._over = False
         self._running: set[asyncio.Task[None]] = set()
         self._context = contextvars.copy_context()  # what items see of it is what the caller set
-        self._loop = asyncio.new_event_loop()
-        self._done = asyncio.Event()
+        self._shared = getattr(task, "on_service_loop", False)
+        self._loop = background().loop if self._shared else asyncio.new_event_loop()
+        self._done = threading.Event()
         self._stopping = asyncio.Event()
-        self._threads = [
-            threading.Thread(target=self._run_loop, name="batchmill-event-loop", daemon=True),
-            threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True),
-        ]
+        self._threads = [threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True)]
+        if not self._shared:
+            own = threading.Thread(target=self._run_loop, name="batchmill-event-loop", daemon=True)
+            self._threads.insert(0, own)
         self._forget = [channel.on_stop(self._stop), cancel.on_cancel(self._cancel_all)]
 
     def start(self) -> None:
-        """Start both threads."""
+        """Start its threads."""
         for thread in self._threads:
             thread.start()
 
@@ -94,6 +104,7 @@ class EventLoopBatch:
             self._over = True
             self._hungry.notify_all()
         self._call(self._finish_if_idle)
+        self._done.wait(CLOSE_SECONDS)
         for thread in self._threads:
             thread.join(CLOSE_SECONDS)
 
@@ -101,6 +112,8 @@ class EventLoopBatch:
         """In the feeder's thread: keep the buffer filled."""
         window = max(LEAST_WINDOW, WINDOW_PER_ITEM * self._size)
         try:
+            if self._shared:  # others' items wait on that loop, too
+                self._make_ready()
             while room := self._wait_until_hungry():
                 chunk = self._channel.take(room, bounded(window, self._size, self._bytes))
                 if chunk is None:
@@ -137,15 +150,19 @@ class EventLoopBatch:
         """In the loop's thread."""
         asyncio.set_event_loop(self._loop)
         try:
-            self._task = copy_task(self._task)  # type: ignore[assignment]  # a copy has the same type
-            prepare(self._task)
-            self._loop.run_until_complete(self._done.wait())
+            self._make_ready()
+            self._loop.run_forever()
         except BaseException as fault:  # noqa: BLE001  # the loop's end: the batch must hear of it
             self._channel.fail(fault)
         finally:
+            self._done.set()
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             asyncio.set_event_loop(None)
             self._loop.close()
+
+    def _make_ready(self) -> None:
+        self._task = copy_task(self._task)  # type: ignore[assignment]  # a copy has the same type
+        prepare(self._task)
 
     def _pump(self) -> None:
         """Start items while there are some and there is room."""
@@ -176,6 +193,8 @@ class EventLoopBatch:
             idle = not self._running and not self._buffer and (self._fed or self._over)
         if idle:
             self._done.set()
+            if not self._shared:
+                self._loop.stop()
 
     async def _run(self, chunk: Chunk) -> None:
         """Run the one item of ``chunk``."""
@@ -209,7 +228,7 @@ class EventLoopBatch:
             return attempts.returned(await self._value(item, index, attempts))
         except asyncio.CancelledError:
             if self._cancel.cancelled or self._over:
-                raise
+                return attempts.ended_by_force()
             return attempts.failed(ErrorInfo("CancelledError", "the item cancelled itself"))
         except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
             return attempts.raised(fault)
@@ -234,7 +253,7 @@ class EventLoopBatch:
             return await self._task.run_async(item, index, Attempt(number, None, recorder, self._cancel))
         attempt = Attempt(number, time.monotonic() + timeout, recorder, self._cancel, timeout)
         try:
-            async with asyncio.timeout(timeout) as limit:
+            async with asyncio.timeout(timeout + LATE_SECONDS) as limit:  # as on threads
                 return await self._task.run_async(item, index, attempt)
         except TimeoutError as fault:
             if limit.expired():

@@ -118,6 +118,10 @@ class Attempts:
         outcome = interrupted(self._index, self.number, self._before)
         return replace(outcome, records=self.recorder.drain())
 
+    def ended_by_force(self) -> Outcome:
+        """The attempt was ended with the run."""
+        return replace(cancelled(self._index, self.number), records=self.recorder.drain())
+
     def failed(
         self, error: ErrorInfo, cause: BaseException | None = None, *, told: bool = False
     ) -> Wait | Outcome:
@@ -147,10 +151,9 @@ class Attempts:
 
     def _ended(self, error: ErrorInfo) -> Outcome:
         """An attempt that fails while the run is being ended by force fails for that reason."""
-        records = self.recorder.drain()
         if self._cancel.cancelled:
-            return replace(cancelled(self._index, self.number), records=records)
-        return Outcome(self._index, error=error, attempts=self.number, records=records)
+            return self.ended_by_force()
+        return Outcome(self._index, error=error, attempts=self.number, records=self.recorder.drain())
 
     def _with_earlier(self, outcome: Outcome) -> Outcome:
         if not self._earlier:

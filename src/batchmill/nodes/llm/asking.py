@@ -73,15 +73,15 @@ class Asking:
     began: float = field(default_factory=time.monotonic)
     repaired: int = 0
 
-    def answer(self, question: Question) -> tuple[Reply, Any]:
+    async def answer(self, question: Question) -> tuple[Reply, Any]:
         """The reply and the value in it. Raises :class:`NodeError` for a reply that cannot be used."""
-        judged = self._judged(question)
+        judged = await self._judged(question)
         for _ in range(self.repairs):
             if not judged.wrong or question.schema is None or not _may_mend(judged.reply):
                 break
             question = structured.asked_again(question, judged.reply, judged.wrong)
             self.repaired += 1
-            judged = self._judged(question)
+            judged = await self._judged(question)
         reply, wrong = judged.reply, judged.wrong
         if not wrong:
             return reply, judged.value
@@ -93,12 +93,12 @@ class Asking:
             type_name=_kind_of(reply),
         )
 
-    def _judged(self, question: Question) -> Judged:
+    async def _judged(self, question: Question) -> Judged:
         """Get a reply, enter its call, and only then say what it is worth."""
         began = time.monotonic()
         recalled = self.provider.recall(question)
         call = self._call(question)
-        reply = self._asked(question, call, began) if recalled is None else recalled
+        reply = await self._asked(question, call, began) if recalled is None else recalled
         call = self._filled(call, question, reply, kept=recalled is not None, wall=_since(began))
         wrong = [BROKEN_OFF]
         try:
@@ -111,10 +111,10 @@ class Asking:
             self.provider.keep(question, reply)
         return Judged(reply, value, wrong)
 
-    def _asked(self, question: Question, call: LLMCall, began: float) -> Reply:
+    async def _asked(self, question: Question, call: LLMCall, began: float) -> Reply:
         leaving = _Leaving(call, self.attempt)
         try:
-            return self.provider.ask(question, self.attempt, self._left(), leaving)
+            return await self.provider.ask(question, self.attempt, self._left(), leaving)
         except Unanswered as unanswered:
             if leaving.done and unanswered.paid:
                 self._enter(replace(call, error=str(unanswered), wall=_since(began)))
@@ -123,7 +123,7 @@ class Asking:
             if isinstance(unanswered.error, AttemptTimeout):
                 raise self._overdue() from unanswered
             raise leaving.fault or unanswered.error from unanswered.__cause__
-        except BaseException:  # Ctrl-C, or a fault of ours: it may be paid all the same
+        except BaseException:  # it is cancelled, or a fault of ours: it may be paid all the same
             if leaving.done:
                 self._enter(replace(call, error=BROKEN_OFF, wall=_since(began)))
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -22,9 +23,9 @@ class EchoProvider(Provider):
 
     name = "echo"
 
-    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+    async def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
         leaving()
-        _wait(float(question.options.get("delay") or 0.0), attempt, seconds)
+        await _wait(float(question.options.get("delay") or 0.0), attempt, seconds)
         text = question.prompt
         if question.schema is not None:
             text = _shaped(text, question.schema)
@@ -37,8 +38,10 @@ class EchoProvider(Provider):
         return Reply(text, words, len(answer), 0)
 
 
-def _wait(delay: float, attempt: Attempt, seconds: float) -> None:
-    if attempt.cancel.wait(min(delay, seconds)) if delay > 0 else attempt.cancel.cancelled:
+async def _wait(delay: float, attempt: Attempt, seconds: float) -> None:
+    if delay > 0:
+        await asyncio.sleep(min(delay, seconds))
+    if attempt.cancel.cancelled:
         raise Unanswered(Stopped("the run was cancelled"), paid=True)
     if delay > seconds:
         raise Unanswered(AttemptTimeout("the model did not answer in time"), paid=True)

@@ -7,29 +7,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InvalidParams, NodeError
-from batchmill.ir.services import Tables
-from batchmill.nodes.contract import (
-    CHARACTERS_PER_TOKEN,
-    Node,
-    NodeClass,
-    NodeResult,
-    Output,
-    Param,
-    characters_in,
-)
-from batchmill.nodes.credentials import credential_faults
+from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, NodeResult, Output, Param, characters_in
 from batchmill.nodes.llm.asking import Asking
 from batchmill.nodes.llm.completion import usage_in
-from batchmill.nodes.llm.node import ECHO_MODEL, USUAL_RETRY, server_of
+from batchmill.nodes.llm.model_node import ModelNode, model_of, server_of
 from batchmill.nodes.llm.params import PARAMS
 from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply
 from batchmill.nodes.llm.server import ServerProvider
-from batchmill.policy import RetryPolicy
-from batchmill.record import PriceTable
 from batchmill.template import to_text
 
 MOST_TEXTS = 2048  # in one request; more of them are refused by OpenAI's server and its like
@@ -38,15 +26,12 @@ _TOLD = ("llm_usage", "status_code", "error")  # of a failure
 _SHARED = ("base_url", "api_key", "api_key_env", "max_response_bytes", "options")
 
 
-class EmbeddingsNode(Node):
+class EmbeddingsNode(ModelNode):
     """Has a model turn texts into vectors, one request for all that an item holds."""
 
     type = "embeddings"
-    requests = True
-    only_default = True
-    calls_models = True
     summary = "Turn texts into vectors, by any server that speaks OpenAI's interface."
-    prices: ClassVar[PriceTable] = PriceTable()
+    answer_tokens = 0
     params = (
         Param(
             "input", "any", f"a text, or a list of at most {MOST_TEXTS} texts; objects as JSON", required=True
@@ -75,53 +60,33 @@ class EmbeddingsNode(Node):
         Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
     )
 
-    @classmethod
-    def of_document(cls, tables: Tables) -> NodeClass:
-        return type(cls.__name__, (cls,), {"prices": tables.prices, "__module__": cls.__module__})
-
-    @classmethod
-    def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
-        return USUAL_RETRY
-
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
-        faults = credential_faults(params, "api_key")
-        if (params.get("provider") or "openai") == "openai" and params.get("model") is None:
-            faults.append(("model", "a server must be told which model is asked"))
+        faults = super().check(params)
         texts = params.get("input")
         if isinstance(texts, list) and len(texts) > MOST_TEXTS:
             faults.append(("input", _too_many(len(texts))))
         return faults
 
-    def expected_tokens(self, params: Mapping[str, Any]) -> float:
-        return characters_in(params.get("input")) / CHARACTERS_PER_TOKEN
-
-    def expected_usd(self, params: Mapping[str, Any]) -> float:
-        return self.prices.cost(_model(params), round(self.expected_tokens(params)), 0) or 0.0
-
     @classmethod
-    def unpriced(cls, params: Mapping[str, Any]) -> str | None:
-        written = [params.get(name) for name in ("model", "provider")]
-        if any(isinstance(one, str) and "${" in one for one in written):
-            return None
-        model = _model(params)
-        return model if model and model not in cls.prices else None
+    def expected(cls, params: Mapping[str, Any]) -> tuple[float, int]:
+        return characters_in(params.get("input")) / CHARACTERS_PER_TOKEN, 0
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         given = params["input"]
         texts = [to_text(one) for one in (given if isinstance(given, (list, tuple)) else [given])]
         if len(texts) > MOST_TEXTS:
             raise InvalidParams(f"embeddings: {_too_many(len(texts))}")
-        if not _model(params):
+        if not model_of(params):
             raise InvalidParams("embeddings: `model` is missing")
         question = Question(
-            _model(params),
+            model_of(params),
             tuple({"role": "user", "content": text} for text in texts),
             max_tokens=1,  # nothing is answered that would be paid by the token
             options={**_dimensions(params), **(params["options"] or {})},
         )
         asking = Asking(_provider(params), attempt, self.prices, params["timeout"])
         try:
-            vectors = asking.answer(question)[0].raw if texts else []
+            vectors = (await asking.answer(question))[0].raw if texts else []
         except NodeError as error:
             error.outputs = {name: one for name, one in error.outputs.items() if name in _TOLD}
             raise
@@ -138,10 +103,6 @@ class EmbeddingsNode(Node):
 
 def _too_many(count: int) -> str:
     return f"{count:,} texts are more than the {MOST_TEXTS:,} of one request; set `batch_size` in `batch`"
-
-
-def _model(params: Mapping[str, Any]) -> str:
-    return params.get("model") or (ECHO_MODEL if params.get("provider") == "echo" else "")
 
 
 def _dimensions(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,7 +182,7 @@ class EchoVectors(Provider):
 
     name = "echo"
 
-    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+    async def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
         leaving()
         length = int(question.options.get("dimensions") or ECHO_DIMENSIONS)
         vectors = [_made_of(text, length) for text in _texts(question)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from batchmill.attempt import Attempt
@@ -24,7 +24,7 @@ _CONTEXT = (
 )
 
 Failure = NodeError | AttemptTimeout
-Ask = Callable[[Mapping[str, Any]], NodeResult]
+Ask = Callable[[Mapping[str, Any]], Awaitable[NodeResult]]
 
 
 def variants(params: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -106,7 +106,7 @@ def _is_too_long(error: NodeError) -> bool:
     return error.type_name in ("HTTP400", "HTTP413") and any(word in said for word in _CONTEXT)
 
 
-def answered(params: Mapping[str, Any], attempt: Attempt, ask: Ask) -> NodeResult:
+async def answered(params: Mapping[str, Any], attempt: Attempt, ask: Ask) -> NodeResult:
     """The answer of the first model that gives one.
 
     Raises what the last one failed with, or a failure after which no other is to be asked. Where each of
@@ -114,11 +114,12 @@ def answered(params: Mapping[str, Any], attempt: Attempt, ask: Ask) -> NodeResul
     """
     for fault in (*model_faults(params["models"]), *kind_faults(params["fall_back_on"])):
         raise InvalidParams(f"llm: {fault}")
-    tries, wanted = variants(params), params["fall_back_on"] or KINDS
+    tries = variants(params) if params["models"] else [params]
+    wanted = params["fall_back_on"] or KINDS
     failed: list[tuple[str, Failure]] = []
     for each in tries:
         try:
-            result = ask(each)
+            result = await ask(each)
         except InvalidParams:
             raise
         except (NodeError, AttemptTimeout) as error:

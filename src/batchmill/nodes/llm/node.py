@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import BatchmillError, InvalidParams
-from batchmill.ir.services import Tables
 from batchmill.ir.value_schema import schema_fault
-from batchmill.nodes.contract import (
-    CHARACTERS_PER_TOKEN,
-    Node,
-    NodeClass,
-    NodeResult,
-    characters_in,
-)
-from batchmill.nodes.credentials import credential, credential_faults
+from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, NodeResult, characters_in
 from batchmill.nodes.files import full_path, paths_in
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.asking import Asking
 from batchmill.nodes.llm.echo import EchoProvider
-from batchmill.nodes.llm.estimate import ANSWER_TOKENS, IMAGE_TOKENS
+from batchmill.nodes.llm.estimate import IMAGE_TOKENS
 from batchmill.nodes.llm.fallback import answered, content_of, kind_faults, model_faults, variants
 from batchmill.nodes.llm.messages import is_url, message_fault, messages_of
-from batchmill.nodes.llm.params import KEY_VARIABLE, OUTPUTS, PARAMS
+from batchmill.nodes.llm.model_node import ModelNode, model_of, server_of
+from batchmill.nodes.llm.params import OUTPUTS, PARAMS
 from batchmill.nodes.llm.question import Provider, Question, Reply
 from batchmill.nodes.llm.replay import ReplayProvider
-from batchmill.nodes.llm.server import ServerProvider
 from batchmill.nodes.params import bind
-from batchmill.policy import RetryPolicy
-from batchmill.record import LLMCall, PriceTable
-from batchmill.values.redaction import shortened
+from batchmill.record import LLMCall
 
-USUAL_RETRY = RetryPolicy(3, wait=0.5, backoff=2.0, refused_for=600.0)
-ECHO_MODEL = "echo"
 _OPTIONS = ("tools", "tool_choice", "n", "logprobs", "top_logprobs")  # sent as they are
 
 
-class LlmNode(Node):
+class LlmNode(ModelNode):
     """Asks a model.
 
     Answers are data: what looks like a template in one stays text. With ``output_schema`` an answer that
@@ -46,21 +34,9 @@ class LlmNode(Node):
     """
 
     type = "llm"
-    requests = True
-    only_default = True
-    calls_models = True
     summary = "Ask a language model, of any server that speaks OpenAI's chat interface."
-    prices: ClassVar[PriceTable] = PriceTable()
     params = PARAMS
     outputs = OUTPUTS
-
-    @classmethod
-    def of_document(cls, tables: Tables) -> NodeClass:
-        return type(cls.__name__, (cls,), {"prices": tables.prices, "__module__": cls.__module__})
-
-    @classmethod
-    def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
-        return USUAL_RETRY
 
     @classmethod
     def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,13 +50,10 @@ class LlmNode(Node):
         return (path for path in paths_in(params.get("images")) if not is_url(path))
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
-        faults = credential_faults(params, "api_key")
-        provider = params.get("provider") or "openai"
-        if provider == "openai" and params.get("model") is None and not params.get("models"):
-            faults.append(("model", "a server must be told which model is asked"))
+        faults = super().check(params)
         faults += [("models", fault) for fault in model_faults(params.get("models"))]
         faults += [("fall_back_on", fault) for fault in kind_faults(params.get("fall_back_on"))]
-        if provider == "replay" and params.get("replay_file") is None:
+        if params.get("provider") == "replay" and params.get("replay_file") is None:
             faults.append(("replay_file", "the provider replay needs `replay_file`"))
         faults += _message_faults(params)
         schema = params.get("output_schema")
@@ -88,15 +61,14 @@ class LlmNode(Node):
             faults.append(("output_schema", f"is no JSON Schema: {fault}"))
         return faults
 
-    def expected_tokens(self, params: Mapping[str, Any]) -> float:
-        return sum(_expected(params))
-
-    def expected_usd(self, params: Mapping[str, Any]) -> float:
-        sent, most = _expected(params)
-        costs = (
-            self.prices.cost(_model(one), round(sent), most or ANSWER_TOKENS) for one in variants(params)
-        )
-        return max((cost for cost in costs if cost is not None), default=0.0)
+    @classmethod
+    def expected(cls, params: Mapping[str, Any]) -> tuple[float, int]:
+        images, most = params.get("images") or (), params.get("max_tokens")
+        count = 1 if isinstance(images, str) else len(images) if isinstance(images, (list, tuple)) else 0
+        texts = [params.get(name) for name in ("prompt", "system", "messages", "tools", "output_schema")]
+        sent = characters_in(texts) / CHARACTERS_PER_TOKEN + IMAGE_TOKENS * count
+        answers = params.get("n") if isinstance(params.get("n"), int) else 1
+        return sent, most * (answers or 1) if isinstance(most, int) and not isinstance(most, bool) else 0
 
     def is_free(self, params: Mapping[str, Any]) -> bool:
         if params.get("provider") != "replay":
@@ -107,27 +79,17 @@ class LlmNode(Node):
         except BatchmillError:  # the attempt itself is about to say so
             return False
 
-    @classmethod
-    def unpriced(cls, params: Mapping[str, Any]) -> str | None:
-        written = [params.get(name) for name in ("model", "models", "provider", "on_missing")]
-        if any(isinstance(one, str) and "${" in one for one in written):
-            return None
-        if params.get("provider") == "replay" and params.get("on_missing") == "fail":  # nobody is asked
-            return None
-        models = (_model(one) for one in variants(params))
-        return next((one for one in models if one and "${" not in one and one not in cls.prices), None)
-
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         calls: list[tuple[LLMCall, Reply]] = []
 
-        def ask(of_model: Mapping[str, Any]) -> NodeResult:
-            of_model = bind(LlmNode, of_model)
+        async def ask(of_model: Mapping[str, Any]) -> NodeResult:
+            of_model = bind(LlmNode, of_model) if params["models"] else params
             question, timeout, repairs = _question(of_model), of_model["timeout"], of_model["repairs"]
             asking = Asking(_provider(of_model), attempt, self.prices, timeout, repairs, calls)
-            reply, value = asking.answer(question)
+            reply, value = await asking.answer(question)
             return NodeResult(asking.outputs(question, reply, value, ""))
 
-        return answered(params, attempt, ask)
+        return await answered(params, attempt, ask)
 
 
 def _message_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -139,25 +101,11 @@ def _message_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [("messages", f"the message {place} {fault}") for place, fault in found if fault]
 
 
-def _expected(params: Mapping[str, Any]) -> tuple[float, int]:
-    """About how many tokens are sent, and how many answered at the most; 0 where nothing bounds that."""
-    images, most = params.get("images") or (), params.get("max_tokens")
-    count = 1 if isinstance(images, str) else len(images) if isinstance(images, (list, tuple)) else 0
-    texts = [params.get(name) for name in ("prompt", "system", "messages", "tools", "output_schema")]
-    sent = characters_in(texts) / CHARACTERS_PER_TOKEN + IMAGE_TOKENS * count
-    answers = params.get("n") if isinstance(params.get("n"), int) else 1
-    return sent, most * (answers or 1) if isinstance(most, int) and not isinstance(most, bool) else 0
-
-
-def _model(params: Mapping[str, Any]) -> str:
-    return params.get("model") or (ECHO_MODEL if params.get("provider") == "echo" else "")
-
-
 def _question(params: Mapping[str, Any]) -> Question:
     schema = params["output_schema"]
     if schema is not None and (fault := schema_fault(schema)):
         raise InvalidParams(f"llm: `output_schema` is no JSON Schema: {fault}")
-    model = _model(params)
+    model = model_of(params)
     if not model and params["provider"] == "openai":
         raise InvalidParams("llm: `model` is missing")
     own = {name: params[name] for name in _OPTIONS if params[name] is not None}
@@ -183,15 +131,3 @@ def _provider(params: Mapping[str, Any]) -> Provider:
         raise InvalidParams("llm: the provider replay needs `replay_file`")
     path = full_path(params["replay_file"], "replay_file")
     return ReplayProvider(path, (lambda: server_of(params)) if params["on_missing"] == "record" else None)
-
-
-def server_of(params: Mapping[str, Any], kind: type[ServerProvider] = ServerProvider) -> Provider:
-    """The server that is meant. The key of OpenAI's own goes to no other one unless the document says so."""
-    base_url = params["base_url"] or None
-    if base_url is not None and not base_url.startswith(("http://", "https://")):
-        written = shortened(base_url, 60)
-        raise InvalidParams(f"llm: `base_url` begins with http:// or https://, not {written!r}")
-    own = base_url is None and not params["api_key"]
-    named = {**params, "api_key_env": params["api_key_env"] or (KEY_VARIABLE if own else None)}
-    key, limit = credential(named, "api_key"), params["max_response_bytes"]
-    return kind(base_url, key, limit, raw=bool(params.get("raw")))

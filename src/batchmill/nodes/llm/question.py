@@ -107,7 +107,7 @@ class Provider:
         """
         return None
 
-    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+    async def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
         """The reply, within ``seconds``. ``leaving`` is called when everything is ready and the question is
         about to leave: from then on it may be paid; what it raises is raised here.
 

@@ -108,10 +108,10 @@ class ReplayProvider(Provider):
             raise NodeError(message, retryable=False, type_name="NotRecorded", outputs={"error": message})
         return found
 
-    def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+    async def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
         if self._source is None:
             raise InternalError("a recording was asked beyond what it holds")
-        return self._source().ask(question, attempt, seconds, leaving)
+        return await self._source().ask(question, attempt, seconds, leaving)
 
     def keep(self, question: Question, reply: Reply) -> None:
         self._recording().add(question.fingerprint(), question, reply)

@@ -10,8 +10,8 @@ from batchmill.attempt import Attempt
 from batchmill.errors import BrokenNodeType, InvalidParams
 from batchmill.ir.models import McpServerSpec
 from batchmill.ir.services import Tables
-from batchmill.nodes.contract import Node, NodeClass, NodeResult, Output, Param
-from batchmill.nodes.mcp.server import server_named
+from batchmill.nodes.contract import Node, NodeClass, NodeResult, Output, Param, ServiceNode
+from batchmill.nodes.mcp.server import server_awaited
 
 PREFIX = "mcp-"
 _OUTPUTS = (
@@ -21,7 +21,7 @@ _OUTPUTS = (
 )
 
 
-class McpNode(Node):
+class McpNode(ServiceNode):
     """Calls a tool of a server that the document names.
 
     A server that is a program is started when its first tool is called and serves all items of the process;
@@ -57,16 +57,18 @@ class McpNode(Node):
             return []
         return [("server", _unknown(name, self.servers))]
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         name = params["server"]
         spec = self.servers.get(name)
         if spec is None:
             raise InvalidParams(f"mcp: {_unknown(name, self.servers)}")
-        server = server_named(name, spec)
-        return NodeResult(server.call(params["tool"], params["arguments"] or {}, attempt, params["timeout"]))
+        server = await server_awaited(name, spec)
+        return NodeResult(
+            await server.called(params["tool"], params["arguments"] or {}, attempt, params["timeout"])
+        )
 
 
-class McpToolNode(Node):
+class McpToolNode(ServiceNode):
     """Base of the types that name a server and a tool of it; their params are the tool's arguments."""
 
     type = "mcp-<server>-<tool>"
@@ -84,11 +86,11 @@ class McpToolNode(Node):
         more = {"server": server, "tool": tool, "spec": tables.mcp_servers[server]}
         return type(cls.__name__, (cls,), {**more, "__module__": cls.__module__})
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         if self.spec is None:
             raise InvalidParams(f"{self.type}: no document says what the server is")
-        server = server_named(self.server, self.spec)
-        return NodeResult(server.call(self.tool, dict(params), attempt, None))
+        server = await server_awaited(self.server, self.spec)
+        return NodeResult(await server.called(self.tool, dict(params), attempt, None))
 
 
 def tool_type(type_name: str) -> type[Node]:

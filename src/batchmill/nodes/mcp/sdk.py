@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -22,6 +23,7 @@ _LET_THROUGH = ("LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
 
 Connection = tuple[Any, Any]
 _log = logging.getLogger("mcp")
+_imported = threading.Event()
 
 
 def sdk() -> Any:
@@ -33,7 +35,13 @@ def sdk() -> Any:
     # Its complaints, such as of noise from a server, go where the program logs to, and not to our stderr.
     if not _log.handlers:
         _log.addHandler(logging.NullHandler())
+    _imported.set()
     return mcp
+
+
+def is_imported() -> bool:
+    """Whether :func:`sdk` takes no time."""
+    return _imported.is_set()
 
 
 def protocol_error() -> type[Exception]:

@@ -10,7 +10,7 @@ from batchmill.concurrency.event_loop import BackgroundLoop, background
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout
 from batchmill.ir.models import McpServerSpec
-from batchmill.nodes.mcp.sdk import sdk
+from batchmill.nodes.mcp.sdk import is_imported, sdk
 from batchmill.nodes.mcp.session import Session
 from batchmill.nodes.mcp.tools import checked_arguments, outputs_of, tool_named
 
@@ -20,7 +20,7 @@ CLOSE_SECONDS = 20.0
 class Server:
     """One server of this process, for all nodes and items that name it.
 
-    Concurrency: ``call``, ``tools`` and ``close`` may be called from any thread; everything else, and all
+    Concurrency: ``tools`` and ``close`` may be called from any thread; everything else, and all
     fields, belong to the loop's thread.
     """
 
@@ -29,20 +29,6 @@ class Server:
         self._spec = spec
         self._loop = loop
         self._sessions: list[Session] = []  # the last one is in use, others are on their way out
-
-    def call(
-        self, tool: str, arguments: dict[str, Any], attempt: Attempt, seconds: float | None
-    ) -> dict[str, Any]:
-        """The outputs of a node that calls ``tool``.
-
-        Raises :class:`~batchmill.errors.AttemptTimeout` and :class:`~batchmill.errors.NodeError`.
-        """
-        limit = attempt.within(seconds if seconds is not None else self._spec.timeout)
-        what = f"the tool {tool!r} of the MCP server {self._name!r}"
-        given = attempt.given(seconds if seconds is not None else self._spec.timeout)
-        return self._loop.call(
-            lambda: self._call(tool, arguments, limit, what, given), attempt.cancel, None, what
-        )
 
     def tools(self, attempt: Attempt) -> list[dict[str, Any]]:
         """The descriptions of all tools, as the server gives them."""
@@ -56,19 +42,26 @@ class Server:
         """End the session, and with it the program."""
         self._loop.settle(self._end, CLOSE_SECONDS)
 
-    async def _call(
-        self, tool: str, arguments: dict[str, Any], seconds: float | None, what: str, given: float
+    async def called(
+        self, tool: str, arguments: dict[str, Any], attempt: Attempt, seconds: float | None
     ) -> dict[str, Any]:
+        """The outputs of a node that calls ``tool``.
+
+        Raises :class:`~batchmill.errors.AttemptTimeout` and :class:`~batchmill.errors.NodeError`.
+        """
+        seconds = seconds if seconds is not None else self._spec.timeout
+        left, given = attempt.within(seconds), attempt.given(seconds)
         session = await self._session()
         described = tool_named(self._name, tool, session.tools)
         arguments = checked_arguments(described, arguments)
         try:
-            async with asyncio.timeout(seconds) as limit:
+            async with asyncio.timeout(left) as limit:
                 result = await session.call(described["name"], arguments)
         except TimeoutError as error:
             if not limit.expired():
                 raise
             await session.check()
+            what = f"the tool {tool!r} of the MCP server {self._name!r}"
             raise AttemptTimeout(f"{what} did not end within {given:g} s") from error
         return outputs_of(described["name"], result)
 
@@ -90,6 +83,13 @@ def server_named(name: str, spec: McpServerSpec) -> Server:
 
     Raises :class:`~batchmill.errors.MissingExtra`.
     """
-    sdk()  # imported here, in the thread of the item: the loop is not to wait for that
+    sdk()  # imported here: the loop is not to wait for that
     loop = background()
     return process_resource(("mcp server", name, spec.model_dump_json()), lambda: Server(name, spec, loop))
+
+
+async def server_awaited(name: str, spec: McpServerSpec) -> Server:
+    """The same from within the loop, which is free for others while the SDK is imported."""
+    if not is_imported():
+        await asyncio.to_thread(sdk)
+    return server_named(name, spec)

@@ -1,0 +1,93 @@
+"""What node types that ask a model have in common: prices, what is expected, how the server is found."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from batchmill.errors import InvalidParams
+from batchmill.ir.services import Tables
+from batchmill.nodes.contract import NodeClass, ServiceNode
+from batchmill.nodes.credentials import credential, credential_faults
+from batchmill.nodes.llm.estimate import ANSWER_TOKENS
+from batchmill.nodes.llm.fallback import variants
+from batchmill.nodes.llm.params import KEY_VARIABLE
+from batchmill.nodes.llm.server import ServerProvider
+from batchmill.policy import RetryPolicy
+from batchmill.record import PriceTable
+from batchmill.values.redaction import shortened
+
+USUAL_RETRY = RetryPolicy(3, wait=0.5, backoff=2.0, refused_for=600.0)
+ECHO_MODEL = "echo"
+_DECIDING = ("model", "models", "provider", "on_missing")  # who is asked
+
+
+class ModelNode(ServiceNode):
+    """Base of node types whose attempts are calls of models."""
+
+    requests = True
+    only_default = True
+    calls_models = True
+    prices: ClassVar[PriceTable] = PriceTable()
+    answer_tokens: ClassVar[int] = ANSWER_TOKENS
+    """What an answer is taken to have where nothing bounds it."""
+
+    @classmethod
+    def of_document(cls, tables: Tables) -> NodeClass:
+        return type(cls.__name__, (cls,), {"prices": tables.prices, "__module__": cls.__module__})
+
+    @classmethod
+    def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
+        return USUAL_RETRY
+
+    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+        faults = credential_faults(params, "api_key")
+        provider = params.get("provider") or "openai"
+        if provider == "openai" and params.get("model") is None and not params.get("models"):
+            faults.append(("model", "a server must be told which model is asked"))
+        return faults
+
+    @classmethod
+    @abstractmethod
+    def expected(cls, params: Mapping[str, Any]) -> tuple[float, int]:
+        """About how many tokens are sent, and how many answered at the most; 0 where nothing bounds that.
+        ``params`` are resolved and unchecked."""
+
+    def expected_tokens(self, params: Mapping[str, Any]) -> float:
+        return sum(self.expected(params))
+
+    def expected_usd(self, params: Mapping[str, Any]) -> float:
+        sent, most = self.expected(params)
+        costs = (
+            self.prices.cost(model_of(one), round(sent), most or self.answer_tokens)
+            for one in variants(params)
+        )
+        return max((cost for cost in costs if cost is not None), default=0.0)
+
+    @classmethod
+    def unpriced(cls, params: Mapping[str, Any]) -> str | None:
+        written = [params.get(name) for name in _DECIDING]
+        if any(isinstance(one, str) and "${" in one for one in written):
+            return None
+        if params.get("provider") == "replay" and params.get("on_missing") == "fail":  # nobody is asked
+            return None
+        models = (model_of(one) for one in variants(params))
+        return next((one for one in models if one and "${" not in one and one not in cls.prices), None)
+
+
+def model_of(params: Mapping[str, Any]) -> str:
+    """The name of the model that is asked; empty where none is given."""
+    return params.get("model") or (ECHO_MODEL if params.get("provider") == "echo" else "")
+
+
+def server_of(params: Mapping[str, Any], kind: type[ServerProvider] = ServerProvider) -> ServerProvider:
+    """The server that is meant. The key of OpenAI's own goes to no other one unless the document says so."""
+    base_url = params["base_url"] or None
+    if base_url is not None and not base_url.startswith(("http://", "https://")):
+        written = shortened(base_url, 60)
+        raise InvalidParams(f"llm: `base_url` begins with http:// or https://, not {written!r}")
+    own = base_url is None and not params["api_key"]
+    named = {**params, "api_key_env": params["api_key_env"] or (KEY_VARIABLE if own else None)}
+    key, limit = credential(named, "api_key"), params["max_response_bytes"]
+    return kind(base_url, key, limit, raw=bool(params.get("raw")))
