@@ -51,6 +51,9 @@ class TypedItemLog:
     def enter(self, index: int, records: Sequence[Any]) -> None:
         self._log.enter(index, [one for one in records if not isinstance(one, Piece)])
 
+    def flush(self) -> None:
+        self._log.flush()
+
     def close(self, total: int | None, *, read: bool = True) -> None:
         if not self._closed:
             self._closed = True
