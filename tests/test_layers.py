@@ -65,6 +65,19 @@ INSIDE = {  # the same for the parts of a room, files and folders alike
         "worker_numbers": 1,
         "describe": 1,
     },
+    "graph": {
+        "sub_workflow": 6,
+        "rehearsal": 6,
+        "schedule": 5,
+        "visits": 4,
+        "frame": 3,
+        "part": 3,
+        "compile": 2,
+        "node_run": 1,
+        "attached": 1,
+        "worker_quota": 1,
+        "address": 1,
+    },
 }
 FACE = {"__init__", "__main__"}  # the package's own face: below everyone's feet and above everyone's head
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -60,8 +60,9 @@ def scheduled(shape: Shape) -> Opening:
     @contextmanager
     def opening(n: int) -> Iterator[Ready]:
         from batchmill.graph.compile.check import check
+        from batchmill.graph.frame import NodeFrame, RunServices
         from batchmill.graph.schedule.scheduler import Scheduler
-        from batchmill.graph.surroundings import Surroundings
+        from batchmill.graph.sub_workflow import SubWorkflowRun
         from batchmill.ir.loading import load
         from batchmill.nodes.registry import default_registry
         from batchmill.step import Namespace
@@ -69,7 +70,7 @@ def scheduled(shape: Shape) -> Opening:
         plan = check(load(document(shape(n))), default_registry())
 
         def work() -> None:
-            walk = Scheduler(plan, Surroundings(Namespace({}))).run()
+            walk = Scheduler(plan, NodeFrame(RunServices(SubWorkflowRun), Namespace({}))).run()
             expect((walk.status, len(walk.reports)), ("success", n), "the run")
 
         yield Ready(work)

@@ -23,7 +23,7 @@ from batchmill.cli.watching import log_to_stderr, watching
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.events import Event, Finishing, Listener, RunStarted
 from batchmill.events.progress import ProgressKind
-from batchmill.graph.visits.attached import Attachment
+from batchmill.graph.attached import Attachment
 from batchmill.journal.journal import Journal
 from batchmill.runs.result import RunResult
 from batchmill.values.masking import Masker

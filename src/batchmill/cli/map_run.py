@@ -26,7 +26,7 @@ from batchmill.cli.titles import MAP, OUTPUTS
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import InvalidDocument, InvalidSetting, StorageError
-from batchmill.graph.visits.attached import Attachment
+from batchmill.graph.attached import Attachment
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader

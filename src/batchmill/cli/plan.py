@@ -18,8 +18,9 @@ from batchmill.cli.rehearsed import lines
 from batchmill.errors import InvalidDocument
 from batchmill.graph.compile.check import check
 from batchmill.graph.compile.plan import Plan
+from batchmill.graph.frame import NodeFrame, RunServices
 from batchmill.graph.part import Part, part_of
-from batchmill.graph.surroundings import Surroundings
+from batchmill.graph.sub_workflow import SubWorkflowRun
 from batchmill.ir.inputs import check_inputs
 from batchmill.journal.journal import Journal
 from batchmill.nodes.registry import default_registry
@@ -96,16 +97,17 @@ def command(
         plan = check(draft, default_registry(), values)
     part = Part.of(only, from_, until)
     plan = plan if part is None else part_of(plan, part)
-    around = Surroundings(
-        Namespace(values),
+    services = RunServices(
+        SubWorkflowRun,
         executor=executor,
         jobs=jobs,
         files=table_of(plan, values, {}),
         cluster=cluster_of(RunSettings(cluster=cluster), plan.workflow),
     )
+    around = NodeFrame(services, Namespace(values))
     told = described_plan(plan, around)
     since = _since(file, from_inputs, journal_path) if changes else None
-    add_cluster(told, around.cluster)
+    add_cluster(told, around.services.cluster)
     if json_wanted or form == "json":
         listed = [warned.as_json() for warned in warnings]
         whole = {"schema": SCHEMA, "source": file, "inputs": plain(values), **told, "warnings": listed}

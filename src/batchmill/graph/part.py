@@ -6,13 +6,14 @@ gave is not part of the plan: see :mod:`batchmill.runs.recalled`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from batchmill.errors import InvalidSetting
 from batchmill.graph.compile.plan import Plan
 from batchmill.ir.faults import any_of, did_you_mean
+from batchmill.ir.reaching import reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def before(part: Plan) -> list[str]:
     """The nodes of the whole plan that lie before the part, in order."""
     if part.whole is None:
         return []
-    found = _reached(_neighbours(part.whole, forward=False), part.order)
+    found = _all(_neighbours(part.whole, forward=False), part.order)
     return [name for name in part.whole.order if name in found and name not in part.order]
 
 
@@ -111,7 +112,7 @@ def _chosen(plan: Plan, part: Part) -> tuple[str, frozenset[str]]:
     if part.start is not None:
         # From within a loop it goes round as a whole.
         start = next((loop.header for loop in plan.loops if part.start in loop.body), part.start)
-        names = _reached(_neighbours(plan, forward=True), [start])
+        names = _all(_neighbours(plan, forward=True), [start])
     if part.until is not None:
         names &= _needed(plan, part.until)
     if start not in names:
@@ -123,7 +124,7 @@ def _needed(plan: Plan, name: str) -> frozenset[str]:
     """What a node needs, itself and the loops it lies in included."""
     backwards, wanted = _neighbours(plan, forward=False), frozenset({name})
     while True:
-        found = _reached(backwards, wanted)
+        found = _all(backwards, wanted)
         found |= {one for loop in plan.loops if found.intersection(loop.body) for one in loop.body}
         if found == wanted:
             return found
@@ -139,15 +140,6 @@ def _neighbours(plan: Plan, *, forward: bool) -> dict[str, list[str]]:
     return found
 
 
-def _reached(neighbours: dict[str, list[str]], names: Iterable[str]) -> frozenset[str]:
-    return frozenset(_walk(neighbours, names))
-
-
-def _walk(neighbours: dict[str, list[str]], names: Iterable[str]) -> Iterator[str]:
-    waiting, seen = list(names), set(names)
-    while waiting:
-        name = waiting.pop()
-        yield name
-        new = [one for one in neighbours.get(name, ()) if one not in seen]
-        seen.update(new)
-        waiting += new
+def _all(neighbours: Mapping[str, list[str]], names: Iterable[str]) -> frozenset[str]:
+    """The names, and all that they lead to."""
+    return frozenset(reached(names, lambda name: neighbours.get(name, ())))

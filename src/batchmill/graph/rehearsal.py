@@ -15,12 +15,13 @@ from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.sinks import DroppedResults, KeptResults
 from batchmill.block import Block
 from batchmill.errors import BatchmillError
-from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.frame import NodeFrame
+from batchmill.graph.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.batched import items_at
 from batchmill.graph.visits.collecting import batch_visit, entries
 from batchmill.graph.visits.fingerprint import batch_log
 from batchmill.graph.visits.looping import run_loop
-from batchmill.graph.visits.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.single import run_single
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.items.sources import as_source
@@ -77,7 +78,7 @@ class Rehearsal:
         """One for each node that was reached, in that order."""
         return list(self._forecasts.values())
 
-    def visit(self, node: RunnableNode, around: Surroundings) -> NodeRun:
+    def visit(self, node: PlannedNode, around: NodeFrame) -> NodeRun:
         """Visit a node."""
         place = around.place(node.id)
         waits_for = self._waits_for(node, around)
@@ -110,7 +111,7 @@ class Rehearsal:
         self._unknown.add(place)
         return NodeRun(failure=_WOULD_RUN, stopped=True)
 
-    def _waits_for(self, node: RunnableNode, around: Surroundings) -> str | None:
+    def _waits_for(self, node: PlannedNode, around: NodeFrame) -> str | None:
         """The first node that this one refers to and of which it is not known what it gives."""
         for path in _references(node):
             for one in path.walk():
@@ -122,7 +123,7 @@ class Rehearsal:
             return NOT_CALLED
         return None
 
-    def _batch(self, node: RunnableNode, spec: BatchSpec, around: Surroundings) -> NodeRun:
+    def _batch(self, node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> NodeRun:
         place, before = around.place(node.id), self._log.counts()
         done = ResultCollector(KeptResults() if spec.keeps_results else DroppedResults())
         every = True
@@ -143,7 +144,7 @@ class Rehearsal:
         return batch_visit(place, done, BatchEnd(None, False, None, {}), 0)
 
 
-def _references(node: RunnableNode) -> Iterator[Path]:
+def _references(node: PlannedNode) -> Iterator[Path]:
     yield from node.params.references
     yield from node.files.references
     spec = node.spec

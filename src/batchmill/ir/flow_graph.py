@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 from batchmill.ir.outline import Outline
 from batchmill.ir.parts import EdgePart
+from batchmill.ir.reaching import reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +123,7 @@ class FlowGraph:
             yield Loop(header, body, tuple(by_header[header]))
 
     def _leading_to(self, header: str, entering: defaultdict[str, list[str]]) -> set[str]:
-        found, waiting = {header}, [header]
-        while waiting:
-            for node in entering[waiting.pop()]:
-                if node not in found and self._found_from(header, node):
-                    found.add(node)
-                    waiting.append(node)
-        return found
+        return set(reached([header], lambda to: filter(partial(self._found_from, header), entering[to])))
 
     def _found_from(self, header: str, node: str) -> bool:
         """Whether the search came upon ``node`` by way of ``header``: entered later and left earlier."""

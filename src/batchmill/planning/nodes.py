@@ -13,9 +13,10 @@ from batchmill.batch import BatchSettings
 from batchmill.errors import NodeError, StorageError, TemplateError
 from batchmill.executors.auto.decision import known_beforehand
 from batchmill.executors.registry import executor_named
-from batchmill.graph.compile.plan import Plan, PlannedNode
-from batchmill.graph.sub_workflow import SubWorkflow
-from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.compile.plan import Plan
+from batchmill.graph.compile.sub_plan import SubPlan
+from batchmill.graph.frame import NodeFrame
 from batchmill.graph.visits.batched import items_of, settings_of
 from batchmill.graph.visits.places_of_rows import asks_for_source
 from batchmill.ir.inputs import input_values
@@ -36,7 +37,7 @@ COUNTING_SECONDS = 0.5
 Told = dict[str, Any]
 
 
-def described_plan(plan: Plan, around: Surroundings, within: tuple[Plan, ...] = ()) -> Told:
+def described_plan(plan: Plan, around: NodeFrame, within: tuple[Plan, ...] = ()) -> Told:
     """The ``nodes`` of a plan in the order they would run and those ``unreached`` by any edge; ``within``
     are the plans that it stands in. Of a pipeline the ``steps`` as well. A node that edges lead to and
     nothing else can reach says that it ``never_runs``, one before such an edge names its ``dead_actions``."""
@@ -60,7 +61,7 @@ def _steps(row: Sequence[PipelineStep]) -> list[Any]:
     ]
 
 
-def _described(plan: Plan, name: str, shape: Shape, around: Surroundings, within: tuple[Plan, ...]) -> Told:
+def _described(plan: Plan, name: str, shape: Shape, around: NodeFrame, within: tuple[Plan, ...]) -> Told:
     node = plan.nodes[name]
     told: Told = {"id": name, "type": node.spec.type}
     if node.spec.purpose:
@@ -100,8 +101,8 @@ def _limits(spec: NodeSpec) -> Told:
     return told
 
 
-def _batch(plan: Plan, node: PlannedNode, spec: BatchSpec, around: Surroundings) -> Told:
-    settings = settings_of(RunnableNode(node.spec, node.kind), spec, around)
+def _batch(plan: Plan, node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Told:
+    settings = settings_of(node, spec, around)
     items = _items(node, spec, around)
     source = _streamed_from(plan, node.id)
     return {
@@ -140,7 +141,7 @@ def _choice(node: PlannedNode, settings: BatchSettings, total: int | None) -> di
     return {"reason": f"{known.executor}: {known.reason}"}
 
 
-def _items(node: PlannedNode, spec: BatchSpec, around: Surroundings) -> Told:
+def _items(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Told:
     """``count`` (None where it is not known before a run) and the ``first`` items, or why there are none."""
     if spec.calls_code:
         return {"count": None, "first": [], "why": "the function is called when it runs"}
@@ -180,7 +181,7 @@ def _counted(items: Iterable[Any]) -> Told:
     return {"count": count, "first": first}
 
 
-def _sub(node: PlannedNode, sub: SubWorkflow, around: Surroundings, within: tuple[Plan, ...]) -> Told:
+def _sub(node: PlannedNode, sub: SubPlan, around: NodeFrame, within: tuple[Plan, ...]) -> Told:
     """The sub-workflow of a node; of one that runs itself the nodes are told once."""
     told: Told = {"source": sub.source}
     if any(sub.plan is plan for plan in within):
@@ -190,14 +191,14 @@ def _sub(node: PlannedNode, sub: SubWorkflow, around: Surroundings, within: tupl
     return {**told, **described_plan(sub.plan, inside, within)}
 
 
-def _on_processes(node: PlannedNode, around: Surroundings) -> bool:
+def _on_processes(node: PlannedNode, around: NodeFrame) -> bool:
     batch = node.spec.batch
     if batch is None:
         return False
-    return settings_of(RunnableNode(node.spec, node.kind), batch, around).traits.own_processes
+    return settings_of(node, batch, around).traits.own_processes
 
 
-def _known_inputs(spec: NodeSpec, sub: SubWorkflow, around: Surroundings) -> dict[str, Any]:
+def _known_inputs(spec: NodeSpec, sub: SubPlan, around: NodeFrame) -> dict[str, Any]:
     """The inputs of a sub-workflow that are the same in every run of it."""
     given = spec.params.get("inputs") if spec.loop is None else "other ones each time"
     known: dict[str, Any] = {}

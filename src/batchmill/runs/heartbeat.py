@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
-from batchmill.graph.surroundings import Surroundings
+from batchmill.graph.frame import NodeFrame
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.runs.machine import Machine
 
@@ -21,7 +21,7 @@ LEAST_SECONDS = 0.2  # that the last look is to tell of
 
 
 @contextmanager
-def beating(log: SqliteRunLog | None, around: Surroundings) -> Iterator[None]:
+def beating(log: SqliteRunLog | None, around: NodeFrame) -> Iterator[None]:
     """While the run is at work; nothing where it has no journal."""
     if log is None:
         yield
@@ -34,7 +34,7 @@ def beating(log: SqliteRunLog | None, around: Surroundings) -> Iterator[None]:
         machine = _Sampled(log)
         while not over.wait(EVERY_SECONDS) and log.fault is None:
             if not log.temporary:  # else nobody could read it meanwhile
-                log.beat({"nodes": around.under_way.look(), "limits": around.gates.look()})
+                log.beat({"nodes": around.services.under_way.look(), "limits": around.services.gates.look()})
             machine.sample()
         machine.sample(last=True)
 

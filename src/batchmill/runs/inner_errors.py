@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from batchmill.graph.visits.node_run import SubReport
+from batchmill.graph.node_run import SubReport
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.database import faults
 from batchmill.journal.reading import ItemRecord, Reader

@@ -10,7 +10,8 @@ from typing import Any
 
 from batchmill.errors import StorageError
 from batchmill.graph.address import address_of
-from batchmill.graph.compile.plan import Plan, PlannedNode
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.compile.plan import Plan
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.lists import Rows
 from batchmill.record import CallsUnderWay, calls_left
@@ -41,13 +42,8 @@ def asks_models(plan: Plan) -> bool:
 
 def all_nodes(plan: Plan) -> Iterator[PlannedNode]:
     """Every node, those inside sub-workflows too."""
-    waiting, seen = [plan], {id(plan)}
-    while waiting:
-        for node in waiting.pop().nodes.values():
-            yield node
-            if node.sub is not None and id(node.sub.plan) not in seen:
-                seen.add(id(node.sub.plan))
-                waiting.append(node.sub.plan)
+    for one in plan.all_plans():
+        yield from one.nodes.values()
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from batchmill.graph.compile.plan import Plan
+from batchmill.graph.frame import NodeFrame
 from batchmill.graph.part import before
 from batchmill.graph.rehearsal import Rehearsal
-from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.journal import Journal
 from batchmill.journal.rehearsing import recalled
@@ -21,7 +21,7 @@ from batchmill.step.namespace import NodeOutputs
 from batchmill.values.masking import Masker
 
 
-def recall(plan: Plan, around: Surroundings, log: SqliteRunLog | None, masker: Masker) -> None:
+def recall(plan: Plan, around: NodeFrame, log: SqliteRunLog | None, masker: Masker) -> None:
     """Enter what is known of the nodes before a part into the namespace."""
     names = before(plan)
     if log is None or plan.whole is None or not names:
@@ -29,12 +29,12 @@ def recall(plan: Plan, around: Surroundings, log: SqliteRunLog | None, masker: M
     known = recalled(Journal(log.path), log.run, CODEC, masker, addresses(plan))
     try:
         rehearsal = Rehearsal(known)
-        inside = replace(around, log=known, rehearsal=rehearsal)
+        inside = replace(around, log=known, services=replace(around.services, rehearsal=rehearsal))
         for name in names:
             planned = plan.whole.nodes.get(name)
             if planned is None:  # a gate
                 continue
-            visit = rehearsal.visit(RunnableNode(planned.spec, planned.kind, planned.sub), inside)
+            visit = rehearsal.visit(planned, inside)
             if not visit.failed:
                 around.namespace.set(name, NodeOutputs(visit.outputs))
     finally:

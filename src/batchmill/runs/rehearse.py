@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from batchmill.concurrency.resources import resource_scope
+from batchmill.graph.attached import Attachment
+from batchmill.graph.frame import NodeFrame, RunServices
 from batchmill.graph.rehearsal import Forecast, Rehearsal, totals
 from batchmill.graph.schedule.scheduler import Scheduler
-from batchmill.graph.surroundings import Surroundings
-from batchmill.graph.visits.attached import Attachment
+from batchmill.graph.sub_workflow import SubWorkflowRun
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.calls import visited
 from batchmill.journal.contract import Kept
@@ -140,16 +141,16 @@ def rehearse(
         with importing_from(order.plan.import_folders()), resource_scope():
             rehearsal, told = Rehearsal(log), told_of(log)
             inputs = {**order.inputs, RUN_KEY: told}
-            around = Surroundings(
+            limit = order.settings.limit
+            services = RunServices(
+                SubWorkflowRun, executor="sequential", jobs=1, limit=limit, run=told, rehearsal=rehearsal
+            )
+            around = NodeFrame(
+                services,
                 Namespace(inputs, permissive=order.plan.mode == "permissive", left_out=order.plan.left_out),
-                run=told,
-                executor="sequential",
-                jobs=1,
-                limit=order.settings.limit,
                 folder=order.plan.import_folder,
                 masker=known.masker,
                 log=log,
-                rehearsal=rehearsal,
                 attached=attached or {},
             )
             recall(order.plan, around, log, known.masker)

@@ -13,9 +13,9 @@ from batchmill.batch import OnBlock
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidDocument, InvalidSetting
 from batchmill.events import Listener
+from batchmill.graph.attached import Attachment
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.part import Part
-from batchmill.graph.visits.attached import Attachment
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.ir.loading import load
 from batchmill.items.byte_streams import standard_input_is_empty

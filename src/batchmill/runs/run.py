@@ -20,14 +20,15 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import resource_scope
 from batchmill.errors import InvalidDocument
 from batchmill.events import Bus, Listener, Noticed, RunFinished, RunStarted
+from batchmill.graph.attached import Attachment
 from batchmill.graph.compile.check import check
 from batchmill.graph.compile.file_uses import faults_of_plan
 from batchmill.graph.compile.plan import Plan
+from batchmill.graph.frame import NodeFrame, RunServices
 from batchmill.graph.part import Part, part_of
 from batchmill.graph.schedule.finals import run_finals
 from batchmill.graph.schedule.scheduler import Scheduler
-from batchmill.graph.surroundings import Surroundings
-from batchmill.graph.visits.attached import Attachment
+from batchmill.graph.sub_workflow import SubWorkflowRun
 from batchmill.graph.worker_quota import WorkerQuota
 from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import Draft, load
@@ -192,9 +193,10 @@ def execute(
         resource_scope(),
         _following(stop, ending),
     ):
-        around = replace(_surroundings(order, log, known, listeners, ending), files=files, calls=calls)
-        around = replace(around, cancel=cancel or CancelToken(), taps=taps or {}, attached=attached or {})
-        around = replace(around, last=last or CancelToken(), items=items)
+        around = _frame(order, log, known, listeners, ending)
+        services = replace(around.services, files=files, calls=calls, items=items)
+        around = replace(around, services=services, taps=taps or {}, attached=attached or {})
+        around = replace(around, cancel=cancel or CancelToken(), last=last or CancelToken())
         with beating(log, around):
             result = _walked(plan, around, order.source, known.masker, log)
         if result.status == "success":
@@ -202,7 +204,7 @@ def execute(
         return result
 
 
-def _warn_of_ordinary(around: Surroundings) -> None:
+def _warn_of_ordinary(around: NodeFrame) -> None:
     """Tell of the secrets that are not masked: by the end of the walk also those of sub-workflows."""
     for called in around.masker.ordinary:
         message = f"the value of {called} is too ordinary to be a secret and was not masked"
@@ -210,63 +212,67 @@ def _warn_of_ordinary(around: Surroundings) -> None:
         around.warnings.add(Warned("ordinary-secret", message, hint))
 
 
-def _surroundings(
+def _frame(
     order: RunRequest,
     log: SqliteRunLog | None,
     known: Secrets,
     listeners: Iterable[Listener],
     ending: CancelToken,
-) -> Surroundings:
-    """What all nodes of a run share, but for what only its caller knows."""
+) -> NodeFrame:
+    """What the nodes of a run are given, but for what only its caller knows."""
     plan, settings = order.plan, order.settings
     bus = Bus([*listeners, *event_listeners(log)], known.masker.value)
     gates = gates_of(bus, ending)
     told = told_of(log)
-    return Surroundings(
+    services = RunServices(
+        SubWorkflowRun,
+        bus,
+        executor=settings.executor,
+        jobs=settings.jobs,
+        limit=settings.limit,
+        cluster=cluster_of(settings, plan.workflow),
+        run=told,
+        gates=gates,
+        quota=WorkerQuota(settings.jobs) if plan.crowded else None,
+        withheld=known.withheld,
+    )
+    return NodeFrame(
+        services,
         Namespace(
             {**order.inputs, RUN_KEY: told},
             permissive=plan.mode == "permissive",
             nodes=(plan.whole or plan).nodes,
             left_out=plan.left_out,
         ),
-        bus,
-        run=told,
         stop=ending,
-        executor=settings.executor,
-        jobs=settings.jobs,
-        limit=settings.limit,
-        cluster=cluster_of(settings, plan.workflow),
         folder=plan.import_folder,
-        gates=gates,
         budgets=budgets_of(plan, gates),
-        withheld=known.withheld,
         masker=known.masker,
-        shares=WorkerQuota(settings.jobs) if plan.crowded else None,
         log=log,
         warnings=Warnings(bus.emit),
     )
 
 
 def _walked(
-    plan: Plan, around: Surroundings, source: str, masker: Masker, log: SqliteRunLog | None
+    plan: Plan, around: NodeFrame, source: str, masker: Masker, log: SqliteRunLog | None
 ) -> RunResult:
     """The run itself, with its first and its last event. Nothing secret is in the result."""
     mask = masker.value
-    name = around.run["id"]
+    name = around.services.run["id"]
     began, started_at = time.perf_counter(), time.time()
-    around.bus.emit(RunStarted(name, source, len(plan.nodes)))
+    around.services.bus.emit(RunStarted(name, source, len(plan.nodes)))
     for warned in plan.warnings:
         around.warnings.add(warned)
     if log is not None and log.resumed and (before := spent_before(log)) is not None:
-        around.bus.emit(Noticed(f"earlier passes of this run made {spending(**before)}"))
+        around.services.bus.emit(Noticed(f"earlier passes of this run made {spending(**before)}"))
     recall(plan, around, log, masker)
     walk = Scheduler(plan, around).run()
-    tell_limit(around.gates, walk)
+    tell_limit(around.services.gates, walk)
     _warn_of_ordinary(around)
     outputs = outputs_of(plan.workflow, around.namespace, walk)
     run_finals(plan, around, walk)
     wall = time.perf_counter() - began
-    around.bus.emit(RunFinished(name, walk.status, wall))
+    around.services.bus.emit(RunFinished(name, walk.status, wall))
     result = RunResult(
         run=name,
         status=walk.status,
@@ -279,11 +285,11 @@ def _walked(
         interrupted=walk.interrupted,
         stopped_by=around.stop.reason,
         environment=walk.environment,
-        limit=around.gates.exhausted,
+        limit=around.services.gates.exhausted,
     )
     if log is None:
-        return with_all_calls(result, around.calls)
-    return only_told(log, result, around.calls) if log.temporary else finished(log, result)
+        return with_all_calls(result, around.services.calls)
+    return only_told(log, result, around.services.calls) if log.temporary else finished(log, result)
 
 
 def _plain_error(entry: dict[str, Any]) -> dict[str, Any]:

@@ -48,21 +48,9 @@ class Secrets:
         self.withheld = frozenset(names | {name for name, value in os.environ.items() if value in texts})
 
 
-def _plans(plan: Plan) -> Iterator[Plan]:
-    """The plan and those of its sub-workflows, each once."""
-    waiting, seen = [plan], set()
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        waiting += [node.sub.plan for node in one.nodes.values() if node.sub is not None]
-
-
 def _named(plan: Plan, inputs: Mapping[str, Any]) -> Iterator[str]:
     """The variables of the environment that hold credentials, by name."""
-    for one in _plans(plan):
+    for one in plan.all_plans():
         for node in one.nodes.values():
             models = node.spec.params.get("models")
             for params in (node.spec.params, *(models if isinstance(models, list) else ())):
@@ -77,7 +65,7 @@ def _named(plan: Plan, inputs: Mapping[str, Any]) -> Iterator[str]:
 
 def _referred(plan: Plan) -> Iterator[str]:
     """The variables that params name as ``${env.NAME}``."""
-    for one in _plans(plan):
+    for one in plan.all_plans():
         for node in one.nodes.values():
             for expression in _expressions(node.spec.model_dump(by_alias=True, warnings=False)):
                 for path in expression.references:
@@ -105,7 +93,7 @@ def _names_in(params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[
 
 def _written(plan: Plan) -> Iterator[tuple[str, str]]:
     """Credentials that stand in the document itself, and what they are called."""
-    for one in _plans(plan):
+    for one in plan.all_plans():
         for node in one.nodes.values():
             for key in CREDENTIALS:
                 value = node.spec.params.get(key)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from batchmill.graph.compile.check import check
 from batchmill.graph.compile.plan import Plan
+from batchmill.graph.compile.topology import Topology
 from batchmill.graph.schedule.machine import Machine
-from batchmill.graph.schedule.topology import Topology
 from batchmill.ir.flow_graph import flow_graph
 from batchmill.ir.loading import load
 from batchmill.ir.outline import outline_of

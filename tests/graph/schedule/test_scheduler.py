@@ -12,10 +12,11 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import NodeError
 from batchmill.events import BatchProgress, Bus, Event, NodeFinished, NodeStarted, Noticed
 from batchmill.graph.compile.check import check
+from batchmill.graph.frame import NodeFrame, RunServices
 from batchmill.graph.schedule import scheduler
 from batchmill.graph.schedule.run_report import RunReport
 from batchmill.graph.schedule.scheduler import Scheduler
-from batchmill.graph.surroundings import Surroundings
+from batchmill.graph.sub_workflow import SubWorkflowRun
 from batchmill.ir.loading import load
 from batchmill.nodes import Node, NodeResult, Output, Registry
 from batchmill.step import Namespace
@@ -66,8 +67,9 @@ def node(name: str, **params: Any) -> dict[str, Any]:
 
 def walked(registry: Registry, document: dict[str, Any], **around: Any) -> tuple[RunReport, Namespace]:
     namespace = around.pop("namespace", None) or Namespace({})
-    walk = Scheduler(check(load(document), registry), Surroundings(namespace, **around)).run()
-    return walk, namespace
+    once = {name: around.pop(name) for name in ("bus", "executor", "jobs") if name in around}
+    frame = NodeFrame(RunServices(SubWorkflowRun, **once), namespace, **around)
+    return Scheduler(check(load(document), registry), frame).run(), namespace
 
 
 def visited(walk: RunReport) -> list[str]:

@@ -14,9 +14,9 @@ from batchmill.graph.compile.params import param_faults, param_sites
 from batchmill.graph.compile.plan import Plan, Settings, compile_plan
 from batchmill.graph.compile.pricing import is_bounded, price_faults
 from batchmill.graph.compile.sub_documents import Examined, SubDocuments, input_faults, note_interface
+from batchmill.graph.compile.sub_plan import SubPlan
 from batchmill.graph.compile.warnings.look import Looked, doubts_of
 from batchmill.graph.compile.warnings.ways import Ways
-from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.ir.faults import Doubt, Fault, did_you_mean
 from batchmill.ir.loading import Draft
 from batchmill.ir.models.defaults import Defaults
@@ -59,7 +59,7 @@ class _Checking:
         self._tables = Tables()  # of the document that the next one is part of
         self._bounded = False  # whether a budget around the next one is in dollars
 
-    def examine(self, draft: Draft, whole: SubWorkflow) -> Examined:
+    def examine(self, draft: Draft, whole: SubPlan) -> Examined:
         """The faults of one document, and its plan where there are none; ``whole`` is given either."""
         inputs, self._inputs = self._inputs, None  # those of the documents inside are known later
         validation = validate(draft, inputs)
@@ -99,9 +99,9 @@ class _Checking:
 
     def _subs(
         self, validation: Validation, types: Mapping[str, type[Node]], draft: Draft
-    ) -> tuple[dict[str, SubWorkflow], list[Fault], list[Doubt]]:
+    ) -> tuple[dict[str, SubPlan], list[Fault], list[Doubt]]:
         """The sub-workflow of each node that runs one, by node id."""
-        subs: dict[str, SubWorkflow] = {}
+        subs: dict[str, SubPlan] = {}
         faults: list[Fault] = []
         doubts: list[Doubt] = []
         for node in validation.outline.all_nodes:
@@ -207,7 +207,7 @@ def _param_sites(
 def _param_and_reference_faults(
     validation: Validation,
     types: Mapping[str, type[Node]],
-    subs: Mapping[str, SubWorkflow],
+    subs: Mapping[str, SubPlan],
     sites: list[Site],
     unreadable: Mapping[str, list[Fault]],
     beside: Beside,

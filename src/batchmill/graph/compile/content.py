@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from batchmill.graph.compile.helpers import helpers_of
-from batchmill.graph.compile.plan import Plan, PlannedNode
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.compile.plan import Plan
 from batchmill.graph.compile.user_code import code_of
 from batchmill.ir.pipeline import PipelineStep
 from batchmill.journal.encoding import NOT_JSON, encode

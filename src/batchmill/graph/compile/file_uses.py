@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 from batchmill.errors import TemplateError
 from batchmill.file_table import place_of
 from batchmill.graph.compile.plan import Plan
-from batchmill.graph.sub_workflow import SubWorkflow
+from batchmill.graph.compile.sub_plan import SubPlan
 from batchmill.ir.faults import DocumentPath, Fault
 from batchmill.ir.flow_graph import FlowGraph
 from batchmill.ir.models import NodeSpec
@@ -78,9 +78,9 @@ class FileUse:
 
 def file_uses(
     nodes: Iterable[Part],
-    subs: Mapping[str, SubWorkflow],
+    subs: Mapping[str, SubPlan],
     known: Mapping[str, Any],
-    around: tuple[SubWorkflow, ...] = (),
+    around: tuple[SubPlan, ...] = (),
 ) -> list[FileUse]:
     """What the nodes of a document do with files whose paths can be told from the values in ``known``, those
     in sub-workflows that run once included. ``around`` are the workflows that these nodes are part of."""
@@ -95,7 +95,7 @@ def file_uses(
 
 def file_faults(
     nodes: Iterable[Part],
-    subs: Mapping[str, SubWorkflow],
+    subs: Mapping[str, SubPlan],
     graph: FlowGraph | None,
     known: Mapping[str, Any],
     own_files: OWN_FILES,
@@ -127,7 +127,7 @@ def planned_files(plan: Plan, known: Mapping[str, Any]) -> Iterator[tuple[str, s
             yield use.file, use.node
 
 
-def _subs_of(plan: Plan) -> dict[str, SubWorkflow]:
+def _subs_of(plan: Plan) -> dict[str, SubPlan]:
     return {name: node.sub for name, node in plan.nodes.items() if node.sub is not None}
 
 
@@ -216,7 +216,7 @@ def _resolved(written: Any, known: Mapping[str, Any]) -> str | None:
     return os.path.expanduser(path) if isinstance(path, str) and path and "\0" not in path else None
 
 
-def _inner_uses(node: Part, sub: SubWorkflow, around: tuple[SubWorkflow, ...] = ()) -> Iterator[FileUse]:
+def _inner_uses(node: Part, sub: SubPlan, around: tuple[SubPlan, ...] = ()) -> Iterator[FileUse]:
     """What the nodes of a sub-workflow do, as far as it does not depend on its inputs."""
     plan = sub.compiled
     if plan is not None and sub not in around:

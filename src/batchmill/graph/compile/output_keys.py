@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from batchmill.batch.results.jsonl import ERRORS_PATH_KEY, PATH_KEY
-from batchmill.graph.sub_workflow import SubWorkflow
+from batchmill.graph.compile.sub_plan import SubPlan
 from batchmill.ir.faults import Fault, any_of, did_you_mean
 from batchmill.ir.parts import NodePart
 from batchmill.ir.references import ALWAYS_THERE, INDEX, SOURCE, ReferenceCheck, Site, unknown_of_source
@@ -34,7 +34,7 @@ ERROR_OUTPUT = "error"
 """What every node that failed has."""
 
 
-def output_names(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -> tuple[str, ...] | None:
+def output_names(node: NodePart, kind: type[Node], sub: SubPlan | None) -> tuple[str, ...] | None:
     """The keys a node may have under its id, None where that is not known beforehand; those of a
     ``workflow`` node are the outputs that ``sub`` declares."""
     if node.has_batch:
@@ -48,7 +48,7 @@ def output_names(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -> t
     return tuple(dict.fromkeys([*own, *loop, ERROR_OUTPUT]))
 
 
-def _item_names(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -> tuple[str, ...] | None:
+def _item_names(node: NodePart, kind: type[Node], sub: SubPlan | None) -> tuple[str, ...] | None:
     """The outputs that each item of a batch node may have, None where that is not known beforehand."""
     own = output_names(replace(node, item_name=None), kind, sub)
     keeps = node.spec is not None and node.spec.keep is not None
@@ -71,7 +71,7 @@ def _batch_outputs(node: NodePart) -> tuple[str, ...]:
     return (*others, PATH_KEY) if batch.errors_path is None else (*others, PATH_KEY, ERRORS_PATH_KEY)
 
 
-def reserved_faults(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -> Iterator[Fault]:
+def reserved_faults(node: NodePart, kind: type[Node], sub: SubPlan | None) -> Iterator[Fault]:
     """Outputs of an item of a batch node that have the name of what stands beside them."""
     if not node.has_batch:
         return
@@ -96,7 +96,7 @@ def key_faults(
     site: Site,
     references: ReferenceCheck,
     types: Mapping[str, type[Node]],
-    subs: Mapping[str, SubWorkflow],
+    subs: Mapping[str, SubPlan],
 ) -> Iterator[Fault]:
     """The paths of a template whose first key is no output of the node they start from."""
     for path in site.expression.references:
@@ -135,7 +135,7 @@ def _not_kept(site: Site, path: Path, node: NodePart) -> Fault:
 
 
 def select_faults(
-    site: Site, node: NodePart, kind: type[Node], sub: SubWorkflow | None, inputs: Mapping[str, Any]
+    site: Site, node: NodePart, kind: type[Node], sub: SubPlan | None, inputs: Mapping[str, Any]
 ) -> Iterator[Fault]:
     """The names in a column that are no output of the node, no item and no input."""
     outputs = _item_names(node, kind, sub)

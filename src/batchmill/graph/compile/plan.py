@@ -6,39 +6,25 @@ Both ways to write a graph, nodes with edges and a pipeline, become the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from batchmill.graph.compile.node import PlannedNode
 from batchmill.ir.faults import DocumentPath
 from batchmill.ir.flow_graph import FlowGraph, Loop, edges_in_force
-from batchmill.ir.models import InputSpec, NodeSpec, OutputSpec, Workflow
+from batchmill.ir.models import InputSpec, OutputSpec, Workflow
 from batchmill.ir.outline import Outline
 from batchmill.ir.parts import EdgePart
 from batchmill.ir.pipeline import PipelineStep
+from batchmill.ir.reaching import reached
 from batchmill.ir.streams import Stage, chains
 from batchmill.nodes import Node
 from batchmill.warned import Warned
 
 if TYPE_CHECKING:
-    from batchmill.graph.sub_workflow import SubWorkflow  # which has a plan itself
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedNode:
-    """A node of the document and the class of its type. ``index`` counts the nodes in document order, from
-    0; ``sub`` is the workflow that a ``workflow`` node runs, ``path`` the node's place in the document."""
-
-    index: int
-    spec: NodeSpec
-    kind: type[Node]
-    sub: SubWorkflow | None = None
-    path: tuple[str | int, ...] = ()
-
-    @property
-    def id(self) -> str:
-        return self.spec.id
+    from batchmill.graph.compile.sub_plan import SubPlan  # which has a plan itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +86,21 @@ class Plan:
         """The ids of the nodes of the document that are no part of what is run."""
         return frozenset(self.whole.nodes if self.whole is not None else ()) - self.nodes.keys()
 
-    @property
-    def files_stay(self) -> bool:
-        """Whether no node takes away files that others have written."""
-        whole = self if self.whole is None else self.whole
-        return not any(node.kind.removes for node in whole.nodes.values())
+    def all_plans(self) -> list[Plan]:
+        """This one and those of all sub-workflows inside, each once, this one first."""
+        plans = {id(self): self}
+
+        def inside(plan: int) -> list[int]:
+            inner = [node.sub.plan for node in plans[plan].nodes.values() if node.sub is not None]
+            plans.update((id(one), one) for one in inner)
+            return list(map(id, inner))
+
+        return [plans[found] for found in reached([id(self)], inside)]
 
     def import_folders(self) -> list[str]:
         """Its own import folder and those of all sub-workflows inside, each once, its own first."""
-        folders: dict[str, None] = {}
-        waiting, seen = [self], {id(self)}
-        while waiting:
-            plan = waiting.pop(0)
-            if plan.import_folder is not None:
-                folders.setdefault(plan.import_folder)
-            inner = [node.sub.plan for node in plan.nodes.values() if node.sub is not None]
-            waiting += [one for one in inner if id(one) not in seen]
-            seen.update(map(id, inner))
-        return list(folders)
+        folders = [plan.import_folder for plan in self.all_plans() if plan.import_folder is not None]
+        return list(dict.fromkeys(folders))
 
     @property
     def inputs(self) -> Mapping[str, InputSpec]:
@@ -154,13 +137,12 @@ class Plan:
     @cached_property
     def never(self) -> frozenset[str]:
         """The ids of the nodes that can never run: no edge that can be taken leads to them."""
-        found, waiting = {self.start}, [self.start]
-        while waiting:
-            for edge in self.leaving.get(waiting.pop(), ()):
-                if not edge.dead and edge.target not in found:
-                    found.add(edge.target)
-                    waiting.append(edge.target)
-        return frozenset(name for name in self.nodes if name not in found and name not in self.finals)
+
+        def steps(name: str) -> Iterator[str]:
+            return (edge.target for edge in self.leaving.get(name, ()) if not edge.dead)
+
+        found = reached([self.start], steps)
+        return frozenset(self.nodes) - frozenset(found) - frozenset(self.finals)
 
     def follow(self, node: str, action: str) -> tuple[str, ...]:
         """The names of what follows ``node`` once it ended with ``action``; none where no edge says."""
@@ -184,7 +166,7 @@ def compile_plan(
     outline: Outline,
     graph: FlowGraph,
     types: Mapping[str, type[Node]],
-    subs: Mapping[str, SubWorkflow] | None = None,
+    subs: Mapping[str, SubPlan] | None = None,
     source: str = "document",
     import_folder: str | None = None,
     dead: Iterable[EdgePart] = (),
@@ -194,10 +176,11 @@ def compile_plan(
     backward = {id(edge) for edge in graph.backward}
     never = set(map(id, dead))
     inner = subs or {}
+    stay = not any(kind.removes for kind in types.values())
     return Plan(
         workflow,
         {
-            node.id: PlannedNode(node.index, node.spec, types[node.id], inner.get(node.id), node.path)
+            node.id: PlannedNode(node.index, node.spec, types[node.id], inner.get(node.id), node.path, stay)
             for node in outline.all_nodes
             if node.spec is not None
         },

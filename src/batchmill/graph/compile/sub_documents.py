@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from batchmill.errors import InvalidDocument, Problem, StorageError
 from batchmill.graph.compile.plan import Plan
-from batchmill.graph.sub_workflow import SubWorkflow
+from batchmill.graph.compile.sub_plan import SubPlan
 from batchmill.ir.faults import DocumentPath, Doubt, Fault, any_of, did_you_mean
 from batchmill.ir.inputs import input_values
 from batchmill.ir.loading import Draft, load
@@ -31,14 +31,14 @@ class Examined:
     doubts: tuple[Doubt, ...] = ()
 
 
-Examine = Callable[[Draft, SubWorkflow], Examined]
+Examine = Callable[[Draft, SubPlan], Examined]
 
 
 class Named(NamedTuple):
     """The sub-workflow that a node names, None where nothing is known of it, with what is wrong, or hardly
     meant, at the node's place."""
 
-    sub: SubWorkflow | None = None
+    sub: SubPlan | None = None
     faults: tuple[Fault, ...] = ()
     doubts: tuple[Doubt, ...] = ()
 
@@ -50,11 +50,11 @@ class SubDocuments:
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
-    _files: dict[Path, SubWorkflow] = field(default_factory=dict)
+    _files: dict[Path, SubPlan] = field(default_factory=dict)
 
-    def begin(self, draft: Draft) -> SubWorkflow:
+    def begin(self, draft: Draft) -> SubPlan:
         """The document itself, which its own nodes may name."""
-        whole = SubWorkflow(draft.source)
+        whole = SubPlan(draft.source)
         if draft.is_file:
             self._files[Path(draft.source).resolve()] = whole
         return whole
@@ -86,14 +86,14 @@ class SubDocuments:
             draft = load(file)
         except InvalidDocument as error:  # it cannot be read as JSON or YAML at all
             self.problems += [replace(problem, source=error.source) for problem in error.problems]
-            self._files[whole] = SubWorkflow(str(file))
+            self._files[whole] = SubPlan(str(file))
             return Named()
         except StorageError as error:
             return Named(faults=(Fault(path, str(error)),))
         return Named(self._examined(draft, whole, examine))
 
-    def _examined(self, draft: Draft, whole: Path, examine: Examine) -> SubWorkflow:
-        sub = self._files[whole] = SubWorkflow(draft.source, is_file=True)
+    def _examined(self, draft: Draft, whole: Path, examine: Examine) -> SubPlan:
+        sub = self._files[whole] = SubPlan(draft.source, is_file=True)
         found = examine(draft, sub)
         self.problems += [replace(one, source=draft.source) for one in draft.problems(found.faults)]
         self.warnings += [replace(one, source=draft.source) for one in draft.warnings(found.doubts)]
@@ -101,7 +101,7 @@ class SubDocuments:
 
 
 def _inline(written: dict[str, Any], node: NodePart, draft: Draft, examine: Examine) -> Named:
-    sub = SubWorkflow(f"the workflow in node {node.id}")
+    sub = SubPlan(f"the workflow in node {node.id}")
     path = (*node.path, "params", DOCUMENT_PARAM)
     depth = len(path)
     odd = [one._replace(path=one.path[depth:]) for one in draft.odd_numbers if one.path[:depth] == path]
@@ -122,13 +122,13 @@ def _near(file: Path) -> str:
     return did_you_mean(file.name, beside) or "paths begin at the folder of the document that names them"
 
 
-def note_interface(sub: SubWorkflow, outline: Outline) -> None:
+def note_interface(sub: SubPlan, outline: Outline) -> None:
     """Set what is known of a sub-workflow before its nodes are looked at."""
     sub.inputs = outline.inputs
     sub.outputs = tuple(outline.outputs) or None
 
 
-def input_faults(node: NodePart, sub: SubWorkflow) -> Iterator[Fault]:
+def input_faults(node: NodePart, sub: SubPlan) -> Iterator[Fault]:
     """What is wrong with the inputs that a node gives; a value that holds templates is known in a run."""
     given = node.params.get(INPUTS_PARAM)
     if sub.inputs is None or not (given is None or isinstance(given, dict)):

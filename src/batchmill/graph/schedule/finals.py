@@ -7,17 +7,18 @@ from dataclasses import replace
 from typing import Literal
 
 from batchmill.events import Finishing
+from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.compile.plan import Plan
+from batchmill.graph.frame import NodeFrame
+from batchmill.graph.node_run import NodeRun
 from batchmill.graph.schedule.run_report import NodeReport, RunReport, RunStatus
-from batchmill.graph.surroundings import RunnableNode, Surroundings
-from batchmill.graph.visits.node_run import NodeRun
 from batchmill.graph.visits.visiting import run_visit, tell_end
 from batchmill.ir.faults import path_text
 from batchmill.step.namespace import NodeOutputs
 from batchmill.warned import Warned
 
 
-def run_finals(plan: Plan, around: Surroundings, walk: RunReport) -> None:
+def run_finals(plan: Plan, around: NodeFrame, walk: RunReport) -> None:
     """Run the nodes of ``finally`` of a plan that has been walked, and whose outputs are known.
 
     Nothing that ended the run ends them, but only ``around.last``. One that fails leaves the others running
@@ -26,7 +27,7 @@ def run_finals(plan: Plan, around: Surroundings, walk: RunReport) -> None:
     if not plan.finals:
         return
     status: RunStatus | Literal["interrupted"] = "interrupted" if walk.interrupted else walk.status
-    around.bus.emit(Finishing(status, len(plan.finals), around.address))
+    around.services.bus.emit(Finishing(status, len(plan.finals), around.address))
     namespace = around.namespace.told_of_run(status=status)
     inside = replace(
         around, namespace=namespace, stop=around.last, cancel=around.last, anew=True, taps={}, attached={}
@@ -35,18 +36,17 @@ def run_finals(plan: Plan, around: Surroundings, walk: RunReport) -> None:
         if around.last.cancelled:
             _tell_left_out(plan, name, around)
             continue
-        planned = plan.nodes[name]
-        node = RunnableNode(planned.spec, planned.kind, planned.sub)
+        node = plan.nodes[name]
         began = time.perf_counter()
         visit = run_visit(node, inside)
         wall = time.perf_counter() - began
         _enter(plan, node, visit, wall, inside, walk)
-        around.namespace.record(visit.records, planned.index, 1)
+        around.namespace.record(visit.records, node.index, 1)
         tell_end(node, visit, wall, inside)
 
 
 def _enter(
-    plan: Plan, node: RunnableNode, visit: NodeRun, wall: float, inside: Surroundings, walk: RunReport
+    plan: Plan, node: PlannedNode, visit: NodeRun, wall: float, inside: NodeFrame, walk: RunReport
 ) -> None:
     """Enter what a visit left into the namespace of those behind it, and into the reports of the run."""
     place, path = inside.place(node.id), path_text(plan.nodes[node.id].path)
@@ -69,7 +69,7 @@ def _enter(
         walk.degrade()
 
 
-def _tell_left_out(plan: Plan, name: str, around: Surroundings) -> None:
+def _tell_left_out(plan: Plan, name: str, around: NodeFrame) -> None:
     message = f"`{name}` of `finally` did not run: the run was ended before"
     path = "" if around.address else path_text(plan.nodes[name].path)
     around.warnings.add(Warned("finally-left-out", message, "", path, node=around.place(name)))

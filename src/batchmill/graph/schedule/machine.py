@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from batchmill.graph.schedule.topology import NONE, ROOT, Topology
+from batchmill.graph.compile.topology import NONE, ROOT, Topology
 from batchmill.nodes import DEFAULT_ACTION, ERROR_ACTION
 
 MAX_VISITS = 1_000  # of one node; more than a person means by going round, soon reached by a mistake

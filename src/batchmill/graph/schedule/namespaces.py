@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from batchmill.graph.compile.topology import Topology
 from batchmill.graph.schedule.machine import NodeDecision
-from batchmill.graph.schedule.topology import Topology
 from batchmill.step import Namespace
 from batchmill.step.namespace import NodeOutputs, joined
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from batchmill.graph.address import address_of
+from batchmill.graph.node_run import NodeRun, VisitStatus, error_entry
 from batchmill.graph.schedule.error_log import ErrorLog
-from batchmill.graph.visits.node_run import NodeRun, VisitStatus, error_entry
 from batchmill.outcome import ErrorInfo
 
 RunStatus = Literal["success", "degraded", "failed"]

@@ -19,16 +19,17 @@ from typing import NamedTuple
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.graph.address import without_index
+from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.compile.plan import Plan
+from batchmill.graph.compile.topology import Topology
 from batchmill.graph.compile.warnings.dead import leads_nowhere
+from batchmill.graph.frame import NodeFrame
+from batchmill.graph.node_run import NodeRun, cut_short
 from batchmill.graph.schedule.machine import MAX_VISITS, Machine, NodeDecision
 from batchmill.graph.schedule.namespaces import BranchNamespaces
 from batchmill.graph.schedule.node_threads import NodeThreads
 from batchmill.graph.schedule.run_report import NodeReport, RunReport
 from batchmill.graph.schedule.stop_tokens import StopTokens
-from batchmill.graph.schedule.topology import Topology
-from batchmill.graph.surroundings import RunnableNode, Surroundings
-from batchmill.graph.visits.node_run import NodeRun, cut_short
 from batchmill.graph.visits.streaming import Chain, StageEnd
 from batchmill.graph.visits.visiting import run_visit, tell_end
 from batchmill.ir.faults import path_text
@@ -44,8 +45,8 @@ MOST_AT_ONCE = 1000  # nodes, where the run has no number of jobs
 class Start(NamedTuple):
     """A node that is to run, and what it is given."""
 
-    node: RunnableNode
-    around: Surroundings
+    node: PlannedNode
+    around: NodeFrame
 
 
 class Scheduler:
@@ -59,8 +60,7 @@ class Scheduler:
     def __init__(
         self,
         plan: Plan,
-        around: Surroundings,
-        nodes: dict[str, RunnableNode] | None = None,
+        around: NodeFrame,
         topology: Topology | None = None,
     ) -> None:
         topology = topology or Topology(plan)
@@ -72,7 +72,6 @@ class Scheduler:
         self._lock = threading.Lock()
         self._machine = Machine(topology, MAX_VISITS)
         self._views = BranchNamespaces(around.namespace, topology)
-        self._nodes = {} if nodes is None else nodes
         self._prepared: dict[str, StageEnd] = {}
         self._depths: dict[str, int] = {}
         self._errors: dict[tuple[int, int], tuple[str, NodeRun]] = {}
@@ -88,7 +87,7 @@ class Scheduler:
             while len(ready) == 1:
                 ready = self._do(ready[0])
             if ready:
-                NodeThreads(self._do, self._break_off, self._outside.jobs or MOST_AT_ONCE).run(ready)
+                NodeThreads(self._do, self._break_off, self._outside.services.jobs or MOST_AT_ONCE).run(ready)
         finally:
             forget()
             self._stops.close()
@@ -113,16 +112,8 @@ class Scheduler:
                 stop = self._stops.of(decision.node)
                 if view is not self._around.namespace or stop is not self._around.stop:
                     self._around = replace(self._around, namespace=view, stop=stop)
-                starts.append(Start(self._node(decision.node), self._around))
+                starts.append(Start(self._plan.nodes[decision.node], self._around))
         return starts
-
-    def _node(self, name: str) -> RunnableNode:
-        node = self._nodes.get(name)
-        if node is None:
-            planned = self._plan.nodes[name]
-            node = RunnableNode(planned.spec, planned.kind, planned.sub, files_stay=self._plan.files_stay)
-            self._nodes[name] = node
-        return node
 
     def _do(self, start: Start) -> list[Start]:
         """Visit a node, in whichever thread; what is to run next. Listeners hear of its end before anything
@@ -152,7 +143,7 @@ class Scheduler:
 
     def _streams(self, name: str) -> bool:
         """Whether a chain of stages begins here; one after another where the run is to be sequential."""
-        asked = self._outside.executor
+        asked = self._outside.services.executor
         return name in self._plan.stages and (asked is None or TRAITS[asked].side_by_side)
 
     def _go_through(self, start: Start) -> StageEnd:
@@ -161,7 +152,7 @@ class Scheduler:
         stages = self._plan.stages[start.node.id]
         with self._lock:
             handled = {stage.id for stage in stages if self._machine.survives(stage.id)}
-            nodes = {stage.id: self._node(stage.id) for stage in stages}
+            nodes = {stage.id: self._plan.nodes[stage.id] for stage in stages}
         first = StageEnd(start.node, NodeRun(), 0.0)
         for came in Chain(stages, nodes.__getitem__, handled, start.around).run():
             self._warn(came.node.id, came.visit)
@@ -182,7 +173,7 @@ class Scheduler:
         self._report(*end)
         return end
 
-    def _report(self, node: RunnableNode, visit: NodeRun, wall: float) -> None:
+    def _report(self, node: PlannedNode, visit: NodeRun, wall: float) -> None:
         """Under the lock: enter a visit into the reports and errors of the run."""
         for secret in visit.secrets:
             self._around.masker.add(secret)
@@ -229,7 +220,7 @@ class Scheduler:
             self._walk.degrade()
         return self._machine.ended(node.id, visit.action or DEFAULT_ACTION)
 
-    def _enter(self, node: RunnableNode, visit: NodeRun) -> None:
+    def _enter(self, node: PlannedNode, visit: NodeRun) -> None:
         number = self._walk.reports[node.id].visits
         present = visit.present if visit.failed else None
         outputs = None if visit.skipped else visit.outputs
@@ -237,7 +228,7 @@ class Scheduler:
         if visit.records:
             self._views.record(node.id, visit.records, self._plan.nodes[node.id].index, number)
 
-    def _failed(self, node: RunnableNode, visit: NodeRun) -> list[NodeDecision]:
+    def _failed(self, node: PlannedNode, visit: NodeRun) -> list[NodeDecision]:
         """Under the lock: a node failed; its error edge leads on, or its branch ends with it."""
         if self._machine.handles(node.id, ERROR_ACTION):
             self._walk.degrade()

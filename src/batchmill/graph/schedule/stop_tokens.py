@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.graph.schedule.topology import ROOT, Topology
+from batchmill.graph.compile.topology import ROOT, Topology
 
 
 class StopTokens:

@@ -6,7 +6,8 @@ from batchmill.batch import BatchSettings
 from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.errors import InvalidSetting
 from batchmill.graph.address import without_items
-from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.frame import NodeFrame
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.policy.budget import Budget
 from batchmill.policy.limits import Limits
@@ -15,10 +16,10 @@ from batchmill.traits import TRAITS
 
 
 def gate_of(
-    node: RunnableNode,
+    node: PlannedNode,
     step: Step,
     settings: BatchSettings,
-    around: Surroundings,
+    around: NodeFrame,
     batch: BatchSpec | None = None,
 ) -> Gate | None:
     """What lets the node's attempts start; None where nothing limits them.
@@ -40,8 +41,8 @@ def gate_of(
     counted = limits.tokens_per_minute is not None or any(budget.needs_tokens for budget, _ in budgets)
     in_dollars = any(budget.limits.usd is not None for budget, _ in budgets)
     return Gate(
-        around.gates,
-        around.gates.lane(named or f"node {place}", limits),
+        around.services.gates,
+        around.services.gates.lane(named or f"node {place}", limits),
         budgets,
         expect=step.expected_tokens if counted or named else None,
         expect_usd=step.expected_usd if in_dollars else None,
@@ -52,35 +53,35 @@ def gate_of(
     )
 
 
-def is_limited(node: RunnableNode, around: Surroundings) -> bool:
+def is_limited(node: PlannedNode, around: NodeFrame) -> bool:
     """Whether a node that is no batch may have a gate: few have."""
     return bool(node.spec.rate_limit or node.spec.budget or around.budgets)
 
 
-def paying_for(node: RunnableNode, around: Surroundings) -> Paying:
+def paying_for(node: PlannedNode, around: NodeFrame) -> Paying:
     """What the node's attempts are held to: its calls are entered, and each has a price where anything bounds
     what it spends in dollars."""
     if not node.kind.calls_models:
         return FREE
     own = node.spec.budget
     in_dollars = around.in_dollars or (own is not None and own.usd is not None)
-    calls = None if around.calls is None else around.calls.of(around.place(node.id))
+    calls = None if around.services.calls is None else around.services.calls.of(around.place(node.id))
     return Paying(calls, in_dollars)
 
 
-def _adaptive(batch: BatchSpec | None, around: Surroundings) -> Limits:
-    if batch is None or around.jobs is not None:
+def _adaptive(batch: BatchSpec | None, around: NodeFrame) -> Limits:
+    if batch is None or around.services.jobs is not None:
         return Limits()
     return Limits(adaptive=batch.span)
 
 
-def _budgets(node: RunnableNode, around: Surroundings, executor: str) -> list[tuple[Budget, bool]]:
+def _budgets(node: PlannedNode, around: NodeFrame, executor: str) -> list[tuple[Budget, bool]]:
     """The node's own, in which every attempt counts, and those of the run, on which only nodes draw that
     may call a service. A sub-workflow's nodes draw on them by themselves, unless they run elsewhere."""
     drawn: list[tuple[Budget, bool]] = []
     if node.spec.budget is not None:
         owner = f"node {without_items(around.place(node.id))}"
-        drawn.append((around.gates.budget(owner, node.spec.budget.limits), True))
+        drawn.append((around.services.gates.budget(owner, node.spec.budget.limits), True))
     if node.kind.requests is not False or TRAITS[executor].own_processes:
         drawn += [(budget, False) for budget in around.budgets]
     return drawn

@@ -16,16 +16,17 @@ from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle, WorkerDied
 from batchmill.executors.contract import Choice, WorkerDeath
-from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.attached import Attachment
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.frame import NodeFrame
+from batchmill.graph.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.admission import gate_of, paying_for
-from batchmill.graph.visits.attached import Attachment
 from batchmill.graph.visits.collecting import batch_visit, entries, results_of, run_collected, skipped_in
 from batchmill.graph.visits.columns import Columns
 from batchmill.graph.visits.fingerprint import batch_log
 from batchmill.graph.visits.first_items import first_items
 from batchmill.graph.visits.item_folders import NamingLog, folders_of
 from batchmill.graph.visits.no_items import no_items
-from batchmill.graph.visits.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.places_of_rows import asks_for_source
 from batchmill.graph.visits.source_files import chosen_of, entered_files, without_own
 from batchmill.ir.models.batch import BatchSpec
@@ -44,7 +45,7 @@ from batchmill.values.redaction import shortened
 NOTHING_ATTACHED = Attachment()
 
 
-def run_batched(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> NodeRun:
+def run_batched(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> NodeRun:
     """Run ``node`` on every item; what keeps the batch from running at all fails the node."""
     try:
         tap = around.taps.get(node.id)
@@ -65,16 +66,16 @@ class NodeBatch:
 
     def __init__(
         self,
-        node: RunnableNode,
+        node: PlannedNode,
         spec: BatchSpec,
         items: Iterable[Any] | StreamBuffer,
-        around: Surroundings,
+        around: NodeFrame,
         *,
         ordered: bool = False,
         apart: bool = False,
     ) -> None:
         settings = settings_of(node, spec, around)
-        keyed = (around.run.get("id", ""), around.inside, node.id)
+        keyed = (around.services.run.get("id", ""), around.inside, node.id)
         self._folders = folders = folders_of(node, around, keyed)
         told: dict[str, Any] = {
             "item_name": spec.as_,
@@ -84,7 +85,7 @@ class NodeBatch:
             "when": None if node.spec.when is None else compile_value(node.spec.when),
             "keyed": keyed,
         }
-        given = node.made(around), node.params, around.namespace
+        given = around.make(node), node.params, around.namespace
         step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)
         step.masker = around.masker
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
@@ -125,7 +126,7 @@ class NodeBatch:
             if self._folders is not None:
                 self._folders.tidy()
             for entry in self._reading:
-                self._around.files.done(entry)
+                self._around.services.files.done(entry)
 
     def _run(self, hand_on: OnBlock | None) -> NodeRun:
         done = ResultCollector(results_of(self._spec, self._around, self._place))
@@ -145,7 +146,7 @@ class NodeBatch:
             if rows is not None:
                 block.values = rows
 
-        with self._around.under_way.shown(self._place, self.batch):
+        with self._around.services.under_way.shown(self._place, self.batch):
             ending = run_collected(self.batch, done, on_block)
         visit = batch_visit(self._place, done, ending, self._progress.retries)
         unfinished = done.cancelled_count > 0 or ending.unread
@@ -159,23 +160,23 @@ class NodeBatch:
             visit.warnings += () if warned is None else (warned,)
         if visit.failed and self._spec.results_path is not None:
             path = visit.outputs[PATH_KEY]
-            self._around.bus.emit(Noticed(f"what it has done so far is in {path}", self._place))
+            self._around.services.bus.emit(Noticed(f"what it has done so far is in {path}", self._place))
         return visit
 
 
-def items_at(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Iterable[Any]:
+def items_at(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Iterable[Any]:
     """The items: those that the caller has attached in the place of the document's, or the document's own."""
     attached = around.attached.get(node.id, NOTHING_ATTACHED).items
     return items_of(spec, around, asks_for_source(node.spec)) if attached is None else attached()
 
 
-def items_of(spec: BatchSpec, around: Surroundings, placed: bool) -> Iterable[Any]:
+def items_of(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
     """What the batch is to run of all its items; rows of files tell where they stand if ``placed``. Raises
     what :func:`_all_items` raises, and :class:`~batchmill.errors.TooFewItems`."""
     return selection_of(spec, around).of(_all_items(spec, around, placed))
 
 
-def selection_of(spec: BatchSpec, around: Surroundings) -> Selection:
+def selection_of(spec: BatchSpec, around: NodeFrame) -> Selection:
     """Which of its items a batch runs."""
     return Selection(
         where=_where(spec, around),
@@ -185,11 +186,11 @@ def selection_of(spec: BatchSpec, around: Surroundings) -> Selection:
         seed=spec.seed,
         batch_size=spec.batch_size,
         min_items=spec.min_items,
-        first=around.limit,
+        first=around.services.limit,
     )
 
 
-def _where(spec: BatchSpec, around: Surroundings) -> Callable[[Any, int], bool] | None:
+def _where(spec: BatchSpec, around: NodeFrame) -> Callable[[Any, int], bool] | None:
     """The condition of the block by an item and its position."""
     if spec.where is None:
         return None
@@ -202,7 +203,7 @@ def _where(spec: BatchSpec, around: Surroundings) -> Callable[[Any, int], bool] 
     return fits
 
 
-def _all_items(spec: BatchSpec, around: Surroundings, placed: bool) -> Iterable[Any]:
+def _all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
     """The items, with templates resolved; sources are opened here and read later, as workers ask.
 
     Raises :class:`~batchmill.errors.TemplateError`, :class:`NodeError` for a reference to something that
@@ -255,15 +256,15 @@ def _parsed(text: str, written: str) -> Any:
         raise NodeError(message, retryable=False, type_name="InvalidItems") from fault
 
 
-def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> BatchSettings:
+def settings_of(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> BatchSettings:
     """The batch block as settings, with the overrides of the run."""
-    executor = around.executor or spec.executor_name
+    executor = around.services.executor or spec.executor_name
     reason = ""
     if around.in_worker and TRAITS[executor].within_worker:
         reason = f"{executor} was asked for, and a worker process has no workers of its own"
         executor = TRAITS[executor].within_worker
     traits = TRAITS[executor]
-    wanted = spec.fixed_concurrent if around.jobs is None else around.jobs
+    wanted = spec.fixed_concurrent if around.services.jobs is None else around.services.jobs
     return replace(
         BatchSettings.of_block(spec),
         executor=executor,
@@ -273,19 +274,19 @@ def settings_of(node: RunnableNode, spec: BatchSpec, around: Surroundings) -> Ba
         failures=replace(spec.failure_policy(), watches_denials=bool(node.kind.requests)),
         memory_limit_bytes=spec.memory_limit if traits.own_processes else None,
         reason=reason,
-        permits=around.permits or around.attached.get(node.id, NOTHING_ATTACHED).permits,
+        permits=around.services.permits or around.attached.get(node.id, NOTHING_ATTACHED).permits,
         slots=_slots(executor, spec, around),
-        cluster=around.cluster,
+        cluster=around.services.cluster,
     )
 
 
-def _slots(executor: str, spec: BatchSpec, around: Surroundings) -> FairSemaphore | None:
-    if around.shares is None or not TRAITS[executor].starts_here:
+def _slots(executor: str, spec: BatchSpec, around: NodeFrame) -> FairSemaphore | None:
+    if around.services.quota is None or not TRAITS[executor].starts_here:
         return None
-    return around.shares.slots(asked=spec.max_concurrent is not None)
+    return around.services.quota.slots(asked=spec.max_concurrent is not None)
 
 
-def _retry(node: RunnableNode, spec: BatchSpec) -> RetryPolicy:
+def _retry(node: PlannedNode, spec: BatchSpec) -> RetryPolicy:
     """The block's own policy; the node's ``retry`` where the block says nothing of retries."""
     own = spec.retry_keys_given or node.spec.retry is None
     return spec.retry_policy(node.usual_retry) if own else node.retry
@@ -296,7 +297,7 @@ class _Progress:
     """Counts a batch's outcomes as they come, and tells the bus."""
 
     node: str
-    around: Surroundings
+    around: NodeFrame
     total: int | None
     done: int = 0
     failed: int = 0
@@ -306,16 +307,18 @@ class _Progress:
 
     def started(self, batch: Batch) -> None:
         self.pace = ProgressThrottle()
-        self.detailed = self.around.bus.detailed
-        self.around.bus.emit(NodeStarted(self.node, self.total, batch.settings.executor, batch.workers))
+        self.detailed = self.around.services.bus.detailed
+        self.around.services.bus.emit(
+            NodeStarted(self.node, self.total, batch.settings.executor, batch.workers)
+        )
 
     def chosen(self, choice: Choice) -> None:
         """The executor ``auto`` has chosen one, in a thread of its own."""
-        self.around.bus.emit(Noticed(choice.reason, self.node))
+        self.around.services.bus.emit(Noticed(choice.reason, self.node))
 
     def died(self, death: WorkerDeath) -> None:
         """A worker process died, in a thread of its own."""
-        self.around.bus.emit(WorkerDied(self.node, **death._asdict()))
+        self.around.services.bus.emit(WorkerDied(self.node, **death._asdict()))
 
     def add(self, block: Block) -> None:
         self.done += len(block)
@@ -323,7 +326,7 @@ class _Progress:
             self.failed += outcome.error is not None
             self.retries += 0 if outcome.kept else max(0, outcome.attempts - 1)
         if self.detailed:
-            self.around.bus.emit(ItemsTimed(self.node, block.start, tuple(block.walls)))
+            self.around.services.bus.emit(ItemsTimed(self.node, block.start, tuple(block.walls)))
         if self.pace is not None and self.pace.due():
             told = BatchProgress(self.node, self.done, self.failed, self.total, self.retries)
-            self.around.bus.emit(told)
+            self.around.services.bus.emit(told)

@@ -18,8 +18,8 @@ from batchmill.batch.results.table_files import result_file
 from batchmill.block import Block
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.file_table import Entry, place_of
-from batchmill.graph.surroundings import Surroundings
-from batchmill.graph.visits.node_run import ENVIRONMENT, NodeRun, error_entry
+from batchmill.graph.frame import NodeFrame
+from batchmill.graph.node_run import ENVIRONMENT, NodeRun, error_entry
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.ir.models.collect import CollectFile
 from batchmill.outcome import SKIPPED, ErrorInfo
@@ -33,7 +33,7 @@ ABANDONED_SECONDS = 5.0  # for which an attempt that was given up may go on writ
 _TOLD = ("executor", "workers", "reason", "max_concurrent")  # of the metadata, in the report of a run
 
 
-def results_of(spec: BatchSpec, around: Surroundings, place: str) -> Results:
+def results_of(spec: BatchSpec, around: NodeFrame, place: str) -> Results:
     """Where the block of the node at ``place`` says that results go.
 
     Raises :class:`~batchmill.errors.TemplateError` and :class:`NodeError` for a path that is none,
@@ -51,7 +51,7 @@ def results_of(spec: BatchSpec, around: Surroundings, place: str) -> Results:
     return _FileResults(to, path, errors_path, around, f"`{place}`")
 
 
-def _path(key: str, written: str, around: Surroundings) -> str:
+def _path(key: str, written: str, around: NodeFrame) -> str:
     path = compile_value(written).resolve(around.namespace.scope())
     if not isinstance(path, str) or not path:
         message = f"batch.collect.{key} must be a path, but {written} is {path!r}"
@@ -63,9 +63,9 @@ class _FileResults:
     """Results in files that nothing else in the run reads or writes meanwhile."""
 
     def __init__(
-        self, to: CollectFile, path: str, errors_path: str | None, around: Surroundings, by: str
+        self, to: CollectFile, path: str, errors_path: str | None, around: NodeFrame, by: str
     ) -> None:
-        self._files = around.files
+        self._files = around.services.files
         self._entered: list[Entry | None] = []
         patience = ABANDONED_SECONDS if around.again else 0.0
         try:

@@ -17,7 +17,8 @@ from functools import partial
 from typing import Any
 
 from batchmill.errors import TemplateError
-from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.frame import NodeFrame
 from batchmill.graph.visits.files_read import digest_of_file, digest_of_path
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.ir.models.workdirs import Keep
@@ -51,9 +52,7 @@ _MOST_NAMED = 20  # files, or modules, of which each is a part of its own
 _NOT_KNOWN = "not known"  # which files a template names that does not resolve
 
 
-def single_log(
-    node: RunnableNode, around: Surroundings, carried: Mapping[str, Any] | None
-) -> SingleLog | None:
+def single_log(node: PlannedNode, around: NodeFrame, carried: Mapping[str, Any] | None) -> SingleLog | None:
     """Where the outcome of this visit is kept and looked for; None where there is no journal. Of a
     sub-workflow the nodes inside are kept. Of what cannot be known again only the calls are."""
     if around.log is None or issubclass(node.kind, WorkflowNode):
@@ -70,7 +69,7 @@ def single_log(
     return around.log.single(around.place(node.id), key, cached=node.spec.cache)
 
 
-def batch_log(node: RunnableNode, spec: BatchSpec, items: Any, around: Surroundings) -> ItemLog | None:
+def batch_log(node: PlannedNode, spec: BatchSpec, items: Any, around: NodeFrame) -> ItemLog | None:
     """The same for a batch node, with what each item depends on besides itself."""
     if around.log is None:
         return None
@@ -96,12 +95,12 @@ def batch_log(node: RunnableNode, spec: BatchSpec, items: Any, around: Surroundi
         return around.log.batch_not_kept(around.place(node.id))
     total = len(items) if isinstance(items, Sized) else None
     log = around.log.batch(around.place(node.id), key, total, more, cached=node.spec.cache)
-    if around.items is None or not issubclass(node.kind, WorkflowNode):
+    if around.services.items is None or not issubclass(node.kind, WorkflowNode):
         return log
-    return ForgettingLog(log, around.items, around.place(node.id))
+    return ForgettingLog(log, around.services.items, around.place(node.id))
 
 
-def _stands(node: RunnableNode) -> Callable[[Any], bool] | None:
+def _stands(node: PlannedNode) -> Callable[[Any], bool] | None:
     """What says of outputs whether the files are still there that the node has written; None where it writes
     none that are missed."""
     keeps = node.spec.keep is not None
@@ -127,7 +126,7 @@ def _part(*values: Any) -> str:
     return digest_of(*values).hex()[:_PART_CHARACTERS]
 
 
-def _of_node(node: RunnableNode, scope: Scope, own: frozenset[str]) -> dict[str, str]:
+def _of_node(node: PlannedNode, scope: Scope, own: frozenset[str]) -> dict[str, str]:
     """The parts of a key that all items of a visit have in common; ``own`` are the names that belong to an
     item. The folder is among them: relative paths, and commands, mean other files elsewhere."""
     parts = {TYPE: _part(node.spec.type), FOLDER: _part(_folder())}
@@ -162,7 +161,7 @@ def _carried(carried: Mapping[str, Any] | None) -> dict[str, str]:
     return {CARRIED: _part(dict(carried))} if carried else {}
 
 
-def _files(node: RunnableNode, scope: Scope) -> dict[str, str]:
+def _files(node: PlannedNode, scope: Scope) -> dict[str, str]:
     return _each_or_all(FILES, "the file {}", _digests_of_files(node, scope))
 
 
@@ -173,23 +172,23 @@ def _each_or_all(all_of_them: str, each: str, found: Mapping[str, str]) -> dict[
     return {each.format(name): _part(content) for name, content in found.items()}
 
 
-def _reads(node: RunnableNode) -> frozenset[str]:
+def _reads(node: PlannedNode) -> frozenset[str]:
     """The params of the node that name files it reads."""
     return frozenset(node.kind.reads) & node.spec.params.keys()
 
 
-def _reads_files(node: RunnableNode) -> bool:
+def _reads_files(node: PlannedNode) -> bool:
     """Whether the content of files belongs to what comes of the node."""
     return bool(_reads(node) or node.spec.files)
 
 
-def _digests_of_files(node: RunnableNode, scope: Scope) -> dict[str, str]:
+def _digests_of_files(node: PlannedNode, scope: Scope) -> dict[str, str]:
     """Digests of the files that the node reads, as far as its params tell them now, and of those it
     declares, by their paths."""
     return {**_digests_of_params(node, scope), **_digests_of_declared(node, scope)}
 
 
-def _digests_of_declared(node: RunnableNode, scope: Scope) -> dict[str, str]:
+def _digests_of_declared(node: PlannedNode, scope: Scope) -> dict[str, str]:
     if not node.spec.files:
         return {}
     try:
@@ -200,7 +199,7 @@ def _digests_of_declared(node: RunnableNode, scope: Scope) -> dict[str, str]:
     return {str(path): digest_of_path(str(path)) for path in every}
 
 
-def _digests_of_params(node: RunnableNode, scope: Scope) -> dict[str, str]:
+def _digests_of_params(node: PlannedNode, scope: Scope) -> dict[str, str]:
     reads = _reads(node)
     if not reads:
         return {}
@@ -213,7 +212,7 @@ def _digests_of_params(node: RunnableNode, scope: Scope) -> dict[str, str]:
 
 
 def _more(
-    node: RunnableNode, params: StepParams, name: str, scope: Scope, *, files: bool = True
+    node: PlannedNode, params: StepParams, name: str, scope: Scope, *, files: bool = True
 ) -> KeyMore | None:
     """What an item depends on besides itself; None where that is nothing."""
     own = frozenset({name, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
@@ -266,18 +265,18 @@ def _folder() -> str:
         return ""
 
 
-def _single_in_format_1(node: RunnableNode, carried: Mapping[str, Any] | None, scope: Scope) -> bytes | None:
+def _single_in_format_1(node: PlannedNode, carried: Mapping[str, Any] | None, scope: Scope) -> bytes | None:
     return _digest(*_node_in_format_1(node), dict(carried or {}), _values(node.params.references, scope))
 
 
-def _batch_in_format_1(node: RunnableNode, spec: BatchSpec, scope: Scope) -> bytes | None:
+def _batch_in_format_1(node: PlannedNode, spec: BatchSpec, scope: Scope) -> bytes | None:
     own = {spec.as_, INDEX_KEY}
     fixed = [path for path in node.params.references if path.root not in own and not _roots(path) & own]
     inner = node.inner_content_in_format_1
     return _digest(*_node_in_format_1(node), spec.as_, _values(fixed, scope), inner)
 
 
-def _node_in_format_1(node: RunnableNode) -> tuple[Any, ...]:
+def _node_in_format_1(node: PlannedNode) -> tuple[Any, ...]:
     return node.spec.type, dict(node.spec.params), node.code
 
 

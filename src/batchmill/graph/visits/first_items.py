@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchmill.graph.surroundings import Surroundings
+from batchmill.graph.frame import NodeFrame
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.warned import Warned
 
@@ -10,10 +10,10 @@ CODE = "limited"
 HINT = "`batchmill resume RUN --limit all` runs the others too"
 
 
-def first_items(spec: BatchSpec, around: Surroundings, count: int) -> Warned | None:
+def first_items(spec: BatchSpec, around: NodeFrame, count: int) -> Warned | None:
     """What to tell of a batch that came to its end with ``count`` items, or groups of them; None where the
     limit of the run left nothing out. Whether there are more is not looked at: they may have yet to come."""
-    limit = around.limit
+    limit = around.services.limit
     if limit is None or (spec.limit is not None and spec.limit <= limit):
         return None
     if count < -(-limit // (spec.batch_size or 1)):

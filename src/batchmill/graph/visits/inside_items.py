@@ -9,7 +9,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.errors import Stopped
 from batchmill.graph.address import without_items
-from batchmill.graph.surroundings import Surroundings
+from batchmill.graph.frame import NodeFrame
 from batchmill.journal.contract import RunLog
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.journal.inside_log import InsideLog
@@ -18,7 +18,7 @@ from batchmill.values.masking import Masker
 
 @contextmanager
 def log_inside(
-    around: Surroundings,
+    around: NodeFrame,
     node: str,
     index: int | None,
     inputs: Mapping[str, Any],
@@ -40,10 +40,10 @@ def log_inside(
     if isinstance(around.log, InsideLog):
         yield around.log.inside(content)
         return
-    if around.items is None:
+    if around.services.items is None:
         yield None
         return
-    log = around.items.begin(around.place(node), index, content, attempt.number, masker)
+    log = around.services.items.begin(around.place(node), index, content, attempt.number, masker)
     failed = True
     try:
         yield log

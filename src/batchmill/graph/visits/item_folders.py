@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from batchmill.block import Block
-from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.frame import NodeFrame
 from batchmill.ir.models.workdirs import Keep, Workdir
 from batchmill.journal.contract import ItemLog
 from batchmill.journal.folders import make_own
@@ -22,12 +23,12 @@ from batchmill.template import compile_value
 _ITEM = re.compile(r"\[(\d+)\]")
 
 
-def folders_of(node: RunnableNode, around: Surroundings, keyed: tuple[Any, ...]) -> ItemFolders | None:
+def folders_of(node: PlannedNode, around: NodeFrame, keyed: tuple[Any, ...]) -> ItemFolders | None:
     """The folders of the items of a batch node, whose keys are made of ``keyed``; None without such."""
     workdir = Workdir.of(node.spec.workdir)
     if workdir is None:
         return None
-    run, here = str(around.run.get("id", "")), os.getcwd()
+    run, here = str(around.services.run.get("id", "")), os.getcwd()
     make_own(Path(own_place(here)))
     place = _ITEM.sub(r"/\1", around.place(node.id)).replace(".", "/")
     if workdir.within is None:
@@ -43,7 +44,7 @@ def folders_of(node: RunnableNode, around: Surroundings, keyed: tuple[Any, ...])
             here,
             None if keep.to is None else compile_value(keep.to),
             keep.required,
-            around.files,
+            around.services.files,
             f"`{around.place(node.id)}`",
         )
     return ItemFolders(os.path.join(root, place), root, keyed, workdir.remove, kept)

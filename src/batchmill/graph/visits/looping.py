@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from batchmill.errors import TemplateError
-from batchmill.graph.surroundings import RunnableNode, Surroundings
-from batchmill.graph.visits.node_run import NodeRun, faulty_visit
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.frame import NodeFrame
+from batchmill.graph.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.single import run_single
 from batchmill.ir.models.node import LoopSpec
 from batchmill.lists import materialize
@@ -24,7 +25,7 @@ ITERATIONS = "loop_iterations"
 Ending = Literal["condition", "max_iterations", "failed", "interrupted"]
 
 
-def run_loop(node: RunnableNode, spec: LoopSpec, around: Surroundings) -> NodeRun:
+def run_loop(node: PlannedNode, spec: LoopSpec, around: NodeFrame) -> NodeRun:
     """Run ``node`` until its condition ends the loop or ``max_iterations`` are done.
 
     The visit is the last iteration's, its outputs with ``loop_iterations`` and ``loop_stopped`` added;
@@ -44,7 +45,7 @@ def run_loop(node: RunnableNode, spec: LoopSpec, around: Surroundings) -> NodeRu
 class _Loop:
     """One loop at work."""
 
-    def __init__(self, node: RunnableNode, spec: LoopSpec, around: Surroundings) -> None:
+    def __init__(self, node: PlannedNode, spec: LoopSpec, around: NodeFrame) -> None:
         self._node, self._around = node, around
         self._most = spec.max_iterations
         self._carry = compile_value(dict(spec.carry))

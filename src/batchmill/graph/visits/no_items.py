@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from batchmill.errors import TemplateError
-from batchmill.graph.surroundings import Surroundings
+from batchmill.graph.frame import NodeFrame
 from batchmill.ir.models.batch import OF_FILES, BatchSpec
 from batchmill.items.globbing import has_magic
 from batchmill.template import compile_value
@@ -20,7 +20,7 @@ _IN_THE_DOCUMENT = ("list", "reference")
 """Items that are no source: whether a list is empty stands in the document, or is another node's affair."""
 
 
-def no_items(spec: BatchSpec, around: Surroundings) -> Warned | None:
+def no_items(spec: BatchSpec, around: NodeFrame) -> Warned | None:
     """What to tell of a batch that came to its end without an item; None where that was told before, or is
     nothing to be told."""
     if spec.items_kind in _IN_THE_DOCUMENT:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from batchmill.graph.visits.node_run import SubReport, signed
+from batchmill.graph.node_run import SubReport, signed
 from batchmill.journal.contract import Codec
 from batchmill.record import LLMCall, Usage, new_id
 from batchmill.step import Unresolved

@@ -13,10 +13,11 @@ from batchmill.batch.keeping import refused
 from batchmill.errors import InternalError, StorageError
 from batchmill.events import NodeRetried
 from batchmill.executors.local.inline import run_alone
-from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.frame import NodeFrame
+from batchmill.graph.node_run import NodeRun, failed_visit
 from batchmill.graph.visits.admission import gate_of, is_limited, paying_for
 from batchmill.graph.visits.fingerprint import single_log
-from batchmill.graph.visits.node_run import NodeRun, failed_visit
 from batchmill.journal.contract import SingleLog
 from batchmill.nodes import DEFAULT_ACTION, NodeResult
 from batchmill.nodes.workflow import WorkflowNode
@@ -25,17 +26,17 @@ from batchmill.step import single_step
 from batchmill.step.step import SingleStep
 
 
-def run_single(node: RunnableNode, around: Surroundings, carried: Mapping[str, Any] | None = None) -> NodeRun:
+def run_single(node: PlannedNode, around: NodeFrame, carried: Mapping[str, Any] | None = None) -> NodeRun:
     """Run ``node`` once, with the retries and the timeout it asks for; ``carried`` lies over its params."""
     log = single_log(node, around, carried)
     known = log.known if log is not None else None
     if known is not None:
         outcome = Outcome(0, NodeResult(*_given_back(*known)), wall=known[0].wall, records=known[0].records)
-    elif around.rehearsal is not None and not issubclass(node.kind, WorkflowNode):
-        return around.rehearsal.would_run(around.place(node.id))
+    elif around.services.rehearsal is not None and not issubclass(node.kind, WorkflowNode):
+        return around.services.rehearsal.would_run(around.place(node.id))
     else:
         began = time.perf_counter()
-        made, paying = node.made(around), paying_for(node, around)
+        made, paying = around.make(node), paying_for(node, around)
         step = single_step(made, node.params, around.namespace, carried=carried, paying=paying)
         outcome = _outcome(node, step, around)
         if log is not None:
@@ -78,23 +79,21 @@ def _record(log: SingleLog, outcome: Outcome) -> None:
         log.record(outcome, "")
 
 
-def _outcome(node: RunnableNode, step: SingleStep, around: Surroundings) -> Outcome:
+def _outcome(node: PlannedNode, step: SingleStep, around: NodeFrame) -> Outcome:
     """What came of the node's attempts. A batch of one is made only for what needs one: a thread that can
     be given up, a gate to wait at, a permit to wait for."""
-    if node.spec.timeout is None and around.permits is None and not is_limited(node, around):
+    if node.spec.timeout is None and around.services.permits is None and not is_limited(node, around):
         return run_alone(step, node.retry, around.cancel, around.stop, partial(_tell_retry, node, around))
     settings = BatchSettings(executor="sequential", timeout=node.spec.timeout, retry=node.retry)
-    settings = replace(settings, gate=gate_of(node, step, settings, around), permits=around.permits)
+    settings = replace(settings, gate=gate_of(node, step, settings, around), permits=around.services.permits)
     batch = Batch(step, (None,), settings, ordered=False, cancel=around.cancel, stop=around.stop)
     outcomes = [outcome for block in batch.blocks() for outcome in block.outcomes()]
     return outcomes[0] if outcomes else cancelled(0)
 
 
-def _tell_retry(
-    node: RunnableNode, around: Surroundings, attempt: int, error: ErrorInfo, after: float
-) -> None:
+def _tell_retry(node: PlannedNode, around: NodeFrame, attempt: int, error: ErrorInfo, after: float) -> None:
     reason = error.message or error.type
-    around.bus.emit(NodeRetried(around.place(node.id), attempt, reason, after))
+    around.services.bus.emit(NodeRetried(around.place(node.id), attempt, reason, after))
 
 
 def _succeeded(result: NodeResult | None) -> NodeRun:

@@ -9,28 +9,28 @@ from typing import Any
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.events import Noticed
 from batchmill.file_table import Entry, without
-from batchmill.graph.surroundings import Surroundings
+from batchmill.graph.frame import NodeFrame
 from batchmill.items.sources import ChunkedIterable
 from batchmill.sourced import all_bare
 
 
-def others(around: Surroundings, names: Sequence[Any]) -> Sequence[Any]:
+def others(around: NodeFrame, names: Sequence[Any]) -> Sequence[Any]:
     """The names that are of no file that the run writes, or has yet to write."""
     bare_names = all_bare(names)
-    own = around.files.among(bare_names)
+    own = around.services.files.among(bare_names)
     if not own:
         return names
     left_out = ", ".join(str(bare_names[one]) for one in own)
-    around.bus.emit(Noticed(f"left out, as files of this run: {left_out}"))
+    around.services.bus.emit(Noticed(f"left out, as files of this run: {left_out}"))
     return without(names, own)
 
 
-def chosen_of(around: Surroundings, paths: list[str]) -> list[str]:
+def chosen_of(around: NodeFrame, paths: list[str]) -> list[str]:
     """The same of paths that a pattern has found, to be read."""
     return list(others(around, paths))
 
 
-def without_own(items: Iterable[Any], kind: str, around: Surroundings) -> Iterable[Any]:
+def without_own(items: Iterable[Any], kind: str, around: NodeFrame) -> Iterable[Any]:
     """Names of files without those of the run itself, and without those that it is to write."""
     if kind not in ("lines", "stdin") or not isinstance(
         items, ChunkedIterable
@@ -40,18 +40,16 @@ def without_own(items: Iterable[Any], kind: str, around: Surroundings) -> Iterab
     return ChunkedIterable(lambda: map(chosen, items.read()), wake=items.wake, files=items.files)
 
 
-def entered_files(
-    items: Iterable[Any] | StreamBuffer, around: Surroundings, place: str
-) -> list[Entry | None]:
+def entered_files(items: Iterable[Any] | StreamBuffer, around: NodeFrame, place: str) -> list[Entry | None]:
     """The files that the items are read from, entered into the table of the run's files."""
     if not isinstance(items, ChunkedIterable):
         return []
     entered: list[Entry | None] = []
     try:
         for file in items.files:
-            entered.append(around.files.reading(file, f"`{place}`"))
+            entered.append(around.services.files.reading(file, f"`{place}`"))
     except BaseException:
         for entry in entered:
-            around.files.done(entry)
+            around.services.files.done(entry)
         raise
     return entered

@@ -11,9 +11,10 @@ from typing import Any
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.block import Block
 from batchmill.errors import BatchmillError
-from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.frame import NodeFrame
+from batchmill.graph.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.batched import NodeBatch, items_of
-from batchmill.graph.visits.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.places_of_rows import asks_for_source
 from batchmill.ir.streams import Stage
 from batchmill.items.selection import Selection
@@ -33,9 +34,9 @@ class RunningStage:
     def __init__(
         self,
         stage: Stage,
-        node: RunnableNode,
+        node: PlannedNode,
         source: StreamBuffer | None,
-        around: Surroundings,
+        around: NodeFrame,
         failed: Callable[[RunningStage], None],
     ) -> None:
         self.id = stage.id

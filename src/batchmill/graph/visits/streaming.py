@@ -17,9 +17,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.frame import NodeFrame
+from batchmill.graph.node_run import NodeRun, cut_short
 from batchmill.graph.visits.batched import selection_of
-from batchmill.graph.visits.node_run import NodeRun, cut_short
 from batchmill.graph.visits.stage import RunningStage
 from batchmill.ir.streams import Stage
 
@@ -29,7 +30,7 @@ CLOSE_SECONDS = 1.0  # what running items get to finish when the run itself is b
 class StageEnd(NamedTuple):
     """What came of a stage; ``wall`` is in seconds."""
 
-    node: RunnableNode
+    node: PlannedNode
     visit: NodeRun
     wall: float
 
@@ -46,9 +47,9 @@ class Chain:
     def __init__(
         self,
         stages: Sequence[Stage],
-        node_of: Callable[[str], RunnableNode],
+        node_of: Callable[[str], PlannedNode],
         handled: Collection[str],
-        around: Surroundings,
+        around: NodeFrame,
     ) -> None:
         self._lock = threading.Lock()
         self._ended_by: dict[str, str] = {}

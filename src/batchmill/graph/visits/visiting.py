@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from batchmill.errors import TemplateError
 from batchmill.events import NodeFinished, NodeStarted, Noticed
-from batchmill.graph.surroundings import RunnableNode, Surroundings
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.frame import NodeFrame
+from batchmill.graph.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.batched import run_batched
 from batchmill.graph.visits.looping import run_loop
-from batchmill.graph.visits.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.single import run_single
 from batchmill.template import compile_value
 from batchmill.values import is_true
 
 
-def run_visit(node: RunnableNode, around: Surroundings) -> NodeRun:
+def run_visit(node: PlannedNode, around: NodeFrame) -> NodeRun:
     """Run a node once: single, batch or loop. Its outputs are in what comes back; nothing is entered into
     the namespace but by a loop. Called from the thread of the branch, perhaps beside others."""
-    if around.rehearsal is not None:
-        return around.rehearsal.visit(node, around)
+    if around.services.rehearsal is not None:
+        return around.services.rehearsal.visit(node, around)
     if node.spec.batch is None and node.spec.when is not None:
         try:
             if not is_true(compile_value(node.spec.when).resolve(around.namespace.scope(lazy=True))):
@@ -26,15 +27,15 @@ def run_visit(node: RunnableNode, around: Surroundings) -> NodeRun:
             return faulty_visit(fault, around.place(node.id))
     if node.spec.batch is not None:
         return run_batched(node, node.spec.batch, around)
-    around.bus.emit(NodeStarted(around.place(node.id)))
+    around.services.bus.emit(NodeStarted(around.place(node.id)))
     if node.spec.loop is not None:
         return run_loop(node, node.spec.loop, around)
     return run_single(node, around)
 
 
-def tell_end(node: RunnableNode, visit: NodeRun, wall: float, around: Surroundings) -> None:
+def tell_end(node: PlannedNode, visit: NodeRun, wall: float, around: NodeFrame) -> None:
     """Tell the bus what came of a visit that took ``wall`` seconds."""
-    bus = around.bus
+    bus = around.services.bus
     if not bus.heard:
         return
     name = around.place(node.id)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from batchmill.ir.faults import Fault
 from batchmill.ir.flow_graph import FlowGraph, Loop
 from batchmill.ir.parts import EdgePart
+from batchmill.ir.reaching import reached
 
 
 def loop_faults(graph: FlowGraph) -> Iterator[Fault]:
@@ -145,11 +146,7 @@ class _Ways:
                 second = self._meeting[second]
         return first
 
-    def _between(self, begins: list[str], meeting: str) -> Iterator[str]:
-        seen, waiting = {meeting, ""}, list(begins)
-        while waiting:
-            node = waiting.pop()
-            if node not in seen:
-                seen.add(node)
-                yield node
-                waiting.extend(self._next(node))
+    def _between(self, begins: list[str], meeting: str) -> list[str]:
+        outside = {meeting, ""}
+        begins = [node for node in begins if node not in outside]
+        return reached(begins, lambda node: (one for one in self._next(node) if one not in outside))

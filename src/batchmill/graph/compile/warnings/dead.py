@@ -10,6 +10,7 @@ from batchmill.ir.faults import Doubt, Fault, any_of, did_you_mean
 from batchmill.ir.flow_graph import FlowGraph, edges_in_force
 from batchmill.ir.outline import Outline
 from batchmill.ir.parts import EdgePart, NodePart
+from batchmill.ir.reaching import reached
 from batchmill.nodes import DEFAULT_ACTION, ERROR_ACTION
 
 _SHOWN = 5  # names in one message
@@ -49,13 +50,7 @@ def _unreached(outline: Outline, ways: Ways) -> Iterator[Doubt]:
 
 def _behind(name: str, graph: FlowGraph) -> list[str]:
     """The names of all that edges from ``name`` on lead to, itself included."""
-    found, waiting = {name: None}, [name]
-    while waiting:
-        for edge in graph.leaving.get(waiting.pop(), ()):
-            if edge.target not in found:
-                found[edge.target] = None
-                waiting.append(edge.target)
-    return list(found)
+    return reached([name], lambda one: (edge.target for edge in graph.leaving.get(one, ())))
 
 
 def _dead_edge(edge: EdgePart, outline: Outline, ways: Ways) -> Fault:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from batchmill.graph.compile.sub_plan import SubPlan
 from batchmill.graph.compile.warnings.branches import branch_doubts
 from batchmill.graph.compile.warnings.dead import dead_doubts
 from batchmill.graph.compile.warnings.settings import setting_doubts
 from batchmill.graph.compile.warnings.texts import number_doubts, text_doubts
 from batchmill.graph.compile.warnings.ways import Ways
-from batchmill.graph.sub_workflow import SubWorkflow
 from batchmill.ir.faults import Doubt
 from batchmill.ir.references import Site
 from batchmill.ir.validate import Validation
@@ -26,7 +26,7 @@ class Looked:
 
     validation: Validation
     types: Mapping[str, type[Node]]
-    subs: Mapping[str, SubWorkflow]
+    subs: Mapping[str, SubPlan]
     sites: tuple[Site, ...]
     numbers: tuple[OddNumber, ...] = ()
     ways: Ways | None = None

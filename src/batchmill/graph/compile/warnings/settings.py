@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchmill.graph.sub_workflow import SubWorkflow
+from batchmill.graph.compile.sub_plan import SubPlan
 from batchmill.ir.faults import DocumentPath, Doubt, Fault
 from batchmill.ir.models import BatchSpec, NodeSpec, RangeSource
 from batchmill.ir.parts import NodePart
@@ -17,7 +17,7 @@ _NAMES = {"max": "max_retries", "wait": "retry_wait", "backoff": "retry_backoff"
 _WITH_ROWS = ("lines", "jsonl", "csv", "stdin")
 
 
-def setting_doubts(node: NodePart, kind: type[Node] | None, sub: SubWorkflow | None) -> Iterator[Doubt]:
+def setting_doubts(node: NodePart, kind: type[Node] | None, sub: SubPlan | None) -> Iterator[Doubt]:
     """What the settings of one node hardly mean."""
     spec = node.spec
     if spec is None:
@@ -29,7 +29,7 @@ def setting_doubts(node: NodePart, kind: type[Node] | None, sub: SubWorkflow | N
         yield from _no_items(node, spec.batch)
 
 
-def _cache_doubts(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -> Iterator[Doubt]:
+def _cache_doubts(node: NodePart, kind: type[Node], sub: SubPlan | None) -> Iterator[Doubt]:
     if kind.changes(node.params):
         what = f"`{node.type}` changes something"
     elif sub is not None and (writer := _writer_in(sub, set())) is not None:
@@ -40,7 +40,7 @@ def _cache_doubts(node: NodePart, kind: type[Node], sub: SubWorkflow | None) -> 
     yield Doubt("cached-effect", Fault((*node.path, "cache"), message, "remove `cache`", on_key=True))
 
 
-def _writer_in(sub: SubWorkflow, seen: set[int]) -> str | None:
+def _writer_in(sub: SubPlan, seen: set[int]) -> str | None:
     """The first node of a sub-workflow that changes something, by its address there."""
     if id(sub) in seen or sub.compiled is None:
         return None

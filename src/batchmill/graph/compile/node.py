@@ -1,0 +1,98 @@
+"""A node as it is planned: what is written of it, its type, and what is worked out of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from batchmill.graph.compile.helpers import helpers_of
+from batchmill.graph.compile.user_code import code_of
+from batchmill.ir.models import NodeSpec
+from batchmill.nodes import Node
+from batchmill.policy import RetryPolicy
+from batchmill.step import StepParams
+from batchmill.template import Compiled, compile_value
+
+if TYPE_CHECKING:
+    from batchmill.graph.compile.sub_plan import SubPlan  # which has planned nodes itself
+
+
+@dataclass(frozen=True)
+class PlannedNode:
+    """A node of the document and the class of its type.
+
+    ``index`` counts the nodes in document order, from 0; ``sub`` is the workflow that a ``workflow`` node
+    runs, ``path`` the node's place in the document. ``files_stay``: nothing in the document takes away what
+    it writes, so that a file which is gone is missed.
+
+    Concurrency: runs share it between threads. Nothing in it changes but what is worked out on first use,
+    which two threads may do at once with the same outcome; what is pickled is without that.
+    """
+
+    index: int
+    spec: NodeSpec
+    kind: type[Node]
+    sub: SubPlan | None = None
+    path: tuple[str | int, ...] = ()
+    files_stay: bool = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    @property
+    def inner_content(self) -> str:
+        """All that its sub-workflow does, as text; empty where there is none."""
+        return "" if self.sub is None else self.sub.content
+
+    @property
+    def inner_content_in_format_1(self) -> str:
+        """The same as the first format of the journal had it."""
+        return "" if self.sub is None else self.sub.content_in_format_1
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+    @cached_property
+    def params(self) -> StepParams:
+        return StepParams(self.kind, self.spec.params)
+
+    @cached_property
+    def content(self) -> StepParams:
+        """Those of the params that can change what comes out."""
+        content = self.kind.content(self.spec.params)
+        return self.params if content == self.spec.params else StepParams(self.kind, content)
+
+    @cached_property
+    def code(self) -> str:
+        """The user's own code that it runs."""
+        return code_of(self.kind, self.spec.params)
+
+    @cached_property
+    def helpers(self) -> dict[str, str]:
+        """The texts that this needs besides, by module."""
+        return helpers_of(self.kind, self.spec.params)
+
+    @cached_property
+    def files(self) -> Compiled:
+        """The paths whose content belongs to the result, with their templates read."""
+        return compile_value(list(self.spec.files))
+
+    @cached_property
+    def diagnostics(self) -> frozenset[str]:
+        """The outputs that count as present after a failure."""
+        return frozenset(output.name for output in self.kind.outputs if output.diagnostic)
+
+    @cached_property
+    def usual_retry(self) -> RetryPolicy:
+        """The policy where nothing is said."""
+        return self.kind.usual_retry(self.spec.params)
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """The policy of the node itself."""
+        return self.usual_retry if self.spec.retry is None else self.spec.retry.policy(self.usual_retry)
