@@ -9,7 +9,6 @@ The reserved keys of the store are named here, the recorder's beside the recorde
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from batchmill.lists import LazyList, mapped, materialize
 from batchmill.lists import joined as joined_lists
 from batchmill.record import LLM_CALLS_KEY, LLMCall
+from batchmill.step.environment import ENVIRONMENT
 from batchmill.template import Path, Scope
 
 INDEX_KEY = "__index__"  # the 0-based position of the item that a batch node is working on
@@ -33,28 +33,6 @@ _BULKY = ("results", "succeeded", "errors")  # what grows with the items in the 
 _HELD = frozenset({str, int, float, bool, type(None), dict, list})  # types of nearly all outputs
 
 Calls = dict[tuple[int, int], Sequence[Any]]  # recorded calls by (place of the node, visit), in that order
-
-
-class Environment(Mapping[str, str]):
-    """The variables of this process's environment, as they are when they are looked at. Another process that
-    it is sent to looks at its own, which is the same for workers."""
-
-    __slots__ = ()
-
-    def __getitem__(self, name: str) -> str:
-        return os.environ[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(os.environ)
-
-    def __len__(self) -> int:
-        return len(os.environ)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Environment, ()
-
-
-ENVIRONMENT = Environment()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,29 @@
+"""The variables of the environment, as templates see them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+class Environment(Mapping[str, str]):
+    """The variables of this process's environment, as they are when they are looked at. Another process that
+    it is sent to looks at its own, which is the same for workers."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> str:
+        return os.environ[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(os.environ)
+
+    def __len__(self) -> int:
+        return len(os.environ)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Environment, ()
+
+
+ENVIRONMENT = Environment()
