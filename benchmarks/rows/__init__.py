@@ -18,6 +18,7 @@ from benchmarks.rows import (
     requests,
     stages,
     start,
+    tables,
     uneven,
     waits,
 )
@@ -36,6 +37,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *memory.ROWS,
     *journal.ROWS,
     *documents.ROWS,
+    *tables.ROWS,
     *plans.ROWS,
     *chain.ROWS,
     *stages.ROWS,

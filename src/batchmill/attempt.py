@@ -53,6 +53,8 @@ class Attempt:
 
     def within(self, seconds: float | None) -> float | None:
         """The smaller of ``seconds`` and what remains; None where neither is set."""
+        if self.deadline is None:
+            return seconds
         bounds = [bound for bound in (seconds, self.remaining()) if bound is not None]
         return min(bounds) if bounds else None
 

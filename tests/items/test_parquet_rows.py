@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -81,6 +82,16 @@ def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     os.utime(tmp_path / "a", ns=(0, 1))
     with pytest.raises(StorageError, match="a, after row 3: the file was changed while it was read"):
         source.take(99)
+
+
+def test_times_that_are_too_fine_are_an_error_that_names_the_column(tmp_path: Path) -> None:
+    for name, nanoseconds in (("fine", 1), ("fit", 1000)):
+        column = pa.array([nanoseconds, None], type=pa.timestamp("ns"))
+        pq.write_table(pa.table({"a": [1, 2], "at": column}), tmp_path / name)
+    assert next(iter(open_source({"parquet": "fit"}, tmp_path)))["at"].microsecond == 1
+    if importlib.util.find_spec("pandas") is None:
+        with pytest.raises(StorageError, match=r"the column 'at': .*leave it out with `columns`"):
+            list(open_source({"parquet": "fine"}, tmp_path))
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:

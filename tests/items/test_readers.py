@@ -173,6 +173,8 @@ FAULTS = {
     "bad UTF-8": ("lines", b"one\ntwo\nth\xffree\nfour", ["one", "two"], "x, line 3: byte 0xff at place 3"),
     "latin-1 in CSV": ("csv", b"a\nb\n\xe9\n", [{"a": "b"}], "x, line 3: byte 0xe9 at place 1"),
     "cut UTF-8 at the end": ("lines", "a\né".encode()[:-1], ["a"], "x, line 2: byte 0xc3"),
+    "bytes as of UTF-16 further down": ("lines", b"a\n\xff\xfe\n", ["a"], "x, line 2: byte 0xff at place 1"),
+    "bytes as of gzip": ("lines", b"\x1f\x8b no\n", [], "x, line 1: byte 0x8b at place 2"),
     "UTF-16": ("lines", "a\nb".encode("utf-16"), [], "x, line 1: the text is UTF-16"),
     "no JSON": ("jsonl", b"1\n\n{nope}\n4", [1], "x, line 3: not JSON"),
     "NUL in JSON": ("jsonl", b"1\n\0\n", [1], "x, line 2: not JSON"),
@@ -209,7 +211,12 @@ FAULTS = {
         [],
         "x, line 3: ',' expected after '\"' (its row begins on line 2)",
     ),
-    "carriage return in CSV": ("csv", b"a\nb\rc\n", [], "x, line 2: new-line character"),
+    "carriage return in CSV": (
+        "csv",
+        b"a\nb\rc\n",
+        [],
+        "x, line 2: a CR without LF stands in a cell without quotes",
+    ),
     "NaN": (
         "jsonl",
         b'1\n{"a": [NaN]}\n',
@@ -240,6 +247,8 @@ def test_what_is_wrong_is_named_with_its_line(folder: Path, name: str) -> None:
 
 KEPT = {
     "bad UTF-8": [r"th\xffree"],
+    "bytes as of UTF-16 further down": [r"\xff\xfe"],
+    "bytes as of gzip": ["\x1f\\x8b no"],
     "latin-1 in CSV": [r"\xe9"],
     "cut UTF-8 at the end": [r"\xc3"],
     "no JSON": ["{nope}"],
@@ -293,7 +302,7 @@ def test_bad_rows_are_the_same_however_the_bytes_come(
     assert [one.message for one in found if isinstance(one, BadRow)] == [
         "x, line 3: 1 cell where the header has 2",
         "x, line 8: ',' expected after '\"' (its row begins on line 4)",
-        "x, line 6: byte 0xe9 at place 3 is not UTF-8 text; convert the file first",
+        "x, line 6: byte 0xe9 at place 3 is not UTF-8 text; name its `encoding`, such as latin-1",
         "x, line 8: the quote that opens here is never closed",
     ]
 

@@ -31,6 +31,7 @@ from batchmill.errors import AttemptTimeout, Stopped
 KEPT_AS_THEY_ARE = frozenset(
     {type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset}
 )
+_SCALARS = KEPT_AS_THEY_ARE - {list, tuple, dict, set, frozenset}
 _PROMISES = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
 
@@ -108,6 +109,8 @@ def plain_result(value: Any, cancel: CancelToken | None = None, seconds: float |
 
     Raises :class:`TypeError` for a list or an object with a promise in it.
     """
+    if type(value) in _SCALARS:  # as most are
+        return value
     value = kept(value, cancel, seconds)
     if isinstance(value, Iterator) and not hasattr(value, "read"):  # files are no lists of lines
         value = _listed(value, cancel, seconds)

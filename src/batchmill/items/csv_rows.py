@@ -21,6 +21,12 @@ _LINE = re.compile(r"^line \d+: ")
 """PyPy's words have a line, which counts those alone that its reader was given."""
 
 
+_ENCODING = "name its `encoding`, such as latin-1"
+_LONGEST_FIRST = 1 << 20  # bytes, in which the first line has to end
+_CR_PLAIN = "new-line character seen in unquoted field"
+_CR = "a CR without LF stands in a cell without quotes"
+
+
 @dataclass(frozen=True, slots=True)
 class CsvForm:
     """How a CSV file is written; the options of the source ``csv``.
@@ -105,7 +111,8 @@ def csv_rows(
     which names ``source`` and the line."""
     csv.field_size_limit(max(MAX_LINE, csv.field_size_limit()))
     with stream() as read:
-        lines = numbered_lines(_as_utf8(read, form.encoding), source, ends=True, keep_bad=keep_bad)
+        text = _with_line_feeds(_as_utf8(read, form.encoding), form.quote)
+        lines = numbered_lines(text, source, ends=True, keep_bad=keep_bad, remedy=_ENCODING)
         feed = _Feed(lines, form)
         reader = form.reader(feed)
         make: Callable[[list[str]], Any] | None = None
@@ -197,6 +204,7 @@ def _csv_words(fault: Exception, row: Lines, form: CsvForm) -> str:
         return f"line {opened}: the quote that opens here is never closed"
     begun = f" (its row begins on line {row[0][0]})" if len(row) > 1 else ""
     words = _LINE.sub("", str(fault)) if isinstance(fault, csv.Error) else str(fault)
+    words = _CR if _CR_PLAIN in words else words
     return f"line {row[-1][0]}: {words}{begun}"
 
 
@@ -300,6 +308,33 @@ def _as_utf8(read: Read, encoding: str) -> Read:
         raise OSError(f"what follows is not {encoding} text: {reason}")
 
     return converted
+
+
+def _with_line_feeds(read: Read, quote: str | None) -> Read:
+    """``read``, where its lines end with CR alone, with LF in their place: old programs end them so. It is
+    the first end of a line that tells: a CR that is in no quotes and has no LF behind it."""
+    seen = b""
+    ended: bool | None = None
+
+    def given(size: int) -> bytes:
+        nonlocal seen, ended
+        data = read(size)
+        if ended is None:
+            while data.endswith(b"\r") and (more := read(size)):  # which tells whether it is half of a CRLF
+                data += more
+            seen += data
+            ended = _ends_with_cr(seen, quote) if len(seen) <= _LONGEST_FIRST else False
+        return data.replace(b"\r", b"\n") if ended else data
+
+    return given
+
+
+def _ends_with_cr(text: bytes, quote: str | None) -> bool | None:
+    """Whether the first line ends so; None where that has not come yet."""
+    end = re.search(rb"\r?\n|\r(?=.)", text)
+    if end is None or end.group() != b"\r":
+        return None if end is None else False
+    return not (quote is not None and text.count(quote.encode(), 0, end.start()) % 2)
 
 
 def _before(fault: UnicodeError, data: bytes) -> bytes:

@@ -12,6 +12,7 @@ from batchmill.items.sources import ChunkedIterable
 from batchmill.sourced import at_line
 
 ROWS_TOGETHER = 4096
+_FINER = "; leave it out with `columns`, or write it with microseconds"
 BUFFER_BYTES = 1 << 20  # of a column that is read; without it whole column chunks are held
 
 
@@ -58,8 +59,21 @@ def _rows(pa: Any, place: str, columns: Sequence[str] | None) -> Iterator[list[A
         for batch in file.iter_batches(ROWS_TOGETHER, columns=names, use_threads=False):
             if file_state(place) != before:
                 raise OSError(CHANGED)
-            rows: list[Any] = batch.select(names).to_pylist()
+            try:
+                rows: list[Any] = batch.select(names).to_pylist()
+            except ValueError as fault:
+                raise ValueError(f"{_column_of(batch, names)}: {fault}{_FINER}") from fault
             yield rows
+
+
+def _column_of(batch: Any, names: Sequence[str]) -> str:
+    """The first column whose values cannot be had."""
+    for name in names:
+        try:
+            batch.column(name).to_pylist()
+        except ValueError:
+            return f"the column {name!r}"
+    return "a column"
 
 
 def _names(there: list[str], wanted: Sequence[str] | None) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from batchmill.errors import InvalidSetting, StorageError
 from batchmill.items.sources import ChunkedIterable
 
+_CAST = "; take the bytes of that column with CAST(name AS BLOB)"
 ROWS_TOGETHER = 10_000
 """Rows that are read at once. A result of no more is read whole and the database let go before any of it is
 run: who writes to it while items run is not held up."""
@@ -38,7 +39,8 @@ def rows_of_query(path: str, folder: str, query: Any, parameters: Any) -> Chunke
         try:
             yield from _rows(place, query, parameters)
         except sqlite3.Error as fault:
-            raise StorageError(f"items cannot be read from {path}: {fault}") from fault
+            hint = _CAST if "decode" in str(fault) else ""
+            raise StorageError(f"items cannot be read from {path}: {fault}{hint}") from fault
 
     return ChunkedIterable(pieces, files=[place])
 

@@ -16,6 +16,7 @@ from batchmill.items.byte_streams import READ_BYTES, READING_FAULTS
 from batchmill.items.unpacking import Read
 
 MAX_LINE = 64 << 20  # bytes; what one item may take before it is in anybody's hands
+CONVERT = "convert the file first"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MAGIC = {
     b"PK\x03\x04": "a zip archive or a spreadsheet; unpack or convert it first",
@@ -28,9 +29,12 @@ Lines = list[tuple[int, str]]
 """Numbers, from 1, and texts."""
 
 
-def numbered_lines(read: Read, source: str, *, ends: bool = False, keep_bad: bool = False) -> Iterator[Lines]:
+def numbered_lines(
+    read: Read, source: str, *, ends: bool = False, keep_bad: bool = False, remedy: str = CONVERT
+) -> Iterator[Lines]:
     """The lines that came together, without their ends or (``ends``) with them; no empty lists. ``keep_bad``
     makes a :class:`~batchmill.bad_row.BadRow` of a line that is no text, unless the file as a whole is none.
+    ``remedy`` is what to do about such lines.
 
     Raises :class:`StorageError`, which names ``source`` and the line.
     """
@@ -42,7 +46,7 @@ def numbered_lines(read: Read, source: str, *, ends: bool = False, keep_bad: boo
             try:
                 lines.append((number, _text(line, first=number == 1, ends=ends)))
             except UnicodeDecodeError as fault:
-                message = f"{source}, line {number}: {_not_utf8(line, fault, number)}"
+                message = f"{source}, line {number}: {_not_utf8(line, fault, number, remedy)}"
                 if keep_bad and not _other_kind(line, number):
                     lines.append((number, BadRow(_readable(line, ends=ends), message)))
                     continue
@@ -57,17 +61,17 @@ def _text(line: bytes, *, first: bool, ends: bool) -> str:
     return text.removeprefix("\ufeff") if first else text
 
 
-def _not_utf8(line: bytes, fault: UnicodeDecodeError, number: int) -> str:
+def _not_utf8(line: bytes, fault: UnicodeDecodeError, number: int, remedy: str) -> str:
     if kind := _other_kind(line, number):
         return kind
     byte, place = line[fault.start], fault.start + 1
-    return f"byte 0x{byte:02x} at place {place} is not UTF-8 text; convert the file first"
+    return f"byte 0x{byte:02x} at place {place} is not UTF-8 text; {remedy}"
 
 
 def _other_kind(line: bytes, number: int) -> str:
     """What the file is in place of UTF-8 text, by the beginning of its first line; empty where that tells
     nothing."""
-    if line.startswith(_UTF16):
+    if number == 1 and line.startswith(_UTF16):
         return "the text is UTF-16; save it as UTF-8"
     kind = next((words for magic, words in _MAGIC.items() if number == 1 and line.startswith(magic)), "")
     return f"this is {kind}, not text" if kind else ""

@@ -185,7 +185,7 @@ class _Members:
 _GZIP, _BZIP2 = Kind(_gzip, 200), Kind(_bz2, 1000)
 _XZ, _ZSTD = Kind(_xz, 1000), Kind(_zstd, 1000)
 _BEGINNINGS: dict[bytes, Kind] = {
-    b"\x1f\x8b": _GZIP,
+    b"\x1f\x8b\x08": _GZIP,  # with the one method there is
     b"\xfd7zXZ\0": _XZ,
     b"\x28\xb5\x2f\xfd": _ZSTD,
     # frames that are to be skipped, with which pzstd begins

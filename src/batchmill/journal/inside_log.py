@@ -162,8 +162,8 @@ class InsideLog:
         return Outcome(index, value, wall=wall, records=records, kept=True), action
 
     def put(self, key: str, outcome: Outcome, value: Any, action: str = "") -> None:
-        """Keep an outcome."""
-        if outcome.error is None:
+        """Keep an outcome; not one inside of which something failed, for it is gone on with there."""
+        if outcome.error is None and not self._file.codec.degraded(outcome.records):
             self._file.add(key, outcome, value, action)
 
     def _key(self, *parts: str) -> str:

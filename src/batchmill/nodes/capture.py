@@ -14,8 +14,6 @@ import codecs
 import io
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TextIO
 
@@ -34,31 +32,34 @@ class Captured:
 
     def __init__(self, limit: int = MAX_CHARACTERS) -> None:
         self._lock = threading.Lock()
-        self._pieces: dict[str, list[str]] = {"stdout": [], "stderr": []}
-        self._room = {"stdout": limit, "stderr": limit}
+        # All empty until something is written: most items print nothing.
+        self._pieces: dict[str, list[str]] = {}
+        self._written: dict[str, int] = {}
+        self._decoders: dict[str, _Decoder] = {}
         self._limit = limit
-        self._decoders = {name: _Decoder() for name in self._pieces}
         self.truncated = False
 
     def write(self, name: str, text: str) -> None:
         with self._lock:
-            room = self._room[name]
+            room = self._limit - self._written.get(name, 0)
             if len(text) > room:
                 text = cut(text, room)
                 self.truncated = True
             if text:
-                self._pieces[name].append(text)
-                self._room[name] = room - len(text)
+                self._pieces.setdefault(name, []).append(text)
+                self._written[name] = self._written.get(name, 0) + len(text)
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """Write bytes as the UTF-8 text they are, or go on with; what is none is kept as escapes."""
         with self._lock:
-            text = self._decoders[name].decode(data)
+            text = self._decoders.setdefault(name, _Decoder()).decode(data)
         self.write(name, text)
 
     @property
     def fault(self) -> str:
         """Why what was printed is not all there as it was, empty where it is."""
+        if not (self._written or self._decoders or self.truncated):
+            return ""
         with self._lock:
             if self.truncated:
                 return f"more than {self._limit:,} characters were printed; write them to a file"
@@ -78,11 +79,13 @@ class Captured:
     @property
     def outputs(self) -> dict[str, str]:
         """Both, named as outputs of a node are."""
+        if not self._pieces:
+            return {"stdout": "", "stderr": ""}
         return {"stdout": self.stdout, "stderr": self.stderr}
 
     def _text(self, name: str) -> str:
         with self._lock:
-            return "".join(self._pieces[name])
+            return "".join(self._pieces.get(name, ()))
 
 
 class _Decoder:
@@ -189,13 +192,14 @@ class _Bytes(io.RawIOBase):
 class _Installation:
     """Puts the stand-ins in place for the first capture and takes them away after the last.
 
-    Concurrency: any thread may call ``enter`` and ``leave``; ``_lock`` guards ``_open`` and ``sys``'s
-    two streams, as far as we change them.
+    Concurrency: any thread may call ``enter`` and ``leave``; ``_lock`` guards ``_open``, ``_stands`` and
+    ``sys``'s two streams, as far as we change them.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open = 0
+        self._stands: dict[str, _Stand] = {}  # the latest; one after another items have the same ones
 
     def enter(self) -> None:
         with self._lock:
@@ -203,8 +207,12 @@ class _Installation:
             if self._open == 1:
                 for name in ("stdout", "stderr"):
                     real = getattr(sys, name)
-                    if not isinstance(real, _Stand):
-                        setattr(sys, name, _Stand(name, real))
+                    if isinstance(real, _Stand):
+                        continue
+                    stand = self._stands.get(name)
+                    if stand is None or stand.real is not real:
+                        stand = self._stands[name] = _Stand(name, real)
+                    setattr(sys, name, stand)
 
     def leave(self) -> None:
         with self._lock:
@@ -220,18 +228,22 @@ class _Installation:
 _installation = _Installation()
 
 
-@contextmanager
-def capture(limit: int = MAX_CHARACTERS, into: Captured | None = None) -> Iterator[Captured]:
+class capture:  # noqa: N801  # used like a function; a generator costs what all else here does together
     """Catch what the code inside prints, in this thread only. An exception that the code raises carries it
     on."""
-    captured = into or Captured(limit)
-    _installation.enter()
-    token = _current.set(captured)
-    try:
-        yield captured
-    except BaseException as error:
-        tell_outputs(error, captured.outputs)
-        raise
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_captured", "_token")
+
+    def __init__(self, limit: int = MAX_CHARACTERS, into: Captured | None = None) -> None:
+        self._captured = into or Captured(limit)
+
+    def __enter__(self) -> Captured:
+        _installation.enter()
+        self._token = _current.set(self._captured)
+        return self._captured
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        _current.reset(self._token)
         _installation.leave()
+        if error is not None:
+            tell_outputs(error, self._captured.outputs)

@@ -126,6 +126,8 @@ class Program:
 
     def _read_names(self, names: Mapping[str, Any]) -> Mapping[str, Any]:
         """``names`` with what text writes as JSON where the code declares a list or a dictionary."""
+        if not self._containers:
+            return names
         wanted = [name for name in self._containers if type(names.get(name)) is str]
         if not wanted:
             return names

@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 from urllib.parse import quote
 
@@ -138,6 +139,10 @@ def _join(value: Any, separator: str) -> str:
     return separator.join(texts)
 
 
+_EXACT = 1 << 53
+"""Up to here every integer is a float, and sums of floats do not overflow half way."""
+
+
 def _count(value: Any) -> int:
     if isinstance(value, (str, *LISTS, Mapping)):
         return len(value)
@@ -182,11 +187,16 @@ def _added(name: str, items: Sequence[Any], divisor: int = 0) -> Any:
     """Integers are added as such, anything else with one rounding at the end, on every interpreter alike."""
     try:
         numbers = list(_numbers(name, items))
-        whole = all(isinstance(one, int) for one in numbers)
-        total = sum(numbers) if whole else math.fsum(numbers)
-        return total / divisor if divisor else total
+        if all(isinstance(one, int) for one in numbers):
+            total = sum(numbers)
+            return total / divisor if divisor else total
+        if max(map(abs, numbers), default=0) < _EXACT:
+            total = math.fsum(numbers)
+            return total / divisor if divisor else total
+        whole = sum(map(Fraction, numbers))  # an integer that no float holds, or sums that none holds
+        return float(whole / divisor if divisor else whole)
     except OverflowError as error:
-        raise FilterError(f"the filter {name!r} cannot work on numbers of this size: {error}") from error
+        raise FilterError(f"the filter {name!r} gives more than a number can be here: {error}") from error
 
 
 def _unique(value: Any) -> list[Any]:
