@@ -3,7 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const SVG = "http://www.w3.org/2000/svg";
-  const WIDTH = 1060;
+  const WIDTH = Math.max(300, Math.min(1060, document.getElementById("main").clientWidth));
   const colour = (number) => `var(--s${number})`;
   const state = (name) => colour(data.states.indexOf(name));
 
