@@ -294,6 +294,11 @@ class Reader:
         that failed, or inside of which something has."""
         return self._outcomes("read_failed" if failed_only else "read_outcomes", visit)
 
+    def figures(self, visit: VisitRecord) -> Iterator[ItemRecord]:
+        """The same outcomes without what need not be read to count them: the items and values of those that
+        succeeded."""
+        return self._outcomes("read_figures", visit)
+
     def _outcomes(self, query: str, visit: VisitRecord) -> Iterator[ItemRecord]:
         at, end = first_id(visit.id), end_of(visit.id, visit.total if visit.is_batch else None)
         with self._reading():
@@ -333,8 +338,10 @@ class Reader:
     def _item(self, row: tuple[Any, ...]) -> ItemRecord:
         index, state, item, value, wall, more, began, worker, for_limit, for_permit, *took = row
         detail = decode(more) if more else {}
-        item = self._text(item, detail.get("item_file"))
-        value = self._text(value, detail.get("value_file"))
+        if item is not None or "item_file" in detail:
+            item = self._text(item, detail.get("item_file"))
+        if value is not None or "value_file" in detail:
+            value = self._text(value, detail.get("value_file"))
         name = _STATES.get(state, "not kept")
         attempts = int(detail.get("attempts", 1))
         records = list(detail.get("records", []))

@@ -172,7 +172,7 @@ def _rows(
         base = begun.get(visit.address, 0)
         begun[visit.address] = base + (max(visit.total or 0, visit.done) if visit.is_batch else 1)
         clock = RunTime(passes)
-        for item in reader.items(visit):
+        for item in reader.figures(visit):
             place = _place(visit, item.index, turns[visit.address])
             row = _row(reader, visit, item, base + item.index, place, clock)
             if visit.address in measured:

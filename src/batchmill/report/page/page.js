@@ -3,7 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const SVG = "http://www.w3.org/2000/svg";
-  const WIDTH = 1060;
+  const WIDTH = Math.max(300, Math.min(1060, document.getElementById("main").clientWidth));
   const colour = (number) => `var(--s${number})`;
   const state = (name) => colour(data.states.indexOf(name));
 
@@ -86,16 +86,16 @@
         // so many bins together that a bar is made of some items, and not a needle of one
         const total = KINDS.reduce((sum, [kind]) => sum + node[kind].reduce((all, count) => all + count, 0), 0);
         const wide = Math.ceil(bins / Math.max(MOST_NEEDLES, Math.min(bins, total / 10)));
-        const ended = KINDS.flatMap(([kind]) => grouped(node[kind], wide).flatMap((count, place) => {
-          const bar = {rate: count / Math.min(wide, bins - place * wide) / seconds, kind};
-          return [{...bar, at: place * wide * seconds}, {...bar, at: Math.min(bins, (place + 1) * wide) * seconds}];
-        }));
+        const ended = KINDS.flatMap(([kind]) => grouped(node[kind], wide).map((count, place) => {
+          const [from, to] = [place * wide, Math.min(bins, (place + 1) * wide)];
+          return {from: from * seconds, to: to * seconds, rate: count / (to - from) / seconds, kind};
+        })).filter(({rate}) => rate > 0);
         const busy = node.in_flight.map((count, place) => ({at: place * seconds, count}));
         return [
           figure(`${node.node}: items a second`, plotted(`Items a second of ${node.node} over time`, {
             x, y: {label: "items/s", grid: true},
             color: {domain: KINDS.map(([kind]) => kind), range: KINDS.map(([, name]) => state(name))},
-            marks: [vendor.areaY(ended, {x: "at", y: "rate", fill: "kind"}), vendor.ruleY([0])]
+            marks: [vendor.rectY(ended, {x1: "from", x2: "to", y: "rate", fill: "kind", inset: 0}), vendor.ruleY([0])]
           })),
           figure(`${node.node}: in flight`, plotted(`Items of ${node.node} in flight over time`, {
             x, y: {label: "in flight", grid: true, zero: true},
