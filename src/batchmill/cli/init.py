@@ -20,6 +20,13 @@ TEMPLATES = {
     "urls": "fetch the URLs of a CSV file, so many a second, into JSON lines",
     "texts": "ask a language model about every text, within a budget",
     "checksums": "compute checksums of files on all cores",
+    "transcode": "transcode recordings with ffmpeg, each once",
+    "titles": "find the titles of the pages that a CSV file names",
+    "logs": "make a table of the lines of log files",
+    "repositories": "run the tests of every repository below a folder",
+    "nightly": "check files every night, from cron",
+    "nested": "map over folders, and within each over its files",
+    "cluster": "compute on a Dask cluster, within a Slurm job say",
 }
 """What each is for; its document, with ``@FILE@`` where its own name is to stand, is in ``templates/``."""
 
