@@ -51,6 +51,18 @@ def test_a_name_and_a_folder_of_ones_own(folder, capfd):
     assert "batchmill plan 'new folder/flow.yml'" in (folder / "new folder/flow.yml").read_text()
 
 
+def test_the_first_line_names_the_schema_for_editors(folder, capfd):
+    assert outcome(["init", "new/flow.yaml"]) == 0
+    first = (folder / "new" / "flow.yaml").read_text().splitlines()[0]
+    named = first.removeprefix("# yaml-language-server: $schema=")
+    capfd.readouterr()
+    assert outcome(["schema"]) == 0
+    schema = json.loads(capfd.readouterr().out)
+    assert json.loads((folder / "new" / named).read_text()) == schema
+    assert schema["$id"] == "urn:batchmill:workflow:0.1.0"
+    assert (folder / "new" / ".batchmill" / ".gitignore").read_text() == "*\n"
+
+
 def test_a_document_with_comments_is_no_json(folder, capfd):
     assert outcome(["init", "flow.json"]) == 2
     assert "ends in .yaml" in capfd.readouterr().err

@@ -6,7 +6,6 @@ is brought up to date when it is opened, one of a newer format is refused.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import stat
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import StorageError
-from batchmill.journal.folders import make_private
+from batchmill.journal.folders import make_own
 from batchmill.journal.migrations import MIGRATIONS
 from batchmill.journal.statements import one_row, schema
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x626D696C  # "bmil"
 VERSION = 4
 OLDEST_SQLITE = (3, 35, 0)  # generated columns, RETURNING
-OWN_FOLDER = ".batchmill"
 BUSY_SECONDS = 30.0  # how long another process that writes is waited for
 BUSY_LOOK_SECONDS = 0.005
 ELSEWHERE = "use --journal PATH for another file, or --no-journal"
@@ -78,20 +76,11 @@ def _make_file(path: Path) -> None:
     A file that is there must not be opened here: closing it again would drop the locks that SQLite has on
     it in this process (fcntl(2)), and another process would take the journal for its own.
     """
-    if make_private(path.parent) and path.parent.name == OWN_FOLDER:
-        with (
-            contextlib.suppress(FileExistsError),
-            open(path.parent / ".gitignore", "x", encoding="ascii", opener=_opened_private) as file,
-        ):
-            file.write("*\n")  # whatever else the folder around is under, this is nothing to share
+    make_own(path.parent)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         _require_own(path)
-
-
-def _opened_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _require_own(path: Path) -> None:

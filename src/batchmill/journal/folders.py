@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
+
+OWN_FOLDER = ".batchmill"
 
 
 def make_private(folder: Path) -> bool:
@@ -13,3 +17,18 @@ def make_private(folder: Path) -> bool:
     for one in reversed(missing):
         one.mkdir(mode=0o700, exist_ok=True)
     return bool(missing)
+
+
+def make_own(folder: Path) -> None:
+    """Make ``folder``; one that is called :data:`OWN_FOLDER` is kept out of git, whatever else the folder
+    around is under. Raises OSError."""
+    if make_private(folder) and folder.name == OWN_FOLDER:
+        with (
+            suppress(FileExistsError),
+            open(folder / ".gitignore", "x", encoding="ascii", opener=_opened_private) as file,
+        ):
+            file.write("*\n")
+
+
+def _opened_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
