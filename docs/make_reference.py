@@ -4,7 +4,8 @@
     python docs/make_reference.py --check   say which are out of date, and exit with 1 if any is
 
 ``reference/keys.md`` is what ``batchmill schema`` prints, ``reference/options.md`` what ``--help`` prints, as
-tables. In ``nodes.md`` only the tables are made; you write the text around them.
+tables; ``man/batchmill.1`` is the manual page. In ``nodes.md`` only the tables are made; you write the text
+around them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from batchmill.ir.schema import json_schema
 from batchmill.nodes import Node, Output, Param, default_registry
 
 DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
+from make_man import man_page  # noqa: E402  # stands beside this script
+
 MADE = "This page is made by `python docs/make_reference.py`; do not edit it by hand."
 
 
@@ -45,6 +49,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "reference" / "keys.md": keys_page(json_schema()),
         DOCS / "reference" / "options.md": options_page(),
+        DOCS / "man" / "batchmill.1": man_page(),
         nodes: with_tables(nodes.read_text()),
     }
 

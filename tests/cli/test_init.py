@@ -6,11 +6,14 @@ import json
 import os
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 from batchmill.cli.init import TEMPLATES
 from batchmill.cli.main import outcome
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -46,6 +49,18 @@ def test_a_name_and_a_folder_of_ones_own(folder, capfd):
     assert "next: batchmill run 'new folder/flow.yml'" in capfd.readouterr().err
     assert outcome(["validate", "new folder/flow.yml"]) == 0
     assert "batchmill plan 'new folder/flow.yml'" in (folder / "new folder/flow.yml").read_text()
+
+
+def test_the_first_line_names_the_schema_for_editors(folder, capfd):
+    assert outcome(["init", "new/flow.yaml"]) == 0
+    first = (folder / "new" / "flow.yaml").read_text().splitlines()[0]
+    named = first.removeprefix("# yaml-language-server: $schema=")
+    capfd.readouterr()
+    assert outcome(["schema"]) == 0
+    schema = json.loads(capfd.readouterr().out)
+    assert json.loads((folder / "new" / named).read_text()) == schema
+    assert schema["$id"] == "urn:batchmill:workflow:0.1.0"
+    assert (folder / "new" / ".batchmill" / ".gitignore").read_text() == "*\n"
 
 
 def test_a_document_with_comments_is_no_json(folder, capfd):
@@ -136,7 +151,8 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(404 if self.path == "/none" else 200)
         self.end_headers()
-        self.wfile.write(self.path.encode())
+        html = b"<html><TITLE>\n A &amp;  B</TITLE>"
+        self.wfile.write(html if self.path == "/page" else self.path.encode())
 
     def log_message(self, *told):
         pass
@@ -155,3 +171,87 @@ def test_urls_are_fetched(folder, capfd):
         thread.join()
     assert json.loads(capfd.readouterr().out) == {"fetched": 1, "failed": 1}
     assert "/a" in (folder / "answers.jsonl").read_text()
+
+
+def test_transcode_writes_whole_copies(folder, capfd, monkeypatch):
+    tools = folder / "tools"
+    tools.mkdir()
+    (tools / "ffmpeg").write_text('#!/bin/sh\nfor last; do :; done; printf "%s|" "$@" > "$last"\n')
+    (tools / "ffmpeg").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    names(folder, "a b.wav", "$(rm *).wav")
+    made(folder, "transcode")
+    assert ran(capfd, "to=ogg") == {"done": 2, "failed": 0}
+    assert {one.name for one in (folder / "ogg").iterdir()} == {"a b.ogg", "$(rm *).ogg"}
+    assert (
+        folder / "ogg" / "a b.ogg"
+    ).read_text() == "-nostdin|-v|error|-y|-i|a b.wav|-threads|1|ogg/part-a b.ogg|"
+
+
+def test_titles_are_found(folder, capfd):
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        base = f"http://127.0.0.1:{server.server_port}"
+        (folder / "urls.csv").write_text(f"url\n{base}/page\n{base}/none\n")
+        made(folder, "titles")
+        capfd.readouterr()
+        assert outcome(["run", "workflow.yaml", "-q"]) == 3
+        server.shutdown()
+        thread.join()
+    assert json.loads(capfd.readouterr().out) == {"titles": 1, "failed": 1}
+    assert (folder / "titles.csv").read_text() == f"url,title\n{base}/page,A & B\n"
+
+
+def test_logs_become_a_table(folder, capfd):
+    line = '10.0.0.1 - - [29/Nov/2026:10:00:01] "GET / HTTP" 200 5'.replace(" HTTP", "")
+    (folder / "a.log").write_text(f"{line}\nodd\n")
+    made(folder, "logs")
+    capfd.readouterr()
+    assert outcome(["run", "workflow.yaml", "-q", "--executor", "thread"]) == 3
+    assert json.loads(capfd.readouterr().out) == {"read": 1, "unread": 1}
+    assert (folder / "requests.csv").read_text().splitlines()[1] == "a.log,10.0.0.1,/,200,5"
+
+
+def test_repositories_are_tested_each_in_its_folder(folder, capfd):
+    for name in ("one", "two"):
+        (folder / "src" / name / ".git").mkdir(parents=True)
+    made(folder, "repositories")
+    assert ran(capfd, "below=src", "command=basename $PWD; exit 0") == {"passed": 2, "failed": 0}
+    assert (folder / "tests.csv").read_text() == "repository,output\none,one\ntwo,two\n"
+
+
+def test_nightly_tells_how_it_was_whatever_happened(folder, capfd):
+    (folder / "inbox").mkdir()
+    names(folder / "inbox", "a.txt")
+    (folder / "inbox" / "empty.txt").touch()
+    made(folder, "nightly")
+    capfd.readouterr()
+    assert outcome(["run", "workflow.yaml", "-q"]) == 3
+    assert (folder / "last-night.txt").read_text() == "degraded: 1 of 2 files"
+
+
+def test_nested_maps_over_folders_and_their_files(folder, capfd):
+    for name in ("x", "y z"):
+        (folder / name).mkdir()
+        (folder / name / "a.txt").write_text("1\n2\n")
+    made(folder, "nested")
+    assert ran(capfd) == {"folders": 2, "failed": 0}
+    assert (folder / "lines.csv").read_text() == "folder,lines\nx/,2\ny z/,2\n"
+
+
+def test_cluster_runs_without_one(folder, capfd):
+    made(folder, "cluster")
+    assert ran(capfd, "count=3", "--executor", "sequential") == {"done": 3, "failed": 0}
+    assert len((folder / "estimates.csv").read_text().splitlines()) == 4
+
+
+PAGES = {"photos": "photos", "transcode": "transcode", "titles": "titles", "repositories": "repositories",
+         "nested": "nested", "slurm": "cluster"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("page", "template"), PAGES.items())
+def test_the_how_to_page_shows_the_template(page, template):
+    text = (REPOSITORY / "docs" / "how-to" / f"{page}.md").read_text()
+    written = (REPOSITORY / "src" / "batchmill" / "cli" / "templates" / f"{template}.yaml").read_text()
+    assert written.split("\n\n", 1)[1] in text

@@ -7,9 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import pytest
+
+import batchmill
 
 PAGE = Path(__file__).parents[2] / "docs" / "coming-from" / "README.md"
 ROW = re.compile(
@@ -71,3 +74,52 @@ def _done(command: str, folder: Path) -> tuple[list[str], dict[str, bytes]]:
 
 def _content(file: Path) -> bytes:
     return b"" if file.suffix == ".gz" else file.read_bytes()
+
+
+PYTHON_ROWS = [
+    row
+    for row in re.findall(r"^\| `(.*)` \| `(.*)` \|$", PAGE.with_name("joblib.md").read_text(), re.MULTILINE)
+    if "(" in row[0] and "batchmill." in row[1]
+]
+
+
+def square(n):
+    return n * n
+
+
+def power(n, m):
+    return n**m
+
+
+def inverse(n):
+    return 1 / n
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("theirs", "ours"), PYTHON_ROWS, ids=[theirs for theirs, _ in PYTHON_ROWS])
+def test_both_give_the_same(theirs, ours):
+    if "Parallel" in theirs:
+        joblib = pytest.importorskip("joblib")
+        names = {"Parallel": joblib.Parallel, "delayed": joblib.delayed}
+    else:
+        names = {"as_completed": as_completed}
+    with ThreadPoolExecutor(2) as pool:
+        names |= {"batchmill": batchmill, "pool": pool, "numbers": range(5)}
+        names |= {"square": square, "power": power, "inverse": inverse}
+        assert eval(ours, dict(names)) == eval(theirs, dict(names))  # noqa: S307  # the page's own lines
+
+
+def test_the_rows_in_python_are_read():
+    assert len(PYTHON_ROWS) == 9
+
+
+@pytest.mark.slow
+def test_make_gives_what_the_document_does(tmp_path):
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    text = PAGE.with_name("make.md").read_text()
+    (tmp_path / "Makefile").write_text(re.search(r'title="Makefile"\n(.*?)```', text, re.DOTALL)[1])
+    (tmp_path / "one.txt").write_text("a\nb\n")
+    (tmp_path / "two.txt").write_text("c\n")
+    subprocess.run(["make", "-s", "-j", "4"], cwd=tmp_path, check=True)
+    assert ((tmp_path / "total").read_text().strip(), (tmp_path / "one.up").read_text()) == ("3", "A\nB\n")

@@ -3,8 +3,10 @@
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
@@ -107,3 +109,27 @@ def test_defaults_are_those_of_the_schema(made):
     page = made.keys_page(json_schema())
     default = json_schema()["$defs"]["BatchSpec"]["properties"]["retry_max_wait"]["default"]
     assert f"| `{json.dumps(default)}` | Longest wait in seconds. |" in page
+
+
+def test_the_manual_page_tells_every_option_and_reads_without_a_warning(made):
+    page = made.man_page()
+    options = {
+        option
+        for name in COMMANDS
+        for param in group.get_command(click.Context(group), name).params
+        if isinstance(param, click.Option) and not param.hidden
+        for option in param.opts
+    }
+    plain = page.replace("\\-", "-")
+    assert [option for option in options if option not in plain] == []
+    if shutil.which("groff"):
+        read = subprocess.run(
+            ["groff", "-man", "-ww", "-Tutf8", "-z"], input=page, capture_output=True, text=True, check=True
+        )
+        assert read.stderr == ""
+
+
+def test_the_manual_page_goes_into_the_wheel():
+    project = tomllib.loads((SCRIPT.parents[1] / "pyproject.toml").read_text())
+    shared = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    assert shared == {"docs/man/batchmill.1": "share/man/man1/batchmill.1"}

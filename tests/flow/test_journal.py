@@ -387,7 +387,12 @@ def test_a_stopped_run_can_be_gone_on_with(journal):
 
 @pytest.mark.parametrize(
     ("keywords", "words"),
-    [({"journal": 3}, "path or a Journal"), ({"name": "x"}, "give `journal`"), ({"on_piece": 1}, "on_piece")],
+    [
+        ({"journal": 3}, "path or a Journal"),
+        ({"name": "x"}, "give `journal`"),
+        ({"on_piece": 1}, "on_piece"),
+        ({"jornal": "x"}, "journal"),
+    ],
 )
 def test_wrong_arguments(keywords, words):
     with pytest.raises(InvalidSetting, match=words):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from importlib import resources
 from pathlib import Path
@@ -11,8 +12,12 @@ import click
 from batchmill.cli.faults import say
 from batchmill.cli.streams import data_only
 from batchmill.errors import StorageError
+from batchmill.ir.schema import json_schema
+from batchmill.journal.folders import make_own
 
 NAME = "workflow.yaml"
+SCHEMA_FILE = ".batchmill/schema.json"
+MODELINE = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 TEMPLATES = {
     "start": "count the bytes of files: a first document, every key explained",
     "files": "run a command on every file and write its result to a folder",
@@ -20,6 +25,13 @@ TEMPLATES = {
     "urls": "fetch the URLs of a CSV file, so many a second, into JSON lines",
     "texts": "ask a language model about every text, within a budget",
     "checksums": "compute checksums of files on all cores",
+    "transcode": "transcode recordings with ffmpeg, each once",
+    "titles": "find the titles of the pages that a CSV file names",
+    "logs": "make a table of the lines of log files",
+    "repositories": "run the tests of every repository below a folder",
+    "nightly": "check files every night, from cron",
+    "nested": "map over folders, and within each over its files",
+    "cluster": "compute on a Dask cluster, within a Slurm job say",
 }
 """What each is for; its document, with ``@FILE@`` where its own name is to stand, is in ``templates/``."""
 
@@ -38,6 +50,9 @@ def command(file: Path, template: str, listed: bool) -> None:
     """Write a small commented workflow document to FILE (default workflow.yaml): by default one that runs as
     it is, or with --template one for a common job.
 
+    Its first line names the schema of documents, which is written to .batchmill/schema.json beside it: with
+    it an editor that has a YAML language server completes keys and marks mistakes.
+
     A file that is there already is left as it is.
     """
     if listed:
@@ -49,9 +64,19 @@ def command(file: Path, template: str, listed: bool) -> None:
         raise click.BadParameter("the document has comments, so its name ends in .yaml", param_hint="FILE")
     shown = shlex.quote(str(file))
     text = resources.files("batchmill.cli").joinpath("templates", f"{template}.yaml").read_text("utf-8")
-    _write(file, text.replace("@FILE@", shown))
+    _write(file, f"{MODELINE}\n{text.replace('@FILE@', shown)}")
+    _write_schema(file.parent / SCHEMA_FILE)
     say(f"wrote {file}")
     say(f"next: batchmill run {shown}")
+
+
+def _write_schema(file: Path) -> None:
+    """Write the schema that the first line of a document names, for editors."""
+    try:
+        make_own(file.parent)
+        file.write_text(json.dumps(json_schema()), encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{file} cannot be written: {error.strerror}") from error
 
 
 def _write(file: Path, text: str) -> None:

@@ -11,10 +11,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict, Unpack, cast
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidSetting, RunLocked
@@ -39,6 +39,7 @@ from batchmill.journal.journal import Journal
 from batchmill.journal.locks import RunLock
 from batchmill.journal.reading import Reader
 from batchmill.journal.runlog import SqliteRunLog
+from batchmill.mapping.keywords import refuse
 from batchmill.record import LLM_CALLS_KEY
 from batchmill.values import NotPlain, shown
 from batchmill.values.masking import Masker
@@ -69,7 +70,8 @@ class RunKeywords(TypedDict, total=False):
     ``name`` it is the run of that name instead, whatever the store holds.
     ``listeners`` are called with every event of the run. ``on_piece(piece, node)`` is called with each piece
     that a node publishes (:func:`~batchmill.flow.publish`). Once the token ``stop`` is cancelled no further
-    ``exec`` begins, and :class:`~batchmill.errors.Stopped` is raised.
+    ``exec`` begins, and :class:`~batchmill.errors.Stopped` is raised. ``resuming`` names the run to go on
+    with (:class:`Resuming`), as ``batchmill resume`` does.
     """
 
     journal: Journal | str | Path | None
@@ -80,8 +82,19 @@ class RunKeywords(TypedDict, total=False):
     resuming: Resuming | None
 
 
+def run_of(flow: Any, shared: Any, **given: Unpack[RunKeywords]) -> AbstractContextManager[FlowRun]:
+    """Around a run of ``flow`` on ``shared``; see :class:`RunKeywords`.
+
+    Raises :class:`~batchmill.errors.UnknownSetting` for another keyword, and what the run raises.
+    """
+    known = RunKeywords.__annotations__
+    if unknown := given.keys() - known.keys():
+        refuse("run()", sorted(unknown), known)
+    return _run_of(flow, shared, **given)
+
+
 @contextmanager
-def run_of(
+def _run_of(
     flow: Any,
     shared: Any,
     *,
@@ -92,10 +105,7 @@ def run_of(
     stop: CancelToken | None = None,
     resuming: Resuming | None = None,
 ) -> Iterator[FlowRun]:
-    """Around a run of ``flow`` on ``shared``; see :class:`RunKeywords`. ``resuming`` is the run of the
-    journal to go on with.
-
-    Raises :class:`InvalidSetting`, :class:`~batchmill.errors.StorageError`, and
+    """See :func:`run_of`. Raises :class:`InvalidSetting`, :class:`~batchmill.errors.StorageError`, and
     :class:`~batchmill.errors.RunLocked` where another process is at the run of that name.
     """
     heard = _listeners(listeners, on_piece)

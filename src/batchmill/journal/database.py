@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import StorageError
-from batchmill.journal.folders import OWN_FOLDER, make_own, make_private
+from batchmill.journal.folders import make_own
 from batchmill.journal.migrations import MIGRATIONS
 from batchmill.journal.statements import one_row, schema
 
@@ -76,7 +76,7 @@ def _make_file(path: Path) -> None:
     A file that is there must not be opened here: closing it again would drop the locks that SQLite has on
     it in this process (fcntl(2)), and another process would take the journal for its own.
     """
-    (make_own if path.parent.name == OWN_FOLDER else make_private)(path.parent)
+    make_own(path.parent)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 OWN_FOLDER = ".batchmill"
@@ -20,11 +20,11 @@ def make_private(folder: Path) -> bool:
 
 
 def make_own(folder: Path) -> None:
-    """The same for the folder of runs, :data:`OWN_FOLDER`; whatever else the folder around is under, what is
-    in it is nothing to share."""
-    if make_private(folder):
+    """Make ``folder``; one that is called :data:`OWN_FOLDER` is kept out of git, whatever else the folder
+    around is under. Raises OSError."""
+    if make_private(folder) and folder.name == OWN_FOLDER:
         with (
-            contextlib.suppress(FileExistsError),
+            suppress(FileExistsError),
             open(folder / ".gitignore", "x", encoding="ascii", opener=_opened_private) as file,
         ):
             file.write("*\n")
