@@ -3,7 +3,7 @@
 from batchmill.record import LLM_CALLS_KEY
 from batchmill.step.namespace import INDEX_KEY, ITEM_KEY, RESERVED_KEYS, SOURCE_KEY, Namespace
 from batchmill.step.params import StepParams
-from batchmill.step.paying import FREE, Paying
+from batchmill.step.paying import FREE, Paying, Teller
 from batchmill.step.step import ItemStep, SingleStep, Step, Unresolved, item_step, single_step
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "SingleStep",
     "Step",
     "StepParams",
+    "Teller",
     "Unresolved",
     "item_step",
     "single_step",

@@ -11,7 +11,7 @@ from batchmill.graph.surroundings import RunnableNode, Surroundings
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.policy.budget import Budget
 from batchmill.policy.limits import Limits
-from batchmill.step import FREE, Paying, Step
+from batchmill.step import FREE, Paying, Step, Teller
 from batchmill.traits import TRAITS
 
 _ITEM = re.compile(r"\[[0-9]+\]")
@@ -67,8 +67,9 @@ def paying_for(node: RunnableNode, around: Surroundings) -> Paying:
         return FREE
     own = node.spec.budget
     in_dollars = around.in_dollars or (own is not None and own.usd is not None)
-    calls = None if around.calls is None else around.calls.of(around.place(node.id))
-    return Paying(calls, in_dollars)
+    place = around.place(node.id)
+    calls = None if around.calls is None else around.calls.of(place)
+    return Paying(calls, in_dollars, Teller(place, around.bus))
 
 
 def _anywhere(address: str) -> str:

@@ -85,7 +85,8 @@ class LlmNode(ModelNode):
         async def ask(of_model: Mapping[str, Any]) -> NodeResult:
             of_model = bind(LlmNode, of_model) if params["models"] else params
             question, timeout, repairs = _question(of_model), of_model["timeout"], of_model["repairs"]
-            asking = Asking(_provider(of_model), attempt, self.prices, timeout, repairs, calls)
+            tells, provider = of_model["stream"], _provider(of_model)
+            asking = Asking(provider, attempt, self.prices, timeout, repairs, calls, tells=tells)
             reply, value = await asking.answer(question)
             return NodeResult(asking.outputs(question, reply, value, ""))
 

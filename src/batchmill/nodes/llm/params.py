@@ -58,6 +58,13 @@ PARAMS = (
     Param("top_logprobs", "integer", "of so many tokens at each place", minimum=0),
     Param("raw", "boolean", "have the whole answer of the server in `raw`", default=False),
     Param(
+        "stream",
+        "boolean",
+        "have the answer come part by part, each an event `AnswerPart`; the outputs are the same",
+        default=False,
+        content=False,
+    ),
+    Param(
         "timeout",
         "number",
         "seconds for the answer, further tries of its shape included",
