@@ -24,7 +24,7 @@ PARAMS = (
         "array",
         "models that are asked one after another until one answers: names, or objects with `model` and what "
         "is different for it (`base_url`, `api_key_env`, `temperature`, `max_tokens`, `timeout`, `mode`, "
-        "`options`)",
+        "`api`, `options`)",
     ),
     Param(
         "fall_back_on",
@@ -85,6 +85,13 @@ PARAMS = (
         "where the server is; OpenAI's own without it",
         templates="url",
         content=False,
+    ),
+    Param(
+        "api",
+        "string",
+        "the interface of the server that is used: `/chat/completions` or `/responses`",
+        default="chat",
+        choices=("chat", "responses"),
     ),
     Param("api_key", "string", "the key for the server", content=False),
     Param(
