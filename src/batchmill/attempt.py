@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from batchmill.concurrency.cancel import CancelToken
+from batchmill.events import AnswerPart
 from batchmill.record import CallsUnderWay, Recorder
 from batchmill.warned import Warned
 
@@ -25,7 +26,7 @@ class Attempt:
     what the attempt records. ``cancel`` is cancelled when the run is being ended by force, and when the
     attempt was given up. ``calls`` is where calls of language models are entered before they are made, None
     where nothing is kept of them. ``folder`` is the item's own, which commands run in; None where it has
-    none.
+    none. ``tell`` takes the parts of answers as they come, None where nobody listens.
 
     ``ending`` is for whoever keeps to the deadline and has to end something then, a command say: told that
     this takes up to so many seconds, the executor does not give the attempt up before they have passed.
@@ -37,6 +38,7 @@ class Attempt:
     cancel: CancelToken = field(default_factory=CancelToken)
     timeout: float | None = None
     calls: CallsUnderWay | None = None
+    tell: Callable[[AnswerPart], object] | None = None
     ending: Callable[[float], None] = _no_one_waits
     folder: str | None = None
 

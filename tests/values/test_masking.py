@@ -341,3 +341,27 @@ def test_nothing_of_a_secret_in_base64_is_left(length, before):
     text = base64.encodebytes(b"x" * before + secret.encode()).decode()
     masked = Masker([secret]).text(text)
     assert not masked.rpartition(MASK)[2].strip("=\n")
+
+
+@pytest.mark.parametrize("form", ["plain", "base64", "hex", "url", "dump"])
+def test_text_that_comes_in_pieces_is_held_back_where_a_secret_may_begin(form):
+    secret = "sk-Abc%9/x\"Z12345'q"
+    raw = secret.encode()
+    written = {
+        "plain": secret,
+        "base64": base64.b64encode(b"x" + raw).decode(),
+        "hex": raw.hex(),
+        "url": quote(secret),
+        "dump": raw.hex(" "),
+    }[form]
+    masker = Masker([secret])
+    whole = f"Hello, so the {written} is mine, as 73 such; {'words ' * 20}and s"
+    shown, held = "", ""
+    for char in whole:
+        held += char
+        end = masker.begun(held)
+        shown, held = shown + masker.text(held[:end]), held[end:]
+    assert shown.startswith("Hello, so t")
+    assert masker.text(whole)[-20:] == (shown + held)[-20:]
+    assert written[3:-3] not in shown
+    assert "***" in shown

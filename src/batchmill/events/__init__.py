@@ -2,6 +2,7 @@
 
 from batchmill.events.bus import Bus, Listener
 from batchmill.events.happened import (
+    AnswerPart,
     BatchProgress,
     Event,
     Finishing,
@@ -20,6 +21,7 @@ from batchmill.events.happened import (
 from batchmill.events.pace import ProgressThrottle
 
 __all__ = [
+    "AnswerPart",
     "BatchProgress",
     "Bus",
     "Event",

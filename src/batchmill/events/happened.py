@@ -86,6 +86,26 @@ class ItemsTimed:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerPart:
+    """A part of a model's answer, as it came: further ``text`` of what it says or thinks (``kind``) in the
+    answer number ``choice`` to the call with this id. ``index`` is the item's, None where the node is no
+    batch.
+
+    Sent where a node says ``stream``, but not from worker processes. Parts of a call that fails, of an answer
+    that is asked for again or of an attempt that is followed by another were sent all the same: the node's
+    outputs are what counts.
+    """
+
+    text: str
+    kind: Literal["text", "reasoning"] = "text"
+    choice: int = 0
+    call: str = ""
+    attempt: int = 1
+    node: str = ""
+    index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NodeFinished:
     """A node reached its end. A batch node counts its items, those of the ``succeeded`` ones inside of which
     something failed (``degraded``), the attempts beyond each item's first (``retries``), and carries its
@@ -168,6 +188,7 @@ Event = (
     | BatchProgress
     | ItemsTimed
     | NodeFinished
+    | AnswerPart
     | Noticed
     | LimitChanged
     | Published

@@ -5,7 +5,7 @@ from batchmill.step.folder_steps import folder_step
 from batchmill.step.item_folders import FilesToKeep, ItemFolders
 from batchmill.step.namespace import INDEX_KEY, ITEM_KEY, RESERVED_KEYS, SOURCE_KEY, Namespace
 from batchmill.step.params import StepParams
-from batchmill.step.paying import FREE, Paying
+from batchmill.step.paying import FREE, Paying, Teller
 from batchmill.step.step import ItemStep, SingleStep, Step, Unresolved, item_step, single_step
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "SingleStep",
     "Step",
     "StepParams",
+    "Teller",
     "Unresolved",
     "folder_step",
     "item_step",

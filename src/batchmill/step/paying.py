@@ -4,21 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
+from batchmill.events import AnswerPart, Bus
 from batchmill.nodes import Node
 from batchmill.record import CallsUnderWay
+
+
+class Teller:
+    """Passes parts of answers on to the bus of the run, as those of ``node``. Nobody hears them in a worker
+    process: what arrives there when it is pickled has no bus."""
+
+    def __init__(self, node: str, bus: Bus | None = None) -> None:
+        self._node = node
+        self._bus = bus
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Teller, (self._node,)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return self._bus is not None and self._bus.heard
+
+    def tell(self, index: int | None, part: AnswerPart) -> None:
+        """Tell of a part of an answer to the item ``index``."""
+        if self._bus is not None:
+            self._bus.emit(replace(part, node=self._node, index=index))
 
 
 @dataclass(frozen=True, slots=True)
 class Paying:
     """How calls that cost something are kept: ``calls`` is where they are entered before they are made, None
-    where they are not; ``in_dollars`` says that what they cost is bounded, so that each must have a price."""
+    where they are not; ``in_dollars`` says that what they cost is bounded, so that each must have a price.
+    ``teller`` passes on what answers say while they come."""
 
     calls: CallsUnderWay | None = None
     in_dollars: bool = False
+    teller: Teller | None = None
 
     def check(self, node: Node, params: Mapping[str, Any]) -> None:
         """Raise :class:`NodeError` for an attempt that may have to pay what nobody can tell."""
@@ -33,8 +59,12 @@ class Paying:
             )
 
     def told(self, attempt: Attempt, index: int | None) -> Attempt:
-        """The attempt, told where its calls are entered."""
-        return attempt if self.calls is None else replace(attempt, calls=replace(self.calls, index=index))
+        """The attempt, told where its calls are entered and who listens to their answers."""
+        if self.calls is not None:
+            attempt = replace(attempt, calls=replace(self.calls, index=index))
+        if self.teller is not None and self.teller.heard:
+            attempt = replace(attempt, tell=partial(self.teller.tell, index))
+        return attempt
 
 
 FREE = Paying()

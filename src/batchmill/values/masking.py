@@ -113,6 +113,10 @@ class Masker:
         """Where the secrets are in ``text``, in order."""
         return self._forms.places(text) if self._forms else []
 
+    def begun(self, text: str) -> int:
+        """Where in ``text`` a secret may begin whose rest is yet to come; its length where none does."""
+        return self._forms.begun(text) if self._forms else len(text)
+
     def value(self, value: Any) -> Any:
         """``value`` with all text in it masked: in lists, tuples, objects (their keys too) and dataclasses.
         What holds nothing to mask is given back as it is."""

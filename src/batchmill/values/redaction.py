@@ -24,6 +24,8 @@ class Hiding(Protocol):
 
     def places(self, text: str) -> list[tuple[int, int]]: ...
 
+    def begun(self, text: str) -> int: ...
+
 
 _lock = threading.Lock()
 _known: tuple[weakref.ref[Hiding], ...] = ()  # replaced as a whole, under _lock
@@ -52,6 +54,12 @@ def hidden_in(value: Any) -> Any:
     for hiding in _alive():
         value = hiding.value(value)
     return value
+
+
+def begun(text: str) -> int:
+    """How much of ``text``, which is still coming, can be shown by itself: up to where a secret may begin of
+    which the rest is not there yet."""
+    return min((hiding.begun(text) for hiding in _alive()), default=len(text))
 
 
 def cut(text: str, limit: int) -> str:

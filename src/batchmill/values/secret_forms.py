@@ -12,6 +12,7 @@ once what can break them up is taken out: looking for those is fast, and in near
 from __future__ import annotations
 
 import base64
+import functools
 import html
 import re
 from collections.abc import Iterable, Iterator
@@ -36,16 +37,44 @@ _LETTERS_IN_C = {"\n": "n", "\r": "r", "\t": "t", "\a": "a", "\b": "b", "\f": "f
 _SHAPE = str.maketrans("0123456789abcdefABCDEF\n\r\t:,\\", "h" * 22 + " " * 6)
 _DUMPED = ("hh hh hh", "hh  hh  hh", "hh xhh xhh", "hxhh  hxhh", "hhhh hhhh ", "hhh hhh hhh")
 _PLAIN = re.compile(r"[A-Za-z0-9_]+")
+_ESCAPE = re.compile(r"[\\%=&'\r\n][\w#;%\\\r\n \t'\"=]*\Z")
+_LONGEST_ESCAPE = 24
+_LINE_OF_DUMP = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
     """One expression. Where it matches, one of ``cores`` is in the text, if there are any; where it is a
-    ``dump``, in its bytes."""
+    ``dump``, in its bytes. ``units`` are the expressions of its characters, with ``between`` between them."""
 
     pattern: re.Pattern[str]
     cores: tuple[str, ...]
     dump: bool = False
+    units: tuple[str, ...] = ()
+    between: str = ""
+
+    def begun(self, text: str) -> int:
+        """Where in ``text`` something begins that this may match once the text goes on; its length where
+        nothing does."""
+        first = _compiled(self.units[0])
+        for start in range(len(text)):
+            rest = text[start:]
+            if (first.match(rest) and self._goes_on(rest)) or _is_part(self.units[0], rest):
+                return max(0, start - 1)  # base64 may hold bits of it in the character before
+        return len(text)
+
+    def _goes_on(self, text: str) -> bool:
+        """Whether all of ``text`` is the beginning of a match."""
+        places, between = {0}, _compiled(self.between)
+        for number, unit in enumerate(self.units):
+            if number:
+                places |= {found.end() for at in places if (found := between.match(text, at))}
+            for rest in (text[at:] for at in places):
+                in_dump = self.dump and number >= _WINDOW and rest[:1].isspace()
+                if (in_dump and len(rest) < _LINE_OF_DUMP) or _is_part(unit, rest):
+                    return True
+            places = {end for at in places for end in _ends(unit, text, at)}
+        return len(text) in places
 
     def places(self, text: str) -> Iterator[tuple[int, int]]:
         """Where it matches, also where one match begins within another."""
@@ -53,6 +82,26 @@ class Form:
         while found:
             yield found.span()
             found = self.pattern.search(text, found.start() + 1)
+
+
+@functools.lru_cache(4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+def _ends(unit: str, text: str, at: int) -> Iterator[int]:
+    """Where a unit that begins at a place may end; of several ways to write it one may begin another."""
+    pattern = _compiled(unit)
+    for end in range(at + 1, min(at + _LONGEST_ESCAPE, len(text)) + 1):
+        if pattern.fullmatch(text, at, end):
+            yield end
+
+
+def _is_part(unit: str, rest: str) -> bool:
+    """Whether a text ends in the middle of a unit, or of what may stand for it."""
+    if len(rest) >= _LONGEST_ESCAPE:
+        return False
+    return unit.lower().startswith(rest.lower()) or _ESCAPE.match(rest) is not None
 
 
 class Forms:
@@ -77,6 +126,11 @@ class Forms:
         if _may_hold_dump(text):
             found |= _standing(self._dumps, _bytes_of(text))
         return sorted(place for form in found for place in form.places(text))
+
+    def begun(self, text: str) -> int:
+        """Where in ``text`` a secret may begin that is not all there yet; its length where none does."""
+        end = min((form.begun(text) for form in self.all), default=len(text))
+        return min((start for start, stop in self.places(text) if start < end <= stop), default=end)
 
 
 def _by_core(forms: Iterable[Form]) -> list[tuple[str, Form]]:
@@ -114,16 +168,18 @@ def forms(secret: str) -> Iterator[Form]:
     """All forms of ``secret``."""
     between = _BREAK if len(secret) >= _LEAST_FOLDED else ""
     plain = max(_PLAIN.findall(secret), key=len, default="")
-    yield Form(re.compile(between.join(map(_escaped, secret))), _core(plain))
+    written = tuple(map(_escaped, secret))
+    yield Form(re.compile(between.join(written)), _core(plain), units=written, between=between)
     raw = secret.encode("utf-8", "surrogatepass")
     for digits in (raw.hex(), raw.hex().upper()):
-        pairs = (digits[place : place + 2] for place in range(0, len(digits), 2))
-        yield Form(re.compile(_BREAK.join(pairs)), (digits[:_CORE],))
+        pairs = tuple(digits[place : place + 2] for place in range(0, len(digits), 2))
+        yield Form(re.compile(_BREAK.join(pairs)), (digits[:_CORE],), units=pairs, between=_BREAK)
     for before, encoded, after in _base64(raw):
         plain = max(_PLAIN.findall(encoded), key=len, default="")
         partly = _IN_BASE64 + _BREAK if before else "", _BREAK + _IN_BASE64 if after else ""
-        whole = _BREAK.join(map(_in_base64, encoded))
-        yield Form(re.compile(f"(?:{partly[0]})?{whole}(?:{partly[1]})?"), _core(plain))
+        parts = tuple(map(_in_base64, encoded))
+        pattern = re.compile(f"(?:{partly[0]})?{_BREAK.join(parts)}(?:{partly[1]})?")
+        yield Form(pattern, _core(plain), units=parts, between=_BREAK)
     yield from _dumps(raw)
 
 
@@ -136,15 +192,19 @@ def _dumps(raw: bytes) -> Iterator[Form]:
     shows them."""
     ways = [(_in_hex, _REST_OF_DUMP), (_in_octal, _REST_OF_DUMP), (_as_text, "")]
     for written, rest in ways:
-        pattern = _BETWEEN_BYTES.join(re.escape(written(byte)) for byte in raw) + rest
+        parts = tuple(re.escape(written(byte)) for byte in raw)
         if written is _as_text:
-            pattern = _BETWEEN_BYTES.join(map(_in_od, raw))
+            parts = tuple(map(_in_od, raw))
         units = [written(byte).lower() for byte in raw]
-        yield Form(re.compile(pattern, re.IGNORECASE), _windows(units), dump=True)
+        yield _dump(parts, rest, _windows(units))
     for start in (0, 1):
         units = [f"{raw[place + 1]:02x}{raw[place]:02x}" for place in range(start, len(raw) - 1, 2)]
-        pattern = _BETWEEN_BYTES.join(units) + _REST_OF_DUMP
-        yield Form(re.compile(pattern, re.IGNORECASE), _windows(units, 2), dump=True)
+        yield _dump(tuple(units), _REST_OF_DUMP, _windows(units, 2))
+
+
+def _dump(parts: tuple[str, ...], rest: str, cores: tuple[str, ...]) -> Form:
+    pattern = re.compile(_BETWEEN_BYTES.join(parts) + rest, re.IGNORECASE)
+    return Form(pattern, cores, dump=True, units=parts, between=_BETWEEN_BYTES)
 
 
 def _windows(units: list[str], size: int = _WINDOW) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
         status, answer, headers = model.next(body, {k.lower(): v for k, v in self.headers.items()})
         with model.lock:
             model.at_once -= 1
-        if not self.path.endswith(("/chat/completions", "/embeddings")):
+        if not self.path.endswith(("/chat/completions", "/embeddings", "/responses")):
             status, answer = 404, {"error": {"message": f"no {self.path}"}}
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)

@@ -108,7 +108,7 @@ def test_what_others_add_is_found(path):
 
 def test_many_threads_record(path):
     class Source(Provider):
-        async def ask(self, question, attempt, seconds, leaving):
+        async def ask(self, question, attempt, seconds, leaving, telling=None):
             return Reply(question.prompt.upper())
 
     provider = ReplayProvider(path, Source)

@@ -11,7 +11,7 @@ from batchmill.graph.frame import NodeFrame
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.policy.budget import Budget
 from batchmill.policy.limits import Limits
-from batchmill.step import FREE, Paying, Step
+from batchmill.step import FREE, Paying, Step, Teller
 from batchmill.traits import TRAITS
 
 
@@ -65,8 +65,9 @@ def paying_for(node: PlannedNode, around: NodeFrame) -> Paying:
         return FREE
     own = node.spec.budget
     in_dollars = around.in_dollars or (own is not None and own.usd is not None)
-    calls = None if around.services.calls is None else around.services.calls.of(around.place(node.id))
-    return Paying(calls, in_dollars)
+    place, services = around.place(node.id), around.services
+    calls = None if services.calls is None else services.calls.of(place)
+    return Paying(calls, in_dollars, Teller(place, services.bus))
 
 
 def _adaptive(batch: BatchSpec | None, around: NodeFrame) -> Limits:

@@ -15,6 +15,7 @@ from batchmill.errors import AttemptTimeout, NodeError, StorageError
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.estimate import Counted, counted
 from batchmill.nodes.llm.question import Provider, Question, Reply, Unanswered
+from batchmill.nodes.llm.telling import Telling
 from batchmill.record import LLMCall, PriceTable, new_id
 from batchmill.values.redaction import shortened
 
@@ -62,7 +63,8 @@ class _Leaving:
 @dataclass(slots=True)
 class Asking:
     """One attempt: its calls so far, each with what was replied. An answer of the wrong shape is asked for
-    again up to ``repairs`` times; ``repaired`` is how often it was."""
+    again up to ``repairs`` times; ``repaired`` is how often it was. ``tells`` says that whoever listens is
+    told of answers as they come."""
 
     provider: Provider
     attempt: Attempt
@@ -72,6 +74,7 @@ class Asking:
     calls: list[tuple[LLMCall, Reply]] = field(default_factory=list)  # those of other models, too
     began: float = field(default_factory=time.monotonic)
     repaired: int = 0
+    tells: bool = False
 
     async def answer(self, question: Question) -> tuple[Reply, Any]:
         """The reply and the value in it. Raises :class:`NodeError` for a reply that cannot be used."""
@@ -98,7 +101,11 @@ class Asking:
         began = time.monotonic()
         recalled = self.provider.recall(question)
         call = self._call(question)
-        reply = await self._asked(question, call, began) if recalled is None else recalled
+        tell = self.attempt.tell if self.tells else None
+        telling = None if tell is None else Telling(tell, call.id, self.attempt.number)
+        reply = recalled or await self._asked(question, call, began, telling)
+        if telling is not None:
+            _tell_the_rest(telling, reply)
         call = self._filled(call, question, reply, kept=recalled is not None, wall=_since(began))
         wrong = [BROKEN_OFF]
         try:
@@ -111,10 +118,10 @@ class Asking:
             self.provider.keep(question, reply)
         return Judged(reply, value, wrong)
 
-    async def _asked(self, question: Question, call: LLMCall, began: float) -> Reply:
+    async def _asked(self, question: Question, call: LLMCall, began: float, telling: Telling | None) -> Reply:
         leaving = _Leaving(call, self.attempt)
         try:
-            return await self.provider.ask(question, self.attempt, self._left(), leaving)
+            return await self.provider.ask(question, self.attempt, self._left(), leaving, telling)
         except Unanswered as unanswered:
             if leaving.done and unanswered.paid:
                 self._enter(replace(call, error=str(unanswered), wall=_since(began)))
@@ -222,6 +229,15 @@ class Asking:
         counts = {"reasoning_tokens": sum(thought) if thought else None, "repairs": self.repaired or None}
         told = {name: count for name, count in counts.items() if count is not None}
         return {**usage, **told, **{name: True for name, holds in marks.items() if holds}}
+
+
+def _tell_the_rest(telling: Telling, reply: Reply) -> None:
+    """Tell what was not told when it came, as answers that come whole were not."""
+    if not telling.any:
+        telling.add(reply.reasoning, "reasoning")
+        for number, text in enumerate([reply.text, *(one["text"] for one in reply.others)]):
+            telling.add(text, "text", number)
+    telling.end()
 
 
 def _sum(counts: Any) -> int | None:

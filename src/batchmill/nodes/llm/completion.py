@@ -22,46 +22,47 @@ def reply_of(content: bytes, *, raw: bool = False) -> Reply:
     try:
         answer = json.loads(content)
     except (ValueError, RecursionError):
-        return _no_completion("it is not JSON", content)
-    told = _mapping(answer)
+        return no_answer("it is not JSON", content)
+    told = mapping_of(answer)
     usage = usage_in(told)
     choices = told.get("choices")
     choice, *others = choices if isinstance(choices, list) and choices else [None]
-    if not isinstance(_mapping(choice).get("message"), Mapping):
-        return _no_completion(_fault(told, choice), content, **usage)
-    first = _said_in(choice)
+    if not isinstance(mapping_of(choice).get("message"), Mapping):
+        return no_answer(_fault(told, choice), content, **usage)
+    first = _choice_said(choice)
     return Reply(
         first.pop("text"),
-        refusal=_said(_mapping(_mapping(choice).get("message")).get("refusal")),
-        others=list(map(_said_in, others)),
+        refusal=said_in(mapping_of(mapping_of(choice).get("message")).get("refusal")),
+        others=list(map(_choice_said, others)),
         raw=told if raw else None,
         **first,
         **usage,
     )
 
 
-def _said_in(choice: Any) -> dict[str, Any]:
+def _choice_said(choice: Any) -> dict[str, Any]:
     """What one of the answers says."""
-    told = _mapping(choice)
-    message = _mapping(told.get("message"))
+    told = mapping_of(choice)
+    message = mapping_of(told.get("message"))
     logprobs = told.get("logprobs")
     return {
         "text": _text(message.get("content")),
         "finish": str(told.get("finish_reason") or "stop"),
         "tool_calls": _tool_calls(message),
-        "reasoning": _said(message.get("reasoning_content")) or _said(message.get("reasoning")),
+        "reasoning": said_in(message.get("reasoning_content")) or said_in(message.get("reasoning")),
         "logprobs": logprobs.get("content", logprobs) if isinstance(logprobs, Mapping) else logprobs,
     }
 
 
-def _no_completion(why: str, content: bytes, **usage: int | None) -> Reply:
+def no_answer(why: str, content: bytes, what: str = "chat completion", **usage: int | None) -> Reply:
+    """The reply that is none, with what it tells of tokens all the same."""
     shown = shortened(content[:_LOOKED_AT_BYTES].decode("utf-8", "replace"), _SHOWN_CHARACTERS)
-    return Reply("", fault=f"the server's answer is no chat completion: {why}: {shown}", **usage)  # type: ignore[arg-type]  # counts only
+    return Reply("", fault=f"the server's answer is no {what}: {why}: {shown}", **usage)  # type: ignore[arg-type]  # counts only
 
 
 def _fault(answer: Mapping[str, Any], choice: Any) -> str:
     if error := answer.get("error"):
-        return f"it tells of an error ({_mapping(error).get('message') or error})"
+        return f"it tells of an error ({mapping_of(error).get('message') or error})"
     if "choices" not in answer:
         return "it has no `choices`"
     return "its `choices` are empty" if choice is None else "its choice has no `message`"
@@ -69,13 +70,15 @@ def _fault(answer: Mapping[str, Any], choice: Any) -> str:
 
 def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
     """What an answer tells of tokens, by the names of :class:`Reply`."""
-    usage = _mapping(answer.get("usage"))
+    usage = mapping_of(answer.get("usage"))
     return {
-        "input_tokens": _count(usage.get("prompt_tokens")),
-        "output_tokens": _count(usage.get("completion_tokens")),
-        "cached_tokens": _count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
-        "total_tokens": _count(usage.get("total_tokens")),
-        "reasoning_tokens": _count(_mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")),
+        "input_tokens": count_of(usage.get("prompt_tokens")),
+        "output_tokens": count_of(usage.get("completion_tokens")),
+        "cached_tokens": count_of(mapping_of(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        "total_tokens": count_of(usage.get("total_tokens")),
+        "reasoning_tokens": count_of(
+            mapping_of(usage.get("completion_tokens_details")).get("reasoning_tokens")
+        ),
     }
 
 
@@ -83,16 +86,20 @@ def _tool_calls(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The calls of tools that the model asks for, those of the older interface too."""
     written = message.get("tool_calls")
     calls = [one for one in written if isinstance(one, Mapping)] if isinstance(written, list) else []
-    found = [(one.get("id"), _mapping(one.get("function"))) for one in calls]
+    found = [(one.get("id"), mapping_of(one.get("function"))) for one in calls]
     if isinstance(older := message.get("function_call"), Mapping):
         found.append((None, older))
     return [
-        {"id": _said(name), "name": _said(call.get("name")), "arguments": _arguments(call.get("arguments"))}
+        {
+            "id": said_in(name),
+            "name": said_in(call.get("name")),
+            "arguments": arguments_of(call.get("arguments")),
+        }
         for name, call in found
     ]
 
 
-def _arguments(written: Any) -> Any:
+def arguments_of(written: Any) -> Any:
     """The arguments of a call: models write them as JSON text, or as something else, which stays text."""
     if not isinstance(written, str):
         return written
@@ -105,19 +112,19 @@ def _arguments(written: Any) -> Any:
 def _text(content: Any) -> str:
     """The text of a message; some servers give it in parts."""
     if isinstance(content, list):
-        return "".join(_said(_mapping(part).get("text")) for part in content)
+        return "".join(said_in(mapping_of(part).get("text")) for part in content)
     return "" if content is None else str(content)
 
 
-def _said(value: Any) -> str:
+def said_in(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def mapping_of(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _count(value: Any) -> int | None:
+def count_of(value: Any) -> int | None:
     """A number of tokens; some servers write whole numbers with a point."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)

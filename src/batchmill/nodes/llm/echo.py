@@ -11,6 +11,7 @@ from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, Stopped
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered
+from batchmill.nodes.llm.telling import Telling
 
 _MOST_LEVELS = 20  # of a schema that refers to itself
 
@@ -23,7 +24,14 @@ class EchoProvider(Provider):
 
     name = "echo"
 
-    async def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+    async def ask(
+        self,
+        question: Question,
+        attempt: Attempt,
+        seconds: float,
+        leaving: Leaving,
+        telling: Telling | None = None,
+    ) -> Reply:
         leaving()
         await _wait(float(question.options.get("delay") or 0.0), attempt, seconds)
         text = question.prompt

@@ -9,7 +9,7 @@ from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
 from batchmill.nodes.contract import NodeResult
 
-KEYS = ("model", "base_url", "api_key_env", "temperature", "max_tokens", "timeout", "mode", "options")
+KEYS = ("model", "base_url", "api_key_env", "temperature", "max_tokens", "timeout", "mode", "api", "options")
 """What may be said of one model; what is not said is as for the node."""
 _WHERE = ("base_url", "api_key_env", "timeout")  # among them those that change nothing about the answer
 KINDS = ("refused", "denied", "timeout", "failed", "too_long", "unusable")

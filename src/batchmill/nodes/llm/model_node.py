@@ -90,4 +90,4 @@ def server_of(params: Mapping[str, Any], kind: type[ServerProvider] = ServerProv
     own = base_url is None and not params["api_key"]
     named = {**params, "api_key_env": params["api_key_env"] or (KEY_VARIABLE if own else None)}
     key, limit = credential(named, "api_key"), params["max_response_bytes"]
-    return kind(base_url, key, limit, raw=bool(params.get("raw")))
+    return kind(base_url, key, limit, raw=bool(params.get("raw")), stream=bool(params.get("stream")))

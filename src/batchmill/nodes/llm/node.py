@@ -20,6 +20,8 @@ from batchmill.nodes.llm.model_node import ModelNode, model_of, server_of
 from batchmill.nodes.llm.params import OUTPUTS, PARAMS
 from batchmill.nodes.llm.question import Provider, Question, Reply
 from batchmill.nodes.llm.replay import ReplayProvider
+from batchmill.nodes.llm.responses import ResponsesServer
+from batchmill.nodes.llm.server import ServerProvider
 from batchmill.nodes.params import bind
 from batchmill.record import LLMCall
 
@@ -56,6 +58,8 @@ class LlmNode(ModelNode):
         if params.get("provider") == "replay" and params.get("replay_file") is None:
             faults.append(("replay_file", "the provider replay needs `replay_file`"))
         faults += _message_faults(params)
+        if params.get("api") == "responses" and params.get("n") not in (None, 1):
+            faults.append(("n", "`/responses` gives one answer; ask for several with `api: chat`"))
         schema = params.get("output_schema")
         if isinstance(schema, dict) and (fault := schema_fault(schema)):
             faults.append(("output_schema", f"is no JSON Schema: {fault}"))
@@ -85,7 +89,8 @@ class LlmNode(ModelNode):
         async def ask(of_model: Mapping[str, Any]) -> NodeResult:
             of_model = bind(LlmNode, of_model) if params["models"] else params
             question, timeout, repairs = _question(of_model), of_model["timeout"], of_model["repairs"]
-            asking = Asking(_provider(of_model), attempt, self.prices, timeout, repairs, calls)
+            tells, provider = of_model["stream"], _provider(of_model)
+            asking = Asking(provider, attempt, self.prices, timeout, repairs, calls, tells=tells)
             reply, value = await asking.answer(question)
             return NodeResult(asking.outputs(question, reply, value, ""))
 
@@ -125,9 +130,12 @@ def _provider(params: Mapping[str, Any]) -> Provider:
     kind = params["provider"]
     if kind == "echo":
         return EchoProvider()
+    server = ResponsesServer if params["api"] == "responses" else ServerProvider
     if kind == "openai":
-        return server_of(params)
+        return server_of(params, server)
     if not params["replay_file"]:
         raise InvalidParams("llm: the provider replay needs `replay_file`")
     path = full_path(params["replay_file"], "replay_file")
-    return ReplayProvider(path, (lambda: server_of(params)) if params["on_missing"] == "record" else None)
+    return ReplayProvider(
+        path, (lambda: server_of(params, server)) if params["on_missing"] == "record" else None
+    )

@@ -24,7 +24,7 @@ PARAMS = (
         "array",
         "models that are asked one after another until one answers: names, or objects with `model` and what "
         "is different for it (`base_url`, `api_key_env`, `temperature`, `max_tokens`, `timeout`, `mode`, "
-        "`options`)",
+        "`api`, `options`)",
     ),
     Param(
         "fall_back_on",
@@ -58,6 +58,13 @@ PARAMS = (
     Param("top_logprobs", "integer", "of so many tokens at each place", minimum=0),
     Param("raw", "boolean", "have the whole answer of the server in `raw`", default=False),
     Param(
+        "stream",
+        "boolean",
+        "have the answer come part by part, each an event `AnswerPart`; the outputs are the same",
+        default=False,
+        content=False,
+    ),
+    Param(
         "timeout",
         "number",
         "seconds for the answer, further tries of its shape included",
@@ -78,6 +85,13 @@ PARAMS = (
         "where the server is; OpenAI's own without it",
         templates="url",
         content=False,
+    ),
+    Param(
+        "api",
+        "string",
+        "the interface of the server that is used: `/chat/completions` or `/responses`",
+        default="chat",
+        choices=("chat", "responses"),
     ),
     Param("api_key", "string", "the key for the server", content=False),
     Param(

@@ -10,6 +10,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import BatchmillError
+from batchmill.nodes.llm.telling import Telling
 
 Message = dict[str, Any]
 JSON_SCHEMA, JSON_OBJECT, PROMPT = MODES = ("json_schema", "json_object", "prompt")
@@ -107,9 +108,17 @@ class Provider:
         """
         return None
 
-    async def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+    async def ask(
+        self,
+        question: Question,
+        attempt: Attempt,
+        seconds: float,
+        leaving: Leaving,
+        telling: Telling | None = None,
+    ) -> Reply:
         """The reply, within ``seconds``. ``leaving`` is called when everything is ready and the question is
-        about to leave: from then on it may be paid; what it raises is raised here.
+        about to leave: from then on it may be paid; what it raises is raised here. ``telling`` takes parts of
+        the answer as they come, if they do.
 
         Raises :class:`Unanswered`.
         """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from batchmill.attempt import Attempt
@@ -13,24 +15,36 @@ from batchmill.nodes.llm.clients import Clients, leaving_now, sdk_awaited
 from batchmill.nodes.llm.completion import reply_of
 from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, refusal_within, unanswered
 from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered
+from batchmill.nodes.llm.stream import EVENT_STREAM, ChatGathering, Gathering, gathered
 from batchmill.nodes.llm.structured import response_format
+from batchmill.nodes.llm.telling import Telling
 
 NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
 
 
 class ServerProvider(Provider):
     """``key`` is sent to ``base_url``, OpenAI's own where it is None; ``limit`` is in bytes of the answer.
-    With ``raw`` replies hold the whole answer."""
+    With ``raw`` replies hold the whole answer, with ``stream`` it is asked for part by part."""
 
     name = "openai"
 
-    def __init__(self, base_url: str | None, key: str, limit: int, *, raw: bool = False) -> None:
+    def __init__(
+        self, base_url: str | None, key: str, limit: int, *, raw: bool = False, stream: bool = False
+    ) -> None:
         self._raw = raw
+        self._stream = stream
         self._base_url = base_url
         self._key = key
         self._limit = limit
 
-    async def ask(self, question: Question, attempt: Attempt, seconds: float, leaving: Leaving) -> Reply:
+    async def ask(
+        self,
+        question: Question,
+        attempt: Attempt,
+        seconds: float,
+        leaving: Leaving,
+        telling: Telling | None = None,
+    ) -> Reply:
         module = await sdk_awaited()
         clients, what = self._clients(module), f"the call of the model {question.model!r}"
         leaving_now.set(leaving)
@@ -38,7 +52,7 @@ class ServerProvider(Provider):
             async with limited(attempt.within(seconds), what):
                 with clients.one() as client:
                     async with self.create(client)(**self.body(question), timeout=seconds) as answer:
-                        content = await _read(answer, self._limit)
+                        content = await self._content(answer, telling)
         except AttemptTimeout as error:
             raise Unanswered(error, paid=True) from error
         except (module.OpenAIError, Moved, CutOff, TooLarge) as error:
@@ -48,13 +62,28 @@ class ServerProvider(Provider):
             raise Unanswered(refusal, paid=reply.paid)
         return reply
 
+    async def _content(self, answer: Any, telling: Telling | None) -> bytes:
+        """The whole body; of an answer that is a stream what it would be without.
+
+        Raises :class:`TooLarge` and :class:`CutOff`.
+        """
+        async with aclosing(_pieces(answer, self._limit)) as pieces:
+            if self._stream and EVENT_STREAM in answer.headers.get("content-type", ""):
+                return await gathered(pieces, self.gathering(telling))
+            return b"".join([piece async for piece in pieces])
+
+    def gathering(self, telling: Telling | None) -> Gathering:
+        """What puts a streamed answer together."""
+        return ChatGathering(telling)
+
     def create(self, client: Any) -> Any:
         """The function of the SDK's ``client`` that makes the call."""
         return client.chat.completions.with_streaming_response.create
 
     def body(self, question: Question) -> dict[str, Any]:
         """What it is given."""
-        return _body(question)
+        streamed = {"stream": True, "stream_options": {"include_usage": True}} if self._stream else {}
+        return {**_body(question), **streamed}
 
     def reply(self, content: bytes, question: Question) -> Reply:
         """The reply in the body of an answer with status 200."""
@@ -66,21 +95,21 @@ class ServerProvider(Provider):
         return process_resource(name, lambda: Clients(module, loop, self._base_url, key))
 
 
-async def _read(answer: Any, limit: int) -> bytes:
-    """The whole body. Raises :class:`TooLarge` and :class:`CutOff`."""
-    pieces: list[bytes] = []
+async def _pieces(answer: Any, limit: int) -> AsyncGenerator[bytes, None]:
+    """The body. Raises :class:`TooLarge` and :class:`CutOff`."""
     length = 0
-    try:
-        async for piece in answer.iter_bytes():
-            length += len(piece)
-            if length > limit:
-                raise TooLarge(limit)
-            pieces.append(piece)
-    except TooLarge:
-        raise
-    except Exception as error:  # whatever the SDK's transport raises in the middle of a body
-        raise CutOff("the connection ended before the whole answer had come") from error
-    return b"".join(pieces)
+    pieces = answer.iter_bytes()
+    while True:
+        try:
+            piece = await anext(pieces, None)
+        except Exception as error:  # whatever the SDK's transport raises in the middle of a body
+            raise CutOff("the connection ended before the whole answer had come") from error
+        if piece is None:
+            return
+        length += len(piece)
+        if length > limit:
+            raise TooLarge(limit)
+        yield piece
 
 
 def _body(question: Question) -> dict[str, Any]:

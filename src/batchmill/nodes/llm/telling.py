@@ -1,0 +1,46 @@
+"""Answers told while they come: each part as it is there, and a secret never in two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from batchmill.events import AnswerPart
+from batchmill.values.redaction import begun
+
+Kind = Literal["text", "reasoning"]
+
+
+class Telling:
+    """What is told of one call. ``tell`` takes the parts.
+
+    Whoever listens masks secrets in each part by itself. So the end of a text that may be the beginning of
+    one is held back until more has come. ``any`` says that there was something to tell.
+    """
+
+    def __init__(self, tell: Callable[[AnswerPart], object], call: str, attempt: int) -> None:
+        self._tell = tell
+        self._call = call
+        self._attempt = attempt
+        self._held: dict[tuple[Kind, int], str] = {}
+        self.any = False
+
+    def add(self, text: str, kind: Kind = "text", choice: int = 0) -> None:
+        """Further text of an answer."""
+        if not text:
+            return
+        self.any = True
+        text = self._held.pop((kind, choice), "") + text
+        end = begun(text)
+        self._held[kind, choice] = text[end:]
+        self._pass_on(text[:end], kind, choice)
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        held, self._held = self._held, {}
+        for (kind, choice), text in held.items():
+            self._pass_on(text, kind, choice)
+
+    def _pass_on(self, text: str, kind: Kind, choice: int) -> None:
+        if text:
+            self._tell(AnswerPart(text, kind, choice, self._call, self._attempt))
