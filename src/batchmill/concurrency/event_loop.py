@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
 
 from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout, Stopped
 
@@ -166,23 +166,10 @@ def _closed(coroutine: Coroutine[Any, Any, Any]) -> Stopped:
     return Stopped("the run has ended")
 
 
-@asynccontextmanager
-async def limited(seconds: float | None, what: str) -> AsyncIterator[None]:
-    """Raises :class:`~batchmill.errors.AttemptTimeout` where what is inside does not end in time, saying that
-    ``what`` did not."""
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            yield
-    except TimeoutError as error:
-        if limit.expired():
-            raise AttemptTimeout(f"{what} did not end within {seconds:.3g} s") from error
-        raise
-
-
 async def _limited(make: Make[T], seconds: float | None, what: str) -> Callable[[], T]:
     """What gives the coroutine's value, or raises what it raised if that would end the loop."""
     try:
-        async with limited(seconds, what):
+        async with deadline(seconds, f"{what} did not end within {seconds or 0:.3g} s"):
             value = await make()
     except (SystemExit, KeyboardInterrupt) as error:
         return partial(_raise, error)

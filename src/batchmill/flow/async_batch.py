@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, cast
 
+from batchmill.concurrency.deadline import deadline
 from batchmill.flow.async_flow import AsyncFlow
 from batchmill.flow.async_node import AsyncNode, read_out_async
 from batchmill.flow.batch import BatchFlow, BatchNode
 from batchmill.flow.calls import Call
-from batchmill.flow.deadline import within
 from batchmill.flow.engine import exec_batch, flow_batch, off_the_loop
 from batchmill.flow.flow_tasks import flow_for_one_run
 from batchmill.flow.keeping import batch_visit, kept_items
@@ -94,7 +94,8 @@ async def _entries(flow: Any, shared: Any, entries: Iterable[Mapping[str, Any]],
     async def one(entry: Mapping[str, Any], index: int) -> Any:
         twin = flow_for_one_run(flow, options.isolated)
         with Call(twin, shared) as call:
-            action = await within(options.timeout, twin._orch_async(shared, {**flow.params, **entry}))
+            async with deadline(options.timeout, f"no result within {options.timeout or 0:g} s"):
+                action = await twin._orch_async(shared, {**flow.params, **entry})
             return call.last if options.results else action
 
     return await gather_items(flow, one, entries, options, limit=limit, attempts=options.max_retries)

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Unpack, cast
 
+from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.promises import settled
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Attempts, Call
-from batchmill.flow.deadline import within
 from batchmill.flow.item_tasks import AsyncOwnRetriesTask, hopeless
 from batchmill.flow.journaled import RunKeywords, run_of
 from batchmill.flow.keeping import SingleVisit
@@ -67,7 +67,8 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
             for retry in range(self.max_retries):
                 self.cur_retry = retry
                 try:
-                    return await within(limit, result_of(self.exec_async(prep_res)))
+                    async with deadline(limit, f"no result within {limit or 0:g} s"):
+                        return await result_of(self.exec_async(prep_res))
                 except Exception as error:  # noqa: BLE001  # an attempt ends here; the last one's error goes on
                     if self.cur_retry == self.max_retries - 1 or hopeless(error):
                         return await self.exec_fallback_async(prep_res, error)

@@ -63,7 +63,7 @@ class Forecast:
 
 
 class Rehearsal:
-    """One walk; see :class:`~batchmill.graph.surroundings.Rehearsing`.
+    """One walk; see :class:`~batchmill.graph.frame.Rehearsing`.
 
     Used with one job, so by one thread at a time.
     """

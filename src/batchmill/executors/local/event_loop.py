@@ -24,8 +24,8 @@ from typing import Any, Protocol
 from batchmill.attempt import Attempt
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.event_loop import background
-from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import bounded
 from batchmill.executors.pickling.copying import copy_task
@@ -252,13 +252,8 @@ class EventLoopBatch:
         if timeout is None:
             return await self._task.run_async(item, index, Attempt(number, None, recorder, self._cancel))
         attempt = Attempt(number, time.monotonic() + timeout, recorder, self._cancel, timeout)
-        try:
-            async with asyncio.timeout(timeout + LATE_SECONDS) as limit:  # as on threads
-                return await self._task.run_async(item, index, attempt)
-        except TimeoutError as fault:
-            if limit.expired():
-                raise AttemptTimeout(f"no result within {timeout:g} s") from fault
-            raise
+        async with deadline(timeout + LATE_SECONDS, f"no result within {timeout:g} s"):  # as on threads
+            return await self._task.run_async(item, index, attempt)
 
     def _stop(self) -> None:
         """Give back what was taken and not started."""

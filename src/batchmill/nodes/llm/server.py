@@ -8,7 +8,8 @@ from contextlib import aclosing
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.concurrency.event_loop import background, limited
+from batchmill.concurrency.deadline import deadline
+from batchmill.concurrency.event_loop import background
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout
 from batchmill.nodes.llm.clients import Clients, leaving_now, sdk_awaited
@@ -46,10 +47,11 @@ class ServerProvider(Provider):
         telling: Telling | None = None,
     ) -> Reply:
         module = await sdk_awaited()
-        clients, what = self._clients(module), f"the call of the model {question.model!r}"
+        clients, left = self._clients(module), attempt.within(seconds)
+        overdue = f"the call of the model {question.model!r} did not end within {left or 0:.3g} s"
         leaving_now.set(leaving)
         try:
-            async with limited(attempt.within(seconds), what):
+            async with deadline(left, overdue):
                 with clients.one() as client:
                     async with self.create(client)(**self.body(question), timeout=seconds) as answer:
                         content = await self._content(answer, telling)

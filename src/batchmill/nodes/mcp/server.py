@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.event_loop import BackgroundLoop, background
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout
@@ -54,15 +55,13 @@ class Server:
         session = await self._session()
         described = tool_named(self._name, tool, session.tools)
         arguments = checked_arguments(described, arguments)
+        what = f"the tool {tool!r} of the MCP server {self._name!r}"
         try:
-            async with asyncio.timeout(left) as limit:
+            async with deadline(left, f"{what} did not end within {given or 0:g} s"):
                 result = await session.call(described["name"], arguments)
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
+        except AttemptTimeout:
             await session.check()
-            what = f"the tool {tool!r} of the MCP server {self._name!r}"
-            raise AttemptTimeout(f"{what} did not end within {given:g} s") from error
+            raise
         return outputs_of(described["name"], result)
 
     async def _session(self) -> Session:
