@@ -17,7 +17,7 @@ async def slow(seconds: float | None) -> str:
 
 
 def test_what_takes_too_long_is_given_up_with_those_words() -> None:
-    with pytest.raises(AttemptTimeout, match="^it took too long$"):
+    with pytest.raises(AttemptTimeout, match=r"^it took too long$"):
         asyncio.run(slow(0.01))
 
 
