@@ -400,12 +400,13 @@ def test_wrong_arguments(keywords, words):
 
 
 SCRIPT = """
-import os, sys
+import os, time
 from batchmill import BatchNode, Flow, Node
 
 class Pay(Node):
     def exec(self, _):
         open("paid", "a").write("x")
+        time.sleep(0.01)  # what takes that long is on disk before anything else happens
         return "paid", 1
 
 class Work(BatchNode):
@@ -413,6 +414,7 @@ class Work(BatchNode):
         return range(6)
     def exec(self, n):
         open("items", "a").write(f"{n}\\n")
+        time.sleep(0.01)
         if n == 3 and not os.path.exists("go"):
             os.kill(os.getpid(), 9)
         return n * n
