@@ -93,6 +93,14 @@ class Cluster:
         tls = {"ca-file": str(made.ca), "client.cert": str(made.cert), "client.key": str(made.key)}
         return {f"distributed.comm.tls.{name}": path for name, path in tls.items()}
 
+    def known(self) -> contextlib.AbstractContextManager[Any]:
+        """This process is a client that is let in."""
+        import dask
+        import distributed  # noqa: F401  # its own settings go into the configuration at its import
+
+        known: contextlib.AbstractContextManager[Any] = dask.config.set(self.settings())
+        return known
+
     def environment(self) -> dict[str, str]:
         """The same for another process."""
         return {
@@ -137,23 +145,33 @@ def wait_for(there: Callable[[], Any]) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture
-def separate(
-    nothing_left: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Cluster]:
-    """A cluster of separate processes with two workers of two seats each, to which batches of the executor
-    `dask` are sent."""
+@contextlib.contextmanager
+def started(folder: Path, workers: int) -> Iterator[Cluster]:
+    """A cluster of separate processes whose workers have two seats each."""
     pytest.importorskip("distributed", reason="the extra `dask` is not installed")
-    import dask
-
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    cluster = Cluster(folder)
     try:
-        with dask.config.set(cluster.settings()):
-            cluster.workers = [cluster.worker(), cluster.worker()]
-            cluster.wait(4)
-            monkeypatch.setenv(where.VARIABLE, cluster.address)
-            yield cluster
-            batchmill.shutdown()
+        cluster.workers = [cluster.worker() for _ in range(workers)]
+        with cluster.known():
+            cluster.wait(2 * workers)
+        yield cluster
     finally:
-        batchmill.shutdown()
         cluster.close()
+
+
+@contextlib.contextmanager
+def used(cluster: Cluster) -> Iterator[None]:
+    """Batches of the executor `dask` are sent to it."""
+    with cluster.known(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv(where.VARIABLE, cluster.address)
+        try:
+            yield
+        finally:
+            batchmill.shutdown()
+
+
+@pytest.fixture
+def separate(nothing_left: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of the test's own with two workers of two seats each, to be broken at will."""
+    with started(tmp_path_factory.mktemp("cluster"), 2) as cluster, used(cluster):
+        yield cluster

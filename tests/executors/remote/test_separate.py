@@ -1,18 +1,25 @@
-"""The executor on a cluster of separate processes, with certificates: what it offers, and what costs what."""
+"""The executor on a cluster of separate processes, with certificates: parts of it are killed or stopped."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import signal
 import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import psutil
 import pytest
 
-from batchmill.executors.remote.certificates import make_certificates
+import batchmill
+from batchmill.errors import ClusterLost
 
-dask = pytest.importorskip("dask", reason="the extra `dask` is not installed")
+distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -20,78 +27,101 @@ pytestmark = [
 ]
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import test modules
 
-
-def findings(batchmill_command: Any, cluster: str) -> tuple[int, dict[str, dict[str, str]]]:
-    code, out, _ = batchmill_command("doctor", "--cluster", cluster, "--json")
-    told = json.loads(out)["findings"]
-    return code, {one["name"]: one for one in told if one["area"] == "cluster"}
+Soon = Callable[[Callable[[], object]], bool]
 
 
-DOCUMENT = {
-    "nodes": [
-        {
-            "id": "a",
-            "type": "code",
-            "params": {"code": "result = 1"},
-            "batch": {"items": {"range": [0, 60]}, "executor": "dask"},
-        }
+class Noted:
+    """Takes a moment, and writes down that it ran."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, item: int) -> int:
+        with open(self.folder / str(item), "a") as file:
+            file.write("x")
+        time.sleep(0.05)
+        return 2 * item
+
+    def runs(self) -> Counter[int]:
+        """How many items ran how often."""
+        return Counter(len(path.read_text()) for path in self.folder.iterdir())
+
+    def running(self, most: int) -> Callable[[], bool]:
+        return lambda: len(list(self.folder.iterdir())) >= most
+
+
+def when(there: Callable[[], object], then: Callable[[], object]) -> threading.Thread:
+    def wait() -> None:
+        while not there():
+            time.sleep(0.01)
+        then()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def kill_all(cluster: Any) -> None:
+    """The first worker and its nanny at once, as a machine that goes off."""
+    nanny = cluster.workers[0]
+    for one in [psutil.Process(nanny.pid), *cluster.family(nanny)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+
+
+def retire(cluster: Any) -> None:
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        client.retire_workers([min(client.nthreads())], close_workers=True)
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        pytest.param(lambda cluster: cluster.worker_of(cluster.workers[0]).kill(), id="worker killed"),
+        pytest.param(kill_all, id="machine gone"),
+        pytest.param(lambda cluster: cluster.workers[0].terminate(), id="worker terminated"),
+    ],
+)
+def test_a_worker_that_goes_costs_no_item(separate: Any, tmp_path: Path, break_it: Any) -> None:
+    task = Noted(tmp_path)
+    breaking = when(task.running(20), lambda: break_it(separate))
+    assert batchmill.map(task, range(100), executor="dask") == [2 * k for k in range(100)]
+    breaking.join()
+    assert set(task.runs()) <= {1, 2}
+
+
+def test_workers_that_come_and_retire_cost_no_item(separate: Any, tmp_path: Path) -> None:
+    task = Noted(tmp_path)
+    changes = [
+        when(task.running(10), lambda: separate.worker(seats=2)),
+        when(task.running(30), lambda: retire(separate)),
+        when(task.running(60), lambda: retire(separate)),
     ]
-}
+    assert batchmill.map(task, range(200), executor="dask") == [2 * k for k in range(200)]
+    for change in changes:
+        change.join()
+    assert set(task.runs()) <= {1, 2, 3}  # what a worker was at runs again elsewhere
 
 
-def test_doctor_and_plan_tell_what_is_there(separate: Any, batchmill_command: Any, tmp_path: Path) -> None:
-    code, found = findings(batchmill_command, separate.address)
-    assert code == 0, found
-    assert {one["level"] for one in found.values()} == {"ok"}
-    assert separate.address in found["address"]["value"]
-    assert "TLS 1.3, certificates for 36" in found["address"]["value"]
-    assert found["workers"]["value"] == "2 workers, 4 seats"
-    assert found["memory"]["value"].endswith("GB on 1 machine")
-    assert found["python"]["value"] == f"{'.'.join(map(str, sys.version_info[:3]))} on 2"
-    assert {"batchmill", "cloudpickle", "distributed"} <= found.keys()
-    assert found["folder"]["value"] == "shared with 2 of 2 workers"
-    assert found["an item"]["value"].startswith("there and back in ")
-    (tmp_path / "flow.json").write_text(json.dumps(DOCUMENT))
-    code, out, err = batchmill_command("plan", "flow.json", "--json")
-    assert code == 0, err
-    told = json.loads(out)
-    assert told["cluster"]["seats"] == 4
-    assert [worker["shares_folder"] for worker in told["cluster"]["workers"]] == [True, True]
-    assert told["cluster"]["faults"] == []
-    assert told["nodes"][0]["batch"]["max_concurrent"] == 4
-    code, out, _ = batchmill_command("plan", "flow.json")
-    assert out.splitlines()[1].startswith(f"cluster: {separate.address}, reached in ")
-    assert "dask executor, 4 at once" in out
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["flow.json"]
-
-
-def test_doctor_says_what_is_wrong_with_certificates(
-    separate: Any, batchmill_command: Any, tmp_path: Path
+def test_a_silent_worker_costs_no_item(
+    separate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def problem(**settings: str) -> tuple[str, str]:
-        with dask.config.set({f"distributed.comm.tls.{name}": path for name, path in settings.items()}):
-            code, found = findings(batchmill_command, separate.address)
-        assert (code, list(found)) == (5, ["reached"])
-        return found["reached"]["value"], found["reached"]["remedy"]
+    monkeypatch.setattr("batchmill.executors.remote.dask_carrier.SILENT_SECONDS", 2.0)
+    task, worker = Noted(tmp_path), separate.worker_of(separate.workers[0])
+    breaking = when(task.running(20), worker.suspend)
+    assert batchmill.map(task, range(100), executor="dask") == [2 * k for k in range(100)]
+    breaking.join()
+    worker.resume()
 
-    others = make_certificates(str(tmp_path / "others"))
-    what, remedy = problem(**{"ca-file": str(others.ca)})
-    assert "has a certificate of another authority" in what
-    assert remedy == "use the files that its scheduler was started with"
-    what, remedy = problem(**{"client.cert": str(others.cert), "client.key": str(others.key)})
-    assert "refuses your certificate: it is of another authority" in what
-    what, remedy = problem(**{"client.cert": str(tmp_path / "nowhere.pem")})
-    assert what == f"your certificate, {tmp_path}/nowhere.pem, is not there"
-    assert remedy == "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT names it"
-    what, remedy = problem(**{"ca-file": None})
-    assert what.startswith("no certificates are set")
-    assert "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE" in remedy
-    what, remedy = problem(**{"client.key": str(others.key)})
-    assert "cannot be used" in what
-    code, found = findings(batchmill_command, "tls://127.0.0.1:9")
-    assert code == 5
-    assert "cannot be reached" in found["reached"]["value"]
-    code, found = findings(batchmill_command, "nowhere/scheduler.json")
-    assert found["reached"]["value"] == "there is no scheduler file nowhere/scheduler.json: start `dask " + (
-        "scheduler --scheduler-file nowhere/scheduler.json`, in a folder that is there too"
-    )
+
+def test_a_silent_scheduler_is_a_lost_cluster(
+    separate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batchmill.executors.remote.dask_carrier.SILENT_SECONDS", 2.0)
+    task = Noted(tmp_path)
+    breaking = when(task.running(20), lambda: separate.scheduler.send_signal(signal.SIGSTOP))
+    with pytest.raises(ClusterLost, match="has not answered for 2 s"):
+        batchmill.map(task, range(1000), executor="dask")
+    breaking.join()
+    separate.scheduler.send_signal(signal.SIGCONT)
+    assert batchmill.map(task, range(4), executor="dask") == [0, 2, 4, 6]  # connected anew

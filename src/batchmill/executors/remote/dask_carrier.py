@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ from batchmill.executors.remote.reach import Reached, address_in, check_files, r
 CONNECT_SECONDS = 15.0
 WORKERS_SECONDS = 60.0  # that the first worker may take to come
 CLOSE_SECONDS = 2.0
+FETCHING = 8  # replies that are fetched at once
 TELL_SECONDS = 1.0  # that the scheduler may take to hear something
 LOOK_SECONDS = 1.0  # between looks at who is there
 AT_ONCE = Reached(0.0)
@@ -119,9 +121,9 @@ def _words(fault: BaseException) -> str:
 class DaskCarrier:
     """See the module. ``host`` is the local cluster that ends with the carrier, None for one of others.
 
-    Concurrency: any thread calls in, Dask's call back; ``_lock`` guards ``_out``, ``_seats``, ``_closed`` and
-    ``gone``. One thread, fed by ``_tasks``, talks to the scheduler of anything but orders; ``_seen``, when
-    which worker was heard of, is its own.
+    Concurrency: any thread calls in, Dask's call back; ``_lock`` guards ``_out``, ``_seats``, ``_heard_of``,
+    ``_closed`` and ``gone``. One thread, fed by ``_tasks``, talks to the scheduler of anything but
+    orders; ``_seen``, when which worker was heard of, is its own.
     """
 
     def __init__(
@@ -135,8 +137,10 @@ class DaskCarrier:
         self._out: dict[str, _Sent] = {}
         self._names = (f"batchmill-{secrets.token_hex(16)}-{number}" for number in itertools.count())
         self._closed = False
+        self._heard_of: list[str] = []  # workers, where others are silent
         self._seen: dict[str, tuple[Any, float]] = {}
         self.gone = False
+        self._fetching = ThreadPoolExecutor(FETCHING, thread_name_prefix="batchmill-pool-cluster-replies")
         self._tasks: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
         try:
             self._seats = 0
@@ -191,13 +195,19 @@ class DaskCarrier:
         try:
             # what workers and dashboards show of a task is its repr, which says nothing of a file
             call = io.BytesIO(pickle.dumps(Call(order), 5))
-            future = self._client.submit(pickle.load, call, key=name, pure=False, retries=0)
+            future = self._client.submit(pickle.load, call, key=name, pure=False, retries=0, **self._where())
         except Exception as fault:
             self._take(name)
             raise ClusterLost(f"the cluster is lost: {_words(fault)}") from fault
         sent.future = future
         future.add_done_callback(lambda one: self._ended(name, one))
         return sent
+
+    def _where(self) -> dict[str, Any]:
+        """Dask knows nothing of silence and would send to such workers again: the others are named then, as
+        those to be preferred, for they may go too."""
+        with self._lock:
+            return {"workers": self._heard_of, "allow_other_workers": True} if self._heard_of else {}
 
     def stop(self, batch: str) -> None:
         self._tell(StopCall(batch, cancel=False))
@@ -222,8 +232,12 @@ class DaskCarrier:
         if closed:
             return
         self._tasks.put(None)
+        self._fetching.shutdown(wait=False, cancel_futures=True)
         with contextlib.suppress(Exception):  # it is lost, or about to be: nobody needs it any more
             self._client.close(timeout=CLOSE_SECONDS)
+        with self._lock:
+            left = list(self._out)
+        self._lose_orders(left, Gone("its connection was closed"))
         if self._host is not None:
             self._host.close()
 
@@ -232,7 +246,12 @@ class DaskCarrier:
             return self._out.pop(name, None)
 
     def _ended(self, name: str, future: Any) -> None:
-        """In a thread of the client's: a task has ended, whichever way; by us, where it was dropped."""
+        """In the one thread that the client has for this: a task has ended, whichever way; by us, where it
+        was dropped. What it left is fetched in others, as some worker may keep us waiting for it."""
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            self._fetching.submit(self._fetch, name, future)
+
+    def _fetch(self, name: str, future: Any) -> None:
         sent = self._take(name)
         if sent is not None:
             sent.done(self._end_of(future))
@@ -241,7 +260,7 @@ class DaskCarrier:
     def _end_of(self, future: Any) -> End:
         if future.status == "finished":
             try:
-                reply: bytes = future.result(timeout=CONNECT_SECONDS)
+                reply: bytes = future.result(timeout=SILENT_SECONDS)
                 return reply
             except Exception as fault:  # noqa: BLE001  # the worker that held it is gone
                 return Lost(_words(fault))
@@ -306,8 +325,10 @@ class DaskCarrier:
             for seen in (one.get("last_seen"),)
         }
         silent = [address for address, (_, since) in self._seen.items() if now - since > SILENT_SECONDS]
+        there = [address for address in known if address not in silent]
         with self._lock:
-            self._seats = sum(one["nthreads"] for address, one in known.items() if address not in silent)
+            self._seats = sum(known[address]["nthreads"] for address in there)
+            self._heard_of = there if silent else []
         if silent:
             for address, names in within(lambda: self._client.processing(workers=silent)).items():
                 self._lose_orders(map(str, names), Lost(f"{address}, silent for {SILENT_SECONDS:g} s"))
