@@ -16,11 +16,12 @@ from batchmill.batch import BatchSettings, run_batch, stream_batch
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidSetting
+from batchmill.executors import contract
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
-class Waits:
+class Waits(contract.Task):
     """Waits until cancelled, from item 3 on."""
 
     share = True
@@ -35,7 +36,7 @@ class Waits:
         return item
 
 
-class Sleeps:
+class Sleeps(contract.Task):
     share = True
 
     def __init__(self, seconds: float) -> None:

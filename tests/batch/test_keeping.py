@@ -14,6 +14,7 @@ from batchmill.batch import BatchSettings
 from batchmill.batch.engine import Batch
 from batchmill.block import Block
 from batchmill.errors import StorageError
+from batchmill.executors import contract
 from batchmill.mapping.api import as_task
 from batchmill.outcome import ErrorInfo, Outcome
 from batchmill.policy import FailurePolicy
@@ -21,8 +22,10 @@ from batchmill.policy import FailurePolicy
 EXECUTORS = ("sequential", "thread", "process", "auto", "awaited")
 
 
-class Awaited:
+class Awaited(contract.Task):
     """The same work as a coroutine."""
+
+    awaits = True
 
     def run(self, item: int, index: int, attempt: Attempt) -> int:
         return abs(item)

@@ -21,6 +21,7 @@ from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import NodeError
+from batchmill.executors import contract
 from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Limits
@@ -32,7 +33,7 @@ TOLERANCE = 2  # starts: a worker process takes a moment from leave to start, an
 CONTINUE = FailurePolicy(fail_fast=False)
 
 
-class Logged:
+class Logged(contract.Task):
     """Writes down when each attempt starts and ends; ``fails`` is how many attempts at an item fail."""
 
     def __init__(self, path: Any, fails: int = 0, seconds: float = 0.0) -> None:
@@ -66,13 +67,15 @@ class Logged:
 class LoggedAwaiting(Logged):
     """The same as coroutines."""
 
+    awaits = True
+
     async def run_async(self, item: int, index: int, attempt: Attempt) -> int:
         self.write("+", item)
         await asyncio.sleep(self.seconds)
         return self.end(item, attempt)
 
 
-class Refusing:
+class Refusing(contract.Task):
     """The first attempt at item 0 is sent away for a while; all write down when they start."""
 
     def __init__(self, path: Any) -> None:
@@ -86,7 +89,7 @@ class Refusing:
         return item
 
 
-class Dying:
+class Dying(contract.Task):
     """Ends its worker process at the first attempt of every third item."""
 
     def __init__(self, path: Any) -> None:

@@ -15,12 +15,13 @@ import batchmill
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch
 from batchmill.errors import BatchFailed, InvalidSetting, NodeError
+from batchmill.executors import contract
 from batchmill.policy import FailurePolicy, RetryPolicy
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
-class Flaky:
+class Flaky(contract.Task):
     """An item ``(name, failures)`` fails that often before it succeeds; attempts are logged by time."""
 
     def __init__(self, folder: Path) -> None:
@@ -40,7 +41,7 @@ class Flaky:
         return [(float(line.split()[0]), int(line.split()[1])) for line in lines]
 
 
-class Recording:
+class Recording(contract.Task):
     """Records twice per item and fails every fifth."""
 
     def run(self, item: int, index: int, attempt: Attempt) -> int:
@@ -52,7 +53,7 @@ class Recording:
         return item
 
 
-class Logged:
+class Logged(contract.Task):
     """Writes down each item as it starts; items whose number is ``bad`` or more, modulo 100, fail."""
 
     def __init__(self, path: Path, bad: int, seconds: float = 0.0) -> None:
@@ -73,7 +74,7 @@ class Logged:
         return [int(line.split()[0]) for line in Path(self.path).read_text().splitlines()]
 
 
-class Gauge:
+class Gauge(contract.Task):
     """Keeps a file per running item, and returns how many there were."""
 
     def __init__(self, folder: Path) -> None:

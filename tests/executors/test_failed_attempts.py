@@ -10,12 +10,13 @@ from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import NodeError
+from batchmill.executors import contract
 from batchmill.executors.describe import describe, outline
-from batchmill.executors.running import runner
+from batchmill.executors.running import attempts
 from batchmill.policy import FailurePolicy, RetryPolicy
 
 
-class Flaky:
+class Flaky(contract.Task):
     """Fails before attempt ``good``."""
 
     share = True
@@ -31,11 +32,13 @@ class Flaky:
 
 
 class AsyncFlaky(Flaky):
+    awaits = True
+
     async def run_async(self, item: int, index: int, attempt: Attempt) -> int:
         return self.run(item, index, attempt)
 
 
-class CancelsItsRun:
+class CancelsItsRun(contract.Task):
     """What a node does that heard the token: it gives up, and says so or fails of it."""
 
     share = True
@@ -52,6 +55,8 @@ class CancelsItsRun:
 
 
 class AsyncCancelsItsRun(CancelsItsRun):
+    awaits = True
+
     async def run_async(self, item: int, index: int, attempt: Attempt) -> int:
         return self.run(item, index, attempt)
 
@@ -62,8 +67,10 @@ def settings(executor="sequential", **more):
 
 @pytest.mark.parametrize("task", [Flaky, AsyncFlaky])
 def test_only_the_last_failure_gets_a_traceback(monkeypatch, task):
-    traced, real = [], runner.traced
-    monkeypatch.setattr(runner, "traced", lambda info, error: traced.append(str(error)) or real(info, error))
+    traced, real = [], attempts.traced
+    monkeypatch.setattr(
+        attempts, "traced", lambda info, error: traced.append(str(error)) or real(info, error)
+    )
     retry = RetryPolicy(max_attempts=3)
     assert run_batch(task(3), range(5), settings("thread", retry=retry)).success_count == 5
     assert traced == []

@@ -16,6 +16,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.batch import Batch, BatchSettings
+from batchmill.executors import contract
 from batchmill.executors.running.runner import MOST_DRIFT
 from batchmill.executors.worker_numbers import WorkerNumbers
 from batchmill.outcome import Outcome, Tried
@@ -27,7 +28,7 @@ EXECUTORS = ["sequential", "thread", "process", "auto", "async"]
 SLACK = 2e-6  # seconds: of a wall time that travelled in four bytes
 
 
-class Stamps:
+class Stamps(contract.Task):
     """Gives the seconds at which each item began and ended as it sees them itself; some items fail at first.
 
     ``slow`` is an item that sleeps for ever, ``kills`` one that ends its process, each at its first
@@ -56,6 +57,8 @@ class Stamps:
 
 
 class StampsOnALoop(Stamps):
+    awaits = True
+
     async def run_async(self, item: int, index: int, attempt: Attempt) -> tuple[float, float]:
         began = time.perf_counter()
         await asyncio.sleep(self.seconds)

@@ -20,6 +20,7 @@ import pytest
 
 import batchmill
 from batchmill.errors import BatchFailed
+from batchmill.executors import contract
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -176,7 +177,7 @@ def test_every_thread_of_a_batch_may_hang(settled: Any) -> None:
     settled(result, items, items, "thread")
 
 
-class FailsLate:
+class FailsLate(contract.Task):
     """Counts attempts; each hangs past its timeout and then fails."""
 
     share = True

@@ -17,6 +17,7 @@ import batchmill
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch
 from batchmill.errors import NotCopyable
+from batchmill.executors import contract
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.process.environment import LIBRARY_THREADS
 
@@ -133,7 +134,7 @@ def test_an_item_that_closes_its_streams_is_alone_in_that() -> None:
     assert batchmill.map(talk, range(3), **PROCESS) == [0, 1, 2]
 
 
-class Counting:
+class Counting(contract.Task):
     """Keeps state on itself, as nodes should not; every worker thread has its own."""
 
     def __init__(self) -> None:
@@ -155,7 +156,7 @@ def test_every_thread_has_its_own_copy_of_the_task() -> None:
     assert all(sorted(counts) == list(range(1, len(counts) + 1)) for counts in by_copy.values())
 
 
-class WithLock:
+class WithLock(contract.Task):
     def __init__(self) -> None:
         self.inner = {"guard": threading.Lock()}
 

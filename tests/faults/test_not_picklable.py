@@ -15,6 +15,7 @@ import pytest
 import batchmill
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch
+from batchmill.executors import contract
 from batchmill.policy import FailurePolicy
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -184,7 +185,7 @@ def test_an_argument_that_cannot_be_unpacked(settled: Any) -> None:
     settled(result, items, ["int"] * 9)
 
 
-class Chain:
+class Chain(contract.Task):
     """A task with something in it."""
 
     def __init__(self, part: Any) -> None:
@@ -266,7 +267,7 @@ def test_records_that_cannot_travel_are_an_error_of_their_item(settled: Any) -> 
     settled(result, range(6), range(6))
 
 
-class RecordsLocks:
+class RecordsLocks(contract.Task):
     def run(self, item: int, index: int, attempt: Attempt) -> int:
         attempt.recorder.append(threading.Lock() if item == 3 else item)
         return item

@@ -21,6 +21,7 @@ import batchmill
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchSettings, run_batch
 from batchmill.errors import BatchFailed
+from batchmill.executors import contract
 from batchmill.executors.process import pool
 from batchmill.policy import FailurePolicy, RetryPolicy
 
@@ -132,7 +133,7 @@ def first_of(item: Any) -> Any:
     return -1 if isinstance(item, Trap) else item
 
 
-class Logged:
+class Logged(contract.Task):
     """Runs for ``seconds`` and logs each execution; the ``killers`` among the items end their worker."""
 
     def __init__(self, path: Path, killers: set[int], seconds: float, deaths: int = 10**9) -> None:
@@ -297,7 +298,7 @@ def test_a_death_counts_as_an_attempt(tmp_path: Path, settled: Any) -> None:
     settled(result, range(10), [33 if item == 3 else 10 * item + 1 for item in range(10)])
 
 
-class FlakyThenDeadly:
+class FlakyThenDeadly(contract.Task):
     """Item 0 fails twice, then succeeds; item 1 ends its worker every time. Attempts of item 1 are logged."""
 
     def __init__(self, path: Path) -> None:

@@ -58,8 +58,8 @@ def single(node: Node, params: dict[str, Any] | None = None, **more: Any) -> Any
 
 
 def test_only_nodes_that_await_make_steps_that_do() -> None:
-    assert all(hasattr(step, "run_async") for step in (items(Waits()), single(Waits()), items(Both())))
-    assert not any(hasattr(step, "run_async") for step in (items(Blocks()), single(Blocks())))
+    assert all(step.awaits for step in (items(Waits()), single(Waits()), items(Both())))
+    assert not any(step.awaits for step in (items(Blocks()), single(Blocks())))
 
 
 def test_both_ways_give_the_same() -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 import batchmill
+from batchmill.executors import contract
 
 ITEMS = 2_000
 
@@ -87,7 +88,7 @@ def test_a_node_of_a_document_has_the_params_of_its_own_item():
 
 
 def test_what_items_record_comes_back_in_their_order():
-    class Ask:
+    class Ask(contract.Task):
         """A task that records, as nodes that call models do."""
 
         def as_task(self):

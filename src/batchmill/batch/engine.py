@@ -122,7 +122,7 @@ class Batch:
         if settings.gate is not None:
             yield RateLimited(settings.gate)
         if settings.permits is not None:
-            awaits = hasattr(self.task, "run_async") and settings.traits.side_by_side
+            awaits = self.task.awaits and settings.traits.side_by_side
             yield JobPermits(settings.permits, one_by_one=awaits)
 
     def on_stop(self, callback: Callable[[], None]) -> None:

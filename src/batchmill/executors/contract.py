@@ -21,15 +21,42 @@ from batchmill.outcome import ErrorInfo, Tried
 from batchmill.policy import RetryPolicy
 
 
-class Task(Protocol):
+class Task:
     """What is done to every item. One object serves many items, one after another.
 
-    For threads it is deep-copied once per worker thread, for processes pickled once per batch. An
-    attribute ``share = True`` says that it holds no state and need not be copied for a thread.
+    For threads it is deep-copied once per worker thread, for processes pickled once per batch.
     """
+
+    @property
+    def share(self) -> bool:
+        """Whether threads may use this very object: it holds no state, or means to share it."""
+        return False
+
+    @property
+    def awaits(self) -> bool:
+        """Whether an executor that has an event loop may await :meth:`run_async`, of many items at once."""
+        return False
+
+    @property
+    def on_service_loop(self) -> bool:
+        """Whether it is awaited where clients and sessions of services live."""
+        return False
+
+    @property
+    def only_function(self) -> Callable[..., Any] | None:
+        """The function that is all there is to the task, None where there is more."""
+        return None
+
+    def prepare(self) -> None:
+        """Do what is to be done once in each worker before its first item. Raises nothing."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
         """Run one attempt; whatever is raised becomes the attempt's error."""
+        raise NotImplementedError
+
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+        """The same as a coroutine, of a task that ``awaits``."""
+        raise NotImplementedError
 
 
 @dataclass(slots=True)

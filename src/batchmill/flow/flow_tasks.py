@@ -28,7 +28,7 @@ def flow_for_one_run(flow: Any, isolate: bool = True) -> Any:
     return twin
 
 
-class FlowTask:
+class FlowTask(Task):
     """One entry of a batch flow on the program's own shared store; the value is the last action, or with
     ``results`` what ``exec`` of the last node returned."""
 
@@ -59,6 +59,8 @@ class FlowTask:
 class AsyncFlowTask(FlowTask):
     """The same for an async flow."""
 
+    awaits = True
+
     def run(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> Any:
         return run_coroutine(
             lambda: self.run_async(item, index, attempt), attempt.cancel, attempt.remaining()
@@ -72,7 +74,7 @@ class AsyncFlowTask(FlowTask):
             return call.last if self.results else action
 
 
-class ShippedFlowTask:
+class ShippedFlowTask(Task):
     """One entry of a batch flow in another process: on a copy of the store, with the changes as result."""
 
     def __init__(self, flow: Any, shared: Mapping[str, Any], results: bool = False) -> None:
@@ -110,7 +112,7 @@ def flow_task(flow: Any, shared: Any, isolate: bool, results: bool) -> Task:
     return (AsyncFlowTask if is_async(flow) else FlowTask)(flow, shared, isolate, results)
 
 
-class StoreTask:
+class StoreTask(Task):
     """A whole flow on a store of each item's own: the item is the store, the value what became of it."""
 
     def __init__(self, flow: Any) -> None:

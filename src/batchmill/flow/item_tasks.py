@@ -13,6 +13,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.concurrency.coroutines import run_coroutine
 from batchmill.concurrency.promises import kept, settled
+from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call
 from batchmill.flow.content import Place
 from batchmill.flow.isolation import alone, detached
@@ -36,8 +37,10 @@ def exec_task(node: Any, attempts: int, *, share: bool) -> ExecTask:
     return (AsyncExecTask if is_async(node) else ExecTask)(node, attempts, share)
 
 
-class ExecTask:
+class ExecTask(Task):
     """One attempt of ``exec``; the last one's failure goes to ``exec_fallback``."""
+
+    share: bool = False  # each object says for itself
 
     def __init__(
         self, node: Any, attempts: int, share: bool, place: Place | None = None, elsewhere: bool = False
@@ -86,6 +89,8 @@ class ExecTask:
 class AsyncExecTask(ExecTask):
     """The same for ``exec_async``; an executor that has an event loop awaits ``run_async`` on it."""
 
+    awaits = True
+
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
         return run_coroutine(
             lambda: self.run_async(item, index, attempt), attempt.cancel, attempt.remaining()
@@ -109,7 +114,7 @@ def _result(value: Any, attempt: Attempt) -> Any:
     return kept(pieces(value), attempt.cancel, attempt.remaining())
 
 
-class OwnRetriesTask:
+class OwnRetriesTask(Task):
     """A node with the retries it was made with: one attempt of the engine is all of the node's own.
 
     ``tried`` is the method that tries, taken from the class that defines it for a single item.
@@ -132,6 +137,8 @@ class OwnRetriesTask:
 
 class AsyncOwnRetriesTask(OwnRetriesTask):
     """The same for an async node."""
+
+    awaits = True
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
         return run_coroutine(

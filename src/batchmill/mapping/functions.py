@@ -21,7 +21,7 @@ class MakesTask(Protocol):
         """The task that runs it on one item."""
 
 
-class FunctionTask(Generic[T, R]):
+class FunctionTask(Task, Generic[T, R]):
     """A plain function as a task. Threads share it, as they would share any function."""
 
     share = True
@@ -43,6 +43,8 @@ class FunctionTask(Generic[T, R]):
 
 class AsyncFunctionTask(FunctionTask[T, R]):
     """A function to be awaited; on threads, as many items at once in one event loop."""
+
+    awaits = True
 
     def run(self, item: T, index: int, attempt: Attempt) -> Any:
         return kept(self.run_async(item, index, attempt), attempt.cancel, attempt.remaining())

@@ -215,7 +215,7 @@ def _check_initializer(initializer: Any, arguments: Any) -> None:
 def prepared(task: Task, given: Mapping[str, Any]) -> Task:
     """The task, behind the initializer that the keywords name."""
     initializer = given.get("initializer")
-    return task if initializer is None else Prepared.of(task, initializer, given.get("initargs", ()))
+    return task if initializer is None else Prepared(task, initializer, given.get("initargs", ()))
 
 
 def _classes(wanted: Any) -> tuple[type[BaseException], ...] | None:

@@ -17,6 +17,7 @@ from batchmill.attempt import Attempt
 from batchmill.bad_row import BadRow
 from batchmill.concurrency.promises import awaited
 from batchmill.errors import NodeError, TemplateError, UnreadableRow
+from batchmill.executors.contract import Task
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.nodes import Node, NodeResult, bind
 from batchmill.nodes.json_params import container_param
@@ -42,7 +43,7 @@ class Unresolved:
     references: tuple[str, ...]
 
 
-class Step:
+class Step(Task):
     """One node with its params and a snapshot of the namespace.
 
     ``carried`` are values that a loop lays over the params; they are data and are not scanned for
@@ -166,6 +167,8 @@ class SingleStep(Step):
 class AsyncSingleStep(SingleStep):
     """The same for a node with ``run_async``."""
 
+    awaits = True
+
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> NodeResult:
         """One attempt, to be awaited."""
         attempt = self._paying.told(attempt, None)
@@ -239,6 +242,8 @@ class ItemStep(Step):
 
 class AsyncItemStep(ItemStep):
     """The same for a node with ``run_async``: many items may be under way on the one node."""
+
+    awaits = True
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any] | Skipped:
         """One attempt of one item, to be awaited."""

@@ -9,6 +9,7 @@ import time
 import pytest
 
 import batchmill
+from batchmill.executors import contract
 from batchmill.executors.auto.executor import GilWatch, measured
 from batchmill.executors.auto.process_cost import shipping
 from batchmill.executors.auto.view import Readings
@@ -158,7 +159,8 @@ def test_coroutines_run_on_an_event_loop():
         await node.run_async(shared)
         seen.append(threading.current_thread().name)
 
-    class Task:
+    class Task(contract.Task):
+        awaits = True
         share = True
 
         def run(self, item, index, attempt):
@@ -251,7 +253,7 @@ def test_waiting_for_a_core_is_not_the_items_waiting():
 
 
 def test_shipping_is_as_dear_as_the_payload_is_large():
-    class Anything:
+    class Anything(contract.Task):
         def run(self, item, index, attempt):
             return hashlib.sha256(item).digest()
 

@@ -12,6 +12,7 @@ from batchmill.attempt import Attempt
 from batchmill.batch.window import Window
 from batchmill.block import Block
 from batchmill.errors import ExecutorUnavailable
+from batchmill.executors import contract
 from batchmill.executors.contract import Chunk
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.driver import Driver
@@ -36,7 +37,7 @@ from batchmill.policy import FailurePolicy, FailureWatch
 Answer = Callable[[Chunk], End]
 
 
-class Nothing:
+class Nothing(contract.Task):
     """A task that nobody runs here."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from batchmill.attempt import Attempt
 from batchmill.block import Block
+from batchmill.executors import contract
 from batchmill.executors.contract import Chunk
 from batchmill.executors.dispatch.link import CANCELLED, TIMED_OUT, TOO_LARGE, Death
 from batchmill.executors.dispatch.losses import AfterDeath, after_death
@@ -19,7 +20,7 @@ from batchmill.policy import RetryPolicy
 KILLED = "was killed by signal 9 (SIGKILL)"
 
 
-class Nothing:
+class Nothing(contract.Task):
     """A task that nobody runs here."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> None:

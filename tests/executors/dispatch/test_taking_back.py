@@ -16,6 +16,7 @@ from batchmill.attempt import Attempt
 from batchmill.batch.window import Window
 from batchmill.block import Block
 from batchmill.errors import InternalError
+from batchmill.executors import contract
 from batchmill.executors.contract import Chunk
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.driver import Driver
@@ -35,7 +36,7 @@ ITEMS = 9
 RUNS: Counter[int] = Counter()
 
 
-class Note:
+class Note(contract.Task):
     """Notes in this process, which is the worker's here, that an item was run."""
 
     def run(self, item: int, index: int, attempt: Attempt) -> int:

@@ -9,6 +9,7 @@ import pytest
 from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InternalError
+from batchmill.executors import contract
 from batchmill.executors.contract import Chunk
 from batchmill.executors.running.attempts import Attempts, Job, Wait
 from batchmill.outcome import ErrorInfo, Outcome, Tried
@@ -18,7 +19,7 @@ from batchmill.record import Recorder
 LOST = ErrorInfo("WorkerDied", "killed", "worker_died")
 
 
-class Nothing:
+class Nothing(contract.Task):
     """A task that nobody runs here."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> None:

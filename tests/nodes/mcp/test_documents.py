@@ -60,14 +60,14 @@ def test_a_batch(stdio, executor):
 
 
 def test_calls_in_flight_need_no_threads(stdio):
-    most = []
+    most, before = [], set(threading.enumerate())
     node = {"id": "call", "type": "mcp-s-slow", "params": {"seconds": 0.2}}
     node["batch"] = {"items": {"range": [40]}, "executor": "thread", "max_concurrent": 40}
     stop = threading.Event()
 
     def watch():
         while not stop.wait(0.01):
-            most.append(sum(one.name.startswith("batchmill-") for one in threading.enumerate()))
+            most.append(sum(one.name.startswith("batchmill-") for one in {*threading.enumerate()} - before))
 
     watcher = threading.Thread(target=watch)
     watcher.start()

@@ -60,7 +60,7 @@ class AutoExecutor:
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
         machine = machine_of(settings)
-        awaits = hasattr(task, "run_async")
+        awaits = task.awaits
         known = known_beforehand(awaits, channel.remaining(), settings.max_concurrent, machine.n_threads)
         if known is not None:
             _tell(settings, known)

@@ -131,7 +131,7 @@ class ChunkSettler:
 
 
 def _unloadable(job: Job, error: ErrorInfo) -> ErrorInfo:
-    function = getattr(job.task, "only_function", None)
+    function = job.task.only_function
     what = "task" if function is None else named(function)
     message = (
         f"the {what} cannot be loaded in a worker process: {error.type}: {error.message}; "

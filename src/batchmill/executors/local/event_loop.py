@@ -19,7 +19,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.block import Block
@@ -30,7 +30,6 @@ from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import bounded
 from batchmill.executors.pickling.copying import copy_task
 from batchmill.executors.running.attempts import Attempts, Job, Wait
-from batchmill.executors.running.prepared import prepare
 from batchmill.executors.running.runner import LATE_SECONDS
 from batchmill.executors.running.weighing import bytes_of
 from batchmill.outcome import ErrorInfo, Outcome, cancelled
@@ -42,16 +41,6 @@ LEAST_WINDOW = 256
 CLOSE_SECONDS = 1.0
 
 
-class AsyncTask(Task, Protocol):
-    """A task that can also run as a coroutine, many items at once in one event loop.
-
-    An attribute ``on_service_loop = True`` says that this is to be the process's loop for services.
-    """
-
-    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
-        """Run one attempt; whatever is raised becomes the attempt's error."""
-
-
 class EventLoopBatch:
     """The items of one batch on an event loop, and the thread that feeds it.
 
@@ -60,7 +49,7 @@ class EventLoopBatch:
     """
 
     def __init__(
-        self, task: AsyncTask, channel: Channel, settings: ExecutorSettings, cancel: CancelToken, size: int
+        self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken, size: int
     ) -> None:
         self._task = task
         self._channel = channel
@@ -78,7 +67,7 @@ class EventLoopBatch:
         self._over = False
         self._running: set[asyncio.Task[None]] = set()
         self._context = contextvars.copy_context()  # what items see of it is what the caller set
-        self._shared = getattr(task, "on_service_loop", False)
+        self._shared = task.on_service_loop
         self._loop = background().loop if self._shared else asyncio.new_event_loop()
         self._done = threading.Event()
         self._stopping = asyncio.Event()
@@ -161,8 +150,8 @@ class EventLoopBatch:
             self._loop.close()
 
     def _make_ready(self) -> None:
-        self._task = copy_task(self._task)  # type: ignore[assignment]  # a copy has the same type
-        prepare(self._task)
+        self._task = copy_task(self._task)
+        self._task.prepare()
 
     def _pump(self) -> None:
         """Start items while there are some and there is room."""

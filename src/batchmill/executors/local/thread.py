@@ -16,14 +16,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import cast
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.stealing import WorkStealer
-from batchmill.executors.local.event_loop import AsyncTask, EventLoopBatch
+from batchmill.executors.local.event_loop import EventLoopBatch
 from batchmill.executors.local.thread_worker import CHUNK_SECONDS, CLOSE_SECONDS, Worker
 from batchmill.executors.running.attempts import Job, lost_attempt
 from batchmill.executors.running.runner import LATE_SECONDS
@@ -50,8 +49,8 @@ class ThreadExecutor:
     ) -> Iterator[Block]:
         size = self.workers(settings)
         crew: ThreadBatch | EventLoopBatch
-        if hasattr(task, "run_async"):
-            crew = EventLoopBatch(cast("AsyncTask", task), channel, settings, cancel, size)
+        if task.awaits:
+            crew = EventLoopBatch(task, channel, settings, cancel, size)
         else:
             crew = ThreadBatch(task, channel, settings, cancel, size)
         crew.start()

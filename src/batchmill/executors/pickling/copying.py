@@ -17,7 +17,7 @@ def copy_task(task: Task) -> Task:
     Raises :class:`NotCopyable` naming the attribute at fault, such as a lock. A node that holds one
     can define ``__deepcopy__`` to say how it wants to be copied.
     """
-    if getattr(task, "share", False):
+    if task.share:
         return task
     try:
         return copy.deepcopy(task)

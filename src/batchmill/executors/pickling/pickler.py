@@ -29,6 +29,7 @@ from typing import Any, ClassVar
 import cloudpickle
 
 from batchmill.errors import NotPicklable
+from batchmill.executors.contract import Task
 from batchmill.executors.describe import text_of
 from batchmill.executors.pickling.blame import blame
 from batchmill.executors.pickling.context import reduce_variable
@@ -69,7 +70,7 @@ def loads(stream: Any, buffers: Sequence[Any] = ()) -> Any:
 def refusal(value: Any, fault: BaseException, what: str) -> NotPicklable:
     """The error for a value that cannot be pickled: what it is, which part is at fault and what to do. A task
     that is no more than a function is called by the function's name."""
-    function = getattr(value, "only_function", None)
+    function = value.only_function if isinstance(value, Task) else None
     where = blame(value, _try, root=what) if function is None else blame(function, _try, root=named(function))
     return NotPicklable(
         f"{where} cannot travel between processes ({type(fault).__name__}: {text_of(fault)}); "

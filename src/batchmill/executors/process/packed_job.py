@@ -64,7 +64,7 @@ class _Pickled:
 def _pack_job(job: Job) -> _Pickled:
     buffers: list[pickle.PickleBuffer] = []
     try:
-        plain = pickler.goes_by_name(getattr(job.task, "only_function", None))
+        plain = pickler.goes_by_name(job.task.only_function)
         return _Pickled(pickler.dumps(job, buffers, plain=plain), buffers)
     except NotPicklable:
         raise

@@ -80,7 +80,7 @@ class RemoteExecutor:
 def _packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: Probe | None) -> bytes:
     """Raises :class:`NotPicklable` naming the attribute at fault."""
     try:
-        plain = pickler.goes_by_name(getattr(task, "only_function", None))
+        plain = pickler.goes_by_name(task.only_function)
         stream = bytes(pickler.dumps(task, [], plain=plain, in_band=True))
     except NotPicklable:
         raise

@@ -11,10 +11,11 @@ from typing import Any, overload
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InternalError
+from batchmill.executors.contract import Task
 from batchmill.executors.pickling import pickler
 
 
-class SealedTask:
+class SealedTask(Task):
     """A :class:`~batchmill.executors.contract.Task` as its pickle."""
 
     def __init__(self, packed: bytes) -> None:

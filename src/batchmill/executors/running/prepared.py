@@ -14,7 +14,7 @@ from batchmill.executors.describe import text_of
 from batchmill.executors.pickling.copying import copy_task
 
 
-class Prepared:
+class Prepared(Task):
     """``task`` behind ``initializer(*arguments)``, which is called once for each copy of this object: that is
     in each worker thread or worker process, and once where items run in the caller's thread or on one event
     loop. The time it takes counts against no item.
@@ -31,11 +31,13 @@ class Prepared:
         self._ready = False
         self._fault: Exception | SystemExit | None = None
 
-    @staticmethod
-    def of(task: Task, initializer: Callable[..., object], arguments: Sequence[Any]) -> Prepared:
-        """What fits the task: one that is awaited stays so."""
-        kind = PreparedAsync if hasattr(task, "run_async") else Prepared
-        return kind(task, initializer, arguments)
+    @property
+    def awaits(self) -> bool:
+        return self.task.awaits
+
+    @property
+    def on_service_loop(self) -> bool:
+        return self.task.on_service_loop
 
     def prepare(self) -> None:
         """Call the initializer, the first time. What it raises becomes the error of every item here."""
@@ -52,6 +54,11 @@ class Prepared:
         self._check()
         return self.task.run(item, index, attempt)
 
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+        """As :meth:`run`."""
+        self._check()
+        return await self.task.run_async(item, index, attempt)
+
     def _check(self) -> None:
         self.prepare()
         if self._fault is None:
@@ -60,19 +67,4 @@ class Prepared:
         raise InitializerFailed(f"the initializer failed: {name}: {text_of(self._fault)}") from self._fault
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Prepared:
-        return type(self)(copy_task(self.task), self.initializer, self.arguments)
-
-
-class PreparedAsync(Prepared):
-    """The same of a task that is awaited."""
-
-    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
-        self._check()
-        task: Any = self.task
-        return await task.run_async(item, index, attempt)
-
-
-def prepare(task: Task) -> None:
-    """Have a task that has something to do before its first item do that now."""
-    if isinstance(task, Prepared):
-        task.prepare()
+        return Prepared(copy_task(self.task), self.initializer, self.arguments)

@@ -19,7 +19,6 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Chunk
 from batchmill.executors.running.attempts import Attempts, Job, Wait
-from batchmill.executors.running.prepared import prepare
 from batchmill.executors.running.progress import Progress
 from batchmill.outcome import Outcome
 from batchmill.record import Recorder
@@ -55,7 +54,7 @@ class ItemRunner:
 
     def prepare(self) -> None:
         """Have done what is to be done in this worker before its first item."""
-        prepare(self._job.task)
+        self._job.task.prepare()
 
     @property
     def timed(self) -> bool:
@@ -86,20 +85,23 @@ class ItemRunner:
         for offset, item in enumerate(chunk.items):
             if not begin_item():
                 break
-            outcome: Outcome | None = None
+            then: Wait | Outcome | None = None
             if timed or chunk.lost is not None:
-                outcome = self._run_item(item, index, last, chunk)
+                attempts = self._attempts(index, last, chunk)
+                then = attempts.lost() if attempts.resumes else self._attempt(item, index, attempts)
             else:
                 # What nearly all items take: one attempt, without a deadline, that comes to a value.
                 try:
                     add_value(value := run(item, index, self._first))
                 except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error
-                    outcome = self._run_item(item, index, last, chunk, error)
+                    attempts = self._attempts(index, last, chunk)
+                    then = self._caught(error, attempts)
                 else:
                     records = drain()
                     if records:
                         block.note(Outcome(index, value, records=records))
-            if outcome is not None:
+            if then is not None:
+                outcome = self._to_the_end(item, index, attempts, then)
                 progress.begin_attempt(1)
                 add_value(outcome.value)
                 if not outcome.plain:
@@ -112,9 +114,7 @@ class ItemRunner:
             add_wall(now - last)
             last = now
             index += 1
-            if now >= end or (
-                self._job.judges_failures and outcome is not None and outcome.error is not None
-            ):
+            if now >= end or (self._job.judges_failures and then is not None and outcome.error is not None):
                 break
             if flush is not None:
                 if flush(block, now):
@@ -128,18 +128,13 @@ class ItemRunner:
         block.cpu = time.thread_time() - spent + (commands or 0.0)
         return block
 
-    def _run_item(
-        self, item: Any, index: int, began: float, chunk: Chunk, error: BaseException | None = None
-    ) -> Outcome:
-        """Make the attempts of an item until its end, from the one on that its chunk brings. That one began
-        at the second ``began``; ``error`` is what it has ended in already."""
-        attempts = Attempts(self._job, index, self._recorder, self._cancel, began, chunk)
-        if error is not None:
-            then = self._caught(error, attempts)
-        elif attempts.resumes:
-            then = attempts.lost()
-        else:
-            then = self._attempt(item, index, attempts)
+    def _attempts(self, index: int, began: float, chunk: Chunk) -> Attempts:
+        """The attempts of an item from that of its chunk on, which begins at the second ``began``."""
+        return Attempts(self._job, index, self._recorder, self._cancel, began, chunk)
+
+    def _to_the_end(self, item: Any, index: int, attempts: Attempts, then: Wait | Outcome) -> Outcome:
+        """Do what is next for an item until its end. Not called where an exception is being handled: it would
+        become the context of those that further attempts raise."""
         while isinstance(then, Wait):
             if self._stopped_within(then.seconds):
                 return attempts.stopped()
