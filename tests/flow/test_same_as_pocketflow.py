@@ -483,7 +483,7 @@ def test_async_batches_keep_the_order_of_items(lib, name):
             return [3, 1, 2]
 
         async def exec_async(self, item):
-            await asyncio.sleep(item / 1000)
+            await asyncio.sleep(item / 50)
             began.append(item)
             return item * 10
 

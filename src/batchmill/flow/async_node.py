@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Unpack, cast
 
@@ -10,12 +11,13 @@ from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.promises import settled
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Attempts, Call
-from batchmill.flow.item_tasks import AsyncOwnRetriesTask, hopeless
+from batchmill.flow.item_tasks import AsyncOwnRetriesTask
 from batchmill.flow.journaled import RunKeywords, run_of
 from batchmill.flow.keeping import SingleVisit
 from batchmill.flow.node import Node
 from batchmill.flow.options import options_of
 from batchmill.flow.publishing import pieces
+from batchmill.flow.tries import Tries
 from batchmill.flow.typevars import ExecT, ParamsT, PrepT, SharedT
 from batchmill.flow.warned import class_of
 from batchmill.values.tracebacks import warn
@@ -64,16 +66,19 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
         """What ``exec_async`` comes to after its retries; ``result_of`` awaits what it returned."""
         limit = options_of(self).timeout
         with Attempts(self):
-            for retry in range(self.max_retries):
+            tries: Tries | None = None
+            for retry in itertools.count():
                 self.cur_retry = retry
                 try:
                     async with deadline(limit, f"no result within {limit or 0:g} s"):
                         return await result_of(self.exec_async(prep_res))
-                except Exception as error:  # noqa: BLE001  # an attempt ends here; the last one's error goes on
-                    if self.cur_retry == self.max_retries - 1 or hopeless(error):
+                except Exception as error:  # noqa: BLE001  # a try ends here; the last one's error goes on
+                    tries = tries or Tries(self.max_retries, self.wait)
+                    wait = tries.again(max(retry, self.cur_retry), error)
+                    if wait is None:
                         return await self.exec_fallback_async(prep_res, error)
-                    if self.wait > 0:
-                        await asyncio.sleep(self.wait)
+                if wait > 0:
+                    await asyncio.sleep(wait)
         return None
 
     async def _kept_async(self, call: Call, prep_res: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -10,9 +11,9 @@ from batchmill.errors import BatchFailed
 from batchmill.executors.describe import describe
 from batchmill.flow.calls import Call
 from batchmill.flow.gathering import Gathering
-from batchmill.flow.item_tasks import hopeless
 from batchmill.flow.options import BatchOptions
 from batchmill.flow.results import BatchResults
+from batchmill.flow.tries import Tries
 from batchmill.outcome import Outcome
 from batchmill.policy import FailureWatch
 
@@ -52,13 +53,15 @@ async def gather_items(
 
 def _retried(work: Work, options: BatchOptions, attempts: int) -> Work:
     async def tried(item: Any, index: int) -> Any:
-        for left in reversed(range(attempts)):
+        tries = Tries(attempts, options.retry_wait)
+        for retry in itertools.count():
             try:
                 return await work(item, index)
             except Exception as error:
-                if not left or hopeless(error):
+                wait = tries.again(retry, error)
+                if wait is None:
                     raise
-                await asyncio.sleep(options.retry_wait)
+            await asyncio.sleep(wait)
         return None
 
     return tried

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any, Self, Unpack, cast, overload
@@ -11,10 +12,11 @@ from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import Task
 from batchmill.flow.branches import Branches
 from batchmill.flow.calls import Attempts, Call, CurRetry
-from batchmill.flow.item_tasks import OwnRetriesTask, hopeless
+from batchmill.flow.item_tasks import OwnRetriesTask
 from batchmill.flow.journaled import RunKeywords, run_of
 from batchmill.flow.keeping import SingleVisit
 from batchmill.flow.publishing import pieces, running
+from batchmill.flow.tries import Tries
 from batchmill.flow.typevars import ExecT, NextT, ParamsT, PrepT, SharedT, Typed
 from batchmill.flow.warned import class_of
 from batchmill.values.tracebacks import warn
@@ -186,15 +188,18 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
     def _tried(self, prep_res: Any, result_of: Callable[[Any], Any]) -> Any:
         """What ``exec`` comes to after its retries; ``result_of`` makes a result of what it returned."""
         with Attempts(self):
-            for retry in range(self.max_retries):
+            tries: Tries | None = None
+            for retry in itertools.count():
                 self.cur_retry = retry
                 try:
                     return result_of(self.exec(prep_res))
-                except Exception as error:  # noqa: BLE001  # an attempt ends here; the last one's error goes on
-                    if self.cur_retry == self.max_retries - 1 or hopeless(error):
+                except Exception as error:  # noqa: BLE001  # a try ends here; the last one's error goes on
+                    tries = tries or Tries(self.max_retries, self.wait)
+                    wait = tries.again(max(retry, self.cur_retry), error)
+                    if wait is None:
                         return result_of(self.exec_fallback(prep_res, error))
-                    if self.wait > 0:
-                        time.sleep(self.wait)
+                if wait > 0:
+                    time.sleep(wait)
         return None
 
     def _item(self, item: Any) -> Any:

@@ -1,6 +1,6 @@
 """Policies: when to try again, and what failures do to a batch."""
 
 from batchmill.policy.failures import FailurePolicy, FailureWatch
-from batchmill.policy.retry import NO_RETRIES, RetryDecision, RetryPolicy
+from batchmill.policy.retry import NO_RETRIES, Decides, RetryDecision, RetryPolicy
 
-__all__ = ["NO_RETRIES", "FailurePolicy", "FailureWatch", "RetryDecision", "RetryPolicy"]
+__all__ = ["NO_RETRIES", "Decides", "FailurePolicy", "FailureWatch", "RetryDecision", "RetryPolicy"]

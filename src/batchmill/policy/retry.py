@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from batchmill.errors import AttemptTimeout, InvalidSetting, NotPicklable
 from batchmill.outcome import NO_REFUSALS, ErrorInfo, ErrorKind, Refusals
@@ -37,6 +37,19 @@ class RetryDecision:
     after: float
     reason: str
     refusals: Refusals = NO_REFUSALS
+
+
+class Decides(Protocol):
+    """Whoever says whether another attempt is to be made: a :class:`RetryPolicy`, or a node by itself."""
+
+    def decide(
+        self,
+        attempts: int,
+        error: ErrorInfo,
+        raised: BaseException | None = None,
+        before: Refusals = NO_REFUSALS,
+    ) -> RetryDecision:
+        """See :meth:`RetryPolicy.decide`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from batchmill.executors.contract import Chunk, ExecutorSettings, Task
 from batchmill.executors.describe import outline, traced
 from batchmill.executors.running.cause import Cause
 from batchmill.outcome import NO_REFUSALS, ErrorInfo, Outcome, Refusals, Tried, cancelled, interrupted
-from batchmill.policy import RetryPolicy
+from batchmill.policy import Decides, RetryPolicy
 from batchmill.record import Recorder
 
 OnRetry = Callable[[int, ErrorInfo, float], object]
@@ -31,7 +31,7 @@ class Job:
     attempt that is going to be followed by another; of one in another process it cannot be."""
 
     task: Task
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    retry: Decides = field(default_factory=RetryPolicy)
     timeout: float | None = None
     stop_on_failure: bool = False
     by_attempt: bool = False
