@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+import batchmill
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.batch.window import Window
 from batchmill.block import Block
@@ -335,3 +336,52 @@ def test_a_worker_waits_for_what_others_may_give_back() -> None:
     window.give_back(chunk)
     other.join(10)
     assert taken == [chunk]
+
+
+def test_who_consumes_too_waits_for_an_attempt_before_the_source() -> None:
+    """The source may give nothing before the consumer has had the result."""
+    had = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        assert had.wait(10)
+        yield 2
+
+    failed = set()
+
+    def once(item: int) -> int:
+        if item == 1 and not failed:
+            failed.add(item)
+            raise ValueError
+        return item
+
+    limit = {"per_second": 1000, "key": "the source waits"}
+    results = batchmill.imap(
+        once, items(), executor="sequential", max_retries=2, retry_wait=0.1, rate_limit=limit
+    )
+    assert next(results) == 1
+    had.set()
+    assert list(results) == [2]
+
+
+def test_what_cannot_be_judged_is_not_run() -> None:
+    def judge(index: int, item: Any, value: Any) -> ErrorInfo | None:
+        raise ZeroDivisionError
+
+    class Knowing:
+        """Knows the first item."""
+
+        knows = True
+        left_out = 0
+
+        def match(self, start: int, items: Any) -> dict[int, Outcome]:
+            return {0: Outcome(0, "known")}
+
+        def record(self, block: Block) -> None:
+            """Nothing is run."""
+
+    log: Any = Knowing()
+    window = Window(as_source([1, 2]), FailureWatch(TOLERANT, 2), ordered=True, log=log, judge=judge)
+    assert window.take(5, 10) is None
+    with pytest.raises(ZeroDivisionError):
+        list(window.blocks())

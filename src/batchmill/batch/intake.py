@@ -25,8 +25,8 @@ class Intake:
     source raised is the ``error`` of the batch once all that came before is done.
 
     Concurrency: ``lock`` is the one of the window it is a part of, and guards every field, the supply
-    included. Methods whose docstring begins with "Under the lock" are called by the window that holds it,
-    the others take it. ``_work`` wakes workers that wait for items.
+    included. Methods whose docstring begins with "Under the lock", and those of one underscore but
+    ``_read``, are called while it is held; the others take it. ``_work`` wakes workers that wait for items.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Intake:
             idle: list[Callable[[], None]] = []
             with self._lock:
                 supply.return_due()
-                while not (self._may_read(ahead) and self._source_gives(most, consumes)):
+                while not (self._may_read(ahead, consumes) and self._source_gives(most, consumes)):
                     if supply.returned:
                         return self._send_out(supply.retake(most))
                     if self.stopped or self.over:
@@ -96,8 +96,12 @@ class Intake:
             if not idle and (chunk := self._read(most)) is not None:
                 return chunk
 
-    def _may_read(self, ahead: int) -> bool:
+    def _may_read(self, ahead: int, consumes: bool) -> bool:
         supply = self.supply
+        if consumes and supply.waiting and not supply.instant:
+            # Who waits in the source does not hear of what is due again; and it may be that the source gives
+            # nothing before the consumer has had that.
+            return False
         if self.stopped or supply.returned or supply.exhausted or supply.reading or self._held:
             return False
         held = supply.taken - self._results.handed_out
@@ -137,6 +141,8 @@ class Intake:
         """Read the source outside the lock. What is known of what was read is filed; of the rest a chunk of
         at most ``most`` is taken, and the others may take what is left."""
         read = self.supply.read(most)
+        if read.error is not None and read.items:  # read, and not to be matched: none of it is to be run
+            self._fail(read.error)
         with self._lock:
             self.supply.reading = False
             self.error = self.error or read.error
@@ -146,8 +152,6 @@ class Intake:
             else:
                 chunk = self._number(read.items)
             self._wake_another()
-        if read.error is not None and read.items:  # read, and not to be matched: the journal is at fault
-            self._fail(read.error)
         return chunk
 
     def _number_known(self, items: Sequence[object], known: dict[int, Outcome], most: int) -> Chunk | None:

@@ -115,7 +115,7 @@ class Supply:
             if self._judge is not None:
                 known = judged_again(known, items, self._judge)
         except BaseException as error:  # noqa: BLE001  # raised again where the results are consumed
-            return Reading(items, known, error)
+            return Reading(items, {}, error)
         return Reading(items, known)
 
     def number(self, items: Sequence[Any], *, stopped: bool) -> Chunk | None:

@@ -140,7 +140,8 @@ class Channel(Protocol):
         """Return items that were taken and not run; they are taken again first."""
 
     def deliver(self, block: Block) -> None:
-        """Hand over final outcomes (``block.items`` set). Each taken item is delivered or given back once."""
+        """Hand over outcomes (``block.items`` set), final ones or, where the channel starts attempts, those
+        with :attr:`Outcome.again`. Each taken item is delivered or given back once."""
 
     def fail(self, error: BaseException) -> None:
         """End the batch with an error of the executor itself."""

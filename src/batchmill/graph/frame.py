@@ -103,8 +103,8 @@ class NodeFrame:
     """What changes from node to node, and from workflow to workflow inside it; ``services`` is what does not.
 
     ``namespace`` is what the node sees. ``stop`` lets nothing new start, ``cancel`` ends what runs; ``last``
-    ends the nodes of ``finally``, which nothing else does, and ``anew`` says that they are what runs here:
-    what an earlier pass of the run kept of them does not count.
+    is the only token that ends nodes of ``finally``. ``anew`` says that such are what runs here: what an
+    earlier pass of the run kept of them does not count.
 
     ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
     workflows are around this one, ``folder`` where Python modules of the document are found. ``inside`` tells

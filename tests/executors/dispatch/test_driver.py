@@ -57,7 +57,7 @@ class Link:
         self.answers = answers
         self.served = 0
         self.healthy = True
-        self.has_job = True
+        self.has_job = lender.has_job
         self.next_number = 1
 
     def pack(self, chunk: Chunk, seconds: float) -> Send:
@@ -93,6 +93,7 @@ class Lender:
     """Has one worker after another."""
 
     shared = False
+    has_job = True  # its workers have
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
@@ -212,3 +213,65 @@ def test_a_worker_is_replaced_after_so_many_items() -> None:
     assert values(window) == [item * 10 for item in range(7)]
     driver.join(5)
     assert [link.served for link in lender.leased] == [2, 2, 2, 1]
+
+
+def test_no_thread_for_what_is_left_ends_the_batch() -> None:
+    """The first chunk needed none; it came back in part."""
+    window = Window(as_source([1, 2, 3]), FailureWatch(FailurePolicy(), 3), ordered=True)
+    settler = ChunkSettler(Job(Nothing()), window, ChunkSizer(1, 0.018, 2048, 3))
+    lender = Lender(lambda chunk: Results(run_two(chunk), 0.1, 5))
+    held: list[Callable[[], None]] = []
+
+    def pack(chunk: Chunk, seconds: float) -> Send:
+        send = Link.pack(link, chunk, seconds)
+        return lambda ended: held.append(lambda: send(ended))
+
+    def no_thread(work: Callable[[], None]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    driver = Driver(settler, lender, no_thread)
+    link = driver._healthy_link()
+    assert isinstance(link, Link)
+    link.pack = pack  # type: ignore[method-assign]  # the answer comes when the test wants it
+    driver.send_first()
+    driver.start()
+    held[0]()
+    assert driver.over
+    assert lender.given_back == [link]
+    with pytest.raises(ExecutorUnavailable, match="no thread can be started"):
+        values(window)
+
+
+def test_a_driver_that_gets_no_thread_has_nothing_on_lease() -> None:
+    def no_thread(work: Callable[[], None]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    window = Window(as_source([1]), FailureWatch(FailurePolicy(), 1), ordered=True)
+    driver = Driver(ChunkSettler(Job(Nothing()), window, ChunkSizer(1, 0.018, 2048, 3)), Lender(), no_thread)
+    with pytest.raises(ExecutorUnavailable):
+        driver.start()
+    assert driver.over
+
+
+def test_workers_that_die_of_loading_the_job_end_the_batch() -> None:
+    """They are sent a chunk without items before the first item is let start."""
+    died = Death("worker 1", "was killed by signal 11", finished=Block(0), suspects=range(0))
+    lender = Lender(*[lambda chunk: died] * 3)
+    window = Window(as_source([1]), FailureWatch(FailurePolicy(), 1), ordered=True)
+    settler = ChunkSettler(Job(Nothing()), window, ChunkSizer(1, 0.018, 2048, 3))
+    driver = Driver(settler, lender, lambda work: None)
+    lender.has_job = False
+    assert not driver.warm_up()
+    with pytest.raises(ExecutorUnavailable, match="signal 11"):
+        values(window)
+
+
+def test_what_cannot_be_sent_is_given_back() -> None:
+    def broken(chunk: Chunk) -> End:
+        raise MemoryError
+
+    window, driver = done_by(Lender(broken), 2)
+    with pytest.raises(MemoryError):
+        values(window)
+    driver.join(5)
+    assert driver._sent == {}

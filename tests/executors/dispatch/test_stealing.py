@@ -113,3 +113,14 @@ def test_results_are_in_order_whoever_ran_them(number: int) -> None:
 def index_after(item: tuple[int, float]) -> int:
     time.sleep(item[1])
     return item[0]
+
+
+def test_what_waits_behind_a_long_item_is_run_where_a_worker_had_ended(tmp_path: Path) -> None:
+    """Each worker got one chunk, with which all was sent: who is done with his has ended by then."""
+    items = [LONG] + [0.001] * 9
+    done = batchmill.map(
+        functools.partial(work, str(tmp_path)), items, executor="process", max_concurrent=2, chunk_size=5
+    )
+    (first, end), *others = done.values
+    assert all(pid != first and ended < end for pid, ended in others)
+    assert begun(tmp_path) == 10

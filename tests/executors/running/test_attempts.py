@@ -110,12 +110,16 @@ def test_an_attempt_that_was_lost_counts_and_is_told_of() -> None:
 
 
 def test_stopped_while_another_attempt_is_waited_for() -> None:
-    one = attempts(2)
+    one = attempts(3)
     one.raised(ValueError("no"))
     outcome = one.stopped()
     assert outcome.error is not None
-    assert (outcome.error.kind, outcome.attempts) == ("cancelled", 1)
+    assert (outcome.error.kind, outcome.attempts, outcome.tried) == ("cancelled", 1, ())
     assert "after ValueError: no" in outcome.error.message
+    one.begin()
+    one.raised(KeyError("no"))
+    again = one.stopped()
+    assert (again.attempts, [tried.error for tried in again.tried]) == (2, ["ValueError", "KeyError"])
 
 
 def test_what_fails_while_the_run_is_ended_by_force_is_cancelled() -> None:

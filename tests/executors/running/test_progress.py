@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from batchmill.executors.running.progress import LOADING, PACKING, RUNNING, Progress
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from batchmill.executors.running.progress import CELLS, LOADING, PACKING, RUNNING, Progress
 
 
 def test_a_chunk_from_its_begin_to_its_end() -> None:
@@ -60,3 +65,36 @@ def test_what_has_a_deadline() -> None:
     assert progress.started >= since + 10**9
     progress.end_timed()
     assert progress.started == 0
+
+
+@pytest.mark.parametrize("change", [Progress.pause, Progress.resume])
+@pytest.mark.parametrize("at", range(4))
+def test_a_stop_beside_a_pause_is_for_good(change: Callable[[Progress], None], at: int) -> None:
+    """Wherever the two meet: before each look and store of the other one."""
+
+    class Meeting(list[int]):
+        left = at
+
+        def meet(self) -> None:
+            self.left -= 1
+            if self.left == -1:
+                progress.stop()
+
+        def __getitem__(self, place: Any) -> Any:
+            self.meet()
+            return super().__getitem__(place)
+
+        def __setitem__(self, place: Any, value: Any) -> None:
+            self.meet()
+            super().__setitem__(place, value)
+
+    cells = Meeting([0] * CELLS)
+    progress = Progress(cells)
+    change(progress)
+    if cells.left >= 0:
+        progress.stop()
+    cells.left = -5
+    assert progress.stopped
+    progress.resume()
+    progress.pause()
+    assert progress.stopped

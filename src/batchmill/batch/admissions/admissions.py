@@ -4,12 +4,11 @@
        ^                                                                                |
        +----------------- ended at each, and free again where a chunk is done ----------+
 
-The order is: rate gate, permit of the run, seat of the worker. Two phases keep anybody from holding what is
-scarce while he waits for something else, and from counting what has not begun. Who waits at the gate has
-nothing but a place in its line. Once his first item could start he waits for a permit, and then for a worker.
-The gate looks again when both are there, as much may have changed, and only then counts the starts: whoever
-is let through begins at once. Where the gate says "not any more" by then, permit and worker are given back,
-and the wait begins anew.
+The order is: rate gate, permit of the run, seat of the worker. Nobody is counted at a limit while he waits,
+and who waits at the gate has nothing but a place in its line. Once his first item could start he waits for a
+permit, and then for a worker. The gate looks again when both are there, as much may have changed, and only
+then counts the starts: whoever is let through begins at once. Where the gate says "not any more" by then,
+permit and worker are given back, and the wait begins anew.
 """
 
 from __future__ import annotations
@@ -61,7 +60,8 @@ class Admissions:
         """The calling thread is about to take up to ``most`` items: how many it may take."""
         for one in self._parts:
             one.begin_taking()
-        return min((most, *(limit for one in self._parts if (limit := one.most()) is not None)))
+        limits = (limit for one in self._parts if (limit := one.most()) is not None)
+        return min([most, *limits])
 
     def enter(self, chunk: Chunk, seat: Seat | None) -> int:
         """Wait until items of ``chunk`` may start: how many of its first ones do now. 0 where none ever will.
@@ -75,8 +75,12 @@ class Admissions:
                 line.callback(claims[-1].leave_line)
             while _wait(claims, seat):
                 count = len(chunk)
-                for claim in reversed(claims):
-                    count = claim.admit(count) if count else 0
+                try:
+                    for claim in reversed(claims):
+                        count = claim.admit(count) if count else 0
+                except BaseException:  # Ctrl-C, say
+                    _give_up(claims, seat)
+                    raise
                 if count:
                     self._let_start(chunk.part(0, count), claims)
                     return count
@@ -126,8 +130,8 @@ class Admissions:
         return ticket.waits if max(ticket.waits) >= LEAST_WAIT else NO_WAITS
 
     def withdraw(self, chunk: Chunk) -> Chunk:
-        """Items did not start after all: the chunk as it is to be taken again. One that brings another
-        attempt of its item is the one that was taken, which knows of those before."""
+        """Items did not start after all: the chunk as it is to be taken again. Where attempts are started one
+        by one a single item is put back as the chunk that was taken, which knows its earlier attempts."""
         again = chunk
         for index in range(chunk.start, chunk.start + len(chunk)):
             ticket, over = self._punch(index)
@@ -157,9 +161,9 @@ def _wait(claims: Sequence[Claim], seat: Seat | None) -> bool:
     complete = False
     try:
         for claim in claims:
+            got.append(claim)  # before it waits: it may be interrupted when it has what it waits for
             if not claim.wait():
                 return False
-            got.append(claim)
         if seat is not None and not seat.get():
             raise NoSeat
         complete = True

@@ -43,8 +43,9 @@ class PermitClaim(Claim):
         self.settled()
 
     def settled(self) -> None:
-        if self._permit is not None:
-            self._permits.release(self._permit)
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            self._permits.release(permit)
 
 
 class JobPermits:

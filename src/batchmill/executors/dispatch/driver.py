@@ -45,7 +45,7 @@ class Driver:
         worker: int = 0,
         max_items: int | None = None,
     ) -> None:
-        self._worker = worker
+        self.worker = worker
         self._max_items = max_items
         self._share = share
         self._settler = settler
@@ -81,10 +81,12 @@ class Driver:
         try:
             self._run(self._drive)
         except RuntimeError as fault:
-            self._ended.set()
-            raise ExecutorUnavailable(
-                f"no thread can be started to feed a worker process: {fault}"
-            ) from fault
+            with self._lock:
+                self._driving = False
+                idle = not self._sent
+            if idle:
+                self._end()
+            raise _no_thread(fault) from fault
 
     def join(self, seconds: float) -> None:
         """Wait for the driver's end; one that is stuck in the source of items is left behind."""
@@ -100,6 +102,15 @@ class Driver:
             self._finish()
         finally:
             self._ended.set()
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, and sends nothing any more."""
+        return self._ended.is_set()
+
+    def _end(self) -> None:
+        self._finish()
+        self._ended.set()
 
     def _next(self) -> bool:
         """Take a chunk and send it; False when there is none to come."""
@@ -117,18 +128,14 @@ class Driver:
             return True
         try:
             link = self._healthy_link()
-            if link is not None:
-                chunk = self._within(link, chunk)
-                self._send(link, chunk)
         except BaseException:
-            with self._lock:
-                sent = any(one is chunk for one in self._sent.values())
-            if not sent:
-                self._channel.give_back(chunk)
+            self._channel.give_back(chunk)
             raise
         if link is None:  # the batch has other workers, and no more are to be had
             self._channel.give_back(chunk)
-        return link is not None
+            return False
+        self._send(link, self._within(link, chunk))
+        return True
 
     def lend(self) -> None:
         """Give a shared worker back once it has nothing to do: others may be waiting for one."""
@@ -144,15 +151,16 @@ class Driver:
     def warm_up(self) -> bool:
         """Have the worker started and the job loaded, by a chunk without items: an item that is allowed to
         start must not wait for that. False where no worker is to be had."""
-        link = self._healthy_link()
-        if link is None:
-            return False
-        if not link.has_job:
+        while (link := self._healthy_link()) is not None:
+            if link.has_job:
+                return True
             self._send(link, Chunk(0, ()))
             with self._lock:
                 while self._sent:
                     self._changed.wait()
-        return True
+            if self._channel.stopped:
+                break
+        return False
 
     def _wait_for_room(self) -> None:
         depth = 1  # of items that come one by one: a second chunk waits at no worker while others are idle
@@ -192,7 +200,7 @@ class Driver:
             link = self._link
             if link is not None and link.healthy and not self._is_worn(link):
                 return link
-            while self._sent:  # to the broken one: about to be settled
+            while self._sent:  # to one that is broken, or worn: about to be settled
                 self._changed.wait()
             self._link = None
         if link is not None:
@@ -207,6 +215,7 @@ class Driver:
         return link
 
     def _send(self, link: WorkerLink, chunk: Chunk) -> None:
+        """Send a chunk. Where that cannot be done it is given back."""
         self._let_begin(link)
         number = link.next_number
         try:
@@ -214,16 +223,21 @@ class Driver:
         except CannotTravel as refusal:
             self._settler.split(chunk, refusal.error)
             return
+        except BaseException:
+            self._channel.give_back(chunk)
+            raise
         with self._lock:
             self._sent[number] = chunk
         if self._channel.starving:
             self._share()
         try:
             send(lambda end: self._settle(number, end))
-        except LinkBroken:  # it had died unnoticed, idle: the chunk goes back whole
+        except BaseException as fault:
             with self._lock:
-                chunk = self._sent.pop(number)
-            self._channel.give_back(chunk)
+                left = self._sent.pop(number)  # but for what was taken back meanwhile
+            self._channel.give_back(left)
+            if not isinstance(fault, LinkBroken):  # else it had died unnoticed, idle
+                raise
 
     def _is_held(self) -> bool:
         """Whether the worker would begin nothing that it is sent."""
@@ -245,7 +259,7 @@ class Driver:
             chunk = self._sent[number]
             self._sent[number] = chunk.part(0, 0)  # from here on nothing of it can be taken back
         try:
-            self._settler.settle(self._worker, chunk, end)
+            self._settler.settle(self.worker, chunk, end)
         except BaseException as fault:  # noqa: BLE001  # nobody else would hear of it
             self._channel.fail(fault)
             with contextlib.suppress(InternalError):  # where it was settled before the fault
@@ -262,10 +276,12 @@ class Driver:
     def _go_on(self) -> None:
         """The only chunk is settled: see whether it left something to do."""
         if self._channel.more():
-            self._run(self._drive)
-        else:
-            self._finish()
-            self._ended.set()
+            try:
+                self._run(self._drive)
+                return
+            except RuntimeError as fault:
+                self._channel.fail(_no_thread(fault))
+        self._end()
 
     def spare(self) -> bool:
         """Whether the worker has more items than the one it can be on."""
@@ -344,3 +360,7 @@ class _Seat:
 
     def give_back(self) -> None:
         self._driver.lend()
+
+
+def _no_thread(fault: RuntimeError) -> ExecutorUnavailable:
+    return ExecutorUnavailable(f"no thread can be started to feed a worker process: {fault}")

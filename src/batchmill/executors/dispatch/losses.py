@@ -48,7 +48,7 @@ def _part(chunk: Chunk, start: int, end: int) -> Chunk | None:
 
 
 def _innocent(job: Job, death: Death) -> bool:
-    """Whether the overdue item had just ended when its worker was killed, and another had begun."""
+    """Whether the overdue item had just ended when its worker was killed: another had begun, or none."""
     return death.verdict == TIMED_OUT and (death.age is None or death.age < (job.timeout or 0.0))
 
 

@@ -58,8 +58,9 @@ class ChunkSettler:
             self.split(chunk, _unreadable(refusal.error))
 
     def _death(self, worker: int, chunk: Chunk, death: Death) -> None:
-        if death.finished is None:
-            if death.newborn and death.verdict is None:
+        if death.finished is None or not len(chunk):
+            # A chunk without items only has the job loaded: a worker that dies of that can run none.
+            if (death.newborn or not len(chunk)) and death.verdict is None:
                 self._died_unborn(death)
             self._tell(worker, death, range(0))
             self.channel.give_back(chunk)

@@ -93,12 +93,16 @@ class WorkStealer:
 
     def _watch(self) -> None:
         before: dict[Holder, Position] = {}
-        while self._goes_on():
-            now = {holder: at for holder in self._holders() if holder.spare() and (at := holder.at())}
-            stuck = [holder for holder, at in now.items() if before.get(holder) == at]
-            before = now
-            if stuck and self._wanted():
-                self._take_back(stuck)
+        try:
+            while self._goes_on():
+                now = {holder: at for holder in self._holders() if holder.spare() and (at := holder.at())}
+                stuck = [holder for holder, at in now.items() if before.get(holder) == at]
+                before = now
+                if stuck and self._wanted():
+                    self._take_back(stuck)
+        except BaseException as fault:  # noqa: BLE001  # the batch must hear of it
+            self._leave()
+            self._channel.fail(fault)
 
     def _goes_on(self) -> bool:
         """Whether to look again, after a while; else this thread has left."""

@@ -146,9 +146,9 @@ class ThreadBatch:
 
     def _hire(self) -> bool:
         worker = Worker(self)
+        first = all(one.abandoned for one in self._now())
         with self._lock:
             self._workers.append(worker)
-            first = len(self._workers) == 1
         try:
             worker.start()
         except RuntimeError as fault:  # the system gives no more threads: fewer workers will do

@@ -79,11 +79,15 @@ class Worker:
         """Start the thread. Raises RuntimeError when the system has none to give."""
         self._thread.start()
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether it was given up, and takes nothing any more."""
+        with self._lock:
+            return self._abandoned
+
     def join(self) -> None:
         """Wait for a worker that has nothing left to do; one that is stuck in the source is left behind."""
-        with self._lock:
-            abandoned = self._abandoned
-        if not abandoned and self._thread is not threading.current_thread():
+        if not self.abandoned and self._thread is not threading.current_thread():
             self._thread.join(CLOSE_SECONDS)
 
     def _work(self) -> None:

@@ -178,9 +178,20 @@ class ProcessBatch:
         return any(driver.spare() for driver in self._now())
 
     def _widen(self) -> None:
-        """Add drivers for items that were given back, where fewer are at work than may be."""
+        """Add drivers for items that were given back, where fewer are at work than may be: in the place of
+        those that had nothing to do any more and ended."""
+        with self._lock:
+            over = [driver for driver in self._drivers if driver.over]
+            self._drivers = [driver for driver in self._drivers if driver not in over]
+            for driver in over:
+                self._taken.remove(driver.worker)
+        for driver in over:
+            self._numbers.release(driver.worker)
         while self._channel.more() and len(self._now()) < self._size:
-            self._add_driver().start()
+            try:
+                self._add_driver().start()
+            except ExecutorUnavailable:  # no thread to be had: those at work do it
+                return
 
     def close(self) -> None:
         """End the batch: running items get a moment to finish, then their workers are killed."""

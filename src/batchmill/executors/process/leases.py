@@ -56,7 +56,8 @@ class Leases:
 
         Raises :class:`ExecutorUnavailable` when the batch has no other and gets none.
         """
-        slot = self._leased() if self._slots is None else self._permitted(self._slots, given_up)
+        slots = self._slots
+        slot = self._leased(given_up) if slots is None else self._permitted(slots, given_up)
         return None if slot is None else ProcessLink(slot, self._job, self._pool, self._release)
 
     def _permitted(self, slots: FairSemaphore, given_up: Callable[[], bool]) -> Slot | None:
@@ -65,7 +66,7 @@ class Leases:
             return None
         slot: Slot | None = None
         try:
-            slot = self._leased()
+            slot = self._leased(given_up)
         finally:
             if slot is None:
                 slots.release(permit)
@@ -74,7 +75,7 @@ class Leases:
                 self._permits[slot] = permit
         return slot
 
-    def _leased(self) -> Slot | None:
+    def _leased(self, given_up: Callable[[], bool]) -> Slot | None:
         end = time.monotonic() + PATIENCE_SECONDS
         with self._lock:
             self._asking += 1
@@ -85,7 +86,7 @@ class Leases:
                     self._asking -= 1
                     self._held += 1
                     return slot
-                if self._held or self._asking > 1:
+                if self._held or self._asking > 1 or given_up():
                     self._asking -= 1
                     return None
             if refusal is not None and (time.monotonic() >= end or not self._pool.in_use()):

@@ -134,13 +134,14 @@ class Slot:
 
         Raises :class:`~batchmill.executors.dispatch.link.LinkBroken` when the worker is dead already.
         """
+        packed = pickle.dumps(order, 5)
         with self._lock:
             if self._dead:
                 raise LinkBroken(f"worker process {self.pid} is dead")
             self._under_way[order.seq] = settle
             self._seq = order.seq
         try:
-            self._wire.send(pickle.dumps(order, 5))
+            self._wire.send(packed)
         except OSError:  # it died just now: the receiver is about to settle the chunk
             pass
 

@@ -79,7 +79,7 @@ class Attempts:
         self._index = index
         self.recorder = recorder
         self._cancel = cancel
-        self._before: ErrorInfo | None = None  # why the attempt before this one failed
+        self._before: ErrorInfo | None = None  # why the last attempt failed that is known of
         self._earlier: tuple[Tried, ...] = ()
         if chunk is not None and chunk.lost is not None:
             self._before = chunk.lost
@@ -116,7 +116,8 @@ class Attempts:
         if self._before is None:
             raise InternalError(f"no attempt of item {self._index} has failed")
         outcome = interrupted(self._index, self.number, self._before)
-        return replace(outcome, records=self.recorder.drain())
+        tried = self._earlier if self.number > 1 else ()
+        return replace(outcome, records=self.recorder.drain(), tried=tried)
 
     def ended_by_force(self) -> Outcome:
         """The attempt was ended with the run."""
@@ -131,7 +132,8 @@ class Attempts:
         if decision.refusals.times:
             error = replace(error, refusals=decision.refusals)
         if not decision.retry:
-            return self._with_earlier(self._ended(self._described(error, cause)))
+            outcome = self._ended(self._described(error, cause))
+            return replace(outcome, tried=self._earlier) if told else self._with_earlier(outcome)
         self._before = error
         if self._job.by_attempt:
             return replace(self._ended(error), again=decision.after)

@@ -23,6 +23,7 @@ _ATTEMPT = 2  # number of the attempt being run, from 1
 _STARTED = 3  # time.monotonic_ns() at which that attempt started, 0 while none runs
 _STOP = 4  # _STOPPED or _PAUSED, 0 while items may start
 _PUBLISHED = 5  # bytes of finished results that lie in the outgoing region
+_FOR_GOOD = 7  # 1 once it was stopped
 _BEGAN = 6  # time.monotonic_ns() at which the first item of the chunk did
 CELLS = 8
 
@@ -110,19 +111,28 @@ class Progress:
 
     def stop(self) -> None:
         """Let no further item begin."""
+        # Whoever pauses or resumes at the same moment stores first and looks at _FOR_GOOD then. So either he
+        # sees it, or his store came before ours.
+        self._cells[_FOR_GOOD] = 1
         self._cells[_STOP] = _STOPPED
 
     def pause(self) -> None:
         """Let no item begin until :meth:`resume`, unless all is stopped."""
-        self._cells[_STOP] = self._cells[_STOP] or _PAUSED
+        self._cells[_STOP] = _PAUSED
+        self._stay_stopped()
 
     def resume(self) -> None:
         """Let items begin again that were paused."""
-        if self._cells[_STOP] == _PAUSED:
-            self._cells[_STOP] = 0
+        self._cells[_STOP] = 0
+        self._stay_stopped()
+
+    def _stay_stopped(self) -> None:
+        if self._cells[_FOR_GOOD]:
+            self._cells[_STOP] = _STOPPED
 
     def reset(self) -> None:
         """Make ready for another batch."""
+        self._cells[_FOR_GOOD] = 0
         self._cells[_STOP] = 0
         self._cells[_STARTED] = 0
 

@@ -142,7 +142,8 @@ def _take_keys(plan: Plan, seen: set[int]) -> Iterator[bool]:
     if id(plan) not in seen:
         seen.add(id(plan))
         for node in plan.nodes.values():
-            written = [node.spec.params, node.spec.when]
+            spec = node.spec
+            written = [spec.params, spec.when, list(spec.files), spec.keep]
             yield next(texts_in(written, (), (ITEM_KEY,)), None) is not None
             if node.sub is not None:
                 yield from _take_keys(node.sub.plan, seen)
