@@ -26,7 +26,7 @@ from batchmill.report.happened import Happened, happened, outline_of
 from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus, Visit
 from batchmill.report.rows import Call, Failure, Row, Sample, State
 from batchmill.report.run_time import RunTime
-from batchmill.traits import TRAITS
+from batchmill.traits import TRAITS, Traits
 
 UNTIMED = "The journal does not say when each item ran, nor on which worker."
 UNMEASURED = "The journal does not say what CPU time and memory items took."
@@ -38,7 +38,6 @@ STATUSES: dict[str, RunStatus] = {
     "success": "success", "degraded": "degraded", "failed": "failed", "running": "running",
     "interrupted": "interrupted",
 }  # fmt: skip
-OWN_PROCESSES = ("process", "dask")  # executors whose CPU seconds are those of commands as well
 COUNTS = ("kept", "redone", "new", "changed")
 
 
@@ -141,7 +140,9 @@ def _with_efforts(
     for node in nodes:
         cpu, peak = efforts.get(node.id, (None, None))
         in_commands, n_bytes = commands.get(node.id, (None, None))
-        if node.type in IN_COMMANDS and node.executor not in OWN_PROCESSES and in_commands is None:
+        # Worker processes measure CPU seconds of their commands with their own.
+        separate = not TRAITS.get(node.executor, Traits()).own_processes
+        if node.type in IN_COMMANDS and separate and in_commands is None:
             cpu = None
         found.append(replace(node, cpu=cpu, peak_rss=peak, bytes_out=n_bytes))
     return found
