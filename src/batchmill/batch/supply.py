@@ -63,10 +63,9 @@ class Supply:
         """How many items were not read yet, None where nobody knows."""
         return self._source.remaining()
 
-    @property
-    def stop_reading(self) -> Callable[[], None]:
-        """Ends a wait in the source."""
-        return self._source.stop
+    def stop_reading(self) -> None:
+        """End a wait in the source, from any thread."""
+        self._source.stop()
 
     def put_off(self, chunk: Chunk, seconds: float) -> None:
         """Have ``chunk`` returned, but not before ``seconds`` have passed."""

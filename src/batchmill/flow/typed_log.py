@@ -10,30 +10,23 @@ from batchmill.block import Block
 from batchmill.flow.publishing import Piece
 from batchmill.flow.typed_json import NotTyped, holds, typed, untyped
 from batchmill.journal.contract import ItemLog
+from batchmill.journal.log_around import LogAround
 from batchmill.outcome import Outcome
 from batchmill.values import noted
 
 
-class TypedItemLog:
+class TypedItemLog(LogAround):
     """An :class:`~batchmill.journal.contract.ItemLog` that keeps values with their types. ``told`` leaves out
     what was recorded for known results."""
 
     def __init__(self, log: ItemLog, *, told: bool = False) -> None:
-        self._log = log
+        super().__init__(log)
         self._told = told
         self._closed = False
 
-    @property
-    def knows(self) -> bool:
-        return self._log.knows
-
-    @property
-    def left_out(self) -> int:
-        return self._log.left_out
-
     def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
         known: dict[int, Outcome] = {}
-        for offset, outcome in self._log.match(start, items).items():
+        for offset, outcome in super().match(start, items).items():
             try:
                 records = () if self._told else outcome.records
                 known[offset] = replace(outcome, value=untyped(outcome.value), records=records)
@@ -43,21 +36,18 @@ class TypedItemLog:
 
     def record(self, block: Block) -> None:
         if not block.special and all(map(holds, block.values)):
-            self._log.record(block)
+            super().record(block)
             return
         outcomes = [typed_outcome(_without_pieces(one)) for one in block.outcomes()]
-        self._log.record(Block.made(block.start, outcomes, block.items))
+        super().record(Block.made(block.start, outcomes, block.items))
 
     def enter(self, index: int, records: Sequence[Any]) -> None:
-        self._log.enter(index, [one for one in records if not isinstance(one, Piece)])
-
-    def flush(self) -> None:
-        self._log.flush()
+        super().enter(index, [one for one in records if not isinstance(one, Piece)])
 
     def close(self, total: int | None, *, read: bool = True) -> None:
         if not self._closed:
             self._closed = True
-            self._log.close(total, read=read)
+            super().close(total, read=read)
 
 
 class _NotShown:

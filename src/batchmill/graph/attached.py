@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from batchmill.batch import OnBlock
 from batchmill.block import Block
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.journal.contract import ItemLog
-from batchmill.outcome import Outcome
+from batchmill.journal.log_around import LogAround
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,40 +28,16 @@ class Attachment:
         return log if self.ended is None else _Heard(log, self.ended)
 
 
-class _Heard:
+class _Heard(LogAround):
     """A log that tells what it records.
 
     Concurrency: that of the log and of who is told.
     """
 
     def __init__(self, log: ItemLog | None, ended: OnBlock) -> None:
-        self._log = log
+        super().__init__(log)
         self._ended = ended
 
-    @property
-    def knows(self) -> bool:
-        return self._log is not None and self._log.knows
-
-    @property
-    def left_out(self) -> int:
-        return 0 if self._log is None else self._log.left_out
-
-    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
-        return {} if self._log is None else self._log.match(start, items)
-
     def record(self, block: Block) -> None:
-        if self._log is not None:
-            self._log.record(block)
+        super().record(block)
         self._ended(block)
-
-    def enter(self, index: int, records: Sequence[Any]) -> None:
-        if self._log is not None:
-            self._log.enter(index, records)
-
-    def flush(self) -> None:
-        if self._log is not None:
-            self._log.flush()
-
-    def close(self, total: int | None, *, read: bool = True) -> None:
-        if self._log is not None:
-            self._log.close(total, read=read)

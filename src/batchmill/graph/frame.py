@@ -69,33 +69,15 @@ class RunServices:
         return None if self.quota is None else self.quota.permits
 
     def __reduce__(self) -> tuple[Any, ...]:
-        told = self.run_inside, self.executor, self.jobs, self.limit, self.run, self.withheld, self.files
-        return _services_in_worker, (*told, self.calls, self.items)
+        travels = "executor", "jobs", "limit", "run", "withheld", "files", "calls", "items"
+        told = {name: getattr(self, name) for name in travels}
+        return _services_in_worker, (self.run_inside, told)
 
 
 def _services_in_worker(
-    run_inside: Callable[[SubPlan, str, NodeFrame], SubRun],
-    executor: str | None,
-    jobs: int | None,
-    limit: int | None,
-    run: Mapping[str, Any],
-    withheld: frozenset[str],
-    files: FileTable,
-    calls: CallsUnderWay | None,
-    items: ItemsUnderWay | None,
+    run_inside: Callable[[SubPlan, str, NodeFrame], SubRun], told: Mapping[str, Any]
 ) -> RunServices:
-    return RunServices(
-        run_inside,
-        executor=executor,
-        jobs=jobs,
-        limit=limit,
-        run=run,
-        quota=None if jobs is None else WorkerQuota(1),
-        withheld=withheld,
-        files=files,
-        calls=calls,
-        items=items,
-    )
+    return RunServices(run_inside, quota=None if told["jobs"] is None else WorkerQuota(1), **told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,32 +152,13 @@ class NodeFrame:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The namespace stays behind: a sub-workflow has one of its own.
-        place = self.address, self.depth, self.folder, self.inside, self.workdir
-        return _frame_in_worker, (self.services, *place, self.again, self.in_dollars)
+        travels = "address", "depth", "folder", "inside", "workdir", "again"
+        told = {name: getattr(self, name) for name in travels}
+        return _frame_in_worker, (self.services, {**told, "bounded": self.in_dollars})
 
 
-def _frame_in_worker(
-    services: RunServices,
-    address: str,
-    depth: int,
-    folder: str | None,
-    inside: str,
-    workdir: str | None,
-    again: bool,
-    bounded: bool,
-) -> NodeFrame:
-    return NodeFrame(
-        services,
-        Namespace({}),
-        address=address,
-        depth=depth,
-        folder=folder,
-        inside=inside,
-        in_worker=True,
-        workdir=workdir,
-        again=again,
-        bounded=bounded,
-    )
+def _frame_in_worker(services: RunServices, told: Mapping[str, Any]) -> NodeFrame:
+    return NodeFrame(services, Namespace({}), in_worker=True, **told)
 
 
 class Rehearsing(Protocol):

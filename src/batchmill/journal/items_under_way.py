@@ -26,7 +26,7 @@ from batchmill.block import Block
 from batchmill.errors import StorageError
 from batchmill.journal.contract import Codec, ItemLog
 from batchmill.journal.inside_log import ATTEMPT, ENDED, ITEM, KEY, PASS, InsideLog, ItemFile, Line
-from batchmill.outcome import Outcome
+from batchmill.journal.log_around import LogAround
 from batchmill.values.masking import Masker
 
 _NAME_BYTES = 8
@@ -151,7 +151,7 @@ def _by_key(lines: Sequence[Line]) -> dict[str, list[Line]]:
     return found
 
 
-class ForgettingLog:
+class ForgettingLog(LogAround):
     """A log of items that are runs of a sub-workflow: once an outcome is on disk, what is kept of its inside
     goes. ``place`` is the node's.
 
@@ -159,25 +159,14 @@ class ForgettingLog:
     """
 
     def __init__(self, log: ItemLog, items: ItemsUnderWay, place: str) -> None:
-        self._log = log
+        super().__init__(log)
         self._items = items
         self._place = place
         self._lock = threading.Lock()
         self._done: list[str] = []
 
-    @property
-    def knows(self) -> bool:
-        return self._log.knows
-
-    @property
-    def left_out(self) -> int:
-        return self._log.left_out
-
-    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
-        return self._log.match(start, items)
-
     def record(self, block: Block) -> None:
-        self._log.record(block)
+        super().record(block)
         done = [
             self._items.path(self._place, outcome.index)
             for outcome in block.outcomes()
@@ -189,18 +178,15 @@ class ForgettingLog:
         if many:
             self.flush()
 
-    def enter(self, index: int, records: Sequence[Any]) -> None:
-        self._log.enter(index, records)
-
     def flush(self) -> None:
         with self._lock:
             done, self._done = self._done, []
         try:
-            self._log.flush()
+            super().flush()
         except StorageError:  # told of by the run: what is there is known to the next pass
             return
         self._items.forget(done)
 
     def close(self, total: int | None, *, read: bool = True) -> None:
-        self._log.close(total, read=read)
+        super().close(total, read=read)
         self.flush()

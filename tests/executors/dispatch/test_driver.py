@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from batchmill.attempt import Attempt
 from batchmill.batch.window import Window
 from batchmill.block import Block
 from batchmill.errors import ExecutorUnavailable
@@ -35,13 +34,6 @@ from batchmill.outcome import ErrorInfo
 from batchmill.policy import FailurePolicy, FailureWatch
 
 Answer = Callable[[Chunk], End]
-
-
-class Nothing(contract.Task):
-    """A task that nobody runs here."""
-
-    def run(self, item: Any, index: int, attempt: Attempt) -> None:
-        raise AssertionError
 
 
 def run_all(chunk: Chunk) -> End:
@@ -108,7 +100,7 @@ class Lender:
 def done_by(lender: Lender, n: int, **settings: Any) -> tuple[Window, Driver]:
     """Have ``n`` items run by one driver, three at a time."""
     window = Window(as_source(list(range(n))), FailureWatch(FailurePolicy(fail_fast=False), n), ordered=True)
-    settler = ChunkSettler(Job(Nothing()), window, ChunkSizer(1, 0.018, 2048, 3))
+    settler = ChunkSettler(Job(contract.Task()), window, ChunkSizer(1, 0.018, 2048, 3))
     driver = Driver(settler, lender, lambda work: threading.Thread(target=work).start(), **settings)
     driver.start()
     return window, driver
@@ -218,7 +210,7 @@ def test_a_worker_is_replaced_after_so_many_items() -> None:
 def test_no_thread_for_what_is_left_ends_the_batch() -> None:
     """The first chunk needed none; it came back in part."""
     window = Window(as_source([1, 2, 3]), FailureWatch(FailurePolicy(), 3), ordered=True)
-    settler = ChunkSettler(Job(Nothing()), window, ChunkSizer(1, 0.018, 2048, 3))
+    settler = ChunkSettler(Job(contract.Task()), window, ChunkSizer(1, 0.018, 2048, 3))
     lender = Lender(lambda chunk: Results(run_two(chunk), 0.1, 5))
     held: list[Callable[[], None]] = []
 
@@ -247,7 +239,9 @@ def test_a_driver_that_gets_no_thread_has_nothing_on_lease() -> None:
         raise RuntimeError("can't start new thread")
 
     window = Window(as_source([1]), FailureWatch(FailurePolicy(), 1), ordered=True)
-    driver = Driver(ChunkSettler(Job(Nothing()), window, ChunkSizer(1, 0.018, 2048, 3)), Lender(), no_thread)
+    driver = Driver(
+        ChunkSettler(Job(contract.Task()), window, ChunkSizer(1, 0.018, 2048, 3)), Lender(), no_thread
+    )
     with pytest.raises(ExecutorUnavailable):
         driver.start()
     assert driver.over
@@ -258,7 +252,7 @@ def test_workers_that_die_of_loading_the_job_end_the_batch() -> None:
     died = Death("worker 1", "was killed by signal 11", finished=Block(0), suspects=range(0))
     lender = Lender(*[lambda chunk: died] * 3)
     window = Window(as_source([1]), FailureWatch(FailurePolicy(), 1), ordered=True)
-    settler = ChunkSettler(Job(Nothing()), window, ChunkSizer(1, 0.018, 2048, 3))
+    settler = ChunkSettler(Job(contract.Task()), window, ChunkSizer(1, 0.018, 2048, 3))
     driver = Driver(settler, lender, lambda work: None)
     lender.has_job = False
     assert not driver.warm_up()

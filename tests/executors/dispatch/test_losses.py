@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from batchmill.attempt import Attempt
 from batchmill.block import Block
 from batchmill.executors import contract
 from batchmill.executors.contract import Chunk
@@ -20,13 +19,6 @@ from batchmill.policy import RetryPolicy
 KILLED = "was killed by signal 9 (SIGKILL)"
 
 
-class Nothing(contract.Task):
-    """A task that nobody runs here."""
-
-    def run(self, item: Any, index: int, attempt: Attempt) -> None:
-        raise AssertionError
-
-
 def died(done: int, suspects: range, **more: Any) -> Death:
     """A worker that had finished the first ``done`` items."""
     more.setdefault("attempt", 1)
@@ -37,7 +29,7 @@ def after(death: Death, *, of: int = 6, attempts: int = 1, timeout: float | None
     """What becomes of the rest of a chunk of so many items."""
     assert death.finished is not None
     done = len(death.finished)
-    job = Job(Nothing(), RetryPolicy(attempts), timeout)
+    job = Job(contract.Task(), RetryPolicy(attempts), timeout)
     return after_death(job, Chunk(100, list(range(of))).part(done), done, death, worker=3)
 
 
@@ -65,7 +57,7 @@ def test_it_is_tried_again_where_attempts_are_left_and_says_why() -> None:
 def test_a_lost_attempt_that_was_the_last_one_is_told_with_all_before_it() -> None:
     first = after(died(0, range(1), began=time.perf_counter() - 2.0), of=1, attempts=2)
     (again,) = first.again
-    job = Job(Nothing(), RetryPolicy(2))
+    job = Job(contract.Task(), RetryPolicy(2))
     second = after_death(job, again, 0, died(0, range(1), attempt=2, began=time.perf_counter()), 3)
     assert second.ended is not None
     assert [round(one.wall) for one in second.ended.tried] == [2, 0]

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InternalError
 from batchmill.executors import contract
@@ -19,17 +18,10 @@ from batchmill.record import Recorder
 LOST = ErrorInfo("WorkerDied", "killed", "worker_died")
 
 
-class Nothing(contract.Task):
-    """A task that nobody runs here."""
-
-    def run(self, item: Any, index: int, attempt: Attempt) -> None:
-        raise AssertionError
-
-
 def attempts(times: int = 1, chunk: Chunk | None = None, **more: Any) -> Attempts:
     """Those of item 5."""
     cancel = more.pop("cancel", None) or CancelToken()
-    job = Job(Nothing(), RetryPolicy(times, wait=2.0, jitter=False), **more)
+    job = Job(contract.Task(), RetryPolicy(times, wait=2.0, jitter=False), **more)
     return Attempts(job, 5, Recorder(), cancel, 0.0, chunk)
 
 

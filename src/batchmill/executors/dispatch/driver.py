@@ -96,12 +96,10 @@ class Driver:
         try:
             while self._next():
                 pass
-            self._finish()
         except BaseException as fault:  # noqa: BLE001  # a driver's end: the batch must hear of it
             self._channel.fail(fault)
-            self._finish()
         finally:
-            self._ended.set()
+            self._end()
 
     @property
     def over(self) -> bool:
@@ -109,8 +107,13 @@ class Driver:
         return self._ended.is_set()
 
     def _end(self) -> None:
-        self._finish()
-        self._ended.set()
+        """Let the worker go, for good."""
+        try:
+            self._let_go()
+        except BaseException as fault:  # noqa: BLE001  # as above
+            self._channel.fail(fault)
+        finally:
+            self._ended.set()
 
     def _next(self) -> bool:
         """Take a chunk and send it; False when there is none to come."""
@@ -139,14 +142,8 @@ class Driver:
 
     def lend(self) -> None:
         """Give a shared worker back once it has nothing to do: others may be waiting for one."""
-        if not self._lender.shared:
-            return
-        with self._lock:
-            while self._sent:
-                self._changed.wait()
-            link, self._link = self._link, None
-        if link is not None:
-            link.give_back()
+        if self._lender.shared:
+            self._let_go()
 
     def warm_up(self) -> bool:
         """Have the worker started and the job loaded, by a chunk without items: an item that is allowed to
@@ -170,7 +167,7 @@ class Driver:
             while len(self._sent) >= (1 if self._held else depth):
                 self._changed.wait()
 
-    def _finish(self) -> None:
+    def _let_go(self) -> None:
         """Wait for what is under way, then give the worker back."""
         with self._lock:
             while self._sent:

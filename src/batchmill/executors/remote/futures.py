@@ -14,7 +14,7 @@ from batchmill.errors import ClusterLost
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.remote import agent
 from batchmill.executors.remote.agent import Call
-from batchmill.executors.remote.contract import Carrier, Done, Gone, Lost
+from batchmill.executors.remote.contract import Done, Gone, Lost
 from batchmill.executors.remote.offer import Offer, Worker
 
 ANSWER_SECONDS = 60.0  # that an executor may take to run a first call: some start workers for it
@@ -105,8 +105,3 @@ class LoopCarrier(FuturesCarrier):
 
     def cancel(self, batch: str) -> None:
         agent.stop(batch, cancel=True)
-
-
-def carrier_of(made: Any) -> Carrier:
-    """The carrier for what a function of the user's has made: an executor."""
-    return FuturesCarrier(made)

@@ -40,9 +40,6 @@ class PlannedNode:
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
     @property
     def inner_content(self) -> str:
         """All that its sub-workflow does, as text; empty where there is none."""

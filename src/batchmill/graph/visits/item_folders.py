@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from batchmill.graph.frame import NodeFrame
 from batchmill.ir.models.workdirs import Keep, Workdir
 from batchmill.journal.contract import ItemLog
 from batchmill.journal.folders import make_own
+from batchmill.journal.log_around import LogAround
 from batchmill.journal.places import own_place
 from batchmill.outcome import Outcome
 from batchmill.step import FilesToKeep, ItemFolders
@@ -50,33 +50,21 @@ def folders_of(node: PlannedNode, around: NodeFrame, keyed: tuple[Any, ...]) -> 
     return ItemFolders(os.path.join(root, place), root, keyed, workdir.remove, kept)
 
 
-class NamingLog:
+class NamingLog(LogAround):
     """A log that tells of each item that failed which folder it left, before that is recorded.
 
     Concurrency: that of the log.
     """
 
     def __init__(self, log: ItemLog | None, folders: ItemFolders) -> None:
-        self._log = log
+        super().__init__(log)
         self._folders = folders
-
-    @property
-    def knows(self) -> bool:
-        return self._log is not None and self._log.knows
-
-    @property
-    def left_out(self) -> int:
-        return 0 if self._log is None else self._log.left_out
-
-    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
-        return {} if self._log is None else self._log.match(start, items)
 
     def record(self, block: Block) -> None:
         for offset, outcome in list(block.special.items()):
             if outcome.error is not None and outcome.attempts:
                 block.replace(offset, self._named(outcome, block.items[offset]))
-        if self._log is not None:
-            self._log.record(block)
+        super().record(block)
 
     def _named(self, outcome: Outcome, item: Any) -> Outcome:
         *_, last = ["", *self._folders.all_of(self._folders.name_of(item, outcome.index))]
@@ -84,15 +72,3 @@ class NamingLog:
         if not last or error is None or last in error.message:
             return outcome
         return replace(outcome, error=replace(error, message=f"{error.message}; its folder is {last}"))
-
-    def enter(self, index: int, records: Sequence[Any]) -> None:
-        if self._log is not None:
-            self._log.enter(index, records)
-
-    def flush(self) -> None:
-        if self._log is not None:
-            self._log.flush()
-
-    def close(self, total: int | None, *, read: bool = True) -> None:
-        if self._log is not None:
-            self._log.close(total, read=read)

@@ -1,0 +1,48 @@
+"""A log of items with something done beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from batchmill.block import Block
+from batchmill.journal.contract import ItemLog
+from batchmill.outcome import Outcome
+
+
+class LogAround:
+    """An :class:`~batchmill.journal.contract.ItemLog` around another one, to be derived from: what a kind
+    does not do differently is done by ``log``, which is None where nothing is kept and nothing known.
+
+    Concurrency: that of ``log``.
+    """
+
+    def __init__(self, log: ItemLog | None) -> None:
+        self._log = log
+
+    @property
+    def knows(self) -> bool:
+        return self._log is not None and self._log.knows
+
+    @property
+    def left_out(self) -> int:
+        return 0 if self._log is None else self._log.left_out
+
+    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+        return {} if self._log is None else self._log.match(start, items)
+
+    def record(self, block: Block) -> None:
+        if self._log is not None:
+            self._log.record(block)
+
+    def enter(self, index: int, records: Sequence[Any]) -> None:
+        if self._log is not None:
+            self._log.enter(index, records)
+
+    def flush(self) -> None:
+        if self._log is not None:
+            self._log.flush()
+
+    def close(self, total: int | None, *, read: bool = True) -> None:
+        if self._log is not None:
+            self._log.close(total, read=read)
