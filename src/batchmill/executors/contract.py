@@ -38,11 +38,6 @@ class Task:
         return False
 
     @property
-    def on_service_loop(self) -> bool:
-        """Whether it is awaited where clients and sessions of services live."""
-        return False
-
-    @property
     def only_function(self) -> Callable[..., Any] | None:
         """The function that is all there is to the task, None where there is more."""
         return None

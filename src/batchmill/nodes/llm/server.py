@@ -9,7 +9,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.deadline import deadline
-from batchmill.concurrency.event_loop import background
+from batchmill.concurrency.event_loop import current
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout
 from batchmill.nodes.llm.clients import Clients, leaving_now, sdk_awaited
@@ -92,8 +92,8 @@ class ServerProvider(Provider):
         return reply_of(content, raw=self._raw)
 
     def _clients(self, module: Any) -> Clients:
-        key, loop = self._key or NO_KEY, background()
-        name = ("llm clients", self._base_url, hashlib.sha256(key.encode()).hexdigest())
+        key, loop = self._key or NO_KEY, current()
+        name = ("llm clients", loop.depth, self._base_url, hashlib.sha256(key.encode()).hexdigest())
         return process_resource(name, lambda: Clients(module, loop, self._base_url, key))
 
 
