@@ -35,6 +35,7 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=30)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=200)
 hypothesis.settings.load_profile(os.environ.get("BATCHMILL_TESTS", "quick"))
 
+_warm_clusters: list[object] = []
 _IDS_OF_PYTEST = (str, int, float, bool, complex, type(None))
 
 Census = Callable[[], set[str]]
@@ -75,10 +76,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     if item.get_closest_marker("on_cluster") is None or not CLUSTERS:
         return (yield)
     import batchmill
+    from batchmill.executors.remote import where
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BATCHMILL_CLUSTER", "local:4")
-        batchmill.map(abs, range(64), executor="dask")
+        patch.setenv(where.VARIABLE, "local:4")
+        carrier = where.carrier_at(None)
+        if carrier not in _warm_clusters:
+            batchmill.map(abs, range(64), executor="dask")
+            _warm_clusters.append(carrier)
         return (yield)
 
 
