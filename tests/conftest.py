@@ -71,8 +71,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """What is marked ``on_cluster`` runs on a local cluster that is there for all tests of this process. It is
-    there before anybody looks what a test leaves behind, and is ended with the session."""
+    """What is marked ``on_cluster`` runs on a local cluster that is there for all tests of this process. It
+    is there before anybody looks what a test leaves behind, and is ended with the session."""
     if item.get_closest_marker("on_cluster") is None or not CLUSTERS:
         return (yield)
     import batchmill
