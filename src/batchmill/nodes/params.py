@@ -94,9 +94,9 @@ def bind(node_cls: type[Node], params: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """Params whose constant part was bound ahead: what :func:`bind` makes of it is ``bound``. ``accepted`` has
-    by the name of each that is to come the exact types that need no second look, None where any value will
-    do."""
+    """Params whose constant part was bound ahead: what :func:`bind` makes of it is ``bound``. ``accepted``
+    has by the name of each that is to come the exact types that need no second look, None where any value
+    will do."""
 
     bound: dict[str, Any]
     accepted: dict[str, frozenset[type] | None]
