@@ -1,5 +1,5 @@
-"""Whether many values are plain JSON, looked at level by level: to ask each value costs a call, to ask a whole
-level next to nothing."""
+"""Whether many values are plain JSON, looked at level by level: to ask each value costs a call, to ask a
+whole level next to nothing."""
 
 from __future__ import annotations
 
