@@ -75,6 +75,7 @@ class Step(Task):
         self._carried = dict(carried or {})
         self._folder = folder
         self._paying = paying
+        self._pays = paying != FREE
 
     @property
     def share(self) -> bool:
@@ -94,15 +95,22 @@ class Step(Task):
 
     def bound_in(self, scope: Scope, attempt: Attempt) -> dict[str, Any]:
         """The node's params for one attempt, resolved with the names of ``scope``, and checked."""
+        if self._carried or scope.permissive:
+            bound = self._bound_with_more(scope, attempt)
+        else:
+            bound = self._params.bound(self._kind, scope)
+        if self._paying.in_dollars:
+            self._paying.check(self.node, bound)
+        return bound
+
+    def _bound_with_more(self, scope: Scope, attempt: Attempt) -> dict[str, Any]:
+        """The same where values of a loop are laid over, or references may stay as they stand."""
         params = self._params.resolve(scope)
         if self._carried:
             self._overlay(params)
         if scope.unresolved:
             attempt.recorder.append(Unresolved(tuple(scope.unresolved)))
-        bound = bind(self._kind, params)
-        if self._paying.in_dollars:
-            self._paying.check(self.node, bound)
-        return bound
+        return bind(self._kind, params)
 
     def expected_tokens(self, item: Any, index: int) -> float:
         """About how many tokens of language models an attempt at this item uses; 0 where nobody knows."""
@@ -204,9 +212,11 @@ class ItemStep(Step):
         item travelled to another process.
         """
         scope = self._scope_of(item, index, attempt.folder)
-        if self.skips(scope):
+        if self._when is not None and self.skips(scope):
             return SKIPPED
-        return self._outputs(self.run_in(scope, self._paying.told(attempt, index)), item)
+        if self._pays:
+            attempt = self._paying.told(attempt, index)
+        return self._outputs(self.run_in(scope, attempt), item)
 
     def _outputs(self, result: NodeResult, item: Any) -> dict[str, Any]:
         """The outputs of an item. Raises :class:`~batchmill.errors.NodeError` for one that has the name of
