@@ -173,7 +173,7 @@ def items_at(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Iterable[
 def items_of(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
     """What the batch is to run of all its items; rows of files tell where they stand if ``placed``. Raises
     what :func:`_all_items` raises, and :class:`~batchmill.errors.TooFewItems`."""
-    return selection_of(spec, around).of(_all_items(spec, around, placed))
+    return selection_of(spec, around).of(all_items(spec, around, placed))
 
 
 def selection_of(spec: BatchSpec, around: NodeFrame) -> Selection:
@@ -203,7 +203,7 @@ def _where(spec: BatchSpec, around: NodeFrame) -> Callable[[Any, int], bool] | N
     return fits
 
 
-def _all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
+def all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
     """The items, with templates resolved; sources are opened here and read later, as workers ask.
 
     Raises :class:`~batchmill.errors.TemplateError`, :class:`NodeError` for a reference to something that
