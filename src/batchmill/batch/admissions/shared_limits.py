@@ -170,7 +170,7 @@ class SharedLimits:
 
 
 def _let_go(descriptor: int) -> None:
-    # Closing is not enough: a command that is just being started has the descriptor, too, and the lock with it.
+    # Closing is not enough: a command that is just being started has the descriptor too, and the lock.
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 
