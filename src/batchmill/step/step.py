@@ -26,7 +26,7 @@ from batchmill.sourced import Sourced, bare
 from batchmill.step.namespace import INDEX_KEY, ITEM_KEY, SOURCE_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.step.paying import FREE, Paying
-from batchmill.template import Compiled, Path, Scope
+from batchmill.template import Compiled, Path, Scope, carried_url
 from batchmill.values import is_true, plain
 from batchmill.values.masking import Masker
 
@@ -143,7 +143,9 @@ class Step(Task):
         if isinstance(inputs, dict):
             params[INPUTS_PARAM] = {**inputs, **self._carried}
         else:
+            urls = {name: params.get(name) for name in self._carried if name in self._params.urls}
             params.update(self._carried)
+            params.update({name: carried_url(before, params[name]) for name, before in urls.items()})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Step:
         copied = copy.copy(self)
@@ -180,7 +182,8 @@ class AsyncSingleStep(SingleStep):
 
 class ItemStep(Step):
     """A batch node; ``item_name`` is what templates call the item. ``keyed`` is what the keys of its items
-    are made of besides the item. ``as_json`` makes plain data of outputs, and an error of what has no form
+    are made of besides the item. ``named`` says that the items stand in the document, or in its inputs.
+    ``as_json`` makes plain data of outputs, and an error of what has no form
     in JSON."""
 
     def __init__(
@@ -196,8 +199,11 @@ class ItemStep(Step):
         when: Compiled | None = None,
         keyed: tuple[Any, ...] = (),
         also: Iterable[Path] = (),
+        named: bool = False,
     ) -> None:
         super().__init__(node, params, namespace, folder=folder, paying=paying, when=when, also=also)
+        if not named:
+            self._scope = self._scope.with_foreign(item_name)
         references = [*params.references, *(() if when is None else when.references), *also]
         self._keyed = keyed if any(path.root == ITEM_KEY for path in references) else None
         self._item_name = item_name
@@ -304,6 +310,7 @@ def item_step(
     paying: Paying = FREE,
     when: Compiled | None = None,
     keyed: tuple[Any, ...] = (),
+    named: bool = False,
 ) -> ItemStep:
     """The step of a batch node; it can be awaited where the node can."""
     kind = AsyncItemStep if _can_be_awaited(node) else ItemStep
@@ -312,7 +319,7 @@ def item_step(
     elif callable(getattr(node, "seen", None)):
         kind = SeenItemStep
     told: dict[str, Any] = {"item_name": item_name, "folder": folder, "as_json": as_json, "paying": paying}
-    return kind(node, params, namespace, when=when, keyed=keyed, **told)
+    return kind(node, params, namespace, when=when, keyed=keyed, named=named, **told)
 
 
 def item_key(keyed: tuple[Any, ...], item: Any) -> str:

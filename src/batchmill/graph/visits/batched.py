@@ -17,6 +17,7 @@ from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle, WorkerDied
 from batchmill.executors.contract import Choice, WorkerDeath
 from batchmill.graph.attached import Attachment
+from batchmill.graph.compile.foreign import items_are_named
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.node_run import NodeRun, faulty_visit
@@ -84,6 +85,7 @@ class NodeBatch:
             "paying": paying_for(node, around),
             "when": None if node.spec.when is None else compile_value(node.spec.when),
             "keyed": keyed,
+            "named": not node.params.urls or items_are_named(spec, around.namespace.is_foreign),
         }
         given = around.make(node), node.params, around.namespace
         step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchmill.nodes.access.params import ACCESS_PARAMS
 from batchmill.nodes.contract import Output, Param
 from batchmill.nodes.llm.question import JSON_SCHEMA, MODES
 
@@ -100,6 +101,7 @@ PARAMS = (
         f"the variable of the environment that holds the key; without `base_url` {KEY_VARIABLE}",
         content=False,
     ),
+    *ACCESS_PARAMS,
     Param(
         "max_response_bytes",
         "integer",

@@ -11,7 +11,8 @@ from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.event_loop import current
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout
-from batchmill.nodes.llm.clients import Clients, leaving_now, sdk_awaited
+from batchmill.nodes.access.policy import OPEN, Access
+from batchmill.nodes.llm.clients import Client, leaving_now, sdk_awaited
 from batchmill.nodes.llm.completion import reply_of
 from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, refusal_within, unanswered
 from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
@@ -29,8 +30,16 @@ class ServerProvider(Provider):
     name = "openai"
 
     def __init__(
-        self, base_url: str | None, key: str, limit: int, *, raw: bool = False, stream: bool = False
+        self,
+        base_url: str | None,
+        key: str,
+        limit: int,
+        *,
+        access: Access = OPEN,
+        raw: bool = False,
+        stream: bool = False,
     ) -> None:
+        self._access = access
         self._raw = raw
         self._stream = stream
         self._base_url = base_url
@@ -39,12 +48,12 @@ class ServerProvider(Provider):
 
     async def ask(self, request: Request) -> Reply:
         question, module = request.question, await sdk_awaited()
-        clients, left = self._clients(module), request.attempt.within(request.seconds)
+        asked, left = self._client(module), request.attempt.within(request.seconds)
         overdue = f"the call of the model {question.model!r} did not end within {left or 0:.3g} s"
         leaving_now.set(request.leaving)
         try:
             async with deadline(left, overdue):
-                with clients.one() as client:
+                with asked.under_way() as client:
                     async with self.create(client)(**self.body(question), timeout=request.seconds) as answer:
                         content = await self._content(answer, request.telling)
         except AttemptTimeout as error:
@@ -83,10 +92,11 @@ class ServerProvider(Provider):
         """The reply in the body of an answer with status 200."""
         return reply_of(content, raw=self._raw)
 
-    def _clients(self, module: Any) -> Clients:
+    def _client(self, module: Any) -> Client:
         key, loop = self._key or NO_KEY, current()
-        name = ("llm clients", loop.depth, self._base_url, hashlib.sha256(key.encode()).hexdigest())
-        return process_resource(name, lambda: Clients(module, loop, self._base_url, key))
+        of_key = hashlib.sha256(key.encode()).hexdigest()
+        name = ("llm client", loop.depth, self._base_url, of_key, self._access)
+        return process_resource(name, lambda: Client(module, loop, self._base_url, key, self._access))
 
 
 async def _pieces(answer: Any, limit: int) -> AsyncGenerator[bytes, None]:
