@@ -72,7 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """What is marked ``on_cluster`` runs on a local cluster that all tests of this process share, or on one of
+    """What is marked ``on_cluster`` runs on a local cluster that tests of this process share, or on one of
     yours, with four seats, that ``BATCHMILL_TESTS_CLUSTER`` names. It is there before anybody looks what a
     test leaves behind, and is ended with the session."""
     if item.get_closest_marker("on_cluster") is None or not CLUSTERS:
