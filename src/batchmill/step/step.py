@@ -50,9 +50,11 @@ class Step(Task):
     templates. ``folder`` is put on the import path of a process that the step is shipped to. ``paying`` is
     what a node is held to that asks language models, ``also`` what is looked up besides. ``masker`` is
     told the run's secrets: a worker process, too, must not cut a text short in the middle of one.
+    ``needs_folder`` is that of the node with its params.
     """
 
     masker: Masker | None = None
+    needs_folder = ""
 
     def __init__(
         self,
@@ -80,6 +82,10 @@ class Step(Task):
     def share(self) -> bool:
         """Whether threads may use this very object: the node holds nothing of its own."""
         return not getattr(self.node, "__dict__", True)
+
+    @property
+    def only_files(self) -> bool:
+        return self._kind.only_files
 
     @property
     def on_service_loop(self) -> bool:

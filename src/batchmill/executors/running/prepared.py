@@ -39,6 +39,10 @@ class Prepared(Task):
     def on_service_loop(self) -> bool:
         return self.task.on_service_loop
 
+    @property
+    def needs_folder(self) -> str:
+        return self.task.needs_folder
+
     def prepare(self) -> None:
         """Call the initializer, the first time. What it raises becomes the error of every item here."""
         if self._ready:

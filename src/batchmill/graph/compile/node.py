@@ -89,7 +89,25 @@ class PlannedNode:
         """The policy where nothing is said."""
         return self.kind.usual_retry(self.spec.params)
 
+    @cached_property
+    def needs_folder(self) -> str:
+        """Why it can run only in the folder of the run, in words that follow "and"; "" where it need not."""
+        return _needs_folder(self, set())
+
     @property
     def retry(self) -> RetryPolicy:
         """The policy of the node itself."""
         return self.usual_retry if self.spec.retry is None else self.spec.retry.policy(self.usual_retry)
+
+
+def _needs_folder(node: PlannedNode, seen: set[int]) -> str:
+    """See the property; ``seen`` are the sub-workflows around, which may name each other."""
+    if node.spec.workdir is not None:
+        return "its items have folders of their own there"
+    if node.sub is None:
+        return node.kind.needs_folder(node.spec.params)
+    if id(node.sub) in seen or node.sub.compiled is None:
+        return ""
+    seen.add(id(node.sub))
+    found = ((name, _needs_folder(one, seen)) for name, one in node.sub.compiled.nodes.items())
+    return next((f"of `{name}` in its sub-workflow, {why}" for name, why in found if why), "")

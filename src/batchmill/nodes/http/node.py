@@ -154,6 +154,7 @@ class HttpNode(Node):
         )
 
     reads = ("body_file", "files")
+    names_files = ("ca_file", "client_cert", "client_key")
 
     @classmethod
     def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:
