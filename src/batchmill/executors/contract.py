@@ -54,6 +54,12 @@ class Task:
         return ""
 
     @property
+    def secret(self) -> str:
+        """What travels with it that nobody may read, in words such as "its `api_key`"; "" for nothing that is
+        known of."""
+        return ""
+
+    @property
     def only_files(self) -> bool:
         """Whether all it does is with files in that folder."""
         return False

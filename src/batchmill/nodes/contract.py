@@ -182,6 +182,15 @@ class Node(ABC):
         named = [name for name in (*cls.reads, *cls.names_files) if params.get(name)]
         return f"its `{named[0]}` names files" if named else ""
 
+    credentials: ClassVar[tuple[str, ...]] = ()
+    """The params that hold what nobody else may read."""
+
+    @classmethod
+    def credential(cls, params: Mapping[str, Any]) -> str:
+        """Which credential stands in these params, as written, in words such as "its `api_key`"; "" for
+        none."""
+        return next((f"its `{name}`" for name in cls.credentials if params.get(name)), "")
+
     names_files: ClassVar[tuple[str, ...]] = ()
     """The params, besides :attr:`reads`, that name files."""
 

@@ -11,7 +11,7 @@ import cloudpickle
 import pytest
 
 import batchmill
-from batchmill.executors.remote import agent, library, offer
+from batchmill.executors.remote import agent, library, offer, where
 from batchmill.executors.remote.futures import LoopCarrier
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import test modules
@@ -118,3 +118,39 @@ def test_what_needs_the_folder_is_refused_before_anything_runs(
 def test_a_command_that_names_its_folder_runs(tmp_path: Path) -> None:
     done = run("shell", command="pwd", cwd=str(tmp_path))
     assert [entry["stdout"].strip() for entry in done.outputs["results"]] == [str(tmp_path)] * 2
+
+
+SECRET_INPUT: dict[str, Any] = {
+    "ir_version": "0.1.0",
+    "inputs": {"token": {"type": "string", "secret": True}},
+    "nodes": [
+        {
+            "id": "one",
+            "type": "code",
+            "params": {"code": "result = len(t)", "inputs": {"t": "${token}"}},
+            "batch": {"items": {"range": [0, 2]}, "executor": "dask"},
+        }
+    ],
+}
+
+
+def test_secrets_are_not_sent_where_others_can_read_them(
+    apart: LoopCarrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(apart), "exposed", True)
+    done = batchmill.run(SECRET_INPUT, {"token": "canary-of-tests"})
+    (error,) = done.errors
+    assert error["message"].startswith("a secret input would be sent where others can read it")
+    (error,) = run("http", url="http://127.0.0.1:9/", headers={"Authorization": "Bearer x"}).errors
+    assert error["message"].startswith("its header Authorization would be sent where others can read it")
+    assert run("echo", value="no secret").status == "success"
+
+
+def test_secrets_are_sent_in_the_clear_where_that_is_said(
+    apart: LoopCarrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(apart), "exposed", True)
+    place = {"address": "tcp://127.0.0.1:1", "insecure": True}
+    monkeypatch.setitem(where._carriers, (os.getpid(), "dask", "tcp://127.0.0.1:1"), apart)
+    done = batchmill.run(SECRET_INPUT, {"token": "canary-of-tests"}, cluster=place)
+    assert [entry["result"] for entry in done.outputs["results"]] == [15, 15]

@@ -26,7 +26,7 @@ from batchmill.executors.process.executor import refuse_all
 from batchmill.executors.process.logs import handle
 from batchmill.executors.process.sealing import sealed_error
 from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Rest, Ticket
-from batchmill.executors.remote.jobs import host_without, packed_job, probe_for, run_here
+from batchmill.executors.remote.jobs import host_without, packed_job, probe_for, refuse_secrets, run_here
 from batchmill.executors.remote.losses import Losses
 from batchmill.executors.remote.missing import explained
 from batchmill.executors.remote.where import carrier_at
@@ -63,6 +63,7 @@ class RemoteExecutor:
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
         carrier = self._connect(settings.cluster)
+        refuse_secrets(task, carrier, settings)
         with probe_for(carrier, task, settings) as probe:
             if probe is not None and task.needs_folder and (apart := host_without(carrier, probe)):
                 yield from run_here(task, channel, settings, cancel, apart)

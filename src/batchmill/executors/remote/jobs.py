@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from batchmill.block import Block
@@ -19,6 +19,7 @@ from batchmill.executors.remote.agent import FactsCall, RemoteJob
 from batchmill.executors.remote.contract import Carrier
 from batchmill.executors.remote.folder_probe import Probe, probing, unshared
 from batchmill.executors.remote.modules import travelling
+from batchmill.executors.remote.where import said_of
 
 
 def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: Probe | None) -> bytes:
@@ -37,6 +38,19 @@ def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: 
     modules = None if carrier.here else travelling(stream)
     job = RemoteJob(stream, there, around, carrier.here, cwd, probe, task.needs_folder, modules)
     return pickle.dumps(job, 5)
+
+
+def refuse_secrets(task: Task, carrier: Carrier, settings: ExecutorSettings) -> None:
+    """Raises :class:`ExecutorUnavailable` where secrets would be sent that can be read on the way, and nobody
+    said that they may."""
+    said = said_of(settings.cluster)
+    if not (carrier.exposed and task.secret) or (isinstance(said, Mapping) and said.get("insecure")):
+        return
+    raise ExecutorUnavailable(
+        f"{task.secret} would be sent where others can read it, as the connection to the cluster is not "
+        "encrypted: start scheduler and workers with certificates (`batchmill cluster certs DIR` says how), "
+        'or, in a network that is yours alone, write `cluster` as {"address": "tcp://...", "insecure": true}'
+    )
 
 
 @contextlib.contextmanager

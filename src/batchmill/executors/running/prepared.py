@@ -43,6 +43,10 @@ class Prepared(Task):
     def needs_folder(self) -> str:
         return self.task.needs_folder
 
+    @property
+    def secret(self) -> str:
+        return self.task.secret
+
     def prepare(self) -> None:
         """Call the initializer, the first time. What it raises becomes the error of every item here."""
         if self._ready:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,13 @@ class PlannedNode:
     @cached_property
     def needs_folder(self) -> str:
         """Why it can run only in the folder of the run, in words that follow "and"; "" where it need not."""
-        return _needs_folder(self, set())
+        return _first(self, _needs_folder, set())
+
+    @cached_property
+    def credential(self) -> str:
+        """The credential that stands in its params, or in those of a node in its sub-workflow, in words; ""
+        where there is none."""
+        return _first(self, lambda one: one.kind.credential(one.spec.params), set())
 
     @property
     def retry(self) -> RetryPolicy:
@@ -100,14 +107,19 @@ class PlannedNode:
         return self.usual_retry if self.spec.retry is None else self.spec.retry.policy(self.usual_retry)
 
 
-def _needs_folder(node: PlannedNode, seen: set[int]) -> str:
-    """See the property; ``seen`` are the sub-workflows around, which may name each other."""
+def _first(node: PlannedNode, told: Callable[[PlannedNode], str], seen: set[int]) -> str:
+    """What is ``told`` of the node, or of one in its sub-workflow; ``seen`` are those around, which may name
+    each other."""
+    if (own := told(node)) or node.sub is None or node.sub.compiled is None or id(node.sub) in seen:
+        return own
+    seen.add(id(node.sub))
+    for name, one in node.sub.compiled.nodes.items():
+        if found := _first(one, told, seen):
+            return f"of `{name}` in its sub-workflow, {found}"
+    return ""
+
+
+def _needs_folder(node: PlannedNode) -> str:
     if node.spec.workdir is not None:
         return "its items have folders of their own there"
-    if node.sub is None:
-        return node.kind.needs_folder(node.spec.params)
-    if id(node.sub) in seen or node.sub.compiled is None:
-        return ""
-    seen.add(id(node.sub))
-    found = ((name, _needs_folder(one, seen)) for name, one in node.sub.compiled.nodes.items())
-    return next((f"of `{name}` in its sub-workflow, {why}" for name, why in found if why), "")
+    return node.kind.needs_folder(node.spec.params)
