@@ -105,6 +105,12 @@ class ShellNode(Node):
     def work_in(self, folder: str) -> None:
         self._folder = folder
 
+    @classmethod
+    def needs_folder(cls, params: Mapping[str, Any]) -> str:
+        folder = params.get("cwd")
+        elsewhere = isinstance(folder, str) and folder.startswith(("/", "~", "${"))
+        return "" if elsewhere else "its command runs there"
+
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         command = params.get("command")
         if command == [] or (isinstance(command, str) and not command.strip()):

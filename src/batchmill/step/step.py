@@ -50,9 +50,12 @@ class Step(Task):
     templates. ``folder`` is put on the import path of a process that the step is shipped to. ``paying`` is
     what a node is held to that asks language models, ``also`` what is looked up besides. ``masker`` is
     told the run's secrets: a worker process, too, must not cut a text short in the middle of one.
+    ``needs_folder`` and ``credential`` are those of the node with its params.
     """
 
     masker: Masker | None = None
+    needs_folder = ""
+    credential = ""
 
     def __init__(
         self,
@@ -81,6 +84,15 @@ class Step(Task):
     def share(self) -> bool:
         """Whether threads may use this very object: the node holds nothing of its own."""
         return not getattr(self.node, "__dict__", True)
+
+    @property
+    def secret(self) -> str:
+        knows = self.masker is not None and (self.masker.knows_any or self.masker.ordinary)
+        return "a secret input" if knows else self.credential
+
+    @property
+    def only_files(self) -> bool:
+        return self._kind.only_files
 
     def skips(self, scope: Scope) -> bool:
         """Whether nothing is to be run with the names of ``scope``. Raises

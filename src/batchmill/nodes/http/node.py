@@ -138,6 +138,14 @@ class HttpNode(Node):
         )
 
     reads = ("body_file", "files")
+    names_files = ("ca_file", "client_cert", "client_key")
+    credentials = ("auth_token", "api_key")
+
+    @classmethod
+    def credential(cls, params: Mapping[str, Any]) -> str:
+        headers = params.get("headers")
+        told = next(filter(is_credential, headers), "") if isinstance(headers, Mapping) else ""
+        return super().credential(params) or (f"its header {told}" if told else "")
 
     @classmethod
     def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:

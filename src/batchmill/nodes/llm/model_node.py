@@ -28,6 +28,7 @@ class ModelNode(ServiceNode):
     """Base of node types whose attempts are calls of models."""
 
     requests = True
+    credentials = ("api_key",)
     only_default = True
     calls_models = True
     prices: ClassVar[PriceTable] = PriceTable()
