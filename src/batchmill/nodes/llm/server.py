@@ -7,15 +7,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from batchmill.attempt import Attempt
 from batchmill.concurrency.deadline import deadline
-from batchmill.concurrency.event_loop import background
+from batchmill.concurrency.event_loop import current
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout
 from batchmill.nodes.llm.clients import Clients, leaving_now, sdk_awaited
 from batchmill.nodes.llm.completion import reply_of
 from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, refusal_within, unanswered
-from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered
+from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
 from batchmill.nodes.llm.stream import EVENT_STREAM, ChatGathering, Gathering, gathered
 from batchmill.nodes.llm.structured import response_format
 from batchmill.nodes.llm.telling import Telling
@@ -38,23 +37,16 @@ class ServerProvider(Provider):
         self._key = key
         self._limit = limit
 
-    async def ask(
-        self,
-        question: Question,
-        attempt: Attempt,
-        seconds: float,
-        leaving: Leaving,
-        telling: Telling | None = None,
-    ) -> Reply:
-        module = await sdk_awaited()
-        clients, left = self._clients(module), attempt.within(seconds)
+    async def ask(self, request: Request) -> Reply:
+        question, module = request.question, await sdk_awaited()
+        clients, left = self._clients(module), request.attempt.within(request.seconds)
         overdue = f"the call of the model {question.model!r} did not end within {left or 0:.3g} s"
-        leaving_now.set(leaving)
+        leaving_now.set(request.leaving)
         try:
             async with deadline(left, overdue):
                 with clients.one() as client:
-                    async with self.create(client)(**self.body(question), timeout=seconds) as answer:
-                        content = await self._content(answer, telling)
+                    async with self.create(client)(**self.body(question), timeout=request.seconds) as answer:
+                        content = await self._content(answer, request.telling)
         except AttemptTimeout as error:
             raise Unanswered(error, paid=True) from error
         except (module.OpenAIError, Moved, CutOff, TooLarge) as error:
@@ -92,8 +84,8 @@ class ServerProvider(Provider):
         return reply_of(content, raw=self._raw)
 
     def _clients(self, module: Any) -> Clients:
-        key, loop = self._key or NO_KEY, background()
-        name = ("llm clients", self._base_url, hashlib.sha256(key.encode()).hexdigest())
+        key, loop = self._key or NO_KEY, current()
+        name = ("llm clients", loop.depth, self._base_url, hashlib.sha256(key.encode()).hexdigest())
         return process_resource(name, lambda: Clients(module, loop, self._base_url, key))
 
 
