@@ -67,10 +67,10 @@ class ShellNode(Node):
             minimum=0.001,
             content=False,
         ),
-        Param("ignore_errors", "boolean", "whether a command that fails is no failure", default=False),
-        Param("strip_newline", "boolean", "whether trailing newlines of stdout go", default=True),
-        Param("shell", "string", "the shell that reads a string: sh, bash, zsh, ...", default="sh"),
-        Param("allow_raw", "boolean", "whether ${x | raw} may paste into the command", default=False),
+        Param("ignore_errors", "boolean", "treat a failing command as success", default=False),
+        Param("strip_newline", "boolean", "remove trailing newlines from stdout", default=True),
+        Param("shell", "string", "the shell that runs a string: sh, bash, zsh, ...", default="sh"),
+        Param("allow_raw", "boolean", "allow ${x | raw}, which pastes into the command", default=False),
         Param("encoding", "string", ENCODING_WORDS, default=UTF_8),
         Param(
             "max_output_bytes",
@@ -82,17 +82,17 @@ class ShellNode(Node):
         Param(
             "truncate",
             "boolean",
-            "whether the first `max_output_bytes` of more are enough, which `truncated` then tells",
+            "keep only the first `max_output_bytes` instead of failing, and set `truncated`",
             default=False,
         ),
     )
     outputs: ClassVar[tuple[Output, ...]] = (
-        Output("stdout", "string", "what the command printed, also one that failed"),
+        Output("stdout", "string", "what the command printed, even if it failed"),
         Output("stdout_is_binary", "boolean", "whether `stdout` is base64 of it"),
         Output("stderr", "string", "what it printed as errors", diagnostic=True),
         Output("exit_code", "integer", "0 is success; 128 + n after signal n", diagnostic=True),
-        Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
-        Output("truncated", "boolean", "whether output was thrown away", diagnostic=True),
+        Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
+        Output("truncated", "boolean", "whether output was cut", diagnostic=True),
     )
 
     _withheld: frozenset[str] = frozenset()

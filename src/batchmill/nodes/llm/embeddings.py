@@ -65,7 +65,7 @@ class EmbeddingsNode(ModelNode):
             "`model`, `calls`, `input_tokens`, `total_tokens`, `cost` and so on, as of `llm`",
             diagnostic=True,
         ),
-        Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
+        Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
     )
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:

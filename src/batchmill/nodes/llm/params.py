@@ -149,5 +149,5 @@ OUTPUTS = (
     ),
     Output("logprobs", "any", "the probabilities of tokens, as the server tells them", diagnostic=True),
     Output("raw", "object", "the whole answer, where `raw` asks for it", diagnostic=True),
-    Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
+    Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
 )
