@@ -7,6 +7,7 @@ off: attempts are counted, waited for and recorded in one place for all nodes.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import threading
 from collections.abc import Iterator
@@ -14,11 +15,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from batchmill.concurrency.event_loop import BackgroundLoop
+from batchmill.concurrency.event_loop import BackgroundLoop, background
+from batchmill.concurrency.resources import process_resource
 from batchmill.errors import MissingExtra
 from batchmill.nodes.llm.faults import Moved
 from batchmill.nodes.llm.question import Leaving
 
+NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
 CALLS_PER_CLIENT = 32
 _BECOME_GET = frozenset({301, 302, 303})
 _FIRST_BYTE = "send_request_headers.started"  # how the events of httpcore end, behind the kind of connection
@@ -82,6 +85,13 @@ class Clients:
     async def _closed(self) -> None:
         for client in self._clients:
             await client.close()
+
+
+def clients_for(module: Any, base_url: str | None, key: str) -> Clients:
+    """The clients of the process for an address, OpenAI's own where that is None, and a key."""
+    key, loop = key or NO_KEY, background()
+    name = ("llm clients", base_url, hashlib.sha256(key.encode()).hexdigest())
+    return process_resource(name, lambda: Clients(module, loop, base_url, key))
 
 
 def _transports(module: Any) -> Any:

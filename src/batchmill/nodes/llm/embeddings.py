@@ -24,7 +24,7 @@ from batchmill.template import to_text
 MOST_TEXTS = 2048  # in one request; more of them are refused by OpenAI's server and its like
 ECHO_DIMENSIONS = 8
 _TOLD = ("llm_usage", "status_code", "error")  # of a failure
-_SHARED = ("base_url", "api_key", "api_key_env", "max_response_bytes", "options")
+_SHARED = ("base_url", "api_key", "api_key_env", "max_response_bytes", "options", "batch_api")
 
 
 class EmbeddingsNode(ModelNode):
@@ -85,7 +85,8 @@ class EmbeddingsNode(ModelNode):
             max_tokens=1,  # nothing is answered that would be paid by the token
             options={**_dimensions(params), **(params["options"] or {})},
         )
-        asking = Asking(_provider(params), attempt, self.prices, params["timeout"])
+        provider = self.by_batches(_provider(params), params)
+        asking = Asking(provider, attempt, self.prices_of(params), params["timeout"])
         try:
             vectors = (await asking.answer(question))[0].raw if texts else []
         except NodeError as error:
@@ -120,6 +121,8 @@ def _texts(question: Question) -> list[str]:
 
 class VectorServer(ServerProvider):
     """A server's embeddings. What it replied, as text, says how many vectors there are; ``raw`` has them."""
+
+    endpoint = "/v1/embeddings"
 
     def create(self, client: Any) -> Any:
         return client.embeddings.with_streaming_response.create
