@@ -208,7 +208,7 @@ class Batch:
             self._log.close(gathering.count if read else self.total, read=read)
         stopped = self._stop.cancelled or self._cancel.cancelled
         cut_short = stopped and not (gathering.complete and self.window.exhausted)
-        failure = self.watch.verdict() if fault is None else f"{type(fault).__name__}: {fault}"
+        failure = self.watch.verdict(self.waiting) if fault is None else f"{type(fault).__name__}: {fault}"
         if failure is None and self._log is not None and self._log.left_out:
             failure = f"{self._log.left_out} items were left out: only what had failed was run again"
         waiting = failure is None and self.waiting > 0

@@ -45,10 +45,10 @@ class WaitRoom:
         with closing(JournalBatches(journal.path, run)) as store:
             while self.desk is not None and not stop.cancelled:
                 self.desk.keep_in(store)
-                if self.desk.look_again():
-                    return True
                 self.told(in_words(self.desk.waiting()))
                 self._sleep(pause, stop)
+                if not stop.cancelled and self.desk.look_again():
+                    return True
                 pause = min(LONGEST_PAUSE, pause * GROWTH)
         return False
 

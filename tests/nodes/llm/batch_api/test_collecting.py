@@ -17,7 +17,8 @@ def cost(run):
 
 
 def test_a_run_leaves_waits_and_collects(provider, labelling, go, said):
-    seen = {"id": "n", "type": "code", "params": {"code": "result = n", "inputs": {"n": "${ask.count}"}}}
+    seen = {"id": "n", "type": "code", "params": {"code": "result = ''.join(x)"}}
+    seen["params"]["inputs"] = {"x": "${ask.results[*].response}"}
     run = go(labelling(["a", "b", "c"], then=[seen]))
     assert (run.status, run.ok, run.errors) == ("waiting", False, [])
     assert run.nodes["ask"]["status"] == "waiting"
@@ -28,7 +29,7 @@ def test_a_run_leaves_waits_and_collects(provider, labelling, go, said):
     assert (run.status, run.waiting[0]["status"]) == ("waiting", "in_progress")
     provider.clock.advance(HOUR)
     run = go()
-    assert (run.status, said(run), run.outputs.get("waiting")) == ("success", ["A", "B", "C"], None)
+    assert (run.status, run.outputs["result"], list(run.waiting)) == ("success", "ABC", [])
     assert run.nodes["n"]["status"] == "success"
     assert len(provider.batches) == 1
     assert cost(run) == pytest.approx(3 * 15 * 0.001 / 2)  # half of what a call costs
@@ -197,8 +198,8 @@ def test_branches_gather_for_themselves(provider, labelling, go, said):
 def test_workflows_inside_items_wait_too(provider, labelling, go):
     inner = labelling(["${x}!"])
     inner["inputs"] = {"x": {"type": "string"}}
-    inner["outputs"] = {"said": "${ask.results[0].response}"}
-    node = {"id": "each", "type": "workflow", "params": {"document": inner, "inputs": {"x": "${item}"}}}
+    inner["outputs"] = {"said": {"source": "${ask.results[0].response}"}}
+    node = {"id": "each", "type": "workflow", "params": {"workflow": inner, "inputs": {"x": "${item}"}}}
     run = go({"nodes": [{**node, "batch": {"items": ["a", "b"], "executor": "process"}}]})
     assert (run.status, [one["requests"] for one in run.waiting]) == ("waiting", [2])
     provider.clock.advance(HOUR)

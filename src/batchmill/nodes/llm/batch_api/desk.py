@@ -216,15 +216,16 @@ class BatchDesk:
         return found
 
     def look_again(self) -> bool:
-        """Whether all batches that items wait for are over now, as their servers say."""
+        """Whether all batches that items wait for are over now, as their servers say. Raises
+        :class:`BatchmillError` where one refuses to."""
         return background().settle(self._look_again, LOOK_SECONDS)
 
     async def _look_again(self) -> bool:
-        over = True
-        for number in self._waiting:
-            look = await self._looks.anew(number, self._asked[number].service)
-            over = over and (look is None or look.answers is not None)
-        return over
+        try:
+            found = [await self._looks.is_over(one, self._asked[one].service) for one in self._waiting]
+        except Unanswered as unanswered:
+            raise unanswered.error from unanswered
+        return all(found)
 
 
 def _nothing() -> None:

@@ -23,9 +23,11 @@ _FILES = ("output_file_id", "error_file_id")
 
 @dataclass(slots=True)
 class Look:
-    """A batch as it was found: in ``words``, and its ``answers`` where the service is done with it."""
+    """A batch as it was found: in ``words``, whether the service is done with it (``over``), and its
+    ``answers`` then."""
 
     words: str
+    over: bool = False
     answers: Answers | None = None
 
 
@@ -51,13 +53,12 @@ class Looks:
             task = self._tasks[batch] = asyncio.get_running_loop().create_task(self._look(batch, service))
         return await asyncio.shield(task)
 
-    async def anew(self, batch: int, service: BatchService) -> Look | None:
-        """The same, looked at once more unless the service is done with it."""
-        task = self._tasks.get(batch)
-        done = task is not None and task.done() and not task.cancelled() and task.exception() is None
-        if not (done and task is not None and ((look := task.result()) is None or look.answers is not None)):
-            self._tasks.pop(batch, None)
-        return await self.at(batch, service)
+    async def is_over(self, batch: int, service: BatchService) -> bool:
+        """Whether the service is done with a batch, or never began it, as it says now. Nothing of its answers
+        is read. Raises :class:`Unanswered`."""
+        row = self._row(batch)
+        look = None if row is None or row.over else await self._look(batch, service, reads=False)
+        return look is None or look.over
 
     def over(self) -> Iterator[tuple[int, Answers]]:
         """The batches that were looked at and with which the service is done."""
@@ -71,8 +72,11 @@ class Looks:
         for _, answers in self.over():
             answers.file.close()
 
-    async def _look(self, batch: int, service: BatchService) -> Look | None:
-        row = next((one for one in self._store.batches() if one.id == batch), None)
+    def _row(self, batch: int) -> ServiceBatch | None:
+        return next((one for one in self._store.batches() if one.id == batch), None)
+
+    async def _look(self, batch: int, service: BatchService, *, reads: bool = True) -> Look | None:
+        row = self._row(batch)
         if row is None:
             return None
         if row.state == "prepared":  # the process was killed before the server heard of it
@@ -80,14 +84,17 @@ class Looks:
             return None
         try:
             told = await self._told(row, service)
+            if told is None:
+                self._store.drop(batch)
+                return None
+            look = self._noted(row, told)
+            if look.over and reads:
+                look.answers = await self._answers(row, told, service)
+            return look
         except Unanswered as unanswered:
             if not _is_trouble(unanswered):
                 raise
             return Look(f"its batch {row.remote or row.token} cannot be looked at now: {unanswered}")
-        if told is None:
-            self._store.drop(batch)
-            return None
-        return await self._found(row, told, service)
 
     async def _told(self, row: ServiceBatch, service: BatchService) -> dict[str, Any] | None:
         """What the server says of a batch; None for one that it does not know and never began."""
@@ -117,20 +124,27 @@ class Looks:
                 return told
             await self._sleep(min(left, LIST_SECONDS))
 
-    async def _found(self, row: ServiceBatch, told: dict[str, Any], service: BatchService) -> Look:
+    def _noted(self, row: ServiceBatch, told: dict[str, Any]) -> Look:
+        """How far the service is, which is kept."""
         remote, status = str(told["id"]), str(told.get("status") or "unknown")
         counts = mapping_of(told.get("request_counts"))
         answered = sum(count_of(counts.get(name)) or 0 for name in ("completed", "failed"))
-        if status not in OVER:
-            self._store.note(row.id, "open", remote=remote, status=status, answered=answered)
-            return Look(f"its batch {remote} is {status}: {answered:,} of {row.count:,} requests answered")
+        over = status in OVER
+        self._store.note(row.id, "over" if over else "open", remote=remote, status=status, answered=answered)
+        how_far = "" if over else f": {answered:,} of {row.count:,} requests answered"
+        return Look(f"its batch {remote} is {status}{how_far}", over)
+
+    async def _answers(self, row: ServiceBatch, told: dict[str, Any], service: BatchService) -> Answers:
         answers = Answers(row.token, told)
-        for name in _FILES:
-            if isinstance(file := told.get(name), str) and file:
-                await service.download(file, answers.file)
-        answers.index()
-        self._store.note(row.id, "over", remote=remote, status=status, answered=answered)
-        return Look(f"its batch {remote} is {status}", answers)
+        try:
+            for name in _FILES:
+                if isinstance(file := told.get(name), str) and file:
+                    await service.download(file, answers.file)
+            answers.index()
+        except BaseException:
+            answers.file.close()
+            raise
+        return answers
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.to_thread(self._clock.sleep, seconds)
