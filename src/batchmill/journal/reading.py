@@ -14,8 +14,10 @@ from batchmill.journal.database import connect, connect_to_read, faults
 from batchmill.journal.encoding import decode
 from batchmill.journal.journal import Journal, chosen, chosen_to_resume
 from batchmill.journal.rows import end_of, first_id
+from batchmill.journal.service_batches import batches_in
 from batchmill.journal.statements import one_row, statement
 from batchmill.record import calls_left
+from batchmill.record.service_batches import ServiceBatch
 
 if TYPE_CHECKING:
     import sqlite3
@@ -288,6 +290,11 @@ class Reader:
         with self._reading():
             row = one_row(self._connection, statement("last_sample_of"), (run.id,))
             return None if row is None else MachineSample(*row)
+
+    def batches(self, run: RunRecord) -> list[ServiceBatch]:
+        """The batches of services that the run waits for, or whose answers no item has used up."""
+        with self._reading():
+            return batches_in(self._connection, run.id)
 
     def items(self, visit: VisitRecord, *, failed_only: bool = False) -> Iterator[ItemRecord]:
         """The outcomes of a visit in the order of the items, a page at a time; with ``failed_only`` those

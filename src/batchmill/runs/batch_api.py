@@ -3,7 +3,7 @@ handed in, and how it is waited for them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +22,7 @@ from batchmill.record.service_batches import ServiceBatch
 from batchmill.runs.ledger import all_nodes
 
 FIRST_PAUSE, GROWTH, LONGEST_PAUSE = 10.0, 1.5, 300.0  # seconds between two looks at batches
+MOST_NAMED = 3
 NEEDS_JOURNAL = (
     "the node {!r} uses `batch_api`, and the ids of its batches are kept in the journal: answers come hours "
     "later, and without them nobody could collect what is paid; run it with a journal"
@@ -45,7 +46,7 @@ class WaitRoom:
         with closing(JournalBatches(journal.path, run)) as store:
             while self.desk is not None and not stop.cancelled:
                 self.desk.keep_in(store)
-                self.told(in_words(self.desk.waiting()))
+                self.told(in_words(list(map(as_json, self.desk.waiting()))))
                 self._sleep(pause, stop)
                 if not stop.cancelled and self.desk.look_again():
                     return True
@@ -129,9 +130,13 @@ def as_json(batch: ServiceBatch) -> dict[str, Any]:
     }
 
 
-def in_words(batches: list[ServiceBatch]) -> str:
-    """What is waited for, in a line."""
-    number, requests = len(batches), sum(one.count for one in batches)
-    answered = sum(one.answered for one in batches)
+def in_words(batches: Sequence[Mapping[str, Any]]) -> str:
+    """What is waited for, in a line; the batches are as :func:`as_json` gives them."""
+    number, requests = len(batches), sum(one["requests"] for one in batches)
+    answered = sum(one["answered"] for one in batches)
+    named = ", ".join(
+        f"{one['batch'] or 'one that was sent'} {one['status']}" for one in batches[:MOST_NAMED]
+    )
+    more = ", ..." if number > MOST_NAMED else ""
     told = f"{answered:,} of {requests:,} requests answered"
-    return f"waiting for {number:,} {'batch' if number == 1 else 'batches'}: {told}"
+    return f"waiting for {number:,} {'batch' if number == 1 else 'batches'}: {told} ({named}{more})"
