@@ -273,11 +273,11 @@ def _walked(
     walk = Scheduler(plan, around).run()
     tell_limit(around.services.gates, walk)
     waiting = handed_in(around, walk, log)
-    status: RunStatus = "waiting" if walk.waiting else walk.status
     _warn_of_ordinary(around)
     outputs = outputs_of(plan.workflow, around.namespace, walk)
     run_finals(plan, around, walk)
     wall = time.perf_counter() - began
+    status: RunStatus = "waiting" if walk.waiting else walk.status
     around.services.bus.emit(RunFinished(name, status, wall))
     result = RunResult(
         run=name,
