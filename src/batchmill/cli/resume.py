@@ -96,9 +96,9 @@ def command(
     run that is not finished, but for one whose reader had left.
 
     The run goes on in the folder it was begun in, with its settings and the form of its output. Results are
-    known again by content: what was edited since, in the document or among the items, is run again. Inputs
-    are those of the run, but for those given here; secret ones must be given again. Of a run of `batchmill
-    map` all results are printed, those that were kept as well.
+    known again by content: what was edited since, in the document, among the items, in the files that were
+    read or in code, is run again. Inputs are those of the run, but for those given here; secret ones must be
+    given again. Of a run of `batchmill map` all results are printed, those that were kept as well.
 
     With --only and --from their nodes are run again, also what has a result; the nodes before NODE are not
     run. A run of a part goes on with that part, with --whole with all.

@@ -19,7 +19,8 @@ from batchmill.errors import UnknownRun
 from batchmill.graph.address import address_of
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import LAST
-from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
+from batchmill.journal.reading import Reader
+from batchmill.journal.records import ItemRecord, VisitRecord
 from batchmill.runs.batch_api import as_json as batch_as_json
 from batchmill.runs.batch_api import in_words
 from batchmill.runs.inner_errors import inner_errors

@@ -22,6 +22,9 @@ of an item inside of which something failed, which is not whole for who runs aga
 FLOW = "flow"
 """The key of a run's settings that says which flow it is a run of."""
 
+MAP = "map"
+"""The key of a run's settings that says what ``map`` was asked."""
+
 RUN_SCHEMA = "batchmill.run/1"
 """What the result of a run says of its form."""
 

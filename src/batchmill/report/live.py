@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 from batchmill.journal.contract import RunRecord
-from batchmill.journal.reading import Glance, Reader
+from batchmill.journal.reading import Reader
+from batchmill.journal.records import Glance
 from batchmill.report.commands import show
 from batchmill.report.counted import RECENT, Counted, Group
 from batchmill.report.parts import Run

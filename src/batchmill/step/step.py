@@ -81,11 +81,6 @@ class Step(Task):
         """Whether threads may use this very object: the node holds nothing of its own."""
         return not getattr(self.node, "__dict__", True)
 
-    @property
-    def on_service_loop(self) -> bool:
-        """Whether it is awaited where clients and sessions of services live."""
-        return bool(getattr(self.node, "on_service_loop", False))
-
     def skips(self, scope: Scope) -> bool:
         """Whether nothing is to be run with the names of ``scope``. Raises
         :class:`~batchmill.errors.TemplateError`."""

@@ -33,7 +33,7 @@ from batchmill.executors.remote.contract import WIRE, Order, Reply, Rest
 from batchmill.executors.remote.folder_probe import Probe, seen
 from batchmill.executors.remote.offer import facts
 from batchmill.executors.remote.order_channel import OrderChannel
-from batchmill.executors.remote.sealed import SealedItems, SealedTask
+from batchmill.executors.remote.sealed import SealedItems, SealedRetry, SealedTask
 
 KEPT_JOBS = 8
 REMEMBERED = 256  # batches that were stopped, for orders of theirs that come later
@@ -42,11 +42,13 @@ OWN_ENVIRONMENT = dict(os.environ)
 
 
 class RemoteJob(NamedTuple):
-    """What a batch asks of its agents. ``around`` is the pickle of the parent's surroundings. Items run in
+    """What a batch asks of its agents. ``retry`` is the pickle of the policy; what ``settings`` have in its
+    place decides of lost attempts. ``around`` is the pickle of the parent's surroundings. Items run in
     them as they are where ``here`` says so. Elsewhere the environment is the worker's own, and so is the
     folder ``cwd``, if that is given; the ``probe`` has to be seen where it is not."""
 
     task: bytes
+    retry: bytes
     settings: ExecutorSettings
     around: bytes
     here: bool
@@ -104,7 +106,7 @@ class Agent:
         return found
 
     def _run(self, order: Order, job: RemoteJob, around: bytes, host: str) -> Reply:
-        settings = job.settings
+        settings = replace(job.settings, retry=SealedRetry(job.retry, job.settings.retry))
         sealed = SealedItems(order.items, 0, order.n_items)
         items = pickler.loads(order.items) if order.plain else sealed
         channel = OrderChannel(

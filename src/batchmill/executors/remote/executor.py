@@ -32,6 +32,7 @@ from batchmill.executors.remote.losses import Losses
 from batchmill.executors.remote.where import carrier_at
 from batchmill.executors.running.attempts import Job, lost_attempt
 from batchmill.outcome import ErrorInfo
+from batchmill.policy import RetryPolicy
 
 CHUNK_SECONDS = 0.3
 HAND_OVER_SECONDS = 0.015  # from sending an order until its reply is settled, beside the items themselves
@@ -82,15 +83,17 @@ def _packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe:
     try:
         plain = pickler.goes_by_name(task.only_function)
         stream = bytes(pickler.dumps(task, [], plain=plain, in_band=True))
+        retry = bytes(pickler.dumps(settings.retry, [], in_band=True))
     except NotPicklable:
         raise
     except Exception as fault:
         raise pickler.refusal(task, fault, "task") from fault
     there = replace(settings, max_concurrent=1, chunk_size=None, on_choice=None, slots=None, by_permit=False)
-    there = replace(there, cluster=None, on_death=None)
+    lost = settings.retry.of_lost_attempts() if isinstance(settings.retry, RetryPolicy) else settings.retry
+    there = replace(there, cluster=None, on_death=None, retry=lost)
     cwd = settings.cluster.get("cwd") if isinstance(settings.cluster, dict) else None
     around = ProcessEnvironment.packed(1) if carrier.here else ProcessEnvironment.packed_without_environment()
-    return pickle.dumps(RemoteJob(stream, there, around, carrier.here, cwd, probe), 5)
+    return pickle.dumps(RemoteJob(stream, retry, there, around, carrier.here, cwd, probe), 5)
 
 
 def _probing(carrier: Carrier, settings: ExecutorSettings) -> contextlib.AbstractContextManager[Probe | None]:

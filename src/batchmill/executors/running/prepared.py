@@ -35,10 +35,6 @@ class Prepared(Task):
     def awaits(self) -> bool:
         return self.task.awaits
 
-    @property
-    def on_service_loop(self) -> bool:
-        return self.task.on_service_loop
-
     def prepare(self) -> None:
         """Call the initializer, the first time. What it raises becomes the error of every item here."""
         if self._ready:

@@ -211,6 +211,14 @@ LEFT JOIN effort ON effort.id = outcome.id AND effort.pass = outcome.pass AND ef
 LEFT JOIN command ON command.id = outcome.id AND command.pass = outcome.pass
 WHERE outcome.id >= ? AND outcome.id < ? ORDER BY outcome.id
 
+-- The same for counting: without what items took, and with whether there is nothing to tell of an outcome but
+-- figures.
+-- name: read_columns
+SELECT position, state, iif(state = 1, item, NULL), NULL, wall, detail, began, worker, for_limit, for_permit,
+    NULL, NULL, NULL, state = 0 AND detail IS NULL AND began IS NOT NULL AND worker IS NOT NULL
+FROM outcome LEFT JOIN wait ON wait.id = outcome.id AND wait.pass = outcome.pass
+WHERE outcome.id >= ? AND outcome.id < ? ORDER BY outcome.id
+
 -- name: read_failed
 SELECT position, state, item, value, wall, detail, began, worker, for_limit, for_permit,
     effort.cpu, command.cpu, bytes_out

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from batchmill.concurrency.event_loop import BackgroundLoop, background
+from batchmill.concurrency.event_loop import BackgroundLoop, current
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import MissingExtra
 from batchmill.nodes.llm.faults import Moved
@@ -89,8 +89,8 @@ class Clients:
 
 def clients_for(module: Any, base_url: str | None, key: str) -> Clients:
     """The clients of the process for an address, OpenAI's own where that is None, and a key."""
-    key, loop = key or NO_KEY, background()
-    name = ("llm clients", base_url, hashlib.sha256(key.encode()).hexdigest())
+    key, loop = key or NO_KEY, current()
+    name = ("llm clients", loop.depth, base_url, hashlib.sha256(key.encode()).hexdigest())
     return process_resource(name, lambda: Clients(module, loop, base_url, key))
 
 

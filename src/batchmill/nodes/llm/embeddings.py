@@ -16,9 +16,8 @@ from batchmill.nodes.llm.asking import Asking
 from batchmill.nodes.llm.completion import usage_in
 from batchmill.nodes.llm.model_node import ModelNode, model_of, server_of
 from batchmill.nodes.llm.params import PARAMS
-from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply
+from batchmill.nodes.llm.question import Provider, Question, Reply, Request
 from batchmill.nodes.llm.server import ServerProvider
-from batchmill.nodes.llm.telling import Telling
 from batchmill.template import to_text
 
 MOST_TEXTS = 2048  # in one request; more of them are refused by OpenAI's server and its like
@@ -186,15 +185,9 @@ class EchoVectors(Provider):
 
     name = "echo"
 
-    async def ask(
-        self,
-        question: Question,
-        attempt: Attempt,
-        seconds: float,
-        leaving: Leaving,
-        telling: Telling | None = None,
-    ) -> Reply:
-        leaving()
+    async def ask(self, request: Request) -> Reply:
+        question = request.question
+        request.leaving()
         length = int(question.options.get("dimensions") or ECHO_DIMENSIONS)
         vectors = [_made_of(text, length) for text in _texts(question)]
         words = sum(len(text.split()) for text in _texts(question))

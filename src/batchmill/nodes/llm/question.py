@@ -97,6 +97,22 @@ class Unanswered(Exception):  # never leaves this room
 Leaving = Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call that a provider makes for an attempt: a question that is to be answered within ``seconds``.
+
+    ``leaving`` is called when everything is ready and the question is about to leave: from then on it may be
+    paid; what it raises is raised by the provider. ``telling`` takes parts of the answer as they come, if
+    they do.
+    """
+
+    question: Question
+    attempt: Attempt
+    seconds: float
+    leaving: Leaving
+    telling: Telling | None = None
+
+
 class Provider:
     """Who answers questions. ``name`` stands in the records of calls."""
 
@@ -109,20 +125,8 @@ class Provider:
         """
         return None
 
-    async def ask(
-        self,
-        question: Question,
-        attempt: Attempt,
-        seconds: float,
-        leaving: Leaving,
-        telling: Telling | None = None,
-    ) -> Reply:
-        """The reply, within ``seconds``. ``leaving`` is called when everything is ready and the question is
-        about to leave: from then on it may be paid; what it raises is raised here. ``telling`` takes parts of
-        the answer as they come, if they do.
-
-        Raises :class:`Unanswered`.
-        """
+    async def ask(self, request: Request) -> Reply:
+        """The reply. Raises :class:`Unanswered`."""
         raise NotImplementedError
 
     def keep(self, question: Question, reply: Reply) -> None:

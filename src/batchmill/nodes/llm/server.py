@@ -6,13 +6,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from batchmill.attempt import Attempt
 from batchmill.concurrency.deadline import deadline
 from batchmill.errors import AttemptTimeout
 from batchmill.nodes.llm.clients import clients_for, leaving_now, sdk_awaited
 from batchmill.nodes.llm.completion import reply_of
 from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, refusal_within, unanswered
-from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered
+from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
 from batchmill.nodes.llm.stream import EVENT_STREAM, ChatGathering, Gathering, gathered
 from batchmill.nodes.llm.structured import response_format
 from batchmill.nodes.llm.telling import Telling
@@ -34,23 +33,16 @@ class ServerProvider(Provider):
         self.key = key
         self._limit = limit
 
-    async def ask(
-        self,
-        question: Question,
-        attempt: Attempt,
-        seconds: float,
-        leaving: Leaving,
-        telling: Telling | None = None,
-    ) -> Reply:
-        module = await sdk_awaited()
-        clients, left = clients_for(module, self.base_url, self.key), attempt.within(seconds)
+    async def ask(self, request: Request) -> Reply:
+        question, module = request.question, await sdk_awaited()
+        clients, left = clients_for(module, self.base_url, self.key), request.attempt.within(request.seconds)
         overdue = f"the call of the model {question.model!r} did not end within {left or 0:.3g} s"
-        leaving_now.set(leaving)
+        leaving_now.set(request.leaving)
         try:
             async with deadline(left, overdue):
                 with clients.one() as client:
-                    async with self.create(client)(**self.body(question), timeout=seconds) as answer:
-                        content = await self._content(answer, telling)
+                    async with self.create(client)(**self.body(question), timeout=request.seconds) as answer:
+                        content = await self._content(answer, request.telling)
         except AttemptTimeout as error:
             raise Unanswered(error, paid=True) from error
         except (module.OpenAIError, Moved, CutOff, TooLarge) as error:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
 from batchmill.nodes.llm.batch_api.answers import OK, Answer
 from batchmill.nodes.llm.batch_api.desk import BatchDesk
@@ -18,9 +17,8 @@ from batchmill.nodes.llm.batch_api.settings import BatchApi
 from batchmill.nodes.llm.batch_api.shards import Asked
 from batchmill.nodes.llm.completion import mapping_of
 from batchmill.nodes.llm.faults import of_status
-from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered
+from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
 from batchmill.nodes.llm.server import ServerProvider
-from batchmill.nodes.llm.telling import Telling
 from batchmill.record import LLMCall, PriceTable
 from batchmill.values.redaction import shortened
 
@@ -46,17 +44,13 @@ class BatchedProvider(Provider):
         self._desk = desk
         self._prices = prices
 
-    async def ask(
-        self,
-        question: Question,
-        attempt: Attempt,
-        seconds: float,
-        leaving: Leaving,
-        telling: Telling | None = None,
-    ) -> Reply:
-        """Raises :class:`~batchmill.errors.Waiting` while there is no answer. ``leaving`` is not called: the
-        call stands in the ledger once its answer is there, which can be had as often as need be."""
-        calls = attempt.calls
+    async def ask(self, request: Request) -> Reply:
+        """Raises :class:`~batchmill.errors.Waiting` while there is no answer.
+
+        ``request.leaving`` is not called: the call stands in the ledger once its answer is there, and that can
+        be had as often as need be.
+        """
+        question, calls = request.question, request.attempt.calls
         if self._desk is None or calls is None:
             raise NodeError(NO_DESK, retryable=False, type_name="NoJournal", outputs={"error": NO_DESK})
         body = body_of(self._server, question)
