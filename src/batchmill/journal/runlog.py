@@ -388,6 +388,10 @@ class SqliteRunLog:
         epoch)."""
         self._writer.put("add_sample", [(self.run.id, at, seconds, round(cpu, 6), rss, processes)])
 
+    def flush(self) -> None:
+        """Have all that was told until now on the disk, as far as it can be written."""
+        self._writer.flush()
+
     def finish(
         self, status: str, wall: float, nodes: Mapping[str, Mapping[str, Any]], result: str | None
     ) -> None:

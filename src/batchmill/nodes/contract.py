@@ -193,6 +193,17 @@ class Node(ABC):
     names_files: ClassVar[tuple[str, ...]] = ()
     """The params, besides :attr:`reads`, that name files."""
 
+    @classmethod
+    def stays(cls, params: Mapping[str, Any]) -> bool:
+        """Whether runs with these params, as written, must be made in the process of the run itself, whatever
+        executor its items are to have."""
+        return False
+
+    def hand_in_at(self, desk: Any) -> None:
+        """Have requests that a service answers later handed in at ``desk``, where the run has one. Called
+        once, before the first run; only nodes that make such requests need care."""
+        return
+
     removes: ClassVar[bool] = False
     """Whether it takes away files that other nodes may have written."""
 

@@ -94,6 +94,14 @@ PARAMS = (
         default="chat",
         choices=("chat", "responses"),
     ),
+    Param(
+        "batch_api",
+        "boolean|object",
+        "have requests answered through the batch API of the server, in files, within a day and at half the "
+        "price; an object may have `completion_window`, `max_requests`, `max_bytes` and `price`",
+        default=False,
+        content=False,
+    ),
     Param("api_key", "string", "the key for the server", content=False),
     Param(
         "api_key_env",
