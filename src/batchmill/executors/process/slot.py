@@ -252,3 +252,19 @@ def _has_children(pid: int) -> bool:
         return bool(psutil.Process(pid).children())
     except (psutil.Error, OSError):
         return False
+
+
+def close_together(slots: list[Slot]) -> None:
+    """Close slots side by side; one after another where the interpreter is ending, as from Python 3.12 on
+    no thread can be started then."""
+    closing = []
+    for slot in slots:
+        thread = threading.Thread(target=slot.close)
+        try:
+            thread.start()
+        except RuntimeError:
+            slot.close()
+        else:
+            closing.append(thread)
+    for thread in closing:
+        thread.join()

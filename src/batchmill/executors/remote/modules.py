@@ -8,7 +8,6 @@ a module that was changed is another archive, and two files of one name never me
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import io
 import os
@@ -31,6 +30,13 @@ OWN = "batchmill"  # has to be installed there
 SUFFIXES = (".py", ".so", ".pyd")
 LEFT_OUT = re.compile(r"__pycache__$|\..*|.*\.(pyc|pyo)$")
 NAMED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[\w.]*)?\Z")
+NAME = r"[^\W\d][\w.]*(?:[ \t]+as[ \t]+\w+)?"
+# Text is looked through, not parsed: what only looks like an import may travel too, which does no harm.
+IMPORTS = re.compile(
+    r"(?:^|[;:])[ \t]*"
+    rf"(?:from[ \t]+([^\W\d][\w.]*)[ \t]+import\b|import[ \t]+({NAME}(?:[ \t]*,[ \t]*{NAME})*))",
+    re.MULTILINE,
+)
 TEXTS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "GLOBAL")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content has the same digest whenever it was written
 
@@ -138,16 +144,9 @@ class _Finder:
             self._add_imports(text)
 
     def _add_imports(self, source: str) -> None:
-        try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):  # no Python: it imports nothing
-            return
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    self.add(alias.name)
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                self.add(node.module)
+        for package, names in IMPORTS.findall(source):
+            for name in (package or names).split(","):
+                self.add(name.split()[0])
 
 
 def _read(path: Path) -> str:
