@@ -27,7 +27,7 @@ from batchmill.executors.process.payload import Payload, discard
 from batchmill.executors.process.room import check_descriptors, unavailable
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.signals import block_signals
-from batchmill.executors.process.slot import Slot, close_together
+from batchmill.executors.process.slot import NO_MODULES, Slot, close_together
 from batchmill.executors.process.thread_cache import ThreadCache
 
 IDLE_SECONDS = 60.0
@@ -69,9 +69,9 @@ class Pool:
             self._folders.remove()
             raise
 
-    def lease(self, modules: str = "") -> Slot:
-        """An idle slot or a new one. A worker that imported the user's modules for one digest of ``modules``
-        is for that one alone. Raises :class:`ExecutorUnavailable` when none can be started."""
+    def lease(self, modules: frozenset[str] = NO_MODULES) -> Slot:
+        """An idle slot or a new one. ``modules`` name files of the user's with their content; a worker that
+        may have imported others is of no use. Raises :class:`ExecutorUnavailable`."""
         with self._lock:
             slot = self._take_idle(modules)
             if slot is not None:
@@ -93,16 +93,16 @@ class Pool:
         started.modules = modules
         return started
 
-    def _take_idle(self, modules: str) -> Slot | None:
+    def _take_idle(self, modules: frozenset[str]) -> Slot | None:
         """Under the lock: the slot used last that fits; those that are broken are closed."""
         self._close_under_lock([slot for slot in self._idle if not slot.healthy])
-        fits = [place for place, slot in enumerate(self._idle) if slot.modules in (None, modules)]
+        fits = [place for place, slot in enumerate(self._idle) if slot.modules <= modules]
         return self._idle.pop(fits[-1]) if fits else None
 
-    def _close_for_others(self, modules: str) -> None:
+    def _close_for_others(self, modules: frozenset[str]) -> None:
         """Under the lock: what other modules were for makes room, unless it was used just now."""
         latest = time.monotonic() - OTHERS_SECONDS
-        others = (slot for slot in self._idle if slot.modules != modules and slot.idle_since < latest)
+        others = (slot for slot in self._idle if not slot.modules <= modules and slot.idle_since < latest)
         self._close_under_lock(list(others))
 
     def _close_under_lock(self, slots: list[Slot]) -> None:

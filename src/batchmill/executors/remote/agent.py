@@ -29,6 +29,7 @@ from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.executor import ProcessExecutor
 from batchmill.executors.process.logs import Logged
 from batchmill.executors.process.pool import shared_pool
+from batchmill.executors.process.slot import NO_MODULES
 from batchmill.executors.remote.contract import WIRE, Order, Reply, Rest
 from batchmill.executors.remote.dask_side import Waiting, who_waits
 from batchmill.executors.remote.folder_probe import Probe, seen, unshared
@@ -155,8 +156,8 @@ class Agent:
         )
         at_work = _AtWork(order.batch, channel, waiting)
         logs: list[bytes] = []
-        digest = "" if job.modules is None else job.modules.digest
-        executor = ProcessExecutor(known.around, lambda logged: _keep(logs, logged), digest)
+        files = NO_MODULES if job.modules is None else job.modules.files
+        executor = ProcessExecutor(known.around, lambda logged: _keep(logs, logged), files)
         done: list[Block] = []
         with self._entered(at_work):
             done.extend(executor.run(SealedTask(job.task), channel, settings, at_work.cancel))

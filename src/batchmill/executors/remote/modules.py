@@ -16,6 +16,7 @@ import re
 import site
 import sys
 import sysconfig
+import threading
 import zipfile
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
@@ -38,22 +39,29 @@ IMPORTS = re.compile(
     re.MULTILINE,
 )
 TEXTS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "GLOBAL")
+_lock = threading.Lock()
+_known: dict[tuple[str, ...], dict[str, Path]] = {}
+"""By the user's folders: what was found for earlier tasks goes along with later ones. So what is sent only
+grows, and worker processes that have imported a part of it can go on."""
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content has the same digest whenever it was written
 
 
 class Modules(NamedTuple):
     """``archive`` is a zip in which the files of the folder ``before[k]`` stand below ``k/``, those of
     ``after`` below the numbers that follow. ``before`` and ``after`` are absolute paths, in the order of
-    ``sys.path``: what stands in front of all that is installed, and what does not."""
+    ``sys.path``: what stands in front of all that is installed, and what does not. ``files`` names each file
+    with its content, and the folders: who has some of them knows by it whether they are the same."""
 
     digest: str
     archive: bytes
+    files: frozenset[str]
     before: tuple[str, ...]
     after: tuple[str, ...]
 
 
 def travelling(task: bytes) -> Modules:
-    """The modules for a pickled ``task``. Raises :class:`ExecutorUnavailable` where they are too large."""
+    """The modules for a pickled ``task``, and for those before it. Raises :class:`ExecutorUnavailable` where
+    they are too large."""
     before, after = _folders()
     folders = (*before, *after)
     finder = _Finder(folders)
@@ -62,10 +70,12 @@ def travelling(task: bytes) -> Modules:
             finder.add(name)
     for text in _texts(task):
         finder.add_named(text)
-    archive = _packed(finder.files())
-    digest = hashlib.blake2b(archive, digest_size=16)
-    digest.update("\0".join((*before, "", *after)).encode("utf-8", "surrogateescape"))
-    return Modules(digest.hexdigest(), archive, before, after)
+    with _lock:
+        found = _known[folders] = _known.get(folders, {}) | finder.files()
+    archive, files = _packed(found)
+    files |= {f"{number}/ {folder}" for number, folder in enumerate(folders)} | {f"{len(before)} before"}
+    digest = hashlib.blake2b("\n".join(sorted(files)).encode("utf-8", "surrogateescape"), digest_size=16)
+    return Modules(digest.hexdigest(), archive, frozenset(files), before, after)
 
 
 def _folders() -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -183,14 +193,16 @@ def _below(package: Path, *, only_code: bool) -> Iterator[Path]:
                 yield path
 
 
-def _packed(files: dict[str, Path]) -> bytes:
+def _packed(files: dict[str, Path]) -> tuple[bytes, set[str]]:
+    """The archive, and the name of each file in it with the digest of its content."""
     out = io.BytesIO()
+    named = set()
     total = 0
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in sorted(files.items()):
             try:
                 content = path.read_bytes()
-            except OSError:  # gone since it was listed, or not for us: who imports it is told
+            except OSError:  # gone since it was found, or not for us: who imports it is told
                 continue
             total += len(content)
             if total > MOST_BYTES:
@@ -199,4 +211,5 @@ def _packed(files: dict[str, Path]) -> bytes:
                     f"them {path}; move data out of the package, or install it on the workers"
                 )
             archive.writestr(zipfile.ZipInfo(name, EPOCH), content, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
+            named.add(f"{name} {hashlib.blake2b(content, digest_size=16).hexdigest()}")
+    return out.getvalue(), named
