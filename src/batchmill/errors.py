@@ -284,6 +284,11 @@ class Stopped(BatchmillError):
     retryable = False
 
 
+class Waiting(Stopped):
+    """Raised inside an attempt whose request is in a batch that a service answers later; the item is neither
+    failed nor done, and is run again when the run goes on."""
+
+
 class NotPicklable(BatchmillError):
     """Raised when a value cannot travel to or from another process; names the attribute at fault."""
 

@@ -138,6 +138,12 @@ def journal(command: Command) -> Command:
     )(command)
 
 
+def wait(command: Command) -> Command:
+    """``--wait``."""
+    told = "Wait for batches of services (`batch_api`), however long they take, and go on with them."
+    return click.option("--wait", is_flag=True, help=told)(command)
+
+
 def keeping(command: Command) -> Command:
     """``--journal``, ``--no-journal``, ``--durable`` and ``--name`` for commands that write it."""
     command = click.option("--name", metavar="NAME", help="What the run is called in lists.")(command)

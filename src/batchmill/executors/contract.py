@@ -18,7 +18,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.executors.worker_numbers import WorkerNumbers
 from batchmill.outcome import ErrorInfo, Tried
-from batchmill.policy import RetryPolicy
+from batchmill.policy import Decides, RetryPolicy
 
 
 class Task:
@@ -35,11 +35,6 @@ class Task:
     @property
     def awaits(self) -> bool:
         """Whether an executor that has an event loop may await :meth:`run_async`, of many items at once."""
-        return False
-
-    @property
-    def on_service_loop(self) -> bool:
-        """Whether it is awaited where clients and sessions of services live."""
         return False
 
     @property
@@ -232,7 +227,7 @@ class ExecutorSettings:
     chunk_size: int | None = None
     max_items_per_worker: int | None = None
     timeout: float | None = None
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    retry: Decides = field(default_factory=RetryPolicy)
     stop_on_failure: bool = False
     judges_failures: bool = False
     memory_limit_bytes: int | None = None

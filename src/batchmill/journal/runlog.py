@@ -20,7 +20,7 @@ from batchmill.journal.matching import Claims, Matcher
 from batchmill.journal.rows import KnownRow, RowWriter, end_of, files_in, first_id, outcome_of
 from batchmill.journal.statements import one_row, statement
 from batchmill.journal.visit_logs import Place, Reading, SingleLog
-from batchmill.journal.visits import FILES_MADE, ITEMS, Before, CallsOnly, Older
+from batchmill.journal.visits import ITEMS, Before, CallsOnly, Older, gone_files
 from batchmill.journal.writer import Writer
 from batchmill.outcome import NO_WAITS, Outcome
 from batchmill.values import shown
@@ -159,8 +159,8 @@ class SqliteRunLog:
             visits = self._same(sorted(before, key=lambda one: (one.turn, -one.id)), key)
             again = self._runs_again(address)
             known = None if again else self._known_single((address, key.digest), visits)
-            if known is not None and key.stands is not None and not key.stands(known[0].value):
-                self._tell_changes(address, [FILES_MADE])
+            if known is not None and key.missing is not None and (gone := key.missing(known[0].value)):
+                self._tell_changes(address, [gone_files(gone)])
                 known = None
             if known is not None:
                 self.kept.kept += 1
@@ -197,7 +197,7 @@ class SqliteRunLog:
             row = self._outcome_at(first_id(visit))
             if row is not None and row.state == OK:
                 found = outcome_of(row, 0, self._rows.files, self._rows.codec)
-                if found is not None and (key.stands is None or key.stands(found[0].value)):
+                if found is not None and not (key.missing and key.missing(found[0].value)):
                     return visit, found
         return None
 
@@ -278,20 +278,15 @@ class SqliteRunLog:
                 others = self._of_other_runs(key, is_batch=True)
                 matcher = Matcher(self._connection, others, 1 << 62, None, whole=True) if others else matcher
 
-        def count(kept: Kept) -> None:
+        def count(kept: Kept, reasons: Sequence[str], gone: Sequence[str]) -> None:
             if again:
                 kept = Kept(redone=kept.redone + kept.new + kept.changed)
             with self._lock:
                 self.kept = self.kept + kept
                 if kept.changed and now is not None:
-                    self._tell_changes(address, now.changes(key) or [ITEMS])
-
-        def stands(value: Any) -> bool:
-            if key.stands is None or key.stands(value):
-                return True
-            with self._lock:
-                self._tell_changes(address, [FILES_MADE])
-            return False
+                    self._tell_changes(address, now.changes(key) or reasons or [ITEMS])
+                if gone:
+                    self._tell_changes(address, gone)
 
         return SqliteItemLog(
             place,
@@ -303,7 +298,8 @@ class SqliteRunLog:
             locked=self._reading(),
             failed_only=self._failed_only,
             counts=count if self.resumed else None,
-            stands=stands,
+            missing=key.missing,
+            named=key.named,
         )
 
     def _as_before(
@@ -332,6 +328,11 @@ class SqliteRunLog:
         """How many outcomes earlier passes left between two ids; under the lock."""
         query = statement("count_outcomes")
         return int(one_row(self._connection, query, (*bounds, self.run.passes))[0])
+
+    def texts_in(self, bounds: tuple[int, int]) -> dict[int, str]:
+        """The items of those as JSON, by their offsets; under the lock."""
+        found = self._connection.execute(statement("items_between"), (*bounds, self.run.passes))
+        return {row[0] - bounds[0]: row[1] for row in found}
 
     def ids_in(self, bounds: tuple[int, int]) -> Iterator[int]:
         """The ids of those; under the lock."""
@@ -386,6 +387,10 @@ class SqliteRunLog:
         """Keep what all processes of the run did in the ``seconds`` up to ``at`` (seconds since the
         epoch)."""
         self._writer.put("add_sample", [(self.run.id, at, seconds, round(cpu, 6), rss, processes)])
+
+    def flush(self) -> None:
+        """Have all that was told until now on the disk, as far as it can be written."""
+        self._writer.flush()
 
     def finish(
         self, status: str, wall: float, nodes: Mapping[str, Mapping[str, Any]], result: str | None

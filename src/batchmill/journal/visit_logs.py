@@ -68,6 +68,10 @@ class Place:
             if identity not in self._claims:
                 yield identity - self._bounds[0]
 
+    def texts(self, start: int, end: int) -> dict[int, str]:
+        """The JSON texts of items of the pass before, by position; under the log's lock."""
+        return self._log.texts_in((self._bounds[0] + start, min(self._bounds[0] + end, self._bounds[1])))
+
     def fork(self) -> int:
         """A further visit of the same node in this one's place; its id."""
         self.visit = self._next()

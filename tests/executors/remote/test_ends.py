@@ -16,6 +16,8 @@ pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 from batchmill.executors.remote import dask_carrier, dask_orders
 from batchmill.executors.remote.dask_side import topic_of
 
+pytestmark = pytest.mark.dask
+
 
 class Client:
     """Does what a connected client does, as far as the carrier looks."""

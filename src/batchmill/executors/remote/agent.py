@@ -37,7 +37,7 @@ from batchmill.executors.remote.library import Copy, Library
 from batchmill.executors.remote.modules import Modules
 from batchmill.executors.remote.offer import facts
 from batchmill.executors.remote.order_channel import OrderChannel
-from batchmill.executors.remote.sealed import SealedItems, SealedTask
+from batchmill.executors.remote.sealed import SealedItems, SealedRetry, SealedTask
 
 KEPT_JOBS = 8
 REMEMBERED = 256  # batches that were stopped, for orders of theirs that come later
@@ -48,12 +48,14 @@ OWN_PATH = [entry for entry in sys.path if entry]  # the empty one is the curren
 
 
 class RemoteJob(NamedTuple):
-    """What a batch asks of its agents. ``around`` is the pickle of the parent's surroundings. Items run in
+    """What a batch asks of its agents. ``retry`` is the pickle of the policy; what ``settings`` have in its
+    place decides of lost attempts. ``around`` is the pickle of the parent's surroundings. Items run in
     them as they are where ``here`` says so. Elsewhere the environment is the worker's own, and so is the
     folder ``cwd``, if that is given. Where the ``probe`` is not seen, items run in an empty folder; ``needs``
     says in words why they cannot, "" if they can. ``modules`` are those of the user's that go along."""
 
     task: bytes
+    retry: bytes
     settings: ExecutorSettings
     around: bytes
     here: bool
@@ -145,7 +147,7 @@ class Agent:
 
     def _run(self, order: Order, known: _Loaded, waiting: Waiting, host: str) -> Reply:
         job = known.job
-        settings = job.settings
+        settings = replace(job.settings, retry=SealedRetry(job.retry, job.settings.retry))
         sealed = SealedItems(order.items, 0, order.n_items)
         items = pickler.loads(order.items) if order.plain else sealed
         channel = OrderChannel(

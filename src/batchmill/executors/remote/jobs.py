@@ -20,6 +20,7 @@ from batchmill.executors.remote.contract import Carrier
 from batchmill.executors.remote.folder_probe import Probe, probing, unshared
 from batchmill.executors.remote.modules import travelling
 from batchmill.executors.remote.where import said_of
+from batchmill.policy import RetryPolicy
 
 
 def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: Probe | None) -> bytes:
@@ -27,16 +28,18 @@ def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: 
     try:
         plain = pickler.goes_by_name(task.only_function)
         stream = bytes(pickler.dumps(task, [], plain=plain, in_band=True))
+        retry = bytes(pickler.dumps(settings.retry, [], in_band=True))
     except NotPicklable:
         raise
     except Exception as fault:
         raise pickler.refusal(task, fault, "task") from fault
     there = replace(settings, max_concurrent=1, chunk_size=None, on_choice=None, slots=None, by_permit=False)
-    there = replace(there, cluster=None, on_death=None)
+    lost = settings.retry.of_lost_attempts() if isinstance(settings.retry, RetryPolicy) else settings.retry
+    there = replace(there, cluster=None, on_death=None, retry=lost)
     cwd = settings.cluster.get("cwd") if isinstance(settings.cluster, dict) else None
     around = ProcessEnvironment.packed(1) if carrier.here else ProcessEnvironment.packed_without_environment()
-    modules = None if carrier.here else travelling(stream)
-    job = RemoteJob(stream, there, around, carrier.here, cwd, probe, task.needs_folder, modules)
+    modules = None if carrier.here else travelling(stream, retry)
+    job = RemoteJob(stream, retry, there, around, carrier.here, cwd, probe, task.needs_folder, modules)
     return pickle.dumps(job, 5)
 
 

@@ -59,8 +59,8 @@ class Modules(NamedTuple):
     after: tuple[str, ...]
 
 
-def travelling(task: bytes) -> Modules:
-    """The modules for a pickled ``task``, and for those before it. Raises :class:`ExecutorUnavailable` where
+def travelling(*pickles: bytes) -> Modules:
+    """The modules that the ``pickles`` need, and those before them. Raises :class:`ExecutorUnavailable` where
     they are too large."""
     before, after = _folders()
     folders = (*before, *after)
@@ -68,8 +68,9 @@ def travelling(task: bytes) -> Modules:
     for name, module in list(sys.modules.items()):
         if _has_file(module):
             finder.add(name)
-    for text in _texts(task):
-        finder.add_named(text)
+    for one in pickles:
+        for text in _texts(one):
+            finder.add_named(text)
     with _lock:
         found = _known[folders] = _known.get(folders, {}) | finder.files()
     archive, files = _packed(found)

@@ -36,10 +36,6 @@ class Prepared(Task):
         return self.task.awaits
 
     @property
-    def on_service_loop(self) -> bool:
-        return self.task.on_service_loop
-
-    @property
     def needs_folder(self) -> str:
         return self.task.needs_folder
 

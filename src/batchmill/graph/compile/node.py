@@ -81,6 +81,15 @@ class PlannedNode:
         return compile_value(list(self.spec.files))
 
     @cached_property
+    def stays(self) -> bool:
+        """Whether its runs, or those of a node of its sub-workflow, must be made in the process of the
+        run."""
+        inner = () if self.sub is None else self.sub.plan.all_plans()
+        return self.kind.stays(self.spec.params) or any(
+            one.kind.stays(one.spec.params) for plan in inner for one in plan.nodes.values()
+        )
+
+    @cached_property
     def diagnostics(self) -> frozenset[str]:
         """The outputs that count as present after a failure."""
         return frozenset(output.name for output in self.kind.outputs if output.diagnostic)
