@@ -56,7 +56,7 @@ Form = Literal["tree", "json", "mermaid", "dot"]
 @click.option(
     "--changes",
     is_flag=True,
-    help="Say what the latest run of FILE has results for, and why not for the rest.",
+    help="Show which results of the latest run of FILE are still valid, and what changed.",
 )
 @options.journal
 @options.json_flag("The same as --format json.")
@@ -76,15 +76,13 @@ def command(
     journal_path: str | None,
     json_wanted: bool,
 ) -> None:
-    """Show the nodes of the workflow document FILE as they would run: what waits for what, which branches run
-    at the same time, what sub-workflows hold, and of each batch the executor, the number of items and the
-    first three.
+    """Show the nodes of the workflow document FILE as they would run: dependencies, branches that run at the
+    same time, sub-workflows, and for each batch the executor, the number of items and the first three.
 
-    With --changes it is told for each node how many results the latest run of FILE has that are good yet, and
-    what changed where they are not: a param, a file, code.
+    With --changes, show for each node how many results of the latest run of FILE are still valid, and what
+    changed: a param, a file, code.
 
-    Nothing is run: items that come from another node are known only in a run. Inputs that are missing are
-    left open.
+    Run nothing, so items from another node stay unknown. You may leave out inputs.
     """
     draft = document_of(file)
     plan = check(draft, default_registry())

@@ -57,11 +57,11 @@ def command(
 ) -> int:
     """Run the workflow document FILE (JSON or YAML; `-` is standard input) and print its outputs.
 
-    Inputs are given as NAME=VALUE; the document says what type VALUE is read as. Without --json a single
+    Give inputs as NAME=VALUE; VALUE is read as the type that the document declares. Without --json a single
     text output is printed as it is, anything else as JSON.
 
-    With --only and --from the nodes before NODE are not run: what they gave is known from the journal, by its
-    content, from whichever run.
+    With --only and --from the nodes before NODE do not run: their results come from any run in the journal
+    with the same content.
     """
     caller.verbose = verbose
     from_line = given(inputs, set_json, params_file)
