@@ -148,6 +148,11 @@ class Node(ABC):
         """Whether an attempt with these (resolved, unchecked) params certainly asks nobody who is paid."""
         return False
 
+    def is_booked(self, params: Mapping[str, Any]) -> bool:
+        """Whether an attempt with these (resolved, unchecked) params makes no request but one that was made
+        already, and is paid: no budget keeps it from its answer."""
+        return False
+
     @classmethod
     def unpriced(cls, params: Mapping[str, Any]) -> str | None:
         """The model that an attempt with these params may have to pay for and that has no price; None where

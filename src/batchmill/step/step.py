@@ -119,6 +119,11 @@ class Step(Task):
         params = self._resolved(item, index)
         return params is not None and self.node.is_free(params)
 
+    def is_booked(self, item: Any, index: int) -> bool:
+        """Whether an attempt at this item makes no request but one that was made already."""
+        params = self._resolved(item, index)
+        return params is not None and self.node.is_booked(params)
+
     def _resolved(self, item: Any, index: int) -> dict[str, Any] | None:
         try:
             scope = self._scope_of(item, index)

@@ -47,8 +47,8 @@ class BatchedProvider(Provider):
     async def ask(self, request: Request) -> Reply:
         """Raises :class:`~batchmill.errors.Waiting` while there is no answer.
 
-        ``request.leaving`` is not called: the call stands in the ledger once its answer is there, and that can
-        be had as often as need be.
+        ``request.leaving`` is not called: the call stands in the ledger once its answer is there, and that
+        can be had as often as need be.
         """
         question, calls = request.question, request.attempt.calls
         if self._desk is None or calls is None:
