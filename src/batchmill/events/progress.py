@@ -16,7 +16,7 @@ from batchmill.events.happened import (
     NodeStarted,
     Noticed,
 )
-from batchmill.values.words import count, is_inside_item, rate, seconds, shortened
+from batchmill.values.words import count, is_inside_item, plain_number, rate, seconds, shortened
 from batchmill.warned import Warned
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def trouble(failed: int, retries: int) -> list[str]:
 def spent(progress: BatchProgress) -> list[str]:
     """What calls of language models used so far, in words."""
     told = [count(progress.tokens, "token")] if progress.tokens else []
-    return [*told, f"{progress.cost:.4g} USD"] if progress.cost else told
+    return [*told, f"{plain_number(float(f'{progress.cost:.4g}'))} USD"] if progress.cost else told
 
 
 def _retried(event: NodeRetried) -> str:

@@ -10,7 +10,7 @@ from batchmill.nodes import DEFAULT_ACTION
 from batchmill.planning.cluster import cluster_lines
 from batchmill.planning.shape import Shape, Step
 from batchmill.traits import TRAITS
-from batchmill.values.words import count, seconds, shortened
+from batchmill.values.words import count, plain_number, seconds, shortened
 
 INDENT = "    "
 
@@ -137,7 +137,7 @@ def _estimate_lines(estimate: Told) -> Iterator[str]:
     each, whole = estimate.get("each"), estimate["calls"] is not None
     if each is not None:
         told = estimate if whole else each
-        usd = "" if told["usd"] is None else f", {told['usd']:g} USD"
+        usd = "" if told["usd"] is None else f", {plain_number(told['usd'])} USD"
         of_one = "" if whole else " each"
         sent, answered = count(told["input_tokens"], "token"), told["output_tokens"]
         yield f"about {calls}, {sent} sent and {answered:,} answered{usd}{of_one}, assuming"
@@ -146,7 +146,7 @@ def _estimate_lines(estimate: Told) -> Iterator[str]:
     yield from (f"- {one}" for one in estimate["assumes"])
     if (earlier := estimate.get("earlier")) is not None:
         sent, answered = count(earlier["each"]["input_tokens"], "token"), earlier["each"]["output_tokens"]
-        usd = "" if earlier["usd"] is None else f", which would be {earlier['usd']:g} USD"
+        usd = "" if earlier["usd"] is None else f", which would be {plain_number(earlier['usd'])} USD"
         yield f"run {earlier['run']} took {sent} sent and {answered:,} answered for each call{usd}"
 
 
