@@ -12,6 +12,7 @@ from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, NodeResult, character
 from batchmill.nodes.files import full_path, paths_in
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.asking import Asking
+from batchmill.nodes.llm.batch_api.provider import BatchedProvider
 from batchmill.nodes.llm.echo import EchoProvider
 from batchmill.nodes.llm.estimate import IMAGE_TOKENS
 from batchmill.nodes.llm.fallback import answered, content_of, kind_faults, model_faults, variants
@@ -90,6 +91,16 @@ class LlmNode(ModelNode):
         try:
             bound = variants(bind(LlmNode, params))[0]
             return self._provider(bound).recall(_question(bound)) is not None
+        except BatchmillError:  # the attempt itself is about to say so
+            return False
+
+    def is_booked(self, params: Mapping[str, Any]) -> bool:
+        if not params.get("batch_api"):
+            return False
+        try:
+            bound = variants(bind(LlmNode, params))[0]
+            server = self._server(bound)
+            return isinstance(server, BatchedProvider) and server.is_booked(_question(bound))
         except BatchmillError:  # the attempt itself is about to say so
             return False
 
