@@ -171,9 +171,9 @@ def test_a_context_variable_travels():
 
 def test_one_of_a_module_is_the_modules_own():
     assert copied(sys.modules["decimal"].localcontext) is not None
-    from batchmill.concurrency import coroutines
+    from batchmill.concurrency import event_loop
 
-    assert copied(coroutines._depth) is coroutines._depth
+    assert copied(event_loop._around) is event_loop._around
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process", "auto"])
