@@ -35,14 +35,16 @@ MOST_ERRORS = 1000  # lines of errors without --json; who wants more reads JSON
 @click.command("show", short_help="Show what a run did, or one of its items.")
 @click.argument("run", default=LAST)
 @click.option("--item", type=click.IntRange(0), metavar="N", help="Show the item at position N, from 0.")
-@click.option("--node", metavar="ID", help="Of this node only; --item without it means the last batch node.")
-@click.option("--errors", is_flag=True, help="Show what failed, inside items too.")
+@click.option(
+    "--node", metavar="ID", help="Show this node only; --item without it means the last batch node."
+)
+@click.option("--errors", is_flag=True, help="Show all failures, inside items too.")
 @options.journal
 @options.json_flag("Print JSON.")
 def command(
     run: str, item: int | None, node: str | None, errors: bool, journal_path: str | None, json_wanted: bool
 ) -> int:
-    """Show what RUN did: its name, the beginning of it, or `last`."""
+    """Show what RUN did (its id or the beginning of it, its name, or `last`)."""
     with Journals(journal_path) as journals, data_only() as data:
         reader, found, _ = journals.run(run)
         visits = reader.visits(found)
