@@ -306,6 +306,13 @@ class ClusterLost(BatchmillError):
     and the run can be resumed, on another cluster too."""
 
 
+class LeftOnWorker(BatchmillError):
+    """Raised for an item that left files in the folder it runs in, on a worker that does not have the folder
+    of the run: nobody would find them. Retrying is pointless."""
+
+    retryable = False
+
+
 class BenchFailed(BatchmillError):
     """Raised when something that was to be measured cannot be run at all."""
 

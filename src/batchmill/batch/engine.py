@@ -166,7 +166,8 @@ class Batch:
                     self.settings.gate.close()
 
     def _chosen(self, choice: Choice) -> None:
-        self.choice = replace(choice, reason=f"auto chose {choice.executor}: {choice.reason}")
+        chose = f"auto chose {choice.executor}: " if self.settings.traits.chooses else ""
+        self.choice = replace(choice, reason=chose + choice.reason)
         if self.on_choice is not None:
             self.on_choice(self.choice)
 

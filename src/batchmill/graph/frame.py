@@ -15,6 +15,7 @@ from batchmill.events import Bus
 from batchmill.file_table import FileTable
 from batchmill.graph.address import address_of
 from batchmill.graph.attached import Attachment
+from batchmill.graph.compile.foreign import foreign_inputs
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.compile.sub_plan import SubPlan
 from batchmill.graph.node_run import NodeRun
@@ -37,7 +38,8 @@ if TYPE_CHECKING:  # few runs have one
 class RunServices:
     """What a run has once, for all its nodes and for the workflows inside it.
 
-    ``run_inside`` makes what runs a sub-workflow in the place of a node. ``bus`` takes what happens.
+    ``run_inside`` makes what runs a sub-workflow in the place of a node; it is told which of its inputs hold
+    data of the workflow around. ``bus`` takes what happens.
     ``executor`` and ``jobs`` override what batch nodes say; ``limit`` is the most items that any of them
     runs, None where all are; ``cluster`` is where workers of other machines are; ``run`` is what templates
     are told of the run. ``gates`` holds the limits that nodes share, ``quota`` the workers that they have
@@ -51,7 +53,7 @@ class RunServices:
     In a worker process there is less: nobody there hears events, stops a run or shares limits.
     """
 
-    run_inside: Callable[[SubPlan, str, NodeFrame], SubRun]
+    run_inside: Callable[[SubPlan, str, NodeFrame, frozenset[str]], SubRun]
     bus: Bus = field(default_factory=Bus)
     executor: str | None = None
     jobs: int | None = None
@@ -80,7 +82,7 @@ class RunServices:
 
 
 def _services_in_worker(
-    run_inside: Callable[[SubPlan, str, NodeFrame], SubRun], told: Mapping[str, Any]
+    run_inside: Callable[[SubPlan, str, NodeFrame, frozenset[str]], SubRun], told: Mapping[str, Any]
 ) -> RunServices:
     return RunServices(run_inside, quota=None if told["jobs"] is None else WorkerQuota(1), **told)
 
@@ -141,7 +143,8 @@ class NodeFrame:
     def make(self, node: PlannedNode) -> Node:
         """A node object for the node to be run with."""
         if node.sub is not None:
-            return WorkflowNode(self.services.run_inside(node.sub, node.id, self))
+            foreign = foreign_inputs(node, self.namespace.is_foreign)
+            return WorkflowNode(self.services.run_inside(node.sub, node.id, self, foreign))
         made = node.kind()
         if self.services.withheld:
             made.withhold(self.services.withheld)

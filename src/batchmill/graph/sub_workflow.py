@@ -42,10 +42,15 @@ from batchmill.warned import Warned, Warnings
 class SubWorkflowRun:
     """A sub-workflow in the place of one node of a running document.
 
+    ``foreign`` are the inputs that hold data of the document around.
+
     Concurrency: threads share it; each run has its own namespace, scheduler and cancel token.
     """
 
-    def __init__(self, workflow: SubPlan, node: str, around: NodeFrame) -> None:
+    def __init__(
+        self, workflow: SubPlan, node: str, around: NodeFrame, foreign: frozenset[str] = frozenset()
+    ) -> None:
+        self._foreign = foreign
         self._workflow = workflow
         self._node = node
         self._around = around
@@ -59,7 +64,8 @@ class SubWorkflowRun:
         plan = workflow.plan
         masker = self._masker(values)
         known = {**values, RUN_KEY: self._around.services.run}
-        namespace = Namespace(known, permissive=plan.mode == "permissive", nodes=plan.nodes)
+        permissive = plan.mode == "permissive"
+        namespace = Namespace(known, permissive=permissive, nodes=plan.nodes, foreign=self._foreign)
         permits = self._around.services.permits
         lent = permits.lent() if permits is not None else nullcontext()
         logged = log_inside(self._around, self._node, index, values, attempt, masker)

@@ -19,7 +19,7 @@ from batchmill.journal.records import (
     ItemRecord,
     MachineSample,
     VisitRecord,
-    figures_of,
+    figures_of_rows,
 )
 from batchmill.journal.rows import end_of, first_id
 from batchmill.journal.service_batches import batches_in
@@ -235,7 +235,7 @@ class Reader:
             with self._reading():
                 plain = [row for row in page if row[-1]]
                 others = [self._item(row[:-1]) for row in page if not row[-1]]
-                figures = figures_of(plain) if plain else None
+                figures = figures_of_rows(plain) if plain else None
             yield figures, others
 
     def _outcomes(self, query: str, visit: VisitRecord) -> Iterator[ItemRecord]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 ID_BYTES = 8
@@ -115,8 +116,15 @@ class LLMCall:
 
     def as_json(self) -> dict[str, Any]:
         """The call as a plain dictionary; ``written_tokens`` are there where they were told."""
-        told = asdict(self)
-        return told if self.written_tokens is not None else {k: v for k, v in told.items() if k != WRITTEN}
+        # Every field is a plain value: `asdict`, which copies each of them, takes ten times as long.
+        told = dict(zip(_NAMES, _values_of(self), strict=True))
+        if self.written_tokens is None:
+            del told[WRITTEN]
+        return told
+
+
+_NAMES = tuple(one.name for one in fields(LLMCall))
+_values_of = attrgetter(*_NAMES)
 
 
 def new_id() -> str:

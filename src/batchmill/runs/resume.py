@@ -35,6 +35,7 @@ from batchmill.runs.resumable import (
     part_to_resume,
     require_document,
     require_folder,
+    require_items,
     require_stdin,
     settings_of,
 )
@@ -102,7 +103,8 @@ def resume(
 
     Raises what :func:`batchmill.run` raises, :class:`~batchmill.errors.UnknownRun`,
     :class:`~batchmill.errors.RunLocked` where another process is running it, and
-    :class:`~batchmill.errors.InvalidSetting` for another folder and for missing standard input.
+    :class:`~batchmill.errors.InvalidSetting` for another folder, for missing standard input and for a source
+    of items that was emptied.
     """
     listeners = check_arguments(params, text_params, listeners)
     if run is not None and not isinstance(run, str):
@@ -191,6 +193,7 @@ def _one_pass(
             warnings,
         )
         require_stdin(kept, found, order.plan)
+        require_items(kept, found, order)
         opening = partial(_opened, kept, found, order, lock, failed_only, part.again(order.plan))
         return execute(order, opening, listeners, cancel, stop, taps, masker, attached, last, room)
     finally:

@@ -16,6 +16,7 @@ from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.events import Noticed
 from batchmill.graph.attached import Attachment
+from batchmill.graph.compile.foreign import items_are_named
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.node_run import NodeRun, faulty_visit
@@ -84,10 +85,11 @@ class NodeBatch:
             "paying": paying_for(node, around),
             "when": None if node.spec.when is None else compile_value(node.spec.when),
             "keyed": keyed,
+            "named": not node.params.urls or items_are_named(spec, around.namespace.is_foreign),
         }
         given = around.make(node), node.params, around.namespace
         step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)
-        step.masker = around.masker
+        step.masker, step.needs_folder, step.credential = around.masker, node.needs_folder, node.credential
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
         log = log if folders is None else NamingLog(log, folders)
@@ -187,7 +189,7 @@ def items_at(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Iterable[
 def items_of(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
     """What the batch is to run of all its items; rows of files tell where they stand if ``placed``. Raises
     what :func:`_all_items` raises, and :class:`~batchmill.errors.TooFewItems`."""
-    return selection_of(spec, around).of(_all_items(spec, around, placed))
+    return selection_of(spec, around).of(all_items(spec, around, placed))
 
 
 def selection_of(spec: BatchSpec, around: NodeFrame) -> Selection:
@@ -217,7 +219,7 @@ def _where(spec: BatchSpec, around: NodeFrame) -> Callable[[Any, int], bool] | N
     return fits
 
 
-def _all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
+def all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
     """The items, with templates resolved; sources are opened here and read later, as workers ask.
 
     Raises :class:`~batchmill.errors.TemplateError`, :class:`NodeError` for a reference to something that

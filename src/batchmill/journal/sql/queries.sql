@@ -151,6 +151,9 @@ SELECT count(*) FROM outcome WHERE id >= ? AND id < ? AND pass < ?
 SELECT id, state, coalesce(key, item), value, wall, detail FROM outcome
 WHERE id >= ? AND id < ? AND pass < ? ORDER BY id
 
+-- name: items_between
+SELECT id, item FROM outcome WHERE id >= ? AND id < ? AND pass < ? AND item IS NOT NULL
+
 -- name: ids_between
 SELECT id FROM outcome WHERE id >= ? AND id < ? AND pass < ?
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InvalidParams, NodeError
+from batchmill.nodes.access.params import ACCESS_PARAMS
 from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, NodeResult, Output, Param, characters_in
 from batchmill.nodes.llm.asking import Asking
 from batchmill.nodes.llm.completion import usage_in
@@ -23,7 +24,15 @@ from batchmill.template import to_text
 MOST_TEXTS = 2048  # in one request; more of them are refused by OpenAI's server and its like
 ECHO_DIMENSIONS = 8
 _TOLD = ("llm_usage", "status_code", "error")  # of a failure
-_SHARED = ("base_url", "api_key", "api_key_env", "max_response_bytes", "options", "batch_api")
+_SHARED = (
+    "base_url",
+    "api_key",
+    "api_key_env",
+    "max_response_bytes",
+    "options",
+    "batch_api",
+    *(param.name for param in ACCESS_PARAMS),
+)
 
 
 class EmbeddingsNode(ModelNode):
@@ -57,7 +66,7 @@ class EmbeddingsNode(ModelNode):
             "`model`, `calls`, `input_tokens`, `total_tokens`, `cost` and so on, as of `llm`",
             diagnostic=True,
         ),
-        Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
+        Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
     )
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:

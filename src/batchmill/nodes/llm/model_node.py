@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from batchmill.errors import InvalidParams
 from batchmill.ir.services import Tables
+from batchmill.nodes.access.policy import access_of, host_faults
 from batchmill.nodes.contract import ExpectedCall, NodeClass, ServiceNode
 from batchmill.nodes.credentials import credential, credential_faults
 from batchmill.nodes.llm.batch_api.desk import BatchDesk
@@ -32,6 +33,7 @@ class ModelNode(ServiceNode):
     """Base of node types whose attempts are calls of models."""
 
     requests = True
+    credentials = ("api_key",)
     only_default = True
     calls_models = True
     prices: ClassVar[PriceTable] = PriceTable()
@@ -67,7 +69,7 @@ class ModelNode(ServiceNode):
         return replace(self.prices, part=price_of(params))
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
-        faults = credential_faults(params, "api_key")
+        faults = [*credential_faults(params, "api_key"), *host_faults(params)]
         faults += [("batch_api", fault) for fault in batch_api_faults(params.get("batch_api"))]
         provider = params.get("provider") or "openai"
         if provider == "openai" and params.get("model") is None and not params.get("models"):
@@ -123,4 +125,6 @@ def server_of(params: Mapping[str, Any], kind: type[ServerProvider] = ServerProv
     own = base_url is None and not params["api_key"]
     named = {**params, "api_key_env": params["api_key_env"] or (KEY_VARIABLE if own else None)}
     key, limit = credential(named, "api_key"), params["max_response_bytes"]
-    return kind(base_url, key, limit, raw=bool(params.get("raw")), stream=bool(params.get("stream")))
+    access = access_of(params, params["base_url"] or "")
+    raw, stream = bool(params.get("raw")), bool(params.get("stream"))
+    return kind(base_url, key, limit, access=access, raw=raw, stream=stream)

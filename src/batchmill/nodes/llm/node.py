@@ -47,6 +47,12 @@ class LlmNode(ModelNode):
         return {**found, "models": content_of(found["models"])} if "models" in found else found
 
     reads = ("images",)
+    names_files = ("replay_file",)
+
+    @classmethod
+    def needs_folder(cls, params: Mapping[str, Any]) -> str:
+        of_images = params if any(True for _ in cls.files_read(params)) else {**params, "images": None}
+        return super().needs_folder(of_images)
 
     @classmethod
     def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from batchmill.concurrency.deadline import deadline
 from batchmill.errors import AttemptTimeout
-from batchmill.nodes.llm.clients import clients_for, leaving_now, sdk_awaited
+from batchmill.nodes.access.policy import OPEN, Access
+from batchmill.nodes.llm.clients import client_for, leaving_now, sdk_awaited
 from batchmill.nodes.llm.completion import reply_of
 from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, refusal_within, unanswered
 from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
@@ -25,8 +26,16 @@ class ServerProvider(Provider):
     endpoint = "/v1/chat/completions"  # what the batch API calls it
 
     def __init__(
-        self, base_url: str | None, key: str, limit: int, *, raw: bool = False, stream: bool = False
+        self,
+        base_url: str | None,
+        key: str,
+        limit: int,
+        *,
+        access: Access = OPEN,
+        raw: bool = False,
+        stream: bool = False,
     ) -> None:
+        self.access = access
         self._raw = raw
         self._stream = stream
         self.base_url = base_url
@@ -35,12 +44,13 @@ class ServerProvider(Provider):
 
     async def ask(self, request: Request) -> Reply:
         question, module = request.question, await sdk_awaited()
-        clients, left = clients_for(module, self.base_url, self.key), request.attempt.within(request.seconds)
+        asked = client_for(module, self.base_url, self.key, self.access)
+        left = request.attempt.within(request.seconds)
         overdue = f"the call of the model {question.model!r} did not end within {left or 0:.3g} s"
         leaving_now.set(request.leaving)
         try:
             async with deadline(left, overdue):
-                with clients.one() as client:
+                with asked.under_way() as client:
                     async with self.create(client)(**self.body(question), timeout=request.seconds) as answer:
                         content = await self._content(answer, request.telling)
         except AttemptTimeout as error:

@@ -55,7 +55,7 @@ class BatchedProvider(Provider):
             raise NodeError(NO_DESK, retryable=False, type_name="NoJournal", outputs={"error": NO_DESK})
         body = body_of(self._server, question)
         asked = Asked(
-            BatchService(self._server.base_url, self._server.key),
+            BatchService(self._server.base_url, self._server.key, self._server.access),
             self._server.endpoint,
             question.model,
             body,

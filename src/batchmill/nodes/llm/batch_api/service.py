@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import IO, Any
 
 from batchmill.errors import NodeError
-from batchmill.nodes.llm.clients import clients_for, leaving_now, sdk_awaited
+from batchmill.nodes.access.policy import Access
+from batchmill.nodes.llm.clients import client_for, leaving_now, sdk_awaited
 from batchmill.nodes.llm.faults import CutOff, Moved, unanswered
 from batchmill.nodes.llm.question import Unanswered
 
@@ -18,13 +19,14 @@ METADATA = "batchmill"  # under which a batch has our token
 
 
 class BatchService:
-    """``key`` is sent to ``base_url``, OpenAI's own where that is None.
+    """``key`` is sent to ``base_url``, OpenAI's own where that is None, as ``access`` allows.
 
     Every method raises :class:`~batchmill.nodes.llm.question.Unanswered`.
     """
 
-    def __init__(self, base_url: str | None, key: str) -> None:
+    def __init__(self, base_url: str | None, key: str, access: Access) -> None:
         self.base_url = base_url
+        self._access = access
         self._key = key
 
     @property
@@ -82,9 +84,9 @@ class BatchService:
     async def _client(self) -> AsyncIterator[Any]:
         module = await sdk_awaited()
         leaving_now.set(lambda: None)  # nothing is paid for asking
-        clients = clients_for(module, self.base_url, self._key)
+        asked = client_for(module, self.base_url, self._key, self._access)
         try:
-            with clients.one() as client:
+            with asked.under_way() as client:
                 yield client
         except (module.OpenAIError, Moved, CutOff) as error:
             raise unanswered(module, error, self._key) from error
