@@ -59,7 +59,7 @@ Form = Literal["tree", "json", "mermaid", "dot"]
 @click.option(
     "--changes",
     is_flag=True,
-    help="Say what the latest run of FILE has results for, and why not for the rest.",
+    help="Show which results of the latest run of FILE are still valid, and what changed.",
 )
 @options.journal
 @options.json_flag("The same as --format json.")
@@ -79,40 +79,52 @@ def command(
     journal_path: str | None,
     json_wanted: bool,
 ) -> None:
-    """Show the nodes of the workflow document FILE as they would run: what waits for what, which branches run
-    at the same time, what sub-workflows hold, and of each batch the executor, the number of items and the
-    first three.
+    """Show the nodes of the workflow document FILE as they would run: dependencies, branches that run at the
+    same time, sub-workflows, and for each batch the executor, the number of items and the first three.
 
-    With --changes it is told for each node how many results the latest run of FILE has that are good yet, and
-    what changed where they are not: a param, a file, code.
+    With --changes, show for each node how many results of the latest run of FILE are still valid, and what
+    changed: a param, a file, code.
 
-    Nothing is run: items that come from another node are known only in a run. Inputs that are missing are
-    left open.
+    Run nothing, so items from another node stay unknown. You may leave out inputs.
     """
+    from_inputs = given(inputs, set_json, params_file)
+    settings = RunSettings(executor=executor, jobs=jobs, cluster=cluster, part=Part.of(only, from_, until))
+    since = _since(file, from_inputs, journal_path) if changes else None
+    show_plan(file, from_inputs, settings, journal_path, "json" if json_wanted else form, since)
+
+
+def show_plan(
+    file: str,
+    from_inputs: Given,
+    settings: RunSettings,
+    journal_path: str | None,
+    form: Form = "tree",
+    since: Rehearsed | None = None,
+) -> None:
+    """Print what a run of the document FILE would do, and what is known of its latest run in the journal.
+    Raises :class:`InvalidDocument`."""
     draft = document_of(file)
     plan = check(draft, default_registry())
-    from_inputs = given(inputs, set_json, params_file)
     warnings = (*from_inputs.told(draft.raw), *plan.warnings)
-    for warned in warnings if form == "tree" and not json_wanted else ():
+    for warned in warnings if form == "tree" else ():
         say(warning_line(warned))
     values = _inputs(plan, from_inputs)
     if plan.settings is not None:
         plan = check(draft, default_registry(), values)
-    part = Part.of(only, from_, until)
-    plan = plan if part is None else part_of(plan, part)
+    plan = plan if settings.part is None else part_of(plan, settings.part)
     services = RunServices(
         SubWorkflowRun,
-        executor=executor,
-        jobs=jobs,
+        executor=settings.executor,
+        jobs=settings.jobs,
+        limit=settings.limit,
         files=table_of(plan, values, {}),
-        cluster=cluster_of(RunSettings(cluster=cluster), plan.workflow),
+        cluster=cluster_of(settings, plan.workflow),
     )
     around = NodeFrame(services, Namespace(values))
     told = described_plan(plan, around)
-    since = _since(file, from_inputs, journal_path) if changes else None
     _add_earlier(told, file, journal_path)
     add_cluster(told, around.services.cluster)
-    if json_wanted or form == "json":
+    if form == "json":
         listed = [warned.as_json() for warned in warnings]
         whole = {"schema": SCHEMA, "source": file, "inputs": plain(values), **told, "warnings": listed}
         if since is not None:

@@ -109,8 +109,8 @@ class MachineNow:
 class Look:
     """A run at the time ``at``, seconds since the epoch; ``wall`` is seconds since the ``passes``-th pass
     began, or how long that took. ``failures`` are groups, the latest first; ``spent`` what calls of models
-    used in all passes, None where there were none. ``machine`` is None where nobody looked lately. ``died`` is
-    how many worker processes died in this pass, ``waiting`` are the batches of services it waits for."""
+    used in all passes, None where there were none. ``machine`` is None where nobody looked lately. ``died``
+    is how many worker processes died in this pass, ``waiting`` are the batches of services it waits for."""
 
     run: str
     title: str

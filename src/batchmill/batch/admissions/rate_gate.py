@@ -29,8 +29,8 @@ Expect = Callable[[Any, int], float]
 @dataclass(slots=True)
 class AttemptPass:
     """Leave for one attempt, with what each budget set aside for it. ``guess`` is what it counts as where it
-    never tells what it used. ``slot`` is its number among those under way in all runs of the machine, None
-    where those are not counted; ``uncounted`` says that budgets have counted it before."""
+    never tells what it used; ``uncounted`` says that budgets have counted it before. ``slot`` is its number
+    among those under way in all runs of the machine, None where those are not counted."""
 
     permit: Reservation
     reserved: list[Spent] = field(default_factory=list)

@@ -38,8 +38,8 @@ def gate_of(
             "run the batch around this workflow on the executor `thread`"
         )
     named = rate_limit.key if rate_limit is not None else None
-    desk = around.services.desk
     shared = rate_limit is not None and rate_limit.shared
+    desk = around.services.desk
     counted = limits.tokens_per_minute is not None or any(budget.needs_tokens for budget, _ in budgets)
     in_dollars = any(budget.limits.usd is not None for budget, _ in budgets)
     return Gate(

@@ -38,6 +38,7 @@ from batchmill.policy import RetryPolicy
 from batchmill.sourced import names_of
 from batchmill.step import INDEX_KEY, SOURCE_KEY, folder_step, item_step
 from batchmill.template import compile_value
+from batchmill.template.filters import kind_of
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
 from batchmill.traits import TRAITS
 from batchmill.values import NotJson, from_json, is_true
@@ -256,7 +257,7 @@ def _as_list(value: Any, written: str) -> Iterable[Any]:
         value = _parsed(value, written)
     if isinstance(value, (list, tuple, range, LazyList)):
         return value
-    shown = type(value).__name__ if not isinstance(value, str) else f"text ({shortened(value, 40)!r})"
+    shown = f"text ({shortened(value, 40)!r})" if isinstance(value, str) else kind_of(value)
     raise NodeError(
         f"batch.items must be a list, but {written} is {shown}", retryable=False, type_name="InvalidItems"
     )
