@@ -104,6 +104,21 @@ def test_a_run_of_the_fourth_format_is_read_and_gone_on_with(tmp_path):
         assert [one.bytes_out for one in reader.items(visit)] == [0]
 
 
+def test_a_run_of_the_fifth_format_is_read_and_gone_on_with(tmp_path):
+    path = tmp_path / "runs.sqlite"
+    node = {"id": "a", "type": "shell", "params": {"command": "exit 3"}}
+    assert batchmill.run({"nodes": [node]}, journal=path).status == "failed"
+    connection = sqlite3.connect(path)
+    for table in ("service_batch", "service_request"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("PRAGMA user_version = 5")
+    connection.commit()
+    connection.close()
+    with Reader(Journal(path)) as reader:
+        assert reader.batches(reader.run("last")) == []
+    assert batchmill.resume(journal=path).status == "failed"
+
+
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
 def test_a_run_of_the_third_format_is_read_and_gone_on_with(tmp_path, monkeypatch, executor):
     monkeypatch.chdir(tmp_path)

@@ -111,8 +111,9 @@ class AnswerPart:
 @dataclass(frozen=True, slots=True)
 class NodeFinished:
     """A node reached its end. A batch node counts its items, those of the ``succeeded`` ones inside of which
-    something failed (``degraded``), the attempts beyond each item's first (``retries``), and carries its
-    ``errors`` entries as they stand in its result; a plain node that failed says why in ``error``."""
+    something failed (``degraded``), those that wait for a service (``waiting``), the attempts beyond each
+    item's first (``retries``), and carries its ``errors`` entries as they stand in its result; a plain node
+    that failed says why in ``error``."""
 
     node: str
     status: Status
@@ -126,6 +127,7 @@ class NodeFinished:
     errors: Sequence[Mapping[str, Any]] = ()
     is_batch: bool = False
     degraded: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)

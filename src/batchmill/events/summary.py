@@ -152,6 +152,8 @@ def _counts(batches: list[NodeFinished]) -> str:
         parts.append(f"{failed:,} failed")
     if skipped := sum(batch.skipped for batch in batches):
         parts.append(f"{skipped:,} skipped")
+    if waiting := sum(batch.waiting for batch in batches):
+        parts.append(f"{waiting:,} waiting")
     if cancelled:
         parts.append(f"{cancelled:,} not run")
     return f"{', '.join(parts)}, {seconds(wall)}, {rate(done + failed, wall)}"

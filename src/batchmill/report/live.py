@@ -110,8 +110,7 @@ class Look:
     """A run at the time ``at``, seconds since the epoch; ``wall`` is seconds since the ``passes``-th pass
     began, or how long that took. ``failures`` are groups, the latest first; ``spent`` what calls of models
     used in all passes, None where there were none. ``machine`` is None where nobody looked lately. ``died``
-    is how many worker processes have died in this pass, ``waiting`` are the batches of services that the run
-    waits for."""
+    is how many worker processes died in this pass, ``waiting`` are the batches of services it waits for."""
 
     run: str
     title: str

@@ -85,6 +85,10 @@ def desk_of_the_run(
             raise InvalidSetting(
                 f"the node {streamed!r} uses `batch_api` and cannot stream: take out `stream`"
             )
+    if final := next((one for one in plan.finals if plan.nodes[one].stays), None):
+        raise InvalidSetting(
+            f"the node {final!r} of `finally` uses `batch_api`: nobody would collect its answers"
+        )
     with closing(JournalBatches(log.path, log.run.id)) as store:
         clock = SYSTEM_CLOCK if room is None else room.clock
         failed, goes_on = (None, False) if room is None else (room.failed, room.desk is not None)

@@ -20,10 +20,10 @@ from batchmill.errors import NodeError, TemplateError, UnreadableRow
 from batchmill.executors.contract import Task
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.nodes import Node, NodeResult, bind
-from batchmill.nodes.contract import ExpectedCall
 from batchmill.nodes.json_params import container_param
 from batchmill.outcome import SKIPPED, Skipped
 from batchmill.sourced import Sourced, bare
+from batchmill.step.foreseen import Foreseen
 from batchmill.step.namespace import INDEX_KEY, ITEM_KEY, SOURCE_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.step.paying import FREE, Paying
@@ -44,7 +44,7 @@ class Unresolved:
     references: tuple[str, ...]
 
 
-class Step(Task):
+class Step(Foreseen, Task):
     """One node with its params and a snapshot of the namespace.
 
     ``carried`` are values that a loop lays over the params; they are data and are not scanned for
@@ -124,39 +124,6 @@ class Step(Task):
         if scope.unresolved:
             attempt.recorder.append(Unresolved(tuple(scope.unresolved)))
         return bind(self._kind, params)
-
-    def expected_tokens(self, item: Any, index: int) -> float:
-        """About how many tokens of language models an attempt at this item uses; 0 where nobody knows."""
-        params = self._resolved(item, index)
-        return 0.0 if params is None else self.node.expected_tokens(params)
-
-    def expected_usd(self, item: Any, index: int) -> float:
-        """About how many US dollars an attempt at this item costs; 0 where nobody knows."""
-        params = self._resolved(item, index)
-        return 0.0 if params is None else self.node.expected_usd(params)
-
-    def is_free(self, item: Any, index: int) -> bool:
-        """Whether an attempt at this item certainly asks nobody who is paid."""
-        params = self._resolved(item, index)
-        return params is not None and self.node.is_free(params)
-
-    def expected_call(self, item: Any, index: int) -> ExpectedCall | None:
-        """What a call of a language model for this item uses; None where none is made. Raises
-        :class:`~batchmill.errors.TemplateError` where that is not known."""
-        scope = self._scope_of(item, index)
-        return None if self.skips(scope) else self.node.expected_call(self._params.resolve(scope))
-
-    def is_booked(self, item: Any, index: int) -> bool:
-        """Whether an attempt at this item makes no request but one that was made already."""
-        params = self._resolved(item, index)
-        return params is not None and self.node.is_booked(params)
-
-    def _resolved(self, item: Any, index: int) -> dict[str, Any] | None:
-        try:
-            scope = self._scope_of(item, index)
-            return None if self.skips(scope) else self._params.resolve(scope)
-        except (TemplateError, UnreadableRow):  # the attempt itself is about to say so
-            return None
 
     def _scope_of(self, item: Any, index: int, folder: str | None = None) -> Scope:
         """The names for one item, which has that ``folder`` to itself; a node that is no batch has none."""

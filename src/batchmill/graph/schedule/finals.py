@@ -26,7 +26,8 @@ def run_finals(plan: Plan, around: NodeFrame, walk: RunReport) -> None:
     """
     if not plan.finals:
         return
-    status: RunStatus | Literal["interrupted"] = "interrupted" if walk.interrupted else walk.status
+    status: RunStatus | Literal["interrupted", "waiting"] = "interrupted" if walk.interrupted else walk.status
+    status = "waiting" if walk.waiting else status
     around.services.bus.emit(Finishing(status, len(plan.finals), around.address))
     namespace = around.namespace.told_of_run(status=status)
     inside = replace(

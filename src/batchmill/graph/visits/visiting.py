@@ -44,6 +44,7 @@ def tell_end(node: PlannedNode, visit: NodeRun, wall: float, around: NodeFrame) 
     is_batch, counts = node.spec.batch is not None, visit.batch or {}
     failed, every = counts.get("error_count", 0), counts.get("count", 0)
     succeeded, skipped = counts.get("success_count", 0), counts.get("skipped_count", 0)
+    waiting = counts.get("waiting_count", 0)
     bus.emit(
         NodeFinished(
             name,
@@ -51,12 +52,13 @@ def tell_end(node: PlannedNode, visit: NodeRun, wall: float, around: NodeFrame) 
             wall,
             succeeded=succeeded,
             failed=failed,
-            cancelled=every - succeeded - failed - skipped,
+            cancelled=every - succeeded - failed - skipped - waiting,
             skipped=skipped,
             retries=visit.retries,
             error=visit.failure or "",
             errors=visit.errors if is_batch else (),
             is_batch=is_batch,
             degraded=counts.get("degraded_count", 0),
+            waiting=waiting,
         )
     )

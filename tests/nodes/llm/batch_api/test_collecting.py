@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 import batchmill
 from batchmill.errors import InvalidSetting
+from batchmill.journal.journal import Journal
+from batchmill.journal.reading import Reader
+from batchmill.journal.sweeping import forget
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -258,3 +263,40 @@ def test_no_budget_keeps_a_run_from_what_it_has_paid_for(provider, labelling, go
     provider.clock.advance(HOUR)
     run = go()
     assert (run.status, said(run), len(run.llm_calls)) == ("success", ["yes", "yes"], 2)
+
+
+def test_waiting_is_no_failure_of_its_node(provider, labelling, go):
+    document = labelling(["a"])
+    document["nodes"] += [{"id": "sorry", "type": "echo"}, {"id": "next", "type": "echo"}]
+    edges = [{"from": "ask", "to": "sorry", "action": "error"}, {"from": "ask", "to": "next"}]
+    document["edges"] = edges
+    run = go(document)
+    assert (run.status, list(run.nodes)) == ("waiting", ["ask"])
+    provider.clock.advance(HOUR)
+    assert list(go().nodes) == ["ask", "next"]
+
+
+def test_it_is_not_to_be_had_on_stages(provider, labelling, go):
+    second = {"id": "then", "type": "echo", "batch": {"items": "${ask.results}", "stream": True}}
+    with pytest.raises(InvalidSetting, match="cannot stream"):
+        go(labelling(["a"], batch={"executor": "thread"}, then=[second]))
+
+
+def test_a_node_that_is_no_batch_waits_too(provider, go):
+    params = {"model": "m", "base_url": provider.base_url, "prompt": "a", "batch_api": True}
+    document = {"nodes": [{"id": "ask", "type": "llm", "params": params}]}
+    assert go(document).status == "waiting"
+    provider.clock.advance(HOUR)
+    assert go().outputs["response"] == "A"
+
+
+def test_what_is_waited_for_goes_with_its_run(provider, labelling, go, journal):
+    go(labelling(["a"]))
+    kept = Journal(journal)
+    with Reader(kept) as reader:
+        (found,) = reader.runs()
+        assert [one.remote for one in reader.batches(found)] == ["batch_1"]
+    assert forget(kept, [found])
+    rows = "SELECT (SELECT count(*) FROM service_batch) + (SELECT count(*) FROM service_request)"
+    with closing(sqlite3.connect(journal)) as connection:
+        assert connection.execute(rows).fetchone() == (0,)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 DAY = 86400.0
 
 
@@ -41,3 +43,20 @@ def test_what_failed_is_not_asked_for_anew_meanwhile(provider, labelling, go, sa
     assert asked == ["a", "b", "a"]
     go(failed_only=True, wait=True, clock=provider.clock)  # now it is
     assert asked == ["a", "b", "a", "b"]
+
+
+def test_the_command_says_what_is_waited_for_and_how_it_goes_on(
+    provider, labelling, batchmill_command, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels.json").write_text(json.dumps(labelling(["a", "b"])))
+    code, _, err = batchmill_command("run", "labels.json", "--progress", "none")
+    assert code == 6
+    assert "ask: 0 ok, 2 waiting" in err
+    assert "waiting for 1 batch: 0 of 2 requests answered (batch_1 in_progress)" in err
+    assert "collect what is answered with: batchmill resume" in err
+    code, out, _ = batchmill_command("show")
+    assert (code, "waiting for 1 batch" in out) == (0, True)
+    provider.clock.advance(DAY)
+    assert batchmill_command("resume", "-q")[0] == 0
+    assert batchmill_command("run", "labels.json", "--no-journal", "--wait")[0] == 2
