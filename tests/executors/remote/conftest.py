@@ -216,3 +216,9 @@ def when() -> Iterator[Callable[[Callable[[], object], Callable[[], object]], No
     yield begin
     for thread in threads:
         thread.join()
+
+
+@pytest.fixture
+def clusters() -> Any:
+    """``with clusters(folder, workers)``: one of the test's own making."""
+    return started

@@ -259,17 +259,6 @@ def test_workers_elsewhere_have_their_own_environment(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_workers_that_do_not_share_the_folder_run_nothing(
-    use: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    carrier = use(LoopCarrier(1))
-    monkeypatch.setattr(type(carrier), "here", False)
-    monkeypatch.setattr(agent, "seen", lambda probe: False)
-    with pytest.raises(ExecutorUnavailable, match="mount it there, or say with `cwd` of `cluster`"):
-        batchmill.map(same, range(3), executor="dask")
-
-
 class Failing(concurrent.futures.ThreadPoolExecutor):
     """Says of its first call that a worker is lost, and ``for_good`` of all calls after it too."""
 
