@@ -53,7 +53,7 @@ def test_each_item_pays_for_itself() -> None:
         does_what_its_number_says,
         range(100),
         executor="dask",
-        timeout=3,
+        timeout=8,
         memory_limit="300MB",
         error_handling="continue",
     )
