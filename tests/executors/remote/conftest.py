@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -175,6 +176,46 @@ def separate(nothing_left: None, tmp_path_factory: pytest.TempPathFactory) -> It
     """A cluster of the test's own with two workers of two seats each, to be broken at will."""
     with started(tmp_path_factory.mktemp("cluster"), 2) as cluster, used(cluster):
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The same for all tests of a module that leave it whole."""
+    with started(tmp_path_factory.mktemp("cluster"), 2) as cluster, used(cluster):
+        batchmill.map(abs, range(64), executor="dask")
+        yield cluster
+
+
+@pytest.fixture
+def one_worker(
+    nothing_left: None, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], contextlib.AbstractContextManager[Cluster]]:
+    """Makes clusters of one worker with two seats, to be used one after another."""
+
+    @contextlib.contextmanager
+    def make() -> Iterator[Cluster]:
+        with started(tmp_path_factory.mktemp("cluster"), 1) as cluster, used(cluster):
+            yield cluster
+
+    return make
+
+
+@pytest.fixture
+def when() -> Iterator[Callable[[Callable[[], object], Callable[[], object]], None]]:
+    """``when(there, then)``: does the second in a thread, once the first is true."""
+    threads: list[threading.Thread] = []
+
+    def begin(there: Callable[[], object], then: Callable[[], object]) -> None:
+        def wait() -> None:
+            wait_for(there)
+            then()
+
+        threads.append(threading.Thread(target=wait))
+        threads[-1].start()
+
+    yield begin
+    for thread in threads:
+        thread.join()
 
 
 @pytest.fixture

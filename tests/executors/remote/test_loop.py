@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import logging
 import os
 import pickle
@@ -9,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ import batchmill
 from batchmill.errors import ClusterLost, ExecutorUnavailable
 from batchmill.executors.remote import agent
 from batchmill.executors.remote.contract import Done, End, Gone, Lost, Order, Reply
-from batchmill.executors.remote.futures import FuturesCarrier, LoopCarrier
+from batchmill.executors.remote.futures import LoopCarrier
+from batchmill.executors.remote.where import carrier_at, disconnect
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import test modules
 
@@ -256,16 +259,52 @@ def test_workers_elsewhere_have_their_own_environment(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_any_executor_of_futures_carries_items(monkeypatch: pytest.MonkeyPatch) -> None:
-    import concurrent.futures
+class Failing(concurrent.futures.ThreadPoolExecutor):
+    """Says of its first call that a worker is lost, and ``for_good`` of all calls after it too."""
 
-    made = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="batchmill-pool-of-tests")
-    monkeypatch.setattr(agent, "made_by_tests", lambda: made, raising=False)
-    where = {"python": "batchmill.executors.remote.agent:made_by_tests"}
-    try:
-        assert batchmill.map(same, range(50), executor="dask", cluster=where) == list(range(50))
-    finally:
-        FuturesCarrier(made).close()
-        from batchmill.executors.remote.where import disconnect
+    seats = 3
 
-        disconnect()
+    def __init__(self, *, for_good: bool) -> None:
+        super().__init__(1, thread_name_prefix="batchmill-pool-of-tests")
+        self.for_good = for_good
+        self.calls = 0
+
+    def submit(self, function: Any, /, *given: Any, **named: Any) -> Any:
+        self.calls += 1
+        if self.calls > 1 and not self.for_good:
+            return super().submit(function, *given, **named)
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        future.set_exception(OSError("the connection was closed"))
+        return future
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Executors that batches with ``cluster=MADE`` use: the first, and the next one where that is lost."""
+    executors: list[Any] = []
+    monkeypatch.setattr(agent, "made_by_tests", lambda: executors.pop(0), raising=False)
+    yield executors
+    disconnect()
+
+
+MADE = {"python": "batchmill.executors.remote.agent:made_by_tests"}
+
+
+def test_any_executor_of_futures_carries_items(made: list[Any]) -> None:
+    made.append(concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="batchmill-pool-of-tests"))
+    assert batchmill.map(same, range(50), executor="dask", cluster=MADE) == list(range(50))
+
+
+def test_an_executor_that_says_it_lost_a_worker_and_goes_on_costs_no_item(made: list[Any]) -> None:
+    made.append(Failing(for_good=False))
+    assert carrier_at(MADE).seats() == 3
+    assert batchmill.map(same, range(50), executor="dask", cluster=MADE) == list(range(50))
+
+
+def test_an_executor_whose_calls_all_fail_is_a_lost_cluster_and_the_next_batch_has_another(
+    made: list[Any],
+) -> None:
+    made += [Failing(for_good=True), Failing(for_good=False)]
+    with pytest.raises(ClusterLost, match="OSError: the connection was closed"):
+        batchmill.map(same, range(50), executor="dask", cluster=MADE)
+    assert batchmill.map(same, range(50), executor="dask", cluster=MADE) == list(range(50))

@@ -6,8 +6,7 @@ from __future__ import annotations
 import io
 import pickle
 import threading
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 from batchmill.errors import ClusterLost
@@ -17,6 +16,11 @@ from batchmill.executors.remote.agent import Call
 from batchmill.executors.remote.contract import Done, Gone, Lost
 from batchmill.executors.remote.offer import Offer, Worker
 
+SEATS = (
+    "seats",
+    "_max_workers",
+    "max_workers",
+)  # attributes of executors that say how many calls run at once
 ANSWER_SECONDS = 60.0  # that an executor may take to run a first call: some start workers for it
 
 
@@ -24,7 +28,7 @@ class FuturesCarrier:
     """Sends orders as calls of ``executor``. It cannot be told that a batch is over: what runs
     there then runs to its end, or its timeout.
 
-    Concurrency: it has no state of its own.
+    Concurrency: any thread may set ``gone``, which is never set back.
     """
 
     here = False
@@ -33,7 +37,8 @@ class FuturesCarrier:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._seats = getattr(executor, "_max_workers", None) or usable_cores()
+        told = (getattr(executor, name, None) for name in SEATS)
+        self._seats = next((one for one in told if isinstance(one, int) and one > 0), None) or usable_cores()
 
     def seats(self) -> int:
         return int(self._seats)
@@ -53,8 +58,40 @@ class FuturesCarrier:
         except Exception as fault:
             self.gone = True  # broken or shut down
             raise ClusterLost(f"{type(fault).__name__}: {fault}") from fault
-        future.add_done_callback(lambda one: _ended(one, done))
+        future.add_done_callback(lambda one: self._ended(one, done))
         return FutureTicket(future)
+
+    def _ended(self, future: Future[Any], done: Done) -> None:
+        try:
+            done(future.result())
+        except CancelledError:
+            done(Gone("its executor was shut down"))  # nobody hears it of an order that was dropped
+        except BrokenExecutor as fault:
+            self._give_up(done, f"{type(fault).__name__}: {fault}")
+        except ImportError as fault:
+            done(Gone(f"batchmill cannot be imported there: {fault}"))
+        except Exception as fault:  # noqa: BLE001  # what executors raise where a worker is lost is their own
+            self._lost(fault, done)
+
+    def _lost(self, fault: Exception, done: Done) -> None:
+        """A worker is lost, or all that there are. Some executors say the same of every later call, which
+        must cost no item: one that runs another call has workers."""
+        words = f"{type(fault).__name__}: {fault}"
+
+        def answered(probe: Future[Any]) -> None:
+            if probe.cancelled() or probe.exception() is not None:
+                self._give_up(done, words)
+            else:
+                done(Lost(f"one of {type(fault).__name__}"))
+
+        try:
+            self._executor.submit(pickle.load, io.BytesIO(pickle.dumps(0))).add_done_callback(answered)
+        except Exception:  # noqa: BLE001  # as above
+            self._give_up(done, words)
+
+    def _give_up(self, done: Done, reason: str) -> None:
+        self.gone = True  # the next batch has another one made
+        done(Gone(reason))
 
     def stop(self, batch: str) -> None:
         """There is no way to tell a worker."""
@@ -74,19 +111,6 @@ class FutureTicket:
 
     def drop(self) -> None:
         self._future.cancel()
-
-
-def _ended(future: Future[Any], done: Done) -> None:
-    try:
-        done(future.result())
-    except CancelledError:
-        done(Gone("its executor was shut down"))
-    except BrokenProcessPool as fault:
-        done(Gone(f"{type(fault).__name__}: {fault}"))
-    except ImportError as fault:
-        done(Gone(f"batchmill cannot be imported there: {fault}"))
-    except Exception as fault:  # noqa: BLE001  # what executors raise where a worker is lost is their own
-        done(Lost(f"one of {type(fault).__name__}"))
 
 
 class LoopCarrier(FuturesCarrier):
