@@ -90,10 +90,12 @@ def test_files_that_cannot_be_used_are_told_with_what_is_wrong(tmp_path: Path) -
     def said(ca: Path, cert: Path, key: Path | None) -> str:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         files = {"ca_file": str(ca), "cert": str(cert), "key": key and str(key)}
-        with pytest.raises((OSError, ValueError)) as caught:
+        try:
             context.load_verify_locations(ca)
             context.load_cert_chain(cert, key)
-        return str(unusable(caught.value, files))
+        except (OSError, ValueError) as fault:
+            return str(unusable(fault, files))
+        return "they can be used"
 
     assert f"{ours.cert} and {others.key}, do not belong together" in said(ours.ca, ours.cert, others.key)
     assert "hold no private key; set DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY" in said(

@@ -1,4 +1,4 @@
-"""A worker in a mount namespace of its own, in which the folder of the run is empty: as on another machine."""
+"""A worker in a mount namespace of its own, where the folder of the run is empty: as on another machine."""
 
 from __future__ import annotations
 
