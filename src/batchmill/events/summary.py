@@ -13,6 +13,8 @@ from batchmill.values.tracebacks import at_own_line
 from batchmill.values.words import count, is_inside_item, rate, seconds, shortened
 from batchmill.warned import Warned
 
+MOST_OF_ITEM = 120  # characters of a message
+MOST_OF_NODE = 600  # the same where it is that of a whole node, which ends in what to do
 MOST_LINES = 8
 MOST_GROUPS = 3
 
@@ -163,7 +165,8 @@ def _described(group: _Group, whole: bool) -> str:
     """A group in a line, which names the line of the user's code that failed, and that one's traceback below
     it where the ``whole`` is wanted."""
     traceback = str(group.example.get("traceback", ""))
-    message = shortened(str(group.example.get("message", "")), 120) + at_own_line(traceback)
+    most = MOST_OF_NODE if group.example.get("index") is None else MOST_OF_ITEM
+    message = shortened(str(group.example.get("message", "")), most) + at_own_line(traceback)
     if whole and traceback:
         message += "\n" + indent(traceback.rstrip(), "  ")
     if group.example.get("index") is None:  # the node or the run itself, not one of its items

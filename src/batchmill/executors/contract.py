@@ -49,6 +49,11 @@ class Task:
         return ""
 
     @property
+    def folders_here(self) -> bool:
+        """Whether it makes folders by their paths in the folder of the run: another one would not do."""
+        return False
+
+    @property
     def secret(self) -> str:
         """What travels with it that nobody may read, in words such as "its `api_key`"; "" for nothing that is
         known of."""

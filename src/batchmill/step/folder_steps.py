@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from batchmill.attempt import Attempt
@@ -17,6 +18,12 @@ class _InFolders(ItemStep):
         to = None if folders.keep is None else folders.keep.to
         super().__init__(*args, **more, also=() if to is None else to.references)
         self._folders = folders
+        within = os.path.join(os.getcwd(), "")
+        self._here = folders.keep is not None or folders.root.startswith(within)
+
+    @property
+    def folders_here(self) -> bool:
+        return self._here
 
 
 class FolderItemStep(_InFolders):

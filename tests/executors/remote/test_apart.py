@@ -154,3 +154,12 @@ def test_secrets_are_sent_in_the_clear_where_that_is_said(
     monkeypatch.setitem(where._carriers, (os.getpid(), "dask", "tcp://127.0.0.1:1"), apart)
     done = batchmill.run(SECRET_INPUT, {"token": "canary-of-tests"}, cluster=place)
     assert [entry["result"] for entry in done.outputs["results"]] == [15, 15]
+
+
+@pytest.mark.usefixtures("apart")
+def test_folders_of_items_are_made_where_the_run_is_or_not_at_all(tmp_path: Path) -> None:
+    batch = {"items": {"range": [0, 2]}, "executor": "dask"}
+    node = {"id": "one", "type": "shell", "params": {"command": "touch x"}, "workdir": "item", "batch": batch}
+    done = batchmill.run({"ir_version": "0.1.0", "nodes": [node]})
+    (error,) = done.errors
+    assert "its items have folders of their own there: mount it there, or use executor" in error["message"]

@@ -11,6 +11,7 @@ import pytest
 
 from batchmill.errors import InvalidSetting, MissingExtra, StorageError
 from batchmill.executors.remote.certificates import Certificates, make_certificates
+from batchmill.executors.remote.reach import unusable
 
 x509 = pytest.importorskip("cryptography.x509")
 pytestmark = pytest.mark.dask
@@ -79,3 +80,26 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "cryptography", None)
     with pytest.raises(MissingExtra, match="batchmill\\[dask\\]"):
         make_certificates(str(tmp_path))
+
+
+def test_files_that_cannot_be_used_are_told_with_what_is_wrong(tmp_path: Path) -> None:
+    ours, others = (make_certificates(str(tmp_path / name)) for name in ("ours", "others"))
+    junk = tmp_path / "junk.pem"
+    junk.write_text("junk")
+
+    def said(ca: Path, cert: Path, key: Path | None) -> str:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        files = {"ca_file": str(ca), "cert": str(cert), "key": key and str(key)}
+        try:
+            context.load_verify_locations(ca)
+            context.load_cert_chain(cert, key)
+        except (OSError, ValueError) as fault:
+            return str(unusable(fault, files))
+        return "they can be used"
+
+    assert f"{ours.cert} and {others.key}, do not belong together" in said(ours.ca, ours.cert, others.key)
+    assert "hold no private key; set DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY" in said(
+        ours.ca, ours.cert, None
+    )
+    for files in ((junk, ours.cert, ours.key), (ours.ca, junk, ours.key), (ours.ca, ours.cert, junk)):
+        assert "holds no certificate or no key in the form PEM; make new ones with" in said(*files)

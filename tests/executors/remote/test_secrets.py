@@ -23,6 +23,7 @@ import pytest
 
 distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 pytestmark = [
+    pytest.mark.dask,
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -24,7 +24,7 @@ from batchmill.executors.remote.dask_orders import Orders, Sent
 from batchmill.executors.remote.dask_workers import known_workers, told_by_workers, within
 from batchmill.executors.remote.local import LocalHost
 from batchmill.executors.remote.offer import Offer, refuse_wrong_versions
-from batchmill.executors.remote.reach import Reached, address_in, check_files, reached
+from batchmill.executors.remote.reach import Reached, address_in, check_files, reached, unusable
 
 CONNECT_SECONDS = 15.0
 WORKERS_SECONDS = 60.0  # that the first worker may take to come
@@ -78,14 +78,12 @@ def _of_others(place: str, wait: float, whatever: bool) -> DaskCarrier:
     security = distributed.Security()  # of Dask's configuration
     context = None
     if address.startswith("tls://"):
-        check_files(security.get_tls_config_for_role("client"))
+        files = security.get_tls_config_for_role("client")
+        check_files(files)
         try:
             context = security.get_connection_args("client")["ssl_context"]
         except (OSError, ValueError) as fault:  # no certificates are in them, or a key of another
-            raise ExecutorUnavailable(
-                f"the certificates that Dask's configuration names cannot be used: {fault}; "
-                "`batchmill cluster certs DIR` makes some that can"
-            ) from fault
+            raise unusable(fault, files) from fault
     found = reached(address, context)
     carrier = DaskCarrier(_client(place), None, place, found)
     if whatever:
@@ -107,9 +105,12 @@ def _client(address: str, security: Any = None) -> Any:
             **where, **given, set_as_default=False, timeout=CONNECT_SECONDS, heartbeat_interval="1s"
         )
     except Exception as fault:
+        hint = "and the certificates that Dask's configuration names under `distributed.comm.tls`"
+        if address.startswith("tcp://"):
+            hint = "and write tls:// if it was started with certificates"
         raise ExecutorUnavailable(
-            f"the cluster at {address} cannot be reached: {_words(fault)}; check that its scheduler runs, "
-            "and the certificates that Dask's configuration names under `distributed.comm.tls`"
+            f"the cluster at {address} cannot be reached: {_words(fault)}; "
+            f"check that its scheduler runs, {hint}"
         ) from fault
 
 

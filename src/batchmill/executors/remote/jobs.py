@@ -60,6 +60,7 @@ def refuse_secrets(task: Task, carrier: Carrier, settings: ExecutorSettings) -> 
 def probe_for(carrier: Carrier, task: Task, settings: ExecutorSettings) -> Iterator[Probe | None]:
     """A file in this folder by which workers of other machines see whether they share it."""
     elsewhere = isinstance(settings.cluster, dict) and settings.cluster.get("cwd") is not None
+    elsewhere = elsewhere and not task.folders_here
     with contextlib.ExitStack() as stack:
         probe = None
         if not (carrier.here or elsewhere):
@@ -84,7 +85,7 @@ def run_here(
     """A task that needs the folder of the run, which the worker ``apart`` does not have, on threads of this
     process. Raises :class:`ExecutorUnavailable` where it does more than to work on files."""
     if not task.only_files:
-        raise ExecutorUnavailable(unshared(os.getcwd(), apart, task.needs_folder))
+        raise ExecutorUnavailable(unshared(os.getcwd(), apart, task.needs_folder, no_other=task.folders_here))
     executor = ThreadExecutor()
     if settings.on_choice is not None:
         reason = f"{apart} does not have the folder of the run, so its files are worked on here, on threads"

@@ -71,6 +71,23 @@ def check_files(files: Mapping[str, Any]) -> None:
             raise ExecutorUnavailable(f"{what}, {path}, {why}; {variable} names it")
 
 
+def unusable(fault: OSError | ValueError, files: Mapping[str, Any]) -> ExecutorUnavailable:
+    """The error for files, all of them there, that give no context of TLS: what is wrong with which."""
+    text = f"{getattr(fault, 'reason', None) or fault}".upper()
+    what, remedy = f"cannot be used: {fault}", CERTIFICATES
+    which = " and ".join(str(path) for name in FILES if (path := files.get(name)) and "\n" not in path)
+    if "KEY_VALUES_MISMATCH" in text:
+        what, remedy = "do not belong together: the key is that of another certificate", SAME_FILES
+    elif "PEM LIB" in text and not files.get("key"):
+        what, remedy = (
+            "hold no private key",
+            f"set {FILES['key'][1]}, as `batchmill cluster certs DIR` prints it",
+        )
+    elif "NO_CERTIFICATE" in text or "PEM LIB" in text or "NO_START_LINE" in text:
+        what = "are not all what they should be: one holds no certificate or no key in the form PEM"
+    return ExecutorUnavailable(f"the files that Dask's configuration names, {which}, {what}; {remedy}")
+
+
 def reached(address: str, context: ssl.SSLContext | None) -> Reached:
     """Connect to ``address``, with ``context`` where it is one of TLS, and hang up again. Raises
     :class:`ExecutorUnavailable`."""
