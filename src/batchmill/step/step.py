@@ -34,6 +34,7 @@ INPUTS_PARAM = "inputs"  # where the carried values of a loop go in a node that 
 RESERVED_OUTPUTS = frozenset({"item", "index"})
 """What stands beside the outputs of an item among the results of a batch, and in tables of them."""
 _CONTAINERS = (dict, list)
+_CONTAINER_TYPES = frozenset(_CONTAINERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,5 +338,7 @@ def _can_be_awaited(node: Node) -> bool:
 def _copied(value: Any) -> Any:
     """``value`` with dictionaries and lists of its own; whatever else is in them is shared."""
     if type(value) is dict:
+        if _CONTAINER_TYPES.isdisjoint(map(type, value.values())):  # as rows are
+            return value.copy()
         return {key: _copied(one) if type(one) in _CONTAINERS else one for key, one in value.items()}
     return [_copied(one) if type(one) in _CONTAINERS else one for one in value]

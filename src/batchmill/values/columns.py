@@ -14,6 +14,7 @@ MOST = 1 << 18  # members of a level; what holds itself several times over would
 
 _KEPT = frozenset({str, bool, type(None)})
 _KNOWN = _KEPT | {int, float, dict, list}
+_NUMBERS = frozenset({int, float})
 _TEXT = frozenset({str})
 _TOO_LARGE: int = 10**MAX_DIGITS
 
@@ -49,9 +50,10 @@ def _of(kind: type, level: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
 
 
 def _are_numbers_of_json(level: Iterable[Any], kinds: set[type]) -> bool:
-    if float in kinds and not all(isfinite(one) for one in level if type(one) is float):
-        return False
-    if int not in kinds:
+    if kinds.isdisjoint(_NUMBERS):
         return True
-    whole = [one for one in level if type(one) is int]
-    return max(whole) < _TOO_LARGE and min(whole) > -_TOO_LARGE
+    numbers = level if kinds <= _NUMBERS else [one for one in level if type(one) in _NUMBERS]
+    try:
+        return all(map(isfinite, numbers))
+    except OverflowError:  # an integer that is no float
+        return all(isfinite(one) if type(one) is float else abs(one) < _TOO_LARGE for one in numbers)
