@@ -27,14 +27,13 @@ from batchmill.step.namespace import INDEX_KEY, ITEM_KEY, SOURCE_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.step.paying import FREE, Paying
 from batchmill.template import Compiled, Path, Scope
-from batchmill.values import is_true, plain
+from batchmill.values import copied, is_true, plain
 from batchmill.values.masking import Masker
 
 INPUTS_PARAM = "inputs"  # where the carried values of a loop go in a node that has it
 RESERVED_OUTPUTS = frozenset({"item", "index"})
 """What stands beside the outputs of an item among the results of a batch, and in tables of them."""
 _CONTAINERS = (dict, list)
-_CONTAINER_TYPES = frozenset(_CONTAINERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +238,7 @@ class ItemStep(Step):
 
     def _scope_of(self, item: Any, index: int, folder: str | None = None) -> Scope:
         if type(item) in _CONTAINERS:
-            item = _copied(item)
+            item = copied(item)
         elif type(item) is BadRow:
             raise UnreadableRow(item.message)
         elif type(item) is Sourced:
@@ -333,12 +332,3 @@ def item_key(keyed: tuple[Any, ...], item: Any) -> str:
 
 def _can_be_awaited(node: Node) -> bool:
     return callable(getattr(node, "run_async", None))
-
-
-def _copied(value: Any) -> Any:
-    """``value`` with dictionaries and lists of its own; whatever else is in them is shared."""
-    if type(value) is dict:
-        if _CONTAINER_TYPES.isdisjoint(map(type, value.values())):  # as rows are
-            return value.copy()
-        return {key: _copied(one) if type(one) in _CONTAINERS else one for key, one in value.items()}
-    return [_copied(one) if type(one) in _CONTAINERS else one for one in value]

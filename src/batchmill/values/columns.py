@@ -1,5 +1,5 @@
 """Whether many values are plain JSON, looked at level by level: to ask each value costs a call, to ask a
-whole level next to nothing."""
+whole level next to nothing. And copies of such values."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ MOST = 1 << 18  # members of a level; what holds itself several times over would
 
 _KEPT = frozenset({str, bool, type(None)})
 _KNOWN = _KEPT | {int, float, dict, list}
+_CONTAINERS = frozenset({dict, list})
 _NUMBERS = frozenset({int, float})
 _TEXT = frozenset({str})
 _TOO_LARGE: int = 10**MAX_DIGITS
@@ -40,6 +41,19 @@ def all_plain(values: Sequence[Any]) -> bool:
         if not level:
             return True
     return False
+
+
+def copied(value: Any) -> Any:
+    """``value`` with dictionaries and lists of its own; whatever else is in them is shared."""
+    if type(value) is dict:
+        if _CONTAINERS.isdisjoint(map(type, value.values())):  # as rows are
+            return value.copy()
+        return {key: copied(one) if type(one) in _CONTAINERS else one for key, one in value.items()}
+    if type(value) is not list:
+        return value
+    if _CONTAINERS.isdisjoint(map(type, value)):
+        return value.copy()
+    return [copied(one) if type(one) in _CONTAINERS else one for one in value]
 
 
 def _of(kind: type, level: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
