@@ -122,8 +122,8 @@ def csv_rows(
             try:
                 if make is None:
                     make = _maker(form, reader, feed)
-                if not placed and not rows:
-                    yield from feed.together(make)
+                    if not placed:
+                        yield from feed.together(make)
                 for row in reader:
                     if feed.bad is not None:
                         raise _Ragged(feed.bad.message)
@@ -170,9 +170,10 @@ class _Feed(Iterator[str]):
     def together(self, make: Make) -> Iterator[list[Any]]:
         """Between two rows: the next rows as they come together, as long as none of them needs a look at its
         lines. Then they are to be read one by one."""
-        if self._there or self.begun or self._skip or self._comment is not None:
+        if self.begun or self._skip or self._comment is not None:
             return
-        for lines in self._lines:
+        while lines := list(self._there) or next(self._lines, []):
+            self._there.clear()
             texts = [text for _, text in lines]
             try:
                 if BadRow in set(map(type, texts)):

@@ -51,8 +51,13 @@ def copied(value: Any) -> Any:
         return {key: copied(one) if type(one) in _CONTAINERS else one for key, one in value.items()}
     if type(value) is not list:
         return value
-    if _CONTAINERS.isdisjoint(map(type, value)):
+    kinds = set(map(type, value))
+    if _CONTAINERS.isdisjoint(kinds):
         return value.copy()
+    if kinds == {dict}:
+        members = chain.from_iterable(map(dict.values, value))
+        if _CONTAINERS.isdisjoint(map(type, members)):
+            return list(map(dict.copy, value))
     return [copied(one) if type(one) in _CONTAINERS else one for one in value]
 
 
