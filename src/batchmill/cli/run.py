@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,20 +13,28 @@ from batchmill.cli import options
 from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
 from batchmill.cli.document import document_of
+from batchmill.cli.exits import Exit
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given, with_stdin
 from batchmill.cli.own_files import own_files
+from batchmill.cli.plan import show_plan
 from batchmill.events.progress import ProgressKind
+from batchmill.graph.part import Part
+from batchmill.runs.result import RunResult
+from batchmill.runs.resume import resume
 from batchmill.runs.run import run
+from batchmill.runs.settings import RunSettings
 
 
 @click.command("run", cls=options.OnceCommand, short_help="Run a workflow document.")
 @options.document
 @options.inputs
+@click.option("--dry-run", is_flag=True, help="Show what would run, as `plan` does; run nothing.")
 @options.overrides
 @options.limit
 @options.cluster
 @options.part
+@options.wait
 @options.keeping
 @options.json_flag("Print the whole run as one JSON object.")
 @options.at_the_end
@@ -37,6 +47,7 @@ def command(
     inputs: tuple[str, ...],
     params_file: Path | None,
     set_json: tuple[str, ...],
+    dry_run: bool,
     executor: str | None,
     jobs: int | None,
     limit: int | None,
@@ -44,6 +55,7 @@ def command(
     only: str | None,
     from_: str | None,
     until: str | None,
+    wait: bool,
     journal_path: str | None,
     no_journal: bool,
     durable: bool,
@@ -57,14 +69,19 @@ def command(
 ) -> int:
     """Run the workflow document FILE (JSON or YAML; `-` is standard input) and print its outputs.
 
-    Inputs are given as NAME=VALUE; the document says what type VALUE is read as. Without --json a single
+    Give inputs as NAME=VALUE; VALUE is read as the type that the document declares. Without --json a single
     text output is printed as it is, anything else as JSON.
 
-    With --only and --from the nodes before NODE are not run: what they gave is known from the journal, by its
-    content, from whichever run.
+    With --only and --from the nodes before NODE do not run: their results come from any run in the journal
+    with the same content.
     """
     caller.verbose = verbose
     from_line = given(inputs, set_json, params_file)
+    if dry_run:
+        part = Part.of(only, from_, until)
+        settings = RunSettings(executor=executor, jobs=jobs, limit=limit, cluster=cluster, part=part)
+        show_plan(file, from_line, settings, journal_path, "json" if json_wanted else "tree")
+        return Exit.SUCCESS
     draft = document_of(file)
     wanted = with_stdin(from_line, draft)
     journal = options.kept_in(journal_path, no_journal, durable)
@@ -86,7 +103,18 @@ def command(
             own_files=own_files(params_file),
             remembered=options.remembered(name, json_wanted, progress),
         )
+        if wait and journal is None:
+            raise click.UsageError("--wait needs a journal, which has what is waited for")
+        if wait and journal is not None:
+            go_on = partial(resume, params=wanted.values, text_params=wanted.text, journal=journal, wait=True)
+            begin = partial(_waited, begin, go_on)
         request = Request(
             begin, journal, json_wanted, progress, quiet, verbose, at_the_end, exit_zero=exit_zero
         )
         return fulfil(request, caller)
+
+
+def _waited(begin: Callable[..., RunResult], go_on: Callable[..., RunResult], **told: Any) -> RunResult:
+    """A run, and what comes of it once the services have answered for which it waits."""
+    result = begin(**told)
+    return go_on(result.run, **told) if result.status == "waiting" else result

@@ -1,6 +1,6 @@
 """Node types: what a step of a document can be, over one contract and one registry."""
 
-from batchmill.concurrency.coroutines import run_coroutine
+from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.nodes.contract import (
     DEFAULT_ACTION,
     ERROR_ACTION,

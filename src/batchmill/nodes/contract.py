@@ -9,11 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from batchmill.attempt import Attempt
-from batchmill.concurrency.coroutines import run_coroutine
-from batchmill.concurrency.event_loop import background
+from batchmill.concurrency.event_loop import background, run_coroutine
 from batchmill.file_table import FileTable
 from batchmill.policy import NO_RETRIES, RetryPolicy
 
@@ -71,6 +70,18 @@ class NodeResult:
 
     outputs: dict[str, Any] = field(default_factory=dict)
     action: str = DEFAULT_ACTION
+
+
+class ExpectedCall(NamedTuple):
+    """What a call of a language model uses: tokens that are ``sent`` and ``answered`` and what they cost in
+    ``usd``, 0 where nobody knows. ``bounded`` says that the answer can be no longer, ``part`` is the part of
+    the ordinary price that is paid."""
+
+    sent: float
+    answered: float
+    usd: float
+    bounded: bool
+    part: float
 
 
 NodeClass: TypeAlias = "type[Node]"  # within Node ``type`` is the name of the type
@@ -149,6 +160,16 @@ class Node(ABC):
         """Whether an attempt with these (resolved, unchecked) params certainly asks nobody who is paid."""
         return False
 
+    def expected_call(self, params: Mapping[str, Any]) -> ExpectedCall | None:
+        """What a call of a language model with these (resolved, unchecked) params uses; None where none is
+        made, or nobody knows."""
+        return None
+
+    def is_booked(self, params: Mapping[str, Any]) -> bool:
+        """Whether an attempt with these (resolved, unchecked) params makes no request but one that was made
+        already, and is paid: no budget keeps it from its answer."""
+        return False
+
     @classmethod
     def unpriced(cls, params: Mapping[str, Any]) -> str | None:
         """The model that an attempt with these params may have to pay for and that has no price; None where
@@ -168,6 +189,41 @@ class Node(ABC):
     def work_in(self, folder: str) -> None:
         """Run commands in ``folder``, which is that of an item around, unless the attempt has one of its own.
         Called once, before the first run; nodes that start no programs need not care."""
+        return
+
+    only_files: ClassVar[bool] = False
+    """Whether all it does is with files: where workers do not have the folder of the run, it is run here."""
+
+    @classmethod
+    def needs_folder(cls, params: Mapping[str, Any]) -> str:
+        """Why a run with these params, as written, needs the folder of the run, in words that follow "and";
+        "" where what it works on comes in its params."""
+        if cls.only_files:
+            return "it works on files"
+        named = [name for name in (*cls.reads, *cls.names_files) if params.get(name)]
+        return f"its `{named[0]}` names files" if named else ""
+
+    credentials: ClassVar[tuple[str, ...]] = ()
+    """The params that hold what nobody else may read."""
+
+    @classmethod
+    def credential(cls, params: Mapping[str, Any]) -> str:
+        """Which credential stands in these params, as written, in words such as "its `api_key`"; "" for
+        none."""
+        return next((f"its `{name}`" for name in cls.credentials if params.get(name)), "")
+
+    names_files: ClassVar[tuple[str, ...]] = ()
+    """The params, besides :attr:`reads`, that name files."""
+
+    @classmethod
+    def stays(cls, params: Mapping[str, Any]) -> bool:
+        """Whether runs with these params, as written, must be made in the process of the run itself, whatever
+        executor its items are to have."""
+        return False
+
+    def hand_in_at(self, desk: Any) -> None:
+        """Have requests that a service answers later handed in at ``desk``, where the run has one. Called
+        once, before the first run; only nodes that make such requests need care."""
         return
 
     removes: ClassVar[bool] = False
@@ -243,15 +299,14 @@ class AsyncRunNode(Node):
 
 
 class ServiceNode(AsyncRunNode):
-    """Base of node types whose library waits as coroutines on the process's loop for services
-    (:func:`~batchmill.concurrency.event_loop.background`), where its clients and sessions live.
+    """Base of node types that wait for a service by a library of coroutines, and bound each wait themselves.
 
-    All of them share that loop, wherever they run: what blocks it holds up every call that is under way.
+    Their clients and sessions live on the event loop of the process: what blocks it holds up every call that
+    is under way.
     """
 
-    on_service_loop: ClassVar[bool] = True
-
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        # not `run_coroutine`: what it opens stays open for the next call where no run holds it
         return background().call(
             lambda: self.run_async(params, attempt), attempt.cancel, None, f"the node {self.type}"
         )

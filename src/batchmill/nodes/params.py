@@ -15,7 +15,7 @@ from typing import Any
 from batchmill.errors import InvalidParams
 from batchmill.nodes.contract import Node, Param
 from batchmill.nodes.json_params import CONTAINERS, container_param
-from batchmill.template.shell import ShellCommand
+from batchmill.template import ForeignUrl, ShellCommand
 from batchmill.values.redaction import shortened
 
 JSON_TYPES: dict[str, tuple[type, ...]] = {
@@ -28,6 +28,7 @@ JSON_TYPES: dict[str, tuple[type, ...]] = {
     "null": (type(None),),
 }
 _SHOWN_CHARACTERS = 60
+_MADE_OF_TEMPLATES: dict[str, tuple[type, ...]] = {"shell": (ShellCommand,), "url": (ForeignUrl,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def _binder(node_cls: type[Node]) -> _Binder:
             continue
         # Params with choices or a minimum have no value that passes by its type alone.
         narrow = param.choices or param.minimum is not None
-        accepted = {*_types(param), ShellCommand} if param.templates == "shell" else _types(param)
+        accepted = [*_types(param), *_MADE_OF_TEMPLATES.get(param.templates, ())]
         plain[param.name] = frozenset() if narrow else frozenset(accepted)
     return _Binder(
         defaults={param.name: param.default for param in node_cls.params if not param.required},

@@ -20,13 +20,14 @@ from batchmill.errors import NodeError, TemplateError, UnreadableRow
 from batchmill.executors.contract import Task
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.nodes import Node, NodeResult, bind
+from batchmill.nodes.contract import ExpectedCall
 from batchmill.nodes.json_params import container_param
 from batchmill.outcome import SKIPPED, Skipped
 from batchmill.sourced import Sourced, bare
 from batchmill.step.namespace import INDEX_KEY, ITEM_KEY, SOURCE_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.step.paying import FREE, Paying
-from batchmill.template import Compiled, Path, Scope
+from batchmill.template import Compiled, Path, Scope, carried_url
 from batchmill.values import copied, is_true, plain
 from batchmill.values.masking import Masker
 
@@ -50,9 +51,12 @@ class Step(Task):
     templates. ``folder`` is put on the import path of a process that the step is shipped to. ``paying`` is
     what a node is held to that asks language models, ``also`` what is looked up besides. ``masker`` is
     told the run's secrets: a worker process, too, must not cut a text short in the middle of one.
+    ``needs_folder`` and ``credential`` are those of the node with its params.
     """
 
     masker: Masker | None = None
+    needs_folder = ""
+    credential = ""
 
     def __init__(
         self,
@@ -83,9 +87,13 @@ class Step(Task):
         return not getattr(self.node, "__dict__", True)
 
     @property
-    def on_service_loop(self) -> bool:
-        """Whether it is awaited where clients and sessions of services live."""
-        return bool(getattr(self.node, "on_service_loop", False))
+    def secret(self) -> str:
+        knows = self.masker is not None and (self.masker.knows_any or self.masker.ordinary)
+        return "a secret input" if knows else self.credential
+
+    @property
+    def only_files(self) -> bool:
+        return self._kind.only_files
 
     def skips(self, scope: Scope) -> bool:
         """Whether nothing is to be run with the names of ``scope``. Raises
@@ -132,6 +140,17 @@ class Step(Task):
         params = self._resolved(item, index)
         return params is not None and self.node.is_free(params)
 
+    def expected_call(self, item: Any, index: int) -> ExpectedCall | None:
+        """What a call of a language model for this item uses; None where none is made. Raises
+        :class:`~batchmill.errors.TemplateError` where that is not known."""
+        scope = self._scope_of(item, index)
+        return None if self.skips(scope) else self.node.expected_call(self._params.resolve(scope))
+
+    def is_booked(self, item: Any, index: int) -> bool:
+        """Whether an attempt at this item makes no request but one that was made already."""
+        params = self._resolved(item, index)
+        return params is not None and self.node.is_booked(params)
+
     def _resolved(self, item: Any, index: int) -> dict[str, Any] | None:
         try:
             scope = self._scope_of(item, index)
@@ -148,7 +167,9 @@ class Step(Task):
         if isinstance(inputs, dict):
             params[INPUTS_PARAM] = {**inputs, **self._carried}
         else:
+            urls = {name: params.get(name) for name in self._carried if name in self._params.urls}
             params.update(self._carried)
+            params.update({name: carried_url(before, params[name]) for name, before in urls.items()})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Step:
         copied = copy.copy(self)
@@ -185,7 +206,8 @@ class AsyncSingleStep(SingleStep):
 
 class ItemStep(Step):
     """A batch node; ``item_name`` is what templates call the item. ``keyed`` is what the keys of its items
-    are made of besides the item. ``as_json`` makes plain data of outputs, and an error of what has no form
+    are made of besides the item. ``named`` says that the items stand in the document, or in its inputs.
+    ``as_json`` makes plain data of outputs, and an error of what has no form
     in JSON."""
 
     def __init__(
@@ -201,8 +223,11 @@ class ItemStep(Step):
         when: Compiled | None = None,
         keyed: tuple[Any, ...] = (),
         also: Iterable[Path] = (),
+        named: bool = False,
     ) -> None:
         super().__init__(node, params, namespace, folder=folder, paying=paying, when=when, also=also)
+        if not named:
+            self._scope = self._scope.with_foreign(item_name)
         references = [*params.references, *(() if when is None else when.references), *also]
         self._keyed = keyed if any(path.root == ITEM_KEY for path in references) else None
         self._item_name = item_name
@@ -309,6 +334,7 @@ def item_step(
     paying: Paying = FREE,
     when: Compiled | None = None,
     keyed: tuple[Any, ...] = (),
+    named: bool = False,
 ) -> ItemStep:
     """The step of a batch node; it can be awaited where the node can."""
     kind = AsyncItemStep if _can_be_awaited(node) else ItemStep
@@ -317,7 +343,7 @@ def item_step(
     elif callable(getattr(node, "seen", None)):
         kind = SeenItemStep
     told: dict[str, Any] = {"item_name": item_name, "folder": folder, "as_json": as_json, "paying": paying}
-    return kind(node, params, namespace, when=when, keyed=keyed, **told)
+    return kind(node, params, namespace, when=when, keyed=keyed, named=named, **told)
 
 
 def item_key(keyed: tuple[Any, ...], item: Any) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchmill.batch.admissions.gates import Expected, Gates, Lane
+from batchmill.batch.admissions.shared_limits import POLL_SECONDS
 from batchmill.policy.budget import NANO, Budget, Spent
 from batchmill.policy.limits import Ended, Limits, Reservation
 
@@ -28,11 +29,14 @@ Expect = Callable[[Any, int], float]
 @dataclass(slots=True)
 class AttemptPass:
     """Leave for one attempt, with what each budget set aside for it. ``guess`` is what it counts as where it
-    never tells what it used."""
+    never tells what it used; ``uncounted`` says that budgets have counted it before. ``slot`` is its number
+    among those under way in all runs of the machine, None where those are not counted."""
 
     permit: Reservation
     reserved: list[Spent] = field(default_factory=list)
     guess: Spent = field(default_factory=Spent)
+    slot: int | None = None
+    uncounted: bool = False
 
 
 class Gate:
@@ -44,7 +48,9 @@ class Gate:
     one is None nothing is known. ``models`` says that attempts ask language models, so that one that
     is lost counts as what was expected of it; others do once one of them has recorded a call.
     ``longest_pause`` (seconds) bounds what a service may ask for. ``limits`` hold in the lane while this gate
-    is open, beside those of others that are.
+    is open, beside those of others that are. ``is_booked`` says of an item whether it was asked for before
+    and is answered later; where it is given, a call costs what is expected of it. With ``counts_booked``
+    budgets count such items too, as no other pass of the run did.
 
     Concurrency: any thread may call any method; the lock of ``gates`` guards what is in here too.
     """
@@ -62,7 +68,11 @@ class Gate:
         models: bool = False,
         longest_pause: float = math.inf,
         limits: Limits | None = None,
+        is_booked: Callable[[Any, int], bool] | None = None,
+        counts_booked: bool = False,
     ) -> None:
+        self._counts_booked = counts_booked
+        self._is_booked = is_booked
         self._gates = gates
         self._lane = lane
         self._budgets = tuple(budgets)
@@ -75,7 +85,9 @@ class Gate:
         self._limits = None if limits == Limits() else limits
         self._factor = 1.0  # real tokens for each expected one
         self._nano_usd = 0.0  # what a call is expected to cost
-        self._known = not any(budget.needs_tokens for budget, _ in budgets)
+        # what is answered later shows nothing of what it costs: each counts as what is expected of it
+        self._by_estimate = is_booked is not None
+        self._known = self._by_estimate or not any(budget.needs_tokens for budget, _ in budgets)
 
     def open(self) -> None:
         """The batch begins."""
@@ -126,7 +138,8 @@ class Gate:
             while refusal is None and not stopped():
                 seconds: float | None = None
                 if self._lane.waiting[0] is waiter:
-                    seconds, refusal = self._look(expected)
+                    with self._lane.held(self._gates.clock):
+                        seconds, refusal = self._look(expected)
                     if seconds == 0.0:
                         return True
                 if refusal is None:
@@ -138,11 +151,13 @@ class Gate:
     def let_through(self, expected: Sequence[Expected], stopped: Callable[[], bool]) -> list[AttemptPass]:
         """Passes for the first of those who expect so much and may start now."""
         passes: list[AttemptPass] = []
-        with self._gates.lock:
+        with self._gates.lock, self._lane.held(self._gates.clock):
             for each in expected:
                 if stopped() or self._look(each)[0] != 0.0:
                     break
+                slot = self._slot()
                 passes.append(self._pass(each))
+                passes[-1].slot = slot
         return passes
 
     def expected(self, item: Any, index: int) -> Expected:
@@ -151,7 +166,8 @@ class Gate:
             return Expected(0.0, 0.0, free=True)
         tokens = 0.0 if self._expect is None else self._expect(item, index)
         usd = 0.0 if self._expect_usd is None else self._expect_usd(item, index)
-        return Expected(tokens, usd, free=False)
+        booked = self._is_booked is not None and self._is_booked(item, index)
+        return Expected(tokens, usd, free=False, booked=booked)
 
     def _look(self, expected: Expected) -> tuple[float | None, str | None]:
         """Under the lock: how long to wait (0.0: not at all, None: until woken), or why nothing will start
@@ -159,30 +175,45 @@ class Gate:
         tokens = expected.tokens * self._factor
         if seconds := self._lane.limiter.wait(tokens, self._gates.clock.monotonic()):
             return None if seconds == math.inf else seconds, None
-        for budget, amount in self._amounts(tokens):
-            why = None if expected.free else budget.refusal(amount)
+        if not self._has_slot():
+            return POLL_SECONDS, None
+        for budget, amount in self._amounts(tokens, expected.usd):
+            why = None if expected.unbound else budget.refusal(amount)
             if why is not None:
                 return None, None if budget.outstanding else why
         return 0.0, None
+
+    def _has_slot(self) -> bool:
+        most, shared = self._lane.limiter.limits.max_concurrent, self._lane.shared
+        return shared is None or most is None or shared.is_free(most)
+
+    def _slot(self) -> int | None:
+        """Under the lock, after a look: a number among the attempts of all runs, where those are counted.
+        Slots are taken under the lock on the limit, so that one that was free still is."""
+        most, shared = self._lane.limiter.limits.max_concurrent, self._lane.shared
+        return None if shared is None or most is None else shared.take(most)
 
     def _pass(self, expected: Expected) -> AttemptPass:
         """Under the lock, after a look: count an attempt as started."""
         tokens = expected.tokens * self._factor
         reserved: list[Spent] = []
-        for budget, amount in self._amounts(tokens):
-            reserved.append(Spent() if expected.free else amount)
+        for budget, amount in self._amounts(tokens, expected.usd):
+            reserved.append(Spent() if expected.unbound else amount)
             budget.set_aside(reserved[-1])
-        usd = self._nano_usd if self._known else nano_usd(expected.usd)
+        usd = self._nano_usd if self._known and not self._by_estimate else nano_usd(expected.usd)
         guess = Spent(1, round(tokens), round(usd))
-        return AttemptPass(self._lane.limiter.start(tokens, self._gates.clock.monotonic()), reserved, guess)
+        start = self._lane.limiter.start(tokens, self._gates.clock.monotonic())
+        return AttemptPass(start, reserved, guess, expected.booked and not self._counts_booked)
 
-    def _amounts(self, tokens: float) -> Iterator[tuple[Budget, Spent]]:
+    def _amounts(self, tokens: float, usd: float) -> Iterator[tuple[Budget, Spent]]:
         """What to set aside in each budget. While nobody knows what a call costs that is all there is, so
         that the first one runs alone."""
         for budget, every in self._budgets:
             left = budget.left()
             requests = int(every or self._requests)
-            if self._known or not budget.needs_tokens:
+            if self._by_estimate:
+                yield budget, Spent(requests, round(tokens), nano_usd(usd))
+            elif self._known or not budget.needs_tokens:
                 yield budget, Spent(requests, round(tokens), round(self._nano_usd))
             else:
                 yield budget, Spent(requests, max(left.tokens, round(tokens)), left.nano_usd)
@@ -195,7 +226,8 @@ class Gate:
 
     def withdraw(self, leave: AttemptPass) -> None:
         """An attempt that was let through was not made."""
-        with self._gates.lock:
+        with self._gates.lock, self._lane.held(self._gates.clock):
+            self._lane.end_slot(leave.slot)
             self._lane.limiter.withdraw(leave.permit, self._gates.clock.monotonic())
             for (budget, _), reserved in zip(self._budgets, leave.reserved, strict=True):
                 budget.release(reserved)
@@ -215,7 +247,8 @@ class Gate:
         was asked and has no price: no budget of dollars can be held then."""
         if ended.pause > self._longest_pause:
             ended = replace(ended, pause=self._longest_pause)
-        with self._gates.lock:
+        with self._gates.lock, self._lane.held(self._gates.clock):
+            self._lane.end_slot(leave.slot)
             self._models = self._models or calls > 0
             self._lane.refused += ended.refused
             tokens = ended.tokens
@@ -225,7 +258,8 @@ class Gate:
             decision = self._lane.limiter.end(leave.permit, ended, self._gates.clock.monotonic())
             for (budget, every), reserved in zip(self._budgets, leave.reserved, strict=True):
                 requests = max(calls, int(ended.asked and (every or self._requests)))
-                budget.settle(reserved, Spent(requests, round(tokens), nano_usd))
+                real = Spent(requests, round(tokens), nano_usd)
+                budget.settle(reserved, Spent() if leave.uncounted else real)
             self._learn(leave.permit.tokens, tokens, calls, nano_usd)
             self._settled()
         if decision is not None:

@@ -17,6 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
 from batchmill.executors.describe import describe
 from batchmill.executors.effort import Effort
+from batchmill.executors.process.apart import LeavesNothing
 from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.frames import FrameWriter
 from batchmill.executors.process.logs import LogMirror
@@ -105,7 +107,7 @@ class WorkerProcess:
             return Reply(order.seq, "unreadable", error=describe(fault))
         chunk = Chunk(order.start, items, order.attempts, order.lost, order.tried)
         spent = self._effort.cpu()
-        frames = FrameWriter(self.area.outward(order.seq), progress, self._folders)
+        frames = FrameWriter(self.area.outward(order.seq), progress, self._folders, surroundings.seals)
         self._next_lay_down = time.perf_counter() + LAY_DOWN_SECONDS
 
         def after_item(block: Block, now: float) -> bool:
@@ -162,6 +164,10 @@ class WorkerProcess:
         surroundings: ProcessEnvironment = pickle.loads(around)  # noqa: S301  # from our own parent
         surroundings.enter(self._logging)
         job: Job = unwrap(packed, keep=True) if isinstance(packed, Payload) else packed
+        if surroundings.elsewhere:  # unpickling puts the parent's folders onto the path
+            surroundings.restore()
+        if surroundings.apart:
+            job = replace(job, task=LeavesNothing(job.task, surroundings))
         runner = ItemRunner(job, self.area.progress, CancelToken())
         return runner, surroundings
 

@@ -17,7 +17,7 @@ from batchmill.executors.process.link import ProcessLink
 from batchmill.executors.process.logs import handle
 from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.pool import Pool
-from batchmill.executors.process.slot import Heard, Slot
+from batchmill.executors.process.slot import NO_MODULES, Heard, Slot
 
 PATIENCE_SECONDS = 10.0
 LOOK_SECONDS = 0.05
@@ -35,11 +35,17 @@ class Leases:
     """
 
     def __init__(
-        self, pool: Pool, job: PackedJob, slots: FairSemaphore | None = None, heard: Heard = handle
+        self,
+        pool: Pool,
+        job: PackedJob,
+        slots: FairSemaphore | None = None,
+        heard: Heard = handle,
+        modules: frozenset[str] = NO_MODULES,
     ) -> None:
         self._pool = pool
         self._job = job
         self._heard = heard
+        self._modules = modules
         self._slots = slots
         self._permits: dict[Slot, Permit] = {}
         self._lock = threading.Lock()
@@ -106,7 +112,7 @@ class Leases:
 
     def _ask(self) -> tuple[Slot | None, ExecutorUnavailable | None]:
         try:
-            slot = self._pool.lease()
+            slot = self._pool.lease(self._modules)
         except ExecutorUnavailable as refusal:
             return None, refusal
         slot.heard = self._heard

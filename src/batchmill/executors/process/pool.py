@@ -24,17 +24,17 @@ from batchmill.executors.process.folders import Folders, remove_abandoned
 from batchmill.executors.process.loky_private import at_exit
 from batchmill.executors.process.loky_semaphores import PipeContext
 from batchmill.executors.process.payload import Payload, discard
+from batchmill.executors.process.room import check_descriptors, unavailable
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.signals import block_signals
-from batchmill.executors.process.slot import Slot
+from batchmill.executors.process.slot import NO_MODULES, Slot, close_together
 from batchmill.executors.process.thread_cache import ThreadCache
 
 IDLE_SECONDS = 60.0
+OTHERS_SECONDS = 2.0
 LOOK_SECONDS = 5.0
 KEPT_JOBS = 4
 KEPT_PACES = 64
-DESCRIPTORS_PER_SLOT = 20  # what a worker costs its parent: pipes, mappings, and those of starting it
-SPARE_DESCRIPTORS = 12  # for parcels on their way, and for whatever else the program opens
 SHUTDOWN_PRIORITY = 100  # among multiprocessing's finalizers: before those that remove anything
 SHUT_DOWN = "the pool of worker processes was shut down"
 
@@ -69,19 +69,18 @@ class Pool:
             self._folders.remove()
             raise
 
-    def lease(self) -> Slot:
-        """An idle slot or a new one. Raises :class:`ExecutorUnavailable` when none can be started."""
+    def lease(self, modules: frozenset[str] = NO_MODULES) -> Slot:
+        """An idle slot or a new one. ``modules`` name files of the user's with their content; a worker that
+        may have imported others is of no use. Raises :class:`ExecutorUnavailable`."""
         with self._lock:
-            while self._idle:
-                slot = self._idle.pop()
-                if slot.healthy:
-                    slot.reset()
-                    return slot
-                self._all.discard(slot)
-                self._later(slot.close)
+            slot = self._take_idle(modules)
+            if slot is not None:
+                slot.reset(modules)
+                return slot
             if self._closed:
                 raise ExecutorUnavailable(SHUT_DOWN)
             starting = self._later(self._start)
+            self._close_for_others(modules)
         try:
             started: Slot = starting.result()
         except KeyboardInterrupt:
@@ -90,8 +89,27 @@ class Pool:
         except ExecutorUnavailable:
             raise
         except Exception as fault:  # whatever loky makes of a lack of files, memory or processes
-            raise _unavailable(fault) from fault
+            raise unavailable(fault) from fault
+        started.modules = modules
         return started
+
+    def _take_idle(self, modules: frozenset[str]) -> Slot | None:
+        """Under the lock: the slot used last that fits; those that are broken are closed."""
+        self._close_under_lock([slot for slot in self._idle if not slot.healthy])
+        fits = [place for place, slot in enumerate(self._idle) if slot.modules <= modules]
+        return self._idle.pop(fits[-1]) if fits else None
+
+    def _close_for_others(self, modules: frozenset[str]) -> None:
+        """Under the lock: what other modules were for makes room, unless it was used just now."""
+        latest = time.monotonic() - OTHERS_SECONDS
+        others = (slot for slot in self._idle if not slot.modules <= modules and slot.idle_since < latest)
+        self._close_under_lock(list(others))
+
+    def _close_under_lock(self, slots: list[Slot]) -> None:
+        for slot in slots:
+            self._idle.remove(slot)
+            self._all.discard(slot)
+            self._later(slot.close)
 
     def _take_back(self, starting: Future[Any]) -> None:
         """A slot that nobody waits for any more."""
@@ -137,9 +155,13 @@ class Pool:
                 return
             parcel, users = self._jobs[digest]
             self._jobs[digest] = (parcel, users - 1)
-            unused = [one for one, (_, users) in self._jobs.items() if not users]
-            for old in unused[: max(0, len(unused) - KEPT_JOBS)]:
-                discard(self._jobs.pop(old)[0])
+            self._discard_unused(KEPT_JOBS)
+
+    def _discard_unused(self, most: int) -> None:
+        """Under the lock: keep so many jobs that no batch uses."""
+        unused = [one for one, (_, users) in self._jobs.items() if not users]
+        for old in unused[: max(0, len(unused) - most)]:
+            discard(self._jobs.pop(old)[0])
 
     def pace(self, digest: bytes) -> ItemPace | None:
         """What the last batch with this job learned of its items."""
@@ -172,7 +194,7 @@ class Pool:
             slots, self._idle = list(self._all), []
             self._all.clear()
             self._jobs.clear()
-        _close_together(slots)
+        close_together(slots)
         self.threads.close()
         self._calls.put(None)
         self._thread.join()
@@ -200,7 +222,7 @@ class Pool:
             number = self._number
             others = len(self._all)
         if others:
-            _check_descriptors()
+            check_descriptors()
         at_exit(shutdown)  # first: a worker started amid the interpreter's end would be nobody's
         block_signals()
         try:
@@ -245,25 +267,10 @@ class Pool:
             old = [slot for slot in self._idle if slot.idle_since < latest]
             self._idle = [slot for slot in self._idle if slot.idle_since >= latest]
             self._all.difference_update(old)
+            if not self._all:  # what is secret in jobs goes with the last worker
+                self._discard_unused(0)
         for slot in old:
             slot.close()
-
-
-def _unavailable(fault: Exception) -> ExecutorUnavailable:
-    reason = f"no worker process can be started: {type(fault).__name__}: {fault}"
-    advice = "raise the limits (ulimit -n, -u), lower max_concurrent, or use executor 'thread'"
-    return ExecutorUnavailable(f"{reason}; {advice}")
-
-
-def _check_descriptors() -> None:
-    """Raise OSError when another worker would leave this process too few descriptors to go on with."""
-    spare = [os.open(os.devnull, os.O_RDONLY)]
-    try:
-        while len(spare) < DESCRIPTORS_PER_SLOT + SPARE_DESCRIPTORS:
-            spare.append(os.dup(spare[0]))
-    finally:
-        for descriptor in spare:
-            os.close(descriptor)
 
 
 def _settle(call: Callable[[], Any], future: Future[Any]) -> None:
@@ -271,22 +278,6 @@ def _settle(call: Callable[[], Any], future: Future[Any]) -> None:
         future.set_result(call())
     except BaseException as fault:  # noqa: BLE001  # it is raised where the result is asked for
         future.set_exception(fault)
-
-
-def _close_together(slots: list[Slot]) -> None:
-    """Close slots side by side; one after another where the interpreter is ending, as from Python 3.12 on
-    no thread can be started then."""
-    closing = []
-    for slot in slots:
-        thread = threading.Thread(target=slot.close)
-        try:
-            thread.start()
-        except RuntimeError:
-            slot.close()
-        else:
-            closing.append(thread)
-    for thread in closing:
-        thread.join()
 
 
 _pool_lock = threading.Lock()
@@ -300,8 +291,7 @@ def shared_pool() -> Pool:
     """
     global _made
     with _pool_lock:
-        made = _current()
-        if made is None:
+        if (made := _current()) is None:
             # In a process that multiprocessing made this is what ends the workers, before their end is waited
             # for there. In others it is for a pool that never started one; the others go before.
             multiprocessing.util.Finalize(None, shutdown, exitpriority=SHUTDOWN_PRIORITY)
@@ -314,14 +304,14 @@ def _begin(made: Future[Pool]) -> None:
     try:  # not by threading, whose start waits for the thread and can be interrupted at that
         _thread.start_new_thread(_settle, (_make, made))
     except RuntimeError as fault:  # the system has no thread to give
-        made.set_exception(_unavailable(fault))
+        made.set_exception(unavailable(fault))
 
 
 def _make() -> Pool:
     try:
         return Pool()
     except (OSError, RuntimeError) as fault:  # no folder, no process for loky's tracker, no thread
-        raise _unavailable(fault) from fault
+        raise unavailable(fault) from fault
 
 
 def current_pool() -> Pool | None:

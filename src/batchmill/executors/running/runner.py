@@ -111,7 +111,8 @@ class ItemRunner:
                 add_value(outcome.value)
                 if not outcome.plain:
                     block.note(outcome)
-                if outcome.error is not None and self._job.stop_on_failure and outcome.again is None:
+                failed = outcome.error is not None and not outcome.error.waiting
+                if failed and self._job.stop_on_failure and outcome.again is None:
                     progress.stop()  # a chunk that waits behind this one must not start either
             if recorder.commands is not None:
                 block.ran(offset, recorder.take_commands())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,9 @@ from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.block import Block
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import BatchmillError, NodeError
-from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle, WorkerDied
-from batchmill.executors.contract import Choice, WorkerDeath
+from batchmill.events import Noticed
 from batchmill.graph.attached import Attachment
+from batchmill.graph.compile.foreign import items_are_named
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.node_run import NodeRun, faulty_visit
@@ -27,6 +27,7 @@ from batchmill.graph.visits.fingerprint import batch_log
 from batchmill.graph.visits.first_items import first_items
 from batchmill.graph.visits.item_folders import NamingLog, folders_of
 from batchmill.graph.visits.no_items import no_items
+from batchmill.graph.visits.node_progress import NodeProgress
 from batchmill.graph.visits.places_of_rows import asks_for_source
 from batchmill.graph.visits.source_files import chosen_of, entered_files, without_own
 from batchmill.ir.models.batch import BatchSpec
@@ -37,6 +38,7 @@ from batchmill.policy import RetryPolicy
 from batchmill.sourced import names_of
 from batchmill.step import INDEX_KEY, SOURCE_KEY, folder_step, item_step
 from batchmill.template import compile_value
+from batchmill.template.filters import kind_of
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
 from batchmill.traits import TRAITS
 from batchmill.values import NotJson, from_json, is_true
@@ -84,10 +86,11 @@ class NodeBatch:
             "paying": paying_for(node, around),
             "when": None if node.spec.when is None else compile_value(node.spec.when),
             "keyed": keyed,
+            "named": not node.params.urls or items_are_named(spec, around.namespace.is_foreign),
         }
         given = around.make(node), node.params, around.namespace
         step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)
-        step.masker = around.masker
+        step.masker, step.needs_folder, step.credential = around.masker, node.needs_folder, node.credential
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
         log = log if folders is None else NamingLog(log, folders)
@@ -108,8 +111,9 @@ class NodeBatch:
         self._reading = entered_files(items, around, self._place)
         self._spec = spec
         self._skips = node.spec.when is not None
+        self._hands_in = node.stays
         self._around = around
-        self._progress = _Progress(self._place, around, self.batch.total)
+        self._progress = NodeProgress(self._place, around, self.batch.total)
 
     def tell_start(self) -> None:
         """Tell the bus that the node begins."""
@@ -135,8 +139,14 @@ class NodeBatch:
         if self._skips:
             done.note_skipped(0)
 
+        desk = self._around.services.desk if self._hands_in else None
+
         def on_block(block: Block) -> None:
             self._progress.add(block)
+            if desk is not None:
+                succeeded, failed = _ended(block)
+                desk.ended(self._place, succeeded)
+                desk.ended(self._place, failed, failed=True)
             if self._skips:
                 done.note_skipped(skipped_in(block))
             rows = self._columns.rows(block) if self._columns.chosen else None
@@ -164,6 +174,13 @@ class NodeBatch:
         return visit
 
 
+def _ended(block: Block) -> tuple[list[int], list[int]]:
+    """The indices of the items of a block that have come to their ends with results, and as failures."""
+    errors = {offset: one.error for offset, one in block.special.items() if one.error is not None}
+    failed = [block.start + offset for offset, error in errors.items() if error.kind != "cancelled"]
+    return [block.start + offset for offset in range(len(block)) if offset not in errors], failed
+
+
 def items_at(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Iterable[Any]:
     """The items: those that the caller has attached in the place of the document's, or the document's own."""
     attached = around.attached.get(node.id, NOTHING_ATTACHED).items
@@ -173,7 +190,7 @@ def items_at(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Iterable[
 def items_of(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
     """What the batch is to run of all its items; rows of files tell where they stand if ``placed``. Raises
     what :func:`_all_items` raises, and :class:`~batchmill.errors.TooFewItems`."""
-    return selection_of(spec, around).of(_all_items(spec, around, placed))
+    return selection_of(spec, around).of(all_items(spec, around, placed))
 
 
 def selection_of(spec: BatchSpec, around: NodeFrame) -> Selection:
@@ -203,7 +220,7 @@ def _where(spec: BatchSpec, around: NodeFrame) -> Callable[[Any, int], bool] | N
     return fits
 
 
-def _all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
+def all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
     """The items, with templates resolved; sources are opened here and read later, as workers ask.
 
     Raises :class:`~batchmill.errors.TemplateError`, :class:`NodeError` for a reference to something that
@@ -240,7 +257,7 @@ def _as_list(value: Any, written: str) -> Iterable[Any]:
         value = _parsed(value, written)
     if isinstance(value, (list, tuple, range, LazyList)):
         return value
-    shown = type(value).__name__ if not isinstance(value, str) else f"text ({shortened(value, 40)!r})"
+    shown = f"text ({shortened(value, 40)!r})" if isinstance(value, str) else kind_of(value)
     raise NodeError(
         f"batch.items must be a list, but {written} is {shown}", retryable=False, type_name="InvalidItems"
     )
@@ -263,6 +280,9 @@ def settings_of(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> BatchS
     if around.in_worker and TRAITS[executor].within_worker:
         reason = f"{executor} was asked for, and a worker process has no workers of its own"
         executor = TRAITS[executor].within_worker
+    if node.stays and TRAITS[executor].own_processes:
+        reason = f"{executor} was asked for, and requests of a batch API are gathered in one process"
+        executor = "thread"
     traits = TRAITS[executor]
     wanted = spec.fixed_concurrent if around.services.jobs is None else around.services.jobs
     return replace(
@@ -290,43 +310,3 @@ def _retry(node: PlannedNode, spec: BatchSpec) -> RetryPolicy:
     """The block's own policy; the node's ``retry`` where the block says nothing of retries."""
     own = spec.retry_keys_given or node.spec.retry is None
     return spec.retry_policy(node.usual_retry) if own else node.retry
-
-
-@dataclass(slots=True)
-class _Progress:
-    """Counts a batch's outcomes as they come, and tells the bus."""
-
-    node: str
-    around: NodeFrame
-    total: int | None
-    done: int = 0
-    failed: int = 0
-    retries: int = 0
-    pace: ProgressThrottle | None = None
-    detailed: bool = False
-
-    def started(self, batch: Batch) -> None:
-        self.pace = ProgressThrottle()
-        self.detailed = self.around.services.bus.detailed
-        self.around.services.bus.emit(
-            NodeStarted(self.node, self.total, batch.settings.executor, batch.workers)
-        )
-
-    def chosen(self, choice: Choice) -> None:
-        """The executor ``auto`` has chosen one, in a thread of its own."""
-        self.around.services.bus.emit(Noticed(choice.reason, self.node))
-
-    def died(self, death: WorkerDeath) -> None:
-        """A worker process died, in a thread of its own."""
-        self.around.services.bus.emit(WorkerDied(self.node, **death._asdict()))
-
-    def add(self, block: Block) -> None:
-        self.done += len(block)
-        for outcome in block.special.values():
-            self.failed += outcome.error is not None
-            self.retries += 0 if outcome.kept else max(0, outcome.attempts - 1)
-        if self.detailed:
-            self.around.services.bus.emit(ItemsTimed(self.node, block.start, tuple(block.walls)))
-        if self.pace is not None and self.pace.due():
-            told = BatchProgress(self.node, self.done, self.failed, self.total, self.retries)
-            self.around.services.bus.emit(told)

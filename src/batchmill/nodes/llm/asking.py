@@ -14,7 +14,7 @@ from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, NodeError, StorageError
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.estimate import Counted, counted
-from batchmill.nodes.llm.question import Provider, Question, Reply, Unanswered
+from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
 from batchmill.nodes.llm.telling import Telling
 from batchmill.record import LLMCall, PriceTable, new_id
 from batchmill.values.redaction import shortened
@@ -121,7 +121,8 @@ class Asking:
     async def _asked(self, question: Question, call: LLMCall, began: float, telling: Telling | None) -> Reply:
         leaving = _Leaving(call, self.attempt)
         try:
-            return await self.provider.ask(question, self.attempt, self._left(), leaving, telling)
+            request = Request(question, self.attempt, self._left(), leaving, telling)
+            return await self.provider.ask(request)
         except Unanswered as unanswered:
             if leaving.done and unanswered.paid:
                 self._enter(replace(call, error=str(unanswered), wall=_since(began)))
@@ -155,22 +156,26 @@ class Asking:
             id=new_id(),
             at=round(time.time(), 6),
         )
-        return self._counted(call, counted(question, None), None)
+        return self._counted(call, counted(question, None))
 
-    def _counted(self, call: LLMCall, count: Counted, cached: int | None) -> LLMCall:
-        cost = self.prices.cost(call.model, count.sent, count.answered, cached)
+    def _counted(self, call: LLMCall, count: Counted, reply: Reply | None = None) -> LLMCall:
+        """With its tokens, and with what it costs: as the provider told it, else after the prices."""
+        cache = () if reply is None else (reply.cached_tokens, reply.written_tokens)
+        cost = None if reply is None else reply.cost
+        cost = self.prices.cost(call.model, count.sent, count.answered, *cache) if cost is None else cost
         return replace(call, tokens=count.tokens, estimated=count.estimated, cost=cost)
 
     def _filled(self, call: LLMCall, question: Question, reply: Reply, *, kept: bool, wall: float) -> LLMCall:
         call = replace(
-            self._counted(call, counted(question, reply), reply.cached_tokens),
+            self._counted(call, counted(question, reply), reply),
             response=shortened(reply.text, KEPT_CHARACTERS, more=""),
             input_tokens=reply.input_tokens,
             output_tokens=reply.output_tokens,
             cached_tokens=reply.cached_tokens,
+            written_tokens=reply.written_tokens,
             wall=wall,
         )
-        return replace(call, kept=True, cost=0.0) if kept else call
+        return replace(call, kept=True, cost=0.0) if kept else replace(call, id=reply.call or call.id)
 
     def _left(self) -> float:
         left = self.attempt.within(self.timeout - (time.monotonic() - self.began)) or 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
@@ -12,6 +12,7 @@ from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, NodeResult, character
 from batchmill.nodes.files import full_path, paths_in
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.asking import Asking
+from batchmill.nodes.llm.batch_api.provider import BatchedProvider
 from batchmill.nodes.llm.echo import EchoProvider
 from batchmill.nodes.llm.estimate import IMAGE_TOKENS
 from batchmill.nodes.llm.fallback import answered, content_of, kind_faults, model_faults, variants
@@ -46,6 +47,12 @@ class LlmNode(ModelNode):
         return {**found, "models": content_of(found["models"])} if "models" in found else found
 
     reads = ("images",)
+    names_files = ("replay_file",)
+
+    @classmethod
+    def needs_folder(cls, params: Mapping[str, Any]) -> str:
+        of_images = params if any(True for _ in cls.files_read(params)) else {**params, "images": None}
+        return super().needs_folder(of_images)
 
     @classmethod
     def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
@@ -55,6 +62,10 @@ class LlmNode(ModelNode):
         faults = super().check(params)
         faults += [("models", fault) for fault in model_faults(params.get("models"))]
         faults += [("fall_back_on", fault) for fault in kind_faults(params.get("fall_back_on"))]
+        if params.get("batch_api") and params.get("stream") is True:
+            faults.append(("stream", "answers of the batch API come whole; one of both is enough"))
+        if params.get("batch_api") and params.get("provider") == "echo":
+            faults.append(("batch_api", "the provider echo has no batch API"))
         if params.get("provider") == "replay" and params.get("replay_file") is None:
             faults.append(("replay_file", "the provider replay needs `replay_file`"))
         faults += _message_faults(params)
@@ -79,22 +90,59 @@ class LlmNode(ModelNode):
             return False
         try:
             bound = variants(bind(LlmNode, params))[0]
-            return _provider(bound).recall(_question(bound)) is not None
+            return self._provider(bound).recall(_question(bound)) is not None
+        except BatchmillError:  # the attempt itself is about to say so
+            return False
+
+    def is_booked(self, params: Mapping[str, Any]) -> bool:
+        if not params.get("batch_api"):
+            return False
+        try:
+            bound = variants(bind(LlmNode, params))[0]
+            server = self._server(bound)
+            return isinstance(server, BatchedProvider) and server.is_booked(_question(bound))
         except BatchmillError:  # the attempt itself is about to say so
             return False
 
     async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
-        calls: list[tuple[LLMCall, Reply]] = []
+        if params["models"] or params["fall_back_on"]:
+            calls: list[tuple[LLMCall, Reply]] = []
+            return await answered(
+                params, attempt, lambda given: self._ask(bind(LlmNode, given), attempt, calls)
+            )
+        asked, params = self._ask(params, attempt, []), {}  # nothing is kept of them while it waits
+        return await asked
 
-        async def ask(of_model: Mapping[str, Any]) -> NodeResult:
-            of_model = bind(LlmNode, of_model) if params["models"] else params
-            question, timeout, repairs = _question(of_model), of_model["timeout"], of_model["repairs"]
-            tells, provider = of_model["stream"], _provider(of_model)
-            asking = Asking(provider, attempt, self.prices, timeout, repairs, calls, tells=tells)
-            reply, value = await asking.answer(question)
-            return NodeResult(asking.outputs(question, reply, value, ""))
+    def _ask(
+        self, params: Mapping[str, Any], attempt: Attempt, calls: list[tuple[LLMCall, Reply]]
+    ) -> Coroutine[Any, Any, NodeResult]:
+        """Ask the one model of ``params``."""
+        question, timeout, repairs = _question(params), params["timeout"], params["repairs"]
+        tells, provider, prices = params["stream"], self._provider(params), self.prices_of(params)
+        asking = Asking(provider, attempt, prices, timeout, repairs, calls, tells=tells)
+        return _answer(asking, question)
 
-        return await answered(params, attempt, ask)
+    def _provider(self, params: Mapping[str, Any]) -> Provider:
+        kind = params["provider"]
+        if kind == "echo":
+            return EchoProvider()
+        if kind == "openai":
+            return self._server(params)
+        if not params["replay_file"]:
+            raise InvalidParams("llm: the provider replay needs `replay_file`")
+        path = full_path(params["replay_file"], "replay_file")
+        return ReplayProvider(
+            path, (lambda: self._server(params)) if params["on_missing"] == "record" else None
+        )
+
+    def _server(self, params: Mapping[str, Any]) -> Provider:
+        kind = ResponsesServer if params["api"] == "responses" else ServerProvider
+        return self.by_batches(server_of(params, kind), params)
+
+
+async def _answer(asking: Asking, question: Question) -> NodeResult:
+    reply, value = await asking.answer(question)
+    return NodeResult(asking.outputs(question, reply, value, ""))
 
 
 def _message_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -124,18 +172,3 @@ def _question(params: Mapping[str, Any]) -> Question:
         params["mode"],
     )
     return structured.told_in_words(question)
-
-
-def _provider(params: Mapping[str, Any]) -> Provider:
-    kind = params["provider"]
-    if kind == "echo":
-        return EchoProvider()
-    server = ResponsesServer if params["api"] == "responses" else ServerProvider
-    if kind == "openai":
-        return server_of(params, server)
-    if not params["replay_file"]:
-        raise InvalidParams("llm: the provider replay needs `replay_file`")
-    path = full_path(params["replay_file"], "replay_file")
-    return ReplayProvider(
-        path, (lambda: server_of(params, server)) if params["on_missing"] == "record" else None
-    )
