@@ -197,3 +197,18 @@ def test_only_what_was_looked_at_when_it_was_written_counts_as_plain() -> None:
     unknown = Rows(2)
     unknown.put_run(0, [1, 2, 3])
     assert not unknown.listed(3).plain  # type: ignore[attr-defined]
+
+
+def test_small_neighbours_stand_together_and_large_or_odd_ones_alone() -> None:
+    odd = threading.Lock()  # cannot be written
+    values: list[Any] = [{"n": n} for n in range(40)]
+    values[20], values[30], values[35] = "x" * 200_000, odd, ABSENT
+    rows = Rows(0)
+    rows.put_run(0, values)
+    expected = [None if one is ABSENT else one for one in values]
+    assert rows.read(0, 40) == expected
+    assert [rows.read(n, n + 1)[0] for n in range(40)] == expected
+    assert rows.present(28, 36) == [{"n": 28}, {"n": 29}, odd, *({"n": n} for n in (31, 32, 33, 34, 36))]
+    first, second = rows.read(3, 5)
+    first["n"] = second["n"] = -1  # what was read is the reader's
+    assert rows.read(3, 5) == [{"n": 3}, {"n": 4}]

@@ -115,13 +115,15 @@ def csv_rows(
         lines = numbered_lines(text, source, ends=True, keep_bad=keep_bad, remedy=_ENCODING)
         feed = _Feed(lines, form)
         reader = form.reader(feed)
-        make: Callable[[list[str]], Any] | None = None
+        make: Make | None = None
         rows: list[Any] = []
         reading = True
         while reading:
             try:
                 if make is None:
                     make = _maker(form, reader, feed)
+                    if not placed:
+                        yield from feed.together(make)
                 for row in reader:
                     if feed.bad is not None:
                         raise _Ragged(feed.bad.message)
@@ -132,6 +134,8 @@ def csv_rows(
                     if not feed.more:
                         yield rows
                         rows = []
+                        if not placed:
+                            yield from feed.together(make)
                 reading = False
             except (csv.Error, _Ragged) as fault:
                 message = f"{source}, {_csv_words(fault, feed.begun, form)}"
@@ -145,6 +149,10 @@ def csv_rows(
         yield rows
 
 
+Make = Callable[[list[str]], Any]
+"""Makes an item of a row. Raises :class:`_Ragged`."""
+
+
 class _Feed(Iterator[str]):
     """The lines that a CSV reader asks for, one by one; ``more`` says that the next one is there already.
     ``begun`` are those of the row that is being read, with their numbers, ``bad`` one of them that is no
@@ -152,11 +160,29 @@ class _Feed(Iterator[str]):
 
     def __init__(self, lines: Iterator[Lines], form: CsvForm) -> None:
         self._lines = lines
+        self._form = form
         self._there: deque[tuple[int, str]] = deque()
         self._skip = form.skip
         self._comment = form.comment
         self.begun: Lines = []
         self.bad: BadRow | None = None
+
+    def together(self, make: Make) -> Iterator[list[Any]]:
+        """Between two rows: the next rows as they come together, as long as none of them needs a look at its
+        lines. Then they are to be read one by one."""
+        if self.begun or self._skip or self._comment is not None:
+            return
+        while lines := list(self._there) or next(self._lines, []):
+            self._there.clear()
+            texts = [text for _, text in lines]
+            try:
+                if BadRow in set(map(type, texts)):
+                    raise _Ragged
+                rows = [make(row) for row in self._form.reader(iter(texts)) if row]
+            except (csv.Error, _Ragged):  # or a cell that goes on in what has not come yet
+                self._there.extend(lines)
+                return
+            yield rows
 
     @property
     def more(self) -> bool:
@@ -226,7 +252,7 @@ class _Ragged(Exception):  # becomes a StorageError where the line is known
     """Raised for a row that does not fit the header."""
 
 
-def _maker(form: CsvForm, reader: Iterator[list[str]], feed: _Feed) -> Callable[[list[str]], Any]:
+def _maker(form: CsvForm, reader: Iterator[list[str]], feed: _Feed) -> Make:
     """What makes an item of a row; reads the header."""
     if not form.header:
         return _listed() if form.columns is None else _named(form.columns, "`columns` has")
@@ -248,18 +274,18 @@ def _maker(form: CsvForm, reader: Iterator[list[str]], feed: _Feed) -> Callable[
     return _named(header, "the header has") if kept == header else _chosen(header, kept)
 
 
-def _named(names: list[str], whose: str) -> Callable[[list[str]], Any]:
+def _named(names: list[str], whose: str) -> Make:
     width = len(names)
 
     def made(row: list[str]) -> dict[str, str]:
         if len(row) != width:
             raise _ragged(row, f"{whose} {width}")
-        return dict(zip(names, row, strict=True))
+        return dict(zip(names, row))  # noqa: B905  # as long as each other
 
     return made
 
 
-def _chosen(header: list[str], names: list[str]) -> Callable[[list[str]], Any]:
+def _chosen(header: list[str], names: list[str]) -> Make:
     width, places = len(header), [(name, header.index(name)) for name in names]
 
     def made(row: list[str]) -> dict[str, str]:
@@ -270,7 +296,7 @@ def _chosen(header: list[str], names: list[str]) -> Callable[[list[str]], Any]:
     return made
 
 
-def _listed() -> Callable[[list[str]], Any]:
+def _listed() -> Make:
     width: int | None = None
 
     def made(row: list[str]) -> list[str]:

@@ -50,6 +50,13 @@ def numbered_lines(
     number = 0
     for raw in _raw_lines(read, source):
         lines: Lines = []
+        if ends and number:  # nearly all: text, of which nothing is to be taken away
+            try:
+                yield list(enumerate([line.decode() for line in raw], number + 1))
+                number += len(raw)
+                continue
+            except UnicodeDecodeError:  # the line is told below
+                pass
         for line in raw:
             number += 1
             if number == 1 and remedy != CONVERT and (wide := _unmarked(line)):

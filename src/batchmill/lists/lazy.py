@@ -8,6 +8,7 @@ from typing import Any, ClassVar, overload
 
 READ_TOGETHER = 512  # elements that a loop over a list reads at once
 _SHOWN = 20
+_SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 
 
 class LazyList(Sequence[Any]):
@@ -112,10 +113,9 @@ def materialize(value: Any) -> Any:
 
 def holds_lazy(value: Any) -> bool:
     """Whether a lazy list is in ``value``, at any level of its dictionaries and lists, or is it."""
-    if isinstance(value, LazyList):
-        return True
-    if isinstance(value, dict):
-        return any(holds_lazy(one) for one in value.values() if isinstance(one, (dict, list, LazyList)))
-    if isinstance(value, list):
-        return any(holds_lazy(one) for one in value if isinstance(one, (dict, list, LazyList)))
-    return False
+    if isinstance(value, (dict, list)):
+        members = value.values() if isinstance(value, dict) else value
+        if _SCALARS.issuperset(map(type, members)):  # as in nearly all of many
+            return False
+        return any(holds_lazy(one) for one in members if type(one) not in _SCALARS)
+    return isinstance(value, LazyList)

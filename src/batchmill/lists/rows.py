@@ -1,9 +1,10 @@
 """Rows: values by number, held in memory while they are few and small, else in a file.
 
-    number --page, place--> (offset, length) --> bytes of one value
+    number --page, place--> (offset, length, member) --> bytes of a few neighbouring values
 
 The file holds values in the order they came and, among them, pages of the index: 4096 entries each, zeros
-where there is no value. In memory stays what a page costs: where it is and how many values it has.
+where there is no value. In memory stays what a page costs: where it is and how many values it has. Small
+neighbours are one list in the file: to write and to read each by itself costs three times as much.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ MOST_HELD = 10_000  # values; with what is around them some megabytes
 MOST_HELD_BYTES = 16 << 20  # about; what half of a small machine's workers could spare
 
 _PAGE = 4096  # values whose entries stand together
-_ENTRY = 16  # bytes: offset + 1, and length, 8 each
+_ENTRY = 16  # bytes: offset + 1, and length << 8 | member, 8 each; member is 1 for the first of a list
+_TOGETHER = 16  # values in a list; who wants one of them reads all
+_SMALL, _LARGE = 8 << 10, 64 << 10  # bytes: what a list is meant to take, and what none may
 _FIRST_READ, _READ = 1 << 12, 1 << 16  # bytes read together once a second value is asked for
 ABSENT: Any = object()
 """In a run of values: the number at this place has none."""
@@ -54,6 +57,7 @@ class Rows:
         self._are_plain = are_plain
         self._most = most
         self._most_bytes = most_bytes
+        self._together = 1  # values that go into one list; known once the first has been written
         self._values: dict[int, Any] = {}  # all of them, or those that cannot be written
         self._bytes = 0
         self._file: SpillFile | None = None
@@ -109,24 +113,50 @@ class Rows:
 
     def _write(self, file: SpillFile, start: int, values: Sequence[Any]) -> None:
         self.plain = self.plain and self._are_plain([one for one in values if one is not ABSENT])
-        entries, written = array("Q"), []
-        offset = file.end
-        for number, value in enumerate(values, start):
-            if value is ABSENT:
-                entries.extend((0, 0))
-                continue
-            try:
-                data = file.dump(value)
-            except NotWritable:
-                self.plain = False
-                self._values[number] = value
-                entries.extend((_KEPT, 0))
-                continue
-            entries.extend((offset + 1, len(data)))
+        entries, written = array("Q"), list[bytes]()
+        offset, done = file.end, 0
+        while done < len(values):
+            few = values[done : done + self._together]
+            data = self._dumped(file, few) if len(few) > 1 else None
+            if data is None:
+                few = few[:1]
+                data = self._dump_one(file, start + done, few[0], entries, offset)
+            else:
+                for member in range(1, len(few) + 1):
+                    entries.extend((offset + 1, len(data) << 8 | member))
+            if data:
+                self._together = max(1, min(_TOGETHER, _SMALL * len(few) // len(data)))
             offset += len(data)
             written.append(data)
+            done += len(few)
         file.append(b"".join(written))
         self._enter(file, start, entries)
+
+    def _dumped(self, file: SpillFile, few: Sequence[Any]) -> bytes | None:
+        """Values as one list, None where they are not to be one."""
+        if any(one is ABSENT for one in few):
+            return None
+        try:
+            data = file.dump(list(few))
+        except NotWritable:
+            return None
+        return data if len(data) <= _LARGE else None
+
+    def _dump_one(self, file: SpillFile, number: int, value: Any, entries: array[int], offset: int) -> bytes:
+        """A value by itself, and its entry; no bytes where it has none there."""
+        data = b""
+        if value is ABSENT:
+            entries.extend((0, 0))
+            return data
+        try:
+            data = file.dump(value)
+        except NotWritable:
+            self.plain = False
+            self._values[number] = value
+            entries.extend((_KEPT, 0))
+            return data
+        entries.extend((offset + 1, len(data) << 8))
+        return data
 
     def _enter(self, file: SpillFile, start: int, entries: array[int]) -> None:
         """Write index entries into their pages and count them."""
@@ -182,7 +212,8 @@ class Rows:
         return whole + sum(1 for _, offset, _ in self._entries(self._file, page * _PAGE, number) if offset)
 
     def _entries(self, file: SpillFile, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-        """Number, offset + 1 (0: no value) and length of the numbers from ``start`` to before ``stop``."""
+        """Number, and both halves of the entry (the first is 0 where there is no value), of the numbers from
+        ``start`` to before ``stop``."""
         while start < stop:
             page, place = divmod(start, _PAGE)
             some = min(stop - start, _PAGE - place)
@@ -194,7 +225,9 @@ class Rows:
             start += some
 
     def _value(self, reader: _Reader, number: int, offset: int, length: int) -> Any:
-        return self._values[number] if offset == _KEPT else reader.value(offset - 1, length)
+        return (
+            self._values[number] if offset == _KEPT else reader.value(offset - 1, length >> 8, length & 255)
+        )
 
     def listed(self, count: int) -> Sequence[Any]:
         """The values of the numbers below ``count``, None for those without: a list where they are held."""
@@ -213,6 +246,8 @@ class _Reader:
         self._ahead = 0
         self._start = 0
         self._bytes = b""
+        self._list_at = -1
+        self._list: list[Any] = []
 
     def read(self, offset: int, length: int) -> bytes:
         place = offset - self._start
@@ -222,8 +257,14 @@ class _Reader:
             self._ahead = _READ if self._ahead else _FIRST_READ
         return self._bytes[place : place + length]
 
-    def value(self, offset: int, length: int) -> Any:
-        return self._file.load(self.read(offset, length))
+    def value(self, offset: int, length: int, member: int) -> Any:
+        """The value in these bytes, or that ``member`` of the list in them, from 1; each is asked for
+        once."""
+        if not member:
+            return self._file.load(self.read(offset, length))
+        if offset != self._list_at:
+            self._list_at, self._list = offset, self._file.load(self.read(offset, length))
+        return self._list[member - 1]
 
 
 class RowsList(LazyList):

@@ -15,6 +15,8 @@ _SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 def weight(value: Any) -> int:
     """Bytes, roughly: text and bytes as they are, containers and dataclasses by their first members."""
     try:
+        if type(value) in _SCALARS:
+            return sys.getsizeof(value, 0) or _estimate(value)
         return _weight(value, [_LOOKED_AT])
     except Exception:  # noqa: BLE001  # an object's own code, such as its __sizeof__, or one nested too deep
         return _OBJECT

@@ -205,23 +205,25 @@ class _Installation:
         with self._lock:
             self._open += 1
             if self._open == 1:
-                for name in ("stdout", "stderr"):
-                    real = getattr(sys, name)
-                    if isinstance(real, _Stand):
-                        continue
-                    stand = self._stands.get(name)
-                    if stand is None or stand.real is not real:
-                        stand = self._stands[name] = _Stand(name, real)
-                    setattr(sys, name, stand)
+                sys.stdout = self._before("stdout", sys.stdout)
+                sys.stderr = self._before("stderr", sys.stderr)
+
+    def _before(self, name: str, real: Any) -> Any:
+        """Under the lock: the stand-in for a stream."""
+        if type(real) is _Stand:  # an abstract class takes long to look through its instances
+            return real
+        stand = self._stands.get(name)
+        if stand is None or stand.real is not real:
+            stand = self._stands[name] = _Stand(name, real)
+        return stand
 
     def leave(self) -> None:
         with self._lock:
             self._open -= 1
             if self._open:
                 return
-            for name in ("stdout", "stderr"):
-                stand = getattr(sys, name)
-                if isinstance(stand, _Stand):  # else somebody replaced it meanwhile, and keeps it
+            for name, stand in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+                if type(stand) is _Stand:  # else somebody replaced it meanwhile, and keeps it
                     setattr(sys, name, stand.real)
 
 

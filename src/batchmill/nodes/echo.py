@@ -40,12 +40,13 @@ class EchoNode(Node):
             said = " ".join([said] * count)
         if params["uppercase"]:
             said = said.upper()
-        outputs = {
-            name: value for name, value in params.items() if value is not None or name not in _OPTIONAL
-        }
+        outputs = dict(params)
+        for name in _OPTIONAL:
+            if outputs[name] is None:
+                del outputs[name]
         outputs["echo"] = said
         outputs["metadata"] = {"original_message": message, "count": count, "modified": said != message}
         return NodeResult(outputs)
 
 
-_OPTIONAL = frozenset({"prefix", "suffix", "count", "uppercase"})
+_OPTIONAL = ("prefix", "suffix", "count", "uppercase")

@@ -15,8 +15,7 @@ import threading
 import typing
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.promises import plain_result
@@ -57,8 +56,7 @@ _PREDEFINED: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(NamedTuple):
     """What a program left behind: its ``result`` (None when it set none), the action it chose, and what
     it printed."""
 

@@ -9,7 +9,7 @@ from batchmill.graph.schedule.run_report import RunReport
 from batchmill.ir.models.workflow import Workflow
 from batchmill.lists import LazyList, holds_lazy
 from batchmill.step import Namespace
-from batchmill.values import NotPlain, plain
+from batchmill.values import NotPlain, all_plain, copied, plain
 
 
 def outputs_of(workflow: Workflow, namespace: Namespace, walk: RunReport) -> dict[str, Any]:
@@ -18,6 +18,9 @@ def outputs_of(workflow: Workflow, namespace: Namespace, walk: RunReport) -> dic
     failed_before = walk.status == "failed"
     outputs: dict[str, Any] = {}
     for name, value in resolved_outputs(workflow, namespace, walk).items():
+        if all_plain((value,)):
+            outputs[name] = copied(value)
+            continue
         try:
             shown = plain(value, f"output {name!r}")
             if holds_lazy(shown):

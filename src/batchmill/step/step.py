@@ -28,7 +28,7 @@ from batchmill.step.namespace import INDEX_KEY, ITEM_KEY, SOURCE_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.step.paying import FREE, Paying
 from batchmill.template import Compiled, Path, Scope, carried_url
-from batchmill.values import is_true, plain
+from batchmill.values import copied, is_true, plain
 from batchmill.values.masking import Masker
 
 INPUTS_PARAM = "inputs"  # where the carried values of a loop go in a node that has it
@@ -230,7 +230,7 @@ class ItemStep(Step):
 
     def _scope_of(self, item: Any, index: int, folder: str | None = None) -> Scope:
         if type(item) in _CONTAINERS:
-            item = _copied(item)
+            item = copied(item)
         elif type(item) is BadRow:
             raise UnreadableRow(item.message)
         elif type(item) is Sourced:
@@ -325,10 +325,3 @@ def item_key(keyed: tuple[Any, ...], item: Any) -> str:
 
 def _can_be_awaited(node: Node) -> bool:
     return callable(getattr(node, "run_async", None))
-
-
-def _copied(value: Any) -> Any:
-    """``value`` with dictionaries and lists of its own; whatever else is in them is shared."""
-    if type(value) is dict:
-        return {key: _copied(one) if type(one) in _CONTAINERS else one for key, one in value.items()}
-    return [_copied(one) if type(one) in _CONTAINERS else one for one in value]

@@ -1,5 +1,5 @@
 """Whether many values are plain JSON, looked at level by level: to ask each value costs a call, to ask a
-whole level next to nothing."""
+whole level next to nothing. And copies of such values."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ MOST = 1 << 18  # members of a level; what holds itself several times over would
 
 _KEPT = frozenset({str, bool, type(None)})
 _KNOWN = _KEPT | {int, float, dict, list}
+_CONTAINERS = frozenset({dict, list})
+_NUMBERS = frozenset({int, float})
 _TEXT = frozenset({str})
 _TOO_LARGE: int = 10**MAX_DIGITS
 
@@ -41,6 +43,24 @@ def all_plain(values: Sequence[Any]) -> bool:
     return False
 
 
+def copied(value: Any) -> Any:
+    """``value`` with dictionaries and lists of its own; whatever else is in them is shared."""
+    if type(value) is dict:
+        if _CONTAINERS.isdisjoint(map(type, value.values())):  # as rows are
+            return value.copy()
+        return {key: copied(one) if type(one) in _CONTAINERS else one for key, one in value.items()}
+    if type(value) is not list:
+        return value
+    kinds = set(map(type, value))
+    if _CONTAINERS.isdisjoint(kinds):
+        return value.copy()
+    if kinds == {dict}:
+        members = chain.from_iterable(map(dict.values, value))
+        if _CONTAINERS.isdisjoint(map(type, members)):
+            return list(map(dict.copy, value))
+    return [copied(one) if type(one) in _CONTAINERS else one for one in value]
+
+
 def _of(kind: type, level: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
     """The members of a level that are of a ``kind``."""
     if kind not in kinds:
@@ -49,9 +69,10 @@ def _of(kind: type, level: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
 
 
 def _are_numbers_of_json(level: Iterable[Any], kinds: set[type]) -> bool:
-    if float in kinds and not all(isfinite(one) for one in level if type(one) is float):
-        return False
-    if int not in kinds:
+    if kinds.isdisjoint(_NUMBERS):
         return True
-    whole = [one for one in level if type(one) is int]
-    return max(whole) < _TOO_LARGE and min(whole) > -_TOO_LARGE
+    numbers = level if kinds <= _NUMBERS else [one for one in level if type(one) in _NUMBERS]
+    try:
+        return all(map(isfinite, numbers))
+    except OverflowError:  # an integer that is no float
+        return all(isfinite(one) if type(one) is float else abs(one) < _TOO_LARGE for one in numbers)

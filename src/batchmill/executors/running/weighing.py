@@ -14,8 +14,11 @@ _FEW = 4  # values looked at; others of the block are taken to be like them
 
 def bytes_of(block: Block) -> int:
     """Bytes, roughly, that a block holds: values, items, and what failed items reported."""
+    held = bytes_in(block.values) + bytes_in(block.items)
+    if not block.special:
+        return held
     reported = [outcome.error.outputs for outcome in block.special.values() if outcome.error is not None]
-    return bytes_in(block.values) + bytes_in(block.items) + bytes_in(reported)
+    return held + bytes_in(reported)
 
 
 def bytes_in(values: Sequence[Any]) -> int:
