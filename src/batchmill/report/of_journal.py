@@ -39,7 +39,7 @@ BY_KIND: dict[str, State] = {"timeout": "timeout", "worker_died": "died", "cance
 # any other is the reason that somebody gave for stopping the run: `reader left`, `halted`
 STATUSES: dict[str, RunStatus] = {
     "success": "success", "degraded": "degraded", "failed": "failed", "running": "running",
-    "interrupted": "interrupted",
+    "interrupted": "interrupted", "waiting": "waiting",
 }  # fmt: skip
 COUNTS = ("kept", "redone", "new", "changed")
 
@@ -85,7 +85,7 @@ def _run(reader: Reader, record: RunRecord, told: Happened) -> Run:
     if not kept:
         return Run(record.name, record.source, status, began, wall, kept=False)
     run = Run(record.name, record.source, status, began, wall, journal=option)
-    if run.status in ("failed", "interrupted"):
+    if run.status in ("failed", "interrupted", "waiting"):
         return replace(run, resume=call(run, "resume", run.name))
     if run.status == "degraded":
         return replace(run, resume=call(run, "resume", run.name, "--failed"))

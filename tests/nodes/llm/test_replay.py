@@ -12,7 +12,7 @@ import pytest
 
 from batchmill.concurrency.resources import close_resources
 from batchmill.errors import NodeError
-from batchmill.nodes.llm.question import Provider, Question, Reply
+from batchmill.nodes.llm.question import Provider, Question, Reply, Request
 from batchmill.nodes.llm.replay import Recording, ReplayProvider
 from batchmill.values.masking import Masker
 from batchmill.values.redaction import MASK
@@ -108,15 +108,15 @@ def test_what_others_add_is_found(path):
 
 def test_many_threads_record(path):
     class Source(Provider):
-        async def ask(self, question, attempt, seconds, leaving, telling=None):
-            return Reply(question.prompt.upper())
+        async def ask(self, request):
+            return Reply(request.question.prompt.upper())
 
     provider = ReplayProvider(path, Source)
 
     def answer(n):
         asked = question(f"q{n % 20}")
         if (found := provider.recall(asked)) is None:
-            provider.keep(asked, found := asyncio.run(provider.ask(asked, None, 1, lambda: None)))
+            provider.keep(asked, found := asyncio.run(provider.ask(Request(asked, None, 1, lambda: None))))
         return found
 
     with ThreadPoolExecutor(8) as pool:

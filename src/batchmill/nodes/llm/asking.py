@@ -14,7 +14,7 @@ from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, NodeError, StorageError
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.estimate import Counted, counted
-from batchmill.nodes.llm.question import Provider, Question, Reply, Unanswered
+from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
 from batchmill.nodes.llm.telling import Telling
 from batchmill.record import LLMCall, PriceTable, new_id
 from batchmill.values.redaction import shortened
@@ -121,7 +121,8 @@ class Asking:
     async def _asked(self, question: Question, call: LLMCall, began: float, telling: Telling | None) -> Reply:
         leaving = _Leaving(call, self.attempt)
         try:
-            return await self.provider.ask(question, self.attempt, self._left(), leaving, telling)
+            request = Request(question, self.attempt, self._left(), leaving, telling)
+            return await self.provider.ask(request)
         except Unanswered as unanswered:
             if leaving.done and unanswered.paid:
                 self._enter(replace(call, error=str(unanswered), wall=_since(began)))
@@ -170,7 +171,7 @@ class Asking:
             cached_tokens=reply.cached_tokens,
             wall=wall,
         )
-        return replace(call, kept=True, cost=0.0) if kept else call
+        return replace(call, kept=True, cost=0.0) if kept else replace(call, id=reply.call or call.id)
 
     def _left(self) -> float:
         left = self.attempt.within(self.timeout - (time.monotonic() - self.began)) or 0.0

@@ -10,8 +10,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, Stopped
 from batchmill.nodes.llm import structured
-from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply, Unanswered
-from batchmill.nodes.llm.telling import Telling
+from batchmill.nodes.llm.question import Provider, Reply, Request, Unanswered
 
 _MOST_LEVELS = 20  # of a schema that refers to itself
 
@@ -24,16 +23,10 @@ class EchoProvider(Provider):
 
     name = "echo"
 
-    async def ask(
-        self,
-        question: Question,
-        attempt: Attempt,
-        seconds: float,
-        leaving: Leaving,
-        telling: Telling | None = None,
-    ) -> Reply:
-        leaving()
-        await _wait(float(question.options.get("delay") or 0.0), attempt, seconds)
+    async def ask(self, request: Request) -> Reply:
+        question = request.question
+        request.leaving()
+        await _wait(float(question.options.get("delay") or 0.0), request.attempt, request.seconds)
         text = question.prompt
         if question.schema is not None:
             text = _shaped(text, question.schema)

@@ -11,20 +11,28 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InvalidParams, NodeError
+from batchmill.nodes.access.params import ACCESS_PARAMS
 from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, NodeResult, Output, Param, characters_in
 from batchmill.nodes.llm.asking import Asking
 from batchmill.nodes.llm.completion import usage_in
 from batchmill.nodes.llm.model_node import ModelNode, model_of, server_of
 from batchmill.nodes.llm.params import PARAMS
-from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply
+from batchmill.nodes.llm.question import Provider, Question, Reply, Request
 from batchmill.nodes.llm.server import ServerProvider
-from batchmill.nodes.llm.telling import Telling
 from batchmill.template import to_text
 
 MOST_TEXTS = 2048  # in one request; more of them are refused by OpenAI's server and its like
 ECHO_DIMENSIONS = 8
 _TOLD = ("llm_usage", "status_code", "error")  # of a failure
-_SHARED = ("base_url", "api_key", "api_key_env", "max_response_bytes", "options")
+_SHARED = (
+    "base_url",
+    "api_key",
+    "api_key_env",
+    "max_response_bytes",
+    "options",
+    "batch_api",
+    *(param.name for param in ACCESS_PARAMS),
+)
 
 
 class EmbeddingsNode(ModelNode):
@@ -58,7 +66,7 @@ class EmbeddingsNode(ModelNode):
             "`model`, `calls`, `input_tokens`, `total_tokens`, `cost` and so on, as of `llm`",
             diagnostic=True,
         ),
-        Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
+        Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
     )
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -85,7 +93,8 @@ class EmbeddingsNode(ModelNode):
             max_tokens=1,  # nothing is answered that would be paid by the token
             options={**_dimensions(params), **(params["options"] or {})},
         )
-        asking = Asking(_provider(params), attempt, self.prices, params["timeout"])
+        provider = self.by_batches(_provider(params), params)
+        asking = Asking(provider, attempt, self.prices_of(params), params["timeout"])
         try:
             vectors = (await asking.answer(question))[0].raw if texts else []
         except NodeError as error:
@@ -120,6 +129,8 @@ def _texts(question: Question) -> list[str]:
 
 class VectorServer(ServerProvider):
     """A server's embeddings. What it replied, as text, says how many vectors there are; ``raw`` has them."""
+
+    endpoint = "/v1/embeddings"
 
     def create(self, client: Any) -> Any:
         return client.embeddings.with_streaming_response.create
@@ -183,15 +194,9 @@ class EchoVectors(Provider):
 
     name = "echo"
 
-    async def ask(
-        self,
-        question: Question,
-        attempt: Attempt,
-        seconds: float,
-        leaving: Leaving,
-        telling: Telling | None = None,
-    ) -> Reply:
-        leaving()
+    async def ask(self, request: Request) -> Reply:
+        question = request.question
+        request.leaving()
         length = int(question.options.get("dimensions") or ECHO_DIMENSIONS)
         vectors = [_made_of(text, length) for text in _texts(question)]
         words = sum(len(text.split()) for text in _texts(question))

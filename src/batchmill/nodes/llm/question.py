@@ -53,8 +53,8 @@ class Reply:
     ``stop``, ``length``, ``content_filter``, ... ``tool_calls`` are objects with ``id``, ``name`` and
     ``arguments``, ``reasoning`` is what the model thought before, ``reasoning_tokens`` are among the
     ``output_tokens``. ``others`` are the further answers where several were asked for, each with what is said
-    of this one. ``logprobs`` and the whole answer, ``raw``, are as the provider told them. ``fault`` says why
-    this is none.
+    of this one. ``call`` is the id of the call where it has one already. ``logprobs`` and the whole answer,
+    ``raw``, are as the provider told them. ``fault`` says why this is none.
     """
 
     text: str
@@ -71,6 +71,7 @@ class Reply:
     others: list[dict[str, Any]] = field(default_factory=list)
     logprobs: Any = None
     raw: Any = None
+    call: str = ""
 
     @property
     def paid(self) -> bool:
@@ -96,6 +97,22 @@ class Unanswered(Exception):  # never leaves this room
 Leaving = Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call that a provider makes for an attempt: a question that is to be answered within ``seconds``.
+
+    ``leaving`` is called when everything is ready and the question is about to leave: from then on it may be
+    paid; what it raises is raised by the provider. ``telling`` takes parts of the answer as they come, if
+    they do.
+    """
+
+    question: Question
+    attempt: Attempt
+    seconds: float
+    leaving: Leaving
+    telling: Telling | None = None
+
+
 class Provider:
     """Who answers questions. ``name`` stands in the records of calls."""
 
@@ -108,20 +125,8 @@ class Provider:
         """
         return None
 
-    async def ask(
-        self,
-        question: Question,
-        attempt: Attempt,
-        seconds: float,
-        leaving: Leaving,
-        telling: Telling | None = None,
-    ) -> Reply:
-        """The reply, within ``seconds``. ``leaving`` is called when everything is ready and the question is
-        about to leave: from then on it may be paid; what it raises is raised here. ``telling`` takes parts of
-        the answer as they come, if they do.
-
-        Raises :class:`Unanswered`.
-        """
+    async def ask(self, request: Request) -> Reply:
+        """The reply. Raises :class:`Unanswered`."""
         raise NotImplementedError
 
     def keep(self, question: Question, reply: Reply) -> None:

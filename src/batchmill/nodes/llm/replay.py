@@ -11,16 +11,14 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from batchmill.attempt import Attempt
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import InternalError, NodeError
 from batchmill.nodes.append import append_whole
 from batchmill.nodes.files import in_words
-from batchmill.nodes.llm.question import Leaving, Provider, Question, Reply
-from batchmill.nodes.llm.telling import Telling
+from batchmill.nodes.llm.question import Provider, Question, Reply, Request
 from batchmill.values.redaction import hidden_in, shortened
 
 _PROMPT_CHARACTERS = 200  # of the prompt, for people who read the file
@@ -54,7 +52,7 @@ class Recording:
             "key": key,
             "model": question.model,
             "prompt": shortened(question.prompt, _PROMPT_CHARACTERS, more=""),
-            "reply": asdict(reply),
+            "reply": asdict(replace(reply, call="")),
         }
         line = json.dumps(hidden_in(entry), ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
         with in_words("record an answer in", self._path), self._lock:
@@ -109,17 +107,10 @@ class ReplayProvider(Provider):
             raise NodeError(message, retryable=False, type_name="NotRecorded", outputs={"error": message})
         return found
 
-    async def ask(
-        self,
-        question: Question,
-        attempt: Attempt,
-        seconds: float,
-        leaving: Leaving,
-        telling: Telling | None = None,
-    ) -> Reply:
+    async def ask(self, request: Request) -> Reply:
         if self._source is None:
             raise InternalError("a recording was asked beyond what it holds")
-        return await self._source().ask(question, attempt, seconds, leaving, telling)
+        return await self._source().ask(request)
 
     def keep(self, question: Question, reply: Reply) -> None:
         self._recording().add(question.fingerprint(), question, reply)
