@@ -38,7 +38,9 @@ def pictures(report: Report, most: int) -> dict[str, Pictures]:
     """By section; of at most so many nodes, those with the most work."""
     nodes = sorted((node for node in report.nodes), key=lambda node: -node.work)[:most]
     figures = list(_shares(nodes))
-    legend = [(swatch(colour), SHARE_NAMES[name]) for name, colour in COLOURS.items()]
+    told = [node.shares for node in nodes if node.shares is not None]
+    there = [name for name in COLOURS if any(getattr(shares, name) for shares in told)]
+    legend = [(swatch(COLOURS[name]), SHARE_NAMES[name]) for name in there]
     return {"time": Pictures(figures, legend)} if figures else {}
 
 

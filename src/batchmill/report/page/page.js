@@ -130,7 +130,8 @@
         })));
       }
       for (const one of data.lanes) {
-        const spanned = one.group > 1 ? `, ${one.group} a lane` : "";
+        const used = one.lanes * one.group < one.slots ? `, of which it used the first ${one.lanes * one.group}` : "";
+        const spanned = used + (one.group > 1 ? `, ${one.group} a lane` : "");
         drawn.push(figure(`${one.node}: what its ${one.slots} slots did${spanned}`, lanes(await unpacked(one), one)));
       }
       const machine = [
