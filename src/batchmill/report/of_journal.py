@@ -26,6 +26,7 @@ from batchmill.report.document import adaptive_of, edges_of, read
 from batchmill.report.facts import Facts
 from batchmill.report.happened import Happened, happened, outline_of
 from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus, Visit
+from batchmill.report.places import place_of, placed
 from batchmill.report.plain import Plain
 from batchmill.report.rows import Call, Failure, LimitStep, Row, Sample, State
 from batchmill.report.run_time import RunTime
@@ -191,10 +192,10 @@ def _rows(
     reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pass], measured: Collection[str]
 ) -> Iterator[Row]:
     """A row for each outcome; ``measured`` has the nodes whose CPU time is that of their items."""
-    for visit, base, turns in _placed(visits):
+    for visit, base, turns in placed(visits):
         clock = RunTime(passes)
         for item in reader.figures(visit):
-            place = _place(visit, item.index, turns)
+            place = place_of(visit, item.index, turns)
             row = _row(reader, visit, item, base + item.index, place, clock)
             if visit.address in measured:
                 row.cpu = item.commands_cpu if item.cpu is None else item.cpu
@@ -204,7 +205,7 @@ def _rows(
 
 def _columns(reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pass]) -> Iterator[Row | Plain]:
     """Every outcome, those in columns of which there is little to tell."""
-    for visit, base, turns in _placed(visits):
+    for visit, base, turns in placed(visits):
         clock = RunTime(passes)
         for figures, others in reader.columns(visit):
             alike = [item for item in others if item.is_plain]
@@ -217,7 +218,7 @@ def _columns(reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pas
                 elif columns is not None:
                     rest.extend(columns.items() if known is None else alike)
             for item in rest:
-                yield _row(reader, visit, item, base + item.index, _place(visit, item.index, turns), clock)
+                yield _row(reader, visit, item, base + item.index, place_of(visit, item.index, turns), clock)
 
 
 def _plain(
@@ -236,26 +237,6 @@ def _plain(
     turn = f"{visit.address}, turn {visit.turn + 1}" if turns > 1 else ""
     columns = figures.walls, figures.workers, figures.for_limit, figures.for_permit
     return Plain(visit.address, indexes, starts, *columns, turn, base, costs)
-
-
-def _placed(visits: Sequence[VisitRecord]) -> Iterator[tuple[VisitRecord, int, int]]:
-    """The visits with the position of their first item and the number of times that their node was under way.
-    Where that was several times, as in a loop, the positions go on from one to the next."""
-    turns: dict[str, int] = {}
-    for visit in visits:
-        turns[visit.address] = turns.get(visit.address, 0) + 1
-    begun: dict[str, int] = {}
-    for visit in visits:
-        base = begun.get(visit.address, 0)
-        begun[visit.address] = base + (max(visit.total or 0, visit.done) if visit.is_batch else 1)
-        yield visit, base, turns[visit.address]
-
-
-def _place(visit: VisitRecord, index: int, turns: int) -> str:
-    """The address of what no position alone tells; empty for an item of a batch that is there once."""
-    if not visit.is_batch:
-        return visit.address if turns == 1 else f"{visit.address}, turn {visit.turn + 1}"
-    return "" if turns == 1 else f"{visit.address}, turn {visit.turn + 1}, item {index}"
 
 
 def _row(
