@@ -105,7 +105,7 @@ def _row(row: RowResult) -> Iterable[str]:
     for label, bounds in (("Our aim", row.aim), ("Not worse than", row.least)):
         if bounds:
             yield f"{label}: {_bounds(bounds)}.\n"
-    yield "\n| side | | score | ours ÷ this | wall an item | CPU an item | spread | items |\n"
+    yield "\n| side | role | score | ours ÷ this | wall an item | CPU an item | spread | items |\n"
     yield "|---|---|---|---|---|---|---|---|\n"
     for side in sorted(row.sides, key=lambda side: _order(side, row)):
         yield _side(side, row)

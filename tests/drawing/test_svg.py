@@ -46,7 +46,7 @@ def test_every_colour_is_there_in_light_and_in_dark():
     for name, (by_day, by_night) in {**GROUND, **MARKS}.items():
         assert f"--{name}: {by_day};" in light
         assert f"--{name}: {by_night};" in dark
-    assert ".thread { fill: #56b4e9 }" in classes(["thread"])
+    assert ".thread { fill: #25c8ff }" in classes(["thread"])
 
 
 def contrast(first, second):

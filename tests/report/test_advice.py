@@ -9,7 +9,7 @@ import pytest
 from batchmill.report.aggregate import report_of
 from batchmill.report.facts import Facts
 from batchmill.report.parts import Edge, Node, Provenance, Run, Visit
-from batchmill.report.rows import Row
+from batchmill.report.rows import Attempt, LimitStep, Row
 
 
 def finding(facts):
@@ -72,3 +72,29 @@ def test_nothing(simulated):
 def test_shares_are_of_the_whole(simulated, slots):
     for one in report_of(simulated(100, slots=slots, rate=50.0).facts()).advice:
         assert 0 <= one.share <= 1
+
+
+def refused(slots=10, **more):
+    """Ten slots that wait for a limit and for a pause most of the time."""
+    node = Node("n", "http", True, "thread", slots=slots, visits=[Visit(0.0, 100.0, slots)], wall=100.0)
+    tried = (
+        Attempt(0.0, 1.0, "E", status=429, slot=0, refused=True),
+        Attempt(99.0, 1.0, paused=400.0, slot=0),
+    )
+    rows = [Row("n", 0, "retried", 0.0, 100.0, 0, 2, waited=500.0, tried=tried)]
+    rows += [Row("n", index, "ok", 0.0, 1.0, index, waited=50.0) for index in range(1, slots)]
+    rows += [Row("n", index + slots, "ok", 99.0, 1.0, index, waited=40.0) for index in range(1, slots)]
+    return Facts(Run("7f3a", "f", "success", 0.0, 100.0), [node], lambda: rows, **more)
+
+
+def test_what_helps_is_said_once():
+    advice = report_of(refused()).advice
+    assert [one.kind for one in advice] == ["limit", "retry waits"]
+    assert [one.switch for one in advice] == ['max_concurrent: "auto"', ""]
+
+
+def test_a_limit_that_adapts_already_is_not_advised():
+    steps = [LimitStep(0.0, "node n", 5)]
+    (found, *_) = report_of(refused(limits=steps, adaptive={"n": "node n"})).advice
+    assert (found.kind, found.switch) == ("limit", "")
+    assert "the slots that it opened" in found.sentence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchmill.report.document import edges_of, read
+from batchmill.report.document import adaptive_of, edges_of, read
 from batchmill.report.parts import Edge
 
 
@@ -42,3 +42,22 @@ def test_gates_of_a_pipeline_are_passed_through():
 @pytest.mark.parametrize("document", [None, [], {}, {"nodes": 3}, {"nodes": [{"type": 1}], "edges": [7]}])
 def test_what_is_not_understood_has_none(document):
     assert edges_of(read(document)) == []
+
+
+def test_what_adapts_has_a_limit_that_begins_somewhere():
+    def batch(**more):
+        return {"items": {"range": [3]}, **more}
+
+    shared = {"key": "api", "per_second": 5}
+    document = {
+        "nodes": [
+            echo("own", batch=batch(max_concurrent="4-20-100")),
+            echo("named", batch=batch(max_concurrent="auto", rate_limit=shared)),
+            echo("fixed", batch=batch(max_concurrent=4, rate_limit=shared)),
+            echo("single"),
+        ]
+    }
+    found = adaptive_of(read(document))
+    assert found.keys() == {"own", "named"}
+    assert found["own"] == ("node own", 20)
+    assert found["named"][0] == "api"

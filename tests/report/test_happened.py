@@ -115,3 +115,19 @@ def test_a_pass_that_was_killed_lasted_until_its_last_outcome_was_made():
         Pass(200.0, 7.5, 3.0, "finished"),
     ]
     assert told.visits == {"a": [Visit(1.0, 6.5, 4)]}
+
+
+def test_a_pass_that_was_killed_lasts_as_long_as_it_gave_signs_of_life():
+    events = [(100.0, "RunStarted", {}), (200.0, "RunStarted", {}), run_finished(203.0, 3.0)]
+    asked = []
+
+    def last_sign(since, before):
+        asked.append((since, before))
+        return 107.5
+
+    told = happened(events, record(), 999.0, unknown, last_sign)
+    assert [(one.at, one.wall, one.ended, one.at_least) for one in told.passes] == [
+        (0.0, 7.5, "killed", True),
+        (7.5, 3.0, "finished", False),
+    ]
+    assert asked == [(100.0, 200.0)]

@@ -276,6 +276,7 @@ def test_a_run_that_failed_and_nodes_that_never_ran(batchmill_command, tmp_path)
     (example,) = report.failures.groups[0].examples
     assert (example.place, example.exit_code) == ("no", 4)
     assert report.run.resume == f"batchmill resume {report.run.name}"
+    assert report.run.why.startswith("no: ")
     assert report.told["head"][0] == "1 node, 1 failed."
 
 

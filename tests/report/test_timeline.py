@@ -107,3 +107,10 @@ def test_samples_are_means_of_their_bin_and_none_where_there_was_none():
 def test_a_run_of_no_length_has_its_counts(wall):
     (line,) = told([node("n", wall=wall)], [Row("n", 0, "ok", 0.0, 0.0, 0)], wall).series.nodes
     assert sum(line.ok) == 1
+
+
+def test_lanes_end_with_the_last_slot_that_was_used():
+    rows = [Row("n", index, "ok", index * 1.0, 1.0, index % 5) for index in range(10)]
+    (lanes,) = told([node("n", 100, 10.0)], rows, 10.0).lanes
+    assert (lanes.slots, lanes.group, lanes.lanes) == (100, 2, 3)
+    assert len(zlib.decompress(lanes.data)) == 2 * lanes.lanes * lanes.bins

@@ -207,6 +207,13 @@ class Reader:
                 return
             yield from page
 
+    def last_sign(self, run: RunRecord, since: float, before: float) -> float | None:
+        """When the run last looked at its processes from ``since`` to ``before``, in seconds since the epoch;
+        None where it did not."""
+        with self._reading():
+            row = one_row(self._connection, statement("last_sample_before"), (run.id, since, before))
+            return None if row is None or row[0] is None else float(row[0])
+
     def last_sample(self, run: RunRecord) -> MachineSample | None:
         """The last of them; None where there is none."""
         with self._reading():

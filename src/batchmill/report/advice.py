@@ -5,7 +5,8 @@ run, so a small node's troubles are no news. Shares are those of :class:`~batchm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from batchmill.report import text
 from batchmill.report.model import Finding, Report
@@ -32,10 +33,18 @@ def advise(report: Report) -> list[Finding]:
         return []
     found = sorted(_findings(report, whole), key=lambda one: -one.share)
     if found:
-        return found[:MOST]
+        return list(_told_once(found[:MOST]))
     return [
         Finding("nothing", "", 0.0, 0.0, "Nothing stands out: no wait or loss took a fair part of the time.")
     ]
+
+
+def _told_once(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """What has been said of a node to change is not said again."""
+    said = set()
+    for one in findings:
+        yield replace(one, switch="") if (one.node, one.switch) in said else one
+        said.add((one.node, one.switch))
 
 
 def _findings(report: Report, whole: float) -> Iterator[Finding]:
@@ -60,15 +69,21 @@ def _slots(number_of: int) -> str:
 
 def _limit(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
     refused = sum(one.total for one in report.series.refusals)
+    slots = "the slots that it opened" if node.adaptive else _slots(node.slots)
     sentence = (
         f"The limit on {_name(node)} held it back: for {percent(shares.limit_waits, shares.capacity)} of the "
-        f"time of {_slots(node.slots)} items waited for it ({duration(shares.limit_waits)} in all)."
+        f"time of {slots} items waited for it ({duration(shares.limit_waits)} in all)."
     )
     if refused:
         sentence += f" The service refused {refused:,} calls, so it takes no more than this."
-        return shares.limit_waits, sentence, 'max_concurrent: "auto"'
+        return shares.limit_waits, sentence, "" if node.adaptive else 'max_concurrent: "auto"'
     sentence += " The service refused nothing, so it may well take more."
-    return shares.limit_waits, sentence, "a higher rate_limit.per_second"
+    switch = "a higher rate_limit.per_second"
+    return (
+        shares.limit_waits,
+        sentence,
+        f"{switch}, or upper bound of max_concurrent" if node.adaptive else switch,
+    )
 
 
 def _permits(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
@@ -85,7 +100,7 @@ def _retry_waits(report: Report, node: Node, shares: Shares) -> tuple[float, str
         f"Slots of {_name(node)} stood empty for {duration(shares.retry_waits)} while items waited to be "
         "tried again."
     )
-    if report.series.refusals:
+    if report.series.refusals and not node.adaptive:
         return shares.retry_waits, f"{sentence} A limit spares the refusals.", 'max_concurrent: "auto"'
     return shares.retry_waits, sentence, "a shorter retry_wait"
 

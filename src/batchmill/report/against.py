@@ -164,7 +164,7 @@ def section(told: Against) -> Section:
         for words, changed in _changed(told)
         if changed.count
     ]
-    figures = Table(("", _cell(told.this.run), _cell(told.other.run)), rows)
+    figures = Table(("what", _cell(told.this.run), _cell(told.other.run)), rows)
     title = f"Against run {text.line(told.other.run)}"
     return Section("against", title, list(_sentences(told)), [figures, *lists])
 

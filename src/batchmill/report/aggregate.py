@@ -166,7 +166,8 @@ class Aggregate:
 
     def _finished(self, sums: NodeSums) -> Node:
         steps = self._timeline.steps(self._facts.adaptive.get(sums.node.id, ""))
-        return replace(sums.finished(steps), visits=list(sums.node.visits[:MOST_VISITS]))
+        adaptive = sums.node.id in self._facts.adaptive
+        return replace(sums.finished(steps), visits=list(sums.node.visits[:MOST_VISITS]), adaptive=adaptive)
 
     def _left_out(self, report: Report) -> Iterable[str]:
         """What of the run cannot be seen in the report, in words."""

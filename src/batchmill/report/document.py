@@ -42,6 +42,19 @@ def edges_of(outline: Outline) -> list[Edge]:
     return list(found.values())
 
 
+def adaptive_of(outline: Outline) -> dict[str, tuple[str, int]]:
+    """The nodes whose number of items under way adapts: the name of the limit, and where it begins."""
+    found = {}
+    for node in outline.all_nodes:
+        batch = None if node.spec is None else node.spec.batch
+        span = None if batch is None else batch.span
+        if node.spec is not None and batch is not None and span is not None:
+            limit = node.spec.rate_limit or batch.rate_limit
+            named = None if limit is None else limit.key
+            found[node.id] = (named or f"node {node.id}", span.start)
+    return found
+
+
 def _streams(outline: Outline) -> Iterator[tuple[str, str]]:
     for node in outline.nodes:
         batch = streaming(node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,6 +17,10 @@ _POSITION = re.compile(r"\[\d+\]")
 
 Event = tuple[float, str, dict[str, Any]]
 """When (seconds since the epoch), what kind, and its fields."""
+
+
+def _nothing(since: float, before: float) -> float | None:
+    return None
 
 
 def outline_of(address: str) -> str:
@@ -37,21 +42,31 @@ class Happened:
 
 
 def happened(
-    events: Iterable[Event], run: RunRecord, now: float, last_end: Callable[[int], float | None]
+    events: Iterable[Event],
+    run: RunRecord,
+    now: float,
+    last_end: Callable[[int], float | None],
+    last_sign: Callable[[float, float], float | None] = _nothing,
 ) -> Happened:
     """What the events of ``run`` tell, in the order in which they came, at the time ``now``. Those of nodes
     inside of items are passed by: there may be very many. ``last_end`` tells of a pass, by its number from 1,
-    when its last outcome was made: one that was killed lasted at least as long."""
-    reading = _Reading(run, last_end)
+    when its last outcome was made, ``last_sign`` when the run last noted what it is at between two times of
+    day: a pass that was killed lasted at least as long."""
+    reading = _Reading(run, last_end, last_sign)
     for at, kind, detail in events:
         reading.read(at, kind, detail)
     return reading.end(now if run.status == "running" else None)
 
 
 class _Reading:
-    def __init__(self, run: RunRecord, last_end: Callable[[int], float | None]) -> None:
+    def __init__(
+        self,
+        run: RunRecord,
+        last_end: Callable[[int], float | None],
+        last_sign: Callable[[float, float], float | None],
+    ) -> None:
         self._run = run
-        self._last_end = last_end
+        self._last_end, self._last_sign = last_end, last_sign
         self._told = Happened()
         self._begun: float | None = None  # when the pass that is read began
         self._at = 0.0  # the same in run time
@@ -60,7 +75,7 @@ class _Reading:
 
     def read(self, at: float, kind: str, detail: dict[str, Any]) -> None:
         if kind == "RunStarted":
-            self._end_pass("killed", self._last)
+            self._end_pass("killed", self._last, at)
             self._begun = at
         if self._begun is None:
             self._begun = self._run.started_at
@@ -95,11 +110,13 @@ class _Reading:
         self._told.statuses[node] = str(detail["status"])
         self._told.errors[node] = str(detail.get("error") or "")
 
-    def _end_pass(self, ended: str, at: float) -> None:
+    def _end_pass(self, ended: str, at: float, before: float = math.inf) -> None:
+        """``before`` is when the next one began."""
         if self._begun is None:
             return
         if ended == "killed":
-            at = max(at, self._last_end(len(self._told.passes) + 1) or at)
+            signs = self._last_end(len(self._told.passes) + 1), self._last_sign(self._begun, before)
+            at = max(at, *(sign for sign in signs if sign is not None), at)
         wall = max(0.0, at - self._begun)
         for node, (begun, slots) in self._open.items():  # what a killed run was at
             self._told.visits.setdefault(node, []).append(Visit(begun, self._at + wall - begun, slots))

@@ -62,7 +62,8 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """What the slots of a node did. Lane ``i`` stands for the slots from ``i * group`` on, ``group`` of them.
+    """What the slots of a node did. Lane ``i`` stands for the slots from ``i * group`` on, ``group`` of them;
+    behind the last lane no slot was used.
 
     ``data`` is zlib-compressed bytes: for each of the ``lanes`` lanes, then for each of ``bins`` bins of
     time, how busy it was, 0 to 200 (half per cents); then in the same order the number of the worst state an

@@ -22,12 +22,13 @@ from batchmill.journal.reading import Reader
 from batchmill.journal.records import Figures, ItemRecord, VisitRecord, figures_of
 from batchmill.report.advice import IN_COMMANDS
 from batchmill.report.commands import call
-from batchmill.report.document import edges_of, read
+from batchmill.report.document import adaptive_of, edges_of, read
 from batchmill.report.facts import Facts
 from batchmill.report.happened import Happened, happened, outline_of
 from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus, Visit
+from batchmill.report.places import place_of, placed
 from batchmill.report.plain import Plain
-from batchmill.report.rows import Call, Failure, Row, Sample, State
+from batchmill.report.rows import Call, Failure, LimitStep, Row, Sample, State
 from batchmill.report.run_time import RunTime
 from batchmill.traits import TRAITS, Traits
 
@@ -50,15 +51,23 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
     visits = reader.visits(record)
     with faults(reader.journal.path):
         events = reader.events(record)
-        told = happened(events, record, time.time(), lambda number: reader.last_end(visits, number))
+        told = happened(
+            events,
+            record,
+            time.time(),
+            lambda number: reader.last_end(visits, number),
+            lambda since, before: reader.last_sign(record, since, before),
+        )
     outline = read(record.document)
     types = {node.id: node.type or "" for node in outline.all_nodes}
     efforts = reader.efforts(record)
     run = _run(reader, record, told)
-    missing = MISSING if any(visit.timed for visit in visits) else MISSING_AT_FIRST
+    untimed = any(visit.done for visit in visits) and not any(visit.timed for visit in visits)
+    missing = MISSING_AT_FIRST if untimed else MISSING
     commands = reader.commands(record)
     nodes = _with_efforts(_nodes(reader.nodes(record), types, visits, told), efforts, commands)
     measured = {node.id for node in nodes if node.cpu is not None}
+    spans = adaptive_of(outline) if record.settings.get("jobs") is None else {}
     return Facts(
         run,
         nodes,
@@ -66,14 +75,23 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
         lambda: _calls(reader, record, told.passes),
         passes=_with_counts(reader, record, told.passes),
         edges=edges_of(outline),
-        limits=told.limits,
+        limits=[*_first_steps(nodes, spans), *told.limits],
         samples=lambda: _samples(reader, record, told.passes),
         deaths=told.deaths,
         provenance=_provenance(record),
         missing={name: why for name, why in missing.items() if name != "resources" or not efforts},
+        adaptive={node: key for node, (key, _) in spans.items()},
         describe=lambda node, index: _described(reader, visits, node, index),
         in_columns=lambda: _columns(reader, visits, told.passes),
     )
+
+
+def _first_steps(nodes: Sequence[Node], spans: Mapping[str, tuple[str, int]]) -> Iterator[LimitStep]:
+    """What an adaptive limit lets in before it has decided anything, which is no event."""
+    for node in nodes:
+        if node.id in spans and node.visits:
+            key, start = spans[node.id]
+            yield LimitStep(node.visits[0].at, key, start, None, "to begin with")
 
 
 def _run(reader: Reader, record: RunRecord, told: Happened) -> Run:
@@ -83,13 +101,19 @@ def _run(reader: Reader, record: RunRecord, told: Happened) -> Run:
     option = "" if path == DEFAULT_PATH.absolute() else f"--journal {shlex.quote(str(path))}"
     status = STATUSES.get(record.status, "interrupted")
     if not kept:
-        return Run(record.name, record.source, status, began, wall, kept=False)
-    run = Run(record.name, record.source, status, began, wall, journal=option)
+        return Run(record.name, record.source, status, began, wall, why=_why(told, status), kept=False)
+    run = Run(record.name, record.source, status, began, wall, why=_why(told, status), journal=option)
     if run.status in ("failed", "interrupted", "waiting"):
         return replace(run, resume=call(run, "resume", run.name))
     if run.status == "degraded":
         return replace(run, resume=call(run, "resume", run.name, "--failed"))
     return run
+
+
+def _why(told: Happened, status: RunStatus) -> str:
+    """What the last node said that failed, of a run that did."""
+    failed = [node for node, ended in told.statuses.items() if ended == "failed" and told.errors.get(node)]
+    return f"{failed[-1]}: {told.errors[failed[-1]]}" if status == "failed" and failed else ""
 
 
 def _with_counts(reader: Reader, record: RunRecord, passes: Sequence[Pass]) -> Sequence[Pass]:
@@ -168,10 +192,10 @@ def _rows(
     reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pass], measured: Collection[str]
 ) -> Iterator[Row]:
     """A row for each outcome; ``measured`` has the nodes whose CPU time is that of their items."""
-    for visit, base, turns in _placed(visits):
+    for visit, base, turns in placed(visits):
         clock = RunTime(passes)
         for item in reader.figures(visit):
-            place = _place(visit, item.index, turns)
+            place = place_of(visit, item.index, turns)
             row = _row(reader, visit, item, base + item.index, place, clock)
             if visit.address in measured:
                 row.cpu = item.commands_cpu if item.cpu is None else item.cpu
@@ -181,7 +205,7 @@ def _rows(
 
 def _columns(reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pass]) -> Iterator[Row | Plain]:
     """Every outcome, those in columns of which there is little to tell."""
-    for visit, base, turns in _placed(visits):
+    for visit, base, turns in placed(visits):
         clock = RunTime(passes)
         for figures, others in reader.columns(visit):
             alike = [item for item in others if item.is_plain]
@@ -194,7 +218,7 @@ def _columns(reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pas
                 elif columns is not None:
                     rest.extend(columns.items() if known is None else alike)
             for item in rest:
-                yield _row(reader, visit, item, base + item.index, _place(visit, item.index, turns), clock)
+                yield _row(reader, visit, item, base + item.index, place_of(visit, item.index, turns), clock)
 
 
 def _plain(
@@ -213,26 +237,6 @@ def _plain(
     turn = f"{visit.address}, turn {visit.turn + 1}" if turns > 1 else ""
     columns = figures.walls, figures.workers, figures.for_limit, figures.for_permit
     return Plain(visit.address, indexes, starts, *columns, turn, base, costs)
-
-
-def _placed(visits: Sequence[VisitRecord]) -> Iterator[tuple[VisitRecord, int, int]]:
-    """The visits with the position of their first item and the number of times that their node was under way.
-    Where that was several times, as in a loop, the positions go on from one to the next."""
-    turns: dict[str, int] = {}
-    for visit in visits:
-        turns[visit.address] = turns.get(visit.address, 0) + 1
-    begun: dict[str, int] = {}
-    for visit in visits:
-        base = begun.get(visit.address, 0)
-        begun[visit.address] = base + (max(visit.total or 0, visit.done) if visit.is_batch else 1)
-        yield visit, base, turns[visit.address]
-
-
-def _place(visit: VisitRecord, index: int, turns: int) -> str:
-    """The address of what no position alone tells; empty for an item of a batch that is there once."""
-    if not visit.is_batch:
-        return visit.address if turns == 1 else f"{visit.address}, turn {visit.turn + 1}"
-    return "" if turns == 1 else f"{visit.address}, turn {visit.turn + 1}, item {index}"
 
 
 def _row(

@@ -168,8 +168,9 @@ class Node:
     which state; they add up to the items that were seen. ``visits`` are the times it was under way (at most
     100, the others are in the figures), ``wall`` seconds in all. ``slots`` is how many items may be under way
     at once. ``work`` is the seconds of all attempts together. ``attempts`` counts attempts that are known of.
-    ``shares`` is None for a node inside of items, whose time is its item's. ``error`` is why a node that is
-    no batch failed. ``cost`` and ``calls`` are those of language models."""
+    ``adaptive`` says that a limit which adapts decides how many of the slots may be in use. ``shares`` is
+    None for a node inside of items, whose time is its item's. ``error`` is why a node that is no batch
+    failed. ``cost`` and ``calls`` are those of language models."""
 
     id: str
     type: str
@@ -179,6 +180,7 @@ class Node:
     status: str = ""
     nested: bool = False
     slots: int = 1
+    adaptive: bool = False
     total: int | None = None
     counts: dict[State, int] = field(default_factory=dict)
     visits: list[Visit] = field(default_factory=list)

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from batchmill.drawing.svg import bar, picture, swatch
+from batchmill.drawing.svg import text as written
 from batchmill.report import text
 from batchmill.report.model import Report
 from batchmill.report.parts import SHARE_NAMES, Node, Shares
 from batchmill.report.words import duration, percent
 
-WIDTH, HIGH = 1060, 20
+WIDTH, HIGH, LABELLED = 1060, 20, 40
+LETTER = 7  # pixels of a letter
 COLOURS = {
     "work": "s0", "failed_attempts": "s7", "limit_waits": "s8", "permit_waits": "s5", "retry_waits": "s3",
     "input": "s9", "between": "s4", "tail": "s1", "start": "s2",
@@ -36,7 +38,9 @@ def pictures(report: Report, most: int) -> dict[str, Pictures]:
     """By section; of at most so many nodes, those with the most work."""
     nodes = sorted((node for node in report.nodes), key=lambda node: -node.work)[:most]
     figures = list(_shares(nodes))
-    legend = [(swatch(colour), SHARE_NAMES[name]) for name, colour in COLOURS.items()]
+    told = [node.shares for node in nodes if node.shares is not None]
+    there = [name for name in COLOURS if any(getattr(shares, name) for shares in told)]
+    legend = [(swatch(COLOURS[name]), SHARE_NAMES[name]) for name in there]
     return {"time": Pictures(figures, legend)} if figures else {}
 
 
@@ -45,7 +49,7 @@ def _shares(nodes: Sequence[Node]) -> Iterator[Figure]:
         if node.shares is not None and node.shares.capacity > 0:
             name = text.visible(node.id)
             label = f"Where the slot time of {name} went"
-            yield Figure(name, picture(WIDTH, HIGH, label, [_bar(node.shares)]))
+            yield Figure(name, picture(WIDTH, LABELLED, label, [_bar(node.shares)]))
 
 
 def _bar(shares: Shares) -> str:
@@ -54,4 +58,16 @@ def _bar(shares: Shares) -> str:
         seconds: float = getattr(shares, name)
         told = f"{SHARE_NAMES[name]}: {percent(seconds, shares.capacity)}, {duration(seconds)}"
         segments.append((colour, seconds, told))
-    return bar(0, 0, HIGH, WIDTH / shares.capacity, segments)
+    scale = WIDTH / shares.capacity
+    return bar(0, 0, HIGH, scale, segments) + "".join(_labels(shares, scale))
+
+
+def _labels(shares: Shares, scale: float) -> Iterator[str]:
+    """What segments stand for, below those with room for it: a colour alone does not tell everybody."""
+    at = 0.0
+    for name in COLOURS:
+        wide: float = getattr(shares, name) * scale
+        label = f"{SHARE_NAMES[name]} {percent(getattr(shares, name), shares.capacity)}"
+        if wide > LETTER * len(label):
+            yield written(at, HIGH + 15, label, size=13)
+        at += wide

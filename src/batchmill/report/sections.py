@@ -88,15 +88,16 @@ def _figure(value: float | None) -> str:
 
 def _time(report: Report) -> Iterator[Table]:
     told = [(node, node.shares) for node in report.nodes if node.shares is not None and node.shares.capacity]
+    names = [name for name in SHARE_NAMES if any(getattr(shares, name) for _, shares in told)]
     rows = [
         [
             _cell(node.id),
             duration(shares.capacity),
-            *(percent(getattr(shares, name), shares.capacity) for name in SHARE_NAMES),
+            *(percent(getattr(shares, name), shares.capacity) for name in names),
         ]
         for node, shares in told
     ]
-    yield Table(("node", "slot time", *SHARE_NAMES.values()), rows)
+    yield Table(("node", "slot time", *(SHARE_NAMES[name] for name in names)), rows)
 
 
 def _nodes(report: Report) -> Iterator[Table]:

@@ -120,15 +120,20 @@ class SlotTime:
         visit, busy = one.visit, one.work + one.failed
         capacity = max(busy, _capacity(visit, steps))
         empty = capacity - busy
+        # Of slots that an adaptive limit opens and closes, those that stand empty at the end may have been
+        # closed long before: items that waited then say more of what held them back.
+        first = min(empty, max(0.0, waited)) if steps else 0.0
+        empty -= first
         before, behind = one.edges(visit.slots)
         if before + behind > empty:  # as slots that a limit had not yet opened, or had closed
             part = empty / (before + behind)
             before, behind = before * part, behind * part
         rest = max(0.0, empty - before - behind)
-        limit = min(rest, max(0.0, waited))
+        limit = min(rest, max(0.0, waited - first))
         permit = min(rest - limit, max(0.0, queued))
         retry = min(rest - limit - permit, max(0.0, paused))
         rest -= limit + permit + retry
+        limit += first
         told = (0.0, rest) if not self._streams else (rest, 0.0)
         return Shares(capacity, one.work, one.failed, limit, permit, retry, *told, behind, before)
 

@@ -54,12 +54,17 @@ class _NodeLanes:
             self.worst[place] = code
 
     def finished(self) -> Lanes:
+        """The lanes as far as a slot was used: most of those that an adaptive limit might have opened were
+        not."""
+        means = [lane.means() for lane in self.busy]
+        used = [number for number, lane in enumerate(means) if any(lane)]
+        upto = max(used, default=0) + 1
         busy = bytearray()
-        for number, lane in enumerate(self.busy):
+        for number, lane in enumerate(means[:upto]):
             width = min(self.group, self.slots - number * self.group)
-            busy.extend(min(200, round(200 * one / width)) for one in lane.means())
-        data = zlib.compress(bytes(busy) + self.worst.tobytes(), 9)
-        return Lanes(self.node, self.slots, self.group, self.lanes, self.bins, data)
+            busy.extend(min(200, round(200 * one / width)) for one in lane)
+        data = zlib.compress(bytes(busy) + self.worst[: upto * self.bins].tobytes(), 9)
+        return Lanes(self.node, self.slots, self.group, upto, self.bins, data)
 
 
 class Timeline:

@@ -113,6 +113,9 @@ INSERT OR REPLACE INTO sample (run, at, seconds, cpu, rss, processes) VALUES (?,
 -- name: samples_of
 SELECT at, seconds, cpu, rss, processes FROM sample WHERE run = ? ORDER BY at
 
+-- name: last_sample_before
+SELECT max(at) FROM sample WHERE run = ? AND at >= ? AND at < ?
+
 -- name: last_sample_of
 SELECT at, seconds, cpu, rss, processes FROM sample WHERE run = ? ORDER BY at DESC LIMIT 1
 

@@ -4,8 +4,17 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const SVG = "http://www.w3.org/2000/svg";
   const WIDTH = Math.max(300, Math.min(1060, document.getElementById("main").clientWidth));
-  const colour = (number) => `var(--s${number})`;
-  const state = (name) => colour(data.states.indexOf(name));
+  const colour = (place) => `var(--s${place})`;
+  const number = (name) => data.states.indexOf(name);
+  // What went wrong, or nearly, has a mark on its colour too: lines in a square of 4 by 4.
+  const MARKS = new Map([
+    [number("retried"), [[1, 3, 3, 1]]],
+    [number("failed"), [[0, 0, 4, 4], [4, 0, 0, 4]]],
+    [number("timeout"), [[0, 2, 4, 2]]],
+    [number("died"), [[2, 0, 2, 4]]]
+  ]);
+  const BAD = new Set(["failed", "timeout", "died"].map(number));
+  const state = (name) => MARKS.has(number(name)) ? `url(#mark${number(name)})` : colour(number(name));
 
   const element = (name, attributes = {}, ...children) => {
     const made = name.startsWith("svg:")
@@ -23,6 +32,13 @@
     element("ul", {class: "legend"}, ...entries.map(([name, fill]) => element("li", {},
       element("svg:svg", {width: 12, height: 12, "aria-hidden": "true"},
         element("svg:rect", {width: 12, height: 12, fill})), ` ${name}`)));
+
+  // The marked colours, for every picture of the page.
+  const marked = () => element("svg:svg", {width: 0, height: 0, "aria-hidden": "true", class: "marks"},
+    element("svg:defs", {}, ...[...MARKS].map(([state, lines]) => element("svg:pattern",
+      {id: `mark${state}`, width: 6, height: 6, patternUnits: "userSpaceOnUse"},
+      element("svg:rect", {width: 6, height: 6, fill: colour(state)}),
+      ...lines.map(([x1, y1, x2, y2]) => element("svg:line", {x1: x1 + 1, y1: y1 + 1, x2: x2 + 1, y2: y2 + 1, class: "mark"}))))));
 
   const plotted = (label, options) => {
     const drawn = vendor.plot({width: WIDTH, height: 160, marginLeft: 60, ...options});
@@ -114,7 +130,8 @@
         })));
       }
       for (const one of data.lanes) {
-        const spanned = one.group > 1 ? `, ${one.group} a lane` : "";
+        const used = one.lanes * one.group < one.slots ? `, of which it used the first ${one.lanes * one.group}` : "";
+        const spanned = used + (one.group > 1 ? `, ${one.group} a lane` : "");
         drawn.push(figure(`${one.node}: what its ${one.slots} slots did${spanned}`, lanes(await unpacked(one), one)));
       }
       const machine = [
@@ -165,7 +182,7 @@
           strip(states, one, seen)));
       }
       if (drawn.length)
-        drawn.push(legend([...seen].sort((a, b) => a - b).map((number) => [data.states[number], colour(number)])));
+        drawn.push(legend([...seen].sort((a, b) => a - b).map((one) => [data.states[one], state(data.states[one])])));
       return drawn;
     }
   };
@@ -177,7 +194,7 @@
       const style = getComputedStyle(document.documentElement);
       const context = made.getContext("2d");
       context.clearRect(0, 0, width, height);
-      draw(context, data.states.map((_, number) => style.getPropertyValue(`--s${number}`)));
+      draw(context, data.states.map((_, one) => style.getPropertyValue(`--s${one}`)), style.getPropertyValue("--page"));
     };
     drawing();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawing);
@@ -205,18 +222,41 @@
     });
   };
 
+  const mark = (context, page, one, x, y, wide) => {
+    if (!MARKS.has(one)) return;
+    context.strokeStyle = page;
+    context.lineWidth = 1;
+    context.beginPath();
+    for (const [x1, y1, x2, y2] of MARKS.get(one)) {
+      context.moveTo(x + x1 * wide / 4, y + y1 * wide / 4);
+      context.lineTo(x + x2 * wide / 4, y + y2 * wide / 4);
+    }
+    context.stroke();
+  };
+
   // Cells in rows, from left to right.
   const strip = (states, {node, group}, seen) => {
     const side = states.length > 20000 ? 2 : states.length > 2000 ? 4 : 8;
     const across = Math.floor(WIDTH / side);
     const label = `The state of every item of ${node}, in order; the table says how many of each`;
-    states.forEach((number) => seen.add(number));
-    const made = canvas(WIDTH, side * Math.ceil(states.length / across), label, (context, colours) => {
+    states.forEach((one) => seen.add(one));
+    const made = canvas(WIDTH, side * Math.ceil(states.length / across), label, (context, colours, page) => {
       const gap = side > 2 ? 1 : 0;
-      states.forEach((number, place) => {
-        context.fillStyle = colours[number];
-        context.fillRect(side * (place % across), side * Math.floor(place / across), side - gap, side - gap);
+      const wide = side - gap;
+      const at = (place) => [side * (place % across), side * Math.floor(place / across)];
+      const bad = [];
+      states.forEach((one, place) => {
+        context.fillStyle = colours[one];
+        context.fillRect(...at(place), wide, wide);
+        if (side > 2) mark(context, page, one, ...at(place), wide);
+        else if (BAD.has(one)) bad.push(place);
       });
+      // cells too small for a mark: what failed reaches beyond its own
+      for (const place of bad) {
+        const [x, y] = at(place);
+        context.fillStyle = colours[states[place]];
+        context.fillRect(x - 1, y - 1, side + 2, side + 2);
+      }
     });
     made.addEventListener("mousemove", ({offsetX, offsetY}) => {
       const scale = WIDTH / made.clientWidth;
@@ -236,6 +276,7 @@
   };
 
   const draw = async () => {
+    document.getElementById("main").append(marked());
     for (const place of document.querySelectorAll("[data-chart]")) {
       try {
         place.append(...await charts[place.dataset.chart]());
