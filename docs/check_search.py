@@ -3,8 +3,9 @@
     python docs/check_search.py [FOLDER]
 
 The search is one over the site's own index, ``search.json``, by rules like those of the site: words match by
-their beginning, and rare words and words of titles count more. Prints the questions whose page is not found, with
-what is found instead, and ends with 1 if there are any. Add a question when somebody could not find an answer.
+their beginning, and rare words and words of titles count more. Prints the questions whose page is not found,
+with what is found instead, and ends with 1 if there are any. Add a question when somebody could not find an
+answer.
 """
 
 from __future__ import annotations

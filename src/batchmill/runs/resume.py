@@ -100,7 +100,7 @@ def resume(
         raise InvalidSetting(f"`run` is the name of a run, not {run!r}")
     kept = journal_of(journal)
     with Reader(kept) as reader:
-        found = reader.to_resume(run)
+        found = reader.to_resume(run, failed_only)
     lock = kept.lock(found.name)
     try:
         with Reader(kept) as reader:
