@@ -60,6 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("on_cluster") is not None:
             item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.dask)
             if not CLUSTERS:
                 item.add_marker(pytest.mark.skip(reason="the extra `dask` is not installed"))
         if item.get_closest_marker("first_quick") is not None:
@@ -71,15 +72,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """What is marked ``on_cluster`` runs on a local cluster that is there for all tests of this process. It
-    is there before anybody looks what a test leaves behind, and is ended with the session."""
+    """What is marked ``on_cluster`` runs on a local cluster that tests of this process share, or on one of
+    yours, with four seats, that ``BATCHMILL_TESTS_CLUSTER`` names. It is there before anybody looks what a
+    test leaves behind, and is ended with the session."""
     if item.get_closest_marker("on_cluster") is None or not CLUSTERS:
         return (yield)
     import batchmill
     from batchmill.executors.remote import where
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(where.VARIABLE, "local:4")
+        patch.setenv(where.VARIABLE, os.environ.get("BATCHMILL_TESTS_CLUSTER") or "local:4")
         carrier = where.carrier_at(None)
         if carrier not in _warm_clusters:
             batchmill.map(abs, range(64), executor="dask")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 
 import pytest
@@ -68,3 +69,34 @@ def pid_in():
         raise AssertionError(f"no process id in {path}")
 
     return wait
+
+
+class Names(dict):
+    """Names of hosts to their addresses; ``asked`` has every name that was looked up."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """``names["a.example"] = ["127.0.0.1"]``: what the resolver says of a name; a tuple of such lists is
+    given one after another, the last one staying. It knows no other names."""
+    known, usual = Names(), socket.getaddrinfo
+
+    def resolved(host, port, *args, **kwargs):
+        name = host.decode() if isinstance(host, bytes) else host
+        if name.replace(".", "").isdigit() or ":" in name:
+            return usual(host, port, *args, **kwargs)
+        known.asked.append(name)
+        if name not in known:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        found = known[name]
+        if isinstance(found, tuple):
+            found, *rest = found
+            known[name] = tuple(rest) if len(rest) > 1 else rest[0]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    return known

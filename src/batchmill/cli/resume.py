@@ -49,6 +49,7 @@ from batchmill.runs.resume import resume
 @options.limit_or_all
 @options.cluster
 @options.part
+@options.wait
 @click.option("--whole", is_flag=True, help="If the run is a part, run the rest too.")
 @options.journal
 @click.option("--durable", is_flag=True, help="Wait until every commit of the journal is on disk.")
@@ -77,6 +78,7 @@ def command(
     from_: str | None,
     until: str | None,
     whole: bool,
+    wait: bool,
     journal_path: str | None,
     durable: bool,
     json_wanted: bool | None,
@@ -108,7 +110,8 @@ def command(
         _refuse_for_flows(
             {
                 "--dry-run": dry_run, "an input": inputs.values or inputs.text, "--executor": executor,
-                "--jobs": jobs, "--limit": limit, "--cluster": cluster, "a part": any(part.values()),
+                "--jobs": jobs, "--limit": limit, "--cluster": cluster, "--wait": wait,
+                "a part": any(part.values()),
             }
         )  # fmt: skip
     if dry_run:
@@ -137,6 +140,7 @@ def command(
         limit=limit,
         cluster=cluster,
         **part,
+        wait=wait,
         journal=journal,
         own_files=own_files(params_file),
         failed_only=failed_only,

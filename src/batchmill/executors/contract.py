@@ -42,6 +42,23 @@ class Task:
         """The function that is all there is to the task, None where there is more."""
         return None
 
+    @property
+    def needs_folder(self) -> str:
+        """Why it can run nowhere but in the folder of the run, in words that follow "and"; "" where what it
+        works on comes and goes with the items."""
+        return ""
+
+    @property
+    def secret(self) -> str:
+        """What travels with it that nobody may read, in words such as "its `api_key`"; "" for nothing that is
+        known of."""
+        return ""
+
+    @property
+    def only_files(self) -> bool:
+        """Whether all it does is with files in that folder."""
+        return False
+
     def prepare(self) -> None:
         """Do what is to be done once in each worker before its first item. Raises nothing."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from batchmill.batch import OnBlock
 from batchmill.batch.admissions.gates import Gates
@@ -15,6 +15,7 @@ from batchmill.events import Bus
 from batchmill.file_table import FileTable
 from batchmill.graph.address import address_of
 from batchmill.graph.attached import Attachment
+from batchmill.graph.compile.foreign import foreign_inputs
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.compile.sub_plan import SubPlan
 from batchmill.graph.node_run import NodeRun
@@ -29,12 +30,16 @@ from batchmill.step import Namespace
 from batchmill.values.masking import Masker
 from batchmill.warned import Warnings
 
+if TYPE_CHECKING:  # few runs have one
+    from batchmill.nodes.llm.batch_api.desk import BatchDesk
+
 
 @dataclass(frozen=True, slots=True)
 class RunServices:
     """What a run has once, for all its nodes and for the workflows inside it.
 
-    ``run_inside`` makes what runs a sub-workflow in the place of a node. ``bus`` takes what happens.
+    ``run_inside`` makes what runs a sub-workflow in the place of a node; it is told which of its inputs hold
+    data of the workflow around. ``bus`` takes what happens.
     ``executor`` and ``jobs`` override what batch nodes say; ``limit`` is the most items that any of them
     runs, None where all are; ``cluster`` is where workers of other machines are; ``run`` is what templates
     are told of the run. ``gates`` holds the limits that nodes share, ``quota`` the workers that they have
@@ -42,12 +47,13 @@ class RunServices:
     commands do not get. ``files`` are those that the run reads and writes. ``calls`` is where calls of
     language models are entered before they are made, None where they are not. ``rehearsal`` takes the place
     of running anything. ``under_way`` has the batches that are at work, ``items`` what is done inside items
-    that run a sub-workflow, until they have ended; None where nothing is kept.
+    that run a sub-workflow, until they have ended; None where nothing is kept. ``desk`` is where requests are
+    handed in that a service answers later, None where nothing is kept of them.
 
     In a worker process there is less: nobody there hears events, stops a run or shares limits.
     """
 
-    run_inside: Callable[[SubPlan, str, NodeFrame], SubRun]
+    run_inside: Callable[[SubPlan, str, NodeFrame, frozenset[str]], SubRun]
     bus: Bus = field(default_factory=Bus)
     executor: str | None = None
     jobs: int | None = None
@@ -62,6 +68,7 @@ class RunServices:
     rehearsal: Rehearsing | None = None
     under_way: UnderWay = field(default_factory=UnderWay)
     items: ItemsUnderWay | None = None
+    desk: BatchDesk | None = None
 
     @property
     def permits(self) -> FairSemaphore | None:
@@ -75,7 +82,7 @@ class RunServices:
 
 
 def _services_in_worker(
-    run_inside: Callable[[SubPlan, str, NodeFrame], SubRun], told: Mapping[str, Any]
+    run_inside: Callable[[SubPlan, str, NodeFrame, frozenset[str]], SubRun], told: Mapping[str, Any]
 ) -> RunServices:
     return RunServices(run_inside, quota=None if told["jobs"] is None else WorkerQuota(1), **told)
 
@@ -136,12 +143,15 @@ class NodeFrame:
     def make(self, node: PlannedNode) -> Node:
         """A node object for the node to be run with."""
         if node.sub is not None:
-            return WorkflowNode(self.services.run_inside(node.sub, node.id, self))
+            foreign = foreign_inputs(node, self.namespace.is_foreign)
+            return WorkflowNode(self.services.run_inside(node.sub, node.id, self, foreign))
         made = node.kind()
         if self.services.withheld:
             made.withhold(self.services.withheld)
         if self.workdir is not None:
             made.work_in(self.workdir)
+        if self.services.desk is not None:
+            made.hand_in_at(self.services.desk)
         made.look_in(self.services.files, f"`{self.place(node.id)}`")
         return made
 

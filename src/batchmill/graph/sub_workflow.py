@@ -16,7 +16,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped, Waiting
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.compile.sub_plan import SubPlan, in_words
 from batchmill.graph.frame import NodeFrame
@@ -42,10 +42,15 @@ from batchmill.warned import Warned, Warnings
 class SubWorkflowRun:
     """A sub-workflow in the place of one node of a running document.
 
+    ``foreign`` are the inputs that hold data of the document around.
+
     Concurrency: threads share it; each run has its own namespace, scheduler and cancel token.
     """
 
-    def __init__(self, workflow: SubPlan, node: str, around: NodeFrame) -> None:
+    def __init__(
+        self, workflow: SubPlan, node: str, around: NodeFrame, foreign: frozenset[str] = frozenset()
+    ) -> None:
+        self._foreign = foreign
         self._workflow = workflow
         self._node = node
         self._around = around
@@ -59,7 +64,8 @@ class SubWorkflowRun:
         plan = workflow.plan
         masker = self._masker(values)
         known = {**values, RUN_KEY: self._around.services.run}
-        namespace = Namespace(known, permissive=plan.mode == "permissive", nodes=plan.nodes)
+        permissive = plan.mode == "permissive"
+        namespace = Namespace(known, permissive=permissive, nodes=plan.nodes, foreign=self._foreign)
         permits = self._around.services.permits
         lent = permits.lent() if permits is not None else nullcontext()
         logged = log_inside(self._around, self._node, index, values, attempt, masker)
@@ -196,6 +202,8 @@ def _failure(walk: RunReport, address: str, attempt: Attempt) -> Exception:
         if attempt.remaining() == 0:
             return AttemptTimeout(f"{address}: not finished at the deadline")
         return Stopped(f"{address}: stopped before it had finished")
+    if walk.waiting:
+        return Waiting(f"{address}: nodes inside wait for a service")
     cause = walk.cause or ErrorInfo("SubWorkflowFailed", "failed", retryable=False)
     message = cause.message if cause.address else f"{address}: {cause.message}"
     return NodeError(

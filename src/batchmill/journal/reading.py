@@ -19,11 +19,13 @@ from batchmill.journal.records import (
     ItemRecord,
     MachineSample,
     VisitRecord,
-    figures_of,
+    figures_of_rows,
 )
 from batchmill.journal.rows import end_of, first_id
+from batchmill.journal.service_batches import batches_in
 from batchmill.journal.statements import one_row, statement
 from batchmill.record import calls_left
+from batchmill.record.service_batches import ServiceBatch
 
 if TYPE_CHECKING:
     import sqlite3
@@ -211,6 +213,11 @@ class Reader:
             row = one_row(self._connection, statement("last_sample_of"), (run.id,))
             return None if row is None else MachineSample(*row)
 
+    def batches(self, run: RunRecord) -> list[ServiceBatch]:
+        """The batches of services that the run waits for, or whose answers no item has used up."""
+        with self._reading():
+            return batches_in(self._connection, run.id)
+
     def items(self, visit: VisitRecord, *, failed_only: bool = False) -> Iterator[ItemRecord]:
         """The outcomes of a visit in the order of the items, a page at a time; with ``failed_only`` those
         that failed, or inside of which something has."""
@@ -228,7 +235,7 @@ class Reader:
             with self._reading():
                 plain = [row for row in page if row[-1]]
                 others = [self._item(row[:-1]) for row in page if not row[-1]]
-                figures = figures_of(plain) if plain else None
+                figures = figures_of_rows(plain) if plain else None
             yield figures, others
 
     def _outcomes(self, query: str, visit: VisitRecord) -> Iterator[ItemRecord]:

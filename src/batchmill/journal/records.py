@@ -61,6 +61,12 @@ class ItemRecord:
     commands_cpu: float | None = None
     bytes_out: int | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it was done at the first attempt, and when and where is known."""
+        known = self.began is not None and self.worker is not None
+        return self.state == "ok" and self.attempts == 1 and known and not self.tried
+
     def as_json(self) -> dict[str, Any]:
         """The outcome as plain data."""
         told = {"index": self.index, "state": self.state, "item": self.item, "value": self.value}
@@ -123,7 +129,28 @@ class Figures:
             )  # fmt: skip
 
 
-def figures_of(rows: Sequence[tuple[Any, ...]]) -> Figures:
+def figures_of(items: Sequence[ItemRecord]) -> Figures:
+    """The columns of items that are plain. Raises TypeError for what is no figure."""
+    return figures_of_rows(
+        [
+            (
+                one.index,
+                None,
+                None,
+                None,
+                one.wall,
+                None,
+                one.began,
+                one.worker,
+                one.for_limit,
+                one.for_permit,
+            )
+            for one in items
+        ]
+    )
+
+
+def figures_of_rows(rows: Sequence[tuple[Any, ...]]) -> Figures:
     """The columns of rows of ``read_figures``. Raises TypeError or OverflowError for what is no figure."""
     index, _, _, _, wall, _, began, worker, for_limit, for_permit, *_ = zip(*rows, strict=True)
     return Figures(

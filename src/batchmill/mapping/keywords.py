@@ -254,5 +254,5 @@ def _gate(block: Any) -> Gate | None:
     limits = (limited.limits if limited is not None else limits_of()).stricter(limits_of(adaptive=span))
     key = limited.key if limited is not None else None
     gates = Gates() if key is None else _gates
-    lane = gates.lane(key or "", limits_of())
+    lane = gates.lane(key or "", limits_of(), shared=limited is not None and limited.shared)
     return Gate(gates, lane, longest_pause=block.retry_max_wait, limits=limits)

@@ -169,6 +169,41 @@ class Node(ABC):
         Called once, before the first run; nodes that start no programs need not care."""
         return
 
+    only_files: ClassVar[bool] = False
+    """Whether all it does is with files: where workers do not have the folder of the run, it is run here."""
+
+    @classmethod
+    def needs_folder(cls, params: Mapping[str, Any]) -> str:
+        """Why a run with these params, as written, needs the folder of the run, in words that follow "and";
+        "" where what it works on comes in its params."""
+        if cls.only_files:
+            return "it works on files"
+        named = [name for name in (*cls.reads, *cls.names_files) if params.get(name)]
+        return f"its `{named[0]}` names files" if named else ""
+
+    credentials: ClassVar[tuple[str, ...]] = ()
+    """The params that hold what nobody else may read."""
+
+    @classmethod
+    def credential(cls, params: Mapping[str, Any]) -> str:
+        """Which credential stands in these params, as written, in words such as "its `api_key`"; "" for
+        none."""
+        return next((f"its `{name}`" for name in cls.credentials if params.get(name)), "")
+
+    names_files: ClassVar[tuple[str, ...]] = ()
+    """The params, besides :attr:`reads`, that name files."""
+
+    @classmethod
+    def stays(cls, params: Mapping[str, Any]) -> bool:
+        """Whether runs with these params, as written, must be made in the process of the run itself, whatever
+        executor its items are to have."""
+        return False
+
+    def hand_in_at(self, desk: Any) -> None:
+        """Have requests that a service answers later handed in at ``desk``, where the run has one. Called
+        once, before the first run; only nodes that make such requests need care."""
+        return
+
     removes: ClassVar[bool] = False
     """Whether it takes away files that other nodes may have written."""
 

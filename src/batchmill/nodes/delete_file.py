@@ -21,6 +21,7 @@ class DeleteFileNode(Node):
 
     type = "delete-file"
     requests = False
+    only_files = True
     removes = True
     only_default = True
     summary = "Delete a file; of a symbolic link the link."

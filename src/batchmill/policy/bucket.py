@@ -44,6 +44,14 @@ class TokenBucket:
         """Put in what was taken and not used; a negative ``amount`` was used beyond what was taken."""
         self._level = min(self.capacity, self.level(now) + amount)
 
+    def stand(self) -> tuple[float, float]:
+        """The level, and when it was that."""
+        return self._level, self._at
+
+    def resume(self, level: float, at: float) -> None:
+        """Go on from a level that another bucket had at that time."""
+        self._level, self._at = min(self.capacity, level), at
+
     def set_rate(self, rate: float, capacity: float, now: float) -> None:
         """Fill at another rate from ``now`` on."""
         self._level = min(capacity, self.level(now))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from batchmill.errors import InvalidSetting
 from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
@@ -51,6 +51,26 @@ class Limits:
             self.adaptive or other.adaptive,
         )
 
+    def shareable(self) -> Limits:
+        """What several runs can keep together: all but what each finds out by itself."""
+        return Limits(self.per_second, self.burst, self.tokens_per_minute, self.max_concurrent)
+
+
+class LimiterState(NamedTuple):
+    """How much may start, with the times at which that was so, and until when nothing does: what another
+    limiter needs to go on."""
+
+    starts: float
+    starts_at: float
+    tokens: float
+    tokens_at: float
+    paused_until: float
+
+    @property
+    def newest(self) -> float:
+        """The latest time that something happened."""
+        return max(self.starts_at, self.tokens_at)
+
 
 def _smaller(mine: Number | None, others: Number | None) -> Number | None:
     if mine is None or others is None:
@@ -93,7 +113,8 @@ class Limiter:
 
     def __init__(self, limits: Limits, now: float = 0.0) -> None:
         self.in_flight = 0
-        self._limits = Limits()
+        self._asked = self._others = self._limits = Limits()
+        self._state = LimiterState(0.0, now, 0.0, now, -math.inf)
         self._starts: TokenBucket | None = None
         self._tokens: TokenBucket | None = None
         self._adaptive: Adaptive | None = None
@@ -102,7 +123,13 @@ class Limiter:
 
     @property
     def limits(self) -> Limits:
+        """Those that hold: what is asked of this limiter, and what others heed with it."""
         return self._limits
+
+    @property
+    def asked(self) -> Limits:
+        """What is asked of this limiter itself."""
+        return self._asked
 
     @property
     def one_by_one(self) -> bool:
@@ -123,10 +150,37 @@ class Limiter:
 
     def tighten(self, limits: Limits, now: float) -> None:
         """Hold to ``limits`` as well from ``now`` on."""
-        self.hold_to(self._limits.stricter(limits), now)
+        self.hold_to(self._asked.stricter(limits), now)
 
     def hold_to(self, limits: Limits, now: float) -> None:
         """Hold to ``limits`` from ``now`` on. What is the same as before goes on as it stands."""
+        self._asked = limits
+        self._settle(now)
+
+    def heed(self, others: Limits, now: float) -> None:
+        """Hold to what is asked elsewhere as well, until that is said anew."""
+        if others != self._others:
+            self._others = others
+            self._settle(now)
+
+    def state(self) -> LimiterState:
+        """How it stands, for another one to go on."""
+        known = self._state
+        starts = known[:2] if self._starts is None else self._starts.stand()
+        tokens = known[2:4] if self._tokens is None else self._tokens.stand()
+        return LimiterState(*starts, *tokens, self._paused_until)
+
+    def resume(self, state: LimiterState) -> None:
+        """Go on from how another one stood."""
+        self._state = state
+        if self._starts is not None:
+            self._starts.resume(state.starts, state.starts_at)
+        if self._tokens is not None:
+            self._tokens.resume(state.tokens, state.tokens_at)
+        self._paused_until = state.paused_until
+
+    def _settle(self, now: float) -> None:
+        limits = self._asked.stricter(self._others)
         before, self._limits = self._limits, limits
         if (limits.per_second, limits.burst) != (before.per_second, before.burst):
             per_second = limits.per_second

@@ -86,7 +86,7 @@ class Aggregate:
                 self._untimed += node.batch
             else:
                 self._timeline.add(row, attempted)
-            if node.batch and row.final:
+            if node.batch and row.final and row.wall:
                 self._slowest.add(row.wall, row)
         if not row.final:
             return
@@ -104,7 +104,9 @@ class Aggregate:
         sums.add_plain(items)
         self._retries.add_plain(len(items))
         self._timeline.add_plain(items)
-        self._slowest.add_slow(items)
+        self._slowest.add_all(items.walls, items)
+        if items.costs is not None:
+            self._dearest.add_all([cost or 0.0 for cost in items.costs], items)
         self._store.add_plain(sums.cells, items)
 
     def _count(self, number: int) -> None:

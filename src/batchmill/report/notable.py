@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -36,12 +37,12 @@ class Highest:
         elif measure > self._heap[0][0]:
             heapq.heapreplace(self._heap, (measure, -self._number, replace(row, failure=None, tried=())))
 
-    def add_slow(self, items: Plain) -> None:
-        """Consider items by how long they took."""
-        if len(self._heap) < self._most or max(items.walls) > self._heap[0][0]:
-            for position, wall in enumerate(items.walls):
-                if len(self._heap) < self._most or wall > self._heap[0][0]:
-                    self.add(wall, items.row(position))
+    def add_all(self, measures: Sequence[float], items: Plain) -> None:
+        """Consider items by their measures; one of 0 is none."""
+        if len(self._heap) < self._most or max(measures) > self._heap[0][0]:
+            for position, measure in enumerate(measures):
+                if measure and (len(self._heap) < self._most or measure > self._heap[0][0]):
+                    self.add(measure, items.row(position))
 
     def found(self, run: Run, describe: Describe | None) -> list[Notable]:
         """The highest first. ``describe`` gives an item as JSON text by node and position."""

@@ -13,12 +13,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from batchmill.graph.visits.record_codec import CODEC
+from batchmill.graph.visits.record_codec import costs
+from batchmill.graph.visits.record_codec import read as read_records
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.database import faults
 from batchmill.journal.journal import DEFAULT_PATH
 from batchmill.journal.reading import Reader
-from batchmill.journal.records import Figures, ItemRecord, VisitRecord
+from batchmill.journal.records import Figures, ItemRecord, VisitRecord, figures_of
 from batchmill.report.advice import IN_COMMANDS
 from batchmill.report.commands import call
 from batchmill.report.document import edges_of, read
@@ -38,7 +39,7 @@ BY_KIND: dict[str, State] = {"timeout": "timeout", "worker_died": "died", "cance
 # any other is the reason that somebody gave for stopping the run: `reader left`, `halted`
 STATUSES: dict[str, RunStatus] = {
     "success": "success", "degraded": "degraded", "failed": "failed", "running": "running",
-    "interrupted": "interrupted",
+    "interrupted": "interrupted", "waiting": "waiting",
 }  # fmt: skip
 COUNTS = ("kept", "redone", "new", "changed")
 
@@ -84,7 +85,7 @@ def _run(reader: Reader, record: RunRecord, told: Happened) -> Run:
     if not kept:
         return Run(record.name, record.source, status, began, wall, kept=False)
     run = Run(record.name, record.source, status, began, wall, journal=option)
-    if run.status in ("failed", "interrupted"):
+    if run.status in ("failed", "interrupted", "waiting"):
         return replace(run, resume=call(run, "resume", run.name))
     if run.status == "degraded":
         return replace(run, resume=call(run, "resume", run.name, "--failed"))
@@ -183,16 +184,27 @@ def _columns(reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pas
     for visit, base, turns in _placed(visits):
         clock = RunTime(passes)
         for figures, others in reader.columns(visit):
-            plain = _plain(visit, figures, base, turns, clock) if figures is not None else None
-            if plain is not None:
-                yield plain
-            elif figures is not None:
-                others.extend(figures.items())
-            for item in others:
+            alike = [item for item in others if item.is_plain]
+            costs = [_cost(reader, item) for item in alike]
+            rest = [item for item in others if not item.is_plain]
+            for columns, known in ((figures, None), (figures_of(alike) if alike else None, costs)):
+                plain = None if columns is None else _plain(visit, columns, base, turns, clock, known)
+                if plain is not None:
+                    yield plain
+                elif columns is not None:
+                    rest.extend(columns.items() if known is None else alike)
+            for item in rest:
                 yield _row(reader, visit, item, base + item.index, _place(visit, item.index, turns), clock)
 
 
-def _plain(visit: VisitRecord, figures: Figures, base: int, turns: int, clock: RunTime) -> Plain | None:
+def _plain(
+    visit: VisitRecord,
+    figures: Figures,
+    base: int,
+    turns: int,
+    clock: RunTime,
+    costs: Sequence[float | None] | None,
+) -> Plain | None:
     """Items in columns; None for those that cannot be: of no batch, or begun before the run."""
     starts = clock.of_all(figures.began) if visit.is_batch else None
     if starts is None:
@@ -200,7 +212,7 @@ def _plain(visit: VisitRecord, figures: Figures, base: int, turns: int, clock: R
     indexes = [base + index for index in figures.indexes] if base else figures.indexes
     turn = f"{visit.address}, turn {visit.turn + 1}" if turns > 1 else ""
     columns = figures.walls, figures.workers, figures.for_limit, figures.for_permit
-    return Plain(visit.address, indexes, starts, *columns, turn, base)
+    return Plain(visit.address, indexes, starts, *columns, turn, base, costs)
 
 
 def _placed(visits: Sequence[VisitRecord]) -> Iterator[tuple[VisitRecord, int, int]]:
@@ -230,7 +242,7 @@ def _row(
     row = Row(
         visit.address, index, _state(item), start, wall, None if start is None else item.worker,
         item.attempts, tried[0].waited if tried else item.for_limit, item.for_permit, tried, address=address,
-        cost=_cost(reader, visit, item),
+        cost=_cost(reader, item),
     )  # fmt: skip
     if item.error is None:
         return row
@@ -265,12 +277,11 @@ def _failure(item: ItemRecord, error: dict[str, Any]) -> Failure:
     )
 
 
-def _cost(reader: Reader, visit: VisitRecord, item: ItemRecord) -> float | None:
+def _cost(reader: Reader, item: ItemRecord) -> float | None:
     if not item.records:
         return None
     with faults(reader.journal.path):
-        calls = CODEC.calls(CODEC.read(item.records), visit.address, item.index if visit.is_batch else None)
-    known = [float(one["cost"]) for _, one in calls if one.get("cost") is not None]
+        known = list(costs(read_records(item.records)))
     return sum(known) if known else None
 
 

@@ -18,12 +18,14 @@ class Plain:
     """Items of the batch ``node`` that are ``ok`` after one attempt, in the order of their positions.
 
     The columns are as long as one another and are those of :class:`~batchmill.report.rows.Row`: ``indexes``,
-    ``starts``, ``walls``, ``slots``, and seconds that items waited for a limit (``waited``) and for a permit
-    (``queued``), None where none of them did. ``turn`` names the time that the node was under way, where it
-    was more than once, as in a loop; the first of its items has the index ``base``. Used by one thread."""
+    ``starts``, ``walls``, ``slots``, seconds that items waited for a limit (``waited``) and for a permit
+    (``queued``), None where none of them did, and ``costs``, None where there are none. ``turn`` names the
+    time that the node was under way, where it was more than once, as in a loop; the first of its items has
+    the index ``base``. Used by one thread."""
 
     __slots__ = (
-        "_by_slot", "base", "ends", "indexes", "node", "queued", "slots", "starts", "turn", "waited", "walls",
+        "_by_slot", "base", "costs", "ends", "indexes", "node", "queued", "slots", "starts", "turn",
+        "waited", "walls",
     )  # fmt: skip
 
     def __init__(
@@ -37,9 +39,10 @@ class Plain:
         queued: Sequence[float] | None = None,
         turn: str = "",
         base: int = 0,
+        costs: Sequence[float | None] | None = None,
     ) -> None:
         self.node, self.indexes, self.starts, self.walls, self.slots = node, indexes, starts, walls, slots
-        self.waited, self.queued, self.turn, self.base = waited, queued, turn, base
+        self.waited, self.queued, self.turn, self.base, self.costs = waited, queued, turn, base, costs
         self.ends = list(map(add, starts, walls))
         self._by_slot: dict[int, Times] | None = None
 
@@ -74,6 +77,7 @@ class Plain:
             self.node, index, "ok", self.starts[position], self.walls[position], self.slots[position],
             waited=self.waited[position] if self.waited is not None else 0.0,
             queued=self.queued[position] if self.queued is not None else 0.0,
+            cost=self.costs[position] if self.costs is not None else None,
             address=f"{self.turn}, item {index - self.base}" if self.turn else "",
         )  # fmt: skip
 

@@ -31,6 +31,7 @@ from batchmill.runs.resumable import (
     order_of,
     part_to_resume,
     require_folder,
+    require_items,
     require_stdin,
     settings_of,
 )
@@ -132,6 +133,7 @@ def rehearse(
         found, document, params, text_params, settings_of(found, limit=limit, part=part.part), kept
     )
     require_stdin(kept, found, order.plan)
+    require_items(kept, found, order)
     nodes = _forecasts(kept, found, order, masker, attached, failed_only, part.again(order.plan))
     return Rehearsed(found.name, nodes, _estimates(nodes, calls), _spent(calls))
 

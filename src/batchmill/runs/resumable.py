@@ -6,9 +6,13 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from batchmill.errors import InvalidDocument, InvalidSetting
+from batchmill.errors import BatchmillError, InvalidDocument, InvalidSetting
+from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.compile.plan import Plan
+from batchmill.graph.frame import NodeFrame, RunServices
 from batchmill.graph.part import Part
+from batchmill.graph.sub_workflow import SubWorkflowRun
+from batchmill.graph.visits.batched import all_items
 from batchmill.ir.loading import load
 from batchmill.items.byte_streams import standard_input_is_empty
 from batchmill.journal.contract import FLOW, MAP, RunRecord
@@ -18,6 +22,8 @@ from batchmill.runs.journaled import RunRequest
 from batchmill.runs.run import ordered
 from batchmill.runs.settings import RunSettings
 from batchmill.runs.stdin import nodes_on_stdin
+from batchmill.step import Namespace
+from batchmill.values.words import count
 from batchmill.warned import Warned
 
 
@@ -143,6 +149,34 @@ def require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
             f"the items of {node!r} came from standard input, and it is empty now; give them once more: "
             f"... | batchmill resume {run.name}"
         )
+
+
+def require_items(journal: Journal, run: RunRecord, order: RunRequest) -> None:
+    """Raises :class:`InvalidSetting` where a source that had items has none now: the run would end as done
+    without them. Where a source is only known once other nodes have run, it is not looked at."""
+    with Reader(journal) as reader:
+        recorded = {visit.address: visit.done for visit in reader.visits(run) if visit.done}
+    around = NodeFrame(RunServices(SubWorkflowRun), Namespace(order.inputs))
+    for node in order.plan.nodes.values():
+        if node.spec.id in recorded and _is_empty(node, around):
+            done = recorded[node.spec.id]
+            told = f"{count(done, 'item')} {'has' if done == 1 else 'have'} an outcome"
+            raise InvalidSetting(
+                f"run {run.name} is left as it is: there is nothing in the source of {node.spec.id!r}, "
+                f"of which {told}; put the items back, or begin a new run"
+            )
+
+
+def _is_empty(node: PlannedNode, around: NodeFrame) -> bool:
+    """Whether the source of a batch can be looked into, and there is nothing in it. One that cannot be read
+    is the run's own to tell."""
+    spec = node.spec.batch
+    if spec is None or spec.calls_code or spec.items_kind in ("list", "reference", "range", "stdin"):
+        return False
+    try:
+        return not any(True for _ in all_items(spec, around, placed=False))
+    except (BatchmillError, OSError):
+        return False
 
 
 def order_of(

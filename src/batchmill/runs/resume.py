@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from batchmill.batch import OnBlock
 from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
 from batchmill.errors import InvalidSetting
-from batchmill.events import Listener
+from batchmill.events import Listener, Noticed
 from batchmill.graph.attached import Attachment
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.contract import MAP, Kept, RunRecord
@@ -20,6 +21,7 @@ from batchmill.journal.locks import RunLock
 from batchmill.journal.reading import Reader
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.runs.arguments import check_arguments, journal_of
+from batchmill.runs.batch_api import WaitRoom
 from batchmill.runs.journaled import RunRequest
 from batchmill.runs.ledger import addresses, asks_models
 from batchmill.runs.rehearse import changed_nodes
@@ -33,6 +35,7 @@ from batchmill.runs.resumable import (
     part_to_resume,
     require_document,
     require_folder,
+    require_items,
     require_stdin,
     settings_of,
 )
@@ -69,6 +72,8 @@ def resume(
     from_: str | None = None,
     until: str | None = None,
     whole: bool = False,
+    wait: bool = False,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> RunResult:
     """Go on with a run that was interrupted or failed: everything that has a result keeps it.
 
@@ -84,6 +89,11 @@ def resume(
     their nodes run again, also what has a result. A run of a part goes on with that part unless others are
     named; ``whole`` has all the rest run too. The other arguments are those of :func:`batchmill.run`.
 
+    With ``wait`` a run whose requests are in batches of a service (``batch_api`` of ``llm``) is waited for:
+    the batches are looked at, after 10 seconds at first and every 5 minutes at the end by ``clock``, until
+    the service is done with all of them, then the run goes on; until nothing is waited for or ``stop`` or
+    ``cancel`` is cancelled.
+
     The paths of a run are those of the folder it was begun in, so it is resumed there: call ``os.chdir``
     before, where this process works in another one. Items out of standard input must be given once more.
 
@@ -93,7 +103,8 @@ def resume(
 
     Raises what :func:`batchmill.run` raises, :class:`~batchmill.errors.UnknownRun`,
     :class:`~batchmill.errors.RunLocked` where another process is running it, and
-    :class:`~batchmill.errors.InvalidSetting` for another folder and for missing standard input.
+    :class:`~batchmill.errors.InvalidSetting` for another folder, for missing standard input and for a source
+    of items that was emptied.
     """
     listeners = check_arguments(params, text_params, listeners)
     if run is not None and not isinstance(run, str):
@@ -101,6 +112,63 @@ def resume(
     kept = journal_of(journal)
     with Reader(kept) as reader:
         found = reader.to_resume(run, failed_only)
+    room = WaitRoom(clock) if wait else None
+    once = partial(
+        _one_pass, kept, found, params, failed_only=failed_only, executor=executor, jobs=jobs, limit=limit,
+        cluster=cluster, listeners=listeners, cancel=cancel, stop=stop, text_params=text_params, taps=taps,
+        masker=masker, warnings=warnings, own_files=own_files, remembered=remembered, attached=attached,
+        last=last, only=only, from_=from_, until=until, whole=whole, room=room,
+    )  # fmt: skip
+    if room is None:
+        return once()
+    room.told = lambda words: [listener(Noticed(words)) for listener in listeners]
+    ending = _either(stop, cancel)
+    try:
+        result = once()
+        while result.status == "waiting" and room.waited(kept, found.id, ending):
+            result = once()
+        return result
+    finally:
+        room.settle(kept, found.id)
+
+
+def _either(*tokens: CancelToken | None) -> CancelToken:
+    """A token that is cancelled with the first of these."""
+    one = CancelToken()
+    for token in tokens:
+        if token is not None:
+            token.on_cancel(one.cancel)
+    return one
+
+
+def _one_pass(
+    kept: Journal,
+    found: RunRecord,
+    params: Mapping[str, Any] | None,
+    *,
+    failed_only: bool,
+    executor: str | None,
+    jobs: int | None,
+    limit: int | Literal["all"] | None,
+    cluster: str | Mapping[str, Any] | None,
+    listeners: Iterable[Listener],
+    cancel: CancelToken | None,
+    stop: CancelToken | None,
+    text_params: Mapping[str, str] | None,
+    taps: Mapping[str, OnBlock] | None,
+    masker: Masker | None,
+    warnings: Iterable[Warned],
+    own_files: Mapping[str, str] | None,
+    remembered: Mapping[str, Any] | None,
+    attached: Mapping[str, Attachment] | None,
+    last: CancelToken | None,
+    only: str | None,
+    from_: str | None,
+    until: str | None,
+    whole: bool,
+    room: WaitRoom | None,
+) -> RunResult:
+    """A further pass of a run."""
     lock = kept.lock(found.name)
     try:
         with Reader(kept) as reader:
@@ -125,8 +193,9 @@ def resume(
             warnings,
         )
         require_stdin(kept, found, order.plan)
+        require_items(kept, found, order)
         opening = partial(_opened, kept, found, order, lock, failed_only, part.again(order.plan))
-        return execute(order, opening, listeners, cancel, stop, taps, masker, attached, last)
+        return execute(order, opening, listeners, cancel, stop, taps, masker, attached, last, room)
     finally:
         lock.release()
 

@@ -17,6 +17,7 @@ from batchmill.lists import LazyList, mapped, materialize
 from batchmill.lists import joined as joined_lists
 from batchmill.record import LLM_CALLS_KEY, LLMCall
 from batchmill.step.environment import ENVIRONMENT
+from batchmill.step.snapshots import hold_lists, reached_part
 from batchmill.template import Path, Scope
 
 INDEX_KEY = "__index__"  # the 0-based position of the item that a batch node is working on
@@ -27,8 +28,6 @@ ENV_KEY = "env"  # variables of the environment, unless an input or a node is ca
 RESERVED_KEYS = frozenset({INDEX_KEY, ITEM_KEY, LLM_CALLS_KEY, RUN_KEY, SOURCE_KEY})
 
 MOST_LAYERS = 24  # under each other; a name is looked up in one after another
-
-_BULKY = ("results", "succeeded", "errors")  # what grows with the items in the outputs of a batch node
 
 _HELD = frozenset({str, int, float, bool, type(None), dict, list})  # types of nearly all outputs
 
@@ -56,6 +55,7 @@ class Namespace:
 
     ``permissive`` leaves what cannot be resolved as it stands. ``nodes`` are the ids of all nodes there are,
     so that one without outputs is not called unknown; ``left_out`` are those of them that are not run.
+    ``foreign`` are the inputs that hold data of a workflow around this one.
 
     Concurrency: a layer is written by the one branch it belongs to, in one thread at a time, and no more
     once another layer stands on it. Then any thread may read it. Steps work on snapshots.
@@ -68,7 +68,9 @@ class Namespace:
         permissive: bool = False,
         nodes: Collection[str] = (),
         left_out: Collection[str] = (),
+        foreign: frozenset[str] = frozenset(),
     ) -> None:
+        self._foreign = foreign
         self.permissive = permissive
         self.nodes = nodes
         self.left_out = left_out
@@ -93,7 +95,7 @@ class Namespace:
         return made
 
     def _on_top(self, entries: dict[str, NodeOutputs], calls: Calls) -> Namespace:
-        made = Namespace(self._inputs, permissive=self.permissive, nodes=self.nodes, left_out=self.left_out)
+        made = self._empty()
         made._below, made._depth = self, self._depth + 1
         made._entries, made._calls = entries, calls
         made.lazy = self.lazy
@@ -102,15 +104,21 @@ class Namespace:
     def _flattened(self) -> Namespace:
         """One layer with all there is in this one and those below it."""
         if self._flat is None:
-            flat = Namespace(
-                self._inputs, permissive=self.permissive, nodes=self.nodes, left_out=self.left_out
-            )
+            flat = self._empty()
             flat.lazy = self.lazy
             for layer in self._layers()[::-1]:
                 flat._entries.update(layer._entries)
                 flat._calls.update(layer._calls)
             self._flat = flat
         return self._flat
+
+    def _empty(self) -> Namespace:
+        kept: dict[str, Any] = {"nodes": self.nodes, "left_out": self.left_out, "foreign": self._foreign}
+        return Namespace(self._inputs, permissive=self.permissive, **kept)
+
+    def is_foreign(self, path: Path) -> bool:
+        """Whether what ``path`` leads to is data: not given by the document or whoever started the run."""
+        return path.root in self._foreign or self.entry(path.root) is not None
 
     def _layers(self) -> list[Namespace]:
         """This layer and all below it, from the top."""
@@ -209,6 +217,7 @@ class Namespace:
         referred to: a count alone must not carry a million results to every worker. What ``whole``
         leads to is given to a node as it is, so lists there are real ones.
         """
+        references = list(references)
         wanted: dict[str, set[Any]] = {}
         for path in references:
             wanted.setdefault(path.root, set()).add(path.segments[0] if path.segments else None)
@@ -223,12 +232,13 @@ class Namespace:
                 elif root in self.values:
                     values[root] = self.values[root]
             elif entry.outputs is not None:
-                values[root] = _reached(entry.outputs, keys)
+                values[root] = reached_part(entry.outputs, keys)
                 if entry.present is not None:
                     failed[root] = entry.present
         if self.lazy:
-            _hold(values, whole)
-        return Scope(values, failed=failed, permissive=self.permissive, absent=absent)
+            hold_lists(values, whole)
+        foreign = frozenset(path.root for path in references if self.is_foreign(path))
+        return Scope(values, failed=failed, permissive=self.permissive, absent=absent, foreign=foreign)
 
 
 class _Values(Mapping[str, Any]):
@@ -323,24 +333,3 @@ def joined(branches: Sequence[Namespace]) -> Namespace:
 
 def _as_json(call: Any) -> Any:
     return call.as_json() if isinstance(call, LLMCall) else call
-
-
-def _reached(value: Any, keys: set[Any]) -> Any:
-    """``value`` without the item lists of a batch node that are not among ``keys``; a key that is not text
-    (the node's outputs as a whole, a nested path) may be any of them."""
-    if not isinstance(value, dict) or "batch_metadata" not in value:
-        return value
-    if not all(isinstance(key, str) for key in keys):
-        return value
-    return {key: member for key, member in value.items() if key not in _BULKY or key in keys}
-
-
-def _hold(values: dict[str, Any], whole: Iterable[Path]) -> None:
-    """Put real lists in place of lazy ones where ``whole`` leads to all of such a list, or of its node."""
-    for path in whole:
-        outputs = values.get(path.root)
-        if not isinstance(outputs, dict) or len(path.segments) > 1:
-            continue
-        keys = path.segments or tuple(outputs)
-        lists = {key: materialize(outputs[key]) for key in keys if isinstance(outputs.get(key), LazyList)}
-        values[path.root] = {**outputs, **lists} if lists else outputs

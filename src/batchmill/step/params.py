@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from batchmill.nodes import Node
+from batchmill.nodes import Node, bind, bind_ahead
 from batchmill.template import (
     CommandTemplate,
     Compiled,
@@ -23,7 +23,8 @@ Readable = Compiled | CommandTemplate | UrlTemplate
 
 
 class StepParams:
-    """What a node's ``params`` become: values that are the same for every item, and templates.
+    """What a node's ``params`` become: values that are the same for every item, and templates. ``urls`` are
+    the params that are addresses.
 
     Immutable once made: one object serves all copies of a step in a process.
     """
@@ -32,6 +33,7 @@ class StepParams:
         self.constants: dict[str, Any] = {}
         self.templates: list[tuple[str, Readable]] = []
         treatment = {param.name: param.templates for param in node.params}
+        self.urls = frozenset(name for name, kind in treatment.items() if kind == "url")
         for name, written in params.items():
             kind = treatment.get(name, "value")
             if kind == "none":
@@ -41,7 +43,8 @@ class StepParams:
             elif kind == "url" and isinstance(written, str):
                 self._add(name, compile_url(written))
             else:
-                self._add(name, compile_value(written, branches=kind == "branches", at=(name,)))
+                self._add(name, compile_value(written, kind == "branches", (name,), self.urls))
+        self._ahead = bind_ahead(node, self.constants, [name for name, _ in self.templates])
 
     def _add(self, name: str, template: Readable) -> None:
         if template.references:
@@ -70,9 +73,33 @@ class StepParams:
             for path in expression.references
         ]
 
+    def reaching(self, name: str) -> dict[Any, list[Path]]:
+        """The references in an object of the param ``name``, by its keys."""
+        found: dict[Any, list[Path]] = {}
+        for param, template in self.templates:
+            if param == name and isinstance(template, Compiled):
+                for keys, expression in template.located:
+                    found.setdefault(keys[1] if len(keys) > 1 else None, []).extend(expression.references)
+        return found
+
     def resolve(self, scope: Scope) -> dict[str, Any]:
         """The params for one item; a fresh dictionary. Raises :class:`TemplateError`."""
         resolved = dict(self.constants)
         for name, template in self.templates:
             resolved[name] = template.resolve(scope)
         return resolved
+
+    def bound(self, node: type[Node], scope: Scope) -> dict[str, Any]:
+        """The params for one item, resolved and bound to what ``node`` declares; a fresh dictionary. Raises
+        :class:`TemplateError` and :class:`~batchmill.errors.InvalidParams`."""
+        ahead = self._ahead
+        if ahead is None:
+            return bind(node, self.resolve(scope))
+        made, fits = ahead.bound.copy(), True
+        for name, template in self.templates:
+            value = made[name] = template.resolve(scope)
+            accepted = ahead.accepted[name]
+            fits = fits and (accepted is None or type(value) in accepted)
+        if fits:
+            return made
+        return bind(node, self.constants | {name: made[name] for name, _ in self.templates})

@@ -26,7 +26,7 @@ from batchmill.sourced import Sourced, bare
 from batchmill.step.namespace import INDEX_KEY, ITEM_KEY, SOURCE_KEY, Namespace
 from batchmill.step.params import StepParams
 from batchmill.step.paying import FREE, Paying
-from batchmill.template import Compiled, Path, Scope
+from batchmill.template import Compiled, Path, Scope, carried_url
 from batchmill.values import is_true, plain
 from batchmill.values.masking import Masker
 
@@ -50,9 +50,12 @@ class Step(Task):
     templates. ``folder`` is put on the import path of a process that the step is shipped to. ``paying`` is
     what a node is held to that asks language models, ``also`` what is looked up besides. ``masker`` is
     told the run's secrets: a worker process, too, must not cut a text short in the middle of one.
+    ``needs_folder`` and ``credential`` are those of the node with its params.
     """
 
     masker: Masker | None = None
+    needs_folder = ""
+    credential = ""
 
     def __init__(
         self,
@@ -75,11 +78,21 @@ class Step(Task):
         self._carried = dict(carried or {})
         self._folder = folder
         self._paying = paying
+        self._pays = paying != FREE
 
     @property
     def share(self) -> bool:
         """Whether threads may use this very object: the node holds nothing of its own."""
         return not getattr(self.node, "__dict__", True)
+
+    @property
+    def secret(self) -> str:
+        knows = self.masker is not None and (self.masker.knows_any or self.masker.ordinary)
+        return "a secret input" if knows else self.credential
+
+    @property
+    def only_files(self) -> bool:
+        return self._kind.only_files
 
     def skips(self, scope: Scope) -> bool:
         """Whether nothing is to be run with the names of ``scope``. Raises
@@ -94,15 +107,22 @@ class Step(Task):
 
     def bound_in(self, scope: Scope, attempt: Attempt) -> dict[str, Any]:
         """The node's params for one attempt, resolved with the names of ``scope``, and checked."""
+        if self._carried or scope.permissive:
+            bound = self._bound_with_more(scope, attempt)
+        else:
+            bound = self._params.bound(self._kind, scope)
+        if self._paying.in_dollars:
+            self._paying.check(self.node, bound)
+        return bound
+
+    def _bound_with_more(self, scope: Scope, attempt: Attempt) -> dict[str, Any]:
+        """The same where values of a loop are laid over, or references may stay as they stand."""
         params = self._params.resolve(scope)
         if self._carried:
             self._overlay(params)
         if scope.unresolved:
             attempt.recorder.append(Unresolved(tuple(scope.unresolved)))
-        bound = bind(self._kind, params)
-        if self._paying.in_dollars:
-            self._paying.check(self.node, bound)
-        return bound
+        return bind(self._kind, params)
 
     def expected_tokens(self, item: Any, index: int) -> float:
         """About how many tokens of language models an attempt at this item uses; 0 where nobody knows."""
@@ -135,7 +155,9 @@ class Step(Task):
         if isinstance(inputs, dict):
             params[INPUTS_PARAM] = {**inputs, **self._carried}
         else:
+            urls = {name: params.get(name) for name in self._carried if name in self._params.urls}
             params.update(self._carried)
+            params.update({name: carried_url(before, params[name]) for name, before in urls.items()})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Step:
         copied = copy.copy(self)
@@ -172,7 +194,8 @@ class AsyncSingleStep(SingleStep):
 
 class ItemStep(Step):
     """A batch node; ``item_name`` is what templates call the item. ``keyed`` is what the keys of its items
-    are made of besides the item. ``as_json`` makes plain data of outputs, and an error of what has no form
+    are made of besides the item. ``named`` says that the items stand in the document, or in its inputs.
+    ``as_json`` makes plain data of outputs, and an error of what has no form
     in JSON."""
 
     def __init__(
@@ -188,8 +211,11 @@ class ItemStep(Step):
         when: Compiled | None = None,
         keyed: tuple[Any, ...] = (),
         also: Iterable[Path] = (),
+        named: bool = False,
     ) -> None:
         super().__init__(node, params, namespace, folder=folder, paying=paying, when=when, also=also)
+        if not named:
+            self._scope = self._scope.with_foreign(item_name)
         references = [*params.references, *(() if when is None else when.references), *also]
         self._keyed = keyed if any(path.root == ITEM_KEY for path in references) else None
         self._item_name = item_name
@@ -204,9 +230,11 @@ class ItemStep(Step):
         item travelled to another process.
         """
         scope = self._scope_of(item, index, attempt.folder)
-        if self.skips(scope):
+        if self._when is not None and self.skips(scope):
             return SKIPPED
-        return self._outputs(self.run_in(scope, self._paying.told(attempt, index)), item)
+        if self._pays:
+            attempt = self._paying.told(attempt, index)
+        return self._outputs(self.run_in(scope, attempt), item)
 
     def _outputs(self, result: NodeResult, item: Any) -> dict[str, Any]:
         """The outputs of an item. Raises :class:`~batchmill.errors.NodeError` for one that has the name of
@@ -294,6 +322,7 @@ def item_step(
     paying: Paying = FREE,
     when: Compiled | None = None,
     keyed: tuple[Any, ...] = (),
+    named: bool = False,
 ) -> ItemStep:
     """The step of a batch node; it can be awaited where the node can."""
     kind = AsyncItemStep if _can_be_awaited(node) else ItemStep
@@ -302,7 +331,7 @@ def item_step(
     elif callable(getattr(node, "seen", None)):
         kind = SeenItemStep
     told: dict[str, Any] = {"item_name": item_name, "folder": folder, "as_json": as_json, "paying": paying}
-    return kind(node, params, namespace, when=when, keyed=keyed, **told)
+    return kind(node, params, namespace, when=when, keyed=keyed, named=named, **told)
 
 
 def item_key(keyed: tuple[Any, ...], item: Any) -> str:

@@ -6,7 +6,7 @@ from batchmill.template.parts import EVERY, Every, Expression, Filter, Literal, 
 from batchmill.template.scope import Scope
 from batchmill.template.shell import CommandTemplate, ShellCommand, compile_command, review_words
 from batchmill.template.text import to_json, to_text
-from batchmill.template.url import UrlTemplate, compile_url
+from batchmill.template.url import ForeignUrl, UrlTemplate, carried_url, compile_url
 
 __all__ = [
     "EVERY",
@@ -15,6 +15,7 @@ __all__ = [
     "Every",
     "Expression",
     "Filter",
+    "ForeignUrl",
     "Literal",
     "Operand",
     "Path",
@@ -23,6 +24,7 @@ __all__ = [
     "StructureSyntaxError",
     "Template",
     "UrlTemplate",
+    "carried_url",
     "compile_command",
     "compile_url",
     "compile_value",

@@ -15,6 +15,7 @@ from batchmill.template.parse import parse
 from batchmill.template.parts import Expression, Path, Template
 from batchmill.template.resolve import resolve_expression, resolve_key, resolve_text
 from batchmill.template.scope import Scope
+from batchmill.template.url import UrlTemplate
 
 MAX_DEPTH = 200  # levels of dictionaries and lists; deeper ones would end in RecursionError anyway
 
@@ -92,6 +93,29 @@ class _Whole(_Plan):
         return resolve_expression(self._expression, scope)
 
 
+class _Keys(_Plan):
+    """``"${name.key}"``, a path through keys of text alone. What is not there, or in no dictionary, goes the
+    long way, which knows every kind of value and the words for what is missing."""
+
+    __slots__ = ("_expression", "_keys", "_name")
+
+    def __init__(self, expression: Expression, path: Path) -> None:
+        self._expression = expression
+        self._name = path.root
+        self._keys = path.segments
+
+    def resolve(self, scope: Scope) -> Any:
+        try:
+            value = scope[self._name]
+            for key in self._keys:
+                if type(value) is not dict:
+                    return resolve_expression(self._expression, scope)
+                value = value[key]
+        except KeyError:
+            return resolve_expression(self._expression, scope)
+        return value
+
+
 class _Branch(_Plan):
     """A string that is one path into a branch: null where that branch was not taken or failed."""
 
@@ -118,6 +142,18 @@ class _Text(_Plan):
 
     def resolve(self, scope: Scope) -> Any:
         return resolve_text(self._template, scope)
+
+
+class _Url(_Plan):
+    """A URL with templates in it."""
+
+    __slots__ = ("_template",)
+
+    def __init__(self, template: UrlTemplate) -> None:
+        self._template = template
+
+    def resolve(self, scope: Scope) -> Any:
+        return self._template.resolve(scope)
 
 
 class _Keyed(_Plan):
@@ -172,7 +208,7 @@ class Compiled:
     made from.
     """
 
-    __slots__ = ("_at", "_branches", "_plan", "located", "source")
+    __slots__ = ("_at", "_branches", "_urls", "located", "resolve", "source")
 
     def __init__(
         self,
@@ -181,10 +217,14 @@ class Compiled:
         located: tuple[tuple[Keys, Expression], ...],
         branches: bool,
         at: Keys = (),
+        urls: frozenset[str] = frozenset(),
     ) -> None:
+        self._urls = urls
         self.source = source
         self._at = at
-        self._plan = plan
+        self.resolve = plan.resolve
+        """``resolve(scope)``: the structure for one item. Its own dictionaries and lists are fresh; values
+        that templates put in are those of the scope. Raises :class:`TemplateError`."""
         self.located = located
         self._branches = branches
 
@@ -203,11 +243,6 @@ class Compiled:
         """Every path in it, in document order, those nested as an index included."""
         return tuple(path for _, expression in self.located for path in expression.references)
 
-    def resolve(self, scope: Scope) -> Any:
-        """The structure for one item. Its own dictionaries and lists are fresh; values that templates
-        put in are those of the scope. Raises :class:`TemplateError`."""
-        return self._plan.resolve(scope)
-
     def __copy__(self) -> Compiled:
         return self
 
@@ -215,25 +250,28 @@ class Compiled:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return compile_value, (self.source, self._branches, self._at)
+        return compile_value, (self.source, self._branches, self._at, self._urls)
 
 
-def compile_value(value: Any, branches: bool = False, at: Keys = ()) -> Compiled:
+def compile_value(
+    value: Any, branches: bool = False, at: Keys = (), urls: frozenset[str] = frozenset()
+) -> Compiled:
     """Read every template in a JSON structure, those in the keys of its dictionaries included.
 
     With ``branches`` a string that is one path and nothing else is null where the node it starts from has
     not run, or failed and does not count as present; a ``??`` in it says otherwise. Resolving raises
     :class:`~batchmill.errors.KeyCollision` where two keys of one dictionary become the same; ``at`` is where
-    the structure stands, for its message.
+    the structure stands, for its message. What stands under a key of ``urls`` is a URL: see
+    :mod:`batchmill.template.url`.
 
     Raises :class:`StructureSyntaxError` for the first string that cannot be read.
     """
-    reading = _Reading(branches)
+    reading = _Reading(branches, urls)
     plan = reading.plan(value, at)
     if reading.faults:
         raise reading.faults[0]
     source = _copied(value) if isinstance(value, (dict, list)) else value
-    return Compiled(source, plan, tuple(reading.located), branches, at)
+    return Compiled(source, plan, tuple(reading.located), branches, at, urls)
 
 
 def syntax_errors(value: Any) -> list[StructureSyntaxError]:
@@ -246,8 +284,9 @@ def syntax_errors(value: Any) -> list[StructureSyntaxError]:
 class _Reading:
     """One pass over a structure: the plans, and what was met on the way."""
 
-    def __init__(self, branches: bool = False) -> None:
+    def __init__(self, branches: bool = False, urls: frozenset[str] = frozenset()) -> None:
         self._branches = branches
+        self._urls = urls
         self.located: list[tuple[Keys, Expression]] = []
         self.faults: list[StructureSyntaxError] = []
 
@@ -270,6 +309,8 @@ class _Reading:
             self.faults.append(StructureSyntaxError(error.message, error.text, error.position, at))
             return _Same(value)
         self.located.extend((at, expression) for expression in template.expressions)
+        if len(at) > 1 and at[-1] in self._urls and template.expressions:
+            return _Url(UrlTemplate(value, template))
         return _plan_string(template, self._branches)
 
     def _keyed(self, value: dict[str, Any], at: Keys) -> _Plan:
@@ -312,6 +353,9 @@ def _plan_string(template: Template, branches: bool) -> _Plan:
     first = only.alternatives[0] if only.alternatives else None
     if branches and isinstance(first, Path) and not only.optional:
         return _Branch(only, first)
-    if isinstance(first, Path) and not (first.segments or only.filters or only.optional):
-        return _Name(only, first.root)
+    if isinstance(first, Path) and not (only.filters or only.optional):
+        if not first.segments:
+            return _Name(only, first.root)
+        if all(isinstance(segment, str) for segment in first.segments):
+            return _Keys(only, first)
     return _Whole(only)

@@ -46,7 +46,8 @@ class Scope:
 
     ``values`` maps names to values. ``failed`` maps the id of a failed node to the names of its
     outputs that count as present all the same: in a ``??`` chain its others are passed over. ``absent`` maps
-    the id of a node without outputs to the words why it has none.
+    the id of a node without outputs to the words why it has none. ``foreign`` are the names of values that
+    neither the document nor whoever started the run has given: items, outputs of nodes.
     In a ``permissive`` scope an expression that does not resolve stays as its text, which is added to
     ``unresolved``. In a ``lazy`` scope a list that ``[*]`` makes of a lazy one may be lazy as well; who
     resolves for a node's params, which may be anybody's code, wants real lists.
@@ -56,7 +57,8 @@ class Scope:
     """
 
     __slots__ = (
-        "_base", "_extra", "_own_texts", "_texts", "absent", "failed", "lazy", "permissive", "unresolved"
+        "_base", "_extra", "_own_texts", "_texts", "absent", "failed", "foreign", "lazy", "permissive",
+        "unresolved",
     )  # fmt: skip
 
     def __init__(
@@ -67,7 +69,9 @@ class Scope:
         permissive: bool = False,
         lazy: bool = False,
         absent: Mapping[str, str] = _NOTHING,
+        foreign: frozenset[str] = frozenset(),
     ) -> None:
+        self.foreign = foreign
         self.absent = absent
         self._base = values
         self._extra = _NOTHING
@@ -87,6 +91,7 @@ class Scope:
         child._own_texts = None
         child.failed = self.failed
         child.absent = self.absent
+        child.foreign = self.foreign
         child.permissive = self.permissive
         child.lazy = self.lazy
         child.unresolved = []
@@ -98,7 +103,15 @@ class Scope:
         base = {name: _shared(value) for name, value in self._base.items()}
         if all(base[name] is value for name, value in self._base.items()):
             return self
-        return Scope(base, failed=self.failed, permissive=self.permissive, lazy=self.lazy, absent=self.absent)
+        return self._on(base, self.foreign)
+
+    def with_foreign(self, name: str) -> Scope:
+        """The same with one more name whose values come from elsewhere."""
+        return self._on(self._base, self.foreign | {name})
+
+    def _on(self, base: Mapping[str, Any], foreign: frozenset[str]) -> Scope:
+        kept: dict[str, Any] = {"permissive": self.permissive, "lazy": self.lazy, "absent": self.absent}
+        return Scope(base, failed=self.failed, foreign=foreign, **kept)
 
     def __getitem__(self, name: str) -> Any:
         """The value of ``name``. Raises :class:`KeyError`."""

@@ -58,6 +58,25 @@ def place_at_end(text: str) -> Place:
     return "path" if "/" in rest or not scheme else "host"
 
 
+class ForeignUrl(str):
+    """A URL whose host came with data: an item, or what a node gave. Whoever wrote the document, or gave the
+    run its inputs, may never have seen it."""
+
+    __slots__ = ()
+
+
+def carried_url(written: Any, value: Any) -> Any:
+    """What comes in the place of the URL ``written`` from the second time on: another page of the same
+    server, or one of a server that data names."""
+    if not isinstance(value, str) or (type(written) is str and _authority(written) == _authority(value)):
+        return value
+    return ForeignUrl(value)
+
+
+def _authority(url: str) -> str:
+    return _END_OF_HOST.split(url.partition("://")[2], 1)[0].lower()
+
+
 class UrlTemplate:
     """A URL with templates in it, read once. Immutable; copies are the object itself."""
 
@@ -73,20 +92,22 @@ class UrlTemplate:
         return self._template.references
 
     def resolve(self, scope: Scope) -> str:
-        """The URL for one item.
+        """The URL for one item; a :class:`ForeignUrl` where data has a part in its host.
 
         Raises :class:`~batchmill.errors.TemplateError`: :class:`~batchmill.errors.UnsafeValue` for a
         value that would reach beyond its place.
         """
         parts = self._template.parts
-        made = _Making()
+        made, foreign = _Making(), False
         for index, part in enumerate(parts):
             if isinstance(part, str):
                 made.text += part
             else:
+                reached = made.reached
                 made.add(part, self._value(part, scope), parts[index + 1 :])
+                foreign = foreign or (made.reached > reached and _is_foreign(part, scope))
         made.check_segments()
-        return made.text
+        return ForeignUrl(made.text) if foreign else made.text
 
     def _value(self, expression: Expression, scope: Scope) -> Any:
         try:
@@ -109,11 +130,17 @@ def compile_url(source: str) -> UrlTemplate:
     return UrlTemplate(source, parse(source))
 
 
+def _is_foreign(expression: Expression, scope: Scope) -> bool:
+    return not scope.foreign.isdisjoint(path.root for path in expression.references)
+
+
 class _Making:
-    """A URL on its way: the text so far, and which stretches of it are values of path components."""
+    """A URL on its way: the text so far, and which stretches of it are values of path components. ``reached``
+    counts the values that had a part in the host."""
 
     def __init__(self) -> None:
         self.text = ""
+        self.reached = 0
         self._glued = 0  # where a value at the beginning ends
         self._values: list[tuple[int, int, Expression]] = []
 
@@ -125,6 +152,7 @@ class _Making:
         last = expression.filters[-1].name if expression.filters else ""
         if place == "start" or last in ("raw", "url"):
             self.text += _pasted(expression, text)
+            self.reached += place in ("start", "host")
             self._glued = len(self.text) if place == "start" else self._glued
         elif place == "host":
             self.text += self._in_host(expression, text, following)
@@ -143,6 +171,7 @@ class _Making:
         # a whole URL without anything in between is no part of its host.
         fits = _PORT.fullmatch(host) if self._glued == len(self.text) else _HOST.fullmatch(host)
         if fits and (not rest or not host or self._is_whole_host(following)):
+            self.reached += bool(host)
             return host + quote(rest, safe=_KEPT, errors="surrogateescape")
         raise UnsafeValue(
             f"the value of {expression.text} stands where the host of a URL does and is no host or port; "

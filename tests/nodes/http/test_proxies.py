@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
-from batchmill.nodes.http.proxies import proxy_for
+from batchmill.nodes.access.proxies import proxy_for
 
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 FAR = "http://only.the.proxy.knows/x"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -130,12 +132,13 @@ class Listener(ThreadingHTTPServer):
         """A client that goes is what some tests are about."""
 
 
-@pytest.fixture
-def model():
-    """The server's :class:`Model`, with its address as ``base_url``."""
+@contextmanager
+def listening():
+    """A :class:`Model` that answers, with its address as ``base_url``."""
     made = Model()
     with Listener(("127.0.0.1", 0), Handler) as server:
         server.model = made
+        made.server = server
         made.base_url = f"http://127.0.0.1:{server.server_port}/v1"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -145,6 +148,48 @@ def model():
         server.shutdown()
         thread.join()
         server.hang_up()
+
+
+@pytest.fixture
+def model():
+    """The server's :class:`Model`."""
+    with listening() as made:
+        yield made
+
+
+@pytest.fixture
+def other_model():
+    """Another server."""
+    with listening() as made:
+        yield made
+
+
+@pytest.fixture
+def secure_model(model):
+    """``secure_model((certificate, key))`` has the server speak TLS; gives a list of whether each client that
+    has come showed a certificate."""
+
+    def of(certificate):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        context.load_verify_locations(certificate[0])
+        context.verify_mode = ssl.CERT_OPTIONAL
+        accept, shown = model.server.get_request, []
+
+        def secured():
+            connection, address = accept()
+            try:
+                wrapped = context.wrap_socket(connection, server_side=True)
+            except OSError:
+                connection.close()
+                raise
+            shown.append(bool(wrapped.getpeercert()))
+            return wrapped, address
+
+        model.server.get_request = secured
+        return shown
+
+    return of
 
 
 @pytest.fixture

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from batchmill.batch.admissions.shared_limits import SharedLimits
 from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
 from batchmill.policy.adaptive.controller import LimitChange
 from batchmill.policy.budget import Budget, BudgetLimits
@@ -34,6 +36,16 @@ class Lane:
     waiting: deque[threading.Condition] = field(default_factory=deque)
     asked: list[Limits] = field(default_factory=list)  # by gates that are open
     refused: int = 0  # attempts, ever
+    shared: SharedLimits | None = None  # with all runs of the machine
+
+    def held(self, clock: Clock) -> AbstractContextManager[None]:
+        """The limiter as it stands, to be looked at and counted in: nobody else does so meanwhile."""
+        return nullcontext() if self.shared is None else self.shared.held(self.limiter, clock)
+
+    def end_slot(self, slot: int | None) -> None:
+        """An attempt that had this number among those of all runs has ended."""
+        if slot is not None and self.shared is not None:
+            self.shared.release(slot)
 
     def wake(self) -> None:
         """Have the first in line look again."""
@@ -64,8 +76,11 @@ class Gates:
         self._lanes: dict[str, Lane] = {}
         self._budgets: dict[str, Budget] = {}
 
-    def lane(self, key: str, limits: Limits) -> Lane:
-        """The lane of ``key``, held to ``limits`` as well as to what others asked of it."""
+    def lane(self, key: str, limits: Limits, *, shared: bool = False) -> Lane:
+        """The lane of ``key``, held to ``limits`` as well as to what others asked of it. ``shared`` has it
+        hold over all runs of this user on this machine; raises :class:`~batchmill.errors.StorageError` then
+        where that cannot be.
+        """
         now = self.clock.monotonic()
         with self.lock:
             lane = self._lanes.get(key)
@@ -73,6 +88,8 @@ class Gates:
                 lane = self._lanes[key] = Lane(key, Limiter(limits, now))
             else:
                 lane.limiter.tighten(limits, now)
+            if shared and lane.shared is None:
+                lane.shared = SharedLimits(key)
             return lane
 
     def look(self) -> list[dict[str, Any]]:

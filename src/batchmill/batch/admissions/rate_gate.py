@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchmill.batch.admissions.gates import Expected, Gates, Lane
+from batchmill.batch.admissions.shared_limits import POLL_SECONDS
 from batchmill.policy.budget import NANO, Budget, Spent
 from batchmill.policy.limits import Ended, Limits, Reservation
 
@@ -28,11 +29,13 @@ Expect = Callable[[Any, int], float]
 @dataclass(slots=True)
 class AttemptPass:
     """Leave for one attempt, with what each budget set aside for it. ``guess`` is what it counts as where it
-    never tells what it used."""
+    never tells what it used. ``slot`` is its number among those under way in all runs of the machine, None
+    where those are not counted."""
 
     permit: Reservation
     reserved: list[Spent] = field(default_factory=list)
     guess: Spent = field(default_factory=Spent)
+    slot: int | None = None
 
 
 class Gate:
@@ -126,7 +129,8 @@ class Gate:
             while refusal is None and not stopped():
                 seconds: float | None = None
                 if self._lane.waiting[0] is waiter:
-                    seconds, refusal = self._look(expected)
+                    with self._lane.held(self._gates.clock):
+                        seconds, refusal = self._look(expected)
                     if seconds == 0.0:
                         return True
                 if refusal is None:
@@ -138,11 +142,13 @@ class Gate:
     def let_through(self, expected: Sequence[Expected], stopped: Callable[[], bool]) -> list[AttemptPass]:
         """Passes for the first of those who expect so much and may start now."""
         passes: list[AttemptPass] = []
-        with self._gates.lock:
+        with self._gates.lock, self._lane.held(self._gates.clock):
             for each in expected:
                 if stopped() or self._look(each)[0] != 0.0:
                     break
+                slot = self._slot()
                 passes.append(self._pass(each))
+                passes[-1].slot = slot
         return passes
 
     def expected(self, item: Any, index: int) -> Expected:
@@ -159,11 +165,23 @@ class Gate:
         tokens = expected.tokens * self._factor
         if seconds := self._lane.limiter.wait(tokens, self._gates.clock.monotonic()):
             return None if seconds == math.inf else seconds, None
+        if not self._has_slot():
+            return POLL_SECONDS, None
         for budget, amount in self._amounts(tokens):
             why = None if expected.free else budget.refusal(amount)
             if why is not None:
                 return None, None if budget.outstanding else why
         return 0.0, None
+
+    def _has_slot(self) -> bool:
+        most, shared = self._lane.limiter.limits.max_concurrent, self._lane.shared
+        return shared is None or most is None or shared.is_free(most)
+
+    def _slot(self) -> int | None:
+        """Under the lock, after a look: a number among the attempts of all runs, where those are counted.
+        Slots are taken under the lock on the limit, so that one that was free still is."""
+        most, shared = self._lane.limiter.limits.max_concurrent, self._lane.shared
+        return None if shared is None or most is None else shared.take(most)
 
     def _pass(self, expected: Expected) -> AttemptPass:
         """Under the lock, after a look: count an attempt as started."""
@@ -195,7 +213,8 @@ class Gate:
 
     def withdraw(self, leave: AttemptPass) -> None:
         """An attempt that was let through was not made."""
-        with self._gates.lock:
+        with self._gates.lock, self._lane.held(self._gates.clock):
+            self._lane.end_slot(leave.slot)
             self._lane.limiter.withdraw(leave.permit, self._gates.clock.monotonic())
             for (budget, _), reserved in zip(self._budgets, leave.reserved, strict=True):
                 budget.release(reserved)
@@ -215,7 +234,8 @@ class Gate:
         was asked and has no price: no budget of dollars can be held then."""
         if ended.pause > self._longest_pause:
             ended = replace(ended, pause=self._longest_pause)
-        with self._gates.lock:
+        with self._gates.lock, self._lane.held(self._gates.clock):
+            self._lane.end_slot(leave.slot)
             self._models = self._models or calls > 0
             self._lane.refused += ended.refused
             tokens = ended.tokens

@@ -100,6 +100,10 @@ class Carrier(Protocol):
         """See the class."""
 
     @property
+    def exposed(self) -> bool:
+        """Whether what is sent is known to be readable on the way."""
+
+    @property
     def gone(self) -> bool:
         """Whether it brings nothing there any more: the next batch connects anew."""
 

@@ -35,6 +35,14 @@ class Prepared(Task):
     def awaits(self) -> bool:
         return self.task.awaits
 
+    @property
+    def needs_folder(self) -> str:
+        return self.task.needs_folder
+
+    @property
+    def secret(self) -> str:
+        return self.task.secret
+
     def prepare(self) -> None:
         """Call the initializer, the first time. What it raises becomes the error of every item here."""
         if self._ready:

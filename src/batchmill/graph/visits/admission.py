@@ -38,11 +38,12 @@ def gate_of(
             "run the batch around this workflow on the executor `thread`"
         )
     named = rate_limit.key if rate_limit is not None else None
+    shared = rate_limit is not None and rate_limit.shared
     counted = limits.tokens_per_minute is not None or any(budget.needs_tokens for budget, _ in budgets)
     in_dollars = any(budget.limits.usd is not None for budget, _ in budgets)
     return Gate(
         around.services.gates,
-        around.services.gates.lane(named or f"node {place}", limits),
+        around.services.gates.lane(named or f"node {place}", limits, shared=shared),
         budgets,
         expect=step.expected_tokens if counted or named else None,
         expect_usd=step.expected_usd if in_dollars else None,

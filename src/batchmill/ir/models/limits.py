@@ -30,6 +30,10 @@ class RateLimit(Spec):
         None, description="Attempts at once, of all nodes with the key together."
     )
     key: NonEmpty | None = Field(None, description="Nodes with the same key share the limit.")
+    LATER = frozenset({"shared"})
+    shared: bool = Field(
+        False, description="Whether all runs on this machine that name the key share the limit, too."
+    )
 
     @property
     def limits(self) -> Limits:

@@ -44,6 +44,19 @@ class McpServerSpec(Spec):
     headers: dict[str, str] = Field(
         default_factory=dict, description="Headers of every request; `${NAME}` is a variable of ours."
     )
+    LATER = frozenset({"allow_hosts", "allow_private", "ca_file", "client_cert", "client_key"})
+    allow_hosts: list[NonEmpty] | None = Field(
+        None, description="The only hosts, or networks, that are asked over HTTP, also behind redirects."
+    )
+    allow_private: bool | None = Field(
+        None,
+        description="Whether private addresses are asked; without it those of the host in `url`.",
+    )
+    ca_file: NonEmpty | None = Field(
+        None, description="Certificates that the server's must be signed by, in place of the system's."
+    )
+    client_cert: NonEmpty | None = Field(None, description="The certificate that the server is shown.")
+    client_key: NonEmpty | None = Field(None, description="Its key, where that is in another file.")
     timeout: Timeout = Field(60.0, description="Seconds for one call of a tool.")
     start_timeout: Timeout = Field(
         30.0, description="Seconds until it must have answered for the first time."

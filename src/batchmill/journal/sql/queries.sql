@@ -151,6 +151,9 @@ SELECT count(*) FROM outcome WHERE id >= ? AND id < ? AND pass < ?
 SELECT id, state, coalesce(key, item), value, wall, detail FROM outcome
 WHERE id >= ? AND id < ? AND pass < ? ORDER BY id
 
+-- name: items_between
+SELECT id, item FROM outcome WHERE id >= ? AND id < ? AND pass < ? AND item IS NOT NULL
+
 -- name: ids_between
 SELECT id FROM outcome WHERE id >= ? AND id < ? AND pass < ?
 
@@ -277,3 +280,42 @@ DELETE FROM file WHERE run = ?
 
 -- name: file_is_used
 SELECT 1 FROM file WHERE digest = ? LIMIT 1
+
+-- name: service_batches
+SELECT id, token, server, endpoint, model, count, state, remote, status, answered, made_at, sent_at
+FROM service_batch WHERE run = ?
+AND EXISTS (SELECT 1 FROM service_request WHERE service_request.batch = service_batch.id) ORDER BY id
+
+-- name: add_service_batch
+INSERT INTO service_batch
+    (run, token, server, endpoint, model, count, state, remote, status, answered, made_at, sent_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: add_service_request
+INSERT INTO service_request (run, batch, place, digest) VALUES (?, ?, ?, ?)
+
+-- name: note_service_batch
+UPDATE service_batch SET state = :state, remote = CASE :remote WHEN '' THEN remote ELSE :remote END,
+    status = :status, answered = coalesce(:answered, answered), sent_at = coalesce(:sent_at, sent_at)
+WHERE id = :id
+
+-- name: open_service_requests
+SELECT id, batch, place, digest FROM service_request WHERE run = ? AND digest = ? ORDER BY id
+
+-- name: service_requests_of
+SELECT id, batch, place, digest FROM service_request WHERE batch = ? ORDER BY id
+
+-- name: settle_service_request
+DELETE FROM service_request WHERE id = ?
+
+-- name: drop_service_requests
+DELETE FROM service_request WHERE batch = ?
+
+-- name: drop_service_batch
+DELETE FROM service_batch WHERE id = ?
+
+-- name: delete_service_batches
+DELETE FROM service_batch WHERE run = ?
+
+-- name: delete_service_requests
+DELETE FROM service_request WHERE run = ?

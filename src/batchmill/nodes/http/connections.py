@@ -14,16 +14,18 @@ from urllib3.exceptions import ClosedPoolError, ConnectTimeoutError, NameResolut
 from urllib3.response import BaseHTTPResponse
 
 from batchmill.concurrency.resources import process_resource
-from batchmill.nodes.http.proxies import Proxy, proxy_for
+from batchmill.nodes.access.addresses import ANYWHERE, Bounds
+from batchmill.nodes.access.policy import require_written_within
+from batchmill.nodes.access.proxies import Proxy, proxy_for
+from batchmill.nodes.access.trust import SYSTEM, Trust
 from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.sockets import Limited, LimitedSocket, LimitedTLSSocket, connect, current
-from batchmill.nodes.http.trust import SYSTEM, Trust
 
 SERVERS = 100  # of so many different ones connections are kept, the least recently used going first
 KEPT = 1000  # idle connections to one server: as many as a batch can have in flight
 
 Origin = tuple[str, str, int]
-Way = tuple[Origin, Proxy | None, Trust]
+Way = tuple[Origin, Proxy | None, Trust, Bounds]
 
 
 class _Limits:
@@ -34,10 +36,17 @@ class _Limits:
     port: int
     socket_options: Any
     _requests = 0  # that went over the present socket
+    _peer = ""
+
+    def __init__(self, *args: Any, bounds: Bounds, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bounds = bounds
 
     def _new_conn(self) -> LimitedSocket:
         try:
-            return connect(self.host, self.port, self.socket_options)
+            made = connect(self.host, self.port, self.socket_options, self._bounds)
+            self._peer = made.peer
+            return made
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]  # a mixin of one
         except TimeoutError as error:
@@ -47,7 +56,7 @@ class _Limits:
 
     def _enter(self) -> None:
         exchange = current()
-        exchange.reused = self._requests > 0
+        exchange.reused, exchange.peer = self._requests > 0, self._peer
         self._requests += 1
         if isinstance(self.sock, Limited):
             exchange.use(self.sock)
@@ -99,21 +108,30 @@ class Connections:
         self._pools: OrderedDict[Way, HTTPConnectionPool] = OrderedDict()
 
     def send(
-        self, request: Request, body: Any, length: int | None, trust: Trust = SYSTEM
+        self,
+        request: Request,
+        body: Any,
+        length: int | None,
+        trust: Trust = SYSTEM,
+        bounds: Bounds = ANYWHERE,
     ) -> BaseHTTPResponse:
         """Send a request within the exchange of this thread and return the answer, its body unread.
 
-        Raises what urllib3 raises; nothing is tried again and no redirect is followed.
+        Raises what urllib3 raises, and :class:`~batchmill.errors.NodeError` for a server whose address is
+        outside of ``bounds``; nothing is tried again and no redirect is followed.
         """
         address = request.address
         proxy = proxy_for(*address.origin)
+        if proxy is not None:
+            require_written_within(bounds, address.host)
+            bounds = ANYWHERE  # the proxy itself is whatever the environment names
         forwarded = proxy is not None and address.scheme == "http"
         fields = request.fields.as_dict()
         if length is not None:
             fields["Content-Length"] = str(length)
         while True:
             try:
-                return self._pool((address.origin, proxy, trust)).urlopen(
+                return self._pool((address.origin, proxy, trust, bounds)).urlopen(
                     request.method,
                     str(address) if forwarded else address.target,
                     body,
@@ -147,11 +165,11 @@ class Connections:
             gone.close()
         return found
 
-    def _made(self, origin: Origin, proxy: Proxy | None, trust: Trust) -> HTTPConnectionPool:
+    def _made(self, origin: Origin, proxy: Proxy | None, trust: Trust, bounds: Bounds) -> HTTPConnectionPool:
         scheme, host, port = origin
-        through: dict[str, Any] = {}
+        through: dict[str, Any] = {"bounds": bounds}
         if proxy is not None:
-            through = {"_proxy": proxy.url, "_proxy_headers": dict(proxy.headers)}
+            through |= {"_proxy": proxy.url, "_proxy_headers": dict(proxy.headers)}
             if scheme == "http":  # the proxy itself is asked, for a whole URL
                 scheme, host, port = proxy.url.scheme or "", proxy.url.host or "", proxy.url.port or 0
         if scheme == "http":

@@ -11,6 +11,10 @@ from urllib3.response import BaseHTTPResponse
 
 from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
+from batchmill.nodes.access.addresses import Bounds
+from batchmill.nodes.access.params import ACCESS_PARAMS
+from batchmill.nodes.access.policy import access_of, host_faults
+from batchmill.nodes.access.trust import Trust
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.credentials import credential_faults
 from batchmill.nodes.encodings import encoding_faults, lookup
@@ -23,7 +27,6 @@ from batchmill.nodes.http.fields import DEFAULT_KEY_HEADER, is_credential
 from batchmill.nodes.http.payload import payload_faults
 from batchmill.nodes.http.request import REDIRECTS, Request, may_repeat, method_fault, request_of
 from batchmill.nodes.http.sockets import Exchange, exchanging
-from batchmill.nodes.http.trust import Trust, host_faults, require_allowed, trust_of
 from batchmill.policy import RetryPolicy
 
 TIMEOUT = 30.0
@@ -83,26 +86,7 @@ class HttpNode(Node):
             minimum=0.001,
             content=False,
         ),
-        Param(
-            "allow_hosts",
-            "array",
-            "the only hosts to connect to, also after redirects: `api.example.com`, `*.example.com`, with "
-            "a port where only that is meant",
-            content=False,
-        ),
-        Param(
-            "ca_file",
-            "string",
-            "a file of certificates, one of which must have signed the server's, in place of the system's",
-            content=False,
-        ),
-        Param(
-            "client_cert",
-            "string",
-            "a file with the certificate that the first server is shown, and no other",
-            content=False,
-        ),
-        Param("client_key", "string", "its key, where that is in another file", content=False),
+        *ACCESS_PARAMS,
         Param(
             "max_redirects",
             "integer",
@@ -154,6 +138,14 @@ class HttpNode(Node):
         )
 
     reads = ("body_file", "files")
+    names_files = ("ca_file", "client_cert", "client_key")
+    credentials = ("auth_token", "api_key")
+
+    @classmethod
+    def credential(cls, params: Mapping[str, Any]) -> str:
+        headers = params.get("headers")
+        told = next(filter(is_credential, headers), "") if isinstance(headers, Mapping) else ""
+        return super().credential(params) or (f"its header {told}" if told else "")
 
     @classmethod
     def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,29 +188,31 @@ def _followed(
 ) -> tuple[Request, Answer]:
     """The answer at the end of all redirects, and the request that it is for; ``seconds`` is what it was
     given."""
-    most, hosts, trust = params["max_redirects"], params["allow_hosts"], trust_of(params)
-    first = request.address.origin
+    most, access = params["max_redirects"], access_of(params, params["url"])
+    first, behind = request.address, ""
     for _ in range(most + 1):
-        require_allowed(request.address, hosts)
-        own = trust if request.address.origin == first else trust.elsewhere()
+        address = request.address
+        bounds = access.bounds(address.host, address.port, first=first.host, behind=behind)
+        own = access.trust if address.origin == first.origin else access.trust.elsewhere()
         with in_words(request, seconds, exchange.cancel):
-            response = _sent(request, exchange, own)
+            response = _sent(request, exchange, own, bounds)
             location = response.headers.get("Location")
             if not most or response.status not in REDIRECTS or not location:
                 return request, read_answer(response, params["max_response_bytes"], request)
             drain(response)
+        behind = exchange.peer
         request = request.redirected(response.status, location)
     message = f"{request.method} {request.address.shown()}: more than {most} redirects, the last one to there"
     raise NodeError(message, retryable=False, type_name="TooManyRedirects", outputs={"error": message})
 
 
-def _sent(request: Request, exchange: Exchange, trust: Trust) -> BaseHTTPResponse:
+def _sent(request: Request, exchange: Exchange, trust: Trust, bounds: Bounds) -> BaseHTTPResponse:
     """The answer's head. A kept connection that the server has closed meanwhile is replaced by a new one."""
     with request.payload.opened() as (body, length):
         try:
-            return connections().send(request, body, length, trust)
+            return connections().send(request, body, length, trust, bounds)
         except (lib.ProtocolError, lib.SSLError):
             if not exchange.reused or not request.repeatable:
                 raise
     with request.payload.opened() as (body, length):
-        return connections().send(request, body, length, trust)
+        return connections().send(request, body, length, trust, bounds)

@@ -17,6 +17,8 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
+from batchmill.nodes.access.addresses import ANYWHERE, Bounds
+from batchmill.nodes.access.policy import require_within
 
 SLACK = 0.005  # seconds that an exchange may take longer than it was given
 
@@ -32,6 +34,7 @@ class Exchange:
         self.deadline = deadline
         self.cancel = cancel
         self.reused = False  # whether the connection had been used before
+        self.peer = ""  # the address of the server that was asked last, or of the proxy on the way to it
         self._lock = threading.Lock()
         self._socket: Limited | None = None
 
@@ -93,6 +96,7 @@ class Limited(socket.socket):
     """A socket whose waits are bounded by its exchange."""
 
     exchange: Exchange | None = None
+    peer = ""
 
     def settimeout(self, value: float | None) -> None:
         """As ever, but that one longer by less than :data:`SLACK` is left as it is: setting it is a system
@@ -130,14 +134,20 @@ class LimitedTLSSocket(Limited, ssl.SSLSocket):
     """An encrypted one."""
 
 
-def connect(host: str, port: int, options: Any) -> LimitedSocket:
-    """A connection to ``host``, whichever of its addresses answers first in their order.
+def connect(host: str, port: int, options: Any, bounds: Bounds = ANYWHERE) -> LimitedSocket:
+    """A connection to ``host``, whichever of its addresses within ``bounds`` answers first in their order. It
+    is looked up once, so that what is asked is what was looked at.
 
-    Raises :class:`socket.gaierror`, :class:`TimeoutError` and :class:`OSError`.
+    Raises :class:`socket.gaierror`, :class:`TimeoutError` and :class:`OSError`, and
+    :class:`~batchmill.errors.NodeError` where no address may be asked.
     """
     exchange = current()
     failure: OSError | None = None
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+    found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    allowed = require_within(bounds, host, [str(one[4][0]) for one in found])
+    for family, kind, protocol, _, address in found:
+        if address[0] not in allowed:
+            continue
         made = LimitedSocket(family, kind, protocol)
         try:
             for option in options or ():
@@ -152,5 +162,6 @@ def connect(host: str, port: int, options: Any) -> LimitedSocket:
                 break
             exchange.left()
         else:
+            exchange.peer = made.peer = str(address[0])
             return made
     raise failure or OSError(f"{host!r} has no address")

@@ -1,4 +1,4 @@
-"""Clients of OpenAI's SDK, held by the process: one set for an address and a key.
+"""Clients of OpenAI's SDK, held by the process: one for an address, a key, and who may be asked.
 
 The SDK is imported when the first question is asked, which takes half a second, and its own retries are
 off: attempts are counted, waited for and recorded in one place for all nodes.
@@ -7,6 +7,7 @@ off: attempts are counted, waited for and recorded in one place for all nodes.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import threading
 from collections.abc import Iterator
@@ -14,12 +15,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from batchmill.concurrency.event_loop import BackgroundLoop
+from batchmill.concurrency.event_loop import BackgroundLoop, current
+from batchmill.concurrency.resources import process_resource
 from batchmill.errors import MissingExtra
+from batchmill.nodes.access.policy import Access
+from batchmill.nodes.access.transport import ServiceTransport, lane
 from batchmill.nodes.llm.faults import Moved
 from batchmill.nodes.llm.question import Leaving
 
-CALLS_PER_CLIENT = 32
+NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
+CALLS_PER_LANE = 32
 _BECOME_GET = frozenset({301, 302, 303})
 _FIRST_BYTE = "send_request_headers.started"  # how the events of httpcore end, behind the kind of connection
 _imported = threading.Event()  # the SDK is there, whole
@@ -40,51 +45,53 @@ async def sdk_awaited() -> Any:
     return sdk() if _imported.is_set() else await asyncio.to_thread(sdk)
 
 
-class Clients:
-    """Clients of the SDK for one address and key; their connections live on the background loop.
-
-    A client's pool of connections looks at each of them whenever a request begins or ends. So a further
-    client is made where all have as many calls under way as are quickly looked at.
+class Client:
+    """The SDK's client for one address and key; its connections live on the background loop, in as many lanes
+    as keep each of them short.
 
     Concurrency: all but :meth:`close` belongs to the loop's thread.
     """
 
-    def __init__(self, module: Any, loop: BackgroundLoop, base_url: str | None, key: str) -> None:
-        self._module = module
+    def __init__(
+        self, module: Any, loop: BackgroundLoop, base_url: str | None, key: str, access: Access
+    ) -> None:
         self._loop = loop
-        self._place = {"api_key": key, "base_url": base_url}
-        self._trust = _transports(module).create_ssl_context()
-        self._clients: list[Any] = []
         self._under_way: list[int] = []
+        library = _library_below(module)
+        transport = ServiceTransport(
+            library, access, library.Limits(max_keepalive_connections=CALLS_PER_LANE)
+        )
+        hooks = {"request": [_watch], "response": [_stay_a_post]}
+        http = module.DefaultAsyncHttpxClient(event_hooks=hooks, transport=transport)
+        self._client = module.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, http_client=http)
 
     @contextmanager
-    def one(self) -> Iterator[Any]:
+    def under_way(self) -> Iterator[Any]:
         """The client for a call, which is under way while inside."""
-        place = next((n for n, count in enumerate(self._under_way) if count < CALLS_PER_CLIENT), None)
+        place = next((n for n, count in enumerate(self._under_way) if count < CALLS_PER_LANE), None)
         if place is None:
-            place = len(self._clients)
-            self._clients.append(self._made())
+            place = len(self._under_way)
             self._under_way.append(0)
         self._under_way[place] += 1
+        token = lane.set(place)
         try:
-            yield self._clients[place]
+            yield self._client
         finally:
+            lane.reset(token)
             self._under_way[place] -= 1
 
-    def _made(self) -> Any:
-        hooks = {"request": [_watch], "response": [_stay_a_post]}
-        transport = self._module.DefaultAsyncHttpxClient(event_hooks=hooks, verify=self._trust)
-        return self._module.AsyncOpenAI(**self._place, max_retries=0, http_client=transport)
-
     def close(self) -> None:
-        self._loop.settle(self._closed)
-
-    async def _closed(self) -> None:
-        for client in self._clients:
-            await client.close()
+        self._loop.settle(self._client.close)
 
 
-def _transports(module: Any) -> Any:
+def client_for(module: Any, base_url: str | None, key: str, access: Access) -> Client:
+    """The process's client for an address (OpenAI's own where that is None), a key and what may be asked."""
+    key, loop = key or NO_KEY, current()
+    name = ("llm client", loop.depth, base_url, hashlib.sha256(key.encode()).hexdigest(), access)
+    return process_resource(name, lambda: Client(module, loop, base_url, key, access))
+
+
+def _library_below(module: Any) -> Any:
     """The library below the SDK; there are two."""
     kinds = module.DefaultAsyncHttpxClient.__mro__
     name = next(top for kind in kinds if (top := kind.__module__.partition(".")[0]) != module.__name__)

@@ -11,6 +11,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InvalidParams, NodeError
+from batchmill.nodes.access.params import ACCESS_PARAMS
 from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, NodeResult, Output, Param, characters_in
 from batchmill.nodes.llm.asking import Asking
 from batchmill.nodes.llm.completion import usage_in
@@ -23,7 +24,15 @@ from batchmill.template import to_text
 MOST_TEXTS = 2048  # in one request; more of them are refused by OpenAI's server and its like
 ECHO_DIMENSIONS = 8
 _TOLD = ("llm_usage", "status_code", "error")  # of a failure
-_SHARED = ("base_url", "api_key", "api_key_env", "max_response_bytes", "options")
+_SHARED = (
+    "base_url",
+    "api_key",
+    "api_key_env",
+    "max_response_bytes",
+    "options",
+    "batch_api",
+    *(param.name for param in ACCESS_PARAMS),
+)
 
 
 class EmbeddingsNode(ModelNode):
@@ -84,7 +93,8 @@ class EmbeddingsNode(ModelNode):
             max_tokens=1,  # nothing is answered that would be paid by the token
             options={**_dimensions(params), **(params["options"] or {})},
         )
-        asking = Asking(_provider(params), attempt, self.prices, params["timeout"])
+        provider = self.by_batches(_provider(params), params)
+        asking = Asking(provider, attempt, self.prices_of(params), params["timeout"])
         try:
             vectors = (await asking.answer(question))[0].raw if texts else []
         except NodeError as error:
@@ -119,6 +129,8 @@ def _texts(question: Question) -> list[str]:
 
 class VectorServer(ServerProvider):
     """A server's embeddings. What it replied, as text, says how many vectors there are; ``raw`` has them."""
+
+    endpoint = "/v1/embeddings"
 
     def create(self, client: Any) -> Any:
         return client.embeddings.with_streaming_response.create

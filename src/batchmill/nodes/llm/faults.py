@@ -57,6 +57,8 @@ class TooLarge(Exception):  # never leaves this room
 def unanswered(module: Any, error: BaseException, key: str) -> Unanswered:
     """What a failed call comes to, without the key in it; ``module`` is the SDK."""
     moved = error if isinstance(error, Moved) else error.__cause__
+    if isinstance(moved, NodeError):  # of the way there: that host is not to be asked
+        return Unanswered(moved, paid=False)
     if isinstance(moved, Moved):
         return Unanswered(_of_move(moved, key), paid=False)
     if isinstance(error, TooLarge):

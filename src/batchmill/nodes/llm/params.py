@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchmill.nodes.access.params import ACCESS_PARAMS
 from batchmill.nodes.contract import Output, Param
 from batchmill.nodes.llm.question import JSON_SCHEMA, MODES
 
@@ -93,6 +94,14 @@ PARAMS = (
         default="chat",
         choices=("chat", "responses"),
     ),
+    Param(
+        "batch_api",
+        "boolean|object",
+        "have requests answered through the batch API of the server, in files, within a day and at half the "
+        "price; an object may have `completion_window`, `max_requests`, `max_bytes` and `price`",
+        default=False,
+        content=False,
+    ),
     Param("api_key", "string", "the key for the server", content=False),
     Param(
         "api_key_env",
@@ -100,6 +109,7 @@ PARAMS = (
         f"the variable of the environment that holds the key; without `base_url` {KEY_VARIABLE}",
         content=False,
     ),
+    *ACCESS_PARAMS,
     Param(
         "max_response_bytes",
         "integer",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 from batchmill.concurrency.deadline import deadline
-from batchmill.concurrency.event_loop import current
-from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout
-from batchmill.nodes.llm.clients import Clients, leaving_now, sdk_awaited
+from batchmill.nodes.access.policy import OPEN, Access
+from batchmill.nodes.llm.clients import client_for, leaving_now, sdk_awaited
 from batchmill.nodes.llm.completion import reply_of
 from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, refusal_within, unanswered
 from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
@@ -19,40 +17,48 @@ from batchmill.nodes.llm.stream import EVENT_STREAM, ChatGathering, Gathering, g
 from batchmill.nodes.llm.structured import response_format
 from batchmill.nodes.llm.telling import Telling
 
-NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
-
 
 class ServerProvider(Provider):
     """``key`` is sent to ``base_url``, OpenAI's own where it is None; ``limit`` is in bytes of the answer.
     With ``raw`` replies hold the whole answer, with ``stream`` it is asked for part by part."""
 
     name = "openai"
+    endpoint = "/v1/chat/completions"  # what the batch API calls it
 
     def __init__(
-        self, base_url: str | None, key: str, limit: int, *, raw: bool = False, stream: bool = False
+        self,
+        base_url: str | None,
+        key: str,
+        limit: int,
+        *,
+        access: Access = OPEN,
+        raw: bool = False,
+        stream: bool = False,
     ) -> None:
+        self.access = access
         self._raw = raw
         self._stream = stream
-        self._base_url = base_url
-        self._key = key
+        self.base_url = base_url
+        self.key = key
         self._limit = limit
 
     async def ask(self, request: Request) -> Reply:
         question, module = request.question, await sdk_awaited()
-        clients, left = self._clients(module), request.attempt.within(request.seconds)
+        asked = client_for(module, self.base_url, self.key, self.access)
+        left = request.attempt.within(request.seconds)
         overdue = f"the call of the model {question.model!r} did not end within {left or 0:.3g} s"
         leaving_now.set(request.leaving)
         try:
             async with deadline(left, overdue):
-                with clients.one() as client:
+                with asked.under_way() as client:
                     async with self.create(client)(**self.body(question), timeout=request.seconds) as answer:
                         content = await self._content(answer, request.telling)
         except AttemptTimeout as error:
             raise Unanswered(error, paid=True) from error
         except (module.OpenAIError, Moved, CutOff, TooLarge) as error:
-            raise unanswered(module, error, self._key) from error
+            raise unanswered(module, error, self.key) from error
         reply = self.reply(content, question)
-        if reply.fault and (refusal := refusal_within(content, self._key)) is not None:
+        if reply.fault and (refusal := refusal_within(content, self.key)) is not None:
             raise Unanswered(refusal, paid=reply.paid)
         return reply
 
@@ -82,11 +88,6 @@ class ServerProvider(Provider):
     def reply(self, content: bytes, question: Question) -> Reply:
         """The reply in the body of an answer with status 200."""
         return reply_of(content, raw=self._raw)
-
-    def _clients(self, module: Any) -> Clients:
-        key, loop = self._key or NO_KEY, current()
-        name = ("llm clients", loop.depth, self._base_url, hashlib.sha256(key.encode()).hexdigest())
-        return process_resource(name, lambda: Clients(module, loop, self._base_url, key))
 
 
 async def _pieces(answer: Any, limit: int) -> AsyncGenerator[bytes, None]:

@@ -5,6 +5,7 @@ Version 1 and version 2 differ in names only, as far as is used here.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import threading
@@ -16,6 +17,8 @@ from typing import Any, TextIO
 from batchmill.errors import InvalidParams, MissingExtra
 from batchmill.ir.models import McpServerSpec
 from batchmill.ir.services import expanded
+from batchmill.nodes.access.policy import Access, access_of
+from batchmill.nodes.access.transport import ServiceTransport
 from batchmill.nodes.mcp.replies import error_for, garbled, tell_status
 
 # Beside what the SDK lets through (PATH, HOME, SHELL, ...): none of them holds a credential.
@@ -62,7 +65,7 @@ async def connection(
     """
     if spec.url is not None:
         async with (
-            _over_http(expanded_in(spec.url), _each(spec.headers)) as streams,
+            _over_http(expanded_in(spec.url), _each(spec.headers), access_to(spec)) as streams,
             streams[0] as read,  # version 1 leaves closing them to the garbage collector
             streams[1] as write,
             _screened(read, lambda: None, on_garbled) as screened,
@@ -84,26 +87,41 @@ async def connection(
         yield screened, write
 
 
-def _over_http(url: str, headers: dict[str, str]) -> Any:
+def _over_http(url: str, headers: dict[str, str], access: Access) -> Any:
     from mcp.client import streamable_http as module  # an extra
 
     opening = getattr(module, "streamablehttp_client", None)
     if opening is not None:  # version 1
-        return opening(url, headers=headers, httpx_client_factory=partial(_client, module))
-    return _with_client(module, url, headers)
+        return opening(url, headers=headers, httpx_client_factory=partial(_client, module, access))
+    return _with_client(module, url, headers, access)
 
 
-def _client(module: Any, **settings: Any) -> Any:
-    """The SDK's own client, which also tells of refusals."""
-    client = module.create_mcp_http_client(**settings)
-    client.event_hooks = {**client.event_hooks, "response": [*client.event_hooks["response"], tell_status]}
-    return client
+def access_to(spec: McpServerSpec) -> Access:
+    """Whom a server's connections may reach. The document names it, so that it may be anywhere."""
+    names = ("allow_hosts", "allow_private", "ca_file", "client_cert", "client_key")
+    written = {name: getattr(spec, name) for name in names}
+    given = {name: expanded_in(one) if isinstance(one, str) else one for name, one in written.items()}
+    return access_of(given, "")
+
+
+def _client(module: Any, access: Access, **settings: Any) -> Any:
+    """A client as the SDK makes them, which also tells of refusals and asks only who may be asked."""
+    usual = module.create_mcp_http_client(**settings)
+    library = importlib.import_module(type(usual).__module__.partition(".")[0])
+    return library.AsyncClient(
+        headers=usual.headers,
+        timeout=usual.timeout,
+        auth=usual.auth,
+        follow_redirects=usual.follow_redirects,
+        transport=ServiceTransport(library, access),
+        event_hooks={**usual.event_hooks, "response": [*usual.event_hooks["response"], tell_status]},
+    )
 
 
 @asynccontextmanager
-async def _with_client(module: Any, url: str, headers: dict[str, str]) -> AsyncIterator[Any]:
+async def _with_client(module: Any, url: str, headers: dict[str, str], access: Access) -> AsyncIterator[Any]:
     async with (
-        _client(module, headers=headers) as client,
+        _client(module, access, headers=headers) as client,
         module.streamable_http_client(url, http_client=client) as streams,
     ):
         yield streams

@@ -16,10 +16,12 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, make_headers, parse_url
 
 from batchmill.errors import InvalidParams
+from batchmill.nodes.access.addresses import ip_of, network_of
 
 _NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "request_method")
 _VARIABLES = (*_NAMES, *map(str.upper, _NAMES))
 _PORTS = {"http": 80, "https": 443}
+_SOCKS = ("socks5", "socks5h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,34 +32,45 @@ class Proxy:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def proxy_for(scheme: str, host: str, port: int) -> Proxy | None:
-    """The proxy for requests to a server, None where they go there directly.
+def proxy_for(scheme: str, host: str, port: int, *, socks: bool = False) -> Proxy | None:
+    """The proxy for requests to a server, None where they go there directly. With ``socks`` it may be one of
+    that kind, whose URL has its credentials in it.
 
     Raises :class:`~batchmill.errors.InvalidParams` for a variable that names no proxy.
     """
     values = tuple(map(os.environ.get, _VARIABLES))
-    return _found(values, scheme, host, port) if any(values) else None
+    return _found(values, scheme, host, port, socks) if any(values) else None
 
 
 @lru_cache(maxsize=1024)
-def _found(values: tuple[str | None, ...], scheme: str, host: str, port: int) -> Proxy | None:
+def _found(values: tuple[str | None, ...], scheme: str, host: str, port: int, socks: bool) -> Proxy | None:
     """``values`` are those of the variables: what is known of a server holds as long as they do."""
     proxies = getproxies_environment()
     written = proxies.get(scheme) or proxies.get("all")
     if not written or proxy_bypass_environment(f"{host}:{port}", proxies):
         return None
-    return _read(written)
+    return None if _in_networks(host, proxies.get("no", "")) else _read(written, socks)
 
 
-def _read(written: str) -> Proxy:
+def _in_networks(host: str, excepted: str) -> bool:
+    """Whether a host that is written as an address is in one of the networks of ``NO_PROXY``, as curl and Go
+    read it."""
+    ip = ip_of(host)
+    networks = (network_of(one.strip()) for one in excepted.split(","))
+    return ip is not None and any(network is not None and ip in network for network in networks)
+
+
+def _read(written: str, socks: bool) -> Proxy:
     try:
         url = parse_url(written if "://" in written else f"http://{written}")
     except (LocationParseError, ValueError) as error:
-        raise InvalidParams("http: the proxy that the environment names is no URL") from error
+        raise InvalidParams("the proxy that the environment names is no URL") from error
     scheme = (url.scheme or "").lower()
+    if socks and scheme in _SOCKS and url.host:
+        return Proxy(url)
     if scheme not in _PORTS or not url.host:
         kind = scheme or "unknown"
-        raise InvalidParams(f"http: the environment names a proxy of the kind {kind!r}, not http or https")
+        raise InvalidParams(f"the environment names a proxy of the kind {kind!r}, not http or https")
     headers = make_headers(proxy_basic_auth=unquote(url.auth)) if url.auth else {}
     bare = Url(scheme=scheme, host=url.host, port=url.port or _PORTS[scheme])
     return Proxy(bare, tuple(headers.items()))

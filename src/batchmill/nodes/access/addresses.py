@@ -1,0 +1,74 @@
+"""Addresses of the internet protocol: which of them anybody may be asked at, and which lead inside."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Kind = Literal["public", "private", "link-local"]
+
+_LEVELS: dict[Kind, int] = {"public": 0, "private": 1, "link-local": 2}
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200")))
+"""Where clouds tell a machine its credentials, beside 169.254.169.254."""
+
+
+def ip_of(host: str) -> Ip | None:
+    """The address that ``host`` is, None for a name."""
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+
+
+def network_of(written: str) -> Network | None:
+    """The network that ``10.0.0.0/8`` and the like are, None for what is none."""
+    try:
+        return ipaddress.ip_network(written) if "/" in written else None
+    except ValueError:
+        return None
+
+
+def kind_of(ip: Ip) -> Kind:
+    """``private`` are the addresses of this machine, of its networks and of no network that others reach.
+    ``link-local`` are those of one cable, where clouds put what tells a machine its credentials."""
+    if isinstance(ip, ipaddress.IPv6Address) and (inner := _within(ip)) is not None:
+        return kind_of(inner)
+    if ip.is_link_local or ip.is_multicast or ip in _METADATA:
+        return "link-local"
+    return "public" if ip.is_global else "private"
+
+
+def _within(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The address of version 4 that an address of version 6 leads to."""
+    if ip in _NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The addresses that a connection may be made to: of this kind or a more public one, and in one of the
+    networks where there are any. ``why`` ends the sentence that tells of a refusal."""
+
+    widest: Kind = "link-local"
+    networks: tuple[Network, ...] = ()
+    why: str = ""
+
+    def allow(self, address: str) -> bool:
+        """Whether a connection to ``address`` may be made."""
+        ip = ip_of(address)
+        if ip is None or _LEVELS[kind_of(ip)] > _LEVELS[self.widest]:
+            return False
+        return not self.networks or any(ip in network for network in self.networks)
+
+    def allowed(self, addresses: Iterable[str]) -> list[str]:
+        """Those of them that are."""
+        return list(filter(self.allow, addresses))
+
+
+ANYWHERE = Bounds()

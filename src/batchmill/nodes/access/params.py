@@ -1,0 +1,35 @@
+"""The params that tell node types which services they may ask, and with which certificates."""
+
+from __future__ import annotations
+
+from batchmill.nodes.contract import Param
+
+ACCESS_PARAMS = (
+    Param(
+        "allow_hosts",
+        "array",
+        "the only hosts to connect to, also after redirects: `api.example.com`, `*.example.com`, with "
+        "a port where only that is meant; or networks such as `10.0.0.0/8`",
+        content=False,
+    ),
+    Param(
+        "allow_private",
+        "boolean",
+        "whether to connect to private addresses, this machine included; without it only to those of hosts "
+        "that the document names, not to those that data or a redirect name",
+        content=False,
+    ),
+    Param(
+        "ca_file",
+        "string",
+        "a file of certificates, one of which must have signed the server's, in place of the system's",
+        content=False,
+    ),
+    Param(
+        "client_cert",
+        "string",
+        "a file with the certificate that the first server is shown, and no other",
+        content=False,
+    ),
+    Param("client_key", "string", "its key, where that is in another file", content=False),
+)

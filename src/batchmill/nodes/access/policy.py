@@ -1,0 +1,143 @@
+"""Which servers are asked: the hosts that a document allows, and the addresses behind them.
+
+A host may have a private address where the document names it, or whoever gave the run its inputs. What an
+item, another node or a redirect names is asked only at public addresses, so that data cannot make a run ask
+the services of its own machine and network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from batchmill.errors import NodeError
+from batchmill.nodes.access.addresses import ANYWHERE, Bounds, Kind, Network, ip_of, kind_of, network_of
+from batchmill.nodes.access.trust import SYSTEM, Trust, trust_of
+from batchmill.template import ForeignUrl
+
+_REMEDY = "set `allow_private` to true, or name the host in `allow_hosts`"
+_NOT_NAMED = f"and the document does not name the host itself; {_REMEDY}"
+_FORBIDDEN = "and `allow_private` is false"
+_NO_NAME = "and the document does not name that address itself; set `allow_private` to true"
+_OUTSIDE = "which is in none of the networks of `allow_hosts`"
+_WORDS: Mapping[Kind, str] = {
+    "public": "a public address",
+    "private": "an address of this machine or of a private network",
+    "link-local": "a link-local address",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """``hosts`` are those that may be asked, None for all; ``private`` says whether private addresses may be,
+    None where that depends on who names the host. ``foreign``: the first host came with data."""
+
+    hosts: tuple[str, ...] | None = None
+    private: bool | None = None
+    trust: Trust = SYSTEM
+    foreign: bool = False
+
+    def bounds(self, host: str, port: int, *, first: str, behind: str = "") -> Bounds:
+        """The addresses at which ``host`` may be asked. ``first`` is the host that the first request went to,
+        ``behind`` the address of the server whose redirect leads here, empty where none does.
+
+        Raises :class:`~batchmill.errors.NodeError` for a host that is none of ``hosts``.
+        """
+        if self is OPEN and host == first:
+            return _NAMED if ip_of(host) is None else ANYWHERE
+        listed, networks = self._listed(host, port)
+        if self.private is False:
+            return Bounds("public", networks, _FORBIDDEN)
+        if self.private or networks:
+            return Bounds("link-local", networks, _OUTSIDE)
+        if listed or (host == first and not self.foreign):
+            return _NAMED if ip_of(host) is None else ANYWHERE
+        return _NAMED if _is_private(behind) else _UNNAMED
+
+    def _listed(self, host: str, port: int) -> tuple[bool, tuple[Network, ...]]:
+        """Whether ``hosts`` have this one by its full name, and the networks that it must be in."""
+        if self.hosts is None:
+            return False, ()
+        fitting = [one for one in self.hosts if _is_one(host, port, one)]
+        if fitting:
+            return any(not one.strip().startswith("*") for one in fitting), ()
+        networks = tuple(found for one in self.hosts if (found := network_of(one)) is not None)
+        if networks:
+            return False, networks
+        raise not_allowed(f"the host {host!r} is none of `allow_hosts`, and was not asked")
+
+
+OPEN = Access()
+_NAMED = Bounds("private", (), _NO_NAME)
+_UNNAMED = Bounds("public", (), _NOT_NAMED)
+
+
+def access_of(params: Mapping[str, Any], url: str) -> Access:
+    """What ``params`` say of it; ``url`` is where the first request goes, as its param was resolved."""
+    trust, hosts, private = trust_of(params), params["allow_hosts"], params["allow_private"]
+    foreign = isinstance(url, ForeignUrl)
+    if hosts is None and private is None and not foreign and trust is SYSTEM:
+        return OPEN
+    return Access(None if hosts is None else tuple(map(str, hosts)), private, trust, foreign)
+
+
+def not_allowed(message: str) -> NodeError:
+    """The error for what is not to be asked."""
+    return NodeError(message, retryable=False, type_name="HostNotAllowed", outputs={"error": message})
+
+
+def require_within(bounds: Bounds, host: str, addresses: list[str]) -> list[str]:
+    """The addresses of ``host`` that may be asked. Raises :class:`~batchmill.errors.NodeError` for none."""
+    allowed = bounds.allowed(addresses)
+    if allowed or not addresses:
+        return allowed
+    ip = ip_of(addresses[0])
+    kind = "no address of the internet" if ip is None else _WORDS[kind_of(ip)]
+    where = f"is {kind}" if ip_of(host) == ip else f"is at {addresses[0]}, {kind}"
+    raise not_allowed(f"the host {host!r} was not asked: it {where}, {bounds.why}")
+
+
+def require_written_within(bounds: Bounds, host: str) -> None:
+    """The same for a host that a proxy looks up: only an address that stands in the URL itself is known."""
+    if ip_of(host) is not None:
+        require_within(bounds, host, [host.strip("[]")])
+    elif bounds.networks:
+        words = "a proxy looks its address up, and `allow_hosts` has only networks that may hold it"
+        raise not_allowed(f"the host {host!r} was not asked: {words}; name the host there")
+
+
+def host_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """For ``check``: hosts that are none."""
+    hosts = params.get("allow_hosts")
+    wrong = [one for one in (hosts if isinstance(hosts, list) else []) if not may_be_host(one)]
+    words = "a host is a name such as api.example.com or *.example.com, or a network such as 10.0.0.0/8, not"
+    return [("allow_hosts", f"{words} {one!r}") for one in wrong]
+
+
+def may_be_host(written: Any) -> bool:
+    """Whether an entry of ``allow_hosts`` can be one."""
+    if not isinstance(written, str) or not written.strip():
+        return False
+    if "${" in written or network_of(written) is not None:
+        return True
+    return "/" not in written and "*" not in written.removeprefix("*.")
+
+
+def _is_private(address: str) -> bool:
+    ip = ip_of(address)
+    return ip is not None and kind_of(ip) == "private"
+
+
+def _is_one(host: str, port: int, written: str) -> bool:
+    """``*.example.com`` are the hosts below that name, a port allows no other one."""
+    wanted = written.strip().lower()
+    name, colon, number = wanted.rpartition(":")
+    if colon and number.isdecimal() and (":" not in name or name.endswith("]")):
+        if int(number) != port:
+            return False
+        wanted = name
+    wanted, host = wanted.strip("[]").rstrip("."), host.lower().strip("[]").rstrip(".")
+    if wanted.startswith("*."):
+        return host.endswith(wanted[1:]) and host != wanted[2:]
+    return bool(wanted) and host == wanted

@@ -1,0 +1,194 @@
+"""What the clients of SDKs send their requests with: the same rules as for ``http``, on an event loop.
+
+The SDKs speak through httpx, or its successor of the same shape. A transport stands between a client and
+the library's own transports: it chooses the way (directly or through a proxy, with or without our
+certificate), and takes credentials off requests that a redirect sends to another server. Connections are
+made to the very addresses that were looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import socket
+import ssl
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import Any
+
+from batchmill.nodes.access.addresses import ANYWHERE, Bounds, ip_of
+from batchmill.nodes.access.policy import Access, require_within, require_written_within
+from batchmill.nodes.access.proxies import Proxy, proxy_for
+from batchmill.nodes.http.fields import is_credential
+
+PORTS = {"http": 80, "https": 443}
+STAGGER = 0.25  # seconds that one address of a host has before the next is tried as well (RFC 8305)
+
+_FIRST, _PEER = "batchmill_first", "batchmill_peer"  # of a request and those that redirects make of it
+lane: ContextVar[int] = ContextVar("lane", default=0)
+"""Which of several pools of connections the request of this task goes through. A pool looks at each of its
+connections whenever a request begins or ends, so that many calls at once are quicker in several."""
+_bounds: ContextVar[Bounds] = ContextVar("bounds")  # of the request whose task this is
+
+Origin = tuple[str, str, int]
+
+
+class ServiceTransport:
+    """Sends requests of one client; ``library`` is httpx or its successor.
+
+    Concurrency: belongs to the thread of its event loop.
+    """
+
+    def __init__(self, library: Any, access: Access, limits: Any = None) -> None:
+        self._library = library
+        self._access = access
+        self._limits = limits or library.Limits()
+        self._ways: dict[tuple[Proxy | None, bool, int], Any] = {}
+        self._contexts: dict[bool, ssl.SSLContext] = {}
+
+    async def __aenter__(self) -> ServiceTransport:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        ways, self._ways = self._ways, {}
+        for way in ways.values():
+            await way.aclose()
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """The answer, its body unread. Raises what the library raises, and
+        :class:`~batchmill.errors.NodeError` for a server that is not to be asked."""
+        url = request.url
+        origin = (url.scheme, url.host, url.port or PORTS.get(url.scheme, 0))
+        first: Origin = request.extensions.setdefault(_FIRST, origin)
+        behind = request.extensions.get(_PEER, "")
+        bounds = self._access.bounds(origin[1], origin[2], first=first[1], behind=behind)
+        if origin != first:
+            for name in [name for name in request.headers if is_credential(name)]:
+                del request.headers[name]
+        proxy = proxy_for(*origin, socks=True)
+        if proxy is not None:
+            require_written_within(bounds, url.host)
+            bounds = ANYWHERE
+        token = _bounds.set(bounds)
+        try:
+            answer = await self._way(proxy, origin != first).handle_async_request(request)
+        finally:
+            _bounds.reset(token)
+        request.extensions[_PEER] = "" if proxy is not None else _peer_of(answer)
+        return answer
+
+    def _way(self, proxy: Proxy | None, elsewhere: bool) -> Any:
+        key = (proxy, elsewhere and self._access.trust.client_cert is not None, lane.get())
+        found = self._ways.get(key)
+        if found is None:
+            found = self._ways[key] = self._made(proxy, self._context(key[1]))
+        return found
+
+    def _context(self, elsewhere: bool) -> ssl.SSLContext:
+        """What TLS is spoken with; where nothing is said of it, those are trusted whom the library trusts."""
+        found = self._contexts.get(elsewhere)
+        if found is None:
+            trust = self._access.trust.elsewhere() if elsewhere else self._access.trust
+            found = self._contexts[elsewhere] = trust.context(self._library.create_ssl_context)
+        return found
+
+    def _made(self, proxy: Proxy | None, context: ssl.SSLContext) -> Any:
+        through = None
+        if proxy is not None:
+            told: dict[str, Any] = {"headers": dict(proxy.headers)}
+            if proxy.url.scheme == "https":
+                told["ssl_context"] = self._context(True)
+            through = self._library.Proxy(str(proxy.url), **told)
+        made = self._library.AsyncHTTPTransport(
+            verify=context, proxy=through, limits=self._limits, trust_env=False
+        )
+        if proxy is None:
+            pool = made._pool  # neither library has a public way to say where names are looked up
+            core = importlib.import_module(type(pool).__module__.partition(".")[0])
+            pool._network_backend = _Checked(pool._network_backend, core)
+        return made
+
+
+def _peer_of(answer: Any) -> str:
+    stream = answer.extensions.get("network_stream")
+    address = stream.get_extra_info("server_addr") if stream is not None else None
+    return str(address[0]) if address else ""
+
+
+class _Checked:
+    """The library's way to make connections, to addresses that may be asked. ``core`` is what it raises
+    errors of."""
+
+    def __init__(self, below: Any, core: Any) -> None:
+        self._below = below
+        self._core = core
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> Any:
+        """A connection to ``host``, whichever of its addresses answers first."""
+
+        async def connect(address: str) -> Any:
+            return await self._below.connect_tcp(address, port, timeout, local_address, socket_options)
+
+        if ip_of(host) is None:
+            found = await self._resolved(host, port, timeout)
+        else:
+            found = [host.strip("[]")]
+        addresses = require_within(_bounds.get(ANYWHERE), host, found)
+        return await connect(addresses[0]) if len(addresses) == 1 else await _first(connect, addresses)
+
+    async def _resolved(self, host: str, port: int, timeout: float | None) -> list[str]:
+        try:
+            async with asyncio.timeout(timeout):
+                loop = asyncio.get_running_loop()
+                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except TimeoutError as error:
+            raise self._core.ConnectTimeout(f"the name {host!r} was not resolved in time") from error
+        except (OSError, UnicodeError) as error:
+            raise self._core.ConnectError(str(error)) from error
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+    async def connect_unix_socket(self, *args: Any, **kwargs: Any) -> Any:
+        return await self._below.connect_unix_socket(*args, **kwargs)
+
+    async def sleep(self, seconds: float) -> None:
+        await self._below.sleep(seconds)
+
+
+async def _first(connect: Any, addresses: list[str]) -> Any:
+    """The first connection that is made; each address has a moment before the next is tried beside it."""
+    trying: set[asyncio.Task[Any]] = set()
+    left, failed = list(addresses), None
+    try:
+        while left or trying:
+            if left:
+                trying.add(asyncio.ensure_future(connect(left.pop(0))))
+            stagger = STAGGER if left else None
+            done, trying = await asyncio.wait(trying, timeout=stagger, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if (error := task.exception()) is None:
+                    trying |= done - {task}
+                    return task.result()
+                failed = failed or error
+    finally:
+        for task in trying:
+            task.cancel()
+            task.add_done_callback(_closed)
+    raise failed or OSError("there is no address")
+
+
+def _closed(task: asyncio.Task[Any]) -> None:
+    """Close a connection that was made beside the one that is used."""
+    if not task.cancelled() and task.exception() is None:
+        closing = asyncio.ensure_future(task.result().aclose())
+        closing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

@@ -1,0 +1,135 @@
+"""Where ``llm`` and ``embeddings`` go: certificates, proxies, hosts, redirects to other servers."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+import batchmill
+from batchmill.concurrency.resources import close_resources
+from batchmill.errors import InvalidParams, NodeError
+
+CANARY = "sk-canary-0123456789"
+OPENSSL = shutil.which("openssl")
+VECTORS = {"data": [{"embedding": [1.0], "index": 0}], "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies_of_the_machine(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def moved_to(model):
+    return lambda body: (307, {}, {"Location": f"{model.base_url}/chat/completions"})
+
+
+def named(model, name):
+    return model.base_url.replace("127.0.0.1", name)
+
+
+def test_names_are_looked_up_once(ask, model, names):
+    names["models.example"] = (["127.0.0.1"], ["127.0.0.2"])
+    assert ask("x", base_url=named(model, "models.example"))["response"] == "hello"
+    assert names.asked == ["models.example"]
+    assert model.headers[0]["host"].startswith("models.example:")
+
+
+def test_the_first_address_that_answers(ask, model, names):
+    names["models.example"] = ["127.0.0.2", "127.0.0.1"]  # nobody listens at the first
+    assert ask("x", base_url=named(model, "models.example"))["response"] == "hello"
+
+
+def test_names_that_nobody_knows(ask, model, names):
+    with pytest.raises(NodeError, match="not known") as caught:
+        ask("x", base_url="http://nowhere.example/v1")
+    assert (caught.value.type_name, caught.value.retryable) == ("ConnectionFailed", True)
+
+
+def test_hosts_that_may_not_be_asked(ask, model, names):
+    names["models.example"] = ["127.0.0.1"]
+    for more in ({"allow_hosts": ["api.openai.com"]}, {"allow_private": False}):
+        with pytest.raises(NodeError, match="was not asked") as caught:
+            ask("x", base_url=named(model, "models.example"), **more)
+        assert (caught.value.type_name, caught.value.retryable) == ("HostNotAllowed", False)
+    assert model.asked == []
+    assert ask("x", allow_hosts=["127.0.0.0/8"])["response"] == "hello"
+
+
+def test_hosts_that_data_names(model, names, tmp_path):
+    pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
+    (tmp_path / "urls.txt").write_text(model.base_url)
+    batch = {"items": {"lines": str(tmp_path / "urls.txt")}, "error_handling": "continue"}
+    params = {"model": "m", "prompt": "x", "base_url": "${item}"}
+    node = {"id": "ask", "type": "llm", "params": params, "batch": batch}
+    for one in ({}, {"model": None, "base_url": None, "models": [{"model": "m", "base_url": "${item}"}]}):
+        result = batchmill.run({"nodes": [{**node, "params": {**params, **one}}]})
+        assert [error["type"] for error in result.errors] == ["HostNotAllowed"], result.errors
+    assert model.asked == []
+    close_resources()
+
+
+def test_a_redirect_to_another_server_has_no_credentials(ask, model, other_model, names):
+    names["models.example"] = ["127.0.0.1"]
+    model.answers = [moved_to(other_model)]
+    assert ask("x", base_url=named(model, "models.example"), api_key=CANARY)["response"] == "hello"
+    assert model.headers[0]["authorization"] == f"Bearer {CANARY}"
+    assert "authorization" not in other_model.headers[0]
+    with pytest.raises(NodeError, match="none of `allow_hosts`"):
+        ask("x", base_url=named(model, "models.example"), allow_hosts=["models.example"])
+    assert len(other_model.asked) == 1
+
+
+def test_proxies(ask, model, other_model, monkeypatch):
+    monkeypatch.setenv(
+        "HTTP_PROXY", other_model.base_url.replace("http://", "http://me:pass@")[: -len("/v1")]
+    )
+    assert ask("x", base_url="http://models.example/v1", api_key=CANARY)["response"] == "hello"
+    assert other_model.headers[0]["proxy-authorization"] == "Basic bWU6cGFzcw=="
+    assert other_model.headers[0]["host"] == "models.example"
+    monkeypatch.setenv("no_proxy", "127.0.0.0/8")
+    assert ask("x")["response"] == "hello"
+    assert "proxy-authorization" not in model.headers[0]
+    monkeypatch.delenv("no_proxy")
+    with pytest.raises(NodeError, match="was not asked"):
+        ask("x", base_url="http://10.0.0.1/v1", allow_private=False)
+    assert len(other_model.asked) == 1
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    if OPENSSL is None:
+        pytest.skip("no program openssl to make a certificate with")
+    paths = str(tmp_path / "certificate.pem"), str(tmp_path / "key.pem")
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command = [
+        OPENSSL,
+        *words,
+        "-addext",
+        "subjectAltName=DNS:localhost",
+        "-out",
+        paths[0],
+        "-keyout",
+        paths[1],
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    return paths
+
+
+def test_certificates_of_ones_own(ask, run, model, secure_model, certificate):
+    shown = secure_model(certificate)
+    url = model.base_url.replace("http://127.0.0.1", "https://localhost")
+    with pytest.raises(NodeError, match="not to be trusted"):
+        ask("x", base_url=url)
+    own = {"base_url": url, "ca_file": certificate[0]}
+    assert ask("x", **own)["response"] == "hello"
+    own |= {"client_cert": certificate[0], "client_key": certificate[1]}
+    assert ask("x", **own)["response"] == "hello"
+    assert shown == [False, True]
+    model.answers = [(200, VECTORS, {})]
+    assert run("embeddings", input="x", model="m", **own).outputs["embedding"] == [1.0]
+    with pytest.raises(InvalidParams, match="`ca_file` cannot be used"):
+        ask("x", base_url=url, ca_file=certificate[1])
