@@ -248,6 +248,6 @@ def chosen_to_resume(runs: Sequence[RunRecord], name: str | None, failed_only: b
         return found[0]
     if looks:
         raise UnknownRun(
-            f"there is no run to go on with but {looks[0].name}, whose reader left: say its name"
+            f"there is no run to continue except {looks[0].name}, whose reader stopped: give its name"
         )
     raise UnknownRun("the journal has no runs yet")
