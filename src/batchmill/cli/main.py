@@ -85,7 +85,8 @@ def _meant(name: str) -> str:
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 success, 1 failed, 2 usage or invalid document, 3 degraded, "
-    "4 stopped by a limit, 5 storage or environment, 75 locked by another process, 130 and 143 interrupted.",
+    "4 stopped by a limit, 5 storage or environment, 6 waiting for a service, 75 locked by another process, "
+    "130 and 143 interrupted.",
 )
 @click.version_option(None, "-V", "--version", package_name="batchmill")
 @click.pass_obj

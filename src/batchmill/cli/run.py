@@ -80,7 +80,7 @@ def command(
     if dry_run:
         part = Part.of(only, from_, until)
         settings = RunSettings(executor=executor, jobs=jobs, limit=limit, cluster=cluster, part=part)
-        show_plan(file, from_line, settings, "json" if json_wanted else "tree")
+        show_plan(file, from_line, settings, journal_path, "json" if json_wanted else "tree")
         return Exit.SUCCESS
     draft = document_of(file)
     wanted = with_stdin(from_line, draft)

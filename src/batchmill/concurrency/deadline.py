@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from batchmill.errors import AttemptTimeout
 
 
-@asynccontextmanager
-async def deadline(seconds: float | None, message: str) -> AsyncIterator[None]:
-    """Raises :class:`~batchmill.errors.AttemptTimeout` with ``message`` where what is inside takes longer
-    than ``seconds``, None for no bound. A timeout of its own that is raised inside goes on as it is."""
-    try:
-        async with asyncio.timeout(seconds) as clock:
-            yield
-    except TimeoutError as error:
-        if clock.expired():
-            raise AttemptTimeout(message) from error
-        raise
+class deadline:  # noqa: N801  # it is used like a function
+    """``async with deadline(5, "too late")``: raises :class:`~batchmill.errors.AttemptTimeout` with that
+    message where what is inside takes longer than so many seconds, None for no bound. A timeout of its own
+    that is raised inside goes on as it is.
+
+    A class, and no generator, as thousands of calls wait inside of one each.
+    """
+
+    __slots__ = ("_clock", "_message")
+
+    def __init__(self, seconds: float | None, message: str) -> None:
+        self._clock = asyncio.timeout(seconds)
+        self._message = message
+
+    async def __aenter__(self) -> None:
+        await self._clock.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._clock.__aexit__(kind, error, trace)
+        except TimeoutError as late:
+            raise AttemptTimeout(self._message) from late

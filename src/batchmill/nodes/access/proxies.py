@@ -9,11 +9,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from urllib.parse import unquote
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]  # the second is not in the stubs
-
-from urllib3.exceptions import LocationParseError
-from urllib3.util import Url, make_headers, parse_url
 
 from batchmill.errors import InvalidParams
 from batchmill.nodes.access.addresses import ip_of, network_of
@@ -28,7 +26,7 @@ _SOCKS = ("socks5", "socks5h")
 class Proxy:
     """``url`` has no credentials in it; ``headers`` has them, for the proxy alone."""
 
-    url: Url
+    url: Any  # of urllib3
     headers: tuple[tuple[str, str], ...] = ()
 
 
@@ -61,6 +59,10 @@ def _in_networks(host: str, excepted: str) -> bool:
 
 
 def _read(written: str, socks: bool) -> Proxy:
+    # Here, as `llm` needs nothing else of it: a megabyte where nobody has a proxy.
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import Url, make_headers, parse_url
+
     try:
         url = parse_url(written if "://" in written else f"http://{written}")
     except (LocationParseError, ValueError) as error:

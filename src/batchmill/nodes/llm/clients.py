@@ -10,8 +10,6 @@ import asyncio
 import hashlib
 import importlib
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -65,20 +63,19 @@ class Client:
         http = module.DefaultAsyncHttpxClient(event_hooks=hooks, transport=transport)
         self._client = module.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, http_client=http)
 
-    @contextmanager
-    def under_way(self) -> Iterator[Any]:
-        """The client for a call, which is under way while inside."""
+    def begin(self) -> tuple[Any, int]:
+        """The SDK's client for a call of this task, and its lane, to be told to :meth:`end`."""
         place = next((n for n, count in enumerate(self._under_way) if count < CALLS_PER_LANE), None)
         if place is None:
             place = len(self._under_way)
             self._under_way.append(0)
         self._under_way[place] += 1
-        token = lane.set(place)
-        try:
-            yield self._client
-        finally:
-            lane.reset(token)
-            self._under_way[place] -= 1
+        lane.set(place)
+        return self._client, place
+
+    def end(self, place: int) -> None:
+        """The call in that lane is over."""
+        self._under_way[place] -= 1
 
     def close(self) -> None:
         self._loop.settle(self._client.close)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
@@ -12,6 +12,7 @@ from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, NodeResult, character
 from batchmill.nodes.files import full_path, paths_in
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.asking import Asking
+from batchmill.nodes.llm.batch_api.provider import BatchedProvider
 from batchmill.nodes.llm.echo import EchoProvider
 from batchmill.nodes.llm.estimate import IMAGE_TOKENS
 from batchmill.nodes.llm.fallback import answered, content_of, kind_faults, model_faults, variants
@@ -93,18 +94,33 @@ class LlmNode(ModelNode):
         except BatchmillError:  # the attempt itself is about to say so
             return False
 
+    def is_booked(self, params: Mapping[str, Any]) -> bool:
+        if not params.get("batch_api"):
+            return False
+        try:
+            bound = variants(bind(LlmNode, params))[0]
+            server = self._server(bound)
+            return isinstance(server, BatchedProvider) and server.is_booked(_question(bound))
+        except BatchmillError:  # the attempt itself is about to say so
+            return False
+
     async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
-        calls: list[tuple[LLMCall, Reply]] = []
+        if params["models"] or params["fall_back_on"]:
+            calls: list[tuple[LLMCall, Reply]] = []
+            return await answered(
+                params, attempt, lambda given: self._ask(bind(LlmNode, given), attempt, calls)
+            )
+        asked, params = self._ask(params, attempt, []), {}  # nothing is kept of them while it waits
+        return await asked
 
-        async def ask(of_model: Mapping[str, Any]) -> NodeResult:
-            of_model = bind(LlmNode, of_model) if params["models"] else params
-            question, timeout, repairs = _question(of_model), of_model["timeout"], of_model["repairs"]
-            tells, provider, prices = of_model["stream"], self._provider(of_model), self.prices_of(of_model)
-            asking = Asking(provider, attempt, prices, timeout, repairs, calls, tells=tells)
-            reply, value = await asking.answer(question)
-            return NodeResult(asking.outputs(question, reply, value, ""))
-
-        return await answered(params, attempt, ask)
+    def _ask(
+        self, params: Mapping[str, Any], attempt: Attempt, calls: list[tuple[LLMCall, Reply]]
+    ) -> Coroutine[Any, Any, NodeResult]:
+        """Ask the one model of ``params``."""
+        question, timeout, repairs = _question(params), params["timeout"], params["repairs"]
+        tells, provider, prices = params["stream"], self._provider(params), self.prices_of(params)
+        asking = Asking(provider, attempt, prices, timeout, repairs, calls, tells=tells)
+        return _answer(asking, question)
 
     def _provider(self, params: Mapping[str, Any]) -> Provider:
         kind = params["provider"]
@@ -122,6 +138,11 @@ class LlmNode(ModelNode):
     def _server(self, params: Mapping[str, Any]) -> Provider:
         kind = ResponsesServer if params["api"] == "responses" else ServerProvider
         return self.by_batches(server_of(params, kind), params)
+
+
+async def _answer(asking: Asking, question: Question) -> NodeResult:
+    reply, value = await asking.answer(question)
+    return NodeResult(asking.outputs(question, reply, value, ""))
 
 
 def _message_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -6,7 +6,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from batchmill.nodes.llm.completion import arguments_of, count_of, mapping_of, no_answer, said_in
+from batchmill.nodes.llm.completion import (
+    arguments_of,
+    cache_in,
+    cost_in,
+    count_of,
+    mapping_of,
+    no_answer,
+    said_in,
+)
 from batchmill.nodes.llm.question import Message, Question, Reply
 from batchmill.nodes.llm.server import ServerProvider
 from batchmill.nodes.llm.stream import Gathering
@@ -155,7 +163,8 @@ def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "input_tokens": count_of(usage.get("input_tokens")),
         "output_tokens": count_of(usage.get("output_tokens")),
-        "cached_tokens": count_of(mapping_of(usage.get("input_tokens_details")).get("cached_tokens")),
+        **cache_in(usage, mapping_of(usage.get("input_tokens_details"))),
+        "cost": cost_in(usage),
         "total_tokens": count_of(usage.get("total_tokens")),
         "reasoning_tokens": count_of(mapping_of(usage.get("output_tokens_details")).get("reasoning_tokens")),
     }

@@ -50,9 +50,12 @@ class ServerProvider(Provider):
         leaving_now.set(request.leaving)
         try:
             async with deadline(left, overdue):
-                with asked.under_way() as client:
+                client, place = asked.begin()
+                try:
                     async with self.create(client)(**self.body(question), timeout=request.seconds) as answer:
                         content = await self._content(answer, request.telling)
+                finally:
+                    asked.end(place)
         except AttemptTimeout as error:
             raise Unanswered(error, paid=True) from error
         except (module.OpenAIError, Moved, CutOff, TooLarge) as error:

@@ -85,11 +85,13 @@ class BatchService:
         module = await sdk_awaited()
         leaving_now.set(lambda: None)  # nothing is paid for asking
         asked = client_for(module, self.base_url, self._key, self._access)
+        client, place = asked.begin()
         try:
-            with asked.under_way() as client:
-                yield client
+            yield client
         except (module.OpenAIError, Moved, CutOff) as error:
             raise unanswered(module, error, self._key) from error
+        finally:
+            asked.end(place)
 
 
 def _plain(answer: Any) -> dict[str, Any]:
