@@ -2,9 +2,9 @@
 
     python docs/design/try_release.py [INTERPRETER...]
 
-Interpreters are names or paths; without any, the supported ones that are on PATH, of pyenv and under /opt. The
-wheel and the sdist stay in ``dist/``. Each environment gets nothing but what is installed into it; then README's
-census and its Python example run there. Ends with 1 if anything fails.
+Interpreters are names or paths; without any, the supported ones that are on PATH, of pyenv and under /opt.
+The wheel and the sdist stay in ``dist/``. Each environment gets nothing but what is installed into it; then
+README's census and its Python example run there. Ends with 1 if anything fails.
 """
 
 from __future__ import annotations

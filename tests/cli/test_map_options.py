@@ -303,3 +303,12 @@ def test_output_that_was_removed_is_told(called, tmp_path):
     code, _, err = called("resume", "-q")
     assert code == 5
     assert "what its command printed is not there any more" in err
+
+
+def test_a_file_of_rows_that_is_named_as_one_item_is_told_of(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("name\nAda\n")
+    assert outcome(["map", "--items", "rows.csv", "echo", "{name}"]) == 2
+    assert "for the rows of rows.csv write --items @rows.csv" in capfd.readouterr().err
+    assert outcome(["map", "--items", "@rows.csv", "-q", "--no-journal", "echo", "{name}"]) == 0
+    assert capfd.readouterr().out == "Ada\n"

@@ -201,3 +201,12 @@ def test_the_items_behind_a_limit_are_taken_up(command):
     code, _, err = command("a", "resume", "last", "--limit", "all")
     assert code == 1, "the second one fails until it is repaired"
     assert "1 kept, 0 redone" in err
+
+
+def test_failed_without_a_name_takes_the_latest_run_with_failures(command, folders):
+    assert command("a", "map", "--items", '["a", "b"]', "-q", "exit 1")[0] == 1
+    assert command("a", "map", "--items", "range:0:2", "-q", "test {} = 0 -o -e repaired")[0] == 3
+    (folders / "a" / "repaired").touch()
+    code, _, told = command("a", "resume", "--failed", "--progress", "none")
+    assert code == 0
+    assert "1 kept, 1 redone" in told

@@ -102,7 +102,7 @@ FAULTS: dict[str, tuple[str | bytes, dict[str, Any], list[Any], str]] = {
         [],
         "x, line 2: there is no column 'c', only 'a', 'b'",
     ),
-    "a kept column twice": ("a,a\n1,2\n", {"columns": ["a"]}, [], "the column name 'a' stands there twice"),
+    "a kept column twice": ("a,a\n1,2\n", {"columns": ["a"]}, [], "the column name 'a' occurs twice"),
     "open quote": (
         "a;b\n1;'2\n3;4\n",
         {"delimiter": ";", "quote": "'"},

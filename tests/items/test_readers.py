@@ -232,7 +232,7 @@ FAULTS = {
     ),
     "Parquet": ("jsonl", b"PAR1\x15\xff\n", [], "x, line 1: this is a Parquet file"),
     "text behind a quote": ("csv", b'a\nb\n"c"d\n', [{"a": "b"}], "x, line 3: ',' expected"),
-    "same header twice": ("csv", b"a,b,a\n1,2,3", [], "x, line 1: the column name 'a' stands there twice"),
+    "same header twice": ("csv", b"a,b,a\n1,2,3", [], "x, line 1: the column name 'a' occurs twice"),
 }
 
 

@@ -26,7 +26,7 @@ def test_a_section_without_anything_to_say_says_nothing(simulated):
 def test_passes_are_counted():
     passes = [Pass(1000.0, 0.0, 1.0), Pass(5000.0, 1.0, 1.0), Pass(9000.0, 2.0, 1.0)]
     report = report_of(Facts(Run("7f3a", "f", "success", 1000.0, 3.0), [], tuple, passes=passes))
-    assert "gone on with 2 times" in report.told["passes"][0]
+    assert "resumed 2 times" in report.told["passes"][0]
     assert report.told["head"][1] == "It took 3 s in 3 passes."
 
 

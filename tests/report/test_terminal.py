@@ -16,7 +16,7 @@ def test_it_tells_what_became_of_the_run_and_what_to_do(troubled):
     first, second, *_, last = told.splitlines()
     assert first == "degraded: run 7f3a of sizes.yaml"
     assert second == report.told["head"][0]
-    assert last == "go on with: batchmill resume 7f3a --failed"
+    assert last == "continue with: batchmill resume 7f3a --failed"
     group = report.failures.groups[0]
     assert f"{group.count} × CommandFailed in size: {group.pattern}\n  show it: batchmill show" in told
 

@@ -22,8 +22,8 @@ DOCUMENT = {"inputs": {"x": {"required": False}},
         ([DOCUMENT], "not as a list"),
         (b"flow.json", "not as a Python bytes"),
         ("", "the path of the document is empty"),
-        ('{"nodes": []}', "its text stands where its path is wanted; give its path, or read it"),
-        ("nodes:\n  - id: a\n", "its text stands where its path is wanted"),
+        ('{"nodes": []}', "this is the text of a document, not its path; give its path, or read it"),
+        ("nodes:\n  - id: a\n", "this is the text of a document, not its path"),
     ],
 )
 def test_what_is_no_document(document, words):

@@ -88,6 +88,13 @@ class ItemSource:
             return any(isinstance(one, (dict, list)) for one in self.spec)
         return self.kind in _OF_ROWS or (self.from_stdin and self.value == "jsonl")
 
+    @property
+    def rows_of(self) -> str | None:
+        """The file with rows in it that is named as one item; None for any other source."""
+        if self.kind != "glob" or not isinstance(self.value, str) or has_magic(self.value):
+            return None
+        return self.value if self.value.endswith(tuple(_KINDS)) and os.path.isfile(self.value) else None
+
     def opened(self) -> Iterable[Any]:
         """The items, read as they are asked for. Raises what reading raises."""
         if self.kind == "list":

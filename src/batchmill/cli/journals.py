@@ -76,9 +76,9 @@ class Journals:
         found = self.runs()
         return next((one for one in found if one.run.status == "running"), None) or self.run(LAST)
 
-    def to_resume(self, name: str | None) -> Found:
+    def to_resume(self, name: str | None, failed_only: bool = False) -> Found:
         """The run to go on with; see :func:`~batchmill.journal.journal.chosen_to_resume`."""
-        return self._chosen(name, lambda runs: chosen_to_resume(runs, name))
+        return self._chosen(name, lambda runs: chosen_to_resume(runs, name, failed_only))
 
     def _chosen(self, name: str | None, choose: Callable[[Sequence[RunRecord]], RunRecord]) -> Found:
         try:

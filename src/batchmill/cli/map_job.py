@@ -100,7 +100,14 @@ class MapJob:
     def command(self) -> ItemCommand:
         """The command, read. Raises :class:`click.UsageError`."""
         shell = self.params.get("shell") or "sh"
-        return command_of(self.words, self.shape, append=not self.on_stdin, mark=self.mark, interpreter=shell)
+        try:
+            return command_of(
+                self.words, self.shape, append=not self.on_stdin, mark=self.mark, interpreter=shell
+            )
+        except click.UsageError as error:
+            meant = [source.rows_of for source in self.sources if source.rows_of]
+            hint = f"; for the rows of {meant[0]} write --items @{meant[0]}" if meant else ""
+            raise click.UsageError(f"{error.format_message()}{hint}") from None
 
     def document(self, outputs: str, run: str) -> dict[str, Any]:
         """The workflow that does it; ``outputs`` is the folder for what is too much to be held, ``run`` what

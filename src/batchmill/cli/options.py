@@ -140,7 +140,7 @@ def journal(command: Command) -> Command:
 
 def wait(command: Command) -> Command:
     """``--wait``."""
-    told = "Wait for batches of services (`batch_api`), however long they take, and go on with them."
+    told = "Wait for batches of services (`batch_api`), however long they take, and continue with them."
     return click.option("--wait", is_flag=True, help=told)(command)
 
 

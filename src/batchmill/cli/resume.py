@@ -103,7 +103,7 @@ def command(
     name, pairs = _split(words)
     inputs = given(pairs, set_json, params_file)
     with Journals(journal_path) as journals:
-        found = journals.to_resume(name)
+        found = journals.to_resume(name, failed_only)
     part: dict[str, Any] = {"only": only, "from_": from_, "until": until, "whole": whole}
     journal, run = Journal(found.journal.path, durable=durable), found.run
     if is_flow(run):

@@ -245,7 +245,7 @@ def _note(error: BaseException, log: SqliteRunLog) -> None:
     told = log.run.settings[FLOW]
     again = "run the same flow again with this journal"
     other = f", or: batchmill resume {log.name} --journal {log.path}" if told.get("named") else ""
-    error.add_note(f"run {log.name} is kept in {log.path}; to go on with it, {again}{other}")
+    error.add_note(f"run {log.name} is saved in {log.path}; to continue it, {again}{other}")
 
 
 def _result(log: SqliteRunLog, status: str, shared: Any, nodes: Any, wall: float) -> str | None:

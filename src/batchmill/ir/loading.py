@@ -143,7 +143,7 @@ def _path_of(source: Any) -> Path:
         raise _invalid("document", Fault((), "the path of the document is empty"))
     if "\n" in text or text.lstrip().startswith("{"):
         hint = "give its path, or read it: json.loads(text)"
-        raise _invalid("document", Fault((), "its text stands where its path is wanted", hint))
+        raise _invalid("document", Fault((), "this is the text of a document, not its path", hint))
     return Path(text)
 
 

@@ -267,7 +267,7 @@ def _maker(form: CsvForm, reader: Iterator[list[str]], feed: _Feed) -> Make:
     kept = form.columns or header
     for name in kept:
         if header.count(name) > 1:
-            raise _Ragged(f"the column name {name!r} stands there twice")
+            raise _Ragged(f"the column name {name!r} occurs twice")
         if name not in header:
             raise _Ragged(f"there is no column {name!r}, only {', '.join(map(repr, header))}")
     feed.begun.clear()

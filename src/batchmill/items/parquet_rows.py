@@ -81,5 +81,5 @@ def _names(there: list[str], wanted: Sequence[str] | None) -> list[str]:
         if name not in there:
             raise ValueError(f"there is no column {name!r}, only {', '.join(map(repr, there))}")
         if there.count(name) > 1:
-            raise ValueError(f"the column name {name!r} stands there twice")
+            raise ValueError(f"the column name {name!r} occurs twice")
     return there if wanted is None else list(wanted)

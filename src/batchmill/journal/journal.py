@@ -229,20 +229,25 @@ def chosen(runs: Sequence[RunRecord], name: str) -> RunRecord:
     raise UnknownRun(f"the journal has no run {name!r}; `batchmill runs` lists all")
 
 
-def chosen_to_resume(runs: Sequence[RunRecord], name: str | None) -> RunRecord:
-    """The run that ``name`` means; None means the latest that was interrupted or failed, without one the
-    latest that is running, or the latest of all. One whose reader left was a look at the first results: it is
-    resumed by its name only. Raises :class:`UnknownRun` where there is none."""
+def _is_open(run: RunRecord, failed_only: bool) -> bool:
+    return not run.finished or (failed_only and run.status == "degraded")
+
+
+def chosen_to_resume(runs: Sequence[RunRecord], name: str | None, failed_only: bool = False) -> RunRecord:
+    """The run that ``name`` means; None means the latest that was interrupted or failed, with ``failed_only``
+    also one that is degraded; without one the latest that is running, or the latest of all. One whose reader
+    left was a look at the first results: it is resumed by its name only. Raises :class:`UnknownRun` where
+    there is none."""
     if name is not None:
         return chosen(runs, name)
     looks = [run for run in runs if run.status == READER_LEFT]
-    open_ones = [run for run in runs if not run.finished and run not in looks]
+    open_ones = [run for run in runs if _is_open(run, failed_only) and run not in looks]
     found = [run for run in open_ones if run.status != "running"] or open_ones
     found = found or [run for run in runs if run.finished]
     if found:
         return found[0]
     if looks:
         raise UnknownRun(
-            f"there is no run to go on with but {looks[0].name}, whose reader left: say its name"
+            f"there is no run to continue except {looks[0].name}, whose reader stopped: give its name"
         )
     raise UnknownRun("the journal has no runs yet")

@@ -92,9 +92,9 @@ class Reader:
         """The run that ``name`` means; see :func:`~batchmill.journal.journal.chosen`."""
         return chosen(self.runs(), name)
 
-    def to_resume(self, name: str | None) -> RunRecord:
+    def to_resume(self, name: str | None, failed_only: bool = False) -> RunRecord:
         """The run to go on with; see :func:`~batchmill.journal.journal.chosen_to_resume`."""
-        return chosen_to_resume(self.runs(), name)
+        return chosen_to_resume(self.runs(), name, failed_only)
 
     def result(self, run: RunRecord) -> dict[str, Any] | None:
         """The object that ``--json`` printed at the end of the run; None where it is not kept."""

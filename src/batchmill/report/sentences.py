@@ -210,9 +210,7 @@ def _passes(report: Report) -> list[str]:
     if len(report.passes) < 2:
         return []
     began, last = report.passes[0].began, report.passes[-1]
-    return [
-        f"Begun {day(began)}, gone on with {count(len(report.passes) - 1, 'time')}, last {day(last.began)}."
-    ]
+    return [f"Begun {day(began)}, resumed {count(len(report.passes) - 1, 'time')}, last {day(last.began)}."]
 
 
 SECTIONS: dict[str, Callable[[Report], list[str]]] = {

@@ -30,7 +30,7 @@ def lines(report: Report) -> Iterator[str]:
     for line in dict.fromkeys([*report.missing.values(), *report.left_out]):
         yield f"note: {text.line(line)}\n"
     if run.resume:
-        yield f"go on with: {text.line(run.resume)}\n"
+        yield f"continue with: {text.line(run.resume)}\n"
 
 
 def _tables(section: Section) -> Iterator[str]:

@@ -117,7 +117,7 @@ def rehearse(
     """
     kept = Journal(journal) if isinstance(journal, (str, Path)) else journal
     with Reader(kept) as reader:
-        found = reader.to_resume(run)
+        found = reader.to_resume(run, failed_only)
         calls = list(reader.calls(found))
     given = {**(params or {}), **(text_params or {})}
     document = document_of(found)

@@ -111,7 +111,7 @@ def resume(
         raise InvalidSetting(f"`run` is the name of a run, not {run!r}")
     kept = journal_of(journal)
     with Reader(kept) as reader:
-        found = reader.to_resume(run)
+        found = reader.to_resume(run, failed_only)
     room = WaitRoom(clock) if wait else None
     once = partial(
         _one_pass, kept, found, params, failed_only=failed_only, executor=executor, jobs=jobs, limit=limit,
