@@ -1,6 +1,7 @@
-"""Make the pictures in ``pictures/``: the page of a report, and what ``bench --plot`` draws.
+"""Make the pictures in ``pictures/``: a run that is killed and resumed, the page of a report, and what
+``bench --plot`` draws.
 
-    python docs/make_pictures.py           make them; needs Chromium
+    python docs/make_pictures.py           make them; the page of a report needs Chromium
     python docs/make_pictures.py --check   make them elsewhere, and exit with 1 where one comes out empty or
                                            otherwise in kind and size than the one that is there
 
@@ -10,12 +11,18 @@ They show runs that are made for it: times differ from one to the next, so they 
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import struct
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
+
+from moving_picture import Step, drawn, record
 
 PICTURES = Path(__file__).parent / "pictures"
 WIDTH, HEIGHT = 1100, 1500
@@ -56,25 +63,59 @@ DOCUMENT = {
 BENCH = ("--workloads", "waiting,hashing", "--executors", "sequential,thread", "--scale", "0.1", "-q")
 
 
+# each takes its time, as a question to a service would
+LABEL = '#!/bin/sh\nsleep 0.4\necho "label of $1"\n'
+KILLED_AT = 13  # items of 40
+SESSION = (
+    Step(
+        "batchmill map --items range:1:41 -j 4 -- ./label {} > labels",
+        killed=lambda line: (done := re.search(r"(\d+)/40", line)) is not None and int(done[1]) >= KILLED_AT,
+    ),
+    Step("batchmill resume > labels"),
+    Step("wc -l labels"),
+)
+TITLE = (
+    "batchmill map runs a command for 40 items and is killed after a third of them. "
+    "batchmill resume keeps what was done and runs the rest."
+)
+SHOWN = ("Killed", "batchmill resume", " kept, ", "40 labels")  # in the session, in this order
+
+
 def main(arguments: list[str]) -> int:
     """Make the pictures, or with ``--check`` see that they can be made; the exit code."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        print("the pictures of the documentation need Chromium, which is not installed", file=sys.stderr)
-        return 0 if arguments == ["--check"] else 1
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder)
-        _bench(made / "bench.svg")
-        _report(made, browser)
-        if arguments != ["--check"]:
-            PICTURES.mkdir(exist_ok=True)
-            for name in ("bench.svg", "report.png"):
-                shutil.copy(made / name, PICTURES / name)
-            return 0
-        faults = [fault for name in ("bench.svg", "report.png") if (fault := _fault(made / name))]
+    checking = arguments == ["--check"]
+    makers: dict[str, Callable[[Path], None]] = {"resume.svg": _resume, "bench.svg": _bench}
+    if _browser() is not None:
+        makers["report.png"] = _report
+    else:
+        print("report.png is left out: it needs Chromium, which is not installed", file=sys.stderr)
+    faults = []
+    for name, make in makers.items():
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / name
+            make(made)
+            if checking:
+                faults += [fault] if (fault := _fault(made)) else []
+            else:
+                PICTURES.mkdir(exist_ok=True)
+                shutil.copy(made, PICTURES / name)
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0
+
+
+def _browser() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def _resume(picture: Path) -> None:
+    folder = picture.parent
+    (folder / "label").write_text(LABEL)
+    (folder / "label").chmod(0o755)
+    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "COLUMNS", "NO_COLOR")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    frames = record(SESSION, folder, kept | {"PATH": path, "HISTFILE": os.devnull})
+    picture.write_text(drawn(frames, TITLE, {"Killed": "<- kill -9"}))
 
 
 def _bench(picture: Path) -> None:
@@ -82,7 +123,9 @@ def _bench(picture: Path) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=900)
 
 
-def _report(folder: Path, browser: str) -> None:
+def _report(picture: Path) -> None:
+    folder, browser = picture.parent, _browser()
+    assert browser is not None  # noqa: S101  # main asked
     (folder / "pages.json").write_text(json.dumps(DOCUMENT))
     run = ("run", "pages.json", "-q", "--exit-zero", "--report", "r.html")
     command = [sys.executable, "-m", "batchmill", *run]
@@ -91,7 +134,7 @@ def _report(folder: Path, browser: str) -> None:
     options += ["--virtual-time-budget=5000", f"--user-data-dir={folder / 'profile'}"]
     options += [f"--window-size={WIDTH},{HEIGHT}"]
     shown = (folder / "r.html").as_uri()
-    command = [browser, *options, f"--screenshot={folder / 'report.png'}", shown]
+    command = [browser, *options, f"--screenshot={picture}", shown]
     subprocess.run(command, check=True, cwd=folder, capture_output=True, timeout=100)
 
 
@@ -105,7 +148,17 @@ def _fault(picture: Path) -> str:
         return f"{picture.name} came out empty"
     if _size(made) != _size(known):
         return f"{picture.name} is {_size(made)}, not {_size(known)}: python docs/make_pictures.py"
+    if picture.name == "resume.svg" and not _shows(picture, SHOWN):
+        return f"{picture.name} does not show {', '.join(map(repr, SHOWN))}"
     return ""
+
+
+def _shows(picture: Path, wanted: tuple[str, ...]) -> bool:
+    """Whether the text of an SVG has all of these, in this order."""
+    texts = ElementTree.parse(picture).iter("{http://www.w3.org/2000/svg}text")  # noqa: S314  # we made it
+    text = "\n".join(one.text or "" for one in texts)
+    places = [text.find(part) for part in wanted]
+    return -1 not in places and places == sorted(places)
 
 
 def _size(picture: bytes) -> str:

@@ -7,6 +7,7 @@ they are ended after the last test, and then the descriptors of the whole sessio
 from __future__ import annotations
 
 import gc
+import importlib.util
 import io
 import os
 import sys
@@ -25,6 +26,7 @@ PATIENCE = 5.0  # seconds that what is ending may take to be gone; nothing waits
 WARM_PROCESSES = ("loky", "resource_tracker", "multiprocessing")  # in the command lines of pool workers
 WARM_THREADS = ("batchmill-pool", "QueueFeederThread", "QueueManagerThread", "ExecutorManagerThread")
 SPARE_DESCRIPTORS = 16  # what libraries open on first use and keep for the session
+CLUSTERS = importlib.util.find_spec("distributed") is not None
 MARK = "BATCHMILL_TESTS_OF"  # in the environment of everything started, so that orphans are found too
 
 # how long an example takes says nothing on a busy machine, nor before PyPy has compiled what it runs; few
@@ -33,6 +35,7 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=30)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=200)
 hypothesis.settings.load_profile(os.environ.get("BATCHMILL_TESTS", "quick"))
 
+_warm_clusters: list[object] = []
 _IDS_OF_PYTEST = (str, int, float, bool, complex, type(None))
 
 Census = Callable[[], set[str]]
@@ -51,14 +54,39 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks at markers to leave out what is slow
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the cases of a test marked ``first_quick`` only the first is quick, the others are slow."""
+    """Of the cases of a test marked ``first_quick`` only the first is quick, the others are slow. So is what
+    runs on a cluster."""
     seen: set[str] = set()
     for item in items:
+        if item.get_closest_marker("on_cluster") is not None:
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.dask)
+            if not CLUSTERS:
+                item.add_marker(pytest.mark.skip(reason="the extra `dask` is not installed"))
         if item.get_closest_marker("first_quick") is not None:
             name = item.nodeid.partition("[")[0]
             if name in seen:
                 item.add_marker(pytest.mark.slow)
             seen.add(name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """What is marked ``on_cluster`` runs on a local cluster that tests of this process share, or on one of
+    yours, with four seats, that ``BATCHMILL_TESTS_CLUSTER`` names. It is there before anybody looks what a
+    test leaves behind, and is ended with the session."""
+    if item.get_closest_marker("on_cluster") is None or not CLUSTERS:
+        return (yield)
+    import batchmill
+    from batchmill.executors.remote import where
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(where.VARIABLE, os.environ.get("BATCHMILL_TESTS_CLUSTER") or "local:4")
+        carrier = where.carrier_at(None)
+        if carrier not in _warm_clusters:
+            batchmill.map(abs, range(64), executor="dask")
+            _warm_clusters.append(carrier)
+        return (yield)
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
@@ -146,7 +174,10 @@ def nothing_left_by_the_session() -> Iterator[None]:
 
 def _end_pools() -> None:
     pool = sys.modules.get("batchmill.executors.process.pool")
+    clusters = sys.modules.get("batchmill.executors.remote.where")
     folders = _warm_folders()
+    if clusters is not None:
+        clusters.disconnect()
     if pool is not None:
         pool.shutdown()
     assert not any(map(os.path.exists, folders)), f"the pool left {folders} behind"

@@ -62,6 +62,7 @@ INSIDE = {  # the same for the parts of a room, files and folders alike
         "contract": 2,
         "cores": 1,
         "effort": 1,
+        "own_time": 1,
         "worker_numbers": 1,
         "describe": 1,
     },

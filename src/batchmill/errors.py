@@ -284,6 +284,11 @@ class Stopped(BatchmillError):
     retryable = False
 
 
+class Waiting(Stopped):
+    """Raised inside an attempt whose request is in a batch that a service answers later; the item is neither
+    failed nor done, and is run again when the run goes on."""
+
+
 class NotPicklable(BatchmillError):
     """Raised when a value cannot travel to or from another process; names the attribute at fault."""
 
@@ -299,6 +304,13 @@ class ExecutorUnavailable(BatchmillError):
 class ClusterLost(BatchmillError):
     """Raised when the cluster that a batch runs on cannot be reached any more; what was finished is kept,
     and the run can be resumed, on another cluster too."""
+
+
+class LeftOnWorker(BatchmillError):
+    """Raised for an item that left files in the folder it runs in, on a worker that does not have the folder
+    of the run: nobody would find them. Retrying is pointless."""
+
+    retryable = False
 
 
 class BenchFailed(BatchmillError):

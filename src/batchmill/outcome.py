@@ -20,6 +20,8 @@ class Refusals(NamedTuple):
 
 
 NO_REFUSALS = Refusals()
+WAITING = "Waiting"
+"""The ``type`` of an error that is none: the item is done once a service has answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,11 @@ class ErrorInfo:
     address: str = ""
     refusals: Refusals = NO_REFUSALS
     cause: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the item waits for a service that answers later, and has not failed."""
+        return self.type == WAITING and self.kind == "cancelled"
 
     @property
     def status(self) -> int | None:

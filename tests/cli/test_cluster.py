@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("cryptography")
+pytestmark = pytest.mark.dask
 
 
 def test_the_commands_name_the_files_that_were_made(batchmill_command, tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def test_it_says_what_would_run_why_and_for_how_much(folder, tmp_path):
         ask(["a", "x", "c", "d"]), ask(name="same", timeout=7), ask(name="edited", system="be short"), FAILS
     )
     assert folder.lines() == [
-        "ask: 2 kept, 0 redone, 1 new, 1 changed, 0 gone; changed by its items; "
+        "ask: 2 kept, 0 redone, 1 new, 1 changed, 0 gone; changed by its items "
+        '(1 item, such as item 1: "x"); '
         "about 2 calls, 8 tokens, 0.008 USD",
         "same: 3 kept, 0 redone, 0 new, 0 changed, 0 gone",
         "edited: 0 kept, 0 redone, 0 new, 3 changed, 0 gone; changed by `system`; "

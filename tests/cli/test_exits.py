@@ -29,8 +29,9 @@ def test_code_of_error(error, code):
 
 
 def test_code_of_status():
-    assert OF_STATUS == {"success": Exit.SUCCESS, "degraded": Exit.DEGRADED, "failed": Exit.FAILED}
-    assert [int(code) for code in OF_STATUS.values()] == [0, 3, 1]
+    codes = {"success": Exit.SUCCESS, "degraded": Exit.DEGRADED, "failed": Exit.FAILED}
+    assert {**codes, "waiting": Exit.WAITING} == OF_STATUS
+    assert [int(code) for code in OF_STATUS.values()] == [0, 3, 1, 6]
 
 
 def test_what_is_no_fault_of_ours():

@@ -226,6 +226,7 @@ def test_a_cluster_that_is_not_there_is_told_with_a_remedy(batchmill_command, tm
     assert "dask executor, as many at once as it has seats" in out
 
 
+@pytest.mark.dask
 def test_a_local_cluster_is_not_started_for_a_plan(batchmill_command, tmp_path):
     pytest.importorskip("distributed")
     (tmp_path / "flow.json").write_text(json.dumps(on_a_cluster("local:3")))

@@ -114,15 +114,34 @@ def test_items_out_of_standard_input_must_be_given_once_more(command, folders):
     assert "1 kept, 1 redone, 1 new" in err
 
 
-def test_a_source_that_names_no_items_any_more_is_told(command, folders):
+def test_a_source_that_names_no_items_any_more_leaves_the_run_as_it_is(command, folders):
+    """As with `map`: the run would end as done without its items."""
     (folders / "a" / "flow.json").write_text(json.dumps(flow({"lines": "names"})))
-    for quiet in ((), ("-q",)):
-        (folders / "a" / "names").write_text("1\n2\n3\n")
-        command("a", "run", "flow.json", "-q")
-        (folders / "a" / "names").write_text("")
-        _, _, err = command("a", "resume", "last", *quiet)
-        assert "warning: nothing was run: the 2 items recorded before are not among the items now" in err
-        assert "0 of 0 items done" in command("a", "show")[1]
+    (folders / "a" / "names").write_text("1\n2\n3\n")
+    assert command("a", "run", "flow.json", "-q")[0] == 1
+    (folders / "a" / "names").write_text("")
+    for more in ((), ("-q",), ("--dry-run",)):
+        code, out, err = command("a", "resume", "last", *more)
+        assert (code, out) == (2, "")
+        assert "is left as it is: there is nothing in the source of 'each', of which 2 items have" in err
+    (folders / "a" / "names").write_text("1\n2\n3\n")
+    (folders / "a" / "repaired").touch()
+    assert command("a", "resume", "-q")[:2] == (0, "1,2,3\n")
+    (folders / "a" / "names").write_text("")
+    assert command("a", "resume", "last", "-q")[0] == 2, "of a run that has finished as well"
+
+
+def test_a_list_that_another_node_gives_may_become_empty(command, folders):
+    """What becomes of its items is told."""
+    names = {"id": "names", "type": "code", "params": {"code": "result = ['1', '2']"}}
+    document = flow("${names.result}")
+    document["nodes"].insert(0, names)
+    (folders / "a" / "flow.json").write_text(json.dumps(document))
+    command("a", "run", "flow.json", "-q")
+    names["params"]["code"] = "result = []"
+    (folders / "a" / "flow.json").write_text(json.dumps(document))
+    _, _, err = command("a", "resume", "last", "--progress", "none")
+    assert "0 kept, 0 redone, 0 new, 1 changed, 2 gone" in err
 
 
 def test_cached_outcomes_are_those_of_the_same_folder(command, folders, monkeypatch):

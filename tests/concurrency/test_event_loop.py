@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import batchmill
 from batchmill.concurrency import event_loop
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.concurrency.event_loop import background
-from batchmill.concurrency.resources import close_resources
+from batchmill.concurrency.event_loop import background, run_coroutine
+from batchmill.concurrency.resources import close_resources, resource_scope
 from batchmill.errors import AttemptTimeout, Stopped
 
 
@@ -43,7 +44,7 @@ def test_many_threads_share_one_loop(loop):
 
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(ask, range(100))) == list(range(100))
-    assert sum(thread.name == "batchmill-services" for thread in threading.enumerate()) == 1
+    assert sum(thread.name == "batchmill-event-loop" for thread in threading.enumerate()) == 1
 
 
 def test_what_takes_too_long_is_cancelled(loop):
@@ -147,3 +148,36 @@ def test_its_end_ends_what_runs(loop):
     close_resources()
     thread.join(10)
     assert len(failures) == 1
+
+
+def test_a_task_that_would_end_the_process_does_not_end_the_loop(loop, caplog):
+    async def leaves():
+        raise SystemExit("bye")
+
+    async def starts():
+        left = asyncio.get_running_loop().create_task(leaves())
+        await asyncio.wait([left])
+        return left.exception()
+
+    assert isinstance(loop.call(starts, CancelToken(), 10.0, "it"), SystemExit)
+    assert loop.call(lambda: value(5), CancelToken(), 10.0, "it") == 5
+
+
+def test_code_that_stops_the_loop_stops_it_for_nobody_else(loop):
+    async def stops():
+        asyncio.get_running_loop().stop()
+
+    loop.call(stops, CancelToken(), 10.0, "it")
+    assert loop.call(lambda: value(5), CancelToken(), 10.0, "it") == 5
+
+
+def test_batches_and_callers_that_block_wait_on_the_same_loop():
+    async def loop_of(_):
+        await asyncio.sleep(0)
+        return asyncio.get_running_loop()
+
+    with resource_scope():
+        loops = {run_coroutine(lambda: loop_of(0)), background().loop}
+        for _ in range(2):
+            loops.update(batchmill.map(loop_of, range(3), executor="thread"))
+        assert len(loops) == 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-EXECUTORS = ("sequential", "thread", "process", "auto")
-PARALLEL = ("thread", "process", "auto")
+CLUSTER = pytest.param("dask", marks=pytest.mark.on_cluster)
+EXECUTORS = ("sequential", "thread", "process", "auto", CLUSTER)
+PARALLEL = ("thread", "process", "auto", CLUSTER)
+ISOLATING = ("process", CLUSTER)
 
 
 @pytest.fixture(params=EXECUTORS)
@@ -17,4 +19,10 @@ def executor(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(params=PARALLEL)
 def parallel(request: pytest.FixtureRequest) -> str:
     """The name of each executor that runs items at the same time."""
+    return str(request.param)
+
+
+@pytest.fixture(params=ISOLATING)
+def isolating(request: pytest.FixtureRequest) -> str:
+    """The name of each executor whose items may kill the process they run in."""
     return str(request.param)

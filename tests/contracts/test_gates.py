@@ -102,7 +102,14 @@ class Dying(contract.Task):
         return item
 
 
-KINDS = [("sequential", Logged), ("thread", Logged), ("thread", LoggedAwaiting), ("process", Logged)]
+ON_CLUSTER = pytest.mark.on_cluster
+KINDS = [
+    ("sequential", Logged),
+    ("thread", Logged),
+    ("thread", LoggedAwaiting),
+    ("process", Logged),
+    pytest.param("dask", Logged, marks=ON_CLUSTER),
+]
 
 
 def settings(executor, gate, **more):
@@ -170,7 +177,9 @@ def test_no_more_than_allowed_run_at_once_over_all_batches_of_a_key(executor, ki
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.parametrize(
+    "executor", ["sequential", "thread", "process", pytest.param("dask", marks=ON_CLUSTER)]
+)
 def test_one_answer_that_asks_to_come_again_later_holds_up_everybody(executor, tmp_path):
     task = Refusing(tmp_path / "log")
     given = settings(executor, gated(Limits(max_concurrent=4)), retry=RetryPolicy(2))
@@ -223,9 +232,9 @@ def test_a_budget_starts_exactly_what_it_pays_for(executor, kind, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_attempt_that_dies_with_its_worker_counts_and_is_made_again(tmp_path):
+def test_an_attempt_that_dies_with_its_worker_counts_and_is_made_again(isolating, tmp_path):
     task = Dying(tmp_path / "log")
-    given = settings("process", gated(Limits(per_second=60)), retry=RetryPolicy(2), failures=CONTINUE)
+    given = settings(isolating, gated(Limits(per_second=60)), retry=RetryPolicy(2), failures=CONTINUE)
     done = run_batch(task, range(9), given)
     assert list(done) == list(range(9))
     assert most_within(task.log.starts(), 0.5) <= 30 + 1 + TOLERANCE

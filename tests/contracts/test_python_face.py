@@ -87,7 +87,7 @@ def test_an_exit_is_its_items_exception(executor):
     assert [(type(one), one.code) for one in done] == [(SystemExit, 3), (SystemExit, 4)]
 
 
-def test_what_has_no_exception_is_told_by_one_of_ours():
+def test_what_has_no_exception_is_told_by_one_of_ours(isolating):
     def hard(n):
         if n == 1:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -95,7 +95,7 @@ def test_what_has_no_exception_is_told_by_one_of_ours():
             time.sleep(60)
         return n
 
-    done = batchmill.map(hard, range(4), executor="process", timeout=1, return_exceptions=True)
+    done = batchmill.map(hard, range(4), executor=isolating, timeout=1, return_exceptions=True)
     assert (done[0], done[3]) == (0, 3)
     assert isinstance(done[1], ItemFailed)
     assert done[1].kind == "worker_died"
@@ -103,7 +103,7 @@ def test_what_has_no_exception_is_told_by_one_of_ours():
     assert isinstance(done[2], AttemptTimeout)
 
 
-def test_an_exception_that_does_not_travel_is_told_with_its_traceback():
+def test_an_exception_that_does_not_travel_is_told_with_its_traceback(isolating):
     class Stuck(Exception):
         def __reduce__(self):
             raise TypeError("stays here")
@@ -111,7 +111,7 @@ def test_an_exception_that_does_not_travel_is_told_with_its_traceback():
     def stuck(n):
         raise Stuck("here")
 
-    (one,) = batchmill.map(stuck, [1], executor="process", return_exceptions=True)
+    (one,) = batchmill.map(stuck, [1], executor=isolating, return_exceptions=True)
     assert isinstance(one, ItemFailed)
     assert (one.type, one.message, one.kind) == ("Stuck", "here", "exception")
     assert "in stuck" in str(one.__cause__)
@@ -156,7 +156,9 @@ def test_only_some_exceptions_are_worth_another_attempt(
 
 
 @pytest.mark.parametrize(("retry_on", "attempts"), [(TimeoutError, 2), (Permanent, 1), (Exception, 2)])
-@pytest.mark.parametrize("executor", ["thread", "process"])
+@pytest.mark.parametrize(
+    "executor", ["thread", "process", pytest.param("dask", marks=pytest.mark.on_cluster)]
+)
 @pytest.mark.first_quick
 def test_a_timeout_is_a_timeout_error(executor, retry_on, attempts):
     done = batchmill.map(
@@ -172,7 +174,7 @@ def test_a_timeout_is_a_timeout_error(executor, retry_on, attempts):
 
 
 @pytest.mark.parametrize(("retry_on", "attempts"), [(Permanent, 1), (Exception, 2)])
-def test_a_worker_that_dies_counts_as_any_exception(retry_on, attempts, tmp_path):
+def test_a_worker_that_dies_counts_as_any_exception(isolating, retry_on, attempts, tmp_path):
     def dies(path):
         with open(path, "a") as log:
             log.write("x")
@@ -180,7 +182,7 @@ def test_a_worker_that_dies_counts_as_any_exception(retry_on, attempts, tmp_path
 
     path = tmp_path / "log"
     batchmill.map(
-        dies, [str(path)], executor="process", max_retries=2, retry_on=retry_on, error_handling="continue"
+        dies, [str(path)], executor=isolating, max_retries=2, retry_on=retry_on, error_handling="continue"
     )
     assert path.read_text() == "x" * attempts
 

@@ -49,6 +49,6 @@ def test_one_worker_stops_at_the_first_failure_too_many(
     assert {errors(tolerate, stream=stream, executor=executor) for _ in range(3)} == {most}
 
 
-def test_a_worker_process_runs_hardly_more() -> None:
+def test_a_worker_process_runs_hardly_more(isolating: str) -> None:
     """It may have begun the next chunk when the failure is counted, up to the first failure there."""
-    assert 6 <= errors({"count": 5}, stream=False, executor="process") <= 7
+    assert 6 <= errors({"count": 5}, stream=False, executor=isolating) <= 7

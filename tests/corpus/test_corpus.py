@@ -19,6 +19,7 @@ from batchmill.nodes import default_registry
 
 FOLDERS = [Path(__file__).parent, *map(Path, filter(None, [os.environ.get("BATCHMILL_CORPUS")]))]
 CASES = [path for folder in FOLDERS for path in sorted(folder.glob("*.json"))]
+BATCHES = [path for path in CASES if '"batch"' in path.read_text()]
 # their code leaves the closing of a file to the count of references, which PyPy does not keep
 NOT_ON_PYPY = {"24-node-retry", "47-cycle-backward-edge"}
 CODES = {"success": 0, "failed": 1, "invalid": 2, "degraded": 3}
@@ -60,6 +61,16 @@ def base():
         thread.join()
 
 
+def batches_in(part):
+    """The batch blocks of a document, those of sub-workflows too."""
+    if isinstance(part, list):
+        return [batch for one in part for batch in batches_in(one)]
+    if not isinstance(part, dict):
+        return []
+    inside = [batch for one in part.values() for batch in batches_in(one)]
+    return [*inside, part["batch"]] if isinstance(part.get("batch"), dict) else inside
+
+
 def missing(wanted, got, path="outputs"):
     """Where ``got`` lacks something of ``wanted``, as paths."""
     if isinstance(wanted, dict) and isinstance(got, dict):
@@ -79,7 +90,20 @@ def missing(wanted, got, path="outputs"):
 def test_case(path, tmp_path, base, batchmill_command):
     if path.stem in NOT_ON_PYPY and platform.python_implementation() == "PyPy":
         pytest.skip("writes to a file that it never closes and reads it again")
+    hold(json.loads(path.read_text()), tmp_path, base, batchmill_command)
+
+
+@pytest.mark.on_cluster
+@pytest.mark.parametrize("path", BATCHES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_case_on_a_cluster(path, tmp_path, base, batchmill_command):
     case = json.loads(path.read_text())
+    for batch in batches_in(case["document"]):
+        batch["executor"] = "dask"
+    hold(case, tmp_path, base, batchmill_command)
+
+
+def hold(case, tmp_path, base, batchmill_command):
     if "$BASE" in case["inputs"].values() and "http" not in default_registry().names():
         pytest.skip("needs the http node type, which is not there yet")
     wanted = json.loads(json.dumps(case["expected"]).replace("<CWD>", str(tmp_path)).replace("<BASE>", base))

@@ -11,7 +11,8 @@ import pytest
 import batchmill
 from batchmill import RunResult
 
-EXECUTORS = ("sequential", "thread", "process")
+CLUSTER = pytest.param("dask", marks=pytest.mark.on_cluster)
+EXECUTORS = ("sequential", "thread", "process", CLUSTER)
 MANY = 1_000
 
 SCORE = """

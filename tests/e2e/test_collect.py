@@ -12,7 +12,8 @@ import batchmill
 from batchmill.errors import InvalidDocument
 from batchmill.lists import LazyList
 
-EXECUTORS = ("sequential", "thread", "process")
+CLUSTER = pytest.param("dask", marks=pytest.mark.on_cluster)
+EXECUTORS = ("sequential", "thread", "process", CLUSTER)
 
 
 def doubled(count: int, **batch: Any) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import batchmill
 from batchmill.cli.json_text import as_json, pieces
 from batchmill.lists import LazyList, rows
 
-EXECUTORS = ("sequential", "thread", "process")
+CLUSTER = pytest.param("dask", marks=pytest.mark.on_cluster)
+EXECUTORS = ("sequential", "thread", "process", CLUSTER)
 NODE = (
     "class Records:\n"
     "    def prep(self, shared): return shared['n']\n"

@@ -17,7 +17,8 @@ import pytest
 import batchmill
 from batchmill.errors import InvalidDocument
 
-EXECUTORS = ("sequential", "thread", "process")
+CLUSTER = pytest.param("dask", marks=pytest.mark.on_cluster)
+EXECUTORS = ("sequential", "thread", "process", CLUSTER)
 SELECT = {"n": "${n}", "double": "${result}", "at": "${__index__}", "said": "${greeting} ${item}"}
 
 

@@ -18,7 +18,8 @@ from batchmill import RunResult
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.events import Event, NodeFinished, NodeStarted
 
-EXECUTORS = ("sequential", "thread", "process")
+CLUSTER = pytest.param("dask", marks=pytest.mark.on_cluster)
+EXECUTORS = ("sequential", "thread", "process", CLUSTER)
 
 
 def code(name: str, text: str, inputs: dict[str, Any] | None = None, **rest: Any) -> dict[str, Any]:
@@ -399,7 +400,7 @@ def test_a_module_beside_the_sub_document_is_found(tmp_path: Path) -> None:
     (tmp_path / "deep" / "beside_sub.py").write_text("def double(n):\n    return 2 * n\n")
     node = {"id": "d", "type": "python", "params": {"function": "beside_sub:double", "inputs": {"n": "${n}"}}}
     (tmp_path / "deep" / "sub.json").write_text(json.dumps({"inputs": {"n": {}}, "nodes": [node]}))
-    for executor in EXECUTORS:
+    for executor in EXECUTORS[:3]:
         batch = {"items": [4, 5], "executor": executor}
         document = {"nodes": [sub("s", "deep/sub.json", {"n": "${item}"}, batch=batch)]}
         (tmp_path / "main.json").write_text(json.dumps(document))

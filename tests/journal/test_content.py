@@ -183,7 +183,10 @@ def test_a_file_that_is_read_belongs_to_what_comes_of_it(runner, tmp_path):
     file.write_text(json.dumps({"nodes": [node, one, END]}))
     run = batchmill.resume("last", journal=journal)
     assert run.resumed == {"kept": 1, "redone": 0, "new": 1, "changed": 2, "gone": 0}
-    assert run.changed_by == {"read": ["its items"], "one": ["the file a"]}
+    assert run.changed_by == {
+        "read": ["what its items refer to (1 item, such as item 0: the file a)"],
+        "one": ["the file a"],
+    }
 
 
 @pytest.mark.parametrize(

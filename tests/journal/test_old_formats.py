@@ -88,7 +88,7 @@ def test_a_run_of_the_fourth_format_is_read_and_gone_on_with(tmp_path):
     node = {"id": "a", "type": "shell", "params": {"command": "exit 3"}}
     assert batchmill.run({"nodes": [node]}, journal=path).status == "failed"
     connection = sqlite3.connect(path)
-    for table in ("command", "sample"):
+    for table in ("command", "sample", "service_batch", "service_request"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("PRAGMA user_version = 4")
     connection.commit()
@@ -113,7 +113,7 @@ def test_a_run_of_the_third_format_is_read_and_gone_on_with(tmp_path, monkeypatc
     node = {"id": "a", "type": "code", "params": {"code": code, "inputs": {"n": "${item}"}}, "batch": batch}
     assert batchmill.run({"nodes": [node]}, journal=path).status == "degraded"
     connection = sqlite3.connect(path)
-    for table in ("wait", "effort", "heartbeat", "command", "sample"):
+    for table in ("wait", "effort", "heartbeat", "command", "sample", "service_batch", "service_request"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("PRAGMA user_version = 3")
     connection.commit()

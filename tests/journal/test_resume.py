@@ -113,7 +113,11 @@ def test_edited_items_redo_only_what_changed(runner, effects, edit, executor):
     assert effects.taken() == ran
     assert results(run) == items
     assert counts(run) == told
-    assert run.changed_by == ({"each": ["its items"]} if told[3] else {})
+    reasons = " ".join(run.changed_by.get("each", ()))
+    number, first = told[3], items[2] if told[3] == 1 else (items or [0])[0]
+    many = f"{number} item{'s' * (number > 1)}"
+    place = 2 if number == 1 else 0
+    assert reasons == (f"its items ({many}, such as item {place}: {first})" if number else "")
     with Reader(Journal(runner.journal)) as reader:
         visit = reader.visits(reader.run("last"))[-1]
         kept = [one.item for one in reader.items(visit)]

@@ -182,3 +182,18 @@ def test_the_weight_of_a_value_is_about_its_size() -> None:
     assert 90_000 <= weight([["x" * 1000] for _ in range(90)]) <= 120_000
     assert weight({"a": 1}) < 1000
     assert weight([]) < 100
+
+
+def test_only_what_was_looked_at_when_it_was_written_counts_as_plain() -> None:
+    def are_plain(values: object) -> bool:
+        return all(type(one) is int for one in values)  # type: ignore[attr-defined]
+
+    rows = Rows(2, are_plain=are_plain)
+    rows.put_run(0, [1, 2, 3, ABSENT])
+    assert rows.listed(4).plain  # type: ignore[attr-defined]
+    assert rows.listed_present().plain  # type: ignore[attr-defined]
+    rows.put(4, "text")
+    assert not rows.listed(5).plain  # type: ignore[attr-defined]
+    unknown = Rows(2)
+    unknown.put_run(0, [1, 2, 3])
+    assert not unknown.listed(3).plain  # type: ignore[attr-defined]

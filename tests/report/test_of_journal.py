@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from batchmill.record.ledger import ledger
 from batchmill.report.aggregate import report_of
 from batchmill.report.of_journal import facts_of
 from batchmill.report.parts import SHARE_FIELDS
+from batchmill.report.plain import Plain
+from batchmill.report.run_time import RunTime
 from batchmill.runs import heartbeat
 
 FLOW = {
@@ -472,3 +475,73 @@ def test_each_call_has_its_time(tmp_path, executor):
         facts = facts_of(opened, opened.run("last"))
         assert all(0 <= call.at <= facts.run.wall for call in facts.calls())
     assert sum(report.series.tokens) == sum(one.input_tokens + one.output_tokens for one in report.calls)
+
+
+@pytest.fixture
+def unrounded(monkeypatch):
+    """Rows as columns have them: begins that seem to lie before the end of the item before stay so."""
+    monkeypatch.setattr(RunTime, "_free", lambda self, worker, start, wall: (start, wall))
+
+
+@pytest.mark.usefixtures("unrounded")
+def test_columns_come_to_what_rows_come_to(reader):
+    facts = facts_of(reader, reader.run("last"))
+    columns = list(facts.columns())
+    assert {one.node: len(one) for one in columns if isinstance(one, Plain)} == {"half": 4, "ask": 3}
+    _same(report_of(facts).as_json(), report_of(replace(facts, in_columns=None)).as_json())
+
+
+THREE_TIMES = """
+with open("turns", "a+") as file:
+    file.write(".")
+    file.seek(0)
+    next = "again" if len(file.read()) < 3 else "default"
+"""
+LOOP = {
+    "nodes": [
+        {
+            "id": "look",
+            "type": "code",
+            "params": {"code": "result = n", "inputs": {"n": "${n}"}},
+            "batch": {"items": {"range": [40]}, "as": "n", "executor": "thread"},
+        },
+        {"id": "more", "type": "code", "params": {"code": THREE_TIMES}},
+    ],
+    "edges": [{"from": "look", "to": "more"}, {"from": "more", "to": "look", "action": "again"}],
+}
+
+
+@pytest.mark.usefixtures("unrounded")
+def test_columns_of_a_node_that_was_under_way_several_times(batchmill_command, tmp_path):
+    (tmp_path / "loop.json").write_text(json.dumps(LOOP))
+    code, _, err = batchmill_command("run", "loop.json", "-q")
+    assert code == 0, err
+    with Reader(Journal(tmp_path / ".batchmill" / "runs.sqlite")) as reader:
+        facts = facts_of(reader, reader.run("last"))
+        last = [one for one in facts.columns() if isinstance(one, Plain)][-1]
+        assert last.row(39).place == "look, turn 3, item 39"
+        assert last.row(39).index == 119
+        _same(report_of(facts).as_json(), report_of(replace(facts, in_columns=None)).as_json())
+
+
+@pytest.mark.usefixtures("unrounded")
+def test_columns_of_every_pass_of_a_resumed_run(run, reader, batchmill_command):
+    assert batchmill_command("resume", "last", "--failed", "token=hush-hush", "-q")[0] == 3
+    facts = facts_of(reader, reader.run("last"))
+    _same(report_of(facts).as_json(), report_of(replace(facts, in_columns=None)).as_json())
+
+
+def _same(one, other):
+    """Sums of the same numbers in another order differ in their last digits."""
+    if isinstance(one, float):
+        assert one == pytest.approx(other, rel=1e-6, abs=1e-6)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name in one.keys() - {"made", "data"}:
+            _same(one[name], other[name])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for mine, others in zip(one, other, strict=True):
+            _same(mine, others)
+    else:
+        assert one == other

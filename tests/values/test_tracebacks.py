@@ -9,7 +9,7 @@ import linecache
 import pytest
 
 import batchmill
-from batchmill.concurrency.coroutines import run_coroutine
+from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.values.tracebacks import at_own_line, code_file, own_line, trimmed, without_our_frames
 
 HERE = __file__

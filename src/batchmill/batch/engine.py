@@ -24,6 +24,7 @@ from batchmill.executors.contract import Choice, Executor, ExecutorSettings, OnD
 from batchmill.executors.registry import executor_named
 from batchmill.items.sources import Source, as_source
 from batchmill.journal.contract import ItemLog
+from batchmill.outcome import ErrorInfo
 from batchmill.policy import FailureWatch
 from batchmill.traits import TRAITS
 
@@ -54,7 +55,8 @@ class BatchEnd:
 
     ``fault`` is what reading the items, keeping the results or the executor itself raised; what was done
     until then is gathered all the same. ``metadata`` is what a batch node reports of itself. ``unread``
-    says that there may have been more items than were ever taken.
+    says that there may have been more items than were ever taken, ``waiting`` that it has failed by nothing
+    but that items wait for a service.
     """
 
     failure: str | None
@@ -62,6 +64,7 @@ class BatchEnd:
     fault: Exception | None
     metadata: dict[str, Any]
     unread: bool = False
+    waiting: bool = False
 
 
 class Batch:
@@ -115,6 +118,7 @@ class Batch:
         self._running_with = replace(self._running_with, on_choice=self._chosen, on_death=self._died)
         self._cancel = cancel or CancelToken()
         self._stop = stop or CancelToken()
+        self.waiting = 0  # items that wait for a service which answers later
 
     def _admissions(self) -> Iterator[Admission]:
         """What has to let items start, in the order in which it is asked."""
@@ -153,6 +157,7 @@ class Batch:
             try:
                 for block in running:
                     self.timing.add(block.walls)
+                    self.waiting += sum(one.waiting for one in _errors(block))
                     yield block
             finally:
                 running.close()  # type: ignore[attr-defined]  # executors' iterators are generators
@@ -161,7 +166,8 @@ class Batch:
                     self.settings.gate.close()
 
     def _chosen(self, choice: Choice) -> None:
-        self.choice = replace(choice, reason=f"auto chose {choice.executor}: {choice.reason}")
+        chose = f"auto chose {choice.executor}: " if self.settings.traits.chooses else ""
+        self.choice = replace(choice, reason=chose + choice.reason)
         if self.on_choice is not None:
             self.on_choice(self.choice)
 
@@ -203,13 +209,23 @@ class Batch:
             self._log.close(gathering.count if read else self.total, read=read)
         stopped = self._stop.cancelled or self._cancel.cancelled
         cut_short = stopped and not (gathering.complete and self.window.exhausted)
-        failure = self.watch.verdict() if fault is None else f"{type(fault).__name__}: {fault}"
+        failure = self.watch.verdict(self.waiting) if fault is None else f"{type(fault).__name__}: {fault}"
         if failure is None and self._log is not None and self._log.left_out:
             failure = f"{self._log.left_out} items were left out: only what had failed was run again"
+        waiting = failure is None and self.waiting > 0
+        if waiting:
+            failure = waits_in_words(self.waiting)
         if failure is None and cut_short:
             failure = "stopped before all items were done"
         metadata = self.metadata(time.perf_counter() - began, gathering.count)
-        return BatchEnd(failure, stopped, fault, metadata, unread=not self.window.exhausted)
+        return BatchEnd(
+            failure,
+            stopped,
+            fault,
+            metadata,
+            unread=not self.window.exhausted,
+            waiting=waiting and not cut_short,
+        )
 
     def metadata(self, seconds: float, count: int) -> dict[str, Any]:
         """What a batch node reports as ``batch_metadata``; ``seconds`` is the batch's wall time, ``count``
@@ -227,6 +243,17 @@ class Batch:
             "reason": choice.reason,
             "workers": min(choice.workers, count),
         }
+
+
+def _errors(block: Block) -> Iterator[ErrorInfo]:
+    return (one.error for one in block.special.values() if one.error is not None)
+
+
+def waits_in_words(items: int) -> str:
+    """That so many items wait for a service."""
+    return (
+        f"{items:,} item{'' if items == 1 else 's'} wait{'s' if items == 1 else ''} for batches of a service"
+    )
 
 
 def run_batch(

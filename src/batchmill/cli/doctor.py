@@ -14,6 +14,7 @@ from batchmill.cli.exits import Exit
 from batchmill.cli.json_text import as_json
 from batchmill.doctor import Finding, examine
 from batchmill.executors.remote.where import VARIABLE
+from batchmill.ir.clusters import written_cluster
 
 SCHEMA = "batchmill.doctor/1"
 JOURNAL = Path(".batchmill/runs.sqlite")
@@ -37,7 +38,7 @@ def command(journal: Path, cluster: str | None, json_wanted: bool) -> int:
     What is marked ! would break a run and ends the command with exit code 5; what is marked ~ makes runs
     slower or leaves something out.
     """
-    found = list(examine(journal, cluster or os.environ.get(VARIABLE) or None))
+    found = list(examine(journal, cluster or written_cluster(os.environ.get(VARIABLE))))
     problems = sum(finding.level == "problem" for finding in found)
     if json_wanted:
         told = {"schema": SCHEMA, "healthy": not problems, "findings": [asdict(one) for one in found]}

@@ -13,8 +13,10 @@ from batchmill.cli.journals import is_found
 from batchmill.errors import ClusterLost, Interrupted
 from batchmill.events.summary import Summary
 from batchmill.graph.visits.first_items import CODE as LIMITED
+from batchmill.runs.batch_api import in_words
 from batchmill.runs.ledger import sum_of
 from batchmill.runs.result import RunResult
+from batchmill.runs.resume import NOT_LOOKED_AT
 from batchmill.values.words import count, is_inside_item, spending
 
 EVERY_ITEM = "add --limit all to run the others"
@@ -57,6 +59,8 @@ def _of_resuming(result: RunResult, folder: str) -> list[str]:
         limited = any(one.get("code") == LIMITED for one in result.warnings)
         more = f"; items were left out by --limit: {EVERY_ITEM}" if limited else ""
         lines.append(f"run {result.run} is finished ({result.status}): nothing to do{more}")
+        unseen = [one["message"] for one in result.warnings if one.get("code") == NOT_LOOKED_AT]
+        lines += [f"note: {message}" for message in unseen]
     elif result.resumed is not None:
         counts = ", ".join(f"{number:,} {word}" for word, number in result.resumed.items())
         before = result.spent_before
@@ -86,6 +90,9 @@ def _way_on(result: RunResult, folder: str) -> list[str]:
     """The command that goes on with a run that was interrupted or failed, or that had failed items."""
     if result.journal is None or not os.path.exists(result.journal):
         return []
+    if result.status == "waiting":
+        command = f"batchmill resume {result.run}{_option(result.journal, folder)}"
+        return [in_words(result.waiting), f"collect what is answered with: {command} (--wait waits for all)"]
     if result.status == "failed":
         return [way_on(result.run, result.journal, folder)]
     command = f"batchmill resume {result.run} --failed{_option(result.journal, folder)}"

@@ -33,10 +33,16 @@ class Exit(IntEnum):
     DEGRADED = 3
     LIMIT = 4  # stopped by a limit of its own; can be resumed
     ENVIRONMENT = 5  # storage or environment
+    WAITING = 6  # nothing is wrong: a service answers later, and the run is to be resumed then
     LOCKED = 75  # the run is being run by another process (EX_TEMPFAIL of sysexits.h)
 
 
-OF_STATUS = {"success": Exit.SUCCESS, "degraded": Exit.DEGRADED, "failed": Exit.FAILED}
+OF_STATUS = {
+    "success": Exit.SUCCESS,
+    "degraded": Exit.DEGRADED,
+    "failed": Exit.FAILED,
+    "waiting": Exit.WAITING,
+}
 
 
 def of_error(error: BaseException) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batchmill.cli.json_text import as_json
-from batchmill.journal.reading import ItemRecord
+from batchmill.journal.records import ItemRecord
 from batchmill.nodes.command import STREAMS
 from batchmill.outcome import Outcome
 from batchmill.values import shown

@@ -22,12 +22,12 @@ from batchmill.cli.map_job import NODE, MapJob
 from batchmill.cli.outputs import new_name, outputs_folder
 from batchmill.cli.result_folder import ResultFolder
 from batchmill.cli.streams import DataStream, data_only
-from batchmill.cli.titles import MAP, OUTPUTS
+from batchmill.cli.titles import OUTPUTS
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import InvalidDocument, InvalidSetting, StorageError
 from batchmill.graph.attached import Attachment
-from batchmill.journal.contract import RunRecord
+from batchmill.journal.contract import MAP, RunRecord
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
 from batchmill.journal.tidying import is_of_map, tidy, tidy_abandoned

@@ -13,6 +13,7 @@ from batchmill.attempt import Attempt
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.json_text import as_json
+from batchmill.concurrency.event_loop import background
 from batchmill.concurrency.resources import resource_scope
 from batchmill.errors import BatchmillError, InvalidDocument, MissingExtra, Problem
 from batchmill.ir.faults import path_text
@@ -53,7 +54,7 @@ def _asked(servers: Mapping[str, McpServerSpec]) -> tuple[Tools, list[str]]:
     failures = []
     for name, spec in servers.items():
         try:
-            listed = server_named(name, spec).tools(Attempt())
+            listed = server_named(name, spec, background()).tools(Attempt())
         except MissingExtra:
             raise
         except BatchmillError as error:

@@ -11,6 +11,7 @@ import click
 from batchmill.cli.at_the_end import FILES
 from batchmill.cli.journals import VARIABLE
 from batchmill.executors.registry import KINDS
+from batchmill.ir.clusters import written_cluster
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.runs.settings import ALL
 
@@ -115,7 +116,8 @@ def cluster(command: Command) -> Command:
     return click.option(
         "--cluster",
         metavar="WHERE",
-        help="Where the executor dask has its workers: the address of a scheduler, or `local`.",
+        callback=lambda context, option, text: written_cluster(text),
+        help="Where the executor dask has its workers: a scheduler's address, `local`, or an object in JSON.",
     )(command)
 
 
@@ -134,6 +136,12 @@ def journal(command: Command) -> Command:
         help=f"The journal of runs, {DEFAULT_PATH} unless given; that of `map` is among the user's state. "
         f"Also {VARIABLE}.",
     )(command)
+
+
+def wait(command: Command) -> Command:
+    """``--wait``."""
+    told = "Wait for batches of services (`batch_api`), however long they take, and go on with them."
+    return click.option("--wait", is_flag=True, help=told)(command)
 
 
 def keeping(command: Command) -> Command:

@@ -16,7 +16,8 @@ from batchmill.cli.show import visit_of
 from batchmill.cli.streams import data_only
 from batchmill.cli.titles import is_map
 from batchmill.journal.journal import LAST
-from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
+from batchmill.journal.reading import Reader
+from batchmill.journal.records import ItemRecord, VisitRecord
 
 
 @click.command("results", short_help="Write the results of a run as JSON, JSON lines or CSV.")

@@ -53,6 +53,7 @@ from batchmill.runs.resume import resume
 @options.limit_or_all
 @options.cluster
 @options.part
+@options.wait
 @click.option("--whole", is_flag=True, help="Of a run of a part: run the rest, too.")
 @options.journal
 @click.option("--durable", is_flag=True, help="Have every commit of the journal reach the disk.")
@@ -81,6 +82,7 @@ def command(
     from_: str | None,
     until: str | None,
     whole: bool,
+    wait: bool,
     journal_path: str | None,
     durable: bool,
     json_wanted: bool | None,
@@ -94,9 +96,9 @@ def command(
     run that is not finished, but for one whose reader had left.
 
     The run goes on in the folder it was begun in, with its settings and the form of its output. Results are
-    known again by content: what was edited since, in the document or among the items, is run again. Inputs
-    are those of the run, but for those given here; secret ones must be given again. Of a run of `batchmill
-    map` all results are printed, those that were kept as well.
+    known again by content: what was edited since, in the document, among the items, in the files that were
+    read or in code, is run again. Inputs are those of the run, but for those given here; secret ones must be
+    given again. Of a run of `batchmill map` all results are printed, those that were kept as well.
 
     With --only and --from their nodes are run again, also what has a result; the nodes before NODE are not
     run. A run of a part goes on with that part, with --whole with all.
@@ -112,7 +114,8 @@ def command(
         _refuse_for_flows(
             {
                 "--dry-run": dry_run, "an input": inputs.values or inputs.text, "--executor": executor,
-                "--jobs": jobs, "--limit": limit, "--cluster": cluster, "a part": any(part.values()),
+                "--jobs": jobs, "--limit": limit, "--cluster": cluster, "--wait": wait,
+                "a part": any(part.values()),
             }
         )  # fmt: skip
     if dry_run:
@@ -141,6 +144,7 @@ def command(
         limit=limit,
         cluster=cluster,
         **part,
+        wait=wait,
         journal=journal,
         own_files=own_files(params_file),
         failed_only=failed_only,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,6 +17,8 @@ from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given, with_stdin
 from batchmill.cli.own_files import own_files
 from batchmill.events.progress import ProgressKind
+from batchmill.runs.result import RunResult
+from batchmill.runs.resume import resume
 from batchmill.runs.run import run
 
 
@@ -25,6 +29,7 @@ from batchmill.runs.run import run
 @options.limit
 @options.cluster
 @options.part
+@options.wait
 @options.keeping
 @options.json_flag("Print the whole run as one JSON object.")
 @options.at_the_end
@@ -44,6 +49,7 @@ def command(
     only: str | None,
     from_: str | None,
     until: str | None,
+    wait: bool,
     journal_path: str | None,
     no_journal: bool,
     durable: bool,
@@ -86,7 +92,18 @@ def command(
             own_files=own_files(params_file),
             remembered=options.remembered(name, json_wanted, progress),
         )
+        if wait and journal is None:
+            raise click.UsageError("--wait needs a journal, which has what is waited for")
+        if wait and journal is not None:
+            go_on = partial(resume, params=wanted.values, text_params=wanted.text, journal=journal, wait=True)
+            begin = partial(_waited, begin, go_on)
         request = Request(
             begin, journal, json_wanted, progress, quiet, verbose, at_the_end, exit_zero=exit_zero
         )
         return fulfil(request, caller)
+
+
+def _waited(begin: Callable[..., RunResult], go_on: Callable[..., RunResult], **told: Any) -> RunResult:
+    """A run, and what comes of it once the services have answered for which it waits."""
+    result = begin(**told)
+    return go_on(result.run, **told) if result.status == "waiting" else result

@@ -19,7 +19,10 @@ from batchmill.errors import UnknownRun
 from batchmill.graph.address import address_of
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import LAST
-from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
+from batchmill.journal.reading import Reader
+from batchmill.journal.records import ItemRecord, VisitRecord
+from batchmill.runs.batch_api import as_json as batch_as_json
+from batchmill.runs.batch_api import in_words
 from batchmill.runs.inner_errors import inner_errors
 from batchmill.runs.ledger import sum_of
 from batchmill.values import to_json
@@ -123,6 +126,7 @@ def _error_line(place: str, one: dict[str, Any]) -> str:
 def _show_run(
     reader: Reader, run: RunRecord, visits: list[VisitRecord], data: DataStream, as_object: bool
 ) -> None:
+    waiting = list(map(batch_as_json, reader.batches(run)))
     if as_object:
         nodes = [
             {
@@ -136,7 +140,7 @@ def _show_run(
             }
             for visit in visits
         ]
-        data.write_json({**as_json(run), "nodes": nodes, "spent": _spent(reader, run)})
+        data.write_json({**as_json(run), "nodes": nodes, "spent": _spent(reader, run), "waiting": waiting})
         return
     again = f", begun {run.passes} times" if run.passes > 1 else ""
     wall = f" in {seconds(run.wall)}" if run.wall is not None else ""
@@ -150,6 +154,8 @@ def _show_run(
         data.write_line(f"no more than the first {count(run.limit, 'item')} of each batch, by --limit")
     for visit in visits:
         data.write_line(f"  {visit.address}: {_counts(visit)}")
+    if waiting:
+        data.write_line(in_words(waiting))
     if (spent := _spent(reader, run)) is not None:
         data.write_line(f"spent{' in all' if run.passes > 1 else ''}: {spending(**spent)}")
 

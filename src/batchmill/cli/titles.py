@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from batchmill.cli.journals import Found
-from batchmill.journal.contract import RunRecord
+from batchmill.journal.contract import MAP, RunRecord
 from batchmill.values.words import count, seconds, shortened
 
-MAP = "map"  # the key of a run's settings that says what `map` was asked
 OUTPUTS = "outputs"  # the key with the name of the folder for what its commands print
 DAY = 86400
 _LONGEST = 70  # characters

@@ -1,9 +1,12 @@
-"""An event loop on a thread of its own, for callers that block.
+"""The event loop of the process, on a thread of its own, for callers that block.
 
-There is one in a process for libraries that wait as coroutines: clients and sessions live on it, whichever
-thread's item uses them, and batches of nodes that wait for services run on it. There is another for the
-coroutines of the user's own functions (see :mod:`batchmill.concurrency.coroutines`). A call that is overdue,
-or whose run is cancelled, is cancelled on the loop, which closes what it was reading from.
+There is one for all that waits: clients and sessions of services live on it, batches of nodes and functions
+that await put their items there, and callers that block have their coroutines run to their end on it. So
+what belongs to a loop (a client session, a semaphore, a lock) works for all items of a process. A call that
+is overdue, or whose run is cancelled, is cancelled on the loop, which closes what it was reading from.
+
+A coroutine that blocks the loop for others, by a batch of its own say, would wait for ever for what waits for
+the loop. So code that is called from a coroutine of the loop, and blocks, is given the loop below it.
 """
 
 from __future__ import annotations
@@ -12,31 +15,38 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Callable, Coroutine
+from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.deadline import deadline
-from batchmill.concurrency.resources import process_resource
+from batchmill.concurrency.resources import process_resource, resource_scope
 from batchmill.errors import AttemptTimeout, Stopped
 
 GRACE_SECONDS = 5.0  # for a call that is cancelled to let go; then it is left behind
-CLOSE_SECONDS = 10.0
+SETTLE_SECONDS = 10.0  # for what closes something
+CLOSE_SECONDS = 1.0  # for coroutines that do not let themselves be cancelled; then they are left behind
 
 T = TypeVar("T")
 Make = Callable[[], Coroutine[Any, Any, T]]
 
+# The loop whose coroutine the calling code is inside of.
+_around: ContextVar[BackgroundLoop | None] = ContextVar("batchmill_loop_around", default=None)
+
 
 class BackgroundLoop:
-    """``name`` is that of its thread; :meth:`close` waits ``patience`` seconds for tasks that will not end.
+    """``depth`` is how many loops wait for what it runs: 0 for the loop of the process.
 
-    Concurrency: any thread but its own may call any method; the loop takes calls in by itself.
+    Concurrency: any thread but its own may call any method; the loop takes calls in by itself. ``_closing``
+    is set once.
     """
 
-    def __init__(self, name: str = "batchmill-services", patience: float = CLOSE_SECONDS) -> None:
-        self._patience = patience
+    def __init__(self, depth: int = 0) -> None:
+        self.depth = depth
+        self._closing = False
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name="batchmill-event-loop", daemon=True)
         self._thread.start()
 
     @property
@@ -45,10 +55,20 @@ class BackgroundLoop:
         return self._loop
 
     def _run(self) -> None:
-        try:
-            self._loop.run_forever()
-        finally:
-            self._loop.close()
+        # A task that raises SystemExit or KeyboardInterrupt ends `run_forever`, and so does code that stops
+        # the loop that it runs on. The exception belongs to whoever awaits the task (asyncio logs it where
+        # nobody does), and the loop to everybody: it goes on.
+        while not self._closing:
+            try:
+                self._loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):
+                continue
+        self._loop.close()
+
+    def inside(self, context: Context) -> Context:
+        """``context``, changed to be that of coroutines of this loop."""
+        context.run(_around.set, self)
+        return context
 
     def call(self, make: Make[T], cancel: CancelToken, seconds: float | None, what: str) -> T:
         """What the coroutine that ``make`` gives returns or raises. It sees the caller's context variables.
@@ -57,7 +77,7 @@ class BackgroundLoop:
         and :class:`~batchmill.errors.Stopped` when the run is cancelled. What the coroutine does when it is
         cancelled has been done then, unless it takes longer than a few seconds.
         """
-        running = _Call(self._loop, _limited(make, seconds, what))
+        running = _Call(self, _limited(make, seconds, what))
         forget = cancel.on_cancel(running.end)
         try:
             ended = running.ended.result(None if seconds is None else seconds + GRACE_SECONDS)
@@ -76,25 +96,28 @@ class BackgroundLoop:
             running.end()
         return ended()
 
-    def settle(self, make: Make[T], seconds: float | None = None) -> T:
-        """The same for what closes something. Raises :class:`TimeoutError` after ``seconds``, the loop's
-        patience unless given."""
-        return self._start(make()).result(self._patience if seconds is None else seconds)
-
-    def _start(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    def settle(self, make: Make[T], seconds: float = SETTLE_SECONDS) -> T:
+        """The same for what closes something. Raises :class:`TimeoutError` after ``seconds``."""
+        coroutine = self._inside_of_it(make)
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            ended = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         except RuntimeError as error:
             raise _closed(coroutine) from error
+        return ended.result(seconds)
+
+    async def _inside_of_it(self, make: Make[T]) -> T:
+        _around.set(self)
+        return await make()
 
     def close(self) -> None:
         """Cancel what runs and end the thread."""
         try:
-            self.settle(self._end_tasks)
+            self.settle(self._end_tasks, CLOSE_SECONDS)
         except TimeoutError:  # a task that will not end goes with the process
             pass
+        self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(self._patience)
+        self._thread.join(CLOSE_SECONDS)
 
     async def _end_tasks(self) -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
@@ -112,14 +135,14 @@ class _Call(Generic[T]):
     Concurrency: :meth:`end` may be called from any thread; everything else belongs to the loop's.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> None:
+    def __init__(self, background: BackgroundLoop, coroutine: Coroutine[Any, Any, T]) -> None:
         self.ended: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._loop = loop
+        self._loop = background.loop
         self._coroutine = coroutine
         self._task: asyncio.Task[T] | None = None
         self._patience: asyncio.TimerHandle | None = None
         try:
-            loop.call_soon_threadsafe(self._begin)  # in the caller's context
+            self._loop.call_soon_threadsafe(self._begin, context=background.inside(copy_context()))
         except RuntimeError as error:
             raise _closed(coroutine) from error
 
@@ -181,5 +204,29 @@ def _raise(error: BaseException) -> NoReturn:
 
 
 def background() -> BackgroundLoop:
-    """The loop of this process for libraries, until the last run in it ends."""
-    return process_resource("background loop", BackgroundLoop)
+    """The loop for a caller that blocks, until the last run in this process ends.
+
+    It is that of the process, or the next below for code that blocks a coroutine of one.
+    """
+    around = _around.get()
+    depth = 0 if around is None else around.depth + 1
+    return process_resource(("event loop", depth), lambda: BackgroundLoop(depth))
+
+
+def current() -> BackgroundLoop:
+    """The loop whose coroutine the caller is. Raises :class:`RuntimeError` outside of one."""
+    around = _around.get()
+    if around is None:
+        raise RuntimeError("this coroutine is awaited on a loop that is not batchmill's")
+    return around
+
+
+def run_coroutine(make: Make[T], cancel: CancelToken | None = None, seconds: float | None = None) -> T:
+    """What the coroutine that ``make`` gives returns or raises; it sees the caller's context variables.
+
+    The caller may itself be inside a running loop, as in a notebook. Raises
+    :class:`~batchmill.errors.AttemptTimeout` after ``seconds``, and :class:`~batchmill.errors.Stopped` when
+    ``cancel`` is cancelled; the coroutine is cancelled in both cases.
+    """
+    with resource_scope():
+        return background().call(make, cancel or CancelToken(), seconds, "the coroutine")

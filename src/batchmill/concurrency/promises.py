@@ -87,8 +87,8 @@ def awaited(value: Any, cancel: CancelToken | None = None) -> Any:
 
 
 def _run(value: Any, cancel: CancelToken | None, seconds: float | None) -> Any:
-    """What a promise comes to, on the loop of :mod:`batchmill.concurrency.coroutines`."""
-    coroutines = importlib.import_module("batchmill.concurrency.coroutines")  # with asyncio: 40 ms
+    """What a promise comes to, on the loop of :mod:`batchmill.concurrency.event_loop`."""
+    coroutines = importlib.import_module("batchmill.concurrency.event_loop")  # with asyncio: 40 ms
     return coroutines.run_coroutine(lambda: settled(value), cancel, seconds)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from batchmill.warned import Warned
 
-Status = Literal["success", "degraded", "failed", "cancelled", "skipped"]
+Status = Literal["success", "degraded", "failed", "cancelled", "skipped", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)

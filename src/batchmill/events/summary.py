@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from textwrap import indent
 from typing import Any
 
-from batchmill.events.happened import Event, NodeFinished, NodeRetried, RunFinished
+from batchmill.events.happened import Event, NodeFinished, NodeRetried, RunFinished, RunStarted
 from batchmill.values.tracebacks import at_own_line
 from batchmill.values.words import count, is_inside_item, rate, seconds, shortened
 from batchmill.warned import Warned
@@ -56,7 +56,10 @@ class Summary:
     _groups: dict[tuple[str, str], _Group] = field(default_factory=dict)
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, NodeFinished):
+        if isinstance(event, RunStarted):  # of a run that waited for a service, and goes on
+            self.nodes, self.batches, self.retries, self.warnings = {}, [], 0, 0
+            self._groups.clear()
+        elif isinstance(event, NodeFinished):
             self._add(event)
         elif isinstance(event, NodeRetried):
             self.retries += 1

@@ -18,7 +18,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.executors.worker_numbers import WorkerNumbers
 from batchmill.outcome import ErrorInfo, Tried
-from batchmill.policy import RetryPolicy
+from batchmill.policy import Decides, RetryPolicy
 
 
 class Task:
@@ -38,14 +38,26 @@ class Task:
         return False
 
     @property
-    def on_service_loop(self) -> bool:
-        """Whether it is awaited where clients and sessions of services live."""
-        return False
-
-    @property
     def only_function(self) -> Callable[..., Any] | None:
         """The function that is all there is to the task, None where there is more."""
         return None
+
+    @property
+    def needs_folder(self) -> str:
+        """Why it can run nowhere but in the folder of the run, in words that follow "and"; "" where what it
+        works on comes and goes with the items."""
+        return ""
+
+    @property
+    def secret(self) -> str:
+        """What travels with it that nobody may read, in words such as "its `api_key`"; "" for nothing that is
+        known of."""
+        return ""
+
+    @property
+    def only_files(self) -> bool:
+        """Whether all it does is with files in that folder."""
+        return False
 
     def prepare(self) -> None:
         """Do what is to be done once in each worker before its first item. Raises nothing."""
@@ -215,7 +227,7 @@ class ExecutorSettings:
     chunk_size: int | None = None
     max_items_per_worker: int | None = None
     timeout: float | None = None
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    retry: Decides = field(default_factory=RetryPolicy)
     stop_on_failure: bool = False
     judges_failures: bool = False
     memory_limit_bytes: int | None = None

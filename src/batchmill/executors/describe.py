@@ -10,8 +10,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped, outputs_of
-from batchmill.outcome import ErrorInfo, ErrorKind
+from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped, Waiting, outputs_of
+from batchmill.outcome import WAITING, ErrorInfo, ErrorKind
 from batchmill.values.redaction import hidden
 from batchmill.values.tracebacks import trimmed
 
@@ -45,8 +45,9 @@ def outline(error: BaseException) -> ErrorInfo:
             address=error.address,
         )
     retry_after = _seconds(getattr(error, "retry_after", None))
+    stopped = WAITING if isinstance(error, Waiting) else "Cancelled"
     return ErrorInfo(
-        "Cancelled" if isinstance(error, Stopped) else type(error).__name__,
+        stopped if isinstance(error, Stopped) else type(error).__name__,
         _shorten(text_of(error), MAX_MESSAGE),
         _kind(error),
         retryable=bool(getattr(error, "retryable", True)),
@@ -71,7 +72,7 @@ def _wants_less(error: BaseException) -> bool:
 
 def traced(info: ErrorInfo, error: BaseException) -> ErrorInfo:
     """``info`` with the traceback of the exception that it tells of, as far as it is in the user's code."""
-    if info.kind in _NEVER_TRACED:
+    if info.kind in _NEVER_TRACED or info.waiting:
         return info
     return replace(info, traceback=_shorten(_traceback(error), MAX_TRACEBACK))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.concurrency.coroutines import run_coroutine
+from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call, innermost
 from batchmill.flow.changes import changes_since, imprint

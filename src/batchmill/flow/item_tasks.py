@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.concurrency.coroutines import run_coroutine
+from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.concurrency.promises import kept, settled
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import Call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from batchmill.batch import OnBlock
 from batchmill.batch.admissions.gates import Gates
@@ -30,6 +30,9 @@ from batchmill.step import Namespace
 from batchmill.values.masking import Masker
 from batchmill.warned import Warnings
 
+if TYPE_CHECKING:  # few runs have one
+    from batchmill.nodes.llm.batch_api.desk import BatchDesk
+
 
 @dataclass(frozen=True, slots=True)
 class RunServices:
@@ -44,7 +47,8 @@ class RunServices:
     commands do not get. ``files`` are those that the run reads and writes. ``calls`` is where calls of
     language models are entered before they are made, None where they are not. ``rehearsal`` takes the place
     of running anything. ``under_way`` has the batches that are at work, ``items`` what is done inside items
-    that run a sub-workflow, until they have ended; None where nothing is kept.
+    that run a sub-workflow, until they have ended; None where nothing is kept. ``desk`` is where requests are
+    handed in that a service answers later, None where nothing is kept of them.
 
     In a worker process there is less: nobody there hears events, stops a run or shares limits.
     """
@@ -64,6 +68,7 @@ class RunServices:
     rehearsal: Rehearsing | None = None
     under_way: UnderWay = field(default_factory=UnderWay)
     items: ItemsUnderWay | None = None
+    desk: BatchDesk | None = None
 
     @property
     def permits(self) -> FairSemaphore | None:
@@ -145,6 +150,8 @@ class NodeFrame:
             made.withhold(self.services.withheld)
         if self.workdir is not None:
             made.work_in(self.workdir)
+        if self.services.desk is not None:
+            made.hand_in_at(self.services.desk)
         made.look_in(self.services.files, f"`{self.place(node.id)}`")
         return made
 

@@ -36,7 +36,7 @@ class SubReport:
 Recorded = tuple[int | None, Sequence[Any]]
 """What the attempts of an item recorded, with its index, None where it is no item of a batch."""
 
-VisitStatus = Literal["success", "degraded", "failed", "cancelled", "skipped"]
+VisitStatus = Literal["success", "degraded", "failed", "cancelled", "skipped", "waiting"]
 
 ENVIRONMENT = (StorageError, ExecutorUnavailable, MissingExtra, OSError)
 
@@ -51,7 +51,7 @@ class NodeRun:
     ``stopped`` says that the visit was cut short from outside, ``environment`` that the machine failed
     it, not the document. ``ended_by`` is the node whose failure ended this one, which was running beside
     it and has not failed itself; ``void`` says that it counts as one that never began,
-    ``skipped`` that its condition is false.
+    ``skipped`` that its condition is false, ``waiting`` that it has not failed, but waits for a service.
 
     ``inner_errors`` are entries of sub-workflows, each with its ``node``; they make the visit ``degraded``,
     as one does that ended so itself; ``degraded_items`` counts the items of which that is so. ``cause`` is
@@ -74,6 +74,7 @@ class NodeRun:
     ended_by: str | None = None
     void: bool = False
     skipped: bool = False
+    waiting: bool = False
     degraded: bool = False
     degraded_items: int = 0
     inner_errors: Sequence[dict[str, Any]] = ()
@@ -88,6 +89,8 @@ class NodeRun:
 
     @property
     def status(self) -> VisitStatus:
+        if self.waiting:
+            return "waiting"
         if self.failed:
             return "failed"
         if self.skipped:

@@ -34,6 +34,7 @@ from batchmill.template import Path, compile_value
 TOGETHER = 500  # items that are looked for at once
 NOT_READ = "standard input"
 NOT_CALLED = "the function of its items"
+METADATA = "batch_metadata"
 _WOULD_RUN = "it would run"
 
 
@@ -72,6 +73,7 @@ class Rehearsal:
         self._log = log
         self._forecasts: dict[str, Forecast] = {}
         self._unknown: set[str] = set()  # addresses of nodes of which it is not known what they give
+        self._batches: set[str] = set()  # of which it is, but for how they are run
 
     @property
     def forecasts(self) -> list[Forecast]:
@@ -115,8 +117,9 @@ class Rehearsal:
         """The first node that this one refers to and of which it is not known what it gives."""
         for path in _references(node):
             for one in path.walk():
-                if around.place(one.root) in self._unknown:
-                    return around.place(one.root)
+                place = around.place(one.root)
+                if place in self._unknown or (place in self._batches and _tells_how_it_ran(one)):
+                    return place
         if node.spec.batch is not None and node.spec.batch.items_kind == "stdin":
             return NOT_READ
         if node.spec.batch is not None and node.spec.batch.calls_code:
@@ -141,7 +144,13 @@ class Rehearsal:
         self._count(place, before)
         if not every or spec.results_path is not None:  # a file is not written, so it is not known either
             return self._unknown_visit(place)
+        self._batches.add(place)
         return batch_visit(place, done, BatchEnd(None, False, None, {}), 0)
+
+
+def _tells_how_it_ran(path: Path) -> bool:
+    """Whether a reference to a batch takes its times and its workers along, which are others each time."""
+    return not path.segments or path.segments[0] == METADATA
 
 
 def _references(node: PlannedNode) -> Iterator[Path]:

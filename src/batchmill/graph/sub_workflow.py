@@ -16,7 +16,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
+from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped, Waiting
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.compile.sub_plan import SubPlan, in_words
 from batchmill.graph.frame import NodeFrame
@@ -202,6 +202,8 @@ def _failure(walk: RunReport, address: str, attempt: Attempt) -> Exception:
         if attempt.remaining() == 0:
             return AttemptTimeout(f"{address}: not finished at the deadline")
         return Stopped(f"{address}: stopped before it had finished")
+    if walk.waiting:
+        return Waiting(f"{address}: nodes inside wait for a service")
     cause = walk.cause or ErrorInfo("SubWorkflowFailed", "failed", retryable=False)
     message = cause.message if cause.address else f"{address}: {cause.message}"
     return NodeError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,19 @@ FORMS = (
     "`local`, `local:N`, `tls://host:port`, `tcp://host:port`, `host:port` or the path of a scheduler file"
 )
 FUNCTION = r"^[^\s:]+:[^\s:]+$"
-KEYS = ("address", "python", "cwd")
+KEYS = ("address", "python", "cwd", "insecure")
+
+
+def written_cluster(text: str | None) -> str | dict[str, Any] | None:
+    """A place as it is written where there is only text: an address, or an object in JSON; None for none.
+    Raises :class:`~batchmill.errors.InvalidSetting` for JSON that is none."""
+    if text is None or not text.lstrip().startswith("{"):
+        return text or None
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except ValueError as fault:
+        raise InvalidSetting(f"the cluster {text!r} is no JSON: {fault}") from fault
+    return found
 
 
 def checked_cluster(cluster: Any) -> Any:
@@ -27,6 +40,8 @@ def checked_cluster(cluster: Any) -> Any:
         raise InvalidSetting(f"`cluster` must be an address or an object, not {cluster!r}")
     if unknown := [key for key in cluster if key not in KEYS]:
         raise InvalidSetting(f"`cluster` has no key {unknown[0]!r}, only {', '.join(KEYS)}")
+    if type(cluster.get("insecure", False)) is not bool:
+        raise InvalidSetting(f"`insecure` of `cluster` is true or false, not {cluster['insecure']!r}")
     python, address = cluster.get("python"), cluster.get("address")
     if (python is None) == (address is None):
         raise InvalidSetting("`cluster` needs exactly one of `address` and `python`")

@@ -22,6 +22,9 @@ of an item inside of which something failed, which is not whole for who runs aga
 FLOW = "flow"
 """The key of a run's settings that says which flow it is a run of."""
 
+MAP = "map"
+"""The key of a run's settings that says what ``map`` was asked."""
+
 RUN_SCHEMA = "batchmill.run/1"
 """What the result of a run says of its form."""
 
@@ -79,15 +82,17 @@ class ContentKey(NamedTuple):
 
     ``older`` gives the key as the first format of the journal made it, None where that has none;
     ``same_items`` says that the keys of items are made as they were then, else ``older_more`` is what an item
-    depended on. ``stands`` says of a result whether what belongs to it is still there, files that were
-    written say; None where nothing does."""
+    depended on. ``missing`` gives of a result the first file that was written with it and is not there any
+    more, empty where all are; None where nothing was written. ``named`` says in words what an item depends on
+    besides itself."""
 
     digest: bytes
     parts: Mapping[str, str]
     older: Callable[[], bytes | None] = lambda: None
     same_items: bool = True
     older_more: KeyMore | None = None
-    stands: Callable[[Any], bool] | None = None
+    missing: Callable[[Any], str] | None = None
+    named: Callable[[Any, int], Sequence[str]] | None = None
 
 
 @dataclass(slots=True)

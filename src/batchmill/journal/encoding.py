@@ -9,16 +9,12 @@ from __future__ import annotations
 import json
 import json.encoder
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import Any
 
-from batchmill.values import is_exact
+from batchmill.values import all_plain, is_exact
 
 NOT_JSON = (TypeError, ValueError, RecursionError)
 """What :func:`encode` raises for a value that JSON does not hold: an object, NaN, one that holds itself."""
-
-_SCALARS = frozenset({str, int, float, bool, type(None)})
-_TEXT = frozenset({str})
 
 
 def _refuse(value: Any) -> Any:
@@ -72,12 +68,6 @@ def decode(text: str) -> Any:
 
 
 def are_exact(values: Sequence[Any]) -> list[bool]:
-    """:func:`~batchmill.values.is_exact` of each of ``values``; quick where all are objects of scalars, as
-    outputs are."""
-    if {dict}.issuperset(map(type, values)):
-        members = chain.from_iterable(map(dict.values, values))
-        if _SCALARS.issuperset(map(type, members)) and _TEXT.issuperset(
-            map(type, chain.from_iterable(values))
-        ):
-            return [True] * len(values)
-    return list(map(is_exact, values))
+    """:func:`~batchmill.values.is_exact` of each of ``values``; quick where all are plain data, as outputs
+    are."""
+    return [True] * len(values) if all_plain(values) else list(map(is_exact, values))

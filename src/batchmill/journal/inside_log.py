@@ -157,7 +157,7 @@ class InsideLog:
             value, wall, action = line[VALUE], float(line[WALL]), str(line[ACTION])
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
-        if standing.stands is not None and not standing.stands(value):
+        if standing.missing is not None and standing.missing(value):
             return None
         return Outcome(index, value, wall=wall, records=records, kept=True), action
 

@@ -9,9 +9,11 @@ from typing import Any, Protocol
 
 from batchmill.block import Block
 from batchmill.journal.calls import VisitLedger
+from batchmill.journal.changed_items import ChangedItems, Named
 from batchmill.journal.contract import Kept, KeyMore
 from batchmill.journal.matching import Claims, Found, Matcher
 from batchmill.journal.rows import FullRow, PlainRow, RowWriter, files_in, first_id, outcome_of
+from batchmill.journal.visits import gone_files
 from batchmill.journal.writer import Writer
 from batchmill.outcome import ErrorInfo, Outcome
 
@@ -28,14 +30,17 @@ class Place(Protocol):
     def positions_missing(self) -> Iterator[int]:
         """Where outcomes of the pass before stand that no item has been given."""
 
+    def texts(self, start: int, end: int) -> dict[int, str]:
+        """The JSON texts of items of the pass before from one position to before another."""
+
     def fork(self) -> int:
         """A further visit of the same node in this one's place; its id."""
 
 
 class SqliteItemLog:
     """See the module. ``matcher`` is None where nothing is known; ``failed_only`` leaves out what was never
-    begun; ``counts`` is given the counts at the end; ``stands`` says of a result whether it is still good.
-    Calls go into ``ledger``.
+    begun; ``counts`` is given at the end the counts, what changed in the items and which files are gone;
+    ``missing`` and ``named`` are those of the key. Calls go into ``ledger``.
 
     Concurrency: ``record`` is called by workers, ``match`` by one thread at a time, with ``locked`` around
     what it reads. The visit changes in ``match`` only, and whoever records just before writes to the old one,
@@ -53,8 +58,9 @@ class SqliteItemLog:
         matcher: Matcher | None = None,
         locked: Any = None,
         failed_only: bool = False,
-        counts: Callable[[Kept], None] | None = None,
-        stands: Callable[[Any], bool] = lambda value: True,
+        counts: Callable[[Kept, Sequence[str], Sequence[str]], None] | None = None,
+        missing: Callable[[Any], str] | None = None,
+        named: Named | None = None,
     ) -> None:
         self._place = place
         self._writer = writer
@@ -65,7 +71,9 @@ class SqliteItemLog:
         self._locked = locked
         self._failed_only = failed_only
         self._counts = counts
-        self._stands = stands
+        self._missing = missing
+        self._changed = ChangedItems(named, rows.masker.text)
+        self._lost, self._first_lost = 0, ""
         self._kept = Kept()
         self._unknown = 0
         self._unknown_at = Claims()
@@ -93,7 +101,7 @@ class SqliteItemLog:
         else:
             found = {}
         if self._counts is not None:
-            self._note_unknown(start, len(items), found)
+            self._note_unknown(start, items, found)
         self._kept.kept += len(known)
         if self._failed_only:
             left_out = [offset for offset in range(len(items)) if offset not in found]
@@ -101,13 +109,21 @@ class SqliteItemLog:
             known.update((offset, _left_out(start + offset)) for offset in left_out)
         return known
 
-    def _note_unknown(self, start: int, count: int, found: dict[int, Found]) -> None:
+    def _note_unknown(self, start: int, items: Sequence[Any], found: dict[int, Found]) -> None:
+        count = len(items)
         if self._failed_only or len(found) == count:  # what is not found is left out, or there is no such
             return
         self._unknown += count - len(found)
+        before: dict[int, str] = {}
+        if self._place.rows_before:
+            with self._locked:
+                before = self._place.texts(start, start + count)
         for offset in range(count):
             if offset not in found:
                 self._unknown_at.add(start + offset)
+                if offset in before:
+                    now = self._rows.key_of(items[offset], None)[1]
+                    self._changed.note(start + offset, items[offset], before[offset], now)
 
     def _key_of(self, item: Any, index: int) -> bytes | str | None:
         """What the item is looked for by; None where that cannot be made, and nothing is known of it then."""
@@ -142,7 +158,7 @@ class SqliteItemLog:
             if not one.has_result:
                 continue
             read = outcome_of(one.row, start + offset, self._rows.files, self._rows.codec)
-            if read is None or not self._stands(read[0].value):
+            if read is None or self._has_lost_files(read[0].value):
                 continue
             known[offset] = self._own(read[0]) if one.foreign else read[0]
             if one.id != own + offset:
@@ -154,6 +170,14 @@ class SqliteItemLog:
         if not foreign:
             self._writer.put("copy_wait", [(new, old) for new, _, old in copies])
         return known
+
+    def _has_lost_files(self, value: Any) -> bool:
+        """Whether a file is gone that belongs to a result, which is noted."""
+        gone = "" if self._missing is None else self._missing(value)
+        if gone:
+            self._lost += 1
+            self._first_lost = self._first_lost or gone
+        return bool(gone)
 
     def _own(self, outcome: Outcome) -> Outcome:
         """An outcome of another run as one of this run: nobody was asked for it."""
@@ -213,7 +237,8 @@ class SqliteItemLog:
                         changed += position in self._unknown_at
             self._kept.changed, self._kept.new = changed, self._unknown - changed
             self._kept.gone = missing - changed if read else 0
-            self._counts(self._kept)
+            gone = [gone_files(self._first_lost, self._lost)] if self._lost else []
+            self._counts(self._kept, self._changed.reasons(), gone)
 
 
 def _left_out(index: int) -> Outcome:

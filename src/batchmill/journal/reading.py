@@ -4,109 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import UnknownRun
 from batchmill.journal.calls import with_those_left
-from batchmill.journal.contract import DEGRADED, FAILED, OK, RunRecord
+from batchmill.journal.contract import RunRecord
 from batchmill.journal.database import connect, connect_to_read, faults
 from batchmill.journal.encoding import decode
 from batchmill.journal.journal import Journal, chosen, chosen_to_resume
+from batchmill.journal.records import (
+    STATES,
+    Figures,
+    Glance,
+    ItemRecord,
+    MachineSample,
+    VisitRecord,
+    figures_of_rows,
+)
 from batchmill.journal.rows import end_of, first_id
+from batchmill.journal.service_batches import batches_in
 from batchmill.journal.statements import one_row, statement
 from batchmill.record import calls_left
+from batchmill.record.service_batches import ServiceBatch
 
 if TYPE_CHECKING:
     import sqlite3
 
 _PAGE = 1000  # outcomes read at once
-_STATES = {OK: "ok", FAILED: "failed", DEGRADED: "degraded"}
-
-
-@dataclass(frozen=True, slots=True)
-class VisitRecord:
-    """One visit of a node: ``total`` items, None where nobody knew, of which ``done`` have an outcome,
-    ``failed`` of those have failed and inside ``degraded`` ones something has; ``wall`` is the sum over them,
-    in seconds. Of ``timed`` outcomes it is known when they began; the highest number of a worker is
-    ``workers - 1``."""
-
-    id: int
-    address: str
-    turn: int
-    is_batch: bool
-    total: int | None
-    done: int
-    failed: int
-    wall: float
-    degraded: int = 0
-    timed: int = 0
-    workers: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ItemRecord:
-    """The outcome of an item. ``state`` is ``ok``, ``failed``, ``degraded`` (done, and something inside has
-    failed) or ``not kept``: done, with a value that JSON does not hold, of which ``value`` is what can be
-    shown. ``error`` has ``type``, ``message``, ``kind`` and ``traceback``. ``began`` is in seconds since
-    the epoch and ``worker`` the number of the one that made it, None where nobody knows; ``tried`` are the
-    attempts of an item that had more than one, as the schema has them. ``for_limit`` and ``for_permit`` are
-    the seconds that it waited for those, ``cpu`` its CPU seconds where they were measured for it alone. Of an
-    item that ran commands ``commands_cpu`` is their CPU seconds and ``bytes_out`` what they wrote to
-    stdout."""
-
-    index: int
-    state: str
-    item: Any
-    value: Any
-    wall: float
-    attempts: int = 1
-    error: dict[str, Any] | None = None
-    records: list[Any] = field(default_factory=list)
-    began: float | None = None
-    worker: int | None = None
-    tried: list[list[Any]] = field(default_factory=list)
-    for_limit: float = 0.0
-    for_permit: float = 0.0
-    cpu: float | None = None
-    commands_cpu: float | None = None
-    bytes_out: int | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The outcome as plain data."""
-        told = {"index": self.index, "state": self.state, "item": self.item, "value": self.value}
-        error = {} if self.error is None else {"error": self.error}
-        return {**told, "attempts": self.attempts, "wall": round(self.wall, 6), **error}
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """Of an outcome what tells how far a run is; the fields are those of :class:`ItemRecord`, and the number
-    of the pass it was ``made_in``."""
-
-    index: int
-    state: str
-    made_in: int
-    wall: float
-    began: float | None
-    attempts: int = 1
-    error: dict[str, Any] | None = None
-
-
-class MachineSample(NamedTuple):
-    """What all processes of a run did in the ``seconds`` up to ``at``, seconds since the epoch: ``cpu`` is
-    CPU seconds, ``rss`` bytes at the end, ``processes`` how many there were."""
-
-    at: float
-    seconds: float
-    cpu: float
-    rss: int
-    processes: int
-
-    @property
-    def cores(self) -> float:
-        """CPU seconds a second."""
-        return self.cpu / self.seconds if self.seconds > 0 else 0.0
 
 
 class Reader:
@@ -289,6 +213,11 @@ class Reader:
             row = one_row(self._connection, statement("last_sample_of"), (run.id,))
             return None if row is None else MachineSample(*row)
 
+    def batches(self, run: RunRecord) -> list[ServiceBatch]:
+        """The batches of services that the run waits for, or whose answers no item has used up."""
+        with self._reading():
+            return batches_in(self._connection, run.id)
+
     def items(self, visit: VisitRecord, *, failed_only: bool = False) -> Iterator[ItemRecord]:
         """The outcomes of a visit in the order of the items, a page at a time; with ``failed_only`` those
         that failed, or inside of which something has."""
@@ -299,16 +228,32 @@ class Reader:
         succeeded."""
         return self._outcomes("read_figures", visit)
 
+    def columns(self, visit: VisitRecord) -> Iterator[tuple[Figures | None, list[ItemRecord]]]:
+        """The same outcomes for counting, a page at a time: those of which only figures are to be told, None
+        where there are none, and the others. What is measured of items one by one is not among it."""
+        for page in self._pages("read_columns", visit):
+            with self._reading():
+                plain = [row for row in page if row[-1]]
+                others = [self._item(row[:-1]) for row in page if not row[-1]]
+                figures = figures_of_rows(plain) if plain else None
+            yield figures, others
+
     def _outcomes(self, query: str, visit: VisitRecord) -> Iterator[ItemRecord]:
+        for page in self._pages(query, visit):
+            with self._reading():
+                items = [self._item(row) for row in page]
+            yield from items
+
+    def _pages(self, query: str, visit: VisitRecord) -> Iterator[list[tuple[Any, ...]]]:
         at, end = first_id(visit.id), end_of(visit.id, visit.total if visit.is_batch else None)
         with self._reading():
             cursor = self._connection.execute(statement(query), (at, end))
         while True:
             with self._reading():
-                page = [self._item(row) for row in cursor.fetchmany(_PAGE)]
+                page = cursor.fetchmany(_PAGE)
             if not page:
                 return
-            yield from page
+            yield page
 
     def calls(self, run: RunRecord) -> Iterator[tuple[int, dict[str, Any]]]:
         """The calls of every pass of the run, as the entries of ``llm_calls`` in a result, each with the
@@ -342,7 +287,7 @@ class Reader:
             item = self._text(item, detail.get("item_file"))
         if value is not None or "value_file" in detail:
             value = self._text(value, detail.get("value_file"))
-        name = _STATES.get(state, "not kept")
+        name = STATES.get(state, "not kept")
         attempts = int(detail.get("attempts", 1))
         records = list(detail.get("records", []))
         waited = for_limit or 0.0, for_permit or 0.0
@@ -369,5 +314,5 @@ def _glance(
     detail = decode(more) if more else {}
     attempts = int(detail.get("attempts", 1))
     return Glance(
-        index, _STATES.get(state, "not kept"), made_in, float(wall), began, attempts, detail.get("error")
+        index, STATES.get(state, "not kept"), made_in, float(wall), began, attempts, detail.get("error")
     )

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import StorageError
 from batchmill.journal.calls import Ledger
-from batchmill.journal.contract import OK, ContentKey, Kept, KeyMore, RunRecord
+from batchmill.journal.contract import ContentKey, Kept, KeyMore, RunRecord
 from batchmill.journal.database import faults
+from batchmill.journal.earlier import EarlierVisits
 from batchmill.journal.encoding import decode, encode
 from batchmill.journal.items import SLOW, SqliteItemLog
-from batchmill.journal.matching import Claims, Matcher
-from batchmill.journal.rows import KnownRow, RowWriter, end_of, files_in, first_id, outcome_of
+from batchmill.journal.matching import Matcher
+from batchmill.journal.rows import RowWriter, files_in, first_id
 from batchmill.journal.statements import one_row, statement
 from batchmill.journal.visit_logs import Place, Reading, SingleLog
-from batchmill.journal.visits import FILES_MADE, ITEMS, Before, CallsOnly, Older
+from batchmill.journal.visits import ITEMS, Before, CallsOnly, gone_files
 from batchmill.journal.writer import Writer
 from batchmill.outcome import NO_WAITS, Outcome
 from batchmill.values import shown
@@ -76,7 +77,7 @@ class SqliteRunLog:
         self._failed_only = failed_only
         self._lock = threading.RLock()
         self._occurrences: Counter[str] = Counter()
-        self._claims: dict[tuple[str, bytes], Claims] = {}
+        self.earlier = EarlierVisits(connection, run, rows, writer)
         self._next_visit = self._last_visit = 0
 
     @property
@@ -124,48 +125,24 @@ class SqliteRunLog:
             self._occurrences[address] += 1
             return self._occurrences[address] - 1
 
-    def _visits_at(self, address: str) -> list[Before]:
-        """Earlier passes' visits of a node, the latest first."""
-        if not self.resumed:
-            return []
-        query = statement("visits_at")
-        rows = self._connection.execute(query, (self.run.id, address, self.run.passes))
-        return [Before(*row) for row in rows]
-
-    def _same(self, before: Iterable[Before], key: ContentKey) -> list[int]:
-        """Of earlier visits those whose outcomes are still good. One that has a key of the first format gets
-        its key of now."""
-        same: list[int] = []
-        older = Older(key)
-        for visit in before:
-            if visit.key == key.digest:
-                same.append(visit.id)
-            elif visit.parts is None and older.is_key_of(visit):
-                same.append(visit.id)
-                self._writer.put("set_key", [(key.digest, encode(dict(key.parts)), visit.id)])
-        return same
-
-    def _of_other_runs(self, key: ContentKey, *, is_batch: bool) -> list[int]:
-        query = statement("visits_with_key")
-        found = self._connection.execute(query, (key.digest, int(is_batch))).fetchall()
-        if not found and key.same_items and (older := key.older()) is not None:
-            found = self._connection.execute(query, (older, int(is_batch))).fetchall()
-        return [row[0] for row in found]
-
     def single(self, address: str, key: ContentKey, *, cached: bool = False) -> SingleLog:
         turn = self._turn(address)
         with self._lock, faults(self.path):
-            before = self._visits_at(address)
-            visits = self._same(sorted(before, key=lambda one: (one.turn, -one.id)), key)
+            before = self.earlier.visits_at(address)
+            visits = self.earlier.same(sorted(before, key=lambda one: (one.turn, -one.id)), key)
             again = self._runs_again(address)
-            known = None if again else self._known_single((address, key.digest), visits)
-            if known is not None and key.stands is not None and not key.stands(known[0].value):
-                self._tell_changes(address, [FILES_MADE])
+            known = None if again else self.earlier.known_single((address, key.digest), visits)
+            if known is not None and key.missing is not None and (gone := key.missing(known[0].value)):
+                self._tell_changes(address, [gone_files(gone)])
                 known = None
             if known is not None:
                 self.kept.kept += 1
                 return SingleLog(self, address, turn, key, known)
-            if cached and not (again or self.temporary) and (found := self._cached_single(key)) is not None:
+            if (
+                cached
+                and not (again or self.temporary)
+                and (found := self.earlier.cached_single(key)) is not None
+            ):
                 return self._copied(address, turn, key, found)
             if self.resumed:
                 self._count_missing(
@@ -176,31 +153,6 @@ class SqliteRunLog:
     def _runs_again(self, address: str) -> bool:
         return bool(self.again) and re.split(r"[.\[]", address, maxsplit=1)[0] in self.again
 
-    def _known_single(self, node: tuple[str, bytes], visits: Iterable[int]) -> tuple[Outcome, str] | None:
-        claims = self._claims.setdefault(node, Claims())
-        for visit in visits:
-            identity = first_id(visit)
-            row = self._outcome_at(identity)
-            if row is None or row.state != OK or identity in claims:
-                continue
-            if (found := outcome_of(row, 0, self._rows.files, self._rows.codec)) is not None:
-                claims.add(identity)
-                return found
-        return None
-
-    def _outcome_at(self, identity: int) -> KnownRow | None:
-        row = one_row(self._connection, statement("outcome_at"), (identity,))
-        return None if row is None else KnownRow(*row)
-
-    def _cached_single(self, key: ContentKey) -> tuple[int, tuple[Outcome, str]] | None:
-        for visit in self._of_other_runs(key, is_batch=False):
-            row = self._outcome_at(first_id(visit))
-            if row is not None and row.state == OK:
-                found = outcome_of(row, 0, self._rows.files, self._rows.codec)
-                if found is not None and (key.stands is None or key.stands(found[0].value)):
-                    return visit, found
-        return None
-
     def _copied(
         self, address: str, turn: int, key: ContentKey, found: tuple[int, tuple[Outcome, str]]
     ) -> SingleLog:
@@ -208,7 +160,7 @@ class SqliteRunLog:
         source, known = found
         visit = self.new_visit()
         self.add_visit(visit, address, turn, key, None, is_batch=False)
-        row = self._outcome_at(first_id(source))
+        row = self.earlier.outcome_at(first_id(source))
         detail = None if row is None else row.detail
         self._writer.put("add_file", [(digest, self.run.id) for digest in files_in(detail)])
         self._writer.put("copy_foreign", [(first_id(visit), self.run.passes, first_id(source))])
@@ -262,36 +214,33 @@ class SqliteRunLog:
         turn = self._turn(address)
         with self._lock, faults(self.path):
             again = self._runs_again(address)
-            before = [] if again else self._visits_at(address)
-            key, more = self._as_before(before, key, more)
+            before = [] if again else self.earlier.visits_at(address)
+            key, more = self.earlier.as_before(before, key, more)
             now = next((one for one in before if one.turn == turn), None)
-            visits = self._same(before, key)
-            claims = self._claims.setdefault((address, key.digest), Claims())
+            visits = self.earlier.same(before, key)
+            claims = self.earlier.claims((address, key.digest))
             own = now.id if now and now.id in visits else None
-            bounds = self._bounds(now.id) if now else (0, 0)  # while the total is that of the pass before
+            bounds = (
+                self.earlier.bounds(now.id) if now else (0, 0)
+            )  # while the total is that of the pass before
             place = Place(self, address, turn, key, total, own, claims, bounds)
             whole = self._failed_only
             matcher = (
                 Matcher(self._connection, visits, self.run.passes, claims, whole=whole) if visits else None
             )
             if cached and not (again or self.temporary) and (matcher is None or matcher.empty):
-                others = self._of_other_runs(key, is_batch=True)
+                others = self.earlier.of_other_runs(key, is_batch=True)
                 matcher = Matcher(self._connection, others, 1 << 62, None, whole=True) if others else matcher
 
-        def count(kept: Kept) -> None:
+        def count(kept: Kept, reasons: Sequence[str], gone: Sequence[str]) -> None:
             if again:
                 kept = Kept(redone=kept.redone + kept.new + kept.changed)
             with self._lock:
                 self.kept = self.kept + kept
                 if kept.changed and now is not None:
-                    self._tell_changes(address, now.changes(key) or [ITEMS])
-
-        def stands(value: Any) -> bool:
-            if key.stands is None or key.stands(value):
-                return True
-            with self._lock:
-                self._tell_changes(address, [FILES_MADE])
-            return False
+                    self._tell_changes(address, now.changes(key) or reasons or [ITEMS])
+                if gone:
+                    self._tell_changes(address, gone)
 
         return SqliteItemLog(
             place,
@@ -303,40 +252,15 @@ class SqliteRunLog:
             locked=self._reading(),
             failed_only=self._failed_only,
             counts=count if self.resumed else None,
-            stands=stands,
+            missing=key.missing,
+            named=key.named,
         )
-
-    def _as_before(
-        self, before: Sequence[Before], key: ContentKey, more: KeyMore | None
-    ) -> tuple[ContentKey, KeyMore | None]:
-        """The key of a batch, and what its items depend on, as this visit has them. One that was begun under
-        the first format goes on as it was where items were known by something else then."""
-        older = Older(key)
-        if key.same_items or any(one.key == key.digest for one in before):
-            return key, more
-        if not any(one.parts is None and older.is_key_of(one) for one in before):
-            return key, more
-        return ContentKey(older.digest or key.digest, {}), key.older_more
 
     def single_not_kept(self, address: str) -> CallsOnly:
         return CallsOnly(self.ledger.of_visit(address, self._turn(address), is_batch=False))
 
     def batch_not_kept(self, address: str) -> CallsOnly:
         return CallsOnly(self.ledger.of_visit(address, self._turn(address), is_batch=True))
-
-    def _bounds(self, visit: int) -> tuple[int, int]:
-        total = one_row(self._connection, statement("total_of"), (visit,))[0]
-        return first_id(visit), end_of(visit, total)
-
-    def rows_in(self, bounds: tuple[int, int]) -> int:
-        """How many outcomes earlier passes left between two ids; under the lock."""
-        query = statement("count_outcomes")
-        return int(one_row(self._connection, query, (*bounds, self.run.passes))[0])
-
-    def ids_in(self, bounds: tuple[int, int]) -> Iterator[int]:
-        """The ids of those; under the lock."""
-        found = self._connection.execute(statement("ids_between"), (*bounds, self.run.passes))
-        return (row[0] for row in found)
 
     def _reading(self) -> Reading:
         return Reading(self._lock, self.path)
@@ -354,7 +278,7 @@ class SqliteRunLog:
             found: dict[str, int] = {}
             for visit, address, *_ in rows:
                 if self.ledger.positions.lacks(address):
-                    found[address] = found.get(address, 0) + self.rows_in(self._bounds(visit))
+                    found[address] = found.get(address, 0) + self.earlier.rows_in(self.earlier.bounds(visit))
         return list(found.items())
 
     def count_calls(self) -> int:
@@ -386,6 +310,10 @@ class SqliteRunLog:
         """Keep what all processes of the run did in the ``seconds`` up to ``at`` (seconds since the
         epoch)."""
         self._writer.put("add_sample", [(self.run.id, at, seconds, round(cpu, 6), rss, processes)])
+
+    def flush(self) -> None:
+        """Have all that was told until now on the disk, as far as it can be written."""
+        self._writer.flush()
 
     def finish(
         self, status: str, wall: float, nodes: Mapping[str, Mapping[str, Any]], result: str | None

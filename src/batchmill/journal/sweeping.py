@@ -78,6 +78,8 @@ def _deleted(journal: Journal, run: RunRecord) -> list[str]:
                 "delete_nodes",
                 "delete_heartbeat",
                 "delete_samples",
+                "delete_service_batches",
+                "delete_service_requests",
                 "delete_files",
                 "delete_run",
             ):

@@ -48,7 +48,7 @@ class Place:
         claims: Claims,
         bounds: tuple[int, int],
     ) -> None:
-        self.rows_before = log.rows_in(bounds)
+        self.rows_before = log.earlier.rows_in(bounds)
         self._log = log
         self._claims = claims
         self._bounds = bounds
@@ -64,9 +64,15 @@ class Place:
 
     def positions_missing(self) -> Iterator[int]:
         """Where outcomes of the pass before stand that no item has been given; under the log's lock."""
-        for identity in self._log.ids_in(self._bounds):
+        for identity in self._log.earlier.ids_in(self._bounds):
             if identity not in self._claims:
                 yield identity - self._bounds[0]
+
+    def texts(self, start: int, end: int) -> dict[int, str]:
+        """The JSON texts of items of the pass before, by position; under the log's lock."""
+        return self._log.earlier.texts_in(
+            (self._bounds[0] + start, min(self._bounds[0] + end, self._bounds[1]))
+        )
 
     def fork(self) -> int:
         """A further visit of the same node in this one's place; its id."""

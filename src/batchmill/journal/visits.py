@@ -13,8 +13,12 @@ from batchmill.journal.encoding import decode
 from batchmill.outcome import Outcome
 
 ITEMS = "its items"  # what changed, where no part of the visit's key did
-FILES_MADE = "the files it wrote"
-"""What changed, where files are gone that belong to a result."""
+
+
+def gone_files(first: str, number: int = 1) -> str:
+    """What changed where ``number`` results have lost a file that they had written."""
+    more = f" (and those of {number - 1:,} more)" if number > 1 else ""
+    return f"the file {first} that it wrote, which is gone{more}"
 
 
 class Before(NamedTuple):

@@ -29,6 +29,11 @@ class LazyList(Sequence[Any]):
     def part(self, start: int, stop: int) -> list[Any]:
         """The elements from ``start`` to before ``stop``; 0 <= start <= stop <= len. Raises OSError."""
 
+    @property
+    def plain(self) -> bool:
+        """Whether all elements are known to be plain JSON data, without reading them."""
+        return False
+
     @overload
     def __getitem__(self, index: int) -> Any: ...
     @overload

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -30,13 +30,28 @@ ABSENT: Any = object()
 _KEPT = (1 << 64) - 1  # in place of an offset: the value is held, it cannot be written
 
 
+def _unknown(values: Sequence[Any]) -> bool:
+    return False
+
+
 class Rows:
-    """Values by number from 0; not every number need have one.
+    """Values by number from 0; not every number need have one. ``are_plain`` tells of several of them whether
+    they are plain JSON data, as far as that is known.
 
     Concurrency: one thread puts. Once it has stopped, any thread may read: nothing changes any more.
     """
 
-    def __init__(self, most: int = MOST_HELD, most_bytes: int = MOST_HELD_BYTES) -> None:
+    def __init__(
+        self,
+        most: int = MOST_HELD,
+        most_bytes: int = MOST_HELD_BYTES,
+        *,
+        are_plain: Callable[[Sequence[Any]], bool] = _unknown,
+    ) -> None:
+        self.plain = True
+        """Whether all values in the file are plain. They were looked at when they were written there: what is
+        held may change."""
+        self._are_plain = are_plain
         self._most = most
         self._most_bytes = most_bytes
         self._values: dict[int, Any] = {}  # all of them, or those that cannot be written
@@ -93,6 +108,7 @@ class Rows:
             self._write(file, numbers.start, [values.pop(number, ABSENT) for number in numbers])
 
     def _write(self, file: SpillFile, start: int, values: Sequence[Any]) -> None:
+        self.plain = self.plain and self._are_plain([one for one in values if one is not ABSENT])
         entries, written = array("Q"), []
         offset = file.end
         for number, value in enumerate(values, start):
@@ -102,6 +118,7 @@ class Rows:
             try:
                 data = file.dump(value)
             except NotWritable:
+                self.plain = False
                 self._values[number] = value
                 entries.extend((_KEPT, 0))
                 continue
@@ -221,6 +238,10 @@ class RowsList(LazyList):
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def plain(self) -> bool:
+        return self._rows.plain
+
     def part(self, start: int, stop: int) -> list[Any]:
         return self._rows.read(start, stop)
 
@@ -238,6 +259,10 @@ class _PresentList(LazyList):
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def plain(self) -> bool:
+        return self._rows.plain
 
     def part(self, start: int, stop: int) -> list[Any]:
         return self._rows.present(start, stop)

@@ -1,6 +1,6 @@
 """Node types: what a step of a document can be, over one contract and one registry."""
 
-from batchmill.concurrency.coroutines import run_coroutine
+from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.nodes.contract import (
     DEFAULT_ACTION,
     ERROR_ACTION,
@@ -10,7 +10,7 @@ from batchmill.nodes.contract import (
     Output,
     Param,
 )
-from batchmill.nodes.params import bind, check_params
+from batchmill.nodes.params import bind, bind_ahead, check_params
 from batchmill.nodes.registry import Registry, default_registry
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Param",
     "Registry",
     "bind",
+    "bind_ahead",
     "check_params",
     "default_registry",
     "run_coroutine",

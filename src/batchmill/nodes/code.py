@@ -28,7 +28,7 @@ class CodeNode(Node):
     params = (
         Param("code", "string", "Python text; sets `result`, and may set `next`", True, templates="none"),
         Param("inputs", "object", "names and the values they have in the code"),
-        Param("timeout", "number", "seconds after which the code is given up", minimum=0.001, content=False),
+        Param("timeout", "number", "seconds until the code is abandoned", minimum=0.001, content=False),
         Param(
             "requires",
             "array",
@@ -37,10 +37,10 @@ class CodeNode(Node):
         ),
     )
     outputs = (
-        Output("result", "any", "the value of `result` when the code ended, null when it set none"),
+        Output("result", "any", "the value of `result` when the code ended, null if it set none"),
         Output("stdout", "string", "what the code printed", diagnostic=True),
         Output("stderr", "string", "what it printed to sys.stderr", diagnostic=True),
-        Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
+        Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
     )
 
     @classmethod

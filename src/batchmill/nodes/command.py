@@ -15,16 +15,11 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, NodeError, StorageError, UnsafeValue
+from batchmill.nodes.command_outputs import failure_of, timeout_message
 from batchmill.nodes.contract import NodeResult, Output, Param
 from batchmill.nodes.placeholders import Placeholder, view_of
 from batchmill.nodes.process import Completed
-from batchmill.nodes.shell import (
-    NotStarted,
-    ShellNode,
-    completed_command,
-    failure_of,
-    timeout_message,
-)
+from batchmill.nodes.shell import NotStarted, ShellNode, completed_command
 from batchmill.nodes.slots import slot
 from batchmill.nodes.spool import Spool
 from batchmill.template import ShellCommand

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from batchmill.attempt import Attempt
-from batchmill.concurrency.coroutines import run_coroutine
-from batchmill.concurrency.event_loop import background
+from batchmill.concurrency.event_loop import background, run_coroutine
 from batchmill.file_table import FileTable
 from batchmill.policy import NO_RETRIES, RetryPolicy
 
@@ -170,6 +169,41 @@ class Node(ABC):
         Called once, before the first run; nodes that start no programs need not care."""
         return
 
+    only_files: ClassVar[bool] = False
+    """Whether all it does is with files: where workers do not have the folder of the run, it is run here."""
+
+    @classmethod
+    def needs_folder(cls, params: Mapping[str, Any]) -> str:
+        """Why a run with these params, as written, needs the folder of the run, in words that follow "and";
+        "" where what it works on comes in its params."""
+        if cls.only_files:
+            return "it works on files"
+        named = [name for name in (*cls.reads, *cls.names_files) if params.get(name)]
+        return f"its `{named[0]}` names files" if named else ""
+
+    credentials: ClassVar[tuple[str, ...]] = ()
+    """The params that hold what nobody else may read."""
+
+    @classmethod
+    def credential(cls, params: Mapping[str, Any]) -> str:
+        """Which credential stands in these params, as written, in words such as "its `api_key`"; "" for
+        none."""
+        return next((f"its `{name}`" for name in cls.credentials if params.get(name)), "")
+
+    names_files: ClassVar[tuple[str, ...]] = ()
+    """The params, besides :attr:`reads`, that name files."""
+
+    @classmethod
+    def stays(cls, params: Mapping[str, Any]) -> bool:
+        """Whether runs with these params, as written, must be made in the process of the run itself, whatever
+        executor its items are to have."""
+        return False
+
+    def hand_in_at(self, desk: Any) -> None:
+        """Have requests that a service answers later handed in at ``desk``, where the run has one. Called
+        once, before the first run; only nodes that make such requests need care."""
+        return
+
     removes: ClassVar[bool] = False
     """Whether it takes away files that other nodes may have written."""
 
@@ -243,15 +277,14 @@ class AsyncRunNode(Node):
 
 
 class ServiceNode(AsyncRunNode):
-    """Base of node types whose library waits as coroutines on the process's loop for services
-    (:func:`~batchmill.concurrency.event_loop.background`), where its clients and sessions live.
+    """Base of node types that wait for a service by a library of coroutines, and bound each wait themselves.
 
-    All of them share that loop, wherever they run: what blocks it holds up every call that is under way.
+    Their clients and sessions live on the event loop of the process: what blocks it holds up every call that
+    is under way.
     """
 
-    on_service_loop: ClassVar[bool] = True
-
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+        # not `run_coroutine`: what it opens stays open for the next call where no run holds it
         return background().call(
             lambda: self.run_async(params, attempt), attempt.cancel, None, f"the node {self.type}"
         )

@@ -21,12 +21,13 @@ class DeleteFileNode(Node):
 
     type = "delete-file"
     requests = False
+    only_files = True
     removes = True
     only_default = True
     summary = "Delete a file; of a symbolic link the link."
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),
-        Param("missing_ok", "boolean", "whether it is well when there is no such file", default=True),
+        Param("missing_ok", "boolean", "succeed if the file does not exist", default=True),
     )
     outputs = (
         Output("deleted", "boolean", "true; false when there was no such file"),

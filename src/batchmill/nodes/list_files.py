@@ -19,6 +19,7 @@ class ListFilesNode(Node):
 
     type = "list-files"
     requests = False
+    only_files = True
     only_default = True
     summary = "List the files of a folder that match a pattern, sorted."
     params = (

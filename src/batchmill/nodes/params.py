@@ -7,7 +7,7 @@ params without fault costs one pass over it. Only when something is off is it lo
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -91,6 +91,36 @@ def bind(node_cls: type[Node], params: Mapping[str, Any]) -> dict[str, Any]:
         if name not in params:
             _look_again(node_cls, params)
     return bound
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Params whose constant part was bound ahead: what :func:`bind` makes of it is ``bound``. ``accepted``
+    has by the name of each that is to come the exact types that need no second look, None where any value
+    will do."""
+
+    bound: dict[str, Any]
+    accepted: dict[str, frozenset[type] | None]
+
+
+def bind_ahead(node_cls: type[Node], constants: Mapping[str, Any], to_come: Iterable[str]) -> Ahead | None:
+    """What of :func:`bind` is the same for every item: ``constants`` are, and values for the names
+    ``to_come`` are not known yet. None where something needs a second look, which :func:`bind` gives it."""
+    binder = _binder(node_cls)
+    names = list(to_come)
+    if not node_cls.open_params and not binder.known.issuperset([*constants, *names]):
+        return None
+    if not {*constants, *names}.issuperset(binder.required):
+        return None
+    declared = {param.name: param for param in node_cls.params}
+    if any(_fault(declared[name], value) for name, value in constants.items() if name in declared):
+        return None
+    given = {
+        name: value
+        for name, value in constants.items()
+        if value is not None or name not in binder.plain  # a null means the default
+    }
+    return Ahead({**binder.defaults, **given}, {name: binder.plain.get(name) for name in names})
 
 
 def _with_containers(node_cls: type[Node], binder: _Binder, params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ class ReadFileNode(Node):
 
     type = "read-file"
     requests = False
+    only_files = True
     only_default = True
     summary = "Read a file into text."
     params = (

@@ -87,13 +87,14 @@ class FailureWatch:
         """Whether no new item should start; a percentage tells before the end only with a known total."""
         return bool(self._exceeded(self.total))
 
-    def verdict(self) -> str | None:
-        """At the end: why the batch failed, None when it did not."""
+    def verdict(self, waiting: int = 0) -> str | None:
+        """At the end: why the batch failed, None when it did not; so many items are ``waiting`` for a service
+        and have not ended."""
         finished = self.succeeded + self.failed
         exceeded = self._exceeded(finished if self.total is None else self.total)
         if exceeded:
             return exceeded
-        if self.failed and not self.succeeded:
+        if self.failed and not self.succeeded and not waiting:
             return f"all {self.failed} items failed"
         return None
 

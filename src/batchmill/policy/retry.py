@@ -80,6 +80,13 @@ class RetryPolicy:
             given.setdefault("refused_for", 0.0)
         return replace(self, **given)
 
+    def of_lost_attempts(self) -> RetryPolicy:
+        """What decides the same wherever no exception is at hand, and names no class of the user's."""
+        if self.on is None:
+            return self
+        known: tuple[type[BaseException], ...] = (Exception, *_CLASSES.values())
+        return replace(self, on=tuple(one for one in known if issubclass(one, self.on)))
+
     def decide(
         self,
         attempts: int,

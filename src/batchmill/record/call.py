@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 ID_BYTES = 8
@@ -112,7 +113,12 @@ class LLMCall:
 
     def as_json(self) -> dict[str, Any]:
         """The call as a plain dictionary."""
-        return asdict(self)
+        # Every field is a plain value: `asdict`, which copies each of them, takes ten times as long.
+        return dict(zip(_NAMES, _values_of(self), strict=True))
+
+
+_NAMES = tuple(one.name for one in fields(LLMCall))
+_values_of = attrgetter(*_NAMES)
 
 
 def new_id() -> str:

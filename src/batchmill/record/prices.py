@@ -27,9 +27,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class PriceTable:
-    """Prices by the name of the model, as the document names it."""
+    """Prices by the name of the model, as the document names it; calls cost ``part`` of them."""
 
     prices: Mapping[str, Price] = field(default_factory=dict)
+    part: float = 1.0
 
     def __contains__(self, model: object) -> bool:
         return model in self.prices
@@ -41,4 +42,4 @@ class PriceTable:
         price = self.prices.get(model)
         if price is None or input_tokens is None or output_tokens is None:
             return None
-        return price.cost(input_tokens, output_tokens, cached_tokens or 0)
+        return price.cost(input_tokens, output_tokens, cached_tokens or 0) * self.part

@@ -13,6 +13,7 @@ from batchmill.report import text
 from batchmill.report.facts import Facts
 from batchmill.report.model import Report
 from batchmill.report.parts import Node
+from batchmill.report.plain import Plain
 from batchmill.report.rows import FAILURES
 from batchmill.report.sections import LONGEST_CELL, MOST_ROWS, Section, Table
 from batchmill.report.terminal import aligned
@@ -88,13 +89,24 @@ _Ends = dict[str, bytearray]
 
 def _ended(facts: Facts) -> _Ends:
     found: _Ends = {node.id: bytearray() for node in facts.nodes if node.batch and not node.nested}
-    for row in facts.rows():
-        ends = found.get(row.node)
-        if row.final and ends is not None:
-            if row.index >= len(ends):
-                ends.extend(bytes(row.index + 1 - len(ends)))
-            ends[row.index] = _FAILED if row.state in FAILURES else _DONE
+    for one in facts.columns():
+        ends = found.get(one.node)
+        if ends is None:
+            continue
+        if isinstance(one, Plain):
+            _reach(ends, one.indexes[-1])
+            for index in one.indexes:
+                ends[index] = _DONE
+        elif one.final:
+            _reach(ends, one.index)
+            ends[one.index] = _FAILED if one.state in FAILURES else _DONE
     return found
+
+
+def _reach(ends: bytearray, index: int) -> None:
+    """Make the bytes reach as far as ``index``."""
+    if index >= len(ends):
+        ends.extend(bytes(index + 1 - len(ends)))
 
 
 def _number(ends: _Ends) -> int:

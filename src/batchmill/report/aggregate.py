@@ -18,6 +18,7 @@ from batchmill.report.grouping import MOST_SHOWN, Grouping
 from batchmill.report.model import Report, Values
 from batchmill.report.notable import CallSums, Highest, RetrySums
 from batchmill.report.parts import Node, Shares
+from batchmill.report.plain import Plain
 from batchmill.report.rows import Call, Row, refusals_of
 from batchmill.report.sentences import tell
 from batchmill.report.slot_time import SlotTime, attempts_of
@@ -34,8 +35,11 @@ def report_of(facts: Facts, values: Values = "failed") -> Report:
     """The report of a run. ``values`` is whose inputs and outputs may be in it: those of ``failed`` and
     slowest items, or ``none``."""
     gathered = Aggregate(facts, values)
-    for row in facts.rows():
-        gathered.add(row)
+    for one in facts.columns():
+        if isinstance(one, Plain):
+            gathered.add_plain(one)
+        else:
+            gathered.add(one)
     for call in facts.calls():
         gathered.add_call(call)
     return gathered.finish()
@@ -68,7 +72,7 @@ class Aggregate:
 
     def add(self, row: Row) -> None:
         """Count an item."""
-        self._rows += 1
+        self._count(1)
         sums = self._sums.get(row.node) or self._begin(row.node)
         node = sums.node
         ran = row.state not in UNTIMED
@@ -82,7 +86,7 @@ class Aggregate:
                 self._untimed += node.batch
             else:
                 self._timeline.add(row, attempted)
-            if node.batch and row.final:
+            if node.batch and row.final and row.wall:
                 self._slowest.add(row.wall, row)
         if not row.final:
             return
@@ -92,8 +96,24 @@ class Aggregate:
             self._dearest.add(row.cost, row)
         if node.batch:
             self._store.add(sums.cells, row)
-            if not self._rows % ROOM_EVERY:
-                self._store.make_room()
+
+    def add_plain(self, items: Plain) -> None:
+        """Count items of a batch that are done at the first attempt; at least one."""
+        self._count(len(items))
+        sums = self._sums.get(items.node) or self._begin(items.node)
+        sums.add_plain(items)
+        self._retries.add_plain(len(items))
+        self._timeline.add_plain(items)
+        self._slowest.add_all(items.walls, items)
+        if items.costs is not None:
+            self._dearest.add_all([cost or 0.0 for cost in items.costs], items)
+        self._store.add_plain(sums.cells, items)
+
+    def _count(self, number: int) -> None:
+        """So many more items come; keep the cells of all nodes within bounds."""
+        if self._rows // ROOM_EVERY != (self._rows + number) // ROOM_EVERY:
+            self._store.make_room()
+        self._rows += number
 
     def add_call(self, call: Call) -> None:
         """Count a call of a language model."""

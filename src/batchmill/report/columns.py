@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from batchmill.report.measured import ItemColumns
+from batchmill.report.plain import Plain
 from batchmill.report.rows import CODES, STATES, Row, State
 
 MOST_CELLS = 250_000  # of all nodes together, while they are collected
@@ -66,6 +67,30 @@ class Cells:
         if start < self._start[cell]:
             self._start[cell] = start
             self._slot[cell] = 0 if row.slot is None else min(MOST_SLOT, row.slot + 1)
+
+    def add_plain(self, items: Plain) -> None:
+        """Put items that are done in their cells."""
+        positions = items.indexes if self.in_order else range(self.items, self.items + len(items))
+        if positions[-1] >= self.items:
+            self.items = positions[-1] + 1
+            self._grow((positions[-1] >> self.shift) + 1)
+        tick, log2, shift = self.tick, math.log2, self.shift
+        states, walls, slots, starts = self._state, self._wall, self._slot, self._start
+        for position, wall, start, slot in zip(
+            positions, items.walls, items.starts, items.slots, strict=True
+        ):
+            cell = position >> shift
+            if states[cell] == NO_STATE:
+                states[cell] = 0
+            code = 1 + round(log2(wall / FIRST_WALL) * OCTAVE) if wall > FIRST_WALL else 1
+            if code > walls[cell]:
+                walls[cell] = code if code < 256 else 255
+            begin = int(start / tick)
+            if begin > LAST_START:
+                begin = LAST_START
+            if begin < starts[cell]:
+                starts[cell] = begin if begin > 0 else 0
+                slots[cell] = slot + 1 if slot < MOST_SLOT else MOST_SLOT
 
     def _grow(self, cells: int) -> None:
         missing = cells - len(self._state)
@@ -145,6 +170,12 @@ class CellStore:
         """Put an item in its cell, and make room if it was one too many."""
         cells.add(row)
         if len(cells) > MOST_CELLS:
+            cells.halve()
+
+    def add_plain(self, cells: Cells, items: Plain) -> None:
+        """Put items in their cells, and make room if they were too many."""
+        cells.add_plain(items)
+        while len(cells) > MOST_CELLS:
             cells.halve()
 
     def make_room(self) -> None:

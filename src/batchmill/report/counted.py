@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from batchmill.journal.reading import Glance
+from batchmill.journal.records import Glance
 from batchmill.report import text
 from batchmill.report.grouping import pattern_of
 from batchmill.report.tally import Tally

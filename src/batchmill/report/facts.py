@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from batchmill.report.measured import Budget
 from batchmill.report.parts import Edge, Node, Pass, Provenance, Run
+from batchmill.report.plain import Plain
 from batchmill.report.rows import Call, Death, LimitStep, Refusal, Row, Sample
 
 Describe = Callable[[str, int], str | None]
@@ -25,7 +26,8 @@ class Facts:
 
     ``nodes`` have what is known of them beforehand: all fields but those that are counted from the streams
     (see :class:`~batchmill.report.aggregate.Aggregate`). ``rows`` gives each item once with ``final`` true,
-    in any order. ``describe(node, index)`` gives an item as JSON text, None where it is gone. ``adaptive``
+    in any order; ``in_columns`` does the same, with those about which there is little to tell in columns.
+    ``describe(node, index)`` gives an item as JSON text, None where it is gone. ``adaptive``
     names for a node the limit that decides how many of its items may be under way. ``missing`` says of a
     section that cannot be shown why not."""
 
@@ -44,6 +46,11 @@ class Facts:
     adaptive: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     describe: Describe = _nothing
+    in_columns: Callable[[], Iterable[Row | Plain]] | None = None
+
+    def columns(self) -> Iterable[Row | Plain]:
+        """What is cheapest to count: items in columns, and rows for those that need one."""
+        return self.rows() if self.in_columns is None else self.in_columns()
 
     def epoch(self, at: float) -> float:
         """The time of day, in seconds since the epoch, of a moment in run time."""

@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 from batchmill.journal.contract import RunRecord
-from batchmill.journal.reading import Glance, Reader
+from batchmill.journal.reading import Reader
+from batchmill.journal.records import Glance
 from batchmill.report.commands import show
 from batchmill.report.counted import RECENT, Counted, Group
 from batchmill.report.parts import Run
+from batchmill.runs.batch_api import as_json
 from batchmill.runs.ledger import sum_of
 
 SCHEMA: Final = "batchmill.watch/1"
@@ -108,7 +110,8 @@ class Look:
     """A run at the time ``at``, seconds since the epoch; ``wall`` is seconds since the ``passes``-th pass
     began, or how long that took. ``failures`` are groups, the latest first; ``spent`` what calls of models
     used in all passes, None where there were none. ``machine`` is None where nobody looked lately. ``died``
-    is how many worker processes have died in this pass."""
+    is how many worker processes have died in this pass, ``waiting`` are the batches of services that the run
+    waits for."""
 
     run: str
     title: str
@@ -122,6 +125,7 @@ class Look:
     spent: dict[str, Any] | None = None
     machine: MachineNow | None = None
     died: int = 0
+    waiting: Sequence[dict[str, Any]] = ()
     schema: Literal["batchmill.watch/1"] = SCHEMA
 
     @property
@@ -190,7 +194,8 @@ class Watched:
                 for name, node in self._nodes.items()
             ],
             self._failures(counted), _limits(self._limits, beat),
-            sum_of(call for _, call in self._reader.calls(record)), self._machine(now, over), self._died,
+            sum_of(call for _, call in self._reader.calls(record)), self._machine(now, over),
+            self._died, list(map(as_json, self._reader.batches(record))),
         )  # fmt: skip
 
     def _machine(self, now: float, over: bool) -> MachineNow | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from batchmill.report import text
 from batchmill.report.live import FailuresNow, LimitNow, Look, NodeNow
 from batchmill.report.words import bytes_, count, duration, number, rate, share
+from batchmill.runs.batch_api import in_words
 from batchmill.values.words import spending
 
 BAR = 24  # characters
@@ -37,6 +38,8 @@ def lines(look: Look) -> Iterator[str]:
         taken = f"{number(look.machine.cores)} cores busy, {bytes_(look.machine.rss)}"
         several = "process" if look.machine.processes == 1 else "processes"
         yield f"machine: {taken} in {look.machine.processes:,} {several}"
+    if look.waiting:
+        yield text.line(in_words(look.waiting), 200)
     if look.died:
         yield f"{count(look.died, 'worker')} died"
     yield from _failures(look)

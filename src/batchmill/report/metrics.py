@@ -26,7 +26,7 @@ def lines(report: Report) -> Iterator[str]:
 
 def _families(report: Report) -> Iterator[tuple[str, str, Iterable[Sample]]]:
     run, nodes = report.run, report.nodes
-    status = ("success", "degraded", "failed", "running", "interrupted")
+    status = ("success", "degraded", "failed", "running", "interrupted", "waiting")
     yield "status", "1 for how the run ended, 0 otherwise.", _status(run.status, status)
     yield "begin_timestamp_seconds", "When the run began.", [({}, run.began)]
     if run.status == "success":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ from batchmill.report.commands import show
 from batchmill.report.facts import Describe
 from batchmill.report.measured import CallSum, Notable, Retries, RetryCause
 from batchmill.report.parts import Run
+from batchmill.report.plain import Plain
 from batchmill.report.rows import Call, Row
 
 LONGEST_INPUT = 500
@@ -34,6 +36,13 @@ class Highest:
             heapq.heappush(self._heap, (measure, -self._number, replace(row, failure=None, tried=())))
         elif measure > self._heap[0][0]:
             heapq.heapreplace(self._heap, (measure, -self._number, replace(row, failure=None, tried=())))
+
+    def add_all(self, measures: Sequence[float], items: Plain) -> None:
+        """Consider items by their measures; one of 0 is none."""
+        if len(self._heap) < self._most or max(measures) > self._heap[0][0]:
+            for position, measure in enumerate(measures):
+                if measure and (len(self._heap) < self._most or measure > self._heap[0][0]):
+                    self.add(measure, items.row(position))
 
     def found(self, run: Run, describe: Describe | None) -> list[Notable]:
         """The highest first. ``describe`` gives an item as JSON text by node and position."""
@@ -87,6 +96,11 @@ class RetrySums:
             )
             self._waited += after.paused
         self._lost += sum(one.wall for one in row.tried if one.error)
+
+    def add_plain(self, number: int) -> None:
+        """Count ``number`` items that were done at the first attempt."""
+        items, failed = self._by_attempts.get(1, (0, 0))
+        self._by_attempts[1] = (items + number, failed)
 
     def retries(self) -> Retries:
         """What was counted, the causes that lost most first."""

@@ -4,6 +4,7 @@ interval."""
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from itertools import accumulate
 
 
@@ -21,21 +22,29 @@ class Occupancy:
 
     def add(self, start: float, end: float) -> None:
         """Something was under way from ``start`` to ``end``."""
-        seconds = self._seconds
-        start, end = max(0.0, start), min(end, self._bins * seconds)
-        if end <= start:
-            return
-        first, last = int(start / seconds), int(end / seconds)
-        if first >= self._bins:
-            return
-        if first == last:
-            self._part[first] += end - start
-            return
-        self._part[first] += (first + 1) * seconds - start
-        if last < self._bins:
-            self._part[last] += end - last * seconds
-        self._full[first + 1] += 1
-        self._full[last] -= 1
+        self.add_all((start,), (end,))
+
+    def add_all(self, starts: Iterable[float], ends: Iterable[float]) -> None:
+        """Several things were under way, each from its start to its end."""
+        bins, seconds, part, full = self._bins, self._seconds, self._part, self._full
+        limit = bins * seconds
+        for start, end in zip(starts, ends, strict=True):
+            if start < 0.0:
+                start = 0.0
+            if end > limit:
+                end = limit
+            if end <= start:
+                continue
+            first, last = int(start / seconds), int(end / seconds)
+            if first == last:
+                if first < bins:
+                    part[first] += end - start
+            elif first < bins:
+                part[first] += (first + 1) * seconds - start
+                if last < bins:
+                    part[last] += end - last * seconds
+                full[first + 1] += 1
+                full[last] -= 1
 
     def means(self) -> list[float]:
         """In each bin, how many were under way on average."""

@@ -13,17 +13,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from batchmill.graph.visits.record_codec import CODEC
+from batchmill.graph.visits.record_codec import costs
+from batchmill.graph.visits.record_codec import read as read_records
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.database import faults
 from batchmill.journal.journal import DEFAULT_PATH
-from batchmill.journal.reading import ItemRecord, Reader, VisitRecord
+from batchmill.journal.reading import Reader
+from batchmill.journal.records import Figures, ItemRecord, VisitRecord, figures_of
 from batchmill.report.advice import IN_COMMANDS
 from batchmill.report.commands import call
 from batchmill.report.document import edges_of, read
 from batchmill.report.facts import Facts
 from batchmill.report.happened import Happened, happened, outline_of
 from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus, Visit
+from batchmill.report.plain import Plain
 from batchmill.report.rows import Call, Failure, Row, Sample, State
 from batchmill.report.run_time import RunTime
 from batchmill.traits import TRAITS, Traits
@@ -36,7 +39,7 @@ BY_KIND: dict[str, State] = {"timeout": "timeout", "worker_died": "died", "cance
 # any other is the reason that somebody gave for stopping the run: `reader left`, `halted`
 STATUSES: dict[str, RunStatus] = {
     "success": "success", "degraded": "degraded", "failed": "failed", "running": "running",
-    "interrupted": "interrupted",
+    "interrupted": "interrupted", "waiting": "waiting",
 }  # fmt: skip
 COUNTS = ("kept", "redone", "new", "changed")
 
@@ -69,6 +72,7 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
         provenance=_provenance(record),
         missing={name: why for name, why in missing.items() if name != "resources" or not efforts},
         describe=lambda node, index: _described(reader, visits, node, index),
+        in_columns=lambda: _columns(reader, visits, told.passes),
     )
 
 
@@ -81,7 +85,7 @@ def _run(reader: Reader, record: RunRecord, told: Happened) -> Run:
     if not kept:
         return Run(record.name, record.source, status, began, wall, kept=False)
     run = Run(record.name, record.source, status, began, wall, journal=option)
-    if run.status in ("failed", "interrupted"):
+    if run.status in ("failed", "interrupted", "waiting"):
         return replace(run, resume=call(run, "resume", run.name))
     if run.status == "degraded":
         return replace(run, resume=call(run, "resume", run.name, "--failed"))
@@ -163,8 +167,57 @@ def _with_slots(under_way: Sequence[Visit], visits: Sequence[VisitRecord], execu
 def _rows(
     reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pass], measured: Collection[str]
 ) -> Iterator[Row]:
-    """A row for each outcome; ``measured`` has the nodes whose CPU time is that of their items. Where a node
-    was under way several times, as in a loop, the positions go on from one to the next."""
+    """A row for each outcome; ``measured`` has the nodes whose CPU time is that of their items."""
+    for visit, base, turns in _placed(visits):
+        clock = RunTime(passes)
+        for item in reader.figures(visit):
+            place = _place(visit, item.index, turns)
+            row = _row(reader, visit, item, base + item.index, place, clock)
+            if visit.address in measured:
+                row.cpu = item.commands_cpu if item.cpu is None else item.cpu
+            row.bytes_out = item.bytes_out
+            yield row
+
+
+def _columns(reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pass]) -> Iterator[Row | Plain]:
+    """Every outcome, those in columns of which there is little to tell."""
+    for visit, base, turns in _placed(visits):
+        clock = RunTime(passes)
+        for figures, others in reader.columns(visit):
+            alike = [item for item in others if item.is_plain]
+            costs = [_cost(reader, item) for item in alike]
+            rest = [item for item in others if not item.is_plain]
+            for columns, known in ((figures, None), (figures_of(alike) if alike else None, costs)):
+                plain = None if columns is None else _plain(visit, columns, base, turns, clock, known)
+                if plain is not None:
+                    yield plain
+                elif columns is not None:
+                    rest.extend(columns.items() if known is None else alike)
+            for item in rest:
+                yield _row(reader, visit, item, base + item.index, _place(visit, item.index, turns), clock)
+
+
+def _plain(
+    visit: VisitRecord,
+    figures: Figures,
+    base: int,
+    turns: int,
+    clock: RunTime,
+    costs: Sequence[float | None] | None,
+) -> Plain | None:
+    """Items in columns; None for those that cannot be: of no batch, or begun before the run."""
+    starts = clock.of_all(figures.began) if visit.is_batch else None
+    if starts is None:
+        return None
+    indexes = [base + index for index in figures.indexes] if base else figures.indexes
+    turn = f"{visit.address}, turn {visit.turn + 1}" if turns > 1 else ""
+    columns = figures.walls, figures.workers, figures.for_limit, figures.for_permit
+    return Plain(visit.address, indexes, starts, *columns, turn, base, costs)
+
+
+def _placed(visits: Sequence[VisitRecord]) -> Iterator[tuple[VisitRecord, int, int]]:
+    """The visits with the position of their first item and the number of times that their node was under way.
+    Where that was several times, as in a loop, the positions go on from one to the next."""
     turns: dict[str, int] = {}
     for visit in visits:
         turns[visit.address] = turns.get(visit.address, 0) + 1
@@ -172,14 +225,7 @@ def _rows(
     for visit in visits:
         base = begun.get(visit.address, 0)
         begun[visit.address] = base + (max(visit.total or 0, visit.done) if visit.is_batch else 1)
-        clock = RunTime(passes)
-        for item in reader.figures(visit):
-            place = _place(visit, item.index, turns[visit.address])
-            row = _row(reader, visit, item, base + item.index, place, clock)
-            if visit.address in measured:
-                row.cpu = item.commands_cpu if item.cpu is None else item.cpu
-            row.bytes_out = item.bytes_out
-            yield row
+        yield visit, base, turns[visit.address]
 
 
 def _place(visit: VisitRecord, index: int, turns: int) -> str:
@@ -196,7 +242,7 @@ def _row(
     row = Row(
         visit.address, index, _state(item), start, wall, None if start is None else item.worker,
         item.attempts, tried[0].waited if tried else item.for_limit, item.for_permit, tried, address=address,
-        cost=_cost(reader, visit, item),
+        cost=_cost(reader, item),
     )  # fmt: skip
     if item.error is None:
         return row
@@ -231,12 +277,11 @@ def _failure(item: ItemRecord, error: dict[str, Any]) -> Failure:
     )
 
 
-def _cost(reader: Reader, visit: VisitRecord, item: ItemRecord) -> float | None:
+def _cost(reader: Reader, item: ItemRecord) -> float | None:
     if not item.records:
         return None
     with faults(reader.journal.path):
-        calls = CODEC.calls(CODEC.read(item.records), visit.address, item.index if visit.is_batch else None)
-    known = [float(one["cost"]) for _, one in calls if one.get("cost") is not None]
+        known = list(costs(read_records(item.records)))
     return sum(known) if known else None
 
 

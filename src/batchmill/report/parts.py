@@ -11,7 +11,7 @@ from typing import Literal
 
 from batchmill.report.rows import State
 
-RunStatus = Literal["success", "degraded", "failed", "running", "interrupted"]
+RunStatus = Literal["success", "degraded", "failed", "running", "interrupted", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from batchmill.journal.reading import ItemRecord
+from batchmill.journal.records import ItemRecord
 from batchmill.report.parts import Pass
 from batchmill.report.rows import Attempt
 
@@ -33,6 +33,16 @@ class RunTime:
             return None
         here = self._passes[number]
         return here.at + max(0.0, moment - here.began)
+
+    def of_all(self, moments: Sequence[float]) -> list[float] | None:
+        """Times of day in run time, as :meth:`of` has them; None where one of them is before the run."""
+        numbers = {bisect_right(self._begins, one + ROUNDING) - 1 for one in (min(moments), max(moments))}
+        if len(numbers) > 1 or -1 in numbers:
+            found = [at for moment in moments if (at := self.of(moment)) is not None]
+            return found if len(found) == len(moments) else None
+        here = self._passes[numbers.pop()]
+        at, began = here.at, here.began
+        return [at + moment - began if moment > began else at for moment in moments]
 
     def times(self, item: ItemRecord) -> Times:
         """When an item began, how long it took, from the begin of its first attempt to the end of the last,

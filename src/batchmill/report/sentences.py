@@ -17,6 +17,7 @@ STATUS = {
     "failed": "The run failed",
     "running": "The run is under way",
     "interrupted": "The run was interrupted",
+    "waiting": "The run waits for batches of a service",
 }
 
 

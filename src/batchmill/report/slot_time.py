@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from batchmill.report.parts import Shares, Visit
+from batchmill.report.plain import Plain
 from batchmill.report.rows import LimitStep, Row
 
 Attempted = tuple[float, float, bool, int | None]  # start, wall, whether it failed, slot
@@ -51,6 +52,12 @@ class _VisitTime:
         if at + wall > self.last.get(slot, -1.0):
             self.last[slot] = at + wall
 
+    def add_plain(self, items: Plain) -> None:
+        self.work += sum(items.walls)
+        for slot, (came, _, ends) in items.by_slot().items():
+            self.first[slot] = min(self.first.get(slot, came[0]), min(came))
+            self.last[slot] = max(self.last.get(slot, -1.0), max(ends))
+
     def edges(self, slots: int) -> tuple[float, float]:
         """Slot-seconds before the first and behind the last attempt; of slots that had none, behind."""
         if not self.first:
@@ -82,6 +89,19 @@ class SlotTime:
                 number = max(0, bisect_right(self._begins, at) - 1)
                 self._visits[number].add(at, wall, failed, slot, waited)
 
+    def add_plain(self, items: Plain) -> None:
+        """Count items."""
+        self._waited += sum(items.waited or ())
+        self._queued += sum(items.queued or ())
+        if self._visits:
+            numbers = {max(0, bisect_right(self._begins, at) - 1) for at in _extremes(items.starts)}
+            if len(numbers) == 1:
+                self._visits[numbers.pop()].add_plain(items)
+                return
+            for row in items.rows():
+                number = max(0, bisect_right(self._begins, row.start or 0.0) - 1)
+                self._visits[number].add(row.start or 0.0, row.wall, False, row.slot, row.waited + row.queued)
+
     def shares(self, steps: Sequence[LimitStep] = ()) -> Shares:
         """Where they went. ``steps`` are those of an adaptive limit on how many slots there are."""
         total = Shares()
@@ -111,6 +131,10 @@ class SlotTime:
         rest -= limit + permit + retry
         told = (0.0, rest) if not self._streams else (rest, 0.0)
         return Shares(capacity, one.work, one.failed, limit, permit, retry, *told, behind, before)
+
+
+def _extremes(values: Sequence[float]) -> tuple[float, float]:
+    return min(values), max(values)
 
 
 def _capacity(visit: Visit, steps: Sequence[LimitStep]) -> float:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from batchmill.report.columns import Cells
 from batchmill.report.parts import Node, Shares
+from batchmill.report.plain import Plain
 from batchmill.report.rows import Call, LimitStep, Row, State
 from batchmill.report.slot_time import Attempted, SlotTime
 from batchmill.report.tally import Tally, histogram
@@ -44,6 +45,19 @@ class NodeSums:
             if row.start is None:
                 self._untimed = True
                 self._work += row.wall
+
+    def add_plain(self, items: Plain) -> None:
+        """Count items that are done at the first attempt."""
+        self._counts["ok"] = self._counts.get("ok", 0) + len(items)
+        self._attempts += len(items)
+        self._work += sum(items.walls)
+        self._ok.add_all(items.walls)
+        if items.waited is not None:
+            waits = [one for one in items.waited if one > 0]
+            if waits:
+                self._waits.add_all(waits)
+        if self.slots is not None:
+            self.slots.add_plain(items)
 
     def _add_effort(self, row: Row) -> None:
         self._attempts += row.attempts

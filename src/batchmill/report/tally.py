@@ -6,8 +6,8 @@ the tail. Up to a thousand values are kept as they are."""
 from __future__ import annotations
 
 import math
-from bisect import insort
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from batchmill.report.parts import Durations, Histogram
 
@@ -26,23 +26,26 @@ class Tally:
         self.count = 0
         self.total = 0.0
         self.least, self.most = math.inf, 0.0
-        self._buckets: dict[int, int] = {}
+        self._buckets: Counter[int] = Counter()
         self._exact: list[float] | None = []
 
     def add(self, value: float) -> None:
         """Count ``value``."""
-        value = max(LEAST, value)
-        self.count += 1
-        self.total += value
-        if value < self.least:
-            self.least = value
-        if value > self.most:
-            self.most = value
-        bucket = math.floor(math.log2(value) * STEPS)
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+        self.add_all((value,))
+
+    def add_all(self, values: Sequence[float]) -> None:
+        """Count ``values``, of which there is at least one."""
+        if min(values) < LEAST:
+            values = [max(LEAST, value) for value in values]
+        self.count += len(values)
+        self.total += sum(values)
+        self.least, self.most = min(self.least, min(values)), max(self.most, max(values))
+        floor, log2 = math.floor, math.log2
+        self._buckets.update([floor(log2(value) * STEPS) for value in values])
         if self._exact is not None:
-            insort(self._exact, value)
-            if len(self._exact) > MOST_EXACT:
+            if self.count <= MOST_EXACT:
+                self._exact.extend(values)
+            else:
                 self._exact = None
 
     def __add__(self, other: Tally) -> Tally:
@@ -50,11 +53,9 @@ class Tally:
         both = Tally()
         both.count, both.total = self.count + other.count, self.total + other.total
         both.least, both.most = min(self.least, other.least), max(self.most, other.most)
-        both._buckets = dict(self._buckets)
-        for bucket, count in other._buckets.items():
-            both._buckets[bucket] = both._buckets.get(bucket, 0) + count
+        both._buckets = self._buckets + other._buckets
         kept = self._exact is not None and other._exact is not None and both.count <= MOST_EXACT
-        both._exact = sorted([*(self._exact or ()), *(other._exact or ())]) if kept else None
+        both._exact = [*(self._exact or ()), *(other._exact or ())] if kept else None
         return both
 
     def percentile(self, share: float) -> float:
@@ -64,6 +65,7 @@ class Tally:
             return 0.0
         rank = min(self.count, max(1, math.ceil(share * self.count)))
         if self._exact is not None:
+            self._exact.sort()  # already so but for what came since the last time
             return self._exact[rank - 1]
         for bucket, below in self._ascending():
             if below >= rank:
@@ -84,7 +86,7 @@ class Tally:
         return Durations(self.count, self.total, self.least, p50, p90, p95, p99, self.most)
 
     @property
-    def buckets(self) -> dict[int, int]:
+    def buckets(self) -> Counter[int]:
         """Counts by bucket: ``n`` is that from ``2 ** (n / STEPS)`` seconds on."""
         return self._buckets
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from batchmill.report.measured import Lanes, LimitSeries, NodeSeries, RefusalSeries, Series
 from batchmill.report.occupancy import Occupancy
 from batchmill.report.parts import Node
+from batchmill.report.plain import Plain
 from batchmill.report.rows import CODES, Call, LimitStep, Refusal, Row, Sample
 from batchmill.report.slot_time import Attempted
 
@@ -109,6 +111,29 @@ class Timeline:
                     lanes.mark(slot, self.bin(at + wall), CODES["retried"])
         if lanes is not None and row.slot is not None:
             lanes.mark(row.slot, ended, CODES[row.state])
+
+    def add_plain(self, items: Plain) -> None:
+        """Count items that are done at the first attempt."""
+        line = self._lines.get(items.node, self._others)
+        line.known = True
+        for at_bin, count in Counter(self._bins(items.ends)).items():
+            line.ok[at_bin] += count
+        line.in_flight.add_all(items.starts, items.ends)
+        lanes = self._lanes.get(items.node)
+        if lanes is None:
+            return
+        for slot, (_, starts, ends) in items.by_slot().items():
+            lanes.busy[lanes.lane(slot)].add_all(starts, ends)
+            for at_bin in set(self._bins(ends)):
+                lanes.mark(slot, at_bin, CODES["ok"])
+
+    def _bins(self, moments: Iterable[float]) -> list[int]:
+        """The numbers of the bins that moments lie in, as :meth:`bin` has them."""
+        seconds, last = self.seconds, self.bins - 1
+        found = [int(at / seconds) for at in moments]
+        if min(found) < 0 or max(found) > last:
+            return [min(last, max(0, one)) for one in found]
+        return found
 
     def add_call(self, call: Call) -> None:
         """Count a call of a language model."""

@@ -8,7 +8,8 @@ from typing import Any
 from batchmill.graph.node_run import SubReport
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.database import faults
-from batchmill.journal.reading import ItemRecord, Reader
+from batchmill.journal.reading import Reader
+from batchmill.journal.records import ItemRecord
 
 
 def inner_errors(reader: Reader, item: ItemRecord) -> Iterator[dict[str, Any]]:

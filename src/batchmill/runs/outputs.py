@@ -33,7 +33,7 @@ def _read_through(value: Any) -> None:
     """Have every element of the lists that are read later made plain now. Raises :class:`NotPlain`: once the
     outputs are being printed it is too late to say so."""
     if isinstance(value, LazyList):
-        for _ in value:
+        for _ in () if value.plain else value:
             pass
     elif isinstance(value, (dict, list)):
         for one in value.values() if isinstance(value, dict) else value:

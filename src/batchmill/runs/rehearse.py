@@ -15,21 +15,23 @@ from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.sub_workflow import SubWorkflowRun
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.calls import visited
-from batchmill.journal.contract import Kept
+from batchmill.journal.contract import Kept, RunRecord
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.reading import Reader
 from batchmill.journal.rehearsing import rehearsed
 from batchmill.record.ledger import LedgerEntry, total
-from batchmill.runs.journaled import told_of
+from batchmill.runs.journaled import RunRequest, told_of
 from batchmill.runs.ledger import addresses, sum_of
 from batchmill.runs.recalled import recall
-from batchmill.runs.resume import (
+from batchmill.runs.resumable import (
     document_of,
     is_done,
     limit_of,
+    not_looked_at,
     order_of,
     part_to_resume,
     require_folder,
+    require_items,
     require_stdin,
     settings_of,
 )
@@ -107,7 +109,8 @@ def rehearse(
     """What :func:`~batchmill.runs.resume.resume` would do with the same arguments: how many items of each
     node keep their result, and how many would be run, why, and for how much.
 
-    A run that has finished would not be gone on with: ``finished_too`` says what there is of it all the same.
+    A run that has finished would not be gone on with unless something has changed: ``finished_too`` says what
+    there is of it all the same.
 
     Nothing is run and nothing written. What a node would give that has to run is not known, so of nodes that
     refer to it only that is told. Raises what ``resume`` raises before anything runs.
@@ -116,26 +119,72 @@ def rehearse(
     with Reader(kept) as reader:
         found = reader.to_resume(run)
         calls = list(reader.calls(found))
-        given = {**(params or {}), **(text_params or {})}
-        document = document_of(found)
-        part = part_to_resume(found, only, from_, until, whole=whole)
-        more = bool(given) or limit_of(found, limit) != found.limit or part.asked
-        if not finished_too and is_done(found, document, more, failed_only):
+    given = {**(params or {}), **(text_params or {})}
+    document = document_of(found)
+    part = part_to_resume(found, only, from_, until, whole=whole)
+    more = bool(given) or limit_of(found, limit) != found.limit or part.asked
+    if not finished_too and is_done(found, document, more, failed_only):
+        nodes = changed_nodes(kept, found, document, masker)
+        if not nodes:
             return Rehearsed(found.name, spent=_spent(calls), untouched=True, limit=found.limit)
+        return Rehearsed(found.name, nodes, _estimates(nodes, calls), _spent(calls))
     require_folder(found)
     order = order_of(
         found, document, params, text_params, settings_of(found, limit=limit, part=part.part), kept
     )
     require_stdin(kept, found, order.plan)
+    require_items(kept, found, order)
+    nodes = _forecasts(kept, found, order, masker, attached, failed_only, part.again(order.plan))
+    return Rehearsed(found.name, nodes, _estimates(nodes, calls), _spent(calls))
+
+
+def changed_nodes(
+    journal: Journal, run: RunRecord, document: str | dict[str, Any], masker: Masker | None = None
+) -> list[Forecast]:
+    """What there is to do of a finished run whose document is as it was: the forecasts of all nodes where
+    files, code or items have changed since, or files are gone that it wrote; none where nothing has.
+
+    It is not looked at, so nothing has, where that cannot be told: see :func:`not_looked_at`. Items out of
+    standard input, and those that a function gives, count as they were. Raises what ``resume`` raises before
+    anything runs.
+    """
+    if not_looked_at(run, document):
+        return []
+    part = part_to_resume(run, None, None, None, whole=False)
+    order = order_of(run, document, None, None, settings_of(run, part=part.part), journal)
+    with Reader(journal) as reader:
+        totals_then = {address: total for _, address, batch, total in reader.outer_visits(run) if batch}
+    nodes = _forecasts(journal, run, order, masker)
+    return nodes if any(_has_changed(one, totals_then) for one in nodes) else []
+
+
+# An item that failed is no reason: a finished run keeps its failures until `failed_only` asks for them. A
+# node that had not run may only seem to be reached, for a rehearsal takes what it cannot know for a success.
+# New items are those beyond the number there was: others were called off when the batch failed.
+def _has_changed(forecast: Forecast, totals_then: Mapping[str, int | None]) -> bool:
+    counts = forecast.counts
+    if forecast.changed or counts.changed or counts.gone:
+        return True
+    if not counts.new or forecast.node not in totals_then:
+        return False
+    then = totals_then[forecast.node]
+    now = counts.kept + counts.redone + counts.new + forecast.left_out
+    return not counts.redone if then is None else now > then
+
+
+def _forecasts(
+    journal: Journal,
+    run: RunRecord,
+    order: RunRequest,
+    masker: Masker | None,
+    attached: Mapping[str, Attachment] | None = None,
+    failed_only: bool = False,
+    again: frozenset[str] = frozenset(),
+) -> list[Forecast]:
+    """The walk itself: a forecast for each node that is reached, and for those that are gone."""
     known = Secrets(order.plan, order.inputs, masker or Masker())
     log = rehearsed(
-        kept,
-        found,
-        CODEC,
-        known.masker,
-        addresses(order.plan),
-        failed_only=failed_only,
-        again=part.again(order.plan),
+        journal, run, CODEC, known.masker, addresses(order.plan), failed_only=failed_only, again=again
     )
     try:
         with importing_from(order.plan.import_folders()), resource_scope():
@@ -155,10 +204,9 @@ def rehearse(
             )
             recall(order.plan, around, log, known.masker)
             Scheduler(order.plan, around).run()
-        nodes = [*rehearsal.forecasts, *(Forecast(name, Kept(gone=count)) for name, count in log.gone())]
+        return [*rehearsal.forecasts, *(Forecast(name, Kept(gone=count)) for name, count in log.gone())]
     finally:
         log.close()
-    return Rehearsed(found.name, nodes, _estimates(nodes, calls), _spent(calls))
 
 
 def _spent(calls: list[Call]) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from batchmill.journal.contract import RUN_SCHEMA as SCHEMA
 from batchmill.lists import materialize
 
-RunStatus = Literal["success", "degraded", "failed"]
+RunStatus = Literal["success", "degraded", "failed", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,11 @@ class RunResult:
     """One finished run. Everything in it is plain JSON data (:mod:`batchmill.values` has the rule).
 
     ``run`` is the run's short name. ``status`` is ``success``, ``degraded`` (items failed under
-    ``continue``, an ``error`` edge was taken, or a template stayed unresolved in permissive mode) or
-    ``failed``. ``outputs`` holds the document's declared outputs; where it declares none, the outputs of
-    the node that ran last. A failed run has those of them that could be resolved.
+    ``continue``, an ``error`` edge was taken, or a template stayed unresolved in permissive mode),
+    ``failed``, or ``waiting`` (nothing is wrong, and the run is to be resumed once a service has answered the
+    batches in ``waiting``). ``outputs`` holds the document's declared outputs; where it declares none, the
+    outputs of the node that ran last. A failed run, and one that waits, has those of them that could be
+    resolved.
 
     ``nodes`` says per node that ran ``type``, ``status``, ``wall`` (seconds, over all visits), ``visits``
     and, for a batch, its counts and how it was run; nodes of sub-workflows are there by their addresses,
@@ -40,6 +42,8 @@ class RunResult:
     they made no calls, and ``llm_calls`` has those of all passes. ``journal`` is the file the run is kept in,
     None where it is in none. ``untouched`` says that the run had finished before and nothing was to be done.
     ``limit`` says in words which budget stopped the run, None where none did.
+    ``waiting`` has of each batch that is waited for the service's id for it (``batch``), its ``status``, how
+    many ``requests`` it has and how many are ``answered``, ``model``, ``server`` and ``submitted_at``.
     ``environment`` says that the run failed by its surroundings (an unreadable source, a full disk, an
     executor that cannot start here), not by what its nodes did.
     """
@@ -61,11 +65,12 @@ class RunResult:
     untouched: bool = False
     spent_before: Mapping[str, Any] | None = None
     changed_by: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    waiting: Sequence[Mapping[str, Any]] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether the run did not fail; a degraded run is ok."""
-        return self.status != "failed"
+        """Whether the run has come to its end and did not fail; a degraded run is ok."""
+        return self.status not in ("failed", "waiting")
 
     def as_json(self) -> dict[str, Any]:
         """The run as the one object that ``--json`` prints, with all its lists in memory."""
@@ -84,6 +89,7 @@ class RunResult:
             "warnings": self.warnings,
             "llm_calls": self.llm_calls,
             "timing": dict(self.timing),
+            **({"waiting": list(self.waiting)} if self.waiting else {}),
             **({} if self.resumed is None else {"resumed": self._resumed()}),
         }
 

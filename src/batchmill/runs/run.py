@@ -38,6 +38,7 @@ from batchmill.lists import mapped
 from batchmill.nodes import Registry, default_registry
 from batchmill.record import LLMCall
 from batchmill.runs.arguments import check_arguments, journal_of
+from batchmill.runs.batch_api import WaitRoom, as_json, desk_of_the_run, handed_in
 from batchmill.runs.files import own_files_of, table_of
 from batchmill.runs.heartbeat import beating
 from batchmill.runs.journaled import (
@@ -56,7 +57,7 @@ from batchmill.runs.ledger import calls_of_the_run, spent_before
 from batchmill.runs.limits import budgets_of, gates_of, tell_limit
 from batchmill.runs.outputs import outputs_of
 from batchmill.runs.recalled import recall
-from batchmill.runs.result import RunResult
+from batchmill.runs.result import RunResult, RunStatus
 from batchmill.runs.secrets import Secrets
 from batchmill.runs.settings import RunSettings, cluster_of
 from batchmill.runs.stdin import stdin_faults
@@ -177,8 +178,10 @@ def execute(
     masker: Masker | None = None,
     attached: Mapping[str, Attachment] | None = None,
     last: CancelToken | None = None,
+    room: WaitRoom | None = None,
 ) -> RunResult:
-    """Run what :func:`ordered` found; ``opening`` makes the run's log in a journal."""
+    """Run what :func:`ordered` found; ``opening`` makes the run's log in a journal. ``room`` is for who waits
+    for the batches of services that it leaves behind."""
     plan = order.plan
     known = Secrets(plan, order.inputs, masker or Masker())
     ending = CancelToken()
@@ -189,12 +192,13 @@ def execute(
         closing_log(log),
         calls_of_the_run(log, plan) as calls,
         items_of_the_run(log, plan, known.masker) as items,
+        desk_of_the_run(log, plan, room) as desk,
         importing_from(plan.import_folders()),
         resource_scope(),
         _following(stop, ending),
     ):
         around = _frame(order, log, known, listeners, ending)
-        services = replace(around.services, files=files, calls=calls, items=items)
+        services = replace(around.services, files=files, calls=calls, items=items, desk=desk)
         around = replace(around, services=services, taps=taps or {}, attached=attached or {})
         around = replace(around, cancel=cancel or CancelToken(), last=last or CancelToken())
         with beating(log, around):
@@ -268,14 +272,16 @@ def _walked(
     recall(plan, around, log, masker)
     walk = Scheduler(plan, around).run()
     tell_limit(around.services.gates, walk)
+    waiting = handed_in(around, walk, log)
     _warn_of_ordinary(around)
     outputs = outputs_of(plan.workflow, around.namespace, walk)
     run_finals(plan, around, walk)
     wall = time.perf_counter() - began
-    around.services.bus.emit(RunFinished(name, walk.status, wall))
+    status: RunStatus = "waiting" if walk.waiting else walk.status
+    around.services.bus.emit(RunFinished(name, status, wall))
     result = RunResult(
         run=name,
-        status=walk.status,
+        status=status,
         outputs=mask(outputs),
         nodes={node: mask(plain(report.as_json())) for node, report in walk.addressed_reports().items()},
         errors=mask(mapped(walk.errors.listed(), _plain_error)),
@@ -286,6 +292,7 @@ def _walked(
         stopped_by=around.stop.reason,
         environment=walk.environment,
         limit=around.services.gates.exhausted,
+        waiting=[as_json(one) for one in waiting],
     )
     if log is None:
         return with_all_calls(result, around.services.calls)

@@ -11,7 +11,7 @@ from batchmill.batch.settings import MAX_CONCURRENT
 from batchmill.errors import InvalidSetting
 from batchmill.executors.registry import executor_named
 from batchmill.graph.part import Part
-from batchmill.ir.clusters import checked_cluster
+from batchmill.ir.clusters import checked_cluster, written_cluster
 
 if TYPE_CHECKING:  # it imports pydantic
     from batchmill.ir.models import Workflow
@@ -59,5 +59,5 @@ def cluster_of(settings: RunSettings, document: Workflow) -> str | dict[str, Any
     :class:`~batchmill.errors.InvalidSetting` where the environment names no place."""
     if settings.cluster is not None:
         return settings.cluster if isinstance(settings.cluster, str) else dict(settings.cluster)
-    named = os.environ.get(VARIABLE)
-    return str(checked_cluster(named)) if named else document.cluster_setting
+    named = checked_cluster(written_cluster(os.environ.get(VARIABLE)))
+    return document.cluster_setting if named is None else named

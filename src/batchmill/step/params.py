@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from batchmill.nodes import Node
+from batchmill.nodes import Node, bind, bind_ahead
 from batchmill.template import (
     CommandTemplate,
     Compiled,
@@ -44,6 +44,7 @@ class StepParams:
                 self._add(name, compile_url(written))
             else:
                 self._add(name, compile_value(written, kind == "branches", (name,), self.urls))
+        self._ahead = bind_ahead(node, self.constants, [name for name, _ in self.templates])
 
     def _add(self, name: str, template: Readable) -> None:
         if template.references:
@@ -87,3 +88,18 @@ class StepParams:
         for name, template in self.templates:
             resolved[name] = template.resolve(scope)
         return resolved
+
+    def bound(self, node: type[Node], scope: Scope) -> dict[str, Any]:
+        """The params for one item, resolved and bound to what ``node`` declares; a fresh dictionary. Raises
+        :class:`TemplateError` and :class:`~batchmill.errors.InvalidParams`."""
+        ahead = self._ahead
+        if ahead is None:
+            return bind(node, self.resolve(scope))
+        made, fits = ahead.bound.copy(), True
+        for name, template in self.templates:
+            value = made[name] = template.resolve(scope)
+            accepted = ahead.accepted[name]
+            fits = fits and (accepted is None or type(value) in accepted)
+        if fits:
+            return made
+        return bind(node, self.constants | {name: made[name] for name, _ in self.templates})

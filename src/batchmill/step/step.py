@@ -50,9 +50,12 @@ class Step(Task):
     templates. ``folder`` is put on the import path of a process that the step is shipped to. ``paying`` is
     what a node is held to that asks language models, ``also`` what is looked up besides. ``masker`` is
     told the run's secrets: a worker process, too, must not cut a text short in the middle of one.
+    ``needs_folder`` and ``credential`` are those of the node with its params.
     """
 
     masker: Masker | None = None
+    needs_folder = ""
+    credential = ""
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class Step(Task):
         self._carried = dict(carried or {})
         self._folder = folder
         self._paying = paying
+        self._pays = paying != FREE
 
     @property
     def share(self) -> bool:
@@ -82,9 +86,13 @@ class Step(Task):
         return not getattr(self.node, "__dict__", True)
 
     @property
-    def on_service_loop(self) -> bool:
-        """Whether it is awaited where clients and sessions of services live."""
-        return bool(getattr(self.node, "on_service_loop", False))
+    def secret(self) -> str:
+        knows = self.masker is not None and (self.masker.knows_any or self.masker.ordinary)
+        return "a secret input" if knows else self.credential
+
+    @property
+    def only_files(self) -> bool:
+        return self._kind.only_files
 
     def skips(self, scope: Scope) -> bool:
         """Whether nothing is to be run with the names of ``scope``. Raises
@@ -99,15 +107,22 @@ class Step(Task):
 
     def bound_in(self, scope: Scope, attempt: Attempt) -> dict[str, Any]:
         """The node's params for one attempt, resolved with the names of ``scope``, and checked."""
+        if self._carried or scope.permissive:
+            bound = self._bound_with_more(scope, attempt)
+        else:
+            bound = self._params.bound(self._kind, scope)
+        if self._paying.in_dollars:
+            self._paying.check(self.node, bound)
+        return bound
+
+    def _bound_with_more(self, scope: Scope, attempt: Attempt) -> dict[str, Any]:
+        """The same where values of a loop are laid over, or references may stay as they stand."""
         params = self._params.resolve(scope)
         if self._carried:
             self._overlay(params)
         if scope.unresolved:
             attempt.recorder.append(Unresolved(tuple(scope.unresolved)))
-        bound = bind(self._kind, params)
-        if self._paying.in_dollars:
-            self._paying.check(self.node, bound)
-        return bound
+        return bind(self._kind, params)
 
     def expected_tokens(self, item: Any, index: int) -> float:
         """About how many tokens of language models an attempt at this item uses; 0 where nobody knows."""
@@ -215,9 +230,11 @@ class ItemStep(Step):
         item travelled to another process.
         """
         scope = self._scope_of(item, index, attempt.folder)
-        if self.skips(scope):
+        if self._when is not None and self.skips(scope):
             return SKIPPED
-        return self._outputs(self.run_in(scope, self._paying.told(attempt, index)), item)
+        if self._pays:
+            attempt = self._paying.told(attempt, index)
+        return self._outputs(self.run_in(scope, attempt), item)
 
     def _outputs(self, result: NodeResult, item: Any) -> dict[str, Any]:
         """The outputs of an item. Raises :class:`~batchmill.errors.NodeError` for one that has the name of

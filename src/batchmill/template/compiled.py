@@ -93,6 +93,29 @@ class _Whole(_Plan):
         return resolve_expression(self._expression, scope)
 
 
+class _Keys(_Plan):
+    """``"${name.key}"``, a path through keys of text alone. What is not there, or in no dictionary, goes the
+    long way, which knows every kind of value and the words for what is missing."""
+
+    __slots__ = ("_expression", "_keys", "_name")
+
+    def __init__(self, expression: Expression, path: Path) -> None:
+        self._expression = expression
+        self._name = path.root
+        self._keys = path.segments
+
+    def resolve(self, scope: Scope) -> Any:
+        try:
+            value = scope[self._name]
+            for key in self._keys:
+                if type(value) is not dict:
+                    return resolve_expression(self._expression, scope)
+                value = value[key]
+        except KeyError:
+            return resolve_expression(self._expression, scope)
+        return value
+
+
 class _Branch(_Plan):
     """A string that is one path into a branch: null where that branch was not taken or failed."""
 
@@ -185,7 +208,7 @@ class Compiled:
     made from.
     """
 
-    __slots__ = ("_at", "_branches", "_plan", "_urls", "located", "source")
+    __slots__ = ("_at", "_branches", "_urls", "located", "resolve", "source")
 
     def __init__(
         self,
@@ -199,7 +222,9 @@ class Compiled:
         self._urls = urls
         self.source = source
         self._at = at
-        self._plan = plan
+        self.resolve = plan.resolve
+        """``resolve(scope)``: the structure for one item. Its own dictionaries and lists are fresh; values
+        that templates put in are those of the scope. Raises :class:`TemplateError`."""
         self.located = located
         self._branches = branches
 
@@ -217,11 +242,6 @@ class Compiled:
     def references(self) -> tuple[Path, ...]:
         """Every path in it, in document order, those nested as an index included."""
         return tuple(path for _, expression in self.located for path in expression.references)
-
-    def resolve(self, scope: Scope) -> Any:
-        """The structure for one item. Its own dictionaries and lists are fresh; values that templates
-        put in are those of the scope. Raises :class:`TemplateError`."""
-        return self._plan.resolve(scope)
 
     def __copy__(self) -> Compiled:
         return self
@@ -333,6 +353,9 @@ def _plan_string(template: Template, branches: bool) -> _Plan:
     first = only.alternatives[0] if only.alternatives else None
     if branches and isinstance(first, Path) and not only.optional:
         return _Branch(only, first)
-    if isinstance(first, Path) and not (first.segments or only.filters or only.optional):
-        return _Name(only, first.root)
+    if isinstance(first, Path) and not (only.filters or only.optional):
+        if not first.segments:
+            return _Name(only, first.root)
+        if all(isinstance(segment, str) for segment in first.segments):
+            return _Keys(only, first)
     return _Whole(only)

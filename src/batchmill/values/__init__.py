@@ -1,5 +1,6 @@
 """One JSON: any value as plain data and as text, and the one strict reader of such text."""
 
+from batchmill.values.columns import all_plain
 from batchmill.values.numbers import LostDigits, exact_float, exact_number
 from batchmill.values.places import JsonPath, path_text
 from batchmill.values.plain import MAX_DEPTH, MAX_DIGITS, NotPlain, is_true, noted, plain, shown
@@ -13,6 +14,7 @@ __all__ = [
     "LostDigits",
     "NotJson",
     "NotPlain",
+    "all_plain",
     "container_in",
     "exact_float",
     "exact_number",

@@ -5,7 +5,7 @@ value                        becomes
 ===========================  ==================================================================
 dict, other mapping          an object; its keys become what they are as values, as text
 list, tuple, other sequence  an array
-a list that is not held      such a list, of what its elements become
+a list that is not held      such a list, of what its elements become; itself where they are plain
 set, frozenset               an array, in order
 an array (numpy and others)  an array; of records, one of objects
 a table (pandas, polars)     an array of objects, one for each row
@@ -232,7 +232,7 @@ def _key(key: Any, odd: Odd) -> str:
 def _converted(value: Any, depth: int, lazily: Callable[[Any], Any], odd: Odd) -> Any:
     """The rarer kinds; each converts one level and hands its members back to :func:`_plain`."""
     if isinstance(value, LazyList):
-        return MappedList(value, lazily)
+        return value if value.plain else MappedList(value, lazily)
     try:
         simpler = _one_level(value)
     except _TooDeep:

@@ -22,7 +22,7 @@ class FewSlots:
         self.others = others
         self.lock = threading.Lock()
 
-    def lease(self) -> Any:
+    def lease(self, modules: str = "") -> Any:
         with self.lock:
             if not self.left:
                 raise ExecutorUnavailable("no more")

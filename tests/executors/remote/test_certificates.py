@@ -13,6 +13,7 @@ from batchmill.errors import InvalidSetting, MissingExtra, StorageError
 from batchmill.executors.remote.certificates import Certificates, make_certificates
 
 x509 = pytest.importorskip("cryptography.x509")
+pytestmark = pytest.mark.dask
 
 
 def context_of(made: Certificates, *, server: bool) -> ssl.SSLContext:

@@ -21,6 +21,7 @@ from batchmill.errors import ClusterLost
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 pytestmark = [
+    pytest.mark.dask,
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of sockets, as Dask ends

@@ -14,6 +14,8 @@ pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 
 from batchmill.executors.remote import dask_carrier
 
+pytestmark = pytest.mark.dask
+
 
 class Client:
     """Does what a connected client does, as far as the carrier looks."""

@@ -149,6 +149,22 @@ def test_attempts_are_made_again_those_of_dead_workers_too(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("loop")
+@pytest.mark.parametrize(("retry_on", "attempts"), [("itself", 2), (LookupError, 1), (Exception, 2)])
+def test_which_exceptions_are_tried_again_is_said_by_their_classes(retry_on: Any, attempts: int) -> None:
+    class OfMain(Exception):
+        pass
+
+    def fails(item: int) -> None:
+        raise OfMain(item)
+
+    on = OfMain if retry_on == "itself" else retry_on
+    settings: dict[str, Any] = {"executor": "dask", "max_retries": 2, "error_handling": "continue"}
+    assert batchmill.map(fails, [1], retry_on=on, **settings).errors[0]["attempts"] == attempts
+    died = batchmill.map(kills_itself, [37], retry_on=on, **settings).errors[0]
+    assert died["attempts"] == (2 if retry_on is Exception else 1)
+
+
+@pytest.mark.usefixtures("loop")
 def test_a_rate_limit_starts_each_attempt(tmp_path: Path) -> None:
     limit = {"per_second": 200, "burst": 1}
     result = batchmill.map(Counted(tmp_path), range(6), executor="dask", max_retries=2, rate_limit=limit)
@@ -238,17 +254,6 @@ def test_workers_elsewhere_have_their_own_environment(
     look = batchmill.map(lambda _: (os.getcwd(), os.environ.get("OF_THE_PARENT")), [0], executor="dask")
     assert look == [(str(tmp_path), None)]
     assert list(tmp_path.iterdir()) == []
-
-
-def test_workers_that_do_not_share_the_folder_run_nothing(
-    use: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    carrier = use(LoopCarrier(1))
-    monkeypatch.setattr(type(carrier), "here", False)
-    monkeypatch.setattr(agent, "seen", lambda probe: False)
-    with pytest.raises(ExecutorUnavailable, match="mount it there, or say with `cwd` of `cluster`"):
-        batchmill.map(same, range(3), executor="dask")
 
 
 def test_any_executor_of_futures_carries_items(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from batchmill.executors.remote.certificates import make_certificates
 
 dask = pytest.importorskip("dask", reason="the extra `dask` is not installed")
 pytestmark = [
+    pytest.mark.dask,
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of sockets, as Dask ends

@@ -9,7 +9,7 @@ import pytest
 import batchmill
 from batchmill.errors import ExecutorUnavailable, InvalidSetting, MissingExtra
 from batchmill.executors.remote import where
-from batchmill.ir.clusters import checked_cluster
+from batchmill.ir.clusters import checked_cluster, written_cluster
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def test_places(said: Any, place: tuple[str, str]) -> None:
         ({"address": "local", "python": "a:b"}, "exactly one of `address` and `python`"),
         ({"python": "mine"}, "`module:function`"),
         ({"adress": "local"}, "no key 'adress'"),
+        ({"address": "local", "insecure": "yes"}, "`insecure` of `cluster` is true or false"),
     ],
 )
 def test_what_is_no_place(said: Any, words: str) -> None:
@@ -65,3 +66,13 @@ def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(where.importlib, "import_module", missing)
     with pytest.raises(MissingExtra, match=r"pip install 'batchmill\[dask\]'"):
         where._connected("dask", "local")
+
+
+def test_where_there_is_only_text_a_place_may_be_an_object_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert written_cluster("local:2") == "local:2"
+    assert written_cluster("") is written_cluster(None) is None
+    monkeypatch.setenv(where.VARIABLE, '{"address": "local:2", "cwd": "/"}')
+    assert where.said_of(None) == {"address": "local:2", "cwd": "/"}
+    assert where.said_of("local") == "local"
+    with pytest.raises(InvalidSetting, match="is no JSON"):
+        written_cluster('{"address"')

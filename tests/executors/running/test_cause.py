@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import threading
 from typing import Any
 
@@ -106,3 +107,20 @@ def test_an_exception_that_would_harm_at_unpickling_is_unpickled_by_nobody_but_w
     assert Cause(None).exception() is None
     again = Cause(*Cause(*Cause(Coded(3)).__reduce__()[1]).__reduce__()[1])  # through two processes
     assert repr(again.exception()) == "Coded(3)"
+
+
+def test_what_tblib_registers_is_passed_over_and_what_the_user_registered_is_not(
+    monkeypatch,
+):
+    def with_traceback(error):
+        raise AssertionError("tblib takes along what may not travel")
+
+    with_traceback.__module__ = "tblib.pickling_support"
+    monkeypatch.setitem(copyreg.dispatch_table, Coded, with_traceback)
+    assert repr(travelled(Coded(7))) == "Coded(7)"
+    monkeypatch.setitem(copyreg.dispatch_table, KeywordOnly, lambda error: (Coded, (8,)))
+    assert repr(travelled(KeywordOnly(left=1))) == "Coded(8)"
+
+
+def travelled(error):
+    return Cause(*Cause(error).__reduce__()[1]).exception()

@@ -13,7 +13,8 @@ import pytest
 import batchmill
 from batchmill.runs.run import run
 
-EXECUTORS = ["sequential", "thread", pytest.param("process", marks=pytest.mark.slow)]
+CLUSTER = pytest.param("dask", marks=pytest.mark.on_cluster)
+EXECUTORS = ["sequential", "thread", pytest.param("process", marks=pytest.mark.slow), CLUSTER]
 LOG = "with open('log', 'a') as file: file.write(f'{name}\\n')\n"
 
 

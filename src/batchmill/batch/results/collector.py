@@ -24,6 +24,7 @@ class ResultCollector:
         self.count = 0
         self.error_count = 0
         self.cancelled_count = 0
+        self.waiting_count = 0  # of those that were cancelled
         self.skipped_count: int | None = None  # where items have no condition
         self.first_failed: Outcome | None = None  # that of the lowest index among those that failed
         self._errors = Rows()
@@ -66,7 +67,9 @@ class ResultCollector:
             self.error_count += 1
             if self.first_failed is None or outcome.index < self.first_failed.index:
                 self.first_failed = outcome
-        if is_unstarted(shown):
+        if outcome.error is not None and outcome.error.waiting:
+            self.waiting_count += 1  # there may be as many as there are items: they are no errors to be told
+        elif is_unstarted(shown):
             self._unstarted[outcome.index] = shown
         return shown
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from batchmill.block import Block
 from batchmill.lists import ABSENT, Rows
+from batchmill.values import all_plain
 
 Errors = Mapping[int, dict[str, Any]]
 """Error entries by offset into a block."""
@@ -39,7 +40,7 @@ class KeptResults:
     """Results as a list that is aligned with the items; a large one is not in memory."""
 
     def __init__(self) -> None:
-        self._rows = Rows()
+        self._rows = Rows(are_plain=all_plain)
 
     def add(self, block: Block, errors: Errors) -> None:
         values = block.values

@@ -1,4 +1,4 @@
-"""Coroutines under the thread executor: one thread, one event loop, up to ``max_concurrent`` items at once.
+"""Coroutines under the thread executor: one event loop, up to ``max_concurrent`` items at once.
 
         Channel --take--> feeder thread --buffer--> event loop thread --deliver--> Channel
 
@@ -6,9 +6,8 @@ A task with ``run_async`` waits without a thread of its own, so a thousand items
 feeder takes items ahead, because taking may wait for a slow source or a slow consumer and the loop must
 not. Items share one copy of the task: what an attempt keeps, it keeps in its own locals.
 
-The loop is one of the batch's own, with a thread of its own: what the user's coroutines block is their own
-batch. A task that says ``on_service_loop`` runs on the loop of the process where clients and sessions live
-(:mod:`batchmill.concurrency.event_loop`), beside other batches of that kind.
+The loop is that of the process (:mod:`batchmill.concurrency.event_loop`), which other batches and the
+clients of services share.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import contextvars
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.event_loop import background
+from batchmill.errors import Stopped
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import bounded
 from batchmill.executors.pickling.copying import copy_task
@@ -66,21 +67,18 @@ class EventLoopBatch:
         self._fed = False
         self._over = False
         self._running: set[asyncio.Task[None]] = set()
-        self._context = contextvars.copy_context()  # what items see of it is what the caller set
-        self._shared = task.on_service_loop
-        self._loop = background().loop if self._shared else asyncio.new_event_loop()
+        self._background = background()
+        self._loop = self._background.loop
+        # what items see of it is what the caller set
+        self._context = self._background.inside(contextvars.copy_context())
         self._done = threading.Event()
         self._stopping = asyncio.Event()
-        self._threads = [threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True)]
-        if not self._shared:
-            own = threading.Thread(target=self._run_loop, name="batchmill-event-loop", daemon=True)
-            self._threads.insert(0, own)
+        self._feeder = threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True)
         self._forget = [channel.on_stop(self._stop), cancel.on_cancel(self._cancel_all)]
 
     def start(self) -> None:
-        """Start its threads."""
-        for thread in self._threads:
-            thread.start()
+        """Start to feed the loop."""
+        self._feeder.start()
 
     def close(self) -> None:
         """End the batch: running items get a moment to finish, then they are cancelled."""
@@ -94,15 +92,14 @@ class EventLoopBatch:
             self._hungry.notify_all()
         self._call(self._finish_if_idle)
         self._done.wait(CLOSE_SECONDS)
-        for thread in self._threads:
-            thread.join(CLOSE_SECONDS)
+        self._feeder.join(CLOSE_SECONDS)
 
     def _feed(self) -> None:
         """In the feeder's thread: keep the buffer filled."""
         window = max(LEAST_WINDOW, WINDOW_PER_ITEM * self._size)
         try:
-            if self._shared:  # others' items wait on that loop, too
-                self._make_ready()
+            self._task = copy_task(self._task)
+            self._background.call(self._prepare, self._cancel, None, "the initializer")
             while room := self._wait_until_hungry():
                 chunk = self._channel.take(room, bounded(window, self._size, self._bytes))
                 if chunk is None:
@@ -111,6 +108,8 @@ class EventLoopBatch:
                     self._in_hand += len(chunk)
                     self._buffer.extend(chunk.part(n, n + 1) for n in range(len(chunk)))
                 self._call(self._pump)
+        except Stopped:  # before the first item
+            pass
         except BaseException as fault:  # noqa: BLE001  # a feeder's end: the batch must hear of it
             self._channel.fail(fault)
         with self._lock:
@@ -129,28 +128,14 @@ class EventLoopBatch:
                 self._hungry.wait()
             return 0
 
-    def _call(self, callback: Any) -> None:
+    def _call(self, callback: Callable[[], object]) -> None:
         try:
             self._loop.call_soon_threadsafe(callback)
         except RuntimeError:  # the loop is closed: the batch is over
             pass
 
-    def _run_loop(self) -> None:
-        """In the loop's thread."""
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._make_ready()
-            self._loop.run_forever()
-        except BaseException as fault:  # noqa: BLE001  # the loop's end: the batch must hear of it
-            self._channel.fail(fault)
-        finally:
-            self._done.set()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            asyncio.set_event_loop(None)
-            self._loop.close()
-
-    def _make_ready(self) -> None:
-        self._task = copy_task(self._task)
+    async def _prepare(self) -> None:
+        """On the loop, where what it makes is to be used."""
         self._task.prepare()
 
     def _pump(self) -> None:
@@ -182,8 +167,6 @@ class EventLoopBatch:
             idle = not self._running and not self._buffer and (self._fed or self._over)
         if idle:
             self._done.set()
-            if not self._shared:
-                self._loop.stop()
 
     async def _run(self, chunk: Chunk) -> None:
         """Run the one item of ``chunk``."""

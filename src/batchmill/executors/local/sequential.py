@@ -8,7 +8,6 @@ a worker thread instead, because an attempt can only be given up from outside it
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -74,7 +73,6 @@ class SequentialExecutor:
         if not len(chunk):
             return
         block = Block(chunk.start, items=chunk.items, worker=worker)
-        began = time.perf_counter()
         try:
             with ctrl_c:
                 runner.run_chunk(chunk, CHUNK_SECONDS, block=block)
@@ -82,7 +80,7 @@ class SequentialExecutor:
             if block.done:
                 channel.deliver(block.part(0, block.done))
             raise
-        sizer.observe(len(block), time.perf_counter() - began, bytes_of(block))
+        sizer.observe(len(block), runner.took, bytes_of(block))
         if len(block):
             channel.deliver(block)
         if len(block) < len(chunk):

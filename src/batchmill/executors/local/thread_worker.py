@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -130,7 +129,6 @@ class Worker:
             self.progress.begin_chunk(self._number)
         if crew.channel.stopped:
             self.progress.stop()
-        began = time.perf_counter()
         with self._several(chunk):
             runner.run_chunk(chunk, CHUNK_SECONDS, block=block)
         with self._lock:
@@ -139,7 +137,7 @@ class Worker:
                 return False
             chunk = left  # what was not taken back
             self.progress.resume()
-        crew.sizer.observe(len(block), time.perf_counter() - began, bytes_of(block))
+        crew.sizer.observe(len(block), runner.took, bytes_of(block))
         if len(block):
             crew.channel.deliver(block)
         if len(block) < len(chunk):

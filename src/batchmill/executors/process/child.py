@@ -17,6 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
 from batchmill.executors.describe import describe
 from batchmill.executors.effort import Effort
+from batchmill.executors.process.apart import LeavesNothing
 from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.frames import FrameWriter
 from batchmill.executors.process.logs import LogMirror
@@ -63,8 +65,8 @@ class Order(NamedTuple):
 class Reply(NamedTuple):
     """What came of an order: ``done`` with results in the shared area, ``no_job`` when the job is not
     there, ``unloadable`` with the reason when the job does not unpickle, ``unreadable`` when the items do
-    not, or ``failed`` when we did. ``cpu`` is the seconds that the process took for it, ``peak`` the most
-    memory it had so far, in bytes."""
+    not, or ``failed`` when we did. ``seconds`` are those of their own that the items took, ``cpu`` is what
+    the process took for it, ``peak`` the most memory it had so far, in bytes."""
 
     seq: int
     status: str
@@ -104,9 +106,9 @@ class WorkerProcess:
         except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
             return Reply(order.seq, "unreadable", error=describe(fault))
         chunk = Chunk(order.start, items, order.attempts, order.lost, order.tried)
-        began, spent = time.perf_counter(), self._effort.cpu()
-        frames = FrameWriter(self.area.outward(order.seq), progress, self._folders)
-        self._next_lay_down = began + LAY_DOWN_SECONDS
+        spent = self._effort.cpu()
+        frames = FrameWriter(self.area.outward(order.seq), progress, self._folders, surroundings.seals)
+        self._next_lay_down = time.perf_counter() + LAY_DOWN_SECONDS
 
         def after_item(block: Block, now: float) -> bool:
             if block.walls[-1] > CHECK_SECONDS and len(block) < len(items):  # the last one's follows below
@@ -118,11 +120,10 @@ class WorkerProcess:
             return full
 
         block = surroundings.context().run(runner.run_chunk, chunk, order.seconds, after_item)
-        seconds = time.perf_counter() - began
         self._lay_down(frames, block, runner)
         surroundings.restore()
         effort = self._effort.cpu() - spent, self._effort.peak()
-        return Reply(order.seq, "done", progress.published, seconds, None, *effort)
+        return Reply(order.seq, "done", progress.published, runner.took, None, *effort)
 
     def _lay_down(self, frames: FrameWriter, block: Block, runner: ItemRunner) -> bool:
         self.area.progress.enter(PACKING)
@@ -163,6 +164,10 @@ class WorkerProcess:
         surroundings: ProcessEnvironment = pickle.loads(around)  # noqa: S301  # from our own parent
         surroundings.enter(self._logging)
         job: Job = unwrap(packed, keep=True) if isinstance(packed, Payload) else packed
+        if surroundings.elsewhere:  # unpickling puts the parent's folders onto the path
+            surroundings.restore()
+        if surroundings.apart:
+            job = replace(job, task=LeavesNothing(job.task, surroundings))
         runner = ItemRunner(job, self.area.progress, CancelToken())
         return runner, surroundings
 

@@ -12,6 +12,7 @@ import _signal  # type: ignore[import-not-found]  # typeshed has stubs of the pu
 import locale
 import os
 import pickle
+import shutil
 import signal
 import sys
 from contextvars import Context
@@ -42,7 +43,13 @@ _last: tuple[tuple[Any, ...], bytes] | None = None
 
 
 class ProcessEnvironment:
-    """A snapshot of this process, made in the parent and pickled to workers."""
+    """A snapshot of this process, made in the parent and pickled to workers.
+
+    ``seals``: results pass through a process in between, which may not have the modules of their classes.
+    ``elsewhere``: the parent is another machine, whose folders mean nothing here. ``apart``: nor has it the
+    folder of the run; each process makes an empty one of its own below ``folder``, and no item may leave
+    anything there, where nobody would find it.
+    """
 
     def __init__(
         self,
@@ -57,6 +64,7 @@ class ProcessEnvironment:
         self.path = path
         self.languages = languages
         self.interpreter = interpreter
+        self.seals = self.elsewhere = self.apart = False
         self._entered: Entered | None = None
         self._handlers: dict[int, Any] = {}
         self._raw: dict[Any, Any] = {}
@@ -98,7 +106,11 @@ class ProcessEnvironment:
 
     def enter(self, mirror: LogMirror) -> None:
         """Make this process so; ``mirror`` is what sets up its logging."""
+        mirror.plain = self.seals
         self._restore_environment()
+        if self.apart and not self.folder.endswith(f"{os.sep}{os.getpid()}"):
+            self.folder = os.path.join(self.folder, str(os.getpid()))
+            os.makedirs(self.folder, 0o700, exist_ok=True)
         self._restore_folder()
         sys.path[:] = self.path
         self._set_locale()
@@ -127,6 +139,19 @@ class ProcessEnvironment:
         for number, handler in self._handlers.items():
             if _signal.getsignal(number) is not handler:
                 self._restore_handler(number, handler)
+
+    def left_behind(self) -> list[str]:
+        """The names of what items left in a folder where nobody would find it; it is removed."""
+        if not self.apart:
+            return []
+        names = sorted(os.listdir(self.folder))
+        for name in names:
+            path = os.path.join(self.folder, name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                os.unlink(path)
+        return names
 
     def _restore_streams(self) -> None:
         out, err = self._streams

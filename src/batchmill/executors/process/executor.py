@@ -46,14 +46,16 @@ class ProcessExecutor:
     """Runs items in up to ``max_concurrent`` worker processes, as many as usable cores by default.
 
     ``around`` is the pickle of the surroundings that items find, None for those of this process; ``heard`` is
-    given what they log.
+    given what they log. ``modules`` is the digest of modules of the user's that came with the task: workers
+    that imported others do not run it.
     """
 
     name = "process"
 
-    def __init__(self, around: bytes | None = None, heard: Heard = handle) -> None:
+    def __init__(self, around: bytes | None = None, heard: Heard = handle, modules: str = "") -> None:
         self._around = around
         self._heard = heard
+        self._modules = modules
 
     def workers(self, settings: ExecutorSettings) -> int:
         return settings.max_concurrent or usable_cores()
@@ -69,7 +71,7 @@ class ProcessExecutor:
         except NotPicklable as refusal:
             yield from refuse_all(channel, describe(refusal))
             return
-        leases = Leases(pool, shipment, settings.slots, self._heard)
+        leases = Leases(pool, shipment, settings.slots, self._heard, self._modules)
         crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, self.workers(settings))
         try:
             crew.start()

@@ -19,6 +19,7 @@ from batchmill.executors.describe import describe
 from batchmill.executors.pickling import pickler, salvage
 from batchmill.executors.pickling.pickler import Stream
 from batchmill.executors.process.payload import Payload, no_room, unwrap, wrap
+from batchmill.executors.process.sealing import sealed, sealed_outcome
 from batchmill.executors.process.shared_area import Region
 from batchmill.executors.running.progress import Progress
 from batchmill.outcome import Commands, ErrorInfo, Outcome
@@ -30,9 +31,11 @@ LEAST_ROOM = 2048  # of a region: enough for a parcel's frame, whatever it holds
 
 
 class FrameWriter:
-    """Lays the results of one chunk down in ``region``; used by the worker's main thread alone."""
+    """Lays the results of one chunk down in ``region``; used by the worker's main thread alone. ``seals`` has
+    them pass through the process that reads them."""
 
-    def __init__(self, region: Region, progress: Progress, folders: list[str]) -> None:
+    def __init__(self, region: Region, progress: Progress, folders: list[str], seals: bool = False) -> None:
+        self._seals = seals
         self._region = region
         self._progress = progress
         self._folders = folders
@@ -44,7 +47,7 @@ class FrameWriter:
         first, count = self._items, len(block)
         if first == count:
             return False
-        stream, buffers = _pack(block, first)
+        stream, buffers = _pack(block, first, seals=self._seals)
         if buffers or not self._put(stream, 0, LEAST_ROOM):
             self._put_aside(stream, buffers, block)
         self._items = count
@@ -58,7 +61,7 @@ class FrameWriter:
             error = describe(no_room("a result", stream, buffers, fault))
             for offset in range(self._items, len(block)):
                 _replace(block, offset, error)
-            parcel = wrap(*_pack(block, self._items), self._folders)
+            parcel = wrap(*_pack(block, self._items, seals=self._seals), self._folders)
         if not self._put(pickler.dumps(tuple(parcel), []), 1, 0):
             raise InternalError("a region was filled to the brim")
 
@@ -131,25 +134,30 @@ def _append(block: Block, columns: Columns, faults: dict[int, ErrorInfo]) -> Non
         _replace(block, offset + place, error)
 
 
-def _columns(block: Block, first: int) -> Columns:
+def _columns(block: Block, first: int, seals: bool) -> Columns:
     """What the block has grown by since it had ``first`` items, as it travels."""
     part = block.part(first)
-    return part.values, array("f", part.walls), part.special, part.began, part.commands
+    values, special = part.values, part.special
+    if seals:
+        values = values if pickler.is_plain(values) else list(map(sealed, values))
+        special = {place: sealed_outcome(outcome) for place, outcome in special.items()}
+    return values, array("f", part.walls), special, part.began, part.commands
 
 
-def _pack(block: Block, first: int, *, in_band: bool = False) -> tuple[Stream, list[pickle.PickleBuffer]]:
-    columns = _columns(block, first)
-    values, _, special, *_ = columns
+def _pack(
+    block: Block, first: int, *, in_band: bool = False, seals: bool = False
+) -> tuple[Stream, list[pickle.PickleBuffer]]:
     buffers: list[pickle.PickleBuffer] = []
     try:
-        plain = not special and pickler.is_plain(values)
+        columns = _columns(block, first, seals)
+        plain = not columns[2] and pickler.is_plain(columns[0])
         return pickler.dumps(columns, buffers, plain=plain, in_band=in_band), buffers
     except BaseException as fault:  # noqa: BLE001  # reported below as an error of the items at fault
-        return _pack_one_by_one(block, first, fault, in_band)
+        return _pack_one_by_one(block, first, fault, in_band, seals)
 
 
 def _pack_one_by_one(
-    block: Block, first: int, fault: BaseException, in_band: bool
+    block: Block, first: int, fault: BaseException, in_band: bool, seals: bool
 ) -> tuple[Stream, list[pickle.PickleBuffer]]:
     """The frame once more, with an error in place of each result that does not pickle."""
     for offset in range(first, len(block)):
@@ -159,7 +167,7 @@ def _pack_one_by_one(
         except BaseException as why:  # noqa: BLE001  # whatever __reduce__ raises is that item's error
             _replace(block, offset, describe(_refused(value, outcome, why)))
     buffers: list[pickle.PickleBuffer] = []
-    return pickler.dumps(_columns(block, first), buffers, in_band=in_band), buffers
+    return pickler.dumps(_columns(block, first, seals), buffers, in_band=in_band), buffers
 
 
 def _replace(block: Block, offset: int, error: ErrorInfo) -> None:

@@ -35,11 +35,17 @@ class Leases:
     """
 
     def __init__(
-        self, pool: Pool, job: PackedJob, slots: FairSemaphore | None = None, heard: Heard = handle
+        self,
+        pool: Pool,
+        job: PackedJob,
+        slots: FairSemaphore | None = None,
+        heard: Heard = handle,
+        modules: str = "",
     ) -> None:
         self._pool = pool
         self._job = job
         self._heard = heard
+        self._modules = modules
         self._slots = slots
         self._permits: dict[Slot, Permit] = {}
         self._lock = threading.Lock()
@@ -106,7 +112,7 @@ class Leases:
 
     def _ask(self) -> tuple[Slot | None, ExecutorUnavailable | None]:
         try:
-            slot = self._pool.lease()
+            slot = self._pool.lease(self._modules)
         except ExecutorUnavailable as refusal:
             return None, refusal
         slot.heard = self._heard

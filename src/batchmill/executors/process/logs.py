@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 Send = Callable[[bytes], None]
 
 _SENT = "_batchmill_sent"
+_PLAIN = (int, float, str, bool, type(None))
 
 
 class Logged(NamedTuple):
@@ -79,6 +80,7 @@ class Forwarder(logging.Handler):
     def __init__(self, send: Send) -> None:
         super().__init__()
         self._send = send
+        self.plain = False  # whether records hold nothing but text and numbers
         self._owner = os.getpid()
         self._elsewhere = logging.lastResort
 
@@ -90,17 +92,21 @@ class Forwarder(logging.Handler):
         if not record.__dict__.setdefault(_SENT, False):
             record.__dict__[_SENT] = True
             try:
-                self._send(_packed(record))
+                self._send(_packed(record, self.plain))
             except OSError:  # the parent is gone, and so are we in a moment
                 pass
 
 
-def _packed(record: logging.LogRecord) -> bytes:
-    """A record as it travels: what was raised as text, arguments and extras as far as they can be pickled."""
+def _packed(record: logging.LogRecord, plain: bool = False) -> bytes:
+    """A record as it travels: what was raised as text, arguments and extras as far as they can be pickled,
+    or, where that is to be ``plain``, as text."""
     fields = {name: value for name, value in record.__dict__.items() if name != _SENT}
     if record.exc_info:
         fields["exc_text"] = record.exc_text or logging.Formatter().formatException(record.exc_info)
         fields["exc_info"] = None
+    if plain:
+        fields.update(msg=record.getMessage(), args=None)
+        fields = {name: value if type(value) in _PLAIN else repr(value) for name, value in fields.items()}
     try:
         return pickle.dumps(Logged(fields), 5)
     except Exception:  # noqa: BLE001  # whatever pickling the user's values raises
@@ -118,6 +124,15 @@ def _portable(value: Any) -> Any:
 
 class LogMirror:
     """Sets up logging in this process as states say. Used by the main thread of a worker."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether records travel as text and numbers only: not all who read them know the user's classes."""
+        return self._forwarder.plain
+
+    @plain.setter
+    def plain(self, plain: bool) -> None:
+        self._forwarder.plain = plain
 
     def __init__(self, send: Send) -> None:
         self._forwarder = Forwarder(send)

@@ -24,17 +24,17 @@ from batchmill.executors.process.folders import Folders, remove_abandoned
 from batchmill.executors.process.loky_private import at_exit
 from batchmill.executors.process.loky_semaphores import PipeContext
 from batchmill.executors.process.payload import Payload, discard
+from batchmill.executors.process.room import check_descriptors, unavailable
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.signals import block_signals
 from batchmill.executors.process.slot import Slot
 from batchmill.executors.process.thread_cache import ThreadCache
 
 IDLE_SECONDS = 60.0
+OTHERS_SECONDS = 2.0
 LOOK_SECONDS = 5.0
 KEPT_JOBS = 4
 KEPT_PACES = 64
-DESCRIPTORS_PER_SLOT = 20  # what a worker costs its parent: pipes, mappings, and those of starting it
-SPARE_DESCRIPTORS = 12  # for parcels on their way, and for whatever else the program opens
 SHUTDOWN_PRIORITY = 100  # among multiprocessing's finalizers: before those that remove anything
 SHUT_DOWN = "the pool of worker processes was shut down"
 
@@ -69,19 +69,18 @@ class Pool:
             self._folders.remove()
             raise
 
-    def lease(self) -> Slot:
-        """An idle slot or a new one. Raises :class:`ExecutorUnavailable` when none can be started."""
+    def lease(self, modules: str = "") -> Slot:
+        """An idle slot or a new one. A worker that imported the user's modules for one digest of ``modules``
+        is for that one alone. Raises :class:`ExecutorUnavailable` when none can be started."""
         with self._lock:
-            while self._idle:
-                slot = self._idle.pop()
-                if slot.healthy:
-                    slot.reset()
-                    return slot
-                self._all.discard(slot)
-                self._later(slot.close)
+            slot = self._take_idle(modules)
+            if slot is not None:
+                slot.reset(modules)
+                return slot
             if self._closed:
                 raise ExecutorUnavailable(SHUT_DOWN)
             starting = self._later(self._start)
+            self._close_for_others(modules)
         try:
             started: Slot = starting.result()
         except KeyboardInterrupt:
@@ -90,8 +89,27 @@ class Pool:
         except ExecutorUnavailable:
             raise
         except Exception as fault:  # whatever loky makes of a lack of files, memory or processes
-            raise _unavailable(fault) from fault
+            raise unavailable(fault) from fault
+        started.modules = modules
         return started
+
+    def _take_idle(self, modules: str) -> Slot | None:
+        """Under the lock: the slot used last that fits; those that are broken are closed."""
+        self._close_under_lock([slot for slot in self._idle if not slot.healthy])
+        fitting = [place for place, slot in enumerate(self._idle) if slot.modules in (None, modules)]
+        return self._idle.pop(fitting[-1]) if fitting else None
+
+    def _close_for_others(self, modules: str) -> None:
+        """Under the lock: what other modules were for makes room, unless it was used just now."""
+        latest = time.monotonic() - OTHERS_SECONDS
+        others = [slot for slot in self._idle if slot.modules != modules and slot.idle_since < latest]
+        self._close_under_lock(others)
+
+    def _close_under_lock(self, slots: list[Slot]) -> None:
+        for slot in slots:
+            self._idle.remove(slot)
+            self._all.discard(slot)
+            self._later(slot.close)
 
     def _take_back(self, starting: Future[Any]) -> None:
         """A slot that nobody waits for any more."""
@@ -200,7 +218,7 @@ class Pool:
             number = self._number
             others = len(self._all)
         if others:
-            _check_descriptors()
+            check_descriptors()
         at_exit(shutdown)  # first: a worker started amid the interpreter's end would be nobody's
         block_signals()
         try:
@@ -247,23 +265,6 @@ class Pool:
             self._all.difference_update(old)
         for slot in old:
             slot.close()
-
-
-def _unavailable(fault: Exception) -> ExecutorUnavailable:
-    reason = f"no worker process can be started: {type(fault).__name__}: {fault}"
-    advice = "raise the limits (ulimit -n, -u), lower max_concurrent, or use executor 'thread'"
-    return ExecutorUnavailable(f"{reason}; {advice}")
-
-
-def _check_descriptors() -> None:
-    """Raise OSError when another worker would leave this process too few descriptors to go on with."""
-    spare = [os.open(os.devnull, os.O_RDONLY)]
-    try:
-        while len(spare) < DESCRIPTORS_PER_SLOT + SPARE_DESCRIPTORS:
-            spare.append(os.dup(spare[0]))
-    finally:
-        for descriptor in spare:
-            os.close(descriptor)
 
 
 def _settle(call: Callable[[], Any], future: Future[Any]) -> None:
@@ -314,14 +315,14 @@ def _begin(made: Future[Pool]) -> None:
     try:  # not by threading, whose start waits for the thread and can be interrupted at that
         _thread.start_new_thread(_settle, (_make, made))
     except RuntimeError as fault:  # the system has no thread to give
-        made.set_exception(_unavailable(fault))
+        made.set_exception(unavailable(fault))
 
 
 def _make() -> Pool:
     try:
         return Pool()
     except (OSError, RuntimeError) as fault:  # no folder, no process for loky's tracker, no thread
-        raise _unavailable(fault) from fault
+        raise unavailable(fault) from fault
 
 
 def current_pool() -> Pool | None:

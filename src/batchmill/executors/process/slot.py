@@ -70,7 +70,8 @@ Heard = Callable[[Logged], None]
 class Slot:
     """See the module. ``known`` holds the digests of jobs the worker has; ``idle_since`` is the pool's;
     ``served`` belongs to the driver that leased the slot.
-    ``heard`` is given what the worker logs.
+    ``heard`` is given what the worker logs. ``modules`` is the digest of the user's modules that it was
+    leased for, None before it was.
 
     Concurrency: ``open`` and ``close`` run in the pool's thread, ``send`` in one driver, the callbacks in
     the receiver's thread, ``kill`` in any. ``_lock`` guards ``_verdict``, ``_under_way``, ``_dead``,
@@ -83,6 +84,7 @@ class Slot:
         self._folders = folders
         self.known: set[bytes] = set()
         self.heard: Heard = handle
+        self.modules: str | None = None
         self.idle_since = 0.0
         self.pid = 0
         self.served = 0  # items that were sent to it
@@ -118,8 +120,9 @@ class Slot:
         with self._lock:
             self._retired = True
 
-    def reset(self) -> None:
-        """Make ready for another batch."""
+    def reset(self, modules: str) -> None:
+        """Make ready for another batch, with the digest of its modules."""
+        self.modules = modules
         self.area.progress.reset()
         with self._lock:
             self._verdict = None

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -29,29 +29,52 @@ from batchmill.executors.process import frames
 from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.executor import ProcessExecutor
 from batchmill.executors.process.logs import Logged
+from batchmill.executors.process.pool import shared_pool
 from batchmill.executors.remote.contract import WIRE, Order, Reply, Rest
-from batchmill.executors.remote.folder_probe import Probe, seen
+from batchmill.executors.remote.folder_probe import Probe, seen, unshared
+from batchmill.executors.remote.library import Copy, Library
+from batchmill.executors.remote.modules import Modules
 from batchmill.executors.remote.offer import facts
 from batchmill.executors.remote.order_channel import OrderChannel
-from batchmill.executors.remote.sealed import SealedItems, SealedTask
+from batchmill.executors.remote.sealed import SealedItems, SealedRetry, SealedTask
 
 KEPT_JOBS = 8
 REMEMBERED = 256  # batches that were stopped, for orders of theirs that come later
 LOOK_SECONDS = 0.1
 OWN_ENVIRONMENT = dict(os.environ)
+OWN_PATH = [entry for entry in sys.path if entry]  # the empty one is the current folder, any
 
 
 class RemoteJob(NamedTuple):
-    """What a batch asks of its agents. ``around`` is the pickle of the parent's surroundings. Items run in
+    """What a batch asks of its agents. ``retry`` is the pickle of the policy; what ``settings`` have in its
+    place decides of lost attempts. ``around`` is the pickle of the parent's surroundings. Items run in
     them as they are where ``here`` says so. Elsewhere the environment is the worker's own, and so is the
-    folder ``cwd``, if that is given; the ``probe`` has to be seen where it is not."""
+    folder ``cwd``, if that is given. Where the ``probe`` is not seen, items run in an empty folder; ``needs``
+    says in words why they cannot, "" if they can. ``modules`` are those of the user's that go along."""
 
     task: bytes
+    retry: bytes
     settings: ExecutorSettings
     around: bytes
     here: bool
     cwd: str | None
     probe: Probe | None
+    needs: str = ""
+    modules: Modules | None = None
+
+
+class _Loaded(NamedTuple):
+    """A job as it is run here: ``around`` is the pickle of the surroundings, ``place`` the folder of ours
+    that they refer to, ``copy`` that of the modules."""
+
+    job: RemoteJob
+    around: bytes
+    place: str
+    copy: Copy | None
+
+    def is_whole(self, place: str) -> bool:
+        """Whether what it refers to is there yet; our folder is now ``place``."""
+        return self.place == place and (self.copy is None or os.path.isdir(self.copy.path))
 
 
 @dataclass(slots=True)
@@ -70,7 +93,8 @@ class Agent:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._jobs: OrderedDict[bytes, tuple[RemoteJob, bytes]] = OrderedDict()
+        self._jobs: OrderedDict[bytes, _Loaded] = OrderedDict()
+        self._library = Library()
         self._at_work: list[_AtWork] = []
         self._stopped: deque[str] = deque(maxlen=REMEMBERED)
         self._watching = False
@@ -83,28 +107,31 @@ class Agent:
             if known is None:
                 return Reply("no_job", host)
             _allow_children()
-            return self._run(order, *known, host)
+            with nullcontext() if known.copy is None else self._library.holding(known.copy):
+                return self._run(order, known, host)
         except (BatchmillError, OSError) as fault:
             return Reply("unable", host, reason=f"{type(fault).__name__}: {fault}")
 
-    def _job(self, order: Order) -> tuple[RemoteJob, bytes] | None:
+    def _job(self, order: Order) -> _Loaded | None:
+        place = shared_pool().folders[-1]
         with self._lock:
             found = self._jobs.get(order.digest)
-            if found is not None:
+            if found is not None and found.is_whole(place):
                 self._jobs.move_to_end(order.digest)
                 return found
         if order.job is None:
             return None
         job: RemoteJob = pickle.loads(order.job)  # noqa: S301  # from who may have us run anything
-        found = job, _surroundings(job)
+        found = _loaded(job, place, self._library)
         with self._lock:
             self._jobs[order.digest] = found
             while len(self._jobs) > KEPT_JOBS:
                 self._jobs.popitem(last=False)
         return found
 
-    def _run(self, order: Order, job: RemoteJob, around: bytes, host: str) -> Reply:
-        settings = job.settings
+    def _run(self, order: Order, known: _Loaded, host: str) -> Reply:
+        job = known.job
+        settings = replace(job.settings, retry=SealedRetry(job.retry, job.settings.retry))
         sealed = SealedItems(order.items, 0, order.n_items)
         items = pickler.loads(order.items) if order.plain else sealed
         channel = OrderChannel(
@@ -115,7 +142,8 @@ class Agent:
         )
         at_work = _AtWork(order.batch, channel, _asker())
         logs: list[bytes] = []
-        executor = ProcessExecutor(around, lambda logged: _keep(logs, logged))
+        digest = "" if job.modules is None else job.modules.digest
+        executor = ProcessExecutor(known.around, lambda logged: _keep(logs, logged), digest)
         done: list[Block] = []
         with self._entered(at_work):
             done.extend(executor.run(SealedTask(job.task), channel, settings, at_work.cancel))
@@ -214,25 +242,27 @@ def stop(batch: str, cancel: bool) -> None:
     _agent.stop(batch, cancel=cancel)
 
 
-def _surroundings(job: RemoteJob) -> bytes:
-    """What the items of a job find around them here. Raises :class:`ExecutorUnavailable` where that would be
-    another folder than the one of the run, and nobody said so."""
+def _loaded(job: RemoteJob, place: str, library: Library) -> _Loaded:
+    """A job with what its items find around them here. Raises :class:`ExecutorUnavailable` where that would
+    be another folder than the one of the run, they need that one, and nobody said so."""
     around: ProcessEnvironment = pickle.loads(job.around)  # noqa: S301  # from who may have us run anything
-    for entry in around.path:  # results are read here, and may be of modules of the user's
-        if entry not in sys.path:
-            sys.path.append(entry)
+    around.seals = True
     if job.here:
-        return job.around
-    around.environment = OWN_ENVIRONMENT
-    around.path = list(sys.path)
+        return _Loaded(job, pickle.dumps(around, 5), place, None)
+    around.elsewhere = True
+    shared = job.probe is not None and seen(job.probe)
     if job.cwd is not None:
         around.folder = os.path.abspath(job.cwd)
-    elif job.probe is not None and not seen(job.probe):
-        raise ExecutorUnavailable(
-            f"the folder of the run, {around.folder}, is not there on {socket.gethostname()}, or is another "
-            "one: mount it there, or say with `cwd` of `cluster` in which folder of theirs workers run items"
-        )
-    return pickle.dumps(around, 5)
+    elif not shared:
+        if job.needs:
+            raise ExecutorUnavailable(unshared(around.folder, socket.gethostname(), job.needs))
+        around.apart, around.folder = True, os.path.join(place, "items")
+    around.environment, around.path = OWN_ENVIRONMENT, list(OWN_PATH)
+    copy = None
+    if job.modules is not None:
+        copy = library.unpacked(job.modules, place, shared=shared)
+        around.path = list(dict.fromkeys([*copy.before, *OWN_PATH, *copy.after]))
+    return _Loaded(job, pickle.dumps(around, 5), place, copy)
 
 
 def _allow_children() -> None:

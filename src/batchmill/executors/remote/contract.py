@@ -14,7 +14,7 @@ from batchmill.executors.contract import Chunk
 from batchmill.executors.remote.offer import Offer
 from batchmill.outcome import ErrorInfo
 
-WIRE = 1  # raised with every change of what travels
+WIRE = 2  # raised with every change of what travels
 
 
 class Order(NamedTuple):
@@ -98,6 +98,10 @@ class Carrier(Protocol):
     @property
     def here(self) -> bool:
         """See the class."""
+
+    @property
+    def exposed(self) -> bool:
+        """Whether what is sent is known to be readable on the way."""
 
     @property
     def gone(self) -> bool:

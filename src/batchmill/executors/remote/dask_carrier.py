@@ -155,6 +155,10 @@ class DaskCarrier:
     def here(self) -> bool:
         return self._host is not None
 
+    @property
+    def exposed(self) -> bool:
+        return self._host is None and str(self._client.scheduler.address).startswith("tcp://")
+
     def wait_for_workers(self, seconds: float) -> None:
         """Until there is one. Raises :class:`ExecutorUnavailable`."""
         try:
@@ -177,7 +181,7 @@ class DaskCarrier:
             workers,
             self._reached.milliseconds,
             self._reached.tls,
-            self._host is not None or not self._client.scheduler.address.startswith("tcp://"),
+            not self.exposed,
             self._reached.expires_days,
             distributed.__version__,
         )

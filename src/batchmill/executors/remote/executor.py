@@ -22,13 +22,13 @@ from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process import frames
-from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.executor import refuse_all
 from batchmill.executors.process.logs import handle
-from batchmill.executors.remote.agent import RemoteJob
+from batchmill.executors.process.sealing import sealed_error
 from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Rest, Ticket
-from batchmill.executors.remote.folder_probe import Probe, probing
+from batchmill.executors.remote.jobs import host_without, packed_job, probe_for, refuse_secrets, run_here
 from batchmill.executors.remote.losses import Losses
+from batchmill.executors.remote.missing import explained
 from batchmill.executors.remote.where import carrier_at
 from batchmill.executors.running.attempts import Job, lost_attempt
 from batchmill.outcome import ErrorInfo
@@ -63,9 +63,13 @@ class RemoteExecutor:
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
         carrier = self._connect(settings.cluster)
-        with _probing(carrier, settings) as probe:
+        refuse_secrets(task, carrier, settings)
+        with probe_for(carrier, task, settings) as probe:
+            if probe is not None and task.needs_folder and (apart := host_without(carrier, probe)):
+                yield from run_here(task, channel, settings, cancel, apart)
+                return
             try:
-                packed = _packed_job(task, settings, carrier, probe)
+                packed = packed_job(task, settings, carrier, probe)
             except NotPicklable as refusal:
                 yield from refuse_all(channel, describe(refusal))
                 return
@@ -75,28 +79,6 @@ class RemoteExecutor:
                 yield from channel.blocks()
             finally:
                 dispatch.close()
-
-
-def _packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: Probe | None) -> bytes:
-    """Raises :class:`NotPicklable` naming the attribute at fault."""
-    try:
-        plain = pickler.goes_by_name(task.only_function)
-        stream = bytes(pickler.dumps(task, [], plain=plain, in_band=True))
-    except NotPicklable:
-        raise
-    except Exception as fault:
-        raise pickler.refusal(task, fault, "task") from fault
-    there = replace(settings, max_concurrent=1, chunk_size=None, on_choice=None, slots=None, by_permit=False)
-    there = replace(there, cluster=None, on_death=None)
-    cwd = settings.cluster.get("cwd") if isinstance(settings.cluster, dict) else None
-    around = ProcessEnvironment.packed(1) if carrier.here else ProcessEnvironment.packed_without_environment()
-    return pickle.dumps(RemoteJob(stream, there, around, carrier.here, cwd, probe), 5)
-
-
-def _probing(carrier: Carrier, settings: ExecutorSettings) -> contextlib.AbstractContextManager[Probe | None]:
-    """A file in this folder by which workers of other machines see whether they share it."""
-    elsewhere = isinstance(settings.cluster, dict) and settings.cluster.get("cwd") is not None
-    return contextlib.nullcontext() if carrier.here or elsewhere else probing()
 
 
 class Dispatch:
@@ -200,7 +182,7 @@ class Dispatch:
             items,
             pickler.is_plain(chunk.items),
             chunk.attempts,
-            chunk.lost,
+            sealed_error(chunk.lost),
             PATIENCE_SECONDS,
         )
         try:
@@ -290,6 +272,8 @@ class Dispatch:
             offset = block.start - chunk.start
             block.items = chunk.items[offset : offset + len(block)]
             block.forget_when()
+            if not self._carrier.here:
+                _explain(block, reply.host)
             self._channel.deliver(block)
         for rest in reply.rest:
             self._channel.give_back(_part(chunk, rest))
@@ -342,6 +326,13 @@ class Dispatch:
                 self._changed.wait(max(0.0, end - time.monotonic()))
             left = list(self._out)
         self._return(left)
+
+
+def _explain(block: Block, host: str) -> None:
+    """Say of items that miss a module what to do about it."""
+    for offset, outcome in block.special.items():
+        if outcome.error is not None:
+            block.special[offset] = replace(outcome, error=explained(outcome.error, host))
 
 
 def _part(chunk: Chunk, rest: Rest) -> Chunk:

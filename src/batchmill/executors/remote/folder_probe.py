@@ -46,3 +46,12 @@ def seen(probe: Probe) -> bool:
             return file.read() == probe.content
     except OSError:
         return False
+
+
+def unshared(folder: str, host: str, needs: str) -> str:
+    """That a ``host`` does not have the ``folder`` of the run, and what to do where a task ``needs`` it."""
+    return (
+        f"the folder of the run, {folder}, is not there on {host}, or is another one, and {needs}: mount it "
+        "there, say with `cwd` of `cluster` in which folder of theirs workers run items, or use executor "
+        "'thread' or 'process' for it"
+    )

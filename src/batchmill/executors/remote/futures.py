@@ -29,6 +29,7 @@ class FuturesCarrier:
 
     here = False
     gone = False
+    exposed = False  # what the executor sends, and how, is its own
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor

@@ -1,4 +1,4 @@
-"""Task and items that pass through an agent without being unpickled there.
+"""Task, retry policy and items that pass through an agent without being unpickled there.
 
 What is pickled of a sealed value is the value itself: the agent's process executor sends it on like any
 other, and only the worker process opens it.
@@ -13,6 +13,8 @@ from batchmill.attempt import Attempt
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Task
 from batchmill.executors.pickling import pickler
+from batchmill.outcome import NO_REFUSALS, ErrorInfo, Refusals
+from batchmill.policy import Decides, RetryDecision
 
 
 class SealedTask(Task):
@@ -23,6 +25,28 @@ class SealedTask(Task):
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
         raise InternalError("a sealed task was run where it was only to pass through")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pickler.loads, (self._packed,)
+
+
+class SealedRetry:
+    """A retry policy as its pickle, which may name classes of the user's. ``lost`` decides here, of attempts
+    that were lost with their process."""
+
+    def __init__(self, packed: bytes, lost: Decides) -> None:
+        self._packed = packed
+        self._lost = lost
+
+    def decide(
+        self,
+        attempts: int,
+        error: ErrorInfo,
+        raised: BaseException | None = None,
+        before: Refusals = NO_REFUSALS,
+    ) -> RetryDecision:
+        """See :meth:`RetryPolicy.decide <batchmill.policy.RetryPolicy.decide>`."""
+        return self._lost.decide(attempts, error, raised, before)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return pickler.loads, (self._packed,)

@@ -17,12 +17,22 @@ from batchmill.executors.remote.contract import Carrier
 from batchmill.executors.remote.folder_probe import Probe
 from batchmill.executors.remote.futures import FuturesCarrier
 from batchmill.executors.remote.offer import Offer
-from batchmill.ir.clusters import checked_cluster
+from batchmill.ir.clusters import checked_cluster, written_cluster
 
 VARIABLE = "BATCHMILL_CLUSTER"
 
 _lock = threading.Lock()
 _carriers: dict[tuple[int, str, str], Carrier] = {}  # by process, kind and place
+
+
+def said_of(cluster: str | Mapping[str, Any] | None) -> str | Mapping[str, Any] | None:
+    """``cluster``, or what :data:`VARIABLE` says in its place where it is None. Raises
+    :class:`~batchmill.errors.InvalidSetting`."""
+    found: str | Mapping[str, Any] | None = cluster
+    if found is None:
+        found = written_cluster(os.environ.get(VARIABLE))
+    checked_cluster(found)
+    return found
 
 
 def carrier_at(cluster: str | Mapping[str, Any] | None) -> Carrier:
@@ -32,7 +42,7 @@ def carrier_at(cluster: str | Mapping[str, Any] | None) -> Carrier:
     Raises :class:`~batchmill.errors.InvalidSetting`, :class:`~batchmill.errors.ExecutorUnavailable` and
     :class:`~batchmill.errors.MissingExtra`.
     """
-    kind, place = _place(cluster if cluster is not None else os.environ.get(VARIABLE) or None)
+    kind, place = _place(cluster)
     key = os.getpid(), kind, place
     with _lock:  # also while it connects: another batch waits for the same
         carrier = _carriers.get(key)
@@ -50,7 +60,7 @@ def offer_at(cluster: str | Mapping[str, Any] | None, probe: Probe | None = None
 
     Raises what :func:`carrier_at` raises.
     """
-    kind, place = _place(cluster if cluster is not None else os.environ.get(VARIABLE) or None)
+    kind, place = _place(cluster)
     carrier = _connected(kind, place, whatever=True)
     try:
         return carrier.offer(pickle.dumps(FactsCall(probe), 5))
@@ -62,7 +72,7 @@ def local_seats(cluster: str | Mapping[str, Any] | None) -> int | None:
     """How many processes the local cluster has that would be started for ``cluster``, None where that names
     another one. Raises :class:`~batchmill.errors.MissingExtra` and
     :class:`~batchmill.errors.InvalidSetting`."""
-    kind, place = _place(cluster if cluster is not None else os.environ.get(VARIABLE) or None)
+    kind, place = _place(cluster)
     if kind == "python":
         return None
     head, _, seats = _dask().named_place(place).partition(":")
@@ -80,7 +90,7 @@ def disconnect() -> None:
 
 def _place(cluster: str | Mapping[str, Any] | None) -> tuple[str, str]:
     """How to get there, ``python`` or ``dask``, and the place in words; empty where nothing is said."""
-    checked_cluster(cluster)
+    cluster = said_of(cluster)
     if cluster is None:
         return "dask", ""
     if isinstance(cluster, str):

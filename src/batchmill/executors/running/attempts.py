@@ -155,7 +155,8 @@ class Attempts:
         """An attempt that fails while the run is being ended by force fails for that reason."""
         if self._cancel.cancelled:
             return self.ended_by_force()
-        return Outcome(self._index, error=error, attempts=self.number, records=self.recorder.drain())
+        attempts = 0 if error.waiting else self.number  # it begins anew when the run goes on
+        return Outcome(self._index, error=error, attempts=attempts, records=self.recorder.drain())
 
     def _with_earlier(self, outcome: Outcome) -> Outcome:
         if not self._earlier:

@@ -7,6 +7,7 @@ text of its traceback stands in for one that cannot.
 
 from __future__ import annotations
 
+import copyreg
 import importlib
 from typing import Any
 
@@ -46,10 +47,32 @@ class Cause:
         return Cause, (None, self._packed or _pack(self._error))
 
 
+class _Alone:
+    """What is pickled of it is an exception by itself.
+
+    Where tblib is in use, and it is as soon as ``distributed`` is imported, pickle would otherwise take along
+    the traceback and every exception it was raised from, and lose all of it for one of those that cannot be
+    pickled. What the user has registered for a class of his own is kept to.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        registered: Any = copyreg.dispatch_table.get(type(self._error))
+        module = getattr(getattr(registered, "func", registered), "__module__", None) or ""
+        if registered is None or module.partition(".")[0] == "tblib":
+            return self._error.__reduce_ex__(5)
+        reduced: str | tuple[Any, ...] = registered(self._error)
+        return reduced
+
+
 def _pack(error: BaseException | None) -> bytes:
     """The pickle of an exception, empty where there is none to be had."""
+    if error is None:
+        return b""
     try:
-        packed = bytes(_pickling().dumps(error, [], in_band=True))
+        packed = bytes(_pickling().dumps(_Alone(error), [], in_band=True))
     except BaseException:  # noqa: BLE001  # whatever pickling the user's exception raises
         return b""
     return packed if len(packed) <= MOST_BYTES else b""

@@ -36,8 +36,12 @@ class Prepared(Task):
         return self.task.awaits
 
     @property
-    def on_service_loop(self) -> bool:
-        return self.task.on_service_loop
+    def needs_folder(self) -> str:
+        return self.task.needs_folder
+
+    @property
+    def secret(self) -> str:
+        return self.task.secret
 
     def prepare(self) -> None:
         """Call the initializer, the first time. What it raises becomes the error of every item here."""

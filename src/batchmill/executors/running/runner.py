@@ -18,6 +18,7 @@ from batchmill.block import Block, together
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Chunk
+from batchmill.executors.own_time import ThreadEffort, own_seconds, seconds_left, thread_effort
 from batchmill.executors.running.attempts import Attempts, Job, Wait
 from batchmill.executors.running.progress import Progress
 from batchmill.outcome import Outcome
@@ -51,6 +52,9 @@ class ItemRunner:
         self._recorder = Recorder()
         self._began = 0  # time.monotonic_ns() at which the attempt under way did
         self._first = Attempt(1, None, self._recorder, cancel)
+        self.took = 0.0
+        """Seconds of their own that the items of the last chunk took; see
+        :mod:`batchmill.executors.own_time`."""
 
     def prepare(self) -> None:
         """Have done what is to be done in this worker before its first item."""
@@ -64,7 +68,8 @@ class ItemRunner:
     def run_chunk(
         self, chunk: Chunk, seconds: float, flush: Flush | None = None, block: Block | None = None
     ) -> Block:
-        """Run items until the chunk ends or ``seconds`` have passed; at least one, unless stopped.
+        """Run items until the chunk ends or ``seconds`` have passed, not counting those for which others had
+        the core; at least one item, unless stopped.
 
         The block may be shorter than the chunk. ``flush`` is told after every item how far the block
         has come and at what :func:`time.perf_counter` second; True ends the chunk there. ``block`` is an
@@ -77,9 +82,9 @@ class ItemRunner:
         timed, clock = self.timed, time.perf_counter
         index = chunk.start
         progress.begin_items()
-        last = clock()
+        effort = thread_effort()
+        began = last = clock()
         end = last + seconds
-        spent = time.thread_time()
         drift = 0.0  # how much later items begin than the walls of those before them tell
         block.begin(0, last)
         for offset, item in enumerate(chunk.items):
@@ -106,7 +111,8 @@ class ItemRunner:
                 add_value(outcome.value)
                 if not outcome.plain:
                     block.note(outcome)
-                if outcome.error is not None and self._job.stop_on_failure and outcome.again is None:
+                failed = outcome.error is not None and not outcome.error.waiting
+                if failed and self._job.stop_on_failure and outcome.again is None:
                     progress.stop()  # a chunk that waits behind this one must not start either
             if recorder.commands is not None:
                 block.ran(offset, recorder.take_commands())
@@ -114,7 +120,9 @@ class ItemRunner:
             add_wall(now - last)
             last = now
             index += 1
-            if now >= end or (self._job.judges_failures and then is not None and outcome.error is not None):
+            if now >= end and (end := now + _left(seconds, effort)) == now:
+                break
+            if self._job.judges_failures and then is not None and outcome.error is not None:
                 break
             if flush is not None:
                 if flush(block, now):
@@ -125,7 +133,9 @@ class ItemRunner:
                     block.begin(offset + 1, last)
                     drift = 0.0
         commands = together(one.cpu for one in block.commands.values()) if block.commands else None
-        block.cpu = time.thread_time() - spent + (commands or 0.0)
+        cpu, waits = _since(effort)
+        self.took = own_seconds(len(block), last - began, cpu, waits)
+        block.cpu = cpu + (commands or 0.0)
         return block
 
     def _attempts(self, index: int, began: float, chunk: Chunk) -> Attempts:
@@ -192,6 +202,17 @@ class ItemRunner:
                 return False
             self._cancel.wait(min(left, PAUSE_STEP))
         return True
+
+
+def _since(before: ThreadEffort) -> ThreadEffort:
+    cpu, waits = thread_effort()
+    return ThreadEffort(
+        cpu - before.cpu, None if waits is None or before.waits is None else waits - before.waits
+    )
+
+
+def _left(seconds: float, before: ThreadEffort) -> float:
+    return seconds_left(seconds, *_since(before))
 
 
 def second_of(nanoseconds: int) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,15 @@ class PlannedNode:
         return compile_value(list(self.spec.files))
 
     @cached_property
+    def stays(self) -> bool:
+        """Whether its runs, or those of a node of its sub-workflow, must be made in the process of the
+        run."""
+        inner = () if self.sub is None else self.sub.plan.all_plans()
+        return self.kind.stays(self.spec.params) or any(
+            one.kind.stays(one.spec.params) for plan in inner for one in plan.nodes.values()
+        )
+
+    @cached_property
     def diagnostics(self) -> frozenset[str]:
         """The outputs that count as present after a failure."""
         return frozenset(output.name for output in self.kind.outputs if output.diagnostic)
@@ -89,7 +99,36 @@ class PlannedNode:
         """The policy where nothing is said."""
         return self.kind.usual_retry(self.spec.params)
 
+    @cached_property
+    def needs_folder(self) -> str:
+        """Why it can run only in the folder of the run, in words that follow "and"; "" where it need not."""
+        return _first(self, _needs_folder, set())
+
+    @cached_property
+    def credential(self) -> str:
+        """The credential that stands in its params, or in those of a node in its sub-workflow, in words; ""
+        where there is none."""
+        return _first(self, lambda one: one.kind.credential(one.spec.params), set())
+
     @property
     def retry(self) -> RetryPolicy:
         """The policy of the node itself."""
         return self.usual_retry if self.spec.retry is None else self.spec.retry.policy(self.usual_retry)
+
+
+def _first(node: PlannedNode, told: Callable[[PlannedNode], str], seen: set[int]) -> str:
+    """What is ``told`` of the node, or of one in its sub-workflow; ``seen`` are those around, which may name
+    each other."""
+    if (own := told(node)) or node.sub is None or node.sub.compiled is None or id(node.sub) in seen:
+        return own
+    seen.add(id(node.sub))
+    for name, one in node.sub.compiled.nodes.items():
+        if found := _first(one, told, seen):
+            return f"of `{name}` in its sub-workflow, {found}"
+    return ""
+
+
+def _needs_folder(node: PlannedNode) -> str:
+    if node.spec.workdir is not None:
+        return "its items have folders of their own there"
+    return node.kind.needs_folder(node.spec.params)

@@ -98,6 +98,12 @@ class Machine:
         self._settle(number, None)
         return failure, list(self._advance())
 
+    def waits(self, node: str) -> list[NodeDecision]:
+        """A node waits for a service: nothing is decided of what follows from it, what stands beside it goes
+        on."""
+        self._working.remove(self._graph.number[node])
+        return list(self._advance())
+
     def handles(self, node: str, action: str) -> bool:
         """Whether an edge leads on from ``node`` when it ends with ``action``."""
         return action in self._graph.actions_of[self._graph.number[node]]

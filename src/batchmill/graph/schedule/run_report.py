@@ -54,7 +54,7 @@ class RunReport:
     have the keys of a batch's entries and ``node``, the node's address; ``last`` is the id of the node that
     ran last, None where none did: of branches that never came together that of the longest, and of several
     such the last in the document. ``cause`` is the error that failed the walk, with the address of where
-    it arose."""
+    it arose. ``waiting`` says that it has failed by nothing but that nodes wait for a service."""
 
     status: RunStatus = "success"
     inner_reports: dict[str, NodeReport] = field(default_factory=dict)
@@ -62,6 +62,7 @@ class RunReport:
     errors: ErrorLog = field(default_factory=ErrorLog)
     last: str | None = None
     interrupted: bool = False
+    waiting: bool = False
     environment: bool = False
     cause: ErrorInfo | None = None
 

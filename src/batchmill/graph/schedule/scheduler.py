@@ -214,6 +214,9 @@ class Scheduler:
         if visit.stopped and self._outside.ending:
             self._walk.interrupt()
             self._machine.stop()
+        if visit.waiting and not visit.stopped:
+            self._walk.waiting = True
+            return self._machine.waits(node.id)
         if visit.failed and not visit.stopped:
             return self._failed(node, visit)
         if visit.status == "degraded":
@@ -247,6 +250,8 @@ class Scheduler:
     def _finish(self) -> None:
         """Everything in its order, whatever ran first."""
         walk, nodes = self._walk, self._plan.nodes
+        walk.waiting = walk.waiting and walk.status != "failed" and not walk.interrupted
+        walk.status = "failed" if walk.waiting else walk.status
         self._views.collect()
         walk.reports = {name: walk.reports[name] for name in nodes if name in walk.reports}
         for key in sorted(self._errors):

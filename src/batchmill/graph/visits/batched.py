@@ -89,7 +89,7 @@ class NodeBatch:
         }
         given = around.make(node), node.params, around.namespace
         step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)
-        step.masker = around.masker
+        step.masker, step.needs_folder, step.credential = around.masker, node.needs_folder, node.credential
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
         log = log if folders is None else NamingLog(log, folders)
@@ -110,6 +110,7 @@ class NodeBatch:
         self._reading = entered_files(items, around, self._place)
         self._spec = spec
         self._skips = node.spec.when is not None
+        self._hands_in = node.stays
         self._around = around
         self._progress = _Progress(self._place, around, self.batch.total)
 
@@ -137,8 +138,14 @@ class NodeBatch:
         if self._skips:
             done.note_skipped(0)
 
+        desk = self._around.services.desk if self._hands_in else None
+
         def on_block(block: Block) -> None:
             self._progress.add(block)
+            if desk is not None:
+                succeeded, failed = _ended(block)
+                desk.ended(self._place, succeeded)
+                desk.ended(self._place, failed, failed=True)
             if self._skips:
                 done.note_skipped(skipped_in(block))
             rows = self._columns.rows(block) if self._columns.chosen else None
@@ -166,6 +173,13 @@ class NodeBatch:
         return visit
 
 
+def _ended(block: Block) -> tuple[list[int], list[int]]:
+    """The indices of the items of a block that have come to their ends with results, and as failures."""
+    errors = {offset: one.error for offset, one in block.special.items() if one.error is not None}
+    failed = [block.start + offset for offset, error in errors.items() if error.kind != "cancelled"]
+    return [block.start + offset for offset in range(len(block)) if offset not in errors], failed
+
+
 def items_at(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Iterable[Any]:
     """The items: those that the caller has attached in the place of the document's, or the document's own."""
     attached = around.attached.get(node.id, NOTHING_ATTACHED).items
@@ -175,7 +189,7 @@ def items_at(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Iterable[
 def items_of(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
     """What the batch is to run of all its items; rows of files tell where they stand if ``placed``. Raises
     what :func:`_all_items` raises, and :class:`~batchmill.errors.TooFewItems`."""
-    return selection_of(spec, around).of(_all_items(spec, around, placed))
+    return selection_of(spec, around).of(all_items(spec, around, placed))
 
 
 def selection_of(spec: BatchSpec, around: NodeFrame) -> Selection:
@@ -205,7 +219,7 @@ def _where(spec: BatchSpec, around: NodeFrame) -> Callable[[Any, int], bool] | N
     return fits
 
 
-def _all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
+def all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
     """The items, with templates resolved; sources are opened here and read later, as workers ask.
 
     Raises :class:`~batchmill.errors.TemplateError`, :class:`NodeError` for a reference to something that
@@ -265,6 +279,9 @@ def settings_of(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> BatchS
     if around.in_worker and TRAITS[executor].within_worker:
         reason = f"{executor} was asked for, and a worker process has no workers of its own"
         executor = TRAITS[executor].within_worker
+    if node.stays and TRAITS[executor].own_processes:
+        reason = f"{executor} was asked for, and requests of a batch API are gathered in one process"
+        executor = "thread"
     traits = TRAITS[executor]
     wanted = spec.fixed_concurrent if around.services.jobs is None else around.services.jobs
     return replace(
@@ -325,7 +342,7 @@ class _Progress:
     def add(self, block: Block) -> None:
         self.done += len(block)
         for outcome in block.special.values():
-            self.failed += outcome.error is not None
+            self.failed += outcome.error is not None and not outcome.error.waiting
             self.retries += 0 if outcome.kept else max(0, outcome.attempts - 1)
         if self.detailed:
             self.around.services.bus.emit(ItemsTimed(self.node, block.start, tuple(block.walls)))

@@ -163,12 +163,16 @@ def batch_visit(place: str, done: ResultCollector, ending: BatchEnd, retries: in
     visit = NodeRun(
         outputs=outputs,
         failure=failure,
+        waiting=ending.waiting,
         present=frozenset(outputs),
         errors=_errors(done, ending),
         batch={**counts, **{key: metadata[key] for key in _TOLD if key in metadata}},
         retries=retries,
         environment=isinstance(ending.fault, ENVIRONMENT),
     )
+    if done.waiting_count:
+        counts_waiting = {"waiting_count": done.waiting_count}
+        visit.batch = {**(visit.batch or {}), **counts_waiting}
     if failure is not None:
         _blame(visit, place, done, ending)
     visit.add_records(done.recorded(), place)
@@ -189,7 +193,7 @@ def _blame(visit: NodeRun, place: str, done: ResultCollector, ending: BatchEnd) 
 def _errors(done: ResultCollector, ending: BatchEnd) -> Sequence[dict[str, Any]]:
     """Those of the items; that of the batch where there are none, or where it was cut short by one."""
     tried = done.tried_errors
-    if ending.failure is None or (tried and ending.fault is None):
+    if ending.failure is None or ending.waiting or (tried and ending.fault is None):
         return tried
     own = error_entry(_own_error(ending), 0)
     return [own] if not tried else [*tried, own]

@@ -63,7 +63,7 @@ def single_log(node: PlannedNode, around: NodeFrame, carried: Mapping[str, Any] 
     try:
         parts = {**_of_node(node, scope, frozenset()), **_carried(carried), **_files(node, scope)}
         older = partial(_single_in_format_1, node, carried, scope)
-        key = ContentKey(_whole(parts), parts, older, stands=_stands(node))
+        key = ContentKey(_whole(parts), parts, older, missing=_missing(node))
     except NoDigest:
         return around.log.single_not_kept(around.place(node.id))
     return around.log.single(around.place(node.id), key, cached=node.spec.cache)
@@ -90,7 +90,8 @@ def batch_log(node: PlannedNode, spec: BatchSpec, items: Any, around: NodeFrame)
             keep = Keep.of(node.spec.keep)
             parts[OWN_FOLDER] = _part(None if keep is None else [list(keep.patterns), keep.to, keep.required])
         older = partial(_batch_in_format_1, node, spec, scope)
-        key = ContentKey(_whole(parts), parts, older, same, older_more, _stands(node))
+        named = _named(node, spec.as_, scope)
+        key = ContentKey(_whole(parts), parts, older, same, older_more, _missing(node), named)
     except NoDigest:
         return around.log.batch_not_kept(around.place(node.id))
     total = len(items) if isinstance(items, Sized) else None
@@ -100,22 +101,23 @@ def batch_log(node: PlannedNode, spec: BatchSpec, items: Any, around: NodeFrame)
     return ForgettingLog(log, around.services.items, around.place(node.id))
 
 
-def _stands(node: PlannedNode) -> Callable[[Any], bool] | None:
-    """What says of outputs whether the files are still there that the node has written; None where it writes
+def _missing(node: PlannedNode) -> Callable[[Any], str] | None:
+    """What gives of outputs the first file that the node has written and that is gone; None where it writes
     none that are missed."""
     keeps = node.spec.keep is not None
     if not node.files_stay or not (node.kind.makes or keeps):
         return None
 
-    def stands(outputs: Any) -> bool:
+    def missing(outputs: Any) -> str:
         if not isinstance(outputs, dict):
-            return True
+            return ""
         made = list(node.kind.files_made(node.spec.params, outputs))
         kept = outputs.get(KEPT) if keeps else None
         made += [path for path in kept if isinstance(path, str)] if isinstance(kept, list) else []
-        return all(map(os.path.exists, made))
+        here = os.path.join(_folder(), "")
+        return next((str(path).removeprefix(here) for path in made if not os.path.exists(path)), "")
 
-    return stands
+    return missing
 
 
 def _whole(parts: Mapping[str, str]) -> bytes:
@@ -227,6 +229,19 @@ def _more(
         return [*found, *_digests_of_files(node, inside).values()] if reads else found
 
     return more
+
+
+def _named(node: PlannedNode, name: str, scope: Scope) -> Callable[[Any, int], list[str]]:
+    """The same in words: files by their paths, values as they are written."""
+    own = frozenset({name, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
+    written = [f"${{{path.text}}}" for path in _moving(node.content, own)]
+
+    def named(item: Any, index: int) -> list[str]:
+        inside = scope.child({**names_of(item, [name], SOURCE_KEY), INDEX_KEY: index})
+        files = _digests_of_files(node, inside) if _reads_files(node) else {}
+        return [*(f"the file {path}" for path in files), *written]
+
+    return named
 
 
 def _moving(params: StepParams, own: frozenset[str]) -> list[Path]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from batchmill.graph.node_run import SubReport, signed
@@ -23,7 +23,7 @@ def write(records: Sequence[Any]) -> list[Any]:
 
 def _written(record: Any) -> dict[str, Any]:
     if isinstance(record, LLMCall):
-        return {"call": asdict(record)}
+        return {"call": record.as_json()}
     if isinstance(record, Unresolved):
         return {"unresolved": list(record.references)}
     if isinstance(record, SubReport):
@@ -88,6 +88,18 @@ def calls(records: Sequence[Any], node: str, index: int | None) -> list[tuple[st
             own = signed(record, node, index)
             found.append((own.id, own.as_json()) if isinstance(own, LLMCall) else ("", own))
     return found
+
+
+def costs(records: Iterable[Any]) -> Iterator[float]:
+    """What each call among records cost that has a price, in US dollars; those of sub-workflows included."""
+    for record in records:
+        if isinstance(record, SubReport):
+            yield from costs(record.calls)
+        elif isinstance(record, LLMCall):
+            if record.cost is not None:
+                yield float(record.cost)
+        elif isinstance(record, dict) and record.get("cost") is not None:
+            yield float(record["cost"])
 
 
 def as_kept(records: Sequence[Any]) -> tuple[Any, ...]:

@@ -46,9 +46,14 @@ def run_single(node: PlannedNode, around: NodeFrame, carried: Mapping[str, Any] 
     if outcome.error is not None:
         visit = failed_visit(outcome.error, outcome.attempts, node.diagnostics)
         visit.blame(outcome.error, around.place(node.id))
-        visit.stopped = outcome.error.kind == "cancelled" or around.cancel.cancelled
+        visit.waiting = outcome.error.waiting
+        visit.errors = [] if visit.waiting else visit.errors
+        ended = outcome.error.kind == "cancelled" and not visit.waiting
+        visit.stopped = ended or around.cancel.cancelled
     else:
         visit = _succeeded(outcome.value)
+    if around.services.desk is not None and node.stays and not visit.waiting:
+        around.services.desk.ended(around.place(node.id), [None], failed=outcome.error is not None)
     if outcome.records:
         visit.add_records([(None, outcome.records)], around.place(node.id))
     return visit

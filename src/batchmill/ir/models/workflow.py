@@ -118,6 +118,9 @@ class ClusterSpec(Spec):
     cwd: NonEmpty | None = Field(
         None, description="Folder of the workers in which items run, where they do not share ours."
     )
+    insecure: bool | None = Field(
+        None, description="Whether secrets may be sent over a connection that is not encrypted."
+    )
 
 
 def _form(value: Any) -> str | None:

@@ -151,6 +151,9 @@ SELECT count(*) FROM outcome WHERE id >= ? AND id < ? AND pass < ?
 SELECT id, state, coalesce(key, item), value, wall, detail FROM outcome
 WHERE id >= ? AND id < ? AND pass < ? ORDER BY id
 
+-- name: items_between
+SELECT id, item FROM outcome WHERE id >= ? AND id < ? AND pass < ? AND item IS NOT NULL
+
 -- name: ids_between
 SELECT id FROM outcome WHERE id >= ? AND id < ? AND pass < ?
 
@@ -211,6 +214,14 @@ LEFT JOIN effort ON effort.id = outcome.id AND effort.pass = outcome.pass AND ef
 LEFT JOIN command ON command.id = outcome.id AND command.pass = outcome.pass
 WHERE outcome.id >= ? AND outcome.id < ? ORDER BY outcome.id
 
+-- The same for counting: without what items took, and with whether there is nothing to tell of an outcome but
+-- figures.
+-- name: read_columns
+SELECT position, state, iif(state = 1, item, NULL), NULL, wall, detail, began, worker, for_limit, for_permit,
+    NULL, NULL, NULL, state = 0 AND detail IS NULL AND began IS NOT NULL AND worker IS NOT NULL
+FROM outcome LEFT JOIN wait ON wait.id = outcome.id AND wait.pass = outcome.pass
+WHERE outcome.id >= ? AND outcome.id < ? ORDER BY outcome.id
+
 -- name: read_failed
 SELECT position, state, item, value, wall, detail, began, worker, for_limit, for_permit,
     effort.cpu, command.cpu, bytes_out
@@ -269,3 +280,42 @@ DELETE FROM file WHERE run = ?
 
 -- name: file_is_used
 SELECT 1 FROM file WHERE digest = ? LIMIT 1
+
+-- name: service_batches
+SELECT id, token, server, endpoint, model, count, state, remote, status, answered, made_at, sent_at
+FROM service_batch WHERE run = ?
+AND EXISTS (SELECT 1 FROM service_request WHERE service_request.batch = service_batch.id) ORDER BY id
+
+-- name: add_service_batch
+INSERT INTO service_batch
+    (run, token, server, endpoint, model, count, state, remote, status, answered, made_at, sent_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: add_service_request
+INSERT INTO service_request (run, batch, place, digest) VALUES (?, ?, ?, ?)
+
+-- name: note_service_batch
+UPDATE service_batch SET state = :state, remote = CASE :remote WHEN '' THEN remote ELSE :remote END,
+    status = :status, answered = coalesce(:answered, answered), sent_at = coalesce(:sent_at, sent_at)
+WHERE id = :id
+
+-- name: open_service_requests
+SELECT id, batch, place, digest FROM service_request WHERE run = ? AND digest = ? ORDER BY id
+
+-- name: service_requests_of
+SELECT id, batch, place, digest FROM service_request WHERE batch = ? ORDER BY id
+
+-- name: settle_service_request
+DELETE FROM service_request WHERE id = ?
+
+-- name: drop_service_requests
+DELETE FROM service_request WHERE batch = ?
+
+-- name: drop_service_batch
+DELETE FROM service_batch WHERE id = ?
+
+-- name: delete_service_batches
+DELETE FROM service_batch WHERE run = ?
+
+-- name: delete_service_requests
+DELETE FROM service_request WHERE run = ?

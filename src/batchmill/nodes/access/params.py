@@ -8,15 +8,15 @@ ACCESS_PARAMS = (
     Param(
         "allow_hosts",
         "array",
-        "the only hosts that are asked, also behind redirects: `api.example.com`, `*.example.com`, with "
+        "the only hosts to connect to, also after redirects: `api.example.com`, `*.example.com`, with "
         "a port where only that is meant; or networks such as `10.0.0.0/8`",
         content=False,
     ),
     Param(
         "allow_private",
         "boolean",
-        "whether private addresses are asked, those of this machine included; without it those of hosts "
-        "that the document names, and not those that data or a redirect name",
+        "whether to connect to private addresses, this machine included; without it only to those of hosts "
+        "that the document names, not to those that data or a redirect name",
         content=False,
     ),
     Param(

@@ -52,23 +52,23 @@ class HttpNode(Node):
         Param(
             "url",
             "string",
-            "where to; a value put in by a template is percent-encoded where it stands in the path or query",
+            "the address; values of templates are percent-encoded in the path and the query",
             required=True,
             templates="url",
         ),
-        Param("method", "string", "GET, POST, ...; GET where it is not given, POST where there is a body"),
-        Param("params", "object", "added to the query; a list repeats its key, a null is left out"),
-        Param("headers", "object", "header fields; a null leaves one out"),
+        Param("method", "string", "GET, POST, ...; by default GET, or POST with a body"),
+        Param("params", "object", "added to the query; a list repeats its key, null is left out"),
+        Param("headers", "object", "header fields; null leaves one out"),
         Param("body", "any", "text as it is, anything else as JSON"),
         Param("body_is_binary", "boolean", "whether `body` is base64 of the bytes to send", default=False),
-        Param("form", "object", "sent as the fields of a form, in place of `body`"),
+        Param("form", "object", "sent as the fields of a form, instead of `body`"),
         Param(
             "files",
             "object",
             "files sent with the fields of `form` as multipart: by field a path, an object with `path`, "
             "`filename` and `content_type`, or a list of those",
         ),
-        Param("body_file", "string", "a file that is sent, in place of `body`"),
+        Param("body_file", "string", "a file to send, instead of `body`"),
         Param("auth_token", "string", "sent as `Authorization: Bearer`", content=False),
         Param(
             "auth_token_env", "string", "the variable of the environment that holds the token", content=False
@@ -81,7 +81,7 @@ class HttpNode(Node):
         Param(
             "timeout",
             "number",
-            "seconds for all of it, redirects and body included",
+            "seconds for the whole request, redirects and body included",
             default=TIMEOUT,
             minimum=0.001,
             content=False,
@@ -90,7 +90,7 @@ class HttpNode(Node):
         Param(
             "max_redirects",
             "integer",
-            "redirects that are followed; credentials go to no other server than the first",
+            "redirects to follow; credentials go to the first server only",
             default=MAX_REDIRECTS,
             minimum=0,
             content=False,
@@ -104,7 +104,7 @@ class HttpNode(Node):
         Param(
             "max_response_bytes",
             "integer",
-            "a larger body, as sent or decompressed, is refused",
+            "refuse a larger body, as sent or decompressed",
             default=MAX_RESPONSE_BYTES,
             minimum=0,
             content=False,
@@ -122,8 +122,8 @@ class HttpNode(Node):
         ),
         Output("status_code", "integer", "the status of the answer", diagnostic=True),
         Output("response_headers", "object", "the answer's headers, by name as sent", diagnostic=True),
-        Output("response_time", "number", "seconds until the whole answer was there", diagnostic=True),
-        Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
+        Output("response_time", "number", "seconds until the answer was complete", diagnostic=True),
+        Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
     )
 
     @classmethod
@@ -138,6 +138,14 @@ class HttpNode(Node):
         )
 
     reads = ("body_file", "files")
+    names_files = ("ca_file", "client_cert", "client_key")
+    credentials = ("auth_token", "api_key")
+
+    @classmethod
+    def credential(cls, params: Mapping[str, Any]) -> str:
+        headers = params.get("headers")
+        told = next(filter(is_credential, headers), "") if isinstance(headers, Mapping) else ""
+        return super().credential(params) or (f"its header {told}" if told else "")
 
     @classmethod
     def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:

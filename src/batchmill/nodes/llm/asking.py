@@ -171,7 +171,7 @@ class Asking:
             cached_tokens=reply.cached_tokens,
             wall=wall,
         )
-        return replace(call, kept=True, cost=0.0) if kept else call
+        return replace(call, kept=True, cost=0.0) if kept else replace(call, id=reply.call or call.id)
 
     def _left(self) -> float:
         left = self.attempt.within(self.timeout - (time.monotonic() - self.began)) or 0.0

@@ -7,18 +7,21 @@ off: attempts are counted, waited for and recorded in one place for all nodes.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import threading
 from contextvars import ContextVar
 from typing import Any
 
-from batchmill.concurrency.event_loop import BackgroundLoop
+from batchmill.concurrency.event_loop import BackgroundLoop, current
+from batchmill.concurrency.resources import process_resource
 from batchmill.errors import MissingExtra
 from batchmill.nodes.access.policy import Access
 from batchmill.nodes.access.transport import ServiceTransport, lane
 from batchmill.nodes.llm.faults import Moved
 from batchmill.nodes.llm.question import Leaving
 
+NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
 CALLS_PER_LANE = 32
 _BECOME_GET = frozenset({301, 302, 303})
 _FIRST_BYTE = "send_request_headers.started"  # how the events of httpcore end, behind the kind of connection
@@ -76,6 +79,13 @@ class Client:
 
     def close(self) -> None:
         self._loop.settle(self._client.close)
+
+
+def client_for(module: Any, base_url: str | None, key: str, access: Access) -> Client:
+    """The process's client for an address (OpenAI's own where that is None), a key and what may be asked."""
+    key, loop = key or NO_KEY, current()
+    name = ("llm client", loop.depth, base_url, hashlib.sha256(key.encode()).hexdigest(), access)
+    return process_resource(name, lambda: Client(module, loop, base_url, key, access))
 
 
 def _library_below(module: Any) -> Any:

@@ -30,6 +30,7 @@ _SHARED = (
     "api_key_env",
     "max_response_bytes",
     "options",
+    "batch_api",
     *(param.name for param in ACCESS_PARAMS),
 )
 
@@ -65,7 +66,7 @@ class EmbeddingsNode(ModelNode):
             "`model`, `calls`, `input_tokens`, `total_tokens`, `cost` and so on, as of `llm`",
             diagnostic=True,
         ),
-        Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
+        Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
     )
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -92,7 +93,8 @@ class EmbeddingsNode(ModelNode):
             max_tokens=1,  # nothing is answered that would be paid by the token
             options={**_dimensions(params), **(params["options"] or {})},
         )
-        asking = Asking(_provider(params), attempt, self.prices, params["timeout"])
+        provider = self.by_batches(_provider(params), params)
+        asking = Asking(provider, attempt, self.prices_of(params), params["timeout"])
         try:
             vectors = (await asking.answer(question))[0].raw if texts else []
         except NodeError as error:
@@ -127,6 +129,8 @@ def _texts(question: Question) -> list[str]:
 
 class VectorServer(ServerProvider):
     """A server's embeddings. What it replied, as text, says how many vectors there are; ``raw`` has them."""
+
+    endpoint = "/v1/embeddings"
 
     def create(self, client: Any) -> Any:
         return client.embeddings.with_streaming_response.create

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from batchmill.errors import InvalidParams
@@ -11,11 +12,15 @@ from batchmill.ir.services import Tables
 from batchmill.nodes.access.policy import access_of, host_faults
 from batchmill.nodes.contract import NodeClass, ServiceNode
 from batchmill.nodes.credentials import credential, credential_faults
+from batchmill.nodes.llm.batch_api.desk import BatchDesk
+from batchmill.nodes.llm.batch_api.provider import BatchedProvider
+from batchmill.nodes.llm.batch_api.settings import BatchApi, batch_api_faults, price_of
 from batchmill.nodes.llm.estimate import ANSWER_TOKENS
 from batchmill.nodes.llm.fallback import variants
 from batchmill.nodes.llm.params import KEY_VARIABLE
+from batchmill.nodes.llm.question import Provider
 from batchmill.nodes.llm.server import ServerProvider
-from batchmill.policy import RetryPolicy
+from batchmill.policy import NO_RETRIES, RetryPolicy
 from batchmill.record import PriceTable
 from batchmill.values.redaction import shortened
 
@@ -28,9 +33,11 @@ class ModelNode(ServiceNode):
     """Base of node types whose attempts are calls of models."""
 
     requests = True
+    credentials = ("api_key",)
     only_default = True
     calls_models = True
     prices: ClassVar[PriceTable] = PriceTable()
+    _desk: BatchDesk | None = None
     answer_tokens: ClassVar[int] = ANSWER_TOKENS
     """What an answer is taken to have where nothing bounds it."""
 
@@ -40,10 +47,30 @@ class ModelNode(ServiceNode):
 
     @classmethod
     def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
-        return USUAL_RETRY
+        """With the batch API another attempt takes another day: that is for who resumes the run to say."""
+        return NO_RETRIES if params.get("batch_api") else USUAL_RETRY
+
+    @classmethod
+    def stays(cls, params: Mapping[str, Any]) -> bool:
+        return bool(params.get("batch_api"))
+
+    def hand_in_at(self, desk: Any) -> None:
+        self._desk = desk
+
+    def by_batches(self, server: Provider, params: Mapping[str, Any]) -> Provider:
+        """Who is asked: ``server``, through its batch API where ``params`` (bound ones) say so."""
+        settings = BatchApi.of(params["batch_api"])
+        if settings is None or not isinstance(server, ServerProvider):
+            return server
+        return BatchedProvider(server, settings, self._desk, self.prices_of(params))
+
+    def prices_of(self, params: Mapping[str, Any]) -> PriceTable:
+        """What calls with these params cost."""
+        return replace(self.prices, part=price_of(params))
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         faults = [*credential_faults(params, "api_key"), *host_faults(params)]
+        faults += [("batch_api", fault) for fault in batch_api_faults(params.get("batch_api"))]
         provider = params.get("provider") or "openai"
         if provider == "openai" and params.get("model") is None and not params.get("models"):
             faults.append(("model", "a server must be told which model is asked"))
@@ -61,7 +88,7 @@ class ModelNode(ServiceNode):
     def expected_usd(self, params: Mapping[str, Any]) -> float:
         sent, most = self.expected(params)
         costs = (
-            self.prices.cost(model_of(one), round(sent), most or self.answer_tokens)
+            self.prices_of(one).cost(model_of(one), round(sent), most or self.answer_tokens)
             for one in variants(params)
         )
         return max((cost for cost in costs if cost is not None), default=0.0)

@@ -46,6 +46,12 @@ class LlmNode(ModelNode):
         return {**found, "models": content_of(found["models"])} if "models" in found else found
 
     reads = ("images",)
+    names_files = ("replay_file",)
+
+    @classmethod
+    def needs_folder(cls, params: Mapping[str, Any]) -> str:
+        of_images = params if any(True for _ in cls.files_read(params)) else {**params, "images": None}
+        return super().needs_folder(of_images)
 
     @classmethod
     def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
@@ -55,6 +61,10 @@ class LlmNode(ModelNode):
         faults = super().check(params)
         faults += [("models", fault) for fault in model_faults(params.get("models"))]
         faults += [("fall_back_on", fault) for fault in kind_faults(params.get("fall_back_on"))]
+        if params.get("batch_api") and params.get("stream") is True:
+            faults.append(("stream", "answers of the batch API come whole; one of both is enough"))
+        if params.get("batch_api") and params.get("provider") == "echo":
+            faults.append(("batch_api", "the provider echo has no batch API"))
         if params.get("provider") == "replay" and params.get("replay_file") is None:
             faults.append(("replay_file", "the provider replay needs `replay_file`"))
         faults += _message_faults(params)
@@ -79,7 +89,7 @@ class LlmNode(ModelNode):
             return False
         try:
             bound = variants(bind(LlmNode, params))[0]
-            return _provider(bound).recall(_question(bound)) is not None
+            return self._provider(bound).recall(_question(bound)) is not None
         except BatchmillError:  # the attempt itself is about to say so
             return False
 
@@ -97,9 +107,26 @@ class LlmNode(ModelNode):
     ) -> Coroutine[Any, Any, NodeResult]:
         """Ask the one model of ``params``."""
         question, timeout, repairs = _question(params), params["timeout"], params["repairs"]
-        tells, provider = params["stream"], _provider(params)
-        asking = Asking(provider, attempt, self.prices, timeout, repairs, calls, tells=tells)
+        tells, provider = params["stream"], self._provider(params)
+        asking = Asking(provider, attempt, self.prices_of(params), timeout, repairs, calls, tells=tells)
         return _answer(asking, question)
+
+    def _provider(self, params: Mapping[str, Any]) -> Provider:
+        kind = params["provider"]
+        if kind == "echo":
+            return EchoProvider()
+        if kind == "openai":
+            return self._server(params)
+        if not params["replay_file"]:
+            raise InvalidParams("llm: the provider replay needs `replay_file`")
+        path = full_path(params["replay_file"], "replay_file")
+        return ReplayProvider(
+            path, (lambda: self._server(params)) if params["on_missing"] == "record" else None
+        )
+
+    def _server(self, params: Mapping[str, Any]) -> Provider:
+        kind = ResponsesServer if params["api"] == "responses" else ServerProvider
+        return self.by_batches(server_of(params, kind), params)
 
 
 async def _answer(asking: Asking, question: Question) -> NodeResult:
@@ -134,18 +161,3 @@ def _question(params: Mapping[str, Any]) -> Question:
         params["mode"],
     )
     return structured.told_in_words(question)
-
-
-def _provider(params: Mapping[str, Any]) -> Provider:
-    kind = params["provider"]
-    if kind == "echo":
-        return EchoProvider()
-    server = ResponsesServer if params["api"] == "responses" else ServerProvider
-    if kind == "openai":
-        return server_of(params, server)
-    if not params["replay_file"]:
-        raise InvalidParams("llm: the provider replay needs `replay_file`")
-    path = full_path(params["replay_file"], "replay_file")
-    return ReplayProvider(
-        path, (lambda: server_of(params, server)) if params["on_missing"] == "record" else None
-    )

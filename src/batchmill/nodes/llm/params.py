@@ -94,6 +94,14 @@ PARAMS = (
         default="chat",
         choices=("chat", "responses"),
     ),
+    Param(
+        "batch_api",
+        "boolean|object",
+        "have requests answered through the batch API of the server, in files, within a day and at half the "
+        "price; an object may have `completion_window`, `max_requests`, `max_bytes` and `price`",
+        default=False,
+        content=False,
+    ),
     Param("api_key", "string", "the key for the server", content=False),
     Param(
         "api_key_env",
@@ -149,5 +157,5 @@ OUTPUTS = (
     ),
     Output("logprobs", "any", "the probabilities of tokens, as the server tells them", diagnostic=True),
     Output("raw", "object", "the whole answer, where `raw` asks for it", diagnostic=True),
-    Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
+    Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
 )

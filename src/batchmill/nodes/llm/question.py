@@ -53,8 +53,8 @@ class Reply:
     ``stop``, ``length``, ``content_filter``, ... ``tool_calls`` are objects with ``id``, ``name`` and
     ``arguments``, ``reasoning`` is what the model thought before, ``reasoning_tokens`` are among the
     ``output_tokens``. ``others`` are the further answers where several were asked for, each with what is said
-    of this one. ``logprobs`` and the whole answer, ``raw``, are as the provider told them. ``fault`` says why
-    this is none.
+    of this one. ``call`` is the id of the call where it has one already. ``logprobs`` and the whole answer,
+    ``raw``, are as the provider told them. ``fault`` says why this is none.
     """
 
     text: str
@@ -71,6 +71,7 @@ class Reply:
     others: list[dict[str, Any]] = field(default_factory=list)
     logprobs: Any = None
     raw: Any = None
+    call: str = ""
 
     @property
     def paid(self) -> bool:

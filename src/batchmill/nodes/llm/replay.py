@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from batchmill.concurrency.resources import process_resource
@@ -52,7 +52,7 @@ class Recording:
             "key": key,
             "model": question.model,
             "prompt": shortened(question.prompt, _PROMPT_CHARACTERS, more=""),
-            "reply": asdict(reply),
+            "reply": asdict(replace(reply, call="")),
         }
         line = json.dumps(hidden_in(entry), ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
         with in_words("record an answer in", self._path), self._lock:

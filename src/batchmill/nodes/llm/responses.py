@@ -26,6 +26,8 @@ _LOGPROBS = "message.output_text.logprobs"
 class ResponsesServer(ServerProvider):
     """A server's responses. What is asked is not kept there unless the document's `options` say so."""
 
+    endpoint = "/v1/responses"
+
     def create(self, client: Any) -> Any:
         return client.responses.with_streaming_response.create
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 from batchmill.concurrency.deadline import deadline
-from batchmill.concurrency.event_loop import background
-from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout
 from batchmill.nodes.access.policy import OPEN, Access
-from batchmill.nodes.llm.clients import Client, leaving_now, sdk_awaited
+from batchmill.nodes.llm.clients import client_for, leaving_now, sdk_awaited
 from batchmill.nodes.llm.completion import reply_of
 from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, refusal_within, unanswered
 from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
@@ -20,14 +17,13 @@ from batchmill.nodes.llm.stream import EVENT_STREAM, ChatGathering, Gathering, g
 from batchmill.nodes.llm.structured import response_format
 from batchmill.nodes.llm.telling import Telling
 
-NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
-
 
 class ServerProvider(Provider):
     """``key`` is sent to ``base_url``, OpenAI's own where it is None; ``limit`` is in bytes of the answer.
     With ``raw`` replies hold the whole answer, with ``stream`` it is asked for part by part."""
 
     name = "openai"
+    endpoint = "/v1/chat/completions"  # what the batch API calls it
 
     def __init__(
         self,
@@ -39,16 +35,17 @@ class ServerProvider(Provider):
         raw: bool = False,
         stream: bool = False,
     ) -> None:
-        self._access = access
+        self.access = access
         self._raw = raw
         self._stream = stream
-        self._base_url = base_url
-        self._key = key
+        self.base_url = base_url
+        self.key = key
         self._limit = limit
 
     async def ask(self, request: Request) -> Reply:
         question, module = request.question, await sdk_awaited()
-        asked, left = self._client(module), request.attempt.within(request.seconds)
+        asked = client_for(module, self.base_url, self.key, self.access)
+        left = request.attempt.within(request.seconds)
         overdue = f"the call of the model {question.model!r} did not end within {left or 0:.3g} s"
         leaving_now.set(request.leaving)
         try:
@@ -62,9 +59,9 @@ class ServerProvider(Provider):
         except AttemptTimeout as error:
             raise Unanswered(error, paid=True) from error
         except (module.OpenAIError, Moved, CutOff, TooLarge) as error:
-            raise unanswered(module, error, self._key) from error
+            raise unanswered(module, error, self.key) from error
         reply = self.reply(content, question)
-        if reply.fault and (refusal := refusal_within(content, self._key)) is not None:
+        if reply.fault and (refusal := refusal_within(content, self.key)) is not None:
             raise Unanswered(refusal, paid=reply.paid)
         return reply
 
@@ -94,11 +91,6 @@ class ServerProvider(Provider):
     def reply(self, content: bytes, question: Question) -> Reply:
         """The reply in the body of an answer with status 200."""
         return reply_of(content, raw=self._raw)
-
-    def _client(self, module: Any) -> Client:
-        key, loop = self._key or NO_KEY, background()
-        name = ("llm client", self._base_url, hashlib.sha256(key.encode()).hexdigest(), self._access)
-        return process_resource(name, lambda: Client(module, loop, self._base_url, key, self._access))
 
 
 async def _pieces(answer: Any, limit: int) -> AsyncGenerator[bytes, None]:

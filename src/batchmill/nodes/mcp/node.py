@@ -17,7 +17,7 @@ PREFIX = "mcp-"
 _OUTPUTS = (
     Output("result", "any", "what the tool returned: a value, its text, or all its content", diagnostic=True),
     Output("content", "array", "the content of the result, as the server sent it", diagnostic=True),
-    Output("error", "string", "why the node failed, empty when it did not", diagnostic=True),
+    Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
 )
 
 

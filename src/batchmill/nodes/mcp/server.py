@@ -7,7 +7,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.deadline import deadline
-from batchmill.concurrency.event_loop import BackgroundLoop, background
+from batchmill.concurrency.event_loop import BackgroundLoop, current
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout
 from batchmill.ir.models import McpServerSpec
@@ -77,18 +77,18 @@ class Server:
         await asyncio.gather(*(session.end() for session in sessions))
 
 
-def server_named(name: str, spec: McpServerSpec) -> Server:
-    """The server of this process for these settings, until the last run in it ends.
+def server_named(name: str, spec: McpServerSpec, loop: BackgroundLoop) -> Server:
+    """The server of this process for these settings, until the last run in it ends. It lives on ``loop``.
 
     Raises :class:`~batchmill.errors.MissingExtra`.
     """
     sdk()  # imported here: the loop is not to wait for that
-    loop = background()
-    return process_resource(("mcp server", name, spec.model_dump_json()), lambda: Server(name, spec, loop))
+    key = ("mcp server", loop.depth, name, spec.model_dump_json())
+    return process_resource(key, lambda: Server(name, spec, loop))
 
 
 async def server_awaited(name: str, spec: McpServerSpec) -> Server:
     """The same from within the loop, which is free for others while the SDK is imported."""
     if not is_imported():
         await asyncio.to_thread(sdk)
-    return server_named(name, spec)
+    return server_named(name, spec, current())

@@ -11,7 +11,7 @@ import pytest
 
 import batchmill
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.concurrency.coroutines import run_coroutine
+from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.concurrency.resources import resource_scope
 from batchmill.errors import AttemptTimeout, Stopped
 
@@ -41,7 +41,7 @@ def test_its_value_is_given_and_it_sees_the_callers_context():
         thread, seen = run_coroutine(where)
     finally:
         place.reset(token)
-    assert (thread.name, seen) == ("batchmill-coroutines", "here")
+    assert (thread.name, seen) == ("batchmill-event-loop", "here")
 
 
 async def loop_of(_):

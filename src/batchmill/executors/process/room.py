@@ -1,0 +1,28 @@
+"""Whether this process has room for one more worker, and what to say where it has not."""
+
+from __future__ import annotations
+
+import os
+
+from batchmill.errors import ExecutorUnavailable
+
+DESCRIPTORS_PER_SLOT = 20  # what a worker costs its parent: pipes, mappings, and those of starting it
+SPARE_DESCRIPTORS = 12  # for parcels on their way, and for whatever else the program opens
+
+
+def unavailable(fault: Exception) -> ExecutorUnavailable:
+    """The error for whatever kept a worker process from being started."""
+    reason = f"no worker process can be started: {type(fault).__name__}: {fault}"
+    advice = "raise the limits (ulimit -n, -u), lower max_concurrent, or use executor 'thread'"
+    return ExecutorUnavailable(f"{reason}; {advice}")
+
+
+def check_descriptors() -> None:
+    """Raise OSError when another worker would leave this process too few descriptors to go on with."""
+    spare = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while len(spare) < DESCRIPTORS_PER_SLOT + SPARE_DESCRIPTORS:
+            spare.append(os.dup(spare[0]))
+    finally:
+        for descriptor in spare:
+            os.close(descriptor)

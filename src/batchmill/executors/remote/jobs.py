@@ -1,0 +1,92 @@
+"""A batch as it is sent to a cluster: what its agents are asked, and what is not sent there but run here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from batchmill.block import Block
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.errors import ExecutorUnavailable, NotPicklable
+from batchmill.executors.contract import Channel, Choice, ExecutorSettings, Task
+from batchmill.executors.local.thread import ThreadExecutor
+from batchmill.executors.pickling import pickler
+from batchmill.executors.process.environment import ProcessEnvironment
+from batchmill.executors.remote.agent import FactsCall, RemoteJob
+from batchmill.executors.remote.contract import Carrier
+from batchmill.executors.remote.folder_probe import Probe, probing, unshared
+from batchmill.executors.remote.modules import travelling
+from batchmill.executors.remote.where import said_of
+from batchmill.policy import RetryPolicy
+
+
+def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: Probe | None) -> bytes:
+    """Raises :class:`NotPicklable` naming the attribute at fault."""
+    try:
+        plain = pickler.goes_by_name(task.only_function)
+        stream = bytes(pickler.dumps(task, [], plain=plain, in_band=True))
+        retry = bytes(pickler.dumps(settings.retry, [], in_band=True))
+    except NotPicklable:
+        raise
+    except Exception as fault:
+        raise pickler.refusal(task, fault, "task") from fault
+    there = replace(settings, max_concurrent=1, chunk_size=None, on_choice=None, slots=None, by_permit=False)
+    lost = settings.retry.of_lost_attempts() if isinstance(settings.retry, RetryPolicy) else settings.retry
+    there = replace(there, cluster=None, on_death=None, retry=lost)
+    cwd = settings.cluster.get("cwd") if isinstance(settings.cluster, dict) else None
+    around = ProcessEnvironment.packed(1) if carrier.here else ProcessEnvironment.packed_without_environment()
+    modules = None if carrier.here else travelling(stream, retry)
+    job = RemoteJob(stream, retry, there, around, carrier.here, cwd, probe, task.needs_folder, modules)
+    return pickle.dumps(job, 5)
+
+
+def refuse_secrets(task: Task, carrier: Carrier, settings: ExecutorSettings) -> None:
+    """Raises :class:`ExecutorUnavailable` where secrets would be sent that can be read on the way, and nobody
+    said that they may."""
+    said = said_of(settings.cluster)
+    if not (carrier.exposed and task.secret) or (isinstance(said, Mapping) and said.get("insecure")):
+        return
+    raise ExecutorUnavailable(
+        f"{task.secret} would be sent where others can read it, as the connection to the cluster is not "
+        "encrypted: start scheduler and workers with certificates (`batchmill cluster certs DIR` says how), "
+        'or, in a network that is yours alone, write `cluster` as {"address": "tcp://...", "insecure": true}'
+    )
+
+
+@contextlib.contextmanager
+def probe_for(carrier: Carrier, task: Task, settings: ExecutorSettings) -> Iterator[Probe | None]:
+    """A file in this folder by which workers of other machines see whether they share it."""
+    elsewhere = isinstance(settings.cluster, dict) and settings.cluster.get("cwd") is not None
+    with contextlib.ExitStack() as stack:
+        probe = None
+        if not (carrier.here or elsewhere):
+            try:
+                probe = stack.enter_context(probing())
+            except ExecutorUnavailable:  # nothing can be written here: then it counts as not shared
+                if task.needs_folder:
+                    raise
+        yield probe
+
+
+def host_without(carrier: Carrier, probe: Probe) -> str:
+    """A host whose worker does not see the probe; "" where all do."""
+    offer = carrier.offer(pickle.dumps(FactsCall(probe), 5))
+    apart = (one.host for one in offer.workers if one.facts and one.facts["shares_folder"] is False)
+    return next(apart, "")
+
+
+def run_here(
+    task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken, apart: str
+) -> Iterator[Block]:
+    """A task that needs the folder of the run, which the worker ``apart`` does not have, on threads of this
+    process. Raises :class:`ExecutorUnavailable` where it does more than to work on files."""
+    if not task.only_files:
+        raise ExecutorUnavailable(unshared(os.getcwd(), apart, task.needs_folder))
+    executor = ThreadExecutor()
+    if settings.on_choice is not None:
+        reason = f"{apart} does not have the folder of the run, so its files are worked on here, on threads"
+        settings.on_choice(Choice(executor.name, reason, executor.workers(settings)))
+    yield from executor.run(task, channel, settings, cancel)

@@ -1,0 +1,165 @@
+"""What is read of a journal, as plain data."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any, NamedTuple
+
+from batchmill.journal.contract import DEGRADED, FAILED, OK
+
+STATES = {OK: "ok", FAILED: "failed", DEGRADED: "degraded"}
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRecord:
+    """One visit of a node: ``total`` items, None where nobody knew, of which ``done`` have an outcome,
+    ``failed`` of those have failed and inside ``degraded`` ones something has; ``wall`` is the sum over them,
+    in seconds. Of ``timed`` outcomes it is known when they began; the highest number of a worker is
+    ``workers - 1``."""
+
+    id: int
+    address: str
+    turn: int
+    is_batch: bool
+    total: int | None
+    done: int
+    failed: int
+    wall: float
+    degraded: int = 0
+    timed: int = 0
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecord:
+    """The outcome of an item. ``state`` is ``ok``, ``failed``, ``degraded`` (done, and something inside has
+    failed) or ``not kept``: done, with a value that JSON does not hold, of which ``value`` is what can be
+    shown. ``error`` has ``type``, ``message``, ``kind`` and ``traceback``. ``began`` is in seconds since
+    the epoch and ``worker`` the number of the one that made it, None where nobody knows; ``tried`` are the
+    attempts of an item that had more than one, as the schema has them. ``for_limit`` and ``for_permit`` are
+    the seconds that it waited for those, ``cpu`` its CPU seconds where they were measured for it alone. Of an
+    item that ran commands ``commands_cpu`` is their CPU seconds and ``bytes_out`` what they wrote to
+    stdout."""
+
+    index: int
+    state: str
+    item: Any
+    value: Any
+    wall: float
+    attempts: int = 1
+    error: dict[str, Any] | None = None
+    records: list[Any] = field(default_factory=list)
+    began: float | None = None
+    worker: int | None = None
+    tried: list[list[Any]] = field(default_factory=list)
+    for_limit: float = 0.0
+    for_permit: float = 0.0
+    cpu: float | None = None
+    commands_cpu: float | None = None
+    bytes_out: int | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it was done at the first attempt, and when and where is known."""
+        known = self.began is not None and self.worker is not None
+        return self.state == "ok" and self.attempts == 1 and known and not self.tried
+
+    def as_json(self) -> dict[str, Any]:
+        """The outcome as plain data."""
+        told = {"index": self.index, "state": self.state, "item": self.item, "value": self.value}
+        error = {} if self.error is None else {"error": self.error}
+        return {**told, "attempts": self.attempts, "wall": round(self.wall, 6), **error}
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Of an outcome what tells how far a run is; the fields are those of :class:`ItemRecord`, and the number
+    of the pass it was ``made_in``."""
+
+    index: int
+    state: str
+    made_in: int
+    wall: float
+    began: float | None
+    attempts: int = 1
+    error: dict[str, Any] | None = None
+
+
+class MachineSample(NamedTuple):
+    """What all processes of a run did in the ``seconds`` up to ``at``, seconds since the epoch: ``cpu`` is
+    CPU seconds, ``rss`` bytes at the end, ``processes`` how many there were."""
+
+    at: float
+    seconds: float
+    cpu: float
+    rss: int
+    processes: int
+
+    @property
+    def cores(self) -> float:
+        """CPU seconds a second."""
+        return self.cpu / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Items that have a result and nothing else to tell, in the order of their positions, as columns of one
+    length. The fields are those of :class:`ItemRecord`; the waits are None where no item waited."""
+
+    indexes: array[int]
+    walls: array[float]
+    began: array[float]
+    workers: array[int]
+    for_limit: array[float] | None = None
+    for_permit: array[float] | None = None
+
+    def items(self) -> Iterator[ItemRecord]:
+        """The items one by one."""
+        nothing = repeat(0.0)
+        for index, wall, began, worker, for_limit, for_permit in zip(
+            self.indexes, self.walls, self.began, self.workers,
+            self.for_limit or nothing, self.for_permit or nothing, strict=False,
+        ):  # fmt: skip
+            yield ItemRecord(
+                index, STATES[OK], None, None, wall, began=began, worker=worker, for_limit=for_limit,
+                for_permit=for_permit,
+            )  # fmt: skip
+
+
+def figures_of(items: Sequence[ItemRecord]) -> Figures:
+    """The columns of items that are plain. Raises TypeError for what is no figure."""
+    return figures_of_rows(
+        [
+            (
+                one.index,
+                None,
+                None,
+                None,
+                one.wall,
+                None,
+                one.began,
+                one.worker,
+                one.for_limit,
+                one.for_permit,
+            )
+            for one in items
+        ]
+    )
+
+
+def figures_of_rows(rows: Sequence[tuple[Any, ...]]) -> Figures:
+    """The columns of rows of ``read_figures``. Raises TypeError or OverflowError for what is no figure."""
+    index, _, _, _, wall, _, began, worker, for_limit, for_permit, *_ = zip(*rows, strict=True)
+    return Figures(
+        array("q", index), array("d", wall), array("d", began), array("q", worker),
+        _waits(for_limit), _waits(for_permit),
+    )  # fmt: skip
+
+
+def _waits(column: Sequence[float | None]) -> array[float] | None:
+    if not any(column):
+        return None
+    return array("d", [wait or 0.0 for wait in column])

@@ -1,0 +1,97 @@
+"""What a server says of the requests of a batch with which it is done."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from typing import IO, Any, NamedTuple
+
+from batchmill.nodes.llm.completion import mapping_of
+
+OK = 200
+_TYPES = {
+    "expired": "BatchExpired",
+    "cancelled": "BatchCancelled",
+    "failed": "BatchFailed",
+    "gone": "BatchGone",
+}
+
+
+class Answer(NamedTuple):
+    """The answer to one request: its HTTP ``status``, 0 where there was no such answer, and its ``body``;
+    else the ``type`` and ``message`` of the error. ``call`` names the call, the same each time it is
+    read."""
+
+    status: int
+    body: bytes
+    type: str = ""
+    message: str = ""
+    call: str = ""
+
+
+class Answers:
+    """The answers of one batch, in a file without a name, by the ids of their requests. Made of what the
+    server says of the batch. Used by one thread."""
+
+    def __init__(self, token: str, told: Mapping[str, Any]) -> None:
+        self._token = token
+        self._told = told
+        self.file: IO[bytes] = tempfile.TemporaryFile(prefix="batchmill-answers-")  # noqa: SIM115  # ends with it
+        self._lines: dict[str, tuple[int, int]] = {}
+
+    def index(self) -> None:
+        """Look through the file, once all of it is there."""
+        self.file.seek(0)
+        start = 0
+        for line in iter(partial(self.file.readline), b""):
+            told = _read(line)
+            if isinstance(name := told.get("custom_id"), str):
+                self._lines[name] = (start, len(line))
+            start += len(line)
+
+    def of(self, name: str) -> Answer:
+        """What became of the request called so."""
+        found = self._lines.get(name)
+        call = f"{self._token}-{name.rpartition('-')[2]}"
+        if found is None:
+            return Answer(0, b"", *self._of_the_batch(), call)
+        self.file.seek(found[0])
+        told = _read(self.file.read(found[1]))
+        response = mapping_of(told.get("response"))
+        status, body = response.get("status_code"), response.get("body")
+        if isinstance(status, int) and body is not None:
+            written = body if isinstance(body, str) else json.dumps(body)
+            return Answer(status, written.encode("utf-8", "surrogatepass"), call=call)
+        error = mapping_of(told.get("error"))
+        code, message = str(error.get("code") or ""), str(error.get("message") or error.get("code") or "")
+        kind = _TYPES["expired"] if code == "batch_expired" else "BatchRequestFailed"
+        return Answer(0, b"", kind, message or "the server told no reason", call)
+
+    def _of_the_batch(self) -> tuple[str, str]:
+        """The error of a request of which the server says nothing: what it says of the batch."""
+        status, name = str(self._told.get("status") or ""), self._told.get("id")
+        data = mapping_of(self._told.get("errors")).get("data")
+        said = [mapping_of(one) for one in data] if isinstance(data, list) else []
+        words = "; ".join(f"{one.get('message') or one.get('code')}" for one in said[:3])
+        if status in _TYPES:
+            how = "is not known to the server any more" if status == "gone" else f"has {_verb(status)}"
+            return _TYPES[status], f"the batch {name} {how} and the request was not answered" + (
+                f": {words}" if words else ""
+            )
+        return (
+            "BatchAnswerMissing",
+            f"the batch {name} is {status}, and there is no answer to the request in it",
+        )
+
+
+def _verb(status: str) -> str:
+    return "been cancelled" if status == "cancelled" else status
+
+
+def _read(line: bytes) -> Mapping[str, Any]:
+    try:
+        return mapping_of(json.loads(line))
+    except (ValueError, RecursionError):
+        return {}

@@ -1,0 +1,241 @@
+"""Where requests are put that go to a service in batches, and where their answers are had.
+
+    attempt --ask--> desk: a batch has this request     -> its answer, or Waiting
+                           no batch has it: it is gathered -> Waiting
+    run, once nothing more can be done --submit--> desk: all that was gathered, in batches
+
+A request is known by its content. So an attempt that is made again, in a later pass of the run, asks the
+same and is given the answer to it, whatever went before in that attempt: answers that were of no use, other
+models. Only when its item has come to its end is the answer used up; an item that failed is asked for anew
+then.
+
+The store knows a batch, with all its requests, before the server hears of it. A batch of which nobody knows
+whether the server has begun it is looked for there by its token; while that may not be listed yet, it is
+waited for. So a process that is killed at any moment makes no batch twice.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
+from batchmill.concurrency.event_loop import background
+from batchmill.errors import BatchmillError, NodeError, Waiting
+from batchmill.nodes.llm.batch_api.answers import Answer
+from batchmill.nodes.llm.batch_api.looks import Looks
+from batchmill.nodes.llm.batch_api.shards import Asked, Gathered, Shard, custom_id
+from batchmill.nodes.llm.question import Unanswered
+from batchmill.record.service_batches import BatchStore, ServiceBatch, ServiceRequest
+
+LOOK_SECONDS = 3600.0  # for all batches together, with their files
+
+Place = tuple[str, int | None]
+
+
+@dataclass(slots=True)
+class _Claim:
+    """A request that an item has taken; ``answered`` says that it was given the answer."""
+
+    request: ServiceRequest
+    answered: bool = False
+
+
+class BatchDesk:
+    """See the module. ``run`` is the name of the run, ``store`` keeps its batches. Where ``failed`` is
+    given, it takes the requests with whose answers items have failed, and they are not used up.
+
+    Concurrency: ``answer`` is awaited on the loop of the process on which services are waited for; any thread
+    may call the other methods, ``submit`` and those after it once no item runs any more. ``_lock`` guards
+    ``_taken``, ``_claims`` and ``_ended``.
+    """
+
+    def __init__(
+        self,
+        store: BatchStore,
+        run: str,
+        clock: Clock = SYSTEM_CLOCK,
+        failed: list[int] | None = None,
+    ) -> None:
+        self._failed = failed
+        self._store = store
+        self._run = run
+        self._clock = clock
+        self._gathered = Gathered()
+        self._looks = Looks(store, clock)
+        self._lock = threading.Lock()
+        self._taken: set[int] = set()
+        self._claims: dict[Place, list[_Claim]] = {}
+        self._ended: list[_Claim] = []  # of items that have come to their ends
+        self._waiting: dict[int, int] = {}  # requests of items that wait, by batch
+        self._asked: dict[int, Asked] = {}  # one request of each batch
+
+    def keep_in(self, store: BatchStore) -> None:
+        """Keep what is found in another store of the same run, as the one before is closed."""
+        self._store = store
+        self._looks.keep_in(store)
+
+    def close(self) -> None:
+        """Let go of the files of answers."""
+        self._looks.close()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> BatchDesk:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _nothing, ()  # in a worker process there is none
+
+    async def answer(self, asked: Asked) -> Answer:
+        """The answer to a request. Raises :class:`Waiting` while there is none."""
+        while (claim := self._claimed(asked)) is not None:
+            number = claim.request.batch
+            self._asked.setdefault(number, asked)
+            look = await self._looks.at(number, asked.service)
+            if look is None:  # the server has never begun it
+                self._forget(asked, claim)
+                continue
+            if look.answers is None:
+                self._waiting[number] = self._waiting.get(number, 0) + 1
+                raise Waiting(look.words)
+            claim.answered = True
+            return look.answers.of(custom_id(asked.digest, claim.request.place))
+        self._gathered.add(asked)
+        raise Waiting("its request goes to the service with others")
+
+    def booked(self, digest: str) -> bool:
+        """Whether a batch has a request of that content that no item has taken."""
+        found = self._store.open_requests(digest)
+        with self._lock:
+            return any(one.id not in self._taken for one in found)
+
+    def _claimed(self, asked: Asked) -> _Claim | None:
+        """A request of that content for this item: one that nobody has taken yet."""
+        found = self._store.open_requests(asked.digest)
+        with self._lock:
+            for request in found:
+                if request.id not in self._taken:
+                    self._taken.add(request.id)
+                    claim = _Claim(request)
+                    self._claims.setdefault((asked.node, asked.index), []).append(claim)
+                    return claim
+        return None
+
+    def _forget(self, asked: Asked, claim: _Claim) -> None:
+        with self._lock:
+            self._claims[asked.node, asked.index].remove(claim)
+
+    def ended(self, node: str, indices: Iterable[int | None], *, failed: bool = False) -> None:
+        """These items have come to their ends, as failures or with results."""
+        with self._lock:
+            for index in indices:
+                claims = [one for one in self._claims.pop((node, index), ()) if one.answered]
+                if failed and self._failed is not None:
+                    self._failed += [one.request.id for one in claims]
+                else:
+                    self._ended += claims
+
+    def settle(self) -> None:
+        """The answers that were given to items which have come to their ends are used up. Called once what
+        became of those is on the disk."""
+        with self._lock:
+            ended, self._ended = self._ended, []
+        self._store.settle([claim.request.id for claim in ended])
+
+    @property
+    def gathered(self) -> int:
+        """How many requests wait to be submitted."""
+        return self._gathered.count
+
+    def waiting(self) -> list[ServiceBatch]:
+        """The batches that items wait for."""
+        return [one for one in self._store.batches() if one.id in self._waiting]
+
+    def submit(self, cancel: CancelToken) -> None:
+        """Hand what was gathered to the servers. Raises :class:`BatchmillError`; what could not be handed
+        over is forgotten, and asked for anew by the next pass."""
+        if self._gathered.count:
+            background().call(self._submit, cancel, None, "the submission of batches")
+
+    async def _submit(self) -> None:
+        fault: BatchmillError | None = None
+        for shard in self._gathered.take():
+            try:
+                if fault is None:
+                    await self._submitted(shard)
+            except Unanswered as unanswered:
+                fault = unanswered.error
+            finally:
+                shard.file.close()
+        if fault is not None:
+            raise _of_submission(fault)
+
+    async def _submitted(self, shard: Shard) -> None:
+        first, count, now = shard.first, len(shard.digests), self._clock.time()
+        token, service = secrets.token_hex(12), first.service
+        told = ServiceBatch(0, token, service.base_url or "", first.endpoint, first.model, count, made_at=now)
+        number = self._store.prepare(told, shard.digests)
+        try:
+            shard.file.seek(0)
+            file = await service.upload(f"batchmill-{self._run}-{token}.jsonl", shard.file)
+        except BaseException:
+            self._store.drop(number)
+            raise
+        self._store.note(number, "sent", sent_at=self._clock.time())
+        window, about = first.settings.completion_window, {"run": self._run, "node": first.node[:500]}
+        try:
+            made = await service.create(file, first.endpoint, window, token, about)
+        except Unanswered as unanswered:
+            if not unanswered.paid:
+                self._store.drop(number)
+                raise
+            look = await self._looks.at(number, service)  # it may have been begun all the same
+            if look is None:
+                raise
+        else:
+            self._store.note(number, "open", remote=str(made["id"]), status=str(made.get("status") or ""))
+        self._asked[number], self._waiting[number] = first, count
+
+    def left(self) -> list[Any]:
+        """Records of the calls of batches that are over and whose answers no item has taken in this pass, as
+        items were edited or are gone: they are paid all the same."""
+        found = []
+        for number, look in self._looks.over():
+            asked = self._asked.get(number)
+            if asked is None:
+                continue
+            for request in self._store.requests_of(number):
+                if request.id in self._taken:
+                    continue
+                answer = look.of(custom_id(request.digest, request.place))
+                if answer.status == 200:
+                    found.append(replace(asked.bill(answer.body), id=answer.call))
+        return found
+
+    def look_again(self) -> bool:
+        """Whether all batches that items wait for are over now, as their servers say. Raises
+        :class:`BatchmillError` where one refuses to."""
+        return background().settle(self._look_again, LOOK_SECONDS)
+
+    async def _look_again(self) -> bool:
+        try:
+            found = [await self._looks.is_over(one, self._asked[one].service) for one in self._waiting]
+        except Unanswered as unanswered:
+            raise unanswered.error from unanswered
+        return all(found)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _of_submission(fault: BatchmillError) -> BatchmillError:
+    message = f"a batch could not be submitted: {fault}"
+    if not isinstance(fault, NodeError):
+        return NodeError(message, type_name=type(fault).__name__, outputs={"error": message})
+    return NodeError(
+        message, retryable=fault.retryable, type_name=fault.type_name, outputs={"error": message}
+    )

@@ -1,0 +1,155 @@
+"""Looking at batches: how far the service is with each, and the answers of those with which it is done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from batchmill.concurrency.clock import Clock
+from batchmill.nodes.llm.batch_api.answers import Answers
+from batchmill.nodes.llm.batch_api.service import BatchService, status_of
+from batchmill.nodes.llm.completion import count_of, mapping_of
+from batchmill.nodes.llm.question import Unanswered
+from batchmill.record.service_batches import OVER, BatchStore, ServiceBatch
+
+SETTLE_SECONDS = 60.0  # after which a server lists what it was asked to begin
+LIST_SECONDS = 5.0  # between two looks at that list
+CLOCK_SECONDS = 3600.0  # that the clock of a server may be behind ours
+TRIES, TRY_SECONDS = 3, 2.0  # of a question to a server that does not answer
+_FILES = ("output_file_id", "error_file_id")
+
+
+@dataclass(slots=True)
+class Look:
+    """A batch as it was found: in ``words``, whether the service is done with it (``over``), and its
+    ``answers`` then."""
+
+    words: str
+    over: bool = False
+    answers: Answers | None = None
+
+
+class Looks:
+    """The batches of a run as they are found, each looked at once. Used on the loop of services."""
+
+    def __init__(self, store: BatchStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._tasks: dict[int, asyncio.Task[Look | None]] = {}
+
+    def keep_in(self, store: BatchStore) -> None:
+        """Note what is found in another store."""
+        self._store = store
+
+    async def at(self, batch: int, service: BatchService) -> Look | None:
+        """How far the service is; None for a batch that it never began, which is forgotten then.
+
+        Raises :class:`Unanswered` where the server refuses to say.
+        """
+        task = self._tasks.get(batch)
+        if task is None:
+            task = self._tasks[batch] = asyncio.get_running_loop().create_task(self._look(batch, service))
+        return await asyncio.shield(task)
+
+    async def is_over(self, batch: int, service: BatchService) -> bool:
+        """Whether the service is done with a batch, or never began it, as it says now. Nothing of its answers
+        is read. Raises :class:`Unanswered`."""
+        row = self._row(batch)
+        look = None if row is None or row.over else await self._look(batch, service, reads=False)
+        return look is None or look.over
+
+    def over(self) -> Iterator[tuple[int, Answers]]:
+        """The batches that were looked at and with which the service is done."""
+        for batch, task in self._tasks.items():
+            look = task.result() if task.done() and not task.cancelled() and not task.exception() else None
+            if look is not None and look.answers is not None:
+                yield batch, look.answers
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for _, answers in self.over():
+            answers.file.close()
+
+    def _row(self, batch: int) -> ServiceBatch | None:
+        return next((one for one in self._store.batches() if one.id == batch), None)
+
+    async def _look(self, batch: int, service: BatchService, *, reads: bool = True) -> Look | None:
+        row = self._row(batch)
+        if row is None:
+            return None
+        if row.state == "prepared":  # the process was killed before the server heard of it
+            self._store.drop(batch)
+            return None
+        try:
+            told = await self._told(row, service)
+            if told is None:
+                self._store.drop(batch)
+                return None
+            look = self._noted(row, told)
+            if look.over and reads:
+                look.answers = await self._answers(row, told, service)
+            return look
+        except Unanswered as unanswered:
+            if not _is_trouble(unanswered):
+                raise
+            return Look(f"its batch {row.remote or row.token} cannot be looked at now: {unanswered}")
+
+    async def _told(self, row: ServiceBatch, service: BatchService) -> dict[str, Any] | None:
+        """What the server says of a batch; None for one that it does not know and never began."""
+        if not row.remote:
+            told = await self._searched(row, service)
+            if told is not None:
+                self._store.note(row.id, "open", remote=str(told["id"]), status=str(told.get("status") or ""))
+            return told
+        for left in reversed(range(TRIES)):
+            try:
+                return await service.retrieve(row.remote)
+            except Unanswered as unanswered:
+                if status_of(unanswered) == 404:
+                    return {"id": row.remote, "status": "gone"}
+                if not left or not _is_trouble(unanswered):
+                    raise
+                await self._sleep(TRY_SECONDS)
+        return None
+
+    async def _searched(self, row: ServiceBatch, service: BatchService) -> dict[str, Any] | None:
+        """Look for a batch of which nobody knows whether it was begun, until the server must have it
+        listed."""
+        while True:
+            told = await service.find(row.token, row.made_at - CLOCK_SECONDS)
+            left = row.sent_at + SETTLE_SECONDS - self._clock.time()
+            if told is not None or left <= 0:
+                return told
+            await self._sleep(min(left, LIST_SECONDS))
+
+    def _noted(self, row: ServiceBatch, told: dict[str, Any]) -> Look:
+        """How far the service is, which is kept."""
+        remote, status = str(told["id"]), str(told.get("status") or "unknown")
+        counts = mapping_of(told.get("request_counts"))
+        answered = sum(count_of(counts.get(name)) or 0 for name in ("completed", "failed"))
+        over = status in OVER
+        self._store.note(row.id, "over" if over else "open", remote=remote, status=status, answered=answered)
+        how_far = "" if over else f": {answered:,} of {row.count:,} requests answered"
+        return Look(f"its batch {remote} is {status}{how_far}", over)
+
+    async def _answers(self, row: ServiceBatch, told: dict[str, Any], service: BatchService) -> Answers:
+        answers = Answers(row.token, told)
+        try:
+            for name in _FILES:
+                if isinstance(file := told.get(name), str) and file:
+                    await service.download(file, answers.file)
+            answers.index()
+        except BaseException:
+            answers.file.close()
+            raise
+        return answers
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.to_thread(self._clock.sleep, seconds)
+
+
+def _is_trouble(unanswered: Unanswered) -> bool:
+    """Whether another question may be answered: the server is busy, or cannot be reached."""
+    return bool(getattr(unanswered.error, "retryable", True))

@@ -1,0 +1,142 @@
+"""What a run has to do with batches that a service answers later: where they are kept, when its requests are
+handed in, and how it is waited for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
+from batchmill.errors import BatchmillError, InvalidSetting
+from batchmill.graph.compile.plan import Plan
+from batchmill.graph.frame import NodeFrame
+from batchmill.graph.schedule.run_report import RunReport
+from batchmill.journal.runlog import SqliteRunLog
+from batchmill.journal.service_batches import JournalBatches
+from batchmill.nodes.llm.batch_api.desk import BatchDesk
+from batchmill.outcome import ErrorInfo
+from batchmill.record.service_batches import ServiceBatch
+from batchmill.runs.ledger import all_nodes
+
+FIRST_PAUSE, GROWTH, LONGEST_PAUSE = 10.0, 1.5, 300.0  # seconds between two looks at batches
+MOST_NAMED = 3
+NEEDS_JOURNAL = (
+    "the node {!r} uses `batch_api`, and the ids of its batches are kept in the journal: answers come hours "
+    "later, and without them nobody could collect what is paid; run it with a journal"
+)
+
+
+@dataclass(slots=True)
+class WaitRoom:
+    """What outlives the passes of a run that is waited for: the ``desk`` of the last one, and in ``failed``
+    the requests with whose answers items have failed. Those are not asked anew before the waiting is
+    over."""
+
+    clock: Clock = SYSTEM_CLOCK
+    desk: BatchDesk | None = None
+    failed: list[int] = field(default_factory=list)
+    told: Callable[[str], object] = lambda words: None
+
+    def waited(self, journal: Any, run: int, stop: CancelToken) -> bool:
+        """Wait until the services are done with all batches; False where ``stop`` was cancelled before."""
+        pause = FIRST_PAUSE
+        with closing(JournalBatches(journal.path, run)) as store:
+            while self.desk is not None and not stop.cancelled:
+                self.desk.keep_in(store)
+                self.told(in_words(list(map(as_json, self.desk.waiting()))))
+                self._sleep(pause, stop)
+                if not stop.cancelled and self.desk.look_again():
+                    return True
+                pause = min(LONGEST_PAUSE, pause * GROWTH)
+        return False
+
+    def _sleep(self, seconds: float, stop: CancelToken) -> None:
+        if self.clock is SYSTEM_CLOCK:
+            stop.wait(seconds)
+        else:
+            self.clock.sleep(seconds)
+
+    def settle(self, journal: Any, run: int) -> None:
+        """The waiting is over: items that have failed are asked for anew when the run is resumed."""
+        failed, self.failed = self.failed, []
+        if failed:
+            with closing(JournalBatches(journal.path, run)) as store:
+                store.settle(failed)
+
+
+@contextmanager
+def desk_of_the_run(
+    log: SqliteRunLog | None, plan: Plan, room: WaitRoom | None
+) -> Iterator[BatchDesk | None]:
+    """Where requests are handed in; None for a run that makes none. Raises :class:`InvalidSetting` for one
+    that does and is not kept."""
+    node = next((one for one in all_nodes(plan) if one.stays and one.sub is None), None)
+    if node is None:
+        yield None
+        return
+    if log is None or log.temporary:
+        raise InvalidSetting(NEEDS_JOURNAL.format(node.id))
+    for stages in plan.stages.values():
+        if streamed := next((one.id for one in stages if plan.nodes[one.id].stays), None):
+            raise InvalidSetting(
+                f"the node {streamed!r} uses `batch_api` and cannot stream: take out `stream`"
+            )
+    with closing(JournalBatches(log.path, log.run.id)) as store:
+        clock = SYSTEM_CLOCK if room is None else room.clock
+        desk = BatchDesk(store, log.name, clock, None if room is None else room.failed)
+        if room is not None:
+            room.desk = desk
+        try:
+            yield desk
+        finally:
+            desk.close()
+
+
+def handed_in(around: NodeFrame, walk: RunReport, log: SqliteRunLog | None) -> list[ServiceBatch]:
+    """Hand in what was gathered where nothing else is wrong with the run, and enter what was paid; the
+    batches that are waited for."""
+    desk = around.services.desk
+    if desk is None or log is None:
+        return []
+    if walk.waiting:
+        try:
+            desk.submit(around.cancel)
+        except BatchmillError as fault:
+            walk.waiting = False
+            kind = str(getattr(fault, "type_name", type(fault).__name__))
+            walk.fail_first(ErrorInfo(kind, str(fault)))
+    log.flush()
+    desk.settle()
+    calls = around.services.calls
+    for call in desk.left() if calls is not None else ():
+        calls.begin(call)  # type: ignore[union-attr]  # see above
+        calls.end(call)  # type: ignore[union-attr]
+    return desk.waiting()
+
+
+def as_json(batch: ServiceBatch) -> dict[str, Any]:
+    """What the result of a run tells of a batch that is waited for."""
+    return {
+        "batch": batch.remote,
+        "status": batch.status or batch.state,
+        "requests": batch.count,
+        "answered": batch.answered,
+        "model": batch.model,
+        "server": batch.server,
+        "submitted_at": batch.sent_at or batch.made_at,
+    }
+
+
+def in_words(batches: Sequence[Mapping[str, Any]]) -> str:
+    """What is waited for, in a line; the batches are as :func:`as_json` gives them."""
+    number, requests = len(batches), sum(one["requests"] for one in batches)
+    answered = sum(one["answered"] for one in batches)
+    named = ", ".join(
+        f"{one['batch'] or 'one that was sent'} {one['status']}" for one in batches[:MOST_NAMED]
+    )
+    more = ", ..." if number > MOST_NAMED else ""
+    told = f"{answered:,} of {requests:,} requests answered"
+    return f"waiting for {number:,} {'batch' if number == 1 else 'batches'}: {told} ({named}{more})"

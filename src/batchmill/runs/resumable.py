@@ -1,0 +1,211 @@
+"""What is gone on with when a run is resumed: its document, inputs and settings, as they are now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from batchmill.errors import BatchmillError, InvalidDocument, InvalidSetting
+from batchmill.graph.compile.node import PlannedNode
+from batchmill.graph.compile.plan import Plan
+from batchmill.graph.frame import NodeFrame, RunServices
+from batchmill.graph.part import Part
+from batchmill.graph.sub_workflow import SubWorkflowRun
+from batchmill.graph.visits.batched import all_items
+from batchmill.ir.loading import load
+from batchmill.items.byte_streams import standard_input_is_empty
+from batchmill.journal.contract import FLOW, MAP, RunRecord
+from batchmill.journal.journal import Journal
+from batchmill.journal.reading import Reader
+from batchmill.runs.journaled import RunRequest
+from batchmill.runs.run import ordered
+from batchmill.runs.settings import RunSettings
+from batchmill.runs.stdin import nodes_on_stdin
+from batchmill.step import Namespace
+from batchmill.values.words import count
+from batchmill.warned import Warned
+
+
+class PartToResume(NamedTuple):
+    """Which nodes of a run are gone on with, None for all. ``asked`` says that this is not as it was,
+    ``anew`` that they are run again also where they have a result."""
+
+    part: Part | None
+    asked: bool
+    anew: bool
+
+    def again(self, plan: Plan) -> frozenset[str]:
+        """The nodes of which no result is good enough."""
+        return frozenset(plan.nodes) if self.anew else frozenset()
+
+
+def part_to_resume(
+    run: RunRecord, only: str | None, start: str | None, until: str | None, *, whole: bool
+) -> PartToResume:
+    """What is named, else what the run was begun with. Raises :class:`InvalidSetting`."""
+    named, kept = Part.of(only, start, until), Part.kept(run.settings.get("part"))
+    if named is not None and whole:
+        raise InvalidSetting("`whole` is all there is; it goes with none of `only`, `from` and `until`")
+    if named is not None:
+        return PartToResume(named, True, bool(only or start))
+    return PartToResume(None if whole else kept, whole and kept is not None, False)
+
+
+def require_document(run: RunRecord) -> None:
+    """Raises :class:`InvalidSetting` for a run of a flow: the flow is needed to go on with it."""
+    if FLOW in run.settings:
+        raise InvalidSetting(
+            f"run {run.name} is one of a flow: run the flow again with this journal, or `batchmill resume`"
+        )
+
+
+def document_of(run: RunRecord) -> str | dict[str, Any]:
+    """The run's document: its file as it is now, or what was kept of it where there is no file any more."""
+    if os.path.isabs(run.source) and os.path.isfile(run.source):
+        return run.source
+    document: dict[str, Any] = run.document
+    return document
+
+
+def is_done(run: RunRecord, document: str | dict[str, Any], given: bool, failed_only: bool) -> bool:
+    """Whether the run has finished and nothing asks for more: no edit, no input that is ``given``."""
+    return run.finished and not (given or failed_only) and load(document).raw == run.document
+
+
+def not_looked_at(run: RunRecord, document: str | dict[str, Any]) -> str:
+    """Why it is not looked at whether the files of a finished run have changed; empty where it is."""
+    if MAP in run.settings:
+        return "runs of `map` are not looked at"
+    if not _works_here(run):
+        return f"the folder of the run is {run.folder}"
+    raw = load(document).raw
+    inputs = raw.get("inputs") if isinstance(raw, dict) else None
+    secret = [
+        name
+        for name, spec in (inputs.items() if isinstance(inputs, dict) else ())
+        if isinstance(spec, dict) and spec.get("secret") and name not in run.inputs
+    ]
+    names = ", ".join(f"`{name}`" for name in secret)
+    return f"secret inputs must be given once more: {names}" if secret else ""
+
+
+def _works_here(run: RunRecord) -> bool:
+    try:
+        return os.path.samefile(run.folder, os.getcwd())
+    except OSError:
+        return False
+
+
+def require_folder(run: RunRecord) -> None:
+    """Raises :class:`InvalidSetting` in another folder than the run's: its paths would be other files."""
+    if _works_here(run):
+        return
+    problem = f"this process works in {os.getcwd()}: change the folder first"
+    if not os.path.isdir(run.folder):
+        problem = "which is not there any more: put it back, or begin a new run"
+    raise InvalidSetting(f"run {run.name} was begun in {run.folder}, {problem}")
+
+
+def settings_of(
+    run: RunRecord,
+    executor: str | None = None,
+    jobs: int | None = None,
+    own_files: Mapping[str, str] | None = None,
+    remembered: Mapping[str, Any] | None = None,
+    limit: int | Literal["all"] | None = None,
+    cluster: str | Mapping[str, Any] | None = None,
+    part: Part | None = None,
+) -> RunSettings:
+    """The settings of the run, but for those that are given."""
+    set_apart = ("executor", "jobs", "limit", "cluster", "around", "part")
+    own = {name: value for name, value in run.settings.items() if name not in set_apart}
+    return RunSettings(
+        executor or run.settings.get("executor"),
+        jobs or run.settings.get("jobs"),
+        limit_of(run, limit),
+        own_files or {},
+        {**own, **(remembered or {})},
+        run.settings.get("cluster") if cluster is None else cluster,
+        part,
+    )
+
+
+def limit_of(run: RunRecord, given: int | Literal["all"] | None) -> int | None:
+    """The limit that is given, that of the run where none is."""
+    if given is None:
+        return run.limit
+    return given if given != "all" else None
+
+
+def require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
+    """Raises :class:`InvalidSetting` where items came from standard input and there is nothing in it now: as
+    no items they would end the run as done."""
+    with Reader(journal) as reader:
+        recorded = {visit.address for visit in reader.visits(run) if visit.done}
+    node = next((one for one in nodes_on_stdin(plan) if one in recorded), None)
+    if node is not None and standard_input_is_empty():
+        raise InvalidSetting(
+            f"the items of {node!r} came from standard input, and it is empty now; give them once more: "
+            f"... | batchmill resume {run.name}"
+        )
+
+
+def require_items(journal: Journal, run: RunRecord, order: RunRequest) -> None:
+    """Raises :class:`InvalidSetting` where a source that had items has none now: the run would end as done
+    without them. Where a source is only known once other nodes have run, it is not looked at."""
+    with Reader(journal) as reader:
+        recorded = {visit.address: visit.done for visit in reader.visits(run) if visit.done}
+    around = NodeFrame(RunServices(SubWorkflowRun), Namespace(order.inputs))
+    for node in order.plan.nodes.values():
+        if node.spec.id in recorded and _is_empty(node, around):
+            done = recorded[node.spec.id]
+            told = f"{count(done, 'item')} {'has' if done == 1 else 'have'} an outcome"
+            raise InvalidSetting(
+                f"run {run.name} is left as it is: there is nothing in the source of {node.spec.id!r}, "
+                f"of which {told}; put the items back, or begin a new run"
+            )
+
+
+def _is_empty(node: PlannedNode, around: NodeFrame) -> bool:
+    """Whether the source of a batch can be looked into, and there is nothing in it. One that cannot be read
+    is the run's own to tell."""
+    spec = node.spec.batch
+    if spec is None or spec.calls_code or spec.items_kind in ("list", "reference", "range", "stdin"):
+        return False
+    try:
+        return not any(True for _ in all_items(spec, around, placed=False))
+    except (BatchmillError, OSError):
+        return False
+
+
+def order_of(
+    run: RunRecord,
+    document: str | dict[str, Any],
+    params: Mapping[str, Any] | None,
+    text_params: Mapping[str, str] | None,
+    settings: RunSettings,
+    journal: Journal,
+    warnings: Iterable[Warned] = (),
+) -> RunRequest:
+    """What there is to run of a run that is resumed: its document as it is now, its inputs and those that are
+    given. Raises :class:`InvalidDocument`."""
+    texts = dict(text_params or {})
+    values = {name: value for name, value in {**run.inputs, **(params or {})}.items() if name not in texts}
+    declared = _declared(document)
+    values = {name: value for name, value in values.items() if name in declared or name in (params or {})}
+    try:
+        return ordered(document, values, texts, settings, journal=journal, warnings=warnings)
+    except InvalidDocument as error:
+        missing = [name for name in declared if name not in values and name not in texts]
+        if missing:
+            names = " ".join(f"{name}=..." for name in missing)
+            error.add_note(f"give again what was not kept: batchmill resume {run.name} {names}")
+        raise
+
+
+def _declared(document: str | dict[str, Any]) -> set[str]:
+    """The inputs that the document has now; of one that is edited some may be gone."""
+    raw = load(document).raw
+    inputs = raw.get("inputs") if isinstance(raw, dict) else None
+    return set(inputs) if isinstance(inputs, dict) else set()

@@ -1,0 +1,50 @@
+"""Whether many values are plain JSON, looked at level by level: to ask each value costs a call, to ask a
+whole level next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from math import isfinite
+from typing import Any
+
+from batchmill.values.plain import MAX_DEPTH, MAX_DIGITS
+
+MOST = 1 << 18  # members of a level; what holds itself several times over would never end
+
+_KEPT = frozenset({str, bool, type(None)})
+_KNOWN = _KEPT | {int, float, dict, list}
+_TEXT = frozenset({str})
+_TOO_LARGE: int = 10**MAX_DIGITS
+
+
+def all_plain(values: Sequence[Any]) -> bool:
+    """Whether :func:`~batchmill.values.plain` is known to give each of ``values`` back as it is: objects with
+    keys of text, lists, text, finite numbers, true, false and null, of no other class. False where it is not
+    known, too."""
+    level: Sequence[Any] = values
+    for _ in range(MAX_DEPTH):
+        kinds = set(map(type, level))
+        if not kinds <= _KNOWN or not _are_numbers_of_json(level, kinds):
+            return False
+        if kinds <= _KEPT:
+            return True
+        objects = [one for one in level if type(one) is dict] if dict in kinds else []
+        if not _TEXT.issuperset(map(type, chain.from_iterable(objects))):
+            return False
+        lists = [one for one in level if type(one) is list] if list in kinds else []
+        if sum(map(len, objects)) + sum(map(len, lists)) > MOST:
+            return False
+        level = [*chain.from_iterable(map(dict.values, objects)), *chain.from_iterable(lists)]
+        if not level:
+            return True
+    return False
+
+
+def _are_numbers_of_json(level: Iterable[Any], kinds: set[type]) -> bool:
+    if float in kinds and not all(isfinite(one) for one in level if type(one) is float):
+        return False
+    if int not in kinds:
+        return True
+    whole = [one for one in level if type(one) is int]
+    return max(whole) < _TOO_LARGE and min(whole) > -_TOO_LARGE

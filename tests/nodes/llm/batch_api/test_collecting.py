@@ -1,0 +1,234 @@
+"""Requests go to a server in files, and what it says of each becomes the outcome of its item."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import batchmill
+from batchmill.errors import InvalidSetting
+
+HOUR, DAY = 3600.0, 86400.0
+
+
+def cost(run):
+    return sum(call["cost"] for call in run.llm_calls)
+
+
+def test_a_run_leaves_waits_and_collects(provider, labelling, go, said):
+    seen = {"id": "n", "type": "code", "params": {"code": "result = ''.join(x)"}}
+    seen["params"]["inputs"] = {"x": "${ask.results[*].response}"}
+    run = go(labelling(["a", "b", "c"], then=[seen]))
+    assert (run.status, run.ok, run.errors) == ("waiting", False, [])
+    assert run.nodes["ask"]["status"] == "waiting"
+    assert "n" not in run.nodes  # what follows has not begun
+    (batch,) = run.waiting
+    assert (batch["batch"], batch["requests"], batch["answered"]) == ("batch_1", 3, 0)
+    run = go()
+    assert (run.status, run.waiting[0]["status"]) == ("waiting", "in_progress")
+    provider.clock.advance(HOUR)
+    run = go()
+    assert (run.status, run.outputs["result"], list(run.waiting)) == ("success", "ABC", [])
+    assert run.nodes["n"]["status"] == "success"
+    assert len(provider.batches) == 1
+    assert cost(run) == pytest.approx(3 * 15 * 0.001 / 2)  # half of what a call costs
+    assert sum(call["tokens"] for call in run.llm_calls) == 45
+    assert go().untouched
+
+
+def test_what_is_sent_is_what_a_call_sends(provider, labelling, go):
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+    go(labelling(["a"], output_schema=schema, tools=[tool], temperature=0, options={"seed": 3}, max_tokens=9))
+    (line,) = map(json.loads, provider.files["file-1"].splitlines())
+    assert (line["method"], line["url"]) == ("POST", "/v1/chat/completions")
+    body = line["body"]
+    assert (body["model"], body["seed"], body["max_tokens"], body["tools"]) == ("m", 3, 9, [tool])
+    assert body["response_format"]["json_schema"]["schema"] == schema
+    assert provider.batches["batch_1"]["completion_window"] == "24h"
+
+
+def test_files_keep_to_their_limits(provider, labelling, go, said):
+    run = go(labelling([*"abcde"], batch_api={"max_requests": 2}))
+    assert sorted(one["requests"] for one in run.waiting) == [1, 2, 2]
+    provider.clock.advance(HOUR)
+    assert said(go()) == [*"ABCDE"]
+    run = go(labelling([*"vwxyz"], batch_api={"max_bytes": 400}))
+    assert len(run.waiting) > 1
+    assert all(len(content) <= 400 for name, content in provider.files.items() if b"/v1/chat" in content)
+
+
+def test_equal_items_are_requests_of_their_own(provider, labelling, go, said):
+    go(labelling(["a", "a", "a"]))
+    provider.clock.advance(HOUR)
+    assert said(go()) == ["A", "A", "A"]
+    assert len(provider.paid) == len(set(provider.paid)) == 3
+
+
+def test_what_failed_is_an_error_and_asked_for_anew(provider, labelling, go, said):
+    refused = (400, {"error": {"message": "no such thing as b"}})
+    provider.answer = lambda body: refused if body["messages"][-1]["content"] == "b" else "yes"
+    go(labelling(["a", "b", "c"]))
+    provider.clock.advance(HOUR)
+    run = go()
+    assert (run.status, said(run)) == ("degraded", ["yes", None, "yes"])
+    (error,) = run.errors
+    assert (error["index"], error["type"]) == (1, "HTTP400")
+    assert "no such thing as b" in error["message"]
+    provider.answer = lambda body: "now"
+    run = go(failed_only=True)
+    assert (run.status, [one["requests"] for one in run.waiting]) == ("waiting", [1])
+    provider.clock.advance(HOUR)
+    run = go()
+    assert (run.status, said(run)) == ("success", ["yes", "now", "yes"])
+    assert len(provider.paid) == 3
+
+
+@pytest.mark.parametrize(
+    ("ends", "kind"),
+    [
+        ("expired", "BatchExpired"),
+        ("cancelled", "BatchCancelled"),
+        ("failed", "BatchFailed"),
+        ("gone", "BatchGone"),
+    ],
+)
+def test_batches_that_come_to_nothing_are_errors_of_their_items(provider, labelling, go, said, ends, kind):
+    go(labelling(["a", "b"]))
+    batch = provider.batches["batch_1"]
+    batch["errors"] = {"data": [{"code": "token_limit", "message": "too much is enqueued"}]}
+    batch["status"] = ends
+    if ends == "gone":
+        del provider.batches["batch_1"]
+    run = go()
+    assert [error["type"] for error in run.errors] == [kind, kind]
+    assert "batch_1" in run.errors[0]["message"]
+    assert "too much is enqueued" in run.errors[0]["message"] or ends == "gone"
+    assert go().status == "waiting"
+    provider.batches["batch_3"] = provider.batches.pop(max(provider.batches))
+    provider.batches["batch_3"]["id"] = "batch_3"
+    assert not run.llm_calls
+
+
+def test_what_expired_is_asked_for_anew(provider, labelling, go, said):
+    slow = {"b"}
+    provider.answer = lambda body: None if body["messages"][-1]["content"] in slow else "yes"
+    provider.seconds = DAY
+    go(labelling(["a", "b"]))
+    provider.clock.advance(DAY)
+    run = go()
+    assert said(run) == ["yes", None]
+    assert (run.errors[0]["type"], run.errors[0]["index"]) == ("BatchExpired", 1)
+    slow.clear()
+    assert go(failed_only=True).status == "waiting"
+    provider.clock.advance(DAY)
+    assert said(go()) == ["yes", "yes"]
+    assert len(provider.paid) == 2
+
+
+def test_an_answer_of_the_wrong_shape_is_asked_for_again_in_a_further_batch(provider, labelling, go, said):
+    answers = iter(["no json", '{"n": 1}'])
+    provider.answer = lambda body: next(answers)
+    go(labelling(["a"], output_schema={"type": "object", "required": ["n"]}))
+    provider.clock.advance(HOUR)
+    run = go()
+    assert (run.status, len(provider.batches)) == ("waiting", 2)
+    provider.clock.advance(HOUR)
+    run = go()
+    assert (run.status, said(run)) == ("success", [{"n": 1}])
+    assert len(run.llm_calls) == len(provider.paid) == 2  # each once, though both were read twice
+    assert cost(run) == pytest.approx(2 * 15 * 0.001 / 2)
+
+
+def test_other_interfaces_have_batches_too(provider, labelling, go, said, journal):
+    usage = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+    text = [{"type": "message", "content": [{"type": "output_text", "text": "hi"}]}]
+    provider.answer = lambda body: (200, {"output": text, "status": "completed", "usage": usage})
+    go(labelling(["a"], api="responses"))
+    assert provider.batches["batch_1"]["endpoint"] == "/v1/responses"
+    provider.clock.advance(HOUR)
+    assert said(go()) == ["hi"]
+    data = [{"index": 0, "embedding": [0.5, 0.5]}]
+    provider.answer = lambda body: (200, {"data": data, "usage": {"prompt_tokens": 2, "total_tokens": 2}})
+    params = {"model": "m", "base_url": provider.base_url, "input": "a", "batch_api": True}
+    go({"nodes": [{"id": "e", "type": "embeddings", "params": params}]})  # no batch of ours
+    provider.clock.advance(HOUR)
+    assert go().outputs["embedding"] == [0.5, 0.5]
+
+
+def test_what_no_item_takes_is_in_the_ledger_all_the_same(provider, labelling, go, tmp_path, said):
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(labelling(["a", "b"])))
+    go(str(path))
+    path.write_text(json.dumps(labelling(["a", "x"])))
+    provider.clock.advance(HOUR)
+    run = go()
+    assert run.status == "waiting"
+    assert [call["error"] for call in run.llm_calls].count("no item took the answer any more") == 1
+    provider.clock.advance(HOUR)
+    run = go()
+    assert said(run) == ["A", "X"]
+    assert len(run.llm_calls) == len(provider.paid) == 3
+    assert cost(run) == pytest.approx(3 * 15 * 0.001 / 2)
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
+@pytest.mark.first_quick
+def test_it_is_the_same_on_each_executor(provider, labelling, go, said, executor):
+    go(labelling([*"abcd"], batch={"executor": executor}))
+    provider.clock.advance(HOUR)
+    run = go()
+    assert (run.status, said(run)) == ("success", [*"ABCD"])
+    assert len(provider.batches) == 1
+
+
+def test_branches_gather_for_themselves(provider, labelling, go, said):
+    first = labelling(["a"])["nodes"][0]
+    second = {**labelling(["b"])["nodes"][0], "id": "other"}
+    document = {"nodes": [{"id": "go", "type": "echo"}, first, second]}
+    document["edges"] = [{"from": "go", "to": "ask"}, {"from": "go", "to": "other"}]
+    run = go(document)
+    assert run.status == "waiting"
+    assert sum(one["requests"] for one in run.waiting) == 2
+    provider.clock.advance(HOUR)
+    assert go().status == "success"
+
+
+def test_workflows_inside_items_wait_too(provider, labelling, go):
+    inner = labelling(["${x}!"])
+    inner["inputs"] = {"x": {"type": "string"}}
+    inner["outputs"] = {"said": {"source": "${ask.results[0].response}"}}
+    node = {"id": "each", "type": "workflow", "params": {"workflow": inner, "inputs": {"x": "${item}"}}}
+    run = go({"nodes": [{**node, "batch": {"items": ["a", "b"], "executor": "process"}}]})
+    assert (run.status, [one["requests"] for one in run.waiting]) == ("waiting", [2])
+    provider.clock.advance(HOUR)
+    run = go()
+    assert run.status == "success", run.errors
+    assert [one["said"] for one in run.outputs["results"]] == ["A!", "B!"]
+
+
+def test_without_a_journal_it_says_that_it_needs_one(provider, labelling):
+    with pytest.raises(InvalidSetting, match="run it with a journal"):
+        batchmill.run(labelling(["a"]))
+    assert not provider.files
+
+
+def test_a_file_that_cannot_be_handed_in_fails_the_run_and_nothing_is_lost(provider, labelling, go, said):
+    provider.broken = {("POST", "/files"): 1}
+    run = go(labelling(["a"]))
+    assert run.status == "failed"
+    assert "could not be submitted" in run.errors[0]["message"]
+    assert go().status == "waiting"
+    provider.clock.advance(HOUR)
+    assert said(go()) == ["A"]
+
+
+def test_a_server_that_cannot_be_reached_is_no_error_of_the_items(provider, labelling, go, said, monkeypatch):
+    monkeypatch.setattr("batchmill.nodes.llm.batch_api.looks.TRY_SECONDS", 0.0)
+    go(labelling(["a"]))
+    provider.clock.advance(HOUR)
+    provider.broken = {("GET", "/batches/batch_1"): 3}
+    run = go()
+    assert (run.status, run.errors) == ("waiting", [])
+    assert said(go()) == ["A"]
