@@ -71,7 +71,7 @@ def _fault(answer: Mapping[str, Any], choice: Any) -> str:
 def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
     """What an answer tells of tokens, by the names of :class:`Reply`."""
     usage = mapping_of(answer.get("usage"))
-    return {
+    found = {
         "input_tokens": count_of(usage.get("prompt_tokens")),
         "output_tokens": count_of(usage.get("completion_tokens")),
         "cached_tokens": count_of(mapping_of(usage.get("prompt_tokens_details")).get("cached_tokens")),
@@ -80,6 +80,19 @@ def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
             mapping_of(usage.get("completion_tokens_details")).get("reasoning_tokens")
         ),
     }
+    return without_zeros(found)
+
+
+def without_zeros(told: dict[str, int | None]) -> dict[str, Any]:
+    """Counts of tokens, but for those of gateways that write 0 where they do not know: no question has none,
+    and what is taken for nothing would escape every budget."""
+    asked, answered, total = (told[name] for name in ("input_tokens", "output_tokens", "total_tokens"))
+    if asked == 0:
+        told["input_tokens"] = None
+        told["output_tokens"] = answered or None
+    if not total or (asked == 0 and total == answered):
+        told["total_tokens"] = None
+    return told
 
 
 def _tool_calls(message: Mapping[str, Any]) -> list[dict[str, Any]]:

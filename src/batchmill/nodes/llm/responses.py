@@ -6,7 +6,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from batchmill.nodes.llm.completion import arguments_of, count_of, mapping_of, no_answer, said_in
+from batchmill.nodes.llm.completion import (
+    arguments_of,
+    count_of,
+    mapping_of,
+    no_answer,
+    said_in,
+    without_zeros,
+)
 from batchmill.nodes.llm.question import Message, Question, Reply
 from batchmill.nodes.llm.server import ServerProvider
 from batchmill.nodes.llm.stream import Gathering
@@ -152,13 +159,14 @@ def _fault(answer: Mapping[str, Any]) -> str:
 def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
     """What an answer tells of tokens, by the names of :class:`Reply`."""
     usage = mapping_of(answer.get("usage"))
-    return {
+    found = {
         "input_tokens": count_of(usage.get("input_tokens")),
         "output_tokens": count_of(usage.get("output_tokens")),
         "cached_tokens": count_of(mapping_of(usage.get("input_tokens_details")).get("cached_tokens")),
         "total_tokens": count_of(usage.get("total_tokens")),
         "reasoning_tokens": count_of(mapping_of(usage.get("output_tokens_details")).get("reasoning_tokens")),
     }
+    return without_zeros(found)
 
 
 class ResponseGathering(Gathering):
