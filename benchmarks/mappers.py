@@ -7,6 +7,8 @@ exactly the settings it compares. Every library is imported when its side is ope
 
 from __future__ import annotations
 
+import functools
+import importlib
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -162,6 +164,61 @@ def dask() -> Mapper:
             Client(cluster) as client,
         ):
             yield lambda function, items: client.gather(client.map(function, items, pure=False))
+
+    return opened
+
+
+def our_cluster() -> Mapper:
+    """``batchmill.map`` on the cluster that it starts by itself, over TLS."""
+
+    @contextmanager
+    def opened() -> Iterator[Run]:
+        importlib.import_module("distributed")  # what is missing is said before anything starts
+        batch_map, shutdown = our_face("map"), our_face("shutdown")
+        yield lambda function, items: batch_map(function, items, executor="dask", cluster=f"local:{WORKERS}")
+        shutdown()
+
+    return opened
+
+
+def joblib_dask() -> Mapper:
+    """``joblib.Parallel`` with its backend for Dask, on the cluster of :func:`dask`."""
+
+    @contextmanager
+    def opened() -> Iterator[Run]:
+        from distributed import Client, LocalCluster
+        from joblib import Parallel, delayed, parallel_config
+
+        def run(function: Function, items: Sequence[Any]) -> Sequence[Any]:
+            with parallel_config("dask"):
+                done: Sequence[Any] = Parallel()(delayed(function)(x) for x in items)
+                return done
+
+        with (
+            LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster,
+            Client(cluster),
+        ):
+            yield run
+
+    return opened
+
+
+def ray() -> Mapper:
+    """``ray.remote`` for each item, and ``ray.get`` of all of them."""
+
+    @contextmanager
+    def opened() -> Iterator[Run]:
+        ray = importlib.import_module("ray")
+        ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False)
+        remote = functools.cache(ray.remote)
+
+        def run(function: Function, items: Sequence[Any]) -> Sequence[Any]:
+            call = remote(function)
+            done: Sequence[Any] = ray.get([call.remote(item) for item in items])
+            return done
+
+        yield run
+        ray.shutdown()
 
     return opened
 

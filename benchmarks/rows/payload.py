@@ -37,7 +37,7 @@ def mb_per_second(item_bytes: int) -> Score:
     return score
 
 
-def _distinct(item_bytes: int, n: int) -> list[bytes]:
+def distinct(item_bytes: int, n: int) -> list[bytes]:
     """Items of which no two are one object, or a pickled chunk would hold the bytes once."""
     base = os.urandom(item_bytes - 8)
     return [i.to_bytes(8, "big") + base for i in range(n)]
@@ -53,7 +53,7 @@ def _bytes_row(
     least: Target,
 ) -> Workload:
     def side(side_name: str, mapper: Mapper, role: Role) -> Side:
-        return Side(side_name, mapping(mapper, noop, lambda n: _distinct(item_bytes, n)), role)
+        return Side(side_name, mapping(mapper, noop, lambda n: distinct(item_bytes, n)), role)
 
     return Workload(
         name=name,

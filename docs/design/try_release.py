@@ -2,15 +2,16 @@
 
     python docs/design/try_release.py [INTERPRETER...]
 
-Interpreters are names or paths; without any, the supported ones that are on PATH. What was built is in
-``dist/``. Each environment gets nothing but what is installed into it; then README's census runs there. Ends
-with 1 if anything fails.
+Interpreters are names or paths; without any, the supported ones that are on PATH, of pyenv and under /opt. The
+wheel and the sdist stay in ``dist/``. Each environment gets nothing but what is installed into it; then README's
+census and its Python example run there. Ends with 1 if anything fails.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 CONSTRAINTS = REPOSITORY / "docs" / "constraints-3.13t.txt"
 INTERPRETERS = ("python3.11", "python3.12", "python3.13", "python3.14", "python3.13t", "pypy3.11")
+# beside PATH, as .ci/run looks for them
+FOLDERS = ("~/.pyenv/versions/*/bin", "/opt/*/bin")
 IS_FREE_THREADED_313 = (
     "import sys, sysconfig; "
     "print(sys.version_info[:2] == (3, 13) and bool(sysconfig.get_config_var('Py_GIL_DISABLED')))"
@@ -61,21 +64,53 @@ def attempt(interpreter: str, archive: Path, folder: Path) -> str:
     constrained = output(python, "-c", IS_FREE_THREADED_313, folder=folder).strip() == "True"
     constraints = ("-c", CONSTRAINTS) if constrained else ()
     output(python, "-m", "pip", "install", "--quiet", archive, *constraints, folder=folder)
-    document = REPOSITORY / "docs" / "examples" / "census.json"
-    shutil.copytree(REPOSITORY / "docs" / "examples", folder / "docs" / "examples")
-    shutil.copytree(REPOSITORY / "src", folder / "src")
-    counted = output(
-        environment / "bin" / "batchmill", "run", document.relative_to(REPOSITORY), "-q", folder=folder
-    )
-    return f"{json.loads(counted)['files']} files"
+    for name in ("docs", "src"):
+        ignored = shutil.ignore_patterns("node_modules", "_site", "__pycache__")
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
+    batchmill = environment / "bin" / "batchmill"
+    counted = output(batchmill, "run", "docs/examples/census.json", "-q", folder=folder)
+    example, promised = example_of_readme()
+    (folder / "example.py").write_text(example)
+    printed = output(python, "example.py", folder=folder).splitlines()
+    if printed != promised:
+        raise Unlike(f"README's example printed {printed}, not {promised}")
+    return f"{output(batchmill, '--version', folder=folder).strip()}, {json.loads(counted)['files']} files"
+
+
+class Unlike(Exception):
+    """An example prints something else than README says."""
+
+
+def example_of_readme() -> tuple[str, list[str]]:
+    """The Python example that uses batchmill, and the lines that its comments promise."""
+    blocks = re.findall(r"^```python\n(.*?)^```", (REPOSITORY / "README.md").read_text(), re.M | re.S)
+    (example,) = [block for block in blocks if block.startswith("import batchmill")]
+    return example, re.findall(r"^\s*print\(.*\)  # (.*)$", example, re.MULTILINE)
+
+
+def found(name: str) -> str | None:
+    """The path of an interpreter that runs, None where there is none."""
+    folders = [os.environ.get("PATH", "")]
+    folders += [str(folder) for pattern in FOLDERS for folder in sorted(expanded(pattern))]
+    for folder in os.pathsep.join(folders).split(os.pathsep):
+        path = shutil.which(name, path=folder)
+        # a shim of pyenv is there for versions that are not switched on, too, and fails
+        if path is not None and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
+            return path
+    return None
+
+
+def expanded(pattern: str) -> list[Path]:
+    path = Path(pattern).expanduser()
+    return list(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
 
 
 def main(names: list[str]) -> int:
-    interpreters = [path for name in names or INTERPRETERS if (path := shutil.which(name)) is not None]
-    missing = [name for name in names if shutil.which(name) is None]
-    failures = len(missing)
-    for name in missing:
+    paths = {name: found(name) for name in names or INTERPRETERS}
+    interpreters = [path for path in paths.values() if path is not None]
+    for name in paths.keys() - {name for name, path in paths.items() if path is not None}:
         print(f"{name}: there is no such interpreter")
+    failures = len(names) and len(names) - len(interpreters)
     with tempfile.TemporaryDirectory() as built_in:
         archives = build(Path(built_in))
     for interpreter in interpreters:
@@ -83,6 +118,9 @@ def main(names: list[str]) -> int:
             with tempfile.TemporaryDirectory() as folder:
                 try:
                     said = attempt(interpreter, archive, Path(folder))
+                except Unlike as error:
+                    failures += 1
+                    said = f"failed: {error}"
                 except subprocess.CalledProcessError as error:
                     failures += 1
                     said = f"failed: {error}\n{error.stdout}".rstrip()

@@ -234,3 +234,22 @@ def test_a_local_cluster_is_not_started_for_a_plan(batchmill_command, tmp_path):
     assert code == 0
     assert "cluster: one of this machine, started with the run, 2 seats" in out
     assert "dask executor, 2 at once" in out
+
+
+def test_run_with_dry_run_prints_the_plan_and_runs_nothing(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    shell = {
+        "id": "a",
+        "type": "shell",
+        "params": {"command": "touch ran ${item}"},
+        "batch": {"items": [1, 2, 3]},
+    }
+    (tmp_path / "document.json").write_text(json.dumps({"nodes": [shell, echo("b")]}))
+    assert outcome(["run", "document.json", "--dry-run", "--limit", "2", "--until", "a", "-j", "1"]) == 0
+    out, _ = capfd.readouterr()
+    assert "document.json: 1 node" in out
+    assert "2 items from list [1, 2, 3]" in out
+    assert outcome(["run", "document.json", "--dry-run", "--json", "--executor", "thread"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert (told["schema"], told["nodes"][0]["batch"]["executor"]) == ("batchmill.plan/1", "thread")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["document.json"]

@@ -117,6 +117,25 @@ FAULTS: dict[str, tuple[str | bytes, dict[str, Any], list[Any], str]] = {
         "x, after line 2: what follows is not utf-16-le text: illegal encoding",
     ),
     "cut text": ("a\n1\n".encode("utf-16") + b"1", {"encoding": "utf-16"}, [{"a": "1"}], "x, after line 2"),
+    "UTF-16 unnamed": (
+        "a,b\n".encode("utf-16"),
+        {},
+        [],
+        'x, line 1: the text is UTF-16; name its `encoding`, "utf-16"',
+    ),
+    "UTF-16 without a mark": (
+        "a,b\n".encode("utf-16-le"),
+        {},
+        [],
+        'UTF-16-LE; name its `encoding`, "utf-16-le"',
+    ),
+    "UTF-16 turned round": (
+        "a,b\n".encode("utf-16-be"),
+        {},
+        [],
+        'UTF-16-BE; name its `encoding`, "utf-16-be"',
+    ),
+    "UTF-32": ("a,b\n".encode("utf-32"), {}, [], 'the text is UTF-32; name its `encoding`, "utf-32"'),
     "no UTF-16": (b"a\n1\n", {"encoding": "utf-16"}, [], "x, after line 0: what follows is not utf-16 text"),
     "not ASCII": (
         "a\n1\n\u00e9\n",

@@ -84,15 +84,15 @@ class Picture(ParamType):
     "--jobs",
     type=Listed(click.IntRange(1, options.MOST_JOBS)),
     metavar="LIST",
-    help="Items in flight to try, such as 1,2,4; what the document says, or the executor's own, without.",
+    help="Items in flight to try, such as 1,2,4; by default as in the document or of the executor.",
 )
 @click.option("--repeat", type=click.IntRange(1, 1000), default=3, show_default=True, help="Runs of each.")
-@click.option("--builtin", "builtin_wanted", is_flag=True, help="Run the built-in workloads, no FILE.")
+@click.option("--builtin", "builtin_wanted", is_flag=True, help="Run the built-in workloads instead of FILE.")
 @click.option(
     "--workloads",
     type=Listed(click.Choice(BUILTIN_NAMES)),
     metavar="LIST",
-    help=f"Of the built-in ones only these: {', '.join(BUILTIN_NAMES)}.",
+    help=f"Only these built-in workloads: {', '.join(BUILTIN_NAMES)}.",
 )
 @click.option(
     "--scale",
@@ -106,17 +106,17 @@ class Picture(ParamType):
     "interpreters",
     multiple=True,
     metavar="PATH",
-    help="Another Python with batchmill to run everything under too; repeatable.",
+    help="Run everything with this Python too, which has batchmill; repeatable.",
 )
 @click.option("--in-place", is_flag=True, help="Let runs write in the working folder, not in copies of it.")
 @click.option("--plot", type=Picture(), metavar="FILE", help="Draw the comparison, as .html or .svg.")
 @options.json_flag("Print the comparison as one JSON object.")
-@click.option("-q", "--quiet", is_flag=True, help="Do not say which run is under way.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not show progress.")
 def command(**wanted: Any) -> int:
     """Run the workflow document FILE again and again under several executors, and compare.
 
-    Every run is in a process of its own, cold. Documents with nodes that may write are run in scratch
-    copies of the working folder.
+    Each run starts in a new process. Documents with nodes that may write run in scratch copies of the working
+    folder.
     """
     return _bench(Request(**wanted))
 

@@ -20,8 +20,8 @@ from batchmill.executors.remote.certificates import DAYS, make_certificates
 def command(what: str, folder: str, days: int) -> int:
     """Write certs into FOLDER, and print the commands that start a scheduler and workers with them.
 
-    They are for the scheduler, its workers and you alike: copy the folder to every machine, by a way that
-    nobody else can read. Who has them can run code on the cluster.
+    The scheduler, its workers and you all use them: copy the folder to every machine over a private channel.
+    Anyone who has them can run code on the cluster.
     """
     made = make_certificates(folder, days)
     ca, cert, key = (shlex.quote(os.path.abspath(path)) for path in made)

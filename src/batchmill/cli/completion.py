@@ -13,7 +13,7 @@ VARIABLE = "_BATCHMILL_COMPLETE"
 """The variable by which the script asks; click reads it where the command begins."""
 
 
-@click.command("completion", short_help="Print what completes commands in bash, zsh or fish.")
+@click.command("completion", short_help="Print the completion script for bash, zsh or fish.")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:

@@ -30,12 +30,12 @@ Calls = Iterable[tuple[int, dict[str, Any]]]
 @options.journal
 @options.json_flag("Print the ledger as JSON.")
 def command(run: str, journal_path: str | None, json_wanted: bool) -> int:
-    """Add up the calls of language models of RUN by node and model, those of all its passes.
+    """Add up the language model calls of all passes of RUN by node and model.
 
-    What did not tell its usage counts as an estimate.
+    A call without usage counts as an estimate.
 
-    RUN is a run of the journal (its name, the beginning of it, or `last`), a file with what `batchmill run
-    --json` printed, or `-` for standard input.
+    RUN is a run of the journal (its id or the beginning of it, its name, or `last`), a file with what
+    `batchmill run --json` printed, or `-` for standard input.
     """
     if run == "-" or Path(run).is_file():
         passes = _by_pass((1, call) for call in calls_in(run))

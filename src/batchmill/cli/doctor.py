@@ -21,22 +21,22 @@ JOURNAL = Path(".batchmill/runs.sqlite")
 MARKS = {"ok": " ", "note": "~", "problem": "!"}
 
 
-@click.command("doctor", short_help="Look for what would break a run on this machine.")
+@click.command("doctor", short_help="Find problems of this machine that would break a run.")
 @click.option(
     "--journal",
     type=click.Path(path_type=Path),
     default=JOURNAL,
     show_default=True,
-    help="The journal whose folder is tried.",
+    help="The journal whose folder to check.",
 )
 @options.cluster
 @options.json_flag("Print the findings as one JSON object.")
 def command(journal: Path, cluster: str | None, json_wanted: bool) -> int:
-    """Look at the interpreter, the machine, the storage and the packages that runs need, and at a cluster
-    where one is named.
+    """Check the interpreter, the machine, the storage and the packages that runs need, and a cluster if you
+    name one.
 
-    What is marked ! would break a run and ends the command with exit code 5; what is marked ~ makes runs
-    slower or leaves something out.
+    Findings marked ! would break a run and end the command with exit code 5. Findings marked ~ make runs
+    slower or disable a feature.
     """
     found = list(examine(journal, cluster or written_cluster(os.environ.get(VARIABLE))))
     problems = sum(finding.level == "problem" for finding in found)

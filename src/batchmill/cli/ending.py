@@ -94,7 +94,8 @@ def _way_on(result: RunResult, folder: str) -> list[str]:
         command = f"batchmill resume {result.run}{_option(result.journal, folder)}"
         return [in_words(result.waiting), f"collect what is answered with: {command} (--wait waits for all)"]
     if result.status == "failed":
-        return [way_on(result.run, result.journal, folder)]
+        waits = [in_words(result.waiting)] if result.waiting else []
+        return [*waits, way_on(result.run, result.journal, folder)]
     command = f"batchmill resume {result.run} --failed{_option(result.journal, folder)}"
     again = any(map(_has_failed, result.nodes.values()))
     return [f"run failed items again with: {command}"] if again else []

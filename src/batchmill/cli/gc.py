@@ -12,14 +12,14 @@ from batchmill.journal.sweeping import forget, to_forget
 from batchmill.values.words import count
 
 
-@click.command("gc", short_help="Forget old runs.")
+@click.command("gc", short_help="Delete old runs from the journal.")
 @click.option("--keep", type=click.IntRange(0), metavar="N", help="Keep the latest N runs.")
 @click.option(
-    "--older-than", type=Span(plain=False), metavar="AGE", help="Forget runs older than 30d, 12h, ..."
+    "--older-than", type=Span(plain=False), metavar="AGE", help="Delete runs older than 30d, 12h, ..."
 )
 @options.journal
 def command(keep: int | None, older_than: float | None, journal_path: str | None) -> int:
-    """Delete runs from the journal, with their values; those that are being run are left alone."""
+    """Delete runs from the journal, with their values. Active runs are never deleted."""
     if keep is None and older_than is None:
         raise click.UsageError("say what to forget: --keep N, --older-than AGE, or both")
     with Journals(journal_path) as journals:

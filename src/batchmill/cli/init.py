@@ -36,24 +36,24 @@ TEMPLATES = {
 """What each is for; its document, with ``@FILE@`` where its own name is to stand, is in ``templates/``."""
 
 
-@click.command("init", short_help="Write a small document to begin with.")
+@click.command("init", short_help="Write a small document to start from.")
 @click.argument("file", metavar="[FILE]", default=NAME, type=click.Path(path_type=Path))
 @click.option(
     "--template",
     type=click.Choice(tuple(TEMPLATES)),
     default="start",
     show_default=True,
-    help="What the document is for; --list tells more.",
+    help="The job of the document; see --list.",
 )
 @click.option("--list", "listed", is_flag=True, help="List the templates.")
 def command(file: Path, template: str, listed: bool) -> None:
-    """Write a small commented workflow document to FILE (default workflow.yaml): by default one that runs as
-    it is, or with --template one for a common job.
+    """Write a small commented workflow document to FILE (default workflow.yaml): by default one that runs
+    without changes, or with --template one for a common job.
 
-    Its first line names the schema of documents, which is written to .batchmill/schema.json beside it: with
-    it an editor that has a YAML language server completes keys and marks mistakes.
+    Its first line names the schema of documents, .batchmill/schema.json, which is written next to it. An
+    editor with a YAML language server uses the schema to complete keys and mark mistakes.
 
-    A file that is there already is left as it is.
+    An existing file is never overwritten.
     """
     if listed:
         width = max(map(len, TEMPLATES))

@@ -19,24 +19,24 @@ from batchmill.cli.streams import flush_stdout, forget_stdout, stand_in_for_clos
 
 COMMANDS = {
     "run": "Run a workflow document.",
-    "resume": "Go on with a run that was interrupted or failed.",
+    "resume": "Continue an interrupted or failed run.",
     "map": "Run one command over many items, without a document.",
     "validate": "Check a document and report every problem in it.",
     "plan": "Show what a run would do, without running anything.",
     "nodes": "List the node types, or describe one in full.",
-    "doctor": "Look for what would break a run on this machine.",
+    "doctor": "Find problems of this machine that would break a run.",
     "bench": "Compare executors on a document.",
-    "init": "Write a small document to begin with.",
+    "init": "Write a small document to start from.",
     "runs": "List the runs in the journal.",
     "show": "Show what a run did, or one of its items.",
     "report": "Show where the time of a run went, as text, a page or metrics.",
     "trace": "Write a run item by item, for Perfetto, awk and others.",
     "watch": "Watch a run from another terminal.",
     "results": "Write the results of a run as JSON, JSON lines or CSV.",
-    "gc": "Forget old runs.",
+    "gc": "Delete old runs from the journal.",
     "cost": "Show what the calls of a run used and cost.",
     "cluster": "Make certificates for a cluster of your own.",
-    "completion": "Print what completes commands in bash, zsh or fish.",
+    "completion": "Print the completion script for bash, zsh or fish.",
     "help": "Show the help of a command.",
     "schema": "Print the JSON Schema of documents.",
 }
@@ -85,7 +85,8 @@ def _meant(name: str) -> str:
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 success, 1 failed, 2 usage or invalid document, 3 degraded, "
-    "4 stopped by a limit, 5 storage or environment, 75 locked by another process, 130 and 143 interrupted.",
+    "4 stopped by a limit, 5 storage or environment, 6 waiting for a service, 75 locked by another process, "
+    "130 and 143 interrupted.",
 )
 @click.version_option(None, "-V", "--version", package_name="batchmill")
 @click.pass_obj

@@ -36,15 +36,19 @@ def _of_items(command: Command) -> Command:
     for option in reversed(
         (
             click.option(
-                "--items", multiple=True, metavar="SOURCE", help="Where items come from; else stdin."
+                "--items", multiple=True, metavar="SOURCE", help="Where items come from, by default stdin."
             ),
-            click.option("--link", is_flag=True, help="Several sources side by side, not all combinations."),
-            click.option("-0", "--null", "nul", is_flag=True, help="Lines end with NUL, as of find -print0."),
-            click.option("-d", "--delimiter", type=Separator(), metavar="TEXT", help="What ends a line."),
+            click.option("--link", is_flag=True, help="Pair several sources, instead of all combinations."),
             click.option(
-                "-C", "--colsep", type=Separator(), metavar="TEXT", help="Part lines into {1}, {2}, ..."
+                "-0", "--null", "nul", is_flag=True, help="Lines end with NUL, as from find -print0."
             ),
-            click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N items only."),
+            click.option(
+                "-d", "--delimiter", type=Separator(), metavar="TEXT", help="The text that ends a line."
+            ),
+            click.option(
+                "-C", "--colsep", type=Separator(), metavar="TEXT", help="Split lines into {1}, {2}, ..."
+            ),
+            click.option("--limit", type=click.IntRange(1), metavar="N", help="Take the first N items only."),
             click.option(
                 "-n",
                 "group",
@@ -53,7 +57,7 @@ def _of_items(command: Command) -> Command:
                 metavar="N",
                 help="Items per command.",
             ),
-            click.option("--allow-empty", is_flag=True, help="A source that names nothing is no error."),
+            click.option("--allow-empty", is_flag=True, help="Accept a source without items."),
         )
     ):
         command = option(command)
@@ -64,19 +68,27 @@ def _of_command(command: Command) -> Command:
     """Options that say how the command is run for an item."""
     for option in reversed(
         (
-            click.option("-I", "mark", metavar="TEXT", help="Stands for the item, in the place of {}."),
-            click.option("--stdin", "on_stdin", is_flag=True, help="Hand the item over on standard input."),
-            click.option("--shell", metavar="SHELL", help="What reads a line: sh, bash, zsh, ..."),
+            click.option("-I", "mark", metavar="TEXT", help="The placeholder to use instead of {}."),
+            click.option("--stdin", "on_stdin", is_flag=True, help="Pass the item on standard input."),
+            click.option("--shell", metavar="SHELL", help="The shell for a line: sh, bash, zsh, ..."),
             click.option("--cwd", metavar="DIR", help="The folder to run in."),
-            click.option("--env", type=Variable(), multiple=True, metavar="NAME=VALUE", help="A variable."),
-            click.option("--nice", type=click.IntRange(0, 19), metavar="N", help="Leave others the machine."),
-            click.option("--ok-codes", type=Codes(), metavar="N,N", help="Exit codes that are no failure."),
-            click.option("--timeout", type=Span(more_than=True), metavar="SPAN", help="For one attempt."),
             click.option(
-                "--retries", type=click.IntRange(0, 9), default=0, metavar="N", help="More attempts."
+                "--env", type=Variable(), multiple=True, metavar="NAME=VALUE", help="Set a variable."
+            ),
+            click.option("--nice", type=click.IntRange(0, 19), metavar="N", help="Run at a lower priority."),
+            click.option("--ok-codes", type=Codes(), metavar="N,N", help="Exit codes that count as success."),
+            click.option(
+                "--timeout", type=Span(more_than=True), metavar="SPAN", help="Longest time for one attempt."
             ),
             click.option(
-                "--retry-wait", type=Span(), default=0.0, metavar="SPAN", help="Before each of them."
+                "--retries",
+                type=click.IntRange(0, 9),
+                default=0,
+                metavar="N",
+                help="Retry a failed item N times.",
+            ),
+            click.option(
+                "--retry-wait", type=Span(), default=0.0, metavar="SPAN", help="Wait before each retry."
             ),
         )
     ):
@@ -94,25 +106,23 @@ def _of_run(command: Command) -> Command:
                 "--jobs",
                 type=Jobs(options.MOST_JOBS),
                 metavar="N",
-                help="Items in flight; 50% of cores.",
+                help="Items in flight; also 50% of cores.",
             ),
-            click.option(
-                "--load", type=Load(), metavar="N", help="Begin no item above this load; 80% of cores."
-            ),
+            click.option("--load", type=Load(), metavar="N", help="Start no item above this load; also 80%."),
             click.option(
                 "--on-error",
                 type=click.Choice(("continue", "fail")),
                 default="continue",
                 show_default=True,
-                help="Whether a failed item ends the others.",
+                help="Run the rest after a failure, or stop.",
             ),
             click.option(
                 "--halt",
                 type=click.Choice(("now", "soon")),
-                help="End at the first failure; now: what runs, too.",
+                help="Stop at the first failure; now: kill what runs.",
             ),
             click.option(
-                "--tolerate", type=Tolerance(), metavar="N", help="More failures fail the run; 10%."
+                "--tolerate", type=Tolerance(), metavar="N", help="Fail after more than N failures; also 10%."
             ),
             click.option("--dry-run", "dry", is_flag=True, help="Print the commands and run none."),
         )
@@ -133,7 +143,7 @@ def _of_results(command: Command) -> Command:
                 help="Write results to FILE, not stdout: JSON lines; .csv, .parquet, .gz by its name.",
             ),
             click.option(
-                "--results", metavar="DIR", help="Files of each item's stdout, stderr and exit code."
+                "--results", metavar="DIR", help="Write each item's stdout, stderr and exit code to files."
             ),
             click.option("--joblog", metavar="FILE", help="Add a line to FILE for each item that ends."),
         )
@@ -177,14 +187,16 @@ def command(
     command_words: tuple[str, ...],
     **asked: Any,
 ) -> int:
-    """Run COMMAND for every item; what each run prints comes in the order of the items.
+    """Run COMMAND for every item and print the outputs in the order of the items.
 
     SOURCE is a pattern of file names, @FILE for the lines of a file (values and rows of .jsonl and .csv
-    files), - for those of standard input, range:START:STOP, or a list or source in JSON; several give every
-    combination. In COMMAND {} is the item, {.} it without suffix, {/} its name, {//} its folder, {/.} its
-    name without suffix, {#} its number, {%} its slot, {1} that of the first source and {key} a part of a
-    row; without any the item comes last. One word is a line for the shell, which is handed the item and never
-    runs it.
+    files), - for the lines of standard input, range:START:STOP, or a list or source in JSON. Several sources
+    give every combination.
+
+    In COMMAND {} is the item, {.} the item without suffix, {/} its name, {//} its folder, {/.} its name
+    without suffix, {#} its number, {%} its slot, {1} the item of the first source and {key} a part of a row.
+    Without any of them the item comes last. A COMMAND of one word is a line for the shell, which gets the
+    item as an argument and never runs it as code.
     """
     caller.verbose = verbose
     _refuse_expanded(asked["items"], command_words)

@@ -66,7 +66,7 @@ def overrides(command: Command) -> Command:
         "--jobs",
         type=click.IntRange(1, MOST_JOBS),
         metavar="N",
-        help="Nodes and items at work at once in the whole run; a sequential batch stays so.",
+        help="Most nodes and items to run at once in the whole run; sequential batches stay sequential.",
     )(command)
     return click.option(
         "--executor", type=click.Choice(tuple(KINDS)), help="Run every batch node on this executor."
@@ -79,15 +79,15 @@ def limit(command: Command) -> Command:
         "--limit",
         type=click.IntRange(1),
         metavar="N",
-        help="Run no more than N items of any batch.",
+        help="Run at most N items of each batch.",
     )(command)
 
 
 def part(command: Command) -> Command:
     """``--only``, ``--from`` and ``--until``."""
-    command = click.option("--until", metavar="NODE", help="Run NODE and what it needs, no more.")(command)
+    command = click.option("--until", metavar="NODE", help="Run NODE and the nodes it needs.")(command)
     command = click.option(
-        "--from", "from_", metavar="NODE", help="Run NODE and what follows from it; see the text above."
+        "--from", "from_", metavar="NODE", help="Run NODE and the nodes after it; see above."
     )(command)
     return click.option("--only", metavar="NODE", help="Run NODE alone.")(command)
 
@@ -107,7 +107,7 @@ def limit_or_all(command: Command) -> Command:
         "--limit",
         type=_CountOrAll(1),
         metavar="N|all",
-        help="Run no more than the first N items of any batch, or all of them; as the run was begun.",
+        help="Run at most the first N items of each batch, or all; by default as the run began.",
     )(command)
 
 
@@ -133,7 +133,7 @@ def journal(command: Command) -> Command:
         "journal_path",
         metavar="PATH",
         envvar=VARIABLE,
-        help=f"The journal of runs, {DEFAULT_PATH} unless given; that of `map` is among the user's state. "
+        help=f"The journal of runs, by default {DEFAULT_PATH}, for `map` in your state folder. "
         f"Also {VARIABLE}.",
     )(command)
 
@@ -146,11 +146,11 @@ def wait(command: Command) -> Command:
 
 def keeping(command: Command) -> Command:
     """``--journal``, ``--no-journal``, ``--durable`` and ``--name`` for commands that write it."""
-    command = click.option("--name", metavar="NAME", help="What the run is called in lists.")(command)
+    command = click.option("--name", metavar="NAME", help="A name for the run.")(command)
     command = click.option(
-        "--durable", is_flag=True, help="Have every commit of the journal reach the disk before going on."
+        "--durable", is_flag=True, help="Wait until every commit of the journal is on disk."
     )(command)
-    command = click.option("--no-journal", is_flag=True, help="Keep nothing; the run cannot be resumed.")(
+    command = click.option("--no-journal", is_flag=True, help="Save nothing; you cannot resume the run.")(
         command
     )
     return journal(command)
@@ -168,7 +168,7 @@ def kept_in(
 
 def at_the_end(command: Command) -> Command:
     """An option for each of :data:`FILES`, and ``--exit-zero``."""
-    command = click.option("--exit-zero", is_flag=True, help="Exit with 0 where only some items failed.")(
+    command = click.option("--exit-zero", is_flag=True, help="Exit with 0 if only some items failed.")(
         command
     )
     for name, told in reversed(FILES.items()):
@@ -179,7 +179,7 @@ def at_the_end(command: Command) -> Command:
 def talk(command: Command) -> Command:
     """``--progress``, ``--quiet`` and ``--verbose``."""
     command = click.option("-v", "--verbose", is_flag=True, help="Name every node; show tracebacks.")(command)
-    command = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")(command)
+    command = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")(command)
     return click.option(
         "--progress",
         type=click.Choice(("auto", "bar", "plain", "none")),

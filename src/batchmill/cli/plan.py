@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from batchmill.cli.given import Given, given
 from batchmill.cli.journals import Journals
 from batchmill.cli.json_text import as_json
 from batchmill.cli.rehearsed import lines
-from batchmill.errors import InvalidDocument
+from batchmill.errors import InvalidDocument, StorageError, UnknownRun
 from batchmill.graph.compile.check import check
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.frame import NodeFrame, RunServices
@@ -27,7 +28,9 @@ from batchmill.nodes.registry import default_registry
 from batchmill.planning.cluster import add_cluster
 from batchmill.planning.diagram import diagram_of, dot, mermaid
 from batchmill.planning.nodes import described_plan
+from batchmill.planning.spending import with_earlier
 from batchmill.planning.tree import tree_lines
+from batchmill.record.ledger import ledger
 from batchmill.runs.files import table_of
 from batchmill.runs.rehearse import Rehearsed, rehearse
 from batchmill.runs.settings import RunSettings, cluster_of
@@ -56,7 +59,7 @@ Form = Literal["tree", "json", "mermaid", "dot"]
 @click.option(
     "--changes",
     is_flag=True,
-    help="Say what the latest run of FILE has results for, and why not for the rest.",
+    help="Show which results of the latest run of FILE are still valid, and what changed.",
 )
 @options.journal
 @options.json_flag("The same as --format json.")
@@ -76,39 +79,52 @@ def command(
     journal_path: str | None,
     json_wanted: bool,
 ) -> None:
-    """Show the nodes of the workflow document FILE as they would run: what waits for what, which branches run
-    at the same time, what sub-workflows hold, and of each batch the executor, the number of items and the
-    first three.
+    """Show the nodes of the workflow document FILE as they would run: dependencies, branches that run at the
+    same time, sub-workflows, and for each batch the executor, the number of items and the first three.
 
-    With --changes it is told for each node how many results the latest run of FILE has that are good yet, and
-    what changed where they are not: a param, a file, code.
+    With --changes, show for each node how many results of the latest run of FILE are still valid, and what
+    changed: a param, a file, code.
 
-    Nothing is run: items that come from another node are known only in a run. Inputs that are missing are
-    left open.
+    Run nothing, so items from another node stay unknown. You may leave out inputs.
     """
+    from_inputs = given(inputs, set_json, params_file)
+    settings = RunSettings(executor=executor, jobs=jobs, cluster=cluster, part=Part.of(only, from_, until))
+    since = _since(file, from_inputs, journal_path) if changes else None
+    show_plan(file, from_inputs, settings, journal_path, "json" if json_wanted else form, since)
+
+
+def show_plan(
+    file: str,
+    from_inputs: Given,
+    settings: RunSettings,
+    journal_path: str | None,
+    form: Form = "tree",
+    since: Rehearsed | None = None,
+) -> None:
+    """Print what a run of the document FILE would do, and what is known of its latest run in the journal.
+    Raises :class:`InvalidDocument`."""
     draft = document_of(file)
     plan = check(draft, default_registry())
-    from_inputs = given(inputs, set_json, params_file)
     warnings = (*from_inputs.told(draft.raw), *plan.warnings)
-    for warned in warnings if form == "tree" and not json_wanted else ():
+    for warned in warnings if form == "tree" else ():
         say(warning_line(warned))
     values = _inputs(plan, from_inputs)
     if plan.settings is not None:
         plan = check(draft, default_registry(), values)
-    part = Part.of(only, from_, until)
-    plan = plan if part is None else part_of(plan, part)
+    plan = plan if settings.part is None else part_of(plan, settings.part)
     services = RunServices(
         SubWorkflowRun,
-        executor=executor,
-        jobs=jobs,
+        executor=settings.executor,
+        jobs=settings.jobs,
+        limit=settings.limit,
         files=table_of(plan, values, {}),
-        cluster=cluster_of(RunSettings(cluster=cluster), plan.workflow),
+        cluster=cluster_of(settings, plan.workflow),
     )
     around = NodeFrame(services, Namespace(values))
     told = described_plan(plan, around)
-    since = _since(file, from_inputs, journal_path) if changes else None
+    _add_earlier(told, file, journal_path)
     add_cluster(told, around.services.cluster)
-    if json_wanted or form == "json":
+    if form == "json":
         listed = [warned.as_json() for warned in warnings]
         whole = {"schema": SCHEMA, "source": file, "inputs": plain(values), **told, "warnings": listed}
         if since is not None:
@@ -134,6 +150,23 @@ def _since(file: str, inputs: Given, journal_path: str | None) -> Rehearsed:
             raise click.UsageError(f"--changes: there has been no run of {file} in this folder")
         name, journal = found.run.name, Journal(found.journal.path)
     return rehearse(name, inputs.values, journal=journal, text_params=inputs.text, finished_too=True)
+
+
+def _add_earlier(told: dict[str, Any], file: str, journal_path: str | None) -> None:
+    """Add to estimates what the latest run of the document with calls used, where there is one."""
+    estimates = {node["id"]: node["estimate"] for node in told["nodes"] if "estimate" in node}
+    if not estimates:
+        return
+    source = os.path.abspath(file)
+    with suppress(StorageError, UnknownRun), Journals(journal_path, only_read=True) as journals:
+        for found in (one for one in journals.runs() if one.run.source == source):
+            reader, run, _ = journals.run(found.run.name)
+            entries = ledger(call for _, call in reader.calls(run))
+            for entry in entries:
+                if entry.node in estimates and "earlier" not in estimates[entry.node]:
+                    with_earlier(estimates[entry.node], run.name, entry)
+            if entries:
+                return
 
 
 def _inputs(plan: Plan, given_inputs: Given) -> dict[str, Any]:

@@ -37,12 +37,12 @@ def formats(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Choice(("failed", "none")),
     default="failed",
     show_default=True,
-    help="Whose inputs and outputs to show: those of failed and slowest items, or none.",
+    help="Show inputs and outputs of failed and slowest items, or none.",
 )
 @click.option(
     "--against",
     metavar="RUN",
-    help="Hold the run against another one: as text, with --json, in the page or in Markdown.",
+    help="Compare the run with another one: as text, with --json, in the page or in Markdown.",
 )
 @click.option("--open", "opened", is_flag=True, help="Show the page in a browser.")
 @options.journal
@@ -56,8 +56,8 @@ def command(
     json_wanted: bool,
     **files: str | None,
 ) -> int:
-    """Report on RUN (its name, the beginning of it, or `last`): counts, durations, failures in groups,
-    retries, calls and cost, as text or in the files you name. `-` as FILE is stdout.
+    """Report on RUN (its id or the beginning of it, its name, or `last`): counts, durations, failures in
+    groups, retries, calls and cost, as text or in the files you name. `-` as FILE is stdout.
 
     --open without --html writes the page to report-RUN.html."""
     asked = {name: file for name, file in files.items() if file is not None}

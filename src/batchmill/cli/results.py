@@ -22,7 +22,7 @@ from batchmill.journal.records import ItemRecord, VisitRecord
 
 @click.command("results", short_help="Write the results of a run as JSON, JSON lines or CSV.")
 @click.argument("run", default=LAST)
-@click.option("--node", metavar="ID", help="Of this node; else of the last batch node.")
+@click.option("--node", metavar="ID", help="Of this node, by default the last batch node.")
 @click.option(
     "--format", "form", type=click.Choice(("json", "jsonl", "csv")), default="json", show_default=True
 )
@@ -30,14 +30,15 @@ from batchmill.journal.records import ItemRecord, VisitRecord
     "--safe-for-spreadsheets",
     "safe",
     is_flag=True,
-    help="In a table, put an apostrophe before text that a spreadsheet would take for a formula.",
+    help="In a table, put an apostrophe before text that a spreadsheet would read as a formula.",
 )
 @options.journal
 def command(run: str, node: str | None, form: str, safe: bool, journal_path: str | None) -> int:
-    """Write the results of RUN (its name, the beginning of it, or `last`): one entry per item, in order of
-    the items, the node's outputs and `item`. Items without a result are null, in a table they are left out.
+    """Write the results of RUN (its id or the beginning of it, its name, or `last`): one
+    entry per item, in the order of the items, with the node's outputs and `item`. Items without a result are
+    null, or left out in a table.
 
-    A table has a column for every key of every result, beside `index`, the item's position. A null is an
+    A table has the column `index`, the item's position, and one for every key of every result. null is an
     empty cell, an empty text is "".
     """
     if safe and form != "csv":

@@ -33,14 +33,10 @@ from batchmill.runs.rehearse import rehearse
 from batchmill.runs.resume import resume
 
 
-@click.command(
-    "resume", cls=options.OnceCommand, short_help="Go on with a run that was interrupted or failed."
-)
+@click.command("resume", cls=options.OnceCommand, short_help="Continue an interrupted or failed run.")
 @click.argument("words", nargs=-1, metavar="[RUN] [NAME=VALUE]...")
-@click.option(
-    "--dry-run", is_flag=True, help="Say what would be run again, why and for how much; run nothing."
-)
-@click.option("--failed", "failed_only", is_flag=True, help="Run only the items again that had failed.")
+@click.option("--dry-run", is_flag=True, help="Show what would run again, why and at what cost; run nothing.")
+@click.option("--failed", "failed_only", is_flag=True, help="Run only failed items.")
 @click.option("--set-json", multiple=True, metavar="NAME=JSON", help="Give one input as JSON.")
 @click.option(
     "--params",
@@ -54,14 +50,14 @@ from batchmill.runs.resume import resume
 @options.cluster
 @options.part
 @options.wait
-@click.option("--whole", is_flag=True, help="Of a run of a part: run the rest, too.")
+@click.option("--whole", is_flag=True, help="If the run is a part, run the rest too.")
 @options.journal
-@click.option("--durable", is_flag=True, help="Have every commit of the journal reach the disk.")
+@click.option("--durable", is_flag=True, help="Wait until every commit of the journal is on disk.")
 @click.option(
     "--json/--no-json",
     "json_wanted",
     default=None,
-    help="Print the whole run as one JSON object, of `map` each result as one line; as it was begun.",
+    help="Print the whole run as one JSON object, or each result of `map` as a line; else as the run began.",
 )
 @options.at_the_end
 @options.talk
@@ -92,16 +88,16 @@ def command(
     exit_zero: bool,
     **files: str | None,
 ) -> int:
-    """Run what has no result yet of RUN: its name, the beginning of it, or `last`; without it, the latest
-    run that is not finished, but for one whose reader had left.
+    """Continue RUN: its id or the beginning of it, its name, or `last`; by default the latest run that is not
+    finished, except one whose reader stopped (`| head`).
 
-    The run goes on in the folder it was begun in, with its settings and the form of its output. Results are
-    known again by content: what was edited since, in the document, among the items, in the files that were
-    read or in code, is run again. Inputs are those of the run, but for those given here; secret ones must be
-    given again. Of a run of `batchmill map` all results are printed, those that were kept as well.
+    Nodes and items without a result run, in the folder where the run began, with its settings and form of
+    output. Results are recognised by content: if you edited the document, the items, the files they read or
+    your code, the changed work runs again. Inputs are those of the run, unless you give new ones; give secret
+    inputs again. A run of `batchmill map` prints all results, including those it kept.
 
-    With --only and --from their nodes are run again, also what has a result; the nodes before NODE are not
-    run. A run of a part goes on with that part, with --whole with all.
+    With --only and --from the nodes of the part run again, even those with a result; the nodes before NODE do
+    not run. A run of a part continues with that part; --whole runs the rest too.
     """
     caller.verbose = verbose
     name, pairs = _split(words)

@@ -13,18 +13,23 @@ from batchmill.cli import options
 from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
 from batchmill.cli.document import document_of
+from batchmill.cli.exits import Exit
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given, with_stdin
 from batchmill.cli.own_files import own_files
+from batchmill.cli.plan import show_plan
 from batchmill.events.progress import ProgressKind
+from batchmill.graph.part import Part
 from batchmill.runs.result import RunResult
 from batchmill.runs.resume import resume
 from batchmill.runs.run import run
+from batchmill.runs.settings import RunSettings
 
 
 @click.command("run", cls=options.OnceCommand, short_help="Run a workflow document.")
 @options.document
 @options.inputs
+@click.option("--dry-run", is_flag=True, help="Show what would run, as `plan` does; run nothing.")
 @options.overrides
 @options.limit
 @options.cluster
@@ -42,6 +47,7 @@ def command(
     inputs: tuple[str, ...],
     params_file: Path | None,
     set_json: tuple[str, ...],
+    dry_run: bool,
     executor: str | None,
     jobs: int | None,
     limit: int | None,
@@ -63,14 +69,19 @@ def command(
 ) -> int:
     """Run the workflow document FILE (JSON or YAML; `-` is standard input) and print its outputs.
 
-    Inputs are given as NAME=VALUE; the document says what type VALUE is read as. Without --json a single
+    Give inputs as NAME=VALUE; VALUE is read as the type that the document declares. Without --json a single
     text output is printed as it is, anything else as JSON.
 
-    With --only and --from the nodes before NODE are not run: what they gave is known from the journal, by its
-    content, from whichever run.
+    With --only and --from the nodes before NODE do not run: their results come from any run in the journal
+    with the same content.
     """
     caller.verbose = verbose
     from_line = given(inputs, set_json, params_file)
+    if dry_run:
+        part = Part.of(only, from_, until)
+        settings = RunSettings(executor=executor, jobs=jobs, limit=limit, cluster=cluster, part=part)
+        show_plan(file, from_line, settings, journal_path, "json" if json_wanted else "tree")
+        return Exit.SUCCESS
     draft = document_of(file)
     wanted = with_stdin(from_line, draft)
     journal = options.kept_in(journal_path, no_journal, durable)

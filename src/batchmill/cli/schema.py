@@ -10,5 +10,5 @@ from batchmill.ir.schema import json_schema
 
 @click.command("schema", short_help="Print the JSON Schema of documents.")
 def command() -> None:
-    """Print the JSON Schema that documents are held to, for editors and other tools."""
+    """Print the JSON Schema of documents, for editors and other tools."""
     click.echo(as_json(json_schema(), indent=2))

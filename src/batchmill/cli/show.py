@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
 import click
@@ -35,14 +35,16 @@ MOST_ERRORS = 1000  # lines of errors without --json; who wants more reads JSON
 @click.command("show", short_help="Show what a run did, or one of its items.")
 @click.argument("run", default=LAST)
 @click.option("--item", type=click.IntRange(0), metavar="N", help="Show the item at position N, from 0.")
-@click.option("--node", metavar="ID", help="Of this node only; --item without it means the last batch node.")
-@click.option("--errors", is_flag=True, help="Show what failed, inside items too.")
+@click.option(
+    "--node", metavar="ID", help="Show this node only; --item without it means the last batch node."
+)
+@click.option("--errors", is_flag=True, help="Show all failures, inside items too.")
 @options.journal
 @options.json_flag("Print JSON.")
 def command(
     run: str, item: int | None, node: str | None, errors: bool, journal_path: str | None, json_wanted: bool
 ) -> int:
-    """Show what RUN did: its name, the beginning of it, or `last`."""
+    """Show what RUN did (its id or the beginning of it, its name, or `last`)."""
     with Journals(journal_path) as journals, data_only() as data:
         reader, found, _ = journals.run(run)
         visits = reader.visits(found)
@@ -51,13 +53,40 @@ def command(
             _show_item(reader, visit_of(visits, node), item, data, json_wanted, shown)
             return 0
         if node is not None:
-            visit_of(visits, node)  # which complains of one that the run does not have
+            if node not in _without_visit(reader, found, visits):
+                visit_of(visits, node)  # which complains of one that the run does not have
             visits = [visit for visit in visits if visit.address == node]
+        others = _without_visit(reader, found, reader.visits(found) if node else visits)
+        others = {name: told for name, told in others.items() if node in (None, name)}
         if errors:
-            _show_errors(reader, visits, data, json_wanted)
+            _show_errors(reader, visits, others, data, json_wanted)
         else:
-            _show_run(reader, found, visits, data, json_wanted)
+            _show_run(reader, found, visits, others, data, json_wanted)
     return 0
+
+
+def _without_visit(reader: Reader, run: RunRecord, visits: list[VisitRecord]) -> dict[str, dict[str, Any]]:
+    """What the result of a run says of nodes of which no outcome is kept, by address: those of ``finally``,
+    and those that were skipped."""
+    kept = {visit.address for visit in visits}
+    inside = {address.rpartition(".")[0] for address in kept}
+    found = {name: told for name, told in reader.nodes(run).items() if name not in kept | inside}
+    order = {name: number for number, name in enumerate(_ids(run.document))}
+    last = len(order)
+    return {name: found[name] for name in sorted(found, key=lambda name: order.get(name.split(".")[0], last))}
+
+
+def _ids(document: Any) -> Iterator[str]:
+    """The ids of a document's nodes in its order, whether they are listed or stand in a pipeline."""
+    if isinstance(document, Mapping):
+        if isinstance(document.get("id"), str):
+            yield document["id"]
+            return
+        for key in ("nodes", "pipeline", "parallel", "finally"):
+            yield from _ids(document.get(key))
+    elif isinstance(document, list):
+        for one in document:
+            yield from _ids(one)
 
 
 def visit_of(visits: list[VisitRecord], node: str | None) -> VisitRecord:
@@ -84,8 +113,14 @@ def _show_item(
     data.write_json({"node": visit.address, **found.as_json()}, indent=None if as_text else 2)
 
 
-def _show_errors(reader: Reader, visits: list[VisitRecord], data: DataStream, as_list: bool) -> None:
-    every = _errors(reader, visits)
+def _show_errors(
+    reader: Reader,
+    visits: list[VisitRecord],
+    others: Mapping[str, Mapping[str, Any]],
+    data: DataStream,
+    as_list: bool,
+) -> None:
+    every = chain(_errors(reader, visits), _errors_of_others(others))
     if as_list:
         for piece in _json_list(told for _, told in every):
             data.write(piece)
@@ -110,6 +145,14 @@ def _errors(reader: Reader, visits: list[VisitRecord]) -> Iterator[tuple[str, di
                 yield address_of(entry["node"], index=entry["index"]), {**entry, "within": within}
 
 
+def _errors_of_others(others: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What failed in nodes of which no outcome is kept."""
+    for name, told in others.items():
+        if told.get("status") == "failed":
+            kind, _, message = str(told.get("failure") or "").partition(": ")
+            yield name, {"node": name, "index": None, "error": {"type": kind, "message": message}}
+
+
 def _json_list(values: Iterator[Any]) -> Iterator[str]:
     yield "["
     for number, value in enumerate(values):
@@ -124,7 +167,12 @@ def _error_line(place: str, one: dict[str, Any]) -> str:
 
 
 def _show_run(
-    reader: Reader, run: RunRecord, visits: list[VisitRecord], data: DataStream, as_object: bool
+    reader: Reader,
+    run: RunRecord,
+    visits: list[VisitRecord],
+    others: Mapping[str, Mapping[str, Any]],
+    data: DataStream,
+    as_object: bool,
 ) -> None:
     waiting = list(map(batch_as_json, reader.batches(run)))
     if as_object:
@@ -140,6 +188,7 @@ def _show_run(
             }
             for visit in visits
         ]
+        nodes += [_as_visit(name, told) for name, told in others.items()]
         data.write_json({**as_json(run), "nodes": nodes, "spent": _spent(reader, run), "waiting": waiting})
         return
     again = f", begun {run.passes} times" if run.passes > 1 else ""
@@ -154,10 +203,28 @@ def _show_run(
         data.write_line(f"no more than the first {count(run.limit, 'item')} of each batch, by --limit")
     for visit in visits:
         data.write_line(f"  {visit.address}: {_counts(visit)}")
+    for name, told in others.items():
+        data.write_line(f"  {name}: {_ended(told)}")
     if waiting:
         data.write_line(in_words(waiting))
     if (spent := _spent(reader, run)) is not None:
         data.write_line(f"spent{' in all' if run.passes > 1 else ''}: {spending(**spent)}")
+
+
+def _as_visit(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """A node without outcomes in the form of those that have some, with how it ended."""
+    failed = told.get("status") == "failed"
+    counts = {"done": int(told.get("status") != "skipped"), "failed": int(failed), "degraded": 0}
+    node = {"node": name, "batch": "count" in told, "total": told.get("count"), **counts}
+    return {**node, "wall": told.get("wall", 0.0), "status": told.get("status")}
+
+
+def _ended(told: Mapping[str, Any]) -> str:
+    if told.get("status") == "skipped":
+        return "skipped"
+    why = f": {shortened(str(told['failure']), 200)}" if told.get("failure") else ""
+    word = "done" if told.get("status") == "success" else told.get("status")
+    return f"{word} in {seconds(told.get('wall', 0.0))}{why}"
 
 
 def _spent(reader: Reader, run: RunRecord) -> dict[str, Any] | None:

@@ -27,8 +27,8 @@ from batchmill.journal.journal import LAST
 @click.option("-o", "--output", "file", metavar="FILE", default=STDOUT, help="Write FILE; `-` is stdout.")
 @options.journal
 def command(run: str, wanted: str, file: str, journal_path: str | None) -> int:
-    """Write what happened to every item of RUN (its name, the beginning of it, or `last`) to stdout, or to
-    FILE, compressed where its name ends in .gz."""
+    """Write what happened to every item of RUN (its id or the beginning of it, its name, or `last`) to
+    stdout, or to FILE, compressed if its name ends in .gz."""
     with Journals(journal_path) as journals, data_only() as data:
         told = Told.of(journals.run(run))
         if file == STDOUT:

@@ -25,10 +25,10 @@ SCHEMA = "batchmill.validation/1"
 @options.document
 @options.json_flag("Print the verdict as one JSON object.")
 def command(file: str, json_wanted: bool) -> int:
-    """Check the workflow document FILE and report every problem with its path, line and column, and what is
-    allowed but hardly meant as a warning.
+    """Check the workflow document FILE and report every problem with its path, line and column. Warn of
+    what is allowed but probably a mistake.
 
-    Nothing is run and no code of the document is imported.
+    Run nothing and import no code of the document.
     """
     try:
         warnings = check(document_of(file), default_registry()).warnings

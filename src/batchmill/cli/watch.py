@@ -29,22 +29,22 @@ Show = Callable[[Look], bool]
 
 @click.command("watch", short_help="Watch a run from another terminal.")
 @click.argument("run", required=False)
-@click.option("--once", is_flag=True, help="Show how it stands now, and end.")
+@click.option("--once", is_flag=True, help="Show the state now, and end.")
 @click.option(
     "--every",
     type=click.FloatRange(0.1, 86400),
     metavar="SECONDS",
-    help=f"Look so often: every {OFTEN:g} s on a terminal and with --json, else every {SELDOM:g} s.",
+    help=f"Look every SECONDS, by default {OFTEN:g} s on a terminal and with --json, else {SELDOM:g} s.",
 )
 @options.journal
 @options.json_flag("Print each look as a JSON object on a line.")
 def command(
     run: str | None, once: bool, every: float | None, journal_path: str | None, json_wanted: bool
 ) -> int:
-    """Watch RUN (its name, the beginning of it, or `last`), by default the one that runs now: bars, rates,
-    how long it will take, failures, cost. It ends when the run has ended.
+    """Watch RUN (its id or the beginning of it, its name, or `last`), by default the one that runs now: bars,
+    rates, how long it will take, failures, cost. End when the run ends.
 
-    It only reads the journal: nothing that you do here can disturb the run. Leave with Ctrl-C."""
+    Watching only reads the journal and cannot disturb the run. Leave with Ctrl-C."""
     with Journals(journal_path, only_read=True) as journals:
         reader, found, _ = journals.to_watch(run)
         path = str(reader.journal.path)

@@ -61,7 +61,8 @@ class NodeRetried:
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
     """``done`` items of a batch reached their final state, ``failed`` of them as errors; all took ``retries``
-    attempts beyond each one's first.
+    attempts beyond each one's first, and used ``tokens`` of language models for ``cost`` US dollars, as far
+    as they have prices.
 
     Sent at a bounded rate (:class:`batchmill.events.pace.ProgressThrottle`), not once per item.
     """
@@ -71,6 +72,8 @@ class BatchProgress:
     failed: int = 0
     total: int | None = None
     retries: int = 0
+    tokens: int = 0
+    cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

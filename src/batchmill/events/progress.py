@@ -16,7 +16,7 @@ from batchmill.events.happened import (
     NodeStarted,
     Noticed,
 )
-from batchmill.values.words import count, is_inside_item, rate, seconds, shortened
+from batchmill.values.words import count, is_inside_item, plain_number, rate, seconds, shortened
 from batchmill.warned import Warned
 
 if TYPE_CHECKING:
@@ -145,7 +145,9 @@ class PlainProgress:
 
 
 def _advanced(progress: BatchProgress, wall: float) -> str:
-    failed = "".join(f", {words}" for words in trouble(progress.failed, progress.retries))
+    failed = "".join(
+        f", {words}" for words in [*trouble(progress.failed, progress.retries), *spent(progress)]
+    )
     speed = rate(progress.done, wall)
     if not progress.total:
         return f"{progress.node}: {progress.done:,} done{failed}, {speed}"
@@ -157,6 +159,12 @@ def trouble(failed: int, retries: int) -> list[str]:
     """What went wrong so far, in words."""
     told = [f"{failed:,} failed"] if failed else []
     return [*told, f"{retries:,} {'retry' if retries == 1 else 'retries'}"] if retries else told
+
+
+def spent(progress: BatchProgress) -> list[str]:
+    """What calls of language models used so far, in words."""
+    told = [count(progress.tokens, "token")] if progress.tokens else []
+    return [*told, f"{plain_number(float(f'{progress.cost:.4g}'))} USD"] if progress.cost else told
 
 
 def _retried(event: NodeRetried) -> str:

@@ -52,7 +52,7 @@ def _prices(workflow: Workflow, folder: Path) -> tuple[PriceTable, list[Fault]]:
         raw, faults = _file(folder / specs, ("prices",))
         specs, more = _read_each(raw.get("prices", raw), PriceSpec, ("prices",))
         faults += more
-    table = {name: Price(one.input, one.output, one.cached) for name, one in specs.items()}
+    table = {name: Price(one.input, one.output, one.cached, one.cache_write) for name, one in specs.items()}
     return PriceTable(table), faults
 
 

@@ -17,7 +17,15 @@ from batchmill.items.unpacking import Read
 
 MAX_LINE = 64 << 20  # bytes; what one item may take before it is in anybody's hands
 CONVERT = "convert the file first"
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_WIDE = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Encodings by their byte-order marks; that of UTF-16 is the beginning of one of UTF-32."""
+_UNMARKED = {(True, False, True, False): "utf-16-le", (False, True, False, True): "utf-16-be"}
+"""Encodings of text without a byte-order mark by which of its first four bytes are other than zero."""
 _MAGIC = {
     b"PK\x03\x04": "a zip archive or a spreadsheet; unpack or convert it first",
     b"PAR1": "a Parquet file; convert it first",
@@ -34,7 +42,8 @@ def numbered_lines(
 ) -> Iterator[Lines]:
     """The lines that came together, without their ends or (``ends``) with them; no empty lists. ``keep_bad``
     makes a :class:`~batchmill.bad_row.BadRow` of a line that is no text, unless the file as a whole is none.
-    ``remedy`` is what to do about such lines.
+    ``remedy`` is what to do about such lines; other than :data:`CONVERT`, it says that an encoding can be
+    named.
 
     Raises :class:`StorageError`, which names ``source`` and the line.
     """
@@ -43,11 +52,13 @@ def numbered_lines(
         lines: Lines = []
         for line in raw:
             number += 1
+            if number == 1 and remedy != CONVERT and (wide := _unmarked(line)):
+                raise StorageError(f"{source}, line 1: {_wide_words(wide, remedy)}")
             try:
                 lines.append((number, _text(line, first=number == 1, ends=ends)))
             except UnicodeDecodeError as fault:
                 message = f"{source}, line {number}: {_not_utf8(line, fault, number, remedy)}"
-                if keep_bad and not _other_kind(line, number):
+                if keep_bad and not _other_kind(line, number, remedy):
                     lines.append((number, BadRow(_readable(line, ends=ends), message)))
                     continue
                 if lines:
@@ -62,19 +73,29 @@ def _text(line: bytes, *, first: bool, ends: bool) -> str:
 
 
 def _not_utf8(line: bytes, fault: UnicodeDecodeError, number: int, remedy: str) -> str:
-    if kind := _other_kind(line, number):
+    if kind := _other_kind(line, number, remedy):
         return kind
     byte, place = line[fault.start], fault.start + 1
     return f"byte 0x{byte:02x} at place {place} is not UTF-8 text; {remedy}"
 
 
-def _other_kind(line: bytes, number: int) -> str:
+def _other_kind(line: bytes, number: int, remedy: str) -> str:
     """What the file is in place of UTF-8 text, by the beginning of its first line; empty where that tells
     nothing."""
-    if number == 1 and line.startswith(_UTF16):
-        return "the text is UTF-16; save it as UTF-8"
+    if number == 1 and (wide := next((name for mark, name in _WIDE.items() if line.startswith(mark)), "")):
+        return _wide_words(wide, remedy)
     kind = next((words for magic, words in _MAGIC.items() if number == 1 and line.startswith(magic)), "")
     return f"this is {kind}, not text" if kind else ""
+
+
+def _wide_words(encoding: str, remedy: str) -> str:
+    todo = "save it as UTF-8" if remedy == CONVERT else f'name its `encoding`, "{encoding}"'
+    return f"the text is {encoding.upper()}; {todo}"
+
+
+def _unmarked(line: bytes) -> str:
+    """The encoding of text that is UTF-8 only with a NUL in every second place; empty where there is none."""
+    return next((name for pattern, name in _UNMARKED.items() if tuple(map(bool, line[:4])) == pattern), "")
 
 
 def _readable(line: bytes, *, ends: bool) -> str:

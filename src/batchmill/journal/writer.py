@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,6 +38,8 @@ _PLAIN, _FULL = "add_plain_outcome", "add_outcome"
 _OUTCOMES = (_PLAIN, _FULL)  # the statements that this is worth it for
 # beside outcomes, whose rows stay together when these come first
 _FIRST = ("add_command", "add_effort", "add_wait")
+
+_ITEM, _VALUE = itemgetter(3), itemgetter(4)  # of a plain outcome
 
 Row = Sequence[Any]
 
@@ -77,6 +80,7 @@ class Writer:
         self._committed = 0  # of them
         self._urgent = 0  # threads that wait for a commit
         self._closing = False
+        self._sleeps = False  # the thread waits for something to write, and not for its next turn
         self._thread = threading.Thread(target=self._work, name="batchmill-journal", daemon=True)
         self._thread.start()
 
@@ -96,7 +100,8 @@ class Writer:
             self._rows += len(rows)
             self._characters += put.characters
             self._put += 1
-            self._come.notify()
+            if self._sleeps or self._is_full(2):
+                self._come.notify()
             return self._put
 
     def put_beside(self, name: str, rows: Sequence[Row]) -> None:
@@ -110,9 +115,9 @@ class Writer:
 
     def put_outcomes(self, rows: Sequence[PlainRow | FullRow]) -> int:
         """Have outcomes written, of different items; a ticket for :meth:`wait`."""
-        full = [row for row in rows if isinstance(row, FullRow)]
-        if not full:
+        if FullRow not in set(map(type, rows)):
             return self.put(_PLAIN, rows)
+        full = [row for row in rows if isinstance(row, FullRow)]
         if len(full) < len(rows):
             self.put(_PLAIN, [row for row in rows if not isinstance(row, FullRow)])
         return self.put(_FULL, full)
@@ -173,7 +178,9 @@ class Writer:
         """All there is, not before ``earliest`` unless somebody waits for it; None at the end."""
         with self._lock:
             while not self._pending and not self._closing:
+                self._sleeps = True
                 self._come.wait()
+            self._sleeps = False
             while not (self._closing or self._urgent or self._is_full(2)):
                 left = earliest - time.monotonic()
                 if left <= 0:
@@ -249,7 +256,7 @@ def _characters(name: str, rows: Sequence[Any]) -> int:
     """Those in the items and values of outcomes, and in the details of those that have any; of other rows
     those in the last field, which may be long."""
     if name == _PLAIN:
-        return sum(len(row[3]) + len(row[4]) for row in rows)
+        return sum(map(len, map(_ITEM, rows))) + sum(map(len, map(_VALUE, rows)))
     if name == _FULL:
         return sum(len(row.item or "") + len(row.value or "") + len(row.detail or "") for row in rows)
     return sum(len(row[-1]) for row in rows if isinstance(row[-1], str))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.event_loop import background, run_coroutine
@@ -70,6 +70,18 @@ class NodeResult:
 
     outputs: dict[str, Any] = field(default_factory=dict)
     action: str = DEFAULT_ACTION
+
+
+class ExpectedCall(NamedTuple):
+    """What a call of a language model uses: tokens that are ``sent`` and ``answered`` and what they cost in
+    ``usd``, 0 where nobody knows. ``bounded`` says that the answer can be no longer, ``part`` is the part of
+    the ordinary price that is paid."""
+
+    sent: float
+    answered: float
+    usd: float
+    bounded: bool
+    part: float
 
 
 NodeClass: TypeAlias = "type[Node]"  # within Node ``type`` is the name of the type
@@ -146,6 +158,16 @@ class Node(ABC):
 
     def is_free(self, params: Mapping[str, Any]) -> bool:
         """Whether an attempt with these (resolved, unchecked) params certainly asks nobody who is paid."""
+        return False
+
+    def expected_call(self, params: Mapping[str, Any]) -> ExpectedCall | None:
+        """What a call of a language model with these (resolved, unchecked) params uses; None where none is
+        made, or nobody knows."""
+        return None
+
+    def is_booked(self, params: Mapping[str, Any]) -> bool:
+        """Whether an attempt with these (resolved, unchecked) params makes no request but one that was made
+        already, and is paid: no budget keeps it from its answer."""
         return False
 
     @classmethod

@@ -24,6 +24,7 @@ from batchmill.ir.models import BatchSpec, NodeSpec
 from batchmill.ir.pipeline import Block, PipelineStep
 from batchmill.items.sources import ChunkedIterable
 from batchmill.planning.shape import Shape
+from batchmill.planning.spending import estimate_of
 from batchmill.sourced import bare
 from batchmill.step import Namespace
 from batchmill.template import compile_value
@@ -76,6 +77,9 @@ def _described(plan: Plan, name: str, shape: Shape, around: NodeFrame, within: t
     told.update(_limits(node.spec))
     if node.spec.batch is not None:
         told["batch"] = _batch(plan, node, node.spec.batch, around)
+    items = told["batch"]["items"] if "batch" in told else None
+    if (estimate := estimate_of(node, around, items)) is not None:
+        told["estimate"] = estimate
     if node.sub is not None:
         told["workflow"] = _sub(node, node.sub, around, within)
     return told

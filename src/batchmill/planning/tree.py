@@ -10,7 +10,7 @@ from batchmill.nodes import DEFAULT_ACTION
 from batchmill.planning.cluster import cluster_lines
 from batchmill.planning.shape import Shape, Step
 from batchmill.traits import TRAITS
-from batchmill.values.words import count, seconds, shortened
+from batchmill.values.words import count, plain_number, seconds, shortened
 
 INDENT = "    "
 
@@ -127,6 +127,27 @@ def _details(node: Told) -> Iterator[str]:
         yield f"again {word} {node['loop'][word]}, {count(node['loop']['at_most'], 'time')} at most"
     if "batch" in node:
         yield from _batch_lines(node["batch"])
+    if "estimate" in node:
+        yield from _estimate_lines(node["estimate"])
+
+
+def _estimate_lines(estimate: Told) -> Iterator[str]:
+    """What its calls are likely to use, and by which assumptions."""
+    calls = "calls" if estimate["calls"] is None else count(estimate["calls"], "call")
+    each, whole = estimate.get("each"), estimate["calls"] is not None
+    if each is not None:
+        told = estimate if whole else each
+        usd = "" if told["usd"] is None else f", {plain_number(told['usd'])} USD"
+        of_one = "" if whole else " each"
+        sent, answered = count(told["input_tokens"], "token"), told["output_tokens"]
+        yield f"about {calls}, {sent} sent and {answered:,} answered{usd}{of_one}, assuming"
+    else:
+        yield f"{calls} of a model"
+    yield from (f"- {one}" for one in estimate["assumes"])
+    if (earlier := estimate.get("earlier")) is not None:
+        sent, answered = count(earlier["each"]["input_tokens"], "token"), earlier["each"]["output_tokens"]
+        usd = "" if earlier["usd"] is None else f", which would be {plain_number(earlier['usd'])} USD"
+        yield f"run {earlier['run']} took {sent} sent and {answered:,} answered for each call{usd}"
 
 
 def _batch_lines(batch: Told) -> Iterator[str]:

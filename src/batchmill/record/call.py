@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 ID_BYTES = 8
+WRITTEN = "written_tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +84,14 @@ class LLMCall:
 
     ``model`` is the name the document gives, ``provider`` who was asked. ``prompt`` and ``response`` are
     beginnings of the texts. Token counts are as the provider told them, None where it told none;
-    ``cached_tokens`` are among the ``input_tokens``. ``tokens`` is what the call counts as: the sum of what
-    was told, or, where not all was, an estimate, and then ``estimated`` is true. ``cost`` is in US dollars
-    after the user's prices and for the same tokens; None without a price. ``wall`` is in seconds, ``attempt``
-    counts from 1. ``error`` says why the answer was of no use, or that there was none; it is empty where
-    there was a good one. ``node`` and ``index`` tell who asked. ``kept`` says that nobody was asked: the
-    answer is one that was paid for before, and ``cost`` is 0. ``id`` is another for each call. ``at`` is when
-    it was made, in seconds since the epoch; None where nobody knows.
+    ``cached_tokens`` are among the ``input_tokens``, as are ``written_tokens``, which the provider has put
+    into its cache. ``tokens`` is what the call counts as: the sum of what was told, or, where not all was, an
+    estimate, and then ``estimated`` is true. ``cost`` is in US dollars, as the provider told it, else after
+    the user's prices and for the same tokens; None without both. ``wall`` is in seconds, ``attempt`` counts
+    from 1. ``error`` says why the answer was of no use, or that there was none; it is empty where there was a
+    good one. ``node`` and ``index`` tell who asked. ``kept`` says that nobody was asked: the answer is one
+    that was paid for before, and ``cost`` is 0. ``id`` is another for each call. ``at`` is when it was made,
+    in seconds since the epoch; None where nobody knows.
     """
 
     model: str
@@ -110,11 +112,15 @@ class LLMCall:
     kept: bool = False
     id: str = ""
     at: float | None = None
+    written_tokens: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The call as a plain dictionary."""
+        """The call as a plain dictionary; ``written_tokens`` are there where they were told."""
         # Every field is a plain value: `asdict`, which copies each of them, takes ten times as long.
-        return dict(zip(_NAMES, _values_of(self), strict=True))
+        told = dict(zip(_NAMES, _values_of(self), strict=True))
+        if self.written_tokens is None:
+            del told[WRITTEN]
+        return told
 
 
 _NAMES = tuple(one.name for one in fields(LLMCall))

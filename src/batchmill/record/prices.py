@@ -11,18 +11,25 @@ PER = 1_000_000  # tokens that a price is for
 @dataclass(frozen=True, slots=True)
 class Price:
     """US dollars for a million tokens. ``cached`` is for tokens among the sent ones that the provider had
-    kept from before; without it they cost as much as the others."""
+    kept from before, ``cache_write`` for those that it has put into its cache; without them they cost as much
+    as the others."""
 
     input: float
     output: float
     cached: float | None = None
+    cache_write: float | None = None
 
-    def cost(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> float:
-        """US dollars; ``cached_tokens`` are among the ``input_tokens``."""
+    def cost(
+        self, input_tokens: int, output_tokens: int, cached_tokens: int = 0, written_tokens: int = 0
+    ) -> float:
+        """US dollars; ``cached_tokens`` and ``written_tokens`` are among the ``input_tokens``."""
         cached_price = self.input if self.cached is None else self.cached
         cached = min(cached_tokens, input_tokens)
-        fresh = input_tokens - cached
-        return (fresh * self.input + cached * cached_price + output_tokens * self.output) / PER
+        written_price = self.input if self.cache_write is None else self.cache_write
+        written = min(written_tokens, input_tokens - cached)
+        fresh = input_tokens - cached - written
+        sent = fresh * self.input + cached * cached_price + written * written_price
+        return (sent + output_tokens * self.output) / PER
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +43,15 @@ class PriceTable:
         return model in self.prices
 
     def cost(
-        self, model: str, input_tokens: int | None, output_tokens: int | None, cached_tokens: int | None = 0
+        self,
+        model: str,
+        input_tokens: int | None,
+        output_tokens: int | None,
+        cached_tokens: int | None = 0,
+        written_tokens: int | None = 0,
     ) -> float | None:
         """US dollars, or None where the model has no price or the provider told no usage."""
         price = self.prices.get(model)
         if price is None or input_tokens is None or output_tokens is None:
             return None
-        return price.cost(input_tokens, output_tokens, cached_tokens or 0) * self.part
+        return price.cost(input_tokens, output_tokens, cached_tokens or 0, written_tokens or 0) * self.part

@@ -4,13 +4,14 @@ handed in, and how it is waited for them."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
-from batchmill.errors import BatchmillError, InvalidSetting
+from batchmill.concurrency.resources import resource_scope
+from batchmill.errors import BatchmillError, InvalidSetting, Stopped
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.schedule.run_report import RunReport
@@ -43,12 +44,12 @@ class WaitRoom:
     def waited(self, journal: Any, run: int, stop: CancelToken) -> bool:
         """Wait until the services are done with all batches; False where ``stop`` was cancelled before."""
         pause = FIRST_PAUSE
-        with closing(JournalBatches(journal.path, run)) as store:
+        with closing(JournalBatches(journal.path, run)) as store, resource_scope(), suppress(Stopped):
             while self.desk is not None and not stop.cancelled:
                 self.desk.keep_in(store)
                 self.told(in_words(list(map(as_json, self.desk.waiting()))))
                 self._sleep(pause, stop)
-                if not stop.cancelled and self.desk.look_again():
+                if not stop.cancelled and self.desk.look_again(stop):
                     return True
                 pause = min(LONGEST_PAUSE, pause * GROWTH)
         return False
@@ -86,7 +87,8 @@ def desk_of_the_run(
             )
     with closing(JournalBatches(log.path, log.run.id)) as store:
         clock = SYSTEM_CLOCK if room is None else room.clock
-        desk = BatchDesk(store, log.name, clock, None if room is None else room.failed)
+        failed, goes_on = (None, False) if room is None else (room.failed, room.desk is not None)
+        desk = BatchDesk(store, log.name, clock, failed, goes_on=goes_on)
         if room is not None:
             room.desk = desk
         try:
@@ -96,12 +98,12 @@ def desk_of_the_run(
 
 
 def handed_in(around: NodeFrame, walk: RunReport, log: SqliteRunLog | None) -> list[ServiceBatch]:
-    """Hand in what was gathered where nothing else is wrong with the run, and enter what was paid; the
-    batches that are waited for."""
+    """Hand in what was gathered where nothing is wrong with the run but that a budget is used up, and enter
+    what was paid; the batches that are waited for."""
     desk = around.services.desk
     if desk is None or log is None:
         return []
-    if walk.waiting:
+    if walk.waiting or around.services.gates.exhausted is not None:
         try:
             desk.submit(around.cancel)
         except BatchmillError as fault:

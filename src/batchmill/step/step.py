@@ -20,6 +20,7 @@ from batchmill.errors import NodeError, TemplateError, UnreadableRow
 from batchmill.executors.contract import Task
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.nodes import Node, NodeResult, bind
+from batchmill.nodes.contract import ExpectedCall
 from batchmill.nodes.json_params import container_param
 from batchmill.outcome import SKIPPED, Skipped
 from batchmill.sourced import Sourced, bare
@@ -138,6 +139,17 @@ class Step(Task):
         """Whether an attempt at this item certainly asks nobody who is paid."""
         params = self._resolved(item, index)
         return params is not None and self.node.is_free(params)
+
+    def expected_call(self, item: Any, index: int) -> ExpectedCall | None:
+        """What a call of a language model for this item uses; None where none is made. Raises
+        :class:`~batchmill.errors.TemplateError` where that is not known."""
+        scope = self._scope_of(item, index)
+        return None if self.skips(scope) else self.node.expected_call(self._params.resolve(scope))
+
+    def is_booked(self, item: Any, index: int) -> bool:
+        """Whether an attempt at this item makes no request but one that was made already."""
+        params = self._resolved(item, index)
+        return params is not None and self.node.is_booked(params)
 
     def _resolved(self, item: Any, index: int) -> dict[str, Any] | None:
         try:

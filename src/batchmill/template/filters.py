@@ -203,9 +203,16 @@ def _unique(value: Any) -> list[Any]:
     """The first of each; ``1``, ``1.0``, ``true`` and ``"1"`` are four different values."""
     kept: dict[Any, Any] = {}
     for one in _listed("unique", value):
-        key = (str, one) if isinstance(one, str) else (type(one), to_json(one))
+        key = (str, one) if isinstance(one, str) else (type(one), to_json(_by_key(one)))
         kept.setdefault(key, one)
     return list(kept.values())
+
+
+def _by_key(value: Any) -> Any:
+    """A value with the keys of its objects in one order, which makes no difference between two of them."""
+    if isinstance(value, Mapping):
+        return {key: _by_key(value[key]) for key in sorted(value, key=str)}
+    return [_by_key(one) for one in value] if isinstance(value, LISTS) else value
 
 
 def _flatten(value: Any) -> list[Any]:

@@ -29,16 +29,23 @@ def all_plain(values: Sequence[Any]) -> bool:
             return False
         if kinds <= _KEPT:
             return True
-        objects = [one for one in level if type(one) is dict] if dict in kinds else []
+        objects = _of(dict, level, kinds)
         if not _TEXT.issuperset(map(type, chain.from_iterable(objects))):
             return False
-        lists = [one for one in level if type(one) is list] if list in kinds else []
+        lists = _of(list, level, kinds)
         if sum(map(len, objects)) + sum(map(len, lists)) > MOST:
             return False
         level = [*chain.from_iterable(map(dict.values, objects)), *chain.from_iterable(lists)]
         if not level:
             return True
     return False
+
+
+def _of(kind: type, level: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
+    """The members of a level that are of a ``kind``."""
+    if kind not in kinds:
+        return ()
+    return level if len(kinds) == 1 else [one for one in level if type(one) is kind]
 
 
 def _are_numbers_of_json(level: Iterable[Any], kinds: set[type]) -> bool:

@@ -48,11 +48,11 @@ def size(n_bytes: float) -> str:
 
 def spending(calls: int, tokens: int, cost: float | None) -> str:
     """What calls of language models used: ``14 calls, 840 tokens, 0.00084 USD``."""
-    dollars = "" if cost is None else f", {_plain(cost)} USD"
+    dollars = "" if cost is None else f", {plain_number(cost)} USD"
     return f"{count(calls, 'call')}, {count(tokens, 'token')}{dollars}"
 
 
-def _plain(number: float) -> str:
+def plain_number(number: float) -> str:
     """A number without an exponent, as few digits as it takes."""
     text = f"{number:,.10f}".rstrip("0")
     return text.rstrip(".") or "0"

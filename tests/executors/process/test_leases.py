@@ -22,7 +22,7 @@ class FewSlots:
         self.others = others
         self.lock = threading.Lock()
 
-    def lease(self, modules: str = "") -> Any:
+    def lease(self, modules: frozenset[str] = frozenset()) -> Any:
         with self.lock:
             if not self.left:
                 raise ExecutorUnavailable("no more")

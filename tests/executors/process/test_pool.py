@@ -32,7 +32,7 @@ def test_a_worker_that_starts_while_the_pool_is_closed_is_ended(monkeypatch: pyt
         closing.set()
 
     monkeypatch.setattr(Pool, "_open_slot", open_late)
-    monkeypatch.setattr("batchmill.executors.process.pool._close_together", close_slots)
+    monkeypatch.setattr("batchmill.executors.process.pool.close_together", close_slots)
     with ThreadPoolExecutor(1) as threads:
         leasing = threads.submit(pool.lease)
         assert opening.wait(10)

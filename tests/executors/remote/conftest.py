@@ -175,3 +175,9 @@ def separate(nothing_left: None, tmp_path_factory: pytest.TempPathFactory) -> It
     """A cluster of the test's own with two workers of two seats each, to be broken at will."""
     with started(tmp_path_factory.mktemp("cluster"), 2) as cluster, used(cluster):
         yield cluster
+
+
+@pytest.fixture
+def clusters() -> Any:
+    """``with clusters(folder, workers)``: one of the test's own making."""
+    return started

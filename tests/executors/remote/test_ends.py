@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import Any, ClassVar
 
 import pytest
@@ -12,7 +13,8 @@ from batchmill.executors.remote.contract import Gone, Lost
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 
-from batchmill.executors.remote import dask_carrier
+from batchmill.executors.remote import dask_carrier, dask_orders
+from batchmill.executors.remote.dask_side import topic_of
 
 pytestmark = pytest.mark.dask
 
@@ -28,10 +30,18 @@ class Client:
     def processing(self, workers: list[str]) -> dict[str, list[str]]:
         return {address: [self.future.key] for address in workers}
 
-    def subscribe_topic(self, topic: str, heard: Any) -> None:
-        self.heard = heard
+    def __init__(self) -> None:
+        self.topics: dict[str, Any] = {}
+        self.asked: list[dict[str, Any]] = []  # the options of each task
 
-    def submit(self, *_: Any, key: str, **__: Any) -> Future:
+    def subscribe_topic(self, topic: str, heard: Any) -> None:
+        self.topics[topic] = heard
+
+    def heard(self, event: Any) -> None:
+        self.topics["all"](event)
+
+    def submit(self, *_: Any, key: str, **options: Any) -> Future:
+        self.asked.append(options)
         self.future = Future(key)
         return self.future
 
@@ -114,14 +124,59 @@ def test_a_lost_worker_gives_back_what_it_had_and_the_scheduler_is_not_lost(soon
         carrier.close()
 
 
-def test_a_worker_that_was_asked_to_leave_keeps_its_orders_with_dask() -> None:
+LEAVING = {"action": "remove-worker", "worker": "tls://a", "expected": True}
+
+
+@pytest.mark.parametrize(
+    ("reply", "end"), [(b"what it has", b"what it has"), (None, Lost("tls://a", expected=True))]
+)
+def test_a_worker_that_was_asked_to_leave_hands_in_what_it_has(reply: Any, end: Any, soon: Any) -> None:
     client, ends = Client(), []
     carrier = dask_carrier.DaskCarrier(client, None)
     try:
         carrier.send(b"order", ends.append)
-        told = {"action": "remove-worker", "worker": "tls://a", "expected": True}
-        client.heard((0.0, {**told, "processing-tasks": {client.future.key: 1}}))
-        assert ends == []
+        order = client.future.key
+        assert client.asked[0]["workers"] == ["tls://a"]
+        assert not client.asked[0]["allow_other_workers"]
+        client.heard((0.0, {**LEAVING, "processing-tasks": {order: 1}}))
+        assert (ends, carrier.seats()) == ([], 0)
+        for _ in range(2):  # the second one comes to nothing
+            client.topics[topic_of(order)]((0.0, {"order": order, "reply": reply}))
+        assert soon(lambda: ends)
+        assert soon(lambda: client.future.status == "cancelled")
+        assert ends == [end]
+    finally:
+        carrier.close()
+
+
+def test_a_worker_that_leaves_and_hands_in_nothing_is_not_waited_for_too_long(
+    monkeypatch: pytest.MonkeyPatch, soon: Any
+) -> None:
+    monkeypatch.setattr(dask_carrier, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(dask_orders, "LEFT_SECONDS", 0.1)
+    client, ends = Client(), []
+    carrier = dask_carrier.DaskCarrier(client, None)
+    try:
+        carrier.send(b"order", ends.append)
+        monkeypatch.setattr(client, "workers", {})
+        client.heard((0.0, {**LEAVING, "processing-tasks": {client.future.key: 1}}))
+        assert soon(lambda: ends)
+        assert ends == [Lost("tls://a", expected=True)]
+    finally:
+        carrier.close()
+
+
+def test_an_order_goes_to_the_worker_with_the_fewest_for_its_seats(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client()
+    monkeypatch.setattr(
+        client, "workers", {f"tls://{n}": {"nthreads": n, "last_seen": 1.0} for n in (1, 3)}, raising=False
+    )
+    carrier = dask_carrier.DaskCarrier(client, None)
+    try:
+        for _ in range(8):
+            carrier.send(b"order", [].append)
+        sent = Counter(options["workers"][0] for options in client.asked)
+        assert sent == {"tls://1": 2, "tls://3": 6}
     finally:
         carrier.close()
 

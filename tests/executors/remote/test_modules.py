@@ -46,7 +46,10 @@ def test_what_a_task_names_travels_with_all_that_it_imports(folder: Path) -> Non
     written(
         folder,
         first__dot__py="def run():\n    import second",
-        second__dot__py="from package.part import x\nimport json, pytest",
+        second__dot__py="from package.part import x\nimport json, pytest; import fourth as f, fifth",
+        fourth__dot__py="from . import nothing",
+        fifth__dot__py="if True: import sixth",
+        sixth__dot__py="",
         third__dot__py="",
         package__in____init____dot__py="",
         package__in__part__dot__py="",
@@ -55,14 +58,8 @@ def test_what_a_task_names_travels_with_all_that_it_imports(folder: Path) -> Non
         notes__dot__txt="",
     )
     task = pickle.dumps(["first:run", "import third", "the unused one", "no.such:thing"])
-    expected = [
-        "first.py",
-        "package/__init__.py",
-        "package/part.py",
-        "package/table.csv",
-        "second.py",
-        "third.py",
-    ]
+    package = ["package/__init__.py", "package/part.py", "package/table.csv"]
+    expected = ["fifth.py", "first.py", "fourth.py", *package, "second.py", "sixth.py", "third.py"]
     found = travelling(task)
     assert names(found) == [f"0/{name}" for name in expected]
     assert found.before == (str(folder),)

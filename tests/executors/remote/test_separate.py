@@ -101,7 +101,7 @@ def test_workers_that_come_and_retire_cost_no_item(separate: Any, tmp_path: Path
     assert batchmill.map(task, range(200), executor="dask") == [2 * k for k in range(200)]
     for change in changes:
         change.join()
-    assert set(task.runs()) <= {1, 2, 3}  # what a worker was at runs again elsewhere
+    assert set(task.runs()) == {1}
 
 
 def test_a_silent_worker_costs_no_item(

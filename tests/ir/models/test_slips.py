@@ -28,7 +28,26 @@ def node(**more):
     ("document", "path", "hint"),
     [
         ({"steps": NODES}, "$", "the steps stand there, not in `steps`"),
-        ({"steps": NODES}, "$.steps", 'write the steps as a list: `"nodes": [{"id": "a", "type": "shell", '),
+        ({"steps": NODES}, "$.steps", "write `nodes` in its place"),
+        (
+            {"steps": {"a": {}}},
+            "$.steps",
+            'write the steps as a list: `"nodes": [{"id": "a", "type": "shell", ',
+        ),
+        ({"steps": 3}, "$", 'write the steps as a list: `"nodes": '),
+        (
+            {"nodes": NODES, "jobs": 3},
+            "$.jobs",
+            '`"batch": {"items": ..., "max_concurrent": 3}`; `batchmill run -j 3`',
+        ),
+        ({"nodes": NODES, "workers": 3}, "$.workers", '`"batch": {"items": ..., "max_concurrent": 3}`'),
+        ({"nodes": NODES, "timeout": 3}, "$.timeout", 'or for all nodes: `"defaults": {"timeout": 3}`'),
+        ({"nodes": NODES, "items": [1]}, "$.items", '`"batch": {"items": [1]}`'),
+        (
+            {"nodes": NODES, "executor": "thread"},
+            "$.executor",
+            'or for all of them: `"defaults": {"batch": {"executor": "thread"}}`',
+        ),
         ({"jobs": {"a": {}}}, "$.jobs", 'write the steps as a list: `"nodes": '),
         ({}, "$", 'write the steps as a list: `"nodes": '),
         ({"nodes": NODES, "params": {}}, "$.params", '`"inputs": {"name": {"type": "string"}}`'),
@@ -47,6 +66,11 @@ def node(**more):
         ),
         ({"nodes": NODES, "outputs": {"o": "a.echo"}}, "$.outputs.o", 'write `"o": {"source": "${a.echo}"}`'),
         ({"nodes": NODES, "outputs": "${a.echo}"}, "$.outputs", '{"result": {"source": "${a.echo}"}}'),
+        (
+            {"nodes": NODES, "outputs": ["a.b"]},
+            "$.outputs",
+            'write `"outputs": {"a_b": {"source": "${a.b}"}}`',
+        ),
         ({"nodes": NODES, "outputs": ["a"]}, "$.outputs", 'write `"outputs": {"a": {"source": "${a}"}}`'),
         (
             {"nodes": NODES, "outputs": {"o": {"value": "${a}"}}},

@@ -65,7 +65,8 @@ def test_what_a_server_does_not_tell_counts_as_its_estimate(model, told, budget)
 )  # fmt: skip
 def test_zeros_of_gateways_are_no_counts(told, known):
     names = ("input_tokens", "output_tokens", "total_tokens")
-    assert without_zeros(dict(zip(names, told, strict=True))) == dict(zip(names, known, strict=True))
+    counts = without_zeros(dict(zip(names, told, strict=True)))
+    assert tuple(counts[name] for name in names) == known
 
 
 @pytest.mark.parametrize(

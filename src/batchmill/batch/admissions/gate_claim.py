@@ -71,7 +71,7 @@ class GateClaim(Claim):
         if outcome.plain:
             self._gate.leave(leave, Ended(outcome.wall))
             return
-        records = list(_calls(outcome.records))
+        records = list(calls_in(outcome.records))
         usage = Usage.total(records)
         unpriced = next((one for one in records if usage.unpriced and Usage.of(one).unpriced), None)
         self._gate.leave(
@@ -127,13 +127,13 @@ def _tokens(usage: Usage, leave: AttemptPass) -> float:
     return usage.tokens + usage.untold * leave.permit.tokens
 
 
-def _calls(records: Iterable[Any]) -> Iterator[Any]:
+def calls_in(records: Iterable[Any]) -> Iterator[Any]:
     """The calls among ``records``, those of sub-workflows included."""
     for record in records:
         if Usage.counts(record):
             yield record
         else:
-            yield from _calls(getattr(record, "calls", ()))
+            yield from calls_in(getattr(record, "calls", ()))
 
 
 def _cost(record: Any) -> int:

@@ -20,11 +20,18 @@ OnDecision = Callable[[str, LimitChange], None]
 
 class Expected(NamedTuple):
     """What an attempt may use: tokens of language models and US dollars, as far as anybody can say. ``free``
-    says that it will ask nobody."""
+    says that it will ask nobody, ``booked`` that what it asks for was asked for before: it counts as what is
+    expected, and nothing keeps it from its answer."""
 
     tokens: float
     usd: float
     free: bool
+    booked: bool = False
+
+    @property
+    def unbound(self) -> bool:
+        """Whether no budget keeps it from starting."""
+        return self.free or self.booked
 
 
 @dataclass(slots=True)

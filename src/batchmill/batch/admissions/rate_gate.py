@@ -29,13 +29,14 @@ Expect = Callable[[Any, int], float]
 @dataclass(slots=True)
 class AttemptPass:
     """Leave for one attempt, with what each budget set aside for it. ``guess`` is what it counts as where it
-    never tells what it used. ``slot`` is its number among those under way in all runs of the machine, None
-    where those are not counted."""
+    never tells what it used; ``uncounted`` says that budgets have counted it before. ``slot`` is its number
+    among those under way in all runs of the machine, None where those are not counted."""
 
     permit: Reservation
     reserved: list[Spent] = field(default_factory=list)
     guess: Spent = field(default_factory=Spent)
     slot: int | None = None
+    uncounted: bool = False
 
 
 class Gate:
@@ -47,7 +48,9 @@ class Gate:
     one is None nothing is known. ``models`` says that attempts ask language models, so that one that
     is lost counts as what was expected of it; others do once one of them has recorded a call.
     ``longest_pause`` (seconds) bounds what a service may ask for. ``limits`` hold in the lane while this gate
-    is open, beside those of others that are.
+    is open, beside those of others that are. ``is_booked`` says of an item whether it was asked for before
+    and is answered later; where it is given, a call costs what is expected of it. With ``counts_booked``
+    budgets count such items too, as no other pass of the run did.
 
     Concurrency: any thread may call any method; the lock of ``gates`` guards what is in here too.
     """
@@ -65,7 +68,11 @@ class Gate:
         models: bool = False,
         longest_pause: float = math.inf,
         limits: Limits | None = None,
+        is_booked: Callable[[Any, int], bool] | None = None,
+        counts_booked: bool = False,
     ) -> None:
+        self._counts_booked = counts_booked
+        self._is_booked = is_booked
         self._gates = gates
         self._lane = lane
         self._budgets = tuple(budgets)
@@ -78,7 +85,9 @@ class Gate:
         self._limits = None if limits == Limits() else limits
         self._factor = 1.0  # real tokens for each expected one
         self._nano_usd = 0.0  # what a call is expected to cost
-        self._known = not any(budget.needs_tokens for budget, _ in budgets)
+        # what is answered later shows nothing of what it costs: each counts as what is expected of it
+        self._by_estimate = is_booked is not None
+        self._known = self._by_estimate or not any(budget.needs_tokens for budget, _ in budgets)
 
     def open(self) -> None:
         """The batch begins."""
@@ -157,7 +166,8 @@ class Gate:
             return Expected(0.0, 0.0, free=True)
         tokens = 0.0 if self._expect is None else self._expect(item, index)
         usd = 0.0 if self._expect_usd is None else self._expect_usd(item, index)
-        return Expected(tokens, usd, free=False)
+        booked = self._is_booked is not None and self._is_booked(item, index)
+        return Expected(tokens, usd, free=False, booked=booked)
 
     def _look(self, expected: Expected) -> tuple[float | None, str | None]:
         """Under the lock: how long to wait (0.0: not at all, None: until woken), or why nothing will start
@@ -167,8 +177,8 @@ class Gate:
             return None if seconds == math.inf else seconds, None
         if not self._has_slot():
             return POLL_SECONDS, None
-        for budget, amount in self._amounts(tokens):
-            why = None if expected.free else budget.refusal(amount)
+        for budget, amount in self._amounts(tokens, expected.usd):
+            why = None if expected.unbound else budget.refusal(amount)
             if why is not None:
                 return None, None if budget.outstanding else why
         return 0.0, None
@@ -187,20 +197,23 @@ class Gate:
         """Under the lock, after a look: count an attempt as started."""
         tokens = expected.tokens * self._factor
         reserved: list[Spent] = []
-        for budget, amount in self._amounts(tokens):
-            reserved.append(Spent() if expected.free else amount)
+        for budget, amount in self._amounts(tokens, expected.usd):
+            reserved.append(Spent() if expected.unbound else amount)
             budget.set_aside(reserved[-1])
-        usd = self._nano_usd if self._known else nano_usd(expected.usd)
+        usd = self._nano_usd if self._known and not self._by_estimate else nano_usd(expected.usd)
         guess = Spent(1, round(tokens), round(usd))
-        return AttemptPass(self._lane.limiter.start(tokens, self._gates.clock.monotonic()), reserved, guess)
+        start = self._lane.limiter.start(tokens, self._gates.clock.monotonic())
+        return AttemptPass(start, reserved, guess, expected.booked and not self._counts_booked)
 
-    def _amounts(self, tokens: float) -> Iterator[tuple[Budget, Spent]]:
+    def _amounts(self, tokens: float, usd: float) -> Iterator[tuple[Budget, Spent]]:
         """What to set aside in each budget. While nobody knows what a call costs that is all there is, so
         that the first one runs alone."""
         for budget, every in self._budgets:
             left = budget.left()
             requests = int(every or self._requests)
-            if self._known or not budget.needs_tokens:
+            if self._by_estimate:
+                yield budget, Spent(requests, round(tokens), nano_usd(usd))
+            elif self._known or not budget.needs_tokens:
                 yield budget, Spent(requests, round(tokens), round(self._nano_usd))
             else:
                 yield budget, Spent(requests, max(left.tokens, round(tokens)), left.nano_usd)
@@ -245,7 +258,8 @@ class Gate:
             decision = self._lane.limiter.end(leave.permit, ended, self._gates.clock.monotonic())
             for (budget, every), reserved in zip(self._budgets, leave.reserved, strict=True):
                 requests = max(calls, int(ended.asked and (every or self._requests)))
-                budget.settle(reserved, Spent(requests, round(tokens), nano_usd))
+                real = Spent(requests, round(tokens), nano_usd)
+                budget.settle(reserved, Spent() if leave.uncounted else real)
             self._learn(leave.permit.tokens, tokens, calls, nano_usd)
             self._settled()
         if decision is not None:

@@ -30,7 +30,7 @@ from batchmill.executors.process.logs import handle
 from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.pool import Pool, shared_pool
 from batchmill.executors.process.slot import GRACE_SECONDS as CANCEL_SECONDS
-from batchmill.executors.process.slot import Heard
+from batchmill.executors.process.slot import NO_MODULES, Heard
 from batchmill.executors.running.attempts import Job
 from batchmill.outcome import ErrorInfo, Outcome
 
@@ -46,13 +46,15 @@ class ProcessExecutor:
     """Runs items in up to ``max_concurrent`` worker processes, as many as usable cores by default.
 
     ``around`` is the pickle of the surroundings that items find, None for those of this process; ``heard`` is
-    given what they log. ``modules`` is the digest of modules of the user's that came with the task: workers
-    that imported others do not run it.
+    given what they log. ``modules`` name the files of the user's modules that came with the task, with their
+    content: workers that may have imported others do not run it.
     """
 
     name = "process"
 
-    def __init__(self, around: bytes | None = None, heard: Heard = handle, modules: str = "") -> None:
+    def __init__(
+        self, around: bytes | None = None, heard: Heard = handle, modules: frozenset[str] = NO_MODULES
+    ) -> None:
         self._around = around
         self._heard = heard
         self._modules = modules

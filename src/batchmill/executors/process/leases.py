@@ -17,7 +17,7 @@ from batchmill.executors.process.link import ProcessLink
 from batchmill.executors.process.logs import handle
 from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.pool import Pool
-from batchmill.executors.process.slot import Heard, Slot
+from batchmill.executors.process.slot import NO_MODULES, Heard, Slot
 
 PATIENCE_SECONDS = 10.0
 LOOK_SECONDS = 0.05
@@ -40,7 +40,7 @@ class Leases:
         job: PackedJob,
         slots: FairSemaphore | None = None,
         heard: Heard = handle,
-        modules: str = "",
+        modules: frozenset[str] = NO_MODULES,
     ) -> None:
         self._pool = pool
         self._job = job

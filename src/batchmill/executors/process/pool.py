@@ -27,7 +27,7 @@ from batchmill.executors.process.payload import Payload, discard
 from batchmill.executors.process.room import check_descriptors, unavailable
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.signals import block_signals
-from batchmill.executors.process.slot import Slot
+from batchmill.executors.process.slot import NO_MODULES, Slot, close_together
 from batchmill.executors.process.thread_cache import ThreadCache
 
 IDLE_SECONDS = 60.0
@@ -69,9 +69,9 @@ class Pool:
             self._folders.remove()
             raise
 
-    def lease(self, modules: str = "") -> Slot:
-        """An idle slot or a new one. A worker that imported the user's modules for one digest of ``modules``
-        is for that one alone. Raises :class:`ExecutorUnavailable` when none can be started."""
+    def lease(self, modules: frozenset[str] = NO_MODULES) -> Slot:
+        """An idle slot or a new one. ``modules`` name files of the user's with their content; a worker that
+        may have imported others is of no use. Raises :class:`ExecutorUnavailable`."""
         with self._lock:
             slot = self._take_idle(modules)
             if slot is not None:
@@ -93,17 +93,17 @@ class Pool:
         started.modules = modules
         return started
 
-    def _take_idle(self, modules: str) -> Slot | None:
+    def _take_idle(self, modules: frozenset[str]) -> Slot | None:
         """Under the lock: the slot used last that fits; those that are broken are closed."""
         self._close_under_lock([slot for slot in self._idle if not slot.healthy])
-        fitting = [place for place, slot in enumerate(self._idle) if slot.modules in (None, modules)]
-        return self._idle.pop(fitting[-1]) if fitting else None
+        fits = [place for place, slot in enumerate(self._idle) if slot.modules <= modules]
+        return self._idle.pop(fits[-1]) if fits else None
 
-    def _close_for_others(self, modules: str) -> None:
+    def _close_for_others(self, modules: frozenset[str]) -> None:
         """Under the lock: what other modules were for makes room, unless it was used just now."""
         latest = time.monotonic() - OTHERS_SECONDS
-        others = [slot for slot in self._idle if slot.modules != modules and slot.idle_since < latest]
-        self._close_under_lock(others)
+        others = (slot for slot in self._idle if not slot.modules <= modules and slot.idle_since < latest)
+        self._close_under_lock(list(others))
 
     def _close_under_lock(self, slots: list[Slot]) -> None:
         for slot in slots:
@@ -155,9 +155,13 @@ class Pool:
                 return
             parcel, users = self._jobs[digest]
             self._jobs[digest] = (parcel, users - 1)
-            unused = [one for one, (_, users) in self._jobs.items() if not users]
-            for old in unused[: max(0, len(unused) - KEPT_JOBS)]:
-                discard(self._jobs.pop(old)[0])
+            self._discard_unused(KEPT_JOBS)
+
+    def _discard_unused(self, most: int) -> None:
+        """Under the lock: keep so many jobs that no batch uses."""
+        unused = [one for one, (_, users) in self._jobs.items() if not users]
+        for old in unused[: max(0, len(unused) - most)]:
+            discard(self._jobs.pop(old)[0])
 
     def pace(self, digest: bytes) -> ItemPace | None:
         """What the last batch with this job learned of its items."""
@@ -190,7 +194,7 @@ class Pool:
             slots, self._idle = list(self._all), []
             self._all.clear()
             self._jobs.clear()
-        _close_together(slots)
+        close_together(slots)
         self.threads.close()
         self._calls.put(None)
         self._thread.join()
@@ -263,6 +267,8 @@ class Pool:
             old = [slot for slot in self._idle if slot.idle_since < latest]
             self._idle = [slot for slot in self._idle if slot.idle_since >= latest]
             self._all.difference_update(old)
+            if not self._all:  # what is secret in jobs goes with the last worker
+                self._discard_unused(0)
         for slot in old:
             slot.close()
 
@@ -272,22 +278,6 @@ def _settle(call: Callable[[], Any], future: Future[Any]) -> None:
         future.set_result(call())
     except BaseException as fault:  # noqa: BLE001  # it is raised where the result is asked for
         future.set_exception(fault)
-
-
-def _close_together(slots: list[Slot]) -> None:
-    """Close slots side by side; one after another where the interpreter is ending, as from Python 3.12 on
-    no thread can be started then."""
-    closing = []
-    for slot in slots:
-        thread = threading.Thread(target=slot.close)
-        try:
-            thread.start()
-        except RuntimeError:
-            slot.close()
-        else:
-            closing.append(thread)
-    for thread in closing:
-        thread.join()
 
 
 _pool_lock = threading.Lock()
@@ -301,8 +291,7 @@ def shared_pool() -> Pool:
     """
     global _made
     with _pool_lock:
-        made = _current()
-        if made is None:
+        if (made := _current()) is None:
             # In a process that multiprocessing made this is what ends the workers, before their end is waited
             # for there. In others it is for a pool that never started one; the others go before.
             multiprocessing.util.Finalize(None, shutdown, exitpriority=SHUTDOWN_PRIORITY)

@@ -33,6 +33,7 @@ from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.running.progress import MOST_CHUNKS, Position
 
 EXIT_SECONDS = 5.0
+NO_MODULES: frozenset[str] = frozenset()
 GRACE_SECONDS = 1.0  # that commands of a cancelled batch have from SIGTERM to SIGKILL
 LOOK_SECONDS = 1  # between looks at a silent worker, for one whose pipe somebody else holds open
 
@@ -70,8 +71,8 @@ Heard = Callable[[Logged], None]
 class Slot:
     """See the module. ``known`` holds the digests of jobs the worker has; ``idle_since`` is the pool's;
     ``served`` belongs to the driver that leased the slot.
-    ``heard`` is given what the worker logs. ``modules`` is the digest of the user's modules that it was
-    leased for, None before it was.
+    ``heard`` is given what the worker logs. ``modules`` name the files of the user's modules that the
+    worker may have imported, with their content.
 
     Concurrency: ``open`` and ``close`` run in the pool's thread, ``send`` in one driver, the callbacks in
     the receiver's thread, ``kill`` in any. ``_lock`` guards ``_verdict``, ``_under_way``, ``_dead``,
@@ -84,7 +85,7 @@ class Slot:
         self._folders = folders
         self.known: set[bytes] = set()
         self.heard: Heard = handle
-        self.modules: str | None = None
+        self.modules = NO_MODULES
         self.idle_since = 0.0
         self.pid = 0
         self.served = 0  # items that were sent to it
@@ -120,8 +121,8 @@ class Slot:
         with self._lock:
             self._retired = True
 
-    def reset(self, modules: str) -> None:
-        """Make ready for another batch, with the digest of its modules."""
+    def reset(self, modules: frozenset[str]) -> None:
+        """Make ready for another batch, with its modules."""
         self.modules = modules
         self.area.progress.reset()
         with self._lock:
@@ -252,3 +253,19 @@ def _has_children(pid: int) -> bool:
         return bool(psutil.Process(pid).children())
     except (psutil.Error, OSError):
         return False
+
+
+def close_together(slots: list[Slot]) -> None:
+    """Close slots side by side; one after another where the interpreter is ending, as from Python 3.12 on
+    no thread can be started then."""
+    closing = []
+    for slot in slots:
+        thread = threading.Thread(target=slot.close)
+        try:
+            thread.start()
+        except RuntimeError:
+            slot.close()
+        else:
+            closing.append(thread)
+    for thread in closing:
+        thread.join()

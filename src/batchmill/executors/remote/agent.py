@@ -6,7 +6,6 @@ process executor is what runs it. The worker around it, a thread of Dask's say, 
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import pickle
@@ -15,7 +14,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -30,7 +29,9 @@ from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.executor import ProcessExecutor
 from batchmill.executors.process.logs import Logged
 from batchmill.executors.process.pool import shared_pool
+from batchmill.executors.process.slot import NO_MODULES
 from batchmill.executors.remote.contract import WIRE, Order, Reply, Rest
+from batchmill.executors.remote.dask_side import Waiting, who_waits
 from batchmill.executors.remote.folder_probe import Probe, seen, unshared
 from batchmill.executors.remote.library import Copy, Library
 from batchmill.executors.remote.modules import Modules
@@ -41,6 +42,7 @@ from batchmill.executors.remote.sealed import SealedItems, SealedRetry, SealedTa
 KEPT_JOBS = 8
 REMEMBERED = 256  # batches that were stopped, for orders of theirs that come later
 LOOK_SECONDS = 0.1
+FORGET_SECONDS = 60.0
 OWN_ENVIRONMENT = dict(os.environ)
 OWN_PATH = [entry for entry in sys.path if entry]  # the empty one is the current folder, any
 
@@ -81,7 +83,7 @@ class _Loaded(NamedTuple):
 class _AtWork:
     batch: str
     channel: OrderChannel
-    wanted: Callable[[], bool]
+    waiting: Waiting
     cancel: CancelToken = field(default_factory=CancelToken)
 
 
@@ -98,9 +100,23 @@ class Agent:
         self._at_work: list[_AtWork] = []
         self._stopped: deque[str] = deque(maxlen=REMEMBERED)
         self._watching = False
+        self._serving: list[str] = []
 
-    def run(self, order: Order) -> Reply:
-        """Run an order."""
+    def serve(self, order: Order) -> bytes:
+        """Run an order; the pickle of its :class:`Reply`."""
+        waiting = who_waits(self)
+        with self._lock:
+            self._serving.append(waiting.key)
+        try:
+            reply = pickle.dumps(self.run(order, waiting), 5)
+            waiting.hand_in(reply)
+            return reply
+        finally:
+            with self._lock:
+                self._serving.remove(waiting.key)
+
+    def run(self, order: Order, waiting: Waiting) -> Reply:
+        """Run an order for who waits for it."""
         host = socket.gethostname()
         try:
             known = self._job(order)
@@ -108,7 +124,7 @@ class Agent:
                 return Reply("no_job", host)
             _allow_children()
             with nullcontext() if known.copy is None else self._library.holding(known.copy):
-                return self._run(order, known, host)
+                return self._run(order, known, waiting, host)
         except (BatchmillError, OSError) as fault:
             return Reply("unable", host, reason=f"{type(fault).__name__}: {fault}")
 
@@ -129,7 +145,7 @@ class Agent:
                 self._jobs.popitem(last=False)
         return found
 
-    def _run(self, order: Order, known: _Loaded, host: str) -> Reply:
+    def _run(self, order: Order, known: _Loaded, waiting: Waiting, host: str) -> Reply:
         job = known.job
         settings = replace(job.settings, retry=SealedRetry(job.retry, job.settings.retry))
         sealed = SealedItems(order.items, 0, order.n_items)
@@ -140,10 +156,10 @@ class Agent:
             alone=settings.stop_on_failure or settings.judges_failures,
             by_attempt=settings.by_attempt,
         )
-        at_work = _AtWork(order.batch, channel, _asker())
+        at_work = _AtWork(order.batch, channel, waiting)
         logs: list[bytes] = []
-        digest = "" if job.modules is None else job.modules.digest
-        executor = ProcessExecutor(known.around, lambda logged: _keep(logs, logged), digest)
+        files = NO_MODULES if job.modules is None else job.modules.files
+        executor = ProcessExecutor(known.around, lambda logged: _keep(logs, logged), files)
         done: list[Block] = []
         with self._entered(at_work):
             done.extend(executor.run(SealedTask(job.task), channel, settings, at_work.cancel))
@@ -159,7 +175,7 @@ class Agent:
             stopped = at_work.batch in self._stopped
             watch = not self._watching
             self._watching = True
-        if stopped:
+        if stopped or at_work.waiting.leaving():
             at_work.channel.stop()
         if watch:
             threading.Thread(target=self._watch, name="batchmill-pool-agent", daemon=True).start()
@@ -170,17 +186,42 @@ class Agent:
                 self._at_work.remove(at_work)
 
     def _watch(self) -> None:
-        """End what nobody waits for any more, while there is anything at work."""
+        """End what nobody waits for any more, while there is anything at work, and forget jobs, with what is
+        secret in them, that nobody has asked for in a while."""
+        last = time.monotonic()
         while True:
             time.sleep(LOOK_SECONDS)
             with self._lock:
                 now = list(self._at_work)
-                if not now:
+                last = time.monotonic() if now else last
+                if time.monotonic() - last > FORGET_SECONDS:
+                    self._jobs.clear()
                     self._watching = False
                     return
             for one in now:
-                if not one.wanted():
+                if not one.waiting.wanted():
                     one.cancel.cancel()
+                elif one.waiting.leaving():
+                    one.channel.stop()
+
+    def leave(self) -> None:
+        """Begin nothing more of the orders that are here."""
+        for one in self._now():
+            one.channel.stop()
+
+    def end(self) -> None:
+        """End what runs."""
+        for one in self._now():
+            one.cancel.cancel()
+
+    def serving(self) -> list[str]:
+        """What Dask calls the orders that are here, "" for those of others."""
+        with self._lock:
+            return list(self._serving)
+
+    def _now(self) -> list[_AtWork]:
+        with self._lock:
+            return list(self._at_work)
 
     def stop(self, batch: str, *, cancel: bool) -> None:
         """Let nothing more of a batch start; ``cancel`` ends what runs of it."""
@@ -234,7 +275,7 @@ def run(packed: bytes) -> bytes:
     if order[0] != WIRE:
         reason = f"batchmill there expects orders of form {WIRE}, not {order[0]}: install the same version"
         return pickle.dumps(Reply("unable", socket.gethostname(), reason=reason), 5)
-    return pickle.dumps(_agent.run(order), 5)
+    return _agent.serve(order)
 
 
 def stop(batch: str, cancel: bool) -> None:
@@ -283,22 +324,3 @@ def _placed(block: Block, host: str) -> Block:
 
 def _keep(logs: list[bytes], logged: Logged) -> None:
     logs.append(pickle.dumps(logged, 5))
-
-
-def _asker() -> Callable[[], bool]:
-    """What tells whether anybody still waits for the order that this thread is at."""
-    if "distributed" not in sys.modules:
-        return lambda: True
-    distributed = importlib.import_module("distributed")
-    try:
-        worker = distributed.get_worker()
-        key = worker.get_current_task()
-    except ValueError:  # not a worker's thread
-        return lambda: True
-
-    def wanted() -> bool:
-        task = worker.state.tasks.get(key)
-        running = getattr(worker.status, "name", "running") in ("running", "paused", "closing_gracefully")
-        return running and task is not None and task.state != "cancelled"
-
-    return wanted

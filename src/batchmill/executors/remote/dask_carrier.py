@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import logging
 import pickle
 import queue
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -22,6 +20,7 @@ import distributed
 from batchmill.errors import ClusterLost, ExecutorUnavailable
 from batchmill.executors.remote.agent import Call, FactsCall, StopCall
 from batchmill.executors.remote.contract import Done, End, Gone, Lost
+from batchmill.executors.remote.dask_orders import Orders, Sent
 from batchmill.executors.remote.dask_workers import known_workers, told_by_workers, within
 from batchmill.executors.remote.local import LocalHost
 from batchmill.executors.remote.offer import Offer, refuse_wrong_versions
@@ -121,9 +120,9 @@ def _words(fault: BaseException) -> str:
 class DaskCarrier:
     """See the module. ``host`` is the local cluster that ends with the carrier, None for one of others.
 
-    Concurrency: any thread calls in, Dask's call back; ``_lock`` guards ``_out``, ``_seats``, ``_heard_of``,
-    ``_closed`` and ``gone``. One thread, fed by ``_tasks``, talks to the scheduler of anything but
-    orders; ``_seen``, when which worker was heard of, is its own.
+    Concurrency: any thread calls in, Dask's call back; ``_lock`` guards ``_closed`` and ``gone``. One
+    thread, fed by ``_tasks``, talks to the scheduler of anything but orders; ``_seen``, when which worker was
+    heard of, is its own.
     """
 
     def __init__(
@@ -134,18 +133,16 @@ class DaskCarrier:
         self._client = client
         self._host = host
         self._lock = threading.Lock()
-        self._out: dict[str, _Sent] = {}
-        self._names = (f"batchmill-{secrets.token_hex(16)}-{number}" for number in itertools.count())
+        self._orders = Orders()
         self._closed = False
-        self._heard_of: list[str] = []  # workers, where others are silent
         self._seen: dict[str, tuple[Any, float]] = {}
         self.gone = False
         self._fetching = ThreadPoolExecutor(FETCHING, thread_name_prefix="batchmill-pool-cluster-replies")
         self._tasks: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
         try:
-            self._seats = 0
             self._look()
             client.subscribe_topic("all", self._heard)
+            client.subscribe_topic(self._orders.topic, self._handed_in)
         except BaseException:
             client.close(timeout=CLOSE_SECONDS)
             raise
@@ -187,31 +184,24 @@ class DaskCarrier:
         )
 
     def seats(self) -> int:
-        with self._lock:
-            return self._seats
+        return self._orders.seats()
 
-    def send(self, order: bytes, done: Done) -> _Sent:
+    def send(self, order: bytes, done: Done) -> Sent:
         with self._lock:
             if self._closed or self.gone:
                 raise ClusterLost("the cluster is lost: its connection is closed")
-            name = next(self._names)
-            sent = self._out[name] = _Sent(self, name, done)
+            sent = self._orders.new(done, self._forget)
+        where = {"workers": [sent.worker], "allow_other_workers": False} if sent.worker else {}
         try:
             # what workers and dashboards show of a task is its repr, which says nothing of a file
             call = io.BytesIO(pickle.dumps(Call(order), 5))
-            future = self._client.submit(pickle.load, call, key=name, pure=False, retries=0, **self._where())
+            future = self._client.submit(pickle.load, call, key=sent.name, pure=False, retries=0, **where)
         except Exception as fault:
-            self._take(name)
+            self._orders.take(sent.name)
             raise ClusterLost(f"the cluster is lost: {_words(fault)}") from fault
         sent.future = future
-        future.add_done_callback(lambda one: self._ended(name, one))
+        future.add_done_callback(lambda one: self._ended(sent.name, one))
         return sent
-
-    def _where(self) -> dict[str, Any]:
-        """Dask knows nothing of silence and would send to such workers again: the others are named then, as
-        those to be preferred, for they may go too."""
-        with self._lock:
-            return {"workers": self._heard_of, "allow_other_workers": True} if self._heard_of else {}
 
     def stop(self, batch: str) -> None:
         self._tell(StopCall(batch, cancel=False))
@@ -224,9 +214,10 @@ class DaskCarrier:
         told = pickle.dumps(call, 5)
         self._tasks.put(lambda: within(partial(self._client.run, pickle.loads, told, on_error="ignore"), 0.0))
 
-    def forget(self, name: str, future: Any) -> None:
+    def _forget(self, sent: Sent) -> None:
         """Nobody waits for an order any more; its worker sees that its task is cancelled, and ends it."""
-        self._take(name)
+        self._orders.take(sent.name)
+        future = sent.future
         if future is not None:
             self._tasks.put(lambda: within(partial(future.cancel, force=True), TELL_SECONDS))
 
@@ -239,15 +230,9 @@ class DaskCarrier:
         self._fetching.shutdown(wait=False, cancel_futures=True)
         with contextlib.suppress(Exception):  # it is lost, or about to be: nobody needs it any more
             self._client.close(timeout=CLOSE_SECONDS)
-        with self._lock:
-            left = list(self._out)
-        self._lose_orders(left, Gone("its connection was closed"))
+        self._lose_orders(self._orders.all(), Gone("its connection was closed"))
         if self._host is not None:
             self._host.close()
-
-    def _take(self, name: str) -> _Sent | None:
-        with self._lock:
-            return self._out.pop(name, None)
 
     def _ended(self, name: str, future: Any) -> None:
         """In the one thread that the client has for this: a task has ended, whichever way; by us, where it
@@ -256,7 +241,7 @@ class DaskCarrier:
             self._fetching.submit(self._fetch, name, future)
 
     def _fetch(self, name: str, future: Any) -> None:
-        sent = self._take(name)
+        sent = self._orders.take(name)
         if sent is not None:
             sent.done(self._end_of(future))
         future.release()
@@ -289,13 +274,25 @@ class DaskCarrier:
         _, told = event
         if not isinstance(told, dict) or told.get("action") != "remove-worker":
             return
-        if told.get("expected"):  # asked to leave: Dask moves what it had
+        worker, had = str(told.get("worker", "?")), map(str, told.get("processing-tasks") or ())
+        lost = self._orders.gone(worker, had, expected=bool(told.get("expected")))
+        self._lose_orders(lost, Lost(worker))
+
+    def _handed_in(self, event: Any) -> None:
+        """What a worker that leaves has of an order; None where it has not begun with it."""
+        _, told = event
+        sent = self._orders.take(str(told["order"]))
+        if sent is None:
             return
-        self._lose_orders(map(str, told.get("processing-tasks") or ()), Lost(str(told.get("worker", "?"))))
+        sent.drop()
+        reply: bytes | None = told["reply"]
+        end = Lost(sent.worker, expected=True) if reply is None else reply
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            self._fetching.submit(sent.done, end)
 
     def _lose_orders(self, names: Iterable[str], end: Lost | Gone) -> None:
         for name in names:
-            sent = self._take(name)
+            sent = self._orders.take(name)
             if sent is not None:
                 sent.drop()
                 sent.done(end)
@@ -318,9 +315,7 @@ class DaskCarrier:
         except TimeoutError:
             reason = f"its scheduler has not answered for {SILENT_SECONDS:g} s"
             self._lose()
-            with self._lock:
-                names = list(self._out)
-            self._lose_orders(names, Gone(reason))
+            self._lose_orders(self._orders.all(), Gone(reason))
             return
         now = time.monotonic()
         self._seen = {
@@ -329,23 +324,9 @@ class DaskCarrier:
             for seen in (one.get("last_seen"),)
         }
         silent = [address for address, (_, since) in self._seen.items() if now - since > SILENT_SECONDS]
-        there = [address for address in known if address not in silent]
-        with self._lock:
-            self._seats = sum(known[address]["nthreads"] for address in there)
-            self._heard_of = there if silent else []
+        seats = {address: one["nthreads"] for address, one in known.items() if address not in silent}
+        for sent in self._orders.there(seats, known):
+            self._lose_orders([sent.name], Lost(sent.worker, expected=True))
         if silent:
             for address, names in within(lambda: self._client.processing(workers=silent)).items():
                 self._lose_orders(map(str, names), Lost(f"{address}, silent for {SILENT_SECONDS:g} s"))
-
-
-class _Sent:
-    """An order that is a task of Dask's."""
-
-    def __init__(self, carrier: DaskCarrier, name: str, done: Done) -> None:
-        self._carrier = carrier
-        self._name = name
-        self.done = done
-        self.future: Any = None
-
-    def drop(self) -> None:
-        self._carrier.forget(self._name, self.future)

@@ -8,7 +8,6 @@ a module that was changed is another archive, and two files of one name never me
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import io
 import os
@@ -17,6 +16,7 @@ import re
 import site
 import sys
 import sysconfig
+import threading
 import zipfile
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
@@ -31,23 +31,37 @@ OWN = "batchmill"  # has to be installed there
 SUFFIXES = (".py", ".so", ".pyd")
 LEFT_OUT = re.compile(r"__pycache__$|\..*|.*\.(pyc|pyo)$")
 NAMED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[\w.]*)?\Z")
+NAME = r"[^\W\d][\w.]*(?:[ \t]+as[ \t]+\w+)?"
+# Text is looked through, not parsed: what only looks like an import may travel too, which does no harm.
+IMPORTS = re.compile(
+    r"(?:^|[;:])[ \t]*"
+    rf"(?:from[ \t]+([^\W\d][\w.]*)[ \t]+import\b|import[ \t]+({NAME}(?:[ \t]*,[ \t]*{NAME})*))",
+    re.MULTILINE,
+)
 TEXTS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "GLOBAL")
+_lock = threading.Lock()
+_known: dict[tuple[str, ...], dict[str, Path]] = {}
+"""By the user's folders: what was found for earlier tasks goes along with later ones. So what is sent only
+grows, and worker processes that have imported a part of it can go on."""
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content has the same digest whenever it was written
 
 
 class Modules(NamedTuple):
     """``archive`` is a zip in which the files of the folder ``before[k]`` stand below ``k/``, those of
     ``after`` below the numbers that follow. ``before`` and ``after`` are absolute paths, in the order of
-    ``sys.path``: what stands in front of all that is installed, and what does not."""
+    ``sys.path``: what stands in front of all that is installed, and what does not. ``files`` names each file
+    with its content, and the folders: who has some of them knows by it whether they are the same."""
 
     digest: str
     archive: bytes
+    files: frozenset[str]
     before: tuple[str, ...]
     after: tuple[str, ...]
 
 
 def travelling(*pickles: bytes) -> Modules:
-    """The modules that the ``pickles`` need. Raises :class:`ExecutorUnavailable` where they are too large."""
+    """The modules that the ``pickles`` need, and those before them. Raises :class:`ExecutorUnavailable` where
+    they are too large."""
     before, after = _folders()
     folders = (*before, *after)
     finder = _Finder(folders)
@@ -57,10 +71,12 @@ def travelling(*pickles: bytes) -> Modules:
     for one in pickles:
         for text in _texts(one):
             finder.add_named(text)
-    archive = _packed(finder.files())
-    digest = hashlib.blake2b(archive, digest_size=16)
-    digest.update("\0".join((*before, "", *after)).encode("utf-8", "surrogateescape"))
-    return Modules(digest.hexdigest(), archive, before, after)
+    with _lock:
+        found = _known[folders] = _known.get(folders, {}) | finder.files()
+    archive, files = _packed(found)
+    files |= {f"{number}/ {folder}" for number, folder in enumerate(folders)} | {f"{len(before)} before"}
+    digest = hashlib.blake2b("\n".join(sorted(files)).encode("utf-8", "surrogateescape"), digest_size=16)
+    return Modules(digest.hexdigest(), archive, frozenset(files), before, after)
 
 
 def _folders() -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -139,16 +155,9 @@ class _Finder:
             self._add_imports(text)
 
     def _add_imports(self, source: str) -> None:
-        try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):  # no Python: it imports nothing
-            return
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    self.add(alias.name)
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                self.add(node.module)
+        for package, names in IMPORTS.findall(source):
+            for name in (package or names).split(","):
+                self.add(name.split()[0])
 
 
 def _read(path: Path) -> str:
@@ -185,14 +194,16 @@ def _below(package: Path, *, only_code: bool) -> Iterator[Path]:
                 yield path
 
 
-def _packed(files: dict[str, Path]) -> bytes:
+def _packed(files: dict[str, Path]) -> tuple[bytes, set[str]]:
+    """The archive, and the name of each file in it with the digest of its content."""
     out = io.BytesIO()
+    named = set()
     total = 0
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in sorted(files.items()):
             try:
                 content = path.read_bytes()
-            except OSError:  # gone since it was listed, or not for us: who imports it is told
+            except OSError:  # gone since it was found, or not for us: who imports it is told
                 continue
             total += len(content)
             if total > MOST_BYTES:
@@ -201,4 +212,5 @@ def _packed(files: dict[str, Path]) -> bytes:
                     f"them {path}; move data out of the package, or install it on the workers"
                 )
             archive.writestr(zipfile.ZipInfo(name, EPOCH), content, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
+            named.add(f"{name} {hashlib.blake2b(content, digest_size=16).hexdigest()}")
+    return out.getvalue(), named

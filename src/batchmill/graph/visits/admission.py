@@ -39,6 +39,7 @@ def gate_of(
         )
     named = rate_limit.key if rate_limit is not None else None
     shared = rate_limit is not None and rate_limit.shared
+    desk = around.services.desk
     counted = limits.tokens_per_minute is not None or any(budget.needs_tokens for budget, _ in budgets)
     in_dollars = any(budget.limits.usd is not None for budget, _ in budgets)
     return Gate(
@@ -51,6 +52,8 @@ def gate_of(
         requests=bool(node.kind.requests),
         models=node.kind.calls_models,
         longest_pause=settings.retry.max_wait,
+        is_booked=step.is_booked if desk is not None and node.stays and budgets else None,
+        counts_booked=desk is not None and desk.goes_on,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,8 +14,7 @@ from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.block import Block
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import BatchmillError, NodeError
-from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle, WorkerDied
-from batchmill.executors.contract import Choice, WorkerDeath
+from batchmill.events import Noticed
 from batchmill.graph.attached import Attachment
 from batchmill.graph.compile.foreign import items_are_named
 from batchmill.graph.compile.node import PlannedNode
@@ -28,6 +27,7 @@ from batchmill.graph.visits.fingerprint import batch_log
 from batchmill.graph.visits.first_items import first_items
 from batchmill.graph.visits.item_folders import NamingLog, folders_of
 from batchmill.graph.visits.no_items import no_items
+from batchmill.graph.visits.node_progress import NodeProgress
 from batchmill.graph.visits.places_of_rows import asks_for_source
 from batchmill.graph.visits.source_files import chosen_of, entered_files, without_own
 from batchmill.ir.models.batch import BatchSpec
@@ -38,6 +38,7 @@ from batchmill.policy import RetryPolicy
 from batchmill.sourced import names_of
 from batchmill.step import INDEX_KEY, SOURCE_KEY, folder_step, item_step
 from batchmill.template import compile_value
+from batchmill.template.filters import kind_of
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
 from batchmill.traits import TRAITS
 from batchmill.values import NotJson, from_json, is_true
@@ -112,7 +113,7 @@ class NodeBatch:
         self._skips = node.spec.when is not None
         self._hands_in = node.stays
         self._around = around
-        self._progress = _Progress(self._place, around, self.batch.total)
+        self._progress = NodeProgress(self._place, around, self.batch.total)
 
     def tell_start(self) -> None:
         """Tell the bus that the node begins."""
@@ -256,7 +257,7 @@ def _as_list(value: Any, written: str) -> Iterable[Any]:
         value = _parsed(value, written)
     if isinstance(value, (list, tuple, range, LazyList)):
         return value
-    shown = type(value).__name__ if not isinstance(value, str) else f"text ({shortened(value, 40)!r})"
+    shown = f"text ({shortened(value, 40)!r})" if isinstance(value, str) else kind_of(value)
     raise NodeError(
         f"batch.items must be a list, but {written} is {shown}", retryable=False, type_name="InvalidItems"
     )
@@ -309,43 +310,3 @@ def _retry(node: PlannedNode, spec: BatchSpec) -> RetryPolicy:
     """The block's own policy; the node's ``retry`` where the block says nothing of retries."""
     own = spec.retry_keys_given or node.spec.retry is None
     return spec.retry_policy(node.usual_retry) if own else node.retry
-
-
-@dataclass(slots=True)
-class _Progress:
-    """Counts a batch's outcomes as they come, and tells the bus."""
-
-    node: str
-    around: NodeFrame
-    total: int | None
-    done: int = 0
-    failed: int = 0
-    retries: int = 0
-    pace: ProgressThrottle | None = None
-    detailed: bool = False
-
-    def started(self, batch: Batch) -> None:
-        self.pace = ProgressThrottle()
-        self.detailed = self.around.services.bus.detailed
-        self.around.services.bus.emit(
-            NodeStarted(self.node, self.total, batch.settings.executor, batch.workers)
-        )
-
-    def chosen(self, choice: Choice) -> None:
-        """The executor ``auto`` has chosen one, in a thread of its own."""
-        self.around.services.bus.emit(Noticed(choice.reason, self.node))
-
-    def died(self, death: WorkerDeath) -> None:
-        """A worker process died, in a thread of its own."""
-        self.around.services.bus.emit(WorkerDied(self.node, **death._asdict()))
-
-    def add(self, block: Block) -> None:
-        self.done += len(block)
-        for outcome in block.special.values():
-            self.failed += outcome.error is not None and not outcome.error.waiting
-            self.retries += 0 if outcome.kept else max(0, outcome.attempts - 1)
-        if self.detailed:
-            self.around.services.bus.emit(ItemsTimed(self.node, block.start, tuple(block.walls)))
-        if self.pace is not None and self.pace.due():
-            told = BatchProgress(self.node, self.done, self.failed, self.total, self.retries)
-            self.around.services.bus.emit(told)

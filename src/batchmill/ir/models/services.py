@@ -20,10 +20,15 @@ Dollars = Annotated[float, Number(0, 10**9)]
 class PriceSpec(Spec):
     """What a model costs, in US dollars for a million tokens."""
 
+    LATER = frozenset({"cache_write"})
     input: Dollars = Field(description="For tokens that are sent.")
     output: Dollars = Field(description="For tokens that are answered.")
     cached: Dollars | None = Field(
         None, description="For sent tokens that the provider had kept; as `input` where it is not given."
+    )
+    cache_write: Dollars | None = Field(
+        None,
+        description="For sent tokens that the provider put into its cache; as `input` where it is not given.",
     )
 
 

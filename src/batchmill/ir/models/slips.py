@@ -13,6 +13,7 @@ from batchmill.ir.models.workflow import TypeName
 
 _LONGEST = 60  # characters of a value that is written out in a hint
 _ARROW = re.compile(r"\s*([\w-]+)\s*(?:->|=>|>>|,|\s)\s*([\w-]+)\s*")
+_NO_NAME = re.compile(r"[^\w-]+")  # what the name of an output has not
 _STEPS = 'write the steps as a list: `"nodes": [{"id": "a", "type": "shell", "params": {"command": "..."}}]`'
 _INPUTS = 'values that a run is given are inputs: `"inputs": {"name": {"type": "string"}}`'
 _EDGES = 'what runs after what is said beside the nodes: `"edges": [{"from": "a", "to": "b"}]`'
@@ -74,6 +75,10 @@ _OF_NODE = {
 _OF_BATCH = {
     **_same("in from list source values data input", "the items stand in `items`"),
 }
+_AT_ONCE_WORDS = _words(
+    "jobs workers max_workers n_jobs processes threads concurrency max_concurrent parallelism"
+)
+_DEFAULT_WORDS = _words("timeout retry rate_limit cache when")
 _TYPE_WORDS = _words("uses kind task tool operator action node node_type")
 _PARAM_WORDS = _words("with args arguments parameters config kwargs options input inputs")
 _COMMAND_WORDS = _words("run cmd script sh bash shell command")
@@ -86,7 +91,7 @@ def key_hint(key: str, value: Any, place: DocumentPath) -> str:
     it: ``()`` the document, two steps a node, a third the blocks in it. Empty for a key that is no known
     slip."""
     if not place:
-        return _OF_DOCUMENT.get(key, "")
+        return _document_hint(key, value)
     if len(place) == 2 and place[0] not in ("edges", "inputs", "outputs", "prices", "mcp_servers"):
         return _node_hint(key, value)
     if place[2:] == ("batch",):
@@ -94,6 +99,27 @@ def key_hint(key: str, value: Any, place: DocumentPath) -> str:
         return source if key in SOURCES else _OF_BATCH.get(key, "")
     if place[:1] == ("outputs",) and key in ("value", "from", "default"):
         return f'write `"source": {as_written(value)}`'
+    return ""
+
+
+def _document_hint(key: str, value: Any) -> str:
+    if key in _AT_ONCE_WORDS and not isinstance(value, (list, dict)):
+        block = f'"batch": {{"items": ..., "max_concurrent": {as_written(value)}}}'
+        return f"write it in the node: `{block}`; `batchmill run -j {as_written(value)}` limits the whole run"
+    hint = _OF_DOCUMENT.get(key, "")
+    if hint == _STEPS and isinstance(value, list):
+        return "write `nodes` in its place"
+    if hint:
+        return hint
+    if key in _DEFAULT_WORDS:
+        return (
+            f'write it in a node, or for all nodes: `"defaults": {{{as_written(key)}: {as_written(value)}}}`'
+        )
+    if key in _ITEM_WORDS:
+        return f'write it in the node that is mapped over them: `"batch": {{"items": {as_written(value)}}}`'
+    if key in _BATCH_KEYS:
+        block = f'{{"batch": {{{as_written(key)}: {as_written(value)}}}}}'
+        return f'write it in the `batch` of a node, or for all of them: `"defaults": {block}`'
     return ""
 
 
@@ -118,7 +144,11 @@ def _node_hint(key: str, value: Any) -> str:
 
 def missing_hint(key: str, found: Mapping[Any, Any]) -> str:
     """What to do about a missing key of an object that has the keys ``found``."""
-    slips = [one for one in found if _OF_DOCUMENT.get(one) == _STEPS]
+    slips = [
+        name
+        for name, value in found.items()
+        if _OF_DOCUMENT.get(name) == _STEPS and isinstance(value, (list, dict))
+    ]
     if key == "nodes":
         return f"the steps stand there, not in `{slips[0]}`" if slips else _STEPS
     return "add it"
@@ -164,10 +194,12 @@ def _output_hint(path: DocumentPath, value: Any) -> str:
     if isinstance(value, str):
         return f'write `"outputs": {{"result": {{"source": {as_written(value)}}}}}`'
     names = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
-    written = ", ".join(
-        f'{as_written(name)}: {{"source": {as_written(f"${{{name}}}")}}}' for name in names[:3]
-    )
+    written = ", ".join(f"{as_written(_NO_NAME.sub('_', name))}: {_source(name)}" for name in names[:3])
     return f'write `"outputs": {{{written}}}`' if names else ""
+
+
+def _source(path: str) -> str:
+    return f'{{"source": {as_written(f"${{{path}}}")}}}'
 
 
 def _edge_hint(path: DocumentPath, value: Any) -> str:

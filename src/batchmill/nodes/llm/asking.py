@@ -156,19 +156,23 @@ class Asking:
             id=new_id(),
             at=round(time.time(), 6),
         )
-        return self._counted(call, counted(question, None), None)
+        return self._counted(call, counted(question, None))
 
-    def _counted(self, call: LLMCall, count: Counted, cached: int | None) -> LLMCall:
-        cost = self.prices.cost(call.model, count.sent, count.answered, cached)
+    def _counted(self, call: LLMCall, count: Counted, reply: Reply | None = None) -> LLMCall:
+        """With its tokens, and with what it costs: as the provider told it, else after the prices."""
+        cache = () if reply is None else (reply.cached_tokens, reply.written_tokens)
+        cost = None if reply is None else reply.cost
+        cost = self.prices.cost(call.model, count.sent, count.answered, *cache) if cost is None else cost
         return replace(call, tokens=count.tokens, estimated=count.estimated, cost=cost)
 
     def _filled(self, call: LLMCall, question: Question, reply: Reply, *, kept: bool, wall: float) -> LLMCall:
         call = replace(
-            self._counted(call, counted(question, reply), reply.cached_tokens),
+            self._counted(call, counted(question, reply), reply),
             response=shortened(reply.text, KEPT_CHARACTERS, more=""),
             input_tokens=reply.input_tokens,
             output_tokens=reply.output_tokens,
             cached_tokens=reply.cached_tokens,
+            written_tokens=reply.written_tokens,
             wall=wall,
         )
         return replace(call, kept=True, cost=0.0) if kept else replace(call, id=reply.call or call.id)

@@ -7,6 +7,7 @@ tells of tokens counts.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,28 +72,57 @@ def _fault(answer: Mapping[str, Any], choice: Any) -> str:
 def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
     """What an answer tells of tokens, by the names of :class:`Reply`."""
     usage = mapping_of(answer.get("usage"))
-    found = {
-        "input_tokens": count_of(usage.get("prompt_tokens")),
-        "output_tokens": count_of(usage.get("completion_tokens")),
-        "cached_tokens": count_of(mapping_of(usage.get("prompt_tokens_details")).get("cached_tokens")),
-        "total_tokens": count_of(usage.get("total_tokens")),
-        "reasoning_tokens": count_of(
-            mapping_of(usage.get("completion_tokens_details")).get("reasoning_tokens")
-        ),
+    sent, answered, total = (
+        count_of(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total")
+    )
+    thought = count_of(mapping_of(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+    if thought and total and (sent or 0) + (answered or 0) + thought == total:
+        answered = (answered or 0) + thought  # some servers count it beside what was answered
+    found: dict[str, Any] = {
+        "input_tokens": sent,
+        "output_tokens": answered,
+        "total_tokens": total,
+        "reasoning_tokens": thought,
+        **cache_in(usage, mapping_of(usage.get("prompt_tokens_details"))),
+        "cost": cost_in(usage),
     }
     return without_zeros(found)
 
 
-def without_zeros(told: dict[str, int | None]) -> dict[str, Any]:
+def without_zeros(told: dict[str, Any]) -> dict[str, Any]:
     """Counts of tokens, but for those of gateways that write 0 where they do not know: no question has none,
     and what is taken for nothing would escape every budget."""
     asked, answered, total = (told[name] for name in ("input_tokens", "output_tokens", "total_tokens"))
     if asked == 0:
         told["input_tokens"] = None
         told["output_tokens"] = answered or None
+        told["cost"] = told.get("cost") or None
     if not total or (asked == 0 and total == answered):
         told["total_tokens"] = None
     return told
+
+
+def cache_in(usage: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, int | None]:
+    """The tokens that were read from the cache of a provider and written to it, by the names that several
+    have for them."""
+    read = (details.get("cached_tokens"), usage.get("cache_read_input_tokens"))
+    written = (
+        details.get("cache_write_tokens"),
+        details.get("cache_creation_tokens"),
+        usage.get("cache_creation_input_tokens"),
+    )
+    found = [
+        next((n for one in names if (n := count_of(one)) is not None), None) for names in (read, written)
+    ]
+    return {"cached_tokens": found[0], "written_tokens": found[1]}
+
+
+def cost_in(usage: Mapping[str, Any]) -> float | None:
+    """US dollars, where the provider tells what the call cost."""
+    cost = usage.get("cost")
+    if isinstance(cost, bool) or not isinstance(cost, (int, float)):
+        return None
+    return float(cost) if 0 <= cost < math.inf else None
 
 
 def _tool_calls(message: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from batchmill.errors import InvalidParams
 from batchmill.ir.services import Tables
 from batchmill.nodes.access.policy import access_of, host_faults
-from batchmill.nodes.contract import NodeClass, ServiceNode
+from batchmill.nodes.contract import ExpectedCall, NodeClass, ServiceNode
 from batchmill.nodes.credentials import credential, credential_faults
 from batchmill.nodes.llm.batch_api.desk import BatchDesk
 from batchmill.nodes.llm.batch_api.provider import BatchedProvider
@@ -92,6 +92,13 @@ class ModelNode(ServiceNode):
             for one in variants(params)
         )
         return max((cost for cost in costs if cost is not None), default=0.0)
+
+    def expected_call(self, params: Mapping[str, Any]) -> ExpectedCall | None:
+        if params.get("provider") == "echo":  # nobody is asked
+            return None
+        sent, most = self.expected(params)
+        usd = self.expected_usd(params)
+        return ExpectedCall(sent, most or self.answer_tokens, usd, most > 0, price_of(params))
 
     @classmethod
     def unpriced(cls, params: Mapping[str, Any]) -> str | None:

@@ -12,6 +12,7 @@ from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, NodeResult, character
 from batchmill.nodes.files import full_path, paths_in
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.asking import Asking
+from batchmill.nodes.llm.batch_api.provider import BatchedProvider
 from batchmill.nodes.llm.echo import EchoProvider
 from batchmill.nodes.llm.estimate import IMAGE_TOKENS
 from batchmill.nodes.llm.fallback import answered, content_of, kind_faults, model_faults, variants
@@ -93,6 +94,16 @@ class LlmNode(ModelNode):
         except BatchmillError:  # the attempt itself is about to say so
             return False
 
+    def is_booked(self, params: Mapping[str, Any]) -> bool:
+        if not params.get("batch_api"):
+            return False
+        try:
+            bound = variants(bind(LlmNode, params))[0]
+            server = self._server(bound)
+            return isinstance(server, BatchedProvider) and server.is_booked(_question(bound))
+        except BatchmillError:  # the attempt itself is about to say so
+            return False
+
     async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         if params["models"] or params["fall_back_on"]:
             calls: list[tuple[LLMCall, Reply]] = []
@@ -107,8 +118,8 @@ class LlmNode(ModelNode):
     ) -> Coroutine[Any, Any, NodeResult]:
         """Ask the one model of ``params``."""
         question, timeout, repairs = _question(params), params["timeout"], params["repairs"]
-        tells, provider = params["stream"], self._provider(params)
-        asking = Asking(provider, attempt, self.prices_of(params), timeout, repairs, calls, tells=tells)
+        tells, provider, prices = params["stream"], self._provider(params), self.prices_of(params)
+        asking = Asking(provider, attempt, prices, timeout, repairs, calls, tells=tells)
         return _answer(asking, question)
 
     def _provider(self, params: Mapping[str, Any]) -> Provider:

@@ -49,9 +49,10 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer. Token counts are None where the provider told none; ``cached_tokens`` are among the
-    ``input_tokens``, ``total_tokens`` is their sum as the provider told it. ``finish`` is why it ended:
-    ``stop``, ``length``, ``content_filter``, ... ``tool_calls`` are objects with ``id``, ``name`` and
-    ``arguments``, ``reasoning`` is what the model thought before, ``reasoning_tokens`` are among the
+    ``input_tokens``, as are ``written_tokens``, which the provider has put into its cache; ``cost`` is in US
+    dollars, as the provider told it; ``total_tokens`` is their sum as the provider told it. ``finish`` is why
+    it ended: ``stop``, ``length``, ``content_filter``, ... ``tool_calls`` are objects with ``id``, ``name``
+    and ``arguments``, ``reasoning`` is what the model thought before, ``reasoning_tokens`` are among the
     ``output_tokens``. ``others`` are the further answers where several were asked for, each with what is said
     of this one. ``call`` is the id of the call where it has one already. ``logprobs`` and the whole answer,
     ``raw``, are as the provider told them. ``fault`` says why this is none.
@@ -72,6 +73,8 @@ class Reply:
     logprobs: Any = None
     raw: Any = None
     call: str = ""
+    written_tokens: int | None = None
+    cost: float | None = None
 
     @property
     def paid(self) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 from batchmill.nodes.llm.completion import (
     arguments_of,
+    cache_in,
+    cost_in,
     count_of,
     mapping_of,
     no_answer,
@@ -159,10 +161,11 @@ def _fault(answer: Mapping[str, Any]) -> str:
 def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
     """What an answer tells of tokens, by the names of :class:`Reply`."""
     usage = mapping_of(answer.get("usage"))
-    found = {
+    found: dict[str, Any] = {
         "input_tokens": count_of(usage.get("input_tokens")),
         "output_tokens": count_of(usage.get("output_tokens")),
-        "cached_tokens": count_of(mapping_of(usage.get("input_tokens_details")).get("cached_tokens")),
+        **cache_in(usage, mapping_of(usage.get("input_tokens_details"))),
+        "cost": cost_in(usage),
         "total_tokens": count_of(usage.get("total_tokens")),
         "reasoning_tokens": count_of(mapping_of(usage.get("output_tokens_details")).get("reasoning_tokens")),
     }

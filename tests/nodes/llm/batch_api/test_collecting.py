@@ -232,3 +232,29 @@ def test_a_server_that_cannot_be_reached_is_no_error_of_the_items(provider, labe
     run = go()
     assert (run.status, run.errors) == ("waiting", [])
     assert said(go()) == ["A"]
+
+
+@pytest.mark.parametrize("budget", [{"usd": 0.02}, {"requests": 2}, {"tokens": 41}])
+def test_budgets_hold_before_anything_is_paid(provider, labelling, go, budget):
+    document = labelling([*"abcde"], max_tokens=19, batch={"executor": "thread"})
+    document["budget"] = budget  # a request is taken to have twenty tokens and to cost a cent
+    run = go(document)
+    assert (run.limit is not None, run.errors[0]["type"]) == (True, "BudgetUsedUp")
+    assert [one["requests"] for one in run.waiting] == [2]
+    provider.clock.advance(HOUR)
+    run = go()  # which has the budget once more
+    assert [one["requests"] for one in run.waiting] == [2]
+    provider.clock.advance(HOUR)
+    assert [one["requests"] for one in go().waiting] == [1]
+    provider.clock.advance(HOUR)
+    assert (go().status, len(provider.paid)) == ("success", 5)
+
+
+def test_no_budget_keeps_a_run_from_what_it_has_paid_for(provider, labelling, go, said):
+    document = labelling(["a", "b"], max_tokens=19)
+    provider.answer = lambda body: provider.completion("yes", sent=1, answered=400)  # dearer than expected
+    document["budget"] = {"usd": 0.02}
+    assert go(document).status == "waiting"
+    provider.clock.advance(HOUR)
+    run = go()
+    assert (run.status, said(run), len(run.llm_calls)) == ("success", ["yes", "yes"], 2)

@@ -24,15 +24,13 @@ from typing import Any
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
-from batchmill.concurrency.event_loop import background
+from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.errors import BatchmillError, NodeError, Waiting
 from batchmill.nodes.llm.batch_api.answers import Answer
 from batchmill.nodes.llm.batch_api.looks import Looks
 from batchmill.nodes.llm.batch_api.shards import Asked, Gathered, Shard, custom_id
 from batchmill.nodes.llm.question import Unanswered
 from batchmill.record.service_batches import BatchStore, ServiceBatch, ServiceRequest
-
-LOOK_SECONDS = 3600.0  # for all batches together, with their files
 
 Place = tuple[str, int | None]
 
@@ -48,6 +46,7 @@ class _Claim:
 class BatchDesk:
     """See the module. ``run`` is the name of the run, ``store`` keeps its batches. Where ``failed`` is
     given, it takes the requests with whose answers items have failed, and they are not used up.
+    ``goes_on`` says that this pass goes on by itself with what the one before has handed in.
 
     Concurrency: ``answer`` is awaited on the loop of the process on which services are waited for; any thread
     may call the other methods, ``submit`` and those after it once no item runs any more. ``_lock`` guards
@@ -60,7 +59,10 @@ class BatchDesk:
         run: str,
         clock: Clock = SYSTEM_CLOCK,
         failed: list[int] | None = None,
+        *,
+        goes_on: bool = False,
     ) -> None:
+        self.goes_on = goes_on
         self._failed = failed
         self._store = store
         self._run = run
@@ -80,8 +82,10 @@ class BatchDesk:
         self._looks.keep_in(store)
 
     def close(self) -> None:
-        """Let go of the files of answers."""
+        """Let go of all files."""
         self._looks.close()
+        for shard in self._gathered.take():
+            shard.file.close()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> BatchDesk:
         return self
@@ -158,7 +162,7 @@ class BatchDesk:
         """Hand what was gathered to the servers. Raises :class:`BatchmillError`; what could not be handed
         over is forgotten, and asked for anew by the next pass."""
         if self._gathered.count:
-            background().call(self._submit, cancel, None, "the submission of batches")
+            run_coroutine(self._submit, cancel)
 
     async def _submit(self) -> None:
         fault: BatchmillError | None = None
@@ -215,10 +219,10 @@ class BatchDesk:
                     found.append(replace(asked.bill(answer.body), id=answer.call))
         return found
 
-    def look_again(self) -> bool:
+    def look_again(self, cancel: CancelToken) -> bool:
         """Whether all batches that items wait for are over now, as their servers say. Raises
-        :class:`BatchmillError` where one refuses to."""
-        return background().settle(self._look_again, LOOK_SECONDS)
+        :class:`BatchmillError` where one refuses to, and :class:`Stopped` at ``cancel``."""
+        return run_coroutine(self._look_again, cancel)
 
     async def _look_again(self) -> bool:
         try:

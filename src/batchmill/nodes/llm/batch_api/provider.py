@@ -80,7 +80,10 @@ class BatchedProvider(Provider):
         reply = self._server.reply(body, question)
         sent, answered = reply.input_tokens, reply.output_tokens
         told = (sent or 0) + (answered or 0)
-        cost = self._prices.cost(question.model, sent, answered, reply.cached_tokens)
+        cost = reply.cost
+        if cost is None:
+            cache = reply.cached_tokens, reply.written_tokens
+            cost = self._prices.cost(question.model, sent, answered, *cache)
         return LLMCall(
             question.model,
             input_tokens=sent,

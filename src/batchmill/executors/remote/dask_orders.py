@@ -1,0 +1,110 @@
+"""The orders of one carrier to a cluster of Dask's: what is out, and on which worker.
+
+Each order is for one worker, which Dask is told. So where a worker is asked to leave, Dask does not begin its
+orders anew elsewhere while the items that it has are ending.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from batchmill.executors.remote.contract import Done
+from batchmill.executors.remote.dask_side import LEAVING_SECONDS, topic_of
+
+MISSED_SECONDS = 3.0  # that an order may be for a worker that nobody knows: news of it may be on their way
+LEFT_SECONDS = LEAVING_SECONDS + 5.0  # the same where the worker is known to leave
+
+
+class Sent:
+    """An order that is a task of Dask's, called ``name``. ``worker`` is the address of the one that it is
+    for, "" where Dask chooses; ``missed`` is the second since when that one is not there."""
+
+    def __init__(self, name: str, worker: str, done: Done, forget: Callable[[Sent], None]) -> None:
+        self.name = name
+        self.worker = worker
+        self.done = done
+        self.future: Any = None
+        self.leaving = False
+        self.missed: float | None = None
+        self._forget = forget
+
+    def drop(self) -> None:
+        """See :class:`~batchmill.executors.remote.contract.Ticket`."""
+        self._forget(self)
+
+
+class Orders:
+    """Concurrency: any thread may call any method; ``_lock`` guards all fields."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._out: dict[str, Sent] = {}
+        self._load: Counter[str] = Counter()
+        self._seats: dict[str, int] = {}
+        prefix = secrets.token_hex(16)  # one for all: Dask keeps something for each prefix, for ever
+        self._names = (f"batchmill-{prefix}-{number}" for number in itertools.count())
+        self.topic = topic_of(f"batchmill-{prefix}-0")
+
+    def seats(self) -> int:
+        """How many orders the workers that are there can have at work."""
+        with self._lock:
+            return sum(self._seats.values())
+
+    def new(self, done: Done, forget: Callable[[Sent], None]) -> Sent:
+        """An order that is out, for the worker with the fewest for each of its seats."""
+        with self._lock:
+            free = self._load
+            worker = min(self._seats, key=lambda one: (free[one] + 1) / max(1, self._seats[one]), default="")
+            sent = Sent(next(self._names), worker, done, forget)
+            self._out[sent.name] = sent
+            self._load[worker] += 1
+            return sent
+
+    def take(self, name: str) -> Sent | None:
+        """The order, which is out no more; None where it was taken before."""
+        with self._lock:
+            sent = self._out.pop(name, None)
+            if sent is not None:
+                self._load[sent.worker] -= 1
+                if not self._load[sent.worker]:
+                    del self._load[sent.worker]
+            return sent
+
+    def all(self) -> list[str]:
+        """The names of those that are out."""
+        with self._lock:
+            return list(self._out)
+
+    def gone(self, worker: str, names: Iterable[str], *, expected: bool) -> list[str]:
+        """A worker is not there any more, and had these orders; those that are lost with it. Where it was
+        ``expected``, it hands in what it has, and Dask moves what was for any worker."""
+        with self._lock:
+            self._seats.pop(worker, None)
+            if not expected:
+                return [name for name in names if name in self._out]
+            for name in names:
+                if (sent := self._out.get(name)) is not None:
+                    sent.leaving = True
+            return []
+
+    def there(self, seats: Mapping[str, int], known: Iterable[str]) -> list[Sent]:
+        """These workers can be sent orders, with so many ``seats`` each; all that are ``known`` may still
+        have some. Those orders whose worker is not there for too long."""
+        now, there = time.monotonic(), set(known)
+        with self._lock:
+            self._seats = dict(seats)
+            lost = []
+            for sent in self._out.values():
+                if not sent.worker or sent.worker in there:
+                    sent.missed = None
+                elif sent.missed is None:
+                    sent.missed = now
+                elif now - sent.missed > (LEFT_SECONDS if sent.leaving else MISSED_SECONDS):
+                    lost.append(sent)
+            return lost
