@@ -98,12 +98,16 @@ class BackgroundLoop:
 
     def settle(self, make: Make[T], seconds: float = SETTLE_SECONDS) -> T:
         """The same for what closes something. Raises :class:`TimeoutError` after ``seconds``."""
-        coroutine = make()
+        coroutine = self._inside_of_it(make)
         try:
             ended = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         except RuntimeError as error:
             raise _closed(coroutine) from error
         return ended.result(seconds)
+
+    async def _inside_of_it(self, make: Make[T]) -> T:
+        _around.set(self)
+        return await make()
 
     def close(self) -> None:
         """Cancel what runs and end the thread."""

@@ -174,3 +174,12 @@ def test_a_dead_key_stops_the_node(server, reply, executor):
     assert run.status == "failed"
     assert 3 <= len(server.received) <= 5
     assert "in a row were denied" in run.nodes["get"]["failure"]
+
+
+@pytest.mark.parametrize("answer", [(402, {}), (429, {"error": {"code": "insufficient_quota"}})])
+def test_a_quota_that_is_empty_stops_the_node(server, reply, answer):
+    params = {"url": server.on("/x", reply(*answer))}
+    batch = {"items": {"range": [30]}, "error_handling": "continue"}
+    run = batchmill.run({"nodes": [{"id": "get", "type": "http", "params": params, "batch": batch}]})
+    assert (run.status, len(server.received)) == ("failed", 3)
+    assert "3 items in a row were denied" in run.nodes["get"]["failure"]

@@ -6,6 +6,7 @@ import pytest
 
 import batchmill
 from batchmill.concurrency.resources import close_resources
+from batchmill.nodes.llm.completion import without_zeros
 from batchmill.policy.limits import Ended, Limiter, Limits
 
 PRICES = {"m": {"input": 1000, "output": 1000}}
@@ -14,6 +15,7 @@ USAGES = {
     "all of it": {"prompt_tokens": 50, "completion_tokens": 20},
     "the total": {"total_tokens": 70},
     "nothing": None,
+    "zeros": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
     "null": {"prompt_tokens": None, "completion_tokens": None, "total_tokens": None},
 }
 
@@ -54,6 +56,17 @@ def test_what_a_server_does_not_tell_counts_as_its_estimate(model, told, budget)
     assert sum(call["tokens"] for call in run.llm_calls) == 350
     assert sum(call["cost"] for call in run.llm_calls) == pytest.approx(0.35)
     assert run.errors[0]["type"] == "BudgetUsedUp"
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [((0, 0, 0), (None, None, None)), ((0, 5, 5), (None, 5, None)), ((0, 5, 9), (None, 5, 9)),
+     ((7, 0, 7), (7, 0, 7)), ((None, None, 0), (None, None, None))],
+)  # fmt: skip
+def test_zeros_of_gateways_are_no_counts(told, known):
+    names = ("input_tokens", "output_tokens", "total_tokens")
+    counts = without_zeros(dict(zip(names, told, strict=True)))
+    assert tuple(counts[name] for name in names) == known
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,10 @@ from batchmill.nodes.access.addresses import ip_of, network_of
 
 _NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "request_method")
 _VARIABLES = (*_NAMES, *map(str.upper, _NAMES))
+_NAMING = {
+    scheme: (f"{scheme}_proxy", f"{scheme}_PROXY".upper(), "all_proxy", "ALL_PROXY")
+    for scheme in ("http", "https")
+}
 _PORTS = {"http": 80, "https": 443}
 _SOCKS = ("socks5", "socks5h")
 
@@ -36,8 +40,9 @@ def proxy_for(scheme: str, host: str, port: int, *, socks: bool = False) -> Prox
 
     Raises :class:`~batchmill.errors.InvalidParams` for a variable that names no proxy.
     """
-    values = tuple(map(os.environ.get, _VARIABLES))
-    return _found(values, scheme, host, port, socks) if any(values) else None
+    if not any(map(os.environ.get, _NAMING.get(scheme, _VARIABLES))):  # looked up with every request
+        return None
+    return _found(tuple(map(os.environ.get, _VARIABLES)), scheme, host, port, socks)
 
 
 @lru_cache(maxsize=1024)

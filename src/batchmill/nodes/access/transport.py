@@ -45,6 +45,7 @@ class ServiceTransport:
         self._limits = limits or library.Limits()
         self._ways: dict[tuple[Proxy | None, bool, int], Any] = {}
         self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._context(False)  # now, and not in the time of the first request: it reads all authorities
 
     async def __aenter__(self) -> ServiceTransport:
         return self

@@ -14,7 +14,7 @@ from urllib3.response import BaseHTTPResponse
 from batchmill.errors import NodeError
 from batchmill.nodes.encodings import AUTO, BINARY, UTF_8, as_text, readable
 from batchmill.nodes.http.decoding import TooLarge, decoded
-from batchmill.nodes.http.refusals import is_refusal, refusal_status, seconds_until_free
+from batchmill.nodes.http.refusals import is_refusal, is_spent, refusal_status, seconds_until_free
 from batchmill.nodes.http.request import Request
 from batchmill.values import from_json
 from batchmill.values.redaction import shortened
@@ -90,14 +90,16 @@ class Answer:
             status = self.inner_status
             message += f", and with {status} in it"
         outputs["error"] = message.rstrip() + (f": {said}" if said else "")
-        refused = is_refusal(status, self.fields)
+        spent = not 200 <= self.status < 300 and is_spent(status, self.content)
+        refused = not spent and is_refusal(status, self.fields)
+        denied = DENIED_IN_A_ROW if spent else _denied(status) if request.identified and not refused else 0
         return NodeError(
             outputs["error"],
             outputs=outputs,
-            retryable=status >= 500 or status in RETRYABLE or refused,
+            retryable=not spent and (status >= 500 or status in RETRYABLE or refused),
             retry_after=seconds_until_free(self.fields, self.content if refused else b"", limits=refused),
             refused=refused,
-            denied=0 if refused or not request.identified else _denied(status),
+            denied=denied,
             type_name=f"HTTP{status}",
         )
 

@@ -20,6 +20,9 @@ FORBIDDEN = 403  # by which some refuse too, with headers that say so
 _LOOKED_AT_BYTES = 65536  # of a body
 _EPOCH = 1_000_000_000  # a larger number of seconds is a moment, not a length
 _WORDS = frozenset({"rate_limit_exceeded", "rate_limit_error", "resource_exhausted", "too_many_requests"})
+SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+"""What errors say of a quota that waiting does not bring back."""
+PAYMENT_REQUIRED = 402
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LENGTH = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _PART = re.compile(
@@ -54,6 +57,14 @@ def refusal_status(body: bytes) -> int | None:
         if str(value) in ("429", "503") and not isinstance(value, bool):
             return int(str(value))
     return None
+
+
+def is_spent(status: int, body: bytes) -> bool:
+    """Whether an answer that is no success says that a quota is empty, which waiting does not bring back."""
+    if status == PAYMENT_REQUIRED:
+        return True
+    told = (_error_in(body[:_LOOKED_AT_BYTES]) if b'"error"' in body[:_LOOKED_AT_BYTES] else None) or {}
+    return any(str(told.get(key) or "") in SPENT for key in ("code", "type"))
 
 
 def seconds_until_free(headers: Mapping[str, str], body: bytes = b"", *, limits: bool = True) -> float | None:

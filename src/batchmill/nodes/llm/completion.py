@@ -78,7 +78,7 @@ def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
     thought = count_of(mapping_of(usage.get("completion_tokens_details")).get("reasoning_tokens"))
     if thought and total and (sent or 0) + (answered or 0) + thought == total:
         answered = (answered or 0) + thought  # some servers count it beside what was answered
-    return {
+    found: dict[str, Any] = {
         "input_tokens": sent,
         "output_tokens": answered,
         "total_tokens": total,
@@ -86,6 +86,20 @@ def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
         **cache_in(usage, mapping_of(usage.get("prompt_tokens_details"))),
         "cost": cost_in(usage),
     }
+    return without_zeros(found)
+
+
+def without_zeros(told: dict[str, Any]) -> dict[str, Any]:
+    """Counts of tokens, but for those of gateways that write 0 where they do not know: no question has none,
+    and what is taken for nothing would escape every budget."""
+    asked, answered, total = (told[name] for name in ("input_tokens", "output_tokens", "total_tokens"))
+    if asked == 0:
+        told["input_tokens"] = None
+        told["output_tokens"] = answered or None
+        told["cost"] = told.get("cost") or None
+    if not total or (asked == 0 and total == answered):
+        told["total_tokens"] = None
+    return told
 
 
 def cache_in(usage: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, int | None]:

@@ -8,14 +8,17 @@ from typing import Any
 from batchmill.errors import AttemptTimeout, BatchmillError, NodeError
 from batchmill.nodes.certificates import certificate_fault
 from batchmill.nodes.credentials import masked
-from batchmill.nodes.http.refusals import is_refusal, refusal_status, seconds_until_free
+from batchmill.nodes.http.refusals import (
+    PAYMENT_REQUIRED,
+    SPENT,
+    is_refusal,
+    refusal_status,
+    seconds_until_free,
+)
 from batchmill.nodes.llm.question import Unanswered
 from batchmill.values.redaction import shortened
 
 _RETRYABLE = frozenset({408, 409, 425, 429})
-_SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-"""What errors say of a quota that waiting does not bring back."""
-PAYMENT_REQUIRED = 402
 DENIED_IN_A_ROW = 3
 _DENIED = {401: DENIED_IN_A_ROW, 403: 5}  # the second may be about what was asked
 _SHOWN_CHARACTERS = 500
@@ -144,7 +147,7 @@ def refusal_within(content: bytes, key: str) -> NodeError | None:
 
 def _is_spent(error: Any) -> bool:
     body = error.body if isinstance(error.body, Mapping) else {}
-    return any(str(word or "") in _SPENT for word in (getattr(error, "code", None), body.get("type")))
+    return any(str(word or "") in SPENT for word in (getattr(error, "code", None), body.get("type")))
 
 
 def _said(error: Any) -> str:

@@ -14,6 +14,7 @@ from batchmill.nodes.llm.completion import (
     mapping_of,
     no_answer,
     said_in,
+    without_zeros,
 )
 from batchmill.nodes.llm.question import Message, Question, Reply
 from batchmill.nodes.llm.server import ServerProvider
@@ -160,7 +161,7 @@ def _fault(answer: Mapping[str, Any]) -> str:
 def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
     """What an answer tells of tokens, by the names of :class:`Reply`."""
     usage = mapping_of(answer.get("usage"))
-    return {
+    found: dict[str, Any] = {
         "input_tokens": count_of(usage.get("input_tokens")),
         "output_tokens": count_of(usage.get("output_tokens")),
         **cache_in(usage, mapping_of(usage.get("input_tokens_details"))),
@@ -168,6 +169,7 @@ def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
         "total_tokens": count_of(usage.get("total_tokens")),
         "reasoning_tokens": count_of(mapping_of(usage.get("output_tokens_details")).get("reasoning_tokens")),
     }
+    return without_zeros(found)
 
 
 class ResponseGathering(Gathering):
