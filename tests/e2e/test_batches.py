@@ -141,7 +141,7 @@ def test_a_reference_may_lead_to_a_list_or_to_its_json(given: Any) -> None:
 
 @pytest.mark.parametrize(
     ("given", "words"),
-    [("a,b", "text ('a,b')"), ({"a": 1}, "is dict"), (None, "is NoneType"), ('{"a":1}', "dict")],
+    [("a,b", "text ('a,b')"), ({"a": 1}, "is an object"), (None, "is null"), ('{"a":1}', "is an object")],
 )
 def test_a_reference_to_no_list_fails_the_node(given: Any, words: str) -> None:
     result = batchmill.run({**echoing("${rows}"), "inputs": {"rows": {}}}, {"rows": given})
