@@ -88,7 +88,7 @@ def test_doctor_says_what_is_wrong_with_certificates(
     assert what.startswith("no certificates are set")
     assert "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE" in remedy
     what, remedy = problem(**{"client.key": str(others.key)})
-    assert "cannot be used" in what
+    assert "do not belong together" in what
     code, found = findings(batchmill_command, "tls://127.0.0.1:9")
     assert code == 5
     assert "cannot be reached" in found["reached"]["value"]
