@@ -24,6 +24,21 @@ WAITING = "Waiting"
 """The ``type`` of an error that is none: the item is done once a service has answered."""
 
 
+class Used(NamedTuple):
+    """What calls of language models used: how many there were, their tokens, and US dollars."""
+
+    requests: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+
+    def plus(self, other: Used) -> Used:
+        """Both together."""
+        return Used(self.requests + other.requests, self.tokens + other.tokens, self.usd + other.usd)
+
+
+NOTHING_USED = Used()
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
     """Why an attempt failed, without the exception object.
@@ -32,8 +47,9 @@ class ErrorInfo:
     result. ``retry_after`` is in seconds; ``refused`` says that a service wanted fewer calls, or none for a
     while; ``denied`` is as in :class:`~batchmill.errors.NodeError`. ``traceback`` is text, of the user's own
     code, and may be empty. ``address`` is the node inside a sub-workflow that failed, empty where it is the
-    task itself. ``refusals`` are those that cost the item no attempt until now. ``cause`` leads to the
-    exception where that was wanted (see :mod:`batchmill.executors.running.cause`).
+    task itself. ``refusals`` are those that cost the item no attempt until now, ``used`` is what its attempts
+    used that the next one's worker does not know of. ``cause`` leads to the exception where that was wanted
+    (see :mod:`batchmill.executors.running.cause`).
     """
 
     type: str
@@ -47,6 +63,7 @@ class ErrorInfo:
     outputs: dict[str, Any] = field(default_factory=dict)
     address: str = ""
     refusals: Refusals = NO_REFUSALS
+    used: Used = NOTHING_USED
     cause: Any = field(default=None, compare=False, repr=False)
 
     @property

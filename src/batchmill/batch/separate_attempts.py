@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 from batchmill.block import Block, together
 from batchmill.executors.contract import Chunk
 from batchmill.journal.contract import ItemLog
-from batchmill.outcome import NO_WAITS, Commands, Outcome, Waits
+from batchmill.outcome import NO_WAITS, Commands, ErrorInfo, Outcome, Waits
 from batchmill.policy import RetryPolicy
+from batchmill.record import used_by
 
 
 class SeparateAttempts:
@@ -38,7 +40,8 @@ class SeparateAttempts:
         if outcome.again is None or outcome.error is None:
             return None
         self._remember(outcome)
-        return Chunk(outcome.index, [item], outcome.attempts, outcome.error), outcome.again
+        told = self._told(outcome.index, outcome.error)
+        return Chunk(outcome.index, [item], outcome.attempts, told), outcome.again
 
     def after_loss(self, chunk: Chunk, waits: Waits) -> tuple[Chunk, float]:
         """The same of the one item of ``chunk``, which was lost with its worker in an attempt that had waited
@@ -50,7 +53,13 @@ class SeparateAttempts:
             tried = (chunk.tried[0]._replace(waited=waits.limit), *chunk.tried[1:])
             self._remember(Outcome(chunk.start, wall=wall, tried=tried, waits=waits))
         decision = self._retry.decide(chunk.attempts, lost, None, lost.refusals)
-        return Chunk(chunk.start, chunk.items, chunk.attempts, lost), decision.after
+        return Chunk(chunk.start, chunk.items, chunk.attempts, self._told(chunk.start, lost)), decision.after
+
+    def _told(self, index: int, error: ErrorInfo) -> ErrorInfo:
+        """Why the attempt before failed, with what all of them used: the next one's worker has no records."""
+        with self._lock:
+            known = self._before.get(index)
+        return error if known is None or not known.records else replace(error, used=used_by(known.records))
 
     def _remember(self, outcome: Outcome) -> None:
         index = outcome.index

@@ -1,6 +1,6 @@
 """What nodes record while they run: LLM calls, their sums, and the recorder that keeps them."""
 
-from batchmill.record.call import LLMCall, Usage, new_id
+from batchmill.record.call import LLMCall, Usage, new_id, used_by
 from batchmill.record.prices import Price, PriceTable
 from batchmill.record.recorder import LLM_CALLS_KEY, Recorder
 from batchmill.record.under_way import CallsUnderWay, calls_left
@@ -15,4 +15,5 @@ __all__ = [
     "Usage",
     "calls_left",
     "new_id",
+    "used_by",
 ]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
+from batchmill.outcome import Used
+
 ID_BYTES = 8
 WRITTEN = "written_tokens"
 
@@ -125,6 +127,12 @@ class LLMCall:
 
 _NAMES = tuple(one.name for one in fields(LLMCall))
 _values_of = attrgetter(*_NAMES)
+
+
+def used_by(records: Iterable[Any]) -> Used:
+    """What the calls among some records used together; one whose cost nobody knows adds none."""
+    used = sum((Usage.of(one) for one in records if Usage.counts(one)), Usage())
+    return Used(used.calls, used.tokens, used.cost)
 
 
 def new_id() -> str:

@@ -11,20 +11,22 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
-from batchmill.outcome import Commands
+from batchmill.outcome import NOTHING_USED, Commands
 
 LLM_CALLS_KEY = "__llm_calls__"  # where a store holds its recorder
 
 
 class Recorder(Sequence[Any]):
     """Reads like a list of records, in the order they were added. Beside them it has what ``commands`` took
-    that were run since that was last taken, None where there were none.
+    that were run since that was last taken, None where there were none. ``used_before`` is what earlier
+    attempts of the item used whose records are not here.
 
     Concurrency: any thread may call any method; ``_lock`` guards ``_records`` and ``commands``. Reading works
     on a copy taken under the lock, so a loop over a recorder never sees a half-made change.
     """
 
     def __init__(self, records: Iterable[Any] = ()) -> None:
+        self.used_before = NOTHING_USED
         self._lock = threading.Lock()
         self._records: list[Any] = list(records)
         self.commands: Commands | None = None

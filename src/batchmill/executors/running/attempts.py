@@ -17,7 +17,16 @@ from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk, ExecutorSettings, Task
 from batchmill.executors.describe import outline, traced
 from batchmill.executors.running.cause import Cause
-from batchmill.outcome import NO_REFUSALS, ErrorInfo, Outcome, Refusals, Tried, cancelled, interrupted
+from batchmill.outcome import (
+    NO_REFUSALS,
+    NOTHING_USED,
+    ErrorInfo,
+    Outcome,
+    Refusals,
+    Tried,
+    cancelled,
+    interrupted,
+)
 from batchmill.policy import Decides, RetryPolicy
 from batchmill.record import Recorder
 
@@ -81,7 +90,9 @@ class Attempts:
         self._cancel = cancel
         self._before: ErrorInfo | None = None  # why the last attempt failed that is known of
         self._earlier: tuple[Tried, ...] = ()
+        recorder.used_before = NOTHING_USED  # the item before had the same recorder
         if chunk is not None and chunk.lost is not None:
+            recorder.used_before = chunk.lost.used
             self._before = chunk.lost
             self.number = chunk.attempts + 1 if job.by_attempt else max(1, chunk.attempts)
             self._earlier = () if job.by_attempt else chunk.tried

@@ -14,9 +14,10 @@ from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, NodeError, StorageError
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.estimate import Counted, counted
+from batchmill.nodes.llm.item_budget import ItemBudget
 from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
 from batchmill.nodes.llm.telling import Telling
-from batchmill.record import LLMCall, PriceTable, new_id
+from batchmill.record import LLMCall, PriceTable, new_id, used_by
 from batchmill.values.redaction import shortened
 
 KEPT_CHARACTERS = 1000  # of prompt and answer in the record of a call
@@ -64,7 +65,7 @@ class _Leaving:
 class Asking:
     """One attempt: its calls so far, each with what was replied. An answer of the wrong shape is asked for
     again up to ``repairs`` times; ``repaired`` is how often it was. ``tells`` says that whoever listens is
-    told of answers as they come."""
+    told of answers as they come. ``item_budget`` bounds what all attempts at the item use."""
 
     provider: Provider
     attempt: Attempt
@@ -75,6 +76,7 @@ class Asking:
     began: float = field(default_factory=time.monotonic)
     repaired: int = 0
     tells: bool = False
+    item_budget: ItemBudget | None = None
 
     async def answer(self, question: Question) -> tuple[Reply, Any]:
         """The reply and the value in it. Raises :class:`NodeError` for a reply that cannot be used."""
@@ -119,6 +121,9 @@ class Asking:
         return Judged(reply, value, wrong)
 
     async def _asked(self, question: Question, call: LLMCall, began: float, telling: Telling | None) -> Reply:
+        if self.item_budget is not None:
+            recorder = self.attempt.recorder
+            self.item_budget.allow(call, recorder.used_before.plus(used_by(recorder)))
         leaving = _Leaving(call, self.attempt)
         try:
             request = Request(question, self.attempt, self._left(), leaving, telling)

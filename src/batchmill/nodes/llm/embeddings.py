@@ -15,6 +15,7 @@ from batchmill.nodes.access.params import ACCESS_PARAMS
 from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, NodeResult, Output, Param, characters_in
 from batchmill.nodes.llm.asking import Asking
 from batchmill.nodes.llm.completion import usage_in
+from batchmill.nodes.llm.item_budget import ItemBudget
 from batchmill.nodes.llm.model_node import ModelNode, model_of, server_of
 from batchmill.nodes.llm.params import PARAMS
 from batchmill.nodes.llm.question import Provider, Question, Reply, Request
@@ -31,6 +32,7 @@ _SHARED = (
     "max_response_bytes",
     "options",
     "batch_api",
+    "item_budget",
     *(param.name for param in ACCESS_PARAMS),
 )
 
@@ -94,7 +96,8 @@ class EmbeddingsNode(ModelNode):
             options={**_dimensions(params), **(params["options"] or {})},
         )
         provider = self.by_batches(_provider(params), params)
-        asking = Asking(provider, attempt, self.prices_of(params), params["timeout"])
+        most = ItemBudget.of(params["item_budget"])
+        asking = Asking(provider, attempt, self.prices_of(params), params["timeout"], item_budget=most)
         try:
             vectors = (await asking.answer(question))[0].raw if texts else []
         except NodeError as error:

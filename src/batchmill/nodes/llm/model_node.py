@@ -17,6 +17,7 @@ from batchmill.nodes.llm.batch_api.provider import BatchedProvider
 from batchmill.nodes.llm.batch_api.settings import BatchApi, batch_api_faults, price_of
 from batchmill.nodes.llm.estimate import ANSWER_TOKENS
 from batchmill.nodes.llm.fallback import variants
+from batchmill.nodes.llm.item_budget import item_budget_faults
 from batchmill.nodes.llm.params import KEY_VARIABLE
 from batchmill.nodes.llm.question import Provider
 from batchmill.nodes.llm.server import ServerProvider
@@ -71,6 +72,7 @@ class ModelNode(ServiceNode):
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         faults = [*credential_faults(params, "api_key"), *host_faults(params)]
         faults += [("batch_api", fault) for fault in batch_api_faults(params.get("batch_api"))]
+        faults += [("item_budget", fault) for fault in item_budget_faults(params.get("item_budget"))]
         provider = params.get("provider") or "openai"
         if provider == "openai" and params.get("model") is None and not params.get("models"):
             faults.append(("model", "a server must be told which model is asked"))

@@ -118,6 +118,13 @@ PARAMS = (
         minimum=0,
         content=False,
     ),
+    Param(
+        "item_budget",
+        "object",
+        "what one item may use with all its attempts, repairs and models: `requests`, `tokens`, `usd`; a "
+        "call that may go beyond it is not made",
+        content=False,
+    ),
     Param("options", "object", "further keys of the request, as the server knows them"),
     Param("replay_file", "string", "the file of recorded answers, for the provider replay"),
     Param(
