@@ -11,18 +11,16 @@ from benchmarks.results import Bound, RowResult, SideResult
 INTRODUCTION = """\
 # Performance
 
-This page is made by `python -m benchmarks --table docs/performance.md`; do not edit it by hand. Every
-figure is the median of samples that were taken in turn with those of the other sides of its row, in one
-run on one machine: read the ratios, not the absolute figures. CPU is that of the parent and of its
-workers together.
+`python -m benchmarks --table docs/performance.md` makes this page; do not edit it by hand. Every figure is a
+median. The sides of a row were measured in turn, in one run on one machine, so read the ratios, not the
+absolute figures. CPU is the sum for the parent and its workers.
 
 """
 
 LEGEND = """\
-`limit` sides are written by hand and do nothing but the work: no errors, no retries, no order of
-failures. `peer` sides run with their defaults unless their name says otherwise. A row's score is in its
-own unit; `ours ÷ this` compares scores, so for rows where lower is better a figure below 1 is in our favour,
-and for rows where higher is better a figure above 1.
+`limit` sides are hand-written and do only the work: no errors, no retries, no order of failures. `peer` sides
+run with their defaults unless their name says otherwise. Each row has its own unit. `ours ÷ this` compares
+scores: where lower is better, batchmill wins below 1; where higher is better, above 1.
 """
 
 
@@ -93,7 +91,7 @@ def _losses(rows: list[RowResult]) -> Iterable[str]:
         found = True
         by = ", ".join(f"{side.name} ({_figure(side, row)})" for side in faster) or "no peer"
         beyond = f"; missed: {', '.join(missed)}" if missed else ""
-        yield f"- {row.title}: ours {_figure(row.ours, row)}, ahead of it {by}{beyond}\n"
+        yield f"- {row.title}: ours {_figure(row.ours, row)}, better: {by}{beyond}\n"
     if not found:
         yield "No peer is ahead in any row of this run, and no bound is missed.\n"
 
