@@ -41,7 +41,7 @@ def _sides(function: Any, make: Callable[[int], Any], few: bool) -> tuple[Side, 
 NOOP = Workload(
     name="cluster-noop",
     title="no-op over 50,000 ints, a cluster",
-    measures="CPU of parent, scheduler and workers for sending an int to a worker and its result back",
+    measures="CPU of parent, scheduler and workers to send an int to a worker and its result back",
     unit="µs",
     better="lower",
     score=cpu_micros,
@@ -70,7 +70,7 @@ def _computing(millis: int, sizes: dict[Size, int], aim: float, least: float) ->
 PAYLOAD = Workload(
     name="cluster-1mb",
     title="payloads of 1 MB, a cluster",
-    measures="MB a second in and out, the item given back as it came",
+    measures="MB a second in and out, the item returned unchanged",
     unit="MB/s",
     better="higher",
     score=mb_per_second(MB),
@@ -112,7 +112,7 @@ COLD = Workload(
 WARM = Workload(
     name="cluster-warm",
     title="second use of a warm cluster",
-    measures="wall time of a batch of two no-op items, the mean of a row of such batches",
+    measures="wall time of a batch of two no-op items, the mean of consecutive batches",
     unit="ms",
     better="lower",
     score=millis_each,

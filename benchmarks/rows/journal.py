@@ -81,7 +81,7 @@ def _plain(per_commit: int) -> Any:
 
 ROW = Workload(
     name="journal-row",
-    title="one item kept in the journal",
+    title="one item saved in the journal",
     measures="CPU for an item and its outputs, small objects, as JSON into a committed row",
     unit="µs",
     better="lower",
@@ -127,7 +127,7 @@ def _resumed(n: int) -> Iterator[Ready]:
 RESUME = Workload(
     name="journal-resume",
     title="resuming a run with 100,000 finished items",
-    measures="time until the one item that has no result has run, all others matched by content",
+    measures="time until the only item without a result has run; all others are matched by content",
     unit="ms",
     better="lower",
     score=wall_millis,

@@ -73,7 +73,7 @@ def _row(executor: str, title: str, peers: tuple[Side, ...], sizes: dict[Size, i
     return Workload(
         name=f"memory-{executor}",
         title=title,
-        measures="growth of the parent's peak resident memory, MB, results in order and not kept",
+        measures="growth of the parent's peak resident memory, MB, results in order and discarded",
         unit="MB",
         better="lower",
         score=figure("growth_mb"),

@@ -21,7 +21,7 @@ def _side(name: str, mapper: Mapper, role: Role = "peer", share: float = 1.0) ->
 PROCESS = Workload(
     name="noop-process",
     title="no-op over 100,000 ints, processes",
-    measures="CPU of parent and workers for sending an int to a worker and its result back, workers warm",
+    measures="CPU of parent and workers to send an int to a worker and its result back, workers warm",
     unit="µs",
     better="lower",
     score=cpu_micros,
@@ -44,7 +44,7 @@ PROCESS = Workload(
 THREAD = Workload(
     name="noop-thread",
     title="no-op over 100,000 ints, threads",
-    measures="CPU for giving an int to one of two threads and its result back, in order",
+    measures="CPU to send an int to one of two threads and its result back, in order",
     unit="µs",
     better="lower",
     score=cpu_micros,

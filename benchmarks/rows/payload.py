@@ -58,7 +58,7 @@ def _bytes_row(
     return Workload(
         name=name,
         title=title,
-        measures="MB a second in and out, the item given back as it came, workers warm",
+        measures="MB a second in and out, the item returned unchanged, workers warm",
         unit="MB/s",
         better="higher",
         score=mb_per_second(item_bytes),
@@ -187,7 +187,7 @@ def constant(mapper: Mapper, again: bool = False, constant_bytes: int = CONSTANT
 CONSTANT = Workload(
     name="constant-50mb",
     title="a 50 MB constant inside what is run, 24 items",
-    measures="wall time of one batch on warm workers, the constant never seen by them before",
+    measures="wall time of one batch on warm workers that have not seen the constant before",
     unit="ms",
     better="lower",
     score=wall_millis,

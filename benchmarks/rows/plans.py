@@ -122,7 +122,7 @@ def _row(name: str, title: str, ours: Opening, shape: Shape) -> Workload:
     return Workload(
         name=name,
         title=title,
-        measures="CPU time per node, that of the node itself included",
+        measures="CPU time per node, including the node itself",
         unit="µs/node",
         better="lower",
         score=cpu_micros,

@@ -152,7 +152,7 @@ def millis_each(sample: Sample) -> float:
 WARM = Workload(
     name="warm-pool",
     title="second use of a warm pool",
-    measures="wall time of a batch of two no-op items on a warm pool, the mean of a row of such batches",
+    measures="wall time of a batch of two no-op items on a warm pool, the mean of consecutive batches",
     unit="ms",
     better="lower",
     score=millis_each,
