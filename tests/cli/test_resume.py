@@ -99,7 +99,7 @@ def test_another_environment_is_told(command, monkeypatch):
     _, _, err = command("a", "resume")
     assert "note: " not in err
     _, _, err = command("a", "resume", TZ="Asia/Tokyo")
-    assert "note: not what it was when the run began: TZ\n" in err
+    assert "note: changed since the run began: TZ\n" in err
 
 
 def test_items_out_of_standard_input_must_be_given_once_more(command, folders):
