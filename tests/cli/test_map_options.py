@@ -243,7 +243,7 @@ def test_items_that_are_gone_leave_the_run_as_it_is(called, tmp_path, source):
     (tmp_path / "names").write_text("")
     failed = run("resume", "last", "--failed", "-q")
     assert (failed.returncode, failed.stdout) == (2, b"")
-    assert (b"give them once more" in failed.stderr) or b"is left as it is, nothing to do" in failed.stderr
+    assert (b"give them again" in failed.stderr) or b"is left as it is, nothing to do" in failed.stderr
     (tmp_path / "names").write_text("a\nb\n")
     (tmp_path / "on").touch()
     done = run("resume", "last", "--failed", "-q")

@@ -133,7 +133,7 @@ def test_a_workflow_inside_has_its_own():
         ({"shell": {"params": {"cwd": "${nothing}"}}}, "$.defaults.shell.params.cwd", "no node and no input"),
         ({"batch": {"items": [1]}}, "$.defaults.batch.items", "unknown key"),
         ({"id": "x"}, "$.defaults.id", "unknown key"),
-        ({"rate_limit": {"burst": 2}}, "$.defaults.rate_limit.burst", "means nothing without"),
+        ({"rate_limit": {"burst": 2}}, "$.defaults.rate_limit.burst", "has no effect without"),
         (5, "$.defaults", "must be an object"),
     ],
 )

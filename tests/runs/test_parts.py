@@ -267,9 +267,9 @@ def test_streams_that_are_cut(runner: Runner, executor: str) -> None:
     ("part", "words"),
     [
         ({"only": "bb"}, "there is no node `bb`; did you mean `b`?"),
-        ({"from_": "z"}, "`z` stands in `finally`"),
+        ({"from_": "z"}, "`z` is in `finally`"),
         ({"only": "a", "until": "b"}, "it goes with neither"),
-        ({"from_": "c", "until": "b"}, "no way leads from `c` to `b`"),
+        ({"from_": "c", "until": "b"}, "no path leads from `c` to `b`"),
     ],
 )
 def test_parts_that_there_are_not(runner: Runner, part: dict[str, str], words: str) -> None:
@@ -279,5 +279,5 @@ def test_parts_that_there_are_not(runner: Runner, part: dict[str, str], words: s
 
 def test_all_or_a_part(runner: Runner) -> None:
     first, _ = runner(CHAIN[:1])
-    with pytest.raises(InvalidSetting, match="it goes with none"):
+    with pytest.raises(InvalidSetting, match="leave out"):
         runner.resume(first.run, only="a", whole=True)

@@ -190,7 +190,7 @@ def _feed(job: MapJob, journal: Journal | None, run: str | None = None) -> ItemF
             raise
         if any(source.from_stdin for source in job.sources):
             raise InvalidSetting(
-                f"the items of run {run} came from standard input, and it is empty now; give them once more: "
+                f"the items of run {run} came from standard input, and it is empty now; give them again: "
                 f"... | batchmill resume {run}"
             ) from fault
         raise InvalidSetting(f"run {run} is left as it is, {fault.message}") from fault

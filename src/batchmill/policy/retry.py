@@ -99,7 +99,7 @@ class RetryPolicy:
         if not error.retryable:
             return RetryDecision(False, 0.0, f"{error.type} would fail again", before)
         if self.on is not None and not issubclass(_class_of(error, raised), self.on):
-            return RetryDecision(False, 0.0, f"{error.type} is none of those to try again on", before)
+            return RetryDecision(False, 0.0, f"{error.type} is not among the errors to retry", before)
         if error.refused and self.refused_for:
             return self._refused(error, before)
         used = attempts - before.times
