@@ -50,7 +50,7 @@ from batchmill.runs.resume import resume
 @options.cluster
 @options.part
 @options.wait
-@click.option("--whole", is_flag=True, help="If the run is a part, run the rest too.")
+@click.option("--whole", is_flag=True, help="If the run covers part of the document, run the rest too.")
 @options.journal
 @click.option("--durable", is_flag=True, help="Wait until every commit of the journal is on disk.")
 @click.option(

@@ -75,7 +75,7 @@ class ShellNode(Node):
         Param(
             "max_output_bytes",
             "integer",
-            "of stdout and of stderr each; a command that prints more fails",
+            "the limit for each of stdout and stderr; a command that prints more fails",
             default=MAX_OUTPUT_BYTES,
             minimum=0,
         ),
