@@ -143,4 +143,4 @@ def test_the_page_is_opened_in_a_browser(report, batchmill_command, tmp_path, mo
 def test_a_comparison_is_no_metric(report):
     code, out, err = report("--against", "last", "--metrics", "-")
     assert (code, out) == (2, "")
-    assert "--against is no metric" in err
+    assert "--against cannot be combined" in err

@@ -127,7 +127,7 @@ def test_a_workflow_inside_has_its_own():
         ({"timeot": 5}, "$.defaults.timeot", "did you mean `timeout`?"),
         ({"shell": {"timeot": 5}}, "$.defaults.shell.timeot", "did you mean `timeout`?"),
         ({"shel": {"timeout": 5}}, "$.defaults.shel", "did you mean `shell`?"),
-        ({"shell": 5}, "$.defaults.shell", "of a node type is an object"),
+        ({"shell": 5}, "$.defaults.shell", "of a node type as an object"),
         ({"params": {"command": "x"}}, "$.defaults.params", "params belong to a type"),
         ({"shell": {"params": {"cmd": "x"}}}, "$.defaults.shell.params.cmd", "did you mean 'cwd'"),
         ({"shell": {"params": {"cwd": "${nothing}"}}}, "$.defaults.shell.params.cwd", "no node and no input"),

@@ -101,7 +101,7 @@ def test_results_of_a_part_are_those_of_the_whole(runner: Runner, executor: str)
 def test_without_a_result_that_is_still_good_a_node_that_needs_it_fails(runner: Runner) -> None:
     done, ran = runner(CHAIN, only="c")
     assert (done.status, ran) == ("failed", "")
-    assert "'b' is left out, and no result of it that is still good" in done.errors[0]["message"]
+    assert "'b' is left out, and the journal has no valid result of it" in done.errors[0]["message"]
     runner(CHAIN)
     edited = [node("a", "x"), *CHAIN[1:]]
     done, ran = runner(edited, only="b")
@@ -268,7 +268,7 @@ def test_streams_that_are_cut(runner: Runner, executor: str) -> None:
     [
         ({"only": "bb"}, "there is no node `bb`; did you mean `b`?"),
         ({"from_": "z"}, "`z` is in `finally`"),
-        ({"only": "a", "until": "b"}, "it goes with neither"),
+        ({"only": "a", "until": "b"}, "leave out `from` and `until`"),
         ({"from_": "c", "until": "b"}, "no path leads from `c` to `b`"),
     ],
 )

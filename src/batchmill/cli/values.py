@@ -148,5 +148,5 @@ class Variable(_Type):
             return value
         name, equals, text = value.partition("=")
         if not name or not equals:
-            self.fail(f"{value!r} is no variable: write NAME=VALUE", param, ctx)
+            self.fail(f"{value!r} is not a variable: write NAME=VALUE", param, ctx)
         return name, text

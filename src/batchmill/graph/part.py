@@ -28,7 +28,7 @@ class Part:
 
     def __post_init__(self) -> None:
         if self.only is not None and (self.start or self.until):
-            raise InvalidSetting("`only` runs one node; it goes with neither `from` nor `until`")
+            raise InvalidSetting("`only` runs one node: leave out `from` and `until`")
 
     @classmethod
     def of(cls, only: str | None, start: str | None, until: str | None) -> Part | None:

@@ -119,7 +119,7 @@ class RetryPolicy:
         after = self._at_least(error, self._grown(wait, backoff, before.times + 1))
         after = min(left, max(REFUSED_LEAST, after))
         refusals = Refusals(before.times + 1, before.seconds + after)
-        return RetryDecision(True, after, f"refused for the {refusals.times}. time: {error.type}", refusals)
+        return RetryDecision(True, after, f"refusal {refusals.times}: {error.type}", refusals)
 
     def _grown(self, wait: float, backoff: float, n: int) -> float:
         """The wait after the ``n``-th failure, drawn where that is wanted."""

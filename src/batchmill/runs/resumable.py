@@ -200,7 +200,7 @@ def order_of(
         missing = [name for name in declared if name not in values and name not in texts]
         if missing:
             names = " ".join(f"{name}=..." for name in missing)
-            error.add_note(f"give again what was not kept: batchmill resume {run.name} {names}")
+            error.add_note(f"give the inputs that were not saved: batchmill resume {run.name} {names}")
         raise
 
 
