@@ -153,7 +153,7 @@ def test_two_runs_against_each_other(browser, axe, page_of, batchmill_command) -
     assert batchmill_command("report", "--against", "last", "-o", str(path))[0] == 0
     with browser.page(path.as_uri(), ready=READY) as page:
         assert page.violations(axe) == []
-        assert "No item of both ended otherwise" in page.run("document.body.innerText")
+        assert "No item in both runs ended differently" in page.run("document.body.innerText")
 
 
 def test_the_picture_of_a_benchmark_stands_by_itself(browser, batchmill_command, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_figures_that_cannot_be_noted_cost_no_item(batchmill_command, monkeypatc
     code, out, err = batchmill_command("map", "--items", "range:0:3", *flags, "--", "echo")
     assert out == "0\n1\n2\n"
     assert code == 5
-    assert "--metrics cannot tell of the whole run: no space left" in err
+    assert "--metrics would not cover the whole run: no space left" in err
 
 
 def test_a_file_that_cannot_be_written_is_told_and_the_others_are_there(batchmill_command):

@@ -110,7 +110,7 @@ def test_a_flow_that_a_function_makes_is_run_by_its_program(program, batchmill_c
     begin(program.made())
     code, _, err = batchmill_command("resume")
     assert code == 2
-    assert "stands in no module" in err
+    assert "no module names it" in err
     assert "with the same journal" in err
 
 
@@ -119,7 +119,7 @@ def test_a_store_that_is_not_kept(program, batchmill_command):
         program.flow.run({"words": ["bad"], "client": object()}, journal=JOURNAL)
     code, _, err = batchmill_command("resume")
     assert code == 2
-    assert "JSON does not hold it" in err
+    assert "because it is not JSON" in err
 
 
 @pytest.mark.parametrize("option", [["--dry-run"], ["--limit", "3"], ["--only", "Ask"], ["words=1"]])
@@ -127,7 +127,7 @@ def test_what_only_documents_know(program, batchmill_command, option):
     begin(program.flow)
     code, _, err = batchmill_command("resume", *option)
     assert code == 2
-    assert "does not go with a run of a flow" in err
+    assert "cannot be used with a run of a flow" in err
 
 
 def test_from_python_the_flow_itself_is_needed(program):

@@ -125,19 +125,19 @@ def test_nothing_is_appended_where_the_item_is_on_standard_input():
     [
         (
             "{..}",
-            "stands for nothing; there are {} {.} {/} {//} {/.} {#} {%}, and {key} where items are rows",
+            "is not a placeholder; there are {} {.} {/} {//} {/.} {#} {%}, and {key} where items are rows",
         ),
         ("{stem}", "did you mean {/.}?"),
         ("{basenam}", "did you mean {/}?"),
         ("{index}.txt", "did you mean {#}?"),
-        ("{name}", "stands for nothing"),
-        ("{+}", "stands for nothing"),
-        ("{=s/x/y/=}", "stands for nothing"),
-        ("{-1}", "stands for nothing"),
-        ("{1..5}", "stands for nothing"),
+        ("{name}", "is not a placeholder"),
+        ("{+}", "is not a placeholder"),
+        ("{=s/x/y/=}", "is not a placeholder"),
+        ("{-1}", "is not a placeholder"),
+        ("{1..5}", "is not a placeholder"),
         ("{print}", "for the text itself write {{print}"),
         ("{2}", "the value of source 2, and there is one source"),
-        ("{item..}", "no way into a row"),
+        ("{item..}", "does not name a key of a row"),
     ],
 )
 def test_a_word_in_braces_that_is_none_of_ours_is_refused(word, words):

@@ -65,7 +65,7 @@ def test_linked_sources_stand_side_by_side(fed):
 @pytest.mark.parametrize("written", ["none*", "none", "@none", "@empty", "-", "[]", "range:0:0"])
 def test_a_source_that_names_nothing_is_an_error_unless_it_may(fed, written, tmp_path):
     (tmp_path / "empty").touch()
-    with pytest.raises(NothingThere, match=r"--allow-empty makes that no error[\s\S]*range:0:10"):
+    with pytest.raises(NothingThere, match=r"--allow-empty accepts that[\s\S]*range:0:10"):
         fed(written)
     assert fed(written, allow_empty=True) == []
     for written_beside in ([written, "range:0:2"], ["range:0:2", written]):

@@ -149,7 +149,7 @@ def test_a_word_in_braces_that_is_none_of_ours_runs_nothing(mapped, tmp_path):
     (tmp_path / "f1.txt").touch()
     code, out, err = mapped("f*.txt", "cp", "{}", "{stem}.bak")
     assert (code, out) == (2, "")
-    assert "{stem} in the command stands for nothing: did you mean {/.}?" in err
+    assert "{stem} in the command is not a placeholder: did you mean {/.}?" in err
     (tmp_path / "rows.csv").write_text("name,size\na,1\n")
     code, _, err = mapped("@rows.csv", "echo", "{nam}")
     assert code == 2
@@ -232,7 +232,7 @@ def test_a_file_of_results_is_whole_or_what_it_was(mapped, tmp_path):
     flags = ["-q", "--executor", "sequential", "--on-error", "fail", "--collect", "all.jsonl"]
     code, _, err = mapped("range:0:3", *flags, "--journal", "j.sqlite", "--", "test {} != 1 -o -e on")
     assert code == 1
-    assert "note: all.jsonl is as it was; what the run has done so far is in all.jsonl.partial" in err
+    assert "note: all.jsonl is unchanged; results of the run so far are in all.jsonl.partial" in err
     assert (tmp_path / "all.jsonl").read_text() == "as it was\n"
     (tmp_path / "on").touch()
     assert outcome(["resume", "--journal", "j.sqlite", "-q"]) == 0

@@ -177,24 +177,24 @@ def test_when_it_ends_early(called, tmp_path):
     [
         (["-0", "-d", ","], "keep one"),
         (["--link"], "give --items twice"),
-        (["-C", ",", "--items", "[2]"], "there are several"),
+        (["-C", ",", "--items", "[2]"], "you gave several"),
         (["--collect", "-"], "write --json"),
         (["--collect", "a", "--collect", "b"], "--collect is given twice: keep one"),
         (["--journal", "a", "--journal=b"], "--journal is given twice"),
-        (["--collect", "a", "--tag"], "nothing is"),
-        (["--tolerate", "1", "--halt", "now"], "after the first one all ends"),
+        (["--collect", "a", "--tag"], "prints none"),
+        (["--tolerate", "1", "--halt", "now"], "stops at the first one"),
         (["--timeout", "1 fortnight"], "no time span"),
         (["--timeout", "0"], "more than 0"),
-        (["-j", "many"], "no share of the cores"),
+        (["-j", "many"], "nor a share of the cores"),
         (["--load", "much"], "no load"),
         (["--load", "0%"], "no load"),
         (["-n", "2", "-C", ","], "keep one"),
-        (["-n", "2", "--items", "[1]", "--items", "[2]"], "there are several"),
-        (["--tolerate", "lots"], "no share of them"),
+        (["-n", "2", "--items", "[1]", "--items", "[2]"], "you gave several"),
+        (["--tolerate", "lots"], "nor a share of them"),
         (["--ok-codes", "0,256"], "no list of exit codes"),
         (["--env", "A"], "write NAME=VALUE"),
-        (["-d", ""], "parts nothing"),
-        (["-d", "\\x"], "an escape that is none"),
+        (["-d", ""], "must not be empty"),
+        (["-d", "\\x"], "an invalid escape"),
     ],
 )
 def test_mistakes(called, arguments, words):
@@ -243,7 +243,7 @@ def test_items_that_are_gone_leave_the_run_as_it_is(called, tmp_path, source):
     (tmp_path / "names").write_text("")
     failed = run("resume", "last", "--failed", "-q")
     assert (failed.returncode, failed.stdout) == (2, b"")
-    assert (b"give them once more" in failed.stderr) or b"is left as it is, nothing to do" in failed.stderr
+    assert (b"give them again" in failed.stderr) or b"is left as it is, nothing to do" in failed.stderr
     (tmp_path / "names").write_text("a\nb\n")
     (tmp_path / "on").touch()
     done = run("resume", "last", "--failed", "-q")

@@ -113,7 +113,7 @@ def test_two_runs_side_by_side(report, batchmill_command, tmp_path):
     assert (code, err) == (0, "")
     assert re.search(r"^items failed +2 +1$", out, re.MULTILINE)
     assert "failed here alone: 2 items: half 2, half 3\nfailed there alone: 1 item: half 4\n" in out
-    assert "no item of both ended otherwise" in report(first, "--against", first)[1]
+    assert "no item in both runs ended differently" in report(first, "--against", first)[1]
     code, out, err = report(later, "--against", first, "--markdown", "-")
     assert (code, err) == (0, "")
     assert f"### Against run {first}" in out
@@ -143,4 +143,4 @@ def test_the_page_is_opened_in_a_browser(report, batchmill_command, tmp_path, mo
 def test_a_comparison_is_no_metric(report):
     code, out, err = report("--against", "last", "--metrics", "-")
     assert (code, out) == (2, "")
-    assert "--against is no metric" in err
+    assert "--against cannot be combined" in err

@@ -99,7 +99,7 @@ def test_another_environment_is_told(command, monkeypatch):
     _, _, err = command("a", "resume")
     assert "note: " not in err
     _, _, err = command("a", "resume", TZ="Asia/Tokyo")
-    assert "note: not what it was when the run began: TZ\n" in err
+    assert "note: changed since the run began: TZ\n" in err
 
 
 def test_items_out_of_standard_input_must_be_given_once_more(command, folders):
@@ -107,7 +107,7 @@ def test_items_out_of_standard_input_must_be_given_once_more(command, folders):
     assert command("a", "run", "flow.json", "-q", text="1\n2\n3\n")[0] == 1
     code, out, err = command("a", "resume", text="")
     assert (code, out) == (2, "")
-    assert "the items of 'each' came from standard input, and it is empty now; give them once more" in err
+    assert "the items of 'each' came from standard input, and it is empty now; give them again" in err
     (folders / "a" / "repaired").touch()
     code, out, err = command("a", "resume", text="1\n2\n3\n")
     assert (code, out) == (0, "1,2,3\n")

@@ -171,7 +171,7 @@ def test_a_failure_ends_the_flow_once_the_other_branch_is_through_its_node():
 
 @pytest.mark.parametrize("wrong", [[], [None], [Step]])
 def test_what_is_no_list_of_nodes_is_refused(wrong):
-    with pytest.raises(InvalidSetting, match="nodes in it"):
+    with pytest.raises(InvalidSetting, match="must hold nodes"):
         Step("a") >> wrong
 
 

@@ -224,7 +224,7 @@ def test_a_timeout_of_the_nodes_own_is_not_ours():
 
 @pytest.mark.parametrize("kind", [AsyncBatchNode, AsyncParallelBatchNode])
 def test_what_needs_an_executor_says_so(kind):
-    with pytest.raises(InvalidSetting, match="chunk_size works on an executor"):
+    with pytest.raises(InvalidSetting, match="chunk_size needs an executor"):
         asyncio.run(kind(chunk_size=3).run_async({}))
 
 

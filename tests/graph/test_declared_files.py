@@ -112,7 +112,7 @@ def test_cache_knows_them(log, tmp_path):
         (reading("one", "a", ["${nothing}"]), "$.nodes[0].files[0]", "no node and no input"),
         (reading("one", "a", ["${item}"]), "$.nodes[0].files[0]", "no node and no input"),
         ({"id": "one", "type": "workflow", "params": {"workflow": {"nodes": [{"id": "x", "type": "echo"}]}},
-          "files": ["a"]}, "$.nodes[0].files", "come to nothing here"),
+          "files": ["a"]}, "$.nodes[0].files", "has no effect here"),
         (reading("one", "a", ["rows"], batch={"items": [1], "collect": {"jsonl": "rows"}}),
          "$.nodes[0].batch.collect.jsonl", "is also"),
     ],

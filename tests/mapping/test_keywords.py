@@ -194,7 +194,7 @@ def test_an_event_loop_has_no_measured_bound():
         async def prep_async(self, shared):
             return [1]
 
-    with pytest.raises(InvalidSetting, match="max_concurrent='auto' works on an executor: give one too"):
+    with pytest.raises(InvalidSetting, match="max_concurrent='auto' needs an executor: give one too"):
         asyncio.run(Ask(max_concurrent="auto").run_async({}))
     asyncio.run(Ask(max_concurrent=5000).run_async({}))
 

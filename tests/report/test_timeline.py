@@ -49,7 +49,7 @@ def test_small_nodes_are_one_line_and_are_said_to_be():
     names = [line.node for line in report.series.nodes]
     assert names == [one.id for one in nodes[:MOST_NODES]] + [OTHERS]
     assert (report.series.others, sum(report.series.nodes[-1].ok)) == (OTHERS, 3)
-    assert f"Over time, 3 nodes with little to do are shown as one: {OTHERS}." in report.left_out
+    assert f"Charts over time show 3 nodes with little to do as one: {OTHERS}." in report.left_out
 
 
 def test_lanes_tell_how_busy_and_the_worst_that_ended():
@@ -73,7 +73,7 @@ def test_many_slots_share_lanes_and_that_is_said():
     (lanes,) = report.lanes
     assert lanes.lanes <= MOST_LANES
     assert set(zlib.decompress(lanes.data)[: lanes.lanes * BINS]) == {200}
-    assert f"Of n, a lane is {lanes.group} of its 1,000 slots." in report.left_out
+    assert f"A lane of n is {lanes.group} of its 1,000 slots." in report.left_out
 
 
 def test_a_limit_that_changed_often_keeps_the_last_step_of_each_bin():

@@ -101,7 +101,7 @@ def test_results_of_a_part_are_those_of_the_whole(runner: Runner, executor: str)
 def test_without_a_result_that_is_still_good_a_node_that_needs_it_fails(runner: Runner) -> None:
     done, ran = runner(CHAIN, only="c")
     assert (done.status, ran) == ("failed", "")
-    assert "'b' is left out, and no result of it that is still good" in done.errors[0]["message"]
+    assert "'b' is left out, and the journal has no valid result of it" in done.errors[0]["message"]
     runner(CHAIN)
     edited = [node("a", "x"), *CHAIN[1:]]
     done, ran = runner(edited, only="b")
@@ -267,9 +267,9 @@ def test_streams_that_are_cut(runner: Runner, executor: str) -> None:
     ("part", "words"),
     [
         ({"only": "bb"}, "there is no node `bb`; did you mean `b`?"),
-        ({"from_": "z"}, "`z` stands in `finally`"),
-        ({"only": "a", "until": "b"}, "it goes with neither"),
-        ({"from_": "c", "until": "b"}, "no way leads from `c` to `b`"),
+        ({"from_": "z"}, "`z` is in `finally`"),
+        ({"only": "a", "until": "b"}, "leave out `from` and `until`"),
+        ({"from_": "c", "until": "b"}, "no path leads from `c` to `b`"),
     ],
 )
 def test_parts_that_there_are_not(runner: Runner, part: dict[str, str], words: str) -> None:
@@ -279,5 +279,5 @@ def test_parts_that_there_are_not(runner: Runner, part: dict[str, str], words: s
 
 def test_all_or_a_part(runner: Runner) -> None:
     first, _ = runner(CHAIN[:1])
-    with pytest.raises(InvalidSetting, match="it goes with none"):
+    with pytest.raises(InvalidSetting, match="leave out"):
         runner.resume(first.run, only="a", whole=True)

@@ -117,6 +117,6 @@ def test_it_is_said_where_it_cannot_be_looked_at(here):
     run = batchmill.resume(journal="j.sqlite")
     assert run.untouched
     assert [one["code"] for one in run.warnings] == ["not-looked-at"]
-    assert "secret inputs must be given once more: `key`" in run.warnings[0]["message"]
+    assert "give the secret inputs again: `key`" in run.warnings[0]["message"]
     run = batchmill.resume(None, {"key": "sk-0123456789"}, journal="j.sqlite")
     assert run.changed_by == {"read": ["the file data.txt"]}

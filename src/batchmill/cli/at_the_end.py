@@ -56,7 +56,7 @@ class FilesAtTheEnd:
             _writers().write_at_the_end(self.files, Found(reader, reader.run(run), 0))
         if self.journal.temporary and self.journal.fault is not None:
             names = " and ".join(f"--{name}" for name in self.files)
-            raise StorageError(f"{names} cannot tell of the whole run: {self.journal.fault}")
+            raise StorageError(f"{names} would not cover the whole run: {self.journal.fault}")
 
 
 def _writers() -> Any:

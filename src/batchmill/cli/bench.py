@@ -106,7 +106,7 @@ class Picture(ParamType):
     "interpreters",
     multiple=True,
     metavar="PATH",
-    help="Run everything with this Python too, which has batchmill; repeatable.",
+    help="Also run everything with this Python, which must have batchmill; repeatable.",
 )
 @click.option("--in-place", is_flag=True, help="Let runs write in the working folder, not in copies of it.")
 @click.option("--plot", type=Picture(), metavar="FILE", help="Draw the comparison, as .html or .svg.")

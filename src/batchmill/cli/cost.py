@@ -84,10 +84,12 @@ def calls_in(file: str) -> list[dict[str, Any]]:
     except OSError as error:
         raise StorageError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise StorageError(f"{file} is no JSON: {error}; give what `batchmill run --json` printed") from error
+        raise StorageError(
+            f"{file} is no JSON: {error}; give the output of `batchmill run --json`"
+        ) from error
     calls = told.get("llm_calls") if isinstance(told, dict) else None
     if not isinstance(calls, list):
-        raise StorageError(f"{file} has no `llm_calls`; give what `batchmill run --json` printed")
+        raise StorageError(f"{file} has no `llm_calls`; give the output of `batchmill run --json`")
     return [call for call in calls if isinstance(call, dict)]
 
 

@@ -92,7 +92,7 @@ def _way_on(result: RunResult, folder: str) -> list[str]:
         return []
     if result.status == "waiting":
         command = f"batchmill resume {result.run}{_option(result.journal, folder)}"
-        return [in_words(result.waiting), f"collect what is answered with: {command} (--wait waits for all)"]
+        return [in_words(result.waiting), f"collect the answers with: {command} (--wait waits for all)"]
     if result.status == "failed":
         waits = [in_words(result.waiting)] if result.waiting else []
         return [*waits, way_on(result.run, result.journal, folder)]

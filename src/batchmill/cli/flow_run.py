@@ -116,11 +116,11 @@ def _importing(run: RunRecord) -> Iterator[Any]:
     named = told.get("named")
     if not named:
         raise InvalidSetting(
-            f"the flow of run {run.name} stands in no module under a name of its own; {_by_script(told)}"
+            f"the flow of run {run.name} cannot be imported: no module names it; {_by_script(told)}"
         )
     if not told.get("whole"):
         raise InvalidSetting(
-            f"the store that run {run.name} began with is not kept: JSON does not hold it; {_by_script(told)}"
+            f"the shared store of run {run.name} was not saved, because it is not JSON; {_by_script(told)}"
         )
     module, _, name = str(named).rpartition(":")
     folder = os.path.dirname(run.source) if os.path.isabs(run.source) else run.folder
@@ -128,7 +128,7 @@ def _importing(run: RunRecord) -> Iterator[Any]:
     try:
         flow = getattr(_module(module), name, None)
         if not hasattr(flow, "successors"):
-            raise InvalidSetting(f"{named} is no flow any more; {_by_script(told)}")
+            raise InvalidSetting(f"{named} is not a flow any more; {_by_script(told)}")
         yield flow
     finally:
         for one in (folder, run.folder):
@@ -155,4 +155,4 @@ def _module(named: str) -> Any:
 def _by_script(told: Mapping[str, Any]) -> str:
     command = told.get("command") or []
     shown = f": {shlex.join(map(str, command))}" if command else ""
-    return f"run what began it once more, with the same journal{shown}"
+    return f"run the program that started it again, with the same journal{shown}"

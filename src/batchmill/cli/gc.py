@@ -21,7 +21,7 @@ from batchmill.values.words import count
 def command(keep: int | None, older_than: float | None, journal_path: str | None) -> int:
     """Delete runs from the journal, with their values. Active runs are never deleted."""
     if keep is None and older_than is None:
-        raise click.UsageError("say what to forget: --keep N, --older-than AGE, or both")
+        raise click.UsageError("say which runs to delete: --keep N, --older-than AGE, or both")
     with Journals(journal_path) as journals:
         found = journals.runs()
     late = {run.name for run in to_forget([one.run for one in found], keep, older_than)}

@@ -22,7 +22,7 @@ TEMPLATES = {
     "start": "count the bytes of files: a first document, every key explained",
     "files": "run a command on every file and write its result to a folder",
     "photos": "make smaller copies of photos with ImageMagick",
-    "urls": "fetch the URLs of a CSV file, so many a second, into JSON lines",
+    "urls": "fetch the URLs of a CSV file at a limited rate, into JSON lines",
     "texts": "ask a language model about every text, within a budget",
     "checksums": "compute checksums of files on all cores",
     "transcode": "transcode recordings with ffmpeg, each once",
@@ -31,7 +31,7 @@ TEMPLATES = {
     "repositories": "run the tests of every repository below a folder",
     "nightly": "check files every night, from cron",
     "nested": "map over folders, and within each over its files",
-    "cluster": "compute on a Dask cluster, within a Slurm job say",
+    "cluster": "compute on a Dask cluster, for example in a Slurm job",
 }
 """What each is for; its document, with ``@FILE@`` where its own name is to stand, is in ``templates/``."""
 

@@ -147,7 +147,7 @@ class Interrupts:
         self._number += 1
         if self.first is None and self._finishing:
             self.first = number
-            self._say(f"{signal.Signals(number).name}: `finally` runs to its end; once more ends it now")
+            self._say(f"{signal.Signals(number).name}: `finally` runs to its end; repeat to end it now")
             self._stop.cancel()
         elif self.first is None:
             self.first = number
@@ -155,12 +155,12 @@ class Interrupts:
                 self._kill_at = now + self._grace
             self._say(
                 f"{signal.Signals(number).name}: no new items start, running ones have {self._grace:g} s to "
-                "finish; once more ends them now"
+                "finish; repeat to end them now"
             )
             self._stop.cancel()
         elif not self._last.cancelled:
             self._last.cancel()
-            self._end("ending what still runs; once more leaves at once")
+            self._end("ending what still runs; repeat to leave at once")
         else:
             self._leave("leaving")
 

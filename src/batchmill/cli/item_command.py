@@ -189,7 +189,9 @@ class _Reader:
         while place < len(path):
             found = _KEYS.match(path, place)
             if found is None:
-                raise click.UsageError(f"{written} is no way into a row: write {{item.key}} or {{item[0]}}")
+                raise click.UsageError(
+                    f"{written} does not name a key of a row: write {{item.key}} or {{item[0]}}"
+                )
             keys.append(found[1] if found[1] is not None else int(found[2]))
             place = found.end()
         if not keys:
@@ -203,7 +205,7 @@ class _Reader:
         hint = f": did you mean {meant}?" if meant else ""
         several = " {1} {2}" if self._shape.several else ""
         return click.UsageError(
-            f"{written} in the command stands for nothing{hint}; there are {_KNOWN}{several}, and {{key}} "
+            f"{written} in the command is not a placeholder{hint}; there are {_KNOWN}{several}, and {{key}} "
             f"where items are rows{_literally(written)}"
         )
 

@@ -109,7 +109,7 @@ class ItemFeed:
 
 def _nothing(sources: Sequence[ItemSource]) -> NothingThere:
     told = "; ".join(dict.fromkeys(source.emptiness for source in sources))
-    return NothingThere(f"nothing to do: {told} (--allow-empty makes that no error)\n{FORMS}")
+    return NothingThere(f"nothing to do: {told} (--allow-empty accepts that)\n{FORMS}")
 
 
 def _pieces(items: Iterable[Any]) -> Iterator[Sequence[Any]]:

@@ -173,7 +173,7 @@ def _meant(word: str) -> str:
 
 def _file(path: str) -> dict[str, Any]:
     if not path:
-        raise click.BadParameter("a file's name belongs behind the @")
+        raise click.BadParameter("write the name of a file after the @")
     suffix = _suffix(path)
     if suffix in _NOT_READ:
         raise click.BadParameter(f"{path}: {_NOT_READ[suffix]}; for its lines write lines:{path}")

@@ -225,17 +225,17 @@ def _job(asked: dict[str, Any], words: tuple[str, ...]) -> MapJob:
     if asked["link"] and len(asked["items"]) < 2:
         raise click.UsageError("--link takes sources side by side: give --items twice or more")
     if asked["colsep"] is not None and len(asked["items"]) > 1:
-        raise click.UsageError("--colsep parts the lines of one source, and there are several")
+        raise click.UsageError("--colsep splits the lines of one source, and you gave several")
     if asked["group"] > 1 and len(asked["items"]) > 1:
-        raise click.UsageError("-n makes groups of the items of one source, and there are several")
+        raise click.UsageError("-n makes groups of the items of one source, and you gave several")
     if asked["group"] > 1 and asked["colsep"] is not None:
-        raise click.UsageError("-n makes groups of items, and --colsep parts each of them: keep one")
+        raise click.UsageError("-n groups items, and --colsep splits them: keep one")
     if asked["collect"] == "-":
         raise click.UsageError("--collect takes a file; for JSON lines on stdout write --json")
     if asked["collect"] is not None:
         _check_form(asked["collect"])
     if asked["collect"] is not None and asked["tag"]:
-        raise click.UsageError("--tag is for what is printed, and with --collect nothing is")
+        raise click.UsageError("--tag marks printed lines, and --collect prints none: keep one")
     taken = ("items", "link", "colsep", "limit", "group", "allow_empty", "mark", "on_stdin")
     shown = ("collect", "results", "joblog", "tag", "as_completed")
     return MapJob(
@@ -261,7 +261,7 @@ def _batch(asked: dict[str, Any]) -> dict[str, Any]:
     """The batch block, but for the items."""
     goes_on = asked["on_error"] == "continue" and asked["halt"] is None
     if asked["tolerate"] is not None and not goes_on:
-        raise click.UsageError("--tolerate says how many may fail, and after the first one all ends")
+        raise click.UsageError("--tolerate allows failures, and the run stops at the first one: keep one")
     batch: dict[str, Any] = {
         "executor": asked["executor"],
         "max_retries": 1 + asked["retries"],
@@ -290,6 +290,6 @@ def _refuse_expanded(sources: Sequence[str], words: tuple[str, ...]) -> None:
     if os.path.isfile(sources[-1]):
         suffix = os.path.splitext(first)[1]
         raise click.UsageError(
-            f"command not found: {first!r}, which is a file, as {sources[-1]!r} is: the shell has made names "
-            f"of a pattern; put it in quotes: --items '*{suffix}'"
+            f"command not found: {first!r}, which is a file, as {sources[-1]!r} is: the shell expanded "
+            f"your pattern; put it in quotes: --items '*{suffix}'"
         )

@@ -98,8 +98,7 @@ class MapRun:
             printer.file.complete()
         elif printer.file.path != self.job.collect:
             say(
-                f"note: {self.job.collect} is as it was; "
-                f"what the run has done so far is in {printer.file.path}"
+                f"note: {self.job.collect} is unchanged; results of the run so far are in {printer.file.path}"
             )
 
     def _write_again(self, printer: ItemPrinter, name: str) -> None:
@@ -173,7 +172,7 @@ def _tidy(journal: Journal | None) -> None:
     except StorageError:  # the run has ended as it should; what is too much goes with the next one
         return
     if gone:
-        say(f"note: of the runs of `map` in this folder {count(len(gone), 'run')} forgotten, to make room")
+        say(f"note: deleted {count(len(gone), 'old run')} of `map` in this folder, to make room")
 
 
 def _be_nice(job: MapJob) -> None:
@@ -191,7 +190,7 @@ def _feed(job: MapJob, journal: Journal | None, run: str | None = None) -> ItemF
             raise
         if any(source.from_stdin for source in job.sources):
             raise InvalidSetting(
-                f"the items of run {run} came from standard input, and it is empty now; give them once more: "
+                f"the items of run {run} came from standard input, and it is empty now; give them again: "
                 f"... | batchmill resume {run}"
             ) from fault
         raise InvalidSetting(f"run {run} is left as it is, {fault.message}") from fault

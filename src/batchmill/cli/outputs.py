@@ -71,7 +71,7 @@ def temporary_folder(what: str) -> Iterator[str]:
 
 def _fault(folder: Path, fault: OSError, what: str = PRINTED) -> StorageError:
     return StorageError(
-        f"there can be no folder for {what}, {folder}: {fault.strerror or fault}; use --journal "
+        f"cannot make the folder for {what}, {folder}: {fault.strerror or fault}; use --journal "
         "PATH on a disk that can be written, or --no-journal and TMPDIR"
     )
 

@@ -62,7 +62,7 @@ def command(
     --open without --html writes the page to report-RUN.html."""
     asked = {name: file for name, file in files.items() if file is not None}
     if against is not None and "metrics" in asked:
-        raise click.UsageError("--against is no metric: leave --metrics out")
+        raise click.UsageError("--against cannot be combined with --metrics: keep one")
     if opened and asked.get("html") == STDOUT:
         raise click.UsageError("--open needs a file: name one with --html, or leave --html out")
     if list(asked.values()).count(STDOUT) + json_wanted > 1:

@@ -22,7 +22,7 @@ from batchmill.journal.records import ItemRecord, VisitRecord
 
 @click.command("results", short_help="Write the results of a run as JSON, JSON lines or CSV.")
 @click.argument("run", default=LAST)
-@click.option("--node", metavar="ID", help="Of this node, by default the last batch node.")
+@click.option("--node", metavar="ID", help="The node to take results of, by default the last batch node.")
 @click.option(
     "--format", "form", type=click.Choice(("json", "jsonl", "csv")), default="json", show_default=True
 )

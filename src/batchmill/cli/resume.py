@@ -50,7 +50,7 @@ from batchmill.runs.resume import resume
 @options.cluster
 @options.part
 @options.wait
-@click.option("--whole", is_flag=True, help="If the run is a part, run the rest too.")
+@click.option("--whole", is_flag=True, help="If the run covers part of the document, run the rest too.")
 @options.journal
 @click.option("--durable", is_flag=True, help="Wait until every commit of the journal is on disk.")
 @click.option(
@@ -152,7 +152,7 @@ def command(
     if not quiet and not run.finished:
         _introduce(found)
     if not quiet and not any(part.values()) and (kept := Part.kept(run.settings.get("part"))) is not None:
-        say(f"note: the run is one of a part ({kept.words()}); --whole runs the rest, too")
+        say(f"note: the run covers part of the document ({kept.words()}); --whole runs the rest, too")
     shown = _kept_progress(run) if progress == "auto" else progress
     folder = working_folder()
     with (
@@ -170,7 +170,9 @@ def _refuse_for_flows(given: dict[str, Any]) -> None:
     """Raises :class:`click.UsageError` for what only documents and `map` know."""
     for name, value in given.items():
         if value:
-            raise click.UsageError(f"{name} does not go with a run of a flow: its program says how it runs")
+            raise click.UsageError(
+                f"{name} cannot be used with a run of a flow: its program sets how it runs"
+            )
 
 
 @contextmanager
@@ -188,7 +190,7 @@ def _introduce(found: Found) -> None:
     say(f"resuming {introduced(found)}")
     changed = changed_since(found.run.settings.get("around"))
     if changed:
-        say(f"note: not what it was when the run began: {', '.join(changed)}")
+        say(f"note: changed since the run began: {', '.join(changed)}")
 
 
 def _kept_progress(run: RunRecord) -> ProgressKind:

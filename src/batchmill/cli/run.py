@@ -104,7 +104,7 @@ def command(
             remembered=options.remembered(name, json_wanted, progress),
         )
         if wait and journal is None:
-            raise click.UsageError("--wait needs a journal, which has what is waited for")
+            raise click.UsageError("--wait needs a journal, which has the batches to wait for")
         if wait and journal is not None:
             go_on = partial(resume, params=wanted.values, text_params=wanted.text, journal=journal, wait=True)
             begin = partial(_waited, begin, go_on)

@@ -61,7 +61,7 @@ class Jobs(_Type):
         if found := _SHARE.fullmatch(value):
             return min(self._most, max(1, round(usable_cores() * float(found[1]) / 100)))
         if not value.isdecimal():
-            self.fail(f"{value!r} is no number, and no share of the cores such as 50%", param, ctx)
+            self.fail(f"{value!r} is neither a number nor a share of the cores such as 50%", param, ctx)
         if not 1 <= int(value) <= self._most:
             self.fail(f"{int(value)} is not in the range 1<=x<={self._most}", param, ctx)
         return int(value)
@@ -100,7 +100,7 @@ class Tolerance(_Type):
         if (found := _SHARE.fullmatch(value)) and float(found[1]) <= 100:
             return {"percent": float(found[1])}
         if not value.isdecimal():
-            self.fail(f"{value!r} is no number of items, and no share of them such as 10%", param, ctx)
+            self.fail(f"{value!r} is neither a number of items nor a share of them such as 10%", param, ctx)
         return {"count": int(value)}
 
 
@@ -129,9 +129,9 @@ class Separator(_Type):
         try:
             text = codecs.decode(value, "unicode_escape") if "\\" in value else value
         except UnicodeDecodeError as fault:
-            self.fail(f"{value!r} has an escape that is none: {fault.reason}", param, ctx)
+            self.fail(f"{value!r} has an invalid escape: {fault.reason}", param, ctx)
         if not text:
-            self.fail("an empty text parts nothing", param, ctx)
+            self.fail("the separator must not be empty", param, ctx)
         return str(text)
 
 
@@ -148,5 +148,5 @@ class Variable(_Type):
             return value
         name, equals, text = value.partition("=")
         if not name or not equals:
-            self.fail(f"{value!r} is no variable: write NAME=VALUE", param, ctx)
+            self.fail(f"{value!r} is not a variable: write NAME=VALUE", param, ctx)
         return name, text

@@ -30,7 +30,7 @@ def _gil() -> Finding:
     if not free:
         return Finding(AREA, "gil", "on: threads wait side by side, processes compute side by side")
     remedy = "run with PYTHON_GIL=0, or find the module with -W error::RuntimeWarning"
-    return Finding(AREA, "gil", "on, though this build can do without: switched on", "note", remedy)
+    return Finding(AREA, "gil", "on, although this build can run without it: switched on", "note", remedy)
 
 
 def _encoding() -> Finding:

@@ -25,7 +25,7 @@ class Branches(list[Any]):
         strange = [one for one in self if not isinstance(getattr(one, "successors", None), dict)]
         if strange or not self:
             found = repr(strange[0]) if strange else "an empty one"
-            raise InvalidSetting(f"a list of nodes that stand side by side has nodes in it; this is {found}")
+            raise InvalidSetting(f"a list of parallel nodes must hold nodes, not {found}")
 
     def next(self, node: Any, action: str = "default") -> Any:
         """Have ``node`` follow each of these where its action is ``action``."""

@@ -137,10 +137,10 @@ class BatchOptions:
     def need_no_engine(self) -> None:
         """Raise :class:`InvalidSetting` where something is asked for that only an executor can do."""
         if isinstance(self.max_concurrent, str):
-            raise InvalidSetting(f"max_concurrent={self.max_concurrent!r} works on an executor: give one too")
+            raise InvalidSetting(f"max_concurrent={self.max_concurrent!r} needs an executor: give one too")
         for name in ENGINE_ONLY:
             if getattr(self, name) != BatchOptions.__dataclass_fields__[name].default:
-                raise InvalidSetting(f"{name} works on an executor: give executor='thread' or 'process' too")
+                raise InvalidSetting(f"{name} needs an executor: give executor='thread' or 'process' too")
 
 
 DEFAULTS = BatchOptions()

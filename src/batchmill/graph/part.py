@@ -28,7 +28,7 @@ class Part:
 
     def __post_init__(self) -> None:
         if self.only is not None and (self.start or self.until):
-            raise InvalidSetting("`only` runs one node; it goes with neither `from` nor `until`")
+            raise InvalidSetting("`only` runs one node: leave out `from` and `until`")
 
     @classmethod
     def of(cls, only: str | None, start: str | None, until: str | None) -> Part | None:
@@ -96,7 +96,7 @@ def before(part: Plan) -> list[str]:
 
 def _check(plan: Plan, name: str) -> None:
     if name in plan.finals:
-        raise InvalidSetting(f"the node `{name}` stands in `finally`, which is no part of the graph")
+        raise InvalidSetting(f"the node `{name}` is in `finally`, which is not part of the graph")
     if name not in plan.nodes:
         hint = did_you_mean(name, plan.nodes) or f"there are {any_of(list(plan.nodes)[:10])}"
         raise InvalidSetting(f"there is no node `{name}`; {hint}")
@@ -116,7 +116,7 @@ def _chosen(plan: Plan, part: Part) -> tuple[str, frozenset[str]]:
     if part.until is not None:
         names &= _needed(plan, part.until)
     if start not in names:
-        raise InvalidSetting(f"no way leads from `{part.start}` to `{part.until}`")
+        raise InvalidSetting(f"no path leads from `{part.start}` to `{part.until}`")
     return start, names
 
 

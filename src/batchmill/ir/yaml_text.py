@@ -150,7 +150,7 @@ class _Builder:
             raise YamlError("an alias cannot be a key", _at(event), self._stack[-1].path)
         path = self._note(event)
         if event.anchor not in self._anchors:
-            raise YamlError(f"*{event.anchor} stands for nothing yet", _at(event), path)
+            raise YamlError(f"*{event.anchor} is used before its anchor", _at(event), path)
         self._put(self._anchors[event.anchor])
 
     def _start(self, event: Any) -> None:

@@ -247,7 +247,5 @@ def chosen_to_resume(runs: Sequence[RunRecord], name: str | None, failed_only: b
     if found:
         return found[0]
     if looks:
-        raise UnknownRun(
-            f"there is no run to continue except {looks[0].name}, whose reader stopped: give its name"
-        )
+        raise UnknownRun(f"the only run to continue is {looks[0].name}, whose reader stopped: give its name")
     raise UnknownRun("the journal has no runs yet")

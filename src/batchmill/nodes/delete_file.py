@@ -24,7 +24,7 @@ class DeleteFileNode(Node):
     only_files = True
     removes = True
     only_default = True
-    summary = "Delete a file; of a symbolic link the link."
+    summary = "Delete a file, or a symbolic link itself."
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),
         Param("missing_ok", "boolean", "succeed if the file does not exist", default=True),

@@ -23,9 +23,7 @@ NEEDS_ONE = "mode custom needs either `function` or `code`"
 class MergeNode(Node):
     type = "merge"
     requests = False
-    summary = (
-        "Make one value of several; what branches that were not taken or failed would have given is left out."
-    )
+    summary = "Merge several values into one; branches that failed or were not taken are left out."
     params = (
         Param(
             "inputs", "array|object", "the values, as a list or by name", required=True, templates="branches"

@@ -19,7 +19,7 @@ class PythonNode(Node):
     type = "python"
     requests = False
     only_default = True
-    summary = "Call a Python function: `args` and `inputs` are its arguments, what it returns the result."
+    summary = "Call a Python function: `args` and `inputs` are its arguments, its return value is the result."
     params = (
         Param("function", "string", "the function, as package.module:name", required=True),
         Param("args", "array", "positional arguments"),

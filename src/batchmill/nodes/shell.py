@@ -75,7 +75,7 @@ class ShellNode(Node):
         Param(
             "max_output_bytes",
             "integer",
-            "of stdout and of stderr each; a command that prints more fails",
+            "the limit for each of stdout and stderr; a command that prints more fails",
             default=MAX_OUTPUT_BYTES,
             minimum=0,
         ),
@@ -218,7 +218,7 @@ def _stdin(value: Any) -> bytes | None:
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
-        raise InvalidParams(f"shell: `stdin` is no text that has a form in bytes: {error}") from error
+        raise InvalidParams(f"shell: `stdin` cannot be written as bytes: {error}") from error
 
 
 def _environment(added: Mapping[str, Any], withheld: frozenset[str]) -> dict[bytes, bytes] | None:

@@ -39,7 +39,7 @@ class Limits:
         _check("tokens_per_minute", self.tokens_per_minute, MAX_TOKENS)
         _check("max_concurrent", self.max_concurrent, MAX_PER_SECOND)
         if self.burst is not None and self.per_second is None:
-            raise InvalidSetting("burst means nothing without per_second")
+            raise InvalidSetting("burst needs per_second")
 
     def stricter(self, other: Limits) -> Limits:
         """Both at once: of each limit the smaller one."""

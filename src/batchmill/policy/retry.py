@@ -99,7 +99,7 @@ class RetryPolicy:
         if not error.retryable:
             return RetryDecision(False, 0.0, f"{error.type} would fail again", before)
         if self.on is not None and not issubclass(_class_of(error, raised), self.on):
-            return RetryDecision(False, 0.0, f"{error.type} is none of those to try again on", before)
+            return RetryDecision(False, 0.0, f"{error.type} is not among the errors to retry", before)
         if error.refused and self.refused_for:
             return self._refused(error, before)
         used = attempts - before.times
@@ -119,7 +119,7 @@ class RetryPolicy:
         after = self._at_least(error, self._grown(wait, backoff, before.times + 1))
         after = min(left, max(REFUSED_LEAST, after))
         refusals = Refusals(before.times + 1, before.seconds + after)
-        return RetryDecision(True, after, f"refused for the {refusals.times}. time: {error.type}", refusals)
+        return RetryDecision(True, after, f"refusal {refusals.times}: {error.type}", refusals)
 
     def _grown(self, wait: float, backoff: float, n: int) -> float:
         """The wait after the ``n``-th failure, drawn where that is wanted."""

@@ -88,7 +88,7 @@ def _limit(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]
 
 def _permits(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
     sentence = (
-        f"All the run may do at once was done by other nodes while items of {_name(node)} waited: for "
+        f"Other nodes used the whole concurrency limit of the run while items of {_name(node)} waited: for "
         f"{percent(shares.permit_waits, shares.capacity)} of the time of {_slots(node.slots)} "
         f"({duration(shares.permit_waits)} in all)."
     )

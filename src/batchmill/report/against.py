@@ -174,7 +174,7 @@ def _sentences(told: Against) -> Iterator[str]:
         if changed.count:
             yield f"{count(changed.count, 'item')} {words}."
     if not (told.broken.count or told.mended.count):
-        yield "No item of both ended otherwise."
+        yield "No item in both runs ended differently."
     for where, number in (("here", told.only_here), ("there", told.only_there)):
         if number:
             yield f"{count(number, 'item')} {'is' if number == 1 else 'are'} only {where}."
@@ -203,7 +203,7 @@ def lines(told: Against) -> Iterator[str]:
         if number:
             yield f"{words}: {count(number, 'item')}\n"
     if not (told.broken.count or told.mended.count):
-        yield "no item of both ended otherwise\n"
+        yield "no item in both runs ended differently\n"
 
 
 def _rows(this: Side, other: Side) -> Iterator[tuple[str, str, str]]:

@@ -173,17 +173,17 @@ class Aggregate:
         """What of the run cannot be seen in the report, in words."""
         if self._timeline.left_out and report.series.others:
             small = self._timeline.left_out
-            yield f"Over time, {small:,} nodes with little to do are shown as one: {OTHERS}."
+            yield f"Charts over time show {small:,} nodes with little to do as one: {OTHERS}."
         wide = [one for one in report.items if one.group > 1]
         for size, alike in groupby(sorted(wide, key=lambda one: one.group), key=lambda one: one.group):
             names = ", ".join(text.line(one.node, 60) for one in list(alike)[:5])
             yield (
-                f"Of {names}, a cell of the strip is {size} neighbouring items: it shows the worst state "
+                f"A cell in the strip of {names} is {size} neighbouring items: it shows the worst state "
                 "and the longest of them. Counts and sums are those of all items."
             )
         for lane in report.lanes:
             if lane.group > 1:
-                yield f"Of {text.line(lane.node, 60)}, a lane is {lane.group} of its {lane.slots:,} slots."
+                yield f"A lane of {text.line(lane.node, 60)} is {lane.group} of its {lane.slots:,} slots."
         failures = report.failures
         shown = sum(len(group.examples) for group in failures.groups) + len(failures.more)
         if shown < failures.total:
@@ -194,7 +194,7 @@ class Aggregate:
         if failures.ungrouped:
             yield f"{failures.ungrouped:,} failures are in none of the {MOST_SHOWN} groups shown."
         if self._untimed:
-            yield f"Of {self._untimed:,} items nobody noted when they ran: they are in no chart over time."
+            yield f"{self._untimed:,} items have no recorded start time: charts over time do not show them."
         if report.values == "none":
             yield "Inputs, params and outputs of items were left out, as asked."
         else:

@@ -36,7 +36,7 @@ def _families(report: Report) -> Iterator[tuple[str, str, Iterable[Sample]]]:
     yield "wall_seconds", "How long it took.", [({}, run.wall)]
     yield (
         "items",
-        "Items by what became of them.",
+        "Items by outcome.",
         (
             ({"node": node.id, "state": state}, count)
             for node in nodes

@@ -32,7 +32,7 @@ MEANINGS: dict[State, str] = {
     "not run": "never begun",
     "cancelled": "ended before it was done",
     "failed": "failed",
-    "timeout": "took longer than it may",
+    "timeout": "took longer than its timeout",
     "died": "its worker died",
 }
 

@@ -26,7 +26,7 @@ FIRST_PAUSE, GROWTH, LONGEST_PAUSE = 10.0, 1.5, 300.0  # seconds between two loo
 MOST_NAMED = 3
 NEEDS_JOURNAL = (
     "the node {!r} uses `batch_api`, and the ids of its batches are kept in the journal: answers come hours "
-    "later, and without them nobody could collect what is paid; run it with a journal"
+    "later, and without the ids you could not collect what you paid for; run it with a journal"
 )
 
 

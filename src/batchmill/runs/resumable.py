@@ -46,7 +46,7 @@ def part_to_resume(
     """What is named, else what the run was begun with. Raises :class:`InvalidSetting`."""
     named, kept = Part.of(only, start, until), Part.kept(run.settings.get("part"))
     if named is not None and whole:
-        raise InvalidSetting("`whole` is all there is; it goes with none of `only`, `from` and `until`")
+        raise InvalidSetting("`whole` runs everything: leave out `only`, `from` and `until`")
     if named is not None:
         return PartToResume(named, True, bool(only or start))
     return PartToResume(None if whole else kept, whole and kept is not None, False)
@@ -56,7 +56,7 @@ def require_document(run: RunRecord) -> None:
     """Raises :class:`InvalidSetting` for a run of a flow: the flow is needed to go on with it."""
     if FLOW in run.settings:
         raise InvalidSetting(
-            f"run {run.name} is one of a flow: run the flow again with this journal, or `batchmill resume`"
+            f"run {run.name} is a run of a flow: run the flow again with this journal, or `batchmill resume`"
         )
 
 
@@ -87,7 +87,7 @@ def not_looked_at(run: RunRecord, document: str | dict[str, Any]) -> str:
         if isinstance(spec, dict) and spec.get("secret") and name not in run.inputs
     ]
     names = ", ".join(f"`{name}`" for name in secret)
-    return f"secret inputs must be given once more: {names}" if secret else ""
+    return f"give the secret inputs again: {names}" if secret else ""
 
 
 def _works_here(run: RunRecord) -> bool:
@@ -146,7 +146,7 @@ def require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
     node = next((one for one in nodes_on_stdin(plan) if one in recorded), None)
     if node is not None and standard_input_is_empty():
         raise InvalidSetting(
-            f"the items of {node!r} came from standard input, and it is empty now; give them once more: "
+            f"the items of {node!r} came from standard input, and it is empty now; give them again: "
             f"... | batchmill resume {run.name}"
         )
 
@@ -200,7 +200,7 @@ def order_of(
         missing = [name for name in declared if name not in values and name not in texts]
         if missing:
             names = " ".join(f"{name}=..." for name in missing)
-            error.add_note(f"give again what was not kept: batchmill resume {run.name} {names}")
+            error.add_note(f"give the inputs that were not saved: batchmill resume {run.name} {names}")
         raise
 
 

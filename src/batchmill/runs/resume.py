@@ -210,7 +210,7 @@ def _as_it_was(reader: Reader, run: RunRecord, document: str | dict[str, Any]) -
     resumed = Kept(kept=count).as_json()
     fields = {name: found[name] for name in names if name in found}
     if MAP not in run.settings and (why := not_looked_at(run, document)):
-        told = Warned(NOT_LOOKED_AT, f"whether files or code have changed was not looked at: {why}")
+        told = Warned(NOT_LOOKED_AT, f"did not check whether files or code have changed: {why}")
         fields["warnings"] = [*fields.get("warnings", ()), told.as_json()]
     return RunResult(**fields, resumed=resumed, journal=str(reader.journal.path), untouched=True)
 

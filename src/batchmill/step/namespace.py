@@ -197,7 +197,7 @@ class Namespace:
             return ""
         entry = self.entry(name)
         if entry is None and name in self.left_out:
-            return f"the node {name!r} is left out, and no result of it that is still good is in the journal"
+            return f"the node {name!r} is left out, and the journal has no valid result of it"
         if entry is None:
             return f"the node {name!r} has not run, as no branch that was taken led to it"
         if entry.skipped:

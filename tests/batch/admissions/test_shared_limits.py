@@ -168,7 +168,7 @@ def test_documents_and_map():
     assert batchmill.run({"nodes": [node]}).status == "success"
     assert list(batchmill.map(str, [1, 2], executor="thread", rate_limit=limit)) == ["1", "2"]
     node["batch"]["rate_limit"] = {"per_second": 1, "shared": True}
-    with pytest.raises(InvalidDocument, match="`shared` means nothing without a `key`"):
+    with pytest.raises(InvalidDocument, match="`shared` has no effect without a `key`"):
         batchmill.run({"nodes": [node]})
 
 

@@ -44,7 +44,7 @@ def test_sound_limits(limits):
     [
         ([{}], "nodes.0.batch.rate_limit", "limits nothing"),
         ([{"key": "x"}], "nodes.0.batch.rate_limit", "no other node has the key `x`"),
-        ([{"burst": 2}], "nodes.0.batch.rate_limit.burst", "means nothing without `per_second`"),
+        ([{"burst": 2}], "nodes.0.batch.rate_limit.burst", "has no effect without `per_second`"),
         (
             [{"per_second": 5, "key": "x"}, {"per_second": 6, "key": "x"}],
             "nodes.1.batch.rate_limit.per_second",

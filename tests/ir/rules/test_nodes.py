@@ -40,13 +40,13 @@ def test_sound_batches(keys):
     ("keys", "path", "words"),
     [
         ({"executor": "sequential", "parallel": True}, ("executor",), "contradicts"),
-        ({"tolerate": {"count": 1}}, ("tolerate",), "means nothing"),
+        ({"tolerate": {"count": 1}}, ("tolerate",), "has no effect"),
         ({"tolerate": {}, "error_handling": "continue"}, ("tolerate",), "needs `count` or `percent`"),
         ({"memory_limit": "1GB"}, ("memory_limit",), "`sequential`"),
         ({"memory_limit": "1GB", "parallel": True}, ("memory_limit",), "`thread`"),
         ({"items": "${a} and ${b}"}, ("items",), "one template and nothing else"),
         ({"items": "rows: ${a}"}, ("items",), "one template and nothing else"),
-        ({"items": {"range": [0, 5, 0]}}, ("items", "range", 2), "never arrives"),
+        ({"items": {"range": [0, 5, 0]}}, ("items", "range", 2), "must not be 0"),
     ],
 )
 def test_a_bad_batch_is_a_fault(keys, path, words):

@@ -55,7 +55,7 @@ def trusted(secure, certificate, monkeypatch):
 
 
 def test_a_certificate_that_nobody_signed(run, secure, reply):
-    with pytest.raises(NodeError, match="not to be trusted") as caught:
+    with pytest.raises(NodeError, match="is not trusted") as caught:
         run("http", url=secure.on("/x", reply(200, b"x")))
     assert (caught.value.type_name, caught.value.retryable) == ("CertificateError", False)
     assert secure.received == []
@@ -63,7 +63,7 @@ def test_a_certificate_that_nobody_signed(run, secure, reply):
 
 def test_a_certificate_for_another_name(run, trusted, reply):
     trusted.on("/x", reply(200, b"x"))
-    with pytest.raises(NodeError, match="not to be trusted"):
+    with pytest.raises(NodeError, match="is not trusted"):
         run("http", url=f"https://127.0.0.1:{trusted.port}/x")
 
 
@@ -105,7 +105,7 @@ def test_credentials_do_not_go_from_tls_to_plain(run, trusted, other_server, rep
 def test_servers_signed_by_an_authority_of_ones_own(run, secure, certificate, reply):
     url = secure.on("/x", reply(200, b"x"))
     assert run("http", url=url, ca_file=certificate[0]).outputs["response"] == "x"
-    with pytest.raises(NodeError, match="not to be trusted"):  # the kept connection is for those who trust it
+    with pytest.raises(NodeError, match="is not trusted"):  # the kept connection is for those who trust it
         run("http", url=url)
 
 

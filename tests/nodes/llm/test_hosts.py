@@ -122,7 +122,7 @@ def certificate(tmp_path):
 def test_certificates_of_ones_own(ask, run, model, secure_model, certificate):
     shown = secure_model(certificate)
     url = model.base_url.replace("http://127.0.0.1", "https://localhost")
-    with pytest.raises(NodeError, match="not to be trusted"):
+    with pytest.raises(NodeError, match="is not trusted"):
         ask("x", base_url=url)
     own = {"base_url": url, "ca_file": certificate[0]}
     assert ask("x", **own)["response"] == "hello"

@@ -33,7 +33,7 @@ def csv_table(rows: Callable[[], Iterable[Row]], *, safe: bool) -> Iterator[str]
     for row in rows():
         if not row.keys() <= columns.keys():
             new = ", ".join(row.keys() - columns.keys())
-            raise StorageError(f"results with other columns ({new}) came meanwhile: the run still goes on")
+            raise StorageError(f"results with other columns ({new}) came in: wait until the run has ended")
         lines.append(_line(cell(row.get(name)) for name in columns))
         if len(lines) >= _TOGETHER:
             yield "".join(lines)

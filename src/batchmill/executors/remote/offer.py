@@ -130,7 +130,7 @@ def faults(offer: Offer) -> Iterator[Fault]:
         what = f"little or no shared memory in {SHARED_MEMORY} on {_listed(small)}"
         yield Fault("note", what, "give the container more; until then its temporary folder is used")
     if not offer.encrypted:
-        what = "it is not encrypted: who reaches its port reads what is sent and runs code as you"
+        what = "it is not encrypted: anyone who reaches its port can read what is sent and run code as you"
         yield Fault("note", what, "start it with certificates: `batchmill cluster certs DIR` says how")
     if offer.expires_days is not None and offer.expires_days < SOON_DAYS:
         what = f"a certificate expires in {offer.expires_days:.1f} days"

@@ -146,7 +146,7 @@ def _types_of_defaults(validation: Validation, registry: Registry) -> Iterator[F
         except UnknownNodeType:
             keys = [*Defaults.model_fields, *registry.names()]
             hint = did_you_mean(name, keys) or "`batchmill nodes` lists all"
-            yield Fault(path, f"`{name}` is no key of a node and no node type", hint, on_key=True)
+            yield Fault(path, f"`{name}` is neither a key of a node nor a node type", hint, on_key=True)
         except BrokenNodeType as error:
             yield Fault(path, str(error), on_key=True)
 

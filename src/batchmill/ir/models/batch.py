@@ -116,24 +116,26 @@ class BatchSpec(Spec):
         "refused_for",
     })  # fmt: skip
     where: TemplateText | None = Field(
-        None, description="Template on the item; those for which it is false are no items at all."
+        None, description="Template on the item; only items for which it is true are taken."
     )
-    skip: Annotated[int, Whole(0, MOST_ITEMS)] = Field(0, description="Leave out so many items first.")
+    skip: Annotated[int, Whole(0, MOST_ITEMS)] = Field(
+        0, description="Number of items to skip at the beginning."
+    )
     sample: Annotated[int | float, CountOrShare(MOST_ITEMS)] | None = Field(
-        None, description="Draw so many of the items, or (below 1) about that share of them."
+        None, description="Number of items to draw at random, or (below 1) about that share of them."
     )
     seed: Annotated[int, Whole(0, 2**63 - 1)] = Field(
-        0, description="Which sample is drawn; the same seed draws the same items."
+        0, description="Seed of the sample; the same seed draws the same items."
     )
     limit: Annotated[int, Whole(0, MOST_ITEMS)] | None = Field(
-        None, description="Run no more items than this."
+        None, description="Run at most this many items."
     )
     min_items: Annotated[int, Whole(0, MOST_ITEMS)] = Field(
-        0, description="Fewer items fail the node, before any of them is run."
+        0, description="Fail the node if there are fewer items, before any of them runs."
     )
     batch_size: Annotated[int, Whole(1, 10**6)] | None = Field(
         None,
-        description="Run items in groups of so many: the item is then a list; the last one may be shorter.",
+        description="Run items in groups of this size: the item is then a list; the last one may be shorter.",
     )
     bad_rows: Literal["fail", "error"] = Field(
         "fail",
@@ -159,8 +161,8 @@ class BatchSpec(Spec):
     retry_jitter: bool = Field(True, description="Draw each wait evenly from 0 to its length.")
     refused_for: Seconds = Field(
         0.0,
-        description="Seconds that an item waits in all because a service refused it (429, 503), which uses "
-        "up no attempts then; 600 for `llm`, 120 for `http`.",
+        description="Total seconds that an item waits after a service refused it (429, 503), without using "
+        "up attempts; by default 600 for `llm`, 120 for `http`.",
     )
     timeout: Timeout | None = Field(None, description="Seconds for one attempt of one item.")
     error_handling: Literal["fail_fast", "continue", "fail_safe"] = Field(

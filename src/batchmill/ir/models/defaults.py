@@ -28,16 +28,19 @@ def _fields(model: type[Spec], left_out: frozenset[str]) -> dict[str, Any]:
 BatchDefaults: type[Spec] = create_model(
     "BatchDefaults",
     __base__=Spec,
-    __doc__="Settings of every `batch` block that does not have them.",
+    __doc__="Default settings of every `batch` block.",
     **_fields(BatchSpec, frozenset({"items"})),
 )
 
-_batch: Any = (BatchDefaults | None, Field(None, description="Settings of nodes that have a `batch`."))
+_batch: Any = (
+    BatchDefaults | None,
+    Field(None, description="Default settings of nodes that have a `batch`."),
+)
 
 NodeDefaults: type[Spec] = create_model(
     "NodeDefaults",
     __base__=Spec,
-    __doc__="Keys of every node of a type that does not have them.",
+    __doc__="Default keys of every node of a type.",
     **{**_fields(NodeSpec, _OF_ONE_NODE), "batch": _batch},
 )
 

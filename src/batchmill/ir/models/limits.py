@@ -21,13 +21,13 @@ class RateLimit(Spec):
         None, description="Attempts a second."
     )
     burst: Annotated[int, Whole(1, MAX_PER_SECOND)] | None = Field(
-        None, description="Attempts at once after a pause; 1 where it is not given."
+        None, description="Attempts that may start at once after a pause; default 1."
     )
     tokens_per_minute: Annotated[float, Number(0, MAX_TOKENS, above=True)] | None = Field(
         None, description="Tokens of language models a minute."
     )
     max_concurrent: Annotated[int, Whole(1, MAX_PER_SECOND)] | None = Field(
-        None, description="Attempts at once, of all nodes with the key together."
+        None, description="Attempts at the same time, in all nodes with the key together."
     )
     key: NonEmpty | None = Field(None, description="Nodes with the same key share the limit.")
     LATER = frozenset({"shared"})

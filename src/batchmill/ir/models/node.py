@@ -36,8 +36,8 @@ class RetrySpec(Spec):
     jitter: bool = Field(True, description="Draw each wait evenly from 0 to its length.")
     refused_for: Seconds = Field(
         0.0,
-        description="Seconds that the node waits in all because a service refused it (429, 503), which uses "
-        "up no attempts then; 600 for `llm`, 120 for `http`.",
+        description="Total seconds that the node waits after a service refused it (429, 503), without using "
+        "up attempts; by default 600 for `llm`, 120 for `http`.",
     )
     LATER = frozenset({"refused_for"})
 
@@ -55,10 +55,11 @@ class LoopSpec(Spec):
     )
     until: TemplateText | None = Field(None, description="Template; the loop ends once its value is true.")
     carry: dict[str, Any] = Field(
-        default_factory=dict, description="Param or input of the node to its value from the second time on."
+        default_factory=dict,
+        description="Params or inputs of the node, with their values from the second iteration on.",
     )
     max_iterations: Annotated[int, Whole(1, 1_000_000)] = Field(
-        DEFAULT_ITERATIONS, description="The loop ends after so many times at the latest."
+        DEFAULT_ITERATIONS, description="Maximum number of iterations."
     )
 
 
@@ -85,8 +86,8 @@ class NodeSpec(Spec):
     )
     workdir: Annotated[Any, FolderPerItem()] = Field(
         None,
-        description="`item`: each attempt at an item of a batch has a folder of its own, which goes once the "
-        "item has succeeded. An object says where (`in`) and when it goes (`remove`).",
+        description="`item`: each attempt at an item of a batch has a folder of its own, removed once the "
+        "item has succeeded. An object says where (`in`) and when to remove it (`remove`).",
     )
     keep: Annotated[Any, FilesKept()] = Field(
         None,

@@ -55,7 +55,7 @@ PARAMS_FOR_ALL = (
 
 _NOT_MEANT = {
     "batch_size": "it stands in `batch`, and makes groups of items",
-    "limit": "it stands in `batch`: how many items are run; how often they start is said by `rate_limit`",
+    "limit": "it stands in `batch` and says how many items run; `rate_limit` says how often they start",
 }
 """Keys whose names are near to others that do something else."""
 
@@ -185,7 +185,7 @@ def _unknown_key(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
 def _unknown_default(path: DocumentPath) -> Fault:
     known = _keys(path[:1])
     hint = did_you_mean(str(path[1]), known) or f"known keys are {any_of(known)}"
-    message = f"unknown key {shown(path[1])}, and what is said of a node type is an object"
+    message = f"unknown key {shown(path[1])}; write the keys of a node type as an object"
     return Fault(path, message, hint, on_key=True)
 
 

@@ -42,26 +42,28 @@ class McpServerSpec(Spec):
     args: list[str] = Field(default_factory=list, description="Its arguments.")
     env: dict[str, str] = Field(
         default_factory=dict,
-        description="Its environment, beside PATH, HOME and the like; `${NAME}` is a variable of ours.",
+        description="Its environment, besides PATH, HOME and the like; `${NAME}` is a variable of your "
+        "environment.",
     )
     cwd: NonEmpty | None = Field(None, description="The folder it runs in.")
     url: NonEmpty | None = Field(None, description="Address of a server that speaks streamable HTTP.")
     headers: dict[str, str] = Field(
-        default_factory=dict, description="Headers of every request; `${NAME}` is a variable of ours."
+        default_factory=dict,
+        description="Headers of every request; `${NAME}` is a variable of your environment.",
     )
     LATER = frozenset({"allow_hosts", "allow_private", "ca_file", "client_cert", "client_key"})
     allow_hosts: list[NonEmpty] | None = Field(
-        None, description="The only hosts, or networks, that are asked over HTTP, also behind redirects."
+        None, description="The only hosts, or networks, to connect to over HTTP, also after redirects."
     )
     allow_private: bool | None = Field(
         None,
-        description="Whether private addresses are asked; without it those of the host in `url`.",
+        description="Whether to connect to private addresses; otherwise only to those of the host in `url`.",
     )
-    ca_file: NonEmpty | None = Field(
-        None, description="Certificates that the server's must be signed by, in place of the system's."
+    ca_file: NonEmpty | None = Field(None, description="CA certificates to trust, instead of the system's.")
+    client_cert: NonEmpty | None = Field(None, description="Client certificate to show to the server.")
+    client_key: NonEmpty | None = Field(
+        None, description="Key of the client certificate, if it is in another file."
     )
-    client_cert: NonEmpty | None = Field(None, description="The certificate that the server is shown.")
-    client_key: NonEmpty | None = Field(None, description="Its key, where that is in another file.")
     timeout: Timeout = Field(60.0, description="Seconds for one call of a tool.")
     start_timeout: Timeout = Field(
         30.0, description="Seconds until it must have answered for the first time."

@@ -16,7 +16,7 @@ _ARROW = re.compile(r"\s*([\w-]+)\s*(?:->|=>|>>|,|\s)\s*([\w-]+)\s*")
 _NO_NAME = re.compile(r"[^\w-]+")  # what the name of an output has not
 _STEPS = 'write the steps as a list: `"nodes": [{"id": "a", "type": "shell", "params": {"command": "..."}}]`'
 _INPUTS = 'values that a run is given are inputs: `"inputs": {"name": {"type": "string"}}`'
-_EDGES = 'what runs after what is said beside the nodes: `"edges": [{"from": "a", "to": "b"}]`'
+_EDGES = '`edges` beside the nodes say what runs after what: `"edges": [{"from": "a", "to": "b"}]`'
 _BATCH_KEYS = tuple(info.alias or name for name, info in BatchSpec.model_fields.items())
 
 
@@ -65,7 +65,7 @@ _OF_NODE = {
         "on_failure onError catch",
         'a failed node takes the edge `{"from": "a", "to": "b", "action": "error"}`',
     ),
-    "next": 'where an action leads is said by an edge: `{"from": "a", "to": "b", "action": "..."}`',
+    "next": 'an edge says where an action leads: `{"from": "a", "to": "b", "action": "..."}`',
     **_same(
         "env", 'variables are given to a `shell` node in its params: `"params": {"env": {"NAME": "..."}}`'
     ),

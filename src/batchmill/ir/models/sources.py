@@ -55,15 +55,15 @@ class CsvSource(Spec):
         description="Path of a CSV file, a pattern of such, or a list of them; items are objects of text."
     )
     delimiter: Mark = Field(",", description="The character between cells.")
-    quote: Mark | None = Field('"', description="The character around cells; null: every one is data.")
+    quote: Mark | None = Field('"', description="The quote character around cells; null turns quoting off.")
     encoding: NonEmpty = Field("utf-8", description="Encoding of the text, one that Python knows.")
     header: bool = Field(
         True, description="Whether the first row names the columns. Without a header, `columns` does."
     )
     columns: Annotated[list[str], DifferentNames()] | None = Field(
         None,
-        description="With a header: those columns that are kept. Without: the names of all; rows are lists "
-        "where there are none.",
+        description="With a header: the columns to keep. Without: the names of all columns; if omitted, rows "
+        "are lists.",
     )
     skip: Annotated[int, Whole(0, MOST_LINES)] = Field(0, description="Lines to leave out before the header.")
     comment: TextNotEmpty | None = Field(
@@ -78,7 +78,7 @@ class ParquetSource(Spec):
         description="Path of a Parquet file, a pattern of such, or a list of them; items are objects."
     )
     columns: Annotated[list[str], DifferentNames()] | None = Field(
-        None, description="Those columns that items have; nothing else is read."
+        None, description="The columns to read; items have only these."
     )
 
 

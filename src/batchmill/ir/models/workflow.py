@@ -52,11 +52,9 @@ class InputSpec(Spec):
 
     description: str | None = Field(None, description="What the value is for.")
     type: TypeName = Field("any", description="Type of the value; the Python names mean the same.")
-    required: bool = Field(
-        True, description="Whether a run without it is refused; a default makes it optional."
-    )
-    default: Any = Field(None, description="The value where none is given.")
-    stdin: bool = Field(False, description="Take the value from standard input where none is given.")
+    required: bool = Field(True, description="Refuse a run without it; a default makes it optional.")
+    default: Any = Field(None, description="The value if none is given.")
+    stdin: bool = Field(False, description="Take the value from standard input if none is given.")
     secret: bool = Field(False, description="Mask the value wherever it would be shown.")
     schema_: Annotated[Any, SchemaValue()] | None = Field(
         None, alias="schema", description="JSON Schema that the value must meet."
@@ -82,7 +80,8 @@ class OutputSpec(Spec):
 
     source: TemplateText | None = Field(
         None,
-        description="Template such as `${node.stdout}`; not there: the node or input of the output's name.",
+        description="Template such as `${node.stdout}`; if omitted, the node or input with the output's "
+        "name.",
     )
     description: str | None = Field(None, description="What the value is.")
     type: TypeName = Field("any", description="Type of the value; a value of another type fails the run.")
@@ -113,10 +112,10 @@ class ClusterSpec(Spec):
 
     address: Address | None = Field(None, description="Address of a Dask scheduler, or `local`.")
     python: Annotated[str, Text(FUNCTION, "a function, written `module:function`")] | None = Field(
-        None, description="In its place: a function that gives a `concurrent.futures.Executor`."
+        None, description="Instead of `address`: a function that returns a `concurrent.futures.Executor`."
     )
     cwd: NonEmpty | None = Field(
-        None, description="Folder of the workers in which items run, where they do not share ours."
+        None, description="Folder in which workers run items, if they do not share the folder of the run."
     )
     insecure: bool | None = Field(
         None, description="Whether secrets may be sent over a connection that is not encrypted."
@@ -153,13 +152,15 @@ class Workflow(Spec):
         description="In place of `nodes` and `edges`: steps in a row, each a node or a block of branches.",
     )
     edges: list[Edge] | None = Field(
-        None, description="What runs after what. Not there: list order. Empty: only the start node runs."
+        None,
+        description="Which node runs after which. If omitted, nodes run in list order. Empty: only the start "
+        "node runs.",
     )
-    start_node: NonEmpty | None = Field(None, description="Id of the first node; else the first of the list.")
-    inputs: dict[str, InputSpec] = Field(
-        default_factory=dict, description="Values the run is given, by name."
+    start_node: NonEmpty | None = Field(
+        None, description="Id of the first node; by default the first of the list."
     )
-    outputs: dict[str, OutputSpec] = Field(default_factory=dict, description="Values the run gives, by name.")
+    inputs: dict[str, InputSpec] = Field(default_factory=dict, description="Inputs of the run, by name.")
+    outputs: dict[str, OutputSpec] = Field(default_factory=dict, description="Outputs of the run, by name.")
     template_resolution_mode: Literal["strict", "permissive"] = Field(
         "strict", description="Whether a template that cannot be resolved fails the node or stays as it is."
     )
@@ -167,10 +168,10 @@ class Workflow(Spec):
     finally_: list[NodeSpec] = Field(
         default_factory=list,
         alias="finally",
-        description="Nodes that run at the end, in this order, whatever became of the others.",
+        description="Nodes that run at the end, in this order, even if others failed.",
     )
     defaults: Defaults | None = Field(
-        None, description="Keys for all nodes, or for those of one type, that do not have them."
+        None, description="Default keys for all nodes, or for the nodes of one type."
     )
     budget: BudgetSpec | None = Field(None, description="What the run may spend.")
     prices: Prices | None = Field(

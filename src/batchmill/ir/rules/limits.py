@@ -45,9 +45,9 @@ def _own_faults(
     path: DocumentPath, rate_limit: RateLimit, placed: list[tuple[DocumentPath, RateLimit]]
 ) -> Iterator[Fault]:
     if rate_limit.burst is not None and rate_limit.per_second is None:
-        yield Fault((*path, "burst"), "`burst` means nothing without `per_second`", "add `per_second`")
+        yield Fault((*path, "burst"), "`burst` has no effect without `per_second`", "add `per_second`")
     if rate_limit.shared and rate_limit.key is None:
-        message = "`shared` means nothing without a `key`, by which other runs know the limit"
+        message = "`shared` has no effect without a `key`, by which other runs know the limit"
         yield Fault((*path, "shared"), message, "add a `key`")
     shared = [other for _, other in placed if rate_limit.key is not None and other.key == rate_limit.key]
     if not any(_limits(one) for one in shared or [rate_limit]):

@@ -19,9 +19,9 @@ def node_faults(node: NodePart) -> Iterator[Fault]:
     if node.spec is None:
         return
     if node.spec.files and node.type == "workflow" and node.spec.batch is None:
-        message = "`files` come to nothing here: of a sub-workflow the outcome of each node inside is kept"
+        message = "`files` has no effect here: a sub-workflow keeps the outcome of each node inside it"
         yield Fault(
-            (*node.path, "files"), message, "write them in the nodes inside that read them", on_key=True
+            (*node.path, "files"), message, "write it in the inner nodes that read the files", on_key=True
         )
     yield from _folder_faults(node, node.spec)
     if node.is_final and node.spec.batch is not None and node.spec.batch.stream:
@@ -55,7 +55,7 @@ def _contradictions(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
         if batch.tolerate.count is None and batch.tolerate.percent is None:
             yield Fault((*path, "tolerate"), "needs `count` or `percent`")
         if not batch.goes_on:
-            message = "`tolerate` means nothing while the first failure ends the batch"
+            message = "`tolerate` has no effect while the first failure ends the batch"
             yield Fault((*path, "tolerate"), message, "set `error_handling` to `continue`")
     if batch.memory_limit is not None and not batch.traits.own_processes:
         message = f"`memory_limit` is for worker processes, and the executor is `{batch.executor_name}`"
@@ -66,7 +66,7 @@ def _items_faults(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
     if isinstance(batch.items, str) and not _is_one_template(batch.items):
         yield Fault(path, "must be one template and nothing else, so that its value is a list")
     if isinstance(batch.items, RangeSource) and batch.items.range[2:] == [0]:
-        yield Fault((*path, "range", 2), "a step of 0 never arrives")
+        yield Fault((*path, "range", 2), "the step must not be 0")
 
 
 def _loop_faults(loop: LoopSpec, path: DocumentPath) -> Iterator[Fault]:

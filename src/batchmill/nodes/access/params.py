@@ -22,14 +22,16 @@ ACCESS_PARAMS = (
     Param(
         "ca_file",
         "string",
-        "a file of certificates, one of which must have signed the server's, in place of the system's",
+        "a file of CA certificates to trust, instead of the system's",
         content=False,
     ),
     Param(
         "client_cert",
         "string",
-        "a file with the certificate that the first server is shown, and no other",
+        "a file with the client certificate, shown to the first server only",
         content=False,
     ),
-    Param("client_key", "string", "its key, where that is in another file", content=False),
+    Param(
+        "client_key", "string", "the key of the client certificate, if it is in another file", content=False
+    ),
 )

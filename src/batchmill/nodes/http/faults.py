@@ -48,7 +48,7 @@ def _is_timeout(error: BaseException) -> bool:
 def _failure(asked: str, error: BaseException) -> NodeError:
     certificate = certificate_fault(error)
     if certificate:
-        message = f"{asked}: the certificate of the server is not to be trusted: {certificate}"
+        message = f"{asked}: the certificate of the server is not trusted: {certificate}"
         return NodeError(message, retryable=False, type_name="CertificateError", outputs={"error": message})
     if isinstance(error, lib.LocationValueError):
         return InvalidParams(f"http: {asked} cannot be sent: {error}")

@@ -84,7 +84,7 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
-        raise InvalidParams(f"http: `body` is no text that has a form in bytes: {error}") from error
+        raise InvalidParams(f"http: `body` cannot be written as bytes: {error}") from error
 
 
 def _from_base64(body: Any) -> bytes:

@@ -65,7 +65,7 @@ class Request:
         except (InvalidParams, ValueError) as error:
             where = shortened(location, 200)
             raise NodeError(
-                f"{self.address.shown()} redirects to a place that cannot be gone to: {where!r}",
+                f"{self.address.shown()} redirects to an address that cannot be used: {where!r}",
                 retryable=False,
                 type_name="BadRedirect",
             ) from error

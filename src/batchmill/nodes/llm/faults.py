@@ -82,7 +82,7 @@ def _of_connection(
     module: Any, error: BaseException, cause: BaseException | None, key: str
 ) -> BatchmillError:
     if certificate := certificate_fault(error):
-        message = f"the certificate of the server is not to be trusted: {certificate}"
+        message = f"the certificate of the server is not trusted: {certificate}"
         return _error(message, "CertificateError", retryable=False)
     words = f"{error}".rstrip(".")
     said = masked(f"{words}: {cause}" if cause is not None and f"{cause}" else words, key)

@@ -56,7 +56,7 @@ PARAMS = (
     Param("tool_choice", "string|object", "which tool it must call, or `auto`, `none`, `required`"),
     Param("n", "integer", "how many answers to ask for at once; all are in `choices`", minimum=1),
     Param("logprobs", "boolean", "ask for the probabilities of tokens"),
-    Param("top_logprobs", "integer", "of so many tokens at each place", minimum=0),
+    Param("top_logprobs", "integer", "how many likely tokens to return at each position", minimum=0),
     Param("raw", "boolean", "have the whole answer of the server in `raw`", default=False),
     Param(
         "stream",

@@ -224,7 +224,7 @@ class Adaptive:
         self._new_round(self._openings.opened_at)
         if ticket.in_flight == 1:
             self._pace.convict(now)
-        return self._said(f"nothing is taken, the next try is in {seconds:.3g} s")
+        return self._said(f"no call is accepted, the next try is in {seconds:.3g} s")
 
     def _close(self, now: float, seconds: float) -> None:
         self._openings.close(now, seconds)

@@ -55,4 +55,4 @@ def size_in_bytes(text: str, what: str) -> int:
     try:
         return len(os.fsencode(text))
     except UnicodeEncodeError as error:
-        raise UnsafeValue(f"{what} has a character that has no form in bytes: {error}") from error
+        raise UnsafeValue(f"{what} has a character that cannot be written as bytes: {error}") from error

@@ -70,9 +70,7 @@ def test_settings_that_come_to_nothing(codes, more, found):
 
 def test_retry_beside_the_keys_of_a_batch_says_what_they_are(warned):
     (one,) = warned(node(retry={"max": 3, "wait": 2}, batch=batch(max_retries=2)))
-    assert (
-        one.message == "`retry` comes to nothing: `batch` has `max_retries`, and then only its own keys count"
-    )
+    assert one.message == "`retry` has no effect: `batch` has `max_retries`, so only its own keys count"
     assert one.hint == "keep one of them; in `batch` the keys are `max_retries`, `retry_wait`"
 
 

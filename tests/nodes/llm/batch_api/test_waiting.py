@@ -54,7 +54,7 @@ def test_the_command_says_what_is_waited_for_and_how_it_goes_on(
     assert code == 6
     assert "ask: 0 ok, 2 waiting" in err
     assert "waiting for 1 batch: 0 of 2 requests answered (batch_1 in_progress)" in err
-    assert "collect what is answered with: batchmill resume" in err
+    assert "collect the answers with: batchmill resume" in err
     code, out, _ = batchmill_command("show")
     assert (code, "waiting for 1 batch" in out) == (0, True)
     provider.clock.advance(DAY)

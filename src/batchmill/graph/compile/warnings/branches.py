@@ -53,5 +53,5 @@ def _is_lenient(site: Site, types: Mapping[str, type[Node]]) -> bool:
 
 def _fault(site: Site, path: Path, source: str) -> Fault:
     where = f"where it does not, `{site.expression.text}` cannot be resolved"
-    message = f"`{source}` does not run on every way that leads here, and {where}"
+    message = f"`{source}` does not run on every path that leads here, and {where}"
     return site.fault(message, f"give another value with `??`: `${{{path.text} ?? ...}}`")

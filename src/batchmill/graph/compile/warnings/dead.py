@@ -1,4 +1,4 @@
-"""Parts of the graph that never run: nodes that nothing reaches, edges whose action cannot come, actions
+"""Parts of the graph that never run: nodes that nothing reaches, edges whose action never occurs, actions
 that lead nowhere."""
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _dead_edge(edge: EdgePart, outline: Outline, ways: Ways) -> Fault:
     known = ways.actions[edge.source] or frozenset()
     words = any_of(sorted(known, key=lambda action: (action == ERROR_ACTION, action)))
     what = "a batch node" if node.has_batch else f"a node of the type `{node.type}`"
-    message = f"the action `{edge.action}` cannot come: `{edge.source}` is {what}, which ends with {words}"
+    message = f"the action `{edge.action}` never occurs: `{edge.source}` is {what}, which ends with {words}"
     if not ways.runs(edge.target) and edge.target in outline.by_id:
         message += f"; so `{edge.target}` never runs"
     in_pipeline = edge.path[-2:-1] == ("next",)

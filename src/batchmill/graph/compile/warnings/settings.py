@@ -60,12 +60,12 @@ def _batch_doubts(
     path, given = (*node.path, "batch"), batch.model_fields_set
     own = batch.retry_keys_given
     if spec.retry is not None and own:
-        message = f"`retry` comes to nothing: `batch` has `{own[0]}`, and then only its own keys count"
+        message = f"`retry` has no effect: `batch` has `{own[0]}`, so only its own keys count"
         said = ", ".join(f"`{_NAMES[key]}`" for key in _NAMES if key in spec.retry.model_fields_set)
         hint = f"keep one of them; in `batch` the keys are {said}" if said else "keep one of them"
         yield Doubt("unused-setting", Fault((*node.path, "retry"), message, hint, on_key=True))
     if spec.timeout is not None and batch.timeout is not None:
-        message = "`timeout` comes to nothing: that of `batch` counts, for each item"
+        message = "`timeout` has no effect: the one in `batch` counts, for each item"
         yield Doubt(
             "unused-setting", Fault((*node.path, "timeout"), message, "keep one of them", on_key=True)
         )
@@ -73,10 +73,10 @@ def _batch_doubts(
     once = policy.max_attempts == 1 and not policy.refused_for
     if spec.retry is None and "max_retries" not in own and once:
         for key in own:
-            message = f"`{key}` comes to nothing: without `max_retries` there is one attempt"
+            message = f"`{key}` has no effect: without `max_retries` there is one attempt"
             yield _unused((*path, key), message, "set `max_retries` to how many attempts there may be")
     if not batch.traits.side_by_side and "max_concurrent" in given and batch.max_concurrent != 1:
-        message = "`max_concurrent` comes to nothing: items run one after another"
+        message = "`max_concurrent` has no effect: items run one after another"
         hint = "name an `executor`, such as `thread`, or set `parallel` to true"
         yield _unused((*path, "max_concurrent"), message, hint)
     if batch.bad_rows == "error":
@@ -85,9 +85,9 @@ def _batch_doubts(
 
 def _bad_rows_doubts(path: DocumentPath, batch: BatchSpec) -> Iterator[Doubt]:
     if batch.items_kind not in _WITH_ROWS:
-        yield _unused(path, "`bad_rows` comes to nothing: these items are no rows of a file", "remove it")
+        yield _unused(path, "`bad_rows` has no effect: these items are not rows of a file", "remove it")
     elif not batch.goes_on:
-        message = "`bad_rows` comes to little: the first row that cannot be read ends the batch all the same"
+        message = "`bad_rows` has little effect: the first row that cannot be read still ends the batch"
         yield _unused(path, message, "set `error_handling` to `continue`")
 
 
