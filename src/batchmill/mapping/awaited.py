@@ -1,7 +1,7 @@
-"""``amap`` and ``aimap``: the same for callers that await, whose event loop goes on meanwhile.
+"""``amap`` and ``aimap``: ``map`` and ``imap`` for async callers, whose event loop keeps running meanwhile.
 
-A batch is run by a thread of its own, which the caller's loop is told by. Functions to be awaited are so on
-the batch's own event loop, as everywhere.
+A thread of its own runs the batch and informs the caller's event loop. Async functions are awaited on the
+batch's event loop, as everywhere.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ async def amap(
     **settings: Unpack[Settings],
 ) -> BatchResult[Any]: ...
 async def amap(function: Any, items: Iterable[Any], **settings: Any) -> BatchResult[Any]:
-    """Like :func:`~batchmill.map`, with the same settings, for callers that await: their event loop goes on
-    meanwhile. ``items`` is read in another thread, ``on_result`` is called in the caller's.
+    """Like :func:`~batchmill.map`, with the same settings, for async callers: their event loop keeps running
+    meanwhile. ``items`` is read in another thread; ``on_result`` is called in the caller's thread.
 
-    An ``async`` function is awaited on an event loop of batchmill's: what belongs to the caller's loop (a
-    client's session) does not work in it. Cancelling the task that awaits ends the batch.
+    An ``async`` function is awaited on an event loop of batchmill: objects bound to the caller's loop (such
+    as a client's session) do not work in it. To end the batch, cancel the task that awaits it.
     """
     cancel = CancelToken()
     given, thread = chosen(settings, "amap()"), Helper()
@@ -80,10 +80,10 @@ async def amap(function: Any, items: Iterable[Any], **settings: Any) -> BatchRes
 
 
 class AsyncStream(AsyncIterator[Y], Generic[Y]):
-    """The results of :func:`~batchmill.aimap`. ``errors`` lists the failures met so far, as plain data.
+    """The results of :func:`~batchmill.aimap`. ``errors`` lists the failures so far, as plain data.
 
-    As an async context manager it is closed at the end. A wait for a result that is given up loses none: the
-    next one gets it. Used by one task at a time.
+    As an async context manager it closes at the end. If you cancel a wait for a result, the next wait gets
+    that result. Use it from one task at a time.
     """
 
     def __init__(self, stream: Stream[Y], cancel: CancelToken) -> None:
@@ -120,7 +120,7 @@ class AsyncStream(AsyncIterator[Y], Generic[Y]):
         return value
 
     async def aclose(self) -> None:
-        """Stop the batch: nothing new starts, running items get a moment and are then given up."""
+        """Stop the batch: start no new items, and give running ones a moment before they are abandoned."""
         pending, self._pending = self._pending, None
         if pending is not None:
             self._cancel.cancel("its results are wanted no more")
@@ -170,11 +170,11 @@ def aimap(
     function: Any, items: Iterable[Any], *, ordered: bool = True, indexed: bool = False, **settings: Any
 ) -> AsyncStream[Any]:
     """Like :func:`~batchmill.imap`, with the same settings, as an async iterator: ``async for value in
-    batchmill.aimap(...)``. What is said of :func:`amap` holds here too. Nothing runs before the first result
-    is asked for. To be called where an event loop runs.
+    batchmill.aimap(...)``. Functions and callbacks work as in :func:`amap`. Nothing runs before you ask for
+    the first result. Call it where an event loop runs.
 
-    Leave the loop early within ``async with batchmill.aimap(...) as values:``, which waits until the batch
-    has ended; one that is only dropped ends in the background.
+    To leave the loop early, use ``async with batchmill.aimap(...) as values:``, which waits until the batch
+    has ended. A stream that you only drop ends in the background.
     """
     cancel = CancelToken()
     given = chosen({**settings, "ordered": ordered, "indexed": indexed}, "aimap()")
