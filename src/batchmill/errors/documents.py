@@ -106,7 +106,7 @@ class UnresolvedReference(TemplateError):
 
 
 class ConditionError(TemplateError):
-    """Raised when a condition compares what cannot be compared."""
+    """Raised when a condition compares values of types that cannot be compared."""
 
 
 class KeyCollision(TemplateError):
