@@ -1,4 +1,4 @@
-"""What an admission is: something that has to let items start before a worker runs them."""
+"""The contract of an admission, which must let items start before a worker runs them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from batchmill.outcome import NO_WAITS, Waits
 
 
 class Claim:
-    """One worker's claim to let a chunk start, from the first wait until all that started has ended.
+    """One worker's claim to start a chunk, from the first wait until everything that started has ended.
 
-    :meth:`wait`, :meth:`admit`, :meth:`give_up` and :meth:`leave_line` are called by the thread that takes,
-    the others, once for each item that was admitted, by whichever ends it. What a kind of admission has
-    nothing to do for stays as it is here.
+    The thread that takes the chunk calls :meth:`wait`, :meth:`admit`, :meth:`give_up` and :meth:`leave_line`.
+    The other methods are called once for each admitted item, by the thread that ends it. A kind of admission
+    only overrides the methods that it needs.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""The result of a batch: values aligned with the items, errors as plain data, and how it was run."""
+"""The result of a batch: values aligned with the items, errors as plain data, and how it ran."""
 
 from __future__ import annotations
 
