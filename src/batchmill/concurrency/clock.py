@@ -1,4 +1,4 @@
-"""Time as an argument: the protocol, the system's clock and one for tests that moves by hand."""
+"""Time as an argument: the protocol, the system's clock and a fake one for tests."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from batchmill.policy import Decides, RetryPolicy
 
 
 class Task:
-    """What is done to every item. One object serves many items, one after another.
+    """The work to do on every item. One object serves many items, one after another.
 
     For threads it is deep-copied once per worker thread, for processes pickled once per batch.
     """
@@ -80,9 +80,9 @@ class Task:
 class Chunk:
     """Neighbouring items on their way to a worker.
 
-    ``lost`` is set for an item whose ``attempts``-th attempt was lost with its worker, or failed where the
-    channel starts attempts, and that is to be tried again; such a chunk holds this item alone. ``tried`` are
-    those attempts that were lost, as far as it is known when they began.
+    ``lost`` is set for an item to retry, whose ``attempts``-th attempt was lost with its worker, or failed if
+    the channel starts attempts; such a chunk holds only this item. ``tried`` are the lost attempts whose
+    start is known.
     """
 
     start: int
@@ -103,8 +103,8 @@ class Chunk:
 
 class WorkerDeath(NamedTuple):
     """A worker process that died: the number of the ``worker`` and its process id. ``exit_code`` and
-    ``signal`` say how, each None where it does not apply; ``reason`` is why we killed it, empty where we did
-    not. It cost ``items`` items an attempt, from the index ``item`` on; None where it cost none."""
+    ``signal`` say how, each None if it does not apply; ``reason`` is why we killed it, empty if we did not.
+    ``items`` items, from the index ``item`` on, lost an attempt; ``item`` is None if none did."""
 
     worker: int
     pid: int
@@ -119,7 +119,7 @@ OnDeath = Callable[[WorkerDeath], None]
 
 
 class Seat(Protocol):
-    """What running items needs besides the items, and of which there are few: a permit, a worker process."""
+    """A scarce resource that running items needs: a permit, a worker process."""
 
     def get(self) -> bool:
         """Wait for it; False where whoever wanted it gives up. Called when an item could start."""
@@ -129,7 +129,7 @@ class Seat(Protocol):
 
 
 class Channel(Protocol):
-    """Where items come from and where their outcomes go. Every method may be called from any thread."""
+    """The source of items and the target of their outcomes. Any thread may call any method."""
 
     @property
     def stopped(self) -> bool:
@@ -199,7 +199,8 @@ class Channel(Protocol):
 class Choice:
     """An executor's name, the ``reason`` for it in words, and how many items it has in flight.
 
-    ``final`` is False while a later look may still come to another."""
+    ``final`` is False while a later check may still choose another.
+    """
 
     executor: str
     reason: str
@@ -209,23 +210,24 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorSettings:
-    """How a batch is to be run; seconds and bytes.
+    """How to run a batch; seconds and bytes.
 
-    ``max_concurrent`` is how many items are in flight at once, None for the executor's default.
-    ``chunk_size`` fixes how many items travel together, None sizes chunks by time. A worker process runs
-    ``max_items_per_worker`` items at most, of all batches, and is then replaced. ``stop_on_failure``
-    says that nothing starts after a failure, ``judges_failures`` that somebody counts them: a chunk ends with
-    a failed item, so that it is counted before the next starts. ``memory_limit_bytes`` bounds one worker
-    process.
-    ``on_choice`` is told, from any thread, which executor one that chooses has chosen; ``on_death`` of each
-    worker process of this machine that died, but for those that were ended with the batch.
-    ``by_attempt`` says that the channel decides when each attempt starts: a worker makes one attempt of an
-    item and hands it back with what is to become of it (:attr:`Outcome.again`). ``by_permit`` says that
-    taking waits until the run has a worker to spare. ``slots`` are the worker processes that batches of a
-    run share: each is given back between two chunks. ``worker_numbers`` numbers the workers of the batch.
-    ``keep_exceptions`` says that somebody wants the exceptions of failed items themselves. ``cluster`` says
-    where workers of other machines are (see :mod:`batchmill.executors.remote.where`), None for what the
-    environment says, or a local one.
+    - ``max_concurrent``: items in flight at once, None for the executor's default.
+    - ``chunk_size``: items that travel together, None sizes chunks by time.
+    - ``max_items_per_worker``: a worker process is replaced after this many items, of all batches.
+    - ``stop_on_failure``: start nothing after a failure. ``judges_failures``: a chunk ends with a failed
+      item, so that the failure is counted before the next item starts.
+    - ``memory_limit_bytes``: the limit of one worker process.
+    - ``on_choice``: called, from any thread, with the executor that ``auto`` has chosen. ``on_death``: called
+      with each worker process of this machine that died, except those ended with the batch.
+    - ``by_attempt``: the channel starts each attempt: a worker makes one attempt of an item and hands it back
+      with what happens next (:attr:`Outcome.again`). ``by_permit``: taking waits until the run has a free
+      worker.
+    - ``slots``: the worker processes that batches of a run share; each is given back between two chunks.
+    - ``worker_numbers``: numbers the workers of the batch.
+    - ``keep_exceptions``: keep the exceptions of failed items themselves.
+    - ``cluster``: where workers on other machines are (see :mod:`batchmill.executors.remote.where`), None for
+      what the environment says, or a local one.
     """
 
     max_concurrent: int | None = None

@@ -26,7 +26,7 @@ _told: set[str] = set()  # workers of this process that are told when they leave
 
 
 class AtWork(Protocol):
-    """What has orders at work, see :class:`~batchmill.executors.remote.agent.Agent`."""
+    """Has running orders; see :class:`~batchmill.executors.remote.agent.Agent`."""
 
     def leave(self) -> None:
         """Begin nothing more."""
