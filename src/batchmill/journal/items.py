@@ -1,4 +1,4 @@
-"""The outcomes of one visit of a batch node: kept as they come, found again when the run is resumed."""
+"""The outcomes of one visit of a batch node: saved as they come, found again when the run is resumed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEFT_OUT = "it was not begun before, and only what had failed was to be run aga
 
 
 class Place(Protocol):
-    """Where a visit stands in its run: it is entered when the first outcome comes."""
+    """The position of a visit in its run: entered when the first outcome comes."""
 
     visit: int
     rows_before: int

@@ -1,7 +1,8 @@
-"""Budgets in dollars and models without a price: such a budget could not be held, so nothing runs under it.
+"""Budgets in dollars need a price for every model: without one nothing runs, as the budget could not be
+enforced.
 
-What is written as it is can be said before anything runs. A model that a template names is looked at when it
-is about to be asked (:mod:`batchmill.step.paying`).
+Literal models are checked before anything runs. A model from a template is checked just before it is called
+(:mod:`batchmill.step.paying`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One visit of a node: what kind of node it is decides how it runs; the bus hears of it."""
+"""One visit of a node: its kind decides how it runs; the bus gets its events."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Parts of the graph that never run: nodes that nothing reaches, edges whose action cannot come, actions
-that lead nowhere."""
+"""Parts of the graph that never run: unreachable nodes, edges whose action cannot come, actions that lead
+nowhere."""
 
 from __future__ import annotations
 

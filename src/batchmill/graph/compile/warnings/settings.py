@@ -1,4 +1,4 @@
-"""Settings of a node that come to nothing beside others, or mean something else than they seem to."""
+"""Settings of a node that have no effect beside others, or mean something else than they seem to."""
 
 from __future__ import annotations
 
