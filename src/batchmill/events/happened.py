@@ -78,9 +78,9 @@ class BatchProgress:
 
 @dataclass(frozen=True, slots=True)
 class ItemsTimed:
-    """Items of a batch, from number ``start`` on, took ``walls`` seconds each.
+    """The items of a batch from index ``start`` on took ``walls`` seconds each.
 
-    Sent for every block of items, and only where a listener has ``wants_items = True``.
+    Sent for every block of items, and only if a listener has ``wants_items = True``.
     """
 
     node: str

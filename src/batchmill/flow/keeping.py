@@ -1,7 +1,7 @@
-"""One ``exec`` of a node within a run: its result known from the journal, or made and kept.
+"""One ``exec`` of a node within a run: its result comes from the journal, or is made and saved.
 
-A result is kept with what was recorded on the way to it, before ``post`` sees it. A single node is one visit
-with one result, a batch node one visit with a result for each item.
+A result is saved with the records of its making, before ``post`` sees it. A single node is one visit with one
+result, a batch node one visit with a result for each item.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Making:
 
 
 class SingleVisit:
-    """``exec`` of a node that is no batch."""
+    """``exec`` of a node that is not a batch."""
 
     def __init__(self, call: Call, prep_res: Any) -> None:
         run: FlowRun = call.run

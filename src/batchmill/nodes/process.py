@@ -43,8 +43,8 @@ class Completed:
     """The result of a command. ``exit_code`` is that of a shell: 128 + n after signal n.
 
     ``truncated`` says that output was discarded, ``escaped`` that a process outside the group still held the
-    output open. ``signal`` is the number of the signal that ended the command, 0 without. ``commands`` is the
-    resources it used.
+    output open. ``signal`` is the number of the signal that ended the command, 0 without. ``commands`` has
+    its CPU seconds and output bytes.
     """
 
     exit_code: int

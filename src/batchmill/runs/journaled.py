@@ -1,4 +1,4 @@
-"""A run and its journal: what is kept of it, and what happens when it cannot be kept."""
+"""A run and its journal: what is saved of it, and what happens if saving fails."""
 
 from __future__ import annotations
 

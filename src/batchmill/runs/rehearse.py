@@ -1,4 +1,4 @@
-"""What resuming a run would do, and what it would cost, said without running anything."""
+"""Predict what resuming a run would do, and cost, without running anything."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ Call = tuple[int, dict[str, Any]]  # with the number of its pass
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What the calls of some items are likely to use, after those that the same node made before. ``cost`` is
-    in US dollars, None where none of those had a price."""
+    """The likely use of the calls of some items, from earlier calls of the same node. ``cost`` is in US
+    dollars, None if none of those had a price."""
 
     calls: float
     tokens: float
