@@ -224,7 +224,7 @@ class Intake:
 
     @property
     def starving(self) -> bool:
-        """Whether somebody waits for items and there are none to be had now."""
+        """Whether a worker waits for items and there are none now."""
         with self._lock:
             return self._idle > 0 and not self.supply.returned
 

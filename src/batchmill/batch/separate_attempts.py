@@ -34,8 +34,8 @@ class SeparateAttempts:
         self._before: dict[int, Outcome] = {}  # what failed attempts took and recorded, all together
 
     def after_failure(self, outcome: Outcome, item: Any) -> tuple[Chunk, float] | None:
-        """What is to be done next for an item of which an attempt ended so, and after how many seconds; None
-        where that was the last one."""
+        """The next step for an item whose attempt ended so, and the wait in seconds; None if that was the
+        last attempt."""
         if outcome.again is None or outcome.error is None:
             return None
         self._remember(outcome)

@@ -54,7 +54,7 @@ class Supply:
 
     @property
     def waiting(self) -> bool:
-        """Whether something that was taken once is to be taken again."""
+        """Whether there is something to take again."""
         return bool(self.returned or self._put_off)
 
     @property

@@ -247,7 +247,7 @@ class Window:
         _call(callbacks)
 
     def _begin_stop(self) -> list[Callable[[], None]]:
-        """Under the lock: what is to be called outside of it."""
+        """Under the lock: the calls to make outside of it."""
         if self.stopped:
             return []
         self._intake.stop()

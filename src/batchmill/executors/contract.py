@@ -65,7 +65,7 @@ class Task:
         return False
 
     def prepare(self) -> None:
-        """Do what is to be done once in each worker before its first item. Raises nothing."""
+        """Set up a worker, once before its first item. Raises nothing."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
         """Run one attempt; whatever is raised becomes the attempt's error."""
@@ -122,7 +122,7 @@ class Seat(Protocol):
     """A scarce resource that running items needs: a permit, a worker process."""
 
     def get(self) -> bool:
-        """Wait for it; False where whoever wanted it gives up. Called when an item could start."""
+        """Wait for it; False if the waiter gives up. Called when an item could start."""
 
     def give_back(self) -> None:
         """It is not needed after all."""
@@ -177,7 +177,7 @@ class Channel(Protocol):
 
     @property
     def starving(self) -> bool:
-        """Whether somebody waits for items and there are none to be had now."""
+        """Whether a worker waits for items and there are none now."""
 
     def blocks(self) -> Iterator[Block]:
         """What was delivered, in the order the owner wants, until all is; waits for more.

@@ -31,6 +31,6 @@ class WorkerNumbers:
             return self._known - 1
 
     def release(self, number: int) -> None:
-        """Whoever had this number runs nothing more."""
+        """The worker with this number runs nothing more."""
         with self._lock:
             heapq.heappush(self._free, number)

@@ -162,7 +162,7 @@ def _checked(name: str | None) -> str | None:
 def _opened(
     journal: Journal, flow: Any, shared: Any, name: str | None, resuming: Resuming | None
 ) -> SqliteRunLog:
-    """The log of a run: of one that is gone on with, or of a new one."""
+    """The log of a run, continued or new."""
     masker = masker_of(shared)
     record = record_of(flow, shared, name, masker)
     if resuming is not None:
@@ -240,7 +240,7 @@ def _has_calls(log: SqliteRunLog, shared: Any) -> bool:
 
 
 def _note(error: BaseException, log: SqliteRunLog) -> None:
-    """Say with the error how the run is gone on with."""
+    """Add to the error how to continue the run."""
     told = log.run.settings[FLOW]
     again = "run the same flow again with this journal"
     other = f", or: batchmill resume {log.name} --journal {log.path}" if told.get("named") else ""

@@ -29,7 +29,7 @@ from batchmill.record import LLM_CALLS_KEY, Recorder
 
 
 class KeptCall(Call):
-    """The part of a call in which a result is made that is to be kept, with a recorder of its own."""
+    """The part of a call in which a result to save is made, with a recorder of its own."""
 
     __slots__ = ()
 

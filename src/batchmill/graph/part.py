@@ -53,8 +53,8 @@ class Part:
 
 
 def part_of(plan: Plan, part: Part) -> Plan:
-    """The plan of a part. Raises :class:`~batchmill.errors.InvalidSetting` for a node that there is not, and
-    for two that no edge joins."""
+    """The plan of a part. Raises :class:`~batchmill.errors.InvalidSetting` for a missing node, and for two
+    that no edge joins."""
     for name in part.as_json().values():
         _check(plan, name)
     start, names = _chosen(plan, part)

@@ -109,7 +109,7 @@ class Rehearsal:
         forecast.changed = list(self._log.changes.get(place, ()))
 
     def _unknown_visit(self, place: str) -> NodeRun:
-        """The walk goes on from here as if the node had ended well; nothing can be said of its outputs."""
+        """Continue the walk as if the node had succeeded; its outputs are unknown."""
         self._unknown.add(place)
         return NodeRun(failure=_WOULD_RUN, stopped=True)
 

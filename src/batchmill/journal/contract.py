@@ -195,7 +195,7 @@ class SingleLog(Protocol):
         """The outcome and the action that are known of it."""
 
     def record(self, outcome: Outcome, action: str) -> None:
-        """Keep what came of it."""
+        """Save its outcome."""
 
 
 class RunLog(Protocol):

@@ -253,7 +253,7 @@ class NothingKept:
         """Calls go up with the item around."""
 
     def flush(self) -> None:
-        """There is nothing."""
+        """Does nothing."""
 
     def close(self, total: int | None, *, read: bool = True) -> None:
-        """There is nothing."""
+        """Does nothing."""

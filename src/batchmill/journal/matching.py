@@ -95,7 +95,7 @@ class Matcher:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing left to be found."""
+        """Whether no outcomes remain to be found."""
         return self._left <= 0
 
     def _count(self, visit: int) -> int:

@@ -298,8 +298,8 @@ def files_in(detail: str | None) -> list[str]:
 
 
 def outcome_of(row: KnownRow, index: int, files: ValueFiles, codec: Codec) -> tuple[Outcome, str] | None:
-    """The outcome in a row, and its action; None where it cannot be had any more: a file is gone, a text
-    makes no sense."""
+    """The outcome in a row, and its action; None if it cannot be read any more: a file is gone, a text is
+    invalid."""
     text, wall, more = row.value, row.wall, row.detail
     try:
         if not more and text is not None:

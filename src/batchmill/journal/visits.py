@@ -30,7 +30,7 @@ class Before(NamedTuple):
     parts: str | None
 
     def changes(self, key: ContentKey) -> list[str]:
-        """What the keys differ in, by name; nothing where that cannot be told."""
+        """The names in which the keys differ; empty if unknown."""
         if self.parts is None or self.key == key.digest:
             return []
         parts = decode(self.parts)

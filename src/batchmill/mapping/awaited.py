@@ -28,7 +28,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 Y = TypeVar("Y")
 
-LOOK_SECONDS = 0.5  # between looks whether a loop that is to call somebody is still there
+LOOK_SECONDS = 0.5  # how often a waiting thread checks that the loop still exists
 _END: Any = object()
 
 
@@ -184,17 +184,18 @@ def aimap(
 
 
 class Helper:
-    """A thread that makes blocking calls, one after another, for a task of an event loop. It is started with
-    the first of them.
+    """A thread that makes blocking calls, one after another, for a task of an event loop. The first call
+    starts it.
 
-    Concurrency: used by the loop's thread; the queue is what the two share."""
+    Concurrency: the loop's thread uses it; both share only the queue.
+    """
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._started = False
 
     def call(self, function: Callable[[], R]) -> asyncio.Future[R]:
-        """Have ``function`` called in the caller's context; what it comes to."""
+        """Call ``function`` in the caller's context; returns a future of its result."""
         loop, context = asyncio.get_running_loop(), contextvars.copy_context()
         done: asyncio.Future[R] = loop.create_future()
         self._calls.put(lambda: _tell(loop, done, lambda: context.run(function)))
@@ -206,7 +207,7 @@ class Helper:
         return done
 
     def end(self) -> None:
-        """Let the thread end once it has made the calls it was given."""
+        """Let the thread end after the calls it was given."""
         self._calls.put(None)
 
 
@@ -217,7 +218,7 @@ def _serve(calls: queue.SimpleQueue[Callable[[], None] | None]) -> None:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Future[R], function: Callable[[], R]) -> None:
-    """Have ``done`` settled with what ``function`` comes to, in the loop's thread."""
+    """Settle ``done`` with the result of ``function``, in the loop's thread."""
 
     def settle(settling: Callable[[Any], None], result: Any) -> None:
         if not done.done():
@@ -236,7 +237,7 @@ def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Future[R], function: Ca
 
 
 def _in_loop(on_result: OnResult | None) -> OnResult | None:
-    """``on_result`` to be called by another thread, which waits until the running loop's thread has."""
+    """Wrap ``on_result`` for other threads: it runs in the running loop's thread, and they wait for it."""
     if on_result is None:
         return None
     loop = asyncio.get_running_loop()

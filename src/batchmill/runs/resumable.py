@@ -139,8 +139,8 @@ def limit_of(run: RunRecord, given: int | Literal["all"] | None) -> int | None:
 
 
 def require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
-    """Raises :class:`InvalidSetting` where items came from standard input and there is nothing in it now: as
-    no items they would end the run as done."""
+    """Raise :class:`InvalidSetting` if items came from standard input and it is empty now: without items the
+    run would end as done."""
     with Reader(journal) as reader:
         recorded = {visit.address for visit in reader.visits(run) if visit.done}
     node = next((one for one in nodes_on_stdin(plan) if one in recorded), None)

@@ -25,7 +25,7 @@ from batchmill.outcome import LEAST_WAIT, NO_WAITS, Waits
 
 
 class NoSeat(Exception):  # no error: the worker gives up
-    """The worker's own seat is not to be had."""
+    """Raised when the worker's own seat is not available."""
 
 
 @dataclass(slots=True, eq=False)

@@ -43,7 +43,7 @@ class Claim:
         """An item that was admitted ended so."""
 
     def lost(self, chunk: Chunk) -> None:
-        """An item that was admitted was lost with its worker and is to be tried again: ``chunk`` says why."""
+        """An admitted item was lost with its worker and will be retried: ``chunk`` says why."""
 
     def withdrawn(self, index: int) -> None:
         """An item that was admitted did not start after all."""
@@ -66,7 +66,7 @@ class Admission(Protocol):
         """The calling thread is about to take; what it worked on before is over for it."""
 
     def claim(self, chunk: Chunk, stopped: Callable[[], bool]) -> Claim:
-        """A claim for a chunk; whoever waits gives up once ``stopped`` says so."""
+        """A claim for a chunk; a waiting claim gives up once ``stopped`` says so."""
 
     def wake(self) -> None:
         """Have everybody who waits look whether to give up."""

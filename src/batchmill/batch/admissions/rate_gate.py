@@ -132,7 +132,7 @@ class Gate:
             self._lane.wake()
 
     def wait_turn(self, waiter: threading.Condition, expected: Expected, stopped: Callable[[], bool]) -> bool:
-        """Wait until whoever is first in line could start; False where nobody will any more."""
+        """Wait until the first in line could start; False if nobody will any more."""
         with self._gates.lock:
             refusal: str | None = None
             while refusal is None and not stopped():

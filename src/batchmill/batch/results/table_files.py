@@ -38,10 +38,8 @@ class ResultFile(Protocol):
 
 
 def form_of(path: str) -> str:
-    """The form that the name of a file asks for: ``csv`` and ``parquet`` by its suffix, else ``jsonl``.
-
-    Raises :class:`~batchmill.errors.InvalidSetting` for Parquet that is to be compressed once more.
-    """
+    """The format of a file by its name: ``csv`` and ``parquet`` by its suffix, otherwise ``jsonl``. Raises
+    :class:`~batchmill.errors.InvalidSetting` for Parquet with a second compression."""
     suffix = packed_suffix(path)
     name = path.lower().removesuffix(suffix or "")
     if name.endswith(".parquet"):

@@ -177,7 +177,7 @@ class Conductor:
         return leg.refusal
 
     def _replace(self, choice: Choice, spared: int, refusal: ExecutorUnavailable) -> None:
-        """Threads in place of processes, in the thread of the leg: another may not be to be had."""
+        """Use threads instead of processes, in the thread of the leg: no other may be available."""
         substitute = instead_of(choice, refusal, self._machine)
         leg = ChannelView(self._channel)
         with self._lock:
@@ -272,8 +272,8 @@ def measured(last: Readings, now: Readings, held: float, stolen: float, left: in
 
 
 def instead_of(choice: Choice, refusal: ExecutorUnavailable, machine: Machine) -> Choice:
-    """Threads in place of the processes that were chosen and are not to be had: as many as ``machine``
-    allows, or one where it was to be one process."""
+    """Threads instead of chosen but unavailable processes: as many as ``machine`` allows, or one for one
+    process."""
     workers = 1 if choice.workers == 1 else machine.n_threads
     why = str(refusal).partition(";")[0]
     return Choice("thread", f"{why}; so threads run what processes would do faster", workers)

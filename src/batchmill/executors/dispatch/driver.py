@@ -146,8 +146,8 @@ class Driver:
             self._let_go()
 
     def warm_up(self) -> bool:
-        """Have the worker started and the job loaded, by a chunk without items: an item that is allowed to
-        start must not wait for that. False where no worker is to be had."""
+        """Start the worker and load the job, with a chunk without items: an item that may start must not wait
+        for that. False if no worker is available."""
         while (link := self._healthy_link()) is not None:
             if link.has_job:
                 return True

@@ -118,7 +118,7 @@ class WorkerLink(Protocol):
         """For how many seconds what it runs has been running, where that has a deadline; else 0."""
 
     def resident(self) -> int:
-        """The memory it takes, in bytes; 0 where that cannot be told."""
+        """The memory it uses, in bytes; 0 if unknown."""
 
     def stop_items(self) -> None:
         """Let it start no further item, for good."""
@@ -147,6 +147,5 @@ class Lender(Protocol):
         """Whether others wait for what this batch does not need."""
 
     def lease(self, given_up: Callable[[], bool]) -> WorkerLink | None:
-        """A worker; None when there is none to be had and the batch can do without, or ``given_up`` says so.
-
-        Raises :class:`~batchmill.errors.ExecutorUnavailable` when the batch has no other and gets none."""
+        """A worker; None if none is available and the batch can do without, or ``given_up`` says so. Raises
+        :class:`~batchmill.errors.ExecutorUnavailable` if the batch has no other and gets none."""

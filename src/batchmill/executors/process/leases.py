@@ -58,10 +58,8 @@ class Leases:
         return self._slots is not None
 
     def lease(self, given_up: Callable[[], bool]) -> ProcessLink | None:
-        """A worker; None when there is none to be had and the batch can do without, or ``given_up`` says so.
-
-        Raises :class:`ExecutorUnavailable` when the batch has no other and gets none.
-        """
+        """A worker; None if none is available and the batch can do without, or ``given_up`` says so. Raises
+        :class:`ExecutorUnavailable` if the batch has no other and gets none."""
         slots = self._slots
         slot = self._leased(given_up) if slots is None else self._permitted(slots, given_up)
         return None if slot is None else ProcessLink(slot, self._job, self._pool, self._release)

@@ -91,7 +91,7 @@ def _removed(parent: str, name: str, grace: float, *, in_use: bool = False) -> b
 
 @contextmanager
 def _opened(path: str, flags: int, folder: int | None = None) -> Iterator[int | None]:
-    """A descriptor of ``path`` in ``folder``, None where there is none to be had."""
+    """A descriptor of ``path`` in ``folder``, None if it cannot be opened."""
     try:
         descriptor = os.open(path, flags | os.O_CLOEXEC, dir_fd=folder)
     except OSError:

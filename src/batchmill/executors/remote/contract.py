@@ -118,10 +118,8 @@ class Carrier(Protocol):
         """
 
     def send(self, order: bytes, done: Done) -> Ticket:
-        """Send an order; ``done`` is called once with what came of it, in any thread, unless it was dropped.
-
-        Raises :class:`~batchmill.errors.ClusterLost`.
-        """
+        """Send an order; ``done`` is called once with its result, in any thread, unless it was dropped.
+        Raises :class:`~batchmill.errors.ClusterLost`."""
 
     def stop(self, batch: str) -> None:
         """Let no further item of a batch start; orders come back with what they have."""

@@ -48,7 +48,7 @@ class Waiting:
         return True
 
     def leaving(self) -> bool:
-        """Whether the worker is asked to leave: nothing more is to begin."""
+        """Whether the worker is asked to leave: nothing more may begin."""
         return False
 
     def hand_in(self, reply: bytes) -> None:

@@ -157,6 +157,6 @@ class OrderChannel:
             return blocks
 
     def rest(self) -> list[Chunk]:
-        """What was not run, or is to be tried again, once all is at rest."""
+        """What was not run, or must be retried, once all is at rest."""
         with self._changed:
             return [*self._waiting, *self._apart]

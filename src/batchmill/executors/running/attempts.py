@@ -99,7 +99,7 @@ class Attempts:
 
     @property
     def resumes(self) -> bool:
-        """Whether the attempt under way was lost with its worker: then :meth:`lost` is to be told first."""
+        """Whether the current attempt was lost with its worker: then call :meth:`lost` first."""
         return self._before is not None and not self._job.by_attempt
 
     def begin(self) -> None:

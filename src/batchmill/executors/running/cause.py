@@ -68,7 +68,7 @@ class _Alone:
 
 
 def _pack(error: BaseException | None) -> bytes:
-    """The pickle of an exception, empty where there is none to be had."""
+    """The pickle of an exception, empty if it cannot be pickled."""
     if error is None:
         return b""
     try:

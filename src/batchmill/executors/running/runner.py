@@ -58,7 +58,7 @@ class ItemRunner:
         :mod:`batchmill.executors.own_time`."""
 
     def prepare(self) -> None:
-        """Have done what is to be done in this worker before its first item."""
+        """Set up this worker before its first item."""
         self._job.task.prepare()
 
     @property

@@ -28,8 +28,8 @@ def is_bounded(holder: Any) -> bool:
 def price_faults(
     outline: Outline, types: Mapping[str, type[Node]], tables: Tables | None, *, bounded: bool
 ) -> Iterator[Fault]:
-    """The nodes that may have to pay what nobody can tell; ``bounded`` says that a budget around them all is
-    in dollars. Without the tables nothing is known of prices."""
+    """The nodes that may have to pay an unknown price; ``bounded`` says that a budget around them all is in
+    dollars. Without the tables no price is known."""
     if tables is None:
         return
     known = tuple(tables.prices.prices)

@@ -34,7 +34,7 @@ def run_visit(node: PlannedNode, around: NodeFrame) -> NodeRun:
 
 
 def tell_end(node: PlannedNode, visit: NodeRun, wall: float, around: NodeFrame) -> None:
-    """Tell the bus what came of a visit that took ``wall`` seconds."""
+    """Send to the bus the result of a visit that took ``wall`` seconds."""
     bus = around.services.bus
     if not bus.heard:
         return

@@ -18,7 +18,7 @@ _WITH_ROWS = ("lines", "jsonl", "csv", "stdin")
 
 
 def setting_doubts(node: NodePart, kind: type[Node] | None, sub: SubPlan | None) -> Iterator[Doubt]:
-    """What the settings of one node hardly mean."""
+    """The settings of one node that are likely mistakes."""
     spec = node.spec
     if spec is None:
         return

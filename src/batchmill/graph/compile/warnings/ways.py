@@ -12,8 +12,8 @@ from batchmill.nodes import DEFAULT_ACTION, ERROR_ACTION, Node
 
 
 def actions_of(node: NodePart, kind: type[Node] | None) -> frozenset[str] | None:
-    """The actions that a node may end with, None where that cannot be told. Any node may end with
-    ``error``; a batch node with nothing else, for what an item chooses is not looked at."""
+    """The actions that a node may end with, None if unknown. Any node may end with ``error``; a batch node
+    with nothing else, as the actions of its items are ignored."""
     if node.has_batch:
         return frozenset({DEFAULT_ACTION, ERROR_ACTION})
     known = None if kind is None else kind.actions(node.params)
