@@ -125,7 +125,7 @@ class Seat(Protocol):
         """Wait for it; False if the waiter gives up. Called when an item could start."""
 
     def give_back(self) -> None:
-        """It is not needed after all."""
+        """Return it unused."""
 
 
 class Channel(Protocol):
@@ -137,62 +137,62 @@ class Channel(Protocol):
 
     @property
     def instant(self) -> bool:
-        """Whether ``take`` waits for nobody but the consumer: the items are there."""
+        """Whether the items already exist, so that ``take`` only ever waits for the consumer."""
 
     def take(
         self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
     ) -> Chunk | None:
-        """Up to ``most`` items; waits while there may be some later, None when there never will be.
+        """Take up to ``most`` items; wait while more may come, and return None if none ever will.
 
-        The ``seat`` is there when the items are; None too where it is not to be had.
+        The ``seat`` is held when the items are returned; None too if the seat is not available.
 
-        Who takes items and ``consumes`` the outcomes in one thread is given an empty chunk where it would
-        wait for itself: outcomes that are known without running anything are to be consumed first.
+        A thread that both takes items and ``consumes`` the outcomes gets an empty chunk when it would wait
+        for itself: it must first consume outcomes that are known without running anything.
 
-        Waits too while ``ahead`` items or more have been taken that the consumer has not had yet, so
-        that a slow consumer bounds what is held.
+        Also waits while ``ahead`` or more taken items have not reached the consumer, so that a slow consumer
+        limits what is held.
         """
 
     def give_back(self, chunk: Chunk) -> None:
         """Return items that were taken and not run; they are taken again first."""
 
     def deliver(self, block: Block) -> None:
-        """Hand over outcomes (``block.items`` set), final ones or, where the channel starts attempts, those
-        with :attr:`Outcome.again`. Each taken item is delivered or given back once."""
+        """Hand over outcomes (``block.items`` set): final ones or, if the channel starts attempts, those with
+        :attr:`Outcome.again`. Deliver or give back each taken item once."""
 
     def fail(self, error: BaseException) -> None:
         """End the batch with an error of the executor itself."""
 
     def more(self) -> bool:
-        """Whether there is something to take, or may be once the source has been read further."""
+        """Whether there is something to take, or may be after reading more of the source."""
 
     def remaining(self) -> int | None:
-        """Items not yet taken, None while nobody knows."""
+        """Items not yet taken, None if unknown."""
 
     def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have ``callback`` run once when no new item may start any more; returns its removal."""
+        """Call ``callback`` once when no new item may start any more; returns a function that removes it."""
 
     def on_idle(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` run by each worker that finds nothing to take and is about to wait."""
+        """Each worker that finds nothing to take calls ``callback`` before it waits."""
 
     @property
     def starving(self) -> bool:
         """Whether a worker waits for items and there are none now."""
 
     def blocks(self) -> Iterator[Block]:
-        """What was delivered, in the order the owner wants, until all is; waits for more.
+        """Yield what was delivered, in the owner's order, until all is; waits for more.
 
-        Raises what the source of items or the executor failed with, after all that came before it.
+        Raises the failure of the source of items or the executor, after everything that came before it.
         """
 
     def ready(self) -> Iterator[Block]:
-        """What can be handed out now, without waiting."""
+        """Yield what can be handed out now, without waiting."""
 
     def stop(self) -> None:
-        """Let no new item start; what was not started ends as cancelled."""
+        """Let no new item start; items that have not started end as cancelled."""
 
     def wait_idle(self, seconds: float) -> bool:
-        """Wait until no taken item runs any more, at most ``seconds``; whether that came about."""
+        """Wait at most ``seconds`` until no taken item runs any more; returns whether that happened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from batchmill.mapping.keywords import ErrorHandling, Executor, refuse, settings
 
 OnFailure = Literal["cancel", "finish"]
 ENGINE_ONLY = ("chunk_size", "retry_backoff", "retry_max_wait", "retry_jitter", "memory_limit")
-MAX_WAIT = 60.0  # seconds; a longer wait that was asked for is not cut down to it
+MAX_WAIT = 60.0  # seconds; does not shorten a longer `retry_wait`
 
 
 class BatchKeywords(TypedDict, total=False):

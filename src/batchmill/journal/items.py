@@ -38,13 +38,13 @@ class Place(Protocol):
 
 
 class SqliteItemLog:
-    """See the module. ``matcher`` is None where nothing is known; ``failed_only`` leaves out what was never
-    begun; ``counts`` is given at the end the counts, what changed in the items and which files are gone;
-    ``missing`` and ``named`` are those of the key. Calls go into ``ledger``.
+    """See the module. ``matcher`` is None if nothing is known; ``failed_only`` leaves out items that never
+    began; ``counts`` is called at the end with the counts, what changed in the items and which files are
+    gone; ``missing`` and ``named`` are those of the key. Calls go into ``ledger``.
 
-    Concurrency: ``record`` is called by workers, ``match`` by one thread at a time, with ``locked`` around
-    what it reads. The visit changes in ``match`` only, and whoever records just before writes to the old one,
-    from which the new one is copied: the writer does things in their order.
+    Concurrency: workers call ``record``, one thread at a time ``match``, with ``locked`` around what it
+    reads. Only ``match`` changes the visit, and a thread that records just before writes to the old one, from
+    which the new one is copied: the writer does things in their order.
     """
 
     def __init__(

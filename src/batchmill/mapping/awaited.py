@@ -75,7 +75,7 @@ async def amap(function: Any, items: Iterable[Any], **settings: Any) -> BatchRes
         cancel.cancel("the task that awaited it was cancelled")
         await asyncio.wait([done])
         if not done.cancelled():
-            done.exception()  # nobody asks for it any more
+            done.exception()  # mark the error as seen: nobody awaits it
         raise
 
 
@@ -125,7 +125,7 @@ class AsyncStream(AsyncIterator[Y], Generic[Y]):
         if pending is not None:
             self._cancel.cancel("its results are wanted no more")
             await asyncio.wait([pending])
-            pending.exception()  # nobody asks for it any more
+            pending.exception()  # mark the error as seen: nobody awaits it
         await self._helper.call(self._stream.close)
 
 

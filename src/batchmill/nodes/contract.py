@@ -16,7 +16,7 @@ from batchmill.concurrency.event_loop import background, run_coroutine
 from batchmill.file_table import FileTable
 from batchmill.policy import NO_RETRIES, RetryPolicy
 
-if TYPE_CHECKING:  # it imports pydantic
+if TYPE_CHECKING:  # imports pydantic
     from batchmill.ir.services import Tables
 
 CHARACTERS_PER_TOKEN = 4
@@ -84,7 +84,7 @@ class ExpectedCall(NamedTuple):
     part: float
 
 
-NodeClass: TypeAlias = "type[Node]"  # within Node ``type`` is the name of the type
+NodeClass: TypeAlias = "type[Node]"  # inside Node, ``type`` is the name of the type
 
 
 class Node(ABC):
@@ -306,7 +306,7 @@ class ServiceNode(AsyncRunNode):
     """
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
-        # not `run_coroutine`: what it opens stays open for the next call where no run holds it
+        # not `run_coroutine`: outside a run, what it opens must stay open for the next call
         return background().call(
             lambda: self.run_async(params, attempt), attempt.cancel, None, f"the node {self.type}"
         )

@@ -30,7 +30,7 @@ from batchmill.runs.result import RunResult
 from batchmill.runs.settings import RunSettings
 from batchmill.values.masking import Masker
 
-LARGEST_RESULT = 8 << 20  # characters; a larger result is made again from the outcomes when it is asked for
+LARGEST_RESULT = 8 << 20  # characters; a larger result is rebuilt from the outcomes on demand
 
 
 @dataclass(frozen=True, slots=True)
