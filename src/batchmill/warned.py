@@ -1,7 +1,7 @@
-"""Warnings: what a document or a run may do and hardly means.
+"""Warnings: likely mistakes in a document or a run.
 
-Those that can be told before a run come from checking the document, the others from the nodes at work. All
-of them are the same plain data and take the same way: told once, as they come, and listed in the result.
+Some come from checking the document before a run, the others from running nodes. All are the same plain data
+and are handled alike: reported once, as they come, and listed in the result.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _NUMBER = re.compile(r"([0-9]+)")
 class Warned:
     """One warning.
 
-    ``code`` names its kind for tools, such as ``unreached-node``; ``message`` says what, ``hint`` what to
-    write instead. ``path`` is the place in the document (``$.nodes[2].batch.items``) with ``line`` and
-    ``column`` from 1, both 0 where they are not known; ``source`` is the file of a sub-workflow or of
-    inputs that the place is in, empty for the document itself. ``node`` is the address of the node in whose
-    run it came up, with the item's position where it was one item's; empty where nothing ran.
+    ``code`` names its kind for tools, such as ``unreached-node``; ``message`` says what is wrong, ``hint``
+    what to write instead. ``path`` is the place in the document (``$.nodes[2].batch.items``) with ``line``
+    and ``column`` from 1, both 0 if unknown; ``source`` is the file of a sub-workflow or of inputs that has
+    the place, empty for the document itself. ``node`` is the address of the node that caused it while
+    running, with the item's position if one item did; empty if nothing ran.
     """
 
     code: str

@@ -1,4 +1,4 @@
-"""Items that are to be tried again, but not before some time has passed: a delay queue."""
+"""A delay queue: items that are retried, but not before some time has passed."""
 
 from __future__ import annotations
 

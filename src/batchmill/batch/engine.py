@@ -51,12 +51,12 @@ class Gatherer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BatchEnd:
-    """How a batch ended: why it failed, None if it did not, and whether it was stopped from outside.
+    """How a batch ended: why it failed (None if it did not), and whether it was stopped from outside.
 
-    ``fault`` is what reading the items, keeping the results or the executor itself raised; what was done
-    until then is gathered all the same. ``metadata`` is what a batch node reports of itself. ``unread``
-    says that there may have been more items than were ever taken, ``waiting`` that it has failed by nothing
-    but that items wait for a service.
+    ``fault`` is the exception of reading the items, of saving the results or of the executor itself; what was
+    done until then is still collected. ``metadata`` is the batch node's report of itself. ``unread`` says
+    that the source may hold items that were never taken; ``waiting`` that the batch failed only because items
+    wait for a service.
     """
 
     failure: str | None
@@ -70,13 +70,16 @@ class BatchEnd:
 class Batch:
     """One batch, run once.
 
-    ``stop`` cancelled: no new item starts, running ones finish. ``cancel`` cancelled: running ones are
-    ended too. ``apart`` says that the consumer is a thread nobody may end, so that even one after another
-    items run on a thread of their own, which can be given up. Used by one thread; the window it works
-    through is what threads share. ``choice`` is the executor that runs it; of one that chooses, what it
-    chose last, and ``on_choice`` is then told, from whichever thread, as is ``on_death`` of a worker process
-    that died. ``log`` keeps the outcomes, and may
-    know some already. ``judge`` may make an error of a result, which is kept all the same.
+    - ``stop``: when cancelled, no new item starts, running ones finish. ``cancel``: when cancelled, running
+      ones are ended too.
+    - ``apart``: the consumer is a thread that nobody may end, so sequential items also run on a thread of
+      their own, which can be abandoned.
+    - ``choice``: the executor that runs the batch; for ``auto`` its last choice, of which ``on_choice`` is
+      told, from any thread. ``on_death`` is told, likewise, of a worker process that died.
+    - ``log``: saves the outcomes, and may know some already.
+    - ``judge``: may turn a result into an error; the result is still saved.
+
+    Used by one thread; threads share the window that it works through.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Items on their way in: how workers take them, and wait for them."""
+"""The intake of a batch: how workers take items, and wait for them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Intake:
     """Hands items of a ``supply`` to workers, and knows which are out: taken, and neither delivered nor given
     back.
 
-    No worker gets further than so many items ahead of what ``results`` has handed out. ``file`` is called,
-    under the lock, with outcomes that are known without anything being run, ``look``, under the lock too,
-    where it may be that nothing more comes, and ``fail`` outside of it with what the journal raised. What the
-    source raised is the ``error`` of the batch once all that came before is done.
+    A worker can only get a limited number of items ahead of what ``results`` has handed out. ``file`` is
+    called, under the lock, with outcomes that are known without running anything; ``look``, also under the
+    lock, when nothing more may come; ``fail``, outside of it, with an exception of the journal. An exception
+    of the source becomes the ``error`` of the batch once all earlier items are done.
 
-    Concurrency: ``lock`` is the one of the window it is a part of, and guards every field, the supply
-    included. Methods whose docstring begins with "Under the lock", and those of one underscore but
-    ``_read``, are called while it is held; the others take it. ``_work`` wakes workers that wait for items.
+    Concurrency: ``lock`` belongs to the window around it, and guards every field, the supply included.
+    Methods whose docstring begins with "Under the lock", and those with one underscore except ``_read``, are
+    called while it is held; the others take it. ``_work`` wakes workers that wait for items.
     """
 
     def __init__(
@@ -224,7 +224,7 @@ class Intake:
 
     @property
     def starving(self) -> bool:
-        """Whether somebody waits for items and there are none to be had now."""
+        """Whether a worker waits for items and there are none now."""
         with self._lock:
             return self._idle > 0 and not self.supply.returned
 

@@ -1,5 +1,5 @@
-"""Keeping outcomes in the journal: what cannot be kept of an item is that item's error and nobody else's.
-And what becomes of results that were kept, and that nothing can be made of."""
+"""Save outcomes in the journal: if one cannot be saved, only its item fails. Also handles saved results that
+cannot be used any more."""
 
 from __future__ import annotations
 

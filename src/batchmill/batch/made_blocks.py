@@ -1,4 +1,4 @@
-"""Blocks that the window makes itself, of items that no worker ran or that it has known outcomes of."""
+"""Blocks that the window makes itself, for items that no worker ran or whose outcomes are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Final outcomes on their way out: kept in the journal, judged, counted, and put in order."""
+"""Final outcomes on their way out: saved in the journal, judged, counted, and put in order."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from batchmill.policy import FailureWatch
 
 
 class Outlet:
-    """Where blocks of final outcomes go. ``attempts`` knows what earlier attempts of their items left, where
+    """Takes blocks of final outcomes. ``attempts`` knows what earlier attempts of their items left, if
     attempts are started one by one.
 
     Concurrency: its owner calls :meth:`put` and uses ``results`` and ``watch`` under one lock. :meth:`keep`
-    and :meth:`judge` are called outside of it, from any thread: to write to a disk may take long.
+    and :meth:`judge` are called outside of it, from any thread, because writing to a disk can be slow.
     """
 
     def __init__(

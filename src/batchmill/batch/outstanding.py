@@ -1,9 +1,8 @@
-"""Which items of a batch are out: taken by a worker, and neither delivered nor given back yet.
+"""The items of a batch that are out: taken by a worker, and neither delivered nor given back yet.
 
-Every item is settled once for each time it was taken. A count would not notice a second delivery: it would
-be one too low, reach zero while another item still runs, and end the batch without that one's result. So it
-is known of each item whether it is out, as runs of neighbouring indices, of which there are about as many as
-there are chunks at work.
+Every item is settled once for each time it was taken. A plain counter would not notice a second delivery: it
+would be one too low, reach zero while another item still runs, and end the batch without that item's result.
+So this records which items are out, as runs of neighbouring indices, about one run per running chunk.
 """
 
 from __future__ import annotations

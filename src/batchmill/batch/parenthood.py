@@ -1,4 +1,4 @@
-"""Processes that may have no children: the daemonic ones of Celery's prefork and ``multiprocessing.Pool``."""
+"""Detect daemonic processes (Celery's prefork, ``multiprocessing.Pool``), which may have no children."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from batchmill.block import Block
 
 
 class ReorderBuffer:
-    """Holds blocks until it is their turn. ``ordered`` hands them out by index, without a gap; else the one
-    that came first is the next.
+    """Holds blocks until it is their turn. ``ordered`` hands them out by index, without a gap; otherwise in
+    the order of arrival.
 
-    How much it may hold is for its owner to bound, who knows what has been taken and not yet handed out.
+    Its owner, who knows what was taken and not yet handed out, limits how much it holds.
 
     Concurrency: none of its own; its owner calls it under one lock.
     """

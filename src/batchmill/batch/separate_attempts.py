@@ -1,7 +1,7 @@
-"""Attempts that are started one by one, where an admission lets each of them start.
+"""Attempts that are started one by one, if an admission starts each of them.
 
-A worker makes one attempt and hands the item back. What a failed one took and recorded stays here until the
-item ends, so that its outcome tells of all of them.
+A worker makes one attempt and hands the item back. The time and records of a failed attempt stay here until
+the item ends, so that its outcome includes all attempts.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from batchmill.record import used_by
 
 
 class SeparateAttempts:
-    """See the module. Where there is a ``log``, calls that were paid for are kept there at once: it may be
-    that nothing more comes of the item.
+    """See the module. With a ``log``, paid calls are saved there at once, as the item may never end.
 
     Concurrency: any thread may call any method; ``_lock`` guards ``_before``, and is never held while another
     lock is taken.
@@ -35,8 +34,8 @@ class SeparateAttempts:
         self._before: dict[int, Outcome] = {}  # what failed attempts took and recorded, all together
 
     def after_failure(self, outcome: Outcome, item: Any) -> tuple[Chunk, float] | None:
-        """What is to be done next for an item of which an attempt ended so, and after how many seconds; None
-        where that was the last one."""
+        """The next step for an item whose attempt ended so, and the wait in seconds; None if that was the
+        last attempt."""
         if outcome.again is None or outcome.error is None:
             return None
         self._remember(outcome)

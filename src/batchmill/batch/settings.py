@@ -1,4 +1,4 @@
-"""How a batch is to be run: the batch block of a document, or the arguments of ``map``, as one object."""
+"""The settings of a batch, from the batch block of a document or the arguments of ``map``, as one object."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MAX_CONCURRENT = 1000
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """Seconds and bytes. ``max_concurrent`` is 1 to 1000 items in flight, None for the executor's default
-    (10 threads, as many processes as usable cores). ``reason`` says why it is this executor where it is not
-    the one asked for. ``gate`` decides when items start, None lets them start as workers come free.
-    ``permits`` and ``slots`` are shared with other batches of a run: how many chunks may be under way at
-    once, and how many worker processes. ``keep_exceptions`` keeps the exceptions of failed items.
-    ``max_items_per_worker`` is after how many items a worker process is replaced.
-    ``cluster`` is where workers of other machines are. Raises :class:`InvalidSetting` out of range."""
+    """Seconds and bytes. ``max_concurrent`` is 1 to 1000 items in flight, None for the executor's default (10
+    threads, or one process per usable core). ``reason`` says why the executor differs from the one asked for.
+    ``gate`` decides when items start; with None they start as workers become free. ``permits`` and ``slots``
+    are shared with other batches of a run: they limit the running chunks and the worker processes.
+    ``keep_exceptions`` keeps the exceptions of failed items. A worker process is replaced after
+    ``max_items_per_worker`` items. ``cluster`` says where workers on other machines are. Raises
+    :class:`InvalidSetting` out of range."""
 
     executor: str = "thread"
     max_concurrent: int | None = None

@@ -1,10 +1,10 @@
-"""Items on their way from one batch to the next while both run: in order, through a bounded buffer.
+"""A bounded buffer that passes items in order from one batch to the next while both run.
 
-        batch --put--> StreamBuffer --take--> workers of the next batch
+    batch --put--> StreamBuffer --take--> workers of the next batch
 
-The producer is the one thread that consumes the first batch's blocks, so items come in the order of that
-batch's items and are numbered by it. It waits while the buffer is full: a slow stage holds up those before
-it, and what lies between two stages is bounded.
+The producer is the one thread that consumes the first batch's blocks, so items arrive in that batch's order
+and have its numbers. It waits while the buffer is full: a slow stage slows those before it, and the buffer
+between two stages stays bounded.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ CHUNKS_OF_ROOM = 4  # of the size the consumer asks for, so that short items sti
 class StreamBuffer:
     """A :class:`~batchmill.items.sources.Source` that another batch fills.
 
-    ``total`` is how many items will be put, None where that is not known before the producer has ended;
-    ``selection`` says which of them are handed on.
+    ``total`` is how many items will be put, None if unknown before the producer ends; ``selection`` says
+    which of them are passed on.
 
     Concurrency: one thread calls ``put`` and ``end``, workers call the methods of a source, one at a time,
-    any thread ``stop``. ``_lock`` guards every field; ``_filled`` wakes who waits for items or for the
+    any thread ``stop``. ``_lock`` guards every field; ``_filled`` wakes those who wait for items or for the
     end, ``_emptied`` the producer.
     """
 

@@ -1,4 +1,4 @@
-"""Items that are there to be taken: read from the source and numbered, returned, put off."""
+"""The supply of items to take: read from the source and numbered, returned, or put off."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MATCHED_TOGETHER = 500  # items that are read at once while some of them may be 
 
 
 class Reading(NamedTuple):
-    """What was read at once: items, what is known of them by offset, and what reading or matching raised."""
+    """One read: items, known outcomes by offset, and the exception of reading or matching."""
 
     items: Sequence[Any] = ()
     known: dict[int, Outcome] = {}  # noqa: RUF012  # nobody changes it
@@ -25,16 +25,15 @@ class Reading(NamedTuple):
 
 
 class Supply:
-    """Where a batch's items come from, and come again from.
+    """Supplies a batch's items, the first time and again.
 
-    ``returned`` are chunks that are to be taken before anything new: they have waited longest, and a consumer
-    who wants order waits for them. What was *put off* is returned by itself when it is due. Of items of which
-    the ``log`` knows an outcome nothing has to be taken: while it may know some, items are read in larger
-    numbers and matched with it; the ``judge`` looks at those outcomes anew.
+    ``returned`` are chunks to take before anything new: they have waited longest, and an ordered consumer
+    waits for them. Items that were *put off* return when they are due. Items whose outcome the ``log`` knows
+    are not taken: while it may know some, items are read in larger numbers and matched with it, and the
+    ``judge`` checks these outcomes again.
 
-    Concurrency: none of its own. Its owner calls everything under one lock, but for :meth:`read`, which is
-    called outside of it by one thread at a time (``reading`` says that one is at it): a source may block for
-    as long as it likes.
+    Concurrency: none of its own. Its owner calls everything under one lock, except :meth:`read`, which one
+    thread at a time calls outside of it (``reading`` says that one does): a source may block for any time.
     """
 
     def __init__(self, source: Source, log: ItemLog | None, judge: Judge | None) -> None:
@@ -55,7 +54,7 @@ class Supply:
 
     @property
     def waiting(self) -> bool:
-        """Whether something that was taken once is to be taken again."""
+        """Whether there is something to take again."""
         return bool(self.returned or self._put_off)
 
     @property

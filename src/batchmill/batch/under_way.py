@@ -1,4 +1,4 @@
-"""The batches of a run that are under way, for who looks at them from outside."""
+"""The running batches of a run, for observers."""
 
 from __future__ import annotations
 

@@ -4,13 +4,13 @@
        ^                              |
        +--- given back, put off ------+
 
-It hands out items, bounds how many are ahead of the consumer, keeps outcomes in the journal and puts them in
+It hands out items, limits how many are ahead of the consumer, saves outcomes in the journal and puts them in
 order. It is the :class:`~batchmill.executors.contract.Channel` every executor works on.
 
 Concurrency: workers call ``take``, ``give_back`` and ``deliver`` from their own threads, one consumer
-iterates ``blocks``. One lock, ``_lock``, guards every field, and those of intake and outlet; ``_ready``
-wakes the consumer. The source is read outside the lock by one worker at a time, so a source that blocks holds
-up nobody but those who have nothing else to do. Admissions are waited for outside of it too.
+iterates ``blocks``. One lock, ``_lock``, guards every field, and those of intake and outlet; ``_ready`` wakes
+the consumer. One worker at a time reads the source outside the lock, so a source that blocks only delays
+workers without other work. Workers also wait for admissions outside of it.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from batchmill.policy import FailureWatch, RetryPolicy
 
 
 class Window:
-    """See the module. ``ordered`` hands blocks out in index order, else as they come.
+    """See the module. ``ordered`` hands blocks out in index order, otherwise as they come.
 
-    With a ``log`` every final outcome is kept there before it is handed out. Items of which the log knows an
-    outcome are never taken: the outcome is filed as if it had just been delivered. The ``judge`` comes after
-    that: a result that it makes an error of is kept as it is, and not made again once it is accepted.
-    ``admissions`` have to let items start, in that order. Where one of them starts attempts, a worker makes
-    one at a time: a failed one is delivered with what is to become of it, and ``retry`` says what becomes of
-    one that was lost.
+    With a ``log`` every final outcome is saved there before it is handed out. Items whose outcome the log
+    knows are never taken: the outcome is filed as if it had just been delivered. The ``judge`` comes after
+    that: a result that it turns into an error is saved as a result, and not made again once the judge accepts
+    it. ``admissions`` must let items start, in that order. If one of them starts attempts, a worker makes one
+    at a time: a failed one is delivered with what happens next, and ``retry`` decides about one that was
+    lost.
     """
 
     def __init__(
@@ -247,7 +247,7 @@ class Window:
         _call(callbacks)
 
     def _begin_stop(self) -> list[Callable[[], None]]:
-        """Under the lock: what is to be called outside of it."""
+        """Under the lock: the calls to make outside of it."""
         if self.stopped:
             return []
         self._intake.stop()

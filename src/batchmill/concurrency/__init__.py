@@ -1,1 +1,1 @@
-"""What code that runs side by side needs: cancelling, semaphores, clocks, the event loop of the process."""
+"""Tools for concurrent code: cancelling, semaphores, clocks, the event loop of the process."""

@@ -1,8 +1,8 @@
-"""The cancel token: how those who stop a run reach whoever holds something that must end with it.
+"""The cancel token: how a stopped run reaches whatever must end with it.
 
-A node that starts a child process or waits on a socket registers a callback; a cancelled run
-calls it, whatever thread the node is in. A token stays behind when a task is pickled: a worker
-process is ended from outside, so what arrives there is a token that nobody cancels.
+A node that starts a child process or waits on a socket registers a callback; a cancelled run calls it, in
+whatever thread the node runs. Pickling a task leaves its token behind: a worker process is ended from
+outside, so it gets a token that nobody cancels.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from typing import Any
 
 
 class CancelToken:
-    """Set once, heard by all.
+    """Cancelled once, and every registered callback is called.
 
-    Concurrency: any thread may call any method. ``_lock`` guards ``_callbacks`` and ``reason``, which stays
-    as it is from then on; callbacks run in
-    the thread that cancels, outside the lock, and must not block.
+    Concurrency: any thread may call any method. ``_lock`` guards ``_callbacks`` and ``reason``, which never
+    changes once it is set; callbacks run in the thread that cancels, outside the lock, and must not block.
     """
 
     reason = ""  # why, in words that a run may be listed with; what the first who cancelled gave

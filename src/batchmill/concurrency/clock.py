@@ -1,4 +1,4 @@
-"""Time as an argument: the protocol, the system's clock and one for tests that moves by hand."""
+"""Time as an argument: the protocol, the system's clock and a fake one for tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the engine needs to know of time. All figures are seconds as floats."""
+    """The time functions that the engine needs. All times are seconds as floats."""
 
     def monotonic(self) -> float:
         """Seconds that only go forward, the same for every process of this machine."""
@@ -35,7 +35,7 @@ class SystemClock:
 
 
 class FakeClock:
-    """A clock for tests: it stands still but for ``sleep`` and ``advance``, and remembers the sleeps.
+    """A clock for tests: only ``sleep`` and ``advance`` move it, and it remembers the sleeps.
 
     Concurrency: any thread may call any method; ``_lock`` guards ``now`` and ``sleeps``.
     """

@@ -1,4 +1,4 @@
-"""A bound in seconds on what is awaited."""
+"""A timeout in seconds for a block that awaits."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from batchmill.errors import AttemptTimeout
 
 class deadline:  # noqa: N801  # it is used like a function
     """``async with deadline(5, "too late")``: raises :class:`~batchmill.errors.AttemptTimeout` with that
-    message where what is inside takes longer than so many seconds, None for no bound. A timeout of its own
-    that is raised inside goes on as it is.
+    message if the block takes longer than so many seconds; None sets no limit. A timeout that the block
+    raises itself passes through unchanged.
 
-    A class, and no generator, as thousands of calls wait inside of one each.
+    A class instead of a generator, because thousands of calls wait in one each.
     """
 
     __slots__ = ("_clock", "_message")

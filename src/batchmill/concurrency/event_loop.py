@@ -1,12 +1,12 @@
 """The event loop of the process, on a thread of its own, for callers that block.
 
-There is one for all that waits: clients and sessions of services live on it, batches of nodes and functions
-that await put their items there, and callers that block have their coroutines run to their end on it. So
-what belongs to a loop (a client session, a semaphore, a lock) works for all items of a process. A call that
-is overdue, or whose run is cancelled, is cancelled on the loop, which closes what it was reading from.
+All async work shares one loop: clients and sessions of services live on it, batches of async nodes and
+functions run their items on it, and blocking callers run their coroutines on it to the end. So objects bound
+to a loop (a client session, a semaphore, a lock) work for all items of a process. A call that is overdue, or
+whose run is cancelled, is cancelled on the loop, which closes what it was reading from.
 
-A coroutine that blocks the loop for others, by a batch of its own say, would wait for ever for what waits for
-the loop. So code that is called from a coroutine of the loop, and blocks, is given the loop below it.
+A coroutine that blocks the loop, for example with a batch of its own, would deadlock: it waits for work that
+waits for the loop. So blocking code that is called from a coroutine of the loop gets the next loop below it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _around: ContextVar[BackgroundLoop | None] = ContextVar("batchmill_loop_around",
 
 
 class BackgroundLoop:
-    """``depth`` is how many loops wait for what it runs: 0 for the loop of the process.
+    """``depth`` is how many loops wait for what this one runs: 0 for the loop of the process.
 
     Concurrency: any thread but its own may call any method; the loop takes calls in by itself. ``_closing``
     is set once.
@@ -129,10 +129,10 @@ class BackgroundLoop:
 
 
 class _Call(Generic[T]):
-    """A coroutine on its way. ``ended`` is done once its task has ended, and so whatever that does when it is
-    cancelled; or when it does not let itself be cancelled.
+    """A coroutine on its way. ``ended`` is done once its task has ended, with its cleanup after a
+    cancellation; or when the task ignores the cancellation.
 
-    Concurrency: :meth:`end` may be called from any thread; everything else belongs to the loop's.
+    Concurrency: any thread may call :meth:`end`; everything else belongs to the loop's thread.
     """
 
     def __init__(self, background: BackgroundLoop, coroutine: Coroutine[Any, Any, T]) -> None:

@@ -1,8 +1,7 @@
-"""What nodes keep open between items: connections, clients, sessions. One of each in a process.
+"""Resources that nodes keep open between items: connections, clients, sessions. One of each per process.
 
-It is made when a node first asks for it and closed when the last run of the process ends, so that a run
-leaves nothing behind. A worker process closes what its items opened once it has had nothing to do for a
-moment.
+A resource is made when a node first asks for it and closed when the last run of the process ends, so that a
+run leaves nothing behind. A worker process closes what its items opened once it has been idle for a moment.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Protocol, TypeVar
 
 
 class Closable(Protocol):
-    """What can be held."""
+    """A resource that can be held."""
 
     def close(self) -> None:
         """Let go of everything; it may be called while an item still uses it, and not again."""
@@ -25,10 +24,10 @@ T = TypeVar("T", bound=Closable)
 
 
 class _Place:
-    """Where one thing is, or is about to be.
+    """The place of one resource, made or being made.
 
-    Concurrency: ``lock`` guards both fields and is held while the thing is made, which may take its time:
-    only those who want this very thing wait for it.
+    Concurrency: ``lock`` guards both fields and is held while the resource is made, which may be slow: only
+    those who want this very resource wait for it.
     """
 
     def __init__(self) -> None:
@@ -39,7 +38,7 @@ class _Place:
 
 class _Held:
     """Concurrency: any thread may call any method; ``_lock`` guards ``_places`` and ``_runs`` and is never
-    held while a thing is made or closed."""
+    held while a resource is made or closed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

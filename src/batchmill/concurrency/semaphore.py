@@ -1,8 +1,7 @@
-"""A fair semaphore: how many things of a run may be under way at once, however they are nested.
+"""A fair semaphore: limits how many things of a run may run at once, however they are nested.
 
-A permit belongs to what is being done, not to the thread that does it. Who only waits for others that need
-permits themselves lends its own out meanwhile (:meth:`FairSemaphore.lent`), so a parent never keeps its
-children from running.
+A permit belongs to a piece of work, not to a thread. Work that only waits for other work that needs permits
+lends its own out meanwhile (:meth:`FairSemaphore.lent`), so a parent never keeps its children from running.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ LOOK_SECONDS = 0.3  # between looks whether the machine has room again
 
 
 class Permit:
-    """Leave for one piece of work. ``held`` says that it has it now, ``over`` that the work is done."""
+    """Permission for one piece of work. ``held``: it has it now; ``over``: the work is done."""
 
     __slots__ = ("held", "over")
 
@@ -27,11 +26,11 @@ class Permit:
 
 
 class FairSemaphore:
-    """``count`` permits, given out in the order they were asked for. ``full`` says whether there is no room
-    for another one now; it is asked where somebody has one, so that there is always one at work.
+    """``count`` permits, granted in the order of the requests. ``full`` says whether there is no room for
+    another one now; a caller asks it only while some work holds a permit, so that one is always running.
 
-    What arrives in another process when it is pickled are permits of that process's own: one, as what runs
-    there stands for one here.
+    Pickled into another process it becomes a semaphore with one permit of that process, as the work there
+    stands for one here.
 
     Concurrency: any thread may call any method; ``_lock`` guards ``_free``, ``_waiting`` and the fields of
     every permit.

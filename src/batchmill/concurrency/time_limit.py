@@ -1,4 +1,4 @@
-"""Python code with a time limit: run beside the caller, and left behind when its time is over."""
+"""Python code with a time limit: it runs beside the caller, and is abandoned when its time is over."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class _Call:
-    """One call on its way; ``done`` is set when it has ended, or when nobody waits for it any more."""
+    """A running call; ``done`` is set when it has ended, or when nobody waits for it any more."""
 
     def __init__(self, function: Callable[[], object]) -> None:
         self.function = function

@@ -1,7 +1,7 @@
-"""Every exception batchmill raises, in one tree.
+"""Every exception that batchmill raises, in one tree.
 
-All of them survive pickling: an exception with keyword fields writes its own ``__reduce__``.
-Across a process line no exception travels all the same, only :class:`batchmill.outcome.ErrorInfo`.
+All of them survive pickling: an exception with keyword fields has its own ``__reduce__``. Still, only
+:class:`batchmill.outcome.ErrorInfo` crosses process boundaries, never an exception.
 """
 
 from batchmill.errors.base import BatchmillError

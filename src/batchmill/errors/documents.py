@@ -1,4 +1,4 @@
-"""Errors in what was given: documents, settings, templates, types of nodes, extras that are missing."""
+"""Errors in the input: documents, settings, templates, node types, missing extras."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from batchmill.warned import Warned
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a document: what, where and how to fix it.
+    """One fault of a document: what, where and how to fix it.
 
-    ``line`` and ``column`` count from 1 and are 0 where the place in the text is not known. ``source``
-    is the file of a sub-workflow that the problem is in, empty for the document itself.
+    ``path`` is the place in the document, ``hint`` the fix. ``line`` and ``column`` count from 1 and are 0 if
+    unknown. ``source`` is the file of the sub-workflow that has the fault, empty for the document itself.
     """
 
     path: str
@@ -25,7 +25,7 @@ class Problem:
 
     @property
     def place(self) -> str:
-        """File, path, line and column, as far as they are known; ``$`` is called the document."""
+        """File, path, line and column, as far as known; the path ``$`` is shown as "the document"."""
         path = "the document" if self.path == "$" else self.path
         path = f"{self.source}: {path}" if self.source else path
         return f"{path} (line {self.line}, column {self.column})" if self.line else path
@@ -35,8 +35,8 @@ class Problem:
 
 
 class InvalidDocument(BatchmillError):
-    """Raised when a document cannot be run as it stands; carries every problem found, in text order, and
-    what is hardly meant besides."""
+    """Raised when a document cannot run as it stands; ``problems`` has every fault, in text order, and
+    ``warnings`` the likely mistakes."""
 
     def __init__(
         self, problems: tuple[Problem, ...], source: str = "document", warnings: tuple[Warned, ...] = ()
@@ -52,11 +52,11 @@ class InvalidDocument(BatchmillError):
 
 
 class InvalidSetting(BatchmillError, ValueError):
-    """Raised when an argument of the Python face or an option of a run is out of its range."""
+    """Raised when an argument of a Python function or an option of a run is out of range."""
 
 
 class UnknownSetting(InvalidSetting, TypeError):
-    """Raised when a keyword argument names no setting; says which one was probably meant."""
+    """Raised when a keyword argument is no setting; suggests the name that was probably meant."""
 
 
 class MissingExtra(BatchmillError, ImportError):
@@ -74,14 +74,13 @@ class MissingExtra(BatchmillError, ImportError):
 
 
 class TemplateError(BatchmillError):
-    """Base of what can be wrong with a template; the same values give the same error, so retrying is
-    pointless."""
+    """Base of all faults of templates. The same values give the same error, so it is not retried."""
 
     retryable = False
 
 
 class TemplateSyntaxError(TemplateError):
-    """Raised when a template cannot be read; ``position`` is the 0-based offset into ``text``."""
+    """Raised when a template cannot be parsed; ``position`` is the 0-based offset into ``text``."""
 
     def __init__(self, message: str, text: str = "", position: int = 0) -> None:
         super().__init__(message, text, position)
@@ -95,7 +94,7 @@ class TemplateSyntaxError(TemplateError):
 
 
 class UnresolvedReference(TemplateError):
-    """Raised when a reference names something that is not there."""
+    """Raised when a template refers to something that does not exist; ``reason`` says why."""
 
     def __init__(self, reference: str, reason: str) -> None:
         super().__init__(reference, reason)
@@ -107,12 +106,12 @@ class UnresolvedReference(TemplateError):
 
 
 class ConditionError(TemplateError):
-    """Raised when a condition compares what cannot be compared."""
+    """Raised when a condition compares values of types that cannot be compared."""
 
 
 class KeyCollision(TemplateError):
-    """Raised when two keys of one object become the same once their templates are resolved; ``place`` is the
-    object's, empty where it is a param as a whole."""
+    """Raised when two keys of one object become equal once their templates are resolved; ``place`` is the
+    place of the object, empty if it is a whole param."""
 
     def __init__(self, key: str, first: str, second: str, place: str = "") -> None:
         super().__init__(key, first, second, place)
@@ -127,15 +126,15 @@ class KeyCollision(TemplateError):
 
 
 class FilterError(TemplateError):
-    """Raised when a template filter is given a value it cannot work on."""
+    """Raised when a template filter does not support the value it is given."""
 
 
 class UnsafeValue(TemplateError):
-    """Raised when a value cannot be given to a shell command without changing it, such as one with NUL."""
+    """Raised when a value, such as one with NUL, cannot be passed to a shell command unchanged."""
 
 
 class UnknownNodeType(BatchmillError):
-    """Raised when no node type has this name; ``suggestions`` are names that come close."""
+    """Raised when no node type has this name; ``suggestions`` are similar names."""
 
     def __init__(self, name: str, suggestions: tuple[str, ...] = ()) -> None:
         super().__init__(name, suggestions)
@@ -149,7 +148,7 @@ class UnknownNodeType(BatchmillError):
 
 
 class BrokenNodeType(BatchmillError):
-    """Raised when a node type is known by name and cannot be loaded; ``reason`` says why and from where."""
+    """Raised when a known node type cannot be loaded; ``reason`` says why and from where."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(name, reason)

@@ -1,4 +1,4 @@
-"""Errors of runs: of nodes and items, of storage, of executors, and how a run ended."""
+"""Errors of runs: of nodes, items, storage and executors, and how a run ended."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ _OUTPUTS = "_batchmill_outputs"
 
 
 class StorageError(BatchmillError):
-    """Raised when files or the environment fail a run: an unreadable source, a full disk."""
+    """Raised when files or the environment make a run fail: an unreadable source, a full disk."""
 
 
 class UnreadableRow(BatchmillError):
-    """Raised by an item that stands for a row of a source that cannot be read; trying again is pointless."""
+    """Raised for an item whose row in the source cannot be read; it is not retried."""
 
     retryable = False
 
 
 class TooFewItems(BatchmillError):
-    """Raised where a batch has fewer items than its ``min_items``."""
+    """Raised when a batch has fewer items than its ``min_items``."""
 
     retryable = False
 
 
 class FileInUse(BatchmillError):
-    """Raised when a file that a run is to write is one that it reads, writes elsewhere, or needs itself."""
+    """Raised when a run would write a file that it reads, writes elsewhere, or needs itself."""
 
     retryable = False
 
 
 class WrongOutput(BatchmillError):
-    """Raised when an output of a run is not of the type that its document declares."""
+    """Raised when an output of a run does not have the type that its document declares."""
 
 
 class RunLocked(BatchmillError):
-    """Raised when another process is running the run that is to be resumed; ``holder`` tells which."""
+    """Raised when you resume a run that another process is running; ``holder`` says which process."""
 
     def __init__(self, run: str, holder: str = "") -> None:
         super().__init__(run, holder)
@@ -49,18 +49,19 @@ class RunLocked(BatchmillError):
 
 
 class UnknownRun(BatchmillError):
-    """Raised when a journal has no run of a name, or several that begin with it."""
+    """Raised when a journal has no run of this name, or several that begin with it."""
 
 
 class NodeError(BatchmillError):
-    """Raised when an attempt of a node ended in an error result rather than in an exception.
+    """Raised when an attempt of a node ended with an error result instead of an exception.
 
-    ``outputs`` is what the node has to say all the same (``stderr``, ``exit_code``, ...);
-    ``retryable`` is False where another attempt would be pointless; ``retry_after`` is the wait in
-    seconds that the other side asked for; ``refused`` says that it wanted fewer calls, or none for a while;
-    ``denied`` says that it did not accept the credentials, or that their quota is empty: after so many in a
-    row, with no success between them, a batch does not go on (0 is no such error);
-    ``address`` is the node inside a sub-workflow that failed.
+    - ``outputs``: the node's diagnostic outputs (``stderr``, ``exit_code``, ...).
+    - ``retryable``: False if another attempt cannot help.
+    - ``retry_after``: the wait in seconds that the service asked for.
+    - ``refused``: True if the service asked for fewer calls, or for none for a while (rate limit).
+    - ``denied``: above 0 if the service rejected the credentials, or their quota is empty: the batch stops
+      after so many of these errors in a row without a success between them. 0 for other errors.
+    - ``address``: the node inside a sub-workflow that failed.
     """
 
     def __init__(
@@ -103,15 +104,15 @@ def _with_keywords(kind: type[NodeError], message: str, fields: dict[str, Any]) 
 
 
 class InvalidParams(NodeError):
-    """Raised when a node's params are wrong once their templates are resolved; retrying is pointless."""
+    """Raised when a node's params are wrong after their templates are resolved; it is not retried."""
 
     def __init__(self, message: str, **fields: Any) -> None:
         super().__init__(message, **{"retryable": False, "type_name": "InvalidParams", **fields})
 
 
 class AttemptTimeout(BatchmillError, TimeoutError):
-    """Raised when one attempt of one item took longer than its ``timeout``. ``outputs`` is what a node had to
-    say until then."""
+    """Raised when one attempt of one item took longer than its ``timeout``. ``outputs`` is what the node had
+    written until then."""
 
     def __init__(self, message: str, outputs: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -119,19 +120,19 @@ class AttemptTimeout(BatchmillError, TimeoutError):
 
 
 class Stopped(BatchmillError):
-    """Raised inside an attempt that ends early because its run is being stopped; the item counts as
-    cancelled, not as failed."""
+    """Raised inside an attempt that ends early because its run is stopping; the item counts as cancelled, not
+    as failed."""
 
     retryable = False
 
 
 class Waiting(Stopped):
     """Raised inside an attempt whose request is in a batch that a service answers later; the item is neither
-    failed nor done, and is run again when the run goes on."""
+    failed nor done, and runs again when the run is resumed."""
 
 
 class NotPicklable(BatchmillError):
-    """Raised when a value cannot travel to or from another process; names the attribute at fault."""
+    """Raised when a value cannot be pickled for another process; names the attribute at fault."""
 
 
 class NotCopyable(BatchmillError):
@@ -139,28 +140,28 @@ class NotCopyable(BatchmillError):
 
 
 class ExecutorUnavailable(BatchmillError):
-    """Raised when an executor cannot start on this machine, with what is missing."""
+    """Raised when an executor cannot start on this machine; says what is missing."""
 
 
 class ClusterLost(BatchmillError):
-    """Raised when the cluster that a batch runs on cannot be reached any more; what was finished is kept,
-    and the run can be resumed, on another cluster too."""
+    """Raised when the cluster of a batch cannot be reached any more. Finished items are saved; resume the
+    run, on another cluster if you like."""
 
 
 class LeftOnWorker(BatchmillError):
-    """Raised for an item that left files in the folder it runs in, on a worker that does not have the folder
-    of the run: nobody would find them. Retrying is pointless."""
+    """Raised for an item that left files in its working folder on a worker that does not have the folder of
+    the run, where nobody would find them. It is not retried."""
 
     retryable = False
 
 
 class BenchFailed(BatchmillError):
-    """Raised when something that was to be measured cannot be run at all."""
+    """Raised when a case of a benchmark cannot run at all."""
 
 
 class RemoteTraceback(BatchmillError):
-    """Raised as the cause of another error only, for an exception that does not travel from where it was
-    raised, or came without its traceback; the text is that traceback."""
+    """Raised only as the cause of another error, if an exception cannot be pickled or came without its
+    traceback; its text is that traceback."""
 
     def __str__(self) -> str:
         text = str(self.args[0] if self.args else "").rstrip()
@@ -168,18 +169,19 @@ class RemoteTraceback(BatchmillError):
 
 
 class InitializerFailed(BatchmillError):
-    """Raised for the items of a worker whose ``initializer`` failed; its exception is the cause. Retrying is
-    pointless."""
+    """Raised for the items of a worker whose ``initializer`` failed; its cause is the exception of the
+    initializer. It is not retried."""
 
     retryable = False
 
 
 class ItemFailed(BatchmillError):
-    """Raised by nobody: under ``return_exceptions`` it stands among the results for an item that failed and
-    has no exception: its worker died, it was not run, or the exception does not travel between processes.
+    """Raised by nobody: with ``return_exceptions`` it is the result of a failed item that has no exception,
+    because its worker died, it did not run, or the exception cannot be pickled.
 
-    ``type``, ``message`` and ``kind`` are those of its entry in ``.errors``; the cause is the traceback's
-    text, if there is one."""
+    ``type``, ``message`` and ``kind`` are those of its entry in ``.errors``; its cause is the text of the
+    traceback, if there is one.
+    """
 
     def __init__(self, type_name: str, message: str, kind: str) -> None:
         super().__init__(type_name, message, kind)
@@ -207,7 +209,7 @@ class BatchFailed(BatchmillError):
 
 
 class Interrupted(BatchmillError):
-    """Raised when a run was stopped by a signal; ``signal_number`` tells which."""
+    """Raised when a signal stopped a run; ``signal_number`` says which one."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
@@ -222,7 +224,7 @@ class InternalError(BatchmillError):
 
 
 def tell_outputs(error: BaseException, outputs: Mapping[str, Any]) -> None:
-    """Have an exception of the user's code carry what its node has to say all the same (``stdout``)."""
+    """Attach a node's diagnostic outputs (``stdout``) to an exception of the user's code."""
     try:
         if isinstance(error, (NodeError, AttemptTimeout)):
             error.outputs = {**outputs, **error.outputs}
@@ -233,7 +235,7 @@ def tell_outputs(error: BaseException, outputs: Mapping[str, Any]) -> None:
 
 
 def outputs_of(error: BaseException) -> dict[str, Any]:
-    """What a node that failed with ``error`` has to say all the same; empty where it is not known."""
+    """The diagnostic outputs of a node that failed with ``error``; empty if unknown."""
     if isinstance(error, (NodeError, AttemptTimeout)):
         return error.outputs
     found = vars(error).get(_OUTPUTS)

@@ -1,4 +1,4 @@
-"""What happens in a run, for those who watch: the events, the bus, progress lines and the summary."""
+"""Events of a run for those who watch it, the bus, progress lines and the summary."""
 
 from batchmill.events.bus import Bus, Listener
 from batchmill.events.happened import (

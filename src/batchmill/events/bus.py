@@ -16,12 +16,12 @@ _log = logging.getLogger("batchmill.events")
 class Bus:
     """Takes events from any thread and calls the listeners in the order they were added.
 
-    A listener that raises does not break the run: its first error is logged with the traceback, later
-    ones are passed over, and it goes on being called. ``mask`` takes secrets out of each event first.
+    A listener that raises does not break the run: its first error is logged with the traceback, later ones
+    are ignored, and it is still called. ``mask`` removes secrets from each event first.
 
-    Concurrency: any thread may call any method. ``_lock`` guards ``_listeners`` and ``_reported`` and is
-    held while listeners run, so a listener sees one event at a time and needs no lock against itself. It
-    is re-entrant: a listener may emit. A listener must not wait for another thread that emits.
+    Concurrency: any thread may call any method. ``_lock`` guards ``_listeners`` and ``_reported`` and is held
+    while listeners run, so a listener sees one event at a time and needs no lock against itself. It is
+    re-entrant: a listener may emit. A listener must not wait for another thread that emits.
     """
 
     def __init__(self, listeners: Iterable[Listener] = (), mask: Mask | None = None) -> None:

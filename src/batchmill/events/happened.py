@@ -1,6 +1,6 @@
-"""What can happen in a run, as frozen dataclasses. Every figure of time is in seconds.
+"""The events of a run, as frozen dataclasses. All times are in seconds.
 
-Events are for people and tools that watch; nothing in the engine reads them back.
+Events are for people and tools that watch; the engine never reads them back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Status = Literal["success", "degraded", "failed", "cancelled", "skipped", "waiti
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins; ``source`` is the document's path or another name for it, ``nodes`` how many it has."""
+    """A run begins; ``source`` is the document's path or another name for it, ``nodes`` counts its nodes."""
 
     run: str
     source: str = ""
@@ -25,8 +25,8 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class Finishing:
-    """All but the nodes of ``finally`` has ended with ``status``, and ``nodes`` of those run now; ``within``
-    is the address of the node whose sub-workflow they belong to."""
+    """All nodes except those of ``finally`` have ended with ``status``, and ``nodes`` of these run now;
+    ``within`` is the address of the node whose sub-workflow has them."""
 
     status: str
     nodes: int
@@ -35,8 +35,8 @@ class Finishing:
 
 @dataclass(frozen=True, slots=True)
 class NodeStarted:
-    """A node begins. For a batch node ``executor`` is set, ``workers`` is how many items may be in
-    flight, and ``total`` the number of items, None while nobody knows it."""
+    """A node begins. For a batch node ``executor`` is set, ``workers`` is how many items may run at the same
+    time, and ``total`` is the number of items, None if unknown."""
 
     node: str
     total: int | None = None
@@ -50,7 +50,7 @@ class NodeStarted:
 
 @dataclass(frozen=True, slots=True)
 class NodeRetried:
-    """A node's attempt number ``attempt`` (from 1) failed and is tried again after ``after`` seconds."""
+    """A node's attempt number ``attempt`` (from 1) failed; the next one starts after ``after`` seconds."""
 
     node: str
     attempt: int
@@ -60,11 +60,11 @@ class NodeRetried:
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """``done`` items of a batch reached their final state, ``failed`` of them as errors; all took ``retries``
-    attempts beyond each one's first, and used ``tokens`` of language models for ``cost`` US dollars, as far
-    as they have prices.
+    """``done`` items of a batch are final, ``failed`` of them with errors. Together they took ``retries``
+    attempts beyond each item's first, and used ``tokens`` of language models for ``cost`` US dollars, as far
+    as prices are known.
 
-    Sent at a bounded rate (:class:`batchmill.events.pace.ProgressThrottle`), not once per item.
+    Sent at a limited rate (:class:`batchmill.events.pace.ProgressThrottle`), not once per item.
     """
 
     node: str
@@ -78,9 +78,9 @@ class BatchProgress:
 
 @dataclass(frozen=True, slots=True)
 class ItemsTimed:
-    """Items of a batch, from number ``start`` on, took ``walls`` seconds each.
+    """The items of a batch from index ``start`` on took ``walls`` seconds each.
 
-    Sent for every block of items, and only where a listener has ``wants_items = True``.
+    Sent for every block of items, and only if a listener has ``wants_items = True``.
     """
 
     node: str
@@ -90,13 +90,12 @@ class ItemsTimed:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPart:
-    """A part of a model's answer, as it came: further ``text`` of what it says or thinks (``kind``) in the
-    answer number ``choice`` to the call with this id. ``index`` is the item's, None where the node is no
+    """A part of a model's answer, as it came: more ``text`` that the model says or thinks (``kind``), in
+    answer number ``choice`` to the call with the id ``call``. ``index`` is the item's, None if the node is no
     batch.
 
-    Sent where a node says ``stream``, but not from worker processes. Parts of a call that fails, of an answer
-    that is asked for again or of an attempt that is followed by another were sent all the same: the node's
-    outputs are what counts.
+    Sent for nodes with ``stream``, but not from worker processes. Parts are also sent for calls that fail,
+    for answers that are asked for again and for attempts that are retried: only the node's outputs are final.
     """
 
     text: str
@@ -110,10 +109,9 @@ class AnswerPart:
 
 @dataclass(frozen=True, slots=True)
 class NodeFinished:
-    """A node reached its end. A batch node counts its items, those of the ``succeeded`` ones inside of which
-    something failed (``degraded``), those that wait for a service (``waiting``), the attempts beyond each
-    item's first (``retries``), and carries its ``errors`` entries as they stand in its result; a plain node
-    that failed says why in ``error``."""
+    """A node ended. A batch node counts its items; ``degraded`` are the ``succeeded`` items in which
+    something failed, ``waiting`` those that wait for a service, ``retries`` the attempts beyond each item's
+    first. ``errors`` has its entries as in the result. A plain node that failed says why in ``error``."""
 
     node: str
     status: Status
@@ -132,7 +130,7 @@ class NodeFinished:
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """Something worth a line that is no error: a template left as it stands."""
+    """Something worth a line that is no error, such as a template that is left as it is."""
 
     message: str
     node: str = ""
@@ -140,8 +138,8 @@ class Noticed:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """``exec`` of a node of a flow published a piece of what it is making; ``index`` is that of the item of a
-    batch node. Pieces of an ``attempt`` (from 1) that failed stay published."""
+    """``exec`` of a flow's node published a piece of its result; ``index`` is that of the item in a batch
+    node. Pieces of an ``attempt`` (from 1) that failed stay published."""
 
     node: str
     piece: Any
@@ -151,8 +149,8 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class LimitChanged:
-    """Adaptive concurrency decided anew for ``key``: ``limit`` attempts at once from now on, ``rate`` of them
-    a second (None: as they come), for ``reason``."""
+    """Adaptive concurrency changed the limit for ``key``: from now on ``limit`` attempts at once, at most
+    ``rate`` of them per second (None: no rate limit), for ``reason``."""
 
     key: str
     limit: int
@@ -162,9 +160,9 @@ class LimitChanged:
 
 @dataclass(frozen=True, slots=True)
 class WorkerDied:
-    """A worker process of a node died: its number, its process id, and how it ended, by itself with an
-    ``exit_code`` or by a ``signal``; ``reason`` says why batchmill killed it, empty where it did not. It cost
-    ``items`` items an attempt, from the index ``item`` on; None where it cost none."""
+    """A worker process of a node died: its number, its process id, and its ``exit_code`` or the ``signal``
+    that ended it. ``reason`` says why batchmill killed it, empty if it did not. ``items`` items, from the
+    index ``item`` on, lost an attempt; ``item`` is None if none did."""
 
     node: str
     worker: int
@@ -178,7 +176,7 @@ class WorkerDied:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """A run reached its end after ``wall`` seconds."""
+    """A run ended after ``wall`` seconds."""
 
     run: str
     status: Status

@@ -28,7 +28,7 @@ STEPS = 10
 
 
 class ProgressDisplay(Protocol):
-    """A listener that draws; closing it leaves the terminal as it was."""
+    """A listener that draws progress; closing it restores the terminal."""
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -62,7 +62,7 @@ def can_draw(stream: TextIO, environment: Mapping[str, str]) -> bool:
 
 @dataclass(slots=True)
 class _Batch:
-    """What was said of a running batch: when it began, when the last line was, at which tenth."""
+    """The display state of a running batch: its start, its last line, its last tenth."""
 
     began: float
     spoke: float

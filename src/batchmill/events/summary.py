@@ -1,4 +1,4 @@
-"""The block of at most eight lines that ends a run: counts, time, throughput, the commonest errors."""
+"""The at most eight lines that end a run: counts, time, throughput, the most common errors."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def _unkept(node: str, index: int) -> str:
 
 @dataclass(slots=True)
 class Summary:
-    """A listener that adds a run up; :meth:`lines` is what there is to say once it has finished, with the
-    tracebacks of the user's code where ``tracebacks`` are wanted.
+    """A listener that summarises a run; :meth:`lines` is the summary once it has finished, with the
+    tracebacks of the user's code if ``tracebacks`` is set.
 
     Concurrency: called by the bus, which delivers one event at a time; read after the run.
     """

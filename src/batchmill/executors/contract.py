@@ -22,7 +22,7 @@ from batchmill.policy import Decides, RetryPolicy
 
 
 class Task:
-    """What is done to every item. One object serves many items, one after another.
+    """The work to do on every item. One object serves many items, one after another.
 
     For threads it is deep-copied once per worker thread, for processes pickled once per batch.
     """
@@ -65,7 +65,7 @@ class Task:
         return False
 
     def prepare(self) -> None:
-        """Do what is to be done once in each worker before its first item. Raises nothing."""
+        """Set up a worker, once before its first item. Raises nothing."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
         """Run one attempt; whatever is raised becomes the attempt's error."""
@@ -80,9 +80,9 @@ class Task:
 class Chunk:
     """Neighbouring items on their way to a worker.
 
-    ``lost`` is set for an item whose ``attempts``-th attempt was lost with its worker, or failed where the
-    channel starts attempts, and that is to be tried again; such a chunk holds this item alone. ``tried`` are
-    those attempts that were lost, as far as it is known when they began.
+    ``lost`` is set for an item to retry, whose ``attempts``-th attempt was lost with its worker, or failed if
+    the channel starts attempts; such a chunk holds only this item. ``tried`` are the lost attempts whose
+    start is known.
     """
 
     start: int
@@ -103,8 +103,8 @@ class Chunk:
 
 class WorkerDeath(NamedTuple):
     """A worker process that died: the number of the ``worker`` and its process id. ``exit_code`` and
-    ``signal`` say how, each None where it does not apply; ``reason`` is why we killed it, empty where we did
-    not. It cost ``items`` items an attempt, from the index ``item`` on; None where it cost none."""
+    ``signal`` say how, each None if it does not apply; ``reason`` is why we killed it, empty if we did not.
+    ``items`` items, from the index ``item`` on, lost an attempt; ``item`` is None if none did."""
 
     worker: int
     pid: int
@@ -119,17 +119,17 @@ OnDeath = Callable[[WorkerDeath], None]
 
 
 class Seat(Protocol):
-    """What running items needs besides the items, and of which there are few: a permit, a worker process."""
+    """A scarce resource that running items needs: a permit, a worker process."""
 
     def get(self) -> bool:
-        """Wait for it; False where whoever wanted it gives up. Called when an item could start."""
+        """Wait for it; False if the waiter gives up. Called when an item could start."""
 
     def give_back(self) -> None:
-        """It is not needed after all."""
+        """Return it unused."""
 
 
 class Channel(Protocol):
-    """Where items come from and where their outcomes go. Every method may be called from any thread."""
+    """The source of items and the target of their outcomes. Any thread may call any method."""
 
     @property
     def stopped(self) -> bool:
@@ -137,69 +137,70 @@ class Channel(Protocol):
 
     @property
     def instant(self) -> bool:
-        """Whether ``take`` waits for nobody but the consumer: the items are there."""
+        """Whether the items already exist, so that ``take`` only ever waits for the consumer."""
 
     def take(
         self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
     ) -> Chunk | None:
-        """Up to ``most`` items; waits while there may be some later, None when there never will be.
+        """Take up to ``most`` items; wait while more may come, and return None if none ever will.
 
-        The ``seat`` is there when the items are; None too where it is not to be had.
+        The ``seat`` is held when the items are returned; None too if the seat is not available.
 
-        Who takes items and ``consumes`` the outcomes in one thread is given an empty chunk where it would
-        wait for itself: outcomes that are known without running anything are to be consumed first.
+        A thread that both takes items and ``consumes`` the outcomes gets an empty chunk when it would wait
+        for itself: it must first consume outcomes that are known without running anything.
 
-        Waits too while ``ahead`` items or more have been taken that the consumer has not had yet, so
-        that a slow consumer bounds what is held.
+        Also waits while ``ahead`` or more taken items have not reached the consumer, so that a slow consumer
+        limits what is held.
         """
 
     def give_back(self, chunk: Chunk) -> None:
         """Return items that were taken and not run; they are taken again first."""
 
     def deliver(self, block: Block) -> None:
-        """Hand over outcomes (``block.items`` set), final ones or, where the channel starts attempts, those
-        with :attr:`Outcome.again`. Each taken item is delivered or given back once."""
+        """Hand over outcomes (``block.items`` set): final ones or, if the channel starts attempts, those with
+        :attr:`Outcome.again`. Deliver or give back each taken item once."""
 
     def fail(self, error: BaseException) -> None:
         """End the batch with an error of the executor itself."""
 
     def more(self) -> bool:
-        """Whether there is something to take, or may be once the source has been read further."""
+        """Whether there is something to take, or may be after reading more of the source."""
 
     def remaining(self) -> int | None:
-        """Items not yet taken, None while nobody knows."""
+        """Items not yet taken, None if unknown."""
 
     def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have ``callback`` run once when no new item may start any more; returns its removal."""
+        """Call ``callback`` once when no new item may start any more; returns a function that removes it."""
 
     def on_idle(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` run by each worker that finds nothing to take and is about to wait."""
+        """Each worker that finds nothing to take calls ``callback`` before it waits."""
 
     @property
     def starving(self) -> bool:
-        """Whether somebody waits for items and there are none to be had now."""
+        """Whether a worker waits for items and there are none now."""
 
     def blocks(self) -> Iterator[Block]:
-        """What was delivered, in the order the owner wants, until all is; waits for more.
+        """Yield what was delivered, in the owner's order, until all is; waits for more.
 
-        Raises what the source of items or the executor failed with, after all that came before it.
+        Raises the failure of the source of items or the executor, after everything that came before it.
         """
 
     def ready(self) -> Iterator[Block]:
-        """What can be handed out now, without waiting."""
+        """Yield what can be handed out now, without waiting."""
 
     def stop(self) -> None:
-        """Let no new item start; what was not started ends as cancelled."""
+        """Let no new item start; items that have not started end as cancelled."""
 
     def wait_idle(self, seconds: float) -> bool:
-        """Wait until no taken item runs any more, at most ``seconds``; whether that came about."""
+        """Wait at most ``seconds`` until no taken item runs any more; returns whether that happened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """An executor's name, the ``reason`` for it in words, and how many items it has in flight.
 
-    ``final`` is False while a later look may still come to another."""
+    ``final`` is False while a later check may still choose another.
+    """
 
     executor: str
     reason: str
@@ -209,23 +210,24 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorSettings:
-    """How a batch is to be run; seconds and bytes.
+    """How to run a batch; seconds and bytes.
 
-    ``max_concurrent`` is how many items are in flight at once, None for the executor's default.
-    ``chunk_size`` fixes how many items travel together, None sizes chunks by time. A worker process runs
-    ``max_items_per_worker`` items at most, of all batches, and is then replaced. ``stop_on_failure``
-    says that nothing starts after a failure, ``judges_failures`` that somebody counts them: a chunk ends with
-    a failed item, so that it is counted before the next starts. ``memory_limit_bytes`` bounds one worker
-    process.
-    ``on_choice`` is told, from any thread, which executor one that chooses has chosen; ``on_death`` of each
-    worker process of this machine that died, but for those that were ended with the batch.
-    ``by_attempt`` says that the channel decides when each attempt starts: a worker makes one attempt of an
-    item and hands it back with what is to become of it (:attr:`Outcome.again`). ``by_permit`` says that
-    taking waits until the run has a worker to spare. ``slots`` are the worker processes that batches of a
-    run share: each is given back between two chunks. ``worker_numbers`` numbers the workers of the batch.
-    ``keep_exceptions`` says that somebody wants the exceptions of failed items themselves. ``cluster`` says
-    where workers of other machines are (see :mod:`batchmill.executors.remote.where`), None for what the
-    environment says, or a local one.
+    - ``max_concurrent``: items in flight at once, None for the executor's default.
+    - ``chunk_size``: items that travel together, None sizes chunks by time.
+    - ``max_items_per_worker``: a worker process is replaced after this many items, of all batches.
+    - ``stop_on_failure``: start nothing after a failure. ``judges_failures``: a chunk ends with a failed
+      item, so that the failure is counted before the next item starts.
+    - ``memory_limit_bytes``: the limit of one worker process.
+    - ``on_choice``: called, from any thread, with the executor that ``auto`` has chosen. ``on_death``: called
+      with each worker process of this machine that died, except those ended with the batch.
+    - ``by_attempt``: the channel starts each attempt: a worker makes one attempt of an item and hands it back
+      with what happens next (:attr:`Outcome.again`). ``by_permit``: taking waits until the run has a free
+      worker.
+    - ``slots``: the worker processes that batches of a run share; each is given back between two chunks.
+    - ``worker_numbers``: numbers the workers of the batch.
+    - ``keep_exceptions``: keep the exceptions of failed items themselves.
+    - ``cluster``: where workers on other machines are (see :mod:`batchmill.executors.remote.where`), None for
+      what the environment says, or a local one.
     """
 
     max_concurrent: int | None = None

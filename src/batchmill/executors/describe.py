@@ -1,7 +1,7 @@
-"""From an exception to plain data: what is kept of a failed attempt.
+"""Turn an exception into the plain data that is kept of a failed attempt.
 
-The text of a traceback costs a hundred times what the rest does, and an attempt that is tried again
-needs none. So :func:`outline` leaves it out and :func:`traced` adds it where the item's end is reached.
+The text of a traceback costs a hundred times the rest, and an attempt that is retried needs none. So
+:func:`outline` leaves it out and :func:`traced` adds it when the item ends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a worker process takes: CPU time, that of commands it ran with it, and memory."""
+"""The resources of a worker process: CPU time, with that of commands it ran, and memory."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _UNIT = 1 if sys.platform == "darwin" else 1024  # bytes, of ``ru_maxrss``
 class Effort:
     """Measures this process. Used by one thread.
 
-    Linux begins to count the peak of a process with that of the one that started it (getrusage(2)), so up to
-    there it is looked up where each program has its own.
+    Linux starts the peak memory of a process at that of its starter (getrusage(2)), so up to that value it is
+    read from a place that each program has for itself.
     """
 
     def __init__(self) -> None:

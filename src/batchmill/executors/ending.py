@@ -1,4 +1,4 @@
-"""Ending what is kept between batches, where somebody does not want to wait for the end of the program."""
+"""End what is kept between batches, for callers that do not wait for the end of the program."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 def shutdown() -> None:
     """End the worker processes that are kept for later batches, now.
 
-    Later batches start new ones. A batch that another thread runs on processes meanwhile fails. At the end of
-    the program, and after a minute without work, they end by themselves.
+    Later batches start new ones. A batch that another thread is running on processes fails. Without this call
+    the processes end after a minute without work, and at the end of the program.
     """
     pool = sys.modules.get("batchmill.executors.process.pool")  # who has workers has imported it
     if pool is not None:

@@ -1,8 +1,8 @@
-"""The time that items take of their own, told from the time for which others had their core.
+"""Separate the time that items take themselves from the time for which others had their core.
 
-On a machine that others use as well, or with more threads than cores, a thread that computes is put aside for
-milliseconds. Chunks that were sized by the clock on the wall would shrink to a few items then, and the cost
-of handing them over would grow just where there is least time for it.
+On a busy machine, or with more threads than cores, a computing thread is paused for milliseconds. Chunks
+sized by wall time would then shrink to a few items, and the cost of handing them over would grow just when
+time is shortest.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ LEFT = 1 / 10  # of a chunk's time, from which on it is worth going on
 
 
 class ThreadEffort(NamedTuple):
-    """CPU seconds of this thread so far, and how often it waited for something; None where nobody counts
-    that."""
+    """CPU seconds of this thread so far, and how often it waited; None if nothing counts that."""
 
     cpu: float
     waits: int | None

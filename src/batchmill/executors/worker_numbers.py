@@ -8,9 +8,8 @@ from typing import Any
 
 
 class WorkerNumbers:
-    """Gives each worker that runs items a number from 0 on, the lowest that is free, as a table of file
-    descriptors does: so a batch has as many numbers as it ever had workers at once, whichever executors work
-    on it in turn.
+    """Gives each worker that runs items the lowest free number from 0, like a table of file descriptors: so a
+    batch has as many numbers as it ever had workers at once, whichever executors work on it in turn.
 
     Concurrency: any thread; ``_lock`` guards all fields.
     """
@@ -32,6 +31,6 @@ class WorkerNumbers:
             return self._known - 1
 
     def release(self, number: int) -> None:
-        """Whoever had this number runs nothing more."""
+        """The worker with this number runs nothing more."""
         with self._lock:
             heapq.heappush(self._free, number)

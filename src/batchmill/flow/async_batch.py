@@ -1,4 +1,4 @@
-"""The batch classes to be awaited: one item after another, or all at once within a bound."""
+"""The async batch classes: one item after another, or all at once within a limit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from batchmill.flow.typevars import ParamsT, SharedT
 
 
 class _OfItems(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, ParamsT]):
-    """What both have in common: a visit with a result for each item, and items that are results."""
+    """Shared by both nodes: a visit with a result for each item."""
 
     async def _kept_async(self, call: Call, prep_res: Any) -> Any:
         with batch_visit(call):
@@ -42,10 +42,10 @@ class AsyncBatchNode(_OfItems[SharedT, ParamsT]):
 
 
 class AsyncParallelBatchNode(_OfItems[SharedT, ParamsT]):
-    """``exec_async`` of all items at once in the caller's event loop, ``max_concurrent`` at a time.
+    """Runs ``exec_async`` of all items at once in the caller's event loop, ``max_concurrent`` at a time.
 
-    The first failure is raised at once; items under way go on. With ``on_failure`` they are cancelled, or
-    finish, before it is raised.
+    The first failure is raised at once, and running items continue. With ``on_failure`` they are cancelled,
+    or finish, before it is raised.
     """
 
     async def _exec(self, items: Iterable[Any] | None) -> Any:
@@ -71,11 +71,11 @@ class AsyncBatchFlow(AsyncFlow[SharedT, ParamsT], BatchFlow[SharedT, ParamsT]):
 
 
 class AsyncParallelBatchFlow(AsyncFlow[SharedT, ParamsT], BatchFlow[SharedT, ParamsT]):
-    """All entries at once in the caller's event loop, ``max_concurrent`` at a time.
+    """Runs all entries at once in the caller's event loop, ``max_concurrent`` at a time.
 
-    Each visit works on a shallow copy of its node, so entries share the store and what nodes hold. With
-    ``isolate=True``, and on an executor, they share nothing but the store. The first failure is dealt with as
-    in :class:`AsyncParallelBatchNode`.
+    Each visit works on a shallow copy of its node, so entries share the store and the objects that nodes
+    hold. With ``isolate=True``, and on an executor, they share only the store. Failures are handled as in
+    :class:`AsyncParallelBatchNode`.
     """
 
     async def _run_async(self, shared: SharedT) -> Any:

@@ -13,7 +13,7 @@ from batchmill.flow.walking import AsyncWalker, told
 
 
 class AsyncFlow(Flow[SharedT, ParamsT], AsyncNode[SharedT, ParamsT, Any, Any]):
-    """A :class:`Flow` of nodes of both kinds, run with ``run_async``. A sync node blocks the event loop."""
+    """A :class:`Flow` of sync and async nodes, run with ``run_async``. A sync node blocks the event loop."""
 
     async def _orch_async(self, shared: SharedT, params: Any = None) -> Any:
         async def run(node: Any) -> Any:
@@ -30,5 +30,5 @@ class AsyncFlow(Flow[SharedT, ParamsT], AsyncNode[SharedT, ParamsT, Any, Any]):
             return await self.post_async(shared, prep_res, last_action)
 
     async def post_async(self, shared: SharedT, prep_res: Any, exec_res: Any) -> Any:
-        """Returns the last node's action, so that a flow inside a flow branches by it."""
+        """Return the last node's action, so that an outer flow branches by it."""
         return exec_res

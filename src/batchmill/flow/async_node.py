@@ -1,4 +1,4 @@
-"""The same node with coroutines for its steps."""
+"""A node whose steps are coroutines."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def _as_it_is(work: Any) -> Awaitable[Any]:
 
 
 def read_out_async(work: Any) -> Awaitable[Any]:
-    """What ``exec_async`` gave as a result; what a generator yields is published."""
+    """The result of what ``exec_async`` gave; values that a generator yields are published."""
     return settled(pieces(work))
 
 
 class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
-    """A node to be awaited: ``prep_async``, ``exec_async``, ``post_async``, run with ``run_async``.
+    """A node with coroutines: ``prep_async``, ``exec_async``, ``post_async``, run with ``run_async``.
 
-    Retries, waits and ``cur_retry`` are those of :class:`Node`; the last attempt's failure goes to
-    ``exec_fallback_async``.
+    Retries, waits and ``cur_retry`` are those of :class:`Node`; after the last attempt
+    ``exec_fallback_async`` is called.
     """
 
     async def prep_async(self, shared: SharedT) -> PrepT:
@@ -44,11 +44,11 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
         return cast(PrepT, None)
 
     async def exec_async(self, prep_res: PrepT) -> ExecT:
-        """Do the work, without the shared store; what it raises is tried again."""
+        """Do the work, without the shared store; if it raises, it is retried."""
         return cast(ExecT, None)
 
     async def exec_fallback_async(self, prep_res: PrepT, exc: Exception) -> ExecT:
-        """What to use where the last attempt failed too; raises ``exc`` unless overridden."""
+        """The result to use when the last attempt failed too; raises ``exc`` unless overridden."""
         raise exc
 
     async def post_async(self, shared: SharedT, prep_res: PrepT, exec_res: ExecT) -> Any:

@@ -16,9 +16,9 @@ from batchmill.flow.typevars import ParamsT, SharedT
 
 
 class BatchNode(Node[SharedT, ParamsT, Any, Any]):
-    """``prep`` returns the items, ``exec`` works on one of them, ``post`` is given the list of results.
+    """``prep`` returns the items, ``exec`` works on one of them, ``post`` gets the list of results.
 
-    Items run one after another on this very object. With options (see
+    Without options, items run one after another on this very object. With options (see
     :class:`~batchmill.flow.options.BatchOptions`) they run on the engine: threads and processes have copies
     of the node, ``max_retries`` and ``wait`` are the engine's, the results are a
     :class:`~batchmill.flow.results.BatchResults`, and a batch that fails raises
@@ -52,9 +52,10 @@ class BatchNode(Node[SharedT, ParamsT, Any, Any]):
 class BatchFlow(Flow[SharedT, ParamsT]):
     """``prep`` returns entries of params; the flow runs once for each, with the entry over its own params.
 
-    Entries run one after another. With options (see :class:`~batchmill.flow.options.BatchOptions`) they
-    run on the engine, each on nodes of its own, and ``post`` is given the list of last actions, or with
-    ``results=True`` of what ``exec`` of the last node returned.
+    Without options, entries run one after another. With options (see
+    :class:`~batchmill.flow.options.BatchOptions`) they run on the engine, each on its own nodes, and ``post``
+    gets the list of last actions, or with ``results=True`` the list of what ``exec`` of the last node
+    returned.
     """
 
     batch_options: BatchOptions | None = None

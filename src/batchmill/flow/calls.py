@@ -72,7 +72,7 @@ class Call:
         return self
 
     def tell(self, result: Any) -> None:
-        """Have the call around this one know what came of it."""
+        """Report the result to the enclosing call."""
         if self.around is not None:
             self.around.last = result
 

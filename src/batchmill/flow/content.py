@@ -72,7 +72,7 @@ def reachable(start: Any) -> list[Any]:
 
 
 def parts_of(node: Any) -> dict[str, str]:
-    """What of a node belongs to its results. An attribute whose content cannot be told, such as a client,
+    """The parts of a node that its results depend on. An attribute of unknown content, such as a client,
     counts by its class."""
     own = {name: _content(value) for name, value in vars(node).items() if name not in _NO_CONTENT}
     return {
@@ -99,7 +99,7 @@ def parts_inside(flow: Any, seen: frozenset[int] = frozenset()) -> list[Any]:
 
 
 def store_digest(store: Any, left_out: frozenset[str]) -> str:
-    """The content of a shared store, of what cannot be told the classes."""
+    """The digest of a shared store; values of unknown content count by their class."""
     if not isinstance(store, Mapping):
         return _content(store)
     told = {str(key): _content(value) for key, value in store.items() if key not in left_out}

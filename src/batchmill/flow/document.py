@@ -16,15 +16,15 @@ from batchmill.template import Scope
 
 
 class DocumentNode(Node[MutableMapping[str, Any], dict[str, Any], dict[str, Any], NodeResult]):
-    """Runs a node type of a document, ``shell`` or ``http`` say, as one step of a flow.
+    """Runs a node type of a document, such as ``shell`` or ``http``, as one step of a flow.
 
-    ``params`` are those of the type, as a mapping, as keywords or both; ``${...}`` in them refers to the
-    shared store, with the params that the flow hands down laid over it. The outputs are put into the
-    store under ``name``, which is the type's name unless given. Where the node failed for good and has
-    a successor for the action ``error``, its diagnostic outputs are put there and the flow goes that way.
+    Give the type's params as a mapping, as keywords or both; ``${...}`` in them refers to the shared store,
+    overlaid with the params from the flow. The outputs go into the store under ``name``, by default the name
+    of the type. If the node fails for good and has a successor for the action ``error``, its diagnostic
+    outputs go there instead and the flow continues with that successor.
 
-    Raises :class:`~batchmill.errors.InvalidParams` when it is made with params that the type cannot
-    take, and what the registry raises for a type it does not know.
+    Raises :class:`~batchmill.errors.InvalidParams` when you make it with params that the type does not
+    accept, and the registry's errors for an unknown type.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class DocumentNode(Node[MutableMapping[str, Any], dict[str, Any], dict[str, Any]
                 current_recorder().extend(recorded)
 
     def exec_fallback(self, prep_res: dict[str, Any], exc: Exception) -> NodeResult:
-        """The way under ``error`` where there is one; else the failure is raised."""
+        """Take the ``error`` successor if there is one; otherwise raise the failure."""
         if ERROR_ACTION not in self.successors:
             raise exc
         outputs = exc.outputs if isinstance(exc, NodeError) else {}

@@ -1,4 +1,4 @@
-"""A flow: nodes run one after another, the action each returns picking the next."""
+"""A flow: nodes run one after another; the action that each returns picks the next."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from batchmill.values.tracebacks import warn
 
 
 class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
-    """Runs the nodes reachable from ``start_node``; is a node itself, so flows nest.
+    """Runs the nodes reachable from ``start_node``; is itself a node, so flows nest.
 
-    Every visit works on a shallow copy of the node: what a visit sets on ``self`` is gone on the next,
-    and the params handed down never touch the node that the program holds.
+    Every visit works on a shallow copy of the node: what it sets on ``self`` is gone at the next visit, and
+    params from the flow never change the program's own node.
     """
 
     start_node: AnyNode
@@ -30,14 +30,14 @@ class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
         self.start_node = start
 
     def start(self, start: Any) -> Any:
-        """Set the start node; returns it, so that ``>>`` may follow."""
+        """Set the start node and return it, so that ``>>`` can follow."""
         self.start_node = start
         return start
 
     def get_next_node(self, curr: AnyNode, action: str | None) -> AnyNode:
-        """The node that follows ``curr`` under ``action``, None at the end.
+        """The node that follows ``curr`` for ``action``, None at the end.
 
-        Warns where ``curr`` has successors, but none for this action.
+        Warns if ``curr`` has successors, but none for this action.
         """
         named = action or "default"
         successor = curr.successors.get(named)
@@ -57,9 +57,9 @@ class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
             return awaited(self.post(shared, prep_res, last_action))
 
     def post(self, shared: SharedT, prep_res: Any, exec_res: Any) -> Any:
-        """Returns the last node's action, so that a flow inside a flow branches by it."""
+        """Return the last node's action, so that an outer flow branches by it."""
         return exec_res
 
     def as_task(self) -> Task:
-        """What :func:`batchmill.map` runs: the whole flow with the item, a mapping, as shared store."""
+        """The task for :func:`batchmill.map`: the whole flow, with the item (a mapping) as shared store."""
         return StoreTask(self)

@@ -1,7 +1,7 @@
-"""A run of a flow from its begin to its end: which run of the journal it goes on with, and how it ends there.
+"""A run of a flow from start to end: which run of the journal it continues, and how it ends there.
 
-A run that did not come to its end is gone on with by whoever runs the same flow again: with a store that
-holds the same at its beginning, or under the same name.
+To continue an unfinished run, run the same flow again, with a store of the same initial content or under the
+same name.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _lock = threading.Lock()
 
 @dataclass(slots=True)
 class Resuming:
-    """The run of a journal to go on with. At its end ``counts`` has what was kept and what was not, and
-    ``changes`` by node what had changed."""
+    """The run of a journal to continue. At its end ``counts`` says what was kept and what was not, and
+    ``changes`` what had changed, by node."""
 
     run: RunRecord
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -62,16 +62,16 @@ class Resuming:
 
 
 class RunKeywords(TypedDict, total=False):
-    """What ``run`` and ``run_async`` of nodes and flows take besides the store.
+    """The keyword arguments of ``run`` and ``run_async`` of nodes and flows.
 
-    ``journal``, a path or a :class:`~batchmill.journal.journal.Journal`, keeps the results of ``exec``. A run
-    that was killed, interrupted or failed is gone on with by the next run of the same flow whose store holds
-    the same at its beginning; ``prep`` and ``post`` run again, and of ``exec`` what has no result yet. With
-    ``name`` it is the run of that name instead, whatever the store holds.
-    ``listeners`` are called with every event of the run. ``on_piece(piece, node)`` is called with each piece
-    that a node publishes (:func:`~batchmill.flow.publish`). Once the token ``stop`` is cancelled no further
-    ``exec`` begins, and :class:`~batchmill.errors.Stopped` is raised. ``resuming`` names the run to go on
-    with (:class:`Resuming`), as ``batchmill resume`` does.
+    ``journal``, a path or a :class:`~batchmill.journal.journal.Journal`, saves the results of ``exec``. The
+    next run of the same flow with a store of the same initial content continues a run that was killed,
+    interrupted or failed: ``prep`` and ``post`` run again, ``exec`` only where it has no result yet. With
+    ``name`` it continues the run of that name instead, with any store. ``listeners`` are called with every
+    event of the run. ``on_piece(piece, node)`` is called with each piece that a node publishes
+    (:func:`~batchmill.flow.publish`). Once you cancel the token ``stop``, no further ``exec`` begins, and
+    :class:`~batchmill.errors.Stopped` is raised. ``resuming`` names the run to continue (:class:`Resuming`),
+    as ``batchmill resume`` does.
     """
 
     journal: Journal | str | Path | None
@@ -106,8 +106,7 @@ def _run_of(
     resuming: Resuming | None = None,
 ) -> Iterator[FlowRun]:
     """See :func:`run_of`. Raises :class:`InvalidSetting`, :class:`~batchmill.errors.StorageError`, and
-    :class:`~batchmill.errors.RunLocked` where another process is at the run of that name.
-    """
+    :class:`~batchmill.errors.RunLocked` if another process is running the run of that name."""
     heard = _listeners(listeners, on_piece)
     if journal is None:
         if name is not None:
@@ -163,7 +162,7 @@ def _checked(name: str | None) -> str | None:
 def _opened(
     journal: Journal, flow: Any, shared: Any, name: str | None, resuming: Resuming | None
 ) -> SqliteRunLog:
-    """The log of a run: of one that is gone on with, or of a new one."""
+    """The log of a run, continued or new."""
     masker = masker_of(shared)
     record = record_of(flow, shared, name, masker)
     if resuming is not None:
@@ -241,7 +240,7 @@ def _has_calls(log: SqliteRunLog, shared: Any) -> bool:
 
 
 def _note(error: BaseException, log: SqliteRunLog) -> None:
-    """Say with the error how the run is gone on with."""
+    """Add to the error how to continue the run."""
     told = log.run.settings[FLOW]
     again = "run the same flow again with this journal"
     other = f", or: batchmill resume {log.name} --journal {log.path}" if told.get("named") else ""

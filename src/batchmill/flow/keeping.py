@@ -1,7 +1,7 @@
-"""One ``exec`` of a node within a run: its result known from the journal, or made and kept.
+"""One ``exec`` of a node within a run: its result comes from the journal, or is made and saved.
 
-A result is kept with what was recorded on the way to it, before ``post`` sees it. A single node is one visit
-with one result, a batch node one visit with a result for each item.
+A result is saved with the records of its making, before ``post`` sees it. A single node is one visit with one
+result, a batch node one visit with a result for each item.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from batchmill.record import LLM_CALLS_KEY, Recorder
 
 
 class KeptCall(Call):
-    """The part of a call in which a result is made that is to be kept, with a recorder of its own."""
+    """The part of a call in which a result to save is made, with a recorder of its own."""
 
     __slots__ = ()
 
@@ -49,7 +49,7 @@ class Making:
 
 
 class SingleVisit:
-    """``exec`` of a node that is no batch."""
+    """``exec`` of a node that is not a batch."""
 
     def __init__(self, call: Call, prep_res: Any) -> None:
         run: FlowRun = call.run

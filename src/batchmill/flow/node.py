@@ -1,4 +1,4 @@
-"""A node: prepare from the shared store, execute, write back; tried again where it fails."""
+"""A node: read from the shared store, execute, write back; retry when it fails."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from batchmill.flow.warned import class_of
 from batchmill.values.tracebacks import warn
 
 Several = list[Any] | tuple[Any, ...]
-"""Nodes that stand side by side."""
+"""Nodes that run side by side."""
 AnyNode = Any
-"""A node of whatever types. Any, because what follows a node may be None: the end, said aloud."""
+"""A node of any types. Any, because None may follow a node: an explicit end."""
 
 
 def read_out(value: Any) -> Any:
-    """What ``exec`` returned as a result; what a generator yields is published."""
+    """The result of what ``exec`` returned; values that a generator yields are published."""
     return kept(pieces(value))
 
 
 class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
-    """Three steps over a shared store, and what follows under which action.
+    """Three steps over a shared store, and a successor for each action.
 
-    ``prep`` reads from the store, ``exec`` works on what ``prep`` returned and nothing else, ``post``
-    writes to the store and returns the action that picks the next node; None means ``"default"``. One that is
-    written with ``async def`` all the same is awaited.
+    ``prep`` reads from the store, ``exec`` works only on what ``prep`` returned, ``post`` writes to the store
+    and returns the action that picks the next node; None means ``"default"``. A step written with ``async
+    def`` is awaited.
 
-    ``params`` is what the flow hands down; ``successors`` maps an action to the next node.
+    ``params`` come from the flow; ``successors`` maps an action to the next node.
     """
 
     params: ParamsT
@@ -58,10 +58,10 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
     @overload
     def next(self, node: NextT, action: str = "default") -> NextT: ...
     def next(self, node: Any, action: str = "default") -> Any:
-        """Have ``node`` follow where ``post`` returns ``action``; returns ``node``, so that calls chain.
+        """Have ``node`` follow when ``post`` returns ``action``; returns ``node``, so that calls chain.
 
-        Warns where the action has a successor already. ``None`` as ``node`` ends the flow there. A list of
-        nodes has them follow together: they run at the same time.
+        Warns if the action already has a successor. ``None`` as ``node`` ends the flow there. The nodes of a
+        list all follow, and run at the same time.
         """
         if isinstance(node, (list, tuple)):
             node = node if isinstance(node, Branches) else Branches(node)
@@ -75,7 +75,7 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
         return cast(PrepT, None)
 
     def exec(self, prep_res: PrepT) -> ExecT:
-        """Do the work, without the shared store; what it raises is tried again."""
+        """Do the work, without the shared store; if it raises, it is retried."""
         return cast(ExecT, None)
 
     def post(self, shared: SharedT, prep_res: PrepT, exec_res: ExecT) -> Any:
@@ -93,7 +93,7 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
             return awaited(self.post(shared, prep_res, exec_res))
 
     def _kept(self, call: Call, prep_res: Any) -> Any:
-        """What ``exec`` comes to in a run that is kept or listened to."""
+        """The result of ``exec`` in a run that is saved or listened to."""
         visit = SingleVisit(call, prep_res)
         if not visit.known:
             with visit.making() as made:
@@ -102,7 +102,7 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
         return visit.value
 
     def run(self, shared: SharedT, **keeping: Unpack[RunKeywords]) -> Any:
-        """Run this node alone, or this flow, and return what ``post`` returned. Warns where a node has
+        """Run this node alone, or this flow, and return what ``post`` returned. Warns if a node has
         successors.
 
         ``journal``, ``name``, ``listeners`` and ``on_piece`` are those of
@@ -123,7 +123,7 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
         return self.next(other)
 
     def __rrshift__(self, several: Several) -> Self:
-        """``[b, c] >> d``: one node after several, which runs once they all have ended."""
+        """``[b, c] >> d``: one node after several, which runs when all of them have ended."""
         if isinstance(several, (list, tuple)):
             Branches(several).next(self)
             return self
@@ -136,7 +136,7 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
 
 
 class ConditionalTransition:
-    """What ``node - "action"`` is: waiting for ``>>`` and the node that follows."""
+    """The value of ``node - "action"``, before ``>>`` and the node that follows."""
 
     def __init__(self, src: AnyNode, action: str) -> None:
         self.src = src
@@ -153,15 +153,15 @@ class ConditionalTransition:
 class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
     """A node whose ``exec`` is tried up to ``max_retries`` times, ``wait`` seconds apart.
 
-    ``max_retries`` counts attempts in total, from 1. ``cur_retry``, read inside ``exec``, is the
-    attempt that the calling thread or task is at, from 0. After the last attempt ``exec_fallback`` is
-    called, inside the ``except`` block: a bare ``raise`` in it re-raises.
+    ``max_retries`` counts attempts in total, from 1. Inside ``exec``, ``cur_retry`` is the attempt of the
+    calling thread or task, from 0. After the last attempt ``exec_fallback`` is called, inside the ``except``
+    block: a bare ``raise`` in it re-raises.
 
-    Raises :class:`~batchmill.errors.InvalidSetting` (a ValueError) for fewer than one attempt and for
-    a negative wait.
+    Raises :class:`~batchmill.errors.InvalidSetting` (a ValueError) for fewer than one attempt and for a
+    negative wait.
 
-    Concurrency: one node may be run by many threads and tasks at once as long as its own methods keep
-    to their arguments; the retry is per call.
+    Concurrency: many threads and tasks may run one node at once as long as its own methods only use their
+    arguments; each call counts its own retries.
     """
 
     cur_retry = CurRetry()
@@ -179,14 +179,14 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
         self.cur_retry = 0
 
     def exec_fallback(self, prep_res: PrepT, exc: Exception) -> ExecT:
-        """What to use where the last attempt failed too; raises ``exc`` unless overridden."""
+        """The result to use when the last attempt failed too; raises ``exc`` unless overridden."""
         raise exc
 
     def _exec(self, prep_res: Any) -> Any:
         return self._tried(prep_res, read_out if running() else awaited)
 
     def _tried(self, prep_res: Any, result_of: Callable[[Any], Any]) -> Any:
-        """What ``exec`` comes to after its retries; ``result_of`` makes a result of what it returned."""
+        """The result of ``exec`` after its retries; ``result_of`` makes it from what ``exec`` returned."""
         with Attempts(self):
             tries: Tries | None = None
             for retry in itertools.count():
@@ -203,9 +203,9 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
         return None
 
     def _item(self, item: Any) -> Any:
-        """``exec`` of an item of a batch, whose result must be one by then."""
+        """``exec`` of one item of a batch, read out to a result."""
         return self._tried(item, read_out)
 
     def as_task(self) -> Task:
-        """What :func:`batchmill.map` runs: ``exec`` of one item, with this node's own retries."""
+        """The task for :func:`batchmill.map`: ``exec`` of one item, with this node's own retries."""
         return OwnRetriesTask(self, Node._item)

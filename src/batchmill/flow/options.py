@@ -1,4 +1,4 @@
-"""How a batch class is to run its batch: the keys of a document's batch block, as arguments."""
+"""The options of a batch class: the keys of a document's batch block, as arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchmill.mapping.keywords import ErrorHandling, Executor, refuse, settings
 
 OnFailure = Literal["cancel", "finish"]
 ENGINE_ONLY = ("chunk_size", "retry_backoff", "retry_max_wait", "retry_jitter", "memory_limit")
-MAX_WAIT = 60.0  # seconds; a longer wait that was asked for is not cut down to it
+MAX_WAIT = 60.0  # seconds; does not shorten a longer `retry_wait`
 
 
 class BatchKeywords(TypedDict, total=False):
@@ -34,7 +34,7 @@ class BatchKeywords(TypedDict, total=False):
 
 
 class FlowKeywords(BatchKeywords, total=False):
-    """Those of the batch flows: an entry of a batch flow may be tried again as a whole."""
+    """The keyword arguments of the batch flows, which can retry an entry as a whole."""
 
     max_retries: int
     results: bool
@@ -42,27 +42,27 @@ class FlowKeywords(BatchKeywords, total=False):
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """Named, ranged and defaulted as in a document's batch block; seconds and bytes.
+    """Options with the names, ranges and defaults of a document's batch block; seconds and bytes.
 
-    ``executor`` is ``"sequential"``, ``"thread"``, ``"process"`` or ``"auto"``. None keeps what the class
-    does by itself: one item after another, or all at once in the caller's event loop for the async parallel
-    classes. The other options then work as far as that goes; a sync class that is given some runs on
-    threads where ``max_concurrent`` is among them, and one after another where it is not.
+    ``executor`` is ``"sequential"``, ``"thread"``, ``"process"`` or ``"auto"``. None keeps the class's own
+    way: one item after another, or all at once in the caller's event loop for the async parallel classes. The
+    other options then work as far as possible: a sync class runs on threads if you give ``max_concurrent``,
+    one after another if you do not.
 
-    ``timeout`` bounds one attempt of one item. Under ``error_handling="continue"`` a failed item is None
-    in the results, which are then a :class:`~batchmill.flow.results.BatchResults` with ``errors``.
-    ``on_failure`` says what the first failure that ends a batch does to items under way: ``cancel`` them, or
-    let them ``finish``, before it is raised. By default they finish on an executor; in an event loop it is
-    raised at once and they go on, as in PocketFlow.
+    ``timeout`` limits one attempt of one item. Under ``error_handling="continue"`` a failed item is None in
+    the results, which are then a :class:`~batchmill.flow.results.BatchResults` with ``errors``.
+    ``on_failure`` says what happens to running items when a failure ends the batch: ``cancel`` them, or let
+    them ``finish``, before it is raised. By default they finish on an executor; in an event loop the failure
+    is raised at once and they continue, as in PocketFlow.
 
-    ``isolate`` says whether what runs at the same time has nodes with a state of their own (True), or the
-    program's nodes, of which a flow makes a shallow copy for each visit (False, as in PocketFlow). By default
-    it is True where an ``executor`` is named. Processes always have copies.
+    ``isolate``: True gives items that run at the same time nodes with a state of their own; False shares the
+    program's nodes, of which a flow makes a shallow copy for each visit, as in PocketFlow. By default it is
+    True if you name an ``executor``. Processes always have copies.
 
-    Of flows only: ``max_retries`` attempts for a whole entry; ``results`` gives ``post`` what ``exec`` of the
-    last node of each entry returned, in the place of its last action.
+    Only for flows: ``max_retries`` attempts of a whole entry; ``results`` gives ``post`` what ``exec`` of the
+    last node of each entry returned, instead of its last action.
 
-    Raises :class:`~batchmill.errors.InvalidSetting` for what is out of range or unknown.
+    Raises :class:`~batchmill.errors.InvalidSetting` for options that are out of range or unknown.
     """
 
     executor: Executor | None = None
@@ -100,12 +100,12 @@ class BatchOptions:
 
     @property
     def isolated(self) -> bool:
-        """Whether what runs at the same time has nodes with a state of their own."""
+        """Whether items that run at the same time have nodes with a state of their own."""
         return self.executor is not None if self.isolate is None else self.isolate
 
     @property
     def limit(self) -> int | None:
-        """How many may be under way at once in the caller's event loop."""
+        """How many items may run at once in the caller's event loop; None for no limit."""
         return self.max_concurrent if isinstance(self.max_concurrent, int) else None
 
     @property
@@ -113,7 +113,7 @@ class BatchOptions:
         return self.error_handling == "fail_fast"
 
     def settings(self, **instead: Any) -> BatchSettings:
-        """What the engine is told; ``instead`` replaces keys of the block."""
+        """The settings for the engine; ``instead`` replaces keys of the block."""
         keys: dict[str, Any] = {
             "executor": self.executor or ("thread" if self.max_concurrent is not None else "sequential"),
             "max_concurrent": self.max_concurrent,
@@ -135,7 +135,7 @@ class BatchOptions:
         return settings_of({**keys, "retry_max_wait": longest})
 
     def need_no_engine(self) -> None:
-        """Raise :class:`InvalidSetting` where something is asked for that only an executor can do."""
+        """Raise :class:`InvalidSetting` for options that only work on an executor."""
         if isinstance(self.max_concurrent, str):
             raise InvalidSetting(f"max_concurrent={self.max_concurrent!r} needs an executor: give one too")
         for name in ENGINE_ONLY:
@@ -147,7 +147,7 @@ DEFAULTS = BatchOptions()
 
 
 def options_of(node: Any) -> BatchOptions:
-    """The options of a node, defaults where it has none. An attribute of that name that is something
-    else belongs to the program and says nothing to us."""
+    """The options of a node, defaults if it has none. An attribute of that name with another type belongs to
+    the program and is ignored."""
     found = getattr(node, "batch_options", None)
     return found if isinstance(found, BatchOptions) else DEFAULTS

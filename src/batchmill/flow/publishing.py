@@ -1,4 +1,4 @@
-"""Pieces of a result, told while ``exec`` makes it: to whoever listens to the run."""
+"""Pieces of a result, sent to the listeners of a run while ``exec`` makes it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from batchmill.flow.running import FlowRun
 
 
 def publish(piece: Any) -> None:
-    """Have the listeners of the run hear of a piece of what ``exec`` is making; nothing happens without any.
+    """Send a piece of what ``exec`` is making to the listeners of the run; without listeners it does nothing.
 
-    Listeners are called in the thread or task that publishes, before this returns; from a worker process
-    pieces come when their item has ended. What a generator ``exec`` yields is published without being asked.
-    Raises :class:`RuntimeError` outside of a node.
+    Listeners are called in the thread or task that publishes, before this returns; pieces from a worker
+    process arrive when their item has ended. If ``exec`` is a generator, the values it yields are published
+    automatically. Raises :class:`RuntimeError` outside of a node.
     """
     call = innermost()
     if call is None:
@@ -40,7 +40,7 @@ def _publish(call: Call, piece: Any) -> None:
 
 
 def pieces(value: Any) -> Any:
-    """What ``exec`` returned; a generator publishes what it yields where the run is kept or listened to."""
+    """Return what ``exec`` returned; in a saved or observed run, publish what a generator yields."""
     call = innermost()
     if call is None or call.run is None:
         return value
@@ -52,7 +52,7 @@ def pieces(value: Any) -> Any:
 
 
 def running() -> bool:
-    """Whether the caller is part of a run that is kept or listened to."""
+    """Whether the caller is part of a run that is saved or listened to."""
     call = innermost()
     return call is not None and call.run is not None
 
@@ -70,7 +70,7 @@ async def _told_async(call: Call, values: AsyncIterator[Any]) -> AsyncIterator[A
 
 
 class Piece:
-    """What was published in another process; it travels among what its item recorded."""
+    """A piece published in another process; it travels with the records of its item."""
 
     __slots__ = ("event",)
 
@@ -82,7 +82,7 @@ class Piece:
 
 
 def run_in_worker(records: Records) -> FlowRun:
-    """The run as an item in another process sees it: what is published is recorded."""
+    """The run as an item in another process sees it: it records what is published."""
 
     def heard(event: Event) -> None:
         if isinstance(event, Published):

@@ -1,4 +1,4 @@
-"""The results of a batch that may have failed items: a list, and what went wrong beside it."""
+"""The results of a batch that may have failed items: a list with errors beside it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class BatchResults(list[T]):
-    """One value per item, in item order, None where the item failed.
+    """One value per item, in item order, None if the item failed.
 
     ``errors`` has an entry ``{index, item, type, message, attempts, kind, traceback}`` per failed item, in
-    index order. ``metadata`` says how the batch was run.
+    index order. ``metadata`` says how the batch ran.
     """
 
     def __init__(
@@ -31,11 +31,11 @@ class BatchResults(list[T]):
 
     @classmethod
     def of(cls, result: BatchResult[Any], values: Iterable[Any]) -> BatchResults[Any]:
-        """Those of an engine's result, with ``values`` in place of its own."""
+        """The results of an engine's result, with ``values`` instead of its own."""
         return BatchResults(values, result.errors, result.metadata)
 
     def checked(self, failure: str | None, cause: BaseException | None = None) -> BatchResults[T]:
-        """Itself. Raises :class:`BatchFailed` with it, from ``cause``, where ``failure`` says why."""
+        """Return itself, or raise :class:`BatchFailed` from ``cause`` if ``failure`` is not None."""
         if failure is None:
             return self
         first = next((error for error in self.errors if error["kind"] != "cancelled"), None)

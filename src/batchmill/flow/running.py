@@ -21,7 +21,7 @@ _GRAPHS = 64  # flows whose places are remembered
 
 @dataclass(slots=True)
 class NodeTally:
-    """What visits of a node came to; ``wall`` in seconds. Of a batch node ``items`` and ``failed`` ones."""
+    """The sums of a node's visits; ``wall`` in seconds. Of a batch node ``items`` and ``failed`` ones."""
 
     type: str
     visits: int = 0
@@ -42,9 +42,9 @@ class NodeTally:
 
 @dataclass(slots=True)
 class FlowRun:
-    """``log`` keeps results of ``exec`` and knows those of earlier passes, None where nothing is kept.
-    ``bus`` hears of nodes and of what they publish. Once ``stop`` is cancelled no further ``exec`` begins.
-    ``told`` says that the store has the calls of known results already.
+    """``log`` saves results of ``exec`` and knows those of earlier passes, None if nothing is saved. ``bus``
+    gets the events of nodes and what they publish. Once ``stop`` is cancelled no further ``exec`` begins.
+    ``told`` says that the store already has the calls of known results.
 
     Concurrency: any thread or task may call any method; ``_lock`` guards ``_graphs`` and ``tallies``.
     """

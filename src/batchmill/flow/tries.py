@@ -1,4 +1,4 @@
-"""The tries of ``exec``: the engine's attempts, with what a node says of them."""
+"""The attempts of ``exec``: the engine's, with the retry settings of a node."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from batchmill.record import Recorder
 
 
 class NodeRetries(NamedTuple):
-    """What a node says: ``most`` tries, however many those are, ``wait`` seconds apart. Unlike the engine's
-    :class:`~batchmill.policy.RetryPolicy` it has no bound, no backoff, and counts refusals as failures."""
+    """The retry settings of a node: ``most`` attempts, any number, ``wait`` seconds apart. Unlike the
+    engine's :class:`~batchmill.policy.RetryPolicy` it has no maximum and no backoff, and counts refusals as
+    failures."""
 
     most: int
     wait: float
@@ -34,7 +35,7 @@ class NodeRetries(NamedTuple):
 
 
 class Tries:
-    """The tries of one call, which has failed once. Whoever makes them asks :meth:`again` after each failure.
+    """The attempts of one call, which has failed once. The caller asks :meth:`again` after each failure.
 
     Used by one thread or task.
     """

@@ -1,8 +1,8 @@
-"""Making a walk through a flow: in this thread, its branches on threads, or in an event loop, its branches as
-tasks.
+"""Walk through a flow: in this thread, with its branches on threads, or in an event loop, with its branches
+as tasks.
 
-When a branch fails, what the others are at goes on to its end and nothing further of them begins; in an event
-loop they are cancelled. Then the failure is raised, that of the first branch where several failed.
+When a branch fails, the running steps of the others finish and nothing further of them begins; in an event
+loop they are cancelled. Then the failure is raised, that of the first branch if several failed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Stops = tuple[threading.Event, ...]
 
 
 class _Halted(Exception):
-    """Raised in a branch that is to begin nothing more, as another one has failed."""
+    """Raised in a branch that must begin nothing more, as another one has failed."""
 
 
 class Walker:
@@ -98,7 +98,7 @@ def told(walked: Walked) -> Any:
 
 
 class AsyncWalker(Walker):
-    """The same in an event loop; ``run`` awaits a node."""
+    """A :class:`Walker` in an event loop; ``run`` awaits a node."""
 
     def __init__(self, flow: Any, shared: Any, params: Any, run: Callable[[Any], Awaitable[Any]]) -> None:
         super().__init__(flow, shared, params)

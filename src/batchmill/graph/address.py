@@ -1,8 +1,8 @@
-"""Where something happens in a run, as text: ``crawl``, ``crawl[3]``, ``site[3].crawl[7]``.
+"""The address of a node or item in a run, as text: ``crawl``, ``crawl[3]``, ``site[3].crawl[7]``.
 
-A node of the run's own document is named by its id; an item of a batch node by its position behind that, in
-brackets; a node of a sub-workflow behind the address of what runs it, and a dot. Errors, events, recorded
-calls and reports all name their node so.
+A node of the run's own document has its id; an item of a batch node adds its position in brackets; a node of
+a sub-workflow adds a dot and its id to the address of what runs it. Errors, events, recorded calls and
+reports all name their node so.
 """
 
 from __future__ import annotations

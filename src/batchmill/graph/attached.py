@@ -1,4 +1,4 @@
-"""What a caller puts in the place of a batch node's items, and hears of them as they end."""
+"""A caller's own items for a batch node, and its callback as they end."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from batchmill.journal.log_around import LogAround
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """``items`` makes the items, in place of what the document says. ``ended`` is called with blocks of final
-    outcomes as they end, in no order and from any thread, before anybody else sees them; of outcomes that an
-    earlier pass of the run has left it hears nothing. ``permits`` hold items back until one is to be had."""
+    """``items`` makes the items, instead of those of the document. ``ended`` is called with blocks of final
+    outcomes as they end, in no order and from any thread, before anyone else sees them, but not with outcomes
+    of an earlier pass of the run. ``permits`` hold items back until one is free."""
 
     items: Callable[[], Iterable[Any]] | None = None
     ended: OnBlock | None = None
@@ -29,9 +29,9 @@ class Attachment:
 
 
 class _Heard(LogAround):
-    """A log that tells what it records.
+    """A log that reports what it records.
 
-    Concurrency: that of the log and of who is told.
+    Concurrency: that of the log and of the callback.
     """
 
     def __init__(self, log: ItemLog | None, ended: OnBlock) -> None:

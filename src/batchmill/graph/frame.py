@@ -1,4 +1,4 @@
-"""What nodes are given that are run: what a run has once, and what changes from node to node."""
+"""The context of running nodes: one part per run, one part per node."""
 
 from __future__ import annotations
 
@@ -36,21 +36,23 @@ if TYPE_CHECKING:  # few runs have one
 
 @dataclass(frozen=True, slots=True)
 class RunServices:
-    """What a run has once, for all its nodes and for the workflows inside it.
+    """The services of a run, shared by all its nodes and the workflows inside it.
 
-    ``run_inside`` makes what runs a sub-workflow in the place of a node; it is told which of its inputs hold
-    data of the workflow around. ``bus`` takes what happens.
-    ``executor`` and ``jobs`` override what batch nodes say; ``limit`` is the most items that any of them
-    runs, None where all are; ``cluster`` is where workers of other machines are; ``run`` is what templates
-    are told of the run. ``gates`` holds the limits that nodes share, ``quota`` the workers that they have
-    between them, None where no two nodes run at once. ``withheld`` are variables of the environment that
-    commands do not get. ``files`` are those that the run reads and writes. ``calls`` is where calls of
-    language models are entered before they are made, None where they are not. ``rehearsal`` takes the place
-    of running anything. ``under_way`` has the batches that are at work, ``items`` what is done inside items
-    that run a sub-workflow, until they have ended; None where nothing is kept. ``desk`` is where requests are
-    handed in that a service answers later, None where nothing is kept of them.
+    - ``run_inside``: makes the runner of a sub-workflow in place of a node; it is told which inputs hold data
+      of the workflow around. ``bus``: takes the events.
+    - ``executor``, ``jobs``: override those of batch nodes. ``limit``: the most items that any of them runs,
+      None for all. ``cluster``: where workers on other machines are. ``run``: what templates can read of the
+      run.
+    - ``gates``: the limits that nodes share. ``quota``: the workers that they share, None if no two nodes run
+      at once.
+    - ``withheld``: environment variables that commands do not get. ``files``: those that the run reads and
+      writes.
+    - ``calls``: where calls of language models are entered before they are made, None if they are not.
+    - ``rehearsal``: replaces running anything. ``under_way``: the running batches.
+    - ``items``: what is done inside unfinished items that run a sub-workflow, None if nothing is saved.
+      ``desk``: takes requests that a service answers later, None if none are saved.
 
-    In a worker process there is less: nobody there hears events, stops a run or shares limits.
+    A worker process has fewer: nobody there hears events, stops a run or shares limits.
     """
 
     run_inside: Callable[[SubPlan, str, NodeFrame, frozenset[str]], SubRun]
@@ -89,25 +91,24 @@ def _services_in_worker(
 
 @dataclass(frozen=True, slots=True)
 class NodeFrame:
-    """What changes from node to node, and from workflow to workflow inside it; ``services`` is what does not.
+    """The context that changes from node to node, and with each workflow inside; ``services`` does not
+    change.
 
-    ``namespace`` is what the node sees. ``stop`` lets nothing new start, ``cancel`` ends what runs; ``last``
-    is the only token that ends nodes of ``finally``. ``anew`` says that such are what runs here: what an
-    earlier pass of the run kept of them does not count.
-
-    ``address`` is the node whose sub-workflow this is, empty for the document itself, ``depth`` how many
-    workflows are around this one, ``folder`` where Python modules of the document are found. ``inside`` tells
-    runs of a sub-workflow apart, for keys of items: by what they are given, not by where. ``in_worker`` says
-    that all this happens in a worker process. ``workdir`` is the folder of the item around, which commands
-    run in; None where that has none. ``again`` says that this is another attempt of something around, which
-    may have written files.
-
-    ``budgets`` are those of the document and of the ones it is part of; ``bounded`` says that something
-    around this process bounds in dollars what is spent. ``taps`` has by a batch node's id who is given its
-    blocks, with finished entries, in input order as they come, ``attached`` what else a caller has to do with
-    its items. ``masker`` is told the values of secret inputs of sub-workflows. ``log`` keeps what comes of
-    the nodes and knows what came of them before; None where nothing is kept. ``warnings`` takes what is to be
-    told of the run besides.
+    - ``namespace``: what the node sees.
+    - ``stop``: lets nothing new start. ``cancel``: ends running work. ``last``: the only token that ends
+      nodes of ``finally``. ``anew``: these nodes run here, so saved results of an earlier pass do not count.
+    - ``address``: the node whose sub-workflow this is, empty for the document itself. ``depth``: how many
+      workflows are around this one. ``folder``: where Python modules of the document are. ``inside``: tells
+      runs of a sub-workflow apart, for keys of items, by their inputs, not by their place. ``in_worker``: in
+      a worker process.
+    - ``workdir``: the folder of the item around, in which commands run; None if it has none. ``again``: this
+      is another attempt of something around, which may have written files.
+    - ``budgets``: those of the document and of those around it. ``bounded``: something around this process
+      limits the dollars spent.
+    - ``taps``: by a batch node's id, a callback for its blocks, with finished entries, in input order as they
+      come. ``attached``: what else a caller does with its items.
+    - ``masker``: is told the secret inputs of sub-workflows. ``log``: saves the nodes' outcomes and knows
+      earlier ones; None if nothing is saved. ``warnings``: takes the run's warnings.
     """
 
     services: RunServices
@@ -172,7 +173,7 @@ def _frame_in_worker(services: RunServices, told: Mapping[str, Any]) -> NodeFram
 
 
 class Rehearsing(Protocol):
-    """What visits nodes where a run is only rehearsed."""
+    """Visits nodes in a rehearsal of a run."""
 
     def visit(self, node: PlannedNode, around: NodeFrame) -> NodeRun:
         """Visit a node: give what is known of it, and run nothing."""

@@ -1,4 +1,4 @@
-"""What one visit of a node came to, and how it is told to the run."""
+"""The result of one visit of a node, and its report to the run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A part of a plan: one node, what it needs, what follows from it, as a plan of its own.
+"""A part of a plan, as a plan of its own: one node, what it needs, or what follows from it.
 
-Edges that lead in or out of the part fall away, and a loop stays whole or goes. What the nodes before it
-gave is not part of the plan: see :mod:`batchmill.runs.recalled`.
+Edges that lead in or out of the part are dropped; a loop is kept whole or dropped. The results of the nodes
+before it are not part of the plan: see :mod:`batchmill.runs.recalled`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from batchmill.ir.reaching import reached
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which nodes are run: ``only`` the one of that id; what follows from ``start``, itself included; what
-    ``until`` needs, itself included. With both, what lies between them. Raises
-    :class:`~batchmill.errors.InvalidSetting`."""
+    """Selects the nodes to run: ``only`` this one; ``start`` and all that follow from it; ``until`` and all
+    that it needs; or with both, all between them. Raises :class:`~batchmill.errors.InvalidSetting`."""
 
     only: str | None = None
     start: str | None = None
@@ -54,8 +53,8 @@ class Part:
 
 
 def part_of(plan: Plan, part: Part) -> Plan:
-    """The plan of a part. Raises :class:`~batchmill.errors.InvalidSetting` for a node that there is not, and
-    for two that no edge joins."""
+    """The plan of a part. Raises :class:`~batchmill.errors.InvalidSetting` for a missing node, and for two
+    that no edge joins."""
     for name in part.as_json().values():
         _check(plan, name)
     start, names = _chosen(plan, part)

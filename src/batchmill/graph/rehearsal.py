@@ -1,7 +1,7 @@
-"""A rehearsal of a resumed run: its document is walked as a run walks it, and nothing is run.
+"""A rehearsal of a resumed run: it walks the document like a run, and runs nothing.
 
-A node whose outcomes are all known gives them, as it does in the run. Of another one it is told how many of
-its items would be run and why; what it would give is not known, so neither is anything that refers to it.
+A node whose outcomes are all known gives them, as in the run. For other nodes it reports how many items would
+run and why; their outputs are unknown, and so is everything that refers to them.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _WOULD_RUN = "it would run"
 @dataclass(slots=True)
 class Forecast:
     """What a resumed run would do at one node: ``counts`` of its items, or of its visits; what ``changed`` in
-    it. ``waits_for`` names what must run before anything can be said; ``fault`` says why nothing can be.
-    ``left_out`` items were never begun and are not wanted."""
+    it. ``waits_for`` names what must run before anything is known; ``fault`` says why nothing can be known.
+    ``left_out`` items never began and are not wanted."""
 
     node: str
     counts: Kept = field(default_factory=Kept)
@@ -109,7 +109,7 @@ class Rehearsal:
         forecast.changed = list(self._log.changes.get(place, ()))
 
     def _unknown_visit(self, place: str) -> NodeRun:
-        """The walk goes on from here as if the node had ended well; nothing can be said of its outputs."""
+        """Continue the walk as if the node had succeeded; its outputs are unknown."""
         self._unknown.add(place)
         return NodeRun(failure=_WOULD_RUN, stopped=True)
 

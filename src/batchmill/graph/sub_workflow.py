@@ -1,9 +1,9 @@
-"""A sub-workflow at work: a document that is compiled once and run in the place of a node.
+"""A running sub-workflow: a document that is compiled once and run in place of a node.
 
-Every run of it has a store of its own. What it records and what failed inside without failing it goes up in
-one :class:`~batchmill.graph.node_run.SubReport`; the error that failed it is raised with the full
-address of the node inside. In the parent's process its events go to the parent's bus, and stopping the
-parent stops it; in a worker process it runs to its end or is killed with the worker.
+Every run of it has a store of its own. Its records, and failures inside that did not fail it, go up in one
+:class:`~batchmill.graph.node_run.SubReport`; the error that failed it is raised with the full address of the
+node inside. In the parent's process its events go to the parent's bus, and stopping the parent stops it; in a
+worker process it runs to its end or is killed with the worker.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the batches of one run share where several of them may be at work at once: workers."""
+"""The workers that batches of one run share if several of them may run at once."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from batchmill.executors.cores import usable_cores
 class WorkerQuota:
     """The workers of one run, with all its branches and sub-workflows.
 
-    With a number of ``jobs`` (1 to 1000) no more nodes and items than that run at once, and there are no
-    more worker processes. Without, a batch has what it asks for; those that do not ask for a number of
-    processes have as many as there are usable cores between them.
+    With a number of ``jobs`` (1 to 1000) at most that many nodes and items run at once, and there are at most
+    that many worker processes. Without, a batch gets what it asks for; batches that ask for no number of
+    processes share one per usable core.
 
     Concurrency: any thread may call any method; ``_lock`` guards ``_slots``.
     """

@@ -1,1 +1,1 @@
-"""Where items come from: the sources of a batch, opened lazily and read in flat memory."""
+"""The sources of a batch's items, opened lazily and read in flat memory."""

@@ -1,6 +1,6 @@
-"""Opening what items are read from as bytes: files, pipes, standard input, decoded where they are compressed.
+"""Open the inputs of items as bytes: files, pipes, standard input, decompressed if needed.
 
-A stream gives what there is as it comes, so that a line in a pipe need not wait for the one after it.
+A stream gives what there is as it comes, so that a line in a pipe need not wait for the next one.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ CHANGED = "the file was changed while it was read; read a copy that nobody write
 
 
 class InputStopped(Exception):  # an answer to who reads, not an error of anybody's
-    """Raised while waiting for input that nobody wants any more."""
+    """Raised while waiting for input that is no longer needed."""
 
 
 class Waker:
     """Ends a wait for a pipe or a terminal.
 
-    Concurrency: one thread waits, any thread may wake it; there are no fields that change.
+    Concurrency: one thread waits, any thread may wake it; no field ever changes.
     """
 
     def __init__(self) -> None:

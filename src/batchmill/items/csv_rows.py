@@ -1,4 +1,4 @@
-"""CSV: what a file's cells are parted and quoted by, and its rows, as they come."""
+"""CSV: the delimiter and quotes of a file, and its rows, as they come."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _CR = "a CR without LF stands in a cell without quotes"
 
 @dataclass(frozen=True, slots=True)
 class CsvForm:
-    """How a CSV file is written; the options of the source ``csv``.
+    """The format of a CSV file; the options of the source ``csv``.
 
-    ``delimiter`` and ``quote`` are one character each; without a ``quote`` every such character is data.
+    ``delimiter`` and ``quote`` are one character each; without a ``quote`` every quote character is data.
     ``encoding`` is one that Python knows. The first ``skip`` lines are left out, then the lines that begin
-    with ``comment`` where a row would begin. The first row is the ``header``, of which only ``columns`` are
-    kept if there are any; without a header they name all cells, and without either a row is a list.
-    Raises :class:`InvalidSetting`.
+    with ``comment`` where a row would begin. The first row is the ``header``; with ``columns`` only those are
+    kept. Without a header ``columns`` name all cells, and without either a row is a list. Raises
+    :class:`InvalidSetting`.
     """
 
     delimiter: str = ","
@@ -154,9 +154,8 @@ Make = Callable[[list[str]], Any]
 
 
 class _Feed(Iterator[str]):
-    """The lines that a CSV reader asks for, one by one; ``more`` says that the next one is there already.
-    ``begun`` are those of the row that is being read, with their numbers, ``bad`` one of them that is no
-    text."""
+    """The lines that a CSV reader asks for, one by one; ``more`` says that the next one is already there.
+    ``begun`` are those of the current row, with their numbers, ``bad`` one of them that is not valid text."""
 
     def __init__(self, lines: Iterator[Lines], form: CsvForm) -> None:
         self._lines = lines

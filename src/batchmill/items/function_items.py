@@ -1,4 +1,4 @@
-"""The items that a function gives, one by one as they are asked for."""
+"""Items from a function, one by one as they are needed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _NO_ITEMS = (str, bytes, bytearray, Mapping)
 
 
 class FunctionItems(Iterable[Any]):
-    """What the function at ``package.module:name`` yields, or the elements of what it returns; it may be
-    ``async``. It is called anew for every iteration, with ``args`` and ``inputs`` as its arguments.
+    """The values that the function at ``package.module:name`` yields, or the elements of what it returns; it
+    may be ``async``. It is called again for every iteration, with ``args`` and ``inputs`` as its arguments.
 
     Raises :class:`InvalidSetting`; iteration raises :class:`~batchmill.errors.NodeError`, after the items
-    that came before, and what loading the function does.
+    that came before, and the errors of loading the function.
     """
 
     def __init__(self, function: Any, args: Any, inputs: Any) -> None:

@@ -1,8 +1,8 @@
-"""File names that match a pattern, found as they are asked for, in the order of their text.
+"""File names that match a pattern, found lazily, sorted as text.
 
 A part of a pattern is matched against one name: ``*``, ``?`` and ``[...]`` as in a shell, ``**`` stands for
-any number of folders, none included. Names that begin with a dot are matched only by a part that begins
-with one. ``**`` does not follow links to folders, so it comes to an end; other parts do.
+any number of folders, also none. Only a part that begins with a dot matches names that begin with one. ``**``
+does not follow links to folders, so it always ends; other parts do.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def has_magic(pattern: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a pattern: ``literal`` is set where it is a name and nothing more."""
+    """One part of a pattern: ``literal`` is set if it is a plain name."""
 
     text: str
     literal: bool
@@ -73,7 +73,7 @@ def _reached(parts: list[Part], places: set[int]) -> frozenset[int]:
 
 
 class _Walk:
-    """Goes through folders with all places of the pattern that a path may have come to."""
+    """Walks folders with all places of the pattern that a path may have reached."""
 
     def __init__(self, parts: list[Part], folder: str, *, folders: bool) -> None:
         self._parts = parts

@@ -1,12 +1,12 @@
-"""Items of an iterator, read by a thread of their own: what has been read is never kept by who reads on.
+"""Items of an iterator, read by a thread of their own, so that no waiting worker holds back items it has.
 
-        iterator --next--> reading thread --items--> whoever takes
+    iterator --next--> reading thread --items--> whoever takes
 
-An iterator says nothing of when its next item comes: at once, when a request arrives, or once somebody has
-answered the last one. A worker that went on reading to fill its chunk would sit on what it has until then. So
-workers take what is there, and wait where they can be woken; the one who waits in the iterator has nothing in
-hand. A worker that wants one item only needs nobody to read for it: the thread is started for the first
-larger chunk, and reads a few chunks ahead.
+An iterator does not say when its next item comes: at once, when a request arrives, or once somebody has
+answered the last one. A worker that kept reading to fill its chunk would hold back its items until then. So
+workers take what is there, and wait where they can be woken; the thread that waits in the iterator holds no
+items. A worker that wants only one item needs no reader: the thread is started for the first larger chunk,
+and reads a few chunks ahead.
 """
 
 from __future__ import annotations

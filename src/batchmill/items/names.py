@@ -1,9 +1,8 @@
-"""Names, one a line, as the bytes they are: what ``find`` and ``ls`` print, and ``map`` works on.
+"""Names, one per line, as raw bytes: the output of ``find`` and ``ls``, and the items of ``map``.
 
-Names of files are bytes, and few systems hold them to be UTF-8. So what is no UTF-8 is carried through with
-``surrogateescape``, as it is in the names that a pattern finds. A line ends with LF or CR LF, nothing else
-ends one: a CR inside of a name is part of it. Where another ``end`` is
-given, as NUL by ``find -print0``, line ends are part of the names.
+File names are bytes, and few systems require UTF-8. So invalid UTF-8 is preserved with ``surrogateescape``,
+as in the names that a pattern finds. A line ends only with LF or CR LF: a CR inside of a name is part of it.
+With another ``end``, such as NUL for ``find -print0``, line ends are part of the names.
 """
 
 from __future__ import annotations

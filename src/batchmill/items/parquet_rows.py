@@ -1,4 +1,4 @@
-"""The rows of Parquet files, some at a time, of the columns that are wanted."""
+"""The rows of Parquet files, some at a time, with only the wanted columns."""
 
 from __future__ import annotations
 

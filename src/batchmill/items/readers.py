@@ -1,8 +1,8 @@
 """The sources of a document's items: files, standard input, names of files, numbers, queries, functions, and
-several of them together; read as they are needed.
+several of them together; read lazily.
 
-What is read together comes together: a list of items for every piece of a file or pipe, so that the items
-of a slow pipe are there as soon as they are written.
+Items that are read together come together: a list for every piece of a file or pipe, so that the items of a
+slow pipe are there as soon as they are written.
 """
 
 from __future__ import annotations
@@ -42,11 +42,10 @@ _NAMES_TOGETHER = 256
 
 @dataclass(frozen=True)
 class Reading:
-    """How sources are read. Relative paths start at ``folder``. ``keep_bad`` puts a
-    :class:`~batchmill.bad_row.BadRow` in the place of a row that cannot be read, where that otherwise ends
-    the items. ``placed`` says that rows of files tell where they stand, see :mod:`batchmill.sourced`.
-    ``leave_out`` chooses among the files that a pattern has found. ``decode`` makes a value of a line of
-    JSON, and raises :class:`~batchmill.values.NotJson`."""
+    """How to read sources. Relative paths start at ``folder``. ``keep_bad`` replaces an unreadable row by a
+    :class:`~batchmill.bad_row.BadRow`; without it such a row ends the items. ``placed`` makes rows of files
+    carry their place, see :mod:`batchmill.sourced`. ``leave_out`` filters the files that a pattern has found.
+    ``decode`` makes a value of a line of JSON, and raises :class:`~batchmill.values.NotJson`."""
 
     folder: str = ""
     keep_bad: bool = False

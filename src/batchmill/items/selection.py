@@ -1,8 +1,8 @@
-"""Which of the items of a batch are run, and in which groups: a chain of small steps over the items.
+"""Which items of a batch run, and in which groups: a chain of small steps over the items.
 
-The steps are applied in one order: ``where``, ``skip``, ``sample``, ``limit``, ``batch_size``. Items that are
-in memory stay a list; those that are read as they are needed stay so, and nothing is read further than
-wanted. Positions, results and errors are those of what is left.
+The steps apply in this order: ``where``, ``skip``, ``sample``, ``limit``, ``batch_size``. Items in memory
+stay a list; lazy items stay lazy, and nothing is read further than needed. Positions, results and errors are
+those of the remaining items.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Step = Callable[[Iterator[Piece]], Iterator[Piece]]
 
 @dataclass(frozen=True)
 class Selection:
-    """``where`` says by an item and its position in the source whether it is one at all; ``skip`` and
-    ``limit`` are numbers of items; ``sample`` is a number of them (from 1) or a share (above 0, below 1),
-    drawn by ``seed``; ``batch_size`` items make a group; fewer than ``min_items`` items, counted before they
-    are grouped, fail the batch. ``first`` is how many of what is left a run is content with that only tries
-    the batch: there may be fewer of them than ``min_items``."""
+    """``where`` decides by an item and its position in the source whether to keep it; ``skip`` and ``limit``
+    are numbers of items; ``sample`` is a number of them (from 1) or a share (above 0, below 1), drawn by
+    ``seed``; ``batch_size`` items make a group; fewer than ``min_items`` items, counted before grouping, fail
+    the batch. ``first`` is how many of the remaining items a trial run takes; it may be below ``min_items``.
+    """
 
     where: Callable[[Any, int], bool] | None = None
     skip: int = 0
@@ -168,7 +168,7 @@ EVERY_ITEM = Selection()
 
 
 class Choosing:
-    """A :class:`Selection` of items that somebody else hands over. Used by one thread."""
+    """A :class:`Selection` of items that another source hands over. Used by one thread."""
 
     def __init__(self, selection: Selection) -> None:
         self._given: Piece | None = ()
@@ -194,7 +194,7 @@ def _failing(fault: TooFewItems) -> Iterator[Piece]:
 
 
 class Groups(LazyList):
-    """The elements of ``whole`` in lists of ``size``, made when they are asked for."""
+    """The elements of ``whole`` in lists of ``size``, made on demand."""
 
     __slots__ = ("_size", "_whole")
     instant = True

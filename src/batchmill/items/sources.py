@@ -1,4 +1,4 @@
-"""Where the items of a batch come from: anything iterable, read no further than workers ask for."""
+"""The source of a batch's items: anything iterable, read no further than workers ask for."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Source(Protocol):
 
 
 class SequenceSource:
-    """Items that are all there already, in memory or (not ``instant``) to be read from a file."""
+    """Items that all exist already, in memory or (not ``instant``) in a file."""
 
     def __init__(self, items: Sequence[Any], *, instant: bool = True) -> None:
         self.instant = instant
@@ -63,11 +63,11 @@ class SequenceSource:
 
 
 class ChunkedIterable:
-    """Items that come in lists, some of which may be empty. Reading begins anew with every iteration.
+    """Items that come in lists, some of which may be empty. Every iteration reads from the start.
 
-    Of a pipe or the like, which may be waited for and of which a second reader gets nothing, ``wake`` ends
-    the wait: :class:`~batchmill.items.byte_streams.InputStopped` is raised there. ``files`` are the paths or
-    descriptors they are read from.
+    For a pipe or the like, which can block and gives a second reader nothing, ``wake`` ends the wait:
+    :class:`~batchmill.items.byte_streams.InputStopped` is raised there. ``files`` are the paths or
+    descriptors to read from.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class ChunkedIterable:
 
 
 class ChunkedSource:
-    """Items that come in lists: what came together is taken without waiting for more."""
+    """Items that come in lists: a worker takes what came together without waiting for more."""
 
     def __init__(self, pieces: ChunkedIterable) -> None:
         self._pieces = pieces.read()

@@ -1,4 +1,4 @@
-"""The rows of a query of an SQLite database, as they come."""
+"""The rows of a query of a SQLite database, as they come."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Bytes to lines of text, as they come, each with its number.
+"""Convert bytes to lines of text, as they come, each with its number.
 
 Lines end with LF or CRLF; a CR by itself is data. Text is UTF-8; a byte-order mark at its start is dropped.
-What cannot be read is an error that names the line, after all lines before it.
+Unreadable text is an error that names the line, after all lines before it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sources of several: every combination of their items, or their items side by side."""
+"""Combine several sources: every combination of their items, or their items side by side."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _all(wakes: list[Callable[[], None]]) -> Callable[[], None]:
 
 
 class _Made(LazyList):
-    """Items made of lists when they are asked for."""
+    """Items made of lists on demand."""
 
     __slots__ = ("_names", "_sides")
     instant = True

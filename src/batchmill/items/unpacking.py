@@ -1,6 +1,6 @@
-"""Decoding what is compressed as it is read: gzip, bzip2, xz and zstd, known by how the content begins.
+"""Decompress while reading: gzip, bzip2, xz and zstd, recognised by the first bytes.
 
-A file may have several members one behind another, and zeros behind each. What is cut short or damaged is an
+A file may have several members in a row, and zeros after each. A truncated or damaged file raises
 :class:`OSError` or :class:`EOFError`, after all that could be decoded before it.
 """
 
@@ -29,7 +29,7 @@ DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of compression: what decodes it, and how many times its size data may grow to."""
+    """A compression format: its decoder, and how many times its size data may grow to."""
 
     opened: Callable[[Read], Read]
     ratio: int
@@ -77,7 +77,7 @@ def _again(head: bytes, read: Read) -> Read:
 
 
 class _Bounded:
-    """Decoded bytes, and an end to bombs."""
+    """Decoded bytes with a size limit, against decompression bombs."""
 
     def __init__(self, read: Read, kind: Kind) -> None:
         self._kind = kind
@@ -108,7 +108,7 @@ def _gzip(read: Read) -> Read:
 
 
 class _Readable:
-    """As much of a file as the decoder of gzip needs."""
+    """The part of a file's interface that the decoder of gzip needs."""
 
     def __init__(self, read: Read) -> None:
         self.read = read
@@ -144,8 +144,8 @@ def _zstd(read: Read) -> Read:
 
 
 class _Members:
-    """Members decoded one after another. The standard library's files pass over what is behind a member and
-    cannot be decoded, and with it over a damaged member."""
+    """Members decoded one after another. The standard library's files skip undecodable data behind a member,
+    and with it a damaged member."""
 
     def __init__(self, read: Read, name: str, new: Callable[[], Any], fault: type[Exception]) -> None:
         self._read = read

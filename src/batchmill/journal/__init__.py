@@ -1,1 +1,1 @@
-"""The journal: what runs did, kept in an SQLite file, so that nothing that was finished is done again."""
+"""The journal: a SQLite file that saves what runs did, so that finished work is not repeated."""

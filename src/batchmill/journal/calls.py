@@ -50,8 +50,8 @@ class CallRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """The places of nodes in their document, by address; a node inside a sub-workflow that is not among them
-    stands where the one does that runs it."""
+    """The positions of nodes in their document, by address; a node inside a sub-workflow that is not listed
+    has the position of the node that runs it."""
 
     places: Mapping[str, int]
 
@@ -76,7 +76,7 @@ class Positions:
 
 
 class Ledger:
-    """See the module. ``folder`` is where calls under way have their files.
+    """See the module. ``folder`` has the files of running calls.
 
     Concurrency: any thread may call any method; the writer does things in their order.
     """

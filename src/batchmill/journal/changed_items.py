@@ -1,4 +1,4 @@
-"""Which items of a batch are not what they were in the pass before, and what in them is not, in words."""
+"""Which items of a batch differ from the last pass, and what in them differs, in words."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LONGEST = 60  # characters of an item that is shown
 
 
 class ChangedItems:
-    """Counts changed items in two kinds, those with another content and those that refer to something that
-    is not what it was, and keeps the first of each as an example. ``named`` says what items refer to;
-    ``mask`` makes a text one that may be shown. Used by one thread at a time."""
+    """Counts two kinds of changed items: those with other content, and those that refer to something that
+    changed; keeps the first of each as an example. ``named`` says what items refer to; ``mask`` removes
+    secrets from a text. Used by one thread at a time."""
 
     def __init__(self, named: Named | None, mask: Callable[[str], str]) -> None:
         self._named = named

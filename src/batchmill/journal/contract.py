@@ -1,9 +1,9 @@
-"""What a journal keeps of a run, and what the engine asks of it.
+"""What a journal saves of a run, and what the engine asks of it.
 
-        run ──> visits of its nodes ──> outcomes of their items
+    run ──> visits of its nodes ──> outcomes of their items
 
-A run that is resumed walks its document again from the start. Each visit of a node asks what is known of its
-content and runs only what is not: so branches, loops, stages and sub-workflows need nothing of their own.
+A resumed run walks its document again from the start. Each visit of a node asks which outcomes are known for
+its content and runs only the rest: so branches, loops, stages and sub-workflows need no code of their own.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ KeyMore = Callable[[Any, int], Any]
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What is kept of a run besides its outcomes. ``source`` is the document's file or a name for it,
-    ``folder`` the working folder; ``inputs`` lack those that are secret. Times are seconds since the epoch,
+    """The record of a run without its outcomes. ``source`` is the document's file or a name for it,
+    ``folder`` the working folder; ``inputs`` leave out secret ones. Times are seconds since the epoch,
     ``wall`` seconds. ``status`` is ``running``, ``interrupted``, :data:`READER_LEFT` or that of a result."""
 
     source: str
@@ -77,14 +77,14 @@ class RunRecord:
 
 
 class ContentKey(NamedTuple):
-    """What the outcomes of a visit depend on but for the items. ``parts`` has a digest for each thing that
-    ``digest`` is made of, by its name: they tell what changed.
+    """All that the outcomes of a visit depend on, except the items. ``parts`` has a digest by name for each
+    input of ``digest``: they show what changed.
 
-    ``older`` gives the key as the first format of the journal made it, None where that has none;
-    ``same_items`` says that the keys of items are made as they were then, else ``older_more`` is what an item
-    depended on. ``missing`` gives of a result the first file that was written with it and is not there any
-    more, empty where all are; None where nothing was written. ``named`` says in words what an item depends on
-    besides itself."""
+    ``older`` gives the key as the first format of the journal made it, None if it had none; ``same_items``
+    says that the keys of items are made as they were then, otherwise ``older_more`` is what an item depended
+    on. ``missing`` gives the first file that was written with a result and no longer exists, empty if all
+    exist; None if nothing was written. ``named`` says in words what an item depends on besides itself.
+    """
 
     digest: bytes
     parts: Mapping[str, str]
@@ -98,8 +98,8 @@ class ContentKey(NamedTuple):
 @dataclass(slots=True)
 class Kept:
     """What a resumed run did: items and nodes whose results were ``kept``, those ``redone`` because they had
-    failed or could not be kept, those ``changed`` since, and ``new`` ones; and how many items have an outcome
-    and are ``gone``, being among the items no more."""
+    failed or could not be saved, those ``changed`` since, and ``new`` ones; and ``gone``: outcomes whose item
+    no longer exists."""
 
     kept: int = 0
     redone: int = 0
@@ -139,13 +139,14 @@ def _no_calls(records: Sequence[Any], node: str, index: int | None) -> list[tupl
 
 
 class Codec(NamedTuple):
-    """How what attempts record becomes JSON and comes back. ``write`` raises TypeError for a record that
-    cannot be kept, ``read`` ValueError for one that makes no sense. ``degraded`` says whether records tell
-    of something that failed inside without failing the item.
+    """Converts the records of attempts to JSON and back. ``write`` raises TypeError for a record that cannot
+    be saved, ``read`` ValueError for an invalid one. ``degraded`` says whether records report a failure
+    inside that did not fail the item.
 
-    ``calls`` gives the calls among records of a node and item, for the ledger: each with its id, empty where
-    it has none. ``as_kept`` gives records as they are where an outcome is taken from another run: nobody was
-    asked for them."""
+    ``calls`` gives the calls among records of a node and item, for the ledger: each with its id, empty if it
+    has none. ``as_kept`` marks records of an outcome that is taken from another run, for which no call was
+    made.
+    """
 
     write: Callable[[Sequence[Any]], list[Any]]
     read: Callable[[Sequence[Any]], tuple[Any, ...]]
@@ -187,14 +188,14 @@ class ItemLog(Protocol):
 
 
 class SingleLog(Protocol):
-    """The outcome of one visit of a node that is no batch."""
+    """The outcome of one visit of a node that is not a batch."""
 
     @property
     def known(self) -> tuple[Outcome, str] | None:
         """The outcome and the action that are known of it."""
 
     def record(self, outcome: Outcome, action: str) -> None:
-        """Keep what came of it."""
+        """Save its outcome."""
 
 
 class RunLog(Protocol):

@@ -1,7 +1,7 @@
-"""Opening a journal's file: what it must be, how it is made, and how its faults are told.
+"""Open a journal's file: check it, create it, and report its faults.
 
-A file is a journal by its application id; its format is the ``user_version``. A journal of an older format
-is brought up to date when it is opened, one of a newer format is refused.
+A file is a journal by its application id; its format is the ``user_version``. A journal of an older format is
+upgraded when it is opened, one of a newer format is refused.
 """
 
 from __future__ import annotations

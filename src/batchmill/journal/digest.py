@@ -1,4 +1,4 @@
-"""Digests of values: equal for equal content, in every process and on every day."""
+"""Digests of values: equal for equal content, in every process and at all times."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BY_TEXT = (PurePath, uuid.UUID, Decimal, datetime.date, datetime.time, datetime
 
 
 class NoDigest(Exception):  # an answer, not an error of anybody's
-    """Raised for a value whose content cannot be told: an object of a class of its own."""
+    """Raised for a value of unknown content: an object of a class of its own."""
 
 
 def digest_of(*values: Any) -> bytes:

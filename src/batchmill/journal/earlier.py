@@ -1,4 +1,4 @@
-"""What earlier passes of a run, and other runs, left of its visits."""
+"""The visits that earlier passes of a run, and other runs, left in the journal."""
 
 from __future__ import annotations
 

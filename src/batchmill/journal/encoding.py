@@ -1,7 +1,7 @@
-"""Values as JSON text, and whether the text gives back the very value.
+"""Convert values to JSON text, and check that the text gives back the same value.
 
-The encoder is made once: :func:`json.dumps` makes a new one for every call, which costs more than encoding
-a small object does. Text is ASCII, so that every string, half surrogate pairs included, comes back as it was.
+The encoder is made once: :func:`json.dumps` makes a new one for every call, which costs more than encoding a
+small object. Text is ASCII, so that every string, with unpaired surrogates, comes back as it was.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ _DIGEST = re.compile(rf"[0-9a-f]{{{2 * _DIGEST_BYTES}}}")
 
 
 class ValueFiles:
-    """Texts in files below one folder. Equal texts share a file; a file is there whole or not at all.
+    """Texts in files below one folder. Equal texts share a file; a file exists whole or not at all.
 
-    Concurrency: any thread, any process; nothing is kept between calls.
+    Concurrency: any thread, any process; it keeps no state between calls.
     """
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Folders that are the user's alone."""
+"""Folders that only the user can access."""
 
 from __future__ import annotations
 

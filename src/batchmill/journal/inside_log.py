@@ -1,6 +1,6 @@
-"""What is done inside one item that is a run of a sub-workflow, as lines of a file, and what is known of it.
+"""The log of the inside of one item that runs a sub-workflow: lines of a file, and what they tell.
 
-See :mod:`batchmill.journal.items_under_way`, which says where the files are.
+:mod:`batchmill.journal.items_under_way` says where the files are.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Line = dict[str, Any]
 
 
 class ItemFile:
-    """The file of one attempt at an item, made with its first line. ``about`` is in every line, ``maskers``
-    know what must not be in any.
+    """The file of one attempt at an item, created with its first line. ``about`` is in every line,
+    ``maskers`` know the secrets that must be in none.
 
     Concurrency: any thread; ``_lock`` guards the descriptor.
     """
@@ -101,10 +101,10 @@ class ItemFile:
 
 
 class InsideLog:
-    """A :class:`~batchmill.journal.contract.RunLog` of what is inside one item; ``within`` tells what is
-    inside of an item inside from all else.
+    """A :class:`~batchmill.journal.contract.RunLog` of the inside of one item; ``within`` separates items
+    inside it from all else.
 
-    Concurrency: any thread may call any method; ``_lock`` guards what is known.
+    Concurrency: any thread may call any method; ``_lock`` guards the known outcomes.
     """
 
     name = ""
@@ -237,7 +237,7 @@ class InsideItems:
 
 
 class NothingKept:
-    """The log of a visit whose outcomes cannot be known again."""
+    """The log of a visit whose outcomes cannot be matched again."""
 
     knows = False
     left_out = 0
@@ -253,7 +253,7 @@ class NothingKept:
         """Calls go up with the item around."""
 
     def flush(self) -> None:
-        """There is nothing."""
+        """Does nothing."""
 
     def close(self, total: int | None, *, read: bool = True) -> None:
-        """There is nothing."""
+        """Does nothing."""

@@ -1,4 +1,4 @@
-"""The outcomes of one visit of a batch node: kept as they come, found again when the run is resumed."""
+"""The outcomes of one visit of a batch node: saved as they come, found again when the run is resumed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEFT_OUT = "it was not begun before, and only what had failed was to be run aga
 
 
 class Place(Protocol):
-    """Where a visit stands in its run: it is entered when the first outcome comes."""
+    """The position of a visit in its run: entered when the first outcome comes."""
 
     visit: int
     rows_before: int
@@ -38,13 +38,13 @@ class Place(Protocol):
 
 
 class SqliteItemLog:
-    """See the module. ``matcher`` is None where nothing is known; ``failed_only`` leaves out what was never
-    begun; ``counts`` is given at the end the counts, what changed in the items and which files are gone;
-    ``missing`` and ``named`` are those of the key. Calls go into ``ledger``.
+    """See the module. ``matcher`` is None if nothing is known; ``failed_only`` leaves out items that never
+    began; ``counts`` is called at the end with the counts, what changed in the items and which files are
+    gone; ``missing`` and ``named`` are those of the key. Calls go into ``ledger``.
 
-    Concurrency: ``record`` is called by workers, ``match`` by one thread at a time, with ``locked`` around
-    what it reads. The visit changes in ``match`` only, and whoever records just before writes to the old one,
-    from which the new one is copied: the writer does things in their order.
+    Concurrency: workers call ``record``, one thread at a time ``match``, with ``locked`` around what it
+    reads. Only ``match`` changes the visit, and a thread that records just before writes to the old one, from
+    which the new one is copied: the writer does things in their order.
     """
 
     def __init__(

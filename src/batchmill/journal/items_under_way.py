@@ -1,14 +1,14 @@
-"""Items under way that are runs of a sub-workflow: what is done inside them is kept until they have ended.
+"""Unfinished items that run a sub-workflow: what is done inside them is saved until they end.
 
-The outcome of such an item stands in the journal as a whole, and what led to it is nothing to keep then. But
-an item that is killed half way, or fails at its last node, has paid for what came before. So each has a file
-beside the journal, made when the first node inside has ended, to which a line is added for each node and each
-inner item that succeeds, by whichever process runs it:
+The journal holds the outcome of such an item as a whole, and then no longer needs the steps to it. But an
+item that is killed half way, or fails at its last node, has paid for its earlier steps. So each has a file
+beside the journal, created when the first node inside has ended. The process that runs the item adds a line
+for each node and each inner item that succeeds:
 
     .batchmill/runs.sqlite.items/<run>/<node>-<index>-<pass>
 
-It goes when the item's outcome is on disk. What is left in such files, of passes that came before, is known
-to the next one by its content: the item's inputs, the node inside, and all that the key of that is made of.
+The file is removed when the item's outcome is on disk. The next pass matches the files left by earlier passes
+by content: the item's inputs, the node inside, and all that the node's key is made of.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _TOGETHER = 256  # files that are removed at once, when their items' outcomes ha
 
 @dataclass(slots=True)
 class ItemsUnderWay:
-    """The files of the items of one pass, in ``folder``; ``number`` is that of the pass. ``masker`` knows
-    what must not be written; ``again`` are nodes of the document of which nothing is to be known.
+    """The files of the items of one pass, in ``folder``; ``number`` is that of the pass. ``masker`` knows the
+    secrets that must not be written; ``again`` are nodes of the document whose saved results are ignored.
 
-    Travels to worker processes of the same machine. Where the folder is not there (on another machine, or
-    once the run has ended) nothing is kept and nothing is known.
+    Travels to worker processes of the same machine. If the folder is missing (on another machine, or once the
+    run has ended), nothing is saved and nothing is known.
 
     Concurrency: any thread and process may call any method. ``_lock`` guards ``_left``, by which a process
-    knows the files of earlier passes; two processes that want the same one rename it, which one can.
+    knows the files of earlier passes; if two processes want the same file they rename it, and one succeeds.
     """
 
     folder: str
@@ -152,10 +152,10 @@ def _by_key(lines: Sequence[Line]) -> dict[str, list[Line]]:
 
 
 class ForgettingLog(LogAround):
-    """A log of items that are runs of a sub-workflow: once an outcome is on disk, what is kept of its inside
-    goes. ``place`` is the node's.
+    """A log of items that run a sub-workflow: once an outcome is on disk, it removes the file of its inside.
+    ``place`` is the node's.
 
-    Concurrency: as that of the log around which it is; ``_lock`` guards ``_done``.
+    Concurrency: that of the log that it wraps; ``_lock`` guards ``_done``.
     """
 
     def __init__(self, log: ItemLog, items: ItemsUnderWay, place: str) -> None:

@@ -41,10 +41,10 @@ _NO_CODEC = Codec(list, tuple)
 
 
 class Journal:
-    """The journal at ``path``. ``durable`` has every commit reach the disk: it survives a power cut, not
-    only the end of the process. ``temporary`` says that it goes when its run has ended: it only tells what
-    the run did. So nothing in it is used again, and a run that it cannot keep goes on; ``fault`` is then why
-    it is not whole. Nothing is opened or made before a method is called."""
+    """The journal at ``path``. With ``durable`` every commit reaches the disk: it survives a power cut, not
+    only the end of the process. A ``temporary`` journal is removed when its run has ended and only reports
+    what the run did: nothing in it is reused, and the run continues if it cannot be written; ``fault`` then
+    says why it is incomplete. Nothing is opened or created before you call a method."""
 
     def __init__(
         self, path: str | Path = DEFAULT_PATH, *, durable: bool = False, temporary: bool = False
@@ -189,7 +189,7 @@ class Journal:
 
 
 class _closing_on_error:  # noqa: N801  # used like a function
-    """Close a connection where what is done with it fails."""
+    """Close a connection if its use fails."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection

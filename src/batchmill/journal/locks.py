@@ -1,7 +1,7 @@
 """The lock on a run: held by the process that runs it, and free as soon as that process is gone.
 
-The kernel drops the lock with its holder, however that ends, so there is no stale lock to clear away. What
-the file holds only tells a person who it is.
+The kernel drops the lock with its holder, however that ends, so there is no stale lock to remove. The content
+of the file only tells people which process it is.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class RunLock:
-    """The lock on the run called ``name``; taken when made. Raises :class:`RunLocked`, and
-    :class:`StorageError` where there can be no lock file."""
+    """The lock on the run called ``name``; taken on construction. Raises :class:`RunLocked`, and
+    :class:`StorageError` if a lock file cannot exist."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._path = _path(folder, name)

@@ -1,4 +1,4 @@
-"""A log of items with something done beside it."""
+"""A log of items with an additional action."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from batchmill.outcome import Outcome
 
 
 class LogAround:
-    """An :class:`~batchmill.journal.contract.ItemLog` around another one, to be derived from: what a kind
-    does not do differently is done by ``log``, which is None where nothing is kept and nothing known.
+    """An :class:`~batchmill.journal.contract.ItemLog` around another one, as a base class: it forwards to
+    ``log`` what a subclass does not override. ``log`` is None if nothing is saved and nothing known.
 
     Concurrency: that of ``log``.
     """

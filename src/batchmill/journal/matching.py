@@ -1,9 +1,9 @@
-"""Finding what is known of items by their content, wherever in the journal it stands.
+"""Find known outcomes of items by content, anywhere in the journal.
 
-Most items of a resumed run stand where they stood. So a part of the items is first compared with the
-outcomes at the same positions, and at those to which earlier ones have moved: one query each, in order of
-the disk. Only for what is not found there is the rest searched: an index of contents, in a temporary table,
-is made when the first such item comes and there is something left to be found.
+Most items of a resumed run are where they were. So a part of the items is first compared with the outcomes at
+the same positions, and at those to which earlier ones have moved: one query each, in the order of the disk.
+The rest of the journal is searched only for items not found there: an index of contents, in a temporary
+table, is built when the first such item comes and outcomes remain to be found.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _numbers = itertools.count()
 
 @dataclass(slots=True)
 class Found:
-    """What was found of one item: the row of a result or of what has none, and its id. ``whole`` says that
-    a degraded one is no result, ``foreign`` that it is that of another run, or of another visit that this one
-    does not go on with."""
+    """The outcome found for one item: the row of a result or of a failure, and its id. ``whole`` says that a
+    degraded one is no result, ``foreign`` that it belongs to another run, or to another visit that this one
+    does not continue."""
 
     row: KnownRow
     whole: bool = False
@@ -45,7 +45,7 @@ class Found:
 
 
 class Claims:
-    """Which outcomes have been given away, so that each is given once. A bit for each."""
+    """The outcomes already given away, so that each is given once. A bit for each."""
 
     def __init__(self) -> None:
         self._bits: dict[int, bytearray] = {}
@@ -95,7 +95,7 @@ class Matcher:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing left to be found."""
+        """Whether no outcomes remain to be found."""
         return self._left <= 0
 
     def _count(self, visit: int) -> int:

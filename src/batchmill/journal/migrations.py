@@ -1,7 +1,7 @@
-"""The parts of a way from one format to the next that SQL has no words for.
+"""The steps of a format upgrade that SQL cannot express.
 
-The statements of ``sql/schema_N.sql`` lead from format N - 1 to N; what stands here for N is called after
-them, in the same transaction.
+The statements of ``sql/schema_N.sql`` lead from format N - 1 to N; the functions here for N run after them,
+in the same transaction.
 """
 
 from __future__ import annotations

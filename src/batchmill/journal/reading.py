@@ -1,4 +1,4 @@
-"""Reading a journal: its runs, what their nodes and items came to, a page at a time."""
+"""Read a journal: its runs, and the outcomes of their nodes and items, a page at a time."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _PAGE = 1000  # outcomes read at once
 
 
 class Reader:
-    """Reads the journal over one connection, which ``close`` ends; with ``only`` one that can write nothing,
-    not even bring the journal up to date. Every method may raise
-    :class:`~batchmill.errors.StorageError` for a damaged journal. Used by one thread."""
+    """Reads the journal over one connection, which ``close`` ends; with ``only`` the connection cannot write,
+    not even upgrade the journal. Every method may raise :class:`~batchmill.errors.StorageError` for a damaged
+    journal. Used by one thread."""
 
     def __init__(self, journal: Journal, *, only: bool = False) -> None:
         self.journal = journal

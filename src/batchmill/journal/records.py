@@ -1,4 +1,4 @@
-"""What is read of a journal, as plain data."""
+"""Records read from a journal, as plain data."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ STATES = {OK: "ok", FAILED: "failed", DEGRADED: "degraded"}
 
 @dataclass(frozen=True, slots=True)
 class VisitRecord:
-    """One visit of a node: ``total`` items, None where nobody knew, of which ``done`` have an outcome,
-    ``failed`` of those have failed and inside ``degraded`` ones something has; ``wall`` is the sum over them,
-    in seconds. Of ``timed`` outcomes it is known when they began; the highest number of a worker is
-    ``workers - 1``."""
+    """One visit of a node: ``total`` items, None if unknown, of which ``done`` have an outcome; ``failed`` of
+    those have failed, and ``degraded`` ones had a failure inside. ``wall`` is their sum in seconds. ``timed``
+    outcomes have a start time; the highest number of a worker is ``workers - 1``."""
 
     id: int
     address: str
@@ -35,14 +34,17 @@ class VisitRecord:
 
 @dataclass(frozen=True, slots=True)
 class ItemRecord:
-    """The outcome of an item. ``state`` is ``ok``, ``failed``, ``degraded`` (done, and something inside has
-    failed) or ``not kept``: done, with a value that JSON does not hold, of which ``value`` is what can be
-    shown. ``error`` has ``type``, ``message``, ``kind`` and ``traceback``. ``began`` is in seconds since
-    the epoch and ``worker`` the number of the one that made it, None where nobody knows; ``tried`` are the
-    attempts of an item that had more than one, as the schema has them. ``for_limit`` and ``for_permit`` are
-    the seconds that it waited for those, ``cpu`` its CPU seconds where they were measured for it alone. Of an
-    item that ran commands ``commands_cpu`` is their CPU seconds and ``bytes_out`` what they wrote to
-    stdout."""
+    """The outcome of an item.
+
+    - ``state``: ``ok``, ``failed``, ``degraded`` (done, but something inside failed) or ``not kept`` (done,
+      with a value that JSON cannot hold; ``value`` is what can be shown).
+    - ``error``: ``type``, ``message``, ``kind`` and ``traceback``.
+    - ``began``: seconds since the epoch; ``worker``: the number of its worker. None if unknown.
+    - ``tried``: the attempts of an item that had more than one, as in the schema.
+    - ``for_limit``, ``for_permit``: the seconds that it waited for those. ``cpu``: its CPU seconds if
+      measured for it alone.
+    - ``commands_cpu``, ``bytes_out``: the CPU seconds of its commands, and their bytes on stdout.
+    """
 
     index: int
     state: str
@@ -76,8 +78,8 @@ class ItemRecord:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """Of an outcome what tells how far a run is; the fields are those of :class:`ItemRecord`, and the number
-    of the pass it was ``made_in``."""
+    """The part of an outcome that shows the progress of a run; the fields are those of :class:`ItemRecord`,
+    and the pass it was ``made_in``."""
 
     index: int
     state: str
@@ -89,8 +91,8 @@ class Glance:
 
 
 class MachineSample(NamedTuple):
-    """What all processes of a run did in the ``seconds`` up to ``at``, seconds since the epoch: ``cpu`` is
-    CPU seconds, ``rss`` bytes at the end, ``processes`` how many there were."""
+    """The use of all processes of a run in the ``seconds`` up to ``at`` (seconds since the epoch): ``cpu`` in
+    CPU seconds, ``rss`` in bytes at the end, ``processes`` their number."""
 
     at: float
     seconds: float
@@ -106,8 +108,8 @@ class MachineSample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Items that have a result and nothing else to tell, in the order of their positions, as columns of one
-    length. The fields are those of :class:`ItemRecord`; the waits are None where no item waited."""
+    """Items with a result and nothing else to report, in the order of their positions, as columns of equal
+    length. The fields are those of :class:`ItemRecord`; the waits are None if no item waited."""
 
     indexes: array[int]
     walls: array[float]

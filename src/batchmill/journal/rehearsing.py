@@ -1,4 +1,4 @@
-"""A run's log as a rehearsal needs it: it knows what is known, and keeps nothing."""
+"""A run's log for a rehearsal: it knows earlier outcomes, and saves nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FIRST_VISIT = 1 << 30  # far above those that stand in any journal
 
 
 class _NoWriter:
-    """Takes what would be written, and writes nothing."""
+    """Accepts rows and writes nothing."""
 
     fault: StorageError | None = None
 
@@ -53,7 +53,7 @@ class RehearsedLog(SqliteRunLog):
 
 
 class RecalledLog(RehearsedLog):
-    """One that knows the outcomes of all runs."""
+    """A log that knows the outcomes of all runs."""
 
     def single(self, address: str, key: ContentKey, *, cached: bool = False) -> SingleLog:
         return super().single(address, key, cached=True)

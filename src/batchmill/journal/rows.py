@@ -35,7 +35,7 @@ PlainRow = tuple[int, int, int, str, str, float, float | None, int | None]
 
 
 class FullRow(NamedTuple):
-    """What the statement ``add_outcome`` writes; ``number`` is that of the pass."""
+    """The row of the statement ``add_outcome``; ``number`` is that of the pass."""
 
     id: int
     number: int
@@ -50,7 +50,7 @@ class FullRow(NamedTuple):
 
 
 class KnownRow(NamedTuple):
-    """What is read of an outcome to be known again; ``key`` is the item's text where it has no other."""
+    """The row of an outcome for matching; ``key`` is the item's text if it has no other."""
 
     id: int
     state: int
@@ -77,11 +77,11 @@ def end_of(visit: int, total: int | None) -> int:
 
 @dataclass(slots=True)
 class RowWriter:
-    """Makes the rows of one pass of a run. ``on_file`` is told the digest of each value put into a file,
-    before the row that refers to it is written. ``epoch`` is the time, in seconds since the epoch, at which
-    :func:`time.perf_counter` was 0.
+    """Makes the rows of one pass of a run. ``on_file`` is called with the digest of each value that goes into
+    a file, before the row that refers to it is written. ``epoch`` is the time, in seconds since the epoch, at
+    which :func:`time.perf_counter` was 0.
 
-    Concurrency: any thread; nothing in it changes.
+    Concurrency: any thread; it never changes.
     """
 
     files: ValueFiles
@@ -298,8 +298,8 @@ def files_in(detail: str | None) -> list[str]:
 
 
 def outcome_of(row: KnownRow, index: int, files: ValueFiles, codec: Codec) -> tuple[Outcome, str] | None:
-    """The outcome in a row, and its action; None where it cannot be had any more: a file is gone, a text
-    makes no sense."""
+    """The outcome in a row, and its action; None if it cannot be read any more: a file is gone, a text is
+    invalid."""
     text, wall, more = row.value, row.wall, row.detail
     try:
         if not more and text is not None:

@@ -1,4 +1,4 @@
-"""One pass of a run, as it is written to the journal: its visits, and what is known of them."""
+"""One pass of a run, as it is written to the journal: its visits, and their known outcomes."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ TAKEN_TOGETHER = 64  # ids of visits: one transaction for so many
 class SqliteRunLog:
     """A :class:`~batchmill.journal.contract.RunLog`. Holds the run's lock until it is closed.
 
-    ``failed_only`` leaves out items that were never begun; of the nodes ``again``, and of what they run
-    inside, nothing is known. One that is ``temporary`` only tells of the run: nothing in it is used again.
+    ``failed_only`` leaves out items that never began; saved results of the nodes ``again``, and of what they
+    run inside, are ignored. A ``temporary`` one only reports the run: nothing in it is reused.
 
-    Concurrency: any thread may call any method. ``_lock`` guards the fields and ``_connection``, which
-    reads, and takes ids of visits; the writer's connection writes.
+    Concurrency: any thread may call any method. ``_lock`` guards the fields and ``_connection``, which reads,
+    and takes ids of visits; the writer's connection writes.
     """
 
     def __init__(

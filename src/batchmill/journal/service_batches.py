@@ -1,7 +1,7 @@
 """The batches of one run that a service answers later, in the journal.
 
-They are written by a connection of their own, and each change is on the disk before anything follows from it:
-what is lost here would be paid twice.
+A connection of their own writes them, and each change is on the disk before anything follows from it: a lost
+batch would be paid twice.
 """
 
 from __future__ import annotations

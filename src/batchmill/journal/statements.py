@@ -1,4 +1,4 @@
-"""The journal's SQL, out of the files beside this one."""
+"""The journal's SQL, from the files beside this one."""
 
 from __future__ import annotations
 

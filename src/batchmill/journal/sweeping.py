@@ -1,4 +1,4 @@
-"""Forgetting runs: ``gc``. A run that some process is running is left alone."""
+"""Delete runs (``gc``), but never one that a process is running."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Keeping the journals of ``map`` small, which nobody looks after: they lie outside of their folders.
+"""Keep the journals of ``map`` small: they lie outside of their folders, where nobody cleans up.
 
-What a finished run printed has been printed, so of those only the latest are kept. Runs that may be gone on
-with are kept until they are old.
+The output of a finished run has been printed, so only the latest are kept. Runs that can be resumed are kept
+until they are old.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where visits stand in a run that is written: those of batches, and those of single nodes."""
+"""The positions of visits in a run that is being written: of batches, and of single nodes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Reading:
-    """Around what reads the journal: its connection is this thread's, its faults are told as ours."""
+    """Wraps reads of the journal: the connection is this thread's, and its errors become ours."""
 
     def __init__(self, lock: Any, path: Path) -> None:
         self._lock, self._path = lock, path
@@ -34,8 +34,8 @@ class Reading:
 
 
 class Place:
-    """Where a batch stands: an earlier visit that is gone on with (``before``), or a new one. ``bounds`` are
-    the ids between which the visit of the pass before in this one's place has its outcomes."""
+    """The position of a batch: an earlier visit to continue (``before``), or a new one. ``bounds`` are the
+    ids that enclose the outcomes of the last pass's visit in this place."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Visits of nodes: what is known of those of earlier passes, and those of which only the calls are kept."""
+"""Visits of nodes: the known ones of earlier passes, and those of which only the calls are saved."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Before(NamedTuple):
     parts: str | None
 
     def changes(self, key: ContentKey) -> list[str]:
-        """What the keys differ in, by name; nothing where that cannot be told."""
+        """The names in which the keys differ; empty if unknown."""
         if self.parts is None or self.key == key.digest:
             return []
         parts = decode(self.parts)
@@ -38,7 +38,7 @@ class Before(NamedTuple):
 
 
 class Older:
-    """A key as the first format made it, worked out when it is first needed."""
+    """A key as the first format made it, computed when it is first needed."""
 
     def __init__(self, key: ContentKey) -> None:
         self._key = key
@@ -52,7 +52,7 @@ class Older:
 
 
 class CallsOnly:
-    """The log of a visit whose outcomes cannot be known again: only its calls are kept, for those are paid.
+    """The log of a visit whose outcomes cannot be matched again: it saves only the calls, as they are paid.
     See :class:`~batchmill.journal.contract.ItemLog` and :class:`~batchmill.journal.contract.SingleLog`."""
 
     knows = False

@@ -1,13 +1,13 @@
 """The one thread of a run that writes to the journal.
 
-        workers --put(statement, rows)--> queue --one transaction--> SQLite
+    workers --put(statement, rows)--> queue --one transaction--> SQLite
 
-Whoever has something to write leaves it in the queue and goes on. The thread takes all there is and commits
-it together: at once while little comes in, and after a pause in proportion to what the last commit took while
-much does, a tenth of a second at most. What is committed survives the death of the process.
+Workers put rows into the queue and continue. The thread takes all there is and commits it together: at once
+while little comes in; while much does, after a pause in proportion to the last commit, a tenth of a second at
+most. What is committed survives the death of the process.
 
-Several rows are written by one statement. SQLite lets go of the interpreter's lock for every statement it
-runs, and each time a thread that computes may hold it for milliseconds before this one goes on.
+One statement writes several rows. SQLite releases the GIL for every statement it runs, and each time a
+computing thread may hold it for milliseconds before this one continues.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ Row = Sequence[Any]
 
 
 class Put(NamedTuple):
-    """Rows to be written by the statement called ``name``, with ``characters`` of text in them; ``after`` is
-    called once they are committed."""
+    """Rows for the statement called ``name``, with ``characters`` of text in them; ``after`` is called once
+    they are committed."""
 
     name: str
     rows: Sequence[Row]
@@ -55,11 +55,11 @@ class Put(NamedTuple):
 
 
 class Writer:
-    """Writes to ``connection``, which is its own; ``failed`` is called once, from its thread, when it
-    cannot write any more. From then on what is put is dropped, and :attr:`fault` says why.
+    """Writes to ``connection``, which is its own; ``failed`` is called once, from its thread, when it cannot
+    write any more. From then on rows are dropped, and :attr:`fault` says why.
 
     Concurrency: any thread may call any method. ``_lock`` guards all fields; ``_come`` wakes the thread,
-    ``_gone`` those who wait for room or for a commit. The connection is used by the thread only.
+    ``_gone`` those who wait for room or for a commit. Only the thread uses the connection.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""``batchmill.map`` and its kin: the batch engine for a Python function."""
+"""``batchmill.map``, ``imap``, ``starmap``, ``amap``, ``aimap``: the batch engine for a Python function."""

@@ -68,39 +68,43 @@ def map(  # noqa: A001  # the name users expect
     cluster: str | Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> BatchResult[Any]:
-    """Run ``function`` (or a node) on every item; the results in input order.
+    """Run ``function`` (or a node) on every item and return the results in input order.
 
-    A function may be ``async``: it is awaited on one event loop. One that yields gives the list of what it
-    yields.
+    ``function`` may be ``async``: it is awaited on one event loop. If it is a generator, its result is the
+    list of the values that it yields.
 
-    Settings are named and formed as in a batch block: ``executor`` is ``"thread"``, ``"process"``,
-    ``"sequential"``, ``"auto"`` or ``"dask"``; ``max_concurrent`` 1 to 1000, by default 10 threads or as many
-    processes as usable cores, or ``"auto"``; ``chunk_size`` items shipped together to a worker process, found
-    out by itself unless given; ``max_retries`` 1 to 10 attempts in total; ``retry_wait``,
-    ``retry_max_wait`` and ``timeout`` (of one attempt) in seconds; ``error_handling`` ``"fail_fast"`` or
-    ``"continue"``; ``tolerate`` such as ``{"count": 3}`` or ``{"percent": 5}``; ``memory_limit`` of a worker
-    process in bytes, or such as ``"512MB"``; ``rate_limit`` such as ``{"per_second": 5}``. Calls whose
-    ``rate_limit`` names the same ``key`` share its limit; where they ask for different ones the
-    strictest of those at work holds. ``cluster`` says where ``"dask"`` finds its workers: an address such as ``"tls://host:8786"``,
-    ``"local:4"`` for 4 processes here, or ``{"python": "module:function"}``, of a function that gives a
-    :class:`concurrent.futures.Executor`.
+    The settings have the names and forms of a batch block:
 
-    ``retry_on`` is a class of exceptions, or several: only those are worth another attempt (``TimeoutError``
-    stands for a timeout, ``Exception`` also for a worker that died). ``on_result`` is called with an
-    :class:`ItemResult` for each item that has ended, in no order, in the thread that called; what it raises
-    ends the batch. ``progress`` shows on standard error how far the batch has come: tqdm's bar where the
-    program has imported tqdm, else a bar on a terminal and lines elsewhere. ``return_exceptions`` puts the
-    exception of a failed item in its place, as ``asyncio.gather`` does, and raises nothing for it: all items
-    are run, and ``.errors`` lists the failures as under ``"continue"``.
+    - ``executor``: ``"thread"``, ``"process"``, ``"sequential"``, ``"auto"`` or ``"dask"``.
+    - ``max_concurrent``: 1 to 1000 or ``"auto"``; by default 10 threads, or one process per usable core.
+    - ``chunk_size``: items sent together to a worker process; chosen automatically if omitted.
+    - ``max_retries``: 1 to 10 attempts in total.
+    - ``retry_wait``, ``retry_max_wait``, ``timeout`` (of one attempt): seconds.
+    - ``error_handling``: ``"fail_fast"`` or ``"continue"``; ``tolerate``: ``{"count": 3}`` or ``{"percent":
+      5}``.
+    - ``memory_limit``: of one worker process, in bytes or such as ``"512MB"``.
+    - ``rate_limit``: such as ``{"per_second": 5}``. Calls that name the same ``key`` in it share one limit;
+      if their limits differ, the strictest of the calls that are running applies.
+    - ``cluster``: where ``"dask"`` finds its workers: an address such as ``"tls://host:8786"``, ``"local:4"``
+      for 4 processes on this machine, or ``{"python": "module:function"}`` for a function that returns a
+      :class:`concurrent.futures.Executor`.
 
-    ``initializer`` is called with ``initargs`` once in each worker thread or process of the batch before its
-    first item, outside of its ``timeout``; what it raises is the error of that worker's items. A worker
-    process is replaced after ``max_items_per_worker`` items.
+    ``retry_on`` is one exception class or several: only these are retried (``TimeoutError`` covers timeouts,
+    ``Exception`` also a worker that died). ``on_result`` is called with an :class:`ItemResult` when an item
+    has ended, in no particular order, in the calling thread; if it raises, the batch ends. ``progress`` shows
+    the progress on standard error: tqdm's bar if the program has imported tqdm, else a bar on a terminal and
+    lines elsewhere. With ``return_exceptions`` the exception of a failed item is its result, as in
+    ``asyncio.gather``, and is not raised: all items run, and ``.errors`` lists the failures as under
+    ``"continue"``.
 
-    Raises :class:`BatchFailed`, which carries the finished part and has the exception of the item as its
-    cause, when an item failed under ``fail_fast`` or more failed than tolerated; :class:`InvalidSetting` for
-    settings that are unknown or out of range; and whatever iterating over ``items`` raises. With
-    ``error_handling="continue"`` and no tolerance nothing is raised for failed items: see ``.errors``.
+    ``initializer`` is called with ``initargs`` once in each worker thread or process of the batch, before its
+    first item; ``timeout`` does not include it. If it raises, the items of that worker fail with that error.
+    A worker process is replaced after ``max_items_per_worker`` items.
+
+    Raises :class:`BatchFailed` if an item failed under ``fail_fast`` or more items failed than tolerated: it
+    carries the finished part, and its cause is the exception of the item. Raises :class:`InvalidSetting` for
+    settings that are unknown or out of range, and whatever iterating over ``items`` raises. With
+    ``error_handling="continue"`` and no tolerance, failed items raise nothing: see ``.errors``.
     """
     return Mapped(as_task(function), items, chosen(locals(), "map()", unknown)).result()
 
@@ -128,9 +132,8 @@ def starmap(
     **settings: Unpack[Settings],
 ) -> BatchResult[Any]: ...
 def starmap(function: Any, items: Iterable[Iterable[Any]], **settings: Any) -> BatchResult[Any]:
-    """Like :func:`map`, with the same settings, but the parts of each item are the arguments of ``function``:
-    ``starmap(pow, [(2, 5), (3, 2)])`` gives 32 and 9; pairs of several iterables come from :func:`zip`.
-    """
+    """Like :func:`map`, with the same settings, but unpack each item into the arguments of ``function``:
+    ``starmap(pow, [(2, 5), (3, 2)])`` gives 32 and 9. Combine several iterables with :func:`zip`."""
     return Mapped(as_star_task(function), items, chosen(settings, "starmap()")).result()
 
 
@@ -236,15 +239,15 @@ def imap(
     cluster: str | Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> Stream[Any]:
-    """Like :func:`map`, with the same settings, but yields results while items run, holding only a window of
-    them.
+    """Like :func:`map`, with the same settings, but yield results while items run, and hold only a window of
+    items.
 
-    ``items`` may be endless. ``ordered=False`` yields results as they come. Nothing runs before the first
-    result is asked for. ``indexed=True`` yields pairs of an item's index and its result, which tell which
-    item it was where they are not ordered. Under ``fail_fast`` the first failure raises :class:`BatchFailed`
-    in its place, or in that of an item before it that was then not started any more; under ``continue`` a
-    failed item yields None and its error goes to the stream's ``errors``. Closing the stream (it is a context
-    manager too), or leaving the loop and dropping it, stops the batch.
+    ``items`` may be endless. Nothing runs before you ask for the first result. ``ordered=False`` yields
+    results as they finish. ``indexed=True`` yields pairs ``(index of the item, result)``, which tell items
+    apart without an order. Under ``fail_fast`` the first failure raises :class:`BatchFailed` in its place, or
+    in the place of an earlier item that was therefore not started. Under ``continue`` a failed item yields
+    None, and its error goes to the stream's ``errors``. To stop the batch, close the stream (also a context
+    manager), or leave the loop and drop the stream.
     """
     given = chosen(locals(), "imap()", unknown)
     return Mapped(as_task(function), items, given).stream(ordered, indexed)

@@ -1,7 +1,7 @@
-"""``amap`` and ``aimap``: the same for callers that await, whose event loop goes on meanwhile.
+"""``amap`` and ``aimap``: ``map`` and ``imap`` for async callers, whose event loop keeps running meanwhile.
 
-A batch is run by a thread of its own, which the caller's loop is told by. Functions to be awaited are so on
-the batch's own event loop, as everywhere.
+A thread of its own runs the batch and informs the caller's event loop. Async functions are awaited on the
+batch's event loop, as everywhere.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 Y = TypeVar("Y")
 
-LOOK_SECONDS = 0.5  # between looks whether a loop that is to call somebody is still there
+LOOK_SECONDS = 0.5  # how often a waiting thread checks that the loop still exists
 _END: Any = object()
 
 
@@ -57,11 +57,11 @@ async def amap(
     **settings: Unpack[Settings],
 ) -> BatchResult[Any]: ...
 async def amap(function: Any, items: Iterable[Any], **settings: Any) -> BatchResult[Any]:
-    """Like :func:`~batchmill.map`, with the same settings, for callers that await: their event loop goes on
-    meanwhile. ``items`` is read in another thread, ``on_result`` is called in the caller's.
+    """Like :func:`~batchmill.map`, with the same settings, for async callers: their event loop keeps running
+    meanwhile. ``items`` is read in another thread; ``on_result`` is called in the caller's thread.
 
-    An ``async`` function is awaited on an event loop of batchmill's: what belongs to the caller's loop (a
-    client's session) does not work in it. Cancelling the task that awaits ends the batch.
+    An ``async`` function is awaited on an event loop of batchmill: objects bound to the caller's loop (such
+    as a client's session) do not work in it. To end the batch, cancel the task that awaits it.
     """
     cancel = CancelToken()
     given, thread = chosen(settings, "amap()"), Helper()
@@ -75,15 +75,15 @@ async def amap(function: Any, items: Iterable[Any], **settings: Any) -> BatchRes
         cancel.cancel("the task that awaited it was cancelled")
         await asyncio.wait([done])
         if not done.cancelled():
-            done.exception()  # nobody asks for it any more
+            done.exception()  # mark the error as seen: nobody awaits it
         raise
 
 
 class AsyncStream(AsyncIterator[Y], Generic[Y]):
-    """The results of :func:`~batchmill.aimap`. ``errors`` lists the failures met so far, as plain data.
+    """The results of :func:`~batchmill.aimap`. ``errors`` lists the failures so far, as plain data.
 
-    As an async context manager it is closed at the end. A wait for a result that is given up loses none: the
-    next one gets it. Used by one task at a time.
+    As an async context manager it closes at the end. If you cancel a wait for a result, the next wait gets
+    that result. Use it from one task at a time.
     """
 
     def __init__(self, stream: Stream[Y], cancel: CancelToken) -> None:
@@ -120,12 +120,12 @@ class AsyncStream(AsyncIterator[Y], Generic[Y]):
         return value
 
     async def aclose(self) -> None:
-        """Stop the batch: nothing new starts, running items get a moment and are then given up."""
+        """Stop the batch: start no new items, and give running ones a moment before they are abandoned."""
         pending, self._pending = self._pending, None
         if pending is not None:
             self._cancel.cancel("its results are wanted no more")
             await asyncio.wait([pending])
-            pending.exception()  # nobody asks for it any more
+            pending.exception()  # mark the error as seen: nobody awaits it
         await self._helper.call(self._stream.close)
 
 
@@ -170,11 +170,11 @@ def aimap(
     function: Any, items: Iterable[Any], *, ordered: bool = True, indexed: bool = False, **settings: Any
 ) -> AsyncStream[Any]:
     """Like :func:`~batchmill.imap`, with the same settings, as an async iterator: ``async for value in
-    batchmill.aimap(...)``. What is said of :func:`amap` holds here too. Nothing runs before the first result
-    is asked for. To be called where an event loop runs.
+    batchmill.aimap(...)``. Functions and callbacks work as in :func:`amap`. Nothing runs before you ask for
+    the first result. Call it where an event loop runs.
 
-    Leave the loop early within ``async with batchmill.aimap(...) as values:``, which waits until the batch
-    has ended; one that is only dropped ends in the background.
+    To leave the loop early, use ``async with batchmill.aimap(...) as values:``, which waits until the batch
+    has ended. A stream that you only drop ends in the background.
     """
     cancel = CancelToken()
     given = chosen({**settings, "ordered": ordered, "indexed": indexed}, "aimap()")
@@ -184,17 +184,18 @@ def aimap(
 
 
 class Helper:
-    """A thread that makes blocking calls, one after another, for a task of an event loop. It is started with
-    the first of them.
+    """A thread that makes blocking calls, one after another, for a task of an event loop. The first call
+    starts it.
 
-    Concurrency: used by the loop's thread; the queue is what the two share."""
+    Concurrency: the loop's thread uses it; both share only the queue.
+    """
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._started = False
 
     def call(self, function: Callable[[], R]) -> asyncio.Future[R]:
-        """Have ``function`` called in the caller's context; what it comes to."""
+        """Call ``function`` in the caller's context; returns a future of its result."""
         loop, context = asyncio.get_running_loop(), contextvars.copy_context()
         done: asyncio.Future[R] = loop.create_future()
         self._calls.put(lambda: _tell(loop, done, lambda: context.run(function)))
@@ -206,7 +207,7 @@ class Helper:
         return done
 
     def end(self) -> None:
-        """Let the thread end once it has made the calls it was given."""
+        """Let the thread end after the calls it was given."""
         self._calls.put(None)
 
 
@@ -217,7 +218,7 @@ def _serve(calls: queue.SimpleQueue[Callable[[], None] | None]) -> None:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Future[R], function: Callable[[], R]) -> None:
-    """Have ``done`` settled with what ``function`` comes to, in the loop's thread."""
+    """Settle ``done`` with the result of ``function``, in the loop's thread."""
 
     def settle(settling: Callable[[Any], None], result: Any) -> None:
         if not done.done():
@@ -236,7 +237,7 @@ def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Future[R], function: Ca
 
 
 def _in_loop(on_result: OnResult | None) -> OnResult | None:
-    """``on_result`` to be called by another thread, which waits until the running loop's thread has."""
+    """Wrap ``on_result`` for other threads: it runs in the running loop's thread, and they wait for it."""
     if on_result is None:
         return None
     loop = asyncio.get_running_loop()

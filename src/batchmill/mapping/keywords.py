@@ -1,7 +1,7 @@
 """Keyword arguments as the settings of a batch: named and formed as the keys of a document's batch block.
 
-They are read by the block's own model, so that each has one range and one set of words for what is wrong with
-it. The model is imported only where something other than the defaults is asked for: it brings pydantic.
+The block's own model checks them, so that each has one range and one set of error messages. The model, which
+brings pydantic, is imported only if some setting differs from its default.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ RetryOn = type[BaseException] | Sequence[type[BaseException]]
 
 
 class Settings(TypedDict, total=False):
-    """The keyword arguments of ``map`` and its kin, for type checkers and editors; ``return_exceptions``
-    changes what they give and has overloads of its own."""
+    """The keyword arguments of ``map`` and its variants, for type checkers and editors. ``return_exceptions``
+    changes the type of the results and has overloads of its own."""
 
     executor: Executor
     max_concurrent: int | str | None
@@ -87,7 +87,7 @@ OF_THE_FACE = (
     "initargs",
     "max_items_per_worker",
 )
-"""Those that no document has: what they are given is Python."""
+"""Keywords that no document has: their values are Python objects."""
 WITH_PROCESSES = ("process", "auto", "dask")
 _OBJECTS = {
     "tolerate": '{"count": 3} or {"percent": 5}',
@@ -117,16 +117,17 @@ _OTHER_NAMES = {
     **_same("init worker_init on_start setup", "initializer"),
     **_same("backend pool method mode prefer engine", "executor"),
 }
-"""What other libraries call our settings."""
+"""Names of our settings in other libraries."""
 
 _gates = Gates()  # of this process: calls that name the same key share its limit
 
 
 def chosen(given: Mapping[str, Any], owner: str, unknown: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The settings among what ``owner`` was given, ``unknown`` being what it has no name for, and the
-    defaults of the others.
+    """The settings among the arguments of ``owner``, with defaults for the others. ``unknown`` are its
+    unrecognised arguments.
 
-    Raises :class:`UnknownSetting`; without ``unknown`` that looks at ``given``."""
+    Raises :class:`UnknownSetting`; without ``unknown`` it checks ``given``.
+    """
     extra = {name: given[name] for name in ("ordered", "indexed") if name in given}
     strange = (
         [name for name in given if name not in DEFAULTS and name not in extra]
@@ -142,8 +143,8 @@ def chosen(given: Mapping[str, Any], owner: str, unknown: Mapping[str, Any] | No
 
 
 def refuse(owner: str, names: Iterable[str], known: Iterable[str]) -> NoReturn:
-    """Raise :class:`UnknownSetting` for the first of ``names``: ``owner`` has none so called, but maybe what
-    was meant."""
+    """Raise :class:`UnknownSetting` for the first of ``names``, which ``owner`` does not have, and suggest a
+    known name."""
     name, choices = next(iter(names)), list(known)
     other = _OTHER_NAMES.get(name.lower())
     hint = f"did you mean `{other}`?" if other in choices else did_you_mean(name, choices)
@@ -151,9 +152,9 @@ def refuse(owner: str, names: Iterable[str], known: Iterable[str]) -> NoReturn:
 
 
 def settings_of(given: Mapping[str, Any]) -> BatchSettings:
-    """The settings that some of the keywords stand for, defaults for the others.
+    """Convert some of the keywords to settings, with defaults for the others.
 
-    Raises :class:`InvalidSetting` with everything that is wrong with them.
+    Raises :class:`InvalidSetting` with all their faults.
     """
     executor = given.get("executor", DEFAULTS["executor"])
     if not isinstance(executor, str):
@@ -213,13 +214,13 @@ def _check_initializer(initializer: Any, arguments: Any) -> None:
 
 
 def prepared(task: Task, given: Mapping[str, Any]) -> Task:
-    """The task, behind the initializer that the keywords name."""
+    """The task, behind the initializer of the keywords."""
     initializer = given.get("initializer")
     return task if initializer is None else Prepared(task, initializer, given.get("initargs", ()))
 
 
 def _classes(wanted: Any) -> tuple[type[BaseException], ...] | None:
-    """What ``retry_on`` names: one class of exceptions, or several."""
+    """The classes of ``retry_on``, which is one exception class or several."""
     if wanted is None:
         return None
     found = tuple(wanted) if isinstance(wanted, (tuple, list, set, frozenset)) else (wanted,)
@@ -235,7 +236,7 @@ def _is_default(name: str, value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of other libraries, numpy's say, as Python's own; mappings as dictionaries of such."""
+    """Convert numbers of other libraries, such as numpy's, to Python's own, also inside mappings."""
     if isinstance(value, bool):
         return value
     if isinstance(value, numbers.Integral):
@@ -246,7 +247,7 @@ def _plain(value: Any) -> Any:
 
 
 def _gate(block: Any) -> Gate | None:
-    """What lets items start, None where nothing limits them."""
+    """The gate that lets items start, None if nothing limits them."""
     limited, span = block.rate_limit, block.span
     if limited is None and span is None:
         return None

@@ -16,11 +16,11 @@ from batchmill.outcome import ErrorInfo, Outcome
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """What ``on_result`` is called with: one item that has ended.
+    """One item that has ended; the argument of ``on_result``.
 
-    ``value`` is None where it failed, or the exception under ``return_exceptions``; ``error`` is then the
-    entry of ``.errors`` (``{index, item, type, message, attempts, kind, traceback}``), None where it did not.
-    ``seconds`` is how long its attempts took together.
+    ``value`` is the result; if the item failed, None, or the exception under ``return_exceptions``. ``error``
+    is the item's entry of ``.errors`` (``{index, item, type, message, attempts, kind, traceback}``), None if
+    it did not fail. ``seconds`` is the time of all its attempts together.
     """
 
     index: int
@@ -35,8 +35,8 @@ OnResult = Callable[[ItemResult], object]
 
 @dataclass(slots=True)
 class Reporting:
-    """What is done with the blocks of one batch before its caller has them. Used by the thread that consumes
-    them, in which ``on_result`` is called; what that raises ends the batch."""
+    """Handles the blocks of one batch before the caller gets them. Used by the thread that consumes the
+    blocks, which also calls ``on_result``; if that raises, the batch ends."""
 
     on_result: OnResult | None = None
     progress: bool = False
@@ -45,13 +45,12 @@ class Reporting:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Reporting:
-        """What some checked keywords ask for."""
+        """Make it from checked keywords."""
         return cls(given["on_result"], given["progress"], given["return_exceptions"])
 
     @contextmanager
     def over(self, total: int | None) -> Generator[None, None, None]:
-        """A context manager around the batch; ``total`` is how many items there are, None where nobody
-        knows."""
+        """A context manager around the batch; ``total`` is the number of items, None if unknown."""
         if not self.progress:
             yield
             return
@@ -63,7 +62,7 @@ class Reporting:
             self._meter = None
 
     def saw(self, block: Block) -> None:
-        """Report a block; puts exceptions in the places of failed items where that is wanted."""
+        """Report a block; under ``return_exceptions``, put exceptions in the places of failed items."""
         if self.return_exceptions:
             for outcome in block.failures:
                 block.replace(outcome.index - block.start, in_place(outcome))
@@ -84,8 +83,7 @@ def in_place(outcome: Outcome) -> Outcome:
 
 
 def exception_of(error: ErrorInfo) -> BaseException:
-    """The exception that an error tells of; where there is none, or it did not travel here, one that says
-    the same."""
+    """The exception of an error; if there is none, or it could not be sent here, an equivalent one."""
     found = cause_of(error)
     if found is not None and not isinstance(found, RemoteTraceback):
         return found

@@ -18,9 +18,9 @@ Y = TypeVar("Y")
 
 
 class Stream(Iterator[Y], Generic[Y]):
-    """The results of :func:`~batchmill.imap`. ``errors`` lists the failures met so far, as plain data.
+    """The results of :func:`~batchmill.imap`. ``errors`` lists the failures so far, as plain data.
 
-    As a context manager it is closed at the end. Used by one thread at a time, like any iterator.
+    As a context manager it closes at the end. Use it from one thread at a time, like any iterator.
     """
 
     def __init__(self, batch: Batch, reporting: Reporting | None = None, *, indexed: bool = False) -> None:
@@ -47,7 +47,7 @@ class Stream(Iterator[Y], Generic[Y]):
         return value
 
     def close(self) -> None:
-        """Stop the batch: nothing new starts, running items get a moment and are then given up."""
+        """Stop the batch: start no new items, and give running ones a moment before they are abandoned."""
         self._values.close()
         self._unless_dropped.detach()
 

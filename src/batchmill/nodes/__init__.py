@@ -1,4 +1,4 @@
-"""Node types: what a step of a document can be, over one contract and one registry."""
+"""Node types: the steps that a document can have, with one contract and one registry."""
 
 from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.nodes.contract import (

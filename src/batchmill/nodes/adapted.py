@@ -1,12 +1,12 @@
-"""Classes with ``prep``, ``exec`` and ``post`` as node types, by their shape alone.
+"""Classes with ``prep``, ``exec`` and ``post`` as node types, recognised by their methods.
 
-Such a class reads its params from a store and writes its outputs into it. So every attempt gets a
-fresh object and a fresh store that holds the params; what was written into the store is the output.
+Such a class reads its params from a store and writes its outputs into it. So every attempt gets a fresh
+object and a fresh store that holds the params; what is written into the store is the output.
 
-Three shapes are known. The three methods by themselves are called one after another. Where they are
-coroutines (``prep_async``, ``exec_async``, ``post_async``) they are awaited, so that items of a batch can
-wait together. An object that can be linked to successors is run as its own class runs it: with its
-retries and its fallback, a batch node with all its items, a flow with all its nodes.
+Three kinds are supported. The three plain methods are called one after another. Coroutines (``prep_async``,
+``exec_async``, ``post_async``) are awaited, so that items of a batch can wait together. An object that can be
+linked to successors runs as its own class runs it: with its retries and its fallback, a batch node with all
+its items, a flow with all its nodes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Appending to a file that others append to at the same time."""
+"""Append to a file that others append to at the same time."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What code prints, caught for the item that printed it, with many items printing at once.
+"""Capture what code prints, for the item that printed it, with many items printing at once.
 
-``sys.stdout`` and ``sys.stderr`` belong to the whole process, so they are not swapped per item: while
-any capture is open, one stream stands in for each and asks a context variable where this piece of text
-belongs. Text written outside every capture goes where it always went.
+``sys.stdout`` and ``sys.stderr`` belong to the whole process, so they are not swapped per item: while any
+capture is open, one stream replaces each and asks a context variable where a text belongs. Text written
+outside every capture goes to the real stream.
 
-Threads that captured code starts by itself belong to no item, as a context variable does not follow
-them (it does on free-threaded builds of 3.14 and later): what they print goes to the real streams.
+Threads that captured code starts itself belong to no item, as a context variable does not follow them (it
+does on free-threaded builds of 3.14 and later): their output goes to the real streams.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ MAX_CHARACTERS = 10 * 1024 * 1024
 
 
 class Captured:
-    """What one item printed; of each stream the first ``limit`` characters are kept.
+    """The output of one item; of each stream the first ``limit`` characters are kept.
 
-    Concurrency: any thread may write, in case the item's code has threads of its own; ``_lock`` guards
-    the pieces and the room left.
+    Concurrency: any thread may write, in case the item's code has threads of its own; ``_lock`` guards the
+    pieces and the room left.
     """
 
     def __init__(self, limit: int = MAX_CHARACTERS) -> None:
@@ -89,7 +89,7 @@ class Captured:
 
 
 class _Decoder:
-    """UTF-8 that may come in pieces; ``fault`` is the first byte that is none, in words."""
+    """UTF-8 that may come in pieces; ``fault`` describes the first invalid byte, in words."""
 
     def __init__(self) -> None:
         self._waiting = b""
@@ -119,7 +119,7 @@ _current: ContextVar[Captured | None] = ContextVar("batchmill_captured", default
 
 
 class _Stand(io.TextIOBase):
-    """Stands in for ``sys.stdout`` or ``sys.stderr`` and sends each text where it belongs."""
+    """Replaces ``sys.stdout`` or ``sys.stderr`` and sends each text where it belongs."""
 
     def __init__(self, name: str, real: TextIO | None) -> None:
         super().__init__()
@@ -190,7 +190,7 @@ class _Bytes(io.RawIOBase):
 
 
 class _Installation:
-    """Puts the stand-ins in place for the first capture and takes them away after the last.
+    """Installs the replacement streams for the first capture and removes them after the last.
 
     Concurrency: any thread may call ``enter`` and ``leave``; ``_lock`` guards ``_open``, ``_stands`` and
     ``sys``'s two streams, as far as we change them.

@@ -1,4 +1,4 @@
-"""Certificates that are not to be trusted: found in whatever the libraries wrapped the fault in."""
+"""Find a certificate error in whatever exceptions the libraries wrapped it in."""
 
 from __future__ import annotations
 

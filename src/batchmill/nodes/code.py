@@ -18,8 +18,8 @@ from batchmill.nodes.program import ACTION_NAME, Program, Ran, check_code
 class CodeNode(Node):
     """Runs Python text.
 
-    A thread cannot be killed: at its ``timeout`` the code is left behind in a thread of its own, where it
-    may go on until it ends by itself. In a process executor the item's ``timeout`` does kill it.
+    A thread cannot be killed: at its ``timeout`` the code is abandoned in a thread of its own, where it may
+    continue until it ends by itself. In a process executor the item's ``timeout`` does kill it.
     """
 
     type = "code"

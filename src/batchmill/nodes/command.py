@@ -42,11 +42,10 @@ _TAKEN_OVER = ("command", "stdin", "cwd", "env", "timeout", "shell")
 
 
 class CommandNode(ShellNode):
-    """What a command prints is kept as it is, and nothing of it is cut: text with ``surrogateescape`` while
-    it is little, else a file (``stdout_file``), which the run owns.
+    """Keeps the output of a command unchanged and complete: small output as text with ``surrogateescape``,
+    larger output in a file (``stdout_file``), which the run owns.
 
-    Templates see in the place of the item the texts of its ``placeholders``, and its ``index``, ``key`` and
-    ``text``.
+    As the item, templates see the texts of its ``placeholders``, and its ``index``, ``key`` and ``text``.
     """
 
     type = "command"

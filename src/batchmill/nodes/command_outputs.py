@@ -1,4 +1,4 @@
-"""What a command left: its outputs, and why it failed, in words."""
+"""The outputs of a command, and why it failed, in words."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a node type is: its name, the params it reads, the outputs it writes and one ``run``.
+"""The contract of a node type: its name, the params it reads, the outputs it writes and one ``run``.
 
-A node object holds no state of an item: params come in resolved, outputs go out as a plain
-dictionary. So one object can serve many items, and copies of it are cheap.
+A node object holds no state of an item: it gets resolved params and returns a plain dictionary of outputs. So
+one object can serve many items, and copies of it are cheap.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from batchmill.concurrency.event_loop import background, run_coroutine
 from batchmill.file_table import FileTable
 from batchmill.policy import NO_RETRIES, RetryPolicy
 
-if TYPE_CHECKING:  # it imports pydantic
+if TYPE_CHECKING:  # imports pydantic
     from batchmill.ir.services import Tables
 
 CHARACTERS_PER_TOKEN = 4
@@ -26,16 +26,16 @@ ERROR_ACTION = "error"
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter a node reads.
+    """One parameter that a node reads.
 
-    ``type`` holds JSON Schema type names joined with ``|`` (``"string|array"``), or ``any``.
-    ``templates`` says what becomes of ``${...}`` in it: ``value`` resolves them, ``shell`` rewrites
-    them into references that a shell reads (see :mod:`batchmill.template.shell`), ``none`` leaves the
-    text alone, ``url`` keeps each value within its place of a URL (see :mod:`batchmill.template.url`),
-    ``branches`` resolves them and gives null for what nodes that have not run, or failed, did not leave.
-    ``choices`` lists the allowed values where there are few; ``minimum`` is inclusive. ``content`` false says
-    that it cannot change what comes out (a timeout, a key, an address, a limit): an outcome that is kept
-    stays good when it is edited.
+    - ``type``: JSON Schema type names joined with ``|`` (``"string|array"``), or ``any``.
+    - ``templates``: how ``${...}`` in it is handled. ``value`` resolves it; ``shell`` rewrites it into
+      references that a shell reads (see :mod:`batchmill.template.shell`); ``none`` leaves the text alone;
+      ``url`` keeps each value within its part of a URL (see :mod:`batchmill.template.url`); ``branches``
+      resolves it and gives null for outputs of nodes that have not run, or failed.
+    - ``choices``: the allowed values, if there are few. ``minimum``: inclusive.
+    - ``content``: False if it cannot change the outputs (a timeout, a key, an address, a limit): saved
+      outcomes stay valid when you edit it.
     """
 
     name: str
@@ -51,8 +51,8 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output a node writes. ``diagnostic`` outputs speak of a failure and count as present after
-    one; the others of a failed node are passed over by ``??``."""
+    """One output that a node writes. ``diagnostic`` outputs describe a failure and stay readable after one;
+    ``??`` skips the other outputs of a failed node."""
 
     name: str
     type: str
@@ -62,10 +62,10 @@ class Output:
 
 @dataclass(slots=True)
 class NodeResult:
-    """What a node's run gave: outputs, and the action that picks the next edge.
+    """The result of a node's run: outputs, and the action that picks the next edge.
 
-    A node that failed raises instead: :class:`batchmill.errors.NodeError` with its diagnostic
-    outputs for an error result, anything else for an exception.
+    A node that fails raises instead: :class:`batchmill.errors.NodeError` with its diagnostic outputs for an
+    error result, any other exception otherwise.
     """
 
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -73,9 +73,9 @@ class NodeResult:
 
 
 class ExpectedCall(NamedTuple):
-    """What a call of a language model uses: tokens that are ``sent`` and ``answered`` and what they cost in
-    ``usd``, 0 where nobody knows. ``bounded`` says that the answer can be no longer, ``part`` is the part of
-    the ordinary price that is paid."""
+    """The estimated use of one call of a language model: tokens ``sent`` and ``answered`` and their price in
+    ``usd``, 0 if unknown. ``bounded`` says that the answer cannot be longer; ``part`` is the fraction of the
+    ordinary price that is paid."""
 
     sent: float
     answered: float
@@ -84,11 +84,11 @@ class ExpectedCall(NamedTuple):
     part: float
 
 
-NodeClass: TypeAlias = "type[Node]"  # within Node ``type`` is the name of the type
+NodeClass: TypeAlias = "type[Node]"  # inside Node, ``type`` is the name of the type
 
 
 class Node(ABC):
-    """Base of all node types. Subclasses are created without arguments."""
+    """Base of all node types. Subclasses need a constructor without arguments."""
 
     type: ClassVar[str]
     summary: ClassVar[str]
@@ -99,38 +99,39 @@ class Node(ABC):
     passes_params: ClassVar[bool] = False  # True: params that are not listed are outputs of the same name
 
     requests: ClassVar[bool | None] = None
-    """Whether an attempt is a request to a service, which budgets count. None: it makes as many as it
-    records calls of language models."""
+    """Whether an attempt is a request to a service, which budgets count. None: as many requests as the
+    attempt records calls of language models."""
 
     only_default: ClassVar[bool] = False
-    """Whether every run that does not fail ends with the action ``default``."""
+    """Whether every run that succeeds ends with the action ``default``."""
 
     @classmethod
     def actions(cls, params: Mapping[str, Any]) -> frozenset[str] | None:
-        """The actions that a run with these params, as written, may end with, but for ``error``; None where
-        that cannot be told. Nothing is run or imported."""
+        """The actions that a run with these params, as written, may end with, without ``error``; None if
+        unknown. Runs and imports nothing."""
         return frozenset({DEFAULT_ACTION}) if cls.only_default else None
 
     @classmethod
     def changes(cls, params: Mapping[str, Any]) -> bool:
-        """Whether a run with these params, as written, is known to change something outside of it: what an
-        outcome taken from an earlier run would not do."""
+        """Whether a run with these params, as written, is known to change something outside of it, which an
+        outcome reused from an earlier run would not do."""
         return False
 
     @classmethod
     def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
-        """When a failed attempt with these params, as written, is tried again where the document says nothing
-        of it. What it does say holds key by key."""
+        """The default retry policy of attempts with these params, as written. The document's own keys
+        override it one by one."""
         return NO_RETRIES
 
     calls_models: ClassVar[bool] = False
-    """Whether attempts ask language models: what they use counts although nobody tells, as an estimate."""
+    """Whether attempts call language models: unreported use then counts as an estimate."""
 
     def expected_tokens(self, params: Mapping[str, Any]) -> float:
-        """About how many tokens of language models an attempt with these (resolved, unchecked) params uses.
+        """Estimate the tokens of language models that an attempt with these (resolved, unchecked) params
+        uses.
 
-        What limits set aside before the attempt; they learn from what is recorded how far off it is. Here:
-        four characters of text to a token, and ``max_tokens`` where that is given.
+        Limits reserve them before the attempt, and correct the estimate by what is recorded. Here: four
+        characters of text per token, plus ``max_tokens`` if given.
         """
         most = params.get("max_tokens")
         answer = most if isinstance(most, (int, float)) and not isinstance(most, bool) else 0
@@ -138,78 +139,77 @@ class Node(ABC):
 
     @classmethod
     def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Of params, as written or resolved, those that can change what comes out; one that says what holds
-        without it is not among them."""
+        """The params, as written or resolved, that can change the outputs, without those that equal their
+        default."""
         declared = {param.name: param for param in cls.params}
         return {name: value for name, value in params.items() if _counts(declared.get(name), value)}
 
     reads: ClassVar[tuple[str, ...]] = ()
-    """The params that name files whose content goes into what comes out."""
+    """The params that name files whose content goes into the outputs."""
 
     @classmethod
     def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
-        """The paths of those files; ``params`` has the resolved ones among :attr:`reads`, unchecked."""
+        """The paths of those files; ``params`` has the params in :attr:`reads`, resolved and unchecked."""
         return ()
 
     def expected_usd(self, params: Mapping[str, Any]) -> float:
-        """About how many US dollars an attempt with these (resolved, unchecked) params costs; 0 where nobody
-        knows."""
+        """Estimate the price in US dollars of an attempt with these (resolved, unchecked) params; 0 if
+        unknown."""
         return 0.0
 
     def is_free(self, params: Mapping[str, Any]) -> bool:
-        """Whether an attempt with these (resolved, unchecked) params certainly asks nobody who is paid."""
+        """Whether an attempt with these (resolved, unchecked) params surely calls no paid service."""
         return False
 
     def expected_call(self, params: Mapping[str, Any]) -> ExpectedCall | None:
-        """What a call of a language model with these (resolved, unchecked) params uses; None where none is
-        made, or nobody knows."""
+        """Estimate the use of one call of a language model with these (resolved, unchecked) params; None if
+        it makes no call, or the use is unknown."""
         return None
 
     def is_booked(self, params: Mapping[str, Any]) -> bool:
-        """Whether an attempt with these (resolved, unchecked) params makes no request but one that was made
-        already, and is paid: no budget keeps it from its answer."""
+        """Whether an attempt with these (resolved, unchecked) params only fetches the answer to a request
+        that was made and paid before: no budget stops it."""
         return False
 
     @classmethod
     def unpriced(cls, params: Mapping[str, Any]) -> str | None:
-        """The model that an attempt with these params may have to pay for and that has no price; None where
-        there is no such. Params may still hold templates: of those nothing is known."""
+        """The model without a price that an attempt with these params may have to pay for; None if there is
+        none. Params that still hold templates are unknown and are skipped."""
         return None
 
     def withhold(self, variables: frozenset[str]) -> None:
-        """Start nothing with these variables of the environment, which hold credentials, unless the params
-        pass them on. Called once, before the first run; nodes that start no programs need not care."""
+        """Start no program with these environment variables, which hold credentials, unless the params pass
+        them on. Called once, before the first run; nodes that start no programs can ignore it."""
         return
 
     def look_in(self, files: FileTable, by: str) -> None:
-        """Write no file that is in use elsewhere in the run: ``files`` tells, and ``by`` is what this node is
-        called there. Called once, before the first run; nodes that write no files need not care."""
+        """Write no file that the run uses elsewhere: ask ``files``, where ``by`` is the name of this node.
+        Called once, before the first run; nodes that write no files can ignore it."""
         return
 
     def work_in(self, folder: str) -> None:
-        """Run commands in ``folder``, which is that of an item around, unless the attempt has one of its own.
-        Called once, before the first run; nodes that start no programs need not care."""
+        """Run commands in ``folder``, that of an enclosing item, unless the attempt has its own. Called once,
+        before the first run; nodes that start no programs can ignore it."""
         return
 
     only_files: ClassVar[bool] = False
-    """Whether all it does is with files: where workers do not have the folder of the run, it is run here."""
+    """Whether it only works on files: it runs here if workers do not have the folder of the run."""
 
     @classmethod
     def needs_folder(cls, params: Mapping[str, Any]) -> str:
         """Why a run with these params, as written, needs the folder of the run, in words that follow "and";
-        "" where what it works on comes in its params."""
+        "" if its params hold all that it works on."""
         if cls.only_files:
             return "it works on files"
         named = [name for name in (*cls.reads, *cls.names_files) if params.get(name)]
         return f"its `{named[0]}` names files" if named else ""
 
     credentials: ClassVar[tuple[str, ...]] = ()
-    """The params that hold what nobody else may read."""
+    """The params that hold secrets."""
 
     @classmethod
     def credential(cls, params: Mapping[str, Any]) -> str:
-        """Which credential stands in these params, as written, in words such as "its `api_key`"; "" for
-        none."""
+        """The credential in these params, as written, in words such as "its `api_key`"; "" for none."""
         return next((f"its `{name}`" for name in cls.credentials if params.get(name)), "")
 
     names_files: ClassVar[tuple[str, ...]] = ()
@@ -217,41 +217,41 @@ class Node(ABC):
 
     @classmethod
     def stays(cls, params: Mapping[str, Any]) -> bool:
-        """Whether runs with these params, as written, must be made in the process of the run itself, whatever
-        executor its items are to have."""
+        """Whether runs with these params, as written, must run in the process of the run itself, with any
+        executor."""
         return False
 
     def hand_in_at(self, desk: Any) -> None:
-        """Have requests that a service answers later handed in at ``desk``, where the run has one. Called
-        once, before the first run; only nodes that make such requests need care."""
+        """Submit requests that a service answers later at ``desk``, if the run has one. Called once, before
+        the first run; nodes without such requests can ignore it."""
         return
 
     removes: ClassVar[bool] = False
-    """Whether it takes away files that other nodes may have written."""
+    """Whether it deletes files that other nodes may have written."""
 
     makes: ClassVar[tuple[str, ...]] = ()
-    """The outputs that name a file which the node has written, and which belongs to what came of it: where it
-    is gone, the node is run again."""
+    """The outputs that name a file which the node has written as part of its result: if the file is missing,
+    the node runs again."""
 
     @classmethod
     def files_made(cls, params: Mapping[str, Any], outputs: Mapping[str, Any]) -> Iterable[str]:
-        """The paths of those files, of a run with these outputs; ``params`` are as written."""
+        """The paths of those files, for a run with these outputs; ``params`` are as written."""
         named = (outputs.get(name) for name in cls.makes)
         return [path for path in named if isinstance(path, str)]
 
     def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Look at params as written, before anything runs: ``(param name, what is wrong)`` for each fault.
+        """Check params as written, before anything runs: ``(param name, what is wrong)`` for each fault.
 
-        Values that hold templates are not known yet and must be passed over. Nothing is run or
-        imported. Presence, names, types, choices and minimums were checked before from ``params``.
+        Skip values that hold templates: they are not known yet. Run and import nothing. Presence, names,
+        types, choices and minimums are already checked against the declared ``params``.
         """
         return []
 
     @classmethod
     def of_document(cls, tables: Tables) -> NodeClass:
-        """The type as the nodes of one document have it; a type that reads nothing of it is itself.
+        """The type as the nodes of one document see it; by default the type itself.
 
-        Raises :class:`~batchmill.errors.BrokenNodeType` for what the document does not have.
+        Raises :class:`~batchmill.errors.BrokenNodeType` for something that the document does not have.
         """
         return cls
 
@@ -259,7 +259,7 @@ class Node(ABC):
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         """Run with resolved params (defaults filled in, types checked); blocking.
 
-        Long waits must honour ``attempt.deadline`` and ``attempt.cancel`` where they can. Raises
+        Respect ``attempt.deadline`` and ``attempt.cancel`` in long waits if you can. Raise
         :class:`~batchmill.errors.NodeError` for an error result.
         """
 
@@ -272,7 +272,7 @@ def _counts(param: Param | None, value: Any) -> bool:
 
 
 def characters_in(value: Any) -> int:
-    """The length of all text in ``value``."""
+    """The total length of the text in ``value``, in characters."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, Mapping):
@@ -281,32 +281,32 @@ def characters_in(value: Any) -> int:
 
 
 class AsyncRunNode(Node):
-    """Base of node types that wait as coroutines.
+    """Base of node types that wait in coroutines.
 
-    On threads the items of a batch then run on one event loop, ``max_concurrent`` of them at once. They
-    share the node object: what an attempt keeps, it keeps in its own locals. Everywhere else ``run``
-    has each attempt awaited on the one event loop of its process. A node type that has ``run_async`` without
-    this base is treated the same.
+    With the executor ``thread`` the items of a batch run on one event loop, ``max_concurrent`` at once. They
+    share the node object: keep the state of an attempt in local variables. Everywhere else ``run`` awaits
+    each attempt on the one event loop of its process. A node type with ``run_async`` but without this base is
+    treated the same.
     """
 
     @abstractmethod
     async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
-        """What :meth:`Node.run` is, to be awaited. At a timeout, and when the run is ended by force, it is
-        cancelled."""
+        """:meth:`Node.run` as a coroutine. It is cancelled at a timeout, and when the run ends by force."""
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         return run_coroutine(lambda: self.run_async(params, attempt), attempt.cancel, attempt.remaining())
 
 
 class ServiceNode(AsyncRunNode):
-    """Base of node types that wait for a service by a library of coroutines, and bound each wait themselves.
+    """Base of node types that call a service through an async library, and set a timeout for each wait
+    themselves.
 
-    Their clients and sessions live on the event loop of the process: what blocks it holds up every call that
-    is under way.
+    Their clients and sessions live on the event loop of the process: code that blocks it delays every running
+    call.
     """
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
-        # not `run_coroutine`: what it opens stays open for the next call where no run holds it
+        # not `run_coroutine`: outside a run, what it opens must stay open for the next call
         return background().call(
             lambda: self.run_async(params, attempt), attempt.cancel, None, f"the node {self.type}"
         )

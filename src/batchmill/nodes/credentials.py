@@ -1,4 +1,4 @@
-"""Credentials of a node: given in a param, or in a variable of the environment that a param names."""
+"""The credentials of a node: from a param, or from the environment variable that a param names."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from batchmill.nodes.files import full_path, in_words, refuse
 class DeleteFileNode(Node):
     """Deletes one file.
 
-    A file that is not there is no failure by default: an attempt that is run again after a crash must
-    not fail for having done its work the first time.
+    By default a missing file is success: an attempt that runs again after a crash must not fail for having
+    done its work the first time.
     """
 
     type = "delete-file"

@@ -1,4 +1,4 @@
-"""The ``echo`` node: params come out as outputs, for trying out documents without side effects."""
+"""The ``echo`` node: returns its params as outputs, to try out documents without side effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes as text: names of encodings as nodes take them, and what is said of bytes that are no text."""
+"""Decode bytes as text: the encoding names that nodes accept, and the error for invalid bytes."""
 
 from __future__ import annotations
 

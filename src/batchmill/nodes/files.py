@@ -1,7 +1,7 @@
-"""What the file nodes share: paths, files that appear whole or not at all, and errors in words.
+"""Shared by the file nodes: paths, files that appear whole or not at all, and errors in words.
 
 A file is written beside its place under a temporary name, flushed to the disk, measured, and only then
-given its name. So a full disk, a crash or a kill leaves the old file whole and no half of a new one.
+renamed. So a full disk, a crash or a kill leaves the old file whole and no half of a new one.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Process groups of commands: asked to end first, killed after a grace, never left behind.
+"""Process groups of commands: asked to end first, killed after a grace period, never left behind.
 
-A command leads a group of its own, so a signal reaches all it started. Whoever ends one sends SIGTERM and,
-after :data:`GRACE_SECONDS`, SIGKILL. The thread that does so may be a daemon that ends with the interpreter,
-in the midst of the grace; so groups that are there at the exit of the process are ended by the exit itself.
+A command leads a group of its own, so a signal reaches all it started. To end one, we send SIGTERM and, after
+:data:`GRACE_SECONDS`, SIGKILL. The thread that does so may be a daemon that ends with the interpreter, in the
+middle of the grace period; so the exit of the process ends the groups that still exist.
 
-Commands need descriptors and processes, of which the system gives so many. Where it has no more to give, a
-command waits until another one has ended: that is no fault of its own.
+The system has a limited number of descriptors and processes. If it has no more, a command waits until another
+one has ended instead of failing.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ CAN_LOOK = hasattr(os, "waitid")
 class Group:
     """A command and all that stayed in its process group.
 
-    Concurrency: ``terminate`` and ``kill`` are called by any thread, everything else by the thread that runs
-    the command. ``_lock`` guards ``_reaped`` and ``_asked``, and keeps a signal from being sent after the
-    process id was given back.
+    Concurrency: any thread may call ``terminate`` and ``kill``; only the thread that runs the command calls
+    everything else. ``_lock`` guards ``_reaped`` and ``_asked``, and prevents a signal after the process id
+    was given back.
 
-    ``cpu`` is the CPU seconds of the command and of what it waited for, once it was reaped; None where the
+    ``cpu`` is the CPU seconds of the command and of what it waited for, once it was reaped; None if the
     system reaped it by itself.
     """
 

@@ -1,4 +1,4 @@
-"""From the ``command`` of a shell node to what the system is asked to run."""
+"""Turn the ``command`` of a shell node into the system call that runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of params as JSON and out of JSON, with errors that name the param."""
+"""Convert values of params to JSON and back, with errors that name the param."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _ANY_FOLDERS = "**"
 
 
 class ListFilesNode(Node):
-    """Lists files under a folder. Symbolic links to folders are not followed, so a loop of them ends."""
+    """Lists files under a folder. It does not follow symbolic links to folders, so loops cannot occur."""
 
     type = "list-files"
     requests = False

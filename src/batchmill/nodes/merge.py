@@ -1,4 +1,4 @@
-"""The ``merge`` node: several values made into one, as after branches that ran at the same time."""
+"""The ``merge`` node: combines several values into one, such as after parallel branches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which actions Python text may choose by setting ``next``, told without running it."""
+"""Find the actions that Python text may choose by setting ``next``, without running it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 class _Unknown(Exception):  # an answer, not an error of anybody's
-    """Raised where what ``next`` is set to is no text that stands there."""
+    """Raised when the value of ``next`` is not a literal text."""
 
 
 def chosen_actions(code: str) -> frozenset[str] | None:

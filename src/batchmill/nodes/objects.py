@@ -1,4 +1,4 @@
-"""Several objects made into one, by what is wanted where they disagree about a key."""
+"""Merge several objects into one, with a rule for keys on which they disagree."""
 
 from __future__ import annotations
 

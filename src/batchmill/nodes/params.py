@@ -1,7 +1,7 @@
-"""Params against what a node type declares: defaults filled in, everything else checked.
+"""Check params against a node type's declaration: fill in defaults, check everything else.
 
-:func:`bind` runs before every attempt, so what it needs is worked out once per class and a set of
-params without fault costs one pass over it. Only when something is off is it looked at in full.
+:func:`bind` runs before every attempt, so its needs are computed once per class, and valid params cost one
+pass. Only invalid ones are examined in full.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _MADE_OF_TEMPLATES: dict[str, tuple[type, ...]] = {"shell": (ShellCommand,), "ur
 
 @dataclass(frozen=True, slots=True)
 class _Binder:
-    """What :func:`bind` needs of one class. ``plain`` maps a param to the exact types that need no
-    second look; a param that is not in it takes any value. ``containers`` has the types of those that take
-    lists and objects and no text."""
+    """The data that :func:`bind` needs of one class. ``plain`` maps a param to the exact types that need no
+    second check; a param that is missing there takes any value. ``containers`` has the types of those that
+    take lists and objects but no text."""
 
     defaults: dict[str, Any]
     required: tuple[str, ...]
@@ -95,9 +95,8 @@ def bind(node_cls: type[Node], params: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """Params whose constant part was bound ahead: what :func:`bind` makes of it is ``bound``. ``accepted``
-    has by the name of each that is to come the exact types that need no second look, None where any value
-    will do."""
+    """Params whose constant part was bound ahead; ``bound`` is its result. ``accepted`` maps the name of each
+    param to come to the exact types that need no second check, None if any value is fine."""
 
     bound: dict[str, Any]
     accepted: dict[str, frozenset[type] | None]

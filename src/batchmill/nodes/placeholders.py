@@ -23,9 +23,9 @@ _SHOWN_KEYS = 8
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """``written`` as in the command; ``part`` is a key of :data:`PARTS`. ``source`` is the position of the
-    one of several sources that is meant, None for all of them, or the only one. ``keys`` lead into a row,
-    ``word`` is the whole of them as a key of its own."""
+    """``written`` as in the command; ``part`` is a key of :data:`PARTS`. ``source`` is the position of its
+    source among several, None for all of them, or the only one. ``keys`` lead into a row; ``word`` is the
+    whole of them as one key."""
 
     written: str
     part: str = ""
@@ -107,7 +107,7 @@ def _why_not(value: Any, key: str | int) -> str:
 
 
 class Written(float):
-    """A number that keeps how it was written: ``1e5`` is handed on as ``1e5``, and ``1.10`` as ``1.10``."""
+    """A number that keeps its spelling: ``1e5`` stays ``1e5``, and ``1.10`` stays ``1.10``."""
 
     __slots__ = ("text",)
 

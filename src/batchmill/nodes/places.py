@@ -1,4 +1,4 @@
-"""Whether a file may be put where a copy or a move wants to put it."""
+"""Check whether a copy or a move may put a file where it wants to."""
 
 from __future__ import annotations
 

@@ -40,11 +40,11 @@ _READ_BYTES = 65536  # what a pipe holds
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """What became of a command. ``exit_code`` is that of a shell: 128 + n after signal n.
+    """The result of a command. ``exit_code`` is that of a shell: 128 + n after signal n.
 
-    ``truncated`` says that output was thrown away, ``escaped`` that a process outside the group still
-    held the output open. ``signal`` is the number of the signal that ended the command, 0 without.
-    ``commands`` is what it took.
+    ``truncated`` says that output was discarded, ``escaped`` that a process outside the group still held the
+    output open. ``signal`` is the number of the signal that ended the command, 0 without. ``commands`` has
+    its CPU seconds and output bytes.
     """
 
     exit_code: int
@@ -224,7 +224,7 @@ class _Streams:
 
 
 class Sink(Protocol):
-    """What takes a stream of a command. Used by one thread."""
+    """Receives a stream of a command. Used by one thread."""
 
     @property
     def truncated(self) -> bool:
@@ -238,7 +238,7 @@ class Sink(Protocol):
 
 
 class _Capped:
-    """The first ``limit`` bytes of a stream. A little more is read, to see where a secret goes on behind."""
+    """The first ``limit`` bytes of a stream. It reads a little more, to see where a secret continues."""
 
     def __init__(self, limit: int) -> None:
         self._pieces: list[bytes] = []

@@ -1,7 +1,7 @@
-"""Python text as a document holds it: compiled once, run in a fresh namespace every time.
+"""Python text of a document: compiled once, run in a fresh namespace every time.
 
-Annotations are declarations and are never evaluated, so ``rows: list[Row]`` needs no ``Row``. Where one
-names a plain builtin type, the value given for that input, or the ``result``, is checked against it.
+Annotations are declarations and are never evaluated, so ``rows: list[Row]`` needs no ``Row``. If one names a
+plain builtin type, the value given for that input, or the ``result``, is checked against it.
 """
 
 from __future__ import annotations
@@ -57,8 +57,7 @@ _PREDEFINED: dict[str, Any] = {
 
 
 class Ran(NamedTuple):
-    """What a program left behind: its ``result`` (None when it set none), the action it chose, and what
-    it printed."""
+    """The end state of a program: its ``result`` (None if it set none), its action, and its output."""
 
     result: Any
     action: str

@@ -1,4 +1,4 @@
-"""The ``python`` node: a function out of an importable module."""
+"""The ``python`` node: calls a function of an importable module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batchmill.nodes.functions import load_function, misspelt
 
 
 class PythonNode(Node):
-    """Calls a function. Modules are looked for on ``sys.path``, as for any import."""
+    """Calls a function. Modules are searched on ``sys.path``, as for any import."""
 
     type = "python"
     requests = False

@@ -1,7 +1,7 @@
-"""Where a type name leads: our own table, what third parties install, or a ``module:Class``.
+"""Find the class of a type name: in our own table, among installed plug-ins, or as ``module:Class``.
 
-Nothing is imported before it is asked for: a document of shell nodes never loads the others, and
-listing the names imports none of them.
+Nothing is imported before it is needed: a document of shell nodes never loads the others, and listing the
+names imports none of them.
 """
 
 from __future__ import annotations

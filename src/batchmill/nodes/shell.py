@@ -32,11 +32,10 @@ _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBS
 class ShellNode(Node):
     """Runs a command.
 
-    Output that is no text of the ``encoding`` asked for, and output beyond ``max_output_bytes``, fail the
-    node, so that nothing is changed or cut without a word. Of a command that failed by itself such bytes are
-    shown as escapes. After the command ended, what it left running in the
-    background and still holds its output is waited for, as a pipeline would; at the timeout all of it is
-    killed, except for what made itself a session of its own.
+    Output that is not valid in the requested ``encoding``, and output beyond ``max_output_bytes``, fail the
+    node, so that no output is changed or cut silently. If the command itself failed, such bytes are shown as
+    escapes. After the command ends, background processes that still hold its output are waited for, as in a
+    pipeline; at the timeout all of them are killed, except those that made a session of their own.
     """
 
     type = "shell"
@@ -139,8 +138,8 @@ class ShellNode(Node):
 
 
 class NotStarted(Exception):  # never leaves this room
-    """Raised when no way of running a command could be started. ``outputs`` are what a shell would have said
-    of it."""
+    """Raised when no way of running a command could be started. ``outputs`` are those that a shell would have
+    given."""
 
     def __init__(self, error: OSError, program: str, folder: str | None) -> None:
         super().__init__(error, program, folder)

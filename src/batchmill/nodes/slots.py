@@ -1,6 +1,6 @@
-"""Numbers from 1 for what is at work at once: the lowest that nobody has, whichever thread or process asks.
+"""Numbers from 1 for concurrent work: the lowest free one, across threads and processes.
 
-Each number is a file that its holder keeps locked, so that the number of one that was killed is free again.
+Each number is a file that its holder keeps locked, so the number of a killed process is free again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a command prints, whole: in memory as long as it is little, in a file from then on."""
+"""The whole output of a command: in memory while it is small, in a file from then on."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _END_BYTES = 4096  # of what is in a file, for messages
 
 
 class Spool:
-    """Takes a stream of a command; see :class:`~batchmill.nodes.process.Sink`. Files are made in ``folder``,
-    which is the user's alone, and belong to whoever reads :attr:`path`.
+    """Receives a stream of a command; see :class:`~batchmill.nodes.process.Sink`. Files are created in
+    ``folder``, which only the user can access, and belong to the reader of :attr:`path`.
 
-    A file that cannot be written is told by :attr:`fault`, once the command has ended: it is not disturbed.
+    If a file cannot be written, :attr:`fault` says so once the command has ended: the command is not
+    disturbed.
     """
 
     truncated = False  # nothing is ever thrown away

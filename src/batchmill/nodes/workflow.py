@@ -1,7 +1,7 @@
-"""The ``workflow`` node: another document run as one step.
+"""The ``workflow`` node: runs another document as one step.
 
-Running a document takes the scheduler, which stands above the nodes. So this file says what the node is
-and hands the work to a :class:`SubRun`, which whoever compiles the document puts in.
+Running a document takes the scheduler, which is a layer above the nodes. So this file declares the node and
+passes the work to a :class:`SubRun`, which the compiler of the document inserts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SubRun(Protocol):
 
 
 class WorkflowNode(Node):
-    """Runs a sub-workflow; ``sub`` is what does it, None while the node is only looked at."""
+    """Runs a sub-workflow through ``sub``, which is None while the node is only examined."""
 
     type = "workflow"
     requests = False

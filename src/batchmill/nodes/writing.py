@@ -7,7 +7,7 @@ from batchmill.nodes.contract import Node
 
 
 class WritingNode(Node):
-    """Asks before it replaces a file or adds to one."""
+    """Checks before it replaces a file or appends to one."""
 
     only_files = True
     _files: FileTable | None = None

@@ -1,9 +1,9 @@
-"""The token bucket: how much may be spent now, and how long until more may be.
+"""A token bucket: how much may be spent now, and how long until more may be.
 
-A bucket fills at ``rate`` units a second up to ``capacity``. Spending more than it holds is allowed once
-it is full, and leaves a debt that has to fill up first: otherwise a single request larger than the
-capacity could never start. Over any ``t`` seconds no more than ``rate * t + capacity`` is spent, but for
-that debt. Pure arithmetic: the time is an argument, and nothing here waits.
+A bucket fills at ``rate`` units a second up to ``capacity``. Spending more than it holds is allowed once it
+is full, and leaves a debt that must fill up first: otherwise a single request larger than the capacity could
+never start. Over any ``t`` seconds at most ``rate * t + capacity`` is spent, plus that debt. Pure arithmetic:
+the time is an argument, and nothing here waits.
 """
 
 from __future__ import annotations

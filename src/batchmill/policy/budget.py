@@ -1,4 +1,4 @@
-"""A budget: so many requests, tokens and dollars, set aside before a call and settled after it.
+"""A budget of requests, tokens and dollars: reserved before a call and settled after it.
 
 Dollars are counted in whole billionths, so that sums are exact.
 """
@@ -34,7 +34,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class BudgetLimits:
-    """What may be spent at most, None without a limit. Raises :class:`InvalidSetting`."""
+    """The most that may be spent, None without a limit. Raises :class:`InvalidSetting`."""
 
     requests: int | None = None
     tokens: int | None = None
@@ -48,7 +48,7 @@ class BudgetLimits:
 
 
 class Budget:
-    """What is left of some :class:`BudgetLimits`; ``owner`` names whose it is, in words.
+    """The rest of some :class:`BudgetLimits`; ``owner`` names its owner, in words.
 
     ``begin`` counts what an earlier part of the run spent. Not locked: its owner calls it under a lock.
     """

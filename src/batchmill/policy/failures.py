@@ -1,4 +1,4 @@
-"""What failed items do to their batch: stop it at the first, or go on within a tolerance."""
+"""What failed items do to their batch: stop it at the first failure, or continue within a tolerance."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from batchmill.outcome import ErrorInfo
 class FailurePolicy:
     """``fail_fast`` ends the batch at its first failure.
 
-    Without it, more than ``tolerate_count`` failures, or more than ``tolerate_percent`` (0 to 100) of
-    all items, fail the batch; None tolerates any number, as long as one item succeeds. ``watches_denials``
-    says that items may be denied for a reason that the others share (:class:`Denials`).
+    Without it, more than ``tolerate_count`` failures, or more than ``tolerate_percent`` (0 to 100) of all
+    items, fail the batch; None tolerates any number, as long as one item succeeds. ``watches_denials`` says
+    that items may be denied for a reason that the others share (:class:`Denials`).
     """
 
     fail_fast: bool = True
@@ -41,8 +41,8 @@ class FailurePolicy:
 
 
 class Denials:
-    """Items in a row whose credentials were not accepted, or whose quota was empty: after so many that no
-    success came between, the rest would fare the same. Not locked: its owner calls it under a lock."""
+    """Counts items in a row with rejected credentials or an empty quota. After so many without a success
+    between them, the rest would fail too. Not locked: its owner calls it under a lock."""
 
     def __init__(self) -> None:
         self._row = 0

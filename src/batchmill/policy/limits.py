@@ -1,4 +1,4 @@
-"""What a service allows: so often, so many tokens, so many at once; and a pause when it says so.
+"""The limits of a service: starts per second, tokens per minute, calls at once; and pauses that it asks for.
 
 Pure arithmetic over buckets and counts, for one key. Times are arguments, in seconds of one clock.
 """
@@ -21,7 +21,7 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``per_second`` starts, ``burst`` (1 where None) of them at once after a pause; ``tokens_per_minute`` of
+    """``per_second`` starts, ``burst`` (1 if None) of them at once after a pause; ``tokens_per_minute`` of
     language models, spread evenly; ``max_concurrent`` in flight, or as many as ``adaptive`` finds out.
 
     None is no limit. Raises :class:`InvalidSetting` out of range.
@@ -57,8 +57,8 @@ class Limits:
 
 
 class LimiterState(NamedTuple):
-    """How much may start, with the times at which that was so, and until when nothing does: what another
-    limiter needs to go on."""
+    """The state that another limiter needs to continue: how much may start, with the times of these figures,
+    and until when nothing may start."""
 
     starts: float
     starts_at: float
@@ -89,7 +89,7 @@ def _check(name: str, value: float | None, most: float) -> None:
 
 @dataclass(slots=True)
 class Reservation:
-    """Leave for one attempt: the tokens that were set aside for it, and its place among those in flight."""
+    """Permission for one attempt: the tokens reserved for it, and its place among those in flight."""
 
     tokens: float
     ticket: Ticket | None = None
@@ -97,9 +97,9 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an attempt ended. ``latency`` in seconds, None where it says nothing of the service; ``tokens``
-    that it really used, None where nobody knows, and then it counts as what was set aside; ``refused`` and
-    ``pause`` (seconds) as the service said. ``asked`` is false where the service was not asked after all."""
+    """How an attempt ended. ``latency`` in seconds, None if it says nothing about the service; ``tokens``
+    really used, None if unknown, which counts as the reservation; ``refused`` and ``pause`` (seconds) as the
+    service said. ``asked`` is False if the service was not called after all."""
 
     latency: float | None = None
     tokens: float | None = 0.0
@@ -109,7 +109,7 @@ class Ended:
 
 
 class Limiter:
-    """Holds attempts to some :class:`Limits`. Not locked: its owner calls it under a lock."""
+    """Keeps attempts within some :class:`Limits`. Not locked: its owner calls it under a lock."""
 
     def __init__(self, limits: Limits, now: float = 0.0) -> None:
         self.in_flight = 0

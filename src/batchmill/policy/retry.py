@@ -1,13 +1,13 @@
-"""When a failed attempt is tried again: one decision for every executor.
+"""When a failed attempt is retried: one decision for every executor.
 
-The wait before attempt n + 1 is ``wait * backoff ** (n - 1)`` seconds, capped at ``max_wait``; with
-jitter it is drawn evenly from 0 to that ("full jitter", Marc Brooker, "Exponential Backoff And
-Jitter", AWS Architecture Blog, 2015). A wait the other side asked for (``Retry-After``) is a lower
-bound and is not jittered away; it is capped at ``max_wait`` too. With jitter a little is added to it, as
-everybody who was turned away with the same words would come back together otherwise.
+The wait before attempt n + 1 is ``wait * backoff ** (n - 1)`` seconds, capped at ``max_wait``; with jitter it
+is drawn evenly from 0 to that ("full jitter", Marc Brooker, "Exponential Backoff And Jitter", AWS
+Architecture Blog, 2015). A wait that the service asked for (``Retry-After``) is a lower bound that jitter
+does not shorten; it is capped at ``max_wait`` too. With jitter a little is added to it, as otherwise all
+refused callers would come back together.
 
-A refusal says that the service has too much to do, and nothing of the item. With ``refused_for`` it uses up
-no attempt but a part of these seconds, and its waits grow from half a second on at least.
+A refusal means that the service is overloaded, and says nothing about the item. With ``refused_for`` it uses
+up no attempt but a part of these seconds, and its waits grow from at least half a second.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _CLASSES: dict[ErrorKind, type[BaseException]] = {"timeout": AttemptTimeout, "no
 
 @dataclass(frozen=True, slots=True)
 class RetryDecision:
-    """Whether to try again, after how many seconds, and the reason in words; ``refusals`` are those of the
-    item until then."""
+    """Whether to retry, after how many seconds, and the reason in words; ``refusals`` are those of the item
+    until then."""
 
     retry: bool
     after: float
@@ -40,7 +40,7 @@ class RetryDecision:
 
 
 class Decides(Protocol):
-    """Whoever says whether another attempt is to be made: a :class:`RetryPolicy`, or a node by itself."""
+    """Decides whether to make another attempt: a :class:`RetryPolicy`, or a node by itself."""
 
     def decide(
         self,
@@ -54,9 +54,9 @@ class Decides(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """``max_attempts`` attempts in total, 1 to 10; waits in seconds. ``on`` are the exceptions that are worth
-    another attempt, None stands for all. ``refused_for`` is how many seconds an item waits in all because a
-    service refused it, which uses up no attempts then; with 0 a refusal is a failure like others."""
+    """``max_attempts`` attempts in total, 1 to 10; waits in seconds. ``on`` are the exceptions to retry, None
+    for all. ``refused_for`` is how many seconds in total an item waits out refusals of a service, which then
+    use up no attempts; with 0 a refusal is a failure like any other."""
 
     max_attempts: int = 1
     wait: float = 0.0

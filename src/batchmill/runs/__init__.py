@@ -1,4 +1,4 @@
-"""Runs: the composition root, where a document becomes a result."""
+"""Run and resume documents (the composition root)."""
 
 from batchmill.runs.result import RunResult
 from batchmill.runs.resume import resume

@@ -1,4 +1,4 @@
-"""The arguments of :func:`batchmill.run` and :func:`batchmill.resume`, looked at before anything is done."""
+"""Check the arguments of :func:`batchmill.run` and :func:`batchmill.resume` before anything is done."""
 
 from __future__ import annotations
 

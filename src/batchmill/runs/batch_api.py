@@ -1,5 +1,5 @@
-"""What a run has to do with batches that a service answers later: where they are kept, when its requests are
-handed in, and how it is waited for them."""
+"""The batches of a run that a service answers later: where they are saved, when requests are submitted, and
+how the run waits for them."""
 
 from __future__ import annotations
 
@@ -32,9 +32,8 @@ NEEDS_JOURNAL = (
 
 @dataclass(slots=True)
 class WaitRoom:
-    """What outlives the passes of a run that is waited for: the ``desk`` of the last one, and in ``failed``
-    the requests with whose answers items have failed. Those are not asked anew before the waiting is
-    over."""
+    """The state that outlives the passes of a waiting run: the ``desk`` of the last one, and in ``failed``
+    the requests whose answers made items fail. Those are not asked again before the waiting is over."""
 
     clock: Clock = SYSTEM_CLOCK
     desk: BatchDesk | None = None

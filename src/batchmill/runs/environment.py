@@ -1,8 +1,8 @@
-"""What of a process's environment a run depends on beside its folder: noted when it begins, and told where it
-is another one when the run is resumed.
+"""The parts of a process's environment that a run depends on: noted when it begins, and compared when the run
+is resumed.
 
-It is not put back. Who adds a missing program to ``PATH`` and resumes wants the new one, and the environment
-holds credentials, which are not kept.
+They are not restored. If you add a missing program to ``PATH`` and resume, you want the new one, and the
+environment holds credentials, which are not saved.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The files of a run: those it needs itself, and those that it is known to write before it begins."""
+"""The files of a run: those it needs itself, and those that it will surely write."""
 
 from __future__ import annotations
 

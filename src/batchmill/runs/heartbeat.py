@@ -1,5 +1,4 @@
-"""What a run is at, kept in its journal once a second: for who watches it from elsewhere, and for its
-report."""
+"""The current state of a run, saved in its journal once a second, for observers and for its report."""
 
 from __future__ import annotations
 
@@ -48,7 +47,7 @@ def beating(log: SqliteRunLog | None, around: NodeFrame) -> Iterator[None]:
 
 
 class _Sampled:
-    """Puts what the machine does into the journal. Used by one thread."""
+    """Saves samples of the machine in the journal. Used by one thread."""
 
     def __init__(self, log: SqliteRunLog) -> None:
         self._log = log

@@ -1,4 +1,4 @@
-"""What failed inside of items that did not fail, read out of the journal of a run."""
+"""Read from the journal the failures inside of items that did not fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run and its journal: what is kept of it, and what happens when it cannot be kept."""
+"""A run and its journal: what is saved of it, and what happens if saving fails."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from batchmill.runs.result import RunResult
 from batchmill.runs.settings import RunSettings
 from batchmill.values.masking import Masker
 
-LARGEST_RESULT = 8 << 20  # characters; a larger result is made again from the outcomes when it is asked for
+LARGEST_RESULT = 8 << 20  # characters; a larger result is rebuilt from the outcomes on demand
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What there is to run: the plan, the document as read and where from (``is_file``: from the file
-    ``source``), the checked inputs."""
+    """A run to make: the plan, the document as read, its ``source`` (a file's path if ``is_file``) and the
+    checked inputs."""
 
     plan: Plan
     document: Any
@@ -46,7 +46,7 @@ class RunRequest:
     settings: RunSettings
 
     def record(self) -> RunRecord:
-        """What the journal keeps of it. Secret inputs are not among it: a resumed run is given them again."""
+        """The record for the journal. It leaves out secret inputs: give them again to resume the run."""
         secret = {name for name, spec in self.plan.inputs.items() if spec.secret}
         shown = {name: value for name, value in self.inputs.items() if name not in secret}
         source = os.path.abspath(self.source) if self.is_file else self.source
@@ -62,7 +62,7 @@ class RunRequest:
 
 
 Opening = Callable[[Masker, CancelToken], SqliteRunLog | None]
-"""Makes a run's log; the token is cancelled when it cannot be written any more."""
+"""Makes a run's log; the token is cancelled when the log cannot be written any more."""
 
 
 def nothing_kept(masker: Masker, stop: CancelToken) -> None:
@@ -88,8 +88,8 @@ def begun(journal: Journal, order: RunRequest, masker: Masker, stop: CancelToken
 
 
 def told_of(log: SqliteRunLog | None) -> dict[str, str]:
-    """What templates may know of a run: its name, when it was begun, which resuming does not change, and the
-    folder it is run in."""
+    """What templates can read of a run: its name, its start time, which stays the same after a resume, and
+    its working folder."""
     name = secrets.token_hex(4) if log is None else log.name
     started = time.time() if log is None else log.run.started_at
     started_at = datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")
@@ -98,7 +98,7 @@ def told_of(log: SqliteRunLog | None) -> dict[str, str]:
 
 @contextmanager
 def closing_log(log: SqliteRunLog | None) -> Iterator[None]:
-    """Close the log at the end, however that comes."""
+    """Close the log at the end, also after an exception."""
     try:
         yield
     finally:
@@ -107,7 +107,7 @@ def closing_log(log: SqliteRunLog | None) -> Iterator[None]:
 
 
 def event_listeners(log: SqliteRunLog | None) -> tuple[Listener, ...]:
-    """The listener that keeps what happens, but for what happens with every item."""
+    """The listener that saves events, except those about every item."""
     if log is None:
         return ()
 
@@ -125,12 +125,12 @@ def _detail(event: Event) -> Mapping[str, Any]:
 
 
 def with_all_calls(result: RunResult, under_way: CallsUnderWay | None) -> RunResult:
-    """The result of a run that is not kept, with the calls of attempts of which nothing came back."""
+    """The result of a run that is not saved, plus the calls of attempts that returned nothing."""
     return replace(result, llm_calls=all_calls(result.llm_calls, None, under_way))
 
 
 def only_told(log: SqliteRunLog, result: RunResult, under_way: CallsUnderWay | None) -> RunResult:
-    """Enter the result into a temporary journal; it is that of a run without one."""
+    """Save the result in a temporary journal; the result says no journal, as for a run without one."""
     result = with_all_calls(result, under_way)
     if log.fault is None:
         with suppress(StorageError):  # the journal has it, for who makes something of what is there
@@ -139,14 +139,14 @@ def only_told(log: SqliteRunLog, result: RunResult, under_way: CallsUnderWay | N
 
 
 def _counts(log: SqliteRunLog, *, whole: bool) -> dict[str, int]:
-    """What a resumed run kept, redid and so on; at its end also what its document does not have any more."""
+    """What a resumed run kept, redid and so on; ``whole`` adds what its document no longer has."""
     lost = sum(count for _, count in log.gone()) if whole and log.fault is None else 0
     return (log.counts() + Kept(gone=lost)).as_json()
 
 
 def finished(log: SqliteRunLog, result: RunResult) -> RunResult:
-    """Enter the result into the journal. A run that could not be kept to its end has failed by its
-    surroundings: what is there can be resumed."""
+    """Save the result in the journal. If the journal broke before the end, the run fails because of its
+    environment and can be resumed from what was saved."""
     fault = log.fault
     resumed = _counts(log, whole=not result.interrupted) if log.resumed else None
     result = replace(result, resumed=resumed, changed_by=log.changes, journal=str(log.path))
@@ -173,13 +173,13 @@ def finished(log: SqliteRunLog, result: RunResult) -> RunResult:
 
 
 def _status(result: RunResult) -> str:
-    """What the journal calls the end of a pass."""
+    """The journal's word for the end of a pass."""
     ended = result.interrupted or result.limit is not None
     return (result.stopped_by or "interrupted") if ended else result.status
 
 
 def _result_text(result: RunResult) -> str | None:
-    """The result as JSON; None for one that is made again from the outcomes, should it be asked for."""
+    """The result as JSON; None if it is rebuilt from the outcomes on demand."""
     whole = result.as_object()
     if result.status == "failed" or holds_lazy(whole):
         return None

@@ -1,4 +1,4 @@
-"""The calls of a run: where they are entered while it runs, and what it tells of them at its end."""
+"""The calls of a run: where they are entered while it runs, and its report of them at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limits of one run: its gates, the budget of its document, and the words for a run that used it up."""
+"""The limits of one run: its gates, the budget of its document, and the message when it is used up."""
 
 from __future__ import annotations
 

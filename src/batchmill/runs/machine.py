@@ -1,4 +1,4 @@
-"""What all processes of a run take: this one, its worker processes, and the commands of both."""
+"""The resources of all processes of a run: this one, its worker processes, and the commands of both."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import psutil
 
 
 class Took(NamedTuple):
-    """What they did in the ``seconds`` since the look before: ``cpu`` is CPU seconds; ``rss`` is the memory
-    in bytes that they have now, what they share counted for each, and ``processes`` how many there are."""
+    """Their use in the ``seconds`` since the last sample: ``cpu`` in CPU seconds; ``rss`` the memory in bytes
+    that they have now, with shared memory counted for each; ``processes`` their number."""
 
     seconds: float
     cpu: float

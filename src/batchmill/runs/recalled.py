@@ -1,7 +1,6 @@
-"""What the nodes before a part of a document gave, known again from the journal by their content.
+"""The results of the nodes before a part of a document, from the journal, matched by content.
 
-Nothing is run for that and nothing written: the nodes are walked as a rehearsal walks them. It does not
-matter which run an outcome is from.
+Nothing runs and nothing is written: the nodes are walked as in a rehearsal. An outcome may come from any run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What resuming a run would do, and what it would cost, said without running anything."""
+"""Predict what resuming a run would do, and cost, without running anything."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ Call = tuple[int, dict[str, Any]]  # with the number of its pass
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What the calls of some items are likely to use, after those that the same node made before. ``cost`` is
-    in US dollars, None where none of those had a price."""
+    """The likely use of the calls of some items, from earlier calls of the same node. ``cost`` is in US
+    dollars, None if none of those had a price."""
 
     calls: float
     tokens: float
@@ -60,10 +60,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """``nodes`` has a forecast for each node that can be told of, in the order of the walk; ``estimates``
-    what the items that would be run are likely to use, by node; ``spent`` what all passes spent until now.
-    ``untouched`` says that the run has finished and that nothing would be done, ``limit`` how many items of
-    each batch that were at the most, None where it was all."""
+    """``nodes`` has a forecast for each node that can be predicted, in the order of the walk; ``estimates``
+    the likely use of the items that would run, by node; ``spent`` what all passes spent so far. ``untouched``
+    says that the run has finished and nothing would be done; ``limit`` is the most items of each batch that
+    were counted, None for all."""
 
     run: str
     nodes: list[Forecast] = field(default_factory=list)
@@ -106,14 +106,13 @@ def rehearse(
     whole: bool = False,
     finished_too: bool = False,
 ) -> Rehearsed:
-    """What :func:`~batchmill.runs.resume.resume` would do with the same arguments: how many items of each
-    node keep their result, and how many would be run, why, and for how much.
+    """Predict what :func:`~batchmill.runs.resume.resume` would do with the same arguments: how many items of
+    each node keep their result, and how many would run, why, and for how much.
 
-    A run that has finished would not be gone on with unless something has changed: ``finished_too`` says what
-    there is of it all the same.
+    A finished run would not be continued unless something has changed; ``finished_too`` reports on it anyway.
 
-    Nothing is run and nothing written. What a node would give that has to run is not known, so of nodes that
-    refer to it only that is told. Raises what ``resume`` raises before anything runs.
+    Runs and writes nothing. The outputs of a node that must run are unknown, so for nodes that refer to it
+    only that is reported. Raises what ``resume`` raises before anything runs.
     """
     kept = Journal(journal) if isinstance(journal, (str, Path)) else journal
     with Reader(kept) as reader:
@@ -141,12 +140,11 @@ def rehearse(
 def changed_nodes(
     journal: Journal, run: RunRecord, document: str | dict[str, Any], masker: Masker | None = None
 ) -> list[Forecast]:
-    """What there is to do of a finished run whose document is as it was: the forecasts of all nodes where
-    files, code or items have changed since, or files are gone that it wrote; none where nothing has.
+    """What remains to do in a finished run with an unchanged document: the forecasts of all nodes whose
+    files, code or items have changed since, or whose written files are missing; empty if nothing changed.
 
-    It is not looked at, so nothing has, where that cannot be told: see :func:`not_looked_at`. Items out of
-    standard input, and those that a function gives, count as they were. Raises what ``resume`` raises before
-    anything runs.
+    If a change cannot be detected, nothing counts as changed: see :func:`not_looked_at`. Items from standard
+    input, and from a function, count as unchanged. Raises what ``resume`` raises before anything runs.
     """
     if not_looked_at(run, document):
         return []

@@ -1,4 +1,4 @@
-"""What a run gives back: status, outputs, what each node did, errors and recorded calls, as plain data."""
+"""The result of a run: status, outputs, node reports, errors and recorded calls, as plain data."""
 
 from __future__ import annotations
 
@@ -14,38 +14,39 @@ RunStatus = Literal["success", "degraded", "failed", "waiting"]
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One finished run. Everything in it is plain JSON data (:mod:`batchmill.values` has the rule).
+    """The result of one run. Everything in it is plain JSON data (see :mod:`batchmill.values`).
 
-    ``run`` is the run's short name. ``status`` is ``success``, ``degraded`` (items failed under
-    ``continue``, an ``error`` edge was taken, or a template stayed unresolved in permissive mode),
-    ``failed``, or ``waiting`` (nothing is wrong, and the run is to be resumed once a service has answered the
-    batches in ``waiting``). ``outputs`` holds the document's declared outputs; where it declares none, the
-    outputs of the node that ran last. A failed run, and one that waits, has those of them that could be
-    resolved.
+    - ``run``: the run's short name.
+    - ``status``: ``success``; ``degraded`` (items failed under ``continue``, an ``error`` edge was taken, or
+      a template stayed unresolved in permissive mode); ``failed``; or ``waiting`` (nothing is wrong: resume
+      the run once a service has answered the batches in ``waiting``).
+    - ``outputs``: the document's declared outputs; if it declares none, those of the node that ran last. A
+      failed or waiting run has those that could be resolved.
+    - ``nodes``: for each node that ran: ``type``, ``status``, ``wall`` (seconds, over all visits), ``visits``
+      and, for a batch, its counts and how it ran. Nodes of sub-workflows have addresses such as
+      ``flow.fetch``; those inside items are left out.
+    - ``errors``: every error with ``node``, ``index``, ``item``, ``type``, ``message``, ``attempts`` and
+      ``kind``, in the order the nodes ran and in index order within a batch, without items that never
+      started. ``index`` is None if the error is not an item's, ``node`` if it is not a node's.
+    - ``llm_calls``: the recorded calls in item order, of all passes.
+    - ``warnings``: likely mistakes in the document or the run, as the fields of
+      :class:`~batchmill.warned.Warned`.
+    - ``timing``: ``started_at`` (seconds since the epoch) and ``wall`` (seconds).
+    - ``interrupted``: True if the run was stopped from outside; ``status`` is then ``failed``, and
+      ``stopped_by`` the reason that the caller gave.
+    - ``resumed``: the counts of a resumed run: items and nodes ``kept``, ``redone``, ``new``, ``changed`` and
+      ``gone``. ``changed_by``: by node, what had changed: params, ``its code``, ``its items``, and so on.
+    - ``spent_before``: ``calls``, ``tokens`` and ``cost`` of the earlier passes, None if they made no calls.
+    - ``journal``: the file that holds the run, None if there is none.
+    - ``untouched``: True if the run had finished before and there was nothing to do.
+    - ``limit``: the budget that stopped the run, in words; None if none did.
+    - ``waiting``: for each pending batch the service's id (``batch``), its ``status``, the numbers of
+      ``requests`` and of those ``answered``, ``model``, ``server`` and ``submitted_at``.
+    - ``environment``: True if the run failed because of its environment (an unreadable source, a full disk,
+      an executor that cannot start here), not because of its nodes.
 
-    ``nodes`` says per node that ran ``type``, ``status``, ``wall`` (seconds, over all visits), ``visits``
-    and, for a batch, its counts and how it was run; nodes of sub-workflows are there by their addresses,
-    such as ``flow.fetch``, those within items excepted. ``errors`` lists every error with ``node``,
-    ``index``, ``item``, ``type``, ``message``, ``attempts`` and ``kind``, in the order the nodes ran and in
-    index order within a batch; items that never started are not among them. ``index`` is None where the
-    error is not that of an item, ``node`` where it is not that of a node. ``llm_calls`` are the recorded
-    calls in item order. ``warnings`` are what the document says, or the run did, and hardly means, as the
-    fields of :class:`~batchmill.warned.Warned`. Lists of more than 10,000 entries, in ``outputs`` too, may be
-    :class:`~batchmill.lists.LazyList`, which reads and compares like a list. ``timing`` has ``started_at``
-    (seconds since the epoch) and ``wall``.
-
-    ``interrupted`` says that the run was stopped from outside; its status is ``failed`` then, and
-    ``stopped_by`` has what the one who stopped it gave as the reason.
-    ``resumed`` has the counts of a resumed run: items and nodes ``kept``, ``redone``, ``new``, ``changed``
-    and ``gone``. ``changed_by`` names, by node, what had changed in it: params, ``its code``, ``its items``,
-    and so on; ``spent_before`` has the ``calls``, ``tokens`` and ``cost`` of the earlier passes, None where
-    they made no calls, and ``llm_calls`` has those of all passes. ``journal`` is the file the run is kept in,
-    None where it is in none. ``untouched`` says that the run had finished before and nothing was to be done.
-    ``limit`` says in words which budget stopped the run, None where none did.
-    ``waiting`` has of each batch that is waited for the service's id for it (``batch``), its ``status``, how
-    many ``requests`` it has and how many are ``answered``, ``model``, ``server`` and ``submitted_at``.
-    ``environment`` says that the run failed by its surroundings (an unreadable source, a full disk, an
-    executor that cannot start here), not by what its nodes did.
+    Lists of more than 10,000 entries, also in ``outputs``, may be :class:`~batchmill.lists.LazyList`, which
+    reads and compares like a list.
     """
 
     run: str
@@ -69,16 +70,16 @@ class RunResult:
 
     @property
     def ok(self) -> bool:
-        """Whether the run has come to its end and did not fail; a degraded run is ok."""
+        """Whether the run has ended and did not fail; a degraded run is ok."""
         return self.status not in ("failed", "waiting")
 
     def as_json(self) -> dict[str, Any]:
-        """The run as the one object that ``--json`` prints, with all its lists in memory."""
+        """The object that ``--json`` prints, with all its lists in memory."""
         whole: dict[str, Any] = materialize(self.as_object())
         return whole
 
     def as_object(self) -> dict[str, Any]:
-        """The same with large lists as they are, to be written without being held."""
+        """The same object, but large lists stay lazy, for writing it without holding it in memory."""
         return {
             "schema": SCHEMA,
             "run": self.run,

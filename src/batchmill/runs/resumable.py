@@ -1,4 +1,4 @@
-"""What is gone on with when a run is resumed: its document, inputs and settings, as they are now."""
+"""The parts of a run to resume: its document, inputs and settings, as they are now."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from batchmill.warned import Warned
 
 
 class PartToResume(NamedTuple):
-    """Which nodes of a run are gone on with, None for all. ``asked`` says that this is not as it was,
-    ``anew`` that they are run again also where they have a result."""
+    """Which nodes of a run to continue, None for all. ``asked`` says that this is a change, ``anew`` that
+    they run again even if they have a result."""
 
     part: Part | None
     asked: bool
@@ -139,8 +139,8 @@ def limit_of(run: RunRecord, given: int | Literal["all"] | None) -> int | None:
 
 
 def require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
-    """Raises :class:`InvalidSetting` where items came from standard input and there is nothing in it now: as
-    no items they would end the run as done."""
+    """Raise :class:`InvalidSetting` if items came from standard input and it is empty now: without items the
+    run would end as done."""
     with Reader(journal) as reader:
         recorded = {visit.address for visit in reader.visits(run) if visit.done}
     node = next((one for one in nodes_on_stdin(plan) if one in recorded), None)

@@ -1,4 +1,4 @@
-"""Resuming a run: its document is walked again, and only what has no result is run."""
+"""Resume a run: walk its document again, and run only what has no result."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from batchmill.values.masking import Masker
 from batchmill.warned import Warned
 
 NOT_LOOKED_AT = "not-looked-at"
-"""Code of the warning of a finished run of which it is not known whether its files have changed."""
+"""Code of a warning: it is unknown whether the files of a finished run have changed."""
 
 
 def resume(
@@ -75,34 +75,32 @@ def resume(
     wait: bool = False,
     clock: Clock = SYSTEM_CLOCK,
 ) -> RunResult:
-    """Go on with a run that was interrupted or failed: everything that has a result keeps it.
+    """Continue a run that was interrupted or failed: everything that has a result keeps it.
 
-    ``run`` is its name, or a beginning that no other run's name has; by default the latest that has not
-    finished.
-    Results are known again by content: what was edited, in the document or among the items, is run again,
-    what only moved is not. ``params`` take the place of inputs of the same name; those that are secret must
-    be given again. ``failed_only`` runs items that had failed, and leaves out those that were never begun.
-    ``executor``, ``jobs``, ``limit``, ``cluster`` and what is ``remembered`` are those of the run unless
-    given; the limit "all" is none.
+    ``run`` is its name or a prefix that no other run shares; by default the latest unfinished run. Results
+    are matched by content: what you edited, in the document or among the items, runs again; what only moved
+    does not. ``params`` override inputs of the same name; give secret ones again. ``failed_only`` runs the
+    items that had failed, and leaves out those that never began. ``executor``, ``jobs``, ``limit``,
+    ``cluster`` and ``remembered`` are by default those of the run; the limit "all" removes the limit.
 
-    ``only``, ``from_`` and ``until`` name a node, as in :func:`batchmill.run`; ``only`` and ``from_`` have
-    their nodes run again, also what has a result. A run of a part goes on with that part unless others are
-    named; ``whole`` has all the rest run too. The other arguments are those of :func:`batchmill.run`.
+    ``only``, ``from_`` and ``until`` name a node, as in :func:`batchmill.run`; ``only`` and ``from_`` run
+    their nodes again even if they have results. A run of a part continues that part unless you name another;
+    ``whole`` also runs all the rest. The other arguments are those of :func:`batchmill.run`.
 
-    With ``wait`` a run whose requests are in batches of a service (``batch_api`` of ``llm``) is waited for:
-    the batches are looked at, after 10 seconds at first and every 5 minutes at the end by ``clock``, until
-    the service is done with all of them, then the run goes on; until nothing is waited for or ``stop`` or
-    ``cancel`` is cancelled.
+    ``wait`` waits for requests that are in batches of a service (``batch_api`` of ``llm``). It polls the
+    service, after 10 seconds at first and every 5 minutes at the end by ``clock``, until all batches are
+    done, then continues the run. It repeats this until nothing is pending, or ``stop`` or ``cancel`` is
+    cancelled.
 
-    The paths of a run are those of the folder it was begun in, so it is resumed there: call ``os.chdir``
-    before, where this process works in another one. Items out of standard input must be given once more.
+    A run's paths are relative to the folder where it began: resume it there, and call ``os.chdir`` first if
+    this process works in another folder. Give items from standard input once more.
 
-    A run that has finished is not run again unless something has changed since: its document, a file that it
-    read or wrote, code, items; or inputs are given, or ``failed_only`` is. Otherwise the result is the one it
-    had. The counts are in ``resumed`` of the result.
+    A finished run only runs again if something has changed since (its document, a file that it read or wrote,
+    code, items), or if you give inputs or ``failed_only``. Otherwise you get its earlier result. The result's
+    ``resumed`` has the counts.
 
     Raises what :func:`batchmill.run` raises, :class:`~batchmill.errors.UnknownRun`,
-    :class:`~batchmill.errors.RunLocked` where another process is running it, and
+    :class:`~batchmill.errors.RunLocked` if another process is running it, and
     :class:`~batchmill.errors.InvalidSetting` for another folder, for missing standard input and for a source
     of items that was emptied.
     """

@@ -1,7 +1,7 @@
-"""The composition root: puts document, inputs, recorder, bus and scheduler together and runs them.
+"""Run a document: put document, inputs, recorder, bus and scheduler together (the composition root).
 
-A run in steps: load and check the document, check the inputs, walk the plan, resolve the declared
-outputs, and turn everything into plain data.
+The steps: load and check the document, check the inputs, walk the plan, resolve the declared outputs, and
+turn everything into plain data.
 """
 
 from __future__ import annotations
@@ -95,35 +95,39 @@ def run(
     from_: str | None = None,
     until: str | None = None,
 ) -> RunResult:
-    """Run a workflow document: a file's path, the document itself as a dictionary, or one that was read.
+    """Run a workflow document: the path of a file, the document as a dictionary, or a loaded draft.
 
-    ``params`` are the run's inputs by name; ``text_params`` are inputs given as text, such as on a command
-    line, which the document's types say how to read. ``executor`` ("sequential", "thread", "process",
-    "dask") and ``jobs`` (1 to 1000 items and nodes at work at once in the whole run) take the place of what
-    batch nodes say; ``limit`` (from 1) is the most items that any batch node runs; ``cluster`` takes the
-    place of the document's key and of the variable ``BATCHMILL_CLUSTER``. Branches run in threads of their
-    own, which end with the run. ``listeners`` are called with every event. ``taps`` has by a batch node's id
-    who is called, in the thread of its branch, with each block of its outcomes, in input order as they come;
-    what that raises ends the run. ``masker`` is told the run's secrets, for a caller who shows more of it
-    than the result: values of inputs declared secret and of the variables named by ``api_key_env`` and
-    ``auth_token_env`` are masked in the result, in events and in what batchmill logs. ``journal``, a path or
-    a :class:`~batchmill.journal.journal.Journal`, keeps what the run does, so that :func:`batchmill.resume`
-    goes on where it was; without it nothing is kept. ``warnings`` are the caller's own, such as those of a
-    file of inputs, to be told with those of the run. ``own_files`` are further files that nothing in the run
-    may write, by path, with what each is, such as ``{"params.json": "the file of params"}``. ``remembered``,
-    JSON, is kept with it for the caller; ``name`` in it is a name for the run, ``json`` the form in which
-    ``batchmill resume`` prints it. ``attached`` has by a batch node's id what takes the place of its items,
-    and who hears of them as they end. ``only``, ``from_`` and ``until`` name a node, and run it alone, what
-    follows from it, what it needs; the others are left out. What nodes before those gave is known from the
-    journal, by content, from whichever run. Cancelling ``stop`` lets no new node or item start, cancelling
-    ``cancel`` ends running ones too; either way the result is ``interrupted``. The nodes of ``finally`` run
-    all the same; cancelling ``last`` ends them.
+    - ``params``: the run's inputs by name. ``text_params``: inputs as text, such as from a command line; the
+      document's types say how to read them.
+    - ``executor`` ("sequential", "thread", "process", "dask"): overrides the executor of every batch node.
+      ``jobs`` (1 to 1000): the most items and nodes that run at the same time in the whole run.
+    - ``limit`` (from 1): the most items that any batch node runs.
+    - ``cluster``: overrides the document's key and the variable ``BATCHMILL_CLUSTER``.
+    - ``listeners``: called with every event. ``taps``: by a batch node's id, a function that is called with
+      each block of its outcomes, in input order as they come, in the thread of its branch. If it raises, the
+      run ends.
+    - ``masker``: is told the run's secrets, for callers that show more than the result. The result, events
+      and batchmill's logs mask the values of inputs declared secret and of the variables that ``api_key_env``
+      and ``auth_token_env`` name.
+    - ``journal``: a path or a :class:`~batchmill.journal.journal.Journal` that saves the run, so that
+      :func:`batchmill.resume` can continue it. Without it nothing is saved.
+    - ``warnings``: the caller's own, such as those of a file of inputs, reported with those of the run.
+    - ``own_files``: further files that nothing in the run may write, by path, with a description, such as
+      ``{"params.json": "the file of params"}``.
+    - ``remembered``: JSON that is saved with the run for the caller. Its ``name`` is a name for the run, its
+      ``json`` the form in which ``batchmill resume`` prints it.
+    - ``attached``: by a batch node's id, what replaces its items, and who is told of them as they end.
+    - ``only``, ``from_``, ``until``: run only this node, this node and all that follow from it, or this node
+      and all that it needs. Results of the nodes before come from the journal, by content, from any run.
+    - ``stop``, ``cancel``: cancel ``stop`` to start no new node or item, ``cancel`` to end running ones too.
+      The result is then ``interrupted``. The nodes of ``finally`` still run; cancel ``last`` to end them.
 
-    While it runs, the folder of a document that is a file is first on the import path, as that of a
-    script is; relative paths in the document are relative to the working folder.
+    Branches run in threads of their own, which end with the run. While a document from a file runs, its
+    folder is first on the import path, as for a script; relative paths in the document are relative to the
+    working folder.
 
-    Failures of nodes are in the result. Raises :class:`~batchmill.errors.InvalidDocument` for a document
-    or inputs that cannot be run, before anything ran, :class:`~batchmill.errors.InvalidSetting`, and
+    Failures of nodes are in the result. Raises :class:`~batchmill.errors.InvalidDocument`, before anything
+    runs, for a document or inputs that cannot be run, :class:`~batchmill.errors.InvalidSetting`, and
     :class:`~batchmill.errors.StorageError` for a document file that cannot be read.
     """
     listeners = check_arguments(params, text_params, listeners)
@@ -145,8 +149,8 @@ def ordered(
     journal: Journal | None = None,
     warnings: Iterable[Warned] = (),
 ) -> RunRequest:
-    """What there is to run, checked; ``journal`` is where it is going to be kept. Raises what :func:`run`
-    raises before anything runs."""
+    """Check what to run; ``journal`` is where the run will be saved. Raises what :func:`run` raises before
+    anything runs."""
     draft = load(document)
     plan = check(draft, registry or default_registry())
     plan = replace(plan, warnings=(*warnings, *plan.warnings))
@@ -180,8 +184,8 @@ def execute(
     last: CancelToken | None = None,
     room: WaitRoom | None = None,
 ) -> RunResult:
-    """Run what :func:`ordered` found; ``opening`` makes the run's log in a journal. ``room`` is for who waits
-    for the batches of services that it leaves behind."""
+    """Run what :func:`ordered` returned; ``opening`` makes the run's log in a journal. ``room`` is for
+    callers that wait for the batches that the run leaves with services."""
     plan = order.plan
     known = Secrets(plan, order.inputs, masker or Masker())
     ending = CancelToken()
@@ -209,7 +213,7 @@ def execute(
 
 
 def _warn_of_ordinary(around: NodeFrame) -> None:
-    """Tell of the secrets that are not masked: by the end of the walk also those of sub-workflows."""
+    """Warn of the secrets that are not masked; at the end of the walk also those of sub-workflows."""
     for called in around.masker.ordinary:
         message = f"the value of {called} is too ordinary to be a secret and was not masked"
         hint = "give it a value of its own, or do not call it a secret"
@@ -223,7 +227,7 @@ def _frame(
     listeners: Iterable[Listener],
     ending: CancelToken,
 ) -> NodeFrame:
-    """What the nodes of a run are given, but for what only its caller knows."""
+    """What the nodes of a run are given, except what only its caller knows."""
     plan, settings = order.plan, order.settings
     bus = Bus([*listeners, *event_listeners(log)], known.masker.value)
     gates = gates_of(bus, ending)
@@ -260,7 +264,7 @@ def _frame(
 def _walked(
     plan: Plan, around: NodeFrame, source: str, masker: Masker, log: SqliteRunLog | None
 ) -> RunResult:
-    """The run itself, with its first and its last event. Nothing secret is in the result."""
+    """Run the nodes, with the run's first and last event. The result holds no secrets."""
     mask = masker.value
     name = around.services.run["id"]
     began, started_at = time.perf_counter(), time.time()

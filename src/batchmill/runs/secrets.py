@@ -25,10 +25,10 @@ _DEFAULT_VARIABLE = {
 
 
 class Secrets:
-    """What a run must not show, and the variables that the children of its commands do not get.
+    """What a run must not show, and the variables that its commands do not get.
 
-    ``withheld`` are variables that the document names as holding credentials, and those that hold the value
-    of a secret input, but for one that is too ordinary to be a secret.
+    ``withheld`` are variables that the document names as credentials, and those that hold the value of a
+    secret input, unless the value is too ordinary to be a secret.
     """
 
     def __init__(self, plan: Plan, inputs: Mapping[str, Any], masker: Masker) -> None:

@@ -1,4 +1,4 @@
-"""What a caller may say about a run beyond the document and its inputs."""
+"""The settings of a run beyond the document and its inputs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """``executor`` and ``jobs`` (1 to 1000 items and nodes at work at once in the whole run) take the place
-    of what batch nodes say; ``jobs`` does not make a sequential batch parallel. ``limit`` (from 1) is the
-    most items that any batch runs, None where all are run. ``own_files`` are files that the caller has read
-    for the run or writes beside it, by path, with what each is: the run must not write them. ``remembered``
-    is JSON that the journal keeps for the caller beside ``executor``, ``jobs`` and ``limit``: the form of
-    the output, say. ``cluster`` takes the place of the document's. ``part`` says which
-    nodes are run, None for all. Raises
+    """``executor`` and ``jobs`` (1 to 1000 items and nodes at once in the whole run) override those of batch
+    nodes; ``jobs`` does not make a sequential batch parallel. ``limit`` (from 1) is the most items that any
+    batch runs, None for all. ``own_files`` are files that the caller has read for the run or writes beside
+    it, by path, with a description: the run must not write them. ``remembered`` is JSON that the journal
+    saves for the caller beside ``executor``, ``jobs`` and ``limit``, such as the form of the output.
+    ``cluster`` overrides the document's. ``part`` selects the nodes to run, None for all. Raises
     :class:`~batchmill.errors.InvalidSetting`."""
 
     executor: str | None = None

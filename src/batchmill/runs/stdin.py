@@ -1,4 +1,4 @@
-"""Who reads standard input in a run: it can be read once."""
+"""Which part of a run reads standard input, which can be read only once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run keeps what is done inside items that run a sub-workflow, until they have ended."""
+"""Where a run saves what is done inside unfinished items that run a sub-workflow."""
 
 from __future__ import annotations
 

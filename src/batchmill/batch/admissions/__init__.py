@@ -1,1 +1,1 @@
-"""What must let items start, beside their being there: rate limits with their budgets, permits of the run."""
+"""What items need before they start: rate limits with their budgets, permits of the run."""

@@ -1,14 +1,14 @@
-"""The admissions of a batch, as a list that is gone through in one order.
+"""The admissions of a batch: a list that each chunk passes in one order.
 
     Window --take--> wait at each, first to last --> admit at each, last to first --> worker
        ^                                                                                |
        +----------------- ended at each, and free again where a chunk is done ----------+
 
-The order is: rate gate, permit of the run, seat of the worker. Nobody is counted at a limit while he waits,
-and who waits at the gate has nothing but a place in its line. Once his first item could start he waits for a
-permit, and then for a worker. The gate looks again when both are there, as much may have changed, and only
-then counts the starts: whoever is let through begins at once. Where the gate says "not any more" by then,
-permit and worker are given back, and the wait begins anew.
+The order is: rate gate, permit of the run, seat of the worker. A waiting chunk counts at no limit, and at the
+gate it only has a place in the line. Once its first item could start, it waits for a permit, and then for a
+worker. When both are there, the gate checks again, as much may have changed, and only then counts the starts:
+a chunk that passes begins at once. If the gate refuses by then, permit and worker are given back, and the
+wait begins again.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from batchmill.outcome import LEAST_WAIT, NO_WAITS, Waits
 
 
 class NoSeat(Exception):  # no error: the worker gives up
-    """The worker's own seat is not to be had."""
+    """Raised when the worker's own seat is not available."""
 
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A chunk that was let start: as it was taken, how many of its items are still under way, who let it
-    start, and what was waited before its first item."""
+    """A chunk that was let start: the chunk as taken, how many of its items still run, who let it start, and
+    how long its first item waited."""
 
     chunk: Chunk
     left: int

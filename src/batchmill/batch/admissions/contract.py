@@ -1,4 +1,4 @@
-"""What an admission is: something that has to let items start before a worker runs them."""
+"""The contract of an admission, which must let items start before a worker runs them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from batchmill.outcome import NO_WAITS, Waits
 
 
 class Claim:
-    """One worker's claim to let a chunk start, from the first wait until all that started has ended.
+    """One worker's claim to start a chunk, from the first wait until everything that started has ended.
 
-    :meth:`wait`, :meth:`admit`, :meth:`give_up` and :meth:`leave_line` are called by the thread that takes,
-    the others, once for each item that was admitted, by whichever ends it. What a kind of admission has
-    nothing to do for stays as it is here.
+    The thread that takes the chunk calls :meth:`wait`, :meth:`admit`, :meth:`give_up` and :meth:`leave_line`.
+    The other methods are called once for each admitted item, by the thread that ends it. A kind of admission
+    only overrides the methods that it needs.
     """
 
     @property
@@ -43,7 +43,7 @@ class Claim:
         """An item that was admitted ended so."""
 
     def lost(self, chunk: Chunk) -> None:
-        """An item that was admitted was lost with its worker and is to be tried again: ``chunk`` says why."""
+        """An admitted item was lost with its worker and will be retried: ``chunk`` says why."""
 
     def withdrawn(self, index: int) -> None:
         """An item that was admitted did not start after all."""
@@ -66,7 +66,7 @@ class Admission(Protocol):
         """The calling thread is about to take; what it worked on before is over for it."""
 
     def claim(self, chunk: Chunk, stopped: Callable[[], bool]) -> Claim:
-        """A claim for a chunk; whoever waits gives up once ``stopped`` says so."""
+        """A claim for a chunk; a waiting claim gives up once ``stopped`` says so."""
 
     def wake(self) -> None:
         """Have everybody who waits look whether to give up."""

@@ -1,7 +1,8 @@
-"""How chunks pass a gate: a place in its line, a start counted for each attempt, and how that ended.
+"""How chunks pass a gate: a place in its line, a start counted for each attempt, and how that attempt ended.
 
-Each attempt passes by itself. A worker makes one and hands the item back; the next one waits without a
-worker, and passes anew: so a limit counts attempts, whoever makes them and however they end.
+Each attempt passes by itself. A worker makes one attempt and hands the item back; the next attempt waits
+without a worker, and passes again. So a limit counts attempts, whichever worker makes them and however they
+end.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _LOST = ("timeout", "worker_died", "cancelled")  # how an attempt ends of which 
 
 
 class GateClaim(Claim):
-    """A place in the line of a gate, and passes for the items of the chunk that were let through."""
+    """A place in the line of a gate, and passes for the items of the chunk that may start."""
 
     def __init__(self, gate: Gate, chunk: Chunk, stopped: Callable[[], bool]) -> None:
         self._gate = gate
@@ -86,7 +87,7 @@ class GateClaim(Claim):
 class RateLimited:
     """An :class:`~batchmill.batch.admissions.contract.Admission`: the batch's items go through ``gate``.
 
-    Concurrency: any thread may call any method; what there is to guard is in the gate.
+    Concurrency: any thread may call any method; the gate guards its own state.
     """
 
     starts_attempts = True

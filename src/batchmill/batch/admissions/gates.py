@@ -1,4 +1,4 @@
-"""What the gates of a run share: a lane for each key of a limit, and the budgets."""
+"""The state that the gates of a run share: a lane for each key of a limit, and the budgets."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ OnDecision = Callable[[str, LimitChange], None]
 
 
 class Expected(NamedTuple):
-    """What an attempt may use: tokens of language models and US dollars, as far as anybody can say. ``free``
-    says that it will ask nobody, ``booked`` that what it asks for was asked for before: it counts as what is
-    expected, and nothing keeps it from its answer."""
+    """The estimated use of an attempt: tokens of language models and US dollars. ``free`` says that it will
+    call no service; ``booked`` that its request was made before: it counts as estimated, and no limit keeps
+    it from its answer."""
 
     tokens: float
     usd: float
@@ -36,7 +36,7 @@ class Expected(NamedTuple):
 
 @dataclass(slots=True)
 class Lane:
-    """The limiter of one key and who waits for it, first come first served."""
+    """The limiter of one key and the line of those who wait for it, first come first served."""
 
     key: str
     limiter: Limiter
@@ -61,10 +61,10 @@ class Lane:
 
 
 class Gates:
-    """What all gates of one run share.
+    """The state that all gates of one run share.
 
-    ``on_decision`` is told of each change of an adaptive limit, with its key; ``on_exhausted`` is called
-    with the reason, in words, when a budget lets nothing start any more. Both are called outside the lock.
+    ``on_decision`` is called with each change of an adaptive limit and its key; ``on_exhausted`` with the
+    reason, in words, when a budget lets nothing more start. Both are called outside the lock.
 
     Concurrency: any thread may call any method. ``lock`` guards lanes, limiters and budgets; gates take it.
     """

@@ -1,7 +1,7 @@
-"""Permits that the batches of a run share: each chunk that is under way has one.
+"""Permits that the batches of a run share: each running chunk has one.
 
-A worker asks for its permit when there is an item for it that could start. While it waits for items, for a
-limit, or for a consumer that is behind, it has none.
+A worker asks for its permit when it has an item that could start. While it waits for items, for a limit, or
+for a slow consumer, it has none.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class PermitClaim(Claim):
 
 
 class JobPermits:
-    """An :class:`~batchmill.batch.admissions.contract.Admission`. ``one_by_one`` has each item travel alone:
-    for workers that run those of a chunk side by side.
+    """An :class:`~batchmill.batch.admissions.contract.Admission`. ``one_by_one`` makes chunks of one item,
+    for workers that run the items of a chunk side by side.
 
-    Concurrency: any thread may call any method; what there is to guard is in ``permits``.
+    Concurrency: any thread may call any method; ``permits`` guards its own state.
     """
 
     starts_attempts = False

@@ -1,9 +1,8 @@
-"""The gate: where attempts wait until limits and budgets let them start.
+"""The gate: attempts wait here until limits and budgets let them start.
 
-It stands in the parent, before items are handed to workers, so that limits hold across threads, processes
-and branches of a run. What waits here holds no worker: no thread runs it, no process has it. All gates of a
-run share one :class:`Gates`, which has a lane for each key; whoever waits in a lane is served in the order of
-arrival.
+It stands in the parent, before items go to workers, so that limits hold across threads, processes and
+branches of a run. Waiting attempts occupy no worker, neither a thread nor a process. All gates of a run share
+one :class:`Gates`, which has a lane for each key; a lane serves its line in the order of arrival.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ Expect = Callable[[Any, int], float]
 
 @dataclass(slots=True)
 class AttemptPass:
-    """Leave for one attempt, with what each budget set aside for it. ``guess`` is what it counts as where it
-    never tells what it used; ``uncounted`` says that budgets have counted it before. ``slot`` is its number
-    among those under way in all runs of the machine, None where those are not counted."""
+    """Permission for one attempt, with what each budget reserved for it. ``guess`` is what it counts as if it
+    never reports its use; ``uncounted`` says that budgets have counted it before. ``slot`` is its number
+    among the attempts running in all runs of the machine, None if those are not counted."""
 
     permit: Reservation
     reserved: list[Spent] = field(default_factory=list)
@@ -42,17 +41,18 @@ class AttemptPass:
 class Gate:
     """The way of one batch through a lane and past some budgets.
 
-    ``budgets`` has each budget with whether every attempt counts as a request in it; else only those of
-    nodes that make requests (``requests``) and recorded calls do. ``expect`` tells how many tokens an
-    attempt may use, ``expect_usd`` what it may cost, ``is_free`` whether it will ask nobody; where
-    one is None nothing is known. ``models`` says that attempts ask language models, so that one that
-    is lost counts as what was expected of it; others do once one of them has recorded a call.
-    ``longest_pause`` (seconds) bounds what a service may ask for. ``limits`` hold in the lane while this gate
-    is open, beside those of others that are. ``is_booked`` says of an item whether it was asked for before
-    and is answered later; where it is given, a call costs what is expected of it. With ``counts_booked``
-    budgets count such items too, as no other pass of the run did.
+    - ``budgets``: each budget, and whether every attempt counts as a request in it. If not, only attempts of
+      nodes that make requests (``requests``) and recorded calls count.
+    - ``expect``, ``expect_usd``: estimate the tokens and the cost of an attempt; ``is_free``: whether it will
+      call no service. None means unknown.
+    - ``models``: attempts call language models, so a lost one counts as its estimate. Other attempts count so
+      once one of them has recorded a call.
+    - ``longest_pause`` (seconds): the longest pause that a service may ask for.
+    - ``limits``: apply in the lane while this gate is open, beside those of other open gates.
+    - ``is_booked``: whether an item's request was made before and is answered later; if given, a call costs
+      its estimate. ``counts_booked``: budgets count such items too, as no other pass of the run did.
 
-    Concurrency: any thread may call any method; the lock of ``gates`` guards what is in here too.
+    Concurrency: any thread may call any method; the lock of ``gates`` guards the state here too.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Gate:
             self._lane.wake()
 
     def wait_turn(self, waiter: threading.Condition, expected: Expected, stopped: Callable[[], bool]) -> bool:
-        """Wait until whoever is first in line could start; False where nobody will any more."""
+        """Wait until the first in line could start; False if nobody will any more."""
         with self._gates.lock:
             refusal: str | None = None
             while refusal is None and not stopped():

@@ -1,9 +1,9 @@
-"""Limits that all runs of a user on one machine keep together.
+"""Limits that all runs of a user on one machine share.
 
-Each key has a small file in a folder of the user's own. Who looks at a limit, or counts a start, locks the
-file, reads how the limit stands, and writes how it stands then. The kernel drops the lock of a process that
-is killed, and the record is written at once and checked when it is read: one that is torn counts as used up.
-Attempts at once are files of their own, each locked for as long as its attempt lasts.
+Each key has a small file in a folder of the user's own. A process that checks a limit, or counts a start,
+locks the file, reads the state of the limit, and writes the new one. The kernel drops the lock of a killed
+process. The record is written at once and checked when it is read: a torn record counts as used up. Attempts
+that run at once are files of their own, each locked as long as its attempt lasts.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _NONE = math.nan
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """How the limit of a key stands, the strictest limits that runs have, and when the one that has them was
-    last here. Times are of the clock that all processes of the machine share."""
+    """The state of the limit of a key, the strictest limits that runs have, and when the run that has them
+    was last here. Times are of the clock that all processes of the machine share."""
 
     state: LimiterState
     limits: Limits = Limits()  # noqa: RUF009  # it does not change
@@ -66,11 +66,11 @@ class _Record:
 
 
 class SharedLimits:
-    """The limits of ``key``, together with every run of this user that says so.
+    """The limits of ``key``, shared with every run of this user that shares it.
 
-    Concurrency: not locked; the lock of the gates guards it. Processes are held apart by locks on its files.
+    Concurrency: not locked; the lock of the gates guards it. Locks on its files separate processes.
 
-    Raises :class:`~batchmill.errors.StorageError` where there can be no such file.
+    Raises :class:`~batchmill.errors.StorageError` if such a file cannot exist.
     """
 
     def __init__(self, key: str, folder: str | None = None) -> None:

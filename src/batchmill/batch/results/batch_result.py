@@ -1,4 +1,4 @@
-"""The result of a batch: values aligned with the items, errors as plain data, and how it was run."""
+"""The result of a batch: values aligned with the items, errors as plain data, and how it ran."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 @dataclass(slots=True)
 class Timing:
-    """Sums over the items of a batch; seconds."""
+    """Sums over the items of a batch, in seconds."""
 
     items: int = 0
     total: float = 0.0
@@ -32,7 +32,7 @@ class Timing:
         self.items += len(walls)
 
     def as_json(self) -> dict[str, float]:
-        """Milliseconds, named as in pflow's metadata."""
+        """The sums in milliseconds, named as in pflow's metadata."""
         return {
             "total_items_ms": round(self.total * 1e3, 3),
             "avg_item_ms": round(self.total * 1e3 / self.items, 3) if self.items else 0.0,
@@ -42,14 +42,14 @@ class Timing:
 
 
 class Count(int):
-    """How many items there were. Called with a value it is the method of that name that sequences have: how
-    many results are equal to the value."""
+    """The number of items. Call it with a value to count the results that equal the value, like a sequence's
+    method ``count``."""
 
     _values: Sequence[Any]
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> Count:
-        """That of some values."""
+        """Count some values."""
         made = cls(len(values))
         made._values = values
         return made
@@ -60,13 +60,13 @@ class Count(int):
 
 @dataclass(repr=False)
 class BatchResult(Sequence[R | None], Generic[R]):
-    """One value per item, in input order; None where the item failed or was not run.
+    """One value per item, in input order; None if the item failed or was not run.
 
     ``errors`` has an entry ``{index, item, type, message, attempts, kind, traceback}`` for each item without
-    a value, in index order; the traceback is that of the user's code, as text. Entries of kind ``cancelled``
-    (never started, or ended by force) are not counted in ``error_count``. ``failure`` says why the batch as a
-    whole failed, None if it did not.
-    ``recorded`` is what the items recorded (LLM calls), each with its item's index, in item order.
+    a value, in index order; ``traceback`` is that of the user's code, as text. ``error_count`` does not count
+    entries of kind ``cancelled`` (never started, or ended by force). ``failure`` says why the batch as a
+    whole failed, None if it did not. ``recorded`` has the records of the items (LLM calls), each with its
+    item's index, in item order.
     """
 
     values: list[R | None] = field(default_factory=list)
@@ -79,12 +79,12 @@ class BatchResult(Sequence[R | None], Generic[R]):
 
     @property
     def records(self) -> tuple[Any, ...]:
-        """What the items recorded, in item order."""
+        """The records of all items, in item order."""
         return tuple(record for _, record in self.recorded)
 
     @property
     def count(self) -> Count:
-        """All items, those never started included; ``count(value)`` how many results equal a value."""
+        """All items, also those never started; ``count(value)`` counts results that equal a value."""
         return Count.of(self.values)
 
     @property
@@ -102,13 +102,13 @@ class BatchResult(Sequence[R | None], Generic[R]):
 
     @property
     def first_failure(self) -> ErrorInfo | None:
-        """The error of the first item that was run and failed, None where there is none."""
+        """The error of the first item that ran and failed, None if no item did."""
         found = (self.failed[index].error for index in sorted(self.failed))
         return next((error for error in found if error is not None and error.kind != "cancelled"), None)
 
     @property
     def succeeded(self) -> list[R]:
-        """The values without the places of failed items."""
+        """The values of the items that succeeded, in input order."""
         kept = [value for index, value in enumerate(self.values) if index not in self.failed]
         return cast("list[R]", kept)
 
@@ -137,7 +137,7 @@ class BatchResult(Sequence[R | None], Generic[R]):
 
 
 class Gathering:
-    """Puts blocks that come in any order into one result. Used by one thread."""
+    """Puts blocks, which arrive in any order, into one result. Used by one thread."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
@@ -159,7 +159,7 @@ class Gathering:
             self.special[outcome.index] = outcome
 
     def add_cancelled(self, items: Iterable[Any]) -> None:
-        """Items that were never read by a worker, at the end."""
+        """Add items at the end that no worker ever read."""
         for item in items:
             self.special[len(self.values)] = cancelled(len(self.values))
             self.values.append(None)
@@ -167,7 +167,7 @@ class Gathering:
 
     @property
     def count(self) -> int:
-        """How many items there were."""
+        """The number of items."""
         return len(self.values)
 
     @property
@@ -180,6 +180,6 @@ class Gathering:
         return {index: one for index, one in self.special.items() if one.error is not None}
 
     def recorded(self) -> tuple[tuple[int, Any], ...]:
-        """What the items recorded, each with its item's index, in item order."""
+        """The records of the items, each with its item's index, in item order."""
         outcomes = [self.special[index] for index in sorted(self.special)]
         return tuple((outcome.index, record) for outcome in outcomes for record in outcome.records)

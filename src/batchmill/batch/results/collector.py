@@ -1,4 +1,4 @@
-"""What a batch node's outcomes come to: counts, results, errors and records, not held once they are many."""
+"""The outcomes of a batch node as counts, results, errors and records; large lists go to disk."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from batchmill.outcome import Outcome, cancelled
 
 
 class ResultCollector:
-    """Gathers blocks that come in any order. Used by one thread.
+    """Collects blocks that arrive in any order. Used by one thread.
 
-    The error entries of all items that were tried are kept. Of items that never started there may be as
-    many as there are items: those that no worker had taken stay where they came from.
+    It keeps the error entries of all items that were tried. There may be as many never-started items as
+    items: those that no worker had taken stay in their source.
     """
 
     def __init__(self, results: Results) -> None:
@@ -113,7 +113,7 @@ def _put(rows: Rows, start: int, values: dict[int, Any]) -> None:
 
 
 class _NeverTaken(LazyList):
-    """The entries of the items at the end of a source, which begin at index ``first``."""
+    """The entries of the items at the end of a source, from index ``first``."""
 
     __slots__ = ("_first", "_items")
 

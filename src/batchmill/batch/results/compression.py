@@ -1,5 +1,5 @@
-"""Compressing what is written, a part at a time: each part can be unpacked by itself, and one behind another
-they are one file of their kind."""
+"""Compress output part by part: each part can be unpacked by itself, and together they are one valid
+compressed file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results as a CSV table: every column that any of them has, every value as it is."""
+"""Results as a CSV table: the columns of all results, each value unchanged."""
 
 from __future__ import annotations
 

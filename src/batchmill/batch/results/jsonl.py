@@ -1,9 +1,8 @@
-"""Results in files, in input order, written as they come: lines of JSON, or what is made of such lines.
+"""Results in files, in input order, written as they come: lines of JSON, or tables made of such lines.
 
-Results are in one file and the entries of failed items in another, where that is wanted, so that whoever
-reads one finds lines of one shape. Each file is written beside the one whose place it takes
-(:mod:`batchmill.batch.results.staged`); what is there at any moment is the beginning of what will be there
-in the end, and every line but perhaps the last one is whole.
+Results go to one file and, if wanted, the entries of failed items to another, so that all lines of a file
+have one shape. Each file is written beside the one that it replaces (:mod:`batchmill.batch.results.staged`).
+At any moment it holds the beginning of the final content, and every line is whole, except perhaps the last.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ Text = Callable[[Any], str]
 
 
 class Line(NamedTuple):
-    """What is written for an item, its line end included; empty for one that never started."""
+    """The line of an item, with its line end; empty if the item never started."""
 
     text: bytes
     kind: Literal["result", "error", "none"]
 
 
 class EarlyLines:
-    """Lines whose turn has not come, by the number of their first item; in a file once they are many."""
+    """Lines that are ahead of their turn, by the number of their first item; in a file once they are many."""
 
     def __init__(self) -> None:
         self._blocks: dict[int, list[Line]] = {}

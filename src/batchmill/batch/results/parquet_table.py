@@ -15,8 +15,8 @@ Row = dict[str, Any]
 
 
 class ParquetTable:
-    """The columns of the file at ``path``: ``columns``, or the keys of the rows as they come up. A column
-    holds values of one type and null; whole numbers and others together are floating-point, and objects have
+    """The columns of the file at ``path``: ``columns``, or the keys of the rows as they appear. A column
+    holds values of one type and null; whole numbers mixed with others become floating-point, and objects get
     all keys that any of them has.
 
     Raises :class:`~batchmill.errors.MissingExtra`.

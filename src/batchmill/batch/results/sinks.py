@@ -1,4 +1,4 @@
-"""Where the entries of a batch node go as they come: kept, in memory or not, or dropped.
+"""Where the entries of a batch node go as they come: kept, in memory or on disk, or dropped.
 
 A further kind, :class:`~batchmill.batch.results.jsonl.JsonlResults`, writes them to files.
 """
@@ -37,7 +37,7 @@ def is_unstarted(error: dict[str, Any]) -> bool:
 
 
 class KeptResults:
-    """Results as a list that is aligned with the items; a large one is not in memory."""
+    """Results as a list that is aligned with the items; a large one is on disk."""
 
     def __init__(self) -> None:
         self._rows = Rows(are_plain=all_plain)
@@ -60,7 +60,7 @@ class KeptResults:
 
 
 class DroppedResults:
-    """Results that nobody wants."""
+    """Drops results that nobody wants."""
 
     def add(self, block: Block, errors: Errors) -> None:
         pass

@@ -1,7 +1,7 @@
-"""A file that is written beside the one whose place it takes, and takes it when it is complete.
+"""A file that is written beside the one that it replaces, and replaces it when it is complete.
 
-Until then what was there stays. What is not completed stays beside it under a name of its own, for whoever
-wants what is in it. The file is locked as long as it is written, so that two runs never write into one.
+Until then the old file stays. An incomplete file stays beside it under another name, for those who want its
+content. The file is locked while it is written, so that two runs never write to one.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ _PAUSE = 0.05
 
 
 class StagedFile:
-    """Takes the place of ``path`` once it is complete, with the mode of what was there. Folders are made.
+    """Replaces ``path`` once it is complete, with the mode of the old file. Makes missing folders.
 
-    A symbolic link stays one: the file it leads to is replaced. What is no regular file, such as a pipe, is
-    written to as it is. Where the name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` the content is
-    packed. ``patience`` is how many
-    seconds to wait for somebody else who writes it.
+    A symbolic link stays one: its target is replaced. Anything but a regular file, such as a pipe, is written
+    directly. If the name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst``, the content is compressed.
+    ``patience`` is how many seconds to wait for another writer of the file.
 
     Raises :class:`~batchmill.errors.StorageError` for a file that cannot be written, and
-    :class:`~batchmill.errors.MissingExtra` where what packs it is not installed. Used by one thread.
+    :class:`~batchmill.errors.MissingExtra` if the compressor is not installed. Used by one thread.
     """
 
     def __init__(self, path: str, *, patience: float = 0.0) -> None:

@@ -1,8 +1,7 @@
-"""Tables in files: rows come as lines of JSON, in order, and a CSV or Parquet file is what becomes of them.
+"""Tables in files: turn lines of JSON, in order, into a CSV or Parquet file.
 
-Which columns there are, and of which types, is known only once the last row has come. Until then rows wait
-in a file without a name, unless the columns of a CSV file are given. So no column is lost, and memory stays
-flat.
+The columns and their types are known only after the last row. Until then rows wait in an unnamed temporary
+file, unless the columns of a CSV file are given. So no column is lost, and memory stays flat.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _READ = 1 << 20  # bytes of waiting rows that are read at once
 
 
 class ResultFile(Protocol):
-    """Takes lines of JSON, and the place of ``path`` once it is complete. Used by one thread."""
+    """Takes lines of JSON, and replaces ``path`` once it is complete. Used by one thread."""
 
     @property
     def path(self) -> str:
@@ -39,10 +38,8 @@ class ResultFile(Protocol):
 
 
 def form_of(path: str) -> str:
-    """The form that the name of a file asks for: ``csv`` and ``parquet`` by its suffix, else ``jsonl``.
-
-    Raises :class:`~batchmill.errors.InvalidSetting` for Parquet that is to be compressed once more.
-    """
+    """The format of a file by its name: ``csv`` and ``parquet`` by its suffix, otherwise ``jsonl``. Raises
+    :class:`~batchmill.errors.InvalidSetting` for Parquet with a second compression."""
     suffix = packed_suffix(path)
     name = path.lower().removesuffix(suffix or "")
     if name.endswith(".parquet"):
@@ -70,7 +67,7 @@ def result_file(
 
 
 class WaitingRows:
-    """Lines of JSON until they are wanted, in a file without a name."""
+    """Lines of JSON until they are needed, in an unnamed temporary file."""
 
     def __init__(self) -> None:
         self._file: SpillFile | None = None
@@ -99,7 +96,7 @@ def rows_of(lines: bytes) -> list[dict[str, Any]]:
 
 
 class _TableFile:
-    """What the two forms have in common: lines are made whole, and the table is ended once."""
+    """Shared by both formats: completes lines, and ends the table once."""
 
     def __init__(self, path: str, *, patience: float) -> None:
         self._file = StagedFile(path, patience=patience)

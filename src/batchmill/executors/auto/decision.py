@@ -1,8 +1,8 @@
-"""Which executor suits a batch, from what is known of it or was measured: pure arithmetic, with its reason.
+"""Choose the executor for a batch from what is known or measured: pure arithmetic, with a reason.
 
-The time that is left under each executor is estimated from one mean item: its wall and CPU seconds, how
-long it holds the interpreter's lock, what it costs to send to another process. The simplest executor whose
-estimate is within :data:`TIE` of the best one is taken: sequential before thread before process.
+The remaining time under each executor is estimated from one mean item: its wall and CPU seconds, how long it
+holds the GIL, and what it costs to send to another process. The simplest executor whose estimate is within
+:data:`TIE` of the best is chosen: sequential before thread before process.
 """
 
 from __future__ import annotations
@@ -35,11 +35,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A mean item of those that were run, in seconds: ``wall``, ``cpu``, and ``held``, the part during which
-    no other thread could run Python code. ``left`` is how many items are still to come, None where nobody
-    knows; ``items`` how many the figures are from; ``running`` says that one is still under way, which is
-    reckoned to take as long again. ``crowded`` is the share of the time, 0 to 1, in which something on this
-    machine waited for a core."""
+    """A mean item of those that ran, in seconds: ``wall``, ``cpu``, and ``held``, the part during which no
+    other thread could run Python code. ``left`` is how many items remain, None if unknown; ``items`` how many
+    were measured. ``running`` says that one still runs, which is assumed to take as long again. ``crowded``
+    is the share of the time, 0 to 1, in which something on this machine waited for a core."""
 
     items: int
     wall: float
@@ -64,8 +63,8 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class ProcessCost:
-    """What worker processes would cost: seconds until they are there, seconds of this process per item
-    (pickling it, reading its result), and, where they cannot be used at all, why (``refusal``)."""
+    """The cost of worker processes: seconds to start them, seconds of this process per item (pickling it,
+    reading its result), and, if they cannot be used at all, why (``refusal``)."""
 
     start: float
     per_item: float

@@ -1,17 +1,17 @@
 """The executor ``auto``: begins on one thread, measures, and hands the rest to the executor that suits.
 
-        Channel <---- Leg <---- scout: one thread            until there is enough to go by
-           ^
-           +--------- Leg <---- the executor that was chosen
+    Channel <---- Leg <---- scout: one thread            until there is enough to go by
+       ^
+       +--------- Leg <---- the executor that was chosen
 
-A conductor thread looks at the scout from outside: at the CPU clock of its thread, and at how late it
-itself gets the interpreter back after a short sleep, which tells whether the items hold the GIL. It can so
-choose while the first item is still running, and a long one holds nobody up. No item is run twice: what the
-scout has taken it finishes, and the chosen executor begins with the items behind. While the scout is at a
-long item the other has one worker less, which follows when the scout is done, so no more than
-``max_concurrent`` items are ever in flight.
+A conductor thread watches the scout from outside: the CPU clock of its thread, and how late the conductor
+gets the interpreter back after a short sleep, which shows whether the items hold the GIL. So it can choose
+while the first item is still running, and a long item delays nobody. No item runs twice: the scout finishes
+what it has taken, and the chosen executor begins with the items behind. While the scout runs a long item, the
+other executor has one worker less, which it adds when the scout is done, so at most ``max_concurrent`` items
+are ever in flight.
 
-Where no worker process can be started at all, threads take over from the processes that were chosen.
+If processes were chosen and none can be started at all, threads take over.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CLOSE_SECONDS = 5.0
 
 
 class AutoExecutor:
-    """Chooses between sequential, thread and process by the first items; ``settings.on_choice`` hears."""
+    """Chooses between sequential, thread and process by the first items; calls ``settings.on_choice``."""
 
     name = "auto"
 
@@ -177,7 +177,7 @@ class Conductor:
         return leg.refusal
 
     def _replace(self, choice: Choice, spared: int, refusal: ExecutorUnavailable) -> None:
-        """Threads in place of processes, in the thread of the leg: another may not be to be had."""
+        """Use threads instead of processes, in the thread of the leg: no other may be available."""
         substitute = instead_of(choice, refusal, self._machine)
         leg = ChannelView(self._channel)
         with self._lock:
@@ -272,8 +272,8 @@ def measured(last: Readings, now: Readings, held: float, stolen: float, left: in
 
 
 def instead_of(choice: Choice, refusal: ExecutorUnavailable, machine: Machine) -> Choice:
-    """Threads in place of the processes that were chosen and are not to be had: as many as ``machine``
-    allows, or one where it was to be one process."""
+    """Threads instead of chosen but unavailable processes: as many as ``machine`` allows, or one for one
+    process."""
     workers = 1 if choice.workers == 1 else machine.n_threads
     why = str(refusal).partition(";")[0]
     return Choice("thread", f"{why}; so threads run what processes would do faster", workers)
@@ -287,9 +287,10 @@ def _done_already(readings: Readings) -> Choice:
 
 
 class GilWatch:
-    """Sleeps, and sees how late it gets to go on: at once, or when a thread that computes lets go of the GIL.
+    """Sleeps, and measures how late it wakes: at once, or when a computing thread releases the GIL.
 
-    On PyPy, whose lock changes hands sooner, it cannot be seen; there all computing counts as holding it."""
+    PyPy hands its lock over too soon to measure this; there all computing counts as holding it.
+    """
 
     def __init__(self) -> None:
         self._sleeps = 0

@@ -1,4 +1,4 @@
-"""What it would cost to run a task's items in worker processes: found out without sending anything."""
+"""Estimate the cost of running a task's items in worker processes, without sending anything."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A part of a batch's way: a channel as one of several executors sees it that work on it in turn.
+"""One leg of a batch: the channel as seen by one of several executors that work on it in turn.
 
-The executor takes from it, delivers into it and closes it as if it were alone; the channel behind goes
-on. A leg that is *dry* hands out nothing more and ends when what it handed out is settled; a *stopped* one
-ends at once. One whose executor turns out to be unavailable ends dry, and says why: another can take over.
+The executor takes from it, delivers into it and closes it as if it were alone; the channel behind continues.
+A *dry* leg hands out nothing more and ends when what it handed out is settled; a *stopped* one ends at once.
+If its executor turns out to be unavailable, a leg ends dry, and says why: another can take over.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from batchmill.executors.contract import Channel, Chunk, Seat
 
 
 class Readings(NamedTuple):
-    """What a leg saw until now: ``items`` settled, the ``wall`` seconds they took, how long the chunk that
-    is out has been running (0.0 where none is), the CPU seconds of the threads that took."""
+    """The measurements of a leg so far: ``items`` settled, the ``wall`` seconds they took, how long the
+    current chunk has been running (0.0 if there is none), the CPU seconds of its worker threads."""
 
     items: int = 0
     wall: float = 0.0
@@ -28,9 +28,8 @@ class Readings(NamedTuple):
 
 
 class ChannelView:
-    """A :class:`~batchmill.executors.contract.Channel`; see the module. It counts what passes, for whoever
-    wants to know how the items are; one that ``samples`` keeps an item and its result, until told to forget
-    them.
+    """A :class:`~batchmill.executors.contract.Channel`; see the module. It counts what passes, to measure the
+    items; with ``samples`` it keeps an item and its result, until told to forget them.
 
     Concurrency: workers and the leg's owner call from their own threads; ``_lock`` (through the condition
     ``_changed``) guards all fields.

@@ -1,1 +1,1 @@
-"""Feeding workers: how many items go into a chunk, who steals from whom, what becomes of a lost chunk."""
+"""Feed workers: how large chunks are, who steals from whom, what happens to a lost chunk."""

@@ -1,12 +1,11 @@
 """How many items go to a worker together: sized by time, not by count.
 
-A chunk should take ``target`` seconds: long enough that the cost of handing it over vanishes, short
-enough that no worker sits on work others could do. The mean time of an item is kept as a running
-figure; the first chunk holds one item and later ones grow at most eightfold, so one lucky
-measurement cannot send away the whole batch. Near the end chunks shrink to a share of what is left
-(guided self-scheduling: Polychronopoulos and Kuck, "Guided Self-Scheduling", IEEE Transactions on
-Computers, 1987), but never below what a hand-over costs. A batch that does what an earlier one did
-begins with that one's figures.
+A chunk should take ``target`` seconds: long enough that the cost of handing it over is negligible, short
+enough that no worker holds work that others could do. The mean time of an item is a running average; the
+first chunk holds one item and later ones grow at most eightfold, so one lucky measurement cannot send away
+the whole batch. Near the end chunks shrink to a share of what is left (guided self-scheduling:
+Polychronopoulos and Kuck, "Guided Self-Scheduling", IEEE Transactions on Computers, 1987), but never below
+what a hand-over costs. A batch that repeats the work of an earlier one begins with that one's figures.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ BYTES_AHEAD = 256 << 20
 
 
 class ItemPace(NamedTuple):
-    """What is known of a batch's items: the mean of their seconds, and how many bytes one may travel as."""
+    """The known pace of a batch's items: their mean seconds, and how many bytes one may travel as."""
 
     seconds: float
     n_bytes: float
@@ -37,14 +36,13 @@ def bounded(ahead: int, least: int, n_bytes: float) -> int:
 
 
 class ChunkSizer:
-    """Decides the next chunk's size from what finished chunks took.
+    """Decides the next chunk's size from the times of finished chunks.
 
-    ``target`` and ``least`` are seconds of items: what a chunk should be worth, and what it is worth at
-    least where ``most`` items and the number of those that are left allow. ``known`` is the pace of an
-    earlier batch of the kind.
+    ``target`` and ``least`` are seconds of items: the wanted length of a chunk, and its minimum, as far as
+    ``most`` items and the number of remaining items allow. ``known`` is the pace of an earlier batch of the
+    kind.
 
-    Concurrency: workers and whoever collects call it from their own threads; ``_lock`` guards all
-    fields.
+    Concurrency: workers and collectors call it from their own threads; ``_lock`` guards all fields.
     """
 
     def __init__(

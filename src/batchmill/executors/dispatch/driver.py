@@ -1,4 +1,4 @@
-"""Feeds one worker: takes chunks, sends them, has what comes back settled.
+"""Feeds one worker: takes chunks, sends them, and has the replies settled.
 
 While items are short a second chunk waits at the worker, so that it never idles for a round trip.
 """
@@ -28,7 +28,7 @@ RunThread = Callable[[Callable[[], None]], None]
 
 
 class Driver:
-    """Feeds one worker of ``lender`` at a time. ``share`` is called where it sends several items while others
+    """Feeds one worker of ``lender`` at a time. It calls ``share`` when it sends several items while others
     have none; ``worker`` is the number of its worker in the batch, which is replaced after ``max_items``.
 
     Concurrency: its own thread, from ``run``, sends; one of the link's settles; that of
@@ -146,8 +146,8 @@ class Driver:
             self._let_go()
 
     def warm_up(self) -> bool:
-        """Have the worker started and the job loaded, by a chunk without items: an item that is allowed to
-        start must not wait for that. False where no worker is to be had."""
+        """Start the worker and load the job, with a chunk without items: an item that may start must not wait
+        for that. False if no worker is available."""
         while (link := self._healthy_link()) is not None:
             if link.has_job:
                 return True
@@ -347,7 +347,7 @@ class Driver:
 
 
 class _Seat:
-    """A driver's worker as a :class:`~batchmill.executors.contract.Seat`: up, and with the job loaded."""
+    """A driver's worker as a :class:`~batchmill.executors.contract.Seat`: up, and with its job loaded."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver

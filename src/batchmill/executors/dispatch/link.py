@@ -1,8 +1,8 @@
-"""The seam between dispatching and transport: what dispatching asks of a worker, and what it is told.
+"""The interface between dispatching and transport: what dispatching asks of a worker, and what it hears back.
 
-A worker may be a process of this machine or whatever else runs chunks. What comes back from it is plain data:
-results as a block, a refusal as an error, a death as what was finished and what may have brought it about. So
-the rules for what becomes of a chunk know no pipes, no shared memory and no pool.
+A worker may be a process of this machine or anything else that runs chunks. It answers with plain data:
+results as a block, a refusal as an error, a death as what was finished and what may have caused it. So the
+rules for lost chunks know no pipes, no shared memory and no pool.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ CANCELLED, TIMED_OUT, TOO_LARGE = "cancelled", "timed out", "over its memory lim
 
 
 class Results(NamedTuple):
-    """A chunk was run, or as many of its first items as there was time for. The worker took ``seconds``; what
-    came back had ``n_bytes``."""
+    """A chunk was run, or as many of its first items as time allowed. The worker took ``seconds``; the reply
+    had ``n_bytes``."""
 
     block: Block
     seconds: float
@@ -29,8 +29,8 @@ class Results(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """No item of a chunk was run: ``job`` cannot be loaded there, or the ``items`` cannot, for the reason in
-    ``error``. Without one the worker has to be given the job once more, which it had once."""
+    """No item of a chunk was run: the worker cannot load the ``job``, or the ``items``, for the reason in
+    ``error``. Without an error, send the job again: the worker had it once."""
 
     what: str
     error: ErrorInfo | None = None
@@ -39,13 +39,14 @@ class Refusal(NamedTuple):
 class Death(NamedTuple):
     """The worker ended before the chunk did.
 
-    ``worker`` names it, such as ``worker process 4711``, and ``reason`` says how it ended; ``verdict`` is
-    why we ended it, None where we did not. ``newborn`` says that it had never taken a chunk. ``finished``
-    is what it had run of this one, None where it was not on it. ``suspects`` are the offsets of the items
-    of which it may have died: one where it was running it, more where several were being pickled. Of the
-    only one, ``attempt`` is the number of the attempt under way, which had begun at the second ``began`` of
-    :func:`time.perf_counter`, and with a deadline ``age`` seconds ago; each None where nobody knows.
-    ``pid`` and ``exit_code`` (negative: a signal) are those of its process.
+    - ``worker``: its name, such as ``worker process 4711``. ``reason``: how it ended. ``verdict``: why we
+      ended it, None if we did not. ``newborn``: it had never taken a chunk.
+    - ``finished``: what it had run of this chunk, None if it was not on it.
+    - ``suspects``: the offsets of the items that may have killed it: one if it was running the item, more if
+      several were being pickled. For a single one, ``attempt`` is the number of its current attempt,
+      ``began`` its start as a second of :func:`time.perf_counter`, and ``age``, with a deadline, the seconds
+      since then; each None if unknown.
+    - ``pid`` and ``exit_code`` (negative: a signal): those of its process.
     """
 
     worker: str
@@ -62,7 +63,7 @@ class Death(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Something of ours went wrong, and no item is to blame."""
+    """A fault of batchmill itself; no item is to blame."""
 
     fault: BaseException
 
@@ -87,9 +88,9 @@ class CannotTravel(Exception):  # says what it is
 
 
 class WorkerLink(Protocol):
-    """One worker, on lease to one batch. ``served`` counts the items it was sent in all its life.
+    """One worker, leased to one batch. ``served`` counts the items it was sent in its whole life.
 
-    One thread packs and sends. Everything else may be called by any thread.
+    One thread packs and sends. Any thread may call everything else.
     """
 
     served: int
@@ -117,7 +118,7 @@ class WorkerLink(Protocol):
         """For how many seconds what it runs has been running, where that has a deadline; else 0."""
 
     def resident(self) -> int:
-        """The memory it takes, in bytes; 0 where that cannot be told."""
+        """The memory it uses, in bytes; 0 if unknown."""
 
     def stop_items(self) -> None:
         """Let it start no further item, for good."""
@@ -139,13 +140,12 @@ class WorkerLink(Protocol):
 
 
 class Lender(Protocol):
-    """Where the workers of a batch come from."""
+    """Lends the workers of a batch."""
 
     @property
     def shared(self) -> bool:
         """Whether others wait for what this batch does not need."""
 
     def lease(self, given_up: Callable[[], bool]) -> WorkerLink | None:
-        """A worker; None when there is none to be had and the batch can do without, or ``given_up`` says so.
-
-        Raises :class:`~batchmill.errors.ExecutorUnavailable` when the batch has no other and gets none."""
+        """A worker; None if none is available and the batch can do without, or ``given_up`` says so. Raises
+        :class:`~batchmill.errors.ExecutorUnavailable` if the batch has no other and gets none."""

@@ -1,9 +1,9 @@
-"""What becomes of a chunk whose worker is gone: pure rules.
+"""Pure rules for a chunk whose worker is gone.
 
-What was finished counts. Of what the worker was on, that one attempt is lost, and is made again or charged to
-the item. What it had not begun goes to others. Where it died while several items, or the results of several,
-were being pickled nobody can tell which of them it was: they go on one by one, so that the next death names
-its item.
+Finished items count. The item that the worker was running loses that one attempt, which is repeated or
+charged to the item. Items that had not begun go to others. If the worker died while several items, or their
+results, were being pickled, nobody can tell which one caused it: they continue one by one, so that the next
+death names its item.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from batchmill.outcome import ErrorInfo, Outcome, cancelled
 
 
 class AfterDeath(NamedTuple):
-    """``again`` are chunks to be taken again, ``ended`` is the outcome of the item that was lost for good,
-    ``cost`` are the indices of the items that lost an attempt, or may have brought the death about."""
+    """``again`` are chunks to take again, ``ended`` is the outcome of the item that was lost for good,
+    ``cost`` are the indices of the items that lost an attempt, or may have caused the death."""
 
     again: list[Chunk]
     ended: Outcome | None = None

@@ -1,4 +1,4 @@
-"""What becomes of a chunk that was sent to a worker: it came back, was refused, or its worker is gone."""
+"""Settle a chunk that was sent to a worker: it came back, was refused, or its worker is gone."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ STILLBIRTHS = 3  # workers that die before they take a chunk, one after another,
 
 
 class ChunkSettler:
-    """Settles the chunks of one batch; ``on_death`` is told of workers that died.
+    """Settles the chunks of one batch; calls ``on_death`` with workers that died.
 
     Concurrency: called from any thread; ``_lock`` guards ``_stillborn`` and ``_told``, the workers whose
-    death was told.
+    death was reported.
     """
 
     def __init__(

@@ -1,13 +1,13 @@
-"""Work stealing: what a worker has and has not begun goes to workers that have nothing to do.
+"""Work stealing: items that a worker has not begun go to idle workers.
 
-A chunk is sized by what its items should take. When one of them takes long the others wait behind it, and
-near the end of a batch, or where the source gives nothing for a while, nobody else has work left. Then its
-worker is held: it begins nothing more. A moment later what it has begun can be read from its progress for
-certain, and the rest is given back.
+A chunk is sized by the expected time of its items. When one takes long the others wait behind it, and near
+the end of a batch, or while the source gives nothing, no other worker has work left. Then the worker is held:
+it begins nothing more. A moment later its progress shows for certain what it has begun, and the rest is given
+back.
 
-The moment stands in for a memory barrier between the two: a worker writes which item it is on before it looks
-whether it is held, so either it sees that or who takes back, which looks much later than any write takes to
-be seen, finds the item begun.
+The moment replaces a memory barrier: a worker writes which item it is on before it checks whether it is held.
+So either it sees the hold, or the stealer, which looks much later than any write takes to become visible,
+finds the item begun.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ END_SECONDS = 1.0
 
 
 class Holder(Protocol):
-    """A worker that may have more items than the one it is on."""
+    """A worker that may have more items than the one it is running."""
 
     def spare(self) -> bool:
         """Whether it has."""
@@ -42,10 +42,10 @@ class Holder(Protocol):
 
 
 class WorkStealer:
-    """Watches one batch while somebody waits for items and somebody else has several.
+    """Watches one batch while one worker waits for items and another has several.
 
-    ``holders`` are those at work, ``several`` tells quickly whether one of them may have more than one item,
-    ``widen`` adds one where workers may be idle that have none yet. ``run`` provides a thread.
+    ``holders`` are the active workers, ``several`` says quickly whether one of them may have more than one
+    item, ``widen`` adds one if workers may be idle that have none yet. ``run`` provides a thread.
 
     Concurrency: any thread may call any method; ``_lock`` guards ``_watching`` and ``_asked``. The rest runs
     in the thread that ``run`` provides.

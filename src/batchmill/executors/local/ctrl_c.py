@@ -1,7 +1,7 @@
-"""Whose a KeyboardInterrupt is: the user's, who pressed Ctrl-C, or an item's, which raised one itself.
+"""Tell apart who raised a KeyboardInterrupt: the user, who pressed Ctrl-C, or an item.
 
 In the thread that handles signals both come out of the item's code and look alike. So while an item runs
-there the handler of SIGINT is wrapped, by one that notes whether it was the handler that raised.
+there, the handler of SIGINT is wrapped by one that notes whether the handler raised.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SIGINT: int = _signal.SIGINT
 
 
 class CtrlC:
-    """A context manager to run items in, again and again. Outside of the main thread it does nothing."""
+    """A reusable context manager to run items in. Outside of the main thread it does nothing."""
 
     __slots__ = ("_before", "_in_main", "_mine", "raised")
 

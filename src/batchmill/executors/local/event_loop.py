@@ -1,13 +1,13 @@
 """Coroutines under the thread executor: one event loop, up to ``max_concurrent`` items at once.
 
-        Channel --take--> feeder thread --buffer--> event loop thread --deliver--> Channel
+    Channel --take--> feeder thread --buffer--> event loop thread --deliver--> Channel
 
-A task with ``run_async`` waits without a thread of its own, so a thousand items cost one thread. The
-feeder takes items ahead, because taking may wait for a slow source or a slow consumer and the loop must
-not. Items share one copy of the task: what an attempt keeps, it keeps in its own locals.
+A task with ``run_async`` waits without a thread of its own, so a thousand items cost one thread. The feeder
+takes items ahead, because taking may wait for a slow source or a slow consumer and the loop must not. Items
+share one copy of the task: each attempt keeps its state in local variables.
 
-The loop is that of the process (:mod:`batchmill.concurrency.event_loop`), which other batches and the
-clients of services share.
+The loop is that of the process (:mod:`batchmill.concurrency.event_loop`), which other batches and the clients
+of services share.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""One item in the caller's own thread, with nothing around it: no channel, no workers, no window.
+"""Run one item in the caller's own thread, without channel, workers or window.
 
-It is what the sequential executor does with a batch of one item and no timeout, for a tenth of the price.
+The sequential executor uses it for a batch of one item without a timeout, at a tenth of the cost.
 """
 
 from __future__ import annotations

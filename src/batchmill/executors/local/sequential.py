@@ -1,9 +1,9 @@
 """The sequential executor: one item after another, in the caller's own thread.
 
-It is the reference the others are compared with. Items that are there already and take next to no time are
-handed over several at once, as threads take them; with everything else each result is out before the next
-item begins. Under a timeout the items run one after another on
-a worker thread instead, because an attempt can only be given up from outside it.
+It is the reference for the other executors. Items that are already there and take almost no time are handed
+over several at once, as threads take them; otherwise each result is out before the next item begins. With a
+timeout the items run one after another on a worker thread instead, because an attempt can only be abandoned
+from outside.
 """
 
 from __future__ import annotations

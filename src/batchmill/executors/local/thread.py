@@ -1,14 +1,14 @@
 """The thread executor: workers of this process that pull items from one locked source.
 
-        Channel --take--> worker thread (own copy of the task) --deliver--> Channel
-                              ^
-                     Watcher: looks at the workers' progress, gives up overdue attempts
+    Channel --take--> worker thread (own copy of the task) --deliver--> Channel
+                          ^
+                 Watcher: looks at the workers' progress, gives up overdue attempts
 
-Nothing is submitted or queued: a worker that is free takes the next items, so memory is bounded by
-the channel's window alone. Under a timeout a watcher thread looks at what the workers are at. A
-worker whose attempt is overdue is abandoned: its item is settled without it, another worker takes
-its place, and whatever it still returns is thrown away. Python cannot end a thread, so an abandoned
-one runs until its item lets go of it; it is a daemon, and the end of the process does not wait.
+Nothing is submitted or queued: a free worker takes the next items, so only the channel's window bounds
+memory. With a timeout a watcher thread looks at the workers' progress. A worker whose attempt is overdue is
+abandoned: its item is settled without it, another worker takes its place, and whatever it still returns is
+discarded. Python cannot end a thread, so an abandoned one runs until its item returns; it is a daemon, and
+the end of the process does not wait for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One worker thread of a batch: it takes chunks, runs them and hands over what became of them."""
+"""One worker thread of a batch: it takes chunks, runs them and hands over the results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Settle = Callable[[Chunk, int, int, float | None, int | None], Chunk | Outcome]
 
 
 class Crew(Protocol):
-    """The batch that a worker is one of, as the worker sees it."""
+    """The batch of a worker, as the worker sees it."""
 
     channel: Channel
     cancel: CancelToken
@@ -53,9 +53,9 @@ class Crew(Protocol):
 class Worker:
     """See the module.
 
-    Concurrency: ``_lock`` guards ``_chunk``, ``_block``, ``_number``, ``_own_number`` and
-    ``_abandoned``: whoever takes the chunk out, the worker with its block or someone who gives up on the
-    worker, settles its items; the other finds nothing there.
+    Concurrency: ``_lock`` guards ``_chunk``, ``_block``, ``_number``, ``_own_number`` and ``_abandoned``:
+    whoever takes the chunk out, the worker with its block or the watcher that abandons the worker, settles
+    its items; the other finds nothing there.
     """
 
     def __init__(self, crew: Crew) -> None:

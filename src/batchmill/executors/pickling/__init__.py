@@ -1,1 +1,1 @@
-"""Pickling of what a user gives: closures, classes of ``__main__``, and the blame for what cannot travel."""
+"""Pickle what a user gives: closures, classes of ``__main__``, and name what cannot be pickled."""

@@ -1,4 +1,4 @@
-"""Finding the part of a value that an operation fails on, to name it in an error."""
+"""Find the part of a value that makes an operation fail, to name it in an error."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Context variables on their way to worker processes: the variables themselves, and what they are set to.
+"""Send context variables to worker processes: the variables themselves, and their values.
 
-A variable that stands in an importable module is that module's own over there. Any other, such as one of the
-script, is made over there once, so that all functions that use it mean the same one. What is set where a
-batch begins is set for its items, as it is on threads, as far as it can be pickled.
+A variable of an importable module is that module's own in the worker. Any other, such as one of the script,
+is made there once, so that all functions that use it share one. Values set where a batch begins are set for
+its items, as on threads, as far as they can be pickled.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Giving a worker thread its own copy of a task, and saying which part of one cannot be copied."""
+"""Copy a task for a worker thread, and name the part of one that cannot be copied."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which modules a worker process can import: what is in any other has to travel by value.
+"""Which modules a worker process can import: objects of all others must travel by value.
 
-A worker has the parent's folder and ``sys.path``, so a module counts as importable where the import system
-finds it by its name and finds the very same file. Not so a plug-in that was loaded from a path, a module made
-at run time, and the main module of a program as ``multiprocessing`` calls it in its children.
+A worker has the parent's folder and ``sys.path``, so a module counts as importable if the import system finds
+the very same file by its name. Not importable: a plug-in loaded from a path, a module made at run time, and
+the main module of a program as ``multiprocessing`` calls it in its children.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Unpickling what can be had of a stream in which some object's own code raises.
+"""Unpickle what can be saved of a stream in which some object's own code raises.
 
-The results of neighbouring items come back in one stream. Where one of them does not unpickle here, the
-others must not be lost with it. So the stream is read once more by Python's own unpickler, which is slow,
-with a mark in place of each object that cannot be made; a value with a mark anywhere in it is at fault.
+The results of neighbouring items come back in one stream. If one of them does not unpickle here, the others
+must not be lost with it. So Python's own unpickler, which is slow, reads the stream once more, with a mark in
+place of each object that cannot be made; a value that contains a mark is at fault.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from batchmill.executors.pickling import pickler
 
 
 class Mark:
-    """Stands where an object cannot be made, because of ``error``."""
+    """Replaces an object that cannot be made, because of ``error``."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -26,7 +26,7 @@ class Mark:
 
 
 class MarkFound(Exception):  # an answer, not an error of anybody's
-    """Raised when a value with a mark in it is pickled."""
+    """Raised when a value that contains a mark is pickled."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(error)
@@ -54,7 +54,7 @@ _Base: Any = pickle._Unpickler  # type: ignore[attr-defined, unused-ignore]  # t
 
 
 class _Unpickler(_Base):  # type: ignore[misc]  # as above
-    """Goes on after what the objects' own code raises. The names and the stack are those of its base."""
+    """Continues after exceptions of the objects' own code. The names and the stack are those of its base."""
 
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(_Base.dispatch)
 

@@ -1,4 +1,4 @@
-"""A task where the folder of the run is not: what it leaves in the folder it runs in would be lost."""
+"""A task without the folder of the run: files that it leaves in its working folder would be lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchmill.executors.process.environment import ProcessEnvironment
 
 
 class LeavesNothing(Task):
-    """``task`` in the surroundings ``around``: an attempt that leaves files there fails, which names them."""
+    """``task`` in the environment ``around``: an attempt that leaves files there fails, naming them."""
 
     def __init__(self, task: Task, around: ProcessEnvironment) -> None:
         self._task = task

@@ -1,8 +1,8 @@
-"""What runs inside a worker process.
+"""The code inside a worker process.
 
-The worker is attached once to the area it shares with its parent; after that every call brings one
-chunk. The job (task and policies) comes with the first chunk that needs it and is kept by digest. What
-an item does to the process (folder, environment, locale, signal handlers) is undone before the next.
+The worker attaches once to the memory that it shares with its parent; after that every call brings one chunk.
+The job (task and policies) comes with the first chunk that needs it and is kept by digest. What an item does
+to the process (folder, environment, locale, signal handlers) is undone before the next.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ IDLE_SECONDS = 0.3  # without work: then what nodes hold open (connections, serv
 
 class Order(NamedTuple):
     """One chunk as it is sent: where its items lie, and the job unless the worker has it already. After
-    ``seconds`` the worker is to hand in what it has and leave the rest to others."""
+    ``seconds`` the worker hands in what it has and leaves the rest to others."""
 
     seq: int
     digest: bytes
@@ -63,10 +63,10 @@ class Order(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What came of an order: ``done`` with results in the shared area, ``no_job`` when the job is not
-    there, ``unloadable`` with the reason when the job does not unpickle, ``unreadable`` when the items do
-    not, or ``failed`` when we did. ``seconds`` are those of their own that the items took, ``cpu`` is what
-    the process took for it, ``peak`` the most memory it had so far, in bytes."""
+    """The reply to an order: ``done`` with results in the shared area, ``no_job`` if the job is missing,
+    ``unloadable`` with the reason if the job does not unpickle, ``unreadable`` if the items do not, or
+    ``failed`` for a fault of ours. ``seconds`` are those that the items took themselves, ``cpu`` the CPU
+    seconds of the process, ``peak`` its most memory so far, in bytes."""
 
     seq: int
     status: str

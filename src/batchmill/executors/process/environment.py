@@ -1,8 +1,8 @@
-"""What a process offers its items, as the parent had it when the batch began.
+"""The environment that a process gives its items, as the parent had it when the batch began.
 
-Worker processes are kept for later batches, and items change things: folder, environment, module
-path, locale, signal handlers, output streams, filters of warnings and what else is a process's own. A worker
-enters a batch's surroundings before its first item and restores them after each that changed them.
+Worker processes are kept for later batches, and items change things: folder, environment variables, module
+path, locale, signal handlers, output streams, warning filters and other state of a process. A worker enters a
+batch's environment before its first item and restores it after each item that changed it.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class ProcessEnvironment:
     """A snapshot of this process, made in the parent and pickled to workers.
 
     ``seals``: results pass through a process in between, which may not have the modules of their classes.
-    ``elsewhere``: the parent is another machine, whose folders mean nothing here. ``apart``: nor has it the
-    folder of the run; each process makes an empty one of its own below ``folder``, and no item may leave
-    anything there, where nobody would find it.
+    ``elsewhere``: the parent is another machine, whose folders mean nothing here. ``apart``: this machine
+    does not have the folder of the run either; each process makes an empty one of its own below ``folder``,
+    and no item may leave files there, where nobody would find them.
     """
 
     def __init__(

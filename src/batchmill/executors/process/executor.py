@@ -4,8 +4,8 @@
        ^                                              | results in shared memory
        +------deliver/give_back---- ChunkSettler <--reply--+
 
-A driver thread per slot takes chunks and sends them; loky's manager thread of that slot brings the
-reply, or the news that the worker died, and settles the chunk.
+A driver thread per slot takes chunks and sends them; loky's manager thread of that slot brings the reply, or
+the news that the worker died, and settles the chunk.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ CLOSE_SECONDS = 1.0
 
 
 class ProcessExecutor:
-    """Runs items in up to ``max_concurrent`` worker processes, as many as usable cores by default.
+    """Runs items in up to ``max_concurrent`` worker processes, by default one per usable core.
 
-    ``around`` is the pickle of the surroundings that items find, None for those of this process; ``heard`` is
-    given what they log. ``modules`` name the files of the user's modules that came with the task, with their
+    ``around`` is the pickle of the environment for the items, None for that of this process; ``heard`` gets
+    their log records. ``modules`` are the files of the user's modules that came with the task, with their
     content: workers that may have imported others do not run it.
     """
 
@@ -105,8 +105,8 @@ def refuse_all(channel: Channel, error: ErrorInfo) -> Iterator[Block]:
 class ProcessBatch:
     """The drivers of one batch.
 
-    Concurrency: ``_lock`` guards ``_drivers`` and ``_taken``. Whoever stops, cancels or closes the batch
-    and the watcher call in from their own threads.
+    Concurrency: ``_lock`` guards ``_drivers`` and ``_taken``. The watcher, and the threads that stop, cancel
+    or close the batch, call in from their own threads.
     """
 
     def __init__(

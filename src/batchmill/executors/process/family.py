@@ -1,7 +1,8 @@
 """Processes with all they started: descendants, and what is left in the process groups of those.
 
-A descendant whose parent has ended is nobody's child any more, but still in its group. Commands lead groups
-of their own, so the groups that descendants lead are theirs alone and may be signalled as a whole.
+A descendant whose parent has ended has no parent in the family any more, but is still in its group. Commands
+lead groups of their own, so the groups that descendants lead are theirs alone and may be signalled as a
+whole.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The folders of a pool, in memory and on disk: made, owned, removed, and those of the dead cleared away.
+"""The folders of a pool, in memory and on disk: made, owned, removed, and cleaned up after dead processes.
 
-loky's tracker removes them when this process is killed. Where a whole process group is killed, as terminals
-and batch systems do, the tracker dies too, and what lay in memory would stay there until the machine is
-restarted. So each folder holds a file that its process keeps locked; the kernel drops the lock with the
-process, and the next pool removes folders whose file is not locked.
+loky's tracker removes them when this process is killed. If a whole process group is killed, as terminals and
+batch systems do, the tracker dies too, and what lay in memory would stay until the machine restarts. So each
+folder holds a file that its process keeps locked; the kernel drops the lock with the process, and the next
+pool removes folders whose file is not locked.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ GRACE_SECONDS = 60.0  # a file younger than this may be about to be locked
 
 
 class Folders:
-    """The folders of one process; ``paths`` has that in memory first, where there is memory, and that on
-    disk last. Raises OSError when there can be none on disk."""
+    """The folders of one process; ``paths`` has the one in memory first, if there is memory, and the one on
+    disk last. Raises OSError if there can be none on disk."""
 
     def __init__(self) -> None:
         self.paths: list[str] = []

@@ -1,8 +1,8 @@
-"""Finished results on their way out of a worker, laid down in shared memory as the items finish.
+"""Results on their way out of a worker, written to shared memory as the items finish.
 
-A frame holds neighbouring items. Its header is its length and whether what follows is the frame's own
-pickle or that of a :class:`Payload` which holds it. Frames that were laid down survive their worker: a
-parent that finds it dead reads them all the same.
+A frame holds neighbouring items. Its header is its length and whether the frame's own pickle follows, or that
+of a :class:`Payload` which holds it. Written frames survive their worker: a parent that finds it dead still
+reads them.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ LEAST_ROOM = 2048  # of a region: enough for a parcel's frame, whatever it holds
 
 
 class FrameWriter:
-    """Lays the results of one chunk down in ``region``; used by the worker's main thread alone. ``seals`` has
-    them pass through the process that reads them."""
+    """Writes the results of one chunk to ``region``; used by the worker's main thread only. With ``seals``
+    they can pass through the process that reads them."""
 
     def __init__(self, region: Region, progress: Progress, folders: list[str], seals: bool = False) -> None:
         self._seals = seals

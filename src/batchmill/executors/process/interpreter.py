@@ -1,7 +1,7 @@
-"""Settings of the interpreter that change what items come to: of the process they were made in, for another.
+"""Interpreter settings that change the results of items, carried from one process to another.
 
-What a program sets for the whole process (filters of warnings, logging, how deep it may recurse, how decimals
-are rounded, which floating point errors raise) must hold for an item wherever it runs.
+What a program sets for the whole process (warning filters, logging, recursion limit, decimal rounding,
+floating point errors that raise) must hold for an item wherever it runs.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Loads = Callable[[bytes], Any]
 
 @dataclass(frozen=True, slots=True)
 class InterpreterState:
-    """See the module. ``filters`` and ``variables`` are pickles, one each, since some of them may not travel:
-    those stay behind. ``decimals`` is the pickle of a context of :mod:`decimal`, empty where nothing uses it;
-    ``float_errors`` is what numpy does of floating point errors, None where that is the usual."""
+    """See the module. ``filters`` and ``variables`` are separate pickles, as some may not be picklable: those
+    stay behind. ``decimals`` is the pickle of a context of :mod:`decimal`, empty if nothing uses it;
+    ``float_errors`` is how numpy handles floating point errors, None for its default."""
 
     filters: tuple[bytes, ...] = ()
     variables: tuple[bytes, ...] = ()

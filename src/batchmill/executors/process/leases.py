@@ -1,8 +1,8 @@
-"""The worker processes that one batch has on lease, and what it does when there are no more to be had.
+"""The worker processes leased to one batch, and what it does when the system gives no more.
 
-A batch asks for as many slots as it may have items in flight. Where the system gives no more of them
-(open files, memory, processes) a batch that has some goes on with those: it is slower, and done all the
-same. A batch that has none waits a while for another to give one back.
+A batch asks for as many slots as it may have items in flight. If the system gives no more of them (open
+files, memory, processes), a batch that has some continues with those, more slowly. A batch that has none
+waits a while for another to give one back.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ LOOK_SECONDS = 0.05
 
 
 class Leases:
-    """A :class:`~batchmill.executors.dispatch.link.Lender`: what one batch has out of the pool, each slot
-    as a link for its ``job``.
+    """A :class:`~batchmill.executors.dispatch.link.Lender`: what one batch has out of the pool, each slot as
+    a link for its ``job``.
 
-    ``slots`` bounds how many this batch and others have together; drivers then give theirs back between
-    two chunks. ``heard`` is given what their workers log.
+    ``slots`` limits how many this batch and others have together; drivers then give theirs back between two
+    chunks. ``heard`` gets the log records of the workers.
 
-    Concurrency: the batch's drivers call in from their own threads; ``_lock`` guards ``_held``,
-    ``_asking`` and ``_permits``.
+    Concurrency: the batch's drivers call in from their own threads; ``_lock`` guards ``_held``, ``_asking``
+    and ``_permits``.
     """
 
     def __init__(
@@ -58,10 +58,8 @@ class Leases:
         return self._slots is not None
 
     def lease(self, given_up: Callable[[], bool]) -> ProcessLink | None:
-        """A worker; None when there is none to be had and the batch can do without, or ``given_up`` says so.
-
-        Raises :class:`ExecutorUnavailable` when the batch has no other and gets none.
-        """
+        """A worker; None if none is available and the batch can do without, or ``given_up`` says so. Raises
+        :class:`ExecutorUnavailable` if the batch has no other and gets none."""
         slots = self._slots
         slot = self._leased(given_up) if slots is None else self._permitted(slots, given_up)
         return None if slot is None else ProcessLink(slot, self._job, self._pool, self._release)

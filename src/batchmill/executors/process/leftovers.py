@@ -1,9 +1,9 @@
-"""What a process leaves behind when it is killed, and how it is cleared away: folders of its pool, in memory
-and on disk, and loky's semaphores. Both carry the process id in their names.
+"""Clean up what a killed process leaves behind: folders of its pool, in memory and on disk, and loky's
+semaphores. Both carry the process id in their names.
 
-Their parents, ``/dev/shm`` and the temporary folder, are written to by all users of the machine. So a name
-means nothing by itself, and no file there is believed: only what belongs to this user, is what it says it is,
-no link, and stands directly in the parent is looked at, and only that is removed.
+All users of the machine write to their parents, ``/dev/shm`` and the temporary folder. So names and files
+there are not trusted: only entries that belong to this user, are of the expected kind, are no link, and stand
+directly in the parent are examined, and only those are removed.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _removed(parent: str, name: str, grace: float, *, in_use: bool = False) -> b
 
 @contextmanager
 def _opened(path: str, flags: int, folder: int | None = None) -> Iterator[int | None]:
-    """A descriptor of ``path`` in ``folder``, None where there is none to be had."""
+    """A descriptor of ``path`` in ``folder``, None if it cannot be opened."""
     try:
         descriptor = os.open(path, flags | os.O_CLOEXEC, dir_fd=folder)
     except OSError:

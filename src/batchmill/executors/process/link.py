@@ -35,10 +35,10 @@ from batchmill.executors.running.runner import second_of
 
 
 class ProcessLink:
-    """A :class:`~batchmill.executors.dispatch.link.WorkerLink`: a ``slot`` while it is on lease to the
-    batch of a ``job``; ``release`` takes it back.
+    """A :class:`~batchmill.executors.dispatch.link.WorkerLink`: a ``slot`` while it is leased to the batch of
+    a ``job``; ``release`` takes it back.
 
-    Concurrency: as the protocol says. Nothing is kept here; the slot has its own lock.
+    Concurrency: as the protocol says. It has no state of its own; the slot has its own lock.
     """
 
     def __init__(self, slot: Slot, job: PackedJob, pool: Pool, release: Callable[[Slot], None]) -> None:

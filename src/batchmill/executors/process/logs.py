@@ -25,7 +25,7 @@ _PLAIN = (int, float, str, bool, type(None))
 
 
 class Logged(NamedTuple):
-    """What a worker sends between replies: a log record as the attributes it has."""
+    """A message of a worker between replies: a log record as its attributes."""
 
     record: dict[str, Any]
 
@@ -42,7 +42,7 @@ class LoggerState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """How logging is set up in a process: of loggers those that differ from new ones."""
+    """The logging setup of a process: the loggers that differ from new ones."""
 
     root_level: int = logging.WARNING
     root_handled: bool = False
@@ -72,9 +72,9 @@ def _state_of(logger: logging.Logger | logging.PlaceHolder) -> LoggerState | Non
 
 
 class Forwarder(logging.Handler):
-    """Sends records to the parent, each once however many loggers have it.
+    """Sends each record to the parent once, however many loggers have it.
 
-    Concurrency: a logging handler; ``send`` may be called by any thread.
+    Concurrency: a logging handler; any thread may call ``send``.
     """
 
     def __init__(self, send: Send) -> None:
@@ -123,7 +123,7 @@ def _portable(value: Any) -> Any:
 
 
 class LogMirror:
-    """Sets up logging in this process as states say. Used by the main thread of a worker."""
+    """Sets up logging in this process from the parent's states. Used by the main thread of a worker."""
 
     @property
     def plain(self) -> bool:

@@ -1,9 +1,10 @@
-"""All that is used of loky beyond what it offers: a worker process by itself, the exit hook, the tracker.
+"""Everything that we use of loky beyond its public interface: a single worker process, the exit hook, the
+tracker.
 
-The pool wants one thing of loky: a process that is started from a clean one, watched and ended. loky offers
+The pool needs one thing of loky: a process that is started from a clean one, watched and ended. loky offers
 that only as an executor with queues of its own. So each worker is an executor of one, and its only task is to
-serve our pipe. What that takes and loky does not promise is in this module and nowhere else;
-``tests/executors/process/test_loky_private.py`` fails on a version of loky that has it no more.
+serve our pipe. The private parts of loky that this takes are used in this module only;
+``tests/executors/process/test_loky_private.py`` fails on a version of loky without them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Semaphores between processes that need no shared memory, for systems that have none to give.
+"""Semaphores between processes without shared memory, for systems that have none to give.
 
-The system's own named semaphores are files in ``/dev/shm``. Where that is full, or there is none, loky
-cannot make its queues of them. A pipe does as well, two descriptors and a few microseconds dearer: the
-bytes in it are the semaphore's tokens.
+The system's own named semaphores are files in ``/dev/shm``. If that is full or missing, loky cannot make its
+queues of them. A pipe works as well, for two descriptors and a few microseconds more: the bytes in it are the
+semaphore's tokens.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class PipeSemaphore:
 
 
 class PipeContext(Context):  # type: ignore[misc]  # loky has no types
-    """loky's way of starting processes, with these semaphores in place of the system's."""
+    """loky's way to start processes, with these semaphores instead of the system's."""
 
     def Lock(self) -> Any:  # noqa: N802  # the name multiprocessing gives it
         """A lock."""

@@ -72,10 +72,10 @@ class MessagePipe:
 
 class Outbox:
     """Sends whole messages over a wire from any thread, in the order they came; a signal handler may send one
-    in the midst of another.
+    while another is being sent.
 
-    Concurrency: whoever holds ``_lock`` sends what waits, of others too. Nobody waits for it: a signal
-    handler may interrupt who holds it.
+    Concurrency: the thread that holds ``_lock`` sends all waiting messages, also those of others. Nobody
+    waits for the lock: a signal handler may interrupt its holder.
     """
 
     def __init__(self, wire: MessagePipe) -> None:

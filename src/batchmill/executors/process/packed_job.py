@@ -16,12 +16,11 @@ from batchmill.executors.running.attempts import Job
 
 
 class PackedJob:
-    """The parcel of a job and of the surroundings it runs in. ``digest`` names both: a worker that has
-    seen it needs only the digest, in this batch or a later one. ``pace`` is what an earlier batch with the
-    digest learned of its items, and is to be set to what this one did.
-    ``n_workers`` processes share the cores.
+    """A job and its environment, packed. ``digest`` names both: a worker that has seen it needs only the
+    digest, in this batch or a later one. ``pace`` is what an earlier batch with the digest learned of its
+    items; this batch updates it. ``n_workers`` processes share the cores.
 
-    ``around`` are the surroundings, as a pickle; None for those of this process now.
+    ``around`` is the environment, as a pickle; None for that of this process now.
 
     Raises :class:`NotPicklable` naming the attribute at fault.
     """

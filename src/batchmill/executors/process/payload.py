@@ -1,8 +1,8 @@
 """Payloads: pickled values on their way between two processes of this machine.
 
-A parcel's bytes lie where it is cheapest: small ones in the message itself, middling ones in the
-worker's shared area, large ones in a file in memory-backed storage that the receiver maps and
-unlinks. Arrays are mapped privately, so a receiver may write to them.
+A payload's bytes lie where it is cheapest: small ones in the message itself, medium ones in the worker's
+shared area, large ones in a file in memory-backed storage that the receiver maps and unlinks. Arrays are
+mapped privately, so a receiver may write to them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether this process has room for one more worker, and what to say where it has not."""
+"""Whether this process has room for one more worker, and the error message if it has not."""
 
 from __future__ import annotations
 

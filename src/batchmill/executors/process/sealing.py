@@ -1,7 +1,7 @@
 """Results that pass through a process which may not have the modules of their classes.
 
-What a worker seals is unpickled as :class:`Sealed` by who reads its frames, and what that one pickles is
-unpickled as the value itself. Plain data is not sealed: anybody can read it.
+The reader of a worker's frames unpickles a sealed value as :class:`Sealed`, and pickling that again gives the
+value itself. Plain data is not sealed: every process can read it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Sealed:
 
 
 class _Sealing:
-    """What becomes :class:`Sealed` where it is unpickled first."""
+    """Becomes :class:`Sealed` in the process that unpickles it first."""
 
     def __init__(self, packed: bytes) -> None:
         self._packed = packed

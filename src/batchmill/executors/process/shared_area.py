@@ -1,10 +1,10 @@
-"""The memory a worker process shares with its parent: its progress, and room for chunks both ways.
+"""The memory that a worker process shares with its parent: its progress, and room for chunks both ways.
 
-Five files in memory-backed storage, mapped by both sides: the progress, two regions for chunks going in
-and two for results coming out. Chunk number n uses the regions n % 2; at most two chunks are under
-way, so neither side writes where the other still reads. A region grows with what is written to it, up
-to :data:`MOST_BYTES`; what does not fit travels in a file of its own. Space is reserved before it is
-written: a full disk is an error then, not a bus error in the middle of an item.
+Five files in memory-backed storage, mapped by both sides: the progress, two regions for chunks going in and
+two for results coming out. Chunk number n uses the regions n % 2; at most two chunks are in flight, so
+neither side writes where the other still reads. A region grows with what is written to it, up to
+:data:`MOST_BYTES`; what does not fit travels in a file of its own. Space is reserved before it is written: so
+a full disk is an error, not a bus error in the middle of an item.
 """
 
 from __future__ import annotations

@@ -37,11 +37,11 @@ def heed_signals(progress: Progress) -> None:
 
 
 class Terminated:
-    """What a worker does on SIGTERM, which timeout(1) and systemd send to the whole family at once.
+    """Handles SIGTERM in a worker; timeout(1) and systemd send it to the whole family at once.
 
-    A run that is told to end says so to its workers, and then the items under way have their time. A
-    worker that hears nothing of that was meant alone: it dies of the signal, at the item it is on. What
-    items start is not concerned: a program does not inherit this, a forked process just dies.
+    A run that is told to end tells its workers, and then the running items have their time. A worker that
+    hears nothing of that was meant alone: it dies of the signal, at its current item. Programs that items
+    start do not inherit this; a forked process just dies.
     """
 
     def __init__(self, progress: Progress) -> None:

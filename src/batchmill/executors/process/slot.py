@@ -39,7 +39,7 @@ LOOK_SECONDS = 1  # between looks at a silent worker, for one whose pipe somebod
 
 
 class Remains(NamedTuple):
-    """What is known of a worker that died: its process id, exit code (negative: signal) and last progress."""
+    """The remains of a dead worker: its process id, exit code (negative: signal) and last progress."""
 
     pid: int
     exit_code: int | None

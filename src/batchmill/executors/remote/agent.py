@@ -1,7 +1,7 @@
-"""What runs on a worker of a cluster: takes orders, runs their items in worker processes of its own.
+"""The agent on a worker of a cluster: takes orders, runs their items in worker processes of its own.
 
-An item that kills its process, hangs or takes too much memory costs what it costs on one machine, for the
-process executor is what runs it. The worker around it, a thread of Dask's say, only waits.
+The process executor runs the items, so one that kills its process, hangs or takes too much memory costs the
+same as on one machine. The worker around it, such as a thread of Dask, only waits.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ OWN_PATH = [entry for entry in sys.path if entry]  # the empty one is the curren
 
 
 class RemoteJob(NamedTuple):
-    """What a batch asks of its agents. ``retry`` is the pickle of the policy; what ``settings`` have in its
-    place decides of lost attempts. ``around`` is the pickle of the parent's surroundings. Items run in
-    them as they are where ``here`` says so. Elsewhere the environment is the worker's own, and so is the
-    folder ``cwd``, if that is given. Where the ``probe`` is not seen, items run in an empty folder; ``needs``
-    says in words why they cannot, "" if they can. ``modules`` are those of the user's that go along."""
+    """The job of a batch, as its agents get it. ``retry`` is the pickle of the policy; its replacement in
+    ``settings`` decides about lost attempts. ``around`` is the pickle of the parent's environment; with
+    ``here`` items run in it as it is. Elsewhere the environment is the worker's own, and so is the folder
+    ``cwd``, if given. If the worker does not see the ``probe``, items run in an empty folder; ``needs`` says
+    in words why they cannot, "" if they can. ``modules`` are the user's modules that travel along."""
 
     task: bytes
     retry: bytes
@@ -66,8 +66,8 @@ class RemoteJob(NamedTuple):
 
 
 class _Loaded(NamedTuple):
-    """A job as it is run here: ``around`` is the pickle of the surroundings, ``place`` the folder of ours
-    that they refer to, ``copy`` that of the modules."""
+    """A job as it runs here: ``around`` is the pickle of the environment, ``place`` our folder that it refers
+    to, ``copy`` that of the modules."""
 
     job: RemoteJob
     around: bytes
@@ -238,8 +238,8 @@ _agent = Agent()
 
 
 class Call:
-    """An order that runs where it is unpickled, which leaves the reply: so whoever carries it there needs no
-    function of ours, only :func:`pickle.loads`."""
+    """An order that runs where it is unpickled, which leaves the reply: so its carrier needs no function of
+    ours there, only :func:`pickle.loads`."""
 
     def __init__(self, order: bytes) -> None:
         self._order = order
@@ -249,7 +249,7 @@ class Call:
 
 
 class StopCall:
-    """The same for the end of a batch."""
+    """Like :class:`Call`, for the end of a batch."""
 
     def __init__(self, batch: str, *, cancel: bool) -> None:
         self._batch = batch
@@ -260,7 +260,7 @@ class StopCall:
 
 
 class FactsCall:
-    """The same for what is known where it is unpickled, :func:`batchmill.executors.remote.offer.facts`."""
+    """Like :class:`Call`, for the facts of the worker: :func:`batchmill.executors.remote.offer.facts`."""
 
     def __init__(self, probe: Probe | None) -> None:
         self._probe = probe

@@ -14,7 +14,7 @@ _NAME = "batchmill cluster"
 
 
 class Certificates(NamedTuple):
-    """Where they are: the authority's certificate, that of all who take part, and its key."""
+    """The paths of the authority's certificate, of the participants' certificate, and of its key."""
 
     ca: Path
     cert: Path

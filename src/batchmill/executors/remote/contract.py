@@ -1,4 +1,4 @@
-"""What travels between us and an agent, and what carries it there.
+"""The messages between us and an agent, and the carrier that brings them.
 
 A carrier knows nothing of items. It takes bytes to some worker, where
 :func:`batchmill.executors.remote.agent.run` is called with them, and brings back the bytes that this
@@ -18,9 +18,9 @@ WIRE = 2  # raised with every change of what travels
 
 
 class Order(NamedTuple):
-    """A chunk as it is sent. ``job`` is left out where the agent is thought to have it by its ``digest``;
-    ``items`` is the pickle of a list of ``n_items``, ``plain`` where they are numbers, text and the like,
-    which an agent may open. After ``seconds`` the agent hands in what it has."""
+    """A chunk as it is sent. ``job`` is left out if the agent probably has it by its ``digest``; ``items`` is
+    the pickle of a list of ``n_items``, ``plain`` if they are numbers, text and the like, which an agent may
+    open. After ``seconds`` the agent hands in what it has."""
 
     wire: int
     batch: str
@@ -36,7 +36,7 @@ class Order(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """Items of an order that were not run to their end: by index, with what a chunk knows of them."""
+    """The unfinished items of an order: by index, with what a chunk knows of them."""
 
     start: int
     n_items: int
@@ -50,9 +50,9 @@ class Rest(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What came of an order: ``done``, with ``blocks`` (start, packed) and the ``rest``; ``no_job`` where the
-    job is not there; ``unable``, with the ``reason``, where this worker can run nothing. ``seconds`` is what
-    the items took, ``logs`` holds the pickles of what they logged."""
+    """The reply to an order: ``done``, with ``blocks`` (start, packed) and the ``rest``; ``no_job`` if the
+    job is missing; ``unable``, with the ``reason``, if this worker can run nothing. ``seconds`` is the time
+    of the items, ``logs`` holds the pickles of their log records."""
 
     status: str
     host: str
@@ -64,7 +64,7 @@ class Reply(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """An order is gone with its ``worker``; ``expected`` where the worker was asked to leave."""
+    """An order was lost with its ``worker``; ``expected`` if the worker was asked to leave."""
 
     worker: str
     expected: bool = False
@@ -88,11 +88,10 @@ class Ticket(Protocol):
 
 
 class Carrier(Protocol):
-    """Takes orders to workers. Every method may be called from any thread, and none but ``send`` and
-    ``offer`` waits for anybody.
+    """Takes orders to workers. Any thread may call every method, and only ``send`` and ``offer`` may wait.
 
-    ``here`` says that all workers are of this machine and this user, started by us: they are given our
-    environment and folder as they are.
+    ``here`` says that all workers are of this machine and this user, started by us: they get our environment
+    and folder as they are.
     """
 
     @property
@@ -119,10 +118,8 @@ class Carrier(Protocol):
         """
 
     def send(self, order: bytes, done: Done) -> Ticket:
-        """Send an order; ``done`` is called once with what came of it, in any thread, unless it was dropped.
-
-        Raises :class:`~batchmill.errors.ClusterLost`.
-        """
+        """Send an order; ``done`` is called once with its result, in any thread, unless it was dropped.
+        Raises :class:`~batchmill.errors.ClusterLost`."""
 
     def stop(self, batch: str) -> None:
         """Let no further item of a batch start; orders come back with what they have."""

@@ -119,11 +119,11 @@ def _words(fault: BaseException) -> str:
 
 
 class DaskCarrier:
-    """See the module. ``host`` is the local cluster that ends with the carrier, None for one of others.
+    """See the module. ``host`` is the local cluster that ends with the carrier, None for a cluster of others.
 
-    Concurrency: any thread calls in, Dask's call back; ``_lock`` guards ``_closed`` and ``gone``. One
-    thread, fed by ``_tasks``, talks to the scheduler of anything but orders; ``_seen``, when which worker was
-    heard of, is its own.
+    Concurrency: any thread calls in, Dask's call back; ``_lock`` guards ``_closed`` and ``gone``. One thread,
+    fed by ``_tasks``, handles all other talk with the scheduler; it alone uses ``_seen``, the last sign of
+    each worker.
     """
 
     def __init__(

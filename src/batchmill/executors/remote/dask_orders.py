@@ -1,7 +1,7 @@
-"""The orders of one carrier to a cluster of Dask's: what is out, and on which worker.
+"""The orders that one carrier has sent to a Dask cluster, and their workers.
 
-Each order is for one worker, which Dask is told. So where a worker is asked to leave, Dask does not begin its
-orders anew elsewhere while the items that it has are ending.
+Dask is told to run each order on one worker. So when a worker is asked to leave, Dask does not restart its
+orders elsewhere while their items are ending.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ LEFT_SECONDS = LEAVING_SECONDS + 5.0  # the same where the worker is known to le
 
 
 class Sent:
-    """An order that is a task of Dask's, called ``name``. ``worker`` is the address of the one that it is
-    for, "" where Dask chooses; ``missed`` is the second since when that one is not there."""
+    """An order that is a task of Dask, called ``name``. ``worker`` is the address of its worker, "" if Dask
+    chooses; ``missed`` is the second since when that worker is missing."""
 
     def __init__(self, name: str, worker: str, done: Done, forget: Callable[[Sent], None]) -> None:
         self.name = name

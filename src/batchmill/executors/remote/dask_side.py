@@ -26,7 +26,7 @@ _told: set[str] = set()  # workers of this process that are told when they leave
 
 
 class AtWork(Protocol):
-    """What has orders at work, see :class:`~batchmill.executors.remote.agent.Agent`."""
+    """Has running orders; see :class:`~batchmill.executors.remote.agent.Agent`."""
 
     def leave(self) -> None:
         """Begin nothing more."""
@@ -48,7 +48,7 @@ class Waiting:
         return True
 
     def leaving(self) -> bool:
-        """Whether the worker is asked to leave: nothing more is to begin."""
+        """Whether the worker is asked to leave: nothing more may begin."""
         return False
 
     def hand_in(self, reply: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What a scheduler of Dask's says of its workers, by calls that come back even where nobody answers."""
+"""Ask a Dask scheduler about its workers, with calls that return even if nobody answers."""
 
 from __future__ import annotations
 

@@ -84,8 +84,8 @@ class RemoteExecutor:
 class Dispatch:
     """The orders of one batch.
 
-    Concurrency: a thread of its own takes and sends, the carrier's threads settle, whoever stops, cancels or
-    closes the batch calls in from theirs. ``_changed`` guards ``_out``, ``_tickets``, ``_busy``, ``_losses``,
+    Concurrency: a thread of its own takes and sends, the carrier's threads settle, and the threads that stop,
+    cancel or close the batch call in. ``_changed`` guards ``_out``, ``_tickets``, ``_busy``, ``_losses``,
     ``_known`` and ``_over``.
     """
 

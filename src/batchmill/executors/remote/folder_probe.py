@@ -1,4 +1,4 @@
-"""Whether a worker shares our folder: a file put there for a moment, and a look whether it is seen."""
+"""Whether a worker shares our folder: put a file there for a moment, and check that the worker sees it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchmill.errors import ExecutorUnavailable
 
 
 class Probe(NamedTuple):
-    """A file of the parent's in the folder of the run: who sees it there shares the folder."""
+    """A file of the parent in the folder of the run: a worker that sees it shares the folder."""
 
     path: str
     content: str

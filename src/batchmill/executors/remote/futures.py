@@ -1,4 +1,4 @@
-"""The lowest common carrier: any :class:`concurrent.futures.Executor` that takes calls to where batchmill is
+"""The most general carrier: any :class:`concurrent.futures.Executor` that takes calls to where batchmill is
 installed."""
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ ANSWER_SECONDS = 60.0  # that an executor may take to run a first call: some sta
 
 
 class FuturesCarrier:
-    """Sends orders as calls of ``executor``. It cannot be told that a batch is over: what runs
-    there then runs to its end, or its timeout.
+    """Sends orders as calls of ``executor``. It cannot announce the end of a batch: running orders then run
+    to their end, or their timeout.
 
     Concurrency: any thread may set ``gone``, which is never set back.
     """
@@ -114,7 +114,7 @@ class FutureTicket:
 
 
 class LoopCarrier(FuturesCarrier):
-    """A cluster of threads in this process: agents as they are elsewhere, without anything in between.
+    """A cluster of threads in this process: agents as on other machines, without a network between.
 
     Concurrency: ``_lock`` guards ``_kept``.
     """

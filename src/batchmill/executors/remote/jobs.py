@@ -1,4 +1,4 @@
-"""A batch as it is sent to a cluster: what its agents are asked, and what is not sent there but run here."""
+"""A batch as it is sent to a cluster: the job for its agents, and what runs here instead."""
 
 from __future__ import annotations
 

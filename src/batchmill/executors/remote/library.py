@@ -1,4 +1,4 @@
-"""Modules that came with a job, unpacked where the agent is: one copy for each content."""
+"""Modules that came with a job, unpacked on the agent's machine: one copy for each content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEPT = 16  # that no order needs now; no fewer than jobs, which refer to them
 
 
 class Copy(NamedTuple):
-    """Where modules were unpacked: folders to import from, ``before`` and ``after`` what is installed."""
+    """The folders of unpacked modules to import from: ``before`` and ``after`` installed ones."""
 
     path: str
     before: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""A cluster of this machine's own, in a process of its own: see :mod:`batchmill.executors.remote.host`."""
+"""A cluster on this machine, in a process of its own: see :mod:`batchmill.executors.remote.host`."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CLOSE_SECONDS = 5.0
 
 
 class LocalHost:
-    """The process, started with as many seats as asked for, or one for each usable core. It ends with this
-    process, or when :meth:`close` is called. Raises :class:`ExecutorUnavailable` when it does not come up.
+    """The process, started with the given number of seats, or one per usable core. It ends with this process,
+    or when you call :meth:`close`. Raises :class:`ExecutorUnavailable` if it does not start.
 
     Concurrency: used by one thread.
     """

@@ -1,8 +1,8 @@
-"""Who is to blame when workers of a cluster are lost: pure counting.
+"""Which items to blame when workers of a cluster are lost: pure counting.
 
-What is known is only which items a lost worker had, not which of them it was running. So no item is charged
-for one loss. The items go on one by one, and one that was there twice is run with nothing else at work:
-a third loss is then its own.
+We only know which items a lost worker had, not which of them it was running. So no item is charged for one
+loss. The items continue one by one, and an item that was there twice runs alone: a third loss is then its
+own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SUSPECT = MOST_LOSSES - 1
 
 
 class Losses:
-    """The losses of one batch. Not safe between threads: its owner has a lock."""
+    """The losses of one batch. Not thread-safe: its owner has a lock."""
 
     def __init__(self) -> None:
         self._workers: dict[int, list[str]] = {}

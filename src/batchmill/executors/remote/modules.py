@@ -1,9 +1,9 @@
-"""Modules of the user's on their way to workers that may not have them: found, and packed as one archive.
+"""Send the user's modules to workers that may not have them: find them, and pack them as one archive.
 
-What is installed has to be installed there too. What lies in a folder of the user's, that of the document or
-of the script say, travels: all of it that this process has imported, what the task names, and what these
-import. A package travels as a whole, with the data in its folder. The archive is named by its digest, so that
-a module that was changed is another archive, and two files of one name never meet.
+Installed packages must be installed there too. Modules in a folder of the user, such as that of the document
+or of the script, travel: all that this process has imported, what the task names, and what these import. A
+package travels as a whole, with the data in its folder. The archive is named by its digest, so a changed
+module makes another archive, and two files of one name never meet.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a cluster offers, as plain data, and what is wrong with it, each with what to do about it."""
+"""The offer of a cluster as plain data, and its faults, each with a remedy."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ CARRIED = ("batchmill", "cloudpickle")  # what has to be there, of the same vers
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker as its carrier knows it. ``python`` (``3.12.1``) and the versions of ``packages`` are empty
-    where they are not known, a package that is not there has the version None. ``facts`` is what the agent on
-    it says (:func:`facts`), None where it says nothing, for the reason that ``fault`` gives."""
+    """A worker as its carrier knows it. ``python`` (``3.12.1``) and the versions of ``packages`` are empty if
+    unknown; a missing package has the version None. ``facts`` is what its agent says (:func:`facts`), None if
+    it says nothing, for the reason in ``fault``."""
 
     address: str
     seats: int
@@ -44,7 +44,7 @@ class Worker:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """A cluster that was reached: ``place`` in words, ``reached_ms`` until it answered, ``tls`` its protocol
-    ("" without), ``expires_days`` until a certificate is not valid any more."""
+    ("" without), ``expires_days`` until a certificate expires."""
 
     place: str
     workers: Sequence[Worker]
@@ -61,7 +61,7 @@ class Offer:
 
 
 class Fault(NamedTuple):
-    """Something wrong: ``problem`` where nothing runs for it, ``note`` where a run works, and its remedy."""
+    """A fault: a ``problem`` stops every run, a ``note`` does not; with its remedy."""
 
     level: Literal["note", "problem"]
     what: str

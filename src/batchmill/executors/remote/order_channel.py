@@ -12,10 +12,10 @@ from batchmill.executors.contract import Chunk, Seat
 
 
 class OrderChannel:
-    """A :class:`~batchmill.executors.contract.Channel` without a source and without order: one chunk to
-    begin with, blocks as they come. Nothing more is taken ``seconds`` after the first part was. ``alone``
-    says that nothing is begun after an item that failed, ``by_attempt`` that attempts are started elsewhere.
-    What is left in the end is :meth:`rest`.
+    """A :class:`~batchmill.executors.contract.Channel` without a source and without order: one chunk at the
+    start, blocks as they come. It hands out nothing more ``seconds`` after the first part was taken.
+    ``alone`` says that nothing begins after a failed item, ``by_attempt`` that attempts are started
+    elsewhere. :meth:`rest` is what is left at the end.
 
     Concurrency: any thread may call any method; ``_changed`` guards all fields.
     """
@@ -157,6 +157,6 @@ class OrderChannel:
             return blocks
 
     def rest(self) -> list[Chunk]:
-        """What was not run, or is to be tried again, once all is at rest."""
+        """What was not run, or must be retried, once all is at rest."""
         with self._changed:
             return [*self._waiting, *self._apart]

@@ -1,6 +1,6 @@
-"""A first connection to a scheduler: what is wrong with certificates is said exactly, and at once.
+"""A first connection to a scheduler, which reports faults of certificates exactly and at once.
 
-Dask tries again and again until its time is over, and then says that it timed out.
+Dask itself retries until its time is over, and then only says that it timed out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Task, retry policy and items that pass through an agent without being unpickled there.
 
-What is pickled of a sealed value is the value itself: the agent's process executor sends it on like any
-other, and only the worker process opens it.
+Pickling a sealed value gives the value itself: the agent's process executor sends it on like any other, and
+only the worker process opens it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SealedTask(Task):
 
 
 class SealedRetry:
-    """A retry policy as its pickle, which may name classes of the user's. ``lost`` decides here, of attempts
+    """A retry policy as its pickle, which may name classes of the user. ``lost`` decides here about attempts
     that were lost with their process."""
 
     def __init__(self, packed: bytes, lost: Decides) -> None:
@@ -53,7 +53,7 @@ class SealedRetry:
 
 
 class SealedItems(Sequence[Any]):
-    """The items ``first`` to before ``end`` of a pickled list. An item by itself is a sealed list of one."""
+    """The items from ``first`` to before ``end`` of a pickled list. A single item is a sealed list of one."""
 
     def __init__(self, packed: bytes, first: int, end: int) -> None:
         self._packed = packed

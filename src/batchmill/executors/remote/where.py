@@ -1,4 +1,4 @@
-"""Where the workers are: what ``cluster`` says, and the one carrier that this process has to each place."""
+"""The place of the workers: what ``cluster`` says, and this process's one carrier to each place."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How one item is run, wherever that is: attempts, what an error is told as, how far a worker is."""
+"""Run one item, on any executor: attempts, errors as data, the progress of a worker."""

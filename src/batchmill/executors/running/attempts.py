@@ -1,8 +1,8 @@
-"""The attempts of one item, without doing any of them: a state machine.
+"""The attempts of one item, as a state machine that does not run them itself.
 
-Whoever runs items makes an attempt, tells the machine what came of it and does what that says: wait and make
-another one, or be done. It is driven by the runner, which blocks, and by the event loop, which awaits; it
-knows neither, and waits for nothing itself.
+The caller makes an attempt, reports its result to the machine and does what the machine says: wait and make
+another one, or finish. Both the blocking runner and the awaiting event loop drive it; it knows neither, and
+never waits itself.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ OnRetry = Callable[[int, ErrorInfo, float], object]
 
 @dataclass(slots=True)
 class Job:
-    """What a batch asks of its workers: the task and how an item is to be run. ``on_retry`` is told of each
-    attempt that is going to be followed by another; of one in another process it cannot be."""
+    """The job of a batch for its workers: the task and how to run an item. ``on_retry`` is called for each
+    attempt that will be followed by another, but not for attempts in other processes."""
 
     task: Task
     retry: Decides = field(default_factory=RetryPolicy)
@@ -63,19 +63,19 @@ class Job:
 
 
 class Wait(NamedTuple):
-    """Another attempt is to be made after so many seconds."""
+    """Make another attempt after so many seconds."""
 
     seconds: float
 
 
 class Attempts:
-    """See the module. ``number`` is that of the attempt under way, from 1, which ``began`` at that second of
-    :func:`time.perf_counter`; ``recorder`` is what its attempts record in.
+    """See the module. ``number`` is that of the current attempt, from 1, which ``began`` at that second of
+    :func:`time.perf_counter`; its attempts record in ``recorder``.
 
-    Each method that tells of an attempt answers with what is next: a :class:`Wait`, after which
-    :meth:`begin` is called, or the item's outcome. Where the job's attempts are started one by one by
-    somebody else, the outcome of a failed one says when the next may be (:attr:`Outcome.again
-    <batchmill.outcome.Outcome.again>`). Used by one thread.
+    Each method that reports an attempt returns the next step: a :class:`Wait`, after which you call
+    :meth:`begin`, or the item's outcome. If the job's attempts are started one by one elsewhere, the outcome
+    of a failed one says when the next may start (:attr:`Outcome.again <batchmill.outcome.Outcome.again>`).
+    Used by one thread.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Attempts:
 
     @property
     def resumes(self) -> bool:
-        """Whether the attempt under way was lost with its worker: then :meth:`lost` is to be told first."""
+        """Whether the current attempt was lost with its worker: then call :meth:`lost` first."""
         return self._before is not None and not self._job.by_attempt
 
     def begin(self) -> None:

@@ -1,8 +1,8 @@
-"""The exception behind an error, for who raises an error of the whole batch.
+"""The exception behind an error, for the caller that raises an error of the whole batch.
 
-Between processes only plain data travels, and an exception may be anything: one that does not unpickle must
-break nothing. So a worker packs it by itself, and it is unpacked where it is asked for, if it can be; the
-text of its traceback stands in for one that cannot.
+Only plain data travels between processes, and an exception may be anything: one that does not unpickle must
+break nothing. So a worker pickles it separately, and it is unpickled only when needed, if possible; the text
+of its traceback replaces one that cannot be.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ MOST_BYTES = 1 << 20  # of a packed exception; one that holds more than that is 
 
 
 class Cause:
-    """Holds an exception in the process it was raised in, its pickle in others.
+    """Holds an exception in the process that raised it, its pickle in others.
 
-    What holds one keeps the frames of the exception's traceback, with all they refer to: it is made only of
+    A holder keeps the frames of the exception's traceback, with all they refer to: it is made only of
     failures that end their batch.
     """
 
@@ -48,11 +48,11 @@ class Cause:
 
 
 class _Alone:
-    """What is pickled of it is an exception by itself.
+    """Pickles an exception without its relations.
 
-    Where tblib is in use, and it is as soon as ``distributed`` is imported, pickle would otherwise take along
-    the traceback and every exception it was raised from, and lose all of it for one of those that cannot be
-    pickled. What the user has registered for a class of his own is kept to.
+    If tblib is in use, as it is once ``distributed`` is imported, pickle would otherwise take along the
+    traceback and every exception it was raised from, and lose all of it for one that cannot be pickled.
+    Reducers that users have registered for their own classes are still used.
     """
 
     def __init__(self, error: BaseException) -> None:
@@ -68,7 +68,7 @@ class _Alone:
 
 
 def _pack(error: BaseException | None) -> bytes:
-    """The pickle of an exception, empty where there is none to be had."""
+    """The pickle of an exception, empty if it cannot be pickled."""
     if error is None:
         return b""
     try:

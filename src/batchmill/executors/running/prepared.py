@@ -1,5 +1,4 @@
-"""A task with something to be done once in each worker before its first item: a model to load, a connection
-to make."""
+"""A task with a setup that runs once in each worker before its first item, such as loading a model."""
 
 from __future__ import annotations
 
@@ -15,12 +14,12 @@ from batchmill.executors.pickling.copying import copy_task
 
 
 class Prepared(Task):
-    """``task`` behind ``initializer(*arguments)``, which is called once for each copy of this object: that is
-    in each worker thread or worker process, and once where items run in the caller's thread or on one event
-    loop. The time it takes counts against no item.
+    """``task`` behind ``initializer(*arguments)``, which is called once for each copy of this object: in each
+    worker thread or worker process, and once if items run in the caller's thread or on one event loop. No
+    item is charged for its time.
 
-    ``batch`` makes the jobs of two batches different ones, so that a worker process that is kept from one to
-    the next is prepared for each.
+    ``batch`` makes the jobs of two batches differ, so that a worker process kept from one to the next is set
+    up for each.
     """
 
     def __init__(self, task: Task, initializer: Callable[..., object], arguments: Sequence[Any]) -> None:

@@ -38,19 +38,19 @@ Cells = MutableSequence[int]
 
 
 class Position(NamedTuple):
-    """A worker's place: in chunk ``seq`` (0: none yet) the first ``begun`` items were begun. The last of them
-    is being run, or was just finished."""
+    """A worker's place: in chunk ``seq`` (0: none yet) the first ``begun`` items have begun. The last of them
+    is running, or has just finished."""
 
     seq: int
     begun: int
 
 
 class Progress:
-    """What one worker is at. ``cells`` is shared memory of :data:`CELLS` integers, by default a list.
+    """The progress of one worker. ``cells`` is shared memory of :data:`CELLS` integers, by default a list.
 
-    Concurrency: the worker alone calls ``begin_*``, ``end_*``, ``postpone``, ``enter`` and ``publish``.
-    Anybody may call ``stop`` and read. ``pause``, ``resume`` and ``reset`` are for one other thread at a
-    time, under its own lock.
+    Concurrency: only the worker calls ``begin_*``, ``end_*``, ``postpone``, ``enter`` and ``publish``. Any
+    thread may call ``stop`` and read. ``pause``, ``resume`` and ``reset`` are for one other thread at a time,
+    under its own lock.
     """
 
     __slots__ = ("_cells",)

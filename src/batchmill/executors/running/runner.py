@@ -1,10 +1,10 @@
-"""The one piece of code that runs items, whichever executor runs them.
+"""The one piece of code that runs items, on every executor.
 
-It is given a chunk and runs its items one after another: their attempts, as
+It gets a chunk and runs its items one after another: their attempts, as
 :mod:`batchmill.executors.running.attempts` says, the waits between them, timing and records. It stops early,
-leaving the rest of the chunk to be taken by another worker, when the chunk has taken long enough, when
-nothing may start any more, or after a failure that ends the batch. What it is at stands in the worker's
-:class:`Progress` all the while.
+and leaves the rest of the chunk to another worker, when the chunk has taken long enough, when nothing may
+start any more, or after a failure that ends the batch. The worker's :class:`Progress` always shows its
+current item.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ Flush = Callable[[Block, float], bool]
 class ItemRunner:
     """Runs items of one job in one worker. Not shared between threads: every worker has its own.
 
-    ``interrupts`` says of what an item raised that it is the user's and not the item's, and is to be raised.
+    ``interrupts`` says whether an exception came from the user (Ctrl-C) and not from the item, and must be
+    raised.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class ItemRunner:
         :mod:`batchmill.executors.own_time`."""
 
     def prepare(self) -> None:
-        """Have done what is to be done in this worker before its first item."""
+        """Set up this worker before its first item."""
         self._job.task.prepare()
 
     @property

@@ -1,5 +1,5 @@
-"""How many bytes the results of a block hold in memory, told from a few of them. So what is ahead of a
-consumer is bounded by bytes also where results do not travel as bytes."""
+"""Estimate how many bytes the results of a block hold in memory, from a few of them. So the results ahead of
+a consumer are limited by bytes even if they do not travel as bytes."""
 
 from __future__ import annotations
 

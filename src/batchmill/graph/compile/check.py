@@ -1,4 +1,4 @@
-"""A draft and the node types together: every problem of a document at once, or its plan."""
+"""Check a draft against the node types: every problem of a document at once, or its plan."""
 
 from __future__ import annotations
 

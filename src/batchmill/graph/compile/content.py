@@ -1,7 +1,7 @@
-"""What a sub-workflow does, as text: all that can change what comes out of it, and nothing else.
+"""The content of a sub-workflow as text: all that can change its outputs, and nothing else.
 
-Timeouts, retries, limits, keys, addresses and words for people are not part of it, so that an outcome that is
-kept stays good when they are edited.
+Timeouts, retries, limits, keys, addresses and descriptions are not part of it, so that saved outcomes stay
+valid when you edit them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The files that a document says it reads and writes, compared with each other before anything runs.
+"""Compare the files that a document reads and writes with each other before anything runs.
 
-What is known then: paths without templates, and those made of inputs once the inputs are known. Whatever
-else nodes come to read and write is compared while they run, by :class:`~batchmill.file_table.FileTable`.
+Known by then are paths without templates, and those made of inputs once the inputs are known. All other files
+are compared while nodes run, by :class:`~batchmill.file_table.FileTable`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a node is given by data: items that are read, and outputs of other nodes.
+"""Which values a node gets from data: from items that are read, and from outputs of other nodes.
 
-What stands in a document, or in the inputs of a run, somebody has written who may decide whom the run asks.
+Values in a document, or in the inputs of a run, come from people who may decide which servers the run calls.
 """
 
 from __future__ import annotations

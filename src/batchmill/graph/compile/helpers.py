@@ -1,8 +1,8 @@
-"""What the user's own code needs besides: the rest of its module as far as it is reached, and own modules.
+"""The other code that the user's own code needs: the reachable part of its module, and own modules.
 
-Found without importing anything. A function reaches the names in its text, and what those stand for in the
-module reaches further. Modules that are imported on the way count as whole files, with all own modules that
-they import. Own are those that are neither Python's nor installed.
+Found without importing anything. A function reaches the names in its text, and their definitions in the
+module reach further. Modules that are imported on the way count as whole files, with all own modules that
+they import. Own modules are those that are neither Python's nor installed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Params that stand beside ``params`` in a node: one fault each, with the line to write."""
+"""Params written beside ``params`` in a node: one fault each, with the line to write."""
 
 from __future__ import annotations
 

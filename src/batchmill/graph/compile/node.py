@@ -1,4 +1,4 @@
-"""A node as it is planned: what is written of it, its type, and what is worked out of both."""
+"""A planned node: its text, its type, and what is derived from both."""
 
 from __future__ import annotations
 

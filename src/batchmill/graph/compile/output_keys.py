@@ -1,4 +1,4 @@
-"""References to outputs that the node they name can never have."""
+"""References to outputs that their node can never have."""
 
 from __future__ import annotations
 

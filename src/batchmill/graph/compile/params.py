@@ -1,4 +1,4 @@
-"""A node's params as they are written, against its type: names, literal values, places of templates."""
+"""Check a node's params as written against its type: names, literal values, places of templates."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The plan: what a checked document says is to be run, in the form the scheduler works with.
+"""The plan: what a checked document runs, in the form that the scheduler works with.
 
-A plan is structure only. Templates are compiled and nodes made by the steps that the scheduler builds.
-Both ways to write a graph, nodes with edges and a pipeline, become the same.
+A plan is structure only. The steps that the scheduler builds compile templates and make nodes. Both ways to
+write a graph, nodes with edges and a pipeline, become the same.
 """
 
 from __future__ import annotations
@@ -51,18 +51,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is to run, where it begins and what follows what.
+    """What to run, where it begins and what follows what.
 
-    ``nodes`` has every node, those that no edge reaches included, in document order. ``edges`` has every
-    edge. ``start`` is the id of a node or the name of a gate. ``loops`` are what the backward edges go
-    round. Of a document with a ``pipeline``, ``steps`` are its steps as a tree, and ``gates`` the names
-    of the places where its blocks begin and end: they stand among the edges like nodes that do nothing.
-    ``source`` is the document's name, ``import_folder`` where Python modules of it are found, None for a
-    document that is no file. ``stages`` are the chains of streaming batch nodes, by the id of their first
-    node. ``warnings`` are those of the document and of the sub-workflows in it. ``finals`` are the ids of
-    the nodes that run at the end whatever happened, in that order; no edge joins them.
-    ``settings`` are those that depend on the inputs, None where there are none.
-    ``whole`` is the plan of which this one is a part, None where it is all there is.
+    - ``nodes``: every node in document order, also those that no edge reaches. ``edges``: every edge.
+    - ``start``: the id of a node or the name of a gate. ``loops``: the loops of the backward edges.
+    - ``steps``: the steps of a ``pipeline`` as a tree. ``gates``: the names of the places where its blocks
+      begin and end: they are among the edges like nodes that do nothing.
+    - ``source``: the document's name. ``import_folder``: where its Python modules are, None if it is no file.
+    - ``stages``: the chains of streaming batch nodes, by the id of their first node.
+    - ``warnings``: those of the document and of its sub-workflows.
+    - ``finals``: the ids of the nodes that run at the end in any case, in that order; no edge joins them.
+    - ``settings``: those that depend on the inputs, None if none do.
+    - ``whole``: the plan of which this one is a part, None if it is no part.
     """
 
     workflow: Workflow

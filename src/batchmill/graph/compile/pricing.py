@@ -1,7 +1,8 @@
-"""Budgets in dollars and models without a price: such a budget could not be held, so nothing runs under it.
+"""Budgets in dollars need a price for every model: without one nothing runs, as the budget could not be
+enforced.
 
-What is written as it is can be said before anything runs. A model that a template names is looked at when it
-is about to be asked (:mod:`batchmill.step.paying`).
+Literal models are checked before anything runs. A model from a template is checked just before it is called
+(:mod:`batchmill.step.paying`).
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ def is_bounded(holder: Any) -> bool:
 def price_faults(
     outline: Outline, types: Mapping[str, type[Node]], tables: Tables | None, *, bounded: bool
 ) -> Iterator[Fault]:
-    """The nodes that may have to pay what nobody can tell; ``bounded`` says that a budget around them all is
-    in dollars. Without the tables nothing is known of prices."""
+    """The nodes that may have to pay an unknown price; ``bounded`` says that a budget around them all is in
+    dollars. Without the tables no price is known."""
     if tables is None:
         return
     known = tuple(tables.prices.prices)

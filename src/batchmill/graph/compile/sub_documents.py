@@ -1,4 +1,4 @@
-"""The sub-workflows that a document names: found, read and checked along with it, each file once."""
+"""The sub-workflows of a document: found, read and checked along with it, each file once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SUFFIXES = (".json", ".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What came of looking at a document: its plan, None where it has faults, and what is hardly meant."""
+    """The result of checking a document: its plan, None if it has faults, and its warnings."""
 
     plan: Plan | None
     faults: tuple[Fault, ...]
@@ -35,8 +35,8 @@ Examine = Callable[[Draft, SubPlan], Examined]
 
 
 class Named(NamedTuple):
-    """The sub-workflow that a node names, None where nothing is known of it, with what is wrong, or hardly
-    meant, at the node's place."""
+    """The sub-workflow that a node names, None if unknown, with the problems and warnings at the node's
+    place."""
 
     sub: SubPlan | None = None
     faults: tuple[Fault, ...] = ()

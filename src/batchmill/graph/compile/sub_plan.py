@@ -1,4 +1,4 @@
-"""A sub-workflow as it is planned: a document that is compiled once, and run in the place of nodes."""
+"""A planned sub-workflow: a document that is compiled once, and run in place of nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan in numbers: what the machine that decides which node runs next works with."""
+"""A plan in numbers, for the machine that decides which node runs next."""
 
 from __future__ import annotations
 
@@ -41,13 +41,12 @@ class Scope:
 
 
 class Topology:
-    """Nodes, gates and edges of a plan by number, those that can be reached only.
+    """The reachable nodes, gates and edges of a plan by number.
 
     Per node: ``edges_of`` (those that leave it), ``actions_of`` (which of them lead on), ``sources`` and
-    ``entering`` (where its forward edges come from, and how many there are), ``loops_of`` (the loops it is
-    in, the inmost first) and ``scope_of``. Per edge: ``source``, ``action``, ``target``, ``round_of`` (the
-    loop that a backward edge goes round, else NONE) and ``leaves`` (the outermost loop that the edge leads
-    out of, else NONE).
+    ``entering`` (where its forward edges come from, and how many there are), ``loops_of`` (its loops, the
+    innermost first) and ``scope_of``. Per edge: ``source``, ``action``, ``target``, ``round_of`` (the loop of
+    a backward edge, else NONE) and ``leaves`` (the outermost loop that the edge leaves, else NONE).
     """
 
     def __init__(self, plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""The user's own code that a node runs, as text: an outcome depends on it."""
+"""The user's own code that a node runs, as text, on which its outcomes depend."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What runs next, and the threads on which it does."""
+"""Decide what runs next, and run it on threads."""

@@ -1,4 +1,4 @@
-"""The errors of a run, in the order its nodes ran; those of a large batch are not in memory."""
+"""The errors of a run, in the order its nodes ran; those of a large batch are on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nodes of ``finally``: they run one after another when all else has ended, whatever became of it."""
+"""The nodes of ``finally``: they run one after another when all else has ended, in any case."""
 
 from __future__ import annotations
 

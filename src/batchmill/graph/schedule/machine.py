@@ -29,10 +29,10 @@ MAX_VISITS = 1_000  # of one node; more than a person means by going round, soon
 
 @dataclass(slots=True)
 class NodeDecision:
-    """One thing that was decided: ``node`` starts or, where ``starts`` is False, is passed by: skipped, or
-    a gate that does nothing itself.
+    """One decision: ``node`` starts or, if ``starts`` is False, is passed: skipped, or a gate that does
+    nothing itself.
 
-    ``after`` are the nodes and gates whose edges led to that in this pass, in the order of the edges.
+    ``after`` are the nodes and gates whose edges led to it in this pass, in the order of the edges.
     ``dropped`` are the nodes of the failed branches that a gate joins.
     """
 
@@ -44,7 +44,7 @@ class NodeDecision:
 
 @dataclass(slots=True)
 class Failure:
-    """How far a failure reached: ``scopes`` are those that were ended, ``run`` says that the run is."""
+    """The reach of a failure: ``scopes`` are those that it ended, ``run`` says whether the run is one."""
 
     scopes: list[int] = field(default_factory=list)
     run: bool = False

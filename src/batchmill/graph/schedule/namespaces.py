@@ -1,4 +1,4 @@
-"""What each node sees of the run's store: what came before it, and nothing of branches beside it."""
+"""What each node sees of the run's store: what came before it, but no parallel branches."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from batchmill.step.namespace import NodeOutputs, joined
 class BranchNamespaces:
     """The layer of the namespace that each node of a run works on.
 
-    A node that follows one other, and is followed by it alone, goes on in that one's layer. Where branches
-    begin each gets a layer of its own, where they come together a layer over all of them.
+    A node with a single predecessor that has no other successor uses that one's layer. Where branches begin
+    each gets a layer of its own; where they join, there is a layer over all of them.
 
     Not locked: its owner calls it under a lock.
     """

@@ -1,8 +1,8 @@
-"""Threads that do what becomes ready, side by side.
+"""Threads that run ready nodes side by side.
 
-A thread costs more to start than a short node takes, so there are few to begin with: more are hired while
-what waits does not get less. A hundred branches of a second each have a hundred threads after some
-milliseconds, a thousand of some microseconds are done by one or two.
+Starting a thread costs more than a short node takes, so there are few at first: more are hired while the
+queue does not shrink. A hundred branches of a second each have a hundred threads after some milliseconds; one
+or two threads do a thousand branches of some microseconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Work = TypeVar("Work")
 
 
 class NodeThreads(Generic[Work]):
-    """Up to ``most`` threads that call ``do`` with each piece of work; it returns what is to be done next.
+    """Up to ``most`` threads that call ``do`` with each piece of work; it returns the next work.
 
     Concurrency: one thread, the owner's, calls :meth:`run`; the threads call ``do`` side by side. ``_lock``
     guards every field. ``_work`` wakes idle threads, ``_changed`` the owner.

@@ -1,4 +1,4 @@
-"""The outputs of a run or of a sub-workflow: those the document declares, or what its last node gave."""
+"""The outputs of a run or of a sub-workflow: the declared ones, or those of its last node."""
 
 from __future__ import annotations
 

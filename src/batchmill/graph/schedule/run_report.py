@@ -1,4 +1,4 @@
-"""What a walk through a plan came to: a report for each node, the errors and the status."""
+"""The report of a walk through a plan: a report for each node, the errors and the status."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ RunStatus = Literal["success", "degraded", "failed"]
 
 @dataclass(slots=True)
 class NodeReport:
-    """What a node did in a run, over all its visits. ``wall`` is in seconds; ``batch`` has the counts of a
-    batch node's last visit and how it was run."""
+    """The report of a node over all its visits. ``wall`` is in seconds; ``batch`` has the counts of a batch
+    node's last visit and how it ran."""
 
     type: str
     status: VisitStatus = "success"

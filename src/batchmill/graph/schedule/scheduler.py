@@ -1,12 +1,11 @@
-"""The scheduler: runs a plan from its start to where nothing more is to be done.
+"""The scheduler: runs a plan from its start until nothing more can run.
 
-What may start when is decided by the machine (:mod:`batchmill.graph.schedule.machine`), what each node sees
-of the others by its layer of the namespace (:mod:`batchmill.graph.schedule.namespaces`). Here nodes are
-run: in the caller's own thread as long as there is one to run at a time, and from the first fan-out on in
-the threads of a crew.
+The machine (:mod:`batchmill.graph.schedule.machine`) decides what may start when; the layer of the namespace
+(:mod:`batchmill.graph.schedule.namespaces`) decides what each node sees of the others. Here nodes run: in the
+caller's own thread while there is one to run at a time, and from the first fan-out in the threads of a crew.
 
-A node that failed takes its ``error`` edge, which makes the run degraded. Without one its branch has
-failed, and with it what the blocks around say; where that is the whole run nothing new starts.
+A failed node takes its ``error`` edge, which makes the run degraded. Without one its branch has failed; the
+blocks around decide how far the failure reaches, and if it reaches the whole run nothing new starts.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ MOST_AT_ONCE = 1000  # nodes, where the run has no number of jobs
 
 
 class Start(NamedTuple):
-    """A node that is to run, and what it is given."""
+    """A node to run, and its inputs."""
 
     node: PlannedNode
     around: NodeFrame

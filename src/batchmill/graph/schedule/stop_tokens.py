@@ -1,4 +1,4 @@
-"""The tokens by which what runs in a branch is told to begin nothing new."""
+"""Tokens that tell the work of a branch to begin nothing new."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from batchmill.graph.compile.topology import ROOT, Topology
 
 
 class StopTokens:
-    """A stop token for each scope, heard by all scopes inside it. ``outside`` is that of the run; where
-    ``alone`` says that nothing runs beside anything else it serves all.
+    """A stop token for each scope, which also stops all scopes inside it. ``outside`` is that of the run;
+    with ``alone``, when nothing runs in parallel, it serves all.
 
-    Not locked, but for :meth:`all`: its owner calls it under a lock.
+    Not locked, except :meth:`all`: its owner calls it under a lock.
     """
 
     def __init__(self, topology: Topology, outside: CancelToken, *, alone: bool) -> None:

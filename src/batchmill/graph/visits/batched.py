@@ -1,4 +1,4 @@
-"""Running a batch node: its items, its settings, and the outputs that its outcomes make together."""
+"""Run a batch node: its items, its settings, and the outputs made of its outcomes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def run_batched(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> NodeRu
 
 
 class NodeBatch:
-    """One visit of a batch node: the batch, what it tells of itself meanwhile, the visit it comes to.
+    """One visit of a batch node: the batch, its events, the resulting visit.
 
     ``ordered`` and ``apart`` are those of :class:`~batchmill.batch.engine.Batch`. Made in the scheduler's
     thread, run in one thread. Raises :class:`~batchmill.errors.InvalidSetting`.

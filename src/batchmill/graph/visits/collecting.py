@@ -1,4 +1,4 @@
-"""What a batch node's outcomes are made into: where its results go, and the visit they come to."""
+"""Collect a batch node's outcomes: where its results go, and the resulting visit."""
 
 from __future__ import annotations
 

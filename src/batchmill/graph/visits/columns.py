@@ -1,4 +1,4 @@
-"""What is written of each finished item: the columns of ``select``, and the item or parts of it."""
+"""The row for each finished item: the columns of ``select``, and the item or parts of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Digests of files: by what is in them, read once for as long as they do not change."""
+"""Digests of files by content, read once as long as they do not change."""
 
 from __future__ import annotations
 

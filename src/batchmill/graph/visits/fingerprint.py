@@ -1,12 +1,13 @@
-"""What the outcome of a node or of an item depends on, as digests: outcomes are known again by them.
+"""Fingerprints: digests of all that the outcome of a node or of an item depends on, which match outcomes of
+earlier runs.
 
-That is the node's type and its params, the code of the user that it runs, the working folder, the files that
-it reads, and for an item the item itself and what the params take from it. Not the address: that says where
-outcomes are looked for, not what they are. And nothing that cannot change an outcome: timeouts, keys, where a
-service is reached.
+They cover the node's type and its params, the user's code that it runs, the working folder, the files that it
+reads, and for an item the item itself and what the params take from it. They leave out the address, which
+only says where outcomes are searched, and all that cannot change an outcome: timeouts, keys, where a service
+is reached.
 
-A param that is the same for all items counts by its value, whatever it is written as; one that an item
-changes counts as it is written, with what it refers to.
+A param that is the same for all items counts by its value, however it is written; one that an item changes
+counts as written, with what it refers to.
 """
 
 from __future__ import annotations

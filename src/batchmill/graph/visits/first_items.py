@@ -1,4 +1,4 @@
-"""The warning of a batch of which a run with ``--limit`` ran the first items only."""
+"""The warning that ``--limit`` ran only the first items of a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where what is done inside a run of a sub-workflow is kept and looked for."""
+"""Where the inside of a sub-workflow run is saved and searched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folders that the items of a batch node have of their own: where they are, and what is told of them."""
+"""The folders of a batch node's items: where they are, and what is reported of them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def folders_of(node: PlannedNode, around: NodeFrame, keyed: tuple[Any, ...]) -> 
 
 
 class NamingLog(LogAround):
-    """A log that tells of each item that failed which folder it left, before that is recorded.
+    """A log that names the folder that a failed item left, before the failure is recorded.
 
     Concurrency: that of the log.
     """

@@ -43,7 +43,7 @@ def run_loop(node: PlannedNode, spec: LoopSpec, around: NodeFrame) -> NodeRun:
 
 
 class _Loop:
-    """One loop at work."""
+    """One running loop."""
 
     def __init__(self, node: PlannedNode, spec: LoopSpec, around: NodeFrame) -> None:
         self._node, self._around = node, around

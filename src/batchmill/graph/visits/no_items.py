@@ -1,4 +1,4 @@
-"""The warning of a batch whose source had no items: the commonest sign of a misspelt name."""
+"""The warning of a batch whose source had no items: the most common sign of a misspelt name."""
 
 from __future__ import annotations
 

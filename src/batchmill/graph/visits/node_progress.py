@@ -1,4 +1,4 @@
-"""What the bus is told of a batch while it runs."""
+"""The events of a running batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchmill.record import Usage
 
 @dataclass(slots=True)
 class NodeProgress:
-    """Counts a batch's outcomes as they come, and tells the bus."""
+    """Counts a batch's outcomes as they come, and sends events to the bus."""
 
     node: str
     around: NodeFrame

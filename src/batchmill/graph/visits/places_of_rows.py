@@ -1,4 +1,4 @@
-"""Whether a batch wants to know where its rows were read from: an item carries that only then."""
+"""Whether a batch needs the places of its rows: only then do items carry them."""
 
 from __future__ import annotations
 

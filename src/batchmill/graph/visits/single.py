@@ -1,4 +1,4 @@
-"""Running a node that is no batch: its attempts are those of a batch of one item."""
+"""Run a node that is not a batch: its attempts are those of a batch of one item."""
 
 from __future__ import annotations
 

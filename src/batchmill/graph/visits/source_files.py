@@ -1,4 +1,4 @@
-"""The files that items are read from, and those among their names that the run itself writes."""
+"""The files from which items are read, and which of them the run itself writes."""
 
 from __future__ import annotations
 

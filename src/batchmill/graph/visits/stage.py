@@ -1,4 +1,4 @@
-"""One stage of a chain of streaming batch nodes while it runs."""
+"""One running stage of a chain of streaming batch nodes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ from batchmill.items.selection import Selection
 
 
 class RunningStage:
-    """A batch node whose items come from ``source``, or from where the node says where that is None.
+    """A batch node whose items come from ``source``, or, if that is None, from where the node says.
 
     ``around`` has tokens of the stage's own. ``failed`` is called, perhaps more than once and from any
     thread, when the stage has failed or can only fail.
 
     Concurrency: made, started and joined in the scheduler's thread, run in its own. ``visit``, ``wall`` and
-    ``crash`` are that one's and are read after its end. Any thread may ask for ``failing`` and call
-    ``stop``.
+    ``crash`` are that one's and are read after its end. Any thread may ask for ``failing`` and call ``stop``.
     """
 
     def __init__(

@@ -1,11 +1,11 @@
-"""Running a chain of streaming batch nodes: every stage's batch in a thread of its own, all at once.
+"""Run a chain of streaming batch nodes: every stage's batch in a thread of its own, all at once.
 
-        stage 1 ==blocks, in order==> StreamBuffer ==> stage 2 ==> StreamBuffer ==> stage 3 ...
+    stage 1 ==blocks, in order==> StreamBuffer ==> stage 2 ==> StreamBuffer ==> stage 3 ...
 
-What a chain leaves behind is what the same nodes leave one after another. A stage that fails ends the ones
-after it: they would never have begun. It ends all others too where the run ends with it. Where an error edge
-leads on, from it or from a stage before it, or a block around it goes on, the others run to their end, for
-what comes next may need what they give.
+A chain leaves the same results as its nodes run one after another. A stage that fails ends the ones after it:
+they would never have begun. It also ends all others if the run ends with it. If an error edge of it or of an
+earlier stage leads on, or a block around it continues, the others run to their end, as later nodes may need
+their results.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CLOSE_SECONDS = 1.0  # what running items get to finish when the run itself is b
 
 
 class StageEnd(NamedTuple):
-    """What came of a stage; ``wall`` is in seconds."""
+    """The end of a stage; ``wall`` is in seconds."""
 
     node: PlannedNode
     visit: NodeRun
@@ -36,12 +36,11 @@ class StageEnd(NamedTuple):
 
 
 class Chain:
-    """One visit of all stages of a chain; ``handled`` names those whose failure may not end the run: it has
-    an error edge, or stands in a block that goes on.
+    """One visit of all stages of a chain; ``handled`` names those whose failure may not end the run: they
+    have an error edge, or are in a block that continues.
 
     Concurrency: made and run in the scheduler's thread, which alone touches the namespace. Each stage has a
-    thread; failures are reported from there and by the workers of its batch. ``_lock`` guards
-    ``_ended_by``.
+    thread; failures are reported from there and by the workers of its batch. ``_lock`` guards ``_ended_by``.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""One visit of a node: what kind of node it is decides how it runs; the bus hears of it."""
+"""One visit of a node: its kind decides how it runs; the bus gets its events."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run_visit(node: PlannedNode, around: NodeFrame) -> NodeRun:
 
 
 def tell_end(node: PlannedNode, visit: NodeRun, wall: float, around: NodeFrame) -> None:
-    """Tell the bus what came of a visit that took ``wall`` seconds."""
+    """Send to the bus the result of a visit that took ``wall`` seconds."""
     bus = around.services.bus
     if not bus.heard:
         return

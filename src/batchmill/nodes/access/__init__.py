@@ -1,1 +1,1 @@
-"""Access to services over the network: which hosts and addresses, on which way, with which certificates."""
+"""Access to network services: allowed hosts and addresses, proxies, certificates."""

@@ -1,4 +1,4 @@
-"""Addresses of the internet protocol: which of them anybody may be asked at, and which lead inside."""
+"""IP addresses: which are public, and which lead to internal networks."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def _within(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The addresses that a connection may be made to: of this kind or a more public one, and in one of the
-    networks where there are any. ``why`` ends the sentence that tells of a refusal."""
+    """The allowed addresses of a connection: of this kind or a more public one, and in one of the networks,
+    if there are any. ``why`` ends the sentence that reports a refusal."""
 
     widest: Kind = "link-local"
     networks: tuple[Network, ...] = ()

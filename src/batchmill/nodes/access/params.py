@@ -1,4 +1,4 @@
-"""The params that tell node types which services they may ask, and with which certificates."""
+"""The params that set which services node types may call, and with which certificates."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which servers are asked: the hosts that a document allows, and the addresses behind them.
+"""Which servers may be called: the hosts that a document allows, and the addresses behind them.
 
-A host may have a private address where the document names it, or whoever gave the run its inputs. What an
-item, another node or a redirect names is asked only at public addresses, so that data cannot make a run ask
-the services of its own machine and network.
+A host may have a private address if the document, or the inputs of the run, name it. A host that an item,
+another node or a redirect names is called only at public addresses, so that data cannot make a run call
+services of its own machine and network.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _WORDS: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """``hosts`` are those that may be asked, None for all; ``private`` says whether private addresses may be,
-    None where that depends on who names the host. ``foreign``: the first host came with data."""
+    """``hosts`` may be called, None for all; ``private`` says whether private addresses may be, None if that
+    depends on who names the host. ``foreign``: the first host came from data."""
 
     hosts: tuple[str, ...] | None = None
     private: bool | None = None

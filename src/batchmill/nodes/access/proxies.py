@@ -1,7 +1,7 @@
-"""The proxy that a request goes through: ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``.
+"""The proxy of a request: ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``.
 
-The names are those that curl and Python's own library know, in lower case before upper case. Over an HTTPS
-address the proxy gets a tunnel (CONNECT): it learns host and port, and nothing of the request.
+curl and Python's own library use the same names; lower case comes before upper case. For an HTTPS address the
+proxy makes a tunnel (CONNECT): it learns host and port, and nothing of the request.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SOCKS = ("socks5", "socks5h")
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """``url`` has no credentials in it; ``headers`` has them, for the proxy alone."""
+    """``url`` has no credentials in it; ``headers`` has them, only for the proxy."""
 
     url: Any  # of urllib3
     headers: tuple[tuple[str, str], ...] = ()

@@ -1,9 +1,9 @@
-"""What the clients of SDKs send their requests with: the same rules as for ``http``, on an event loop.
+"""The transport of SDK clients: the same access rules as for ``http``, on an event loop.
 
-The SDKs speak through httpx, or its successor of the same shape. A transport stands between a client and
-the library's own transports: it chooses the way (directly or through a proxy, with or without our
-certificate), and takes credentials off requests that a redirect sends to another server. Connections are
-made to the very addresses that were looked at.
+The SDKs use httpx, or its successor of the same shape. A transport stands between a client and the library's
+own transports: it chooses the way (directly or through a proxy, with or without our certificate), and removes
+credentials from requests that a redirect sends to another server. Connections go to exactly the addresses
+that were checked.
 """
 
 from __future__ import annotations
@@ -121,8 +121,8 @@ def _peer_of(answer: Any) -> str:
 
 
 class _Checked:
-    """The library's way to make connections, to addresses that may be asked. ``core`` is what it raises
-    errors of."""
+    """The library's connection backend, limited to allowed addresses. ``core`` is the module whose errors it
+    raises."""
 
     def __init__(self, below: Any, core: Any) -> None:
         self._below = below

@@ -1,4 +1,4 @@
-"""How both sides of a connection prove who they are."""
+"""How both sides of a connection prove their identity."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from batchmill.nodes.files import full_path
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Paths of files: ``ca_file`` holds the certificates that servers' must be signed by, in place of the
-    system's; ``client_cert`` what we show, with ``client_key`` where that is a file of its own."""
+    """Paths of files: ``ca_file`` has the authorities that must sign the servers' certificates, instead of
+    the system's; ``client_cert`` is our own certificate, with ``client_key`` if that is a separate file."""
 
     ca_file: str | None = None
     client_cert: str | None = None

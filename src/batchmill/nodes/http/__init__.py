@@ -1,1 +1,1 @@
-"""The ``http`` node: where requests go, what they carry, and what is made of the answers."""
+"""The ``http`` node: where requests go, what they carry, and how answers are handled."""

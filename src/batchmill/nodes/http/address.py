@@ -1,4 +1,4 @@
-"""Where a request goes: a checked URL in parts."""
+"""The target of a request: a checked URL in parts."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _SHOWN_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An absolute ``http`` or ``https`` URL. ``target`` is its path and query, ``credentials`` what stood
-    before an ``@``, decoded."""
+    """An absolute ``http`` or ``https`` URL. ``target`` is its path and query, ``credentials`` the decoded
+    part before an ``@``."""
 
     scheme: str
     host: str

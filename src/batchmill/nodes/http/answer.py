@@ -1,4 +1,4 @@
-"""What is made of an answer: its body read and decoded within limits, and the node's outputs."""
+"""Read an answer: its body, decoded within limits, and the node's outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process's keep-alive connections, one pool of them for each server, or for a proxy on the way to it."""
+"""The process's keep-alive connections, with one pool per server, or per proxy to it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Way = tuple[Origin, Proxy | None, Trust, Bounds]
 
 
 class _Limits:
-    """What both kinds of connection do: hand their socket to the exchange that uses it."""
+    """Shared by both kinds of connection: hand the socket to the exchange that uses it."""
 
     sock: Any
     host: str

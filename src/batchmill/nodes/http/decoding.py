@@ -1,4 +1,4 @@
-"""Undoing ``Content-Encoding`` in bounded steps, so that a small answer cannot grow without limit."""
+"""Decode ``Content-Encoding`` in bounded steps, so that a small answer cannot grow without limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GZIP = ("gzip", "x-gzip")
 
 
 class TooLarge(Exception):  # never leaves this room
-    """Raised when more than the bytes asked for came, or would come."""
+    """Raised when more bytes than allowed came, or would come."""
 
 
 def decoded(data: bytes, encodings: str, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What can go wrong on the way to an answer, as errors of a node."""
+"""Turn the errors of a request into errors of a node."""
 
 from __future__ import annotations
 

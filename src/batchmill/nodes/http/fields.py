@@ -21,7 +21,7 @@ _WORDS_OF_CREDENTIALS = re.compile(
 
 
 class Fields:
-    """Header fields by name, in the order they were set; names are the same in any case."""
+    """Header fields by name, in the order they were set; names are case-insensitive."""
 
     def __init__(self) -> None:
         self._fields: dict[str, tuple[str, str]] = {}

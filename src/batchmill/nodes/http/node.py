@@ -40,8 +40,8 @@ USUAL_RETRY = RetryPolicy(3, wait=0.5, backoff=2.0, refused_for=REFUSED_FOR)
 class HttpNode(Node):
     """Sends a request.
 
-    Connections are kept and shared by all items of the process. ``timeout`` is for the whole of it: the
-    name looked up, the connection, the request, every redirect and the last byte of the body.
+    All items of the process share connections, which are kept open. ``timeout`` covers everything: the name
+    lookup, the connection, the request, every redirect and the last byte of the body.
     """
 
     type = "http"

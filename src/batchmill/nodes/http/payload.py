@@ -1,4 +1,4 @@
-"""The body of a request: JSON, a form, also with files, text, bytes or a file."""
+"""The body of a request: JSON, a form (with or without files), text, bytes or a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOGETHER = ["form", "files"]
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """``data`` or, where ``path`` is set, the content of that file; ``content_type`` may be empty."""
+    """``data`` or, if ``path`` is set, the content of that file; ``content_type`` may be empty."""
 
     data: bytes | None = None
     path: str = ""

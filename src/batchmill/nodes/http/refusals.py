@@ -1,8 +1,8 @@
-"""Refusals: what a service says when it wants fewer requests, and when it will take some again.
+"""Refusals (rate limits): how a service asks for fewer requests, and when it will accept some again.
 
-There are many ways to say it, and services mix them: ``Retry-After`` in seconds or as a date, the same in
-milliseconds, the time at which each of several limits is free again, words in the body, or all of it in an
-answer that calls itself a success.
+Services say it in many ways, and mix them: ``Retry-After`` in seconds or as a date, the same in milliseconds,
+the time at which each of several limits is free again, words in the body, or all of it in an answer with a
+status of success.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A request as it is sent, and what becomes of it when the answer is a redirect."""
+"""A request as it is sent, and how it changes when the answer is a redirect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``Retry-After``: how long a server asks to be left alone, in seconds or until a date (RFC 9110, 10.2.3)."""
+"""``Retry-After``: how long a server asks to wait, in seconds or until a date (RFC 9110, 10.2.3)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Sockets that keep to the deadline of what they are used for, however slowly the other side sends.
+"""Sockets that keep the deadline of their exchange, however slowly the other side sends.
 
-A timeout on a socket is one of silence: a server that sends a byte now and then never meets it. So each
-wait of these sockets is bounded by what is left of the whole exchange. A cancelled exchange shuts its
-socket down, which wakes whoever waits on it.
+The timeout of a plain socket only limits silence: a server that sends a byte now and then never reaches it.
+So each wait of these sockets is limited by the time left of the whole exchange. A cancelled exchange shuts
+its socket down, which wakes its waiter.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ SLACK = 0.005  # seconds that an exchange may take longer than it was given
 
 
 class Exchange:
-    """One attempt's time and the socket it uses just now.
+    """The time of one attempt, and the socket that it uses now.
 
-    Concurrency: ``abort`` is called by whoever cancels, everything else by the thread of the attempt;
-    ``_lock`` guards ``_socket``.
+    Concurrency: the canceller calls ``abort``, the thread of the attempt everything else; ``_lock`` guards
+    ``_socket``.
     """
 
     def __init__(self, deadline: float, cancel: CancelToken) -> None:
@@ -93,7 +93,7 @@ def current() -> Exchange:
 
 
 class Limited(socket.socket):
-    """A socket whose waits are bounded by its exchange."""
+    """A socket whose waits are limited by its exchange."""
 
     exchange: Exchange | None = None
     peer = ""

@@ -1,1 +1,1 @@
-"""The ``llm`` node: questions to language models, who answers them, and what is made of the answers."""
+"""The ``llm`` node: questions to language models, their providers, and how answers are handled."""

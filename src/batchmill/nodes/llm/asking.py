@@ -1,7 +1,7 @@
-"""One attempt at an answer: its calls, what they are judged to be worth, and their records.
+"""One attempt at an answer: its calls, their checks, and their records.
 
-Every call is entered before it is made and again when it has ended, and is recorded before anybody judges
-what came back: so none that was paid is forgotten, whatever becomes of its answer.
+Every call is entered before it is made and again when it has ended, and is recorded before its answer is
+checked: so no paid call is forgotten, whatever happens to its answer.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BROKEN_OFF = "it was broken off"
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A reply, the value in it, and why it cannot be used: nothing where it can."""
+    """A reply, the value in it, and why it cannot be used, empty if it can."""
 
     reply: Reply
     value: Any
@@ -35,8 +35,8 @@ class Judged:
 
 
 class _Leaving:
-    """What is done when a question leaves: its call is entered, once. ``fault`` is why it could not be; then
-    the question must not leave."""
+    """Enters the call of a question, once, just before the question is sent. ``fault`` is why it could not;
+    then the question must not be sent."""
 
     def __init__(self, call: LLMCall, attempt: Attempt) -> None:
         self.done = False
@@ -63,9 +63,9 @@ class _Leaving:
 
 @dataclass(slots=True)
 class Asking:
-    """One attempt: its calls so far, each with what was replied. An answer of the wrong shape is asked for
-    again up to ``repairs`` times; ``repaired`` is how often it was. ``tells`` says that whoever listens is
-    told of answers as they come. ``item_budget`` bounds what all attempts at the item use."""
+    """One attempt: its calls so far, each with its reply. An answer of the wrong shape is asked for again up
+    to ``repairs`` times; ``repaired`` counts these. ``tells`` sends answers to listeners as they come.
+    ``item_budget`` limits the use of all attempts at the item."""
 
     provider: Provider
     attempt: Attempt

@@ -1,7 +1,7 @@
-"""Clients of OpenAI's SDK, held by the process: one for an address, a key, and who may be asked.
+"""The process's clients of OpenAI's SDK: one per address, key, and access rules.
 
-The SDK is imported when the first question is asked, which takes half a second, and its own retries are
-off: attempts are counted, waited for and recorded in one place for all nodes.
+The SDK is imported for the first question, which takes half a second, and its own retries are off: attempts
+are counted, delayed and recorded in one place for all nodes.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ async def sdk_awaited() -> Any:
 
 
 class Client:
-    """The SDK's client for one address and key; its connections live on the background loop, in as many lanes
-    as keep each of them short.
+    """The SDK's client for one address and key; its connections live on the background loop, in enough lanes
+    to keep each of them short.
 
     Concurrency: all but :meth:`close` belongs to the loop's thread.
     """

@@ -1,7 +1,7 @@
-"""What a chat completion says; servers leave out what they like, so nothing is taken for granted.
+"""Read a chat completion; servers leave out fields at will, so none is taken for granted.
 
-An answer that is none is a reply all the same, with a ``fault``: it may well be charged for, and what it
-tells of tokens counts.
+An answer without content is a reply all the same, with a ``fault``: the server may charge for it, and its
+token counts are used.
 """
 
 from __future__ import annotations

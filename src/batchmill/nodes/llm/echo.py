@@ -1,4 +1,4 @@
-"""The provider ``echo``: says the prompt back, without a network. For examples, tests and measuring."""
+"""The provider ``echo``: repeats the prompt, without a network. For examples, tests and measuring."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_LEVELS = 20  # of a schema that refers to itself
 
 
 class EchoProvider(Provider):
-    """Answers with the prompt; with a schema, with a value of its shape that has the prompt for its texts.
+    """Answers with the prompt; with a schema, with a value of its shape whose texts are the prompt.
 
     A word counts as a token. The option ``delay`` is how many seconds an answer takes.
     """

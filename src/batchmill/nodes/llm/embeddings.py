@@ -1,4 +1,4 @@
-"""The ``embeddings`` node: texts to a model, and a vector for each."""
+"""The ``embeddings`` node: sends texts to a model and returns a vector for each."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SHARED = (
 
 
 class EmbeddingsNode(ModelNode):
-    """Has a model turn texts into vectors, one request for all that an item holds."""
+    """Turns texts into vectors by a model, one request for all texts of an item."""
 
     type = "embeddings"
     summary = "Turn texts into vectors, by any server that speaks OpenAI's interface."
@@ -131,7 +131,7 @@ def _texts(question: Question) -> list[str]:
 
 
 class VectorServer(ServerProvider):
-    """A server's embeddings. What it replied, as text, says how many vectors there are; ``raw`` has them."""
+    """A server's embeddings. The text of its reply says how many vectors there are; ``raw`` has them."""
 
     endpoint = "/v1/embeddings"
 

@@ -1,4 +1,4 @@
-"""What a call uses, where nobody tells: by the length of its texts."""
+"""Estimate the use of a call that nobody reports, by the length of its texts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ANSWER_TOKENS = 256  # of an answer that never came and that no `max_tokens` bou
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The tokens of a call; ``estimated`` says that not all of it was told. ``tokens`` may be told where its
-    parts are not."""
+    """The tokens of a call; ``estimated`` says that some were not reported. ``tokens`` may be reported
+    without its parts."""
 
     sent: int
     answered: int

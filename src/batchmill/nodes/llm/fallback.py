@@ -1,4 +1,4 @@
-"""Several models for one question: the next is asked where one fails in a way that another may not."""
+"""Several models for one question: if one fails in a way that another may not, the next is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the SDK raises, as errors of a node; and whether the call may be charged for all the same."""
+"""Turn the SDK's exceptions into errors of a node, and say whether the call may still be charged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NEVER_SENT = frozenset(
 
 
 class Moved(Exception):  # never leaves this room
-    """Raised where a server sends a question elsewhere in a way that would take its body away."""
+    """Raised when a redirect of a question would drop its body."""
 
     def __init__(self, status: int, location: str) -> None:
         super().__init__(status, location)
@@ -46,11 +46,11 @@ class Moved(Exception):  # never leaves this room
 
 
 class CutOff(Exception):  # never leaves this room
-    """Raised where an answer began and did not come to its end."""
+    """Raised when an answer began but did not end."""
 
 
 class TooLarge(Exception):  # never leaves this room
-    """Raised where an answer has more bytes than may be."""
+    """Raised when an answer has more bytes than allowed."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)

@@ -1,7 +1,7 @@
-"""What one item may use at the most, with all its attempts, repairs and models together.
+"""The budget of one item, for all its attempts, repairs and models together.
 
-The budgets of a run are held where attempts are started. This one is held where calls are made, as one
-attempt may make several.
+The budgets of a run apply where attempts are started. This one applies where calls are made, as one attempt
+may make several.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From the params of a node to the messages of a question; images become data."""
+"""Turn the params of a node into the messages of a question; images become data."""
 
 from __future__ import annotations
 

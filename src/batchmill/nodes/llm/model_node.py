@@ -1,4 +1,4 @@
-"""What node types that ask a model have in common: prices, what is expected, how the server is found."""
+"""Shared by node types that call a model: prices, estimates, how the server is found."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ _OPTIONS = ("tools", "tool_choice", "n", "logprobs", "top_logprobs")  # sent as 
 class LlmNode(ModelNode):
     """Asks a model.
 
-    Answers are data: what looks like a template in one stays text. With ``output_schema`` an answer that
-    does not meet it is sent back once with what is wrong with it.
+    Answers are data: text in them that looks like a template stays text. With ``output_schema`` an answer
+    that violates it is sent back once with its faults.
     """
 
     type = "llm"

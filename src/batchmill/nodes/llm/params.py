@@ -1,4 +1,4 @@
-"""What the ``llm`` node reads and writes."""
+"""The params and outputs of the ``llm`` node."""
 
 from __future__ import annotations
 

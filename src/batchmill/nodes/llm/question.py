@@ -1,4 +1,4 @@
-"""A question to a model, and the reply, as every provider knows them."""
+"""A question to a model, and the reply, in the form that all providers share."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ JSON_SCHEMA, JSON_OBJECT, PROMPT = MODES = ("json_schema", "json_object", "promp
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``messages`` are as the chat interface has them; ``schema`` is what the answer must meet, if anything.
-    ``options`` go into the request as they are. ``mode`` is how a server is told of the schema."""
+    """``messages`` are as in the chat interface; ``schema`` is that of the answer, if any. ``options`` go
+    into the request as they are. ``mode`` is how the server is told of the schema."""
 
     model: str
     messages: tuple[Message, ...]
@@ -48,14 +48,18 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. Token counts are None where the provider told none; ``cached_tokens`` are among the
-    ``input_tokens``, as are ``written_tokens``, which the provider has put into its cache; ``cost`` is in US
-    dollars, as the provider told it; ``total_tokens`` is their sum as the provider told it. ``finish`` is why
-    it ended: ``stop``, ``length``, ``content_filter``, ... ``tool_calls`` are objects with ``id``, ``name``
-    and ``arguments``, ``reasoning`` is what the model thought before, ``reasoning_tokens`` are among the
-    ``output_tokens``. ``others`` are the further answers where several were asked for, each with what is said
-    of this one. ``call`` is the id of the call where it has one already. ``logprobs`` and the whole answer,
-    ``raw``, are as the provider told them. ``fault`` says why this is none.
+    """An answer.
+
+    - Token counts: None if the provider reported none. ``input_tokens`` include ``cached_tokens`` and
+      ``written_tokens``, which the provider has put into its cache; ``output_tokens`` include
+      ``reasoning_tokens``. ``total_tokens`` is their sum as reported.
+    - ``cost``: US dollars, as reported. ``finish``: why it ended: ``stop``, ``length``, ``content_filter``,
+      ...
+    - ``tool_calls``: objects with ``id``, ``name`` and ``arguments``. ``reasoning``: what the model thought
+      before.
+    - ``others``: further answers if several were requested, each with the same fields. ``call``: the id of
+      the call, if any.
+    - ``logprobs``, ``raw`` (the whole answer): as the provider sent them. ``fault``: why this is no answer.
     """
 
     text: str
@@ -88,8 +92,8 @@ class Reply:
 
 
 class Unanswered(Exception):  # never leaves this room
-    """Raised where a question got no reply: ``error`` is what the node raises, ``paid`` says whether the
-    provider may charge for the call all the same."""
+    """Raised when a question got no reply: ``error`` is what the node raises, ``paid`` says whether the
+    provider may charge for the call anyway."""
 
     def __init__(self, error: BatchmillError, *, paid: bool) -> None:
         super().__init__(str(error))
@@ -102,11 +106,10 @@ Leaving = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call that a provider makes for an attempt: a question that is to be answered within ``seconds``.
+    """One call that a provider makes for an attempt: a question with ``seconds`` for the answer.
 
-    ``leaving`` is called when everything is ready and the question is about to leave: from then on it may be
-    paid; what it raises is raised by the provider. ``telling`` takes parts of the answer as they come, if
-    they do.
+    ``leaving`` is called just before the question is sent: from then on it may be charged; the provider lets
+    its exceptions through. ``telling`` takes parts of the answer as they come, if they do.
     """
 
     question: Question
@@ -117,7 +120,7 @@ class Request:
 
 
 class Provider:
-    """Who answers questions. ``name`` stands in the records of calls."""
+    """Answers questions. ``name`` appears in the records of calls."""
 
     name = ""
 

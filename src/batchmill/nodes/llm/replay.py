@@ -1,7 +1,7 @@
-"""The provider ``replay``: answers that were recorded, from a file of JSON lines.
+"""The provider ``replay``: recorded answers, from a file of JSON lines.
 
-Each line holds one answer under the fingerprint of its question, that is of everything that could change
-the answer: model, messages, temperature, limits, schema, options; not who was asked, nor with which key.
+Each line holds one answer under the fingerprint of its question: everything that could change the answer
+(model, messages, temperature, limits, schema, options), but not the server or the key.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class Recording:
 
 
 class ReplayProvider(Provider):
-    """Plays back what is in the file. What is not there is asked of what ``source`` gives and added, or fails
-    where that is None."""
+    """Plays back the answers in the file. For a missing one it calls the provider that ``source`` gives and
+    adds the answer, or fails if ``source`` is None."""
 
     name = "replay"
 

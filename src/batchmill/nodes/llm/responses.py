@@ -1,4 +1,4 @@
-"""The interface `/responses` of OpenAI's servers: the same questions and replies, written in another way."""
+"""The interface `/responses` of OpenAI's servers: the same questions and replies in another format."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LOGPROBS = "message.output_text.logprobs"
 
 
 class ResponsesServer(ServerProvider):
-    """A server's responses. What is asked is not kept there unless the document's `options` say so."""
+    """A server's responses. The server does not store questions unless the document's `options` say so."""
 
     endpoint = "/v1/responses"
 
@@ -173,7 +173,7 @@ def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class ResponseGathering(Gathering):
-    """A response, of its events: the last one has all of it."""
+    """Builds a response from its events: the last one has all of it."""
 
     def __init__(self, telling: Telling | None) -> None:
         super().__init__(telling)

@@ -1,4 +1,4 @@
-"""The provider ``openai``: any server that speaks OpenAI's chat interface, through its SDK."""
+"""The provider ``openai``: calls any server with OpenAI's chat interface, through its SDK."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from batchmill.nodes.llm.telling import Telling
 
 
 class ServerProvider(Provider):
-    """``key`` is sent to ``base_url``, OpenAI's own where it is None; ``limit`` is in bytes of the answer.
-    With ``raw`` replies hold the whole answer, with ``stream`` it is asked for part by part."""
+    """Sends ``key`` to ``base_url``, OpenAI's own if None; ``limit`` is in bytes of the answer. With ``raw``
+    replies hold the whole answer, with ``stream`` it comes part by part."""
 
     name = "openai"
     endpoint = "/v1/chat/completions"  # what the batch API calls it

@@ -1,4 +1,4 @@
-"""Answers that come as a stream of server-sent events, put together to what they would be in one piece."""
+"""Assemble answers that come as a stream of server-sent events."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ServerEvents:
 
 
 class Gathering(ABC):
-    """One answer of which parts come. ``over`` says that it is all there."""
+    """One answer that comes in parts. ``over`` says that it is complete."""
 
     def __init__(self, telling: Telling | None) -> None:
         self._telling = telling
@@ -64,7 +64,7 @@ class Gathering(ABC):
 
 
 class ChatGathering(Gathering):
-    """A chat completion, of its chunks."""
+    """Builds a chat completion from its chunks."""
 
     def __init__(self, telling: Telling | None) -> None:
         super().__init__(telling)

@@ -1,4 +1,4 @@
-"""Answers that must be JSON of a given shape: asked for, read, checked, and asked for again."""
+"""Answers that must be JSON of a given shape: request, read, check, and request again."""
 
 from __future__ import annotations
 

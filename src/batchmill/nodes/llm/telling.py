@@ -1,4 +1,4 @@
-"""Answers told while they come: each part as it is there, and a secret never in two of them."""
+"""Send parts of an answer to listeners as they come, but never split a secret between two."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Kind = Literal["text", "reasoning"]
 
 
 class Telling:
-    """What is told of one call. ``tell`` takes the parts.
+    """The parts sent for one call. ``tell`` takes them.
 
-    Whoever listens masks secrets in each part by itself. So the end of a text that may be the beginning of
-    one is held back until more has come. ``any`` says that there was something to tell.
+    Listeners mask secrets in each part separately. So the end of a text that may be the beginning of a secret
+    is held back until more has come. ``any`` says that something was sent.
     """
 
     def __init__(self, tell: Callable[[AnswerPart], object], call: str, attempt: int) -> None:

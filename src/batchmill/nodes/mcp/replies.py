@@ -1,8 +1,7 @@
-"""What the SDK cannot make anything of: replies that nobody could read, and statuses other than 200.
+"""Replies that the SDK cannot handle: unreadable ones, and HTTP statuses other than 200.
 
-The SDK passes over what it cannot read, so that whoever waits for a reply waits until the timeout, and it
-tells of a refusal over HTTP no more than that there was one. Both become errors of JSON-RPC here, for the
-call that they belong to.
+The SDK skips what it cannot read, so that the caller waits until the timeout, and of a refusal over HTTP it
+only says that there was one. Here both become JSON-RPC errors of the call that they belong to.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _REPLY = _CONTENT | {"jsonrpc", "id"}
 
 
 class Garbled:
-    """A reply that cannot be read: of the request ``id``, None where that cannot be told either."""
+    """An unreadable reply: to the request ``id``, None if even that is unreadable."""
 
     def __init__(self, text: str, identity: int | str | None) -> None:
         self.words = f"a reply that cannot be read: {_shown(text)}"

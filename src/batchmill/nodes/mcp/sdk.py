@@ -1,6 +1,6 @@
-"""The official SDK, in the versions there are: how a connection is opened, and what its errors are.
+"""The official SDK in its versions: how to open a connection, and its errors.
 
-Version 1 and version 2 differ in names only, as far as is used here.
+Version 1 and version 2 differ only in names, in the parts used here.
 """
 
 from __future__ import annotations

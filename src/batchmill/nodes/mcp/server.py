@@ -1,4 +1,4 @@
-"""A server as nodes use it: a session that is there when one is needed, and started anew when it was lost."""
+"""A server as nodes use it: a session that starts when needed, and restarts if it was lost."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ CLOSE_SECONDS = 20.0
 class Server:
     """One server of this process, for all nodes and items that name it.
 
-    Concurrency: ``tools`` and ``close`` may be called from any thread; everything else, and all
-    fields, belong to the loop's thread.
+    Concurrency: any thread may call ``tools`` and ``close``; everything else, and all fields, belong to the
+    loop's thread.
     """
 
     def __init__(self, name: str, spec: McpServerSpec, loop: BackgroundLoop) -> None:

@@ -1,8 +1,8 @@
-"""One session with a server, from its start to its end.
+"""One session with a server, from start to end.
 
-The SDK wants a session opened and closed by the same task, so each has a task of its own that does that
+The SDK requires that the same task opens and closes a session, so each has a task of its own that does that
 and waits in between; calls come from other tasks of the loop. A program whose stdout ends has lost its
-session at once, whatever is under way on it.
+session at once, with all running calls.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NOT_THE_SESSIONS_FAULT = (-32601, -32602, -32603)  # JSON-RPC: no such method, 
 
 
 class SessionLost(NodeError):
-    """Raised when a session ended under a call; another attempt gets a new one."""
+    """Raised when a session ended during a call; another attempt gets a new one."""
 
     def __init__(self, message: str, **fields: Any) -> None:
         super().__init__(message, **{"type_name": "ServerLost", "outputs": {"error": message}, **fields})

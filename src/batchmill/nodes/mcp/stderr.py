@@ -1,4 +1,4 @@
-"""What a server writes to its stderr: read as it comes, so that it never waits, and its end kept."""
+"""Read a server's stderr as it comes, so that the server never blocks, and keep the end of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN_CHARACTERS = 500
 
 
 class Stderr:
-    """A pipe of which the last words are kept. Belongs to the loop's thread."""
+    """A pipe whose last words are kept. Belongs to the loop's thread."""
 
     def __init__(self) -> None:
         self._kept = b""

@@ -1,4 +1,4 @@
-"""Tools: which there are, what they may be given, what their results become."""
+"""The tools of a server: their list, their arguments, their results."""
 
 from __future__ import annotations
 

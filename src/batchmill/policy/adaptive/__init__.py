@@ -1,1 +1,1 @@
-"""Limits that find themselves: the controller of calls in flight and of their rate, and its parts."""
+"""Limits that adapt themselves: the controller of calls in flight and of their rate, and its parts."""

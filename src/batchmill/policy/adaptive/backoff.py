@@ -1,7 +1,8 @@
-"""When a service takes calls and when it takes none: pauses it asks for, and those we make by ourselves.
+"""Backoff: when a service takes calls and when it takes none, with the pauses that it asks for and our own.
 
-After a refusal a pause that was asked for is kept. When the next call is refused too, nothing was taken,
-so there is no number in flight and no pace to learn from: one call at a time tries, after waits that double.
+After a refusal the pause that the service asked for is kept. If the next call is refused too, no call was
+taken, so there is no number in flight and no pace to learn from: one call at a time tries, after waits that
+double.
 
 Pure: times are arguments, in seconds of one clock.
 """

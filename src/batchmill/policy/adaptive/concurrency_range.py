@@ -1,4 +1,4 @@
-"""How far adaptive concurrency may go: the calls in flight at least, at first and at most."""
+"""The range of adaptive concurrency: the minimum, initial and maximum number of calls in flight."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AUTO_START, AUTO_MOST = 4, 100  # of "auto": a few to begin with, as many as thr
 
 @dataclass(frozen=True, slots=True)
 class ConcurrencyRange:
-    """The calls in flight at least, at first and at most; 1 to 1000. Raises :class:`InvalidSetting`."""
+    """Minimum, initial and maximum calls in flight; 1 to 1000. Raises :class:`InvalidSetting`."""
 
     least: int = 1
     start: int = AUTO_START

@@ -41,7 +41,7 @@ MANY, HARDLY = 50, 0.02  # calls to compare with, the share of them that is hard
 
 
 class LimitChange(NamedTuple):
-    """A change: how many at once from now on, how many a second (None: as they come), and why."""
+    """A change: the new number of calls at once, of calls per second (None: no limit), and why."""
 
     limit: int
     rate: float | None

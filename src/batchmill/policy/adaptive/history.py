@@ -1,4 +1,4 @@
-"""What lately passed between us and a service: when calls began, how many were in flight, what came of it.
+"""The recent traffic with a service: when calls began, how many were in flight, and how they ended.
 
 Measures, and decides nothing. Pure: times are arguments, in seconds of one clock that never goes back.
 """
@@ -14,7 +14,7 @@ WITNESSES = 3  # accepted calls that clear a number in flight
 
 
 class Ticket(NamedTuple):
-    """A call that was let through: when, and how many were in flight with it."""
+    """A call that started: when, and how many were in flight with it."""
 
     began: float
     in_flight: int

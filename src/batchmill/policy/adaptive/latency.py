@@ -1,8 +1,8 @@
-"""Whether a service has slowed, which is how some say that it is asked too much.
+"""Detect whether a service has slowed, which is how some services show overload.
 
-Calls that take twice as long as they did are a reason to let fewer through. When that does not make them
-quicker, it was the calls that got longer (compare Brakmo and Peterson, "TCP Vegas", IEEE Journal on
-Selected Areas in Communications, 1995). Pure: times are arguments, in seconds.
+If calls take twice as long as before, fewer are let through. If that does not make them quicker, the calls
+themselves got longer (compare Brakmo and Peterson, "TCP Vegas", IEEE Journal on Selected Areas in
+Communications, 1995). Pure: times are arguments, in seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LONGER_MEMORY = 0.02  # weight of each round in what a call usually takes
 
 
 class Latency(Enum):
-    """What a round of calls says."""
+    """The verdict of a round of calls."""
 
     AT_EASE = "at ease"
     SLOWED = "calls take much longer than they did"
@@ -25,7 +25,7 @@ class Latency(Enum):
 
 
 class LatencyTrend:
-    """Looks at how long calls take, in rounds of ten calls or as many as may be in flight."""
+    """Compares the durations of calls, in rounds of ten calls or as many as may be in flight."""
 
     def __init__(self, now: float) -> None:
         self._usual: float | None = None  # seconds a call takes when the service is at ease

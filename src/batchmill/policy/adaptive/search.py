@@ -1,9 +1,9 @@
-"""The search for the highest value that a service does not refuse, where nobody says it and it may change.
+"""Search for the highest value that a service does not refuse, when the limit is unknown and may change.
 
-What was found is kept for a time of patience. Then the search goes up, in steps that double, until the next
-refusal: a small step shows that the limit still is where it was, the later ones catch up with a limit that
-rose. (Compare the convex part of Ha, Rhee and Xu, "CUBIC", ACM SIGOPS Operating Systems Review, 2008.)
-What a refusal costs says how patient to be, and each one that leads back to the same place makes it longer.
+The value found is kept for a time of patience. Then the search goes up, in steps that double, until the next
+refusal: a small step shows that the limit is still where it was, the later ones catch up with a limit that
+rose. (Compare the convex part of Ha, Rhee and Xu, "CUBIC", ACM SIGOPS Operating Systems Review, 2008.) The
+cost of a refusal sets the patience, and each refusal that leads back to the same place makes it longer.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def patience(failures: int, rate: float, pause: float) -> float:
 
 
 class LimitSearch:
-    """``value`` is in force; nothing above it is tried before ``held_until``. Steps are shares of the value,
-    and ``grain`` at least."""
+    """``value`` applies now; nothing above it is tried before ``held_until``. Steps are fractions of the
+    value, at least ``grain``."""
 
     def __init__(self, value: float, least: float, most: float, step: float, grain: float) -> None:
         self.value = value

@@ -1,13 +1,13 @@
 """The pace of starts: how often a service is called, once it has refused.
 
-What the pace falls back to is measured, not guessed: the calls that were really accepted. How far back the
-measure goes depends on what is known.
+The pace falls back to a measured value: the rate of calls that were really accepted. How far back the measure
+goes depends on what is known.
 
-- The pace was raised, and then refused: what was accepted in the last second, but no less than what had gone
-  well before the rise.
-- The pace we had fallen back to is refused again, so the measure was too high, as a service may have saved
-  up for a burst: what was accepted from one opening to the next, cut deeper each time in a row.
-- Nothing was measured yet: the same, and on from there in large steps.
+- The pace was raised, and then refused: take what was accepted in the last second, but no less than what had
+  worked before the rise.
+- The pace we had fallen back to is refused again, so the measure was too high, as a service may have saved up
+  for a burst: take what was accepted from one opening to the next, cut deeper each time in a row.
+- Nothing was measured yet: the same, and then upwards in large steps.
 
 Pure: times are arguments, in seconds of one clock.
 """
@@ -35,7 +35,7 @@ EVENLY, FINEST_SECONDS = 1.1, 0.01  # starts at once, and the span over which th
 
 
 class StartRate:
-    """Not in force before the first refusal. ``traffic`` and ``openings`` are told by the owner."""
+    """Applies only after the first refusal. The owner reports ``traffic`` and ``openings``."""
 
     def __init__(self, traffic: CallHistory, openings: Backoff) -> None:
         self.search: LimitSearch | None = None

@@ -1,1 +1,1 @@
-"""What a document may say and hardly means, each giving the doubts it finds; nothing is run."""
+"""Warnings of a document: each module returns the likely mistakes it finds; nothing runs."""

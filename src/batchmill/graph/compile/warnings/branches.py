@@ -1,4 +1,4 @@
-"""References to nodes whose branch may not be taken, with nothing to fall back on."""
+"""References to nodes whose branch may not be taken, without a fallback value."""
 
 from __future__ import annotations
 

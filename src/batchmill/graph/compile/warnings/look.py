@@ -1,4 +1,4 @@
-"""All that a document hardly means, once it has been looked at for what is wrong with it."""
+"""All warnings of a document, after the check for faults."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from batchmill.nodes import Node
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What is known of a document: ``types`` and ``subs`` by node id, ``sites`` all templates that can be
-    read, ``numbers`` those of YAML that may have been meant as text. ``ways`` is None where nodes or edges
-    are not sound, so that nothing can be told of what runs before what."""
+    """The checked parts of a document: ``types`` and ``subs`` by node id, ``sites`` all readable templates,
+    ``numbers`` those of YAML that may be meant as text. ``ways`` is None if nodes or edges have faults, so
+    that the order is unknown."""
 
     validation: Validation
     types: Mapping[str, type[Node]]

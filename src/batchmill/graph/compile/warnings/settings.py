@@ -1,4 +1,4 @@
-"""Settings of a node that come to nothing beside others, or mean something else than they seem to."""
+"""Settings of a node that have no effect beside others, or mean something else than they seem to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WITH_ROWS = ("lines", "jsonl", "csv", "stdin")
 
 
 def setting_doubts(node: NodePart, kind: type[Node] | None, sub: SubPlan | None) -> Iterator[Doubt]:
-    """What the settings of one node hardly mean."""
+    """The settings of one node that are likely mistakes."""
     spec = node.spec
     if spec is None:
         return

@@ -1,5 +1,4 @@
-"""Texts that look as if they referred to something in the manner of another tool, and numbers of YAML
-that may have been meant as text."""
+"""Texts that look like references in another tool's syntax, and numbers of YAML that may be meant as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which edges can be taken, which nodes never run, and which have run for certain when another one does."""
+"""Which edges can be taken, which nodes never run, and which surely ran before another one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from batchmill.nodes import DEFAULT_ACTION, ERROR_ACTION, Node
 
 
 def actions_of(node: NodePart, kind: type[Node] | None) -> frozenset[str] | None:
-    """The actions that a node may end with, None where that cannot be told. Any node may end with
-    ``error``; a batch node with nothing else, for what an item chooses is not looked at."""
+    """The actions that a node may end with, None if unknown. Any node may end with ``error``; a batch node
+    with nothing else, as the actions of its items are ignored."""
     if node.has_batch:
         return frozenset({DEFAULT_ACTION, ERROR_ACTION})
     known = None if kind is None else kind.actions(node.params)
@@ -23,8 +23,8 @@ def actions_of(node: NodePart, kind: type[Node] | None) -> frozenset[str] | None
 class Ways:
     """The ways that a run can take through a document.
 
-    ``dead`` are the edges out of nodes that run whose action cannot come. ``actions`` has by a node's id
-    what it may end with.
+    ``dead`` are edges out of running nodes whose action cannot come. ``actions`` has by a node's id the
+    actions it may end with.
     """
 
     def __init__(self, outline: Outline, graph: FlowGraph, types: Mapping[str, type[Node]]) -> None:

@@ -1,1 +1,1 @@
-"""Requests that are not made one by one but handed over in files, answered within a day and cheaper."""
+"""Requests that are sent together in files, answered within a day and cheaper."""

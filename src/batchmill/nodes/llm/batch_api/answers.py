@@ -1,4 +1,4 @@
-"""What a server says of the requests of a batch with which it is done."""
+"""A server's answers to the requests of a finished batch."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _TYPES = {
 
 
 class Answer(NamedTuple):
-    """The answer to one request: its HTTP ``status``, 0 where there was no such answer, and its ``body``;
-    else the ``type`` and ``message`` of the error. ``call`` names the call, the same each time it is
+    """The answer to one request: its HTTP ``status``, 0 if there was no such answer, and its ``body``;
+    otherwise the ``type`` and ``message`` of the error. ``call`` names the call, the same each time it is
     read."""
 
     status: int
@@ -32,8 +32,8 @@ class Answer(NamedTuple):
 
 
 class Answers:
-    """The answers of one batch, in a file without a name, by the ids of their requests. Made of what the
-    server says of the batch. Used by one thread."""
+    """The answers of one batch, in an unnamed temporary file, by the ids of their requests. Made of the
+    server's reports on the batch. Used by one thread."""
 
     def __init__(self, token: str, told: Mapping[str, Any]) -> None:
         self._token = token

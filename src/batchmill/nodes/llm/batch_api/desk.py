@@ -1,17 +1,16 @@
-"""Where requests are put that go to a service in batches, and where their answers are had.
+"""The desk that submits requests to a service in batches and gives out their answers.
 
     attempt --ask--> desk: a batch has this request     -> its answer, or Waiting
                            no batch has it: it is gathered -> Waiting
     run, once nothing more can be done --submit--> desk: all that was gathered, in batches
 
-A request is known by its content. So an attempt that is made again, in a later pass of the run, asks the
-same and is given the answer to it, whatever went before in that attempt: answers that were of no use, other
-models. Only when its item has come to its end is the answer used up; an item that failed is asked for anew
-then.
+A request is identified by its content. So an attempt that runs again, in a later pass of the run, asks the
+same and gets the answer to it, whatever came before in that attempt: unusable answers, other models. The
+answer is used up only when its item has ended; a failed item is asked for again then.
 
-The store knows a batch, with all its requests, before the server hears of it. A batch of which nobody knows
-whether the server has begun it is looked for there by its token; while that may not be listed yet, it is
-waited for. So a process that is killed at any moment makes no batch twice.
+The store knows a batch, with all its requests, before the server hears of it. If it is unknown whether the
+server has begun a batch, the desk searches for it there by its token, and waits while it may not be listed
+yet. So a process that is killed at any moment makes no batch twice.
 """
 
 from __future__ import annotations
@@ -37,19 +36,19 @@ Place = tuple[str, int | None]
 
 @dataclass(slots=True)
 class _Claim:
-    """A request that an item has taken; ``answered`` says that it was given the answer."""
+    """A request that an item has taken; ``answered`` says that the item got the answer."""
 
     request: ServiceRequest
     answered: bool = False
 
 
 class BatchDesk:
-    """See the module. ``run`` is the name of the run, ``store`` keeps its batches. Where ``failed`` is
-    given, it takes the requests with whose answers items have failed, and they are not used up.
-    ``goes_on`` says that this pass goes on by itself with what the one before has handed in.
+    """See the module. ``run`` is the name of the run, ``store`` saves its batches. If ``failed`` is given, it
+    takes the requests whose answers made items fail, and they are not used up. ``goes_on`` says that this
+    pass by itself continues what the last one submitted.
 
-    Concurrency: ``answer`` is awaited on the loop of the process on which services are waited for; any thread
-    may call the other methods, ``submit`` and those after it once no item runs any more. ``_lock`` guards
+    Concurrency: ``answer`` is awaited on the event loop of the process that calls services; any thread may
+    call the other methods, ``submit`` and those after it once no item runs any more. ``_lock`` guards
     ``_taken``, ``_claims`` and ``_ended``.
     """
 

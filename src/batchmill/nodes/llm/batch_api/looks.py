@@ -1,4 +1,4 @@
-"""Looking at batches: how far the service is with each, and the answers of those with which it is done."""
+"""Poll batches: the progress of each, and the answers of the finished ones."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ _FILES = ("output_file_id", "error_file_id")
 
 @dataclass(slots=True)
 class Look:
-    """A batch as it was found: in ``words``, whether the service is done with it (``over``), and its
-    ``answers`` then."""
+    """The state of a batch: in ``words``, whether it is finished (``over``), and its ``answers`` then."""
 
     words: str
     over: bool = False
@@ -32,7 +31,7 @@ class Look:
 
 
 class Looks:
-    """The batches of a run as they are found, each looked at once. Used on the loop of services."""
+    """The states of a run's batches, each polled once. Used on the event loop of services."""
 
     def __init__(self, store: BatchStore, clock: Clock) -> None:
         self._store = store

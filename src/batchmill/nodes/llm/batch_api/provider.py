@@ -1,4 +1,4 @@
-"""The provider that asks a server by way of its batch API."""
+"""The provider that calls a server through its batch API."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _SHOWN_CHARACTERS = 500
 
 
 class BatchedProvider(Provider):
-    """Asks what ``server`` would ask, with the requests of others in one file, at ``desk``; what comes back
-    is read as that would read it. Every call costs the ``settings.price``-th part, after ``prices``."""
+    """Sends the requests of ``server`` together with others in one file, at ``desk``; ``server`` reads the
+    replies. Every call costs the fraction ``settings.price`` of its price in ``prices``."""
 
     name = "openai"
 

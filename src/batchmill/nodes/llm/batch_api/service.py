@@ -19,7 +19,7 @@ METADATA = "batchmill"  # under which a batch has our token
 
 
 class BatchService:
-    """``key`` is sent to ``base_url``, OpenAI's own where that is None, as ``access`` allows.
+    """Sends ``key`` to ``base_url``, OpenAI's own if None, within ``access``.
 
     Every method raises :class:`~batchmill.nodes.llm.question.Unanswered`.
     """

@@ -14,8 +14,8 @@ MOST_BYTES = 200_000_000
 
 @dataclass(frozen=True, slots=True)
 class BatchApi:
-    """``completion_window`` is what the server is asked for, ``max_requests`` and ``max_bytes`` bound the
-    file of a batch, ``price`` is the part of the ordinary price that a request costs."""
+    """``completion_window`` is what the server is asked for, ``max_requests`` and ``max_bytes`` limit the
+    file of a batch, ``price`` is the fraction of the ordinary price that a request costs."""
 
     completion_window: str = "24h"
     max_requests: int = MOST_REQUESTS

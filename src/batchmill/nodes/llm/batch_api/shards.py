@@ -1,4 +1,4 @@
-"""Requests that were gathered for a batch, in a file within the limits of the server."""
+"""Requests gathered for a batch, in a file within the limits of the server."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ DIGEST_SHOWN = 24  # characters of a digest in the id of a request
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request for the ``model`` of a ``service``: the ``body`` of a call of ``endpoint``, of the item
-    ``index`` of the node ``node``. ``digest`` is another for any other content. ``bill`` makes the record of
-    the call out of what the server answered, for an answer that no item takes."""
+    """A request for the ``model`` of a ``service``: the ``body`` of a call of ``endpoint``, for the item
+    ``index`` of the node ``node``. ``digest`` differs for any other content. ``bill`` makes the record of the
+    call from the server's answer, for an answer that no item takes."""
 
     service: BatchService
     endpoint: str
@@ -48,7 +48,7 @@ def _file() -> IO[bytes]:
 
 @dataclass(slots=True)
 class Shard:
-    """The requests of one batch to be. ``first`` is one of them, which tells what they have in common."""
+    """The requests of one future batch. ``first`` is one of them, which shows what they share."""
 
     first: Asked
     digests: list[str] = field(default_factory=list)
@@ -86,7 +86,7 @@ def line_of(asked: Asked, place: int) -> bytes:
 
 
 class Gathered:
-    """Shards that are filled, by kind. Used by one thread."""
+    """Shards that are being filled, by kind. Used by one thread."""
 
     def __init__(self) -> None:
         self._filling: dict[tuple[Any, ...], Shard] = {}
