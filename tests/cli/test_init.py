@@ -158,13 +158,6 @@ class Answers(BaseHTTPRequestHandler):
         pass
 
 
-def allow_private(folder):
-    """Do what a comment of the document says, as the server of the test is on this machine."""
-    path = folder / "workflow.yaml"
-    assert path.read_text().count("# allow_private: true") == 1
-    path.write_text(path.read_text().replace("# allow_private: true", "allow_private: true"))
-
-
 def test_urls_are_fetched(folder, capfd):
     with HTTPServer(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
@@ -172,9 +165,8 @@ def test_urls_are_fetched(folder, capfd):
         base = f"http://127.0.0.1:{server.server_port}"
         (folder / "urls.csv").write_text(f"name,url\nx,{base}/a\ny,{base}/none\n")
         made(folder, "urls")
-        allow_private(folder)
         capfd.readouterr()
-        assert outcome(["run", "workflow.yaml", "-q"]) == 3
+        assert outcome(["run", "workflow.yaml", "-q", "private=true"]) == 3
         server.shutdown()
         thread.join()
     assert json.loads(capfd.readouterr().out) == {"fetched": 1, "failed": 1}
@@ -203,9 +195,8 @@ def test_titles_are_found(folder, capfd):
         base = f"http://127.0.0.1:{server.server_port}"
         (folder / "urls.csv").write_text(f"url\n{base}/page\n{base}/none\n")
         made(folder, "titles")
-        allow_private(folder)
         capfd.readouterr()
-        assert outcome(["run", "workflow.yaml", "-q"]) == 3
+        assert outcome(["run", "workflow.yaml", "-q", "private=true"]) == 3
         server.shutdown()
         thread.join()
     assert json.loads(capfd.readouterr().out) == {"titles": 1, "failed": 1}
