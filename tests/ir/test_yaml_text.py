@@ -127,7 +127,7 @@ def test_standard_tags_are_read(parser):
         ("a: *nothing", "nothing|undefined"),
         ("? [1]\n: 2", "a key must be text"),
         ("a: 1\n---\nb: 2", "second YAML document"),
-        ("&a [*a]", "nothing"),
+        ("&a [*a]", "before its anchor"),
         ("x: &a y\n*a : 1", "alias cannot be a key"),
     ],
 )
