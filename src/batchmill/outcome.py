@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -20,23 +21,36 @@ class Refusals(NamedTuple):
 
 
 NO_REFUSALS = Refusals()
+NANO = 1_000_000_000  # of a dollar
 WAITING = "Waiting"
 """The ``type`` of an error that is none: the item is done once a service has answered."""
 
 
-class Used(NamedTuple):
-    """What calls of language models used: how many there were, their tokens, and US dollars."""
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Requests, tokens and billionths of a dollar; adds up."""
 
     requests: int = 0
     tokens: int = 0
-    usd: float = 0.0
+    nano_usd: int = 0
 
-    def plus(self, other: Used) -> Used:
-        """Both together."""
-        return Used(self.requests + other.requests, self.tokens + other.tokens, self.usd + other.usd)
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.requests + other.requests, self.tokens + other.tokens, self.nano_usd + other.nano_usd
+        )
+
+    def __sub__(self, other: Spent) -> Spent:
+        return Spent(
+            self.requests - other.requests, self.tokens - other.tokens, self.nano_usd - other.nano_usd
+        )
 
 
-NOTHING_USED = Used()
+def nano_usd(cost: float | None) -> int:
+    """A cost in dollars as whole billionths, the part of one counting as one; 0 where it is not known."""
+    return math.ceil(round((cost or 0.0) * NANO, 6))
+
+
+NOTHING_SPENT = Spent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +77,7 @@ class ErrorInfo:
     outputs: dict[str, Any] = field(default_factory=dict)
     address: str = ""
     refusals: Refusals = NO_REFUSALS
-    used: Used = NOTHING_USED
+    used: Spent = NOTHING_SPENT
     cause: Any = field(default=None, compare=False, repr=False)
 
     @property

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchmill.errors import InvalidSetting
-from batchmill.policy.budget import NANO, Budget, BudgetLimits, Spent
+from batchmill.outcome import NANO, Spent
+from batchmill.policy.budget import Budget, BudgetLimits
 
 
 def test_it_lends_until_it_is_used_up():

@@ -15,7 +15,8 @@ from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.concurrency.clock import FakeClock
 from batchmill.concurrency.resources import close_resources
 from batchmill.executors.contract import Chunk
-from batchmill.policy.budget import BudgetLimits, Spent
+from batchmill.outcome import Spent
+from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Ended, Limits
 
 THREADS = 64

@@ -8,28 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchmill.errors import InvalidSetting
+from batchmill.outcome import NANO, Spent
 
-NANO = 1_000_000_000
 UNITS = ("requests", "tokens", "usd")
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Requests, tokens and billionths of a dollar; adds up."""
-
-    requests: int = 0
-    tokens: int = 0
-    nano_usd: int = 0
-
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(
-            self.requests + other.requests, self.tokens + other.tokens, self.nano_usd + other.nano_usd
-        )
-
-    def __sub__(self, other: Spent) -> Spent:
-        return Spent(
-            self.requests - other.requests, self.tokens - other.tokens, self.nano_usd - other.nano_usd
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +49,7 @@ class Budget:
     def refusal(self, amount: Spent) -> str | None:
         """Why ``amount`` cannot be set aside now, in words; None where it can."""
         after = self.spent + self._reserved + amount
-        for unit, used, limit, least in self._measures(after, amount):
+        for unit, used, limit, least in self.measures(after, amount):
             if limit is not None and (used > limit or (used == limit and not least)):
                 return f"{self.named(unit)} is used up"
         return None
@@ -85,7 +66,7 @@ class Budget:
         self._reserved += amount
         self.outstanding += 1
 
-    def _measures(self, after: Spent, amount: Spent) -> list[tuple[str, int, int | None, int]]:
+    def measures(self, after: Spent, amount: Spent) -> list[tuple[str, int, int | None, int]]:
         """Per unit: its name, what would be used, what may be, and what is asked for."""
         nano = None if self.limits.usd is None else round(self.limits.usd * NANO)
         return [

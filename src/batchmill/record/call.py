@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
-from batchmill.outcome import Used
+from batchmill.outcome import Spent, nano_usd
 
 ID_BYTES = 8
 WRITTEN = "written_tokens"
@@ -129,10 +129,10 @@ _NAMES = tuple(one.name for one in fields(LLMCall))
 _values_of = attrgetter(*_NAMES)
 
 
-def used_by(records: Iterable[Any]) -> Used:
+def used_by(records: Iterable[Any]) -> Spent:
     """What the calls among some records used together; one whose cost nobody knows adds none."""
     used = sum((Usage.of(one) for one in records if Usage.counts(one)), Usage())
-    return Used(used.calls, used.tokens, used.cost)
+    return Spent(used.calls, used.tokens, nano_usd(used.cost))
 
 
 def new_id() -> str:

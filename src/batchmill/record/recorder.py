@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
-from batchmill.outcome import NOTHING_USED, Commands
+from batchmill.outcome import NOTHING_SPENT, Commands
 
 LLM_CALLS_KEY = "__llm_calls__"  # where a store holds its recorder
 
@@ -26,7 +26,7 @@ class Recorder(Sequence[Any]):
     """
 
     def __init__(self, records: Iterable[Any] = ()) -> None:
-        self.used_before = NOTHING_USED
+        self.used_before = NOTHING_SPENT
         self._lock = threading.Lock()
         self._records: list[Any] = list(records)
         self.commands: Commands | None = None

@@ -10,9 +10,10 @@ import pytest
 import batchmill
 from batchmill.batch.admissions.gate_claim import GateClaim
 from batchmill.batch.admissions.gates import Gates
-from batchmill.batch.admissions.rate_gate import Gate, nano_usd
+from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.concurrency.clock import FakeClock
 from batchmill.executors.contract import Chunk
+from batchmill.outcome import nano_usd
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Ended, Limits
 

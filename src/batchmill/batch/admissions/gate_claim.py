@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from batchmill.batch.admissions.contract import Claim
-from batchmill.batch.admissions.rate_gate import AttemptPass, Gate, nano_usd
+from batchmill.batch.admissions.rate_gate import AttemptPass, Gate
 from batchmill.block import Block
 from batchmill.executors.contract import Chunk
-from batchmill.outcome import Outcome, Waits
+from batchmill.outcome import Outcome, Waits, nano_usd
 from batchmill.policy.limits import Ended
 from batchmill.record import Usage
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from batchmill.batch.admissions.gates import Expected, Gates, Lane
 from batchmill.batch.admissions.shared_limits import POLL_SECONDS
-from batchmill.policy.budget import NANO, Budget, Spent
+from batchmill.outcome import Spent, nano_usd
+from batchmill.policy.budget import Budget
 from batchmill.policy.limits import Ended, Limits, Reservation
 
 CHUNK_SECONDS = 0.005  # starts that may travel together: later than this none of them begins
@@ -289,8 +290,3 @@ class Gate:
             ratio = real / (expected / self._factor)
             self._factor = max(ratio, self._factor + RECENT * (ratio - self._factor))
         self._nano_usd = max(nano_usd, self._nano_usd + RECENT * (nano_usd - self._nano_usd))
-
-
-def nano_usd(cost: float | None) -> int:
-    """A cost in dollars as whole billionths, the part of one counting as one; 0 where it is not known."""
-    return math.ceil(round((cost or 0.0) * NANO, 6))

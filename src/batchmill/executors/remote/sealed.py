@@ -13,8 +13,7 @@ from batchmill.attempt import Attempt
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Task
 from batchmill.executors.pickling import pickler
-from batchmill.outcome import NO_REFUSALS, ErrorInfo, Refusals
-from batchmill.policy import Decides, RetryDecision
+from batchmill.policy import Decides
 
 
 class SealedTask(Task):
@@ -36,17 +35,7 @@ class SealedRetry:
 
     def __init__(self, packed: bytes, lost: Decides) -> None:
         self._packed = packed
-        self._lost = lost
-
-    def decide(
-        self,
-        attempts: int,
-        error: ErrorInfo,
-        raised: BaseException | None = None,
-        before: Refusals = NO_REFUSALS,
-    ) -> RetryDecision:
-        """See :meth:`RetryPolicy.decide <batchmill.policy.RetryPolicy.decide>`."""
-        return self._lost.decide(attempts, error, raised, before)
+        self.decide = lost.decide
 
     def __reduce__(self) -> tuple[Any, ...]:
         return pickler.loads, (self._packed,)

@@ -19,7 +19,7 @@ from batchmill.executors.describe import outline, traced
 from batchmill.executors.running.cause import Cause
 from batchmill.outcome import (
     NO_REFUSALS,
-    NOTHING_USED,
+    NOTHING_SPENT,
     ErrorInfo,
     Outcome,
     Refusals,
@@ -90,7 +90,7 @@ class Attempts:
         self._cancel = cancel
         self._before: ErrorInfo | None = None  # why the last attempt failed that is known of
         self._earlier: tuple[Tried, ...] = ()
-        recorder.used_before = NOTHING_USED  # the item before had the same recorder
+        recorder.used_before = NOTHING_SPENT  # the item before had the same recorder
         if chunk is not None and chunk.lost is not None:
             recorder.used_before = chunk.lost.used
             self._before = chunk.lost

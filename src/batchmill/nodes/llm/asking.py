@@ -14,9 +14,10 @@ from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, NodeError, StorageError
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.estimate import Counted, counted
-from batchmill.nodes.llm.item_budget import ItemBudget
+from batchmill.nodes.llm.item_budget import require_room
 from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
 from batchmill.nodes.llm.telling import Telling
+from batchmill.policy.budget import BudgetLimits
 from batchmill.record import LLMCall, PriceTable, new_id, used_by
 from batchmill.values.redaction import shortened
 
@@ -76,7 +77,7 @@ class Asking:
     began: float = field(default_factory=time.monotonic)
     repaired: int = 0
     tells: bool = False
-    item_budget: ItemBudget | None = None
+    item_budget: BudgetLimits | None = None
 
     async def answer(self, question: Question) -> tuple[Reply, Any]:
         """The reply and the value in it. Raises :class:`NodeError` for a reply that cannot be used."""
@@ -123,7 +124,7 @@ class Asking:
     async def _asked(self, question: Question, call: LLMCall, began: float, telling: Telling | None) -> Reply:
         if self.item_budget is not None:
             recorder = self.attempt.recorder
-            self.item_budget.allow(call, recorder.used_before.plus(used_by(recorder)))
+            require_room(self.item_budget, call, recorder.used_before + used_by(recorder))
         leaving = _Leaving(call, self.attempt)
         try:
             request = Request(question, self.attempt, self._left(), leaving, telling)

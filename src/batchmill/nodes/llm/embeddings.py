@@ -15,7 +15,7 @@ from batchmill.nodes.access.params import ACCESS_PARAMS
 from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, NodeResult, Output, Param, characters_in
 from batchmill.nodes.llm.asking import Asking
 from batchmill.nodes.llm.completion import usage_in
-from batchmill.nodes.llm.item_budget import ItemBudget
+from batchmill.nodes.llm.item_budget import item_limits
 from batchmill.nodes.llm.model_node import ModelNode, model_of, server_of
 from batchmill.nodes.llm.params import PARAMS
 from batchmill.nodes.llm.question import Provider, Question, Reply, Request
@@ -96,7 +96,7 @@ class EmbeddingsNode(ModelNode):
             options={**_dimensions(params), **(params["options"] or {})},
         )
         provider = self.by_batches(_provider(params), params)
-        most = ItemBudget.of(params["item_budget"])
+        most = item_limits(params["item_budget"])
         asking = Asking(provider, attempt, self.prices_of(params), params["timeout"], item_budget=most)
         try:
             vectors = (await asking.answer(question))[0].raw if texts else []

@@ -7,41 +7,31 @@ may make several.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from batchmill.errors import NodeError
-from batchmill.outcome import Used
-from batchmill.policy.budget import UNITS
+from batchmill.outcome import NANO, Spent, nano_usd
+from batchmill.policy.budget import UNITS, Budget, BudgetLimits
 from batchmill.record import LLMCall
 
 
-@dataclass(frozen=True, slots=True)
-class ItemBudget:
-    """Calls, tokens and US dollars, None without a limit."""
+def item_limits(given: Mapping[str, Any] | None) -> BudgetLimits | None:
+    """The limits of the param, None without any. Raises :class:`NodeError`."""
+    for fault in item_budget_faults(given):
+        raise NodeError(f"`item_budget` {fault}", retryable=False, type_name="InvalidParams")
+    return BudgetLimits(**given) if given else None
 
-    requests: int | None = None
-    tokens: int | None = None
-    usd: float | None = None
 
-    @classmethod
-    def of(cls, given: Mapping[str, Any] | None) -> ItemBudget | None:
-        """That of the param, None where nothing is limited. Raises :class:`NodeError`."""
-        for fault in item_budget_faults(given):
-            raise NodeError(f"`item_budget` {fault}", retryable=False, type_name="InvalidParams")
-        return cls(**given) if given else None
-
-    def allow(self, call: LLMCall, used: Used) -> None:
-        """Raise :class:`NodeError` for a call that would go beyond it, counted as what it may use, after what
-        was ``used`` before."""
-        if self.usd is not None and call.cost is None:
-            raise _refused(f"cannot be held: the model {call.model!r} has no price")
-        wanted = used.plus(Used(1, call.tokens or 0, call.cost or 0.0))
-        for unit in UNITS:
-            most, total = getattr(self, unit), getattr(wanted, unit)
-            if most is not None and total > most:
-                before = getattr(used, unit)
-                raise _refused(f"has {most:,} {unit}: {before:,.6g} are used, and the next call may use more")
+def require_room(limits: BudgetLimits, call: LLMCall, used: Spent) -> None:
+    """Raise :class:`NodeError` for a call that may go beyond ``limits``, after what was ``used`` before."""
+    if limits.usd is not None and call.cost is None:
+        raise _refused(f"cannot be held: the model {call.model!r} has no price")
+    wanted = Spent(1, call.tokens or 0, nano_usd(call.cost))
+    for unit, total, most, added in Budget(limits, "the item").measures(used + wanted, wanted):
+        if most is not None and total > most:
+            scale = NANO if unit == "usd" else 1
+            before, shown = (total - added) / scale, getattr(limits, unit)
+            raise _refused(f"has {shown:,} {unit}: {before:,.6g} are used, and the next call may use more")
 
 
 def _refused(words: str) -> NodeError:

@@ -16,7 +16,7 @@ from batchmill.nodes.llm.batch_api.provider import BatchedProvider
 from batchmill.nodes.llm.echo import EchoProvider
 from batchmill.nodes.llm.estimate import IMAGE_TOKENS
 from batchmill.nodes.llm.fallback import answered, content_of, kind_faults, model_faults, variants
-from batchmill.nodes.llm.item_budget import ItemBudget
+from batchmill.nodes.llm.item_budget import item_limits
 from batchmill.nodes.llm.messages import is_url, message_fault, messages_of
 from batchmill.nodes.llm.model_node import ModelNode, model_of, server_of
 from batchmill.nodes.llm.params import OUTPUTS, PARAMS
@@ -120,7 +120,7 @@ class LlmNode(ModelNode):
         """Ask the one model of ``params``."""
         question, timeout, repairs = _question(params), params["timeout"], params["repairs"]
         tells, provider, prices = params["stream"], self._provider(params), self.prices_of(params)
-        most = ItemBudget.of(params["item_budget"])
+        most = item_limits(params["item_budget"])
         asking = Asking(provider, attempt, prices, timeout, repairs, calls, tells=tells, item_budget=most)
         return _answer(asking, question)
 
