@@ -13,8 +13,8 @@ from typing import Any
 from batchmill.bad_row import BadRow
 from batchmill.errors import InvalidSetting, StorageError
 from batchmill.items.byte_streams import Opened
+from batchmill.items.csv_bytes import as_utf8, with_line_feeds
 from batchmill.items.text_lines import MAX_LINE, Lines, numbered_lines, quote_left_open
-from batchmill.items.unpacking import Read
 from batchmill.sourced import at_line
 
 _LINE = re.compile(r"^line \d+: ")
@@ -22,7 +22,6 @@ _LINE = re.compile(r"^line \d+: ")
 
 
 _ENCODING = "name its `encoding`, such as latin-1"
-_LONGEST_FIRST = 1 << 20  # bytes, in which the first line has to end
 _CR_PLAIN = "new-line character seen in unquoted field"
 _CR = "a CR without LF stands in a cell without quotes"
 
@@ -111,7 +110,7 @@ def csv_rows(
     which names ``source`` and the line."""
     csv.field_size_limit(max(MAX_LINE, csv.field_size_limit()))
     with stream() as read:
-        text = _with_line_feeds(_as_utf8(read, form.encoding), form.quote)
+        text = with_line_feeds(as_utf8(read, form.encoding), form.quote)
         lines = numbered_lines(text, source, ends=True, keep_bad=keep_bad, remedy=_ENCODING)
         feed = _Feed(lines, form)
         reader = form.reader(feed)
@@ -310,64 +309,3 @@ def _listed() -> Make:
 
 def _ragged(row: list[str], wanted: str) -> _Ragged:
     return _Ragged(f"{len(row)} cell{'s' if len(row) != 1 else ''} where {wanted}")
-
-
-def _as_utf8(read: Read, encoding: str) -> Read:
-    """A stream of text in any encoding, as UTF-8. What comes before bytes that are no text is given first."""
-    if codecs.lookup(encoding).name == "utf-8":
-        return read
-    decoder = codecs.getincrementaldecoder(encoding)()
-    reason = ""
-
-    def converted(size: int) -> bytes:
-        nonlocal reason
-        while not reason:
-            data, state = read(size), decoder.getstate()
-            try:
-                text = decoder.decode(data, final=not data)
-            except UnicodeError as fault:
-                decoder.setstate(state)
-                text, reason = decoder.decode(_before(fault, data)), _reason(fault)
-            if text or not (data or reason):
-                return text.encode("utf-8", "surrogatepass")
-        raise OSError(f"what follows is not {encoding} text: {reason}")
-
-    return converted
-
-
-def _with_line_feeds(read: Read, quote: str | None) -> Read:
-    """``read``, where its lines end with CR alone, with LF in their place: old programs end them so. It is
-    the first end of a line that tells: a CR that is in no quotes and has no LF behind it."""
-    seen = b""
-    ended: bool | None = None
-
-    def given(size: int) -> bytes:
-        nonlocal seen, ended
-        data = read(size)
-        if ended is None:
-            while data.endswith(b"\r") and (more := read(size)):  # which tells whether it is half of a CRLF
-                data += more
-            seen += data
-            ended = _ends_with_cr(seen, quote) if len(seen) <= _LONGEST_FIRST else False
-        return data.replace(b"\r", b"\n") if ended else data
-
-    return given
-
-
-def _ends_with_cr(text: bytes, quote: str | None) -> bool | None:
-    """Whether the first line ends so; None where that has not come yet."""
-    end = re.search(rb"\r?\n|\r(?=.)", text)
-    if end is None or end.group() != b"\r":
-        return None if end is None else False
-    return not (quote is not None and text.count(quote.encode(), 0, end.start()) % 2)
-
-
-def _before(fault: UnicodeError, data: bytes) -> bytes:
-    """The part of ``data`` before the fault; the decoder may have held bytes back that came earlier."""
-    if not isinstance(fault, UnicodeDecodeError):
-        return b""
-    return data[: max(0, fault.start - (len(fault.object) - len(data)))]
-
-
-def _reason(fault: UnicodeError) -> str:
-    return fault.reason if isinstance(fault, UnicodeDecodeError) else str(fault)

@@ -1,0 +1,71 @@
+"""The bytes of a CSV file in another encoding, or with other ends of lines, as UTF-8 with line feeds."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from batchmill.items.unpacking import Read
+
+_LONGEST_FIRST = 1 << 20  # bytes, in which the first line has to end
+
+
+def as_utf8(read: Read, encoding: str) -> Read:
+    """A stream of text in any encoding, as UTF-8. What comes before bytes that are no text is given first."""
+    if codecs.lookup(encoding).name == "utf-8":
+        return read
+    decoder = codecs.getincrementaldecoder(encoding)()
+    reason = ""
+
+    def converted(size: int) -> bytes:
+        nonlocal reason
+        while not reason:
+            data, state = read(size), decoder.getstate()
+            try:
+                text = decoder.decode(data, final=not data)
+            except UnicodeError as fault:
+                decoder.setstate(state)
+                text, reason = decoder.decode(_before(fault, data)), _reason(fault)
+            if text or not (data or reason):
+                return text.encode("utf-8", "surrogatepass")
+        raise OSError(f"what follows is not {encoding} text: {reason}")
+
+    return converted
+
+
+def with_line_feeds(read: Read, quote: str | None) -> Read:
+    """``read``, where its lines end with CR alone, with LF in their place: old programs end them so. It is
+    the first end of a line that tells: a CR that is in no quotes and has no LF behind it."""
+    seen = b""
+    ended: bool | None = None
+
+    def given(size: int) -> bytes:
+        nonlocal seen, ended
+        data = read(size)
+        if ended is None:
+            while data.endswith(b"\r") and (more := read(size)):  # which tells whether it is half of a CRLF
+                data += more
+            seen += data
+            ended = _ends_with_cr(seen, quote) if len(seen) <= _LONGEST_FIRST else False
+        return data.replace(b"\r", b"\n") if ended else data
+
+    return given
+
+
+def _ends_with_cr(text: bytes, quote: str | None) -> bool | None:
+    """Whether the first line ends so; None where that has not come yet."""
+    end = re.search(rb"\r?\n|\r(?=.)", text)
+    if end is None or end.group() != b"\r":
+        return None if end is None else False
+    return not (quote is not None and text.count(quote.encode(), 0, end.start()) % 2)
+
+
+def _before(fault: UnicodeError, data: bytes) -> bytes:
+    """The part of ``data`` before the fault; the decoder may have held bytes back that came earlier."""
+    if not isinstance(fault, UnicodeDecodeError):
+        return b""
+    return data[: max(0, fault.start - (len(fault.object) - len(data)))]
+
+
+def _reason(fault: UnicodeError) -> str:
+    return fault.reason if isinstance(fault, UnicodeDecodeError) else str(fault)
