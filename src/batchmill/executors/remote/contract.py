@@ -14,7 +14,7 @@ from batchmill.executors.contract import Chunk
 from batchmill.executors.remote.offer import Offer
 from batchmill.outcome import ErrorInfo
 
-WIRE = 2  # raised with every change of what travels
+WIRE = 3  # raised with every change of what travels
 
 
 class Order(NamedTuple):
@@ -32,6 +32,7 @@ class Order(NamedTuple):
     plain: bool
     attempts: int
     lost: ErrorInfo | None
+    wait: float
     seconds: float
 
 
@@ -42,11 +43,12 @@ class Rest(NamedTuple):
     n_items: int
     attempts: int
     lost: ErrorInfo | None
+    wait: float
 
     @classmethod
     def of(cls, chunk: Chunk) -> Rest:
         """Those of a chunk."""
-        return cls(chunk.start, len(chunk), chunk.attempts, chunk.lost)
+        return cls(chunk.start, len(chunk), chunk.attempts, chunk.lost, chunk.wait)
 
 
 class Reply(NamedTuple):

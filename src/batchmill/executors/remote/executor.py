@@ -183,6 +183,7 @@ class Dispatch:
             pickler.is_plain(chunk.items),
             chunk.attempts,
             sealed_error(chunk.lost),
+            chunk.wait,
             PATIENCE_SECONDS,
         )
         try:
@@ -341,4 +342,5 @@ def _part(chunk: Chunk, rest: Rest) -> Chunk:
     part = chunk.part(first, first + rest.n_items)
     if (part.attempts, part.lost) == (rest.attempts, rest.lost):
         return part
-    return Chunk(rest.start, chunk.items[first : first + rest.n_items], rest.attempts, rest.lost)
+    items = chunk.items[first : first + rest.n_items]
+    return Chunk(rest.start, items, rest.attempts, rest.lost, wait=rest.wait)
