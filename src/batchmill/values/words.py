@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+_ITEM = re.compile(r"\[[0-9]+\]")
 LONGEST_VALUE = 60  # characters of an item or message that stay readable in one line of a summary
 
 
@@ -12,6 +14,11 @@ def is_inside_item(address: str) -> bool:
     """Whether a node is inside an item of a batch, such as ``flow[3].fetch``: of those there may be very
     many, and the batch around them tells of them. No node's id has a bracket."""
     return "[" in address
+
+
+def without_items(address: str) -> str:
+    """The address of a node in all runs of its sub-workflow together, whichever items they are for."""
+    return _ITEM.sub("", address)
 
 
 def seconds(value: float) -> str:

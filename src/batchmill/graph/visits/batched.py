@@ -36,7 +36,7 @@ from batchmill.items.selection import Selection
 from batchmill.lists import LazyList
 from batchmill.policy import RetryPolicy
 from batchmill.sourced import names_of
-from batchmill.step import INDEX_KEY, SOURCE_KEY, folder_step, item_step
+from batchmill.step import INDEX_KEY, SOURCE_KEY, ItemFolders, ItemStep, folder_step, item_step
 from batchmill.template import compile_value
 from batchmill.template.filters import kind_of
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
@@ -77,20 +77,9 @@ class NodeBatch:
         apart: bool = False,
     ) -> None:
         settings = settings_of(node, spec, around)
-        keyed = (around.services.run.get("id", ""), around.inside, node.id)
+        keyed = keys_of(node, around)
         self._folders = folders = folders_of(node, around, keyed)
-        told: dict[str, Any] = {
-            "item_name": spec.as_,
-            "folder": around.folder,
-            "as_json": spec.results_path is not None,
-            "paying": paying_for(node, around),
-            "when": None if node.spec.when is None else compile_value(node.spec.when),
-            "keyed": keyed,
-            "named": not node.params.urls or items_are_named(spec, around.namespace.is_foreign),
-        }
-        given = around.make(node), node.params, around.namespace
-        step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)
-        step.masker, step.needs_folder, step.credential = around.masker, node.needs_folder, node.credential
+        step = step_of(node, spec, around, keyed, folders)
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
         log = log if folders is None else NamingLog(log, folders)
@@ -172,6 +161,34 @@ class NodeBatch:
             path = visit.outputs[PATH_KEY]
             self._around.services.bus.emit(Noticed(f"what it has done so far is in {path}", self._place))
         return visit
+
+
+def keys_of(node: PlannedNode, around: NodeFrame) -> tuple[str, ...]:
+    """What the keys of the node's items are made of, besides the items."""
+    return str(around.services.run.get("id", "")), around.inside, node.id
+
+
+def step_of(
+    node: PlannedNode,
+    spec: BatchSpec,
+    around: NodeFrame,
+    keyed: tuple[str, ...],
+    folders: ItemFolders | None = None,
+) -> ItemStep:
+    """The node as what runs one item, each in its own of the ``folders`` if it has such."""
+    told: dict[str, Any] = {
+        "item_name": spec.as_,
+        "folder": around.folder,
+        "as_json": spec.results_path is not None,
+        "paying": paying_for(node, around),
+        "when": None if node.spec.when is None else compile_value(node.spec.when),
+        "keyed": keyed,
+        "named": not node.params.urls or items_are_named(spec, around.namespace.is_foreign),
+    }
+    given = around.make(node), node.params, around.namespace
+    step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)
+    step.masker, step.needs_folder, step.credential = around.masker, node.needs_folder, node.credential
+    return step
 
 
 def _ended(block: Block) -> tuple[list[int], list[int]]:

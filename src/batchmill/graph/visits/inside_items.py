@@ -8,12 +8,12 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import Stopped
-from batchmill.graph.address import without_items
 from batchmill.graph.frame import NodeFrame
 from batchmill.journal.contract import RunLog
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.journal.inside_log import InsideLog
 from batchmill.values.masking import Masker
+from batchmill.values.words import without_items
 
 
 @contextmanager
