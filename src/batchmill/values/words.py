@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 _ITEM = re.compile(r"\[[0-9]+\]")
 LONGEST_VALUE = 60  # characters of an item or message that stay readable in one line of a summary
@@ -65,7 +64,7 @@ def plain_number(number: float) -> str:
     return text.rstrip(".") or "0"
 
 
-def shortened(value: Any, longest: int = LONGEST_VALUE) -> str:
+def shortened(value: object, longest: int = LONGEST_VALUE) -> str:
     """A value on one line, control characters escaped, cut after ``longest`` characters."""
     text = value if isinstance(value, str) else _as_text(value)
     line = "".join(
@@ -74,7 +73,7 @@ def shortened(value: Any, longest: int = LONGEST_VALUE) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def _as_text(value: Any) -> str:
+def _as_text(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=repr)
     except (TypeError, ValueError, RecursionError):  # keys that are no strings, cycles
