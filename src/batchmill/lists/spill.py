@@ -45,7 +45,7 @@ class SpillFile:
         """An empty file. Raises :class:`SpillError`."""
         return cls(unnamed_file())
 
-    def dump(self, value: Any) -> bytes:
+    def dump(self, value: object) -> bytes:
         """``value`` as bytes that :meth:`load` turns into an equal value. Raises :class:`NotWritable`."""
         try:
             data = self._dumps(value, 5)
