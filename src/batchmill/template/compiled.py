@@ -193,7 +193,7 @@ class _Container(_Plan):
         return made
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Any) -> object:
     """A copy that shares no dictionary or list with ``value``."""
     if isinstance(value, dict):
         return {key: _copied(one) if isinstance(one, (dict, list)) else one for key, one in value.items()}
