@@ -29,7 +29,7 @@ def written_cluster(text: str | None) -> str | dict[str, Any] | None:
     return found
 
 
-def checked_cluster(cluster: Any) -> Any:
+def checked_cluster(cluster: object) -> Any:
     """``cluster`` as it was given. Raises :class:`~batchmill.errors.InvalidSetting` where it is no place."""
     if cluster is None:
         return None
@@ -52,6 +52,6 @@ def checked_cluster(cluster: Any) -> Any:
     return cluster
 
 
-def _check_address(text: Any) -> None:
+def _check_address(text: object) -> None:
     if not isinstance(text, str) or not re.search(ADDRESS, text):
         raise InvalidSetting(f"the cluster {text!r} is none of {FORMS}")

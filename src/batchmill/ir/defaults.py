@@ -96,7 +96,7 @@ class _Filling:
 
     def _joined(
         self, own: dict[str, Any], more: Mapping[str, Any], path: DocumentPath, at: DocumentPath
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         new = {key: value for key, value in more.items() if key not in own}
         self.origins.update({(*path, key): (*at, key) for key in new})
         return {**own, **new}

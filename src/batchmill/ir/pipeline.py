@@ -74,7 +74,7 @@ def all_blocks(steps: tuple[PipelineStep, ...]) -> Iterator[Block]:
                 yield from all_blocks(branch)
 
 
-def lay_out(raw: Any, read_node: ReadNode, models: list[PipelineNode | Parallel] | None) -> Layout:
+def lay_out(raw: object, read_node: ReadNode, models: list[PipelineNode | Parallel] | None) -> Layout:
     """The nodes and edges of a raw pipeline; ``models`` are its steps where it has no faults."""
     layout = Layout()
     reading = _Reading(layout, read_node)
@@ -104,7 +104,7 @@ class _Reading:
             self._edges_out(step, _begin(following))
         return steps
 
-    def _branch(self, raw: Any, path: DocumentPath, model: Any) -> list[NodePart | Block]:
+    def _branch(self, raw: object, path: DocumentPath, model: object) -> list[NodePart | Block]:
         if isinstance(raw, list):
             return self.row(raw, path, model)
         step = self._step(raw, path, path, model)
@@ -120,7 +120,7 @@ class _Reading:
         self._layout.nodes.append(node)
         return node
 
-    def _block(self, raw: dict[Any, Any], path: DocumentPath, model: Parallel | None) -> Block | None:
+    def _block(self, raw: dict[object, object], path: DocumentPath, model: Parallel | None) -> Block | None:
         branches, place = raw["parallel"], (*path, "parallel")
         if not isinstance(branches, list):
             self._layout.whole = False

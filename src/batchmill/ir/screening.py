@@ -25,7 +25,7 @@ class Unwalkable(Exception):  # carries a fault, is one of no caller outside ir
         self.fault = fault
 
 
-def screen(raw: Any) -> list[Fault]:
+def screen(raw: object) -> list[Fault]:
     """Every value in ``raw`` that is not JSON. Raises :class:`Unwalkable` past the limits."""
     faults = list(_leaf_faults((), raw))
     stack: list[tuple[DocumentPath, Any]] = [((), raw)]
@@ -64,7 +64,7 @@ def _faults_within(
             yield from _leaf_faults((*path, key), value)
 
 
-def _leaf_faults(path: DocumentPath, value: Any) -> Iterator[Fault]:
+def _leaf_faults(path: DocumentPath, value: object) -> Iterator[Fault]:
     if isinstance(value, float):
         if not math.isfinite(value):
             yield Fault(path, "must be a finite number: JSON has no NaN or Infinity")

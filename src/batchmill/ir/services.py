@@ -84,11 +84,11 @@ def servers_in(path: Path) -> tuple[dict[str, McpServerSpec], list[Fault]]:
     return specs, faults + more
 
 
-def _switched_off(raw: Any) -> bool:
+def _switched_off(raw: object) -> bool:
     return isinstance(raw, dict) and raw.get("disabled") is True
 
 
-def _known(raw: Any) -> Any:
+def _known(raw: object) -> object:
     if not isinstance(raw, dict):
         return raw
     kept = {key: value for key, value in raw.items() if key in McpServerSpec.model_fields}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from batchmill.ir.faults import Fault
 
 
-def cluster_faults(cluster: Any) -> Iterator[Fault]:
+def cluster_faults(cluster: object) -> Iterator[Fault]:
     """What is wrong between the keys of ``cluster``, as it is written."""
     if isinstance(cluster, dict) and ("address" in cluster) == ("python" in cluster):
         hint = "remove one of them" if "address" in cluster else 'such as `"address": "local"`'
