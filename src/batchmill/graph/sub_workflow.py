@@ -98,13 +98,13 @@ class SubWorkflowRun:
         )
         raise NodeError(f"{address}: {message}", retryable=False, type_name="MaxDepth", address=address)
 
-    def _inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def _inputs(self, given: Mapping[str, object]) -> dict[str, Any]:
         values, faults = input_values(self._workflow.plan.inputs, given, way="`inputs.{}`")
         if faults:
             raise InvalidParams(f"{self._workflow.source}: {in_words(faults)}")
         return values
 
-    def _key_of(self, values: Mapping[str, Any]) -> str:
+    def _key_of(self, values: Mapping[str, object]) -> str:
         """What tells this run of it from others, where anything in it asks for that."""
         if not self._workflow.gives_keys:
             return ""
@@ -113,7 +113,7 @@ class SubWorkflowRun:
         except NoDigest:
             return ""
 
-    def _masker(self, values: Mapping[str, Any]) -> Masker:
+    def _masker(self, values: Mapping[str, object]) -> Masker:
         """Who is told the secrets among the inputs: the run's own masker, or in a worker process one whose
         secrets go up with the report."""
         masker = Masker() if self._around.in_worker else self._around.masker
@@ -150,7 +150,7 @@ class SubWorkflowRun:
             workdir=attempt.folder or self._around.workdir,
         )
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> SubWorkflowRun:
+    def __deepcopy__(self, memo: dict[int, object]) -> SubWorkflowRun:
         return self
 
 

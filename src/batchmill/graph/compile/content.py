@@ -90,11 +90,11 @@ def _dumped(model: Any, left_out: frozenset[str]) -> dict[str, Any]:
     return _without(model.model_dump(mode="python", by_alias=True, exclude_defaults=True), left_out)
 
 
-def _without(part: Mapping[str, Any], left_out: frozenset[str]) -> dict[str, Any]:
+def _without(part: Mapping[str, object], left_out: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in part.items() if name not in left_out}
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     try:
         return encode(value)
     except NOT_JSON:

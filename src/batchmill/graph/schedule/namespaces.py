@@ -59,11 +59,11 @@ class BranchNamespaces:
         self._views[node][0].set(node, entry)
         self._entries[node] = entry
 
-    def record(self, node: str, calls: Sequence[Any], place: int, visit: int) -> None:
+    def record(self, node: str, calls: Sequence[object], place: int, visit: int) -> None:
         """What a visit recorded, for what follows it."""
         self._views[node][0].record(calls, place, visit)
 
-    def keep(self, calls: Sequence[Any], place: int, visit: int) -> None:
+    def keep(self, calls: Sequence[object], place: int, visit: int) -> None:
         """What a visit recorded, for the run's end."""
         if calls:
             self._calls[place, visit] = calls

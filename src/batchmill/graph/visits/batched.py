@@ -70,7 +70,7 @@ class NodeBatch:
         self,
         node: PlannedNode,
         spec: BatchSpec,
-        items: Iterable[Any] | StreamBuffer,
+        items: Iterable[object] | StreamBuffer,
         around: NodeFrame,
         *,
         ordered: bool = False,
@@ -198,13 +198,13 @@ def _ended(block: Block) -> tuple[list[int], list[int]]:
     return [block.start + offset for offset in range(len(block)) if offset not in errors], failed
 
 
-def items_at(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Iterable[Any]:
+def items_at(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Iterable[object]:
     """The items: those that the caller has attached in the place of the document's, or the document's own."""
     attached = around.attached.get(node.id, NOTHING_ATTACHED).items
     return items_of(spec, around, asks_for_source(node.spec)) if attached is None else attached()
 
 
-def items_of(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
+def items_of(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[object]:
     """What the batch is to run of all its items; rows of files tell where they stand if ``placed``. Raises
     what :func:`_all_items` raises, and :class:`~batchmill.errors.TooFewItems`."""
     return selection_of(spec, around).of(all_items(spec, around, placed))
@@ -230,14 +230,14 @@ def _where(spec: BatchSpec, around: NodeFrame) -> Callable[[Any, int], bool] | N
         return None
     condition, scope = compile_value(spec.where), around.namespace.scope(lazy=True)
 
-    def fits(item: Any, index: int) -> bool:
+    def fits(item: object, index: int) -> bool:
         names = names_of(item, [spec.as_], SOURCE_KEY)
         return is_true(condition.resolve(scope.child({**names, INDEX_KEY: index})))
 
     return fits
 
 
-def all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
+def all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[object]:
     """The items, with templates resolved; sources are opened here and read later, as workers ask.
 
     Raises :class:`~batchmill.errors.TemplateError`, :class:`NodeError` for a reference to something that
@@ -264,12 +264,12 @@ def all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]
     return _as_list(value, str(spec.items))
 
 
-def _as_side(value: Any, written: Any) -> Any:
+def _as_side(value: object, written: object) -> Any:
     """A side of several; what a template refers to is a list and never a source."""
     return _as_list(value, written) if isinstance(written, str) else value
 
 
-def _as_list(value: Any, written: str) -> Iterable[Any]:
+def _as_list(value: object, written: str) -> Iterable[object]:
     if isinstance(value, str):
         value = _parsed(value, written)
     if isinstance(value, (list, tuple, range, LazyList)):
@@ -280,7 +280,7 @@ def _as_list(value: Any, written: str) -> Iterable[Any]:
     )
 
 
-def _parsed(text: str, written: str) -> Any:
+def _parsed(text: str, written: str) -> object:
     try:
         return from_json(text)
     except NotJson as fault:

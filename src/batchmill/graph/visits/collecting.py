@@ -101,7 +101,7 @@ class _FileResults:
         return self._inner.outputs(count, complete=complete)
 
 
-def _text(masker: Masker, entry: Any) -> str:
+def _text(masker: Masker, entry: object) -> str:
     """An entry as JSON text. Items and outputs have a form there, or the item would have failed; the item of
     an error need not."""
     return to_json(masker.value(shown(entry)) if masker.knows_any or not is_exact(entry) else entry)
@@ -130,7 +130,7 @@ def skipped_in(block: Block) -> int:
     return sum(value is SKIPPED for value in block.values)
 
 
-def _part(item: Any, keys: list[str]) -> dict[str, Any]:
+def _part(item: object, keys: list[str]) -> dict[str, object]:
     """Those of the keys that an item has; of one that failed since it is no object, nothing."""
     return {key: item[key] for key in keys if key in item} if isinstance(item, Mapping) else {}
 
@@ -205,7 +205,7 @@ def _own_error(ending: BatchEnd) -> ErrorInfo:
     return ErrorInfo(type(ending.fault).__name__, str(ending.fault), retryable=False)
 
 
-def _outputs(done: ResultCollector, metadata: dict[str, Any]) -> dict[str, Any]:
+def _outputs(done: ResultCollector, metadata: dict[str, object]) -> dict[str, object]:
     """What stands under a batch node's id."""
     return {
         **done.results.outputs(done.count, complete=done.success_count == done.count),

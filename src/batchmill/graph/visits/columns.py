@@ -31,7 +31,7 @@ class Columns:
         self._names = (ITEM_KEY, spec.as_)
         self._keys = spec.item if isinstance(spec.item, list) else None
         self._lock = threading.Lock()
-        self._rows: dict[int, Any] = {}
+        self._rows: dict[int, object] = {}
         self._scope = Scope({})
         if self._select is not None:
             values = namespace.values
