@@ -62,11 +62,11 @@ def _each(made: Any, name: str) -> Iterator[Any]:
     return iter(made)
 
 
-def _awaited(items: AsyncIterator[Any]) -> Iterator[Any]:
+def _awaited(items: AsyncIterator[Any]) -> Iterator[object]:
     """One item after another, all awaited on the one event loop."""
     coroutines = importlib.import_module("batchmill.concurrency.event_loop")  # with asyncio: 40 ms
 
-    async def following() -> Any:
+    async def following() -> object:
         return await anext(items, _END)
 
     while (item := coroutines.run_coroutine(following, None, None)) is not _END:
