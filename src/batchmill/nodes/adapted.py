@@ -22,14 +22,14 @@ from batchmill.record import LLM_CALLS_KEY
 _STEPS = ("prep", "exec", "post")
 
 
-def fits(found: Any) -> bool:
+def fits(found: object) -> bool:
     """Whether ``found`` is a class that :func:`adapt` can work with."""
     if not isinstance(found, type):
         return False
     return all(_method(found, step) or _method(found, f"{step}_async") for step in _STEPS)
 
 
-def _method(found: Any, name: str) -> Callable[..., Any] | None:
+def _method(found: object, name: str) -> Callable[..., object] | None:
     method = getattr(found, name, None)
     return method if callable(method) else None
 
@@ -45,7 +45,7 @@ def adapt(cls: type, type_name: str) -> type[Node]:
 class _OneRun:
     """One attempt: an object of the class, and the store it works on."""
 
-    def __init__(self, cls: type, params: Mapping[str, Any], attempt: Attempt) -> None:
+    def __init__(self, cls: type, params: Mapping[str, object], attempt: Attempt) -> None:
         self.params = params
         self.shared: dict[str, Any] = {**params, LLM_CALLS_KEY: attempt.recorder}
         self.node: Any = cls()
@@ -63,7 +63,7 @@ class _OneRun:
         """Note what ``post`` is given as the result when the object runs by itself."""
         whole = self.node.post
 
-        def noting(shared: Any, prepared: Any, result: Any) -> Any:
+        def noting(shared: object, prepared: object, result: object) -> Any:
             self.result = plain_result(result)
             return whole(shared, prepared, self.result)
 
@@ -73,7 +73,7 @@ class _OneRun:
         """The same for ``post_async``."""
         whole = self.node.post_async
 
-        async def noting(shared: Any, prepared: Any, result: Any) -> Any:
+        async def noting(shared: object, prepared: object, result: object) -> Any:
             self.result = plain_result(await settled(result))
             return await whole(shared, prepared, self.result)
 
@@ -138,7 +138,7 @@ class _AsyncAdapted(AsyncRunNode):
         return _adapted_node, (self.adapted, self.type)
 
 
-async def _step(node: Any, name: str, *given: Any) -> Any:
+async def _step(node: object, name: str, *given: object) -> Any:
     """What one of the three methods comes to, of the one to be awaited where there is one."""
     method = _method(node, f"{name}_async") or getattr(node, name)
     return await settled(method(*given))

@@ -162,7 +162,7 @@ class _Stand(io.TextIOBase):
         return "replace" if self.real is None else self.real.errors
 
     @property
-    def buffer(self) -> Any:
+    def buffer(self) -> object:
         captured = _current.get()
         if captured is None and self.real is not None:
             return self.real.buffer

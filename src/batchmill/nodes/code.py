@@ -44,11 +44,11 @@ class CodeNode(Node):
     )
 
     @classmethod
-    def actions(cls, params: Mapping[str, Any]) -> frozenset[str] | None:
+    def actions(cls, params: Mapping[str, object]) -> frozenset[str] | None:
         code = params.get("code")
         return chosen_actions(code) if isinstance(code, str) else None
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         code, inputs = params.get("code"), params.get("inputs")
         faults = check_code(code) if isinstance(code, str) else []
         for name in inputs if isinstance(inputs, dict) else ():

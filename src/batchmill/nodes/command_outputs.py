@@ -65,7 +65,7 @@ def _whole(data: bytes, cut: bool) -> bytes:
     return data
 
 
-def _too_much(most: int, outputs: dict[str, Any]) -> NodeError:
+def _too_much(most: int, outputs: dict[str, object]) -> NodeError:
     message = (
         f"the command printed more than {most:,} bytes (`max_output_bytes`); let it write to a file, raise "
         "the limit, or set `truncate` where the beginning is enough"
@@ -98,7 +98,7 @@ def _signal_name(number: int) -> str:
         return ""
 
 
-def outputs_of_none(error: OSError, program: str, folder: str | None) -> dict[str, Any]:
+def outputs_of_none(error: OSError, program: str, folder: str | None) -> dict[str, object]:
     """Outputs of a command that could not be started, in the words and numbers of a shell."""
     code = _NOT_STARTED
     if folder is not None and not os.path.isdir(folder):

@@ -29,14 +29,14 @@ class CopyFileNode(WritingNode):
     )
 
     @classmethod
-    def changes(cls, params: Mapping[str, Any]) -> bool:
+    def changes(cls, params: Mapping[str, object]) -> bool:
         return True
 
     reads = ("source_path",)
     makes = ("dest_path",)
 
     @classmethod
-    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+    def files_read(cls, params: Mapping[str, object]) -> Iterable[str]:
         return paths_in(params.get("source_path"))
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:

@@ -24,7 +24,7 @@ def credential(params: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def credential_faults(params: Mapping[str, Any], *names: str) -> list[tuple[str, str]]:
+def credential_faults(params: Mapping[str, object], *names: str) -> list[tuple[str, str]]:
     """For ``check``: credentials that are given in both ways."""
     return [
         (f"{name}_env", f"`{name}` is given too; one of them is enough")

@@ -36,7 +36,7 @@ class DeleteFileNode(Node):
     )
 
     @classmethod
-    def changes(cls, params: Mapping[str, Any]) -> bool:
+    def changes(cls, params: Mapping[str, object]) -> bool:
         return True
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:

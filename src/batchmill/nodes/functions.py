@@ -21,7 +21,7 @@ def misspelt(path: str) -> str | None:
     return f"a function is written package.module:name, not {path!r}{hint}"
 
 
-def load_function(path: str, node_type: str) -> Callable[..., Any]:
+def load_function(path: str, node_type: str) -> Callable[..., object]:
     """The function at ``package.module:name``, for a node of the type ``node_type``.
 
     Raises :class:`~batchmill.errors.InvalidParams` for a name that leads to no function, and

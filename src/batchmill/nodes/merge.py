@@ -56,11 +56,11 @@ class MergeNode(Node):
     )
 
     @classmethod
-    def actions(cls, params: Mapping[str, Any]) -> frozenset[str] | None:
+    def actions(cls, params: Mapping[str, object]) -> frozenset[str] | None:
         code = params.get("code")
         return chosen_actions(code) if isinstance(code, str) else frozenset({DEFAULT_ACTION})
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         code, function = params.get("code"), params.get("function")
         faults = check_code(code) if isinstance(code, str) else []
         fault = misspelt(function) if isinstance(function, str) and "${" not in function else None
@@ -102,15 +102,15 @@ def _custom(inputs: Inputs, params: Mapping[str, Any], attempt: Attempt) -> Node
     return NodeResult({"result": merged, "count": len(inputs)})
 
 
-def _array(inputs: Inputs, params: Mapping[str, Any]) -> list[Any]:
+def _array(inputs: Inputs, params: Mapping[str, object]) -> list[object]:
     return _values(inputs)
 
 
-def _first(inputs: Inputs, params: Mapping[str, Any]) -> Any:
+def _first(inputs: Inputs, params: Mapping[str, object]) -> object:
     return next(iter(_values(inputs)), None)
 
 
-def _dict(inputs: Inputs, params: Mapping[str, Any]) -> dict[str, Any]:
+def _dict(inputs: Inputs, params: Mapping[str, Any]) -> dict[str, object]:
     return inputs if isinstance(inputs, dict) else merge_objects(inputs, params["on_conflict"])
 
 
@@ -122,7 +122,7 @@ def _concat(inputs: Inputs, params: Mapping[str, Any]) -> Any:
     return separator.join(to_text(value) for value in values)
 
 
-_MODES: dict[str, Callable[[Inputs, Mapping[str, Any]], Any]] = {
+_MODES: dict[str, Callable[[Inputs, Mapping[str, Any]], object]] = {
     "array": _array,
     "dict": _dict,
     "concat": _concat,

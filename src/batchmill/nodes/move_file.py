@@ -32,7 +32,7 @@ class MoveFileNode(WritingNode):
     )
 
     @classmethod
-    def changes(cls, params: Mapping[str, Any]) -> bool:
+    def changes(cls, params: Mapping[str, object]) -> bool:
         return True
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:

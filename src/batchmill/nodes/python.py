@@ -31,7 +31,7 @@ class PythonNode(Node):
         Output("stderr", "string", "what it printed to sys.stderr", diagnostic=True),
     )
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         function = params.get("function")
         if not isinstance(function, str) or "${" in function:
             return []

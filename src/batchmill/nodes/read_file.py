@@ -39,10 +39,10 @@ class ReadFileNode(Node):
     reads = ("file_path",)
 
     @classmethod
-    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+    def files_read(cls, params: Mapping[str, object]) -> Iterable[str]:
         return paths_in(params.get("file_path"))
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         return encoding_faults(params)
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:

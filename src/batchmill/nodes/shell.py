@@ -105,12 +105,12 @@ class ShellNode(Node):
         self._folder = folder
 
     @classmethod
-    def needs_folder(cls, params: Mapping[str, Any]) -> str:
+    def needs_folder(cls, params: Mapping[str, object]) -> str:
         folder = params.get("cwd")
         elsewhere = isinstance(folder, str) and folder.startswith(("/", "~", "${"))
         return "" if elsewhere else "its command runs there"
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         command = params.get("command")
         if command == [] or (isinstance(command, str) and not command.strip()):
             return [("command", "the command is empty")]
@@ -148,7 +148,7 @@ class NotStarted(Exception):  # never leaves this room
 
 
 def completed_command(
-    params: Mapping[str, Any],
+    params: Mapping[str, object],
     timeout: float | None,
     attempt: Attempt,
     withheld: frozenset[str],
@@ -208,7 +208,7 @@ def _completed(
     raise failure
 
 
-def _stdin(value: Any) -> bytes | None:
+def _stdin(value: object) -> bytes | None:
     if value is None:
         return None
     if isinstance(value, (bytes, bytearray)):
@@ -220,7 +220,7 @@ def _stdin(value: Any) -> bytes | None:
         raise InvalidParams(f"shell: `stdin` cannot be written as bytes: {error}") from error
 
 
-def _environment(added: Mapping[str, Any], withheld: frozenset[str]) -> dict[bytes, bytes] | None:
+def _environment(added: Mapping[str, object], withheld: frozenset[str]) -> dict[bytes, bytes] | None:
     """As bytes: to decode a hundred variables and encode them again takes a tenth of what a command does."""
     if not added and not withheld:
         return None

@@ -60,7 +60,7 @@ class WorkflowNode(Node):
     def __init__(self, sub: SubRun | None = None) -> None:
         self._sub = sub
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         faults = []
         path, depth = params.get("workflow"), params.get("max_depth")
         if isinstance(path, str) and "${" in path:
@@ -72,7 +72,7 @@ class WorkflowNode(Node):
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         return self._ready().run(params, attempt, None)
 
-    def run_item(self, params: Mapping[str, Any], attempt: Attempt, index: int) -> NodeResult:
+    def run_item(self, params: Mapping[str, object], attempt: Attempt, index: int) -> NodeResult:
         """What :meth:`run` is, for the item at position ``index`` of a batch."""
         return self._ready().run(params, attempt, index)
 

@@ -45,15 +45,15 @@ class WriteFileNode(WritingNode):
     makes = ("file_path",)
 
     @classmethod
-    def files_made(cls, params: Mapping[str, Any], outputs: Mapping[str, Any]) -> Iterable[str]:
+    def files_made(cls, params: Mapping[str, object], outputs: Mapping[str, object]) -> Iterable[str]:
         # Of a file that is added to, one that is gone lacks what others added, who would not be run again.
         return () if params.get("append", False) is not False else super().files_made(params, outputs)
 
     @classmethod
-    def changes(cls, params: Mapping[str, Any]) -> bool:
+    def changes(cls, params: Mapping[str, object]) -> bool:
         return True
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         return encoding_faults(params, auto=False)
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
@@ -85,7 +85,7 @@ def _bytes(params: Mapping[str, Any]) -> bytes:
         raise InvalidParams(f"write-file: {character!r} of `content` does not exist in {encoding}") from error
 
 
-def _text(content: Any) -> str:
+def _text(content: object) -> str:
     """Text as it is; what is a list or an object as JSON, indented; of null nothing."""
     if isinstance(content, str):
         return content

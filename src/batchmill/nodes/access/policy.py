@@ -107,7 +107,7 @@ def require_written_within(bounds: Bounds, host: str) -> None:
         raise not_allowed(f"the host {host!r} was not asked: {words}; name the host there")
 
 
-def host_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+def host_faults(params: Mapping[str, object]) -> list[tuple[str, str]]:
     """For ``check``: hosts that are none."""
     hosts = params.get("allow_hosts")
     wrong = [one for one in (hosts if isinstance(hosts, list) else []) if not may_be_host(one)]
@@ -115,7 +115,7 @@ def host_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [("allow_hosts", f"{words} {one!r}") for one in wrong]
 
 
-def may_be_host(written: Any) -> bool:
+def may_be_host(written: object) -> bool:
     """Whether an entry of ``allow_hosts`` can be one."""
     if not isinstance(written, str) or not written.strip():
         return False

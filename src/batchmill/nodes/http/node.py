@@ -127,12 +127,12 @@ class HttpNode(Node):
     )
 
     @classmethod
-    def changes(cls, params: Mapping[str, Any]) -> bool:
+    def changes(cls, params: Mapping[str, object]) -> bool:
         method = params.get("method")
         return isinstance(method, str) and method.upper() in _CHANGING
 
     @classmethod
-    def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
+    def usual_retry(cls, params: Mapping[str, object]) -> RetryPolicy:
         return (
             USUAL_RETRY if may_repeat(params) else USUAL_RETRY.told(max_attempts=1, refused_for=REFUSED_FOR)
         )
@@ -142,23 +142,23 @@ class HttpNode(Node):
     credentials = ("auth_token", "api_key")
 
     @classmethod
-    def credential(cls, params: Mapping[str, Any]) -> str:
+    def credential(cls, params: Mapping[str, object]) -> str:
         headers = params.get("headers")
         told = next(filter(is_credential, headers), "") if isinstance(headers, Mapping) else ""
         return super().credential(params) or (f"its header {told}" if told else "")
 
     @classmethod
-    def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+    def content(cls, params: Mapping[str, object]) -> dict[str, Any]:
         found, headers = super().content(params), params.get("headers")
         if isinstance(headers, Mapping):
             found["headers"] = {name: value for name, value in headers.items() if not is_credential(name)}
         return found
 
     @classmethod
-    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+    def files_read(cls, params: Mapping[str, object]) -> Iterable[str]:
         return paths_in([params.get(name) for name in cls.reads])
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         faults = [*credential_faults(params, "auth_token", "api_key"), *payload_faults(params)]
         faults += [*encoding_faults(params), *host_faults(params)]
         for name, fault_of in (("url", url_fault), ("method", method_fault)):

@@ -70,7 +70,7 @@ def payload_of(params: Mapping[str, Any], content_type: str) -> Payload:
     return _of_value(body, content_type)
 
 
-def _of_value(body: Any, content_type: str) -> Payload:
+def _of_value(body: object, content_type: str) -> Payload:
     if isinstance(body, (bytes, bytearray)):
         return Payload(bytes(body), content_type="application/octet-stream")
     if isinstance(body, str):
@@ -94,7 +94,7 @@ def _from_base64(body: Any) -> bytes:
         raise InvalidParams(f"http: `body` is not base64: {error}") from error
 
 
-def payload_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+def payload_faults(params: Mapping[str, object]) -> list[tuple[str, str]]:
     """For ``check``: more than one body."""
     given = [name for name in _KINDS if params.get(name) is not None]
     if given == _TOGETHER:

@@ -154,7 +154,7 @@ def _by_body(body: bytes) -> float | None:
     return next((one for one in hints if one is not None), None)
 
 
-def _error_in(body: bytes) -> dict[str, Any] | None:
+def _error_in(body: bytes) -> dict[str, object] | None:
     """The error that a body tells of: an object under ``error``."""
     try:
         answer = json.loads(body)
@@ -174,5 +174,5 @@ def _number(value: str | None) -> float | None:
     return number if abs(number) < 1e15 else None  # neither infinite nor NaN
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []

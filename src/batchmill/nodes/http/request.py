@@ -86,7 +86,7 @@ def request_of(params: Mapping[str, Any]) -> Request:
     return Request(_method(params["method"], payload), address, fields, payload, key_header)
 
 
-def may_repeat(params: Mapping[str, Any]) -> bool:
+def may_repeat(params: Mapping[str, object]) -> bool:
     """Whether a request with these params, as written, may be sent twice without being told to: one that does
     the same then, or that has a key by which the service knows it again."""
     method, headers = params.get("method"), params.get("headers")

@@ -50,7 +50,7 @@ class Gathering(ABC):
         self.over = False
 
     @abstractmethod
-    def add(self, part: Mapping[str, Any]) -> None:
+    def add(self, part: Mapping[str, object]) -> None:
         """Take in what an event tells."""
 
     @abstractmethod
@@ -68,11 +68,11 @@ class ChatGathering(Gathering):
 
     def __init__(self, telling: Telling | None) -> None:
         super().__init__(telling)
-        self._rest: dict[str, Any] = {}
+        self._rest: dict[str, object] = {}
         self._choices: dict[int, dict[str, Any]] = {}
         self._fault: Any = None
 
-    def add(self, part: Mapping[str, Any]) -> None:
+    def add(self, part: Mapping[str, object]) -> None:
         if part.get("error"):
             self._fault, self.over = part["error"], True
             return
@@ -85,7 +85,7 @@ class ChatGathering(Gathering):
         ended = [choice.get("finish_reason") for choice in self._choices.values()]
         self.over = bool(ended) and all(ended)
 
-    def _add_choice(self, told: Mapping[str, Any]) -> None:
+    def _add_choice(self, told: Mapping[str, object]) -> None:
         number = told.get("index")
         number = number if isinstance(number, int) else 0
         choice = self._choices.setdefault(number, {"index": number, "message": {"role": "assistant"}})

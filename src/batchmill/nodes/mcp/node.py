@@ -51,7 +51,7 @@ class McpNode(ServiceNode):
         more = {"servers": tables.mcp_servers, "__module__": cls.__module__}
         return type(cls.__name__, (cls,), more)
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         name = params.get("server")
         if not isinstance(name, str) or "${" in name or name in self.servers:
             return []

@@ -119,7 +119,9 @@ def _client(module: Any, access: Access, **settings: Any) -> Any:
 
 
 @asynccontextmanager
-async def _with_client(module: Any, url: str, headers: dict[str, str], access: Access) -> AsyncIterator[Any]:
+async def _with_client(
+    module: Any, url: str, headers: dict[str, str], access: Access
+) -> AsyncIterator[object]:
     async with (
         _client(module, access, headers=headers) as client,
         module.streamable_http_client(url, http_client=client) as streams,

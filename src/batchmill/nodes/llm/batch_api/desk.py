@@ -86,7 +86,7 @@ class BatchDesk:
         for shard in self._gathered.take():
             shard.file.close()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> BatchDesk:
+    def __deepcopy__(self, memo: dict[int, object]) -> BatchDesk:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -103,7 +103,7 @@ def body_of(server: ServerProvider, question: Question) -> dict[str, Any]:
     return {**given, **extra}
 
 
-def digest_of(server: ServerProvider, body: Mapping[str, Any]) -> str:
+def digest_of(server: ServerProvider, body: Mapping[str, object]) -> str:
     """Another for each place and each content."""
     text = json.dumps([server.base_url, server.endpoint, body], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
