@@ -67,7 +67,7 @@ class ItemFolders:
     keep: FilesToKeep | None = None
 
     @contextmanager
-    def of(self, item: Any, index: int, attempt: Attempt) -> Iterator[OwnFolder]:
+    def of(self, item: object, index: int, attempt: Attempt) -> Iterator[OwnFolder]:
         """The folder of one attempt. Raises :class:`~batchmill.errors.NodeError` where there can be none."""
         name = self.name_of(item, index)
         path = self._made(name)
@@ -86,7 +86,7 @@ class ItemFolders:
                 os.rmdir(folder)
                 folder = os.path.dirname(folder)
 
-    def name_of(self, item: Any, index: int) -> str:
+    def name_of(self, item: object, index: int) -> str:
         """What the folders of an item are called: by its position and its content."""
         try:
             return f"{index}-{digest_of(*self.keyed, bare(item)).hex()[:_KEY_CHARACTERS]}"

@@ -29,8 +29,8 @@ class StepParams:
     Immutable once made: one object serves all copies of a step in a process.
     """
 
-    def __init__(self, node: type[Node], params: Mapping[str, Any]) -> None:
-        self.constants: dict[str, Any] = {}
+    def __init__(self, node: type[Node], params: Mapping[str, object]) -> None:
+        self.constants: dict[str, object] = {}
         self.templates: list[tuple[str, Readable]] = []
         treatment = {param.name: param.templates for param in node.params}
         self.urls = frozenset(name for name, kind in treatment.items() if kind == "url")

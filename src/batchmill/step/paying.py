@@ -46,7 +46,7 @@ class Paying:
     in_dollars: bool = False
     teller: Teller | None = None
 
-    def check(self, node: Node, params: Mapping[str, Any]) -> None:
+    def check(self, node: Node, params: Mapping[str, object]) -> None:
         """Raise :class:`NodeError` for an attempt that may have to pay what nobody can tell."""
         model = node.unpriced(params) if self.in_dollars else None
         if model is not None:
