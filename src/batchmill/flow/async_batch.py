@@ -21,11 +21,11 @@ from batchmill.flow.typevars import ParamsT, SharedT
 class _OfItems(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, ParamsT]):
     """Shared by both nodes: a visit with a result for each item."""
 
-    async def _kept_async(self, call: Call, prep_res: Any) -> Any:
+    async def _kept_async(self, call: Call, prep_res: object) -> Any:
         with batch_visit(call):
             return await self._exec(prep_res)
 
-    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def _tried_async(self, prep_res: object, result_of: Callable[[Any], Awaitable[object]]) -> Any:
         return await super()._tried_async(prep_res, read_out_async)  # of an item, whatever asks for it
 
 

@@ -23,11 +23,11 @@ from batchmill.flow.warned import class_of
 from batchmill.values.tracebacks import warn
 
 
-def _as_it_is(work: Any) -> Awaitable[Any]:
+def _as_it_is(work: object) -> Awaitable[Any]:
     return settled(pieces(work)) if isinstance(work, AsyncGenerator) else cast(Awaitable[Any], work)
 
 
-def read_out_async(work: Any) -> Awaitable[Any]:
+def read_out_async(work: object) -> Awaitable[Any]:
     """The result of what ``exec_async`` gave; values that a generator yields are published."""
     return settled(pieces(work))
 
@@ -58,7 +58,7 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
     async def _exec(self, prep_res: Any) -> Any:
         return await self._tried_async(prep_res, _as_it_is)
 
-    async def _item_async(self, item: Any) -> Any:
+    async def _item_async(self, item: object) -> Any:
         """``exec_async`` of an item of a batch, whose result must be one by then."""
         return await self._tried_async(item, read_out_async)
 
@@ -81,7 +81,7 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
                     await asyncio.sleep(wait)
         return None
 
-    async def _kept_async(self, call: Call, prep_res: Any) -> Any:
+    async def _kept_async(self, call: Call, prep_res: object) -> Any:
         """What ``exec_async`` comes to in a run that is kept or listened to."""
         visit = SingleVisit(call, prep_res)
         if not visit.known:

@@ -22,7 +22,7 @@ class Replaced:
 
     value: Any
 
-    def onto(self, old: Any) -> Any:
+    def onto(self, old: object) -> Any:
         return self.value
 
 
@@ -32,7 +32,7 @@ class Grown:
 
     tail: list[Any]
 
-    def onto(self, old: Any) -> Any:
+    def onto(self, old: object) -> Any:
         if not isinstance(old, list):
             return list(self.tail)
         old.extend(self.tail)
@@ -46,7 +46,7 @@ class Members:
     added: set[Any]
     removed: set[Any]
 
-    def onto(self, old: Any) -> Any:
+    def onto(self, old: object) -> Any:
         if not isinstance(old, set):
             return set(self.added)
         old |= self.added
@@ -64,7 +64,7 @@ class Entries:
     def __bool__(self) -> bool:
         return bool(self.changed or self.removed)
 
-    def onto(self, old: Any) -> Any:
+    def onto(self, old: object) -> Any:
         target = old if isinstance(old, MutableMapping) else {}
         for key, change in self.changed.items():
             target[key] = change.onto(target.get(key))
@@ -84,7 +84,7 @@ class Imprint:
     held: Any
 
 
-def imprint(value: Any) -> Any:
+def imprint(value: object) -> Any:
     """What to compare ``value`` with later: containers by their entries, anything else by itself."""
     if isinstance(value, dict):
         return Imprint(dict, {key: imprint(entry) for key, entry in value.items()})
@@ -95,7 +95,7 @@ def imprint(value: Any) -> Any:
     return value
 
 
-def changes_since(before: Any, now: Any) -> Change | None:
+def changes_since(before: object, now: object) -> Change | None:
     """What makes ``now`` of what ``before`` is the imprint of; None where nothing changed."""
     if not isinstance(before, Imprint) or not isinstance(now, before.kind):
         return None if before is now else _whole(now)
@@ -107,7 +107,7 @@ def changes_since(before: Any, now: Any) -> Change | None:
     return Members(added, removed) if added or removed else None
 
 
-def _entries_since(before: dict[Any, Any], now: dict[Any, Any]) -> Entries:
+def _entries_since(before: dict[object, object], now: dict[object, object]) -> Entries:
     entries = Entries(removed=[key for key in before if key not in now])
     for key, value in now.items():
         change = changes_since(before[key], value) if key in before else _whole(value)
@@ -116,7 +116,7 @@ def _entries_since(before: dict[Any, Any], now: dict[Any, Any]) -> Entries:
     return entries
 
 
-def _list_since(before: list[Any], now: list[Any]) -> Change | None:
+def _list_since(before: list[object], now: list[object]) -> Change | None:
     kept = len(before)
     pairs = zip(before, now, strict=False)
     if len(now) < kept or any(changes_since(old, new) is not None for old, new in pairs):
@@ -124,7 +124,7 @@ def _list_since(before: list[Any], now: list[Any]) -> Change | None:
     return Grown(now[kept:]) if len(now) > kept else None
 
 
-def _whole(value: Any) -> Change:
+def _whole(value: object) -> Change:
     """A value that is new: containers as changes to an empty one, so that those of two entries meet."""
     if type(value) is dict:
         return Entries({key: _whole(entry) for key, entry in value.items()})

@@ -49,7 +49,7 @@ _OF_FIELDS: tuple[type, ...] = (NodeResult, FlowEnd, Replaced, Grown, Members, E
 _BY_NAME = {kind.__name__: kind for kind in (*_AS_TEXT, *_OF_PARTS, *_OF_FIELDS, dict, float)}
 
 
-def typed(value: Any) -> Any:
+def typed(value: object) -> Any:
     """``value`` as JSON. Raises :class:`NotTyped`."""
     try:
         return value if holds(value) else _packed(value)
@@ -57,12 +57,12 @@ def typed(value: Any) -> Any:
         raise NotTyped(type(value).__name__) from fault
 
 
-def holds(value: Any) -> bool:
+def holds(value: object) -> bool:
     """Whether JSON holds the value as it is."""
     return is_exact(value) and not _looks_typed(value)
 
 
-def untyped(written: Any) -> Any:
+def untyped(written: object) -> Any:
     """The value that :func:`typed` was given. Raises ValueError for what it cannot have made."""
     if not _looks_typed(written):
         return written
@@ -72,7 +72,7 @@ def untyped(written: Any) -> Any:
         raise ValueError(f"no value of a flow: {str(written)[:80]}") from fault
 
 
-def _looks_typed(value: Any) -> bool:
+def _looks_typed(value: object) -> bool:
     return type(value) is dict and TYPE in value
 
 
@@ -95,17 +95,17 @@ def _packed(value: Any) -> Any:
     raise NotTyped(kind.__name__)
 
 
-def _packed_dict(value: Mapping[Any, Any]) -> Any:
+def _packed_dict(value: Mapping[object, object]) -> Any:
     if TYPE not in value and all(type(key) is str for key in value):
         return {key: _packed(one) for key, one in value.items()}
     return _tagged(dict, [[_packed(key), _packed(one)] for key, one in value.items()])
 
 
-def _tagged(kind: type, of: Any) -> dict[str, Any]:
+def _tagged(kind: type, of: object) -> dict[str, Any]:
     return {TYPE: kind.__name__, OF: of}
 
 
-def _unpacked(written: Any) -> Any:
+def _unpacked(written: object) -> Any:
     if type(written) is list:
         return [_unpacked(one) for one in written]
     if type(written) is not dict:
