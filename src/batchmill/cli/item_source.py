@@ -95,7 +95,7 @@ class ItemSource:
             return None
         return self.value if self.value.endswith(tuple(_KINDS)) and os.path.isfile(self.value) else None
 
-    def opened(self) -> Iterable[Any]:
+    def opened(self) -> Iterable[object]:
         """The items, read as they are asked for. Raises what reading raises."""
         if self.kind == "list":
             return list(self.spec)
@@ -149,7 +149,7 @@ def _spec(written: str) -> Any:
     return {"glob": written}
 
 
-def literal(value: Any) -> Any:
+def literal(value: object) -> Any:
     """A value of the command line within a document, where ``${`` would begin a template."""
     if isinstance(value, str):
         return value.replace("${", "$${")

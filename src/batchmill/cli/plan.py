@@ -134,7 +134,7 @@ def show_plan(
         click.echo("\n".join([*_drawn(plan, told, form), *([] if since is None else lines(since))]))
 
 
-def _drawn(plan: Plan, told: dict[str, Any], form: Form) -> list[str]:
+def _drawn(plan: Plan, told: dict[str, object], form: Form) -> list[str]:
     if form == "tree":
         return list(tree_lines(plan, told))
     return list((mermaid if form == "mermaid" else dot)(diagram_of(plan, told)))

@@ -83,7 +83,7 @@ def _json(source: _Source, *, lines: bool) -> Iterator[str]:
     yield last if number >= 0 or not lines else ""
 
 
-def _aligned(items: Iterable[ItemRecord], total: int | None) -> Iterator[Any]:
+def _aligned(items: Iterable[ItemRecord], total: int | None) -> Iterator[object]:
     """An entry for every item, null for those without a result."""
     place = 0
     for one in items:
@@ -93,7 +93,7 @@ def _aligned(items: Iterable[ItemRecord], total: int | None) -> Iterator[Any]:
     yield from [None] * ((total or 0) - place)
 
 
-def entry_of(one: ItemRecord) -> Any:
+def entry_of(one: ItemRecord) -> object:
     """What stands in ``results`` for an item."""
     return {**one.value, "item": one.item} if isinstance(one.value, dict) else one.value
 
