@@ -68,7 +68,7 @@ class AsyncStarTask(AsyncFunctionTask[Any, R]):
         return await settled(self.function(*item))
 
 
-def as_star_task(function: Any) -> Task:
+def as_star_task(function: object) -> Task:
     """The task of a function that is called with the parts of each item.
 
     Raises :class:`InvalidSetting` for anything that cannot be called."""
@@ -77,7 +77,7 @@ def as_star_task(function: Any) -> Task:
     return (AsyncStarTask if awaits(function) else StarTask)(function)
 
 
-def as_task(function: Any) -> Task:
+def as_task(function: object) -> Task:
     """The task of a function, or of an object that makes its own with ``as_task()``, such as a node.
 
     Raises :class:`InvalidSetting` for anything else."""
