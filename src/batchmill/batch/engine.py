@@ -45,7 +45,7 @@ class Gatherer(Protocol):
     def add(self, block: Block) -> None:
         """Take a block."""
 
-    def add_cancelled(self, items: Sequence[Any]) -> None:
+    def add_cancelled(self, items: Sequence[object]) -> None:
         """Take the items that no worker had taken, at the end."""
 
 
@@ -85,7 +85,7 @@ class Batch:
     def __init__(
         self,
         task: Task,
-        items: Iterable[Any] | StreamBuffer,
+        items: Iterable[object] | StreamBuffer,
         settings: BatchSettings,
         *,
         ordered: bool,
@@ -177,7 +177,7 @@ class Batch:
         if self.on_death is not None:
             self.on_death(death)
 
-    def gather(self, on_block: OnBlock | None = None) -> BatchResult[Any]:
+    def gather(self, on_block: OnBlock | None = None) -> BatchResult[object]:
         """Run the batch to its end; see :func:`run_batch`."""
         gathering = Gathering()
         ending = self.run_into(gathering, on_block)
@@ -260,14 +260,14 @@ def waits_in_words(items: int) -> str:
 
 def run_batch(
     task: Task,
-    items: Iterable[Any],
+    items: Iterable[object],
     settings: BatchSettings,
     *,
     cancel: CancelToken | None = None,
     stop: CancelToken | None = None,
     on_block: OnBlock | None = None,
     log: ItemLog | None = None,
-) -> BatchResult[Any]:
+) -> BatchResult[object]:
     """Run ``task`` on every item and gather the outcomes.
 
     ``on_block`` is called in the caller's thread for every block as it comes, in no order; it may put
@@ -281,7 +281,7 @@ def run_batch(
 
 def stream_batch(
     task: Task,
-    items: Iterable[Any],
+    items: Iterable[object],
     settings: BatchSettings,
     *,
     ordered: bool = True,

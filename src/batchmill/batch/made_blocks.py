@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from batchmill.block import Block
 from batchmill.executors.contract import Chunk
@@ -20,7 +19,7 @@ def not_run(chunk: Chunk) -> Block:
 
 
 def parts(
-    start: int, items: Sequence[Any], known: dict[int, Outcome]
+    start: int, items: Sequence[object], known: dict[int, Outcome]
 ) -> Iterator[tuple[Chunk, list[Outcome]]]:
     """Neighbouring items that are all known, with their outcomes, or all not, without."""
     begin = 0
