@@ -24,12 +24,12 @@ class NoDigest(Exception):  # an answer, not an error of anybody's
     """Raised for a value of unknown content: an object of a class of its own."""
 
 
-def digest_of(*values: Any) -> bytes:
+def digest_of(*values: object) -> bytes:
     """The digest of values together. Raises :class:`NoDigest`."""
     return _digest(values, _LEVELS)
 
 
-def _digest(values: Iterable[Any], levels: int) -> bytes:
+def _digest(values: Iterable[object], levels: int) -> bytes:
     hasher = blake2b(digest_size=DIGEST_BYTES)
     for value in values:
         _feed(hasher, value, levels)

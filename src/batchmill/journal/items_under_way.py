@@ -124,7 +124,7 @@ class ItemsUnderWay:
                     found[item].append(path)
         return found
 
-    def __getstate__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> tuple[object, ...]:
         return self.folder, self.number, self.codec, self.masker, self.durable, self.again
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:

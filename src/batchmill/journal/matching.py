@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchmill.journal.contract import DEGRADED, OK
 from batchmill.journal.rows import POSITION_BITS, KnownRow, first_id, known_row
@@ -138,7 +138,7 @@ class Matcher:
                 self._take(offset, row, found)
         if len(found) == len(keys):
             return
-        by_key: dict[Any, list[KnownRow]] = {}
+        by_key: dict[object, list[KnownRow]] = {}
         for row in reversed(rows):
             by_key.setdefault(row.key, []).append(row)
         for offset, key in enumerate(keys):
@@ -165,7 +165,7 @@ class Matcher:
         """Look everywhere."""
         self._index()
         wanted = list(dict.fromkeys(key for o, key in enumerate(keys) if o not in found and key is not None))
-        places: dict[Any, list[int]] = {}
+        places: dict[object, list[int]] = {}
         for part in (wanted[at : at + _AT_ONCE] for at in range(0, len(wanted), _AT_ONCE)):
             marks = ",".join("?" * len(part))
             query = f"SELECT key, id FROM temp.{self._table} WHERE key IN ({marks}) ORDER BY id"  # noqa: S608  # no text of others
