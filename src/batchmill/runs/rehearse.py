@@ -93,7 +93,7 @@ class Rehearsed:
 
 def rehearse(
     run: str | None = None,
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, object] | None = None,
     *,
     journal: Journal | str | Path = DEFAULT_PATH,
     failed_only: bool = False,
@@ -139,7 +139,7 @@ def rehearse(
 
 
 def changed_nodes(
-    journal: Journal, run: RunRecord, document: str | dict[str, Any], masker: Masker | None = None
+    journal: Journal, run: RunRecord, document: str | dict[str, object], masker: Masker | None = None
 ) -> list[Forecast]:
     """What remains to do in a finished run with an unchanged document: the forecasts of all nodes whose
     files, code or items have changed since, or whose written files are missing; empty if nothing changed.
