@@ -64,7 +64,7 @@ class CancelToken:
 
         return remove
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> CancelToken:
+    def __deepcopy__(self, memo: dict[int, object]) -> CancelToken:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -127,7 +127,7 @@ class FairSemaphore:
                 self._free += permit.over
                 self._next()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> FairSemaphore:
+    def __deepcopy__(self, memo: dict[int, object]) -> FairSemaphore:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
