@@ -38,7 +38,7 @@ class Task:
         return False
 
     @property
-    def only_function(self) -> Callable[..., Any] | None:
+    def only_function(self) -> Callable[..., object] | None:
         """The function that is all there is to the task, None where there is more."""
         return None
 
