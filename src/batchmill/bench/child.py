@@ -37,7 +37,7 @@ class Watch:
             self.walls.setdefault(event.node, []).extend(event.walls)
 
 
-def measure(request: dict[str, Any]) -> dict[str, Any]:
+def measure(request: dict[str, Any]) -> dict[str, object]:
     """The sample of one run, as plain data; ``{"fault": text}`` where it could not be run."""
     watch = Watch()
     cpu, began = _cpu(), time.perf_counter()
@@ -66,7 +66,7 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _batch_of(result: RunResult, node: str) -> dict[str, Any]:
+def _batch_of(result: RunResult, node: str) -> dict[str, object]:
     """How the batch was run that has the most items."""
     told = result.nodes.get(node, {})
     batch = told.get("batch", told)
@@ -77,13 +77,13 @@ def _batch_of(result: RunResult, node: str) -> dict[str, Any]:
     }
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """Of a value's JSON text, without what says how it was computed."""
     text = json.dumps(_compared(value), sort_keys=True, default=list)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _compared(value: Any) -> Any:
+def _compared(value: object) -> object:
     if isinstance(value, dict):
         return {key: _compared(one) for key, one in value.items() if key != MEASURED}
     if isinstance(value, list):
@@ -106,7 +106,7 @@ def _cpu_of_workers() -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def serve(call: Callable[[dict[str, Any]], dict[str, Any]] = measure) -> None:
+def serve(call: Callable[[dict[str, Any]], dict[str, object]] = measure) -> None:
     """Read a request, answer it. The answer has a line of its own, whatever else is printed."""
     request = json.load(sys.stdin)
     answer = os.dup(1)

@@ -36,7 +36,7 @@ def measure(workload: Workload, case: Case, *, in_place: bool = False) -> Sample
         return _sample(_moved(request, folder), case, folder)
 
 
-def _moved(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _moved(request: dict[str, Any], folder: Path) -> dict[str, object]:
     """The request with the document of the copy, where the document lies in what was copied."""
     document = request["document"]
     if isinstance(document, str) and Path(document).is_relative_to(Path.cwd()):
