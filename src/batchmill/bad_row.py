@@ -22,6 +22,6 @@ class BadRow(str):
         return BadRow, (str(self), self.message)
 
 
-def as_text(item: Any) -> Any:
+def as_text(item: object) -> object:
     """``item``, or the mere text of a bad row."""
     return str(item) if type(item) is BadRow else item
