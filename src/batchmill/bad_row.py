@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 
 class BadRow(str):
     """The text of such a row, as far as it can be read; ``message`` says where it stands and what is wrong.
@@ -18,7 +16,7 @@ class BadRow(str):
         row.message = message
         return row
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return BadRow, (str(self), self.message)
 
 

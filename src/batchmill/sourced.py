@@ -47,7 +47,7 @@ def grouped(items: list[Any]) -> object:
     return Sourced([bare(one) for one in items], [one.place for one in items])
 
 
-def names_of(item: object, names: Sequence[str], source_name: str) -> Mapping[str, Any]:
+def names_of(item: object, names: Sequence[str], source_name: str) -> Mapping[str, object]:
     """What templates call an item: the item by each of ``names``, its place by ``source_name``."""
     if type(item) is not Sourced:
         return dict.fromkeys(names, item)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from batchmill.batch.admissions.contract import Admission
 from batchmill.batch.admissions.gate_claim import RateLimited
@@ -62,7 +62,7 @@ class BatchEnd:
     failure: str | None
     stopped: bool
     fault: Exception | None
-    metadata: dict[str, Any]
+    metadata: dict[str, object]
     unread: bool = False
     waiting: bool = False
 
@@ -229,7 +229,7 @@ class Batch:
             waiting=waiting and not cut_short,
         )
 
-    def metadata(self, seconds: float, count: int) -> dict[str, Any]:
+    def metadata(self, seconds: float, count: int) -> dict[str, object]:
         """What a batch node reports as ``batch_metadata``; ``seconds`` is the batch's wall time, ``count``
         how many items there were."""
         settings, choice = self.settings, self.choice

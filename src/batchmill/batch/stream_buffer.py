@@ -12,7 +12,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from batchmill.errors import BatchmillError
 from batchmill.executors.running.weighing import bytes_in
@@ -38,7 +37,7 @@ class StreamBuffer:
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._emptied = threading.Condition(self._lock)
-        self._items: deque[Any] = deque()
+        self._items: deque[object] = deque()
         self._total = selection.count(total)
         self._choosing = None if selection == EVERY_ITEM else Choosing(selection)  # the producer's
         self._fault: BatchmillError | None = None  # of choosing: there is no further item

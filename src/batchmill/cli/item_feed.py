@@ -82,7 +82,7 @@ class ItemFeed:
         self._say(f"note: left out, as files of this run: {', '.join(str(items[one]) for one in own)}")
         return without(items, own)
 
-    def _together(self, opened: Sequence[Iterable[object]], link: bool) -> Iterable[Any]:
+    def _together(self, opened: Sequence[Iterable[object]], link: bool) -> Iterable[object]:
         """A list of a value of each source for every item. All but the first are read at once."""
         first, others = opened[0], [list(one) for one in opened[1:]]
         for source, values in zip(self._sources[1:], others, strict=True):
@@ -152,7 +152,7 @@ def _changed(items: Iterable[object], change: Callable[[Any], object]) -> Iterab
     return ChunkedIterable(lambda: ([change(item) for item in piece] for piece in _pieces(items)), wake=wake)
 
 
-def _limited(items: Iterable[object], limit: int | None) -> Iterable[Any]:
+def _limited(items: Iterable[object], limit: int | None) -> Iterable[object]:
     if limit is None:
         return items
     if isinstance(items, (list, range)):

@@ -134,7 +134,7 @@ def source_of(written: str, end: str = "") -> ItemSource:
     return ItemSource(written, _spec(written), end)
 
 
-def _spec(written: str) -> Any:
+def _spec(written: str) -> object:
     if written == "-":
         return {"stdin": "lines"}
     if not written:
@@ -171,7 +171,7 @@ def _meant(word: str) -> str:
     return ""
 
 
-def _file(path: str) -> dict[str, Any]:
+def _file(path: str) -> dict[str, object]:
     if not path:
         raise click.BadParameter("write the name of a file after the @")
     suffix = _suffix(path)
@@ -195,7 +195,7 @@ _NOT_READ = {
 }
 
 
-def _json(written: str) -> Any:
+def _json(written: str) -> object:
     try:
         found = as_written(written)
     except NotJson as error:

@@ -169,7 +169,7 @@ def _add_earlier(told: dict[str, Any], file: str, journal_path: str | None) -> N
                 return
 
 
-def _inputs(plan: Plan, given_inputs: Given) -> dict[str, Any]:
+def _inputs(plan: Plan, given_inputs: Given) -> dict[str, object]:
     """The inputs that are known; missing ones are not. Raises :class:`InvalidDocument` for a wrong one."""
     every = {**given_inputs.values, **given_inputs.text}
     values, problems = check_inputs(plan.workflow, every, frozenset(given_inputs.text))

@@ -66,7 +66,7 @@ def _is_old_style(value: object) -> bool:
     return isinstance(value, GeneratorType) and inspect.isawaitable(value)
 
 
-def kept(value: object, cancel: CancelToken | None = None, seconds: float | None = None) -> Any:
+def kept(value: object, cancel: CancelToken | None = None, seconds: float | None = None) -> object:
     """``value`` as a result, after the table above; blocks until it is one.
 
     Raises what the user's code raises, :class:`~batchmill.errors.AttemptTimeout` after ``seconds``, and what
@@ -92,7 +92,7 @@ def _run(value: object, cancel: CancelToken | None, seconds: float | None) -> An
     return coroutines.run_coroutine(lambda: settled(value), cancel, seconds)
 
 
-async def settled(value: Any) -> Any:
+async def settled(value: Any) -> object:
     """``value`` as a result, after the table above, for callers that await."""
     while is_promised(value):
         value = await _collected(value) if isinstance(value, AsyncGenerator) else await value

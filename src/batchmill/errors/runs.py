@@ -86,7 +86,7 @@ class NodeError(BatchmillError):
         self.type_name = type_name
         self.address = address
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         fields = {
             "outputs": self.outputs,
             "retryable": self.retryable,

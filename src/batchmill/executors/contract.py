@@ -71,7 +71,7 @@ class Task:
         """Run one attempt; whatever is raised becomes the attempt's error."""
         raise NotImplementedError
 
-    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> object:
         """The same as a coroutine, of a task that ``awaits``."""
         raise NotImplementedError
 

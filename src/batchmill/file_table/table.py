@@ -199,7 +199,7 @@ class FileTable:
     def __deepcopy__(self, memo: dict[int, object]) -> FileTable:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         with self._at_work():
             changes = [{**asdict(entry), "gone": False} for entry in self._entries.values()]
             if self._log is None:
@@ -210,7 +210,7 @@ class FileTable:
             return _elsewhere, (changes, None if self._log is None else self._log.address)
 
 
-def without(items: Sequence[object], positions: Iterable[int]) -> list[Any]:
+def without(items: Sequence[object], positions: Iterable[int]) -> list[object]:
     """The items but for those at ``positions``."""
     left_out = set(positions)
     return [item for position, item in enumerate(items) if position not in left_out]

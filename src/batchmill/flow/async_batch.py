@@ -86,7 +86,9 @@ class AsyncParallelBatchFlow(AsyncFlow[SharedT, ParamsT], BatchFlow[SharedT, Par
             return await self.post_async(shared, entries, None if options == DEFAULTS else actions)
 
 
-async def _entries(flow: Any, shared: Any, entries: Iterable[Mapping[str, Any]], limit: int | None) -> Any:
+async def _entries(
+    flow: Any, shared: object, entries: Iterable[Mapping[str, object]], limit: int | None
+) -> Any:
     options = options_of(flow)
     if options.executor is not None:
         return await off_the_loop(lambda cancel: flow_batch(flow, shared, entries, options, cancel))

@@ -62,7 +62,7 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
         """``exec_async`` of an item of a batch, whose result must be one by then."""
         return await self._tried_async(item, read_out_async)
 
-    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[object]]) -> Any:
         """What ``exec_async`` comes to after its retries; ``result_of`` awaits what it returned."""
         limit = options_of(self).timeout
         with Attempts(self):

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def exec_batch(
-    node: Any, items: Iterable[Any], options: BatchOptions, cancel: CancelToken | None = None
+    node: Any, items: Iterable[object], options: BatchOptions, cancel: CancelToken | None = None
 ) -> BatchResults[Any]:
     """``exec`` of a batch node on every item. Raises :class:`~batchmill.errors.BatchFailed`."""
     settings = options.settings(max_retries=node.max_retries, retry_wait=node.wait)

@@ -101,7 +101,7 @@ class ShippedFlowTask(Task):
             action = flow._orch(store, params)
             return call.last if self.results else action
 
-    async def _run_async(self, flow: Any, store: dict[str, Any], params: dict[str, Any]) -> Any:
+    async def _run_async(self, flow: Any, store: dict[str, object], params: dict[str, object]) -> Any:
         with Call(flow, store) as call:
             action = await flow._orch_async(store, params)
             return call.last if self.results else action

@@ -35,7 +35,7 @@ def is_same(run: RunRecord, record: RunRecord, left: str | None) -> bool:
     return now["store"] in (then.get("store"), left)
 
 
-def record_of(flow: Any, shared: Any, name: str | None, masker: Masker) -> RunRecord:
+def record_of(flow: object, shared: Any, name: str | None, masker: Masker) -> RunRecord:
     """What a journal keeps of a run of a flow."""
     store = dict(shared) if is_store(shared) else None
     kept = {key: one for key, one in (store or {}).items() if key not in NOT_CONTENT}

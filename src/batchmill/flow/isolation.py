@@ -67,7 +67,7 @@ def _copy(value: object, memo: dict[int, object], waiting: list[object]) -> Any:
     return _copy_state(value, memo, waiting)
 
 
-def _copy_state(value: Any, memo: dict[int, Any], waiting: list[Any]) -> Any:
+def _copy_state(value: Any, memo: dict[int, object], waiting: list[object]) -> Any:
     if isinstance(value, tuple):
         return _copy_tuple(value, memo, waiting)
     if not _is_state(value):

@@ -247,7 +247,7 @@ def _note(error: BaseException, log: SqliteRunLog) -> None:
     error.add_note(f"run {log.name} is saved in {log.path}; to continue it, {again}{other}")
 
 
-def _result(log: SqliteRunLog, status: str, shared: Any, nodes: Any, wall: float) -> str | None:
+def _result(log: SqliteRunLog, status: str, shared: object, nodes: Any, wall: float) -> str | None:
     """The result of a run as ``batchmill results`` gives it; None for one that is too large to be kept."""
     result = log.masker.value(
         {

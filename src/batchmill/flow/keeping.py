@@ -207,7 +207,7 @@ def batch_visit(call: Call) -> Iterator[None]:
 
 
 @contextmanager
-def entries_visit(flow: Any, shared: Any) -> Iterator[BatchVisit | None]:
+def entries_visit(flow: object, shared: Any) -> Iterator[BatchVisit | None]:
     """Around the entries of a batch flow that run in other processes, on copies of ``shared``: each is kept
     as a whole, with what it changed."""
     call = call_of(flow)
@@ -242,7 +242,7 @@ def prefix_of(call: Call | None) -> str:
     return ""
 
 
-def _key(place: Place, node: Any, **more: Any) -> ContentKey | None:
+def _key(place: Place, node: Any, **more: object) -> ContentKey | None:
     try:
         return key_of(place.parts, **{PARAMS: node.params}, **more)
     except NoDigest:

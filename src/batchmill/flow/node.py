@@ -185,7 +185,7 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
     def _exec(self, prep_res: Any) -> Any:
         return self._tried(prep_res, read_out if running() else awaited)
 
-    def _tried(self, prep_res: Any, result_of: Callable[[Any], Any]) -> Any:
+    def _tried(self, prep_res: Any, result_of: Callable[[Any], object]) -> Any:
         """The result of ``exec`` after its retries; ``result_of`` makes it from what ``exec`` returned."""
         with Attempts(self):
             tries: Tries | None = None

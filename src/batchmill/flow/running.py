@@ -57,7 +57,7 @@ class FlowRun:
     _graphs: OrderedDict[tuple[int, str], tuple[Any, dict[int, Place]]] = field(default_factory=OrderedDict)
     _lock: Any = field(default_factory=threading.Lock)
 
-    def place_of(self, flow: Any, node: Any, within: str) -> Place:
+    def place_of(self, flow: Any, node: object, within: str) -> Place:
         """Where ``node`` of ``flow`` stands. Nodes count as they were when the flow first came to run: what
         ``exec`` and ``post`` add to their lists since is no part of their content."""
         start = flow.start_node

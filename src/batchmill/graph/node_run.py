@@ -151,7 +151,7 @@ class NodeRun:
         self.inner_reports += report.reports.items()
 
 
-def _calls(node: str, recorded: Recorded) -> Sequence[Any]:
+def _calls(node: str, recorded: Recorded) -> Sequence[object]:
     """The calls among the records of an item of ``node``, those of sub-workflows included."""
     index, records = recorded
     return joined(_calls_of(record, node, index) for record in records)

@@ -98,7 +98,7 @@ class SubWorkflowRun:
         )
         raise NodeError(f"{address}: {message}", retryable=False, type_name="MaxDepth", address=address)
 
-    def _inputs(self, given: Mapping[str, object]) -> dict[str, Any]:
+    def _inputs(self, given: Mapping[str, object]) -> dict[str, object]:
         values, faults = input_values(self._workflow.plan.inputs, given, way="`inputs.{}`")
         if faults:
             raise InvalidParams(f"{self._workflow.source}: {in_words(faults)}")

@@ -238,7 +238,9 @@ class _JsonReading:
         """Raises :class:`NotJson`, RecursionError."""
         refused: list[None] = []
 
-        def made(pairs: list[tuple[str, object]]) -> dict[str, Any]:  # called for every object: no attributes
+        def made(
+            pairs: list[tuple[str, object]],
+        ) -> dict[str, object]:  # called for every object: no attributes
             read = dict(pairs)
             if len(read) != len(pairs):
                 refused.append(None)

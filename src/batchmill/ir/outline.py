@@ -111,7 +111,7 @@ def _of_pipeline(
     )
 
 
-def _list(value: object) -> list[Any]:
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
@@ -192,6 +192,6 @@ def _inputs(raw: dict[object, object], faulty: set[DocumentPath]) -> dict[str, I
     }
 
 
-def _outputs(raw: dict[Any, Any], faulty: set[DocumentPath]) -> dict[str, OutputSpec]:
+def _outputs(raw: dict[Any, object], faulty: set[DocumentPath]) -> dict[str, OutputSpec]:
     good = {name: value for name, value in raw.items() if ("outputs", name) not in faulty}
     return {name: OutputSpec.model_validate(value) for name, value in good.items()}

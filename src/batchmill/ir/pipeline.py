@@ -92,7 +92,7 @@ class _Reading:
         self._layout = layout
         self._read_node = read_node
 
-    def row(self, raw: Any, path: DocumentPath, models: Any) -> list[NodePart | Block]:
+    def row(self, raw: object, path: DocumentPath, models: Any) -> list[NodePart | Block]:
         """The steps of a list, with the edges from each to the next."""
         if not isinstance(raw, list):
             self._layout.whole = False
@@ -110,7 +110,9 @@ class _Reading:
         step = self._step(raw, path, path, model)
         return [] if step is None else [step]
 
-    def _step(self, raw: Any, path: DocumentPath, row: DocumentPath, model: Any) -> NodePart | Block | None:
+    def _step(
+        self, raw: object, path: DocumentPath, row: DocumentPath, model: Any
+    ) -> NodePart | Block | None:
         if isinstance(raw, dict) and "parallel" in raw:
             return self._block(raw, path, model)
         node = self._read_node(len(self._layout.nodes), path, row, raw, model)

@@ -28,7 +28,7 @@ class Unwalkable(Exception):  # carries a fault, is one of no caller outside ir
 def screen(raw: object) -> list[Fault]:
     """Every value in ``raw`` that is not JSON. Raises :class:`Unwalkable` past the limits."""
     faults = list(_leaf_faults((), raw))
-    stack: list[tuple[DocumentPath, Any]] = [((), raw)]
+    stack: list[tuple[DocumentPath, object]] = [((), raw)]
     count = 1
     while stack:
         path, container = stack.pop()
@@ -44,7 +44,7 @@ def screen(raw: object) -> list[Fault]:
 
 
 def _faults_within(
-    path: DocumentPath, container: dict[Any, Any] | list[Any], stack: list[tuple[DocumentPath, Any]]
+    path: DocumentPath, container: dict[Any, Any] | list[Any], stack: list[tuple[DocumentPath, object]]
 ) -> Iterator[Fault]:
     """The faults of a container's own keys and leaves; containers in it go on the stack."""
     is_object = isinstance(container, dict)

@@ -97,7 +97,7 @@ def _known(raw: object) -> object:
     return kept
 
 
-def _file(path: Path, at: DocumentPath) -> tuple[dict[str, Any], list[Fault]]:
+def _file(path: Path, at: DocumentPath) -> tuple[dict[str, object], list[Fault]]:
     try:
         draft = load(path)
     except InvalidDocument as error:
@@ -107,7 +107,7 @@ def _file(path: Path, at: DocumentPath) -> tuple[dict[str, Any], list[Fault]]:
     return draft.raw, [Fault(at, f"{path}: {problem}") for problem in draft.problems(())]
 
 
-def _read_each(raw: Any, model: type[Any], at: DocumentPath) -> tuple[dict[str, Any], list[Fault]]:
+def _read_each(raw: object, model: type[Any], at: DocumentPath) -> tuple[dict[str, Any], list[Fault]]:
     """Each entry of a table through ``model``; faults say where in the file they are."""
     if not isinstance(raw, dict):
         return {}, [Fault(at, f"must be an object, not {kind_of(raw)}")]

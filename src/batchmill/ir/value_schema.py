@@ -94,7 +94,7 @@ def _limited(kind: Any) -> Any:
     depth = [0]
 
     def counted(follow: Keyword) -> Keyword:
-        def run(validator: Any, reference: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        def run(validator: Any, reference: object, instance: object, schema: object) -> Iterator[Any]:
             if depth[0] >= MAX_REFERENCES:
                 raise _TooManyReferences
             depth[0] += 1
@@ -116,7 +116,7 @@ def _limited(kind: Any) -> Any:
 def _timed(follow: Keyword) -> Keyword:
     """``follow``, run once its patterns are known not to take for ever on this value."""
 
-    def run(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
+    def run(validator: Any, value: object, instance: object, schema: Any) -> Any:
         if isinstance(instance, str) and isinstance(value, str):
             check_quick(value, instance)
         elif isinstance(instance, dict):

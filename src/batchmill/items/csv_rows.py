@@ -115,7 +115,7 @@ def csv_rows(
         feed = _Feed(lines, form)
         reader = form.reader(feed)
         make: Make | None = None
-        rows: list[Any] = []
+        rows: list[object] = []
         reading = True
         while reading:
             try:

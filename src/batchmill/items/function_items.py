@@ -27,7 +27,7 @@ class FunctionItems(Iterable[Any]):
     that came before, and the errors of loading the function.
     """
 
-    def __init__(self, function: Any, args: Any, inputs: Any) -> None:
+    def __init__(self, function: Any, args: object, inputs: object) -> None:
         fault = misspelt(function) if isinstance(function, str) else f"a function is named, not {function!r}"
         if fault:
             raise InvalidSetting(f"the source 'python': {fault}")
@@ -52,7 +52,7 @@ class FunctionItems(Iterable[Any]):
             raise NodeError(f"{message}{where}", retryable=False, type_name=type(fault).__name__) from fault
 
 
-def _each(made: Any, name: str) -> Iterator[Any]:
+def _each(made: Any, name: str) -> Iterator[object]:
     if isinstance(made, AsyncIterator):
         return _awaited(made)
     made = awaited(made)

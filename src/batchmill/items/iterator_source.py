@@ -15,7 +15,6 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 from batchmill.items.byte_streams import InputStopped
 
@@ -41,7 +40,7 @@ class IteratorSource:
         self._lock = threading.Lock()
         self._fence = threading.Lock()
         self._asked = threading.Condition(self._lock)
-        self._items: deque[Any] = deque()
+        self._items: deque[object] = deque()
         self._tell: Callable[[], None] | None = None  # somebody waits
         self._room = 1  # items that may be there before reading pauses
         self._paused = False

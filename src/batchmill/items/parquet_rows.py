@@ -60,7 +60,7 @@ def _rows(pa: Any, place: str, columns: Sequence[str] | None) -> Iterator[list[o
             if file_state(place) != before:
                 raise OSError(CHANGED)
             try:
-                rows: list[Any] = batch.select(names).to_pylist()
+                rows: list[object] = batch.select(names).to_pylist()
             except ValueError as fault:
                 raise ValueError(f"{_column_of(batch, names)}: {fault}{_FINER}") from fault
             yield rows

@@ -192,7 +192,7 @@ def _texts(stream: Opened, source: str, how: Reading) -> Iterator[list[object]]:
                 yield [text for _, text in lines]
 
 
-def _values(stream: Opened, source: str, how: Reading) -> Iterator[list[Any]]:
+def _values(stream: Opened, source: str, how: Reading) -> Iterator[list[object]]:
     with stream() as read:
         for lines in numbered_lines(read, source, keep_bad=how.keep_bad):
             values: list[Any] = []
@@ -212,7 +212,7 @@ def _values(stream: Opened, source: str, how: Reading) -> Iterator[list[Any]]:
 
 
 def open_source(
-    spec: Mapping[str, Any], folder: str | os.PathLike[str] | None = None, **how: Any
+    spec: Mapping[str, object], folder: str | os.PathLike[str] | None = None, **how: Any
 ) -> Iterable[Any]:
     """The items of a document's source, such as ``{"glob": "data/*.csv"}``.
 

@@ -197,7 +197,7 @@ class _closing_on_error:  # noqa: N801  # used like a function
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+    def __exit__(self, kind: Any, error: object, trace: object) -> None:
         if kind is not None:
             self._connection.close()
 

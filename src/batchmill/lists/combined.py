@@ -96,6 +96,6 @@ def joined(parts: Iterable[Sequence[object]]) -> Sequence[Any]:
     return [one for part in some for one in part]
 
 
-def flattened(of: Sequence[object], expand: Callable[[Any], Sequence[object]]) -> Sequence[Any]:
+def flattened(of: Sequence[object], expand: Callable[[Any], Sequence[object]]) -> Sequence[object]:
     """What ``expand`` makes of each element, one behind the other: a list where all of it is held."""
     return FlatList(of, expand) if isinstance(of, LazyList) else joined(map(expand, of))

@@ -71,7 +71,7 @@ class LazyList(Sequence[Any]):
     def __deepcopy__(self, memo: dict[int, object]) -> LazyList:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return list, (list(self),)
 
     def by_place(self) -> tuple[object, ...] | None:
@@ -93,7 +93,7 @@ class ByReference:
     def __init__(self, of: LazyList) -> None:
         self._of = of
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return self._of.by_place() or self._of.__reduce__()
 
 

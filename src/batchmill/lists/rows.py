@@ -58,7 +58,7 @@ class Rows:
         self._most = most
         self._most_bytes = most_bytes
         self._together = 1  # values that go into one list; known once the first has been written
-        self._values: dict[int, Any] = {}  # all of them, or those that cannot be written
+        self._values: dict[int, object] = {}  # all of them, or those that cannot be written
         self._bytes = 0
         self._file: SpillFile | None = None
         self._pages: dict[int, int] = {}  # where each page is in the file

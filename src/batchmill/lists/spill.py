@@ -100,7 +100,7 @@ class SpillFile:
             raise _refused(fault) from fault
         return found
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         found = os.fstat(self._number)
         return _opened, (os.getpid(), self._number, (found.st_dev, found.st_ino), self.end)
 

@@ -49,7 +49,7 @@ class AsyncFunctionTask(FunctionTask[T, R]):
     def run(self, item: T, index: int, attempt: Attempt) -> Any:
         return kept(self.run_async(item, index, attempt), attempt.cancel, attempt.remaining())
 
-    async def run_async(self, item: T, index: int, attempt: Attempt) -> Any:
+    async def run_async(self, item: T, index: int, attempt: Attempt) -> object:
         """One attempt, to be awaited."""
         return await settled(self.function(item))
 
@@ -64,7 +64,7 @@ class StarTask(FunctionTask[Any, R]):
 class AsyncStarTask(AsyncFunctionTask[Any, R]):
     """The same, to be awaited."""
 
-    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> object:
         return await settled(self.function(*item))
 
 

@@ -111,7 +111,7 @@ class _Adapted(Node):
             action = awaited(node.post(shared, prepared, one.result))
         return one.ended(action, attempt.recorder)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # Made at run time, this class has no name that pickle could import: it is made again there.
         return _adapted_node, (self.adapted, self.type)
 
@@ -134,11 +134,11 @@ class _AsyncAdapted(AsyncRunNode):
             action = await _step(node, "post", shared, prepared, one.result)
         return one.ended(action, attempt.recorder)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _adapted_node, (self.adapted, self.type)
 
 
-async def _step(node: object, name: str, *given: object) -> Any:
+async def _step(node: object, name: str, *given: object) -> object:
     """What one of the three methods comes to, of the one to be awaited where there is one."""
     method = _method(node, f"{name}_async") or getattr(node, name)
     return await settled(method(*given))

@@ -72,7 +72,7 @@ class CommandNode(ShellNode):
     )
 
     @contextmanager
-    def seen(self, item: Any, index: int, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def seen(self, item: Any, index: int, params: Mapping[str, Any]) -> Iterator[dict[str, object]]:
         """What templates see in the place of ``item``; a slot is held as long."""
         written = [Placeholder.of(one) for one in params.get("placeholders") or ()]
         names = {one.written for one in written}

@@ -43,5 +43,5 @@ def load_function(path: str, node_type: str) -> Callable[..., object]:
         found = getattr(found, name)
     if not callable(found):
         raise InvalidParams(f"{node_type}: {path!r} is a {type(found).__name__}, which cannot be called")
-    function: Callable[..., Any] = found
+    function: Callable[..., object] = found
     return function

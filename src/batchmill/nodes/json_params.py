@@ -29,7 +29,7 @@ CONTAINERS = frozenset({"array", "object"})
 """Names of the types that text is read for."""
 
 
-def container_param(value: Any, types: Any, name: str) -> object:
+def container_param(value: object, types: Any, name: str) -> object:
     """``value``; where it is text, and ``types`` (a name of JSON Schema's, or a list of them) are lists and
     objects alone, the list or object that the text writes as JSON. Other text is for whoever checks types.
 

@@ -98,7 +98,7 @@ class Ahead:
     """Params whose constant part was bound ahead; ``bound`` is its result. ``accepted`` maps the name of each
     param to come to the exact types that need no second check, None if any value is fine."""
 
-    bound: dict[str, Any]
+    bound: dict[str, object]
     accepted: dict[str, frozenset[type] | None]
 
 

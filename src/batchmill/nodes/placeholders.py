@@ -118,7 +118,7 @@ class Written(float):
 
     text: str
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Written, (self.text,)
 
 

@@ -237,7 +237,7 @@ def _environment(added: Mapping[str, object], withheld: frozenset[str]) -> dict[
     return environment
 
 
-def _ended(params: Mapping[str, Any], outputs: dict[str, Any], *, retryable: bool = True) -> NodeResult:
+def _ended(params: Mapping[str, object], outputs: dict[str, Any], *, retryable: bool = True) -> NodeResult:
     if outputs["exit_code"] and not params["ignore_errors"]:
         if not outputs["stderr"].strip() and not outputs["stdout_is_binary"] and outputs["stdout"].strip():
             # many a checker says what is wrong on stdout

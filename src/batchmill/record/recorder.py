@@ -28,7 +28,7 @@ class Recorder(Sequence[Any]):
     def __init__(self, records: Iterable[object] = ()) -> None:
         self.used_before = NOTHING_SPENT
         self._lock = threading.Lock()
-        self._records: list[Any] = list(records)
+        self._records: list[object] = list(records)
         self.commands: Commands | None = None
 
     def ran(self, commands: Commands) -> None:
@@ -100,5 +100,5 @@ class Recorder(Sequence[Any]):
     def __copy__(self) -> Recorder:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Recorder, ()

@@ -62,7 +62,7 @@ class ItemFolders:
 
     root: str
     top: str
-    keyed: tuple[Any, ...]
+    keyed: tuple[object, ...]
     remove: Literal["success", "always", "never"] = "success"
     keep: FilesToKeep | None = None
 
@@ -127,7 +127,7 @@ class OwnFolder:
     attempt: Attempt
     removed: bool = field(default=False)
 
-    def finished(self, value: Any, scope: Callable[[], Scope]) -> Any:
+    def finished(self, value: Any, scope: Callable[[], Scope]) -> object:
         """What the attempt gave, with the files that are kept; the folders of the item go. An attempt that
         was given up meanwhile touches nothing any more."""
         if self.attempt.cancel.cancelled:

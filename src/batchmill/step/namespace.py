@@ -331,5 +331,5 @@ def joined(branches: Sequence[Namespace]) -> Namespace:
     return made if made._depth < MOST_LAYERS else made._flattened()._on_top({}, {})
 
 
-def _as_json(call: object) -> Any:
+def _as_json(call: object) -> object:
     return call.as_json() if isinstance(call, LLMCall) else call

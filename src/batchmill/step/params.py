@@ -82,14 +82,14 @@ class StepParams:
                     found.setdefault(keys[1] if len(keys) > 1 else None, []).extend(expression.references)
         return found
 
-    def resolve(self, scope: Scope) -> dict[str, Any]:
+    def resolve(self, scope: Scope) -> dict[str, object]:
         """The params for one item; a fresh dictionary. Raises :class:`TemplateError`."""
         resolved = dict(self.constants)
         for name, template in self.templates:
             resolved[name] = template.resolve(scope)
         return resolved
 
-    def bound(self, node: type[Node], scope: Scope) -> dict[str, Any]:
+    def bound(self, node: type[Node], scope: Scope) -> dict[str, object]:
         """The params for one item, resolved and bound to what ``node`` declares; a fresh dictionary. Raises
         :class:`TemplateError` and :class:`~batchmill.errors.InvalidParams`."""
         ahead = self._ahead

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
@@ -22,7 +21,7 @@ class Teller:
         self._node = node
         self._bus = bus
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Teller, (self._node,)
 
     @property

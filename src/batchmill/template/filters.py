@@ -174,7 +174,7 @@ def _number(value: object) -> object:
         raise FilterError(f"the filter 'number': {error}") from error
 
 
-def _sum(value: object) -> Any:
+def _sum(value: object) -> object:
     return _added("sum", _listed("sum", value))
 
 
@@ -201,7 +201,7 @@ def _added(name: str, items: Sequence[object], divisor: int = 0) -> Any:
 
 def _unique(value: object) -> list[object]:
     """The first of each; ``1``, ``1.0``, ``true`` and ``"1"`` are four different values."""
-    kept: dict[Any, Any] = {}
+    kept: dict[object, object] = {}
     for one in _listed("unique", value):
         key = (str, one) if isinstance(one, str) else (type(one), to_json(_by_key(one)))
         kept.setdefault(key, one)
@@ -217,7 +217,7 @@ def _by_key(value: object) -> object:
 
 def _flatten(value: object) -> list[object]:
     """One level: the elements of the lists in a list, and its other elements as they are."""
-    flat: list[Any] = []
+    flat: list[object] = []
     for one in _listed("flatten", value):
         if isinstance(one, LISTS):
             flat.extend(one)
@@ -234,7 +234,7 @@ def _default(value: object, other: object) -> object:
 
 def _group(value: object, key: str) -> dict[str, list[object]]:
     """The elements by what they have under ``key``, which is text then; groups in the order they turn up."""
-    groups: dict[str, list[Any]] = {}
+    groups: dict[str, list[object]] = {}
     for index, one in enumerate(_listed("group", value)):
         if not isinstance(one, Mapping) or key not in one:
             has = f"has no {key!r}" if isinstance(one, Mapping) else f"is {kind_of(one)}"

@@ -109,7 +109,7 @@ def _keys(wanted: str, names: Iterable[object]) -> str:
     return f"there is {', '.join(known[:_SHOWN])}{more}"
 
 
-def find(path: Path, scope: Scope) -> Any:
+def find(path: Path, scope: Scope) -> object:
     """What ``path`` leads to, or a :class:`Missing`."""
     try:
         value = scope[path.root]
@@ -118,7 +118,7 @@ def find(path: Path, scope: Scope) -> Any:
     return _walk(path, 0, value, path.root, scope) if path.segments else value
 
 
-def _walk(path: Path, start: int, value: object, reached: str, scope: Scope) -> Any:
+def _walk(path: Path, start: int, value: object, reached: str, scope: Scope) -> object:
     """Follow the segments from ``start`` on; ``reached`` is how ``value`` is called in messages."""
     for place in range(start, len(path.segments)):
         segment: object = path.segments[place]
@@ -183,7 +183,7 @@ def _opened(text: str, root: str, scope: Scope) -> object:
     return text if parsed is None else parsed
 
 
-def _step(holder: object, segment: object) -> Any:
+def _step(holder: object, segment: object) -> object:
     """One key or position on from ``holder``."""
     if isinstance(holder, Mapping):
         return _value_at(holder, segment)

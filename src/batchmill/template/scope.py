@@ -37,7 +37,7 @@ class ParsedTexts:
                 self._parsed.clear()
             return self._parsed.setdefault(text, value)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return ParsedTexts, ()
 
 

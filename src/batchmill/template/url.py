@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
 from batchmill.errors import UnresolvedReference, UnsafeValue
@@ -121,7 +121,7 @@ class UrlTemplate:
     def __deepcopy__(self, memo: dict[int, object]) -> UrlTemplate:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return compile_url, (self.source,)
 
 

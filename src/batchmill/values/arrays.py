@@ -16,7 +16,7 @@ class Unwritable(ValueError):  # never leaves this room
     """Raised for a table or an array whose content cannot be told in lists and objects."""
 
 
-def rows_of(value: Any) -> list[Any] | dict[str, Any] | None:
+def rows_of(value: Any) -> list[object] | dict[str, object] | None:
     """The rows of a table as objects; None for what is none.
 
     The index of a pandas frame or series is a column where it has a name: then it was data before. One
@@ -58,7 +58,7 @@ def _rows_of_frame(frame: Any) -> list[object]:
     return [dict(zip(labels, row, strict=True)) for row in zip(*cells, strict=True)]
 
 
-def _records(value: Any) -> list[Any] | dict[str, Any] | None:
+def _records(value: Any) -> list[object] | dict[str, object] | None:
     """The rows of an array of numpy's with named fields."""
     names = getattr(getattr(value, "dtype", None), "names", None)
     if not names:

@@ -60,7 +60,7 @@ class Masker:
             self.add(secret)
         remember(self)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Masker, (tuple(sorted(self._secrets)),)
 
     def __copy__(self) -> Masker:

@@ -180,7 +180,7 @@ def _parts(value: Any) -> Iterator[tuple[str | int, Any]]:
             return
 
 
-def _plain(value: Any, depth: int, lazily: Callable[[Any], Any], odd: Odd) -> Any:
+def _plain(value: Any, depth: int, lazily: Callable[[Any], object], odd: Odd) -> Any:
     """``lazily`` is what elements of lists become that are read later."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
@@ -211,7 +211,7 @@ def _is_copied(members: Sequence[Any]) -> bool:
 def _object(
     value: dict[object, object], depth: int, lazily: Callable[[Any], object], odd: Odd
 ) -> dict[str, object]:
-    made: dict[str, Any] = {}
+    made: dict[str, object] = {}
     for key, member in value.items():
         name = key if type(key) is str else _key(key, odd)
         if name in made:

@@ -172,7 +172,7 @@ def test_an_order_goes_to_the_worker_with_the_fewest_for_its_seats(monkeypatch: 
 def test_what_a_silent_worker_has_is_lost(monkeypatch: pytest.MonkeyPatch, soon: Any) -> None:
     monkeypatch.setattr(dask_carrier, "SILENT_SECONDS", 0.02)
     monkeypatch.setattr(dask_carrier, "LOOK_SECONDS", 0.01)
-    with connected() as (client, carrier, ends):
+    with connected() as (_, carrier, ends):
         carrier.send(b"order", ends.append)
         assert soon(lambda: ends)
         assert ends == [Lost("tls://a, silent for 0.02 s")]

@@ -41,7 +41,7 @@ class ParquetTable:
         found = {name: self._widened(name, [row.get(name) for row in rows]) for name in names}
         self._types.update(found)
 
-    def _widened(self, name: str, values: list[object]) -> Any:
+    def _widened(self, name: str, values: list[object]) -> object:
         pa, known = self._pa, self._types.get(name, self._pa.null())
         try:
             new = pa.array(values).type

@@ -47,7 +47,7 @@ def _of_module(module: str, name: str) -> object:
 def _made_here(key: str, name: str, default: tuple[object, ...]) -> ContextVar[object]:
     with _lock:
         if key not in _made:
-            made: ContextVar[Any] = ContextVar(name, default=default[0]) if default else ContextVar(name)
+            made: ContextVar[object] = ContextVar(name, default=default[0]) if default else ContextVar(name)
             _made[key] = made
             _keys[made] = key
         return _made[key]

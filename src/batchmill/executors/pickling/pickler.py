@@ -62,7 +62,7 @@ def dumps(
     return stream.getbuffer()
 
 
-def loads(stream: Any, buffers: Sequence[Any] = ()) -> Any:
+def loads(stream: Any, buffers: Sequence[object] = ()) -> Any:
     """What :func:`dumps` was given; ``stream`` and ``buffers`` are bytes-like."""
     return pickle.loads(stream, buffers=buffers)  # noqa: S301  # from our own processes only
 
@@ -128,7 +128,7 @@ def _reduce_code(code: types.CodeType) -> tuple[object, ...]:
     return _code_with_source, (make, fields, file, "".join(held[2]))
 
 
-def _code_with_source(make: Any, fields: tuple[Any, ...], file: str, source: str) -> object:
+def _code_with_source(make: Any, fields: tuple[object, ...], file: str, source: str) -> object:
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     return make(*fields)
 

@@ -33,7 +33,7 @@ class MarkFound(Exception):  # an answer, not an error of anybody's
         self.error = error
 
 
-def loads(stream: Any, buffers: Sequence[Any] = ()) -> Any:
+def loads(stream: Any, buffers: Sequence[object] = ()) -> Any:
     """What :func:`pickler.loads` gives, with a :class:`Mark` in place of what cannot be made."""
     return _Unpickler(io.BytesIO(bytes(stream)), buffers=buffers).load()
 

@@ -57,7 +57,7 @@ class Prepared(Task):
         self._check()
         return self.task.run(item, index, attempt)
 
-    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> object:
         """As :meth:`run`."""
         self._check()
         return await self.task.run_async(item, index, attempt)

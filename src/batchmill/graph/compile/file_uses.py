@@ -228,7 +228,7 @@ def _inner_uses(node: Part, sub: SubPlan, around: tuple[SubPlan, ...] = ()) -> I
 def _pairs(
     uses: list[FileUse], precedes: Callable[[str, str], bool], own_files: OWN_FILES
 ) -> Iterator[Fault]:
-    seen: defaultdict[Any, list[FileUse | str]] = defaultdict(list)
+    seen: defaultdict[object, list[FileUse | str]] = defaultdict(list)
     for file, words in own_files.items():
         for key in _keys(file):
             seen[key].append(words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from batchmill.graph.compile.topology import Topology
 from batchmill.graph.schedule.machine import NodeDecision
@@ -25,7 +24,7 @@ class BranchNamespaces:
         self._topology = topology
         self._views: dict[str, tuple[Namespace, bool]] = {}  # and whether it is this node's to hand on
         self._entries: dict[str, NodeOutputs] = {}
-        self._calls: dict[tuple[int, int], Sequence[Any]] = {}
+        self._calls: dict[tuple[int, int], Sequence[object]] = {}
 
     def decided(self, decision: NodeDecision) -> Namespace:
         """The layer for a node that starts, or the one that what follows a node passed by goes on with."""

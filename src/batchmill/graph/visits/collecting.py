@@ -97,7 +97,7 @@ class _FileResults:
         for entry in entered:
             self._files.done(entry, kept=kept)
 
-    def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
+    def outputs(self, count: int, *, complete: bool) -> dict[str, object]:
         return self._inner.outputs(count, complete=complete)
 
 
@@ -111,7 +111,7 @@ def entries(block: Block, item_kept: bool | list[str] = True) -> list[Any]:
     """What stands in ``results`` for the items of a block: the node's outputs and as much of the item as is
     kept, None where the item failed or was skipped."""
     if item_kept is False:
-        made: list[Any] = [None if value is SKIPPED else value or {} for value in block.values]
+        made: list[object] = [None if value is SKIPPED else value or {} for value in block.values]
     else:
         keys, items = None if item_kept is True else item_kept, all_bare(block.items)
         items = items if keys is None else [_part(item, keys) for item in items]

@@ -267,7 +267,7 @@ def _roots(path: Path) -> set[str]:
     return {one.root for one in path.walk()}
 
 
-def _values(paths: Iterable[Path], scope: Scope) -> list[Any]:
+def _values(paths: Iterable[Path], scope: Scope) -> list[object]:
     """What the paths lead to, by their text."""
     found: dict[str, Any] = {}
     for path in paths:

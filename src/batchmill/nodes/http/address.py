@@ -6,7 +6,6 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, unquote, urljoin
 
 from urllib3.exceptions import LocationParseError
@@ -102,7 +101,7 @@ def encoded_pairs(fields: Mapping[str, object]) -> str:
     return "&".join(f"{_encoded(name)}={_encoded(one)}" for name, one in pairs)
 
 
-def _values(value: object) -> Iterable[Any]:
+def _values(value: object) -> Iterable[object]:
     if value is None:
         return ()
     return value if isinstance(value, (list, tuple)) else (value,)

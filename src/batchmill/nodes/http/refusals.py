@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from batchmill.nodes.http.retry_after import MOST_SECONDS, TOO_MANY, now_there, seconds_asked_for
 
@@ -174,5 +173,5 @@ def _number(value: str | None) -> float | None:
     return number if abs(number) < 1e15 else None  # neither infinite nor NaN
 
 
-def _list(value: object) -> list[Any]:
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []

@@ -192,7 +192,7 @@ class Asking:
     def _overdue(self) -> AttemptTimeout:
         return AttemptTimeout(f"the model did not answer within {self.attempt.given(self.timeout):g} s")
 
-    def outputs(self, question: Question, reply: Reply, value: object, error: str) -> dict[str, Any]:
+    def outputs(self, question: Question, reply: Reply, value: object, error: str) -> dict[str, object]:
         return {
             "response": value,
             "tool_calls": reply.tool_calls,
@@ -206,7 +206,7 @@ class Asking:
         }
 
     @staticmethod
-    def _choices(question: Question, reply: Reply) -> list[dict[str, Any]]:
+    def _choices(question: Question, reply: Reply) -> list[dict[str, object]]:
         """All answers, where several were asked for; of a shape that one does not have its value is null."""
         if not reply.others:
             return []

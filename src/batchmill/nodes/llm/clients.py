@@ -28,7 +28,7 @@ _FIRST_BYTE = "send_request_headers.started"  # how the events of httpcore end, 
 _imported = threading.Event()  # the SDK is there, whole
 
 
-def sdk() -> Any:
+def sdk() -> object:
     """The ``openai`` module. Raises :class:`~batchmill.errors.MissingExtra`."""
     try:
         import openai  # slow to import, and an extra

@@ -77,7 +77,7 @@ def _sample(schema: object, text: str, root: Mapping[str, Any], level: int) -> o
     return _of_type(schema, text, root, level)
 
 
-def _of_type(schema: Mapping[str, Any], text: str, root: Mapping[str, Any], level: int) -> object:
+def _of_type(schema: Mapping[str, Any], text: str, root: Mapping[str, object], level: int) -> object:
     kind = schema.get("type", "object" if "properties" in schema else "string")
     kind = kind[0] if isinstance(kind, list) else kind
     if kind == "object":

@@ -118,7 +118,7 @@ def _too_many(count: int) -> str:
     return f"{count:,} texts are more than the {MOST_TEXTS:,} of one request; set `batch_size` in `batch`"
 
 
-def _dimensions(params: Mapping[str, object]) -> dict[str, Any]:
+def _dimensions(params: Mapping[str, object]) -> dict[str, object]:
     return {} if params["dimensions"] is None else {"dimensions": params["dimensions"]}
 
 

@@ -57,7 +57,7 @@ class Gathering(ABC):
     def whole(self) -> Mapping[str, Any]:
         """The answer as it would be in one piece."""
 
-    def tell(self, text: Any, kind: Any = "text", choice: int = 0) -> None:
+    def tell(self, text: object, kind: Any = "text", choice: int = 0) -> None:
         """Tell those who listen of further text."""
         if self._telling is not None and isinstance(text, str):
             self._telling.add(text, kind, choice)
@@ -103,7 +103,7 @@ class ChatGathering(Gathering):
         return {**self._rest, "object": "chat.completion", "choices": choices}
 
 
-def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+def _merge(into: dict[str, Any], more: Mapping[str, object]) -> None:
     """Put a further part of an object into it: text goes on, lists grow, elements are known by ``index``."""
     for key, value in more.items():
         had = into.get(key)

@@ -66,7 +66,7 @@ def _is_reply(message: dict[str, object]) -> bool:
     return "id" in message and _REPLY.issuperset(message) and len(_CONTENT.intersection(message)) == 1
 
 
-def _of_objects(replies: list[dict[str, Any]], read: Any) -> Garbled:
+def _of_objects(replies: list[dict[str, Any]], read: object) -> Garbled:
     """Of one reply, or of several that came in a list, which MCP has not."""
     identity = replies[0].get("id") if len(replies) == 1 else None
     known = isinstance(identity, (int, str)) and not isinstance(identity, bool)

@@ -104,7 +104,7 @@ def access_to(spec: McpServerSpec) -> Access:
     return access_of(given, "")
 
 
-def _client(module: Any, access: Access, **settings: Any) -> Any:
+def _client(module: Any, access: Access, **settings: object) -> Any:
     """A client as the SDK makes them, which also tells of refusals and asks only who may be asked."""
     usual = module.create_mcp_http_client(**settings)
     library = importlib.import_module(type(usual).__module__.partition(".")[0])
@@ -132,7 +132,7 @@ async def _with_client(
 @asynccontextmanager
 async def _screened(
     read: Any, on_end: Callable[[], None], on_garbled: Callable[[str], None]
-) -> AsyncIterator[Any]:
+) -> AsyncIterator[object]:
     """``read``, with ``on_end`` called as soon as nothing more can come: the program has ended. A reply that
     cannot be read becomes an error for the request that waits for it."""
     import anyio  # comes with the SDK

@@ -231,7 +231,7 @@ def _of_status(server: str, tool: str, status: int, wait: float | None) -> NodeE
 
 
 def _as_json(result: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    plain: dict[str, object] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
     return plain
 
 

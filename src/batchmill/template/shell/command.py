@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.template.filters import kind_of
@@ -124,7 +123,7 @@ class CommandTemplate:
     def __deepcopy__(self, memo: dict[int, object]) -> CommandTemplate:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _compile, (self.source, self._allow_raw)
 
 

@@ -89,7 +89,7 @@ class BatchDesk:
     def __deepcopy__(self, memo: dict[int, object]) -> BatchDesk:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _nothing, ()  # in a worker process there is none
 
     async def answer(self, asked: Asked) -> Answer:
