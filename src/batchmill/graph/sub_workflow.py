@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
@@ -30,6 +29,7 @@ from batchmill.ir.inputs import input_values
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.lists import materialize
 from batchmill.nodes import NodeResult
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.process import END_SECONDS
 from batchmill.outcome import ErrorInfo
 from batchmill.step import Namespace
@@ -55,7 +55,7 @@ class SubWorkflowRun:
         self._node = node
         self._around = around
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt, index: int | None) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt, index: int | None) -> NodeResult:
         """Run it once; see :class:`~batchmill.nodes.workflow.SubRun`."""
         address = self._around.place(self._node, index)
         self._check_depth(address, params["max_depth"])

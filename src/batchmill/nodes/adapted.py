@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.promises import awaited, plain_result, settled
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import DEFAULT_ACTION, AsyncRunNode, Node, NodeResult, Output
 from batchmill.record import LLM_CALLS_KEY
 
@@ -99,7 +100,7 @@ class _Adapted(Node):
     open_outputs = True
     outputs = (Output("result", "any", "what `exec` returned, unless `post` wrote another `result`"),)
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         one = _OneRun(self.adapted, params, attempt)
         node, shared = one.node, one.shared
         if one.linkable("_run"):
@@ -122,7 +123,7 @@ class _AsyncAdapted(AsyncRunNode):
     open_outputs = True
     outputs = (Output("result", "any", "what `exec_async` returned, unless another `result` was written"),)
 
-    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    async def run_async(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         one = _OneRun(self.adapted, params, attempt)
         node, shared = one.node, one.shared
         if one.linkable("_run_async"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Mapping
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.time_limit import run_limited
 from batchmill.errors import AttemptTimeout, tell_outputs
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.capture import Captured
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.next_action import chosen_actions
@@ -60,7 +60,7 @@ class CodeNode(Node):
                 faults.append(("inputs", "`next` names the action to follow and cannot be an input"))
         return faults
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         program = Program.of(params["code"])
         inputs = params["inputs"] or {}
         seconds, captured = attempt.within(params["timeout"]), Captured()

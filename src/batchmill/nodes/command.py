@@ -7,7 +7,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from hashlib import blake2b
@@ -15,6 +15,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, NodeError, StorageError, UnsafeValue
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.command_outputs import failure_of, timeout_message
 from batchmill.nodes.contract import NodeResult, Output, Param
 from batchmill.nodes.placeholders import Placeholder, view_of
@@ -72,7 +73,7 @@ class CommandNode(ShellNode):
     )
 
     @contextmanager
-    def seen(self, item: Any, index: int, params: Mapping[str, Any]) -> Iterator[dict[str, object]]:
+    def seen(self, item: Any, index: int, params: BoundParams) -> Iterator[dict[str, object]]:
         """What templates see in the place of ``item``; a slot is held as long."""
         written = [Placeholder.of(one) for one in params.get("placeholders") or ()]
         names = {one.written for one in written}
@@ -91,7 +92,7 @@ class CommandNode(ShellNode):
             except UnsafeValue as fault:
                 raise UnsafeValue(as_typed(str(fault))) from None
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         params = {**_FIXED, **params, "command": present(params)}
         place = f"{(params['env'] or {}).get(INDEX_VARIABLE, '')}-{os.getpid()}-{_OURS}"
         out, err = (Spool(params["outputs"], f"{name}.{place}") for name in STREAMS)
@@ -111,7 +112,7 @@ class CommandNode(ShellNode):
 
     def _completed(
         self,
-        params: Mapping[str, Any],
+        params: BoundParams,
         attempt: Attempt,
         spools: tuple[Spool, Spool],
     ) -> dict[str, object]:
@@ -131,7 +132,7 @@ class CommandNode(ShellNode):
         return outputs
 
 
-def present(params: Mapping[str, Any]) -> object:
+def present(params: BoundParams) -> object:
     """The command without the words of items that the last group of all does not have."""
     command, size = params["command"], int(params.get(SIZE) or 0)
     missing = {place for place, number in params.get("members") or () if number >= size}

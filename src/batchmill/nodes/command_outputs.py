@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Mapping
 from typing import Any
 
 from batchmill.errors import NodeError
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.encodings import AUTO, BINARY, UTF_8, as_text, readable
 from batchmill.nodes.process import Completed
 from batchmill.values.redaction import shortened
@@ -23,7 +23,7 @@ _FAULTS = {
 }
 
 
-def outputs_of(completed: Completed, params: Mapping[str, Any]) -> dict[str, Any]:
+def outputs_of(completed: Completed, params: BoundParams) -> dict[str, Any]:
     """The outputs of a command that ended. Raises :class:`~batchmill.errors.NodeError` for output that cannot
     be given whole and as it is, but for a command that failed anyway."""
     said = readable(completed.stderr)

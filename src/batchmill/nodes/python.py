@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.promises import plain_result
 from batchmill.errors import NodeError
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.capture import capture
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.functions import load_function, misspelt
@@ -38,7 +38,7 @@ class PythonNode(Node):
         fault = misspelt(function)
         return [("function", fault)] if fault else []
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         function = load_function(params["function"], self.type)
         with capture() as captured:
             try:

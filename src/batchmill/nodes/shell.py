@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.command_outputs import end_of, outputs_of, outputs_of_none, timeout_message
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.encodings import (
@@ -116,7 +117,7 @@ class ShellNode(Node):
             return [("command", "the command is empty")]
         return encoding_faults(params)
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         if attempt.cancel.cancelled:
             raise _cancelled()
         lookup(params["encoding"])
@@ -171,7 +172,7 @@ def completed_command(
 
 
 def _completed(
-    params: Mapping[str, Any],
+    params: BoundParams,
     timeout: float | None,
     attempt: Attempt,
     withheld: frozenset[str],

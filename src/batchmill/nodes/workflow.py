@@ -7,10 +7,11 @@ passes the work to a :class:`SubRun`, which the compiler of the document inserts
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InternalError
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 
 DEFAULT_MAX_DEPTH = 10
@@ -21,7 +22,7 @@ MOST_DEPTH = 40
 class SubRun(Protocol):
     """A compiled sub-workflow in the place of one node. Threads share it; it is pickled for processes."""
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt, index: int | None) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt, index: int | None) -> NodeResult:
         """Run it once, with a store of its own. ``params`` are the node's, ``index`` the item's position.
 
         Raises :class:`~batchmill.errors.NodeError` where it fails, with the address of the node inside.
@@ -69,7 +70,7 @@ class WorkflowNode(Node):
             faults.append(("max_depth", f"param 'max_depth' must be {MOST_DEPTH} or less, not {depth}"))
         return faults
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         return self._ready().run(params, attempt, None)
 
     def run_item(self, params: Mapping[str, object], attempt: Attempt, index: int) -> NodeResult:

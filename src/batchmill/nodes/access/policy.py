@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from batchmill.errors import NodeError
 from batchmill.nodes.access.addresses import ANYWHERE, Bounds, Kind, Network, ip_of, kind_of, network_of
 from batchmill.nodes.access.trust import SYSTEM, Trust, trust_of
+from batchmill.nodes.bound import BoundParams
 from batchmill.template import ForeignUrl
 
 _REMEDY = "set `allow_private` to true, or name the host in `allow_hosts`"
@@ -73,7 +73,7 @@ _NAMED = Bounds("private", (), _NO_NAME)
 _UNNAMED = Bounds("public", (), _NOT_NAMED)
 
 
-def access_of(params: Mapping[str, Any], url: str) -> Access:
+def access_of(params: BoundParams, url: str) -> Access:
     """What ``params`` say of it; ``url`` is where the first request goes, as its param was resolved."""
     trust, hosts, private = trust_of(params), params["allow_hosts"], params["allow_private"]
     foreign = isinstance(url, ForeignUrl)

@@ -15,6 +15,7 @@ from batchmill.nodes.access.addresses import Bounds
 from batchmill.nodes.access.params import ACCESS_PARAMS
 from batchmill.nodes.access.policy import access_of, host_faults
 from batchmill.nodes.access.trust import Trust
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.credentials import credential_faults
 from batchmill.nodes.encodings import encoding_faults, lookup
@@ -169,7 +170,7 @@ class HttpNode(Node):
                 faults.append((name, fault))
         return faults
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         lookup(params["encoding"])
         request = request_of(params)
         left = attempt.remaining()
@@ -184,7 +185,7 @@ class HttpNode(Node):
 
 
 def _followed(
-    request: Request, exchange: Exchange, seconds: float, params: Mapping[str, Any]
+    request: Request, exchange: Exchange, seconds: float, params: BoundParams
 ) -> tuple[Request, Answer]:
     """The answer at the end of all redirects, and the request that it is for; ``seconds`` is what it was
     given."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from batchmill.errors import InvalidParams
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.files import full_path, in_words, require_file
 from batchmill.nodes.http.address import encoded_pairs
 from batchmill.nodes.http.multipart import multipart
@@ -44,7 +45,7 @@ class Payload:
             yield file, size
 
 
-def payload_of(params: Mapping[str, Any], content_type: str) -> Payload:
+def payload_of(params: BoundParams, content_type: str) -> Payload:
     """The body that ``params`` ask for. ``content_type`` is that of the headers, empty where they have none.
 
     Raises :class:`~batchmill.errors.InvalidParams`.

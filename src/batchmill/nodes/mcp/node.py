@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from batchmill.attempt import Attempt
 from batchmill.errors import BrokenNodeType, InvalidParams
 from batchmill.ir.models import McpServerSpec
 from batchmill.ir.services import Tables
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import Node, NodeClass, NodeResult, Output, Param, ServiceNode
 from batchmill.nodes.mcp.server import server_awaited
 
@@ -57,7 +58,7 @@ class McpNode(ServiceNode):
             return []
         return [("server", _unknown(name, self.servers))]
 
-    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    async def run_async(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         name = params["server"]
         spec = self.servers.get(name)
         if spec is None:
@@ -86,7 +87,7 @@ class McpToolNode(ServiceNode):
         more = {"server": server, "tool": tool, "spec": tables.mcp_servers[server]}
         return type(cls.__name__, (cls,), {**more, "__module__": cls.__module__})
 
-    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    async def run_async(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         if self.spec is None:
             raise InvalidParams(f"{self.type}: no document says what the server is")
         server = await server_awaited(self.server, self.spec)
