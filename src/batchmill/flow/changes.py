@@ -20,9 +20,9 @@ from typing import Any
 class Replaced:
     """Another value stands here."""
 
-    value: Any
+    value: object
 
-    def onto(self, old: object) -> Any:
+    def onto(self, old: object) -> object:
         return self.value
 
 
@@ -30,9 +30,9 @@ class Replaced:
 class Grown:
     """A list was continued by ``tail``."""
 
-    tail: list[Any]
+    tail: list[object]
 
-    def onto(self, old: object) -> Any:
+    def onto(self, old: object) -> object:
         if not isinstance(old, list):
             return list(self.tail)
         old.extend(self.tail)
@@ -43,10 +43,10 @@ class Grown:
 class Members:
     """A set gained ``added`` and lost ``removed``."""
 
-    added: set[Any]
-    removed: set[Any]
+    added: set[object]
+    removed: set[object]
 
-    def onto(self, old: object) -> Any:
+    def onto(self, old: object) -> object:
         if not isinstance(old, set):
             return set(self.added)
         old |= self.added
@@ -58,13 +58,13 @@ class Members:
 class Entries:
     """A dictionary whose entries changed; ``removed`` are keys that are gone."""
 
-    changed: dict[Any, Change] = field(default_factory=dict)
-    removed: list[Any] = field(default_factory=list)
+    changed: dict[object, Change] = field(default_factory=dict)
+    removed: list[object] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.removed)
 
-    def onto(self, old: object) -> Any:
+    def onto(self, old: object) -> object:
         target = old if isinstance(old, MutableMapping) else {}
         for key, change in self.changed.items():
             target[key] = change.onto(target.get(key))
@@ -80,11 +80,11 @@ Change = Replaced | Grown | Members | Entries
 class Imprint:
     """What a container held: ``kind`` is its type, ``held`` imprints of its entries or the entries."""
 
-    kind: type[dict[Any, Any]] | type[list[Any]] | type[set[Any]]
+    kind: type[dict[object, object]] | type[list[object]] | type[set[object]]
     held: Any
 
 
-def imprint(value: object) -> Any:
+def imprint(value: object) -> object:
     """What to compare ``value`` with later: containers by their entries, anything else by itself."""
     if isinstance(value, dict):
         return Imprint(dict, {key: imprint(entry) for key, entry in value.items()})

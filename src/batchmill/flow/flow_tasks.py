@@ -80,7 +80,7 @@ class ShippedFlowTask(Task):
     def __init__(self, flow: object, shared: Mapping[str, object], results: bool = False) -> None:
         self.flow = detached(flow)
         self.results = results
-        self.shared = {key: value for key, value in shared.items() if key != LLM_CALLS_KEY}
+        self.shared: dict[str, Any] = {key: value for key, value in shared.items() if key != LLM_CALLS_KEY}
 
     def run(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> FlowEnd:
         store = isolated(self.shared)

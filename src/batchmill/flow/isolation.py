@@ -12,19 +12,21 @@ import copy
 import dataclasses
 from collections import deque
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _PLAIN = (str, int, float, bool, complex, bytes, type(None))
 
 
-def isolated(start: object) -> Any:
+def isolated(start: T) -> T:
     """A copy of the graph that begins at ``start``, nested flows included; links lead to copies."""
     return _copied(start, {})
 
 
-def alone(node: object) -> Any:
+def alone(node: T) -> T:
     """A copy of one node with its own state and without successors."""
-    twin = detached(node)
+    twin: T = detached(node)
     _complete([twin], {id(node): twin})
     return twin
 
@@ -36,10 +38,10 @@ def detached(node: Any) -> Any:
     return twin
 
 
-def _copied(value: object, memo: dict[int, object]) -> Any:
+def _copied(value: T, memo: dict[int, object]) -> T:
     """``value`` or its copy; ``memo`` maps the id of what was copied to the copy."""
-    waiting: list[Any] = []
-    result = _copy(value, memo, waiting)
+    waiting: list[object] = []
+    result: T = _copy(value, memo, waiting)
     _complete(waiting, memo)
     return result
 
