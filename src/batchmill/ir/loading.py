@@ -64,14 +64,6 @@ class Draft:
         """Whether the document was read from a file, whose path is ``source`` then."""
         return not (self.from_stdin or isinstance(self.positions, NoPositions))
 
-    def locate(self, path: DocumentPath, *, key: bool = False) -> Position:
-        """Line and column, from 1, of the value at ``path``, or of its key.
-
-        Of what is not in the text, the place of the nearest value around it; ``(0, 0)`` for a
-        document that has no text.
-        """
-        return _place(Fault(path, "", on_key=key), self.positions.find(_prefixes(path)))
-
     def problems(self, faults: Iterable[Fault]) -> tuple[Problem, ...]:
         """These faults and those of reading as problems with their places, in text order."""
         placed = list(self.faults)

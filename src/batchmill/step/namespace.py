@@ -133,10 +133,6 @@ class Namespace:
         """Set the outputs of a node that succeeded, in place of those of an earlier visit."""
         self.set(node, NodeOutputs(outputs))
 
-    def put_failed(self, node: str, outputs: dict[str, object], present: Iterable[str]) -> None:
-        """Set what a failed node has to say; of that, ``present`` is what templates may rely on."""
-        self.set(node, NodeOutputs(outputs, frozenset(present)))
-
     def set(self, node: str, entry: NodeOutputs) -> None:
         """Set what a node has put under its id."""
         self._entries[node] = entry
