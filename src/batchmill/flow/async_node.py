@@ -10,7 +10,7 @@ from typing import Any, Unpack, cast
 from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.promises import settled
 from batchmill.executors.contract import Task
-from batchmill.flow.calls import Attempts, Call
+from batchmill.flow.calls import Call, NodeAttempts
 from batchmill.flow.item_tasks import AsyncOwnRetriesTask
 from batchmill.flow.journaled import RunKeywords, run_of
 from batchmill.flow.keeping import SingleVisit
@@ -65,7 +65,7 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
     async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[object]]) -> Any:
         """What ``exec_async`` comes to after its retries; ``result_of`` awaits what it returned."""
         limit = options_of(self).timeout
-        with Attempts(self):
+        with NodeAttempts(self):
             tries: Tries | None = None
             for retry in itertools.count():
                 self.cur_retry = retry

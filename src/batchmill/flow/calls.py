@@ -31,7 +31,7 @@ class Call:
     the node stands that is about to be run (``visiting``), or within which nodes are run; ``visit`` is that
     of a batch node, and ``index`` the number of an item.
 
-    Concurrency: a Call belongs to the thread or task that entered it; :class:`Attempts` made by its
+    Concurrency: a Call belongs to the thread or task that entered it; :class:`NodeAttempts` made by its
     child tasks report the retry they ended at to it, the last of them wins.
     """
 
@@ -82,7 +82,7 @@ class Call:
         _innermost.set(self.around)
 
 
-class Attempts(Call):
+class NodeAttempts(Call):
     """The part of a call in which ``exec`` is tried; ``post`` reads the retry it ended at."""
 
     __slots__ = ()
@@ -91,7 +91,7 @@ class Attempts(Call):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         around = self.around
-        if around is not None and around.node is self.node and not isinstance(around, Attempts):
+        if around is not None and around.node is self.node and not isinstance(around, NodeAttempts):
             around.retry = self.retry
         _innermost.set(around)
 

@@ -11,7 +11,7 @@ from batchmill.concurrency.promises import awaited, kept
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import Task
 from batchmill.flow.branches import Branches
-from batchmill.flow.calls import Attempts, Call, CurRetry
+from batchmill.flow.calls import Call, CurRetry, NodeAttempts
 from batchmill.flow.item_tasks import OwnRetriesTask
 from batchmill.flow.journaled import RunKeywords, run_of
 from batchmill.flow.keeping import SingleVisit
@@ -187,7 +187,7 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
 
     def _tried(self, prep_res: Any, result_of: Callable[[Any], object]) -> Any:
         """The result of ``exec`` after its retries; ``result_of`` makes it from what ``exec`` returned."""
-        with Attempts(self):
+        with NodeAttempts(self):
             tries: Tries | None = None
             for retry in itertools.count():
                 self.cur_retry = retry

@@ -11,7 +11,7 @@ import json.encoder
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from batchmill.values import all_plain, is_exact
+from batchmill.values import all_plain, is_exact, shown
 
 NOT_JSON = (TypeError, ValueError, RecursionError)
 """What :func:`encode` raises for a value that JSON does not hold: an object, NaN, one that holds itself."""
@@ -38,6 +38,15 @@ def _encoder() -> Callable[[Any], str]:
 
 encode = _encoder()
 """The JSON text of a value. Raises one of :data:`NOT_JSON`."""
+
+
+def encode_shown(value: object) -> str:
+    """The JSON text of a value; of one that JSON does not hold that of what is shown of it."""
+    try:
+        return encode(value)
+    except NOT_JSON:
+        return encode(shown(value))
+
 
 _BETWEEN = "~"
 _SEPARATOR = f",{encode(_BETWEEN)},"

@@ -51,7 +51,8 @@ def test_what_is_stopped_is_neither_paused_nor_resumed() -> None:
     assert progress.stopped
     assert not progress.begin_item()
     progress.reset()
-    assert not (progress.stopped or progress.paused)
+    assert not progress.stopped
+    assert not progress.paused
 
 
 def test_what_has_a_deadline() -> None:
