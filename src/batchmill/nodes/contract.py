@@ -16,8 +16,9 @@ from batchmill.concurrency.event_loop import background, run_coroutine
 from batchmill.file_table import FileTable
 from batchmill.policy import NO_RETRIES, RetryPolicy
 
-if TYPE_CHECKING:  # imports pydantic
+if TYPE_CHECKING:  # imports pydantic, and ssl
     from batchmill.ir.services import Tables
+    from batchmill.nodes.access.secrets import BoundSecret
 
 CHARACTERS_PER_TOKEN = 4
 DEFAULT_ACTION = "default"
@@ -181,6 +182,10 @@ class Node(ABC):
         """Start no program with these environment variables, which hold credentials, unless the params pass
         them on. Called once, before the first run; nodes that start no programs can ignore it."""
         return
+
+    secrets: tuple[BoundSecret, ...] = ()
+    """The secrets that the document binds to hosts, set before the first run. A node that sends requests
+    passes them to :func:`~batchmill.nodes.access.policy.access_of`."""
 
     def look_in(self, files: FileTable, by: str) -> None:
         """Write no file that the run uses elsewhere: ask ``files``, where ``by`` is the name of this node.

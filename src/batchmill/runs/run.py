@@ -256,6 +256,7 @@ def _frame(
         folder=plan.import_folder,
         budgets=budgets_of(plan, gates),
         masker=known.masker,
+        secrets=known.bound,
         log=log,
         warnings=Warnings(bus.emit),
     )

@@ -43,6 +43,10 @@ class Request:
         """Whether it says who asks."""
         return "Authorization" in self.fields or bool(self.key_header and self.key_header in self.fields)
 
+    def parts(self) -> list[str | bytes]:
+        """All that is sent, but for the content of a file."""
+        return [str(self.address), *self.fields.as_dict().values(), self.payload.data or b""]
+
     def redirected(self, status: int, location: str) -> Request:
         """The request that follows an answer of ``status`` with this ``Location``.
 

@@ -62,7 +62,7 @@ class McpNode(ServiceNode):
         spec = self.servers.get(name)
         if spec is None:
             raise InvalidParams(f"mcp: {_unknown(name, self.servers)}")
-        server = await server_awaited(name, spec)
+        server = await server_awaited(name, spec, self.secrets)
         return NodeResult(
             await server.called(params["tool"], params["arguments"] or {}, attempt, params["timeout"])
         )
@@ -89,7 +89,7 @@ class McpToolNode(ServiceNode):
     async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         if self.spec is None:
             raise InvalidParams(f"{self.type}: no document says what the server is")
-        server = await server_awaited(self.server, self.spec)
+        server = await server_awaited(self.server, self.spec, self.secrets)
         return NodeResult(await server.called(self.tool, dict(params), attempt, None))
 
 
