@@ -101,6 +101,7 @@ class Agent:
         self._stopped: deque[str] = deque(maxlen=REMEMBERED)
         self._watching = False
         self._serving: list[str] = []
+        self._replies: dict[str, tuple[Waiting, bytes]] = {}  # that may still be asked for
 
     def serve(self, order: Order) -> bytes:
         """Run an order; the pickle of its :class:`Reply`."""
@@ -109,6 +110,10 @@ class Agent:
             self._serving.append(waiting.key)
         try:
             reply = pickle.dumps(self.run(order, waiting), 5)
+            with self._lock:
+                self._forget_replies()
+                if waiting.kept():
+                    self._replies[waiting.key] = waiting, reply
             waiting.hand_in(reply)
             return reply
         finally:
@@ -192,6 +197,7 @@ class Agent:
         while True:
             time.sleep(LOOK_SECONDS)
             with self._lock:
+                self._forget_replies()
                 now = list(self._at_work)
                 last = time.monotonic() if now else last
                 if time.monotonic() - last > FORGET_SECONDS:
@@ -218,6 +224,17 @@ class Agent:
         """What Dask calls the orders that are here, "" for those of others."""
         with self._lock:
             return list(self._serving)
+
+    def here(self) -> tuple[list[str], dict[str, bytes]]:
+        """See :class:`~batchmill.executors.remote.dask_side.AtWork`."""
+        with self._lock:
+            self._forget_replies()
+            return list(self._serving), {key: reply for key, (_, reply) in self._replies.items()}
+
+    def _forget_replies(self) -> None:
+        """Those that got where they were to go. To be called with the lock."""
+        for key in [key for key, (waiting, _) in self._replies.items() if not waiting.kept()]:
+            del self._replies[key]
 
     def _now(self) -> list[_AtWork]:
         with self._lock:
