@@ -48,6 +48,14 @@ class Rest(NamedTuple):
         """Those of a chunk."""
         return cls(chunk.start, len(chunk), chunk.attempts, chunk.lost)
 
+    def part_of(self, chunk: Chunk) -> Chunk:
+        """The part of the sent ``chunk`` that came back unfinished."""
+        first = self.start - chunk.start
+        part = chunk.part(first, first + self.n_items)
+        if (part.attempts, part.lost) == (self.attempts, self.lost):
+            return part
+        return Chunk(self.start, chunk.items[first : first + self.n_items], self.attempts, self.lost)
+
 
 class Reply(NamedTuple):
     """The reply to an order: ``done``, with ``blocks`` (start, packed) and the ``rest``; ``no_job`` if the

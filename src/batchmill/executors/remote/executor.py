@@ -25,8 +25,16 @@ from batchmill.executors.process import frames
 from batchmill.executors.process.executor import refuse_all
 from batchmill.executors.process.logs import handle
 from batchmill.executors.process.sealing import sealed_error
-from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Rest, Ticket
-from batchmill.executors.remote.jobs import host_without, packed_job, probe_for, refuse_secrets, run_here
+from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Ticket
+from batchmill.executors.remote.jobs import (
+    check_items,
+    guarded,
+    host_without,
+    packed_job,
+    probe_for,
+    refuse_secrets,
+    run_here,
+)
 from batchmill.executors.remote.losses import Losses
 from batchmill.executors.remote.missing import explained
 from batchmill.executors.remote.where import carrier_at
@@ -104,6 +112,7 @@ class Dispatch:
         self._job = job
         self._carrier = carrier
         self._channel = channel
+        self._guarded = guarded(carrier, settings)
         self._most = settings.max_concurrent
         seats = max(1, min(carrier.seats(), self._most or carrier.seats()))
         self._sizer = ChunkSizer(
@@ -163,6 +172,12 @@ class Dispatch:
                 self._changed.wait(1.0)  # seats may have come meanwhile
 
     def _send(self, chunk: Chunk) -> None:
+        if self._guarded:
+            try:
+                check_items(chunk)
+            except ExecutorUnavailable:
+                self._channel.give_back(chunk)
+                raise
         items = self._pack(chunk)
         if isinstance(items, ErrorInfo):
             self._settler.split(chunk, items)
@@ -276,7 +291,7 @@ class Dispatch:
                 _explain(block, reply.host)
             self._channel.deliver(block)
         for rest in reply.rest:
-            self._channel.give_back(_part(chunk, rest))
+            self._channel.give_back(rest.part_of(chunk))
 
     def _return(self, numbers: list[int]) -> None:
         """Give back what these orders hold, unless they have come to an end."""
@@ -333,12 +348,3 @@ def _explain(block: Block, host: str) -> None:
     for offset, outcome in block.special.items():
         if outcome.error is not None:
             block.special[offset] = replace(outcome, error=explained(outcome.error, host))
-
-
-def _part(chunk: Chunk, rest: Rest) -> Chunk:
-    """The part of a chunk that came back unfinished."""
-    first = rest.start - chunk.start
-    part = chunk.part(first, first + rest.n_items)
-    if (part.attempts, part.lost) == (rest.attempts, rest.lost):
-        return part
-    return Chunk(rest.start, chunk.items[first : first + rest.n_items], rest.attempts, rest.lost)

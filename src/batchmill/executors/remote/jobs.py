@@ -7,11 +7,12 @@ import os
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ExecutorUnavailable, NotPicklable
-from batchmill.executors.contract import Channel, Choice, ExecutorSettings, Task
+from batchmill.executors.contract import Channel, Choice, Chunk, ExecutorSettings, Task
 from batchmill.executors.local.thread import ThreadExecutor
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process.environment import ProcessEnvironment
@@ -21,6 +22,7 @@ from batchmill.executors.remote.folder_probe import Probe, probing, unshared
 from batchmill.executors.remote.modules import travelling
 from batchmill.executors.remote.where import said_of
 from batchmill.policy import RetryPolicy
+from batchmill.values.told_secrets import told_secret
 
 
 def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: Probe | None) -> bytes:
@@ -46,11 +48,34 @@ def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: 
 def refuse_secrets(task: Task, carrier: Carrier, settings: ExecutorSettings) -> None:
     """Raises :class:`ExecutorUnavailable` where secrets would be sent that can be read on the way, and nobody
     said that they may."""
+    if guarded(carrier, settings) and (what := task.secret or _told(task)):
+        raise refusal_to_send(what)
+
+
+def guarded(carrier: Carrier, settings: ExecutorSettings) -> bool:
+    """Whether what is sent can be read on the way, and nobody said that this is well."""
     said = said_of(settings.cluster)
-    if not (carrier.exposed and task.secret) or (isinstance(said, Mapping) and said.get("insecure")):
-        return
-    raise ExecutorUnavailable(
-        f"{task.secret} would be sent where others can read it, as the connection to the cluster is not "
+    return carrier.exposed and not (isinstance(said, Mapping) and said.get("insecure"))
+
+
+def check_items(chunk: Chunk) -> None:
+    """Raises :class:`ExecutorUnavailable` where an item holds a secret."""
+    for offset, item in enumerate(chunk.items):
+        if what := _told(item):
+            raise refusal_to_send(f"{what} of the item {chunk.start + offset}")
+
+
+def _told(value: Any) -> str:
+    path = told_secret(value)
+    if path is None:
+        return ""
+    return f"`{'.'.join(path.split('.')[-2:])}`" if path else "a secret"
+
+
+def refusal_to_send(what: str) -> ExecutorUnavailable:
+    """The error for ``what`` must not be read on the way."""
+    return ExecutorUnavailable(
+        f"{what} would be sent where others can read it, as the connection to the cluster is not "
         "encrypted: start scheduler and workers with certificates (`batchmill cluster certs DIR` says how), "
         'or, in a network that is yours alone, write `cluster` as {"address": "tcp://...", "insecure": true}'
     )
