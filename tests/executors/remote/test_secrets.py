@@ -106,6 +106,7 @@ DOCUMENT = {
         "host": {"type": "string"},
     },
     "nodes": NODES,
+    "outputs": {"looked": {"source": "${looks.results}"}},
 }
 
 
@@ -272,4 +273,4 @@ def test_secrets_are_found_nowhere(
     assert any("batchmill-" in text for path, text in pages.items() if path.startswith("info/task/"))
     stacks = [text for path, text in pages.items() if path.startswith("info/call-stack/")]
     assert any("remote/agent.py" in text for text in stacks)
-    assert told["outputs"]["results"][0]["result"] == [[], len(INPUT)]
+    assert told["outputs"]["looked"][0]["result"] == [[], len(INPUT)]
