@@ -196,6 +196,43 @@ def test_functions_that_carry_secrets_are_not_sent(
         batchmill.map(lambda item: (item, token), range(2), executor="dask")
 
 
+@pytest.fixture
+def placed(apart: LoopCarrier, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """``cluster`` for that carrier, whose items get a variable."""
+    monkeypatch.setitem(where._carriers, (os.getpid(), "dask", "tcp://127.0.0.1:1"), apart)
+    monkeypatch.setenv("GIVEN_PASSWORD", "of-ours-7f3a9c51")
+    monkeypatch.setenv("NOT_GIVEN", "of-ours")
+    return {"address": "tcp://127.0.0.1:1", "env": ["GIVEN_PASSWORD"]}
+
+
+def test_items_get_the_variables_that_the_cluster_is_to_have(placed: dict[str, Any]) -> None:
+    def told(_: int) -> Any:
+        return os.environ.get("GIVEN_PASSWORD"), os.environ.get("NOT_GIVEN")
+
+    assert batchmill.map(told, [0], executor="dask", cluster=placed) == [("of-ours-7f3a9c51", None)]
+    code = {"code": "import os\nresult = os.environ['GIVEN_PASSWORD'], len(os.environ['GIVEN_PASSWORD'])"}
+    node = {"id": "one", "type": "code", "params": code, "batch": {"items": [1], "executor": "dask"}}
+    done = batchmill.run({"ir_version": "0.1.0", "cluster": placed, "nodes": [node]})
+    (entry,) = done.outputs["results"]
+    assert entry["result"] == ["***", 16]  # it was there, and is not shown
+
+
+def test_a_variable_that_is_not_set_is_named(placed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GIVEN_PASSWORD")
+    with pytest.raises(ExecutorUnavailable, match="names the variable GIVEN_PASSWORD, which is not set here"):
+        batchmill.map(abs, [1], executor="dask", cluster=placed)
+
+
+def test_a_secret_variable_is_not_sent(
+    placed: dict[str, Any], apart: LoopCarrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(apart), "exposed", True)
+    with pytest.raises(ExecutorUnavailable, match="the variable GIVEN_PASSWORD would be sent"):
+        batchmill.map(abs, [1], executor="dask", cluster=placed)
+    insecure = {**placed, "insecure": True}
+    assert batchmill.map(abs, [-1], executor="dask", cluster=insecure) == [1]
+
+
 def test_names_of_variables_are_no_secrets(apart: LoopCarrier, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are read where the items run."""
     monkeypatch.setattr(type(apart), "exposed", True)

@@ -52,7 +52,8 @@ class RemoteJob(NamedTuple):
     ``settings`` decides about lost attempts. ``around`` is the pickle of the parent's environment; with
     ``here`` items run in it as it is. Elsewhere the environment is the worker's own, and so is the folder
     ``cwd``, if given. If the worker does not see the ``probe``, items run in an empty folder; ``needs`` says
-    in words why they cannot, "" if they can. ``modules`` are the user's modules that travel along."""
+    in words why they cannot, "" if they can. ``modules`` are the user's modules that travel along, ``env``
+    the variables."""
 
     task: bytes
     retry: bytes
@@ -63,6 +64,7 @@ class RemoteJob(NamedTuple):
     probe: Probe | None
     needs: str = ""
     modules: Modules | None = None
+    env: tuple[tuple[str, str], ...] = ()
 
 
 class _Loaded(NamedTuple):
@@ -315,7 +317,7 @@ def _loaded(job: RemoteJob, place: str, library: Library) -> _Loaded:
         if job.needs:
             raise ExecutorUnavailable(unshared(around.folder, socket.gethostname(), job.needs))
         around.apart, around.folder = True, os.path.join(place, "items")
-    around.environment, around.path = OWN_ENVIRONMENT, list(OWN_PATH)
+    around.environment, around.path = {**OWN_ENVIRONMENT, **dict(job.env)}, list(OWN_PATH)
     copy = None
     if job.modules is not None:
         copy = library.unpacked(job.modules, place, shared=shared)

@@ -14,7 +14,7 @@ from batchmill.executors.contract import Chunk
 from batchmill.executors.remote.offer import Offer
 from batchmill.outcome import ErrorInfo
 
-WIRE = 2  # raised with every change of what travels
+WIRE = 3  # raised with every change of what travels
 
 
 class Order(NamedTuple):
@@ -47,14 +47,6 @@ class Rest(NamedTuple):
     def of(cls, chunk: Chunk) -> Rest:
         """Those of a chunk."""
         return cls(chunk.start, len(chunk), chunk.attempts, chunk.lost)
-
-    def part_of(self, chunk: Chunk) -> Chunk:
-        """The part of the sent ``chunk`` that came back unfinished."""
-        first = self.start - chunk.start
-        part = chunk.part(first, first + self.n_items)
-        if (part.attempts, part.lost) == (self.attempts, self.lost):
-            return part
-        return Chunk(self.start, chunk.items[first : first + self.n_items], self.attempts, self.lost)
 
 
 class Reply(NamedTuple):

@@ -25,7 +25,7 @@ from batchmill.executors.process import frames
 from batchmill.executors.process.executor import refuse_all
 from batchmill.executors.process.logs import handle
 from batchmill.executors.process.sealing import sealed_error
-from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Ticket
+from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Rest, Ticket
 from batchmill.executors.remote.jobs import (
     check_items,
     guarded,
@@ -291,7 +291,7 @@ class Dispatch:
                 _explain(block, reply.host)
             self._channel.deliver(block)
         for rest in reply.rest:
-            self._channel.give_back(rest.part_of(chunk))
+            self._channel.give_back(_part(chunk, rest))
 
     def _return(self, numbers: list[int]) -> None:
         """Give back what these orders hold, unless they have come to an end."""
@@ -348,3 +348,12 @@ def _explain(block: Block, host: str) -> None:
     for offset, outcome in block.special.items():
         if outcome.error is not None:
             block.special[offset] = replace(outcome, error=explained(outcome.error, host))
+
+
+def _part(chunk: Chunk, rest: Rest) -> Chunk:
+    """The part of a chunk that came back unfinished."""
+    first = rest.start - chunk.start
+    part = chunk.part(first, first + rest.n_items)
+    if (part.attempts, part.lost) == (rest.attempts, rest.lost):
+        return part
+    return Chunk(rest.start, chunk.items[first : first + rest.n_items], rest.attempts, rest.lost)

@@ -21,6 +21,7 @@ from batchmill.executors.remote.contract import Carrier
 from batchmill.executors.remote.folder_probe import Probe, probing, unshared
 from batchmill.executors.remote.modules import travelling
 from batchmill.executors.remote.where import said_of
+from batchmill.ir.clusters import variables_of
 from batchmill.policy import RetryPolicy
 from batchmill.values.told_secrets import told_secret
 
@@ -41,15 +42,33 @@ def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: 
     cwd = settings.cluster.get("cwd") if isinstance(settings.cluster, dict) else None
     around = ProcessEnvironment.packed(1) if carrier.here else ProcessEnvironment.packed_without_environment()
     modules = None if carrier.here else travelling(stream, retry)
-    job = RemoteJob(stream, retry, there, around, carrier.here, cwd, probe, task.needs_folder, modules)
+    env = tuple(variables_for(settings.cluster).items())
+    job = RemoteJob(stream, retry, there, around, carrier.here, cwd, probe, task.needs_folder, modules, env)
     return pickle.dumps(job, 5)
+
+
+def variables_for(cluster: str | Mapping[str, Any] | None) -> dict[str, str]:
+    """The variables of this process that items get there. Raises :class:`ExecutorUnavailable` for one that is
+    not set."""
+    names = variables_of(said_of(cluster))
+    for name in names:
+        if name not in os.environ:
+            raise ExecutorUnavailable(
+                f"`env` of `cluster` names the variable {name}, which is not set here: set it, or take its "
+                "name off the list"
+            )
+    return {name: os.environ[name] for name in names}
 
 
 def refuse_secrets(task: Task, carrier: Carrier, settings: ExecutorSettings) -> None:
     """Raises :class:`ExecutorUnavailable` where secrets would be sent that can be read on the way, and nobody
     said that they may."""
-    if guarded(carrier, settings) and (what := task.secret or _told(task)):
+    if not guarded(carrier, settings):
+        return
+    if what := task.secret or _told(task):
         raise refusal_to_send(what)
+    if path := told_secret(variables_for(settings.cluster)):
+        raise refusal_to_send(f"the variable {path}")
 
 
 def guarded(carrier: Carrier, settings: ExecutorSettings) -> bool:
