@@ -15,6 +15,7 @@ from batchmill.attempt import Attempt
 from batchmill.concurrency.event_loop import background, run_coroutine
 from batchmill.file_table import FileTable
 from batchmill.policy import NO_RETRIES, RetryPolicy
+from batchmill.values.told_secrets import told_secret
 
 if TYPE_CHECKING:  # imports pydantic, and ssl
     from batchmill.ir.services import Tables
@@ -215,7 +216,8 @@ class Node(ABC):
     @classmethod
     def credential(cls, params: Mapping[str, Any]) -> str:
         """The credential in these params, as written, in words such as "its `api_key`"; "" for none."""
-        return next((f"its `{name}`" for name in cls.credentials if params.get(name)), "")
+        named = next((name for name in cls.credentials if params.get(name)), None) or told_secret(params)
+        return f"its `{named}`" if named else ""
 
     names_files: ClassVar[tuple[str, ...]] = ()
     """The params, besides :attr:`reads`, that name files."""

@@ -14,7 +14,7 @@ from batchmill.executors.contract import Chunk
 from batchmill.executors.remote.offer import Offer
 from batchmill.outcome import ErrorInfo
 
-WIRE = 2  # raised with every change of what travels
+WIRE = 3  # raised with every change of what travels
 
 
 class Order(NamedTuple):

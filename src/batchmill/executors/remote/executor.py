@@ -26,7 +26,15 @@ from batchmill.executors.process.executor import refuse_all
 from batchmill.executors.process.logs import handle
 from batchmill.executors.process.sealing import sealed_error
 from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Rest, Ticket
-from batchmill.executors.remote.jobs import host_without, packed_job, probe_for, refuse_secrets, run_here
+from batchmill.executors.remote.jobs import (
+    check_items,
+    guarded,
+    host_without,
+    packed_job,
+    probe_for,
+    refuse_secrets,
+    run_here,
+)
 from batchmill.executors.remote.losses import Losses
 from batchmill.executors.remote.missing import explained
 from batchmill.executors.remote.where import carrier_at
@@ -104,6 +112,7 @@ class Dispatch:
         self._job = job
         self._carrier = carrier
         self._channel = channel
+        self._guarded = guarded(carrier, settings)
         self._most = settings.max_concurrent
         seats = max(1, min(carrier.seats(), self._most or carrier.seats()))
         self._sizer = ChunkSizer(
@@ -163,6 +172,12 @@ class Dispatch:
                 self._changed.wait(1.0)  # seats may have come meanwhile
 
     def _send(self, chunk: Chunk) -> None:
+        if self._guarded:
+            try:
+                check_items(chunk)
+            except ExecutorUnavailable:
+                self._channel.give_back(chunk)
+                raise
         items = self._pack(chunk)
         if isinstance(items, ErrorInfo):
             self._settler.split(chunk, items)
