@@ -55,7 +55,7 @@ class Aggregate:
     def __init__(self, facts: Facts, values: Values = "failed") -> None:
         self._facts, self._values = facts, values
         self._nodes = {node.id: node for node in facts.nodes}
-        self._timeline = Timeline(facts.run.wall, facts.nodes)
+        self._timeline = Timeline(facts.run.wall, facts.nodes, facts.slot_names)
         self._store = CellStore(facts.run.wall)
         self._grouping = Grouping(facts.run, with_values=values != "none")
         self._slowest, self._dearest = Highest(SLOWEST), Highest(DEAREST)
