@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, TypeVar
 
-from batchmill.outcome import NO_WAITS, Commands, Outcome, Waits
+from batchmill.outcome import NO_WAITS, Commands, Outcome, Tried, Waits
 
 V = TypeVar("V")
 
@@ -158,13 +158,15 @@ class Block:
         second = None if known is None else self.began[known]
         return None if second is None else second + sum(self.walls[known:offset])
 
-    def forget_when(self) -> None:
-        """Drop what only the process says that ran the items: its clock is another, and so are its workers'
-        numbers."""
-        self.began.clear()
-        self.worker = None
+    def move(self, seconds: float, worker: int) -> None:
+        """The items ran on ``worker``, whose clock is behind the one here by so many seconds."""
+        for offset, second in self.began.items():
+            self.began[offset] = None if second is None else second + seconds
+        self.worker = worker
         for offset, outcome in self.special.items():
-            self.special[offset] = replace(outcome, began=None, worker=None, tried=())
+            began = None if outcome.began is None else outcome.began + seconds
+            tried = moved(outcome.tried, seconds, worker)
+            self.special[offset] = replace(outcome, began=began, worker=worker, tried=tried)
 
     def begins(self, zero: float = 0.0) -> Sequence[float | None]:
         """When each item began, by a clock that was ``zero`` when :func:`time.perf_counter` was 0."""
@@ -224,6 +226,11 @@ def _cut(column: dict[int, V], start: int, end: int) -> dict[int, V]:
     """The entries for offsets from ``start`` to before ``end``, for a block that begins there. A copy is
     looked at: another thread may be adding to the column."""
     return {offset - start: one for offset, one in column.copy().items() if start <= offset < end}
+
+
+def moved(tried: tuple[Tried, ...], seconds: float, worker: int) -> tuple[Tried, ...]:
+    """Attempts that ``worker`` made, whose clock is behind the one here by so many seconds."""
+    return tuple(one._replace(began=one.began + seconds, worker=worker) for one in tried)
 
 
 def together(seconds: Iterable[float | None]) -> float | None:

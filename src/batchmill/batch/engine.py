@@ -20,7 +20,16 @@ from batchmill.batch.window import Window
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import resource_scope
-from batchmill.executors.contract import Choice, Executor, ExecutorSettings, OnDeath, Task, WorkerDeath
+from batchmill.executors.contract import (
+    Choice,
+    Executor,
+    ExecutorSettings,
+    OnDeath,
+    OnWorker,
+    Task,
+    WorkerDeath,
+    WorkerPlace,
+)
 from batchmill.executors.registry import executor_named
 from batchmill.items.sources import Source, as_source
 from batchmill.journal.contract import ItemLog
@@ -75,7 +84,8 @@ class Batch:
     - ``apart``: the consumer is a thread that nobody may end, so sequential items also run on a thread of
       their own, which can be abandoned.
     - ``choice``: the executor that runs the batch; for ``auto`` its last choice, of which ``on_choice`` is
-      told, from any thread. ``on_death`` is told, likewise, of a worker process that died.
+      told, from any thread. ``on_death`` is told, likewise, of a worker process that died,
+      ``on_worker`` of a worker of a cluster that had its first results.
     - ``log``: saves the outcomes, and may know some already.
     - ``judge``: may turn a result into an error; the result is still saved.
 
@@ -118,7 +128,10 @@ class Batch:
         )
         self.on_choice: Callable[[Choice], None] | None = None
         self.on_death: OnDeath | None = None
-        self._running_with = replace(self._running_with, on_choice=self._chosen, on_death=self._died)
+        self.on_worker: OnWorker | None = None
+        self._running_with = replace(
+            self._running_with, on_choice=self._chosen, on_death=self._died, on_worker=self._placed
+        )
         self._cancel = cancel or CancelToken()
         self._stop = stop or CancelToken()
         self.waiting = 0  # items that wait for a service which answers later
@@ -177,6 +190,10 @@ class Batch:
     def _died(self, death: WorkerDeath) -> None:
         if self.on_death is not None:
             self.on_death(death)
+
+    def _placed(self, place: WorkerPlace) -> None:
+        if self.on_worker is not None:
+            self.on_worker(place)
 
     def gather(self, on_block: OnBlock | None = None) -> BatchResult[Any]:
         """Run the batch to its end; see :func:`run_batch`."""

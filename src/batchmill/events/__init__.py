@@ -17,6 +17,7 @@ from batchmill.events.happened import (
     RunStarted,
     Status,
     WorkerDied,
+    WorkerJoined,
 )
 from batchmill.events.pace import ProgressThrottle
 
@@ -39,4 +40,5 @@ __all__ = [
     "RunStarted",
     "Status",
     "WorkerDied",
+    "WorkerJoined",
 ]

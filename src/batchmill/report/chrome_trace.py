@@ -13,6 +13,7 @@ from batchmill.report import text
 from batchmill.report.facts import Facts
 from batchmill.report.parts import Node
 from batchmill.report.rows import Attempt, Refusal, Row, refusals_of
+from batchmill.report.slot_names import SlotNames
 
 RUN = 1  # the process of the run as a whole; nodes have those after it
 VISITS = 1  # the track of a node's visits; slots have those after it
@@ -41,7 +42,7 @@ def _events(facts: Facts) -> Iterator[Event]:
         yield {**_slice(f"pass {number}", one.at, one.wall, RUN, VISITS), "args": {"ended": one.ended}}
     for node in facts.nodes:
         yield from _node(node, processes[node.id])
-    yield from _items(facts.rows(), processes)
+    yield from _items(facts.rows(), processes, facts.slot_names)
     yield from _happenings(facts, processes)
 
 
@@ -64,7 +65,7 @@ def _node(node: Node, process: int) -> Iterator[Event]:
         yield {**_slice(node.id, visit.at, visit.wall, process, VISITS), "args": args}
 
 
-def _items(rows: Iterable[Row], processes: dict[str, int]) -> Iterator[Event]:
+def _items(rows: Iterable[Row], processes: dict[str, int], names: SlotNames) -> Iterator[Event]:
     tracks: set[tuple[int, int]] = set()
     for row in rows:
         if row.start is None or row.state in ("kept", "skipped", "not run"):
@@ -78,7 +79,8 @@ def _items(rows: Iterable[Row], processes: dict[str, int]) -> Iterator[Event]:
             slot = row.slot if one.slot is None else one.slot
             if slot is not None and (process, slot) not in tracks:
                 tracks.add((process, slot))
-                yield _track(process, slot + VISITS + 1, f"slot {slot}")
+                name = names.name(row.node, slot) or f"slot {slot}"
+                yield _track(process, slot + VISITS + 1, text.line(name))
             yield from _attempt(row, one, number, slot, process)
         yield from map(_refused, refusals_of(row))
 
@@ -128,6 +130,7 @@ def _happenings(facts: Facts, processes: Mapping[str, int]) -> Iterator[Event]:
         told = {
             "slot": death.slot, "pid": death.pid, "exit_code": death.exit_code, "signal": death.signal,
             "reason": death.reason or None, "index": death.index, "items": death.items,
+            "host": text.line(death.host) or None,
         }  # fmt: skip
         yield _instant("a worker died", death.at, process, told)
 

@@ -38,7 +38,7 @@ def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: 
         raise pickler.refusal(task, fault, "task") from fault
     there = replace(settings, max_concurrent=1, chunk_size=None, on_choice=None, slots=None, by_permit=False)
     lost = settings.retry.of_lost_attempts() if isinstance(settings.retry, RetryPolicy) else settings.retry
-    there = replace(there, cluster=None, on_death=None, retry=lost)
+    there = replace(there, cluster=None, on_death=None, on_worker=None, retry=lost)
     cwd = settings.cluster.get("cwd") if isinstance(settings.cluster, dict) else None
     around = ProcessEnvironment.packed(1) if carrier.here else ProcessEnvironment.packed_without_environment()
     modules = None if carrier.here else travelling(stream, retry)

@@ -137,6 +137,7 @@ class NodeBatch:
     def _run(self, hand_on: OnBlock | None) -> NodeRun:
         done = ResultCollector(results_of(self._spec, self._around, self._place))
         self.batch.on_choice, self.batch.on_death = self._progress.chosen, self._progress.died
+        self.batch.on_worker = self._progress.placed
 
         if self._skips:
             done.note_skipped(0)
