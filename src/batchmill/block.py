@@ -76,6 +76,10 @@ class Block:
     def __len__(self) -> int:
         return len(self.values)
 
+    def longer(self, seconds: float) -> int:
+        """How many items took longer than that."""
+        return sum(wall > seconds for wall in self.walls)
+
     def appenders(self) -> tuple[Callable[[Any], None], Callable[[float], None]]:
         """What adds a value, and what adds its wall time, for the one loop that runs every item: two calls
         that Python need not look up. The wall time is to be added last: what

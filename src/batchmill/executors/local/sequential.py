@@ -75,7 +75,7 @@ class SequentialExecutor:
         block = Block(chunk.start, items=chunk.items, worker=worker)
         try:
             with ctrl_c:
-                runner.run_chunk(chunk, CHUNK_SECONDS, block=block)
+                runner.run_chunk(chunk, sizer.patience(len(chunk)), block=block)
         except BaseException:  # Ctrl-C in the midst of an item: those before it are done and are kept
             if block.done:
                 channel.deliver(block.part(0, block.done))

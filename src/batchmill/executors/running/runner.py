@@ -18,7 +18,7 @@ from batchmill.block import Block, together
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Chunk
-from batchmill.executors.own_time import ThreadEffort, own_seconds, seconds_left, thread_effort
+from batchmill.executors.own_time import Effort, Took, effort, own_seconds, seconds_left
 from batchmill.executors.running.attempts import Attempts, Job, Wait
 from batchmill.executors.running.progress import Progress
 from batchmill.outcome import Outcome
@@ -83,7 +83,7 @@ class ItemRunner:
         timed, clock = self.timed, time.perf_counter
         index = chunk.start
         progress.begin_items()
-        effort = thread_effort()
+        before = effort()
         began = last = clock()
         end = last + seconds
         drift = 0.0  # how much later items begin than the walls of those before them tell
@@ -121,7 +121,7 @@ class ItemRunner:
             add_wall(now - last)
             last = now
             index += 1
-            if now >= end and (end := now + _left(seconds, effort)) == now:
+            if now >= end and (end := now + seconds_left(seconds, _took(block, now - began, before))) == now:
                 break
             if self._job.judges_failures and then is not None and outcome.error is not None:
                 break
@@ -134,9 +134,9 @@ class ItemRunner:
                     block.begin(offset + 1, last)
                     drift = 0.0
         commands = together(one.cpu for one in block.commands.values()) if block.commands else None
-        cpu, waits = _since(effort)
-        self.took = own_seconds(len(block), last - began, cpu, waits)
-        block.cpu = cpu + (commands or 0.0)
+        took = _took(block, last - began, before)
+        self.took = own_seconds(took)
+        block.cpu = took.used.cpu + (commands or 0.0)
         return block
 
     def _attempts(self, index: int, began: float, chunk: Chunk) -> Attempts:
@@ -205,15 +205,8 @@ class ItemRunner:
         return True
 
 
-def _since(before: ThreadEffort) -> ThreadEffort:
-    cpu, waits = thread_effort()
-    return ThreadEffort(
-        cpu - before.cpu, None if waits is None or before.waits is None else waits - before.waits
-    )
-
-
-def _left(seconds: float, before: ThreadEffort) -> float:
-    return seconds_left(seconds, *_since(before))
+def _took(block: Block, wall: float, before: Effort) -> Took:
+    return Took(len(block), wall, effort().since(before), block.longer)
 
 
 def second_of(nanoseconds: int) -> float | None:
