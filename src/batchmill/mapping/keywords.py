@@ -1,7 +1,8 @@
 """Keyword arguments as the settings of a batch: named and formed as the keys of a document's batch block.
 
-The block's own model checks them, so that each has one range and one set of error messages. The model, which
-brings pydantic, is imported only if some setting differs from its default.
+The block's own model checks them, so that each has one range and one set of error messages. The model brings
+pydantic, which takes longer than starting a worker process. So settings that are common and plainly fine do
+without it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Literal, NoReturn, TypedDict
 
 from batchmill.batch.admissions.gates import Gates
 from batchmill.batch.admissions.rate_gate import Gate
-from batchmill.batch.settings import BatchSettings
+from batchmill.batch.settings import MAX_CONCURRENT, BatchSettings
 from batchmill.concurrency.promises import awaits
 from batchmill.errors import InvalidSetting, UnknownSetting
 from batchmill.executors.contract import Task
@@ -23,6 +24,8 @@ from batchmill.executors.running.prepared import Prepared
 from batchmill.ir.clusters import checked_cluster
 from batchmill.ir.faults import did_you_mean
 from batchmill.mapping.reporting import ItemResult
+from batchmill.policy import FailurePolicy, RetryPolicy
+from batchmill.policy.retry import MAX_ATTEMPTS
 
 Executor = Literal["sequential", "thread", "process", "auto", "dask"]
 ErrorHandling = Literal["fail_fast", "continue", "fail_safe"]
@@ -184,11 +187,40 @@ def _of_block(executor: str, keys: Mapping[str, Any]) -> BatchSettings:
     for name, example in _OBJECTS.items():
         if name in wanted and not isinstance(wanted[name], dict):
             raise InvalidSetting(f"`{name}` must be a dictionary such as {example}, not {wanted[name]!r}")
+    if (settings := plainly_fine(executor, wanted)) is not None:
+        return replace(settings, cluster=cluster)
     reading = importlib.import_module("batchmill.ir.models.reading")
     block, faults = reading.faults_of_batch({**wanted, "executor": executor, "items": []})
     if faults:
         raise InvalidSetting("; ".join(faults))
     return replace(BatchSettings.of_block(block, _gate(block)), cluster=cluster)
+
+
+_COMMON: dict[str, Callable[[Any], bool]] = {
+    "executor": lambda value: True,  # looked at before
+    "max_concurrent": lambda value: type(value) is int and 1 <= value <= MAX_CONCURRENT,
+    "chunk_size": lambda value: type(value) is int and 1 <= value <= 1_000_000,
+    "max_retries": lambda value: type(value) is int and 1 <= value <= MAX_ATTEMPTS,
+    "retry_wait": lambda value: type(value) in (int, float) and 0 <= value <= 3600,
+    "timeout": lambda value: type(value) in (int, float) and 0 < value <= 86400,
+    "error_handling": lambda value: value in ("fail_fast", "continue"),
+}
+"""Of the common settings, values that the model of a batch block takes as they are. It takes more than these."""
+
+
+def plainly_fine(executor: str, wanted: Mapping[str, Any]) -> BatchSettings | None:
+    """The settings that ``wanted``, keys of a batch block, says in full; None where its model must be asked."""
+    if not all(name in _COMMON and _COMMON[name](value) for name, value in wanted.items()):
+        return None
+    timeout = wanted.get("timeout")
+    return BatchSettings(
+        executor=executor,
+        max_concurrent=wanted.get("max_concurrent"),
+        chunk_size=wanted.get("chunk_size"),
+        timeout=None if timeout is None else float(timeout),
+        retry=RetryPolicy(wanted.get("max_retries", 1), float(wanted.get("retry_wait", 0.0))),
+        failures=FailurePolicy(fail_fast=wanted.get("error_handling", "fail_fast") == "fail_fast"),
+    )
 
 
 def _check_face(given: Mapping[str, Any]) -> None:
