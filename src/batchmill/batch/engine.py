@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, Protocol
 
 from batchmill.batch.admissions.contract import Admission
-from batchmill.batch.admissions.gate_claim import RateLimited
 from batchmill.batch.admissions.job_permits import JobPermits
 from batchmill.batch.keeping import Judge
 from batchmill.batch.parenthood import possible_here
@@ -127,7 +127,8 @@ class Batch:
         """What has to let items start, in the order in which it is asked."""
         settings = self.settings
         if settings.gate is not None:
-            yield RateLimited(settings.gate)
+            gates = import_module("batchmill.batch.admissions.gate_claim")  # most batches have no limit
+            yield gates.RateLimited(settings.gate)
         if settings.permits is not None:
             awaits = self.task.awaits and settings.traits.side_by_side
             yield JobPermits(settings.permits, one_by_one=awaits)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import ExecutorSettings
 from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.traits import TRAITS, Traits
 
-if TYPE_CHECKING:  # it imports pydantic
+if TYPE_CHECKING:  # they import pydantic, and the arithmetic of limits
+    from batchmill.batch.admissions.rate_gate import Gate
     from batchmill.ir.models.batch import BatchSpec
 
 MAX_CONCURRENT = 1000

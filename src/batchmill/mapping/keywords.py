@@ -7,14 +7,13 @@ without it.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict
 
-from batchmill.batch.admissions.gates import Gates
-from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.batch.settings import MAX_CONCURRENT, BatchSettings
 from batchmill.concurrency.promises import awaits
 from batchmill.errors import InvalidSetting, UnknownSetting
@@ -26,6 +25,10 @@ from batchmill.ir.faults import did_you_mean
 from batchmill.mapping.reporting import ItemResult
 from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.policy.retry import MAX_ATTEMPTS
+
+if TYPE_CHECKING:  # only limits need them
+    from batchmill.batch.admissions.gates import Gates
+    from batchmill.batch.admissions.rate_gate import Gate
 
 Executor = Literal["sequential", "thread", "process", "auto", "dask"]
 ErrorHandling = Literal["fail_fast", "continue", "fail_safe"]
@@ -122,7 +125,12 @@ _OTHER_NAMES = {
 }
 """Names of our settings in other libraries."""
 
-_gates = Gates()  # of this process: calls that name the same key share its limit
+
+@functools.cache
+def _shared_gates() -> Gates:
+    """Those of this process: calls that name the same key share its limit."""
+    made: Gates = importlib.import_module("batchmill.batch.admissions.gates").Gates()
+    return made
 
 
 def chosen(given: Mapping[str, Any], owner: str, unknown: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -205,11 +213,11 @@ _COMMON: dict[str, Callable[[Any], bool]] = {
     "timeout": lambda value: type(value) in (int, float) and 0 < value <= 86400,
     "error_handling": lambda value: value in ("fail_fast", "continue"),
 }
-"""Of the common settings, values that the model of a batch block takes as they are. It takes more than these."""
+"""Common settings, each with values that the model of a batch block takes as they are, though not all."""
 
 
 def plainly_fine(executor: str, wanted: Mapping[str, Any]) -> BatchSettings | None:
-    """The settings that ``wanted``, keys of a batch block, says in full; None where its model must be asked."""
+    """The settings that ``wanted``, keys of a batch block, say in full; None if its model must be asked."""
     if not all(name in _COMMON and _COMMON[name](value) for name, value in wanted.items()):
         return None
     timeout = wanted.get("timeout")
@@ -286,6 +294,8 @@ def _gate(block: Any) -> Gate | None:
     limits_of = importlib.import_module("batchmill.policy.limits").Limits
     limits = (limited.limits if limited is not None else limits_of()).stricter(limits_of(adaptive=span))
     key = limited.key if limited is not None else None
-    gates = Gates() if key is None else _gates
+    new_gates = importlib.import_module("batchmill.batch.admissions.gates").Gates
+    gates = new_gates() if key is None else _shared_gates()
     lane = gates.lane(key or "", limits_of(), shared=limited is not None and limited.shared)
-    return Gate(gates, lane, longest_pause=block.retry_max_wait, limits=limits)
+    gate: type[Gate] = importlib.import_module("batchmill.batch.admissions.rate_gate").Gate
+    return gate(gates, lane, longest_pause=block.retry_max_wait, limits=limits)
