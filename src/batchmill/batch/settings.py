@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import InvalidSetting
-from batchmill.executors.contract import ExecutorSettings
+from batchmill.executors.contract import Choice, ExecutorSettings, OnDeath
 from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.traits import TRAITS, Traits
 
@@ -70,8 +71,10 @@ class BatchSettings:
         """What is special about the executor."""
         return TRAITS[self.executor]
 
-    def for_executor(self) -> ExecutorSettings:
-        """The part an executor needs to know."""
+    def for_executor(
+        self, on_choice: Callable[[Choice], None] | None = None, on_death: OnDeath | None = None
+    ) -> ExecutorSettings:
+        """The part an executor needs to know, and whom it tells."""
         return ExecutorSettings(
             max_concurrent=self.max_concurrent,
             chunk_size=self.chunk_size,
@@ -86,6 +89,8 @@ class BatchSettings:
             slots=self.slots,
             keep_exceptions=self.keep_exceptions,
             cluster=self.cluster,
+            on_choice=on_choice,
+            on_death=on_death,
         )
 
 

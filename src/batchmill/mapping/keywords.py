@@ -177,13 +177,16 @@ def settings_of(given: Mapping[str, Any]) -> BatchSettings:
     if in_place and keys.get("error_handling") == "fail_fast":
         keys["error_handling"] = "continue"
     settings = _of_block(executor, keys)
-    retry = replace(settings.retry, on=_classes(given.get("retry_on")))
+    on = _classes(given.get("retry_on"))
+    retry = settings.retry if on is None else replace(settings.retry, on=on)
     most = _plain(given.get("max_items_per_worker"))
     if most is not None and executor not in WITH_PROCESSES:
         raise InvalidSetting(
             f"`max_items_per_worker` is for worker processes, and the executor is {executor!r}: set "
             '`executor` to "process", or leave it out'
         )
+    if on is None and not in_place and most is None:
+        return settings
     return replace(settings, retry=retry, keep_exceptions=in_place, max_items_per_worker=most)
 
 
@@ -196,7 +199,7 @@ def _of_block(executor: str, keys: Mapping[str, Any]) -> BatchSettings:
         if name in wanted and not isinstance(wanted[name], dict):
             raise InvalidSetting(f"`{name}` must be a dictionary such as {example}, not {wanted[name]!r}")
     if (settings := plainly_fine(executor, wanted)) is not None:
-        return replace(settings, cluster=cluster)
+        return settings if cluster is None else replace(settings, cluster=cluster)
     reading = importlib.import_module("batchmill.ir.models.reading")
     block, faults = reading.faults_of_batch({**wanted, "executor": executor, "items": []})
     if faults:

@@ -19,6 +19,7 @@ from typing import Any
 
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.dispatch.chunk_sizes import ItemPace
+from batchmill.executors.dispatch.stealing import Watch
 from batchmill.executors.process.folders import Folders, remove_abandoned
 from batchmill.executors.process.loky_private import at_exit
 from batchmill.executors.process.payload import Payload, discard
@@ -59,6 +60,7 @@ class Pool:
         self._folders = Folders()
         self.folders = self._folders.paths
         self.threads = ThreadCache()
+        self.watch = Watch(self.threads.run)
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="batchmill-pool", daemon=True)
         try:
