@@ -21,7 +21,7 @@ from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
-from batchmill.executors.dispatch.stealing import WorkStealer
+from batchmill.executors.dispatch.stealing import Watch, WorkStealer
 from batchmill.executors.local.event_loop import EventLoopBatch
 from batchmill.executors.local.thread_worker import CHUNK_SECONDS, CLOSE_SECONDS, Worker
 from batchmill.executors.running.attempts import Job, lost_attempt
@@ -85,7 +85,8 @@ class ThreadBatch:
         self._unhired = 0
         self._several = 0  # workers that have more than one item
         self._over = threading.Event()
-        self.stealer = WorkStealer(channel, _in_a_thread, self._now, self._any_has_several)
+        watch = Watch(_in_a_thread, linger=0)
+        self.stealer = WorkStealer(channel, watch, self._now, self._any_has_several)
         channel.on_idle(self.stealer.begin)
         self._watcher = threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True)
         self._forget = [channel.on_stop(self._stop_workers), cancel.on_cancel(self._abandon_all)]
