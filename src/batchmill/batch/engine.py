@@ -115,7 +115,6 @@ class Batch:
             self.watch,
             ordered=ordered,
             admissions=tuple(self._admissions()),
-            retry=settings.retry,
             log=log,
             judge=judge,
         )

@@ -169,7 +169,7 @@ class Agent:
         sealed = SealedItems(order.items, 0, order.n_items)
         items = pickler.loads(order.items) if order.plain else sealed
         channel = OrderChannel(
-            Chunk(order.start, items, order.attempts, order.lost),
+            Chunk(order.start, items, order.attempts, order.lost, wait=order.wait),
             order.seconds,
             alone=settings.stop_on_failure or settings.judges_failures,
             by_attempt=settings.by_attempt,

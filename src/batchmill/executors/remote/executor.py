@@ -203,6 +203,7 @@ class Dispatch:
             pickler.is_plain(chunk.items),
             chunk.attempts,
             sealed_error(chunk.lost),
+            chunk.wait,
             PATIENCE_SECONDS,
         )
         try:
