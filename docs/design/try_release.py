@@ -5,8 +5,8 @@
 Interpreters are names or paths; without any, the supported ones that are on PATH, of pyenv and under /opt.
 The wheel and the sdist stay in ``dist/``; ``--built`` tries those that are there, so that a release can be
 tried on one interpreter after another, and ``--only`` tries one of the two. Each environment gets nothing but
-what is installed into it; then README's census and its Python example run there. Every line says what was tried
-and how long its steps took. Ends with 1 if anything fails.
+what is installed into it; then README's census and its Python example run there. Every line says what was
+tried and how long its steps took. Ends with 1 if anything fails.
 """
 
 from __future__ import annotations
