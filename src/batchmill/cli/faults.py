@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import traceback
 import re
+import traceback
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from textwrap import indent
 from typing import Any
 
@@ -17,7 +16,6 @@ from batchmill.cli.streams import colour
 from batchmill.errors import InvalidDocument, Problem
 from batchmill.values.tracebacks import at_own_line
 from batchmill.warned import Warned
-
 
 _NO_CHOICE = re.compile(r"'(.+)' is not one of")
 
@@ -64,6 +62,8 @@ def _meant(error: click.ClickException) -> str:
     found = _NO_CHOICE.search(error.message)
     if not isinstance(choices, click.Choice) or found is None:
         return ""
+    from difflib import get_close_matches  # needed on a mistake only
+
     close = get_close_matches(found[1], list(map(str, choices.choices)), 1)
     return f" Did you mean {close[0]!r}?" if close else ""
 

@@ -60,8 +60,8 @@ class Journals:
                 raise StorageError(f"there is no journal {self._path}; --journal PATH names another one")
             here = default_journals(working_folder())[0]
             raise StorageError(
-                f"no run of this folder is saved: there is no journal {here}, and none of `map`; go to the folder "
-                "where you started the run, or name its journal with --journal PATH"
+                f"no run of this folder is saved: there is no journal {here}, and none of `map`; "
+                "go to the folder where you started the run, or name its journal with --journal PATH"
             )
         found = [(reader, run) for reader in self._readers for run in reader.runs()]
         found.sort(key=lambda one: one[1].started_at, reverse=True)

@@ -186,11 +186,12 @@ def _read_text(path: Path, most: int) -> str:
 def _near(path: Path) -> str:
     """A document beside ``path`` whose name is nearly that of ``path``, as a hint."""
     try:
-        names = [one.name for one in path.parent.iterdir() if one.suffix.lower() in (*_YAML_SUFFIXES, ".json")]
+        there = sorted(one.name for one in path.parent.iterdir())
     except OSError:
         return ""
-    close = did_you_mean(path.name, sorted(names))
-    return close or (f"there are {all_of(sorted(names)[:5])}" if names else "")
+    names = [name for name in there if name.lower().endswith((*_YAML_SUFFIXES, ".json"))]
+    close = did_you_mean(path.name, names)
+    return close or (f"there are {all_of(names[:5])}" if names else "")
 
 
 def _too_large(name: str, most: int) -> InvalidDocument:
