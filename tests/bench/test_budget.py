@@ -74,6 +74,7 @@ def test_a_probe_that_ended_knows_the_items_and_one_that_was_stopped_what_it_was
     assert Probe.of(run(8, 300, True)).items == 300
     assert Probe.of(run(8, None, True)).items is None
     assert Probe.of(run(8, 8, False, cpu=0.1)).waits
+    assert Probe.of(run(0, 300, True)) == Probe(300, PROBE_SECONDS, 0.0, waits=False)
     assert Probe.of(run(0, 0, False)) == Probe(0, 0.0, PROBE_SECONDS, waits=False)
 
 

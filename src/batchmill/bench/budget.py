@@ -35,6 +35,8 @@ class Probe:
     def of(cls, run: Run) -> Probe:
         """Of a run that was stopped after :data:`PROBE_SECONDS`, or ended before that."""
         total = run.total if run.stopped else run.items
+        if run.stopped and not run.items:  # the first was not even begun
+            return cls(total, run.wall, 0.0, waits=False)
         item = sum(run.walls) / run.items if run.items else 0.0
         beside = max(0.0, run.wall - sum(run.walls))
         if run.items > 1_000:  # what handing over costs belongs to the items
