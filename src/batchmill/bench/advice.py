@@ -102,7 +102,7 @@ def _elsewhere(stages: Sequence[Stage], items: int) -> list[str]:
         for stage, following in pairwise(stages[: now + 1])
     ]
     told += [f"from {count(about(stage.items), 'item')} on: {stage.executor}" for stage in stages[now + 1 :]]
-    return told or ["whatever their number"]
+    return told or ["the same for any number of items"]
 
 
 def _nature(here: Sequence[Figures]) -> str:

@@ -14,6 +14,8 @@ PROBE_SECONDS = 1.0
 PROCESS_SECONDS = 0.5  # a new interpreter with batchmill imported, and its end
 WORKERS_SECONDS = 0.4  # starting worker processes here
 CLUSTER_SECONDS = 3.0  # meeting the workers of a cluster, or starting them
+SURE = 0.85  # of the time that there is: what is expected may take a little longer
+LEAST_ITEMS = 10  # to be measured, if need be in fewer rounds
 FILLED = 4  # items a worker in the run that starts the workers: each of them has to get one
 MOST_ITEMS = 100_000  # that are measured: more say no more
 
@@ -33,11 +35,25 @@ class Probe:
     def of(cls, run: Run) -> Probe:
         """Of a run that was stopped after :data:`PROBE_SECONDS`, or ended before that."""
         total = run.total if run.stopped else run.items
+        if run.stopped and not run.items:  # the first was not even begun
+            return cls(total, run.wall, 0.0, waits=False)
         item = sum(run.walls) / run.items if run.items else 0.0
         beside = max(0.0, run.wall - sum(run.walls))
         if run.items > 1_000:  # what handing over costs belongs to the items
             item, beside = run.wall / run.items, 0.0
         return cls(total, item, beside, run.cpu < 0.5 * run.wall)
+
+
+def affordable(
+    probe: Probe, cases: Sequence[Case], rounds: int, seconds: float
+) -> tuple[int, tuple[int, ...]]:
+    """The rounds and the numbers of items to measure within ``seconds``: fewer rounds where otherwise there
+    would be so few items that nothing could be seen."""
+    for fewer in range(rounds, 0, -1):
+        counts = counts_of(probe, cases, fewer, seconds)
+        if not counts or counts[-1] in (probe.items, MOST_ITEMS) or counts[-1] >= LEAST_ITEMS:
+            return fewer, counts
+    return 1, counts
 
 
 def counts_of(probe: Probe, cases: Sequence[Case], rounds: int, seconds: float) -> tuple[int, ...]:
@@ -49,7 +65,7 @@ def counts_of(probe: Probe, cases: Sequence[Case], rounds: int, seconds: float) 
     low, high = 1, most
     while low < high:
         middle = (low + high + 1) // 2
-        fits = expected(probe, cases, rounds, _spread(middle)) <= seconds
+        fits = expected(probe, cases, rounds, _spread(middle)) <= SURE * seconds
         low, high = (middle, high) if fits else (low, middle - 1)
     return _spread(low if low == most else _rounded(low))
 

@@ -40,8 +40,8 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One run to make: of the first ``limit`` items of each batch, None for all. After ``seconds`` it starts
-    no further item, None for no such time."""
+    """One run to make: of the first ``limit`` items of each batch, None for all. So many ``seconds``
+    after its first batch began it starts no further item, None for no such time."""
 
     limit: int | None = None
     seconds: float | None = None

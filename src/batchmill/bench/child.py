@@ -34,11 +34,12 @@ MEASURED = "batch_metadata"  # in a batch node's outputs: how it was run, which 
 
 class Watch:
     """A listener: what each item took, and which batches there were. Batches inside of items belong to the
-    item."""
+    item. ``on_batch`` is called as a batch begins."""
 
     wants_items = True
 
-    def __init__(self) -> None:
+    def __init__(self, on_batch: Callable[[], None]) -> None:
+        self._on_batch = on_batch
         self.walls: dict[str, list[float]] = {}
         self.workers: dict[str, int] = {}
         self.totals: dict[str, int | None] = {}
@@ -48,6 +49,7 @@ class Watch:
             self.walls.setdefault(event.node, [])
             self.workers[event.node] = event.workers
             self.totals[event.node] = event.total
+            self._on_batch()
         elif isinstance(event, ItemsTimed) and not is_inside_item(event.node):
             self.walls.setdefault(event.node, []).extend(event.walls)
 
@@ -71,9 +73,10 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _measured(request: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
-    watch, stop = Watch(), CancelToken()
+    stop = CancelToken()
     cpu, began = _cpu(), time.perf_counter()
-    with _stopped_after(step["seconds"], stop):
+    with _stopping(step["seconds"], stop) as begin:
+        watch = Watch(begin)
         result = run(
             request["document"],
             request["values"],
@@ -101,17 +104,24 @@ def _measured(request: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _stopped_after(seconds: float | None, stop: CancelToken) -> Iterator[None]:
-    if seconds is None:
-        yield
-        return
-    timer = threading.Timer(seconds, stop.cancel)
-    timer.daemon = True
-    timer.start()
+def _stopping(seconds: float | None, stop: CancelToken) -> Iterator[Callable[[], None]]:
+    """Stop so many seconds after the first call of what it gives: what comes before the first batch may take
+    as long as it likes. Of several calls the first counts."""
+    timers: list[threading.Timer] = []
+    lock = threading.Lock()  # branches call from their own threads
+
+    def begin() -> None:
+        with lock:
+            if seconds is not None and not timers:
+                timers.append(threading.Timer(seconds, stop.cancel))
+                timers[0].daemon = True
+                timers[0].start()
+
     try:
-        yield
+        yield begin
     finally:
-        timer.cancel()
+        for timer in timers:
+            timer.cancel()
 
 
 def _batch_of(result: RunResult, node: str) -> dict[str, Any]:

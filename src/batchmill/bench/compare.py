@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 from batchmill.bench.advice import Advice, advise
-from batchmill.bench.budget import PROBE_SECONDS, Probe, counts_of, expected, steps_of
+from batchmill.bench.budget import PROBE_SECONDS, PROCESS_SECONDS, Probe, affordable, expected, steps_of
 from batchmill.bench.case import Case, Run, Series, Step
 from batchmill.bench.figures import Figures, figures_of
 from batchmill.bench.workload import Workload
@@ -20,7 +21,8 @@ Measure = Callable[[Workload, Case, Sequence[Step]], Series]
 @dataclass(frozen=True, slots=True)
 class Order:
     """What to measure of a workload: runs of ``counts`` items under ``cases``, in ``rounds`` rounds.
-    ``items`` is how many to advise for, None for those that there are. It takes about ``seconds``."""
+    ``items`` is how many to advise for, None for those that there are. It takes about ``seconds``. No round
+    begins that would end later than ``most_seconds`` after the first, None for no such time."""
 
     workload: Workload
     cases: Sequence[Case]
@@ -29,6 +31,7 @@ class Order:
     rounds: int
     seconds: float
     items: int | None = None
+    most_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +86,33 @@ def ordered(
     items: int | None,
     run: Measure,
 ) -> Order:
-    """Probe a workload, then choose what to measure: ``counts`` if given, otherwise as many items as
-    ``seconds`` allow. Raises :class:`~batchmill.errors.BenchFailed`."""
+    """Probe a workload, then choose what to measure: ``counts`` if given, otherwise as many items, in up to
+    ``rounds`` rounds, as ``seconds`` allow. Raises :class:`~batchmill.errors.BenchFailed`."""
     first = next((case for case in cases if not case.traits.side_by_side), cases[0])
     probe = Probe.of(run(workload, first, [Step(seconds=PROBE_SECONDS)]).runs[0])
-    if counts is None:
-        chosen = counts_of(probe, cases, rounds, seconds)
-    else:
+    if counts is not None:
         most = max(counts) if probe.items is None else probe.items
         chosen = tuple(sorted({min(count, most) for count in counts})) if most else ()
-    return Order(workload, cases, probe, chosen, rounds, expected(probe, cases, rounds, chosen), items)
+        takes = expected(probe, cases, rounds, chosen)
+        return Order(workload, cases, probe, chosen, rounds, takes, items)
+    rest = max(0.0, seconds - PROBE_SECONDS - PROCESS_SECONDS)
+    rounds, chosen = affordable(probe, cases, rounds, rest)
+    takes = expected(probe, cases, rounds, chosen)
+    return Order(workload, cases, probe, chosen, rounds, takes, items, rest)
 
 
-def compare(order: Order, tell: Tell, run: Measure) -> Comparison:
-    """Measure what is ordered. Raises :class:`~batchmill.errors.BenchFailed`."""
+def compare(order: Order, tell: Tell, run: Measure, clock: Callable[[], float] = perf_counter) -> Comparison:
+    """Measure what is ordered. ``clock`` tells seconds. Raises :class:`~batchmill.errors.BenchFailed`."""
     workload = order.workload
     series: dict[Case, list[Series]] = {case: [] for case in order.cases}
-    for number, case in _turns(order.cases, order.rounds):
-        tell(f"{workload.name}: round {number} of {order.rounds}, {case.label} on {case.build}")
-        series[case].append(run(workload, case, steps_of(case, order.counts, order.probe)))
+    began = clock()
+    for number in range(order.rounds):
+        if number and _too_late(order, number, clock() - began):
+            tell(f"{workload.name}: the time is over after {number} of {order.rounds} rounds")
+            break
+        for case in _turn(order.cases, number):
+            tell(f"{workload.name}: round {number + 1} of {order.rounds}, {case.label} on {case.build}")
+            series[case].append(run(workload, case, steps_of(case, order.counts, order.probe)))
     unsteady = sorted({name for of_case in series.values() for name in _differing(_runs(of_case))})
     everything = [run for of_case in series.values() for run in _runs(of_case)]
     differing = [name for name in _differing(everything) if name not in unsteady]
@@ -116,11 +127,15 @@ def compare(order: Order, tell: Tell, run: Measure) -> Comparison:
     return Comparison(workload.name, workload.about, figures, advise(figures), differing, unsteady)
 
 
-def _turns(cases: Sequence[Case], rounds: int) -> Iterator[tuple[int, Case]]:
+def _too_late(order: Order, rounds: int, passed: float) -> bool:
+    """Whether another round, as long as those so far, would end after the time that there is."""
+    return order.most_seconds is not None and passed * (rounds + 1) / rounds > order.most_seconds
+
+
+def _turn(cases: Sequence[Case], number: int) -> list[Case]:
     """Each round begins with another case, so that none is always the first."""
-    for number in range(rounds):
-        shift = number % len(cases)
-        yield from ((number + 1, case) for case in (*cases[shift:], *cases[:shift]))
+    shift = number % len(cases)
+    return [*cases[shift:], *cases[:shift]]
 
 
 def _runs(series: Sequence[Series]) -> list[tuple[Step, Run]]:

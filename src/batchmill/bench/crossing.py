@@ -12,19 +12,22 @@ from itertools import pairwise
 from batchmill.bench.fit import Line
 
 TIE = 1.05  # times no further apart than this are as good as one another
+UNNOTICED_SECONDS = 0.02  # nor are those that nobody would notice, and that starts differ in by chance
 MOST_ITEMS = 1_000_000  # beyond this nothing is said
 
 
 def break_even(line: Line, reference: Line) -> int | None:
     """The least number of items from which on ``line`` is faster than ``reference``, each with its start;
-    None where there is none up to :data:`MOST_ITEMS`. Faster means by more than :data:`TIE`."""
+    None where there is none up to :data:`MOST_ITEMS`. Faster means by more than :data:`TIE` and
+    :data:`UNNOTICED_SECONDS`."""
     if not _gain(line, reference, MOST_ITEMS) > 0:
         return None
     return math.floor(max(_zeros(line, reference), default=0.0)) + 1
 
 
 def _gain(line: Line, reference: Line, items: float) -> float:
-    return reference.wall(items) - TIE * line.wall(items)
+    """Seconds that ``line`` is faster by, beyond what makes no difference."""
+    return reference.wall(items) - TIE * line.wall(items) - UNNOTICED_SECONDS
 
 
 def _zeros(line: Line, reference: Line) -> Iterator[float]:
@@ -59,7 +62,8 @@ def stretches(lines: Sequence[Line]) -> list[Stretch]:
 def best_at(lines: Sequence[Line], items: int) -> int:
     """The number of the line to take for so many items."""
     walls = [line.wall(items) for line in lines]
-    return next(number for number, wall in enumerate(walls) if wall <= TIE * min(walls))
+    most = TIE * min(walls) + UNNOTICED_SECONDS
+    return next(number for number, wall in enumerate(walls) if wall <= most)
 
 
 def _changes(lines: Sequence[Line]) -> set[int]:

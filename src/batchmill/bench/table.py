@@ -61,7 +61,7 @@ def _columns(comparison: Comparison) -> tuple[str, ...]:
     return (
         "start",
         "per item",
-        *(f"{one.items:,}" for one in first.measured),
+        *(f"{one.items:,} warm" for one in first.measured),
         advised,
         "against seq.",
         "faster from",

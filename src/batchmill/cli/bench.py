@@ -33,6 +33,7 @@ from batchmill.values.words import count, duration
 
 SCHEMA = "batchmill.bench/2"
 DEFAULT_EXECUTORS = ("sequential", "thread", "process")
+BUSY = 0.5  # processes a core that run before anything is measured
 PICTURES = (".html", ".svg")
 
 # generic in what is read by type checkers; click before 8.4 has a plain class
@@ -172,7 +173,7 @@ class Request:
 
 
 def _bench(request: Request) -> int:
-    workloads = _workloads(request)
+    workloads, load = _workloads(request), _load()
     builds = {path: build_of(path) for path in (this_interpreter(), *request.interpreters)}
     cases = cases_of(request.executors, request.jobs or (None,), builds)
 
@@ -190,9 +191,14 @@ def _bench(request: Request) -> int:
     if request.plot is not None:
         _draw(found, request.plot)
     if request.json_wanted:
-        click.echo(as_json(_told(found, request), 2))
+        click.echo(as_json(_told(found, request, load), 2))
     else:
         _show(found)
+        if load is not None and load > BUSY * usable_cores():
+            click.echo(
+                f"The machine was busy before this began (load {load:.1f}, {count(usable_cores(), 'core')}): "
+                "measure again when it is not."
+            )
     return _verdict(found)
 
 
@@ -204,15 +210,12 @@ def _order(
 
 def _estimate(orders: Sequence[Order]) -> str:
     """How long it takes, and how much is run in that time."""
-    rounds = orders[0].rounds
-    cases = len(orders[0].cases)
-    told = f"measuring takes about {duration(sum(order.seconds for order in orders))}: "
-    told += f"{count(rounds, 'round')} of {count(cases, 'case')}"
-    numbers = "; ".join(
-        f"{order.workload.name} with {', '.join(f'{items:,}' for items in order.counts) or 'no'} items"
-        for order in orders
-    )
-    return f"{told}; {numbers}"
+    took = duration(sum(order.seconds for order in orders))
+    told = [f"measuring takes about {took}, with {count(len(orders[0].cases), 'case')} in each round"]
+    for order in orders:
+        numbers = ", ".join(f"{items:,}" for items in order.counts) or "no"
+        told.append(f"{order.workload.name} with {numbers} items in {count(order.rounds, 'round')}")
+    return "; ".join(told)
 
 
 def _workloads(request: Request) -> list[Workload]:
@@ -243,12 +246,17 @@ def _draw(found: list[Comparison], path: Path) -> None:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _told(found: list[Comparison], request: Request) -> dict[str, Any]:
+def _load() -> float | None:
+    """How many processes ran or waited to run in the last minute, None where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _told(found: list[Comparison], request: Request, load: float | None) -> dict[str, Any]:
     machine = {
         "system": platform.system(),
         "architecture": platform.machine(),
         "cores": usable_cores(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "load": load,
     }
     workloads = [one.as_json() for one in found]
     return {"schema": SCHEMA, "machine": machine, "repeat": request.repeat, "workloads": workloads}

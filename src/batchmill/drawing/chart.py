@@ -12,6 +12,7 @@ from batchmill.drawing.svg import Value, element, text, ticks
 
 Label = Callable[[float], str]
 MOST_DECADES = 8  # that each have a tick
+FEW = 500.0  # times the lowest value: a log scale up to here has ticks between the powers of ten
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,13 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Round values to name: powers of ten on a log scale."""
+        """Round values to name: powers of ten on a log scale; on a short one also twice and five times."""
         if not self.log:
             return [tick for tick in ticks(self.high) if tick >= self.low]
+        if self.high / self.low < FEW:
+            first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+            steps = [factor * 10.0**power for power in range(first, last + 1) for factor in (1, 2, 5)]
+            return [step for step in steps if self.low <= step <= self.high]
         first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
         step = max(1, math.ceil((last - first) / MOST_DECADES))
         return [10.0**power for power in range(first, last + 1, step)]
