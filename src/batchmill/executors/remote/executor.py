@@ -42,6 +42,7 @@ from batchmill.outcome import ErrorInfo
 CHUNK_SECONDS = 0.3
 HAND_OVER_SECONDS = 0.015  # from sending an order until its reply is settled, beside the items themselves
 MOST_PER_CHUNK = 16_384
+WARM_SEATS = 16  # at most, before items whose starts are limited
 PATIENCE_SECONDS = 0.5  # after which an agent hands in what it has
 SMALL_JOB_BYTES = 32 << 10  # what travels with every order
 CLOSE_SECONDS = 1.0
@@ -135,10 +136,20 @@ class Dispatch:
 
     def _feed(self) -> None:
         try:
+            if self._job.by_attempt:
+                self._warm_up()
             while self._next():
                 pass
         except BaseException as fault:  # noqa: BLE001  # this thread's end: the batch must hear of it
             self._channel.fail(fault)
+
+    def _warm_up(self) -> None:
+        """Have processes started and the job loaded, with orders without items: an item that may start must
+        not wait for that, or many that were let through one by one would start together."""
+        remaining = self._channel.remaining()
+        for _ in range(min(self._room(), WARM_SEATS, WARM_SEATS if remaining is None else remaining)):
+            self._send(Chunk(0, ()))
+        self._wait_until(lambda: not self._busy or self._channel.stopped)
 
     def _next(self) -> bool:
         """Take a chunk and send it; False when there is none to come."""
