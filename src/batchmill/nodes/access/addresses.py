@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -17,6 +18,7 @@ _METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.2
 """Where clouds tell a machine its credentials, beside 169.254.169.254."""
 
 
+@lru_cache(1024)
 def ip_of(host: str) -> Ip | None:
     """The address that ``host`` is, None for a name."""
     try:

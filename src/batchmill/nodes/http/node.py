@@ -212,11 +212,17 @@ def _followed(
 
 def _sent(request: Request, exchange: Exchange, trust: Trust, bounds: Bounds) -> BaseHTTPResponse:
     """The answer's head. A kept connection that the server has closed meanwhile is replaced by a new one."""
-    with request.payload.opened() as (body, length):
-        try:
-            return connections().send(request, body, length, trust, bounds)
-        except (lib.ProtocolError, lib.SSLError):
-            if not exchange.reused or not request.repeatable:
-                raise
+    try:
+        return _sent_once(request, trust, bounds)
+    except (lib.ProtocolError, lib.SSLError):
+        if not exchange.reused or not request.repeatable:
+            raise
+    return _sent_once(request, trust, bounds)
+
+
+def _sent_once(request: Request, trust: Trust, bounds: Bounds) -> BaseHTTPResponse:
+    data = request.payload.data
+    if not request.payload.path:
+        return connections().send(request, data, None if data is None else len(data), trust, bounds)
     with request.payload.opened() as (body, length):
         return connections().send(request, body, length, trust, bounds)
