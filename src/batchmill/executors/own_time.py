@@ -93,7 +93,7 @@ def seconds_left(meant: float, took: Took, gil_seconds: float = GIL_SECONDS) -> 
 
 
 def _waited_for_gil(took: Took, gil_seconds: float) -> bool:
-    """Whether that is all that the thread seems to have waited for: other threads computed meanwhile, not much
+    """Whether that seems to be all that the thread waited for: other threads computed meanwhile, not much
     longer than it takes to ask for the GIL as often as it waited, and, of many items, not at every one."""
     items, wall, (cpu, waits, of_all), _ = took
     others = min(of_all, wall) - cpu
