@@ -42,8 +42,10 @@ class Effort(NamedTuple):
         return Effort(self.cpu - before.cpu, waits, self.of_all - before.of_all)
 
 
-def effort() -> Effort:
-    """That of the calling thread and its process."""
+def effort(*, cpu_only: bool = False) -> Effort:
+    """That of the calling thread and its process; ``cpu_only`` leaves out all but the thread's CPU."""
+    if cpu_only:
+        return Effort(time.thread_time(), None, 0.0)
     # The kernel adds to the CPU seconds that getrusage tells only at its ticks, milliseconds apart.
     waits = None if _THREAD is None else resource.getrusage(_THREAD).ru_nvcsw
     return Effort(time.thread_time(), waits, time.process_time())
