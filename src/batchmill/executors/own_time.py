@@ -42,8 +42,10 @@ class Effort(NamedTuple):
         return Effort(self.cpu - before.cpu, waits, self.of_all - before.of_all)
 
 
-def effort() -> Effort:
-    """That of the calling thread and its process."""
+def effort(*, cpu_only: bool = False) -> Effort:
+    """That of the calling thread and its process; ``cpu_only`` leaves out all but the thread's CPU."""
+    if cpu_only:
+        return Effort(time.thread_time(), None, 0.0)
     # The kernel adds to the CPU seconds that getrusage tells only at its ticks, milliseconds apart.
     waits = None if _THREAD is None else resource.getrusage(_THREAD).ru_nvcsw
     return Effort(time.thread_time(), waits, time.process_time())
@@ -93,7 +95,7 @@ def seconds_left(meant: float, took: Took, gil_seconds: float = GIL_SECONDS) -> 
 
 
 def _waited_for_gil(took: Took, gil_seconds: float) -> bool:
-    """Whether the thread seems to have waited for nothing else: other threads computed meanwhile, not much
+    """Whether that seems to be all that the thread waited for: other threads computed meanwhile, not much
     longer than it takes to ask for the GIL as often as it waited, and, of many items, not at every one."""
     items, wall, (cpu, waits, of_all), _ = took
     others = min(of_all, wall) - cpu
