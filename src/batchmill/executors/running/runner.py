@@ -16,6 +16,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.block import Block, together
 from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.loop_cpu import called_seconds
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Chunk
 from batchmill.executors.own_time import ThreadEffort, own_seconds, seconds_left, thread_effort
@@ -83,7 +84,7 @@ class ItemRunner:
         timed, clock = self.timed, time.perf_counter
         index = chunk.start
         progress.begin_items()
-        effort = thread_effort()
+        effort, called = thread_effort(), called_seconds()
         began = last = clock()
         end = last + seconds
         drift = 0.0  # how much later items begin than the walls of those before them tell
@@ -136,7 +137,7 @@ class ItemRunner:
         commands = together(one.cpu for one in block.commands.values()) if block.commands else None
         cpu, waits = _since(effort)
         self.took = own_seconds(len(block), last - began, cpu, waits)
-        block.cpu = cpu + (commands or 0.0)
+        block.cpu = cpu + (commands or 0.0) + called_seconds() - called
         return block
 
     def _attempts(self, index: int, began: float, chunk: Chunk) -> Attempts:
