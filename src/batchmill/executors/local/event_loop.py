@@ -47,7 +47,7 @@ class EventLoopBatch:
     """The items of one batch on an event loop, and the thread that feeds it.
 
     Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_bytes``, ``_fed`` and ``_over``.
-    ``_running`` and ``_cpu`` belong to the loop's thread alone.
+    ``_running``, ``_at_work`` and ``_cpu`` belong to the loop's thread alone.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class EventLoopBatch:
         # what items see of it is what the caller set
         self._context = self._background.inside(contextvars.copy_context())
         self._cpu: LoopShare | None = None
+        self._at_work = 0  # items whose outcome is not known yet; some tasks of ``_running`` are about to end
         self._done = threading.Event()
         self._stopping = asyncio.Event()
         self._feeder = threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True)
@@ -154,6 +155,7 @@ class EventLoopBatch:
             run = self._sampled if self._cpu.samples else self._run
             running = self._loop.create_task(run(chunk, self._cpu), context=self._context.copy())
             self._running.add(running)
+            self._at_work += 1
             running.add_done_callback(self._ended)
         self._finish_if_idle()
 
@@ -193,9 +195,10 @@ class EventLoopBatch:
             outcome = cancelled(chunk.start, attempts.number)
         now = time.perf_counter()
         wall = now - began
+        self._at_work -= 1
         self._settings.worker_numbers.release(worker)
         block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), chunk.items[0])
-        block.cpu, block.shares_cpu = share.end_item(now, last=len(self._running) == 1), True
+        block.cpu, block.shares_cpu = share.end_item(now, last=not self._at_work), True
         n_bytes = bytes_of(block)
         with self._lock:
             self._bytes = max(0.9 * self._bytes, n_bytes)
