@@ -32,10 +32,11 @@ class Block:
     them, from 0, which runs one item at a time; None where none did. ``waits`` has by offset what items
     waited for that had to wait, ``commands`` what commands took of those that ran some. ``cpu`` is the CPU
     seconds that all of them took, and ``peak`` the most memory, in bytes, that the process of their worker
-    had had by then; None where nobody knows.
+    had had by then; None where nobody knows. ``shares_cpu`` says that ``cpu`` is that of other items of the
+    batch too, which were under way at the same time.
 
-    Only the methods here write to the columns, so that they stay aligned; ``cpu`` and ``peak`` are set by
-    who ran them.
+    Only the methods here write to the columns, so that they stay aligned; ``cpu``, ``shares_cpu`` and
+    ``peak`` are set by who ran them.
     """
 
     start: int
@@ -49,6 +50,7 @@ class Block:
     cpu: float | None = None
     peak: int | None = None
     commands: dict[int, Commands] = field(default_factory=dict)
+    shares_cpu: bool = False
 
     @classmethod
     def of(cls, outcome: Outcome, item: Any) -> Block:
@@ -117,6 +119,7 @@ class Block:
         for place, commands in other.commands.items():
             self.commands[offset + place] = commands
         self.cpu = together((self.cpu, other.cpu))
+        self.shares_cpu |= other.shares_cpu
         self.peak = max(self.peak or 0, other.peak or 0) or None
 
     def part(self, start: int, end: int | None = None) -> Block:
@@ -129,7 +132,7 @@ class Block:
         values, walls, items = self.values[start:end], self.walls[start:end], self.items[start:end]
         special, waits = _cut(self.special, start, end), _cut(self.waits, start, end)
         effort = (None, None) if start else (self.cpu, self.peak)
-        took = waits, *effort, _cut(self.commands, start, end)
+        took = waits, *effort, _cut(self.commands, start, end), self.shares_cpu
         return Block(self.start + start, values, walls, special, items, began, self.worker, *took)
 
     def wait_before(self, offset: int, waits: Waits) -> None:

@@ -233,7 +233,8 @@ class SqliteItemLog:
             commands = [(base + offset, number, *one) for offset, one in block.commands.items()]
             self._writer.put_beside("add_command", commands)
         if block.cpu is not None:
-            row = (base, number, len(block), round(block.cpu, 6), block.peak)
+            count = 0 if block.shares_cpu else len(block)
+            row = (base, number, count, round(block.cpu, 6), block.peak)
             self._writer.put_beside("add_effort", [row])
 
     def _rows_of(self, base: int, block: Block) -> list[PlainRow | FullRow]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.reading import Reader
-from batchmill.journal.records import Glance
+from batchmill.journal.records import Glance, Glances
 from batchmill.report.commands import show
 from batchmill.report.counted import RECENT, Counted, Group
 from batchmill.report.look import FailuresNow, LimitNow, Look, MachineNow, NodeNow, Unfinished
@@ -149,21 +149,32 @@ class Watched:
     def _read(self, identity: int, visit: _Visit) -> None:
         """Read on from where nothing changes any more: an outcome stays unless it is one of an earlier pass
         that may be made again."""
-        rest, missing, settled = Counted(), list[tuple[int, float | None]](), True
+        number, settled = self._record.passes, True
+        visit.missing, rest = [], Counted()
         expected = visit.upto
-        for row in self._reader.glances(identity, visit.upto):
-            settled = settled and row.index == visit.upto and self._stays(row)
-            if settled:
-                visit.settled.add(row, self._record.passes)
-                visit.upto = expected = row.index + 1
-                continue
-            rest.add(row, self._record.passes)
-            for index in range(expected, min(row.index, expected + MOST_OLDEST)):
-                if len(missing) < MOST_OLDEST:
-                    missing.append((index, row.began))
-            expected = row.index + 1
+        for page in self._reader.glances(identity, visit.upto):
+            if settled and page.gapless and page.first == visit.upto and self._stay(page):
+                visit.settled.add_page(page, number)
+                visit.upto = expected = page.last + 1
+            elif not settled and page.gapless and page.first == expected:
+                rest.add_page(page, number)
+                expected = page.last + 1
+            else:
+                for row in page.one_by_one():
+                    settled = settled and row.index == visit.upto and self._stays(row)
+                    if settled:
+                        visit.settled.add(row, number)
+                        visit.upto = expected = row.index + 1
+                        continue
+                    rest.add(row, number)
+                    expected = _behind(row, expected, visit.missing)
         visit.whole = visit.settled + rest
-        visit.missing = missing
+
+    def _stay(self, page: Glances) -> bool:
+        number = self._record.passes
+        certain = page.certain or self._record.status != "running"
+        known = certain or all(one == number for one in page.made_in)
+        return known and all(map(self._stays, page.others))
 
     def _stays(self, row: Glance) -> bool:
         return row.state == "ok" or row.made_in == self._record.passes or self._record.status != "running"
@@ -204,6 +215,14 @@ class Watched:
     def _group(self, node: str, key: tuple[str, str], group: Group) -> FailuresNow:
         command = show(self._shown, node, group.index)
         return FailuresNow(node, *key, group.count, group.index, group.message, group.at, command)
+
+
+def _behind(row: Glance, expected: int, missing: list[tuple[int, float | None]]) -> int:
+    """The position behind a row; those before it, from the ``expected`` one on, are ``missing``."""
+    for index in range(expected, min(row.index, expected + MOST_OLDEST)):
+        if len(missing) < MOST_OLDEST:
+            missing.append((index, row.began))
+    return row.index + 1
 
 
 def _at_work(node: NodeNow, beat: dict[str, Any]) -> NodeNow:
