@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-import sys
-from collections.abc import Callable, Iterator, Sequence
-=======
 import asyncio
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
->>>>>>> speed
 from dataclasses import replace
 from typing import Any, Protocol
 

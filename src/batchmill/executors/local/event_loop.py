@@ -199,24 +199,17 @@ class EventLoopBatch:
         wall = now - began
         self._at_work -= 1
         self._settings.worker_numbers.release(worker)
-<<<<<<< HEAD
         if outcome.plain:
             block = Block.of_value(
                 chunk.start, outcome.value, chunk.items[0], wall=wall, began=began, worker=worker
             )
         else:
             block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), chunk.items[0])
+        block.cpu, block.shares_cpu = share.end_item(now, last=not self._at_work), True
         if not chunk.start % self._weigh_every:
             n_bytes = bytes_of(block)
             with self._lock:
                 self._bytes = max(0.9 * self._bytes, n_bytes)
-=======
-        block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), chunk.items[0])
-        block.cpu, block.shares_cpu = share.end_item(now, last=not self._at_work), True
-        n_bytes = bytes_of(block)
-        with self._lock:
-            self._bytes = max(0.9 * self._bytes, n_bytes)
->>>>>>> view
         self._channel.deliver(block)
 
     async def _attempts(self, item: Any, index: int, attempts: Attempts) -> Outcome:
