@@ -283,9 +283,12 @@ class Window:
         while True:
             with self._lock:
                 block = self._pop()
+                more = bool(self._outlet.results)
             if block is None:
                 return
             yield block
+            if not more:
+                return
 
     def _pop(self) -> Block | None:
         block = self._outlet.results.pop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from batchmill.block import Block
@@ -23,7 +23,7 @@ class TypedItemLog(LogAround):
         self._told = told
         self._closed = False
 
-    def match(self, start: int, items: Sequence[object]) -> dict[int, Outcome]:
+    def match(self, start: int, items: Sequence[object]) -> Mapping[int, Outcome]:
         known: dict[int, Outcome] = {}
         for offset, outcome in super().match(start, items).items():
             try:

@@ -223,7 +223,7 @@ def _inside(
     walk = Rehearsal()
     frame = replace(around, services=replace(around.services, rehearsal=walk))
     try:
-        step_of(node, spec, frame, keys_of(node, frame)).run(item, index, Attempt())
+        step_of(node, spec, frame, keys_of(node, frame), "sequential").run(item, index, Attempt())
     except Exception as fault:  # noqa: BLE001  # in most cases that something inside would run
         if not isinstance(fault, (BatchmillError, OSError)):
             return None

@@ -130,7 +130,7 @@ class Worker:
         if crew.channel.stopped:
             self.progress.stop()
         with self._several(chunk):
-            runner.run_chunk(chunk, CHUNK_SECONDS, block=block)
+            runner.run_chunk(chunk, crew.sizer.patience(len(chunk)), block=block)
         with self._lock:
             left, self._chunk = self._chunk, None
             if self._abandoned or left is None:

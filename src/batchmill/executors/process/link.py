@@ -25,7 +25,7 @@ from batchmill.executors.dispatch.link import (
 )
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process import frames
-from batchmill.executors.process.child import Order, Reply
+from batchmill.executors.process.orders import Order, Reply
 from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.payload import Payload, discard, no_room, wrap
 from batchmill.executors.process.pool import Pool

@@ -10,6 +10,7 @@ from typing import Any
 from batchmill.batch import Batch, BatchSettings, OnBlock
 from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.jsonl import PATH_KEY
+from batchmill.batch.results.sinks import DroppedResults
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.block import Block
 from batchmill.concurrency.semaphore import FairSemaphore
@@ -79,7 +80,7 @@ class NodeBatch:
         settings = settings_of(node, spec, around)
         keyed = keys_of(node, around)
         self._folders = folders = folders_of(node, around, keyed)
-        step = step_of(node, spec, around, keyed, folders)
+        step = step_of(node, spec, around, keyed, settings.executor, folders)
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
         log = log if folders is None else NamingLog(log, folders)
@@ -124,11 +125,13 @@ class NodeBatch:
     def _run(self, hand_on: OnBlock | None) -> NodeRun:
         done = ResultCollector(results_of(self._spec, self._around, self._place))
         self.batch.on_choice, self.batch.on_death = self._progress.chosen, self._progress.died
+        self.batch.on_worker = self._progress.placed
 
         if self._skips:
             done.note_skipped(0)
 
         desk = self._around.services.desk if self._hands_in else None
+        drops = hand_on is None and isinstance(done.results, DroppedResults)  # nobody looks at the values
 
         def on_block(block: Block) -> None:
             self._progress.add(block)
@@ -139,7 +142,8 @@ class NodeBatch:
             if self._skips:
                 done.note_skipped(skipped_in(block))
             rows = self._columns.rows(block) if self._columns.chosen else None
-            block.values = entries(block, self._spec.item)
+            if not drops:
+                block.values = entries(block, self._spec.item)
             if hand_on is not None:
                 hand_on(block)
             if rows is not None:
@@ -173,9 +177,10 @@ def step_of(
     spec: BatchSpec,
     around: NodeFrame,
     keyed: tuple[str, ...],
+    executor: str,
     folders: ItemFolders | None = None,
 ) -> ItemStep:
-    """The node as what runs one item, each in its own of the ``folders`` if it has such."""
+    """The node as what ``executor`` runs for one item, each in its own of the ``folders`` if it has such."""
     told: dict[str, Any] = {
         "item_name": spec.as_,
         "folder": around.folder,
@@ -187,7 +192,9 @@ def step_of(
     }
     given = around.make(node), node.params, around.namespace
     step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)
-    step.masker, step.needs_folder, step.credential = around.masker, node.needs_folder, node.credential
+    step.masker, step.needs_folder = around.masker, node.needs_folder
+    if TRAITS[executor].elsewhere:  # nobody else asks, and there may be much to look at
+        step.credential = node.credential
     return step
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from batchmill.errors import InvalidParams
 from batchmill.nodes.bound import BoundParams
@@ -44,6 +45,11 @@ class Fields:
         """Set a field that is not there."""
         if name not in self:
             self.set(name, value)
+
+    def complete(self, usual: Mapping[str, tuple[str, str]]) -> None:
+        """Set those of the ``usual`` fields that are not there: names and values, by names in lower case."""
+        for name, field in usual.items():
+            self._fields.setdefault(name, field)
 
     def remove(self, *names: str) -> None:
         """Take fields away, where they are there."""
