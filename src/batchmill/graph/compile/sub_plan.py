@@ -16,7 +16,7 @@ from batchmill.graph.compile.user_code import code_of
 from batchmill.ir.faults import Fault, path_text
 from batchmill.ir.loading import load
 from batchmill.ir.models import InputSpec
-from batchmill.ir.models.fields import FIRST_FORMAT
+from batchmill.ir.models.base import FIRST_FORMAT
 from batchmill.ir.references import texts_in
 from batchmill.ir.validate import Validation, validate
 from batchmill.step.namespace import ITEM_KEY

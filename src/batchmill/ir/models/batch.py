@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from batchmill.ir.models.base import Spec
 from batchmill.ir.models.collect import CollectFile, ItemKept, ResultsTo
 from batchmill.ir.models.fields import (
     Attempts,
@@ -15,7 +16,6 @@ from batchmill.ir.models.fields import (
     Name,
     Number,
     Seconds,
-    Spec,
     TemplateText,
     Timeout,
     Whole,

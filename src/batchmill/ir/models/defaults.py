@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, create_model
 
+from batchmill.ir.models.base import Spec
 from batchmill.ir.models.batch import BatchSpec
-from batchmill.ir.models.fields import Spec
 from batchmill.ir.models.node import NodeSpec
 
 _OF_ONE_NODE = frozenset({"id", "type", "purpose", "loop"})

@@ -1,4 +1,4 @@
-"""Field types whose faults say the whole range at once, and the base of all models.
+"""Field types whose faults say the whole range at once.
 
 Each type checks strictly (``"10"``, ``true`` and NaN are no numbers; ``10.0`` is a whole number, as
 in JSON Schema) and states the same range in the JSON Schema.
@@ -9,16 +9,11 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    model_serializer,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -31,26 +26,6 @@ MAX_SECONDS = 31_536_000.0
 
 RANGE = "range"
 """The error type of every fault found here; its message can be shown as it is."""
-
-
-FIRST_FORMAT = {"format": 1}
-"""The context of serializing a document as the first format of the journal had it."""
-
-
-class Spec(BaseModel):
-    """Base of all models: unknown keys are refused, nothing is coerced, objects do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    LATER: ClassVar[frozenset[str]] = frozenset()
-    """Keys that came after the first format of the journal, which knew documents by their text."""
-
-    @model_serializer(mode="wrap")
-    def _as_it_was(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-        written: dict[str, object] = handler(self)
-        if info.context is FIRST_FORMAT:
-            for key in self.LATER:
-                written.pop(key, None)
-        return written
 
 
 def _fault(words: str, value: object) -> PydanticCustomError:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batchmill.ir.models.fields import NonEmpty, Number, Spec, Whole
+from batchmill.ir.models.base import Spec
+from batchmill.ir.models.fields import NonEmpty, Number, Whole
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import MAX_PER_SECOND, MAX_TOKENS, Limits
 

@@ -6,18 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from batchmill.ir.models.base import Spec
 from batchmill.ir.models.batch import BatchSpec
-from batchmill.ir.models.fields import (
-    Attempts,
-    Factor,
-    Name,
-    NonEmpty,
-    Seconds,
-    Spec,
-    TemplateText,
-    Timeout,
-    Whole,
-)
+from batchmill.ir.models.fields import Attempts, Factor, Name, NonEmpty, Seconds, TemplateText, Timeout, Whole
 from batchmill.ir.models.limits import BudgetSpec, RateLimit
 from batchmill.ir.models.workdirs import FilesKept, FolderPerItem
 from batchmill.policy import NO_RETRIES, RetryPolicy

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from batchmill.ir.models.fields import NonEmpty, Spec, Targets
+from batchmill.ir.models.base import Spec
+from batchmill.ir.models.fields import NonEmpty, Targets
 from batchmill.ir.models.node import NodeSpec
 
 STEP_TAG = "step:"

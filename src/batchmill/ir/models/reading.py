@@ -10,13 +10,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from batchmill.ir.faults import DocumentPath, Fault, all_of, any_of, did_you_mean, kind_of, path_text, shown
+from batchmill.ir.models.base import Spec
 from batchmill.ir.models.batch import (
     SOURCES,
     BatchSpec,
     Tolerate,
 )
 from batchmill.ir.models.defaults import Defaults, NodeDefaults
-from batchmill.ir.models.fields import RANGE, Spec
+from batchmill.ir.models.fields import RANGE
 from batchmill.ir.models.limits import RateLimit
 from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
 from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode

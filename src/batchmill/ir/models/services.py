@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from batchmill.ir.models.fields import RANGE, Host, NonEmpty, Number, Spec, Text, Timeout
+from batchmill.ir.models.base import Spec
+from batchmill.ir.models.fields import RANGE, Host, NonEmpty, Number, Text, Timeout
 
 FORM_TAG = "form:"
 """What the tags below begin with; pydantic puts them into the place of an error, where they are taken out."""

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from batchmill.ir.models.base import Spec
 from batchmill.ir.models.fields import (
     DifferentNames,
     NonEmpty,
     Paths,
     Query,
-    Spec,
     TemplateText,
     Text,
     Whole,

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from batchmill.ir.clusters import ADDRESS, FORMS, FUNCTION, VARIABLE_NAME
+from batchmill.ir.models.base import Spec
 from batchmill.ir.models.defaults import Defaults
-from batchmill.ir.models.fields import RANGE, Host, NonEmpty, SchemaValue, Spec, TemplateText, Text
+from batchmill.ir.models.fields import RANGE, Host, NonEmpty, SchemaValue, TemplateText, Text
 from batchmill.ir.models.limits import BudgetSpec
 from batchmill.ir.models.node import NodeSpec
 from batchmill.ir.models.pipeline import Steps
