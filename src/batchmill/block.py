@@ -58,6 +58,13 @@ class Block:
         return cls.made(outcome.index, [outcome], (item,))
 
     @classmethod
+    def of_value(
+        cls, index: int, value: Any, item: Any, *, wall: float, began: float, worker: int | None
+    ) -> Block:
+        """A block of one item that came to a value at its first attempt, with nothing else to tell."""
+        return cls(index, [value], [wall], {}, (item,), {0: began}, worker)
+
+    @classmethod
     def made(cls, start: int, outcomes: Sequence[Outcome], items: Sequence[Any]) -> Block:
         """A block of neighbouring items whose outcomes are known; all are of the first one's worker."""
         special = {offset: one for offset, one in enumerate(outcomes) if not one.plain}
@@ -77,6 +84,10 @@ class Block:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def longer(self, seconds: float) -> int:
+        """How many items took longer than that."""
+        return sum(wall > seconds for wall in self.walls)
 
     def appenders(self) -> tuple[Callable[[Any], None], Callable[[float], None]]:
         """What adds a value, and what adds its wall time, for the one loop that runs every item: two calls

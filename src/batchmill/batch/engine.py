@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from batchmill.batch.admissions.contract import Admission
-from batchmill.batch.admissions.gate_claim import RateLimited
 from batchmill.batch.admissions.job_permits import JobPermits
 from batchmill.batch.keeping import Judge
 from batchmill.batch.parenthood import possible_here
@@ -116,12 +115,11 @@ class Batch:
             self.watch,
             ordered=ordered,
             admissions=tuple(self._admissions()),
-            retry=settings.retry,
             log=log,
             judge=judge,
         )
         self.timing = Timing()
-        self._executor, self._running_with = _executor(settings, apart)
+        self._executor, self._running_with = self._run_by(apart)
         self.workers = self._executor.workers(self._running_with)
         self.choice = Choice(
             settings.executor, settings.reason or f"{settings.executor} was asked for", self.workers
@@ -129,17 +127,24 @@ class Batch:
         self.on_choice: Callable[[Choice], None] | None = None
         self.on_death: OnDeath | None = None
         self.on_worker: OnWorker | None = None
-        self._running_with = replace(
-            self._running_with, on_choice=self._chosen, on_death=self._died, on_worker=self._placed
-        )
         self._cancel = cancel or CancelToken()
         self._stop = stop or CancelToken()
         self.waiting = 0  # items that wait for a service which answers later
+
+    def _run_by(self, apart: bool) -> tuple[Executor, ExecutorSettings]:
+        """Who runs the items, and with which settings."""
+        settings = self.settings
+        given = settings.for_executor(self._chosen, self._died, self._placed)
+        if apart and not settings.traits.side_by_side:
+            return executor_named("thread"), replace(given, max_concurrent=1)
+        return executor_named(settings.executor), given
 
     def _admissions(self) -> Iterator[Admission]:
         """What has to let items start, in the order in which it is asked."""
         settings = self.settings
         if settings.gate is not None:
+            from batchmill.batch.admissions.gate_claim import RateLimited  # few batches have a limit
+
             yield RateLimited(settings.gate)
         if settings.permits is not None:
             awaits = self.task.awaits and settings.traits.side_by_side
@@ -308,11 +313,3 @@ def stream_batch(
 ) -> Iterator[Block]:
     """Yield outcomes as they come (``ordered``: in input order), holding no more than a window of them."""
     return Batch(task, items, settings, ordered=ordered, cancel=cancel, stop=stop).blocks()
-
-
-def _executor(settings: BatchSettings, apart: bool) -> tuple[Executor, ExecutorSettings]:
-    """Who runs the items, and with which settings; see ``apart`` of :class:`Batch`."""
-    given = settings.for_executor()
-    if apart and not settings.traits.side_by_side:
-        return executor_named("thread"), replace(given, max_concurrent=1)
-    return executor_named(settings.executor), given

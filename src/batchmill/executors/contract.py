@@ -81,8 +81,8 @@ class Chunk:
     """Neighbouring items on their way to a worker.
 
     ``lost`` is set for an item to retry, whose ``attempts``-th attempt was lost with its worker, or failed if
-    the channel starts attempts; such a chunk holds only this item. ``tried`` are the lost attempts whose
-    start is known.
+    the channel starts attempts; such a chunk holds only this item. ``wait`` is the pause before its next
+    attempt, in seconds. ``tried`` are the lost attempts whose start is known.
     """
 
     start: int
@@ -90,6 +90,7 @@ class Chunk:
     attempts: int = 0
     lost: ErrorInfo | None = None
     tried: tuple[Tried, ...] = ()
+    wait: float = 0.0
 
     def __len__(self) -> int:
         return len(self.items)

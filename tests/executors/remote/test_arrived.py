@@ -43,7 +43,7 @@ def test_attempts_that_were_lost_elsewhere_come_before_those_of_the_reply() -> N
 
 
 def test_what_is_left_keeps_its_lost_attempts() -> None:
-    rest = (Rest(4, 1, 1, LOST, (Tried(7.0, 0.5, 0, "WorkerDied"),)), Rest(5, 1, 0, None, ()))
+    rest = (Rest(4, 1, 1, LOST, (Tried(7.0, 0.5, 0, "WorkerDied"),), 0.0), Rest(5, 1, 0, None, (), 0.0))
     lost, other = rest_of(reply(rest=rest), Chunk(4, "ab"), THERE)
     assert (lost.start, list(lost.items), lost.attempts, lost.lost) == (4, ["a"], 1, LOST)
     assert [(one.began, one.worker) for one in lost.tried] == [(107.0, 3)]

@@ -40,6 +40,7 @@ from batchmill.record import Recorder
 LEAST_AHEAD = 16
 WINDOW_PER_ITEM = 4  # items an ordered consumer may be behind, for each one in flight
 LEAST_WINDOW = 256
+MOST_UNWEIGHED = 16  # results are weighed one by one where few are under way, else every so many
 CLOSE_SECONDS = 1.0
 
 
@@ -60,6 +61,7 @@ class EventLoopBatch:
         self._cancel = cancel
         self._size = size
         self._ahead = max(LEAST_AHEAD, size // 2)
+        self._weigh_every = max(1, min(MOST_UNWEIGHED, size // 8))
         self._lock = threading.Lock()
         self._hungry = threading.Condition(self._lock)
         self._buffer: deque[Chunk] = deque()  # of one item each
@@ -197,11 +199,17 @@ class EventLoopBatch:
         wall = now - began
         self._at_work -= 1
         self._settings.worker_numbers.release(worker)
-        block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), chunk.items[0])
+        if outcome.plain:
+            block = Block.of_value(
+                chunk.start, outcome.value, chunk.items[0], wall=wall, began=began, worker=worker
+            )
+        else:
+            block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), chunk.items[0])
         block.cpu, block.shares_cpu = share.end_item(now, last=not self._at_work), True
-        n_bytes = bytes_of(block)
-        with self._lock:
-            self._bytes = max(0.9 * self._bytes, n_bytes)
+        if not chunk.start % self._weigh_every:
+            n_bytes = bytes_of(block)
+            with self._lock:
+                self._bytes = max(0.9 * self._bytes, n_bytes)
         self._channel.deliver(block)
 
     async def _attempts(self, item: Any, index: int, attempts: Attempts) -> Outcome:

@@ -54,7 +54,8 @@ class RemoteJob(NamedTuple):
     ``settings`` decides about lost attempts. ``around`` is the pickle of the parent's environment; with
     ``here`` items run in it as it is. Elsewhere the environment is the worker's own, and so is the folder
     ``cwd``, if given. If the worker does not see the ``probe``, items run in an empty folder; ``needs`` says
-    in words why they cannot, "" if they can. ``modules`` are the user's modules that travel along."""
+    in words why they cannot, "" if they can. ``modules`` are the user's modules that travel along, ``env``
+    the variables."""
 
     task: bytes
     retry: bytes
@@ -65,6 +66,7 @@ class RemoteJob(NamedTuple):
     probe: Probe | None
     needs: str = ""
     modules: Modules | None = None
+    env: tuple[tuple[str, str], ...] = ()
 
 
 class _Loaded(NamedTuple):
@@ -106,6 +108,7 @@ class Agent:
         self._stopped: deque[str] = deque(maxlen=REMEMBERED)
         self._watching = False
         self._serving: list[str] = []
+        self._replies: dict[str, tuple[Waiting, bytes]] = {}  # that may still be asked for
 
     def serve(self, order: Order, came: float) -> bytes:
         """Run an order that ``came`` at that second; the pickle of its :class:`Reply`."""
@@ -117,6 +120,10 @@ class Agent:
             reply = self.run(order, waiting)
             stay = Stay(reply.host, self.name, slot, came, time.perf_counter())
             packed = pickle.dumps(reply._replace(stay=stay), 5)
+            with self._lock:
+                self._forget_replies()
+                if waiting.kept():
+                    self._replies[waiting.key] = waiting, packed
             waiting.hand_in(packed)
             return packed
         finally:
@@ -162,7 +169,7 @@ class Agent:
         sealed = SealedItems(order.items, 0, order.n_items)
         items = pickler.loads(order.items) if order.plain else sealed
         channel = OrderChannel(
-            Chunk(order.start, items, order.attempts, order.lost),
+            Chunk(order.start, items, order.attempts, order.lost, wait=order.wait),
             order.seconds,
             alone=settings.stop_on_failure or settings.judges_failures,
             by_attempt=settings.by_attempt,
@@ -204,6 +211,7 @@ class Agent:
         while True:
             time.sleep(LOOK_SECONDS)
             with self._lock:
+                self._forget_replies()
                 now = list(self._at_work)
                 last = time.monotonic() if now else last
                 if time.monotonic() - last > FORGET_SECONDS:
@@ -230,6 +238,17 @@ class Agent:
         """What Dask calls the orders that are here, "" for those of others."""
         with self._lock:
             return list(self._serving)
+
+    def here(self) -> tuple[list[str], dict[str, bytes]]:
+        """See :class:`~batchmill.executors.remote.dask_side.AtWork`."""
+        with self._lock:
+            self._forget_replies()
+            return list(self._serving), {key: reply for key, (_, reply) in self._replies.items()}
+
+    def _forget_replies(self) -> None:
+        """Those that got where they were to go. To be called with the lock."""
+        for key in [key for key, (waiting, _) in self._replies.items() if not waiting.kept()]:
+            del self._replies[key]
 
     def _now(self) -> list[_AtWork]:
         with self._lock:
@@ -311,7 +330,7 @@ def _loaded(job: RemoteJob, place: str, library: Library) -> _Loaded:
         if job.needs:
             raise ExecutorUnavailable(unshared(around.folder, socket.gethostname(), job.needs))
         around.apart, around.folder = True, os.path.join(place, "items")
-    around.environment, around.path = OWN_ENVIRONMENT, list(OWN_PATH)
+    around.environment, around.path = {**OWN_ENVIRONMENT, **dict(job.env)}, list(OWN_PATH)
     copy = None
     if job.modules is not None:
         copy = library.unpacked(job.modules, place, shared=shared)

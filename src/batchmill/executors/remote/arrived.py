@@ -44,7 +44,7 @@ def _part(chunk: Chunk, rest: Rest, tried: tuple[Tried, ...]) -> Chunk:
     part = chunk.part(first, first + rest.n_items)
     if (part.attempts, part.lost) == (rest.attempts, rest.lost):
         return part
-    return Chunk(rest.start, part.items, rest.attempts, rest.lost, (*part.tried, *tried))
+    return Chunk(rest.start, part.items, rest.attempts, rest.lost, (*part.tried, *tried), rest.wait)
 
 
 def _with_earlier(block: Block, tried: tuple[Tried, ...]) -> Block:

@@ -32,6 +32,7 @@ class Order(NamedTuple):
     plain: bool
     attempts: int
     lost: ErrorInfo | None
+    wait: float
     seconds: float
 
 
@@ -43,11 +44,12 @@ class Rest(NamedTuple):
     attempts: int
     lost: ErrorInfo | None
     tried: tuple[Tried, ...]
+    wait: float
 
     @classmethod
     def of(cls, chunk: Chunk) -> Rest:
         """Those of a chunk."""
-        return cls(chunk.start, len(chunk), chunk.attempts, chunk.lost, chunk.tried)
+        return cls(chunk.start, len(chunk), chunk.attempts, chunk.lost, chunk.tried, chunk.wait)
 
 
 class Ended(NamedTuple):

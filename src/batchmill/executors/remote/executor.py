@@ -24,7 +24,15 @@ from batchmill.executors.process.logs import handle
 from batchmill.executors.process.sealing import sealed_error
 from batchmill.executors.remote.arrived import blocks_of, rest_of
 from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Ticket
-from batchmill.executors.remote.jobs import host_without, packed_job, probe_for, refuse_secrets, run_here
+from batchmill.executors.remote.jobs import (
+    check_items,
+    guarded,
+    host_without,
+    packed_job,
+    probe_for,
+    refuse_secrets,
+    run_here,
+)
 from batchmill.executors.remote.lanes import Lanes, Stint
 from batchmill.executors.remote.losses import Losses
 from batchmill.executors.remote.where import carrier_at
@@ -34,6 +42,7 @@ from batchmill.outcome import ErrorInfo
 CHUNK_SECONDS = 0.3
 HAND_OVER_SECONDS = 0.015  # from sending an order until its reply is settled, beside the items themselves
 MOST_PER_CHUNK = 16_384
+WARM_SEATS = 16  # at most, before items whose starts are limited
 PATIENCE_SECONDS = 0.5  # after which an agent hands in what it has
 SMALL_JOB_BYTES = 32 << 10  # what travels with every order
 CLOSE_SECONDS = 1.0
@@ -102,6 +111,7 @@ class Dispatch:
         self._job = job
         self._carrier = carrier
         self._channel = channel
+        self._guarded = guarded(carrier, settings)
         self._most = settings.max_concurrent
         self._sizer = ChunkSizer(
             self._seats(), CHUNK_SECONDS, MOST_PER_CHUNK, settings.chunk_size, least=HAND_OVER_SECONDS
@@ -126,10 +136,20 @@ class Dispatch:
 
     def _feed(self) -> None:
         try:
+            if self._job.by_attempt:
+                self._warm_up()
             while self._next():
                 pass
         except BaseException as fault:  # noqa: BLE001  # this thread's end: the batch must hear of it
             self._channel.fail(fault)
+
+    def _warm_up(self) -> None:
+        """Have processes started and the job loaded, with orders without items: an item that may start must
+        not wait for that, or many that were let through one by one would start together."""
+        remaining = self._channel.remaining()
+        for _ in range(min(self._room(), WARM_SEATS, WARM_SEATS if remaining is None else remaining)):
+            self._send(Chunk(0, ()))
+        self._wait_until(lambda: not self._busy or self._channel.stopped)
 
     def _next(self) -> bool:
         """Take a chunk and send it; False when there is none to come."""
@@ -167,6 +187,12 @@ class Dispatch:
                 self._changed.wait(1.0)  # seats may have come meanwhile
 
     def _send(self, chunk: Chunk) -> None:
+        if self._guarded:
+            try:
+                check_items(chunk)
+            except ExecutorUnavailable:
+                self._channel.give_back(chunk)
+                raise
         items = self._pack(chunk)
         if isinstance(items, ErrorInfo):
             self._settler.split(chunk, items)
@@ -188,6 +214,7 @@ class Dispatch:
             pickler.is_plain(chunk.items),
             chunk.attempts,
             sealed_error(chunk.lost),
+            chunk.wait,
             PATIENCE_SECONDS,
         )
         try:
