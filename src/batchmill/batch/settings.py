@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import InvalidSetting
-from batchmill.executors.contract import Choice, ExecutorSettings, OnDeath
+from batchmill.executors.contract import Choice, ExecutorSettings, OnDeath, OnWorker
 from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.traits import TRAITS, Traits
 
@@ -72,7 +72,10 @@ class BatchSettings:
         return TRAITS[self.executor]
 
     def for_executor(
-        self, on_choice: Callable[[Choice], None] | None = None, on_death: OnDeath | None = None
+        self,
+        on_choice: Callable[[Choice], None] | None = None,
+        on_death: OnDeath | None = None,
+        on_worker: OnWorker | None = None,
     ) -> ExecutorSettings:
         """The part an executor needs to know, and whom it tells."""
         return ExecutorSettings(
@@ -91,6 +94,7 @@ class BatchSettings:
             cluster=self.cluster,
             on_choice=on_choice,
             on_death=on_death,
+            on_worker=on_worker,
         )
 
 

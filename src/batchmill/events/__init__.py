@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         RunStarted,
         Status,
         WorkerDied,
+        WorkerJoined,
     )
     from batchmill.events.pace import ProgressThrottle
 
@@ -44,6 +45,7 @@ __all__ = [
     "RunStarted",
     "Status",
     "WorkerDied",
+    "WorkerJoined",
 ]
 
 __getattr__ = lazily(
@@ -69,6 +71,7 @@ __getattr__ = lazily(
             "RunStarted",
             "Status",
             "WorkerDied",
+            "WorkerJoined",
         ),
         "pace": ("ProgressThrottle",),
     },

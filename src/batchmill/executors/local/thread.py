@@ -175,7 +175,7 @@ class ThreadBatch:
         while not self._over.wait(WATCH_SECONDS):
             latest = time.monotonic_ns() - int((timeout + LATE_SECONDS) * 1e9)
             for worker in self._now():
-                if 0 < worker.progress.started < latest and worker.abandon(self._overdue, latest):
+                if 0 < worker.progress.timed < latest and worker.abandon(self._overdue, latest):
                     self._hire()
 
     def _overdue(

@@ -74,7 +74,7 @@ class WorkerProcess:
                 items = unwrap(order.items, self.area.inward(order.seq))
         except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
             return Reply(order.seq, "unreadable", error=describe(fault))
-        chunk = Chunk(order.start, items, order.attempts, order.lost, order.tried)
+        chunk = Chunk(order.start, items, order.attempts, order.lost, order.tried, order.wait)
         spent = self._effort.cpu()
         frames = FrameWriter(self.area.outward(order.seq), progress, self._folders, surroundings.seals)
         self._next_lay_down = time.perf_counter() + LAY_DOWN_SECONDS

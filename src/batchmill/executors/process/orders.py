@@ -20,6 +20,7 @@ class Order(NamedTuple):
     attempts: int
     lost: ErrorInfo | None
     tried: tuple[Tried, ...]
+    wait: float
     items: Payload
     seconds: float
 

@@ -49,6 +49,7 @@ class Remains(NamedTuple):
     attempt: int
     kept: int
     started: int
+    timed: int
     began: int = 0
 
     @property
@@ -235,7 +236,7 @@ class Slot:
             kill_family(self.pid)
             self._process.join(EXIT_SECONDS)
         last = self.area.progress
-        seen = last.position, last.phase, last.attempt, last.published, last.started, last.began
+        seen = last.position, last.phase, last.attempt, last.published, last.started, last.timed, last.began
         return Remains(self.pid, self._exit_code(), *seen)
 
     def _exit_code(self) -> int | None:
