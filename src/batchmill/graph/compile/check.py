@@ -22,6 +22,7 @@ from batchmill.ir.loading import Draft
 from batchmill.ir.models.defaults import Defaults
 from batchmill.ir.models.reading import PARAMS_FOR_ALL
 from batchmill.ir.parts import NodePart
+from batchmill.ir.quick_screening import no_collection
 from batchmill.ir.references import Site, sites_in, used_roots
 from batchmill.ir.services import Tables, tables_of
 from batchmill.ir.validate import Validation, validate
@@ -30,6 +31,7 @@ from batchmill.nodes.registry import Registry
 from batchmill.nodes.workflow import WorkflowNode
 
 
+@no_collection()
 def check(draft: Draft, registry: Registry, inputs: Mapping[str, Any] | None = None) -> Plan:
     """The plan of a document, with its warnings. Raises :class:`InvalidDocument` with every problem in it, in
     text order, and after those the problems of its sub-workflows that are files.
