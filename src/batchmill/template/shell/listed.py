@@ -166,7 +166,7 @@ class _ListReader:
         text = "" if isinstance(element, str) else element.expressions[value.slots[0].expression].text
         form = json.dumps(["sh", "-c", 'echo "$1"', "sh", text], ensure_ascii=False)
         return (
-            f"hand it over as an argument instead: {form}; a value that is meant to be a script is written "
+            f"pass it as an argument instead: {form}; if the value is a script, write "
             '${... | raw}, with "allow_raw": true'
         )
 
