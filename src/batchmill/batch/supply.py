@@ -59,7 +59,7 @@ class Supply:
 
     @property
     def remaining(self) -> int | None:
-        """How many items were not read yet, None where nobody knows."""
+        """How many items were not read yet, None if nobody knows."""
         return self._source.remaining()
 
     def stop_reading(self) -> None:
@@ -71,7 +71,7 @@ class Supply:
         self._put_off.put(chunk, seconds)
 
     def return_due(self) -> float | None:
-        """Return what is due; seconds until there is something, None where nothing was put off."""
+        """Return what is due; seconds until there is something, None if nothing was put off."""
         if not self._put_off:
             return None
         self.returned.extend(self._put_off.due())

@@ -2,7 +2,7 @@
 
     Intake --take--> admissions --> worker --deliver--> ReorderBuffer --blocks--> consumer
        ^                              |
-       +--- given back, put off ------+
+       +--- returned, put off ------+
 
 It hands out items, limits how many are ahead of the consumer, saves outcomes in the journal and puts them in
 order. It is the :class:`~batchmill.executors.contract.Channel` every executor works on.
@@ -241,7 +241,7 @@ class Window:
         _call(callbacks)
 
     def stop(self) -> None:
-        """Let no new item start; items that run finish, those given back end as cancelled."""
+        """Let no new item start; items that run finish, those returned end as cancelled."""
         with self._lock:
             callbacks = self._begin_stop()
         _call(callbacks)

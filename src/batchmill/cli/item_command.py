@@ -16,7 +16,7 @@ written         stands for
 
 With several items for each command (``-n``) a word with a placeholder in it stands once for each of them.
 
-Several words run without a shell, each as it is. One word is a line for the shell: the item is handed over
+Several words run without a shell, each as it is. One word is a line for the shell: the item is passed
 beside the text there, so whatever it holds is one word of the command and nothing else.
 """
 

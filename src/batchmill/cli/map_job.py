@@ -141,9 +141,9 @@ class MapJob:
         return {"nodes": [{"id": NODE, "type": TYPE, "params": params, "batch": batch}]}
 
     def feed(self, own: FileTable, say: Callable[[str], object], *, resuming: bool = False) -> ItemFeed:
-        """The items. Raises :class:`click.UsageError` where there are none.
+        """The items. Raises :class:`click.UsageError` if there are none.
 
-        When a run is gone on with, a pattern may match nothing any more: its files may be done, and moved.
+        When a run is continued, a pattern may match nothing any more: its files may be done, and moved.
         """
         sources = self.sources
         moved = resuming and all(source.kind == "glob" for source in sources)

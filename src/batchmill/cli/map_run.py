@@ -1,4 +1,4 @@
-"""``batchmill map`` from its job to its end: begun, or gone on with."""
+"""``batchmill map`` from its job to its end: begun, or continued."""
 
 from __future__ import annotations
 
@@ -139,9 +139,9 @@ def map_run(
 
 @contextmanager
 def map_resumed(run: RunRecord, journal: Journal, as_json: bool, again: bool) -> Iterator[MapRun]:
-    """A run of ``map`` that is gone on with; ``again`` says that one that is finished is, too.
+    """A run of ``map`` that is continued; ``again`` says that one that is finished is, too.
 
-    Raises :class:`InvalidSetting` where its items are not there any more.
+    Raises :class:`InvalidSetting` if its items are not there any more.
     """
     job = MapJob.of(run.settings[MAP])
     _be_nice(job)
@@ -157,7 +157,7 @@ def map_resumed(run: RunRecord, journal: Journal, as_json: bool, again: bool) ->
 def items_of_map(run: RunRecord, journal: Journal) -> dict[str, Attachment]:
     """The items of a run of ``map`` alone, for who does nothing with them.
 
-    Raises :class:`InvalidSetting` where they are not there any more.
+    Raises :class:`InvalidSetting` if they are not there any more.
     """
     return {NODE: Attachment(_feed(MapJob.of(run.settings[MAP]), journal, run.name))}
 

@@ -228,7 +228,7 @@ def _ended(told: Mapping[str, Any]) -> str:
 
 
 def _spent(reader: Reader, run: RunRecord) -> dict[str, Any] | None:
-    """What the calls of all passes used, None where there were none."""
+    """What the calls of all passes used, None if there were none."""
     return sum_of(call for _, call in reader.calls(run))
 
 

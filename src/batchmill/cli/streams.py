@@ -65,7 +65,7 @@ def data_only() -> Iterator[DataStream]:
     """Keep the real stdout for our own data and lead file descriptor 1 to stderr meanwhile.
 
     Whatever an item, a library or a child process prints then ends up on stderr. Raises
-    :class:`StorageError` where there is no stdout at all.
+    :class:`StorageError` if there is no stdout at all.
     """
     stand_in_for_closed()
     if sys.stdout is None:

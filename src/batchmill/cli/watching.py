@@ -52,7 +52,7 @@ class Walls:
                 tally.add(wall)
 
     def told(self, node: str) -> str:
-        """Such as ``p50 1.2 s, p95 3 s, max 4 s``; empty where fewer than two items were run."""
+        """Such as ``p50 1.2 s, p95 3 s, max 4 s``; empty if fewer than two items were run."""
         tally = self._tallies.get(node)
         if tally is None or tally.count < 2:
             return ""

@@ -23,7 +23,7 @@ _TELLING = re.compile(r"api_?key|(?<![a-z])token(?![a-z])|secret|passw|credentia
 
 
 def is_same(run: RunRecord, record: RunRecord, left: str | None) -> bool:
-    """Whether a run is one to go on with: of the same flow, not at its end, of that name or that store.
+    """Whether a run is one to continue: of the same flow, not at its end, of that name or that store.
     ``left`` is what the store held when the run failed in this process."""
     then, now = run.settings.get(FLOW), record.settings[FLOW]
     if run.finished or not isinstance(then, Mapping):
@@ -95,7 +95,7 @@ def _source(flow: Any) -> str:
 
 
 def importable(flow: Any) -> str | None:
-    """``module:name`` of a flow that stands at the top level of a module; None where it does not. For one in
+    """``module:name`` of a flow that stands at the top level of a module; None if it does not. For one in
     the script that is run, ``path/of/script.py:name``."""
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("batchmill", "builtins") or not hasattr(module, "__dict__"):

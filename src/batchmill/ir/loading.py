@@ -97,9 +97,9 @@ class Draft:
 
 def load(source: str | Path | dict[str, Any] | Draft) -> Draft:
     """Read a document from a ``.json``, ``.yaml`` or ``.yml`` file, or take one as a dictionary; one that has
-    been read is given back as it is.
+    been read is returned as it is.
 
-    A file of any other name is read as JSON. Raises :class:`InvalidDocument` where the source is no
+    A file of any other name is read as JSON. Raises :class:`InvalidDocument` if the source is no
     document at all, and :class:`StorageError` where the file cannot be read.
     """
     if isinstance(source, Draft):

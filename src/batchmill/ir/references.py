@@ -86,7 +86,7 @@ def texts_in(
 
 
 class ReferenceCheck:
-    """Knows the names of one document; ``graph`` is None where nothing can be said of the order."""
+    """Knows the names of one document; ``graph`` is None if nothing can be said of the order."""
 
     def __init__(self, outline: Outline, graph: FlowGraph | None) -> None:
         self._outline = outline
@@ -127,7 +127,7 @@ class ReferenceCheck:
         return late[:1]
 
     def node_of(self, path: Path, site: Site) -> NodePart | None:
-        """The node that a path starts from, None where it starts from an input, an item or nothing."""
+        """The node that a path starts from, None if it starts from an input, an item or nothing."""
         if site.kind == "select" or path.root in self._local_names(site):
             return None
         return self._outline.by_id.get(path.root)

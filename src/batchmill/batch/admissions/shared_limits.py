@@ -123,7 +123,7 @@ class SharedLimits:
         return number is not None
 
     def take(self, most: int) -> int | None:
-        """The number of an attempt among ``most``, held until it is released; None where none is free."""
+        """The number of an attempt among ``most``, held until it is released; None if none is free."""
         for number in range(1, most + 1):
             if number in self._slots:
                 continue

@@ -136,7 +136,7 @@ def partial_of(path: str) -> str:
 
 
 def _locked(path: str, mode: int, patient_until: float) -> int:
-    """The descriptor of a file of ours that nobody else writes, made where there is none. Raises OSError."""
+    """The descriptor of a file of ours that nobody else writes, made if there is none. Raises OSError."""
     while True:
         number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         try:

@@ -60,7 +60,7 @@ class _Checking:
         self._bounded = False  # whether a budget around the next one is in dollars
 
     def examine(self, draft: Draft, whole: SubPlan) -> Examined:
-        """The faults of one document, and its plan where there are none; ``whole`` is given either."""
+        """The faults of one document, and its plan if there are none; ``whole`` is given either."""
         inputs, self._inputs = self._inputs, None  # those of the documents inside are known later
         validation = validate(draft, inputs)
         note_interface(whole, validation.outline)
@@ -156,7 +156,7 @@ def _own_file(draft: Draft) -> dict[str, str]:
 
 
 def _tables(validation: Validation, draft: Draft, around: Tables) -> tuple[Tables | None, list[Fault]]:
-    """What node types may read of the document and of those around it; None where that cannot be said."""
+    """What node types may read of the document and of those around it; None if that cannot be said."""
     if validation.workflow is None:
         return None, []
     tables, faults = tables_of(validation.workflow, draft.folder)

@@ -43,7 +43,7 @@ class PlannedNode:
 
     @property
     def inner_content(self) -> str:
-        """All that its sub-workflow does, as text; empty where there is none."""
+        """All that its sub-workflow does, as text; empty if there is none."""
         return "" if self.sub is None else self.sub.content
 
     @property
@@ -107,7 +107,7 @@ class PlannedNode:
     @cached_property
     def credential(self) -> str:
         """The credential that stands in its params, or in those of a node in its sub-workflow, in words; ""
-        where there is none."""
+        if there is none."""
         return _first(self, lambda one: one.kind.credential(one.spec.params), set())
 
     @property

@@ -22,9 +22,9 @@ def gate_of(
     around: NodeFrame,
     batch: BatchSpec | None = None,
 ) -> Gate | None:
-    """What lets the node's attempts start; None where nothing limits them.
+    """What lets the node's attempts start; None if nothing limits them.
 
-    Raises :class:`InvalidSetting` inside a worker process, where no limit could hold.
+    Raises :class:`InvalidSetting` inside a worker process, if no limit could hold.
     """
     rate_limit = node.spec.rate_limit or (batch.rate_limit if batch is not None else None)
     limits = (rate_limit.limits if rate_limit is not None else Limits()).stricter(_adaptive(batch, around))

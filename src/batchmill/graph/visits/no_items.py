@@ -21,7 +21,7 @@ _IN_THE_DOCUMENT = ("list", "reference")
 
 
 def no_items(spec: BatchSpec, around: NodeFrame) -> Warned | None:
-    """What to tell of a batch that came to its end without an item; None where that was told before, or is
+    """What to tell of a batch that came to its end without an item; None if that was told before, or is
     nothing to be told."""
     if spec.items_kind in _IN_THE_DOCUMENT:
         return None

@@ -193,7 +193,7 @@ class BatchSpec(Spec):
 
     @property
     def collect_file(self) -> CollectFile | None:
-        """The file that results are written to; None where they go to none."""
+        """The file that results are written to; None if they go to none."""
         return CollectFile.of(self.collect)
 
     @property
@@ -215,7 +215,7 @@ class BatchSpec(Spec):
 
     @property
     def fixed_chunk_size(self) -> int | None:
-        """Items in a chunk, None where it is found by measuring."""
+        """Items in a chunk, None if it is found by measuring."""
         return None if self.chunk_size == "auto" else self.chunk_size
 
     @property
@@ -225,7 +225,7 @@ class BatchSpec(Spec):
 
     @property
     def span(self) -> ConcurrencyRange | None:
-        """The bounds of adaptive concurrency, None where it is not adaptive."""
+        """The bounds of adaptive concurrency, None if it is not adaptive."""
         return ConcurrencyRange.parse(self.max_concurrent) if isinstance(self.max_concurrent, str) else None
 
     @property

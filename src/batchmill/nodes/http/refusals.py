@@ -43,7 +43,7 @@ def is_refusal(status: int, headers: Mapping[str, str]) -> bool:
 
 
 def refusal_status(body: bytes) -> int | None:
-    """The status of a refusal in the body of a success; None where it holds none."""
+    """The status of a refusal in the body of a success; None if it holds none."""
     start = body[:_LOOKED_AT_BYTES]
     if b'"error"' not in start or len(body) > _LOOKED_AT_BYTES:
         return None
@@ -68,7 +68,7 @@ def is_spent(status: int, body: bytes) -> bool:
 
 
 def seconds_until_free(headers: Mapping[str, str], body: bytes = b"", *, limits: bool = True) -> float | None:
-    """Seconds from now, 0 to an hour, after which the service takes requests again; None where it does not
+    """Seconds from now, 0 to an hour, after which the service takes requests again; None if it does not
     say. ``headers`` are looked up in any case; what they tell of ``limits`` counts where it may be
     why."""
     found = _by_headers(headers)

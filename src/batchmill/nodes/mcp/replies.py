@@ -105,7 +105,7 @@ async def tell_status(response: Any) -> None:
 
 
 def _request_id(request: Any) -> int | str | None:
-    """The id of the request in a POST; None where it is no request, so that nobody waits for a reply."""
+    """The id of the request in a POST; None if it is no request, so that nobody waits for a reply."""
     if request.method != "POST":
         return None
     try:

@@ -74,7 +74,7 @@ def _text(element: Element, scope: Scope) -> str:
 
 
 def plan_list(command: Sequence[Any], *, allow_raw: bool, as_argument: str = "") -> ListPlan:
-    """Read a command that is a list. ``as_argument`` says how a value is handed over as an argument, where
+    """Read a command that is a list. ``as_argument`` says how a value is passed as an argument, where
     the list is not how the user wrote it.
 
     Raises :class:`~batchmill.template.compiled.StructureSyntaxError`.

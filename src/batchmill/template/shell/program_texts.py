@@ -94,7 +94,7 @@ _MAKE_FOLLOWED = frozenset({"-C", "-f", "-j", "-l", "-o", "-W", "-I"})
 
 
 def rule(name: str) -> Rule | None:
-    """The rule for the program ``name``, None where there is none."""
+    """The rule for the program ``name``, None if there is none."""
     known = _RULES.get(name)
     if known is None and (found := _VERSIONED.fullmatch(name)):
         known = _RULES.get(found[1])

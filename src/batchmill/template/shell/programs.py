@@ -88,7 +88,7 @@ def _hand_variables_on(words: Sequence[Word], reader: Reader) -> None:
 
 
 def rule_of(name: str) -> Rule | None:
-    """The rule for the program ``name``, None where there is none."""
+    """The rule for the program ``name``, None if there is none."""
     return _RULES.get(name) or program_texts.rule(name)
 
 

@@ -290,7 +290,7 @@ class CommandReader(RedirectionReader):
         self.at += 1
 
     def _close(self, state: State, *, closed: bool) -> bool:
-        """Read a ``)`` outside of quotes; True where it closes the list."""
+        """Read a ``)`` outside of quotes; True if it closes the list."""
         self.end_word(state)
         if state.block == "pattern":
             state.command.words.clear()

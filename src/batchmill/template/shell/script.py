@@ -145,7 +145,7 @@ class ScriptPlan:
         return tuple(words)
 
     def _script(self, scope: Scope, large: frozenset[str], texts: list[list[str]], *, spare: bool) -> str:
-        """The script; empty where it is too long and, being ``spare``, not needed."""
+        """The script; empty if it is too long and, being ``spare``, not needed."""
         if self._fixed is not None and not large:
             script = self._fixed
         else:

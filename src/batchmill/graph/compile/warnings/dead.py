@@ -91,7 +91,7 @@ def _lost_actions(node: NodePart, ways: Ways, *, looped: bool) -> Iterator[Doubt
 def leads_nowhere(
     action: str, node: str, actions: Collection[str], *, looped: bool
 ) -> tuple[str, str] | None:
-    """What to say, and the hint, of an action that a node ends with and none of its edges has; None where
+    """What to say, and the hint, of an action that a node ends with and none of its edges has; None if
     ending there may well be meant: no edge of the node has an action at all, or it is in a loop
     (``looped``), which may end so."""
     conditional = sorted(set(actions) - {DEFAULT_ACTION, ERROR_ACTION})
