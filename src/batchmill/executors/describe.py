@@ -25,7 +25,7 @@ from batchmill.values.tracebacks import trimmed
 
 # What the exceptions of client libraries have for a `status_code` where a service wants fewer calls: Too Many
 # Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4). Nodes say so themselves.
-_TOO_MANY = (429, 503)
+_TOO_MANY = (429, 503, 529)
 MAX_MESSAGE = 10_000
 MAX_TRACEBACK = 20_000
 

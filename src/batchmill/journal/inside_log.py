@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchmill.block import Block
@@ -162,7 +162,7 @@ class InsideLog:
         return Outcome(index, value, wall=wall, records=records, kept=True), action
 
     def put(self, key: str, outcome: Outcome, value: Any, action: str = "") -> None:
-        """Keep an outcome; not one inside of which something failed, for it is gone on with there."""
+        """Keep an outcome; not one inside of which something failed, for it is continued there."""
         if outcome.error is None and not self._file.codec.degraded(outcome.records):
             self._file.add(key, outcome, value, action)
 
@@ -202,7 +202,7 @@ class InsideItems:
     def knows(self) -> bool:
         return self._log.knows
 
-    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+    def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
         known: dict[int, Outcome] = {}
         for offset, item in enumerate(items):
             key = self._key_of(item, start + offset)
@@ -217,7 +217,7 @@ class InsideItems:
                 self._log.put(key, outcome, outcome.value)
 
     def _key_of(self, item: Any, index: int) -> str | None:
-        """What an item is known by; None where that cannot be made."""
+        """What an item is known by; None if that cannot be made."""
         try:
             more = None if self._more is None else self._more(item, index)
             return digest_of(self._key, bare(item), more).hex()
@@ -243,7 +243,7 @@ class NothingKept:
     left_out = 0
     known = None
 
-    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+    def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
         return {}
 
     def record(self, outcomes: Block | Outcome, action: str = "") -> None:

@@ -178,12 +178,13 @@ def test_the_executors_there_are_are_offered():
 def test_the_place_of_a_cluster_is_checked():
     for place in ("local", "local:4", "tls://node7:8786", "node7:8786", "scheduler.json"):
         check(load({**node(), "cluster": place}), default_registry())
-    check(load({**node(), "cluster": {"python": "mine:make", "cwd": "/data"}}), default_registry())
+    check(load({**node(), "cluster": {"python": "mine:make", "env": ["LANG"]}}), default_registry())
     for place, where, words in (
         ("nonsense", "$.cluster", "must be `local`, `local:N`"),
         (3, "$.cluster", "must be the address of a cluster, or an object"),
         ({"python": "mine"}, "$.cluster.python", "`module:function`"),
         ({"adress": "local"}, "$.cluster.adress", "unknown key"),
+        ({"address": "local", "env": ["A=1"]}, "$.cluster.env[0]", "the name of a variable"),
         ({"cwd": "/data"}, "$.cluster", "exactly one of `address` and `python`"),
         ({"address": "local", "python": "a:b"}, "$.cluster", "exactly one of `address` and `python`"),
     ):

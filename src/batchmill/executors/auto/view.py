@@ -67,7 +67,7 @@ class ChannelView:
 
     @property
     def sample(self) -> tuple[Any, Any] | None:
-        """An item and its result, where there is one."""
+        """An item and its result, if there is one."""
         with self._lock:
             return self._sample
 

@@ -89,7 +89,7 @@ class ChunkSettler:
         self._on_death(WorkerDeath(worker, death.pid, code, signal, death.verdict or "", first, len(cost)))
 
     def split(self, chunk: Chunk, error: ErrorInfo) -> None:
-        """Give back a chunk's items one by one, or charge ``error`` to the one it holds."""
+        """Return a chunk's items one by one, or charge ``error`` to the one it holds."""
         if len(chunk) == 1:
             self.channel.deliver(Block.of(Outcome(chunk.start, error=error), chunk.items[0]))
             return

@@ -142,7 +142,7 @@ class ProcessBatch:
         self._drivers: list[Driver] = []
         self._numbers = settings.worker_numbers
         self._taken: list[int] = []  # of them
-        self._sharing = WorkStealer(channel, pool.threads.run, self._now, self._several, self._widen)
+        self._sharing = WorkStealer(channel, pool.watch, self._now, self._several, self._widen)
         channel.on_idle(self._sharing.begin)
         self._over = threading.Event()
         self._forget = [channel.on_stop(self._stop_items), cancel.on_cancel(self._cancel)]
@@ -182,7 +182,7 @@ class ProcessBatch:
         return any(driver.spare() for driver in self._now())
 
     def _widen(self) -> None:
-        """Add drivers for items that were given back, where fewer are at work than may be: in the place of
+        """Add drivers for items that were returned, where fewer are at work than may be: in the place of
         those that had nothing to do any more and ended."""
         with self._lock:
             over = [driver for driver in self._drivers if driver.over]
