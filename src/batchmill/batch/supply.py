@@ -92,7 +92,8 @@ class Supply:
         return chunk
 
     def can_give(self, most: int, tell: Callable[[], None], *, here: bool) -> bool:
-        """Whether the source has something or is to be waited for by who takes; else it tells when it has."""
+        """Whether the source has items, or the taker should wait for it. Otherwise the source notifies when
+        it has items."""
         return self._source.instant or self._source.ready(tell, self._at_once(most), here=here)
 
     def _at_once(self, most: int) -> int:

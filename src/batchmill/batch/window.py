@@ -168,7 +168,7 @@ class Window:
         self._return(self._admissions.withdraw(chunk) if self._admissions else chunk)
 
     def _return(self, chunk: Chunk, after: float = 0.0, what: str = "given back") -> None:
-        """Items that are out are to be taken again, if anything still is, ``after`` some seconds."""
+        """Put items back to be taken again ``after`` some seconds, if anything may still be taken."""
         with self._lock:
             fault = self._intake.settle(chunk.start, len(chunk), what)
             if fault is None:

@@ -51,7 +51,7 @@ def _spent(result: RunResult) -> list[str]:
 
 
 def _of_resuming(result: RunResult, folder: str) -> list[str]:
-    """What a resumed run kept, and how one that is not done is continued."""
+    """Lines that say what a resumed run kept, and how to continue a run that is not done."""
     errors = result.errors if result.environment else ()
     storage = [one for one in errors if one["node"] is None and one["type"] == "StorageError"]
     lines = [f"error: {one['message']}" for one in storage]  # the summary cuts what is long

@@ -1,4 +1,5 @@
-"""A run of a flow that ``batchmill resume`` continues: found by its name, begun with the store it had."""
+"""Continue a run of a flow for ``batchmill resume``: find the flow by its name and start it with the store
+it had."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a command looks for runs: in the journal it is told, or in those of the folder it is called in."""
+"""Where a command looks for runs: in the journal that you name, or in those of the working folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one call of ``batchmill map`` asks for. It is kept with the run, which goes on as it was begun."""
+"""The job of one call of ``batchmill map``. It is saved with the run, and ``resume`` continues the same job."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class MapJob:
 
     @property
     def shape(self) -> Shape:
-        """What the items look like."""
+        """The shape of the items."""
         sources = self.sources
         rows = any(source.rows for source in sources)
         if self.group > 1:
@@ -164,7 +164,7 @@ class MapJob:
         return item.split(self.colsep) if isinstance(item, str) else item
 
     def _check_rows(self, feed: ItemFeed) -> None:
-        """A mistyped column is told before anything runs: the rows of a table are all alike."""
+        """Report a mistyped column before anything runs; all rows of a table have the same columns."""
         sources = self.sources
         if not feed.first or not all(source.kind == "csv" for source in sources):
             return

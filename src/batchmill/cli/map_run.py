@@ -1,4 +1,4 @@
-"""``batchmill map`` from its job to its end: begun, or continued."""
+"""A run of ``batchmill map``, new or continued, from its job to its end."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ SOURCE = "batchmill map"  # what the journal calls the document
 
 @dataclass(frozen=True, slots=True)
 class MapRun:
-    """A job, its items, and how its results are written. ``folder`` is for what is not held in memory."""
+    """A job, its items, and how its results are written. ``folder`` is for large outputs, which are not
+    held in memory."""
 
     job: MapJob
     journal: Journal | None
@@ -197,7 +198,7 @@ def _feed(job: MapJob, journal: Journal | None, run: str | None = None) -> ItemF
 
 
 def _as_typed(fault: InvalidDocument) -> click.UsageError:
-    """What is wrong with the command, with the placeholders that were typed."""
+    """The problems of the command, in terms of the placeholders that the user typed."""
     told = "; ".join(f"{one.message}{f'; {one.hint}' if one.hint else ''}" for one in fault.problems)
     return click.UsageError(f"the command: {as_typed(told)}")
 

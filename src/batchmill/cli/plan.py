@@ -153,7 +153,7 @@ def _since(file: str, inputs: Given, journal_path: str | None) -> Rehearsed:
 
 
 def _add_earlier(told: dict[str, Any], file: str, journal_path: str | None) -> None:
-    """Add to estimates what the latest run of the document with calls used, if there is one."""
+    """Add to the estimates what the latest run of the document that made calls used."""
     estimates = {node["id"]: node["estimate"] for node in told["nodes"] if "estimate" in node}
     if not estimates:
         return

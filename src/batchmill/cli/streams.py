@@ -15,7 +15,7 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 
 class DataStream:
-    """Where the command's own data goes. A reader that went away (``| head -1``) is no error."""
+    """The stream for the command's own data. A reader that stops early (``| head -1``) is not an error."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -82,7 +82,7 @@ def data_only() -> Iterator[DataStream]:
 
 
 def flush_stdout() -> None:
-    """Write what Python holds back; a reader that went away is no error."""
+    """Flush Python's buffer. A reader that stops early is not an error."""
     if sys.stdout is not None:  # None where the command was started without one
         try:
             sys.stdout.flush()

@@ -196,7 +196,7 @@ class Channel(Protocol):
 
     @property
     def starving(self) -> bool:
-        """Whether a worker waits for items and there are none now."""
+        """Whether a worker waits for items while there are none."""
 
     def blocks(self) -> Iterator[Block]:
         """Yield what was delivered, in the owner's order, until all is; waits for more.
@@ -205,7 +205,7 @@ class Channel(Protocol):
         """
 
     def ready(self) -> Iterator[Block]:
-        """Yield what can be handed out now, without waiting."""
+        """Yield what can be delivered now, without waiting."""
 
     def stop(self) -> None:
         """Let no new item start; items that have not started end as cancelled."""

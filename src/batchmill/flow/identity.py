@@ -50,7 +50,7 @@ def record_of(flow: Any, shared: Any, name: str | None, masker: Masker) -> RunRe
 
 
 def masker_of(shared: Any) -> Masker:
-    """Hides what the store, or a variable of the environment, has under a name that tells of a secret."""
+    """Hides values of the store, or of environment variables, whose names suggest a secret."""
     masker = Masker()
     for told, values in (("the store's", shared), ("the variable", os.environ)):
         for key, value in values.items() if is_store(values) else ():

@@ -156,7 +156,7 @@ class BatchVisit:
                 self.log.record(Block.of(_outcome(index, made.value, error, began, records), item))
 
     def counted(self, count: int, failed: int) -> None:
-        """What the engine counted."""
+        """The counts of the engine."""
         self._count, self._failed = count, failed
 
     def publish(self, block: Block) -> None:
@@ -233,7 +233,7 @@ def place_here(run: FlowRun, call: Call) -> Place:
 
 
 def prefix_of(call: Call | None) -> str:
-    """What the addresses of nodes inside a call begin with."""
+    """The prefix of the addresses of nodes inside a call."""
     run = None if call is None else call.run
     while call is not None and call.run is run:
         if call.place is not None:

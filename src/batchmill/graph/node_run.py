@@ -100,7 +100,7 @@ class NodeRun:
         return "degraded" if self.errors or self.unresolved or self.degraded else "success"
 
     def blame(self, error: ErrorInfo, place: str) -> None:
-        """Set the cause. Of an error that arose inside a sub-workflow the address and the words are told."""
+        """Set the cause. For an error inside a sub-workflow, keep its address and its message."""
         known = bool(error.address)
         self.cause = error if known else replace(error, address=place, message=f"{place}: {error.message}")
 

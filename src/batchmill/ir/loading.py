@@ -82,7 +82,7 @@ class Draft:
         return tuple(_problem(fault, position) for fault, position in placed)
 
     def warnings(self, doubts: Iterable[Doubt]) -> tuple[Warned, ...]:
-        """What is hardly meant as warnings with their places, in text order."""
+        """The doubts as warnings with their places, in text order."""
         every = list(dict.fromkeys(doubts))
         placed = zip(every, self._positions_of([doubt.fault for doubt in every]), strict=True)
         return tuple(

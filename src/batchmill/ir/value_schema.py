@@ -31,7 +31,7 @@ class _TooManyReferences(Exception):  # never leaves this module
 
 
 def schema_fault(schema: Schema) -> str | None:
-    """Why ``schema`` is no JSON Schema, None if it is one."""
+    """Why ``schema`` is not a valid JSON Schema; None if it is one."""
     if schema is None or isinstance(schema, bool):
         return None
     if _levels(schema) > MAX_LEVELS:

@@ -167,7 +167,7 @@ class ItemLog(Protocol):
 
     @property
     def left_out(self) -> int:
-        """How many items were left out because they had never been begun, as was asked for."""
+        """The number of items that were left out, as requested, because they had never begun."""
 
     def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
         """The outcomes that are known of ``items``, which begin at index ``start``, by their offset. Each

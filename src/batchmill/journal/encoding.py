@@ -62,7 +62,7 @@ _decoded = json.JSONDecoder().raw_decode
 
 
 def decode(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError, TypeError for what is no text."""
+    """The value of a JSON text. Raises ValueError, or TypeError if it is not text."""
     value, end = _decoded(text)
     return value if end == len(text) else json.loads(text)  # which says what is wrong behind it
 

@@ -219,7 +219,7 @@ class SqliteItemLog:
             self._writer.wait(ticket)
 
     def _put_beside(self, base: int, block: Block) -> None:
-        """What the items waited for, and what they took."""
+        """The waits of the items, and what they used."""
         number = self._rows.number
         if block.waits:
             waits = [(base + offset, number, *one) for offset, one in block.waits.items()]

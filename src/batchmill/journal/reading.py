@@ -180,7 +180,7 @@ class Reader:
             return float(row[1]), decode(row[2])
 
     def nodes(self, run: RunRecord) -> dict[str, dict[str, Any]]:
-        """What the result of the run says of its nodes, by address; empty while it is unfinished."""
+        """The entries of the run's result for its nodes, by address; empty while the run is unfinished."""
         with self._reading():
             rows = self._connection.execute(statement("nodes_of"), (run.id,)).fetchall()
             return {address: decode(detail) for address, _, _, _, detail in rows}
@@ -218,7 +218,7 @@ class Reader:
             return None if row is None or row[0] is None else float(row[0])
 
     def last_sample(self, run: RunRecord) -> MachineSample | None:
-        """The last of them; None if there is none."""
+        """The last one; None if there is none."""
         with self._reading():
             row = one_row(self._connection, statement("last_sample_of"), (run.id,))
             return None if row is None else MachineSample(*row)

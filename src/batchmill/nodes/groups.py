@@ -93,7 +93,7 @@ class Group:
 
     @property
     def grace_ends(self) -> float:
-        """The :func:`time.monotonic` second up to which a group that was asked to end is waited for."""
+        """The :func:`time.monotonic` second until which to wait for a group that was told to end."""
         with self._lock:
             if self._asked is None:
                 raise InternalError("a command was waited for that nobody has asked to end")

@@ -234,7 +234,7 @@ class Sink(Protocol):
         """Take what came."""
 
     def value(self) -> bytes:
-        """What it holds in memory of it."""
+        """The part of the output that is held in memory."""
 
 
 class _Capped:

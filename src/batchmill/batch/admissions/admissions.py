@@ -101,7 +101,7 @@ class Admissions:
             one.wake()
 
     def ended(self, block: Block) -> None:
-        """Items ended: their blocks are told what was waited for them."""
+        """Items ended: enter in their blocks how long they waited."""
         for offset in range(len(block)):
             ticket, over = self._punch(block.start + offset)
             if ticket is None:  # settled before, which the window says

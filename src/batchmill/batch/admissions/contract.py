@@ -20,7 +20,7 @@ class Claim:
 
     @property
     def waits(self) -> Waits:
-        """What was waited here."""
+        """The time that was spent waiting here."""
         return NO_WAITS
 
     def wait(self) -> bool:

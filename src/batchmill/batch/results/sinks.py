@@ -28,7 +28,7 @@ class Results(Protocol):
         :meth:`add`."""
 
     def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
-        """What the node gets under its id for them; ``complete``: none of the ``count`` items failed."""
+        """The outputs of the node. ``complete``: none of the ``count`` items failed."""
 
 
 def is_unstarted(error: dict[str, Any]) -> bool:

@@ -199,7 +199,7 @@ class ChannelView:
         return iter(())
 
     def stop(self) -> None:
-        """End this leg. The channel goes on."""
+        """End this leg. The channel stays open."""
         with self._lock:
             self._stopped = True
             self._changed.notify_all()

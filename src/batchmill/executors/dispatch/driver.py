@@ -116,7 +116,7 @@ class Driver:
             self._ended.set()
 
     def _next(self) -> bool:
-        """Take a chunk and send it; False when there is none to come."""
+        """Take a chunk and send it. Returns False if no more chunks will come."""
         by_attempt = self._settler.job.by_attempt
         self.lend()
         if by_attempt and not self._lender.shared:

@@ -122,7 +122,7 @@ class ChunkSettler:
             self._stillborn = 0
 
     def _died_unborn(self, death: Death) -> None:
-        """A worker died before it took any chunk; when that goes on the batch cannot run."""
+        """Note that a worker died before it took any chunk. If that keeps happening, the batch cannot run."""
         with self._lock:
             self._stillborn += 1
             hopeless = self._stillborn >= STILLBIRTHS

@@ -140,7 +140,7 @@ class EventLoopBatch:
             pass
 
     async def _prepare(self) -> None:
-        """On the loop, where what it makes is to be used."""
+        """Run on the loop, because objects that it creates are used there."""
         self._task.prepare()
 
     def _pump(self) -> None:

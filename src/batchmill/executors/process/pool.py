@@ -174,7 +174,7 @@ class Pool:
             discard(self._jobs.pop(old)[0])
 
     def pace(self, digest: bytes) -> ItemPace | None:
-        """What the last batch with this job learned of its items."""
+        """The measurements that the last batch with this job made of its items."""
         with self._lock:
             return self._paces.get(digest)
 

@@ -152,7 +152,7 @@ class Dispatch:
         self._wait_until(lambda: not self._busy or self._channel.stopped)
 
     def _next(self) -> bool:
-        """Take a chunk and send it; False when there is none to come."""
+        """Take a chunk and send it. Returns False if no more chunks will come."""
         self._wait_until(lambda: self._busy < self._room())
         most, ahead = self._sizer.next(self._channel.remaining())
         chunk = self._channel.take(most, ahead)

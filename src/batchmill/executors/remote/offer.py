@@ -150,7 +150,7 @@ def refuse_wrong_versions(offer: Offer) -> None:
 
 
 def rows(offer: Offer) -> Iterator[tuple[str, str]]:
-    """What it offers, each thing by a name and in words."""
+    """The offer in words, each part with its name."""
     how = f"TLS {offer.tls.removeprefix('TLSv')}" if offer.tls else "not encrypted" * (not offer.encrypted)
     reached = offer.place + (f", reached in {offer.reached_ms:.0f} ms" if offer.reached_ms else "")
     valid = "" if offer.expires_days is None else f", certificates for {offer.expires_days:.0f} days yet"

@@ -123,7 +123,7 @@ def _dask() -> Any:
 
 
 def _made(place: str) -> Executor:
-    """What the function at ``place`` makes."""
+    """The return value of the function at ``place``."""
     module, _, name = place.partition(":")
     try:
         made = getattr(importlib.import_module(module), name)()

@@ -103,7 +103,7 @@ class Progress:
         self._cells[_STARTED] = self._cells[_TIMED] = 0
 
     def enter(self, phase: int) -> None:
-        """What the worker does is ``phase`` of its chunk."""
+        """Set the phase of the chunk that the worker is in."""
         self._cells[_PHASE] = phase
 
     def publish(self, length: int) -> None:

@@ -121,8 +121,8 @@ class _Checking:
 def _placed(
     validation: Validation, faults: list[Fault], doubts: list[Doubt]
 ) -> tuple[list[Fault], list[Doubt]]:
-    """Faults and doubts where their values are written. That a default comes to nothing in some node is no
-    doubt: there are others."""
+    """Faults and doubts, placed where their values are written. A default that has no effect in some node
+    is no doubt, because it may have one in others."""
     whole = validation.completed
     return validation.placed(faults), [
         replace(doubt, fault=whole.placed(doubt.fault))
@@ -132,7 +132,7 @@ def _placed(
 
 
 def _types_of_defaults(validation: Validation, registry: Registry) -> Iterator[Fault]:
-    """Types that have defaults and are none; those of nodes are looked at there."""
+    """Faults for defaults of types that do not exist. Types of nodes are checked with the nodes."""
     defaults = validation.workflow.defaults if validation.workflow is not None else None
     used = {node.type for node in validation.outline.all_nodes}
     for name in defaults.types if defaults is not None else ():

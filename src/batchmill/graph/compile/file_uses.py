@@ -217,7 +217,7 @@ def _resolved(written: Any, known: Mapping[str, Any]) -> str | None:
 
 
 def _inner_uses(node: Part, sub: SubPlan, around: tuple[SubPlan, ...] = ()) -> Iterator[FileUse]:
-    """What the nodes of a sub-workflow do, as far as it does not depend on its inputs."""
+    """The file uses of a sub-workflow's nodes, as far as they do not depend on its inputs."""
     plan = sub.compiled
     if plan is not None and sub not in around:
         for use in file_uses(plan.nodes.values(), _subs_of(plan), {}, (*around, sub)):

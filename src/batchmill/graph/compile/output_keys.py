@@ -98,7 +98,7 @@ def key_faults(
     types: Mapping[str, type[Node]],
     subs: Mapping[str, SubPlan],
 ) -> Iterator[Fault]:
-    """The paths of a template whose first key is no output of the node they start from."""
+    """The paths of a template whose first key is not an output of their node."""
     for path in site.expression.references:
         node = references.node_of(path, site)
         if node is None or node.id not in types or not path.segments:

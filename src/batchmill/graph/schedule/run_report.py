@@ -84,18 +84,18 @@ class RunReport:
         return found
 
     def degrade(self) -> None:
-        """Something went otherwise than meant, and the run goes on."""
+        """Note that something went wrong that does not end the run."""
         if self.status == "success":
             self.status = "degraded"
 
     def fail(self, node: str | None, error: ErrorInfo) -> None:
-        """Fail for a reason that is not an attempt's; ``node`` is None if it is no node's either."""
+        """Fail for a reason outside of any attempt; ``node`` is None if no node caused it."""
         self.status = "failed"
         self.cause = self.cause or error
         self.errors.append({"node": node, **error_entry(error, 0)})
 
     def fail_first(self, error: ErrorInfo) -> None:
-        """Fail for what led to the other errors: it is told before them."""
+        """Fail with the error that caused the others; it is listed before them."""
         self.status = "failed"
         self.cause = error
         self.errors.prepend({"node": None, **error_entry(error, 0)})

@@ -58,13 +58,13 @@ def gate_of(
 
 
 def is_limited(node: PlannedNode, around: NodeFrame) -> bool:
-    """Whether a node that is no batch may have a gate: few have."""
+    """Whether a node without a batch may have a gate; few have one."""
     return bool(node.spec.rate_limit or node.spec.budget or around.budgets)
 
 
 def paying_for(node: PlannedNode, around: NodeFrame) -> Paying:
-    """What the node's attempts are held to: its calls are entered, and each has a price where anything bounds
-    what it spends in dollars."""
+    """The limits of the node's attempts. Its calls are entered in the ledger, and each has a price if
+    anything limits dollars."""
     if not node.kind.calls_models:
         return FREE
     own = node.spec.budget

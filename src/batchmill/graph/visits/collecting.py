@@ -131,7 +131,7 @@ def skipped_in(block: Block) -> int:
 
 
 def _part(item: Any, keys: list[str]) -> dict[str, Any]:
-    """Those of the keys that an item has; of one that failed since it is no object, nothing."""
+    """The chosen keys that an item has; none for an item that is not an object."""
     return {key: item[key] for key in keys if key in item} if isinstance(item, Mapping) else {}
 
 

@@ -44,7 +44,7 @@ def _words(kind: str, value: Any) -> tuple[str, str]:
 
 
 def _glob_hint(pattern: str) -> str:
-    """What may be wrong with a pattern that nothing matches."""
+    """A hint at what may be wrong with a pattern that matches nothing."""
     if _BRACES.search(pattern):
         return "braces are not expanded: use `*`, `?` and `[...]`"
     parts = pattern.split("/")

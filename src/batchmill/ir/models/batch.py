@@ -220,7 +220,7 @@ class BatchSpec(Spec):
 
     @property
     def traits(self) -> Traits:
-        """What is special about the executor."""
+        """The traits of the executor."""
         return TRAITS[self.executor_name]
 
     @property
@@ -256,14 +256,14 @@ class BatchSpec(Spec):
 
     @property
     def items_value(self) -> Any:
-        """What is written for the items: the template, the list, or what the source's key holds."""
+        """The items as written: the template, the list, or the value of the source's key."""
         if isinstance(self.items, (str, list)):
             return self.items
         return as_written(getattr(self.items, self.items_kind))
 
     @property
     def items_options(self) -> dict[str, Any]:
-        """What is written beside the source's key."""
+        """The options next to the source's key."""
         if isinstance(self.items, (str, list)):
             return {}
         given = self.items.model_fields_set - {self.items_kind}

@@ -31,7 +31,7 @@ class CollectFile:
 
     @classmethod
     def of(cls, written: Any) -> CollectFile | None:
-        """What is written for ``collect``; None if that is no file."""
+        """The file that ``collect`` describes; None if it is not a file."""
         if not isinstance(written, dict):
             return None
         form = next(one for one in FILE_FORMS if one in written)

@@ -62,7 +62,7 @@ def refusal_status(body: bytes) -> int | None:
 
 
 def is_spent(status: int, body: bytes) -> bool:
-    """Whether an answer that is no success says that a quota is empty, which waiting does not bring back."""
+    """Whether an error answer says that a quota is used up, so that waiting does not help."""
     if status == PAYMENT_REQUIRED:
         return True
     told = (_error_in(body[:_LOOKED_AT_BYTES]) if b'"error"' in body[:_LOOKED_AT_BYTES] else None) or {}
@@ -157,7 +157,7 @@ def _by_body(body: bytes) -> float | None:
 
 
 def _error_in(body: bytes) -> dict[str, Any] | None:
-    """The error that a body tells of: an object under ``error``."""
+    """The error in a body: the object under ``error``."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):

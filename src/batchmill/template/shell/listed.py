@@ -148,7 +148,7 @@ class _ListReader:
         return word
 
     def checks(self) -> dict[int, list[tuple[Expression, set[Check]]]]:
-        """What is asked of the values in each element that is asked something."""
+        """The checks for the values in each element that has any."""
         found: dict[int, list[tuple[Expression, set[Check]]]] = {}
         for place, word in enumerate(self.words):
             element = self._elements[place]

@@ -258,7 +258,7 @@ class QuoteReader(ABC):
         self.at = after
 
     def _body_end(self, document: HereDocument) -> tuple[int, int]:
-        """Where the line that ends the document starts, and where the text goes on."""
+        """The offsets of the line that ends the document, and of the text after it."""
         line, joined = self.at, False
         while True:
             if line >= self.end:

@@ -40,7 +40,7 @@ class _Variable:
     several: bool
 
     def texts(self, scope: Scope) -> list[str]:
-        """What it holds: one text, or as many as a list has elements."""
+        """The values it holds: one text, or one for each element of a list."""
         value = resolve_expression(self.expression, scope)
         return texts_of(value) if self.several else [to_text(value)]
 

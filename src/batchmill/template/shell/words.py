@@ -100,7 +100,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What the variables hold whose names ``holder`` holds."""
+    """The values of the variables whose names ``holder`` holds."""
 
     holder: Stream | Argument | str
 
@@ -188,7 +188,7 @@ class Word:
             self.take(flow.source, derived=flow.derived)
 
     def flows_from(self, offset: int) -> list[Flow]:
-        """What the word is made of from ``offset`` of its text on, as if it began there."""
+        """The parts of the word from ``offset`` of its text on, as if it began there."""
         return [
             Flow(flow.source, flow.derived, not self.text[offset : flow.offset].strip(MARK + "$"))
             for flow in self.flows
@@ -196,7 +196,7 @@ class Word:
         ]
 
     def flows_before(self, offset: int) -> list[Flow]:
-        """What the word is made of before ``offset`` of its text."""
+        """The parts of the word before ``offset`` of its text."""
         return [flow for flow in self.flows if flow.offset < offset]
 
 

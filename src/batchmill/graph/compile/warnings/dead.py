@@ -20,7 +20,7 @@ ADD_EDGE = "add an edge that leads to it, or lead from one first node to all tha
 
 
 def dead_doubts(outline: Outline, ways: Ways) -> Iterator[Doubt]:
-    """What of the document can never run."""
+    """Doubts about nodes and edges that can never run."""
     yield from _unreached(outline, ways)
     for edge in ways.dead:
         yield Doubt("dead-action", _dead_edge(edge, outline, ways))
