@@ -1,4 +1,4 @@
-"""The job of one call of ``batchmill map``. It is saved with the run, and ``resume`` continues the same job."""
+"""The job of one call of ``batchmill map``. It is saved with the run; ``resume`` continues the same job."""
 
 from __future__ import annotations
 
