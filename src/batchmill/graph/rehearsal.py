@@ -114,7 +114,7 @@ class Rehearsal:
         return NodeRun(failure=_WOULD_RUN, stopped=True)
 
     def _waits_for(self, node: PlannedNode, around: NodeFrame) -> str | None:
-        """The first node that this one refers to and of which it is not known what it gives."""
+        """The first node that this one refers to and whose outputs are not known."""
         for path in _references(node):
             for one in path.walk():
                 place = around.place(one.root)

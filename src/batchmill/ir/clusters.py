@@ -31,7 +31,7 @@ def written_cluster(text: str | None) -> str | dict[str, Any] | None:
 
 
 def checked_cluster(cluster: Any) -> Any:
-    """``cluster`` as it was given. Raises :class:`~batchmill.errors.InvalidSetting` where it is no place."""
+    """Return ``cluster``. Raises :class:`~batchmill.errors.InvalidSetting` if it is not a place."""
     if cluster is None:
         return None
     if isinstance(cluster, str):

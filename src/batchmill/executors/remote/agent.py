@@ -316,7 +316,7 @@ def stop(batch: str, cancel: bool) -> None:
 
 
 def _loaded(job: RemoteJob, place: str, library: Library) -> _Loaded:
-    """A job with what its items find around them here. Raises :class:`ExecutorUnavailable` where that would
+    """A job with what its items find around them here. Raises :class:`ExecutorUnavailable` if that would
     be another folder than the one of the run, they need that one, and nobody said so."""
     around: ProcessEnvironment = pickle.loads(job.around)  # noqa: S301  # from who may have us run anything
     around.seals = True

@@ -78,7 +78,7 @@ def guarded(carrier: Carrier, settings: ExecutorSettings) -> bool:
 
 
 def check_items(chunk: Chunk) -> None:
-    """Raises :class:`ExecutorUnavailable` where an item holds a secret."""
+    """Raises :class:`ExecutorUnavailable` if an item holds a secret."""
     for offset, item in enumerate(chunk.items):
         if what := _told(item):
             raise refusal_to_send(f"{what} of the item {chunk.start + offset}")
@@ -127,7 +127,7 @@ def run_here(
     task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken, apart: str
 ) -> Iterator[Block]:
     """A task that needs the folder of the run, which the worker ``apart`` does not have, on threads of this
-    process. Raises :class:`ExecutorUnavailable` where it does more than to work on files."""
+    process. Raises :class:`ExecutorUnavailable` if it does more than to work on files."""
     if not task.only_files:
         raise ExecutorUnavailable(unshared(os.getcwd(), apart, task.needs_folder, no_other=task.folders_here))
     executor = ThreadExecutor()

@@ -36,7 +36,7 @@ class McpNode(ServiceNode):
     params = (
         Param("server", "string", "the name of the server in `mcp_servers`", required=True),
         Param("tool", "string", "the name of the tool", required=True),
-        Param("arguments", "object", "what the tool is given; checked against its schema before the call"),
+        Param("arguments", "object", "the arguments of the tool; checked against its schema before the call"),
         Param(
             "timeout",
             "number",
