@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
 from batchmill.graph.compile.file_uses import file_faults
@@ -32,7 +31,7 @@ from batchmill.nodes.workflow import WorkflowNode
 
 
 @no_collection()
-def check(draft: Draft, registry: Registry, inputs: Mapping[str, Any] | None = None) -> Plan:
+def check(draft: Draft, registry: Registry, inputs: Mapping[str, object] | None = None) -> Plan:
     """The plan of a document, with its warnings. Raises :class:`InvalidDocument` with every problem in it, in
     text order, and after those the problems of its sub-workflows that are files.
 
@@ -54,7 +53,7 @@ def check(draft: Draft, registry: Registry, inputs: Mapping[str, Any] | None = N
 class _Checking:
     """One document on its way to a plan, with the sub-workflows inside."""
 
-    def __init__(self, registry: Registry, inputs: Mapping[str, Any] | None) -> None:
+    def __init__(self, registry: Registry, inputs: Mapping[str, object] | None) -> None:
         self.documents = SubDocuments()
         self._registry = registry
         self._inputs = inputs
