@@ -23,6 +23,7 @@ from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import BatchmillError, ExecutorUnavailable
 from batchmill.executors.contract import Chunk, ExecutorSettings
+from batchmill.executors.own_time import own_seconds
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process import frames
 from batchmill.executors.process.environment import ProcessEnvironment
@@ -171,7 +172,7 @@ class Agent:
         with self._entered(at_work):
             done.extend(executor.run(SealedTask(job.task), channel, settings, at_work.cancel))
         done += channel.finished()
-        seconds = sum(sum(block.walls) for block in done)
+        seconds = sum(own_seconds(len(block), sum(block.walls), block.cpu or 0.0, None) for block in done)
         blocks = tuple((block.start, frames.packed(_placed(block, host))) for block in done)
         return Reply("done", host, blocks, tuple(map(Rest.of, channel.rest())), seconds, tuple(logs))
 

@@ -102,7 +102,12 @@ def _client(address: str, security: Any = None) -> Any:
     given = {} if security is None else {"security": security}
     try:
         return distributed.Client(
-            **where, **given, set_as_default=False, timeout=CONNECT_SECONDS, heartbeat_interval="1s"
+            **where,
+            **given,
+            set_as_default=False,
+            timeout=CONNECT_SECONDS,
+            heartbeat_interval="1s",
+            direct_to_workers=security is not None,  # those of others may be out of our reach
         )
     except Exception as fault:
         hint = "and the certificates that Dask's configuration names under `distributed.comm.tls`"
