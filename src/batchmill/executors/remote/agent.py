@@ -14,10 +14,10 @@ import sys
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
@@ -36,7 +36,6 @@ from batchmill.executors.remote.dask_side import Waiting, who_waits
 from batchmill.executors.remote.folder_probe import Probe, seen, unshared
 from batchmill.executors.remote.library import Copy, Library
 from batchmill.executors.remote.modules import Modules
-from batchmill.executors.remote.offer import facts
 from batchmill.executors.remote.order_channel import OrderChannel
 from batchmill.executors.remote.sealed import SealedItems, SealedRetry, SealedTask
 
@@ -104,15 +103,17 @@ class Agent:
         self._stopped: deque[str] = deque(maxlen=REMEMBERED)
         self._watching = False
         self._serving: list[str] = []
+        self._recalled: deque[str] = deque(maxlen=REMEMBERED)
         self._replies: dict[str, tuple[Waiting, bytes]] = {}  # that may still be asked for
 
     def serve(self, order: Order) -> bytes:
         """Run an order; the pickle of its :class:`Reply`."""
         waiting = who_waits(self)
         with self._lock:
+            recalled = waiting.key in self._recalled
             self._serving.append(waiting.key)
         try:
-            reply = pickle.dumps(self.run(order, waiting), 5)
+            reply = pickle.dumps(_unbegun(order) if recalled else self.run(order, waiting), 5)
             with self._lock:
                 self._forget_replies()
                 if waiting.kept():
@@ -234,6 +235,13 @@ class Agent:
             self._forget_replies()
             return list(self._serving), {key: reply for key, (_, reply) in self._replies.items()}
 
+    def recall(self, keys: Sequence[str], most: int) -> list[str]:
+        """The first ``most`` of these orders that have not begun: nothing of them ever runs here."""
+        with self._lock:
+            idle = [key for key in keys if key not in self._serving and key not in self._replies][:most]
+            self._recalled.extend(idle)
+            return idle
+
     def _forget_replies(self) -> None:
         """Those that got where they were to go. To be called with the lock."""
         for key in [key for key, (waiting, _) in self._replies.items() if not waiting.kept()]:
@@ -257,38 +265,6 @@ class Agent:
 _agent = Agent()
 
 
-class Call:
-    """An order that runs where it is unpickled, which leaves the reply: so its carrier needs no function of
-    ours there, only :func:`pickle.loads`."""
-
-    def __init__(self, order: bytes) -> None:
-        self._order = order
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return run, (self._order,)
-
-
-class StopCall:
-    """Like :class:`Call`, for the end of a batch."""
-
-    def __init__(self, batch: str, *, cancel: bool) -> None:
-        self._batch = batch
-        self._cancel = cancel
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return stop, (self._batch, self._cancel)
-
-
-class FactsCall:
-    """Like :class:`Call`, for the facts of the worker: :func:`batchmill.executors.remote.offer.facts`."""
-
-    def __init__(self, probe: Probe | None) -> None:
-        self._probe = probe
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return facts, (self._probe,)
-
-
 def run(packed: bytes) -> bytes:
     """Run a pickled :class:`Order`; the pickled :class:`Reply`."""
     order: Order = pickle.loads(packed)  # noqa: S301  # from who may have us run anything
@@ -301,6 +277,17 @@ def run(packed: bytes) -> bytes:
 def stop(batch: str, cancel: bool) -> None:
     """See :meth:`Agent.stop`."""
     _agent.stop(batch, cancel=cancel)
+
+
+def recall(keys: Sequence[str], most: int) -> list[str]:
+    """See :meth:`Agent.recall`."""
+    return _agent.recall(keys, most)
+
+
+def _unbegun(order: Order) -> Reply:
+    items = SealedItems(order.items, 0, order.n_items)
+    rest = Rest.of(Chunk(order.start, items, order.attempts, order.lost))
+    return Reply("done", socket.gethostname(), rest=(rest,))
 
 
 def _loaded(job: RemoteJob, place: str, library: Library) -> _Loaded:
