@@ -143,8 +143,8 @@ def test_orders_that_have_not_begun_are_recalled_and_never_run(
     assert mine.recall([idle, begun, ended], 9) == [idle]
     gate.open.set()
     at_it.join()
-    order = Order(WIRE, "b", b"", None, 7, 2, b"", True, 0, None, 5.0)
+    order = Order(WIRE, "b", b"", None, 7, 2, b"", True, 0, None, 3.0, 5.0)
     monkeypatch.setattr(agent, "who_waits", lambda at_work: DaskWaiting(worker, idle))
     monkeypatch.setattr(Agent, "run", None)  # nothing of it runs where Dask begins it all the same
-    reply: Reply = pickle.loads(mine.serve(order))
-    assert [(rest.start, rest.n_items) for rest in reply.rest] == [(7, 2)]
+    reply: Reply = pickle.loads(mine.serve(order, 0.0))
+    assert [(rest.start, rest.n_items, rest.wait) for rest in reply.rest] == [(7, 2, 3.0)]

@@ -303,7 +303,7 @@ def _took(block: Block) -> Took:
 
 def _unbegun(order: Order) -> Reply:
     items = SealedItems(order.items, 0, order.n_items)
-    rest = Rest.of(Chunk(order.start, items, order.attempts, order.lost))
+    rest = Rest.of(Chunk(order.start, items, order.attempts, order.lost, wait=order.wait))
     return Reply("done", socket.gethostname(), rest=(rest,))
 
 
