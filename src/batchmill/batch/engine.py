@@ -132,7 +132,7 @@ class Batch:
         self.waiting = 0  # items that wait for a service which answers later
 
     def _run_by(self, apart: bool) -> tuple[Executor, ExecutorSettings]:
-        """Who runs the items, and with which settings."""
+        """The executor that runs the items, and its settings."""
         settings = self.settings
         given = settings.for_executor(self._chosen, self._died, self._placed)
         if apart and not settings.traits.side_by_side:
@@ -140,7 +140,7 @@ class Batch:
         return executor_named(settings.executor), given
 
     def _admissions(self) -> Iterator[Admission]:
-        """What has to let items start, in the order in which it is asked."""
+        """The admissions that must let items start, in the order in which they are asked."""
         settings = self.settings
         if settings.gate is not None:
             from batchmill.batch.admissions.gate_claim import RateLimited  # few batches have a limit

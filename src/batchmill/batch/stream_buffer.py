@@ -172,7 +172,7 @@ class StreamBuffer:
         self._tell_of_it()
 
     def rest(self) -> Sequence[object]:
-        """What was not taken; waits for the producer's end."""
+        """The items that nobody took; waits until the producer has ended."""
         with self._lock:
             while not self._ended:
                 self._filled.wait()

@@ -59,7 +59,7 @@ class Watch:
         return sum(known) if len(known) == len(self.totals) else None
 
 
-def measure(request: dict[str, Any]) -> dict[str, Any]:
+def measure(request: dict[str, Any]) -> dict[str, object]:
     """The runs of ``request["steps"]``, as plain data; ``{"fault": text}`` where one could not be run."""
     runs = []
     for number, step in enumerate(request["steps"]):
@@ -124,7 +124,7 @@ def _stopping(seconds: float | None, stop: CancelToken) -> Iterator[Callable[[],
             timer.cancel()
 
 
-def _batch_of(result: RunResult, node: str) -> dict[str, Any]:
+def _batch_of(result: RunResult, node: str) -> dict[str, object]:
     """How the batch was run that has the most items."""
     told = result.nodes.get(node, {})
     batch = told.get("batch", told)

@@ -71,7 +71,7 @@ def _sum(entries: list[LedgerEntry]) -> dict[str, Any]:
 
 
 def _lines(passes: dict[int, list[LedgerEntry]]) -> list[str]:
-    """A line for each pass, where there were several."""
+    """A line for each pass, if there were several."""
     if len(passes) < 2:
         return []
     return [f"pass {number}: {spending(**_sum(entries))}" for number, entries in passes.items()]

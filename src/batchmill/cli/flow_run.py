@@ -1,4 +1,5 @@
-"""A run of a flow that ``batchmill resume`` goes on with: found by its name, begun with the store it had."""
+"""Continue a run of a flow for ``batchmill resume``: find the flow by its name and start it with the store
+it had."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def is_flow(run: RunRecord) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class FlowResume:
-    """What goes on with a run of a flow; called as :class:`~batchmill.cli.fulfil.Begin` is. ``again`` has one
+    """What continues a run of a flow; called as :class:`~batchmill.cli.fulfil.Begin` is. ``again`` has one
     that is at its end but for failed items run once more."""
 
     run: RunRecord

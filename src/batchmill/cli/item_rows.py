@@ -35,7 +35,7 @@ class Printed:
         return bool(self.text) or self.path is not None
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes, some at a time. Raises OSError where the file is gone."""
+        """The bytes, some at a time. Raises OSError if the file is gone."""
         if self.path is None:
             if self.text:
                 yield self.text.encode("utf-8", "surrogateescape")
@@ -45,7 +45,7 @@ class Printed:
                 yield chunk
 
     def size(self) -> int:
-        """Bytes; 0 where the file is gone."""
+        """Bytes; 0 if the file is gone."""
         if self.path is None:
             return len(self.text.encode("utf-8", "surrogateescape"))
         try:

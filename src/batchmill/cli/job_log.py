@@ -17,7 +17,7 @@ _SIGNALLED = 128
 class JobLog:
     """``command`` gives the command of an item as text. Used under the lock of who writes.
 
-    Lines are added to a file that is there. Raises :class:`StorageError` where it cannot be written.
+    Lines are added to a file that is there. Raises :class:`StorageError` if it cannot be written.
     """
 
     def __init__(self, path: str, command: Callable[[Any, int], str]) -> None:

@@ -219,7 +219,8 @@ def command(
 
 
 def _job(asked: dict[str, Any], words: tuple[str, ...]) -> MapJob:
-    """What the options ask for. Raises :class:`click.UsageError` for what contradicts itself."""
+    """The job that the options describe. Raises :class:`click.UsageError` for options that contradict each
+    other."""
     if asked["nul"] and asked["delimiter"] is not None:
         raise click.UsageError("-0 and -d both say what ends a line: keep one")
     if asked["link"] and len(asked["items"]) < 2:

@@ -141,7 +141,7 @@ def _drawn(plan: Plan, told: dict[str, object], form: Form) -> list[str]:
 
 
 def _since(file: str, inputs: Given, journal_path: str | None) -> Rehearsed:
-    """What the latest run of a document is known to have results for. Raises :class:`UsageError` where there
+    """What the latest run of a document is known to have results for. Raises :class:`UsageError` if there
     was none."""
     source = os.path.abspath(file)
     with Journals(journal_path, only_read=True) as journals:
@@ -153,7 +153,7 @@ def _since(file: str, inputs: Given, journal_path: str | None) -> Rehearsed:
 
 
 def _add_earlier(told: dict[str, Any], file: str, journal_path: str | None) -> None:
-    """Add to estimates what the latest run of the document with calls used, where there is one."""
+    """Add to the estimates what the latest run of the document that made calls used."""
     estimates = {node["id"]: node["estimate"] for node in told["nodes"] if "estimate" in node}
     if not estimates:
         return

@@ -1,4 +1,4 @@
-"""``batchmill resume``: go on with a run that was interrupted or failed."""
+"""``batchmill resume``: continue a run that was interrupted or failed."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def _items_of(run: RunRecord, journal: Journal, as_json: bool, again: bool) -> I
 
 
 def _introduce(found: Found) -> None:
-    """Say which run is gone on with, and what is not as it was when that began."""
+    """Say which run is continued, and what has changed since it began."""
     say(f"resuming {introduced(found)}")
     changed = changed_since(found.run.settings.get("around"))
     if changed:

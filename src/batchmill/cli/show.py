@@ -66,8 +66,8 @@ def command(
 
 
 def _without_visit(reader: Reader, run: RunRecord, visits: list[VisitRecord]) -> dict[str, dict[str, object]]:
-    """What the result of a run says of nodes of which no outcome is kept, by address: those of ``finally``,
-    and those that were skipped."""
+    """The entries of a run's result for nodes without a saved outcome, by address: those of ``finally``,
+    and skipped ones."""
     kept = {visit.address for visit in visits}
     inside = {address.rpartition(".")[0] for address in kept}
     found = {name: told for name, told in reader.nodes(run).items() if name not in kept | inside}
@@ -228,7 +228,7 @@ def _ended(told: Mapping[str, Any]) -> str:
 
 
 def _spent(reader: Reader, run: RunRecord) -> dict[str, Any] | None:
-    """What the calls of all passes used, None where there were none."""
+    """The usage of the calls of all passes; None if there were none."""
     return sum_of(call for _, call in reader.calls(run))
 
 

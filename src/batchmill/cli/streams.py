@@ -14,7 +14,7 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 
 class DataStream:
-    """Where the command's own data goes. A reader that went away (``| head -1``) is no error."""
+    """The stream for the command's own data. A reader that stops early (``| head -1``) is not an error."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -64,7 +64,7 @@ def data_only() -> Iterator[DataStream]:
     """Keep the real stdout for our own data and lead file descriptor 1 to stderr meanwhile.
 
     Whatever an item, a library or a child process prints then ends up on stderr. Raises
-    :class:`StorageError` where there is no stdout at all.
+    :class:`StorageError` if there is no stdout at all.
     """
     stand_in_for_closed()
     if sys.stdout is None:
@@ -81,7 +81,7 @@ def data_only() -> Iterator[DataStream]:
 
 
 def flush_stdout() -> None:
-    """Write what Python holds back; a reader that went away is no error."""
+    """Flush Python's buffer. A reader that stops early is not an error."""
     if sys.stdout is not None:  # None where the command was started without one
         try:
             sys.stdout.flush()

@@ -94,7 +94,7 @@ class FairSemaphore:
                 turn.notify()
 
     def working_on(self, permit: Permit | None) -> None:
-        """What the calling thread does from now on has this permit."""
+        """Let the calling thread hold this permit from now on."""
         self._current.permit = permit
 
     @contextmanager

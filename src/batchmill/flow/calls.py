@@ -27,7 +27,7 @@ class Call:
     returned that was called last within it.
 
     ``shared``, ``recorder`` and ``run`` are those of the call around it where they are not given. ``run`` is
-    what the nodes of a run share that is kept or listened to, None where there is no such; ``place`` is where
+    what the nodes of a run share that is kept or listened to, None if there is no such; ``place`` is where
     the node stands that is about to be run (``visiting``), or within which nodes are run; ``visit`` is that
     of a batch node, and ``index`` the number of an item.
 
@@ -141,7 +141,7 @@ def current_recorder() -> Records:
 
     It is ``shared["__llm_calls__"]``, put there if need be; in a worker process it is the item's own,
     and what it records travels back with the item. Raises :class:`RuntimeError` outside of a run and
-    where the shared store is no mapping.
+    if the shared store is no mapping.
     """
     call = _innermost.get()
     if call is not None and call.recorder is not None:

@@ -96,7 +96,7 @@ def imprint(value: object) -> object:
 
 
 def changes_since(before: object, now: object) -> Change | None:
-    """What makes ``now`` of what ``before`` is the imprint of; None where nothing changed."""
+    """What makes ``now`` of what ``before`` is the imprint of; None if nothing changed."""
     if not isinstance(before, Imprint) or not isinstance(now, before.kind):
         return None if before is now else _whole(now)
     if isinstance(now, dict):

@@ -89,7 +89,7 @@ def key_of(parts: Mapping[str, str], **more: object) -> ContentKey:
 
 
 def parts_inside(flow: Any, seen: frozenset[int] = frozenset()) -> list[Any]:
-    """What of all nodes inside a flow belongs to its results, to any depth."""
+    """The content of all nodes inside a flow, at any depth, that its results depend on."""
     nodes = [one for one in reachable(flow.start_node) if id(one) not in seen]
     inside = seen | {id(one) for one in nodes}
     return [

@@ -22,7 +22,7 @@ NOT_CONTENT = frozenset({LLM_CALLS_KEY})
 
 
 def is_same(run: RunRecord, record: RunRecord, left: str | None) -> bool:
-    """Whether a run is one to go on with: of the same flow, not at its end, of that name or that store.
+    """Whether a run is one to continue: of the same flow, not at its end, of that name or that store.
     ``left`` is what the store held when the run failed in this process."""
     then, now = run.settings.get(FLOW), record.settings[FLOW]
     if run.finished or not isinstance(then, Mapping):
@@ -50,7 +50,7 @@ def record_of(flow: object, shared: Any, name: str | None, masker: Masker) -> Ru
 
 
 def masker_of(shared: Any) -> Masker:
-    """Hides what the store, or a variable of the environment, has under a name that tells of a secret."""
+    """Hides values of the store, or of environment variables, whose names suggest a secret."""
     masker = Masker()
     for told, values in (("the store's", shared), ("the variable", os.environ)):
         for key, value in values.items() if is_store(values) else ():
@@ -94,7 +94,7 @@ def _source(flow: object) -> str:
 
 
 def importable(flow: object) -> str | None:
-    """``module:name`` of a flow that stands at the top level of a module; None where it does not. For one in
+    """``module:name`` of a flow that stands at the top level of a module; None if it does not. For one in
     the script that is run, ``path/of/script.py:name``."""
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("batchmill", "builtins") or not hasattr(module, "__dict__"):

@@ -190,7 +190,7 @@ def _opened(
 def _resumed(
     journal: Journal, run: RunRecord, record: RunRecord, masker: Masker, lock: RunLock
 ) -> SqliteRunLog:
-    """A further pass of a run. What it is known by stays what it was."""
+    """Another pass of a run. Its identity does not change."""
     settings = {**record.settings, FLOW: run.settings[FLOW], **named(run.label or None)}
     now = replace(record, id=run.id, source=run.source, folder=run.folder, name=run.name, settings=settings)
     now = replace(now, started_at=run.started_at, inputs=run.inputs)
@@ -203,7 +203,7 @@ def _resumed(
 
 @contextmanager
 def _ended(log: SqliteRunLog, shared: object) -> Iterator[list[FlowRun]]:
-    """Enter how a run ended; what it raised goes on, with a note on how it is resumed."""
+    """Save how a run ended. Its exception propagates, with a note on how to resume the run."""
     holder: list[FlowRun] = []
     began = time.perf_counter()
     try:

@@ -91,7 +91,7 @@ class SingleVisit:
 class BatchVisit:
     """``exec`` of a batch node, item by item.
 
-    ``log`` is what the engine is given to keep outcomes of items; None where nothing is kept. A context
+    ``log`` is what the engine is given to keep outcomes of items; None if nothing is kept. A context
     manager, which ends the visit.
 
     Concurrency: items may be run by any thread or task; ``_lock`` guards what is read of the journal.
@@ -156,7 +156,7 @@ class BatchVisit:
                 self.log.record(Block.of(_outcome(index, made.value, error, began, records), item))
 
     def counted(self, count: int, failed: int) -> None:
-        """What the engine counted."""
+        """The counts of the engine."""
         self._count, self._failed = count, failed
 
     def publish(self, block: Block) -> None:
@@ -176,7 +176,7 @@ class BatchVisit:
 
 
 def visit_of(node: object) -> BatchVisit | None:
-    """The visit of a batch node that is under way here; None where nothing is kept and nobody listens."""
+    """The visit of a batch node that is under way here; None if nothing is kept and nobody listens."""
     call = call_of(node)
     while isinstance(call, KeptCall):
         call = call.around
@@ -185,7 +185,7 @@ def visit_of(node: object) -> BatchVisit | None:
 
 
 def kept_items(node: object, one: Callable[[Any], Awaitable[object]]) -> Callable[[Any, int], Awaitable[Any]]:
-    """``one`` by item and index; where there is a visit it keeps what items come to."""
+    """``one`` by item and index; if there is a visit it keeps what items come to."""
     visit = visit_of(node)
     if visit is None:
         return lambda item, index: one(item)
@@ -233,7 +233,7 @@ def place_here(run: FlowRun, call: Call) -> Place:
 
 
 def prefix_of(call: Call | None) -> str:
-    """What the addresses of nodes inside a call begin with."""
+    """The prefix of the addresses of nodes inside a call."""
     run = None if call is None else call.run
     while call is not None and call.run is run:
         if call.place is not None:

@@ -83,7 +83,7 @@ class _Tally:
         self._failed: dict[int, Outcome] = {}
 
     async def attempt(self, item: object, index: int) -> Any:
-        """The item's result; None where it failed and the batch goes on."""
+        """The item's result; None if it failed and the batch goes on."""
         with Call(self._node) as call:
             try:
                 value = await self._work(item, index)

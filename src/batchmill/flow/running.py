@@ -32,7 +32,7 @@ class NodeTally:
     failed: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """As the ``nodes`` of a result have it."""
+        """The sums as an entry of a result's ``nodes``."""
         told = {"type": self.type, "status": self.status, "wall": round(self.wall, 6), "visits": self.visits}
         if not self.is_batch:
             return told

@@ -1,4 +1,4 @@
-"""Results of ``exec`` as JSON that gives back the very value, types of Python's own included.
+"""Results of ``exec`` as JSON that returns the very value, types of Python's own included.
 
 A value that JSON holds as it is stays as it is. Any other one becomes an object with the key ``$type``::
 

@@ -75,7 +75,7 @@ class RunServices:
 
     @property
     def permits(self) -> FairSemaphore | None:
-        """What each node and item needs that is to run; None where nothing is counted."""
+        """What each node and item needs that is to run; None if nothing is counted."""
         return None if self.quota is None else self.quota.permits
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -45,7 +45,7 @@ ENVIRONMENT = (StorageError, ExecutorUnavailable, MissingExtra, OSError)
 class NodeRun:
     """One run of a node with all its attempts, items or iterations.
 
-    ``failure`` says why the node failed, None where it did not. ``outputs`` go into the namespace in
+    ``failure`` says why the node failed, None if it did not. ``outputs`` go into the namespace in
     either case; after a failure templates may rely on those named in ``present``. ``errors`` are plain
     entries as a run lists them, without the node. ``batch`` has what a batch node tells of itself.
     ``stopped`` says that the visit was cut short from outside, ``environment`` that the machine failed
@@ -100,7 +100,7 @@ class NodeRun:
         return "degraded" if self.errors or self.unresolved or self.degraded else "success"
 
     def blame(self, error: ErrorInfo, place: str) -> None:
-        """Set the cause. Of an error that arose inside a sub-workflow the address and the words are told."""
+        """Set the cause. For an error inside a sub-workflow, keep its address and its message."""
         known = bool(error.address)
         self.cause = error if known else replace(error, address=place, message=f"{place}: {error.message}")
 

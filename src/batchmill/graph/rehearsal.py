@@ -151,7 +151,7 @@ class Rehearsal:
         return NodeRun(failure=_WOULD_RUN, stopped=True)
 
     def _waits_for(self, node: PlannedNode, around: NodeFrame) -> str | None:
-        """The first node that this one refers to and of which it is not known what it gives."""
+        """The first node that this one refers to and whose outputs are not known."""
         for path in _references(node):
             for one in path.walk():
                 place = around.place(one.root)
@@ -223,7 +223,7 @@ def _inside(
     walk = Rehearsal()
     frame = replace(around, services=replace(around.services, rehearsal=walk))
     try:
-        step_of(node, spec, frame, keys_of(node, frame), "sequential").run(item, index, Attempt())
+        step_of(node, spec, frame, keys_of(node, frame)).run(item, index, Attempt())
     except Exception as fault:  # noqa: BLE001  # in most cases that something inside would run
         if not isinstance(fault, (BatchmillError, OSError)):
             return None

@@ -118,8 +118,8 @@ class SubWorkflowRun:
             return ""
 
     def _masker(self, values: Mapping[str, object]) -> Masker:
-        """Who is told the secrets among the inputs: the run's own masker, or in a worker process one whose
-        secrets go up with the report."""
+        """The masker that learns the secrets among the inputs: the run's own, or, in a worker process, one
+        whose secrets travel back with the report."""
         masker = Masker() if self._around.in_worker else self._around.masker
         for name, spec in self._workflow.plan.inputs.items():
             if spec.secret:

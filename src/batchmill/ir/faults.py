@@ -62,7 +62,7 @@ def kind_of(value: object) -> str:
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """``did you mean `thread`?``, or nothing where no choice is near or there are too many to compare."""
+    """``did you mean `thread`?``, or nothing if no choice is near or there are too many to compare."""
     few = list(islice(choices, _MOST_CHOICES + 1))
     if len(few) > _MOST_CHOICES:
         return ""

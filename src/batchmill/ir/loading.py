@@ -74,7 +74,7 @@ class Draft:
         return tuple(_problem(fault, position) for fault, position in placed)
 
     def warnings(self, doubts: Iterable[Doubt]) -> tuple[Warned, ...]:
-        """What is hardly meant as warnings with their places, in text order."""
+        """The doubts as warnings with their places, in text order."""
         every = list(dict.fromkeys(doubts))
         placed = zip(every, self._positions_of([doubt.fault for doubt in every]), strict=True)
         return tuple(
@@ -89,9 +89,9 @@ class Draft:
 
 def load(source: str | Path | dict[str, object] | Draft) -> Draft:
     """Read a document from a ``.json``, ``.yaml`` or ``.yml`` file, or take one as a dictionary; one that has
-    been read is given back as it is.
+    been read is returned as it is.
 
-    A file of any other name is read as JSON. Raises :class:`InvalidDocument` where the source is no
+    A file of any other name is read as JSON. Raises :class:`InvalidDocument` if the source is no
     document at all, and :class:`StorageError` where the file cannot be read.
     """
     if isinstance(source, Draft):

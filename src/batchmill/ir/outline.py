@@ -20,7 +20,7 @@ DEFAULT_ITEM_NAME = "item"
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """The parts of a document that can be read. ``edges`` is None where the document has none.
+    """The parts of a document that can be read. ``edges`` is None if the document has none.
 
     ``start`` is the id of the first node, or the gate of the first block; ``steps`` and ``gates`` are
     those of a pipeline. ``finals`` are the nodes that run at the end whatever happened; no edge joins

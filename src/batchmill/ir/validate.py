@@ -31,7 +31,7 @@ from batchmill.ir.settled import Settled, settle
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What was found: ``workflow`` is None where the structure is not sound.
+    """What was found: ``workflow`` is None if the structure is not sound.
 
     ``faults`` have no place in the text yet, :meth:`problems` gives it to them. ``sites`` are the
     templates outside of params; ``references`` judges those inside in the same way. ``graph`` is None

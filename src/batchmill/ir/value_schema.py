@@ -1,4 +1,4 @@
-"""JSON Schemas that a document states for its inputs. jsonschema is imported only where there is one.
+"""JSON Schemas that a document states for its inputs. jsonschema is imported only if there is one.
 
 jsonschema recurses, through native code too, and where that meets the end of the stack is not the same
 on every interpreter. So the depth of a schema and of the references that are followed have limits here.
@@ -31,7 +31,7 @@ class _TooManyReferences(Exception):  # never leaves this module
 
 
 def schema_fault(schema: Schema) -> str | None:
-    """Why ``schema`` is no JSON Schema, None where it is one."""
+    """Why ``schema`` is not a valid JSON Schema; None if it is one."""
     if schema is None or isinstance(schema, bool):
         return None
     if _levels(schema) > MAX_LEVELS:

@@ -63,7 +63,7 @@ class YamlDocument:
 
 
 def read_yaml(text: str) -> YamlDocument:
-    """Read one YAML document. Raises :class:`YamlError`, and Unwalkable where it is nested too deep."""
+    """Read one YAML document. Raises :class:`YamlError`, and Unwalkable if it is nested too deep."""
     import yaml  # heavy, and a JSON document does not need it
 
     loader = getattr(yaml, "CLoader", yaml.Loader)  # libyaml is not there on every interpreter
@@ -81,7 +81,7 @@ def read_yaml(text: str) -> YamlDocument:
 class _Open:
     """A container that is being filled; ``key`` is the name of the value to come in a mapping, ``merges``
     that it is merged. ``merged`` are the mappings whose keys it has where it does not say them itself, the
-    first one that has a key first; None where nothing was merged."""
+    first one that has a key first; None if nothing was merged."""
 
     value: dict[str, Any] | list[Any]
     path: DocumentPath

@@ -35,7 +35,7 @@ _FIRST_ITEM = re.compile(r"\[(\d+)\]")
 
 
 class CallRow(NamedTuple):
-    """What the statements ``add_call`` and ``add_call_left`` write; see the schema."""
+    """The values for the statements ``add_call`` and ``add_call_left``; see the schema."""
 
     id: str
     run: int
@@ -167,7 +167,7 @@ class VisitLedger:
     is_batch: bool
 
     def enter(self, item: int, records: Sequence[object]) -> None:
-        """Enter the calls of one item, or of the node where it is no batch."""
+        """Enter the calls of one item, or of a node without a batch."""
         if records:
             self.ledger.enter(self.address, self.turn, item if self.is_batch else None, records)
 

@@ -39,7 +39,7 @@ class ChangedItems:
             self._same_example = f"item {index}: {shortened(self._mask(words), _LONGEST)}"
 
     def reasons(self) -> list[str]:
-        """What changed, with how many items and an example of each kind; empty where nothing was noted."""
+        """What changed, with how many items and an example of each kind; empty if nothing was noted."""
         found = []
         if self._others:
             found.append(f"its items ({count(self._others, 'item')}, such as {self._other_example})")

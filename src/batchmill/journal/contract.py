@@ -66,7 +66,7 @@ class RunRecord:
 
     @property
     def limit(self) -> int | None:
-        """How many of the items of each batch it runs at the most; None where it runs all."""
+        """How many of the items of each batch it runs at the most; None if it runs all."""
         limit = self.settings.get("limit")
         return limit if type(limit) is int else None
 
@@ -167,7 +167,7 @@ class ItemLog(Protocol):
 
     @property
     def left_out(self) -> int:
-        """How many items were left out because they had never been begun, as was asked for."""
+        """The number of items that were left out, as requested, because they had never begun."""
 
     def match(self, start: int, items: Sequence[object]) -> Mapping[int, Outcome]:
         """The outcomes that are known of ``items``, which begin at index ``start``, by their offset. Each
@@ -183,7 +183,7 @@ class ItemLog(Protocol):
         """Return once all that was recorded is on disk. Raises :class:`~batchmill.errors.StorageError`."""
 
     def close(self, total: int | None, *, read: bool = True) -> None:
-        """The visit has ended; ``total`` is the number of its items, None where nobody knows. ``read`` says
+        """The visit has ended; ``total`` is the number of its items, None if nobody knows. ``read`` says
         that all of them were read: what is known and did not come up is gone then."""
 
 

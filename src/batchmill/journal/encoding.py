@@ -1,4 +1,4 @@
-"""Convert values to JSON text, and check that the text gives back the same value.
+"""Convert values to JSON text, and check that the text returns the same value.
 
 The encoder is made once: :func:`json.dumps` makes a new one for every call, which costs more than encoding a
 small object. Text is ASCII, so that every string, with unpaired surrogates, comes back as it was.
@@ -71,14 +71,14 @@ _decoded = json.JSONDecoder().raw_decode
 
 
 def decode(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError, TypeError for what is no text."""
+    """The value of a JSON text. Raises ValueError, or TypeError if it is not text."""
     value, end = _decoded(text)
     return value if end == len(text) else json.loads(text)  # which says what is wrong behind it
 
 
 def decode_all(texts: Sequence[str]) -> list[Any]:
     """What :func:`decode` gives for each of ``texts``, in one call; the marks between them tell whether each
-    text is that of one value. Raises ValueError where one is not."""
+    text is that of one value. Raises ValueError if one is not."""
     marked = decode("[" + _SEPARATOR.join(texts) + "]")
     if len(marked) != max(0, 2 * len(texts) - 1) or any(one != _BETWEEN for one in marked[1::2]):
         raise ValueError("not a value in each text")

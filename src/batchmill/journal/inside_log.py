@@ -165,7 +165,7 @@ class InsideLog:
         return Outcome(index, value, wall=wall, records=records, kept=True), action
 
     def put(self, node: str, key: str, outcome: Outcome, value: Any, action: str = "") -> None:
-        """Keep an outcome; not one inside of which something failed, for it is gone on with there."""
+        """Keep an outcome; not one inside of which something failed, for it is continued there."""
         if outcome.error is None and not self._file.codec.degraded(outcome.records):
             self._file.add(node, key, outcome, value, action)
 
@@ -224,7 +224,7 @@ class InsideItems:
                 self._log.put(self._node, key, outcome, outcome.value)
 
     def _key_of(self, item: Any, index: int) -> str | None:
-        """What an item is known by; None where that cannot be made."""
+        """What an item is known by; None if that cannot be made."""
         try:
             more = None if self._more is None else self._more(item, index)
             return digest_of(self._key, bare(item), more).hex()

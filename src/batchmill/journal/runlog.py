@@ -318,7 +318,7 @@ class SqliteRunLog:
     def finish(
         self, status: str, wall: float, nodes: Mapping[str, Mapping[str, object]], result: str | None
     ) -> None:
-        """Enter how the pass ended. Raises :class:`StorageError` where that cannot be written."""
+        """Enter how the pass ended. Raises :class:`StorageError` if that cannot be written."""
         rows = [
             (self.run.id, name, one.get("type", ""), one.get("status", ""), one.get("wall", 0.0), encode(one))
             for name, one in nodes.items()

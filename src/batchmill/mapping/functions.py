@@ -88,5 +88,7 @@ def as_task(function: object) -> Task:
         task: Task = make()
         return task
     if not callable(function):
-        raise InvalidSetting(f"a function or a node is needed, not {type(function).__name__}")
+        raise InvalidSetting(
+            f"the first argument must be a function or a node, not {type(function).__name__}"
+        )
     return (AsyncFunctionTask if awaits(function) else FunctionTask)(function)

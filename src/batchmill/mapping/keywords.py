@@ -236,7 +236,7 @@ def plainly_fine(executor: str, wanted: Mapping[str, Any]) -> BatchSettings | No
     )
 
 
-def _check_face(given: Mapping[str, Any]) -> None:
+def _check_face(given: Mapping[str, object]) -> None:
     for name in ("progress", "return_exceptions"):
         if not isinstance(given.get(name, False), bool):
             raise InvalidSetting(f"`{name}` must be true or false, not {given[name]!r}")

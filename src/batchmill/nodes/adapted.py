@@ -140,7 +140,7 @@ class _AsyncAdapted(AsyncRunNode):
 
 
 async def _step(node: object, name: str, *given: object) -> object:
-    """What one of the three methods comes to, of the one to be awaited where there is one."""
+    """What one of the three methods comes to, of the one to be awaited if there is one."""
     method = _method(node, f"{name}_async") or getattr(node, name)
     return await settled(method(*given))
 

@@ -50,14 +50,14 @@ class Captured:
                 self._written[name] = self._written.get(name, 0) + len(text)
 
     def write_bytes(self, name: str, data: bytes) -> None:
-        """Write bytes as the UTF-8 text they are, or go on with; what is none is kept as escapes."""
+        """Write bytes as the UTF-8 text they are, or continue; what is none is kept as escapes."""
         with self._lock:
             text = self._decoders.setdefault(name, _Decoder()).decode(data)
         self.write(name, text)
 
     @property
     def fault(self) -> str:
-        """Why what was printed is not all there as it was, empty where it is."""
+        """Why what was printed is not all there as it was, empty if it is."""
         if not (self._written or self._decoders or self.truncated):
             return ""
         with self._lock:

@@ -24,10 +24,10 @@ class CodeNode(Node):
 
     type = "code"
     requests = False
-    summary = "Run Python: its inputs are names in it, its `result` is the output, `next` picks the edge."
+    summary = "Run Python code: `inputs` are its names, `result` is its output, `next` chooses the edge."
     params = (
         Param("code", "string", "Python text; sets `result`, and may set `next`", True, templates="none"),
-        Param("inputs", "object", "names and the values they have in the code"),
+        Param("inputs", "object", "the names that the code can use, with their values"),
         Param("timeout", "number", "seconds until the code is abandoned", minimum=0.001, content=False),
         Param(
             "requires",
@@ -39,7 +39,7 @@ class CodeNode(Node):
     outputs = (
         Output("result", "any", "the value of `result` when the code ended, null if it set none"),
         Output("stdout", "string", "what the code printed", diagnostic=True),
-        Output("stderr", "string", "what it printed to sys.stderr", diagnostic=True),
+        Output("stderr", "string", "what the code printed to sys.stderr", diagnostic=True),
         Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
     )
 

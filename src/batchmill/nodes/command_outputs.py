@@ -118,7 +118,7 @@ def outputs_of_none(error: OSError, program: str, folder: str | None) -> dict[st
 
 
 def timeout_message(completed: Completed, timeout: float) -> str:
-    """What is said of a command that was killed at its timeout of so many seconds, with the end of its
+    """The message for a command that was killed at its timeout of so many seconds, with the end of its
     stderr."""
     message = f"the command did not end within {timeout:g} s and was killed with all it had started"
     if completed.escaped:

@@ -16,7 +16,7 @@ class CopyFileNode(WritingNode):
     type = "copy-file"
     requests = False
     only_default = True
-    summary = "Copy a file with its mode and times, whole or not at all; folders are made."
+    summary = "Copy a file with its mode and times, whole or not at all; missing folders are created."
     params = (
         Param("source_path", "string", "the file to copy", required=True),
         Param("dest_path", "string", "the path of the copy, with its name", required=True),

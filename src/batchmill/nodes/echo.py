@@ -12,14 +12,14 @@ class EchoNode(Node):
     type = "echo"
     requests = False
     only_default = True
-    summary = "Give back a message and whatever else it is given."
+    summary = "Return a message and other values unchanged."
     params = (
-        Param("message", "any", "what to say, turned into text", default="Hello, World!"),
-        Param("data", "any", "any value, passed through as it is"),
+        Param("message", "any", "the message; other values become text", default="Hello, World!"),
+        Param("data", "any", "any value, returned unchanged"),
         Param("prefix", "string", "put before the message"),
         Param("suffix", "string", "put after the message"),
-        Param("count", "integer", "how often the message is said, with spaces between", minimum=1),
-        Param("uppercase", "boolean", "say it in capital letters"),
+        Param("count", "integer", "how often to repeat the message, with spaces between", minimum=1),
+        Param("uppercase", "boolean", "write it in capital letters"),
     )
     outputs = (
         Output("echo", "string", "the message"),

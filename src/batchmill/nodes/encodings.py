@@ -14,7 +14,7 @@ AUTO = "auto"
 UTF_8 = "utf-8"
 
 ENCODING_WORDS = (
-    "of the text; `binary` gives base64 of the bytes, `auto` text where they are UTF-8 and else base64"
+    "of the text; `binary` gives base64, `auto` gives text if the bytes are UTF-8, and base64 otherwise"
 )
 
 

@@ -41,7 +41,7 @@ _POINTLESS = (errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def full_path(value: str, param: str) -> str:
-    """The absolute path a param means, with ``~`` expanded. Raises InvalidParams for what is no path."""
+    """The absolute path of a param, with ``~`` expanded. Raises InvalidParams if it is not a path."""
     if not value:
         raise InvalidParams(f"param {param!r} is empty: it must be the path of a file")
     if "\0" in value:
@@ -103,7 +103,7 @@ def refuse(action: str, path: str, why: str) -> NodeError:
 
 
 def make_folders(path: str) -> None:
-    """Make the folders that ``path`` is to be in. Raises :class:`OSError`."""
+    """Create the folders for the file ``path``. Raises :class:`OSError`."""
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
     except FileExistsError as error:  # the last of them is there and is a file

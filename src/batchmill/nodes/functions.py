@@ -10,7 +10,7 @@ from batchmill.errors import InvalidParams, NodeError
 
 
 def misspelt(path: str) -> str | None:
-    """What is wrong with how a function is named, None where nothing is."""
+    """The fault of the name of a function; None if it has none."""
     module_name, colon, attribute = path.partition(":")
     names = [*module_name.split("."), *attribute.split(".")]
     if colon and all(name.isidentifier() for name in names):

@@ -27,8 +27,8 @@ class ListFilesNode(Node):
         Param(
             "pattern",
             "string",
-            "of the path below the folder: * and ? within a name, [abc] one of these, ** any folders; "
-            "without a / the file's name must match",
+            "matched with the path below the folder: * and ? within a name, [abc] one of these, "
+            "** any folders; without a / it is matched with the file's name",
             default="*",
         ),
         Param("recursive", "boolean", "whether to look into folders of the folder", default=False),
@@ -36,7 +36,7 @@ class ListFilesNode(Node):
     )
     outputs = (
         Output("files", "array", "paths, each beginning with `path` as given (without it for `.`)"),
-        Output("count", "integer", "how many there are"),
+        Output("count", "integer", "the number of files"),
         Output("error", "string", "why the folder could not be read", diagnostic=True),
     )
 

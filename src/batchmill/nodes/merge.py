@@ -32,28 +32,28 @@ class MergeNode(Node):
         Param(
             "mode",
             "string",
-            "array: a list of the values. dict: one object, of named values as they are, of listed objects "
-            "with the keys of all. concat: lists one after another, or text. first: the first value. "
-            "custom: what `function` or `code` makes of them",
+            "array: a list of the values. dict: one object, from named values, or from listed "
+            "objects with all their keys. concat: lists one after another, or text. first: the "
+            "first value. custom: the result of `function` or `code`",
             default="array",
             choices=("array", "dict", "concat", "first", "custom"),
         ),
         Param(
             "on_conflict",
             "string",
-            "in mode dict, where listed objects have different values under one key. error: fail. first, "
-            "last: that one stays. deep: objects are merged in turn, lists put one after another, of "
-            "anything else the last one stays",
+            "in mode dict, if listed objects have different values for one key. error: fail. "
+            "first, last: keep that one. deep: merge objects, append lists, and keep the last of "
+            "other values",
             default="error",
             choices=("error", "first", "last", "deep"),
         ),
         Param("separator", "string", "put between pieces of text in mode concat", default=""),
-        Param("function", "string", "for mode custom, as package.module:name: is given the values"),
+        Param("function", "string", "for mode custom, as package.module:name; it gets the values"),
         Param("code", "string", "Python for mode custom: reads `inputs`, sets `result`", templates="none"),
     )
     outputs = (
-        Output("result", "any", "the merged value; null in mode first when there is none"),
-        Output("count", "integer", "how many values were there, nulls not counted"),
+        Output("result", "any", "the merged value; null in mode first if there is none"),
+        Output("count", "integer", "the number of values, without nulls"),
     )
 
     @classmethod

@@ -19,7 +19,7 @@ class MoveFileNode(WritingNode):
     requests = False
     removes = True
     only_default = True
-    summary = "Move or rename a file, also to another disk; folders are made."
+    summary = "Move or rename a file, also to another disk; missing folders are created."
     params = (
         Param("source_path", "string", "the file to move", required=True),
         Param("dest_path", "string", "the new path, with the name", required=True),

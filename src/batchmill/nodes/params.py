@@ -104,7 +104,7 @@ class Ahead:
 
 def bind_ahead(node_cls: type[Node], constants: Mapping[str, object], to_come: Iterable[str]) -> Ahead | None:
     """What of :func:`bind` is the same for every item: ``constants`` are, and values for the names
-    ``to_come`` are not known yet. None where something needs a second look, which :func:`bind` gives it."""
+    ``to_come`` are not known yet. None if something needs a second look, which :func:`bind` gives it."""
     binder = _binder(node_cls)
     names = list(to_come)
     if not node_cls.open_params and not binder.known.issuperset([*constants, *names]):

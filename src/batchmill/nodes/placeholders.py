@@ -151,7 +151,7 @@ def name_of(text: str) -> str:
 
 
 def folder_of(text: str) -> str:
-    """What is before the last part of a path, as dirname(1) gives it."""
+    """The folder part of a path, as dirname(1) prints it."""
     stripped = text.rstrip("/")
     if not stripped:
         return text[:1] or "."

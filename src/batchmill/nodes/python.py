@@ -28,7 +28,7 @@ class PythonNode(Node):
     outputs = (
         Output("result", "any", "what the function returned"),
         Output("stdout", "string", "what it printed", diagnostic=True),
-        Output("stderr", "string", "what it printed to sys.stderr", diagnostic=True),
+        Output("stderr", "string", "what the code printed to sys.stderr", diagnostic=True),
     )
 
     def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:

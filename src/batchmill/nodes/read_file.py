@@ -25,9 +25,7 @@ class ReadFileNode(Node):
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),
         Param("encoding", "string", ENCODING_WORDS, default=UTF_8),
-        Param(
-            "max_bytes", "integer", "a larger file is refused", default=MAX_BYTES, minimum=0, content=False
-        ),
+        Param("max_bytes", "integer", "refuse a larger file", default=MAX_BYTES, minimum=0, content=False),
     )
     outputs = (
         Output("content", "string", "the text, or base64 of the bytes"),

@@ -47,18 +47,18 @@ class ShellNode(Node):
         Param(
             "command",
             "string|array",
-            "the command; in a string, values of templates are handed over beside the text and never "
-            "pasted into it",
+            "the command; in a string, the shell gets values of templates as variables, never "
+            "pasted into the text",
             required=True,
             templates="shell",
         ),
-        Param("stdin", "any", "given to the command: text as it is, anything else as JSON"),
+        Param("stdin", "any", "the command's standard input: text as it is, anything else as JSON"),
         Param("cwd", "string", "the folder to run in; ~ is the home folder"),
         Param(
             "env",
             "object",
-            "added to the environment; null takes a variable away. Variables that hold the document's "
-            "credentials are not in it unless they are given here",
+            "variables to add to the environment; null removes one. Variables that hold the "
+            "document's credentials are not in it unless you name them here",
         ),
         Param(
             "timeout",
@@ -89,7 +89,7 @@ class ShellNode(Node):
     outputs: ClassVar[tuple[Output, ...]] = (
         Output("stdout", "string", "what the command printed, even if it failed"),
         Output("stdout_is_binary", "boolean", "whether `stdout` is base64 of it"),
-        Output("stderr", "string", "what it printed as errors", diagnostic=True),
+        Output("stderr", "string", "what the command printed to stderr", diagnostic=True),
         Output("exit_code", "integer", "0 is success; 128 + n after signal n", diagnostic=True),
         Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
         Output("truncated", "boolean", "whether output was cut", diagnostic=True),

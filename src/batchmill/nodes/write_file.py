@@ -23,7 +23,7 @@ class WriteFileNode(WritingNode):
     type = "write-file"
     requests = False
     only_default = True
-    summary = "Write a file, whole or not at all; its folders are made."
+    summary = "Write a file, whole or not at all; missing folders are created."
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),
         Param(
@@ -33,7 +33,7 @@ class WriteFileNode(WritingNode):
             required=True,
         ),
         Param("append", "boolean", "add to the end of the file instead", default=False),
-        Param("encoding", "string", "of the text; `binary` when `content` is base64", default="utf-8"),
+        Param("encoding", "string", "of the text; `binary` if `content` is base64", default="utf-8"),
         Param("content_is_binary", "boolean", "whether `content` is base64 of the bytes", default=False),
     )
     outputs = (

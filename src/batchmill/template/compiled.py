@@ -103,7 +103,7 @@ def compile_value(
 ) -> Compiled:
     """Read every template in a JSON structure, those in the keys of its dictionaries included.
 
-    With ``branches`` a string that is one path and nothing else is null where the node it starts from has
+    With ``branches`` a string that is one path and nothing else is null if the node it starts from has
     not run, or failed and does not count as present; a ``??`` in it says otherwise. Resolving raises
     :class:`~batchmill.errors.KeyCollision` where two keys of one dictionary become the same; ``at`` is where
     the structure stands, for its message. What stands under a key of ``urls`` is a URL: see
@@ -165,7 +165,7 @@ class _Reading:
         return KeyedPlan(members, at)
 
     def _key(self, key: Any, at: Keys) -> Template | None:
-        """The template in a key, None where there is none."""
+        """The template in a key, None if there is none."""
         if not isinstance(key, str) or "${" not in key:
             return None
         try:

@@ -67,7 +67,7 @@ class Literal(_Shared):
 
 @dataclass(frozen=True, slots=True)
 class Filter(_Shared):
-    """A filter by name, with the text or value after its colon (``None`` where there is none)."""
+    """A filter by name, with the text or value after its colon (``None`` if there is none)."""
 
     name: str
     argument: object = None
@@ -155,12 +155,12 @@ class Expression(_Shared):
 
     @property
     def alternatives(self) -> tuple[Path | Literal, ...]:
-        """Those of a lone operand, none where something is compared."""
+        """Those of a lone operand, none if something is compared."""
         return self.condition.alternatives if isinstance(self.condition, Operand) else ()
 
     @property
     def filters(self) -> tuple[Filter, ...]:
-        """Those of a lone operand, none where something is compared."""
+        """Those of a lone operand, none if something is compared."""
         return self.condition.filters if isinstance(self.condition, Operand) else ()
 
     @property

@@ -95,7 +95,7 @@ class KeysPlan(ValuePlan):
 
 
 class BranchPlan(ValuePlan):
-    """A string that is one path into a branch: null where that branch was not taken or failed."""
+    """A string that is one path into a branch: null if that branch was not taken or failed."""
 
     __slots__ = ("_expression", "_key", "_root")
 

@@ -17,7 +17,7 @@ def is_large(value: object) -> bool:
 
 
 def may_hold_templates(value: object) -> bool:
-    """False where no text in ``value`` has a ``${``; True where one has, or where that cannot be told."""
+    """False if no text in ``value`` has a ``${``; True if one has, or where that cannot be told."""
     parts = [value]
     if isinstance(value, list):
         parts = [value[start : start + LARGE] for start in range(0, len(value), LARGE)]

@@ -83,6 +83,15 @@ def bytes_(value: float | None) -> str:
     return f"{number(value)} GB"
 
 
+def share(value: float) -> str:
+    """A share of 1 as ``31 %``; what is not nothing never as 0, and what is not all never as 100."""
+    if 0 < value < 0.005:
+        return "< 1 %"
+    if 0.995 <= value < 1 - 1e-9:
+        return "> 99 %"
+    return f"{100 * value:.0f} %"
+
+
 def spending(calls: int, tokens: int, cost: float | None) -> str:
     """What calls of language models used: ``14 calls, 840 tokens, 0.00084 USD``."""
     dollars = "" if cost is None else f", {plain_number(cost)} USD"

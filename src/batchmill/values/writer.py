@@ -15,7 +15,7 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 _TEXT = frozenset({str})
 
 
-def to_json(value: Any, where: str = "value", *, indent: int | None = None) -> str:
+def to_json(value: object, where: str = "value", *, indent: int | None = None) -> str:
     """``value`` as JSON text after the table of :mod:`batchmill.values.plain_data`: readable characters,
     escapes only where UTF-8 has no form for one, which is half of a surrogate pair.
 

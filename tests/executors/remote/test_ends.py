@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -79,9 +81,9 @@ class Future:
 
 
 @contextlib.contextmanager
-def connected() -> Iterator[tuple[Client, dask_carrier.DaskCarrier, list[Any]]]:
+def connected(client: Client | None = None) -> Iterator[tuple[Client, dask_carrier.DaskCarrier, list[Any]]]:
     """A client, the carrier that it connects, and a list for the ends of orders."""
-    client = Client()
+    client = client or Client()
     carrier = dask_carrier.DaskCarrier(client, None)
     try:
         yield client, carrier, []
@@ -193,3 +195,31 @@ def test_a_silent_scheduler_is_lost_with_all_orders(monkeypatch: pytest.MonkeyPa
         assert carrier.gone
         with pytest.raises(ClusterLost):
             carrier.send(b"order", ends.append)
+
+
+def test_orders_that_wait_at_a_slow_worker_go_to_others(monkeypatch: pytest.MonkeyPatch, soon: Any) -> None:
+    monkeypatch.setattr(dask_carrier, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(dask_orders, "WAITED_SECONDS", 0.0)
+    monkeypatch.setattr(dask_carrier, "RecallCall", lambda names, most: (names, most))
+    ends, asked = {}, []
+
+    def run(_: Any, told: bytes, *, workers: list[str], on_error: str) -> dict[str, list[str]]:
+        names, most = pickle.loads(told)
+        asked.append(workers)
+        return {workers[0]: names[:most]}
+
+    workers = {f"tls://{name}": {"nthreads": 1, "last_seen": 1.0} for name in "ab"}
+    client = Client()
+    monkeypatch.setattr(client, "workers", workers, raising=False)
+    monkeypatch.setattr(client, "run", run, raising=False)
+    with connected(client) as (_, carrier, _):
+        sent = [carrier.send(b"order", partial(ends.__setitem__, number)) for number in range(4)]
+        assert asked == []  # one has as much to do as the other
+        at_b = [one for one in sent if one.worker == "tls://b"]
+        assert len(at_b) == 2
+        for one in at_b:
+            carrier._orders.take(one.name)
+        assert soon(lambda: ends)
+        last = max(number for number, one in enumerate(sent) if one.worker == "tls://a")
+        assert ends == {last: Lost("tls://a", expected=True)}  # the other one has a seat
+        assert asked[0] == ["tls://a"]

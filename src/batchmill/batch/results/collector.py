@@ -101,7 +101,7 @@ class ResultCollector:
         return whole if len(whole) > MOST_HELD else list(whole)
 
     def recorded(self) -> Sequence[tuple[int, tuple[Any, ...]]]:
-        """What the items recorded that recorded something, each with its index, in item order."""
+        """The records of all items that have any, each with its index, in item order."""
         return self._records.listed_present()
 
 

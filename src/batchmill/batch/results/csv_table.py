@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 def csv_table(rows: Callable[[], Iterable[Row]], *, safe: bool) -> Iterator[str]:
     """The table in pieces; ``rows`` is called twice, first for the columns.
 
-    Null is an empty cell and empty text is ``""``; so is null where there is but one column. With ``safe``
+    Null is an empty cell and empty text is ``""``; so is null if there is but one column. With ``safe``
     text that a spreadsheet would take for a formula has an apostrophe before it. Raises
     :class:`~batchmill.errors.StorageError` for rows that are others the second time.
     """

@@ -49,7 +49,7 @@ class EarlyLines:
             self._bytes += size
 
     def take(self, start: int) -> list[Line]:
-        """The lines that are there from item ``start`` on, some of them; none where its own is not."""
+        """The lines that are there from item ``start`` on, some of them; none if its own is not."""
         if start in self._blocks:
             lines = self._blocks.pop(start)
             self._bytes -= sum(len(line.text) for line in lines)

@@ -43,7 +43,7 @@ def _words(refusal: NotPicklable) -> str:
 
 
 def _start_seconds(workers: int) -> float:
-    """Asked of the pool only where there is one already: importing it costs more than the answer is worth."""
+    """Asked of the pool only if there is one already: importing it costs more than the answer is worth."""
     module = sys.modules.get("batchmill.executors.process.pool")
     pool = module.current_pool() if module is not None else None
     return WARM_SECONDS if pool is not None and pool.idle() >= workers else START_SECONDS

@@ -67,7 +67,7 @@ class ChannelView:
 
     @property
     def sample(self) -> tuple[object, object] | None:
-        """An item and its result, where there is one."""
+        """An item and its result, if there is one."""
         with self._lock:
             return self._sample
 
@@ -199,7 +199,7 @@ class ChannelView:
         return iter(())
 
     def stop(self) -> None:
-        """End this leg. The channel goes on."""
+        """End this leg. The channel stays open."""
         with self._lock:
             self._stopped = True
             self._changed.notify_all()

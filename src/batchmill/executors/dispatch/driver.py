@@ -117,7 +117,7 @@ class Driver:
             self._ended.set()
 
     def _next(self) -> bool:
-        """Take a chunk and send it; False when there is none to come."""
+        """Take a chunk and send it. Returns False if no more chunks will come."""
         by_attempt = self._settler.job.by_attempt
         self.lend()
         if by_attempt and not self._lender.shared:
@@ -179,7 +179,7 @@ class Driver:
             link.give_back()
 
     def _within(self, link: WorkerLink, chunk: Chunk) -> Chunk:
-        """As much of the chunk as the worker may run; the rest is given back."""
+        """As much of the chunk as the worker may run; the rest is returned."""
         room = len(chunk) if self._max_items is None else self._max_items - link.served
         if room < len(chunk):
             self._channel.give_back(chunk.part(room))
@@ -211,7 +211,7 @@ class Driver:
         return link
 
     def _send(self, link: WorkerLink, chunk: Chunk) -> None:
-        """Send a chunk. Where that cannot be done it is given back."""
+        """Send a chunk. Where that cannot be done it is returned."""
         self._let_begin(link)
         number = link.next_number
         try:
@@ -307,7 +307,7 @@ class Driver:
     # were read or not; chunks behind it are given back whole. Results of what is given back here can never
     # come from this worker, and a reply that has them is an error (`ChunkSettler._deliver`).
     def take_back(self) -> None:
-        """Give back what a worker that was held a little while ago has not begun."""
+        """Return what a worker that was held a little while ago has not begun."""
         with self._lock:
             if self._link is None or not self._held:
                 return

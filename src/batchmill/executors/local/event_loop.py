@@ -139,7 +139,7 @@ class EventLoopBatch:
             pass
 
     async def _prepare(self) -> None:
-        """On the loop, where what it makes is to be used."""
+        """Run on the loop, because objects that it creates are used there."""
         self._task.prepare()
 
     def _pump(self) -> None:
@@ -254,7 +254,7 @@ class EventLoopBatch:
             return await self._task.run_async(item, index, attempt)
 
     def _stop(self) -> None:
-        """Give back what was taken and not started."""
+        """Return what was taken and not started."""
         with self._lock:
             left = list(self._buffer)
             self._buffer.clear()

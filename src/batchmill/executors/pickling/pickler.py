@@ -75,7 +75,7 @@ def dumps(
     return stream.getbuffer()
 
 
-def refusal(value: Any, fault: BaseException, what: str) -> NotPicklable:
+def refusal(value: object, fault: BaseException, what: str) -> NotPicklable:
     """The error for a value that cannot be pickled: what it is, which part is at fault and what to do. A task
     that is no more than a function is called by the function's name."""
     function = value.only_function if isinstance(value, Task) else None

@@ -39,7 +39,7 @@ def loads(stream: Any, buffers: Sequence[object] = ()) -> Any:
 
 
 def fault_in(value: object) -> Exception | None:
-    """What kept a part of ``value`` from being made; None where there is no mark in it."""
+    """What kept a part of ``value`` from being made; None if there is no mark in it."""
     try:
         pickler.dumps(value, [])
     except BaseException as why:  # noqa: BLE001  # a value that does not pickle once more is whole all the same

@@ -149,7 +149,7 @@ def _never(first: str, second: str) -> bool:
 
 
 def _repeats(node: Part) -> str:
-    """In words, what a node does again and again; empty where it runs once."""
+    """In words, what a node does again and again; empty if it runs once."""
     if node.spec is None or (node.spec.batch is None and node.spec.loop is None):
         return ""
     return "every item" if node.spec.batch is not None else "every round"
@@ -203,7 +203,7 @@ def _each_path(at: DocumentPath, written: object) -> Iterator[tuple[DocumentPath
 
 
 def _resolved(written: object, known: Mapping[str, object]) -> str | None:
-    """The file that a path leads to; None where that is not known yet."""
+    """The file that a path leads to; None if that is not known yet."""
     if not isinstance(written, str):
         return None
     try:
@@ -217,7 +217,7 @@ def _resolved(written: object, known: Mapping[str, object]) -> str | None:
 
 
 def _inner_uses(node: Part, sub: SubPlan, around: tuple[SubPlan, ...] = ()) -> Iterator[FileUse]:
-    """What the nodes of a sub-workflow do, as far as it does not depend on its inputs."""
+    """The file uses of a sub-workflow's nodes, as far as they do not depend on its inputs."""
     plan = sub.compiled
     if plan is not None and sub not in around:
         for use in file_uses(plan.nodes.values(), _subs_of(plan), {}, (*around, sub)):

@@ -43,7 +43,7 @@ class PlannedNode:
 
     @property
     def inner_content(self) -> str:
-        """All that its sub-workflow does, as text; empty where there is none."""
+        """Everything that its sub-workflow does, as text; empty if it has no sub-workflow."""
         return "" if self.sub is None else self.sub.content
 
     @property
@@ -106,8 +106,8 @@ class PlannedNode:
 
     @cached_property
     def credential(self) -> str:
-        """The credential that stands in its params, or in those of a node in its sub-workflow, in words; ""
-        where there is none."""
+        """The credential that is written in its params, or in those of a node in its sub-workflow, in
+        words; "" if there is none."""
         return _first(self, lambda one: one.kind.credential(one.spec.params), set())
 
     @property

@@ -129,7 +129,7 @@ def note_interface(sub: SubPlan, outline: Outline) -> None:
 
 
 def input_faults(node: NodePart, sub: SubPlan) -> Iterator[Fault]:
-    """What is wrong with the inputs that a node gives; a value that holds templates is known in a run."""
+    """Faults of the inputs that a node gives. Values with templates are known only in a run."""
     given = node.params.get(INPUTS_PARAM)
     if sub.inputs is None or not (given is None or isinstance(given, dict)):
         return

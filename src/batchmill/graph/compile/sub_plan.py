@@ -29,7 +29,7 @@ class SubPlan:
     """One compiled sub-document, however many nodes and items run it.
 
     It is there before its plan is: a document may name itself, and while it is checked only ``inputs``
-    and ``outputs`` are known of it. Each is None where its document does not say, or says wrongly.
+    and ``outputs`` are known of it. Each is None if its document does not say, or says wrongly.
 
     Concurrency: filled in while documents are checked, by one thread. Afterwards only
     ``_settled`` grows and ``topology`` is made, by any thread, and it does not matter which of two equal ones

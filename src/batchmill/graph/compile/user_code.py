@@ -56,7 +56,7 @@ def _prefixes(module: str) -> list[str]:
 
 def _function_source(module: str, name: str, file: Path | None) -> str:
     """The text of the function ``name`` in the file; the whole of the file where it is not to be found
-    there, and nothing where there is no file."""
+    there, and nothing if there is no file."""
     if file is None:
         loaded = sys.modules.get(module)
         return str(getattr(loaded, "__version__", ""))

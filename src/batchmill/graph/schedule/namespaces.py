@@ -27,7 +27,7 @@ class BranchNamespaces:
         self._calls: dict[tuple[int, int], Sequence[object]] = {}
 
     def decided(self, decision: NodeDecision) -> Namespace:
-        """The layer for a node that starts, or the one that what follows a node passed by goes on with."""
+        """The layer for a node that starts, or the one that what follows a node passed by continues."""
         if not decision.after:
             view, own = self._root.layer(), True
         elif len(decision.after) == 1:

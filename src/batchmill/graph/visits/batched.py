@@ -80,7 +80,9 @@ class NodeBatch:
         settings = settings_of(node, spec, around)
         keyed = keys_of(node, around)
         self._folders = folders = folders_of(node, around, keyed)
-        step = step_of(node, spec, around, keyed, settings.executor, folders)
+        step = step_of(node, spec, around, keyed, folders)
+        if TRAITS[settings.executor].elsewhere:  # nobody else asks, and there may be much to look at
+            step.credential = node.credential
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
         log = log if folders is None else NamingLog(log, folders)
@@ -177,10 +179,9 @@ def step_of(
     spec: BatchSpec,
     around: NodeFrame,
     keyed: tuple[str, ...],
-    executor: str,
     folders: ItemFolders | None = None,
 ) -> ItemStep:
-    """The node as what ``executor`` runs for one item, each in its own of the ``folders`` if it has such."""
+    """The node as what runs one item, each in its own of the ``folders`` if it has such."""
     told: dict[str, Any] = {
         "item_name": spec.as_,
         "folder": around.folder,
@@ -193,8 +194,6 @@ def step_of(
     given = around.make(node), node.params, around.namespace
     step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)
     step.masker, step.needs_folder = around.masker, node.needs_folder
-    if TRAITS[executor].elsewhere:  # nobody else asks, and there may be much to look at
-        step.credential = node.credential
     return step
 
 

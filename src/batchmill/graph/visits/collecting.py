@@ -109,7 +109,7 @@ def _text(masker: Masker, entry: object) -> str:
 
 def entries(block: Block, item_kept: bool | list[str] = True) -> list[Any]:
     """What stands in ``results`` for the items of a block: the node's outputs and as much of the item as is
-    kept, None where the item failed or was skipped."""
+    kept, None if the item failed or was skipped."""
     if item_kept is False:
         made: list[object] = [None if value is SKIPPED else value or {} for value in block.values]
     else:
@@ -131,7 +131,7 @@ def skipped_in(block: Block) -> int:
 
 
 def _part(item: object, keys: list[str]) -> dict[str, object]:
-    """Those of the keys that an item has; of one that failed since it is no object, nothing."""
+    """The chosen keys that an item has; none for an item that is not an object."""
     return {key: item[key] for key in keys if key in item} if isinstance(item, Mapping) else {}
 
 
@@ -191,7 +191,7 @@ def _blame(visit: NodeRun, place: str, done: ResultCollector, ending: BatchEnd) 
 
 
 def _errors(done: ResultCollector, ending: BatchEnd) -> Sequence[dict[str, Any]]:
-    """Those of the items; that of the batch where there are none, or where it was cut short by one."""
+    """Those of the items; that of the batch if there are none, or where it was cut short by one."""
     tried = done.tried_errors
     if ending.failure is None or ending.waiting or (tried and ending.fault is None):
         return tried

@@ -49,7 +49,7 @@ class Columns:
         return self._select is not None or self._keys is not None
 
     def judge(self, index: int, item: object, value: Any) -> ErrorInfo | None:
-        """Make the row of an item that succeeded; the error where there is none."""
+        """Make the row of an item that succeeded; return the error if it cannot be made."""
         if value is SKIPPED:
             return None
         if self._keys is not None and not isinstance(bare(item), Mapping):

@@ -56,7 +56,7 @@ _NOT_KNOWN = "not known"  # which files a template names that does not resolve
 def single_log(
     node: PlannedNode, around: NodeFrame, carried: Mapping[str, object] | None
 ) -> SingleLog | None:
-    """Where the outcome of this visit is kept and looked for; None where there is no journal. Of a
+    """Where the outcome of this visit is kept and looked for; None if there is no journal. Of a
     sub-workflow the nodes inside are kept. Of what cannot be known again only the calls are."""
     if around.log is None or issubclass(node.kind, WorkflowNode):
         return None
@@ -105,7 +105,7 @@ def batch_log(node: PlannedNode, spec: BatchSpec, items: object, around: NodeFra
 
 
 def _missing(node: PlannedNode) -> Callable[[Any], str] | None:
-    """What gives of outputs the first file that the node has written and that is gone; None where it writes
+    """What gives of outputs the first file that the node has written and that is gone; None if it writes
     none that are missed."""
     keeps = node.spec.keep is not None
     if not node.files_stay or not (node.kind.makes or keeps):
@@ -219,7 +219,7 @@ def _digests_of_params(node: PlannedNode, scope: Scope) -> dict[str, str]:
 def _more(
     node: PlannedNode, params: StepParams, name: str, scope: Scope, *, files: bool = True
 ) -> KeyMore | None:
-    """What an item depends on besides itself; None where that is nothing."""
+    """What an item depends on besides itself; None if that is nothing."""
     own = frozenset({name, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
     moving, by_index = _item_parts(params, own)
     reads = files and _reads_files(node)

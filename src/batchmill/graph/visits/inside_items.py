@@ -27,7 +27,7 @@ def log_inside(
     """The log of a run of the sub-workflow of ``node`` with these inputs: of one that is no item the journal.
 
     Of an item the inside is kept until the item as a whole is there: for all that is inside of that in one
-    place. ``masker`` knows the secrets among the inputs. Yields None where nothing is kept.
+    place. ``masker`` knows the secrets among the inputs. Yields None if nothing is kept.
     """
     if index is None:
         yield around.log
@@ -55,7 +55,7 @@ def log_inside(
 
 
 def _content(place: str, inputs: Mapping[str, object]) -> str | None:
-    """What an item is known by, wherever among the items it stands; None where that cannot be told."""
+    """What an item is known by, wherever among the items it stands; None if that cannot be told."""
     try:
         return digest_of(without_items(place), dict(inputs)).hex()
     except NoDigest:

@@ -79,7 +79,7 @@ def degraded(records: Sequence[object]) -> bool:
 
 def calls(records: Sequence[object], node: str, index: int | None) -> list[tuple[str, dict[str, Any]]]:
     """The calls among what attempts at an item of ``node`` recorded, those of sub-workflows included, as
-    ``llm_calls`` of a result has them; each with its id, empty where it has none."""
+    ``llm_calls`` of a result has them; each with its id, empty if it has none."""
     found: list[tuple[str, dict[str, Any]]] = []
     for record in records:
         if isinstance(record, SubReport):

@@ -22,7 +22,7 @@ _MEANT = (
 @dataclass(frozen=True)
 class CollectFile:
     """Results in a file: ``path``, and ``errors`` for the entries of failed items, as they stand in the
-    document. ``select`` is a template for each column, None where rows are the results as they are."""
+    document. ``select`` is a template for each column, None if rows are the results as they are."""
 
     form: FileForm
     path: str
@@ -31,7 +31,7 @@ class CollectFile:
 
     @classmethod
     def of(cls, written: object) -> CollectFile | None:
-        """What is written for ``collect``; None where that is no file."""
+        """The file that ``collect`` describes; None if it is not a file."""
         if not isinstance(written, dict):
             return None
         form = next(one for one in FILE_FORMS if one in written)

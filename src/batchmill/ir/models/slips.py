@@ -132,7 +132,7 @@ def _document_hint(key: str, value: object) -> str:
     return ""
 
 
-def _node_hint(key: str, value: Any) -> str:
+def _node_hint(key: str, value: object) -> str:
     if key in _CONDITION_WORDS:
         return f'write `"when": {_condition(value)}`; to choose between nodes, use edges with an `action`'
     if key in _COMMAND_WORDS:
@@ -166,7 +166,7 @@ def missing_hint(key: str, found: Mapping[Any, object]) -> str:
 
 
 def value_hint(path: DocumentPath, value: object) -> str:
-    """The lines to write in place of a value of the wrong kind at ``path``; empty where it is no known
+    """The lines to write in place of a value of the wrong kind at ``path``; empty if it is no known
     slip."""
     if path[:1] == ("inputs",) and len(path) <= 2:
         return _input_hint(path, value)
@@ -238,7 +238,7 @@ def _inside(template: re.Match[str]) -> str:
 
 
 def items_hint(value: Any) -> str:
-    """The source to write for ``items`` that are one text or a number; empty where it is no known slip."""
+    """The source to write for ``items`` that are one text or a number; empty if it is no known slip."""
     if isinstance(value, int) and not isinstance(value, bool):
         return f'write `"items": {{"range": [{value}]}}`'
     if not isinstance(value, str) or "${" in value or not value.strip():
@@ -250,7 +250,7 @@ def items_hint(value: Any) -> str:
 
 
 def range_hint(path: DocumentPath, value: Any, message: str) -> str:
-    """What to write for a value at ``path`` that is none of those allowed, as ``message`` says; empty where
+    """What to write for a value at ``path`` that is none of those allowed, as ``message`` says; empty if
     it is no known slip."""
     if "number of seconds" in message:
         return _seconds_hint(value)
@@ -260,7 +260,7 @@ def range_hint(path: DocumentPath, value: Any, message: str) -> str:
 
 
 def _collect_hint(value: Any) -> str:
-    """The object to write for a ``collect`` that is the path of a file; empty where it is no known slip."""
+    """The object to write for a ``collect`` that is the path of a file; empty if it is no known slip."""
     if not isinstance(value, str):
         return ""
     kind = _TABLES.get(PurePosixPath(value).suffix.lower())
@@ -268,7 +268,7 @@ def _collect_hint(value: Any) -> str:
 
 
 def _seconds_hint(value: Any) -> str:
-    """The number to write for a span of time that is text, such as ``5s``; empty where it is none."""
+    """The number to write for a span of time that is text, such as ``5s``; empty if it is none."""
     found = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return ""

@@ -30,7 +30,7 @@ class Workdir:
 
     @classmethod
     def of(cls, written: Any) -> Workdir | None:
-        """What is written for ``workdir``; None where nothing is."""
+        """The value of ``workdir``; None if the key is missing."""
         if written is None or isinstance(written, str):
             return None if written is None else cls()
         return cls(written.get("in"), written.get("remove", "success"))
@@ -47,7 +47,7 @@ class Keep:
 
     @classmethod
     def of(cls, written: Any) -> Keep | None:
-        """What is written for ``keep``; None where nothing is."""
+        """The value of ``keep``; None if the key is missing."""
         if written is None or isinstance(written, list):
             return None if written is None else cls(tuple(written))
         return cls(tuple(written["files"]), written.get("to"), written.get("required", True))

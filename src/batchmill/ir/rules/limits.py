@@ -13,7 +13,7 @@ _WAYS = "`per_second`, `tokens_per_minute` or `max_concurrent`"
 
 
 def limit_faults(outline: Outline, budget: object) -> Iterator[Fault]:
-    """What is wrong with limits; ``budget`` is the document's own as it is written."""
+    """Faults of limits. ``budget`` is the document's budget as written."""
     if isinstance(budget, dict) and not budget:
         yield _empty_budget(("budget",))
     placed = list(_placed(outline))

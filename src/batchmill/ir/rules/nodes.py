@@ -12,7 +12,7 @@ from batchmill.template import Expression, parse
 
 
 def node_faults(node: NodePart) -> Iterator[Fault]:
-    """What is wrong between the keys of one node."""
+    """Faults of keys of one node that do not fit together."""
     if node.has_batch and node.has_loop:
         yield Fault((*node.path, "loop"), "a node has either `batch` or `loop`, not both", "use two nodes")
     if node.spec is None:

@@ -43,7 +43,7 @@ class Access:
 
     def bounds(self, host: str, port: int, *, first: str, behind: str = "") -> Bounds:
         """The addresses at which ``host`` may be asked. ``first`` is the host that the first request went to,
-        ``behind`` the address of the server whose redirect leads here, empty where none does.
+        ``behind`` the address of the server whose redirect leads here, empty if none does.
 
         Raises :class:`~batchmill.errors.NodeError` for a host that is none of ``hosts``.
         """

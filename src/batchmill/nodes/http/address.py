@@ -60,7 +60,7 @@ class Address:
         return "Basic " + base64.b64encode(self.credentials.encode()).decode("ascii")
 
     def joined(self, location: str) -> Address:
-        """Where a ``Location`` header that came from here leads. Raises InvalidParams for what is no URL."""
+        """The target of a ``Location`` header from this address. Raises InvalidParams if it is not a URL."""
         return address_of(urljoin(str(self), location))
 
 
@@ -88,7 +88,7 @@ def address_of(url: str, query: Mapping[str, object] | None = None) -> Address:
 
 
 def url_fault(url: str) -> str | None:
-    """What is wrong with a URL as written, its templates not known yet."""
+    """The fault of a URL as written, before its templates are resolved."""
     if url.startswith("${") or re.match(r"https?://", url, re.IGNORECASE):
         return None
     hint = f"; did you mean {'https://' + _start(url)!r}?" if re.match(r"[\w.-]+\.\w+(/|$)", url) else ""

@@ -41,7 +41,7 @@ class Answer:
     content: bytes = b""
 
     def get(self, name: str) -> str:
-        """A header's value, empty where it is not there."""
+        """A header's value, empty if it is not there."""
         return self.fields.get(name, "")
 
     @property
@@ -123,7 +123,7 @@ def read_answer(response: BaseHTTPResponse, limit: int, request: Request) -> Ans
 
 
 def _denied(status: int) -> int:
-    """After how many such answers in a row it is the key that is at fault; 0 where it never is."""
+    """After how many such answers in a row it is the key that is at fault; 0 if it never is."""
     return {401: DENIED_IN_A_ROW, 403: FORBIDDEN_IN_A_ROW}.get(status, 0)
 
 

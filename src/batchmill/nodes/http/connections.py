@@ -152,7 +152,7 @@ class Connections:
                 continue
 
     def close(self) -> None:
-        """Close the idle ones; one that is in use is closed when it is given back."""
+        """Close the idle ones; one that is in use is closed when it is returned."""
         with self._lock:
             pools = list(self._pools.values())
             self._pools.clear()

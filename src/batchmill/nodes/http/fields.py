@@ -30,7 +30,7 @@ class Fields:
         return name.lower() in self._fields
 
     def get(self, name: str) -> str:
-        """The value of a field, empty where it is not set."""
+        """The value of a field, empty if it is not set."""
         return self._fields.get(name.lower(), ("", ""))[1]
 
     def set(self, name: str, value: str) -> None:

@@ -72,11 +72,9 @@ class HttpNode(Node):
         ),
         Param("body_file", "string", "a file to send, instead of `body`"),
         Param("auth_token", "string", "sent as `Authorization: Bearer`", content=False),
-        Param(
-            "auth_token_env", "string", "the variable of the environment that holds the token", content=False
-        ),
+        Param("auth_token_env", "string", "the environment variable that holds the token", content=False),
         Param("api_key", "string", "sent in the header `api_key_header`", content=False),
-        Param("api_key_env", "string", "the variable of the environment that holds the key", content=False),
+        Param("api_key_env", "string", "the environment variable that holds the key", content=False),
         Param(
             "api_key_header", "string", "the header for the key", default=DEFAULT_KEY_HEADER, content=False
         ),
@@ -100,8 +98,9 @@ class HttpNode(Node):
         Param(
             "encoding",
             "string",
-            "of an answer that is text, in place of what its Content-Type says, or UTF-8; `binary` gives "
-            "base64 of the bytes, `auto` text where they are UTF-8 and else base64",
+            "the encoding of a text answer, instead of the one in its Content-Type, or UTF-8; "
+            "`binary` gives base64, `auto` gives text if the bytes are UTF-8, and base64 "
+            "otherwise",
         ),
         Param(
             "max_response_bytes",
@@ -113,13 +112,11 @@ class HttpNode(Node):
         ),
     )
     outputs = (
-        Output(
-            "response", "any", "the body: JSON parsed where it is sent as such, else text", diagnostic=True
-        ),
+        Output("response", "any", "the body: parsed if it was sent as JSON, otherwise text", diagnostic=True),
         Output(
             "response_is_binary",
             "boolean",
-            "whether `response` is base64: of a picture, a PDF and the like, and where that was asked for",
+            "whether `response` is base64, as for a picture or a PDF, or if `encoding` asks for it",
             diagnostic=True,
         ),
         Output("status_code", "integer", "the status of the answer", diagnostic=True),

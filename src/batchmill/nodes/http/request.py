@@ -104,7 +104,7 @@ def may_repeat(params: Mapping[str, object]) -> bool:
 
 
 def method_fault(method: str) -> str | None:
-    """What is wrong with a method, None where nothing is."""
+    """The fault of a method; None if it has none."""
     if not _METHOD.fullmatch(method):
         return f"a method is a word such as GET or POST, not {method!r}"
     return "CONNECT is for proxies" if method.upper() == "CONNECT" else None

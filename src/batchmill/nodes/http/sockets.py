@@ -39,7 +39,7 @@ class Exchange:
         self._socket: Limited | None = None
 
     def left(self) -> float:
-        """Seconds until the deadline. Raises :class:`TimeoutError` when there are none."""
+        """Seconds until the deadline. Raises :class:`TimeoutError` if it has passed."""
         seconds = self.deadline - time.monotonic()
         if seconds <= 0:
             raise TimeoutError("timed out")

@@ -173,7 +173,7 @@ def mapping_of(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def count_of(value: Any) -> int | None:
+def count_of(value: object) -> int | None:
     """A number of tokens; some servers write whole numbers with a point, or as text."""
     if isinstance(value, str) and (found := _WHOLE.fullmatch(value.strip())):
         return int(found[1])

@@ -42,14 +42,14 @@ class EmbeddingsNode(ModelNode):
     """Turns texts into vectors by a model, one request for all texts of an item."""
 
     type = "embeddings"
-    summary = "Turn texts into vectors, by any server that speaks OpenAI's interface."
+    summary = "Turn texts into vectors, on any server with OpenAI's interface."
     answer_tokens = 0
     params = (
         Param(
             "input", "any", f"a text, or a list of at most {MOST_TEXTS} texts; objects as JSON", required=True
         ),
         Param("model", "string", "the name of the model, as the server knows it"),
-        Param("dimensions", "integer", "the length of the vectors, where the model can choose", minimum=1),
+        Param("dimensions", "integer", "the length of the vectors, if the model offers a choice", minimum=1),
         Param("timeout", "number", "seconds for the answer", default=300.0, minimum=0.001, content=False),
         Param(
             "provider",
@@ -62,11 +62,11 @@ class EmbeddingsNode(ModelNode):
     )
     outputs = (
         Output("embeddings", "array", "a vector for each text, in their order"),
-        Output("embedding", "array", "the vector of the first text; null where there is none"),
+        Output("embedding", "array", "the vector of the first text; null if there is none"),
         Output(
             "llm_usage",
             "object",
-            "`model`, `calls`, `input_tokens`, `total_tokens`, `cost` and so on, as of `llm`",
+            "`model`, `calls`, `input_tokens`, `total_tokens`, `cost` and so on, as for `llm`",
             diagnostic=True,
         ),
         Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
@@ -123,7 +123,7 @@ def _dimensions(params: Mapping[str, object]) -> dict[str, object]:
     return {} if params["dimensions"] is None else {"dimensions": params["dimensions"]}
 
 
-def _provider(params: Mapping[str, Any], secrets: tuple[BoundSecret, ...] = ()) -> Provider:
+def _provider(params: Mapping[str, object], secrets: tuple[BoundSecret, ...] = ()) -> Provider:
     return EchoVectors() if params["provider"] == "echo" else server_of(params, VectorServer, secrets)
 
 

@@ -38,7 +38,7 @@ class LlmNode(ModelNode):
     """
 
     type = "llm"
-    summary = "Ask a language model, of any server that speaks OpenAI's chat interface."
+    summary = "Ask a language model on any server with OpenAI's interface."
     params = PARAMS
     outputs = OUTPUTS
 

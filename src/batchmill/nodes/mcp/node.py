@@ -37,7 +37,7 @@ class McpNode(ServiceNode):
     params = (
         Param("server", "string", "the name of the server in `mcp_servers`", required=True),
         Param("tool", "string", "the name of the tool", required=True),
-        Param("arguments", "object", "what the tool is given; checked against its schema before the call"),
+        Param("arguments", "object", "the arguments of the tool; checked against its schema before the call"),
         Param(
             "timeout",
             "number",
@@ -49,7 +49,7 @@ class McpNode(ServiceNode):
     outputs = _OUTPUTS
 
     @classmethod
-    def credential(cls, params: BoundParams) -> str:
+    def credential(cls, params: Mapping[str, object]) -> str:
         return super().credential(params) or _credential_of(cls.servers)
 
     @classmethod

@@ -107,7 +107,7 @@ def error_text(identity: int | str, words: str, data: dict[str, Any]) -> bytes:
 
 
 def request_id(request: Any) -> int | str | None:
-    """The id of the request in a POST; None where it is no request, so that nobody waits for a reply."""
+    """The id of the request in a POST; None if it is no request, so that nobody waits for a reply."""
     if request.method != "POST":
         return None
     try:

@@ -49,7 +49,7 @@ def is_imported() -> bool:
 
 
 def protocol_error() -> type[Exception]:
-    """What the SDK raises for an error that the server sent."""
+    """The exception of the SDK for an error that the server sent."""
     module = sdk()
     found: type[Exception] = getattr(module, "MCPError", None) or module.McpError
     return found
@@ -110,7 +110,7 @@ def access_to(spec: McpServerSpec, secrets: tuple[BoundSecret, ...] = ()) -> Acc
 
 
 def _client(module: Any, access: Access, **settings: object) -> Any:
-    """A client as the SDK makes them, which also tells of refusals and asks only who may be asked."""
+    """A client like those of the SDK, which also reports refusals and connects to allowed hosts only."""
     usual = module.create_mcp_http_client(**settings)
     library = importlib.import_module(type(usual).__module__.partition(".")[0])
     return library.AsyncClient(

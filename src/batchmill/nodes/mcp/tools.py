@@ -70,7 +70,7 @@ def outputs_of(tool: str, result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(result: Mapping[str, object], content: list[dict[str, object]]) -> object:
-    """The structured content; without it the text, or all content where there is more than text."""
+    """The structured content; without it the text, or all content if there is more than text."""
     structured = result.get("structuredContent")
     if isinstance(structured, dict) and structured.keys() == {_WRAPPED}:
         return structured[_WRAPPED]

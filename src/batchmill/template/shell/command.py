@@ -45,7 +45,7 @@ from batchmill.template.shell.words import Check
 class ShellCommand:
     """A command whose values are known.
 
-    ``argv`` is what to run without a shell; empty where a shell is needed. ``script`` is the text to run
+    ``argv`` is what to run without a shell; empty if a shell is needed. ``script`` is the text to run
     with one, as ``[shell, "-c", script, "sh"]`` with ``environment()`` added to the environment; empty
     for a command that was written as a list. Where both are there they do the same, and ``argv`` is
     cheaper; when it cannot be started (it is not found, not executable, or has no ``#!`` line), the

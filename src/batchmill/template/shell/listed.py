@@ -74,7 +74,7 @@ def _text(element: Element, scope: Scope) -> str:
 
 
 def plan_list(command: Sequence[object], *, allow_raw: bool, as_argument: str = "") -> ListPlan:
-    """Read a command that is a list. ``as_argument`` says how a value is handed over as an argument, where
+    """Read a command that is a list. ``as_argument`` says how a value is passed as an argument, where
     the list is not how the user wrote it.
 
     Raises :class:`~batchmill.template.compiled.StructureSyntaxError`.
@@ -148,7 +148,7 @@ class _ListReader:
         return word
 
     def checks(self) -> dict[int, list[tuple[Expression, set[Check]]]]:
-        """What is asked of the values in each element that is asked something."""
+        """The checks for the values in each element that has any."""
         found: dict[int, list[tuple[Expression, set[Check]]]] = {}
         for place, word in enumerate(self.words):
             element = self._elements[place]
@@ -166,7 +166,7 @@ class _ListReader:
         text = "" if isinstance(element, str) else element.expressions[value.slots[0].expression].text
         form = json.dumps(["sh", "-c", 'echo "$1"', "sh", text], ensure_ascii=False)
         return (
-            f"hand it over as an argument instead: {form}; a value that is meant to be a script is written "
+            f"pass it as an argument instead: {form}; if the value is a script, write "
             '${... | raw}, with "allow_raw": true'
         )
 

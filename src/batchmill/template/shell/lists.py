@@ -62,9 +62,9 @@ def review_lists(words: list[Word], reader: Reader) -> None:
         if not word.several:
             continue
         if place == 0:
-            reader.fail("a list gives arguments; write out the program that is given them", word.place)
+            reader.fail("a list gives arguments only; write the name of the program before it", word.place)
         if words[0].program in ("[", "test"):
-            reader.fail("a list cannot stand in a test: how many words it gives is not known", word.place)
+            reader.fail("a list cannot stand in a test: the number of its words is not known", word.place)
         if words[0].program in STARTING:
             _started(words, place, reader)
         if any(_may_be_option(words, known, place) for known in range(place)):
@@ -82,8 +82,8 @@ def _started(words: list[Word], place: int, reader: Reader) -> None:
             return
     if not any(word.literal and _PROGRAM.fullmatch(word.text) for word in words[first:place]):
         reader.fail(
-            f"{words[0].text} could take an element of the list for the program that it starts; write that "
-            "program out before the list",
+            f"{words[0].text} could read an element of the list as the program to start; write that "
+            "program before the list",
             words[place].place,
         )
 
