@@ -99,7 +99,7 @@ class Supply:
     def _at_once(self, most: int) -> int:
         return max(most, MATCHED_TOGETHER) if self._matching else most
 
-    def take_now(self, most: int) -> Sequence[Any]:
+    def take_now(self, most: int) -> Sequence[object]:
         """Read up to ``most`` items of an instant source, under the lock."""
         return self._source.take(most)
 
@@ -117,7 +117,7 @@ class Supply:
             return Reading(items, {}, error)
         return Reading(items, known)
 
-    def number(self, items: Sequence[Any], *, stopped: bool) -> Chunk | None:
+    def number(self, items: Sequence[object], *, stopped: bool) -> Chunk | None:
         """Give items that were read their indices. Nothing read is the end of the source, unless that was
         told to stop."""
         if (not items and not stopped) or self._source.remaining() == 0:

@@ -42,7 +42,7 @@ class FlowResume:
     again: bool
 
     def __call__(
-        self, *, listeners: Iterable[Listener], stop: CancelToken, cancel: CancelToken, **_: Any
+        self, *, listeners: Iterable[Listener], stop: CancelToken, cancel: CancelToken, **_: object
     ) -> RunResult:
         """The result. Raises :class:`InvalidSetting` for a flow that cannot be found or begun."""
         if self.run.finished and not self.again:
@@ -71,7 +71,7 @@ class FlowResume:
             fault = error
         return self._result(shared, fault, resuming)
 
-    def _result(self, shared: Mapping[str, Any], fault: Exception | None, resuming: Resuming) -> RunResult:
+    def _result(self, shared: Mapping[str, object], fault: Exception | None, resuming: Resuming) -> RunResult:
         with Reader(self.journal) as reader:
             run = reader.run(self.run.name)
             nodes, calls = reader.nodes(run), [call for _, call in reader.calls(run)]
@@ -99,7 +99,7 @@ class FlowResume:
         return RunResult(run.name, status, **fields, journal=str(self.journal.path), untouched=run.finished)
 
 
-def _entry(fault: Exception) -> dict[str, Any]:
+def _entry(fault: Exception) -> dict[str, object]:
     info = describe(fault)
     told = {"type": info.type, "message": info.message, "attempts": 1, "kind": info.kind}
     return {"node": None, "index": None, "item": None, **told, "traceback": info.traceback}
@@ -111,7 +111,7 @@ def _either(stop: CancelToken, cancel: CancelToken) -> CancelToken:
 
 
 @contextmanager
-def _importing(run: RunRecord) -> Iterator[Any]:
+def _importing(run: RunRecord) -> Iterator[object]:
     """The flow of a run, imported from where it was found. Raises :class:`InvalidSetting`."""
     told = run.settings[FLOW]
     named = told.get("named")
@@ -137,7 +137,7 @@ def _importing(run: RunRecord) -> Iterator[Any]:
                 sys.path.remove(one)
 
 
-def _module(named: str) -> Any:
+def _module(named: str) -> object:
     """A module by its name, or of a file that was run as a script."""
     try:
         if not named.endswith(".py"):

@@ -176,7 +176,7 @@ class Ended:
 
     @classmethod
     def recorded(
-        cls, index: int, item: Any, value: Any, error: Mapping[str, Any] | None, attempts: int
+        cls, index: int, item: object, value: Any, error: Mapping[str, Any] | None, attempts: int
     ) -> Ended:
         """One of an earlier pass, as the journal has it."""
         if error is None:

@@ -107,7 +107,7 @@ class ItemSource:
             return f"{self.value} is one item, the name of the file; for its rows write --items @{self.value}"
         return ""
 
-    def opened(self) -> Iterable[Any]:
+    def opened(self) -> Iterable[object]:
         """The items, read lazily. Raises what reading raises."""
         if self.kind == "list":
             return list(self.spec)
@@ -146,7 +146,7 @@ def source_of(written: str, end: str = "") -> ItemSource:
     return ItemSource(written, _spec(written), end)
 
 
-def _spec(written: str) -> Any:
+def _spec(written: str) -> object:
     if written == "-":
         return {"stdin": "lines"}
     if not written:
@@ -161,7 +161,7 @@ def _spec(written: str) -> Any:
     return {"glob": written}
 
 
-def literal(value: Any) -> Any:
+def literal(value: object) -> Any:
     """A value of the command line within a document, where ``${`` would begin a template."""
     if isinstance(value, str):
         return value.replace("${", "$${")
@@ -183,7 +183,7 @@ def _meant(word: str) -> str:
     return ""
 
 
-def _file(path: str) -> dict[str, Any]:
+def _file(path: str) -> dict[str, object]:
     if not path:
         raise click.BadParameter("write the name of a file after the @")
     suffix = _suffix(path)
@@ -207,7 +207,7 @@ _NOT_READ = {
 }
 
 
-def _json(written: str) -> Any:
+def _json(written: str) -> object:
     try:
         found = as_written(written)
     except NotJson as error:

@@ -258,7 +258,7 @@ def _check_form(path: str) -> None:
         raise click.UsageError(f"--collect {fault}") from fault
 
 
-def _batch(asked: dict[str, Any]) -> dict[str, Any]:
+def _batch(asked: dict[str, Any]) -> dict[str, object]:
     """The batch block, but for the items."""
     goes_on = asked["on_error"] == "continue" and asked["halt"] is None
     if asked["tolerate"] is not None and not goes_on:
@@ -275,7 +275,7 @@ def _batch(asked: dict[str, Any]) -> dict[str, Any]:
     return {**batch, **{key: value for key, value in optional.items() if value is not None}}
 
 
-def _params(asked: dict[str, Any]) -> dict[str, Any]:
+def _params(asked: dict[str, Any]) -> dict[str, object]:
     """The params of the command."""
     params = {"shell": asked["shell"], "cwd": asked["cwd"], "ok_codes": asked["ok_codes"]}
     found: dict[str, Any] = {key: value for key, value in params.items() if value is not None}

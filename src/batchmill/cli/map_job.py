@@ -160,7 +160,7 @@ class MapJob:
         self._check_rows(feed)
         return feed
 
-    def _columns(self, item: Any) -> Any:
+    def _columns(self, item: object) -> object:
         return item.split(self.colsep) if isinstance(item, str) else item
 
     def _check_rows(self, feed: ItemFeed) -> None:
@@ -199,7 +199,7 @@ class MapJob:
                     raise click.UsageError(f"{option} {path} is also {name}: nothing was opened")
             others[path] = f"{option} {path}"
 
-    def text_of(self, item: Any, index: int, outputs: str) -> str:
+    def text_of(self, item: object, index: int, outputs: str) -> str:
         """The command for an item, as somebody would type it."""
         (node,) = self.document(outputs, "")["nodes"]
         params = StepParams(CommandNode, node["params"])
@@ -215,7 +215,7 @@ def _are_one(path: str, other: str) -> bool:
         return os.path.realpath(path) == os.path.realpath(other)
 
 
-def _as_typed(command: Any) -> str:
+def _as_typed(command: object) -> str:
     if not isinstance(command, ShellCommand):
         return shlex.join(map(str, command)) if isinstance(command, list) else str(command)
     if command.argv:

@@ -115,7 +115,7 @@ def map_run(
     job: MapJob,
     journal: Journal | None,
     as_json: bool,
-    remembered: dict[str, Any],
+    remembered: dict[str, object],
     cluster: str | None = None,
     noted: Journal | None = None,
 ) -> Iterator[tuple[MapRun, Callable[..., RunResult]]]:

@@ -68,7 +68,7 @@ def _only(tools: Tools, type_name: str) -> Tools:
     return {type_name: tools[type_name]}
 
 
-def _entry(name: str, tool: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(name: str, tool: Mapping[str, object]) -> dict[str, object]:
     return {
         "type": name,
         "summary": _summary(tool),

@@ -166,7 +166,7 @@ def command(
         return fulfil(request, caller)
 
 
-def _refuse_for_flows(given: dict[str, Any]) -> None:
+def _refuse_for_flows(given: dict[str, object]) -> None:
     """Raises :class:`click.UsageError` for what only documents and `map` know."""
     for name, value in given.items():
         if value:

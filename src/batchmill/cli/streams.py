@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from batchmill.cli.json_text import pieces
 from batchmill.errors import StorageError
@@ -40,7 +39,7 @@ class DataStream:
         """Write ``text`` and end the line where it has not ended."""
         self.write(text if text.endswith("\n") else text + "\n")
 
-    def write_json(self, value: Any, indent: int | None = None) -> None:
+    def write_json(self, value: object, indent: int | None = None) -> None:
         """Write plain JSON data followed by a line end; lazy lists in it are read as they are written."""
         self.write_pieces(pieces(value, indent))
         self.write("\n")

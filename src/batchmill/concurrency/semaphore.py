@@ -10,7 +10,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 LOOK_SECONDS = 0.3  # between looks whether the machine has room again
 
@@ -127,8 +126,8 @@ class FairSemaphore:
                 self._free += permit.over
                 self._next()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> FairSemaphore:
+    def __deepcopy__(self, memo: dict[int, object]) -> FairSemaphore:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return FairSemaphore, (1,)

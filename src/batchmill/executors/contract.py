@@ -38,7 +38,7 @@ class Task:
         return False
 
     @property
-    def only_function(self) -> Callable[..., Any] | None:
+    def only_function(self) -> Callable[..., object] | None:
         """The function that is all there is to the task, None if there is more."""
         return None
 
@@ -71,7 +71,7 @@ class Task:
         """Run one attempt; whatever is raised becomes the attempt's error."""
         raise NotImplementedError
 
-    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> object:
         """The same as a coroutine, of a task that ``awaits``."""
         raise NotImplementedError
 

@@ -34,7 +34,7 @@ def is_same(run: RunRecord, record: RunRecord, left: str | None) -> bool:
     return now["store"] in (then.get("store"), left)
 
 
-def record_of(flow: Any, shared: Any, name: str | None, masker: Masker) -> RunRecord:
+def record_of(flow: object, shared: Any, name: str | None, masker: Masker) -> RunRecord:
     """What a journal keeps of a run of a flow."""
     store = dict(shared) if is_store(shared) else None
     kept = {key: one for key, one in (store or {}).items() if key not in NOT_CONTENT}
@@ -63,11 +63,11 @@ def named(name: str | None) -> dict[str, Any]:
     return {} if name is None else {"name": name}
 
 
-def is_store(shared: Any) -> bool:
+def is_store(shared: object) -> bool:
     return isinstance(shared, Mapping)
 
 
-def _fits(store: Mapping[str, Any]) -> bool:
+def _fits(store: Mapping[str, object]) -> bool:
     """Whether a store can be kept as it is."""
     try:
         return is_exact(dict(store)) and len(json.dumps(dict(store))) <= LARGEST_STORE
@@ -75,14 +75,14 @@ def _fits(store: Mapping[str, Any]) -> bool:
         return False
 
 
-def _label(flow: Any) -> str:
+def _label(flow: object) -> str:
     """What a flow is known by: its class, and the classes it begins with."""
     begins = starts(getattr(flow, "start_node", None))
     inside = f"({', '.join(type(one).__name__ for one in begins)})" if begins else ""
     return f"{type(flow).__qualname__}{inside}"
 
 
-def _source(flow: Any) -> str:
+def _source(flow: object) -> str:
     """The file that the flow's own classes are from."""
     begins = starts(getattr(flow, "start_node", None))
     for one in (flow, *begins):
@@ -93,7 +93,7 @@ def _source(flow: Any) -> str:
     return _label(flow)
 
 
-def importable(flow: Any) -> str | None:
+def importable(flow: object) -> str | None:
     """``module:name`` of a flow that stands at the top level of a module; None if it does not. For one in
     the script that is run, ``path/of/script.py:name``."""
     for name, module in list(sys.modules.items()):
@@ -108,5 +108,5 @@ def importable(flow: Any) -> str | None:
     return None
 
 
-def nodes_of(flow: Any) -> list[Any]:
+def nodes_of(flow: object) -> list[Any]:
     return reachable(getattr(flow, "start_node", None))

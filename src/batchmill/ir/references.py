@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.faults import DocumentPath, Fault, all_of, did_you_mean
@@ -46,7 +46,7 @@ class Site:
 
 
 def sites_in(
-    value: Any, path: DocumentPath, node: NodePart | None, kind: SiteKind
+    value: object, path: DocumentPath, node: NodePart | None, kind: SiteKind
 ) -> tuple[list[Site], list[Fault]]:
     """Every template in a value of the document, and the faults of those that cannot be read."""
     if is_large(value) and not may_hold_templates(value):
@@ -66,7 +66,7 @@ def syntax_fault(path: DocumentPath, error: TemplateSyntaxError, on_key: bool = 
 
 
 def texts_in(
-    value: Any, path: DocumentPath, marks: tuple[str, ...] = ("${",)
+    value: object, path: DocumentPath, marks: tuple[str, ...] = ("${",)
 ) -> Iterator[tuple[DocumentPath, str, bool]]:
     """Every text with one of ``marks`` in a value, in order, with its place; True for the key of that
     place."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from batchmill.errors import Problem
 from batchmill.ir.defaults import Completed, completed
@@ -60,7 +59,7 @@ class Validation:
         return [told for fault in written if (told := self.settled.explained(fault)) is not None]
 
 
-def validate(draft: Draft, inputs: Mapping[str, Any] | None = None) -> Validation:
+def validate(draft: Draft, inputs: Mapping[str, object] | None = None) -> Validation:
     """Check a document's structure, names, edges, and the references outside of node params; ``inputs`` are
     those of a run, where they are known."""
     if not isinstance(draft.raw, dict):

@@ -24,7 +24,7 @@ class ChangedItems:
         self._others = self._same = 0
         self._other_example = self._same_example = ""
 
-    def note(self, index: int, item: Any, before: str, now: str | None) -> None:
+    def note(self, index: int, item: object, before: str, now: str | None) -> None:
         """Note an item that has no result, in whose place one with the JSON text ``before`` stood; its own
         is ``now``."""
         now = self._mask(now or "")

@@ -150,7 +150,7 @@ class SqliteItemLog:
         except Exception:  # noqa: BLE001  # whatever its templates meet: an attempt at the item says what
             return None
 
-    def _extra(self, item: Any, index: int) -> Any:
+    def _extra(self, item: Any, index: int) -> object:
         return None if self._more is None else self._more(item, index)
 
     def _conflict(self, start: int, count: int, found: dict[int, Found]) -> bool:

@@ -170,7 +170,7 @@ class Reader:
                 return
             yield from page
 
-    def heartbeat(self, run: RunRecord) -> tuple[float, dict[str, Any]] | None:
+    def heartbeat(self, run: RunRecord) -> tuple[float, dict[str, object]] | None:
         """What the run was at the last time that its pass of now said so, and when that was, in seconds since
         the epoch; None if it never did."""
         with self._reading():
@@ -254,7 +254,7 @@ class Reader:
                 items = [self._item(row) for row in page]
             yield from items
 
-    def _pages(self, query: str, visit: VisitRecord) -> Iterator[list[tuple[Any, ...]]]:
+    def _pages(self, query: str, visit: VisitRecord) -> Iterator[list[tuple[object, ...]]]:
         at, end = first_id(visit.id), end_of(visit.id, visit.total if visit.is_batch else None)
         with self._reading():
             cursor = self._connection.execute(statement(query), (at, end))

@@ -197,7 +197,7 @@ def figures_of(items: Sequence[ItemRecord]) -> Figures:
     )
 
 
-def figures_of_rows(rows: Sequence[tuple[Any, ...]]) -> Figures:
+def figures_of_rows(rows: Sequence[tuple[object, ...]]) -> Figures:
     """The columns of rows of ``read_figures``. Raises TypeError or OverflowError for a value that is not a
     number."""
     index, _, _, _, wall, _, began, worker, for_limit, for_permit, *_ = zip(*rows, strict=True)

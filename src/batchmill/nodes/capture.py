@@ -162,7 +162,7 @@ class _Stand(io.TextIOBase):
         return "replace" if self.real is None else self.real.errors
 
     @property
-    def buffer(self) -> Any:
+    def buffer(self) -> object:
         captured = _current.get()
         if captured is None and self.real is not None:
             return self.real.buffer
@@ -208,7 +208,7 @@ class _Installation:
                 sys.stdout = self._before("stdout", sys.stdout)
                 sys.stderr = self._before("stderr", sys.stderr)
 
-    def _before(self, name: str, real: Any) -> Any:
+    def _before(self, name: str, real: Any) -> object:
         """Under the lock: the stand-in for a stream."""
         if type(real) is _Stand:  # an abstract class takes long to look through its instances
             return real

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Mapping
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.time_limit import run_limited
 from batchmill.errors import AttemptTimeout, tell_outputs
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.capture import Captured
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.next_action import chosen_actions
@@ -44,11 +44,11 @@ class CodeNode(Node):
     )
 
     @classmethod
-    def actions(cls, params: Mapping[str, Any]) -> frozenset[str] | None:
+    def actions(cls, params: Mapping[str, object]) -> frozenset[str] | None:
         code = params.get("code")
         return chosen_actions(code) if isinstance(code, str) else None
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         code, inputs = params.get("code"), params.get("inputs")
         faults = check_code(code) if isinstance(code, str) else []
         for name in inputs if isinstance(inputs, dict) else ():
@@ -60,7 +60,7 @@ class CodeNode(Node):
                 faults.append(("inputs", "`next` names the action to follow and cannot be an input"))
         return faults
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         program = Program.of(params["code"])
         inputs = params["inputs"] or {}
         seconds, captured = attempt.within(params["timeout"]), Captured()

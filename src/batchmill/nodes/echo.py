@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from batchmill.attempt import Attempt
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.template import to_text
 
@@ -32,7 +30,7 @@ class EchoNode(Node):
     open_outputs = True
     passes_params = True
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         message = to_text(params["message"])
         count = params["count"] or 1
         said = f"{params['prefix'] or ''}{message}{params['suffix'] or ''}"

@@ -14,7 +14,6 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from batchmill.errors import InvalidParams, NodeError
 
@@ -55,7 +54,7 @@ def full_path(value: str, param: str) -> str:
     return path
 
 
-def paths_in(value: Any) -> Iterator[str]:
+def paths_in(value: object) -> Iterator[str]:
     """The paths that a param names: itself, those in a list, those of an object or under its ``path``; what
     is none is passed over."""
     if isinstance(value, str):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from batchmill.attempt import Attempt
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.files import full_path, in_words
 
@@ -40,7 +40,7 @@ class ListFilesNode(Node):
         Output("error", "string", "why the folder could not be read", diagnostic=True),
     )
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         full_path(params["path"], "path")
         folder = os.path.expanduser(params["path"])
         pattern = tuple(part for part in params["pattern"].split("/") if part not in ("", "."))

@@ -150,9 +150,11 @@ def _at_once(node: Node, number_of_items: int) -> str:
 def _start(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] | None:
     if not node.batch:
         return None
+    died = any(death.node == node.id for death in report.deaths)
+    again = ", or until a worker replaced one that died" if died else ""
     sentence = (
-        f"Slots of {_name(node)} stood empty for {duration(shares.start)} before their first item: workers "
-        "started, or items came late."
+        f"Slots of {_name(node)} stood empty for {duration(shares.start)} before their first item{again}: "
+        "workers started, or items came late."
     )
     return shares.start, sentence, "executor: thread" if node.executor == "process" else ""
 

@@ -67,8 +67,8 @@ class Lanes:
     ``host-a/0``; none if items ran on this machine.
 
     ``data`` is zlib-compressed bytes: for each of the ``lanes`` lanes, then for each of ``bins`` bins of
-    time, how busy it was, 0 to 200 (half per cents); then in the same order the number of the worst state an
-    item ended in there (:data:`batchmill.report.rows.STATES`), 255 for none."""
+    time, how busy it was, 0 to 200 (half per cents, at least 1 if at all); then in the same order the number
+    of the worst state an item ended in there (:data:`batchmill.report.rows.STATES`), 255 for none."""
 
     node: str
     slots: int

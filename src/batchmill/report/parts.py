@@ -114,8 +114,9 @@ class Shares:
     ``work`` is attempts that succeeded and ``failed_attempts`` those that did not; ``limit_waits`` is slots
     left empty by a rate limit or an adaptive one, ``permit_waits`` by the run's ``--jobs``, which other nodes
     made use of, ``retry_waits`` by pauses before another attempt. Slots that stood empty otherwise: at the
-    ``start`` before their first item, for lack of ``input`` from the node before, at the ``tail`` when no
-    item was left, and ``between`` items, which is handing over."""
+    ``start`` before their first item, or until there was a worker in place of one that died; for lack of
+    ``input`` from the node before, at the ``tail`` when no item was left, and ``between`` items, which is
+    handing over."""
 
     capacity: float = 0.0
     work: float = 0.0

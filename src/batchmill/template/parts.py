@@ -30,10 +30,10 @@ class _Shared:
 
     __slots__ = ()
 
-    def __copy__(self) -> Any:
+    def __copy__(self) -> object:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+    def __deepcopy__(self, memo: dict[int, object]) -> object:
         return self
 
 
@@ -70,7 +70,7 @@ class Filter(_Shared):
     """A filter by name, with the text or value after its colon (``None`` if there is none)."""
 
     name: str
-    argument: Any = None
+    argument: object = None
 
 
 @dataclass(frozen=True, slots=True)

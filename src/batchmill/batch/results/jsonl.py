@@ -94,7 +94,7 @@ class JsonlResults:
         while waiting := self._early.take(self._next):
             self._append(waiting)
 
-    def _line(self, value: Any, error: dict[str, Any] | None) -> Line:
+    def _line(self, value: object, error: dict[str, object] | None) -> Line:
         if error is None and value is None:  # it was skipped
             return Line(b"", "none")
         if error is None:

@@ -31,7 +31,7 @@ class Results(Protocol):
         """The outputs of the node. ``complete``: none of the ``count`` items failed."""
 
 
-def is_unstarted(error: dict[str, Any]) -> bool:
+def is_unstarted(error: dict[str, object]) -> bool:
     """Whether an error entry is that of an item that never started."""
     return error["kind"] == "cancelled" and not error["attempts"]
 

@@ -20,6 +20,7 @@ from batchmill.executors.dispatch.link import (
     LinkBroken,
     WorkerLink,
 )
+from batchmill.executors.dispatch.seat import WorkerSeat
 from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.running.progress import Position
 
@@ -123,7 +124,8 @@ class Driver:
             self.warm_up()
         self._wait_for_room()
         most, ahead = self._sizer.next(self._channel.remaining())
-        chunk = self._channel.take(most, ahead, seat=_Seat(self) if by_attempt else None)
+        seat = WorkerSeat(self.warm_up, self.lend) if by_attempt else None
+        chunk = self._channel.take(most, ahead, seat=seat)
         if chunk is None:
             return False
         if self._is_held():  # since we began to wait; it may be what was taken back from this very worker
@@ -202,10 +204,7 @@ class Driver:
             self._link = None
         if link is not None:
             link.give_back()
-        while True:
-            link = self._lender.lease(lambda: self._channel.stopped)
-            if link is None or not self._is_worn(link):
-                break
+        while (link := self._lender.lease(lambda: self._channel.stopped)) and self._is_worn(link):
             link.give_back()
         with self._lock:
             self._link = link
@@ -344,19 +343,6 @@ class Driver:
         with self._lock:
             if self._link is not None and self._sent and self._link.resident() > limit:
                 self._link.kill(TOO_LARGE)
-
-
-class _Seat:
-    """A driver's worker as a :class:`~batchmill.executors.contract.Seat`: up, and with its job loaded."""
-
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-
-    def get(self) -> bool:
-        return self._driver.warm_up()
-
-    def give_back(self) -> None:
-        self._driver.lend()
 
 
 def _no_thread(fault: RuntimeError) -> ExecutorUnavailable:

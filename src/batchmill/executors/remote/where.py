@@ -12,7 +12,7 @@ from typing import Any
 
 from batchmill.errors import ExecutorUnavailable, MissingExtra
 from batchmill.executors.cores import usable_cores
-from batchmill.executors.remote.agent import FactsCall
+from batchmill.executors.remote.calls import FactsCall
 from batchmill.executors.remote.contract import Carrier
 from batchmill.executors.remote.folder_probe import Probe
 from batchmill.executors.remote.futures import FuturesCarrier

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InternalError
@@ -109,7 +109,7 @@ class Attempts:
         self.number += 1
         self.began = time.perf_counter()
 
-    def returned(self, value: Any) -> Outcome:
+    def returned(self, value: object) -> Outcome:
         """The attempt came to a value."""
         outcome = Outcome(self._index, value, attempts=self.number, records=self.recorder.drain())
         return self._with_earlier(outcome)

@@ -43,7 +43,7 @@ class Cause:
             return None
         return found if isinstance(found, BaseException) else None
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Cause, (None, self._packed or _pack(self._error))
 
 
@@ -58,7 +58,7 @@ class _Alone:
     def __init__(self, error: BaseException) -> None:
         self._error = error
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
+    def __reduce__(self) -> str | tuple[object, ...]:
         registered: Any = copyreg.dispatch_table.get(type(self._error))
         module = getattr(getattr(registered, "func", registered), "__module__", None) or ""
         if registered is None or module.partition(".")[0] == "tblib":

@@ -172,11 +172,6 @@ class Progress:
         return self._cells[_PUBLISHED]
 
     @property
-    def halted(self) -> bool:
-        """Whether no item may begin, for whichever reason."""
-        return self._cells[_STOP] != 0
-
-    @property
     def stopped(self) -> bool:
         return self._cells[_STOP] == _STOPPED
 

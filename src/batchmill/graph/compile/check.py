@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
 from batchmill.graph.compile.file_uses import file_faults
@@ -22,6 +21,7 @@ from batchmill.ir.loading import Draft
 from batchmill.ir.models.defaults import Defaults
 from batchmill.ir.models.reading import PARAMS_FOR_ALL
 from batchmill.ir.parts import NodePart
+from batchmill.ir.quick_screening import no_collection
 from batchmill.ir.references import Site, sites_in, used_roots
 from batchmill.ir.services import Tables, tables_of
 from batchmill.ir.validate import Validation, validate
@@ -30,7 +30,8 @@ from batchmill.nodes.registry import Registry
 from batchmill.nodes.workflow import WorkflowNode
 
 
-def check(draft: Draft, registry: Registry, inputs: Mapping[str, Any] | None = None) -> Plan:
+@no_collection()
+def check(draft: Draft, registry: Registry, inputs: Mapping[str, object] | None = None) -> Plan:
     """The plan of a document, with its warnings. Raises :class:`InvalidDocument` with every problem in it, in
     text order, and after those the problems of its sub-workflows that are files.
 
@@ -52,7 +53,7 @@ def check(draft: Draft, registry: Registry, inputs: Mapping[str, Any] | None = N
 class _Checking:
     """One document on its way to a plan, with the sub-workflows inside."""
 
-    def __init__(self, registry: Registry, inputs: Mapping[str, Any] | None) -> None:
+    def __init__(self, registry: Registry, inputs: Mapping[str, object] | None) -> None:
         self.documents = SubDocuments()
         self._registry = registry
         self._inputs = inputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchmill.graph.compile.helpers import helpers_of
 from batchmill.graph.compile.user_code import code_of
@@ -38,7 +38,7 @@ class PlannedNode:
     path: tuple[str | int, ...] = ()
     files_stay: bool = False
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property

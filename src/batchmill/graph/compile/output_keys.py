@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from batchmill.batch.results.jsonl import ERRORS_PATH_KEY, PATH_KEY
 from batchmill.graph.compile.sub_plan import SubPlan
@@ -135,7 +134,7 @@ def _not_kept(site: Site, path: Path, node: NodePart) -> Fault:
 
 
 def select_faults(
-    site: Site, node: NodePart, kind: type[Node], sub: SubPlan | None, inputs: Mapping[str, Any]
+    site: Site, node: NodePart, kind: type[Node], sub: SubPlan | None, inputs: Mapping[str, object]
 ) -> Iterator[Fault]:
     """The names in a column that are no output of the node, no item and no input."""
     outputs = _item_names(node, kind, sub)

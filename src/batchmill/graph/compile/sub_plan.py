@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from pydantic_core import PydanticSerializationError
 
@@ -92,7 +91,7 @@ class SubPlan:
             self._topology = Topology(self.plan)
         return self._topology
 
-    def settled(self, inputs: Mapping[str, Any]) -> SubPlan:
+    def settled(self, inputs: Mapping[str, object]) -> SubPlan:
         """The same with the settings that these inputs give. Raises :class:`InvalidParams` for such that are
         none."""
         settings = self.plan.settings
@@ -118,10 +117,10 @@ class SubPlan:
         settled.plan = replace(self.plan, workflow=found.workflow, nodes=nodes, settings=None)
         return settled
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_topology": None, "_settled": {}}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         if self._folder is not None and self._folder not in sys.path:
             sys.path.append(self._folder)

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any
 
 from batchmill.nodes import Node
 
 _OWN = "batchmill."
 
 
-def code_of(kind: type[Node], params: Mapping[str, Any]) -> str:
+def code_of(kind: type[Node], params: Mapping[str, object]) -> str:
     """The user's own code that the node runs, as far as it can be had: that of a class outside of batchmill,
     of the function of a ``python`` node. Code in params is among those."""
     cls: type = getattr(kind, "adapted", kind)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from batchmill.batch import BatchSettings
 from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.errors import InvalidSetting
-from batchmill.graph.address import without_items
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
 from batchmill.ir.models.batch import BatchSpec
@@ -13,6 +12,7 @@ from batchmill.policy.budget import Budget
 from batchmill.policy.limits import Limits
 from batchmill.step import FREE, Paying, Step, Teller
 from batchmill.traits import TRAITS
+from batchmill.values.words import without_items
 
 
 def gate_of(

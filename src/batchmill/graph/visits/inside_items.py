@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import Stopped
-from batchmill.graph.address import without_items
 from batchmill.graph.frame import NodeFrame
 from batchmill.journal.contract import RunLog
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.journal.inside_log import InsideLog
 from batchmill.values.masking import Masker
+from batchmill.values.words import without_items
 
 
 @contextmanager
@@ -21,7 +20,7 @@ def log_inside(
     around: NodeFrame,
     node: str,
     index: int | None,
-    inputs: Mapping[str, Any],
+    inputs: Mapping[str, object],
     attempt: Attempt,
     masker: Masker,
 ) -> Iterator[RunLog | None]:
@@ -55,7 +54,7 @@ def log_inside(
         log.close(failed=failed)
 
 
-def _content(place: str, inputs: Mapping[str, Any]) -> str | None:
+def _content(place: str, inputs: Mapping[str, object]) -> str | None:
     """What an item is known by, wherever among the items it stands; None if that cannot be told."""
     try:
         return digest_of(without_items(place), dict(inputs)).hex()

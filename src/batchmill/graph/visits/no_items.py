@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
 
 from batchmill.errors import TemplateError
 from batchmill.graph.frame import NodeFrame
@@ -34,7 +33,7 @@ def no_items(spec: BatchSpec, around: NodeFrame) -> Warned | None:
     return Warned(CODE, *_words(spec.items_kind, value))
 
 
-def _words(kind: str, value: Any) -> tuple[str, str]:
+def _words(kind: str, value: object) -> tuple[str, str]:
     shown = shortened(value)
     if kind == "glob" or (kind in OF_FILES and isinstance(value, str) and has_magic(value)):
         return f"no file matches `{shown}`, so nothing was run", _glob_hint(str(value))

@@ -73,7 +73,7 @@ OF_FILES = ("lines", "jsonl", "csv", "parquet")
 """Those that read rows of files, which have a place there."""
 
 
-def _items_tag(value: Any) -> str | None:
+def _items_tag(value: object) -> str | None:
     return tag_of(value, SOURCES)
 
 
@@ -278,7 +278,7 @@ class BatchSpec(Spec):
         return isinstance(self.items, PythonSource)
 
     @property
-    def items_templates(self) -> dict[str, Any]:
+    def items_templates(self) -> dict[str, object]:
         """Those of them that may hold templates."""
         return {name: value for name, value in self.items_options.items() if name in RESOLVED}
 

@@ -30,7 +30,7 @@ class CollectFile:
     errors: str | None = None
 
     @classmethod
-    def of(cls, written: Any) -> CollectFile | None:
+    def of(cls, written: object) -> CollectFile | None:
         """The file that ``collect`` describes; None if it is not a file."""
         if not isinstance(written, dict):
             return None
@@ -43,7 +43,7 @@ class ResultsTo(_Checked):
     """Where results go: ``results``, ``none``, or an object with one of ``jsonl``, ``csv`` and ``parquet``,
     with or without ``select`` and ``errors``."""
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: object) -> object:
         if value in ("results", "none"):
             return value
         if not isinstance(value, dict):
@@ -63,7 +63,7 @@ class ResultsTo(_Checked):
             raise _fault("an object whose `parquet` is not compressed again (Parquet is by itself)", value)
         return value
 
-    def _check_select(self, select: Any, given: bool) -> None:
+    def _check_select(self, select: object, given: bool) -> None:
         if not given:
             return
         if not isinstance(select, dict) or not select or not all(isinstance(key, str) for key in select):
@@ -91,7 +91,7 @@ class ResultsTo(_Checked):
 class ItemKept(_Checked):
     """Whether an entry of ``results`` has the item: true, false, or the keys of the item that it has."""
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: object) -> object:
         if isinstance(value, bool):
             return value
         if isinstance(value, list) and value and all(isinstance(key, str) for key in value):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.faults import DocumentPath, Fault
@@ -78,7 +77,7 @@ def _loop_faults(loop: LoopSpec, path: DocumentPath) -> Iterator[Fault]:
         yield from _condition_faults(text, (*path, key))
 
 
-def _condition_faults(text: Any, path: DocumentPath) -> Iterator[Fault]:
+def _condition_faults(text: object, path: DocumentPath) -> Iterator[Fault]:
     if isinstance(text, str) and text and not _is_one_template(text):
         hint = "write the comparison within the braces, such as `${item.size > 100}`"
         yield Fault(path, "must be one template and nothing else: other text is always true", hint)

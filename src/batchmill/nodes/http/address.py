@@ -6,7 +6,6 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, unquote, urljoin
 
 from urllib3.exceptions import LocationParseError
@@ -65,7 +64,7 @@ class Address:
         return address_of(urljoin(str(self), location))
 
 
-def address_of(url: str, query: Mapping[str, Any] | None = None) -> Address:
+def address_of(url: str, query: Mapping[str, object] | None = None) -> Address:
     """Read a URL, with ``query`` added to its own. Raises :class:`~batchmill.errors.InvalidParams`."""
     plain = _PLAIN.fullmatch(url)
     if plain is not None and not query and len(url) <= MAX_CHARACTERS:
@@ -96,26 +95,26 @@ def url_fault(url: str) -> str | None:
     return f"a URL begins with http:// or https://, not {_start(url)!r}{hint}"
 
 
-def encoded_pairs(fields: Mapping[str, Any]) -> str:
+def encoded_pairs(fields: Mapping[str, object]) -> str:
     """``fields`` as in a query or form: a list repeats its key, a null is left out."""
     pairs = [(name, one) for name, value in fields.items() for one in _values(value)]
     return "&".join(f"{_encoded(name)}={_encoded(one)}" for name, one in pairs)
 
 
-def _values(value: Any) -> Iterable[Any]:
+def _values(value: object) -> Iterable[object]:
     if value is None:
         return ()
     return value if isinstance(value, (list, tuple)) else (value,)
 
 
-def _encoded(value: Any) -> str:
+def _encoded(value: object) -> str:
     try:
         return quote(to_text(value), safe="", errors="surrogateescape")
     except UnicodeEncodeError as error:
         raise InvalidParams(f"http: {value!r} holds half of a surrogate pair") from error
 
 
-def _with_query(path: str, own: str | None, added: Mapping[str, Any]) -> str:
+def _with_query(path: str, own: str | None, added: Mapping[str, object]) -> str:
     parts = [part for part in (own, encoded_pairs(added)) if part]
     return f"{path}?{'&'.join(parts)}" if parts else path
 

@@ -41,7 +41,7 @@ class _Limits:
     _requests = 0  # that went over the present socket
     _peer = ""
 
-    def __init__(self, *args: Any, bounds: Bounds, **kwargs: Any) -> None:
+    def __init__(self, *args: object, bounds: Bounds, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._bounds = bounds
 

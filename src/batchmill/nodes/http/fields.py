@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from batchmill.errors import InvalidParams
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.credentials import credential
 from batchmill.template import to_text
 
@@ -72,7 +72,7 @@ class Fields:
         return dict(self._fields.values())
 
 
-def fields_of(params: Mapping[str, Any]) -> tuple[Fields, str]:
+def fields_of(params: BoundParams) -> tuple[Fields, str]:
     """The header fields that ``params`` ask for, and the name of the one that holds the API key.
 
     Raises :class:`~batchmill.errors.InvalidParams` for what is no header, for a variable of the

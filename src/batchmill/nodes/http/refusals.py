@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from batchmill.nodes.http.retry_after import MOST_SECONDS, TOO_MANY, now_there, seconds_asked_for
 
@@ -156,7 +155,7 @@ def _by_body(body: bytes) -> float | None:
     return next((one for one in hints if one is not None), None)
 
 
-def _error_in(body: bytes) -> dict[str, Any] | None:
+def _error_in(body: bytes) -> dict[str, object] | None:
     """The error in a body: the object under ``error``."""
     try:
         answer = json.loads(body)
@@ -176,5 +175,5 @@ def _number(value: str | None) -> float | None:
     return number if abs(number) < 1e15 else None  # neither infinite nor NaN
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []

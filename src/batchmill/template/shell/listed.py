@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.template.compiled import Compiled, StructureSyntaxError, compile_value
@@ -73,7 +73,7 @@ def _text(element: Element, scope: Scope) -> str:
     return resolve_text(element, scope) if isinstance(element, Template) else to_text(element.resolve(scope))
 
 
-def plan_list(command: Sequence[Any], *, allow_raw: bool, as_argument: str = "") -> ListPlan:
+def plan_list(command: Sequence[object], *, allow_raw: bool, as_argument: str = "") -> ListPlan:
     """Read a command that is a list. ``as_argument`` says how a value is passed as an argument, where
     the list is not how the user wrote it.
 
@@ -103,7 +103,7 @@ def _review(reader: _ListReader) -> None:
         reader.flows.settle()
 
 
-def _element(one: Any, place: int) -> Element:
+def _element(one: object, place: int) -> Element:
     if not isinstance(one, str):
         made = compile_value(one)
         return made if made.expressions else to_text(one)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from batchmill.template.shell import program_texts
 from batchmill.template.shell.programs import (
@@ -27,7 +26,7 @@ _COUNTS = (0, 2, 3)
 _PROGRAM = re.compile(r"[A-Za-z_./][\w./+-]*")
 
 
-def texts_of(value: Any) -> list[str]:
+def texts_of(value: object) -> list[str]:
     """The arguments that ``value`` gives: one for each element of a list, else one."""
     if not isinstance(value, LISTS):
         return [to_text(value)]
