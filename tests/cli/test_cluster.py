@@ -31,4 +31,4 @@ def test_a_second_time_is_refused(batchmill_command) -> None:
     assert batchmill_command("cluster", "certs", "certs")[0] == 0
     code, out, err = batchmill_command("cluster", "certs", "certs")
     assert (code, out) == (2, "")
-    assert "is there already" in err
+    assert "already exists" in err

@@ -40,7 +40,7 @@ def test_what_it_writes_is_valid_and_runs(folder, capfd):
 def test_a_file_that_is_there_stays(folder, capfd):
     (folder / "workflow.yaml").write_text("mine")
     assert outcome(["init"]) == 2
-    assert "workflow.yaml is there already" in capfd.readouterr().err
+    assert "workflow.yaml already exists" in capfd.readouterr().err
     assert (folder / "workflow.yaml").read_text() == "mine"
 
 
@@ -72,7 +72,7 @@ def test_a_document_with_comments_is_no_json(folder, capfd):
 def test_a_place_that_cannot_be_written_is_the_environments_fault(folder, capfd):
     (folder / "file").touch()
     assert outcome(["init", "file/flow.yaml"]) == 5
-    assert "file is no folder and cannot be made one" in capfd.readouterr().err
+    assert "file is not a folder and cannot become one" in capfd.readouterr().err
 
 
 def made(folder, template):

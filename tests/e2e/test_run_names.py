@@ -83,7 +83,7 @@ def test_a_workflow_inside_knows_the_run_around_it(executor: str) -> None:
         ("${env}", r"write `\$\{env.NAME\}`"),
         ("${__run__.nothing}", "there are `id`, `started` and `folder`"),
         ("${__run__.status}", "it is known in `finally` only"),
-        ("${__run__}", "nothing of that name is known"),
+        ("${__run__}", "a run has no such value here"),
     ],
 )
 def test_what_nobody_knows_is_a_problem(template: str, words: str) -> None:

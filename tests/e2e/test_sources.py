@@ -151,8 +151,8 @@ def test_a_list_of_files_may_come_from_a_node() -> None:
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        (echoing({"range": [2]}, {"data": AT}), "items of this batch are no rows of files"),
-        (echoing("${x}", {"data": AT}), "items of this batch are no rows of files"),
+        (echoing({"range": [2]}, {"data": AT}), "items of this batch are not rows of files"),
+        (echoing("${x}", {"data": AT}), "items of this batch are not rows of files"),
         (echoing({"csv": "a"}, {"data": "${__source__.lines}"}), "there are `path` and `line`"),
         (echoing({"csv": "a"}, {"data": "${__source__.line}"}, batch_size=2), "__source__[*].path"),
         (echoing({"csv": "${__source__.path}"}), "there is no item yet"),

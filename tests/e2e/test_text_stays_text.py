@@ -253,7 +253,7 @@ def test_every_door_refuses_the_same_text(text: str, batchmill_command: Any) -> 
     assert batchmill_command("map", "--items", f"[{text}]", "--no-journal", "--", "true")[0] == 2
     node = {"id": "a", "type": "echo", "params": {"data": "${x | parse}"}}
     failed = batchmill.run({"inputs": {"x": {}}, "nodes": [node]}, {"x": text})
-    assert "is given text that is no JSON" in failed.errors[0]["message"]
+    assert "got text that is not JSON" in failed.errors[0]["message"]
     walked = {"id": "a", "type": "echo", "params": {"data": "${x.d}"}}
     failed = batchmill.run({"inputs": {"x": {}}, "nodes": [walked]}, {"x": text})
-    assert "is text that is no JSON" in failed.errors[0]["message"]
+    assert "is text that is not JSON" in failed.errors[0]["message"]

@@ -109,8 +109,8 @@ def test_cache_knows_them(log, tmp_path):
     [
         (reading("one", "a", "a"), "$.nodes[0].files", "must be a list"),
         (reading("one", "a", [""]), "$.nodes[0].files[0]", "text that is not empty"),
-        (reading("one", "a", ["${nothing}"]), "$.nodes[0].files[0]", "no node and no input"),
-        (reading("one", "a", ["${item}"]), "$.nodes[0].files[0]", "no node and no input"),
+        (reading("one", "a", ["${nothing}"]), "$.nodes[0].files[0]", "neither a node nor an input"),
+        (reading("one", "a", ["${item}"]), "$.nodes[0].files[0]", "neither a node nor an input"),
         ({"id": "one", "type": "workflow", "params": {"workflow": {"nodes": [{"id": "x", "type": "echo"}]}},
           "files": ["a"]}, "$.nodes[0].files", "has no effect here"),
         (reading("one", "a", ["rows"], batch={"items": [1], "collect": {"jsonl": "rows"}}),

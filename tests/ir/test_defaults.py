@@ -130,7 +130,11 @@ def test_a_workflow_inside_has_its_own():
         ({"shell": 5}, "$.defaults.shell", "of a node type as an object"),
         ({"params": {"command": "x"}}, "$.defaults.params", "params belong to a type"),
         ({"shell": {"params": {"cmd": "x"}}}, "$.defaults.shell.params.cmd", "did you mean 'cwd'"),
-        ({"shell": {"params": {"cwd": "${nothing}"}}}, "$.defaults.shell.params.cwd", "no node and no input"),
+        (
+            {"shell": {"params": {"cwd": "${nothing}"}}},
+            "$.defaults.shell.params.cwd",
+            "neither a node nor an input",
+        ),
         ({"batch": {"items": [1]}}, "$.defaults.batch.items", "unknown key"),
         ({"id": "x"}, "$.defaults.id", "unknown key"),
         ({"rate_limit": {"burst": 2}}, "$.defaults.rate_limit.burst", "has no effect without"),

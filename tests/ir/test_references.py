@@ -62,7 +62,7 @@ def test_sound_references(text, node, kind):
 @pytest.mark.parametrize(
     ("text", "node", "kind", "words"),
     [
-        ("${frist.x}", "last", "params", "`frist`, which is no node and no input"),
+        ("${frist.x}", "last", "params", "`frist`, which is neither a node nor an input"),
         ("${nobody ?? 0}", "last", "params", "`nobody`"),
         ("${row}", "last", "params", "`row`"),
         ("${item}", "each", "params", "`item`"),

@@ -221,7 +221,7 @@ FAULTS = {
         "jsonl",
         b'1\n{"a": [NaN]}\n',
         [1],
-        "x, line 2: not JSON: NaN is no finite number, as those of JSON are at column 8 ($.a[0])",
+        "x, line 2: not JSON: NaN is not a finite number, as JSON needs at column 8 ($.a[0])",
     ),
     "a key twice": ("jsonl", b'{"a": 1, "a": 2}\n', [], 'x, line 1: not JSON: the key "a" stands twice'),
     "digits": (

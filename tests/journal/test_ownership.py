@@ -68,7 +68,7 @@ def test_a_digest_leads_nowhere_else(tmp_path: Path, digest: str) -> None:
     victim.write_text("kept")
     files = ValueFiles(tmp_path / "a" / "b")
     assert files.get(digest) is None
-    with pytest.raises(StorageError, match="is no digest"):
+    with pytest.raises(StorageError, match="is not a digest"):
         files.remove(digest)
     assert victim.read_text() == "kept"
 

@@ -236,7 +236,7 @@ def test_a_journal_of_another_format_stays_as_it_is(tmp_path):
 def test_what_is_no_journal_is_refused(tmp_path):
     path = tmp_path / "empty.sqlite"
     path.touch()
-    with pytest.raises(StorageError, match="is no journal"):
+    with pytest.raises(StorageError, match="is not a journal"):
         Reader(Journal(path), only=True)
     with pytest.raises(StorageError, match="there is no journal"):
         Reader(Journal(tmp_path / "none.sqlite"), only=True)

@@ -144,7 +144,7 @@ def _module(named: str) -> object:
             return importlib.import_module(named)
         spec = spec_from_file_location(Path(named).stem, named)
         if spec is None or spec.loader is None:
-            raise ImportError(f"{named} is no module")
+            raise ImportError(f"{named} is not a module")
         module = module_from_spec(spec)
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)

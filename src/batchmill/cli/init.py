@@ -84,11 +84,13 @@ def _write(file: Path, text: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"{file.parent} is no folder and cannot be made one: {error.strerror}") from error
+        raise StorageError(
+            f"{file.parent} is not a folder and cannot become one: {error.strerror}"
+        ) from error
     try:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(text)
     except FileExistsError:
-        raise click.UsageError(f"{file} is there already; name another file: batchmill init FILE") from None
+        raise click.UsageError(f"{file} already exists; name another file: batchmill init FILE") from None
     except OSError as error:
         raise StorageError(f"{file} cannot be written: {error.strerror}") from error

@@ -201,7 +201,7 @@ def _suffix(path: str) -> str:
 _KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 _NOT_READ = {
     ".tsv": r'for rows with tabs between their cells write {"csv": "FILE", "delimiter": "\t"}',
-    ".json": "one JSON document is no list of items by itself; write it as JSON lines (.jsonl)",
+    ".json": "one JSON document is not a list of items by itself; write it as JSON lines (.jsonl)",
     ".sqlite": 'for the rows of a query write {"sqlite": "FILE", "query": "SELECT ..."}',
     ".xlsx": "files of this kind are not read; convert it to CSV",
 }

@@ -39,7 +39,7 @@ class Span(_Type):
         found = _SPAN.fullmatch(value.strip())
         if found is None or not (found[2] or self._plain):
             forms = "90, 90s, 1.5m or 2h" if self._plain else "30d, 12h or 90m"
-            self.fail(f"{value!r} is no time span; write {forms}", param, ctx)
+            self.fail(f"{value!r} is not a time span; write {forms}", param, ctx)
         seconds = float(found[1]) * _UNITS[found[2] or "s"]
         if seconds < self._least or (self._more_than and seconds <= self._least):
             self.fail(f"{value!r} must be more than {self._least:g} seconds", param, ctx)
@@ -79,7 +79,7 @@ class Load(_Type):
         found = _SHARE.fullmatch(value) or _NUMBER.fullmatch(value)
         if found is None or not float(found[1]):
             self.fail(
-                f"{value!r} is no load: write a number such as 4, or a share of the cores such as 80%",
+                f"{value!r} is not a load: write a number such as 4, or a share of the cores such as 80%",
                 param,
                 ctx,
             )
@@ -115,7 +115,7 @@ class Codes(_Type):
             return value
         words = [word.strip() for word in value.split(",")]
         if not all(word.isdecimal() and int(word) <= 255 for word in words):
-            self.fail(f"{value!r} is no list of exit codes, 0 to 255, such as 0,1", param, ctx)
+            self.fail(f"{value!r} is not a list of exit codes, 0 to 255, such as 0,1", param, ctx)
         return [int(word) for word in words]
 
 

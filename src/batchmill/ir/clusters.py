@@ -66,7 +66,7 @@ def _check_env(names: Any) -> None:
         raise InvalidSetting(f"`env` of `cluster` is a list of names of variables, not {names!r}")
     for name in names:
         if not isinstance(name, str) or not re.search(VARIABLE_NAME, name):
-            raise InvalidSetting(f"`env` of `cluster` has {name!r}, which is no name of a variable")
+            raise InvalidSetting(f"`env` of `cluster` has {name!r}, which is not the name of a variable")
 
 
 def _check_address(text: object) -> None:

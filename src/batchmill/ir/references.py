@@ -153,7 +153,7 @@ class ReferenceCheck:
         if root == ENV:
             named = bool(path.segments)
             return None if named else site.fault("`${env}` is the whole environment", "write `${env.NAME}`")
-        message = f"`${{{path.text}}}` refers to `{root}`, which is no node and no input"
+        message = f"`${{{path.text}}}` refers to `{root}`, which is neither a node nor an input"
         known = [*self._known, *sorted(local - ALWAYS_THERE)]
         hint = (
             self._item_hint(root, site)
@@ -170,7 +170,7 @@ class ReferenceCheck:
         if len(path.segments) == 1 and key in known:
             return None
         hint = "it is known in `finally` only" if key == "status" else f"there are {all_of(known)}"
-        return site.fault(f"`${{{path.text}}}`: nothing of that name is known of a run here", hint)
+        return site.fault(f"`${{{path.text}}}`: a run has no such value here", hint)
 
     def _without_namespace(self, path: Path, site: Site) -> str:
         """What to write for ``inputs.name`` and the like, as other tools have it."""
@@ -266,14 +266,14 @@ def unknown_of_source(path: Path, site: Site) -> Fault | None:
         return None
     if batch.items_kind not in OF_FILES:
         kinds = ", ".join(f'`{{"{kind}": ...}}`' for kind in OF_FILES)
-        message = f"`${{{path.text}}}`: items of this batch are no rows of files"
+        message = f"`${{{path.text}}}`: items of this batch are not rows of files"
         return site.fault(message, f"the sources whose rows have a place are {kinds}")
     key = path.segments[0] if path.segments else None
     of_group = batch.batch_size is not None
     if key is None or (not isinstance(key, str) if of_group else key in PLACE_KEYS):
         return None
     return site.fault(
-        f"`${{{path.text}}}`: nothing of that name is known of a source",
+        f"`${{{path.text}}}`: a source has no such value",
         "of a group it is a list: write `${__source__[*].path}`"
         if of_group
         else f"there are {all_of(PLACE_KEYS)}",

@@ -53,7 +53,7 @@ def parquet_rows(paths: list[str], folder: str, columns: Any, *, placed: bool = 
 def _rows(pa: Any, place: str, columns: Sequence[str] | None) -> Iterator[list[object]]:
     before = file_state(place)
     if before is None:
-        raise OSError("this is no file; Parquet is not read from a pipe")
+        raise OSError("this is not a file; Parquet is not read from a pipe")
     with pa.parquet.ParquetFile(place, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
         names = _names(file.schema_arrow.names, columns)
         for batch in file.iter_batches(ROWS_TOGETHER, columns=names, use_threads=False):

@@ -117,7 +117,7 @@ def _opened(path: Path | str, *, uri: bool = False) -> sqlite3.Connection:
 def _require_journal(connection: sqlite3.Connection, path: Path) -> None:
     found, version, _ = _identity(connection)
     if found != APPLICATION_ID:
-        raise StorageError(f"{path} is no journal, or one that is being made; {ELSEWHERE}")
+        raise StorageError(f"{path} is not a journal, or is still being created; {ELSEWHERE}")
     if version != VERSION:
         raise StorageError(
             f"{path} has format {version} and this batchmill reads format {VERSION}: "

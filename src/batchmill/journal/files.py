@@ -31,7 +31,9 @@ class ValueFiles:
         """Where the text with this digest lies. Digests come from a journal: raises :class:`StorageError` for
         what is none and could lead elsewhere."""
         if not _DIGEST.fullmatch(digest):
-            raise StorageError(f"{digest[:80]!r} is no digest: the journal beside {self.folder} is damaged")
+            raise StorageError(
+                f"{digest[:80]!r} is not a digest: the journal beside {self.folder} is damaged"
+            )
         return self.folder / digest[:2] / digest
 
     def put(self, text: str) -> str:

@@ -27,7 +27,7 @@ def credential(params: BoundParams, name: str) -> str:
 def credential_faults(params: Mapping[str, object], *names: str) -> list[tuple[str, str]]:
     """For ``check``: credentials that are given in both ways."""
     return [
-        (f"{name}_env", f"`{name}` is given too; one of them is enough")
+        (f"{name}_env", f"`{name}` is given too; one is enough")
         for name in names
         if params.get(name) is not None and params.get(f"{name}_env") is not None
     ]

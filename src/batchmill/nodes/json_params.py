@@ -42,6 +42,6 @@ def container_param(value: object, types: Any, name: str) -> object:
         read = container_in(value)
     except NotJson as error:
         wanted = " or ".join(sorted(names - {"null"}))
-        message = f"{name} must be {wanted}, and the text it is given is no JSON: {error}"
+        message = f"{name} must be {wanted}, and the text is not JSON: {error}"
         raise InvalidParams(message) from error
     return value if _KINDS.get(type(read)) not in names else read

@@ -91,7 +91,7 @@ def _assumed(node: PlannedNode, looked_at: int, calls: int | None, mean: Expecte
         yield "answers as long as `max_tokens` allows"
     elif mean.answered:
         yield f"answers of {round(mean.answered):,} tokens: without `max_tokens` nothing bounds them"
-    yield "one attempt each, and no answer that is asked for again"
+    yield "one attempt each, and no answer that is requested again"
     if mean.part != 1:
         yield f"{mean.part:g} times the price, by the batch API"
     if not mean.usd:

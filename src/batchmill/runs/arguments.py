@@ -32,7 +32,7 @@ def _check_mapping(name: str, given: object) -> None:
         raise InvalidSetting(f"`{name}` must be a dictionary of inputs by name, not {_shown(given)}{hint}")
     for key in given:
         if not isinstance(key, str):
-            raise InvalidSetting(f"`{name}` has a key that is no name of an input: {key!r}")
+            raise InvalidSetting(f"`{name}` has a key that is not the name of an input: {key!r}")
 
 
 def journal_of(given: Journal | str | Path) -> Journal:

@@ -110,7 +110,7 @@ def _refuse_numbers_as_text(name: str, items: Sequence[str]) -> None:
     for first, second in itertools.pairwise(by_text):
         if numbers[first] > numbers[second]:
             raise FilterError(
-                f"the filter {name!r} is given numbers as text, and as text {items[second]!r} comes after "
+                f"the filter {name!r} got numbers as text, and as text {items[second]!r} comes after "
                 f"{items[first]!r}; write | number before it"
             )
 
@@ -157,7 +157,7 @@ def _parse(value: object) -> object:
         return from_json(value)
     except NotJson as error:
         hint = f"; {error.hint}" if error.hint else ""
-        raise FilterError(f"the filter 'parse' is given text that is no JSON: {error}{hint}") from error
+        raise FilterError(f"the filter 'parse' got text that is not JSON: {error}{hint}") from error
 
 
 def _number(value: object) -> object:

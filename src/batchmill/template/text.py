@@ -75,7 +75,7 @@ def why_closed(text: str) -> str:
     try:
         container_in(text)
     except NotJson as fault:
-        return f"text that is no JSON ({fault})"
+        return f"text that is not JSON ({fault})"
     return "text that is not a JSON object or list"
 
 

@@ -48,7 +48,7 @@ def exact_number(text: str) -> int | float:
     word = text.strip()
     found = re.fullmatch(_NUMBER, word)
     if found is None:
-        raise ValueError(f"{_short(text)!r} is no number")
+        raise ValueError(f"{_short(text)!r} is not a number")
     if found["exponent"] or "." in word:
         return exact_float(word)
     if len(word) > MAX_DIGITS:

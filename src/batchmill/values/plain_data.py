@@ -225,7 +225,7 @@ def _key(key: object, odd: Odd) -> str:
         return _CONSTANT_KEYS[key]
     found = _plain(key, 0, lambda one: one, odd)
     if isinstance(found, (list, dict)):
-        return str(odd(f"has a key that is {_name(key)}, which is no text in JSON", key))
+        return str(odd(f"has a key that is {_name(key)}, which is not text in JSON", key))
     if found is None or isinstance(found, bool):
         return _CONSTANT_KEYS[found]
     return found if isinstance(found, str) else repr(found)

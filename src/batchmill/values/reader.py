@@ -90,7 +90,7 @@ def faults_in(text: str) -> Iterator[tuple[JsonPath, Position, str, bool]]:
 
 def _number_fault(word: str) -> str:
     if word in _CONSTANTS:
-        return f"{word} is no finite number, as those of JSON are"
+        return f"{word} is not a finite number, as JSON needs"
     if not word or word[0] not in "-0123456789":
         return ""
     if not {".", "e", "E"}.isdisjoint(word):

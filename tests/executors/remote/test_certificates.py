@@ -65,7 +65,7 @@ def test_they_are_for_their_owner_alone_and_last_as_long_as_asked(tmp_path: Path
 def test_what_is_there_is_not_written_over(tmp_path: Path) -> None:
     made = make_certificates(str(tmp_path))
     before = made.key.read_bytes()
-    with pytest.raises(InvalidSetting, match="is there already"):
+    with pytest.raises(InvalidSetting, match="already exists"):
         make_certificates(str(tmp_path))
     assert made.key.read_bytes() == before
 

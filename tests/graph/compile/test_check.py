@@ -201,7 +201,7 @@ BAD = {
     "unknown carry": (
         {"nodes": [probe(loop={"until": "${a.result}", "carry": {"cuont": 1}})]},
         "$.nodes[0].loop.carry.cuont",
-        "no param of `probe`",
+        "not a param of `probe`",
         "count",
     ),
     "batch item elsewhere": (

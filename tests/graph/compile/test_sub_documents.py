@@ -172,7 +172,7 @@ def test_a_carried_name_is_an_input(folder: Path) -> None:
     loop = {"until": "${flow.said}", "carry": {"m": 2}}
     found = problem(sub("flow", "one.json", {"n": 1}, loop=loop))
     assert found.path == "$.nodes[0].loop.carry.m"
-    assert "is no input of the sub-workflow" in found.message
+    assert "is not an input of the sub-workflow" in found.message
 
 
 def test_references_are_held_against_its_declared_outputs(folder: Path) -> None:

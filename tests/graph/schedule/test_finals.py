@@ -209,7 +209,7 @@ def faults(document):
     ("document", "path", "words"),
     [
         ({"nodes": [WELL], "finally": [note("work", 1)]}, "$.finally[0].id", "already that of $.nodes[0]"),
-        ({"nodes": [note("work", STATUS)]}, "$.nodes[0].params.inputs.value", "is known of a run here"),
+        ({"nodes": [note("work", STATUS)]}, "$.nodes[0].params.inputs.value", "a run has no such value here"),
         (
             {"nodes": [note("work", "${z.result}")], "finally": [note("z", 1)]},
             "$.nodes[0].params.inputs.value",
@@ -236,7 +236,7 @@ def faults(document):
         (
             {"nodes": [WELL], "finally": [note("z", "${nothing}")]},
             "$.finally[0].params.inputs.value",
-            "no node",
+            "neither a node",
         ),
         ({"nodes": [WELL], "finally": {"id": "z"}}, "$.finally", "must be a list"),
     ],

@@ -88,7 +88,7 @@ X = {"id": "x", "type": "echo"}
 @pytest.mark.parametrize(
     ("nodes", "more", "words"),
     [
-        ([X, node("b", "${x.results}")], {}, "`x` is no batch node"),
+        ([X, node("b", "${x.results}")], {}, "`x` is not a batch node"),
         ([node("a"), X, node("b", "${a.results}")], {}, "`x` comes between `a` and this node"),
         (
             [node("a"), node("c"), node("b", "${a.results}")],

@@ -149,7 +149,7 @@ def test_hosts_that_are_allowed(run, server, reply, host):
 
 @pytest.mark.parametrize("hosts", [[], ["127.0.0.2"], ["127.0.0.1:1"], ["0.0.1"], ["*.127.0.0.1"]])
 def test_no_other_host_is_asked(run, server, reply, hosts):
-    with pytest.raises(NodeError, match="none of `allow_hosts`") as caught:
+    with pytest.raises(NodeError, match="not in `allow_hosts`") as caught:
         run("http", url=server.on("/x", reply(200, "x")), allow_hosts=hosts)
     assert (caught.value.type_name, caught.value.retryable) == ("HostNotAllowed", False)
     assert server.received == []
@@ -158,7 +158,7 @@ def test_no_other_host_is_asked(run, server, reply, hosts):
 def test_no_other_host_is_asked_behind_a_redirect(run, server, other_server, reply):
     elsewhere = other_server.on("/x", reply(200, "secret"))
     url = server.on("/x", reply(302, b"", {"Location": elsewhere}))
-    with pytest.raises(NodeError, match="none of `allow_hosts`"):
+    with pytest.raises(NodeError, match="not in `allow_hosts`"):
         run("http", url=url, allow_hosts=[f"127.0.0.1:{server.port}"])
     assert other_server.received == []
     assert run("http", url=url, allow_hosts=["127.0.0.1"]).outputs["response"] == "secret"

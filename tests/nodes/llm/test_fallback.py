@@ -142,7 +142,7 @@ def test_a_run_that_was_saved_is_a_success_that_says_so(by_model, executor, tmp_
         ({"models": [""]}, "the model 0 is a name"),
         ({"models": [{"name": "a"}]}, "the model 0 is a name"),
         ({"models": ["a", {"model": "b", "api_key": "x"}]}, "has the key 'api_key'"),
-        ({"models": ["a"], "fall_back_on": ["rufused"]}, "'rufused' is no kind of failure"),
+        ({"models": ["a"], "fall_back_on": ["rufused"]}, "'rufused' is not a kind of failure"),
     ],
 )
 def test_mistakes_are_told_before_anything_runs(params, words):

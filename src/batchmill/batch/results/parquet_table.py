@@ -46,7 +46,7 @@ class ParquetTable:
         try:
             new = pa.array(values).type
             if _has_odd_boolean(pa, new, values):
-                raise pa.ArrowInvalid("a boolean is no number")
+                raise pa.ArrowInvalid("a boolean is not a number")
             if new == known:
                 return known
             schemas = [pa.schema([("", known)]), pa.schema([("", new)])]

@@ -39,7 +39,7 @@ def make_certificates(folder: str, days: int = DAYS) -> Certificates:
         raise MissingExtra("dask", "certificates") from fault
     made = Certificates(*(Path(folder, name) for name in ("ca.pem", "cert.pem", "key.pem")))
     if there := [str(path) for path in made if path.exists()]:
-        raise InvalidSetting(f"{there[0]} is there already; name another folder, or remove it first")
+        raise InvalidSetting(f"{there[0]} already exists; name another folder, or remove it first")
     begin = datetime.datetime.now(datetime.UTC)
 
     def signed(name: str, issuer: str, key: object, by: ec.EllipticCurvePrivateKey, *, ca: bool) -> bytes:

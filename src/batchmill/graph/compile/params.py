@@ -75,4 +75,4 @@ def _carry_faults(node: NodePart, kind: type[Node]) -> Iterator[Fault]:
         if name not in known:
             hint = did_you_mean(name, known) or f"there are {all_of(known)}"
             path = (*node.path, "loop", "carry", name)
-            yield Fault(path, f"`{name}` is no param of `{kind.type}`", hint, on_key=True)
+            yield Fault(path, f"`{name}` is not a param of `{kind.type}`", hint, on_key=True)

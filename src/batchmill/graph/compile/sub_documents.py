@@ -163,4 +163,4 @@ def _carry_faults(node: NodePart, inputs: Mapping[str, object]) -> Iterator[Faul
         if name not in inputs:
             hint = did_you_mean(name, inputs) or (f"there are {all_of(inputs)}" if inputs else "")
             path = (*node.path, "loop", "carry", name)
-            yield Fault(path, f"`{name}` is no input of the sub-workflow", hint, on_key=True)
+            yield Fault(path, f"`{name}` is not an input of the sub-workflow", hint, on_key=True)

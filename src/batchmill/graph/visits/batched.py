@@ -292,7 +292,7 @@ def _parsed(text: str, written: str) -> object:
     except NotJson as fault:
         if text.lstrip()[:1] not in ("[", "{"):
             return text  # the caller says what it is instead
-        message = f"batch.items must be a list, but {written} is text that is no JSON: {fault}"
+        message = f"batch.items must be a list, but {written} is text that is not JSON: {fault}"
         raise NodeError(message, retryable=False, type_name="InvalidItems") from fault
 
 

@@ -54,7 +54,7 @@ class Columns:
             return None
         if self._keys is not None and not isinstance(bare(item), Mapping):
             kind = type(bare(item)).__name__
-            what = f"batch.item names keys of items, and this one is no object but {kind}"
+            what = f"batch.item names keys of items, and this one is not an object but {kind}"
             return ErrorInfo("InvalidItem", what, retryable=False)
         if self._select is None:
             return None

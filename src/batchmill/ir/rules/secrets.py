@@ -21,5 +21,5 @@ def secret_faults(outline: Outline, secret_hosts: Any) -> Iterator[Fault]:
             hint = did_you_mean(name, list(outline.inputs)) or f"a variable is written `{_VARIABLE}NAME`"
             yield Fault(path, f"there is no input `{name}`", hint, on_key=True)
         elif (spec := outline.inputs[name]) is not None and not spec.secret:
-            message = f"the input `{name}` is no secret"
+            message = f"the input `{name}` is not a secret"
             yield Fault(path, message, f'set `"secret": true` in `inputs.{name}`', on_key=True)

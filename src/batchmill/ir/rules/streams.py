@@ -40,7 +40,7 @@ def _said(
     if source is None:
         return None  # which is said of the reference
     if not source.has_batch:
-        return f"`{source.id}` is no batch node, so it has no results to stream", "give it a `batch` block"
+        return f"`{source.id}` is not a batch node, so it has no results to stream", "give it a `batch` block"
     return _entry_said(node, graph, incoming) or _way_said(node, source, outline, incoming)
 
 

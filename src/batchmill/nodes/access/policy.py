@@ -79,7 +79,7 @@ class Access:
             return any(not one.strip().startswith("*") for one in fitting), ()
         if networks := networks_in(self.hosts):
             return False, networks
-        raise not_allowed(f"the host {host!r} is none of `allow_hosts`, and was not asked")
+        raise not_allowed(f"the host {host!r} is not in `allow_hosts`, so it was not asked")
 
 
 OPEN = Access()

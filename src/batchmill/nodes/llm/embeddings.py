@@ -153,12 +153,12 @@ def reply_of(content: bytes, count: int) -> Reply:
     try:
         told = json.loads(content)
     except (ValueError, RecursionError):
-        return Reply("", fault="the server's answer is no list of vectors: it is not JSON")
+        return Reply("", fault="the server's answer is not a list of vectors: it is not JSON")
     usage = usage_in(told) if isinstance(told, dict) else {}
     usage["output_tokens"] = 0
     found = _Vectors.of(told.get("data") if isinstance(told, dict) else None, count)
     if found.fault:
-        return Reply("", fault=f"the server's answer is no list of vectors: {found.fault}", **usage)
+        return Reply("", fault=f"the server's answer is not a list of vectors: {found.fault}", **usage)
     return Reply(_in_words(found.vectors), raw=found.vectors, **usage)
 
 

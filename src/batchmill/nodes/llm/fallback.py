@@ -68,7 +68,7 @@ def kind_faults(kinds: object) -> Iterator[str]:
     for one in kinds if isinstance(kinds, list) else []:
         if not isinstance(one, str) or (one not in KINDS and not one[:1].isupper() and "${" not in one):
             known = ", ".join(f"`{name}`" for name in KINDS)
-            yield f"{one!r} is no kind of failure: {known}, or the type of an error such as `HTTP500`"
+            yield f"{one!r} is not a kind of failure: {known}, or the type of an error such as `HTTP500`"
 
 
 def content_of(models: object) -> object:

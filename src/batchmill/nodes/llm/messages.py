@@ -87,5 +87,5 @@ def _kind(path: str, content: bytes) -> str:
     found = next((kind for start, kind in _KINDS if content.startswith(start)), None)
     guessed = mimetypes.guess_type(path)[0] or ""
     if found is None and not guessed.startswith("image/"):
-        raise InvalidParams(f"llm: {path!r} is no image of a known kind (PNG, JPEG, GIF, WebP)")
+        raise InvalidParams(f"llm: {path!r} is not an image of a known kind (PNG, JPEG, GIF, WebP)")
     return found or guessed

@@ -87,7 +87,7 @@ class Recording:
             entry: dict[str, Any] = json.loads(line)
             self._replies[entry["key"]] = Reply(**entry["reply"])
         except (ValueError, LookupError, TypeError) as error:
-            _log.warning("%s: a line that is no recorded answer was passed over: %s", self._path, error)
+            _log.warning("%s: skipped a line that is not a recorded answer: %s", self._path, error)
 
 
 class ReplayProvider(Provider):
