@@ -37,7 +37,7 @@ def test_it_says_what_is_drawn(comparison):
     told = texts(drawn(comparison()))
     assert "How long a < b & c takes" in told
     assert "a < b & c: 300 items, measured with 10, 100 and 300 in 1 round" in told
-    assert "1.13 s, 1.6 × faster, from 77 items on" in told
+    assert "1.13 s, 1.6 × as fast, from 77 items on" in told
     assert "Seconds over the number of items" in told
     assert "your 300 items" in told
     assert "process is faster from 77 items on" in told
