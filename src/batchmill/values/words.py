@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
 
+_ITEM = re.compile(r"\[[0-9]+\]")
 LONGEST_VALUE = 60  # characters of an item or message that stay readable in one line of a summary
 
 
@@ -12,6 +13,11 @@ def is_inside_item(address: str) -> bool:
     """Whether a node is inside an item of a batch, such as ``flow[3].fetch``: of those there may be very
     many, and the batch around them tells of them. No node's id has a bracket."""
     return "[" in address
+
+
+def without_items(address: str) -> str:
+    """The address of a node in all runs of its sub-workflow together, whichever items they are for."""
+    return _ITEM.sub("", address)
 
 
 def seconds(value: float) -> str:
@@ -98,7 +104,7 @@ def plain_number(number: float) -> str:
     return text.rstrip(".") or "0"
 
 
-def shortened(value: Any, longest: int = LONGEST_VALUE) -> str:
+def shortened(value: object, longest: int = LONGEST_VALUE) -> str:
     """A value on one line, control characters escaped, cut after ``longest`` characters."""
     text = value if isinstance(value, str) else _as_text(value)
     line = "".join(
@@ -107,7 +113,7 @@ def shortened(value: Any, longest: int = LONGEST_VALUE) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def _as_text(value: Any) -> str:
+def _as_text(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=repr)
     except (TypeError, ValueError, RecursionError):  # keys that are no strings, cycles
